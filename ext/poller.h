@@ -1,0 +1,146 @@
+/* Readiness of descriptors, level-triggered: epoll on Linux, kqueue on macOS and the BSDs; and a waker that a thread
+ * can be woken by. Both halves have one shape, so that nothing above this file differs between systems. */
+#ifndef VIBETUNNEL_POLLER_H
+#define VIBETUNNEL_POLLER_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define POLLER_READ 1u
+#define POLLER_WRITE 2u
+
+#ifndef MSG_NOSIGNAL /* macOS: SO_NOSIGPIPE is set on the socket instead */
+#define MSG_NOSIGNAL 0
+#endif
+
+typedef struct {
+    void *owner;
+    unsigned ready; /* POLLER_READ | POLLER_WRITE; both after a hang-up or an error, so that the next call meets it */
+} poller_event;
+
+#define POLLER_BATCH 256 /* events taken a turn; the rest come the next turn */
+
+static inline int64_t clock_ns(clockid_t which)
+{
+    struct timespec t;
+    clock_gettime(which, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+#ifdef __linux__
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+static inline int poller_open(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+/* Change what `fd` is watched for from `was` to `want`; 0 means not at all. Returns 0, or -1 with errno. */
+static inline int poller_watch(int poller, int fd, void *owner, unsigned was, unsigned want)
+{
+    struct epoll_event event = {0};
+    event.events = (want & POLLER_READ ? EPOLLIN : 0u) | (want & POLLER_WRITE ? EPOLLOUT : 0u);
+    event.data.ptr = owner;
+    return epoll_ctl(poller, !want ? EPOLL_CTL_DEL : !was ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event);
+}
+
+/* Wait at most timeout_ms (-1: for ever). Returns the number of events, 0 after a time-out or a signal, -1 with errno. */
+static inline int poller_wait(int poller, poller_event *events, int timeout_ms)
+{
+    struct epoll_event ready[POLLER_BATCH];
+    int n = epoll_wait(poller, ready, POLLER_BATCH, timeout_ms);
+    if (n < 0)
+        return errno == EINTR ? 0 : -1;
+    for (int i = 0; i < n; i++) {
+        unsigned all = ready[i].events & (EPOLLERR | EPOLLHUP) ? POLLER_READ | POLLER_WRITE : 0u;
+        events[i].owner = ready[i].data.ptr;
+        events[i].ready = all | (ready[i].events & EPOLLIN ? POLLER_READ : 0u) | (ready[i].events & EPOLLOUT ? POLLER_WRITE : 0u);
+    }
+    return n;
+}
+
+/* fds[0] is watched for reading, fds[1] written to; here both are one eventfd. Returns 0, or -1 with errno. */
+static inline int waker_open(int fds[2])
+{
+    fds[0] = fds[1] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return fds[0] < 0 ? -1 : 0;
+}
+
+static inline void socket_prepare(int fd) { (void)fd; }
+
+#else /* kqueue */
+
+#include <sys/event.h>
+
+static inline int poller_open(void) { return kqueue(); }
+
+static inline int poller_watch(int poller, int fd, void *owner, unsigned was, unsigned want)
+{
+    struct kevent change[2];
+    int n = 0;
+    if ((was ^ want) & POLLER_READ)
+        EV_SET(&change[n++], fd, EVFILT_READ, want & POLLER_READ ? EV_ADD : EV_DELETE, 0, 0, owner);
+    if ((was ^ want) & POLLER_WRITE)
+        EV_SET(&change[n++], fd, EVFILT_WRITE, want & POLLER_WRITE ? EV_ADD : EV_DELETE, 0, 0, owner);
+    return n ? kevent(poller, change, n, NULL, 0, NULL) : 0;
+}
+
+static inline int poller_wait(int poller, poller_event *events, int timeout_ms)
+{
+    struct kevent ready[POLLER_BATCH];
+    struct timespec limit = {timeout_ms / 1000, (timeout_ms % 1000) * 1000000L};
+    int n = kevent(poller, NULL, 0, ready, POLLER_BATCH, timeout_ms < 0 ? NULL : &limit);
+    if (n < 0)
+        return errno == EINTR ? 0 : -1;
+    for (int i = 0; i < n; i++) {
+        events[i].owner = ready[i].udata;
+        events[i].ready = ready[i].filter == EVFILT_WRITE ? POLLER_WRITE : POLLER_READ;
+    }
+    return n;
+}
+
+static inline int waker_open(int fds[2])
+{
+    if (pipe(fds) < 0)
+        return -1;
+    for (int i = 0; i < 2; i++) {
+        fcntl(fds[i], F_SETFD, FD_CLOEXEC);
+        fcntl(fds[i], F_SETFL, O_NONBLOCK);
+    }
+    return 0;
+}
+
+static inline void socket_prepare(int fd)
+{
+    int on = 1;
+    setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+}
+
+#endif
+
+/* A full pipe or counter means that the other side will wake anyway. */
+static inline void waker_wake(const int fds[2])
+{
+    uint64_t one = 1;
+    ssize_t n = write(fds[1], &one, sizeof one);
+    (void)n;
+}
+
+static inline void waker_clear(const int fds[2])
+{
+    uint64_t count[8];
+    while (read(fds[0], count, sizeof count) == sizeof count)
+        ;
+}
+
+static inline void waker_close(const int fds[2])
+{
+    close(fds[0]);
+    if (fds[1] != fds[0])
+        close(fds[1]);
+}
+
+#endif

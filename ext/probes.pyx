@@ -1,0 +1,166 @@
+"""The pure parts of the pump as Python sees them, for tests and tools. The pump uses the .pxd files themselves."""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.errno cimport errno
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+import os
+
+from vibetunnel._ext cimport marks
+from vibetunnel._ext cimport objects
+from vibetunnel._ext cimport ring as rings
+from vibetunnel._ext cimport v1
+
+
+cdef inline const uint8_t* bytes_of(bytes data):
+    return <const uint8_t*>PyBytes_AS_STRING(data)
+
+
+cdef inline bytes text_of(const uint8_t* data, size_t n):
+    return PyBytes_FromStringAndSize(<const char*>data, n)
+
+
+# ---------------------------------------------------------------- vibetunnel.v1
+
+def hello(int flags, int rows, int cols, uint64_t start, uint64_t live, uint64_t accepted, uint32_t window):
+    cdef uint8_t[64] out
+    return text_of(out, v1.write_hello(out, flags, rows, cols, start, live, accepted, window))
+
+
+def output(uint64_t offset, bytes data not None):
+    cdef uint8_t[16] out
+    return text_of(out, v1.write_output_header(out, offset)) + data
+
+
+def resize(int rows, int cols, int flags):
+    cdef uint8_t[8] out
+    return text_of(out, v1.write_resize(out, rows, cols, flags))
+
+
+def exited(int code, int signal, bytes reason not None):
+    cdef uint8_t[8] out
+    return text_of(out, v1.write_exit_header(out, code, signal)) + reason
+
+
+def error(int code, bytes text not None):
+    cdef uint8_t[8] out
+    return text_of(out, v1.write_error_header(out, code)) + text
+
+
+def accepted(uint64_t offset):
+    cdef uint8_t[16] out
+    return text_of(out, v1.write_accepted(out, offset))
+
+
+def read_request(bytes message not None):
+    """(kind, offset, rows, cols, data), None for an unknown type; ValueError for a malformed message."""
+    cdef v1.Request request
+    memset(&request, 0, sizeof(request))
+    cdef int known = v1.read_request(bytes_of(message), len(message), &request)
+    if known < 0:
+        raise ValueError("malformed message")
+    if known == 0:
+        return None
+    return request.kind, request.offset, request.rows, request.cols, text_of(request.data, request.n)
+
+
+# ---------------------------------------------------------------- the JSON objects of raw mode
+
+def read_object(bytes text not None):
+    """What a raw client's text message is: ("input", bytes), ("resize", rows, cols), ("ping",), ("bad",), or None: input as it stands."""
+    cdef objects.Object found
+    cdef bytearray own = bytearray(text)
+    cdef int kind = objects.read_object(<uint8_t*><char*>own, len(own), &found)
+    if kind == objects.OBJECT_NONE:
+        if own != text:
+            raise AssertionError("text that is no object was changed")
+        return None
+    if kind == objects.OBJECT_INPUT:
+        return "input", text_of(found.data, found.n)
+    if kind == objects.OBJECT_RESIZE:
+        return "resize", found.rows, found.cols
+    return ("ping",) if kind == objects.OBJECT_PING else ("bad",)
+
+
+# ---------------------------------------------------------------- bells, titles, folders
+
+cdef class Scanner:
+    """feed() returns what the output said: ("title", bytes), ("folder", bytes), and at the end ("bell", count)."""
+
+    cdef marks.Scanner state
+
+    def __cinit__(self):
+        memset(&self.state, 0, sizeof(self.state))
+
+    def feed(self, bytes data not None):
+        cdef size_t used = 0
+        cdef unsigned found
+        cdef list all = []
+        while True:
+            found = marks.scan(&self.state, bytes_of(data), len(data), &used)
+            if found == 0:
+                break
+            all.append(("title" if found == marks.MARK_TITLE else "folder", text_of(self.state.text, self.state.n)))
+        if self.state.bells:
+            all.append(("bell", self.state.bells))
+            self.state.bells = 0
+        return all
+
+
+# ---------------------------------------------------------------- the ring
+
+cdef class Ring:
+    """A mapped ring. `fd` stays the caller's."""
+
+    cdef rings.Ring state
+
+    MARGIN = rings.MARGIN
+
+    def __cinit__(self, int fd):
+        cdef int result = rings.ring_open(&self.state, fd)
+        if result == -1:
+            raise OSError(errno, os.strerror(errno))
+        if result:
+            raise ValueError("size" if result == -2 else "header")
+
+    def __dealloc__(self):
+        rings.ring_close(&self.state)
+
+    @property
+    def head(self):
+        return self.state.head
+
+    @property
+    def oldest(self):
+        return rings.ring_oldest(&self.state)
+
+    @property
+    def capacity(self):
+        return rings.ring_capacity(&self.state)
+
+    def put(self, bytes data not None, *, bint commit=True):
+        """Write at the head, as a read() would; without `commit`, as one that was never counted. At most MARGIN bytes."""
+        cdef uint64_t start = self.state.head & (self.state.size - 1)
+        cdef uint64_t first = min(<uint64_t>len(data), self.state.size - start)
+        if len(data) > rings.MARGIN:
+            raise ValueError(f"expected at most {rings.MARGIN} bytes, got {len(data)}")
+        memcpy(self.state.data + start, bytes_of(data), first)
+        memcpy(self.state.data, bytes_of(data) + first, len(data) - first)
+        if commit:
+            rings.ring_commit(&self.state, len(data))
+
+    def copy(self, uint64_t offset, uint64_t n):
+        if not rings.ring_oldest(&self.state) <= offset <= offset + n <= self.state.head:
+            raise ValueError("not kept")
+        cdef bytes out = PyBytes_FromStringAndSize(NULL, n)
+        rings.ring_copy(&self.state, offset, <uint8_t*>PyBytes_AS_STRING(out), n)
+        return out
+
+    def slot(self, bytes client not None, uint32_t taken=0):
+        """(index or -1, whether it is new) of a client's input stream."""
+        cdef bint fresh = False
+        if len(client) != 16:
+            raise ValueError("client: expected 16 bytes")
+        cdef int index = rings.slot_find(&self.state, bytes_of(client), taken, &fresh)
+        return index, bool(fresh)

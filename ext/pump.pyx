@@ -1,0 +1,2156 @@
+# cython: cdivision=True
+"""The pump: threads that move bytes between PTYs and WebSocket sockets, without the GIL from end to end.
+
+A *lane* is a thread with a poller. Each terminal belongs to one lane at a time, with its PTY and all its clients, so
+nothing below takes a lock but the inbox of commands, the outbox of events and the counts of references, which
+`core.lock` guards. What runs in a lane is `noexcept nogil` and touches no Python object; what Python calls posts a
+command. Lane 0 is interactive; a terminal that uses up its share of a lane's time moves to a bulk lane, whole, between
+two turns.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.errno cimport EAGAIN, EINTR, errno
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcmp, memcpy, memset
+
+import os
+from collections import namedtuple
+
+from vibetunnel._ext cimport marks
+from vibetunnel._ext cimport objects
+from vibetunnel._ext cimport rfc6455 as rfc
+from vibetunnel._ext cimport ring as rings
+from vibetunnel._ext cimport v1
+from vibetunnel._ext.ring cimport Ring, load_acquire, load_relaxed, store_relaxed
+
+cdef extern from "poller.h" nogil:
+    int POLLER_READ, POLLER_WRITE, POLLER_BATCH, MSG_NOSIGNAL
+    int CLOCK_MONOTONIC, CLOCK_REALTIME
+    ctypedef struct poller_event:
+        void* owner
+        unsigned ready
+    int poller_open()
+    int poller_watch(int poller, int fd, void* owner, unsigned was, unsigned want)
+    int poller_wait(int poller, poller_event* events, int timeout_ms)
+    int waker_open(int* fds)
+    void waker_wake(int* fds)
+    void waker_clear(int* fds)
+    void waker_close(int* fds)
+    void socket_prepare(int fd)
+    int64_t clock_ns(int which)
+
+cdef extern from *:
+    """
+    #include <pthread.h>
+    #include <signal.h>
+    #include <sys/ioctl.h>
+    #include <sys/socket.h>
+    #include <sys/uio.h>
+    #include <termios.h>
+
+    static int set_size(int fd, unsigned short rows, unsigned short cols)
+    {
+        struct winsize size = {rows, cols, 0, 0};
+        return ioctl(fd, TIOCSWINSZ, &size);
+    }
+    static int set_nonblocking(int fd)
+    {
+        int flags = fcntl(fd, F_GETFL);
+        return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    }
+    /* A lane takes no signals: they are the interpreter's. */
+    static int start_lane(pthread_t *thread, void *(*run)(void *), void *lane)
+    {
+        sigset_t all, before;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        int error = pthread_create(thread, NULL, run, lane);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        return error;
+    }
+    """
+    ctypedef struct pthread_t:
+        pass
+    ctypedef struct pthread_mutex_t:
+        pass
+    struct iovec:
+        void* iov_base
+        size_t iov_len
+    struct msghdr:
+        iovec* msg_iov
+        size_t msg_iovlen
+    int pthread_mutex_init(pthread_mutex_t*, void*) nogil
+    int pthread_mutex_lock(pthread_mutex_t*) nogil
+    int pthread_mutex_unlock(pthread_mutex_t*) nogil
+    int pthread_mutex_destroy(pthread_mutex_t*) nogil
+    int pthread_join(pthread_t, void**) nogil
+    int start_lane(pthread_t*, void* (*)(void*) noexcept nogil, void*) nogil
+    int set_size(int, unsigned short, unsigned short) nogil
+    int set_nonblocking(int) nogil
+    ssize_t sendmsg(int, const msghdr*, int) nogil
+    ssize_t recv(int, void*, size_t, int) nogil
+    ssize_t read(int, void*, size_t) nogil
+    ssize_t write(int, const void*, size_t) nogil
+    int close(int) nogil
+
+cdef enum:
+    MAX_LANES = 17  # the interactive one and 16 bulk lanes
+    MESSAGE_LIMIT = 65536  # bytes a client's message may have
+    SCRATCH = MESSAGE_LIMIT + 4096  # bytes taken from one socket in one turn
+    BATCH = 65536  # bytes read from one PTY in one turn, and the largest frame
+    CONTROL_LIMIT = 65536  # bytes of small messages queued for a client that does not read, before it is dropped
+    QUEUE_LIMIT = 16777216  # bytes of input queued for a PTY by write(), before it refuses
+    WRITE_MAX = 65536  # bytes of input offered to a PTY in one turn
+    ACCEPTED_STEP = 16384  # bytes of input after which `accepted` is told without waiting for output
+    TURN_RAW = 0  # index of a framed batch header, by what a client speaks
+    TURN_V1 = 1
+
+    MOVE_WINDOW = 50000000  # ns; a terminal's use of its lane is judged over this time
+    MOVE_BUSY = 4000000  # ns of lane time within the window: a flood, which goes to a bulk lane
+    MOVE_BYTES = 32768  # bytes printed within the window; less, and the time went into something else
+    MOVE_QUIET = 500000000  # ns with less than MOVE_CALM of use, after which it comes back
+    MOVE_CALM = 1000000  # ns
+    EVENT_GAP = 50000000  # ns between two reports of bells and titles of one terminal
+    LINGER = 2000000000  # ns that a peer has to answer a close frame
+
+cdef enum Kind:
+    WAKER
+    PTY
+    SOCKET
+
+cdef enum Order:
+    ATTACH
+    INPUT
+    RESIZE
+    FINISH
+    CLOSE
+    DETACH
+
+# What has happened to a terminal since it was last reported.
+cdef enum:
+    DID_HANG_UP = 1
+    DID_END = 2
+    DID_TITLE = 4
+    DID_FOLDER = 8
+    DID_BELL = 16
+    DID_RESIZE = 32
+
+
+cdef struct watch_t:
+    Kind kind
+    int fd  # -1: none any more
+    unsigned want  # what the poller watches it for
+    void* owner
+
+
+cdef struct chunk_t:  # bytes on their way to a PTY, or the text of a command
+    chunk_t* next
+    size_t n
+    size_t sent
+    int slot  # input stream to credit, or -1
+    uint64_t born  # that slot's `born` then: a slot given to another client since is not credited
+    uint8_t[1] data
+
+
+cdef struct command_t:
+    command_t* next
+    Order order
+    client_t* client
+    chunk_t* chunk
+    int a  # rows, exit code, close code
+    int b  # cols, signal
+
+
+cdef struct client_t:
+    watch_t watch
+    terminal_t* terminal
+    client_t* next
+    client_t* prev
+    client_t* gone_next  # in core.gone
+    client_t* grave_next  # in lane.graveyard; `next` stays, for who walks the list just now
+    uint64_t id
+    int refs  # handle, lane, outbox; guarded by core.lock
+    bint gone  # guarded by core.lock
+    bint v1
+    bint writable
+    bint attached  # linked into its terminal
+    bint greeted  # v1: hello is queued, so other messages may follow
+    bint input_blocked  # its PTY's input queue is full: not read
+    bint blocking  # one of those that a paused PTY waits for
+    bint closing  # a close frame is queued: no more output
+    bint answered  # the peer's close frame has come
+    bint told_read_only
+    rfc.Decoder decoder
+    uint64_t cursor  # offset of the next output byte to frame or, in a frame, to send
+    uint64_t frame_end  # offset behind the frame under way; == cursor: none
+    uint8_t header_n
+    uint8_t header_sent
+    uint8_t[24] header
+    uint64_t acked
+    uint8_t* control  # small messages and frames, sent before the next output frame
+    size_t control_n
+    size_t control_sent
+    int64_t heard_ns
+    int64_t pinged_ns
+    int64_t active_ns
+    int64_t close_by_ns  # 0, or when an unanswered close is over
+    uint16_t rows
+    uint16_t cols
+    int slot  # its input stream in the ring's header, or -1
+    uint64_t input_next  # without a slot: offset of the next input byte
+    uint64_t accepted_told
+    int64_t bytes_sent
+    int64_t lag  # for Python to read
+    uint64_t since
+    bint has_since
+    bint has_id
+    uint8_t[16] client_id
+    int code
+    size_t reason_n
+    uint8_t[124] reason
+    chunk_t* received
+
+
+cdef struct framed_t:  # header of the batch that was framed last, for all clients that stand at its start
+    uint64_t start
+    uint64_t end
+    uint8_t n
+    uint8_t[24] data
+
+
+cdef struct terminal_t:
+    watch_t pty
+    core_t* core
+    lane_t* lane  # guarded by core.lock when written
+    terminal_t* next  # in its lane
+    terminal_t* prev
+    terminal_t* dirty_next  # in lane.dirty; guarded by core.lock
+    terminal_t* event_next  # in core.events; guarded by core.lock
+    command_t* first  # inbox; guarded by core.lock
+    command_t* last
+    bint queued  # in lane.dirty; guarded by core.lock
+    bint reported  # in core.events; guarded by core.lock
+    bint dead  # its lane has let go of it; guarded by core.lock
+    bint arriving  # has just been given to this lane; guarded by core.lock
+    int refs  # handle, lane, outbox; guarded by core.lock
+    unsigned events  # DID_...; guarded by core.lock
+    uint32_t bells  # guarded by core.lock
+    unsigned late  # events held back for EVENT_GAP
+    int64_t reported_ns
+    uint64_t id
+    Ring ring
+    marks.Scanner scanner
+    client_t* clients
+    int64_t client_count
+    client_t* owner  # of the size
+    bint paused  # the PTY is left alone until `blockers` have caught up
+    int blockers
+    uint64_t floor  # no client's cursor is below
+    uint64_t high
+    uint64_t low
+    uint64_t batch
+    framed_t[2] framed
+    chunk_t* input_first
+    chunk_t* input_last
+    int64_t input_queued
+    uint64_t[32] slot_next  # per input stream: offset of the next byte, queued ones counted
+    bint hung_up
+    bint finished
+    bint ended
+    bint closing
+    int exit_code
+    int exit_signal
+    size_t reason_n
+    uint8_t[256] reason
+    int64_t rows
+    int64_t cols
+    int64_t bytes_in
+    int64_t last_output_ns
+    int64_t last_input_ns
+    int64_t max_lag
+    int64_t used_ns  # of its lane's time, in the current window
+    int64_t window_ns  # when that began
+    uint64_t window_head  # and at which offset
+    int64_t calm_ns  # since when it has been calm
+    int move_to  # a lane's index, or -1
+    int64_t lane_index
+
+
+cdef struct statistics_t:
+    int64_t bytes_out
+    int64_t bytes_in
+    int64_t frames_out
+    int64_t frames_in
+    int64_t pty_reads
+    int64_t turns
+    int64_t moves
+    int64_t dropped
+
+
+cdef struct lane_t:
+    watch_t wake
+    int[2] waker
+    int poller
+    int index
+    core_t* core
+    pthread_t thread
+    bint running
+    bint woken  # guarded by core.lock
+    terminal_t* dirty  # terminals with commands; guarded by core.lock
+    terminal_t* terminals
+    client_t* graveyard  # gone in this turn: events of this turn may still point to them
+    int64_t now
+    int64_t sweep_ns
+    bint late  # some terminal holds back events
+    bint moves  # some terminal belongs elsewhere
+    bint closures  # some closed terminal may be without clients now
+    bint stopping
+    bint told_stop
+    int64_t load  # terminals; guarded by core.lock
+    statistics_t statistics
+    uint8_t* scratch
+
+
+cdef struct core_t:
+    pthread_mutex_t lock
+    lane_t[17] lanes
+    int lane_count
+    int[2] waker  # of the outbox
+    terminal_t* events
+    client_t* gone
+    bint stopping  # guarded by lock
+    int stop_code
+    size_t stop_reason_n
+    uint8_t[124] stop_reason
+    int64_t stop_by_ns
+    int64_t ping_ns
+    int64_t timeout_ns
+    uint64_t high
+    size_t input_watermark
+
+
+# ---------------------------------------------------------------- small things
+
+cdef chunk_t* chunk_new(const uint8_t* data, size_t n, int slot, uint64_t born) noexcept nogil:
+    cdef chunk_t* chunk = <chunk_t*>malloc(sizeof(chunk_t) + n)
+    if chunk is not NULL:
+        chunk.next = NULL
+        chunk.n = n
+        chunk.sent = 0
+        chunk.slot = slot
+        chunk.born = born
+        memcpy(chunk.data, data, n)
+    return chunk
+
+
+cdef inline void rewatch(lane_t* lane, watch_t* watch, unsigned want) noexcept nogil:
+    if want != watch.want and watch.fd >= 0:
+        poller_watch(lane.poller, watch.fd, watch, watch.want, want)
+        watch.want = want
+
+
+cdef void client_unref(client_t* c) noexcept nogil:
+    """core.lock is held."""
+    c.refs -= 1
+    if c.refs == 0:
+        rfc.decoder_free(&c.decoder)
+        free(c.control)
+        free(c.received)
+        free(c)
+
+
+cdef void terminal_unref(terminal_t* t) noexcept nogil:
+    """core.lock is held."""
+    cdef command_t* command
+    cdef chunk_t* chunk
+    t.refs -= 1
+    if t.refs:
+        return
+    while t.first is not NULL:
+        command = t.first
+        t.first = command.next
+        free(command.chunk)
+        free(command)
+    while t.input_first is not NULL:
+        chunk = t.input_first
+        t.input_first = chunk.next
+        free(chunk)
+    if t.pty.fd >= 0:
+        close(t.pty.fd)
+    rings.ring_close(&t.ring)
+    free(t)
+
+
+cdef void report(terminal_t* t, unsigned events) noexcept nogil:
+    """Put what has happened into the outbox."""
+    cdef core_t* core = t.core
+    pthread_mutex_lock(&core.lock)
+    t.events |= events
+    if events & DID_BELL:
+        t.bells += t.scanner.bells
+        t.scanner.bells = 0
+    if not t.reported:
+        t.reported = True
+        t.refs += 1
+        t.event_next = core.events
+        if core.events is NULL and core.gone is NULL:
+            waker_wake(core.waker)
+        core.events = t
+    pthread_mutex_unlock(&core.lock)
+
+
+cdef void report_soon(terminal_t* t, unsigned events) noexcept nogil:
+    """Report bells and titles, but a terminal's not more often than EVENT_GAP allows."""
+    if t.lane.now - t.reported_ns < EVENT_GAP:
+        t.late |= events
+        t.lane.late = True
+    else:
+        t.reported_ns = t.lane.now
+        report(t, events | t.late)
+        t.late = 0
+
+
+# ---------------------------------------------------------------- clients: what goes out
+
+cdef bint control_put(client_t* c, const uint8_t* data, size_t n) noexcept nogil:
+    """Queue bytes that go out between two output frames. False: the client takes nothing, give it up."""
+    cdef uint8_t* grown
+    if c.control_n + n > CONTROL_LIMIT:
+        return False
+    grown = <uint8_t*>realloc(c.control, c.control_n + n)
+    if grown is NULL:
+        return False
+    memcpy(grown + c.control_n, data, n)
+    c.control = grown
+    c.control_n += n
+    return True
+
+
+cdef bint put_frame(client_t* c, uint8_t opcode, const uint8_t* head, size_t head_n, const uint8_t* data, size_t n) noexcept nogil:
+    cdef uint8_t[10] header
+    cdef int header_n = rfc.write_header(header, opcode, True, head_n + n)
+    return (
+        control_put(c, header, header_n)
+        and (head_n == 0 or control_put(c, head, head_n))
+        and (n == 0 or control_put(c, data, n))
+    )
+
+
+cdef void put_close(client_t* c, int code, const uint8_t* reason, size_t n) noexcept nogil:
+    """Queue a close frame, once; nothing is queued behind it."""
+    cdef uint8_t[2] head
+    if c.closing:
+        return
+    n = min(n, rfc.MAX_CONTROL - 2)
+    v1.put16(head, <uint16_t>code)
+    put_frame(c, rfc.OP_CLOSE, head, 2 if code != rfc.CLOSE_NO_STATUS else 0, reason, n if code != rfc.CLOSE_NO_STATUS else 0)
+    c.closing = True
+    c.close_by_ns = c.terminal.lane.now + LINGER
+    if c.code == 0:
+        c.code = code
+        c.reason_n = n
+        memcpy(c.reason, reason, n)
+    progress(c)
+
+
+cdef void put_text_close(client_t* c, int code, const char* reason) noexcept nogil:
+    cdef size_t n = 0
+    while reason[n]:
+        n += 1
+    put_close(c, code, <const uint8_t*>reason, n)
+
+
+cdef bint put_error(client_t* c, int code, const char* text) noexcept nogil:
+    cdef uint8_t[8] head
+    cdef size_t n = 0
+    while text[n]:
+        n += 1
+    return put_frame(c, rfc.OP_BINARY, head, v1.write_error_header(head, <uint16_t>code), <const uint8_t*>text, n)
+
+
+cdef bint put_size(client_t* c) noexcept nogil:
+    cdef uint8_t[8] message
+    cdef terminal_t* t = c.terminal
+    return put_frame(
+        c, rfc.OP_BINARY, message,
+        v1.write_resize(message, <uint16_t>t.rows, <uint16_t>t.cols, v1.RESIZE_OWNS_SIZE if t.owner == c else 0), NULL, 0,
+    )
+
+
+cdef inline uint64_t client_limit(client_t* c) noexcept nogil:
+    """The offset up to which output may be sent now."""
+    cdef uint64_t head = c.terminal.ring.head
+    return min(head, c.acked + c.terminal.high) if c.v1 else head
+
+
+cdef inline uint64_t client_lag(client_t* c) noexcept nogil:
+    return c.terminal.ring.head - (c.acked if c.v1 else c.cursor)
+
+
+cdef void frame_start(client_t* c) noexcept nogil:
+    """Begin the next output frame if there is something to send; a batch is framed once for all who stand at its start."""
+    cdef terminal_t* t = c.terminal
+    cdef framed_t* framed = &t.framed[TURN_V1 if c.v1 else TURN_RAW]
+    cdef uint64_t end = client_limit(c)
+    cdef uint8_t[16] head
+    cdef size_t head_n = 0
+    if c.closing or end <= c.cursor:
+        return
+    end = min(end, c.cursor + BATCH)
+    if framed.start != c.cursor or framed.end != end:
+        framed.start = c.cursor
+        framed.end = end
+        if c.v1:
+            head_n = v1.write_output_header(head, c.cursor)
+        framed.n = <uint8_t>rfc.write_header(framed.data, rfc.OP_BINARY, True, head_n + end - c.cursor)
+        memcpy(framed.data + framed.n, head, head_n)
+        framed.n += <uint8_t>head_n
+    memcpy(c.header, framed.data, framed.n)
+    c.header_n = framed.n
+    c.header_sent = 0
+    c.frame_end = end
+    t.lane.statistics.frames_out += 1
+
+
+cdef void put_ending(client_t* c) noexcept nogil:
+    """All output is sent and the session is over: say so, and close."""
+    cdef terminal_t* t = c.terminal
+    cdef uint8_t[8] head
+    cdef char[32] text
+    cdef size_t n
+    if c.v1:
+        put_frame(c, rfc.OP_BINARY, head, v1.write_exit_header(head, t.exit_code, <uint8_t>t.exit_signal), t.reason, t.reason_n)
+    memcpy(text, b"exited ", 7)
+    n = 7 + write_decimal(text + 7, t.exit_code)
+    put_close(c, rfc.CLOSE_NORMAL, <uint8_t*>text, n)
+
+
+cdef size_t write_decimal(char* out, int value) noexcept nogil:
+    cdef char[12] digits
+    cdef size_t n = 0, sign = 0
+    cdef unsigned rest = <unsigned>(-value if value < 0 else value)
+    cdef size_t i
+    if value < 0:
+        out[0] = b"-"
+        sign = 1
+    while True:
+        digits[n] = <char>(48 + rest % 10)
+        n += 1
+        rest //= 10
+        if rest == 0:
+            break
+    for i in range(n):
+        out[sign + i] = digits[n - 1 - i]
+    return sign + n
+
+
+cdef bint put_accepted(client_t* c, uint64_t step) noexcept nogil:
+    """Tell how much of its input the PTY has taken, when that is at least `step` bytes more than was told."""
+    cdef uint8_t[16] message
+    cdef uint64_t accepted
+    if not c.v1 or c.closing or not c.writable:
+        return True
+    accepted = c.terminal.ring.header.slots[c.slot].accepted if c.slot >= 0 else c.input_next
+    if accepted - c.accepted_told < step:
+        return True
+    c.accepted_told = accepted
+    return put_frame(c, rfc.OP_BINARY, message, v1.write_accepted(message, accepted), NULL, 0)
+
+
+cdef void flush(client_t* c) noexcept nogil:
+    """Send what may be sent: the queued control bytes and at most one output frame, a fair share of the turn."""
+    cdef terminal_t* t = c.terminal
+    cdef iovec[4] parts
+    cdef msghdr message
+    cdef size_t count, whole, step, run, start, header_left
+    cdef ssize_t n
+    cdef bint control_first
+    cdef bint framed = False
+    if c.watch.fd < 0:
+        return
+    while True:
+        count = 0
+        whole = 0
+        control_first = False
+        if c.cursor == c.frame_end and c.header_sent == c.header_n:  # between two frames
+            if t.ended and not c.closing and c.cursor == t.ring.head:
+                put_ending(c)
+            elif (c.control_n or client_limit(c) > c.cursor) and not put_accepted(c, 1):
+                drop(c)
+                return
+            if c.control_n:
+                control_first = True
+                parts[count].iov_base = c.control + c.control_sent
+                parts[count].iov_len = c.control_n - c.control_sent
+                whole += parts[count].iov_len
+                count += 1
+            if not framed:
+                frame_start(c)
+                framed = True
+        header_left = c.header_n - c.header_sent
+        if header_left:
+            parts[count].iov_base = c.header + c.header_sent
+            parts[count].iov_len = header_left
+            whole += header_left
+            count += 1
+        if c.cursor < c.frame_end:
+            start = c.cursor & (t.ring.size - 1)
+            run = min(c.frame_end - c.cursor, t.ring.size - start)
+            parts[count].iov_base = t.ring.data + start
+            parts[count].iov_len = run
+            count += 1
+            whole += c.frame_end - c.cursor
+            if run < c.frame_end - c.cursor:  # the ring's end lies within the frame
+                parts[count].iov_base = t.ring.data
+                parts[count].iov_len = c.frame_end - c.cursor - run
+                count += 1
+        if count == 0:
+            break
+        memset(&message, 0, sizeof(message))
+        message.msg_iov = parts
+        message.msg_iovlen = count
+        n = sendmsg(c.watch.fd, &message, MSG_NOSIGNAL)
+        if n < 0:
+            if errno == EINTR:
+                continue
+            if errno != EAGAIN:
+                drop(c)
+                return
+            n = 0
+        store_relaxed(&c.bytes_sent, c.bytes_sent + n)
+        t.lane.statistics.bytes_out += n
+        step = <size_t>n
+        if control_first:
+            run = min(step, c.control_n - c.control_sent)
+            c.control_sent += run
+            step -= run
+            if c.control_sent == c.control_n:
+                free(c.control)
+                c.control = NULL
+                c.control_n = c.control_sent = 0
+        run = min(step, header_left)
+        c.header_sent += <uint8_t>run
+        c.cursor += step - run
+        if <size_t>n < whole:
+            rewatch(t.lane, &c.watch, (c.watch.want & POLLER_READ) | POLLER_WRITE)
+            progress(c)
+            return
+    if c.closing and c.answered:
+        drop(c)  # both close frames are through (RFC 6455 §7.1.1)
+        return
+    rewatch(
+        t.lane, &c.watch,
+        (c.watch.want & POLLER_READ) | (POLLER_WRITE if client_limit(c) > c.cursor and not c.closing else 0),  # more: next turn
+    )
+    progress(c)
+
+
+# ---------------------------------------------------------------- clients: coming and going
+
+cdef void client_unlink(client_t* c) noexcept nogil:
+    cdef terminal_t* t = c.terminal
+    if not c.attached:
+        return
+    c.attached = False
+    if c.prev is not NULL:
+        c.prev.next = c.next
+    else:
+        t.clients = c.next
+    if c.next is not NULL:
+        c.next.prev = c.prev
+    t.client_count -= 1
+
+
+cdef void drop(client_t* c) noexcept nogil:
+    """The connection is over: close the socket, report it, let go of it at the end of the turn."""
+    cdef terminal_t* t = c.terminal
+    cdef core_t* core = t.core
+    cdef lane_t* lane = t.lane
+    if c.watch.fd < 0:
+        return
+    rewatch(lane, &c.watch, 0)
+    close(c.watch.fd)
+    c.watch.fd = -1
+    client_unlink(c)
+    progress(c)
+    if t.owner == c:
+        inherit_size(t)
+    if c.code == 0:
+        c.code = rfc.CLOSE_ABNORMAL
+    pthread_mutex_lock(&core.lock)
+    c.gone = True
+    c.refs += 1
+    c.gone_next = core.gone
+    if core.events is NULL and core.gone is NULL:
+        waker_wake(core.waker)
+    core.gone = c
+    pthread_mutex_unlock(&core.lock)
+    c.grave_next = lane.graveyard
+    lane.graveyard = c
+    if t.closing:
+        lane.closures = True
+
+
+cdef void attach(terminal_t* t, client_t* c) noexcept nogil:
+    """Link a client in, say hello, and send what it missed. Its lane's turn: nothing can slip past in between."""
+    cdef uint64_t oldest = rings.ring_oldest(&t.ring)
+    cdef uint64_t start = oldest
+    cdef uint64_t accepted = 0
+    cdef uint8_t[64] message
+    cdef client_t* other
+    cdef client_t* following
+    cdef size_t used
+    cdef uint32_t taken = 0
+    cdef bint fresh = False
+    c.watch.kind = SOCKET
+    c.watch.owner = c
+    c.heard_ns = c.active_ns = t.lane.now
+    if c.has_since and oldest <= c.since <= t.ring.head:
+        start = c.since
+    c.cursor = c.frame_end = c.acked = start
+    c.slot = -1
+    if c.has_id and c.writable:
+        other = t.clients
+        while other is not NULL:
+            following = other.next
+            if other.slot >= 0:
+                taken |= <uint32_t>1 << other.slot
+                if memcmp(other.client_id, c.client_id, 16) == 0:  # back before its old connection was missed
+                    put_text_close(other, rfc.CLOSE_AWAY, b"this client is back on another connection")
+                    flush(other)
+            other = following
+        c.slot = rings.slot_find(&t.ring, c.client_id, taken, &fresh)
+    if c.slot >= 0:
+        accepted = t.ring.header.slots[c.slot].accepted
+        c.accepted_told = accepted
+        if fresh:
+            t.slot_next[c.slot] = 0
+    c.next = t.clients
+    c.prev = NULL
+    if t.clients is not NULL:
+        t.clients.prev = c
+    t.clients = c
+    t.client_count += 1
+    c.attached = True
+    if c.cursor < t.floor:
+        t.floor = c.cursor
+    if t.owner is NULL and c.writable and c.rows:
+        own_size(t, c)
+    rewatch(t.lane, &c.watch, POLLER_READ)
+    if c.v1:
+        used = v1.write_hello(
+            message,
+            (v1.MAY_TYPE if c.writable else 0) | (v1.OWNS_SIZE if t.owner == c else 0),
+            <uint16_t>t.rows, <uint16_t>t.cols, start, t.ring.head, accepted, <uint32_t>t.high,
+        )
+        put_frame(c, rfc.OP_BINARY, message, used, NULL, 0)
+        c.greeted = True
+        if t.ring.header.title_n:
+            message[0] = v1.V1_TITLE
+            put_frame(c, rfc.OP_BINARY, message, 1, t.ring.header.title, t.ring.header.title_n)
+    if t.closing:
+        put_close(c, rfc.CLOSE_NORMAL if t.finished else rfc.CLOSE_AWAY, NULL, 0)
+    flush(c)
+    if c.received is not NULL and c.watch.fd >= 0:
+        receive(c, c.received.data, c.received.n)
+    pace(t)
+
+
+cdef void own_size(terminal_t* t, client_t* c) noexcept nogil:
+    """This client is the one that typed last (or the first): the PTY gets its viewport."""
+    cdef client_t* before = t.owner
+    t.owner = c
+    if c.rows and (c.rows != t.rows or c.cols != t.cols):
+        resize(t, c.rows, c.cols)
+    elif before != c:
+        if before is not NULL and before.greeted and not before.closing:
+            put_size(before)
+            flush(before)
+        if c.greeted and not c.closing:
+            put_size(c)
+            flush(c)
+
+
+cdef void inherit_size(terminal_t* t) noexcept nogil:
+    """The owner has left: the client that was active last, of those that may type, takes over."""
+    cdef client_t* c = t.clients
+    cdef client_t* best = NULL
+    t.owner = NULL
+    while c is not NULL:
+        if c.writable and c.rows and not c.closing and (best is NULL or c.active_ns > best.active_ns):
+            best = c
+        c = c.next
+    if best is not NULL:
+        t.owner = best
+        if best.rows != t.rows or best.cols != t.cols:
+            resize(t, best.rows, best.cols)
+        elif best.greeted:
+            put_size(best)
+            flush(best)
+
+
+cdef void resize(terminal_t* t, int rows, int cols) noexcept nogil:
+    """Set the PTY's size and tell every client."""
+    cdef client_t* c = t.clients
+    cdef client_t* following
+    store_relaxed(&t.rows, rows)
+    store_relaxed(&t.cols, cols)
+    if t.pty.fd >= 0:
+        set_size(t.pty.fd, <unsigned short>rows, <unsigned short>cols)
+    report(t, DID_RESIZE)
+    while c is not NULL:
+        following = c.next
+        if c.greeted and not c.closing:
+            put_size(c)
+            flush(c)
+        c = following
+
+
+# ---------------------------------------------------------------- backpressure
+
+cdef void pace(terminal_t* t) noexcept nogil:
+    """Leave the PTY alone while a client lags by the high watermark, until all are below the low one."""
+    cdef client_t* c = t.clients
+    cdef uint64_t worst = 0
+    cdef uint64_t lag
+    t.floor = t.ring.head
+    while c is not NULL:
+        if not c.closing or c.cursor < c.frame_end:
+            t.floor = min(t.floor, c.cursor)
+        if not c.closing:
+            lag = client_lag(c)
+            store_relaxed(&c.lag, <int64_t>lag)
+            worst = max(worst, lag)
+        c = c.next
+    store_relaxed(&t.max_lag, <int64_t>worst)
+    if t.paused or worst < t.high and t.ring.head - t.floor + t.batch <= rings.ring_capacity(&t.ring):
+        return
+    t.paused = True
+    t.blockers = 0
+    c = t.clients
+    while c is not NULL:
+        c.blocking = owed(c) > t.low
+        t.blockers += c.blocking
+        c = c.next
+    watch_pty(t)
+
+
+cdef uint64_t owed(client_t* c) noexcept nogil:
+    """Bytes of the ring that this client still needs, as far as its PTY is concerned."""
+    if c.watch.fd < 0:
+        return 0
+    if c.closing:  # only the rest of a frame under way
+        return c.terminal.ring.head - c.cursor if c.cursor < c.frame_end else 0
+    return client_lag(c)
+
+
+cdef void progress(client_t* c) noexcept nogil:
+    """A client got on, or needs nothing more: perhaps it was the last that a paused PTY waited for."""
+    store_relaxed(&c.lag, <int64_t>owed(c))
+    if c.blocking and owed(c) <= c.terminal.low:
+        unblock(c)
+
+
+cdef void unblock(client_t* c) noexcept nogil:
+    cdef terminal_t* t = c.terminal
+    c.blocking = False
+    t.blockers -= 1
+    if t.blockers == 0 and t.paused:
+        t.paused = False
+        pace(t)
+        watch_pty(t)
+
+
+cdef void watch_pty(terminal_t* t) noexcept nogil:
+    cdef unsigned want = 0
+    if t.pty.fd < 0 or t.hung_up:
+        want = 0
+    else:
+        want = (0 if t.paused else POLLER_READ) | (POLLER_WRITE if t.input_first is not NULL else 0)
+    rewatch(t.lane, &t.pty, want)
+
+
+# ---------------------------------------------------------------- output: PTY to ring to clients
+
+cdef void look(terminal_t* t, const uint8_t* data, size_t n) noexcept nogil:
+    """Note bells, titles and the folder that the output speaks of."""
+    cdef size_t used = 0
+    cdef unsigned found
+    while True:
+        found = marks.scan(&t.scanner, data, n, &used)
+        if found == 0:
+            break
+        set_text(t, found)
+    if t.scanner.bells:
+        report_soon(t, DID_BELL)
+
+
+cdef void set_text(terminal_t* t, unsigned found) noexcept nogil:
+    """Keep a title or folder in the ring's header, without control characters."""
+    cdef rings.Header* header = t.ring.header
+    cdef uint8_t* text = t.scanner.text
+    cdef size_t n = 0
+    cdef size_t i = 0
+    cdef size_t most = rings.TITLE_MAX if found == marks.MARK_TITLE else rings.FOLDER_MAX
+    cdef uint8_t[1] kind
+    cdef client_t* c
+    cdef client_t* following
+    if found == marks.MARK_FOLDER and t.scanner.n > most:
+        return
+    for i in range(t.scanner.n):
+        if text[i] >= 0x20 and text[i] != 0x7F:
+            text[n] = text[i]
+            n += 1
+    while n > most or n and not rfc.utf8_valid(text, n):
+        n -= 1  # cut at a character's end; what is not UTF-8 at all comes down to the part before
+        if n <= most:
+            while n and text[n] & 0xC0 == 0x80:
+                n -= 1
+    pthread_mutex_lock(&t.core.lock)
+    if found == marks.MARK_TITLE:
+        memcpy(header.title, text, n)
+        header.title_n = <uint16_t>n
+    else:
+        memcpy(header.folder, text, n)
+        header.folder_n = <uint16_t>n
+    pthread_mutex_unlock(&t.core.lock)
+    report_soon(t, DID_TITLE if found == marks.MARK_TITLE else DID_FOLDER)
+    if found == marks.MARK_TITLE:
+        kind[0] = v1.V1_TITLE
+        c = t.clients
+        while c is not NULL:
+            following = c.next
+            if c.greeted and not c.closing and c.control_n < CONTROL_LIMIT // 2:
+                put_frame(c, rfc.OP_BINARY, kind, 1, header.title, n)
+            c = following
+
+
+cdef void read_pty(terminal_t* t) noexcept nogil:
+    """Drain the PTY into the ring, one batch at the most, then send it on."""
+    cdef Ring* r = &t.ring
+    cdef uint64_t got = 0
+    cdef uint64_t start, room
+    cdef ssize_t n
+    cdef client_t* c
+    cdef client_t* following
+    cdef bint over = False
+    if t.paused or t.pty.fd < 0:
+        return
+    while got < t.batch:
+        start = r.head & (r.size - 1)
+        room = min(<uint64_t>rings.MARGIN, r.size - start)
+        n = read(t.pty.fd, r.data + start, <size_t>room)
+        if n < 0 and errno == EINTR:
+            continue
+        if n <= 0:
+            over = n == 0 or errno != EAGAIN or t.finished
+            break
+        t.lane.statistics.pty_reads += 1
+        look(t, r.data + start, <size_t>n)
+        rings.ring_commit(r, <uint64_t>n)
+        got += <uint64_t>n
+        if n < 1024 and not t.finished:
+            break  # what a person's program prints comes in one short read: do not ask a second time
+    if got:
+        store_relaxed(&t.last_output_ns, clock_ns(CLOCK_REALTIME))
+    if over:
+        if t.finished:
+            end(t)
+            return
+        t.hung_up = True  # every process has closed it; one may open it again: sweep() looks
+        watch_pty(t)
+        report(t, DID_HANG_UP)
+    if got == 0:
+        return
+    c = t.clients
+    while c is not NULL:
+        following = c.next
+        if c.watch.want & POLLER_WRITE == 0:  # else it waits for room already
+            flush(c)
+        c = following
+    pace(t)
+
+
+cdef void close_pty(terminal_t* t) noexcept nogil:
+    rewatch(t.lane, &t.pty, 0)
+    if t.pty.fd >= 0:
+        close(t.pty.fd)
+        t.pty.fd = -1
+
+
+cdef void end(terminal_t* t) noexcept nogil:
+    """All that was printed is in the ring, and the process is gone."""
+    cdef client_t* c = t.clients
+    cdef client_t* following
+    cdef chunk_t* chunk
+    if t.ended:
+        return
+    t.ended = True
+    close_pty(t)
+    while t.input_first is not NULL:
+        chunk = t.input_first
+        t.input_first = chunk.next
+        free(chunk)
+    t.input_last = NULL
+    store_relaxed(&t.input_queued, 0)
+    while c is not NULL:
+        following = c.next
+        if c.input_blocked:
+            c.input_blocked = False
+            rewatch(t.lane, &c.watch, c.watch.want | POLLER_READ)
+        if c.watch.want & POLLER_WRITE == 0:
+            flush(c)
+        c = following
+    report(t, DID_END)
+
+
+# ---------------------------------------------------------------- input: clients to PTY
+
+cdef void credit(terminal_t* t, int slot, uint64_t born, size_t n) noexcept nogil:
+    store_relaxed(&t.bytes_in, t.bytes_in + <int64_t>n)
+    t.lane.statistics.bytes_in += <int64_t>n
+    if slot >= 0 and t.ring.header.slots[slot].born == born:
+        t.ring.header.slots[slot].accepted += n
+
+
+cdef ssize_t write_pty(terminal_t* t, const uint8_t* data, size_t n) noexcept nogil:
+    """Bytes that the PTY took, perhaps none; what a dead one gets counts as taken."""
+    cdef ssize_t done
+    while True:
+        done = write(t.pty.fd, data, min(n, <size_t>WRITE_MAX))
+        if done >= 0:
+            return done
+        if errno == EAGAIN:
+            return 0
+        if errno != EINTR:
+            return <ssize_t>n
+
+
+cdef void deliver(terminal_t* t, chunk_t* chunk, const uint8_t* data, size_t n, int slot) noexcept nogil:
+    """Give input to the PTY, behind what waits already. Either `chunk` (taken over) or `data`."""
+    cdef uint64_t born = t.ring.header.slots[slot].born if slot >= 0 else 0
+    cdef size_t done = 0
+    if chunk is not NULL:
+        data = chunk.data
+        n = chunk.n
+    store_relaxed(&t.last_input_ns, clock_ns(CLOCK_REALTIME))
+    if t.pty.fd < 0 or n == 0:
+        free(chunk)
+        return
+    if t.input_first is NULL:
+        done = <size_t>write_pty(t, data, n)
+        credit(t, slot, born, done)
+    if done == n:
+        free(chunk)
+        return
+    if chunk is NULL:
+        chunk = chunk_new(data + done, n - done, slot, born)
+        if chunk is NULL:
+            return  # out of memory: the client's offset tells it that this was not taken
+    else:
+        chunk.sent = done
+    if t.input_last is not NULL:
+        t.input_last.next = chunk
+    else:
+        t.input_first = chunk
+    t.input_last = chunk
+    store_relaxed(&t.input_queued, t.input_queued + <int64_t>(chunk.n - chunk.sent))
+    watch_pty(t)
+
+
+cdef void write_queued(terminal_t* t) noexcept nogil:
+    """The PTY has room: one turn's worth of what waits."""
+    cdef chunk_t* chunk
+    cdef size_t done, asked
+    cdef client_t* c
+    cdef client_t* following
+    while t.input_first is not NULL:
+        chunk = t.input_first
+        asked = min(chunk.n - chunk.sent, <size_t>WRITE_MAX)
+        done = <size_t>write_pty(t, chunk.data + chunk.sent, asked)
+        credit(t, chunk.slot, chunk.born, done)
+        chunk.sent += done
+        store_relaxed(&t.input_queued, t.input_queued - <int64_t>done)
+        if chunk.sent < chunk.n:
+            break
+        t.input_first = chunk.next
+        if chunk.next is NULL:
+            t.input_last = NULL
+        free(chunk)
+    watch_pty(t)
+    c = t.clients
+    while c is not NULL:
+        following = c.next
+        if c.input_blocked and t.input_queued <= <int64_t>(t.core.input_watermark // 2):
+            c.input_blocked = False
+            rewatch(t.lane, &c.watch, c.watch.want | POLLER_READ)
+        if c.slot >= 0:
+            if not put_accepted(c, ACCEPTED_STEP):
+                drop(c)
+            elif c.control_n and c.watch.want & POLLER_WRITE == 0:
+                flush(c)
+        c = following
+
+
+cdef void client_input(client_t* c, const uint8_t* data, size_t n) noexcept nogil:
+    cdef terminal_t* t = c.terminal
+    if not c.writable:
+        if c.v1 and not c.told_read_only:
+            c.told_read_only = True
+            put_error(c, v1.ERROR_READ_ONLY, b"read-only: this client may not type")
+            flush(c)
+        return
+    c.active_ns = t.lane.now
+    if t.owner != c and c.rows:
+        own_size(t, c)
+    deliver(t, NULL, data, n, c.slot)
+    if t.input_queued > <int64_t>t.core.input_watermark and not c.input_blocked and c.watch.fd >= 0:
+        c.input_blocked = True
+        rewatch(t.lane, &c.watch, c.watch.want & POLLER_WRITE)
+
+
+cdef void client_viewport(client_t* c, int rows, int cols) noexcept nogil:
+    cdef terminal_t* t = c.terminal
+    if not c.writable:
+        client_input(c, NULL, 0)
+        return
+    c.rows = <uint16_t>rows
+    c.cols = <uint16_t>cols
+    if t.owner == c or t.owner is NULL:
+        own_size(t, c)
+
+
+cdef void malformed(client_t* c, int error, const char* text) noexcept nogil:
+    if c.v1:
+        put_error(c, error, text)
+    put_text_close(c, rfc.CLOSE_POLICY, text)
+    flush(c)
+
+
+cdef void take_request(client_t* c, const uint8_t* message, size_t n) noexcept nogil:
+    """One vibetunnel.v1 message from a client."""
+    cdef v1.Request request
+    cdef uint64_t expected
+    cdef uint8_t[1] kind
+    cdef int known = v1.read_request(message, n, &request)
+    if known < 0:
+        malformed(c, v1.ERROR_MALFORMED, b"malformed message: see docs/protocol.md, client to server")
+    if known <= 0:
+        return
+    if request.kind == v1.V1_INPUT:
+        if not c.writable:
+            client_input(c, NULL, 0)
+            return
+        expected = c.terminal.slot_next[c.slot] if c.slot >= 0 else c.input_next
+        if request.offset > expected:
+            malformed(c, v1.ERROR_INPUT_GAP, b"input offset is beyond what was accepted: send the bytes before it")
+            return
+        if request.offset + request.n <= expected:
+            return  # sent again after a reconnect, and known
+        request.data += expected - request.offset
+        request.n -= expected - request.offset
+        if c.slot >= 0:
+            c.terminal.slot_next[c.slot] += request.n
+        else:
+            c.input_next += request.n
+        client_input(c, request.data, request.n)
+    elif request.kind == v1.V1_RESIZE_REQUEST:
+        client_viewport(c, request.rows, request.cols)
+    elif request.kind == v1.V1_ACK:
+        if request.offset > c.cursor:
+            malformed(c, v1.ERROR_MALFORMED, b"ack is beyond what was sent")
+        elif request.offset > c.acked:
+            c.acked = request.offset
+            progress(c)
+            if c.watch.want & POLLER_WRITE == 0:
+                flush(c)
+    else:
+        kind[0] = v1.V1_PONG
+        if not put_frame(c, rfc.OP_BINARY, kind, 1, request.data, request.n):
+            drop(c)
+        else:
+            flush(c)
+
+
+cdef void take_text(client_t* c, uint8_t* text, size_t n) noexcept nogil:
+    """One text message of a raw client: input, unless it is one of the objects."""
+    cdef objects.Object found
+    cdef int kind = objects.read_object(text, n, &found)
+    if kind == objects.OBJECT_NONE:
+        client_input(c, text, n)
+    elif kind == objects.OBJECT_INPUT:
+        client_input(c, found.data, found.n)
+    elif kind == objects.OBJECT_RESIZE:
+        client_viewport(c, found.rows, found.cols)
+    elif kind == objects.OBJECT_BAD:
+        malformed(c, 0, b'expected {"type":"input","data":text} or {"type":"resize","rows":1..1000,"cols":1..1000}')
+
+
+cdef void receive(client_t* c, uint8_t* data, size_t n) noexcept nogil:
+    """Take what a client has sent; unmasks it in place."""
+    cdef rfc.Message message
+    cdef size_t used = 0
+    cdef int result
+    while c.watch.fd >= 0 and not c.answered:
+        result = rfc.decoder_next(&c.decoder, data, n, &used, &message)
+        if result == 0:
+            return
+        if result < 0:
+            c.answered = True  # nothing that follows can be understood
+            if result == -rfc.CLOSE_TOO_BIG:
+                put_text_close(c, -result, b"expected at most 65536 bytes a message")
+            elif result == -rfc.CLOSE_INVALID:
+                put_text_close(c, -result, b"expected UTF-8")
+            else:
+                put_text_close(c, -result, b"malformed frame")
+            flush(c)
+            return
+        c.terminal.lane.statistics.frames_in += 1
+        if message.opcode == rfc.OP_CLOSE:
+            c.answered = True
+            if c.code == 0:
+                c.code = (<int>message.data[0] << 8) | message.data[1] if message.n >= 2 else rfc.CLOSE_NO_STATUS
+                c.reason_n = message.n - 2 if message.n >= 2 else 0
+                memcpy(c.reason, message.data + 2, c.reason_n)
+            put_close(c, c.code, NULL, 0)
+            flush(c)
+        elif message.opcode == rfc.OP_PING:
+            if not c.closing and not put_frame(c, rfc.OP_PONG, NULL, 0, message.data, message.n):
+                drop(c)
+            else:
+                flush(c)
+        elif message.opcode == rfc.OP_PONG or c.closing:
+            pass
+        elif message.opcode == rfc.OP_TEXT:
+            if c.v1:
+                put_text_close(c, rfc.CLOSE_UNSUPPORTED, b"expected binary messages")
+                flush(c)
+            else:
+                take_text(c, message.data, message.n)
+        elif c.v1:
+            take_request(c, message.data, message.n)
+        else:
+            client_input(c, message.data, message.n)
+
+
+cdef void client_ready(client_t* c, unsigned ready) noexcept nogil:
+    cdef lane_t* lane = c.terminal.lane
+    cdef ssize_t n
+    if ready & POLLER_WRITE and c.watch.want & POLLER_WRITE:
+        c.heard_ns = lane.now  # its side takes bytes again: alive, however slow
+        flush(c)
+    if ready & POLLER_READ and c.watch.fd >= 0 and c.watch.want & POLLER_READ:
+        n = recv(c.watch.fd, lane.scratch, SCRATCH, 0)
+        if n > 0:
+            c.heard_ns = lane.now
+            receive(c, lane.scratch, <size_t>n)
+        elif n == 0 or (errno != EAGAIN and errno != EINTR):
+            drop(c)
+
+
+# ---------------------------------------------------------------- commands
+
+cdef void obey(terminal_t* t, command_t* command) noexcept nogil:
+    cdef client_t* c
+    cdef client_t* following
+    if command.order == ATTACH:
+        attach(t, command.client)
+    elif command.order == INPUT:
+        deliver(t, command.chunk, NULL, 0, -1)
+        command.chunk = NULL
+    elif command.order == RESIZE:
+        if command.a != t.rows or command.b != t.cols:
+            t.owner = NULL  # whoever types next owns it again
+            resize(t, command.a, command.b)
+    elif command.order == FINISH:
+        if not t.finished:
+            t.finished = True
+            t.exit_code = command.a
+            t.exit_signal = command.b
+            t.reason_n = min(command.chunk.n, <size_t>256)
+            memcpy(t.reason, command.chunk.data, t.reason_n)
+            t.hung_up = False
+            if t.pty.fd < 0:
+                end(t)
+            else:
+                watch_pty(t)
+                read_pty(t)
+    elif command.order == DETACH:
+        c = command.client
+        if c.watch.fd >= 0 and c.attached:
+            put_close(c, command.a, command.chunk.data, command.chunk.n)
+            flush(c)
+        pthread_mutex_lock(&t.core.lock)
+        client_unref(c)
+        pthread_mutex_unlock(&t.core.lock)
+    elif command.order == CLOSE:
+        t.closing = True
+        c = t.clients
+        while c is not NULL:
+            following = c.next
+            put_close(c, rfc.CLOSE_NORMAL if t.finished else rfc.CLOSE_AWAY, b"session removed", 15)
+            flush(c)
+            c = following
+        t.lane.closures = True
+    free(command.chunk)
+    free(command)
+
+
+cdef void link_terminal(lane_t* lane, terminal_t* t) noexcept nogil:
+    t.prev = NULL
+    t.next = lane.terminals
+    if lane.terminals is not NULL:
+        lane.terminals.prev = t
+    lane.terminals = t
+
+
+cdef void unlink_terminal(lane_t* lane, terminal_t* t) noexcept nogil:
+    if t.prev is not NULL:
+        t.prev.next = t.next
+    else:
+        lane.terminals = t.next
+    if t.next is not NULL:
+        t.next.prev = t.prev
+    t.next = t.prev = NULL
+
+
+cdef void serve_commands(lane_t* lane) noexcept nogil:
+    """Take every inbox that has something, in the order in which they were filled."""
+    cdef core_t* core = lane.core
+    cdef terminal_t* t
+    cdef terminal_t* dirty
+    cdef command_t* command
+    cdef command_t* following
+    cdef client_t* c
+    cdef bint arriving
+    pthread_mutex_lock(&core.lock)
+    lane.woken = False
+    lane.stopping = core.stopping
+    dirty = lane.dirty
+    lane.dirty = NULL
+    pthread_mutex_unlock(&core.lock)
+    while dirty is not NULL:
+        t = dirty
+        pthread_mutex_lock(&core.lock)
+        dirty = t.dirty_next
+        t.queued = False
+        arriving = t.arriving
+        t.arriving = False
+        command = t.first
+        t.first = t.last = NULL
+        pthread_mutex_unlock(&core.lock)
+        if arriving:
+            link_terminal(lane, t)
+            t.used_ns = 0
+            t.window_ns = t.calm_ns = lane.now
+            t.window_head = t.ring.head
+            watch_pty(t)
+            c = t.clients
+            while c is not NULL:
+                rewatch(lane, &c.watch, (0 if c.input_blocked else POLLER_READ) | POLLER_WRITE)
+                c = c.next
+        while command is not NULL:
+            following = command.next
+            obey(t, command)
+            command = following
+
+
+# ---------------------------------------------------------------- lanes
+
+cdef void account(lane_t* lane, terminal_t* t, int64_t used) noexcept nogil:
+    """Charge a terminal for lane time, and find out whether it belongs elsewhere."""
+    t.used_ns += used
+    if t.used_ns > MOVE_BUSY and t.ring.head - t.window_head > MOVE_BYTES:
+        t.calm_ns = lane.now
+        if lane.index == 0 and lane.core.lane_count > 1:
+            t.move_to = 1
+            lane.moves = True
+    elif lane.now - t.window_ns < MOVE_WINDOW:
+        return
+    elif t.used_ns > MOVE_CALM:
+        t.calm_ns = lane.now
+    t.used_ns = 0
+    t.window_ns = lane.now
+    t.window_head = t.ring.head
+
+
+cdef void move(lane_t* lane, terminal_t* t) noexcept nogil:
+    """Hand a terminal over, whole: its descriptors, its clients and the commands that wait for it."""
+    cdef core_t* core = lane.core
+    cdef lane_t* target = &core.lanes[t.move_to]
+    cdef terminal_t** at
+    cdef client_t* c = t.clients
+    cdef int i
+    rewatch(lane, &t.pty, 0)
+    while c is not NULL:
+        rewatch(lane, &c.watch, 0)
+        c = c.next
+    unlink_terminal(lane, t)
+    lane.statistics.moves += 1
+    pthread_mutex_lock(&core.lock)
+    if core.stopping:
+        target = lane  # the other lane may have ended already: arrive here again
+    elif t.move_to > 0:  # the bulk lane with the fewest terminals
+        for i in range(2, core.lane_count):
+            if core.lanes[i].load < target.load:
+                target = &core.lanes[i]
+    t.move_to = -1
+    lane.load -= 1
+    target.load += 1
+    if t.queued:
+        at = &lane.dirty
+        while at[0] != t:
+            at = &at[0].dirty_next
+        at[0] = t.dirty_next
+    t.lane = target
+    store_relaxed(&t.lane_index, target.index)
+    t.arriving = True
+    enqueue(t)
+    pthread_mutex_unlock(&core.lock)
+
+
+cdef void enqueue(terminal_t* t) noexcept nogil:
+    """Have its lane look at a terminal's inbox. core.lock is held; it is in no lane's list."""
+    cdef terminal_t** at = &t.lane.dirty
+    while at[0] is not NULL:
+        at = &at[0].dirty_next
+    t.dirty_next = NULL
+    at[0] = t
+    t.queued = True
+    if not t.lane.woken:
+        t.lane.woken = True
+        waker_wake(t.lane.waker)
+
+
+cdef void sweep(lane_t* lane) noexcept nogil:
+    """What time alone asks for: pings, time-outs, acknowledgements that no output carried, the way back."""
+    cdef core_t* core = lane.core
+    cdef terminal_t* t = lane.terminals
+    cdef terminal_t* t_following
+    cdef client_t* c
+    cdef client_t* following
+    while t is not NULL:
+        t_following = t.next
+        if t.hung_up and not t.finished and t.pty.fd >= 0 and not t.paused:
+            t.hung_up = False
+            watch_pty(t)  # still hung up: the poller says so at once
+        elif t.finished and not t.ended:
+            read_pty(t)  # something else still holds the PTY: what is there now is all
+        c = t.clients
+        while c is not NULL:
+            following = c.next
+            if c.close_by_ns and lane.now > c.close_by_ns:
+                drop(c)
+            elif not c.input_blocked and lane.now - c.heard_ns > core.timeout_ns:
+                lane.statistics.dropped += 1
+                c.code = rfc.CLOSE_ABNORMAL
+                drop(c)
+            elif lane.now - c.heard_ns > core.ping_ns and lane.now - c.pinged_ns > core.ping_ns and not c.closing:
+                c.pinged_ns = lane.now
+                if c.control_n < CONTROL_LIMIT // 2 and put_frame(c, rfc.OP_PING, NULL, 0, NULL, 0):
+                    flush(c)
+            elif not c.closing:
+                if not put_accepted(c, 1):
+                    drop(c)
+                elif c.control_n and c.watch.want & POLLER_WRITE == 0:
+                    flush(c)
+            c = following
+        if lane.index > 0:
+            account(lane, t, 0)
+            if lane.now - t.calm_ns > MOVE_QUIET and not t.closing:
+                t.move_to = 0
+                lane.moves = True
+        t = t_following
+
+
+cdef void report_late(lane_t* lane) noexcept nogil:
+    """Report what bells and titles were held back, as far as it is time."""
+    cdef terminal_t* t = lane.terminals
+    lane.late = False
+    while t is not NULL:
+        if t.late:
+            report_soon(t, 0)
+        t = t.next
+
+
+cdef void tidy(lane_t* lane) noexcept nogil:
+    """The end of a turn: let go of what events of the turn might still have pointed to; then the moves."""
+    cdef core_t* core = lane.core
+    cdef terminal_t* t
+    cdef terminal_t* following
+    cdef client_t* c
+    while lane.graveyard is not NULL:
+        c = lane.graveyard
+        lane.graveyard = c.grave_next
+        c.terminal = NULL
+        pthread_mutex_lock(&core.lock)
+        client_unref(c)
+        pthread_mutex_unlock(&core.lock)
+    if not lane.closures and not lane.moves:
+        return
+    lane.closures = lane.moves = False
+    t = lane.terminals
+    while t is not NULL:
+        following = t.next
+        if t.closing and t.clients is NULL:
+            bury(lane, t, False)
+        elif t.move_to >= 0:
+            move(lane, t)
+        t = following
+
+
+cdef void bury(lane_t* lane, terminal_t* t, bint always) noexcept nogil:
+    """Let go of a terminal without clients, unless a command has come for it."""
+    cdef core_t* core = lane.core
+    pthread_mutex_lock(&core.lock)
+    if always or not t.queued:
+        close_pty(t)
+        unlink_terminal(lane, t)
+        lane.load -= 1
+        t.dead = True
+        terminal_unref(t)
+    else:
+        lane.closures = True
+    pthread_mutex_unlock(&core.lock)
+
+
+cdef bint stop(lane_t* lane) noexcept nogil:
+    """Say goodbye to every client. True when the lane can end: all have answered, or have had their time."""
+    cdef core_t* core = lane.core
+    cdef terminal_t* t = lane.terminals
+    cdef client_t* c
+    cdef client_t* following
+    cdef bint alone = True
+    cdef bint late = lane.now > core.stop_by_ns
+    while t is not NULL:
+        c = t.clients
+        while c is not NULL:
+            following = c.next
+            if not lane.told_stop:
+                put_close(c, core.stop_code, core.stop_reason, core.stop_reason_n)
+                flush(c)
+            if late:
+                drop(c)
+            c = following
+        alone = alone and t.clients is NULL
+        t = t.next
+    lane.told_stop = True
+    return alone
+
+
+cdef void serve(lane_t* lane, watch_t* watch, unsigned ready) noexcept nogil:
+    """One descriptor's turn."""
+    cdef terminal_t* t
+    if watch.fd < 0:
+        return
+    if watch.kind == PTY:
+        t = <terminal_t*>watch.owner
+        if ready & POLLER_WRITE and t.input_first is not NULL:
+            write_queued(t)
+        if ready & POLLER_READ and watch.want & POLLER_READ:
+            read_pty(t)
+    else:
+        t = (<client_t*>watch.owner).terminal
+        client_ready(<client_t*>watch.owner, ready)
+    charge(lane, t)
+
+
+cdef void charge(lane_t* lane, terminal_t* t) noexcept nogil:
+    cdef int64_t before = lane.now
+    lane.now = clock_ns(CLOCK_MONOTONIC)
+    account(lane, t, lane.now - before)
+
+
+cdef void* run_lane(void* arg) noexcept nogil:
+    """A lane's thread, from start to end."""
+    cdef lane_t* lane = <lane_t*>arg
+    cdef core_t* core = lane.core
+    cdef poller_event[256] events
+    cdef watch_t* watch
+    cdef int i, n, timeout_ms
+    cdef bint commands
+    cdef int64_t period = max(<int64_t>10000000, min(<int64_t>1000000000, core.ping_ns // 4))
+    if lane.index > 0:
+        period = min(period, MOVE_QUIET // 2)
+    lane.now = clock_ns(CLOCK_MONOTONIC)
+    lane.sweep_ns = lane.now + period
+    while True:
+        timeout_ms = -1
+        if lane.terminals is not NULL:
+            timeout_ms = <int>max(<int64_t>0, (lane.sweep_ns - lane.now) // 1000000 + 1)
+        if lane.late or lane.stopping:
+            timeout_ms = EVENT_GAP // 1000000
+        if lane.closures or lane.moves:
+            timeout_ms = 0
+        n = poller_wait(lane.poller, events, timeout_ms)
+        lane.now = clock_ns(CLOCK_MONOTONIC)
+        lane.statistics.turns += 1
+        commands = False
+        for i in range(n):
+            watch = <watch_t*>events[i].owner
+            if watch.kind == WAKER:
+                waker_clear(lane.waker)
+                commands = True
+            else:
+                serve(lane, watch, events[i].ready)
+        if commands:
+            serve_commands(lane)
+        if lane.now >= lane.sweep_ns:
+            sweep(lane)
+            lane.sweep_ns = lane.now + period
+        if lane.late:
+            report_late(lane)
+        tidy(lane)
+        if lane.stopping and stop(lane):
+            tidy(lane)
+            while lane.terminals is not NULL:
+                bury(lane, lane.terminals, True)
+            return NULL
+
+
+# ---------------------------------------------------------------- what Python sees
+
+EventTuple = namedtuple("Event", ["kind", "terminal", "client", "number", "text"])
+
+
+class Event(EventTuple):
+    __slots__ = ()
+
+
+cdef object decode(const uint8_t* text, size_t n):
+    return PyBytes_FromStringAndSize(<const char*>text, n).decode("utf-8", "replace")
+
+
+# A handle's __dealloc__ needs what it refers to, also when the collector breaks a cycle: no_gc_clear.
+@cython.no_gc_clear
+cdef class Pump:
+    cdef core_t* core
+    cdef dict terminals  # by id: what events are about
+    cdef dict clients
+    cdef uint64_t ids
+    cdef bint closed
+    cdef object __weakref__
+
+    def __cinit__(
+        self, *, int bulk_lanes=1, double ping_s=20.0, double timeout_s=60.0,
+        int high_watermark=131072, int input_watermark=65536,
+    ):
+        if not 1 <= bulk_lanes < MAX_LANES:
+            raise ValueError(f"bulk_lanes: expected 1..{MAX_LANES - 1}, got {bulk_lanes}")
+        if not 0 < ping_s < timeout_s:
+            raise ValueError(f"ping_s, timeout_s: expected 0 < ping_s < timeout_s, got {ping_s} and {timeout_s}")
+        if high_watermark < 4096 or input_watermark < 4096:
+            raise ValueError("high_watermark, input_watermark: expected at least 4096 bytes")
+        cdef lane_t* lane
+        cdef int i
+        self.terminals = {}
+        self.clients = {}
+        self.closed = True
+        self.core = <core_t*>calloc(1, sizeof(core_t))
+        if self.core is NULL:
+            raise MemoryError
+        pthread_mutex_init(&self.core.lock, NULL)
+        self.core.ping_ns = <int64_t>(ping_s * 1e9)
+        self.core.timeout_ns = <int64_t>(timeout_s * 1e9)
+        self.core.high = high_watermark
+        self.core.input_watermark = input_watermark
+        if waker_open(self.core.waker) < 0:
+            raise OSError(errno, os.strerror(errno))
+        self.closed = False  # from here on close() has something to undo
+        for i in range(1 + bulk_lanes):
+            lane = &self.core.lanes[i]
+            lane.core = self.core
+            lane.index = i
+            lane.wake.kind = WAKER
+            lane.poller = poller_open()
+            lane.scratch = <uint8_t*>malloc(SCRATCH)
+            if lane.poller < 0 or lane.scratch is NULL or waker_open(lane.waker) < 0:
+                raise OSError(errno, f"a lane cannot start: {os.strerror(errno)}")
+            lane.wake.fd = lane.waker[0]
+            rewatch(lane, &lane.wake, POLLER_READ)
+        for i in range(1 + bulk_lanes):
+            lane = &self.core.lanes[i]
+            if start_lane(&lane.thread, run_lane, lane):
+                raise OSError(errno, "a lane's thread cannot start")
+            lane.running = True
+            self.core.lane_count = i + 1
+
+    def __dealloc__(self):
+        cdef int i
+        if self.core is NULL:
+            return
+        self._stop(rfc.CLOSE_AWAY, b"", 0)
+        pthread_mutex_destroy(&self.core.lock)
+        free(self.core)
+
+    cdef void _stop(self, int code, bytes reason, double linger_s):
+        """End the threads; everything that they held is let go."""
+        cdef int i
+        cdef terminal_t* t
+        cdef client_t* c
+        if self.closed:
+            return
+        self.closed = True
+        reason = reason[: rfc.MAX_CONTROL - 2]
+        pthread_mutex_lock(&self.core.lock)
+        self.core.stop_code = code
+        self.core.stop_reason_n = len(reason)
+        memcpy(self.core.stop_reason, PyBytes_AS_STRING(reason), len(reason))
+        self.core.stop_by_ns = clock_ns(CLOCK_MONOTONIC) + <int64_t>(linger_s * 1e9)
+        self.core.stopping = True
+        for i in range(self.core.lane_count):
+            waker_wake(self.core.lanes[i].waker)
+        pthread_mutex_unlock(&self.core.lock)
+        with nogil:
+            for i in range(self.core.lane_count):
+                pthread_join(self.core.lanes[i].thread, NULL)
+        pthread_mutex_lock(&self.core.lock)
+        while self.core.events is not NULL:
+            t = self.core.events
+            self.core.events = t.event_next
+            terminal_unref(t)
+        while self.core.gone is not NULL:
+            c = self.core.gone
+            self.core.gone = c.gone_next
+            client_unref(c)
+        pthread_mutex_unlock(&self.core.lock)
+        for i in range(MAX_LANES):
+            if self.core.lanes[i].wake.fd > 0:
+                waker_close(self.core.lanes[i].waker)
+                close(self.core.lanes[i].poller)
+            free(self.core.lanes[i].scratch)
+            self.core.lanes[i].scratch = NULL
+        waker_close(self.core.waker)
+
+    def fileno(self):
+        if self.closed:
+            raise ValueError("the pump is closed")
+        return self.core.waker[0]
+
+    def take_events(self):
+        cdef client_t* c
+        cdef terminal_t* t
+        cdef unsigned did
+        cdef uint32_t bells
+        cdef uint64_t number, terminal_id
+        cdef uint8_t[512] title
+        cdef uint8_t[1024] folder
+        cdef uint8_t[124] reason
+        cdef size_t title_n, folder_n, reason_n
+        cdef int code
+        cdef list events = []
+        cdef Terminal terminal
+        if self.closed:
+            return events
+        waker_clear(self.core.waker)
+        # No Python object is made under the lock: the collector could run, and take it again.
+        while True:
+            pthread_mutex_lock(&self.core.lock)
+            t = self.core.events
+            if t is NULL:
+                pthread_mutex_unlock(&self.core.lock)
+                break
+            self.core.events = t.event_next
+            t.reported = False
+            did = t.events
+            bells = t.bells
+            t.events = 0
+            t.bells = 0
+            number = t.id
+            title_n = t.ring.header.title_n
+            folder_n = t.ring.header.folder_n
+            memcpy(title, t.ring.header.title, title_n)
+            memcpy(folder, t.ring.header.folder, folder_n)
+            terminal_unref(t)
+            pthread_mutex_unlock(&self.core.lock)
+            terminal = self.terminals.get(number)
+            if terminal is None:
+                continue
+            if did & DID_RESIZE:
+                events.append(Event("resized", terminal, None, 0, f"{terminal.rows}x{terminal.cols}"))
+            if did & DID_TITLE:
+                events.append(Event("title", terminal, None, 0, decode(title, title_n)))
+            if did & DID_FOLDER:
+                events.append(Event("folder", terminal, None, 0, decode(folder, folder_n)))
+            if did & DID_BELL:
+                events.append(Event("bell", terminal, None, bells, ""))
+            if did & DID_HANG_UP:
+                events.append(Event("hangup", terminal, None, 0, ""))
+            if did & DID_END:
+                events.append(Event("ended", terminal, None, 0, ""))
+        while True:
+            pthread_mutex_lock(&self.core.lock)
+            c = self.core.gone
+            if c is NULL:
+                pthread_mutex_unlock(&self.core.lock)
+                break
+            self.core.gone = c.gone_next
+            number = c.id
+            code = c.code
+            reason_n = c.reason_n
+            memcpy(reason, c.reason, reason_n)
+            client_unref(c)
+            pthread_mutex_unlock(&self.core.lock)
+            client = self.clients.pop(number, None)
+            if client is not None:
+                events.append(Event("gone", (<Client>client).terminal, client, code, decode(reason, reason_n)))
+        return events
+
+    def open(self, int pty_fd, int ring_fd, *, int rows, int cols):
+        cdef terminal_t* t = NULL
+        cdef int result
+        cdef uint64_t capacity
+        cdef int i
+        cdef Terminal terminal
+        try:
+            if self.closed:
+                raise ValueError("the pump is closed")
+            check_size(rows, cols)
+            t = <terminal_t*>calloc(1, sizeof(terminal_t))
+            if t is NULL:
+                raise MemoryError
+            if pty_fd >= 0 and set_nonblocking(pty_fd) < 0:
+                raise OSError(errno, f"pty: {os.strerror(errno)}")
+            result = rings.ring_open(&t.ring, ring_fd)
+            if result == -1:
+                raise OSError(errno, f"ring: {os.strerror(errno)}")
+            if result:
+                raise ValueError(
+                    f"ring: expected {rings.HEADER_SIZE} bytes and a power of two from {rings.MIN_SIZE} on"
+                    if result == -2 else "ring: its header is not one of this version"
+                )
+        except BaseException:
+            free(t)
+            if pty_fd >= 0:
+                close(pty_fd)
+            raise
+        finally:
+            if ring_fd >= 0:
+                close(ring_fd)
+        capacity = rings.ring_capacity(&t.ring)
+        self.ids += 1
+        t.id = self.ids
+        t.core = self.core
+        t.lane = &self.core.lanes[0]
+        t.pty.kind = PTY
+        t.pty.fd = pty_fd
+        t.pty.owner = t
+        t.rows = rows
+        t.cols = cols
+        t.move_to = -1
+        t.high = min(self.core.high, capacity // 2)
+        t.low = t.high // 2
+        t.batch = min(<uint64_t>BATCH, capacity // 4)
+        for i in range(rings.SLOTS):
+            t.slot_next[i] = t.ring.header.slots[i].accepted
+        t.refs = 2  # the handle's and the lane's
+        terminal = Terminal.__new__(Terminal)
+        terminal.pump = self
+        terminal.state = t
+        self.terminals[t.id] = terminal
+        pthread_mutex_lock(&self.core.lock)
+        t.lane.load += 1
+        t.arriving = True
+        enqueue(t)
+        pthread_mutex_unlock(&self.core.lock)
+        return terminal
+
+    def statistics(self):
+        cdef statistics_t total
+        cdef statistics_t* s
+        cdef int i
+        cdef Terminal terminal
+        cdef int64_t queued = 0
+        cdef int64_t lag = 0
+        memset(&total, 0, sizeof(total))
+        for i in range(self.core.lane_count):
+            s = &self.core.lanes[i].statistics
+            total.bytes_out += load_relaxed(&s.bytes_out)
+            total.bytes_in += load_relaxed(&s.bytes_in)
+            total.frames_out += load_relaxed(&s.frames_out)
+            total.frames_in += load_relaxed(&s.frames_in)
+            total.pty_reads += load_relaxed(&s.pty_reads)
+            total.turns += load_relaxed(&s.turns)
+            total.moves += load_relaxed(&s.moves)
+            total.dropped += load_relaxed(&s.dropped)
+        for terminal in self.terminals.values():
+            queued += load_relaxed(&terminal.state.input_queued)
+            lag = max(lag, load_relaxed(&terminal.state.max_lag))
+        return {
+            **total,
+            "clients": len(self.clients),
+            "terminals": len(self.terminals),
+            "input_queued": queued,
+            "max_lag": lag,
+        }
+
+    def close(self, *, int code=1001, str reason="", double linger_s=1.0):
+        self._stop(code, reason.encode(), linger_s)
+        self.terminals.clear()
+        self.clients.clear()
+
+    cdef int post(self, terminal_t* t, Order order, client_t* client, bytes text, int a, int b) except -1:
+        """Queue a command for a terminal's lane; on failure nothing is kept."""
+        cdef command_t* command = <command_t*>calloc(1, sizeof(command_t))
+        cdef command_t** at
+        if command is NULL:
+            raise MemoryError
+        if text is not None:
+            command.chunk = chunk_new(<const uint8_t*>PyBytes_AS_STRING(text), len(text), -1, 0)
+            if command.chunk is NULL:
+                free(command)
+                raise MemoryError
+        command.order = order
+        command.client = client
+        command.a = a
+        command.b = b
+        pthread_mutex_lock(&self.core.lock)
+        if self.closed or t.dead:
+            pthread_mutex_unlock(&self.core.lock)
+            free(command.chunk)
+            free(command)
+            raise ValueError("the terminal is closed")
+        if t.last is not NULL:
+            t.last.next = command
+        else:
+            t.first = command
+        t.last = command
+        if not t.queued:
+            enqueue(t)
+        pthread_mutex_unlock(&self.core.lock)
+        return 0
+
+
+cdef int check_size(int rows, int cols) except -1:
+    if not (1 <= rows <= 1000 and 1 <= cols <= 1000):
+        raise ValueError(f"rows, cols: expected 1..1000, got {rows} and {cols}")
+    return 0
+
+
+@cython.no_gc_clear
+cdef class Terminal:
+    cdef Pump pump
+    cdef terminal_t* state
+    cdef bint closed
+    cdef object __weakref__
+
+    def __init__(self):
+        raise TypeError("a Terminal is made by Pump.open")
+
+    def __dealloc__(self):
+        if self.state is not NULL:
+            pthread_mutex_lock(&self.pump.core.lock)
+            terminal_unref(self.state)
+            pthread_mutex_unlock(&self.pump.core.lock)
+
+    cdef terminal_t* live(self) except NULL:
+        if self.closed or self.pump.closed:
+            raise ValueError("the terminal is closed")
+        return self.state
+
+    @property
+    def head(self):
+        return load_acquire(&self.live().ring.header.head)
+
+    @property
+    def oldest(self):
+        cdef terminal_t* t = self.live()
+        cdef uint64_t head = load_acquire(&t.ring.header.head)
+        return max(0, <object>head - rings.ring_capacity(&t.ring))
+
+    @property
+    def rows(self):
+        return load_relaxed(&self.live().rows)
+
+    @property
+    def cols(self):
+        return load_relaxed(&self.live().cols)
+
+    @property
+    def clients(self):
+        return load_relaxed(&self.live().client_count)
+
+    @property
+    def title(self):
+        cdef uint8_t[512] text
+        cdef terminal_t* t = self.live()
+        pthread_mutex_lock(&self.pump.core.lock)
+        cdef size_t n = t.ring.header.title_n
+        memcpy(text, t.ring.header.title, n)
+        pthread_mutex_unlock(&self.pump.core.lock)
+        return decode(text, n)
+
+    @property
+    def folder(self):
+        cdef uint8_t[1024] text
+        cdef terminal_t* t = self.live()
+        pthread_mutex_lock(&self.pump.core.lock)
+        cdef size_t n = t.ring.header.folder_n
+        memcpy(text, t.ring.header.folder, n)
+        pthread_mutex_unlock(&self.pump.core.lock)
+        return decode(text, n)
+
+    @property
+    def bytes_in(self):
+        return load_relaxed(&self.live().bytes_in)
+
+    @property
+    def last_output_ns(self):
+        return load_relaxed(&self.live().last_output_ns)
+
+    @property
+    def last_input_ns(self):
+        return load_relaxed(&self.live().last_input_ns)
+
+    @property
+    def max_lag(self):
+        return load_relaxed(&self.live().max_lag)
+
+    @property
+    def lane(self):
+        return load_relaxed(&self.live().lane_index)
+
+    def attach(
+        self, int socket_fd, bytes response not None, *, bytes received=b"", bint v1=False, bint writable=True,
+        since=None, int rows=0, int cols=0, bytes client_id=b"",
+    ):
+        cdef client_t* c = NULL
+        cdef terminal_t* t
+        cdef Client client
+        try:
+            t = self.live()
+            if rows or cols:
+                check_size(rows, cols)
+            if len(client_id) not in (0, 16):
+                raise ValueError(f"client_id: expected 16 bytes or none, got {len(client_id)}")
+            if len(response) > CONTROL_LIMIT // 2:
+                raise ValueError(f"response: expected at most {CONTROL_LIMIT // 2} bytes, got {len(response)}")
+            if since is not None and not 0 <= since < 2**64:
+                raise ValueError(f"since: expected 0..2^64-1, got {since}")
+            if set_nonblocking(socket_fd) < 0:
+                raise OSError(errno, f"socket: {os.strerror(errno)}")
+            c = <client_t*>calloc(1, sizeof(client_t))
+            if c is NULL:
+                raise MemoryError
+            c.received = chunk_new(<const uint8_t*>PyBytes_AS_STRING(received), len(received), -1, 0)
+            if c.received is NULL or not control_put(c, <const uint8_t*>PyBytes_AS_STRING(response), len(response)):
+                raise MemoryError
+            self.pump.ids += 1
+            c.id = self.pump.ids
+            c.refs = 2  # the handle's and the lane's
+            c.terminal = t
+            c.watch.fd = socket_fd
+            c.slot = -1
+            c.v1 = v1
+            c.writable = writable
+            c.rows = <uint16_t>rows
+            c.cols = <uint16_t>cols
+            c.has_since = since is not None
+            c.since = since or 0
+            c.has_id = len(client_id) == 16
+            if c.has_id:
+                memcpy(c.client_id, PyBytes_AS_STRING(client_id), 16)
+            c.decoder.limit = MESSAGE_LIMIT
+            c.decoder.masked = True
+            socket_prepare(socket_fd)
+            self.pump.post(t, ATTACH, c, None, 0, 0)
+        except BaseException:
+            close(socket_fd)
+            if c is not NULL:
+                free(c.received)
+                free(c.control)
+                free(c)
+            raise
+        client = Client.__new__(Client)
+        client.terminal = self
+        client.state = c
+        client._writable = writable
+        self.pump.clients[c.id] = client
+        return client
+
+    def write(self, bytes data not None):
+        cdef terminal_t* t = self.live()
+        if load_relaxed(&t.input_queued) + len(data) > QUEUE_LIMIT:
+            raise BlockingIOError(f"input: {load_relaxed(&t.input_queued)} bytes wait for the PTY already")
+        self.pump.post(t, INPUT, NULL, data, 0, 0)
+
+    def resize(self, int rows, int cols):
+        check_size(rows, cols)
+        self.pump.post(self.live(), RESIZE, NULL, None, rows, cols)
+
+    def finish(self, int code, int signal=0, str reason=""):
+        self.pump.post(self.live(), FINISH, NULL, reason.encode(), code, signal)
+
+    def read(self, since=0, limit=-1):
+        cdef terminal_t* t = self.live()
+        cdef uint64_t head, start, n, lost
+        cdef bytes data
+        cdef uint64_t capacity = rings.ring_capacity(&t.ring)
+        while True:
+            head = load_acquire(&t.ring.header.head)
+            start = head - capacity if head > capacity else 0
+            start = min(max(start, max(0, since)), head)
+            n = head - start if limit < 0 else min(head - start, <uint64_t>limit)
+            data = PyBytes_FromStringAndSize(NULL, n)
+            rings.ring_copy(&t.ring, start, <uint8_t*>PyBytes_AS_STRING(data), n)
+            # The pump may have written on meanwhile, two margins ahead of the head at the most.
+            head = load_acquire(&t.ring.header.head)
+            if head <= capacity or start >= head - capacity:
+                return start, start + n, data
+
+    def close(self):
+        if self.closed or self.pump.closed:
+            self.closed = True
+            return
+        self.pump.post(self.state, CLOSE, NULL, None, 0, 0)
+        self.closed = True
+        self.pump.terminals.pop(self.state.id, None)
+
+
+@cython.no_gc_clear
+cdef class Client:
+    cdef readonly Terminal terminal
+    cdef client_t* state
+    cdef bint _writable
+    cdef object __weakref__
+
+    def __init__(self):
+        raise TypeError("a Client is made by Terminal.attach")
+
+    def __dealloc__(self):
+        if self.state is not NULL:
+            pthread_mutex_lock(&self.terminal.pump.core.lock)
+            client_unref(self.state)
+            pthread_mutex_unlock(&self.terminal.pump.core.lock)
+
+    @property
+    def lag(self):
+        return load_relaxed(&self.state.lag)
+
+    @property
+    def gone(self):
+        return bool(self.state.gone)
+
+    @property
+    def writable(self):
+        return bool(self._writable)
+
+    @property
+    def bytes_sent(self):
+        return load_relaxed(&self.state.bytes_sent)
+
+    def close(self, int code=1000, str reason=""):
+        cdef Pump pump = self.terminal.pump
+        if pump.closed or self.state.gone:
+            return
+        pthread_mutex_lock(&pump.core.lock)
+        self.state.refs += 1
+        pthread_mutex_unlock(&pump.core.lock)
+        try:
+            pump.post(self.terminal.state, DETACH, self.state, reason.encode(), code, 0)
+        except ValueError:  # the terminal has ended meanwhile, and with it this client
+            pthread_mutex_lock(&pump.core.lock)
+            client_unref(self.state)
+            pthread_mutex_unlock(&pump.core.lock)

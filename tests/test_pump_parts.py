@@ -1,0 +1,282 @@
+"""The pump's pure parts: v1 messages, the JSON objects of raw mode, bells and titles, and the ring."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vibetunnel import protocol
+from vibetunnel._ext import probes
+
+VECTORS = json.loads((Path(__file__).parent / "vectors" / "v1.json").read_text())["messages"]
+RING_SIZE = 65536
+
+
+# ---------------------------------------------------------------- vibetunnel.v1
+
+
+def fields(message: object) -> dict[str, Any]:
+    """A message of vibetunnel.protocol in the vectors' form: offsets as decimal strings, data as hex."""
+    name = type(message).__name__
+    result: dict[str, Any] = {"type": "resize" if name == "ResizeRequest" else name.lower()}
+    for key in message.__slots__:  # type: ignore[attr-defined]
+        value = getattr(message, key)
+        if isinstance(value, bytes):
+            value = value.hex()
+        elif key in ("offset", "start", "live", "accepted"):
+            value = str(value)
+        result[key] = value
+    return result
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
+def test_every_vector_decodes_and_encodes_in_python(vector: dict[str, Any]) -> None:
+    raw = bytes.fromhex(vector["hex"])
+    message = protocol.decode(raw)
+    assert message is not None
+    assert fields(message) == vector["fields"]
+    assert protocol.encode(message) == raw
+
+
+def test_every_vector_from_the_server_is_what_the_extension_writes() -> None:
+    seen = set()
+    for vector in VECTORS:
+        f = vector["fields"]
+        match vector["from"], f["type"]:
+            case "server", "output":
+                made = probes.output(int(f["offset"]), bytes.fromhex(f["data"]))
+            case "server", "hello":
+                flags = f["writable"] + 2 * f["owner"]
+                offsets = (int(f["start"]), int(f["live"]), int(f["accepted"]))
+                made = probes.hello(flags, f["rows"], f["cols"], *offsets, f["window"])
+            case "server", "resize":
+                made = probes.resize(f["rows"], f["cols"], int(f["owner"]))
+            case "server", "exit":
+                made = probes.exited(f["code"], f["signal"], f["reason"].encode())
+            case "server", "error":
+                made = probes.error(f["code"], f["text"].encode())
+            case "server", "accepted":
+                made = probes.accepted(int(f["offset"]))
+            case _:
+                continue
+        seen.add(f["type"])
+        assert made.hex() == vector["hex"], vector["name"]
+    assert seen == {"output", "hello", "resize", "exit", "error", "accepted"}
+
+
+def test_every_vector_from_a_client_is_what_the_extension_reads() -> None:
+    for vector in VECTORS:
+        if vector["from"] == "server":
+            continue
+        f = vector["fields"]
+        kind, offset, rows, cols, data = probes.read_request(bytes.fromhex(vector["hex"]))  # type: ignore[misc]
+        assert kind == {"input": 0x81, "resize": 0x82, "ack": 0x83, "ping": 0x84}[f["type"]]
+        if "offset" in f:
+            assert str(offset) == f["offset"]
+        if "rows" in f:
+            assert (rows, cols) == (f["rows"], f["cols"])
+        assert data.hex() == f.get("data", "")
+
+
+@pytest.mark.parametrize(
+    "message", ["", "81", "8100000000000000", "82001800", "8200000050", "82001803e9", "83", "84" + "00" * 65]
+)
+def test_a_malformed_request_is_refused(message: str) -> None:
+    with pytest.raises(ValueError, match="malformed"):
+        probes.read_request(bytes.fromhex(message))
+
+
+def test_an_unknown_type_is_ignored_by_both() -> None:
+    assert probes.read_request(b"\x99xyz") is None
+    assert protocol.decode(b"\x99xyz") is None
+    with pytest.raises(protocol.ProtocolError, match="empty"):
+        protocol.decode(b"")
+    with pytest.raises(protocol.ProtocolError, match="0x01"):
+        protocol.decode(b"\x01abc")
+
+
+# ---------------------------------------------------------------- the JSON objects of raw mode
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"type":"input","data":"ls\\r"}', ("input", b"ls\r")),
+        ('{"type":"input","data":"\\u00e9 \\ud83d\\ude00 \\ud800 \\"\\\\\\/\\b\\f\\n\\t"}', ("input", "é 😀 \ufffd \"\\/\b\f\n\t".encode())),
+        ('{"type":"input","data":""}', ("input", b"")),
+        (' {"extra":[1,{"type":"x"}],"data":"a","type":"input"}\n', ("input", b"a")),
+        ('{"type":"resize","rows":24,"cols":80}', ("resize", 24, 80)),
+        ('{"type":"resize","data":{"cols":80,"rows":24}}', ("resize", 24, 80)),
+        ('{"type":"resize","data":"{\\"cols\\":80,\\"rows\\":24}"}', ("resize", 24, 80)),
+        ('{"type":"ping"}', ("ping",)),
+        ('{"type":"input"}', ("bad",)),
+        ('{"type":"input","data":5}', ("bad",)),
+        ('{"type":"resize","rows":0,"cols":80}', ("bad",)),
+        ('{"type":"resize","rows":24.0,"cols":80}', ("bad",)),
+        ('{"type":"resize","rows":1001,"cols":80}', ("bad",)),
+        ('{"type":"resize","data":"{"}', ("bad",)),
+        ('{"type":"other","data":"x"}', None),
+        ('{"data":"x"}', None),
+        ('["type","input"]', None),
+        ("{", None),
+        ("7", None),
+        ('"x"', None),
+        ("ls -la", None),
+        ("", None),
+        ('{"type":"ping"} x', None),
+        ('{"type":"ping",}', None),
+        ('{"type":"input","data":"\\x"}', None),
+        ('{"type":"input","data":"\t"}', None),
+        ("[" * 40 + "]" * 40, None),
+        ('{"type":"ping","x":' + "[" * 40 + "]" * 40 + "}", None),
+    ],
+)
+def test_a_text_message_is_input_unless_it_is_one_of_the_objects(text: str, expected: object) -> None:
+    assert probes.read_object(text.encode()) == expected
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.text(max_size=4), JSON, max_size=3), st.text(max_size=20), st.booleans())
+def test_an_input_object_gives_its_text_whatever_stands_beside_it(rest: dict[str, Any], data: str, ascii_only: bool) -> None:
+    text = json.dumps({**rest, "type": "input", "data": data}, ensure_ascii=ascii_only)
+    assert probes.read_object(text.encode()) == ("input", data.encode())
+
+
+@given(st.text(alphabet='{}[]":,\\ue0123456789.-+tfnrs daypinputlz\n', max_size=40))
+def test_what_python_does_not_read_as_an_object_is_input_as_it_stands(text: str) -> None:
+    try:
+        value = json.loads(text)
+        ours = isinstance(value, dict) and value.get("type") in ("input", "resize", "ping")
+    except ValueError:
+        ours = False
+    assert (probes.read_object(text.encode()) is not None) == ours
+
+
+# ---------------------------------------------------------------- bells, titles, folders
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"hello \x1b[31mred\x1b[0m", []),
+        (b"a\x07b\x07" + b"x" * 50 + b"\x07", [("bell", 3)]),
+        (b"\x1b]0;one\x07two", [("title", b"one")]),
+        (b"\x1b]2;ver\xc3\xa9\x1b\\", [("title", "veré".encode())]),
+        (b"\x1b]1;icon\x07\x1b]52;c;Zm9v\x07", []),
+        (b"\x1b]7;file://host/home/ada\x1b\\", [("folder", b"file://host/home/ada")]),
+        (b"\x1bPq\x07\x1b]0;inside a string\x1b\\\x07", [("title", b"inside a string"), ("bell", 1)]),
+        (b"\x1bP no \x07 bell here \x1b\\", []),
+        (b"\x1b]0;cut\x18\x07", [("bell", 1)]),
+        (b"\x1b]0;" + b"x" * 2000 + b"\x07\x07", [("bell", 1)]),
+        (b"\x1b]0;lost\x1b]0;new\x07", [("title", b"new")]),
+        (b"\x1b\x1b]0;t\x07", [("title", b"t")]),
+    ],
+)
+def test_bells_titles_and_folders_are_found_wherever_output_is_cut(data: bytes, expected: list[Any]) -> None:
+    for cut in range(len(data) + 1):
+        scanner = probes.Scanner()
+        found = scanner.feed(data[:cut]) + scanner.feed(data[cut:])
+        bells = sum(item[1] for item in found if item[0] == "bell")
+        joined = [item for item in found if item[0] != "bell"] + ([("bell", bells)] if bells else [])
+        assert joined == expected, cut
+    scanner = probes.Scanner()
+    assert [f for b in data for f in scanner.feed(bytes([b])) if f[0] != "bell"] == [f for f in expected if f[0] != "bell"]
+
+
+@given(st.binary(max_size=300))
+def test_no_output_is_an_error_for_the_scanner(data: bytes) -> None:
+    whole = probes.Scanner().feed(data)
+    pieces = probes.Scanner()
+    found = [item for i in range(len(data)) for item in pieces.feed(data[i : i + 1])]
+    assert [i for i in whole if i[0] != "bell"] == [i for i in found if i[0] != "bell"]
+
+
+# ---------------------------------------------------------------- the ring
+
+
+@pytest.fixture
+def ring_fd() -> Iterator[int]:
+    fd = os.memfd_create("ring")
+    os.ftruncate(fd, 4096 + RING_SIZE)
+    yield fd
+    os.close(fd)
+
+
+def test_a_ring_keeps_its_capacity_across_its_end(ring_fd: int) -> None:
+    ring = probes.Ring(ring_fd)
+    printed = b""
+    for i in range(100):
+        piece = bytes(f"{i:05}", "ascii") * 300
+        ring.put(piece)
+        printed += piece
+        assert ring.head == len(printed)
+        assert ring.oldest == max(0, ring.head - ring.capacity)
+        assert ring.copy(ring.oldest, ring.head - ring.oldest) == printed[ring.oldest :]
+    assert ring.capacity == RING_SIZE - 2 * ring.MARGIN
+
+
+def test_the_next_server_goes_on_at_the_same_offset(ring_fd: int) -> None:
+    ring = probes.Ring(ring_fd)
+    ring.put(b"first")
+    del ring
+    again = probes.Ring(ring_fd)
+    assert again.head == 5
+    assert again.copy(0, 5) == b"first"
+
+
+@given(st.lists(st.integers(1, 4096), max_size=30), st.text(min_size=1, max_size=900).map(str.encode))
+def test_what_a_killed_server_read_but_did_not_count_is_found(sizes: list[int], lost: bytes) -> None:
+    fd = os.memfd_create("ring")
+    try:
+        os.ftruncate(fd, 4096 + RING_SIZE)
+        ring = probes.Ring(fd)
+        for size in sizes:
+            ring.put(b"z" * size)
+        head = ring.head
+        ring.put(lost, commit=False)
+        del ring
+        again = probes.Ring(fd)
+        assert again.head == head + len(lost)
+        assert again.copy(head, len(lost)) == lost
+        del again
+        assert probes.Ring(fd).head == head + len(lost)
+    finally:
+        os.close(fd)
+
+
+@pytest.mark.parametrize("size", [0, 4096, 4096 + 16384, 4096 + 65537])
+def test_a_ring_of_a_bad_size_is_refused(ring_fd: int, size: int) -> None:
+    os.ftruncate(ring_fd, size)
+    with pytest.raises(ValueError, match="size"):
+        probes.Ring(ring_fd)
+
+
+def test_a_header_of_something_else_is_refused(ring_fd: int) -> None:
+    os.pwrite(ring_fd, b"something else, longer than the magic", 0)
+    with pytest.raises(ValueError, match="header"):
+        probes.Ring(ring_fd)
+
+
+def test_an_input_stream_is_remembered_until_32_others_have_come(ring_fd: int) -> None:
+    ring = probes.Ring(ring_fd)
+    first, fresh = ring.slot(b"A" * 16)
+    assert fresh
+    assert ring.slot(b"A" * 16) == (first, False)
+    others = {ring.slot(bytes([i]) * 16)[0] for i in range(31)}
+    assert ring.slot(b"A" * 16) == (first, False)
+    assert len(others | {first}) == 32
+    stolen, fresh = ring.slot(b"B" * 16, taken=1 << first)
+    assert fresh
+    assert stolen != first
+    assert ring.slot(b"C" * 16, taken=0xFFFFFFFF) == (-1, False)

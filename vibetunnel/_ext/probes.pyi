@@ -1,0 +1,39 @@
+"""The pure parts of the pump as Python sees them, for tests and tools."""
+
+from typing import Literal
+
+def hello(flags: int, rows: int, cols: int, start: int, live: int, accepted: int, window: int) -> bytes: ...
+def output(offset: int, data: bytes) -> bytes: ...
+def resize(rows: int, cols: int, flags: int) -> bytes: ...
+def exited(code: int, signal: int, reason: bytes) -> bytes: ...
+def error(code: int, text: bytes) -> bytes: ...
+def accepted(offset: int) -> bytes: ...
+def read_request(message: bytes) -> tuple[int, int, int, int, bytes] | None:
+    """(kind, offset, rows, cols, data), None for an unknown type; ValueError for a malformed message."""
+
+def read_object(
+    text: bytes,
+) -> tuple[Literal["input"], bytes] | tuple[Literal["resize"], int, int] | tuple[Literal["ping", "bad"]] | None:
+    """What a raw client's text message is; None: input as it stands."""
+
+class Scanner:
+    """Finds bells, titles and folders in output, however it is cut."""
+
+    def feed(self, data: bytes) -> list[tuple[Literal["title", "folder"], bytes] | tuple[Literal["bell"], int]]: ...
+
+class Ring:
+    """A session's ring, mapped. `fd` stays the caller's."""
+
+    MARGIN: int
+    def __init__(self, fd: int) -> None: ...
+    @property
+    def head(self) -> int: ...
+    @property
+    def oldest(self) -> int: ...
+    @property
+    def capacity(self) -> int: ...
+    def put(self, data: bytes, *, commit: bool = True) -> None:
+        """Write at the head, as a read() would; without `commit`, as one that was never counted."""
+    def copy(self, offset: int, n: int) -> bytes: ...
+    def slot(self, client: bytes, taken: int = 0) -> tuple[int, bool]:
+        """(index or -1, whether it is new) of a client's input stream."""
