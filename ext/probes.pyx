@@ -68,7 +68,10 @@ def read_request(bytes message not None):
 # ---------------------------------------------------------------- the JSON objects of raw mode
 
 def read_object(bytes text not None):
-    """What a raw client's text message is: ("input", bytes), ("resize", rows, cols), ("ping",), ("bad",), or None: input as it stands."""
+    """What a raw client's text message is: ("input", bytes), ("resize", rows, cols), ("ping",), ("bad",), or None.
+
+    None means input as it stands.
+    """
     cdef objects.Object found
     cdef bytearray own = bytearray(text)
     cdef int kind = objects.read_object(<uint8_t*><char*>own, len(own), &found)
@@ -140,7 +143,7 @@ cdef class Ring:
         return rings.ring_capacity(&self.state)
 
     def put(self, bytes data not None, *, bint commit=True):
-        """Write at the head, as a read() would; without `commit`, as one that was never counted. At most MARGIN bytes."""
+        """Write at most MARGIN bytes at the head as a read() would; without `commit`, as one that was never counted."""
         cdef uint64_t start = self.state.head & (self.state.size - 1)
         cdef uint64_t first = min(<uint64_t>len(data), self.state.size - start)
         if len(data) > rings.MARGIN:

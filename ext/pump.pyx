@@ -11,7 +11,7 @@ two turns.
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.errno cimport EAGAIN, EINTR, errno
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 
@@ -22,7 +22,7 @@ from vibetunnel._ext cimport marks
 from vibetunnel._ext cimport objects
 from vibetunnel._ext cimport rfc6455 as rfc
 from vibetunnel._ext cimport ring as rings
-from vibetunnel._ext cimport v1
+from vibetunnel._ext cimport v1 as wire
 from vibetunnel._ext.ring cimport Ring, load_acquire, load_relaxed, store_relaxed
 
 cdef extern from "poller.h" nogil:
@@ -104,8 +104,8 @@ cdef enum:
     QUEUE_LIMIT = 16777216  # bytes of input queued for a PTY by write(), before it refuses
     WRITE_MAX = 65536  # bytes of input offered to a PTY in one turn
     ACCEPTED_STEP = 16384  # bytes of input after which `accepted` is told without waiting for output
-    TURN_RAW = 0  # index of a framed batch header, by what a client speaks
-    TURN_V1 = 1
+    FRAMED_RAW = 0  # index into terminal_t.framed, by what a client speaks
+    FRAMED_V1 = 1
 
     MOVE_WINDOW = 50000000  # ns; a terminal's use of its lane is judged over this time
     MOVE_BUSY = 4000000  # ns of lane time within the window: a flood, which goes to a bulk lane
@@ -257,6 +257,8 @@ cdef struct terminal_t:
     int64_t input_queued
     uint64_t[32] slot_next  # per input stream: offset of the next byte, queued ones counted
     bint hung_up
+    bint told_hang_up
+    bint retitled  # since the clients were told
     bint finished
     bint ended
     bint closing
@@ -345,10 +347,13 @@ cdef chunk_t* chunk_new(const uint8_t* data, size_t n, int slot, uint64_t born) 
     return chunk
 
 
-cdef inline void rewatch(lane_t* lane, watch_t* watch, unsigned want) noexcept nogil:
+cdef inline bint rewatch(lane_t* lane, watch_t* watch, unsigned want) noexcept nogil:
+    """Have the poller watch for `want`. False: the system allows no more."""
     if want != watch.want and watch.fd >= 0:
-        poller_watch(lane.poller, watch.fd, watch, watch.want, want)
+        if poller_watch(lane.poller, watch.fd, watch, watch.want, want) < 0:
+            return False
         watch.want = want
+    return True
 
 
 cdef void client_unref(client_t* c) noexcept nogil:
@@ -428,7 +433,10 @@ cdef bint control_put(client_t* c, const uint8_t* data, size_t n) noexcept nogil
     return True
 
 
-cdef bint put_frame(client_t* c, uint8_t opcode, const uint8_t* head, size_t head_n, const uint8_t* data, size_t n) noexcept nogil:
+cdef bint put_frame(
+    client_t* c, uint8_t opcode, const uint8_t* head, size_t head_n, const uint8_t* data, size_t n
+) noexcept nogil:
+    """Queue a whole frame, its payload given in two parts. False: give the client up."""
     cdef uint8_t[10] header
     cdef int header_n = rfc.write_header(header, opcode, True, head_n + n)
     return (
@@ -443,9 +451,12 @@ cdef void put_close(client_t* c, int code, const uint8_t* reason, size_t n) noex
     cdef uint8_t[2] head
     if c.closing:
         return
-    n = min(n, rfc.MAX_CONTROL - 2)
-    v1.put16(head, <uint16_t>code)
-    put_frame(c, rfc.OP_CLOSE, head, 2 if code != rfc.CLOSE_NO_STATUS else 0, reason, n if code != rfc.CLOSE_NO_STATUS else 0)
+    n = rfc.utf8_prefix(reason, min(n, <size_t>(rfc.MAX_CONTROL - 2)))
+    wire.put16(head, <uint16_t>code)
+    if code == rfc.CLOSE_NO_STATUS:
+        put_frame(c, rfc.OP_CLOSE, NULL, 0, NULL, 0)
+    else:
+        put_frame(c, rfc.OP_CLOSE, head, 2, reason, n)
     c.closing = True
     c.close_by_ns = c.terminal.lane.now + LINGER
     if c.code == 0:
@@ -467,16 +478,15 @@ cdef bint put_error(client_t* c, int code, const char* text) noexcept nogil:
     cdef size_t n = 0
     while text[n]:
         n += 1
-    return put_frame(c, rfc.OP_BINARY, head, v1.write_error_header(head, <uint16_t>code), <const uint8_t*>text, n)
+    return put_frame(c, rfc.OP_BINARY, head, wire.write_error_header(head, <uint16_t>code), <const uint8_t*>text, n)
 
 
 cdef bint put_size(client_t* c) noexcept nogil:
     cdef uint8_t[8] message
     cdef terminal_t* t = c.terminal
-    return put_frame(
-        c, rfc.OP_BINARY, message,
-        v1.write_resize(message, <uint16_t>t.rows, <uint16_t>t.cols, v1.RESIZE_OWNS_SIZE if t.owner == c else 0), NULL, 0,
-    )
+    cdef uint8_t flags = wire.RESIZE_OWNS_SIZE if t.owner == c else 0
+    cdef size_t n = wire.write_resize(message, <uint16_t>t.rows, <uint16_t>t.cols, flags)
+    return put_frame(c, rfc.OP_BINARY, message, n, NULL, 0)
 
 
 cdef inline uint64_t client_limit(client_t* c) noexcept nogil:
@@ -490,9 +500,9 @@ cdef inline uint64_t client_lag(client_t* c) noexcept nogil:
 
 
 cdef void frame_start(client_t* c) noexcept nogil:
-    """Begin the next output frame if there is something to send; a batch is framed once for all who stand at its start."""
+    """Begin the next output frame, if there is any; a batch is framed once for all clients that stand at its start."""
     cdef terminal_t* t = c.terminal
-    cdef framed_t* framed = &t.framed[TURN_V1 if c.v1 else TURN_RAW]
+    cdef framed_t* framed = &t.framed[FRAMED_V1 if c.v1 else FRAMED_RAW]
     cdef uint64_t end = client_limit(c)
     cdef uint8_t[16] head
     cdef size_t head_n = 0
@@ -503,7 +513,7 @@ cdef void frame_start(client_t* c) noexcept nogil:
         framed.start = c.cursor
         framed.end = end
         if c.v1:
-            head_n = v1.write_output_header(head, c.cursor)
+            head_n = wire.write_output_header(head, c.cursor)
         framed.n = <uint8_t>rfc.write_header(framed.data, rfc.OP_BINARY, True, head_n + end - c.cursor)
         memcpy(framed.data + framed.n, head, head_n)
         framed.n += <uint8_t>head_n
@@ -521,7 +531,8 @@ cdef void put_ending(client_t* c) noexcept nogil:
     cdef char[32] text
     cdef size_t n
     if c.v1:
-        put_frame(c, rfc.OP_BINARY, head, v1.write_exit_header(head, t.exit_code, <uint8_t>t.exit_signal), t.reason, t.reason_n)
+        n = wire.write_exit_header(head, t.exit_code, <uint8_t>t.exit_signal)
+        put_frame(c, rfc.OP_BINARY, head, n, t.reason, t.reason_n)
     memcpy(text, b"exited ", 7)
     n = 7 + write_decimal(text + 7, t.exit_code)
     put_close(c, rfc.CLOSE_NORMAL, <uint8_t*>text, n)
@@ -556,7 +567,7 @@ cdef bint put_accepted(client_t* c, uint64_t step) noexcept nogil:
     if accepted - c.accepted_told < step:
         return True
     c.accepted_told = accepted
-    return put_frame(c, rfc.OP_BINARY, message, v1.write_accepted(message, accepted), NULL, 0)
+    return put_frame(c, rfc.OP_BINARY, message, wire.write_accepted(message, accepted), NULL, 0)
 
 
 cdef void flush(client_t* c) noexcept nogil:
@@ -565,6 +576,7 @@ cdef void flush(client_t* c) noexcept nogil:
     cdef iovec[4] parts
     cdef msghdr message
     cdef size_t count, whole, step, run, start, header_left
+    cdef unsigned want
     cdef ssize_t n
     cdef bint control_first
     cdef bint framed = False
@@ -640,10 +652,10 @@ cdef void flush(client_t* c) noexcept nogil:
     if c.closing and c.answered:
         drop(c)  # both close frames are through (RFC 6455 §7.1.1)
         return
-    rewatch(
-        t.lane, &c.watch,
-        (c.watch.want & POLLER_READ) | (POLLER_WRITE if client_limit(c) > c.cursor and not c.closing else 0),  # more: next turn
-    )
+    want = c.watch.want & POLLER_READ
+    if client_limit(c) > c.cursor and not c.closing:
+        want |= POLLER_WRITE  # there is more: in the next turn
+    rewatch(t.lane, &c.watch, want)
     progress(c)
 
 
@@ -738,17 +750,19 @@ cdef void attach(terminal_t* t, client_t* c) noexcept nogil:
         t.floor = c.cursor
     if t.owner is NULL and c.writable and c.rows:
         own_size(t, c)
-    rewatch(t.lane, &c.watch, POLLER_READ)
+    if not rewatch(t.lane, &c.watch, POLLER_READ):
+        drop(c)
+        return
     if c.v1:
-        used = v1.write_hello(
+        used = wire.write_hello(
             message,
-            (v1.MAY_TYPE if c.writable else 0) | (v1.OWNS_SIZE if t.owner == c else 0),
+            (wire.MAY_TYPE if c.writable else 0) | (wire.OWNS_SIZE if t.owner == c else 0),
             <uint16_t>t.rows, <uint16_t>t.cols, start, t.ring.head, accepted, <uint32_t>t.high,
         )
         put_frame(c, rfc.OP_BINARY, message, used, NULL, 0)
         c.greeted = True
         if t.ring.header.title_n:
-            message[0] = v1.V1_TITLE
+            message[0] = wire.V1_TITLE
             put_frame(c, rfc.OP_BINARY, message, 1, t.ring.header.title, t.ring.header.title_n)
     if t.closing:
         put_close(c, rfc.CLOSE_NORMAL if t.finished else rfc.CLOSE_AWAY, NULL, 0)
@@ -894,20 +908,13 @@ cdef void set_text(terminal_t* t, unsigned found) noexcept nogil:
     cdef size_t n = 0
     cdef size_t i = 0
     cdef size_t most = rings.TITLE_MAX if found == marks.MARK_TITLE else rings.FOLDER_MAX
-    cdef uint8_t[1] kind
-    cdef client_t* c
-    cdef client_t* following
     if found == marks.MARK_FOLDER and t.scanner.n > most:
         return
     for i in range(t.scanner.n):
         if text[i] >= 0x20 and text[i] != 0x7F:
             text[n] = text[i]
             n += 1
-    while n > most or n and not rfc.utf8_valid(text, n):
-        n -= 1  # cut at a character's end; what is not UTF-8 at all comes down to the part before
-        if n <= most:
-            while n and text[n] & 0xC0 == 0x80:
-                n -= 1
+    n = rfc.utf8_prefix(text, min(n, most))
     pthread_mutex_lock(&t.core.lock)
     if found == marks.MARK_TITLE:
         memcpy(header.title, text, n)
@@ -917,14 +924,19 @@ cdef void set_text(terminal_t* t, unsigned found) noexcept nogil:
         header.folder_n = <uint16_t>n
     pthread_mutex_unlock(&t.core.lock)
     report_soon(t, DID_TITLE if found == marks.MARK_TITLE else DID_FOLDER)
-    if found == marks.MARK_TITLE:
-        kind[0] = v1.V1_TITLE
-        c = t.clients
-        while c is not NULL:
-            following = c.next
-            if c.greeted and not c.closing and c.control_n < CONTROL_LIMIT // 2:
-                put_frame(c, rfc.OP_BINARY, kind, 1, header.title, n)
-            c = following
+    t.retitled = t.retitled or found == marks.MARK_TITLE
+
+
+cdef void put_title(terminal_t* t) noexcept nogil:
+    """Tell every client the title, once for all changes of a batch."""
+    cdef uint8_t[1] kind
+    cdef client_t* c = t.clients
+    t.retitled = False
+    kind[0] = wire.V1_TITLE
+    while c is not NULL:
+        if c.greeted and not c.closing and c.control_n < CONTROL_LIMIT // 2:
+            put_frame(c, rfc.OP_BINARY, kind, 1, t.ring.header.title, t.ring.header.title_n)
+        c = c.next
 
 
 cdef void read_pty(terminal_t* t) noexcept nogil:
@@ -961,9 +973,13 @@ cdef void read_pty(terminal_t* t) noexcept nogil:
             return
         t.hung_up = True  # every process has closed it; one may open it again: sweep() looks
         watch_pty(t)
-        report(t, DID_HANG_UP)
+        if not t.told_hang_up:
+            t.told_hang_up = True
+            report(t, DID_HANG_UP)
     if got == 0:
         return
+    if t.retitled:
+        put_title(t)
     c = t.clients
     while c is not NULL:
         following = c.next
@@ -1099,7 +1115,7 @@ cdef void client_input(client_t* c, const uint8_t* data, size_t n) noexcept nogi
     if not c.writable:
         if c.v1 and not c.told_read_only:
             c.told_read_only = True
-            put_error(c, v1.ERROR_READ_ONLY, b"read-only: this client may not type")
+            put_error(c, wire.ERROR_READ_ONLY, b"read-only: this client may not type")
             flush(c)
         return
     c.active_ns = t.lane.now
@@ -1118,7 +1134,7 @@ cdef void client_viewport(client_t* c, int rows, int cols) noexcept nogil:
         return
     c.rows = <uint16_t>rows
     c.cols = <uint16_t>cols
-    if t.owner == c or t.owner is NULL:
+    if t.owner == c or t.owner is NULL or not c.v1:  # a raw client has no viewport of its own: it asks for a size
         own_size(t, c)
 
 
@@ -1131,21 +1147,21 @@ cdef void malformed(client_t* c, int error, const char* text) noexcept nogil:
 
 cdef void take_request(client_t* c, const uint8_t* message, size_t n) noexcept nogil:
     """One vibetunnel.v1 message from a client."""
-    cdef v1.Request request
+    cdef wire.Request request
     cdef uint64_t expected
     cdef uint8_t[1] kind
-    cdef int known = v1.read_request(message, n, &request)
+    cdef int known = wire.read_request(message, n, &request)
     if known < 0:
-        malformed(c, v1.ERROR_MALFORMED, b"malformed message: see docs/protocol.md, client to server")
+        malformed(c, wire.ERROR_MALFORMED, b"malformed message: see docs/protocol.md, client to server")
     if known <= 0:
         return
-    if request.kind == v1.V1_INPUT:
+    if request.kind == wire.V1_INPUT:
         if not c.writable:
             client_input(c, NULL, 0)
             return
         expected = c.terminal.slot_next[c.slot] if c.slot >= 0 else c.input_next
         if request.offset > expected:
-            malformed(c, v1.ERROR_INPUT_GAP, b"input offset is beyond what was accepted: send the bytes before it")
+            malformed(c, wire.ERROR_INPUT_GAP, b"input offset is beyond what was accepted: send the bytes before it")
             return
         if request.offset + request.n <= expected:
             return  # sent again after a reconnect, and known
@@ -1156,18 +1172,18 @@ cdef void take_request(client_t* c, const uint8_t* message, size_t n) noexcept n
         else:
             c.input_next += request.n
         client_input(c, request.data, request.n)
-    elif request.kind == v1.V1_RESIZE_REQUEST:
+    elif request.kind == wire.V1_RESIZE_REQUEST:
         client_viewport(c, request.rows, request.cols)
-    elif request.kind == v1.V1_ACK:
+    elif request.kind == wire.V1_ACK:
         if request.offset > c.cursor:
-            malformed(c, v1.ERROR_MALFORMED, b"ack is beyond what was sent")
+            malformed(c, wire.ERROR_MALFORMED, b"ack is beyond what was sent")
         elif request.offset > c.acked:
             c.acked = request.offset
             progress(c)
             if c.watch.want & POLLER_WRITE == 0:
                 flush(c)
     else:
-        kind[0] = v1.V1_PONG
+        kind[0] = wire.V1_PONG
         if not put_frame(c, rfc.OP_BINARY, kind, 1, request.data, request.n):
             drop(c)
         else:
@@ -1269,7 +1285,7 @@ cdef void obey(terminal_t* t, command_t* command) noexcept nogil:
             t.finished = True
             t.exit_code = command.a
             t.exit_signal = command.b
-            t.reason_n = min(command.chunk.n, <size_t>256)
+            t.reason_n = rfc.utf8_prefix(command.chunk.data, min(command.chunk.n, sizeof(t.reason)))
             memcpy(t.reason, command.chunk.data, t.reason_n)
             t.hung_up = False
             if t.pty.fd < 0:
@@ -1612,11 +1628,7 @@ cdef void* run_lane(void* arg) noexcept nogil:
 
 # ---------------------------------------------------------------- what Python sees
 
-EventTuple = namedtuple("Event", ["kind", "terminal", "client", "number", "text"])
-
-
-class Event(EventTuple):
-    __slots__ = ()
+Event = namedtuple("Event", ["kind", "terminal", "client", "number", "text"])
 
 
 cdef object decode(const uint8_t* text, size_t n):
@@ -1678,7 +1690,6 @@ cdef class Pump:
             self.core.lane_count = i + 1
 
     def __dealloc__(self):
-        cdef int i
         if self.core is NULL:
             return
         self._stop(rfc.CLOSE_AWAY, b"", 0)
@@ -1734,7 +1745,7 @@ cdef class Pump:
         cdef terminal_t* t
         cdef unsigned did
         cdef uint32_t bells
-        cdef uint64_t number, terminal_id
+        cdef uint64_t number
         cdef uint8_t[512] title
         cdef uint8_t[1024] folder
         cdef uint8_t[124] reason
@@ -1894,7 +1905,6 @@ cdef class Pump:
     cdef int post(self, terminal_t* t, Order order, client_t* client, bytes text, int a, int b) except -1:
         """Queue a command for a terminal's lane; on failure nothing is kept."""
         cdef command_t* command = <command_t*>calloc(1, sizeof(command_t))
-        cdef command_t** at
         if command is NULL:
             raise MemoryError
         if text is not None:
@@ -2085,7 +2095,7 @@ cdef class Terminal:
 
     def read(self, since=0, limit=-1):
         cdef terminal_t* t = self.live()
-        cdef uint64_t head, start, n, lost
+        cdef uint64_t head, start, n
         cdef bytes data
         cdef uint64_t capacity = rings.ring_capacity(&t.ring)
         while True:

@@ -65,8 +65,8 @@ cdef inline void xor_mask(uint8_t* data, size_t n, const uint8_t* key, unsigned 
         i += 1
 
 
-cdef inline bint utf8_valid(const uint8_t* s, size_t n) noexcept nogil:
-    """Whether s is well-formed UTF-8 (RFC 3629 §4): no overlong forms, surrogates or values above U+10FFFF."""
+cdef inline size_t utf8_prefix(const uint8_t* s, size_t n) noexcept nogil:
+    """How many bytes from the start are whole, well-formed UTF-8 (RFC 3629 §4): no overlong forms, no surrogates."""
     cdef size_t i = 0
     cdef uint64_t word
     cdef uint8_t a, low, high
@@ -97,15 +97,19 @@ cdef inline bint utf8_valid(const uint8_t* s, size_t n) noexcept nogil:
             elif a == 0xF4:
                 high = 0x8F
         else:
-            return False
+            return i
         if n - i <= <size_t>more or s[i + 1] < low or s[i + 1] > high:
-            return False
+            return i
         if more > 1 and s[i + 2] & 0xC0 != 0x80:
-            return False
+            return i
         if more > 2 and s[i + 3] & 0xC0 != 0x80:
-            return False
+            return i
         i += 1 + more
-    return True
+    return n
+
+
+cdef inline bint utf8_valid(const uint8_t* s, size_t n) noexcept nogil:
+    return utf8_prefix(s, n) == n
 
 
 cdef inline bint close_code_valid(unsigned code) noexcept nogil:

@@ -157,7 +157,10 @@ cdef inline void ring_copy(Ring* r, uint64_t offset, uint8_t* out, uint64_t n) n
 
 
 cdef inline int slot_find(Ring* r, const uint8_t* client, uint32_t taken, bint* fresh) noexcept nogil:
-    """The input stream of a client's UUID, or a new one in place of the least recently used; -1 if all are `taken` (a bit each)."""
+    """The input stream of a client's UUID, or a new one in place of the least recently used.
+
+    -1 if all are `taken` (a bit each).
+    """
     cdef int i
     cdef int oldest = -1
     cdef InputSlot* slots = r.header.slots

@@ -62,7 +62,8 @@ cdef inline size_t write_output_header(uint8_t* out, uint64_t offset) noexcept n
 
 
 cdef inline size_t write_hello(
-    uint8_t* out, uint8_t flags, uint16_t rows, uint16_t cols, uint64_t start, uint64_t live, uint64_t accepted, uint32_t window
+    uint8_t* out, uint8_t flags, uint16_t rows, uint16_t cols,
+    uint64_t start, uint64_t live, uint64_t accepted, uint32_t window,
 ) noexcept nogil:
     out[0] = V1_HELLO
     out[1] = V1_VERSION

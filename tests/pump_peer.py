@@ -9,7 +9,7 @@ import termios
 import time
 import tty
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from vibetunnel import protocol
@@ -57,16 +57,13 @@ class Program:
 
 
 class Peer:
-    """A blocking WebSocket client on one end of a socketpair; the pump has the other."""
+    """A blocking WebSocket client on a connected socket, from the first frame on; `received` has come already."""
 
-    def __init__(self, terminal: Terminal, *, buffer: int = 0, **options: Any) -> None:
-        self.socket, theirs = socket.socketpair()
-        if buffer:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
+    def __init__(self, connected: socket.socket, *, v1: bool = False, received: bytes = b"") -> None:
+        self.socket = connected
         self.socket.settimeout(DEADLINE_S)
         self.decoder = frames.Decoder(limit=1 << 24, masked=False)
-        self.waiting: list[frames.Message] = []
+        self.waiting: list[frames.Message] = self.decoder.feed(received)
         self.output = b""
         self.offset = 0  # v1: behind the last output byte
         self.sent = 0  # v1: input bytes
@@ -75,17 +72,17 @@ class Peer:
         self.ended = False
         self.close_code: int | None = None
         self.close_reason = ""
-        self.v1 = bool(options.get("v1"))
-        try:
-            self.client: Client = terminal.attach(theirs.detach(), options.pop("response", b""), **options)
-        except BaseException:
-            self.socket.close()
-            raise
+        self.v1 = v1
 
     def send(self, opcode: int, payload: bytes, *, fin: bool = True) -> None:
         self.socket.sendall(frames.encode(opcode, payload, fin=fin, mask=KEY))
 
-    def type(self, data: bytes) -> None:
+    def answer(self, opcode: int, payload: bytes) -> None:
+        """Send, unless the other side has gone meanwhile: then the next step() sees the end."""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self.send(opcode, payload)
+
+    def type_in(self, data: bytes) -> None:
         if self.v1:
             self.ask(protocol.Input(self.sent, data))
             self.sent += len(data)
@@ -109,14 +106,11 @@ class Peer:
         message = self.waiting.pop(0)
         if message.opcode == frames.PING:
             self.pings += 1
-            self.send(frames.PONG, message.data)
+            self.answer(frames.PONG, message.data)
         elif message.opcode == frames.CLOSE:
             self.close_code = int.from_bytes(message.data[:2], "big") if message.data else 1005
             self.close_reason = message.data[2:].decode()
-            try:
-                self.send(frames.CLOSE, message.data[:2])
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # the pump has closed already: this close answered ours
+            self.answer(frames.CLOSE, message.data[:2])
         elif message.opcode == frames.BINARY and self.v1:
             self.take(protocol.decode(message.data))
         elif message.opcode == frames.BINARY:
@@ -128,7 +122,7 @@ class Peer:
             assert message.offset == self.offset, "output is contiguous"
             self.output += message.data
             self.offset = message.offset + len(message.data)
-            self.ask(protocol.Ack(self.offset))
+            self.answer(frames.BINARY, protocol.encode(protocol.Ack(self.offset)))
         else:
             if isinstance(message, protocol.Hello):
                 self.offset = message.start
@@ -157,6 +151,50 @@ class Peer:
 
     def close(self) -> None:
         self.socket.close()
+
+
+class PumpPeer(Peer):
+    """A peer on one end of a socketpair; a pump has the other, without any HTTP in between."""
+
+    def __init__(self, terminal: Terminal, *, buffer: int = 0, **options: Any) -> None:
+        ours, theirs = socket.socketpair()
+        if buffer:
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
+        super().__init__(ours, v1=bool(options.get("v1")))
+        try:
+            self.client: Client = terminal.attach(theirs.detach(), options.pop("response", b""), **options)
+        except BaseException:
+            ours.close()
+            raise
+
+
+def connect(port: int, path: str, *, v1: bool = False, headers: dict[str, str] | None = None) -> Peer:
+    """A peer of a server on this machine, through the upgrade; ConnectionError with the answer if there is none."""
+    connected = socket.create_connection(("127.0.0.1", port), DEADLINE_S)
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    lines = [
+        f"GET {path} HTTP/1.1",
+        f"Host: 127.0.0.1:{port}",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+        *([f"Sec-WebSocket-Protocol: {protocol.SUBPROTOCOL}"] if v1 else []),
+        *(f"{name}: {value}" for name, value in (headers or {}).items()),
+    ]
+    connected.sendall("\r\n".join([*lines, "", ""]).encode())
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        data = connected.recv(4096)
+        answer += data
+        if not data:
+            break
+    head, _, received = answer.partition(b"\r\n\r\n")
+    if not head.startswith(b"HTTP/1.1 101 "):
+        connected.close()
+        raise ConnectionError(answer.decode(errors="replace"))
+    return Peer(connected, v1=v1, received=received)
 
 
 def events_until(pump: Pump, condition: Callable[[list[Event]], bool]) -> list[Event]:

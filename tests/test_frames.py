@@ -1,5 +1,7 @@
 """The frame codec: what it encodes, what it accepts however it is cut, and what it refuses with which close code."""
 
+from itertools import pairwise
+
 import pytest
 from frame_oracle import Oracle
 from hypothesis import example, given
@@ -16,7 +18,7 @@ def decode(data: bytes, *cuts: int, **options: int) -> tuple[list[tuple[int, byt
     messages: list[tuple[int, bytes]] = []
     bounds = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
     try:
-        for start, end in zip(bounds, bounds[1:], strict=False):
+        for start, end in pairwise(bounds):
             messages += [tuple(message) for message in decoder.feed(data[start:end])]
     except frames.FrameError as error:
         return messages + [tuple(message) for message in error.messages], error.code
@@ -117,7 +119,13 @@ def test_masking_is_xor_with_the_repeated_key(data: bytes, key: bytes, phase: in
     assert frames.mask(masked, key, phase) == data
 
 
-@given(st.one_of(st.binary(max_size=40), st.text(max_size=20).map(str.encode), st.text(max_size=8).map(lambda t: b"x" * 7 + t.encode())))
+@given(
+    st.one_of(
+        st.binary(max_size=40),
+        st.text(max_size=20).map(str.encode),
+        st.text(max_size=8).map(lambda t: b"x" * 7 + t.encode()),
+    )
+)
 @example(b"\xed\xa0\x80")
 @example(b"\xf4\x90\x80\x80")
 @example(b"\xe0\x9f\xbf")
@@ -166,7 +174,7 @@ def test_any_bytes_decode_as_the_oracle_says(data: bytes, cuts: list[int]) -> No
 
 
 def test_bad_arguments_say_what_was_expected() -> None:
-    with pytest.raises(ValueError, match="opcode: expected 0..15, got 16"):
+    with pytest.raises(ValueError, match=r"opcode: expected 0\.\.15, got 16"):
         frames.encode(16, b"")
     with pytest.raises(ValueError, match="mask: expected 4 bytes, got 3"):
         frames.encode(1, b"", mask=b"abc")

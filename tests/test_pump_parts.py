@@ -107,7 +107,10 @@ def test_an_unknown_type_is_ignored_by_both() -> None:
     ("text", "expected"),
     [
         ('{"type":"input","data":"ls\\r"}', ("input", b"ls\r")),
-        ('{"type":"input","data":"\\u00e9 \\ud83d\\ude00 \\ud800 \\"\\\\\\/\\b\\f\\n\\t"}', ("input", "é 😀 \ufffd \"\\/\b\f\n\t".encode())),
+        (
+            '{"type":"input","data":"\\u00e9 \\ud83d\\ude00 \\ud800 \\"\\\\\\/\\b\\f\\n\\t"}',
+            ("input", 'é 😀 \ufffd "\\/\b\f\n\t'.encode()),
+        ),
         ('{"type":"input","data":""}', ("input", b"")),
         (' {"extra":[1,{"type":"x"}],"data":"a","type":"input"}\n', ("input", b"a")),
         ('{"type":"resize","rows":24,"cols":80}', ("resize", 24, 80)),
@@ -148,7 +151,9 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(st.text(max_size=4), JSON, max_size=3), st.text(max_size=20), st.booleans())
-def test_an_input_object_gives_its_text_whatever_stands_beside_it(rest: dict[str, Any], data: str, ascii_only: bool) -> None:
+def test_an_input_object_gives_its_text_whatever_stands_beside_it(
+    rest: dict[str, Any], data: str, ascii_only: bool
+) -> None:
     text = json.dumps({**rest, "type": "input", "data": data}, ensure_ascii=ascii_only)
     assert probes.read_object(text.encode()) == ("input", data.encode())
 
@@ -191,7 +196,9 @@ def test_bells_titles_and_folders_are_found_wherever_output_is_cut(data: bytes, 
         joined = [item for item in found if item[0] != "bell"] + ([("bell", bells)] if bells else [])
         assert joined == expected, cut
     scanner = probes.Scanner()
-    assert [f for b in data for f in scanner.feed(bytes([b])) if f[0] != "bell"] == [f for f in expected if f[0] != "bell"]
+    assert [f for b in data for f in scanner.feed(bytes([b])) if f[0] != "bell"] == [
+        f for f in expected if f[0] != "bell"
+    ]
 
 
 @given(st.binary(max_size=300))

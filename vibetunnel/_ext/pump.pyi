@@ -53,7 +53,7 @@ class Pump:
         """
     def statistics(self) -> dict[str, int]:
         """Totals since the start: bytes_out, bytes_in, frames_out, frames_in, pty_reads, turns, moves (between lanes),
-        dropped (clients that timed out); and gauges: clients, terminals, input_queued, max_lag, all in bytes or counts."""
+        dropped (clients that timed out). Gauges: clients, terminals; input_queued, max_lag in bytes."""
     def close(self, *, code: int = 1001, reason: str = "", linger_s: float = 1.0) -> None:
         """Close every client, wait up to `linger_s` for their close frames, end the threads. PTYs are left alone.
         Releases the GIL. Safe twice."""
@@ -120,7 +120,7 @@ class Terminal:
         """The process is gone: read what is left, tell the clients (exit, close 1000), then report `ended`.
         Clients that attach later get what the ring holds, then the same."""
     def read(self, since: int = 0, limit: int = -1) -> tuple[int, int, bytes]:
-        """Copy kept output: (offset of the first byte, offset behind the last, bytes). `since` is clamped to what is kept."""
+        """Copy kept output: (offset of the first byte, offset behind the last, bytes); `since` is clamped to it."""
     def close(self) -> None:
         """Close PTY, ring and clients (1001 if not finished). Safe twice and in any state."""
 
