@@ -1,0 +1,29 @@
+/** The few icons, drawn on a grid of 16 with the text's colour. */
+
+import { type TemplateResult, svg, html } from "lit";
+
+function icon(path: TemplateResult): TemplateResult {
+  return html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true">${path}</svg>`;
+}
+
+export const plus = icon(svg`<path d="M8 3v10M3 8h10" />`);
+export const back = icon(svg`<path d="M9.5 3.5 5 8l4.5 4.5" />`);
+export const pencil = icon(svg`<path d="m10.5 3 2.5 2.5L6 12.5l-3 .5.5-3z" />`);
+export const cross = icon(svg`<path d="m4 4 8 8m0-8-8 8" />`);
+export const stop = icon(svg`<rect x="4" y="4" width="8" height="8" rx="1.5" />`);
+export const device = icon(svg`<rect x="4.5" y="2" width="7" height="12" rx="1.5" /><path d="M7.3 11.7h1.4" />`);
+export const leave = icon(svg`<path d="M6.5 3H4a1 1 0 0 0-1 1v8a1 1 0 0 0 1 1h2.5M10 5l3 3-3 3M13 8H6.5" />`);
+export const viewers = icon(
+  svg`<path d="M1.8 8S4 3.8 8 3.8 14.2 8 14.2 8 12 12.2 8 12.2 1.8 8 1.8 8z" /><circle cx="8" cy="8" r="1.7" />`,
+);
+export const bell = icon(
+  svg`
+    <path d="M8 2.5c2 0 3.3 1.5 3.3 3.5 0 3 1.2 4 1.2 4h-9s1.2-1 1.2-4c0-2 1.3-3.5 3.3-3.5z" />
+    <path d="M6.8 12.5a1.3 1.3 0 0 0 2.4 0" />`,
+);
+
+export const mark = html`<svg class="mark" viewBox="9 8 46 46" aria-hidden="true">
+  <path class="arch" d="M12 50V32a20 20 0 0 1 40 0v18" />
+  <path class="chevron" d="M22 31l8 8-8 8" />
+  <path class="cursor" d="M35 47h8" />
+</svg>`;

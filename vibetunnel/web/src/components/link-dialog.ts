@@ -1,0 +1,59 @@
+/** Shows a link that logs another device in. */
+
+import { type TemplateResult, html, nothing } from "lit";
+import { customElement, property, state } from "lit/decorators.js";
+
+import { type Api, type LoginLink, messageOf } from "../api.js";
+import { copyText } from "../clipboard.js";
+import { Modal } from "./modal.js";
+
+@customElement("vt-link-dialog")
+export class LinkDialog extends Modal {
+  @property({ attribute: false }) api!: Api;
+
+  @state() private link: LoginLink | undefined;
+  @state() private error = "";
+  @state() private copied = false;
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.api.loginLink().then(
+      (link) => (this.link = link),
+      (error: unknown) => (this.error = messageOf(error)),
+    );
+  }
+
+  protected override render(): TemplateResult {
+    return html`<dialog class="modal" aria-labelledby="link-title">
+      <h2 id="link-title">Log in another device</h2>
+      <p class="quiet">
+        Open this link there, or enter the code on its login page. It works once, and only for a short time.
+      </p>
+      ${this.link ? this.details(this.link) : nothing}
+      <p class="error" role="alert">
+        ${this.error === "" ? nothing : html`<span data-testid="error">${this.error}</span>`}
+      </p>
+      <footer>
+        <button type="button" class="button" ?disabled=${!this.link} @click=${this.copy}>
+          ${this.copied ? "Copied" : "Copy link"}
+        </button>
+        <button type="button" class="button primary" @click=${this.close} autofocus>Done</button>
+      </footer>
+    </dialog>`;
+  }
+
+  private details({ url, code }: LoginLink): TemplateResult {
+    return html`<dl class="link-details">
+      <dt>Link</dt>
+      <dd><output class="mono" data-testid="link-url">${url}</output></dd>
+      <dt>Code</dt>
+      <dd><output class="mono" data-testid="link-code">${code}</output></dd>
+    </dl>`;
+  }
+
+  private async copy(): Promise<void> {
+    if (!this.link) return;
+    this.copied = await copyText(this.link.url);
+    if (!this.copied) this.error = "This browser does not let a page copy. Select the link and copy it by hand.";
+  }
+}

@@ -1,0 +1,135 @@
+/** One session in the list. */
+
+import { type TemplateResult, html, nothing } from "lit";
+import { customElement, property, query, state } from "lit/decorators.js";
+
+import type { Session } from "../api.js";
+import { age, commandLine, folderName, stateText } from "../format.js";
+import { sessionPath } from "../router.js";
+import { bell, cross, pencil, stop, viewers } from "./icons.js";
+import { PlainElement } from "./plain-element.js";
+
+/** Dispatches `rename` (detail: the new name), `kill` and `remove`. */
+@customElement("vt-session-card")
+export class SessionCard extends PlainElement {
+  @property({ attribute: false }) session!: Session;
+  @property({ attribute: false }) home: string | undefined;
+  @property({ attribute: false }) now_ms = 0;
+  @property({ attribute: false }) rang = false;
+
+  @state() private renaming = false;
+  @query("input") private field!: HTMLInputElement;
+
+  protected override render(): TemplateResult {
+    const { session } = this;
+    const command = commandLine(session.command);
+    const folder = folderName(session.folder ?? session.workingDir, this.home);
+    const exited = session.status === "exited";
+    return html`<article class="card ${session.status}" data-testid="session-card" data-session-id=${session.id}>
+      <span class="dot ${this.tone()}" title=${stateText(session)}></span>
+      <div class="what">
+        <h3>${this.renaming ? this.nameField() : this.nameLink()}</h3>
+        <p class="details mono" title="${command} in ${folder}">
+          <span class="command">${command}</span><span class="folder">${folder}</span>
+        </p>
+      </div>
+      <p class="facts">
+        <span class="state" data-testid="session-state">${stateText(session)}</span>
+        ${this.rang ? html`<span class="bell" title="The bell rang">${bell}</span>` : nothing}
+        ${
+          session.clients > 0
+            ? html`<span class="viewers" title="${session.clients} watching" data-testid="session-clients">
+                ${viewers}${session.clients}</span
+              >`
+            : nothing
+        }
+        <time datetime=${session.createdAt} title="Created ${new Date(session.createdAt).toLocaleString()}"
+          >${age(session.createdAt, this.now_ms)}</time
+        >
+      </p>
+      <div class="actions">
+        <button
+          class="quiet-button"
+          data-testid="session-rename"
+          aria-label="Rename ${session.name}"
+          title="Rename"
+          @click=${this.startRenaming}
+        >
+          ${pencil}
+        </button>
+        ${
+          exited
+            ? html`<button
+                class="quiet-button"
+                data-testid="session-remove"
+                aria-label="Remove ${session.name}"
+                title="Remove from the list"
+                @click=${() => this.tell("remove")}
+              >
+                ${cross}
+              </button>`
+            : html`<button
+                class="quiet-button"
+                data-testid="session-kill"
+                aria-label="Kill ${session.name}"
+                title="Kill"
+                @click=${() => this.tell("kill")}
+              >
+                ${stop}
+              </button>`
+        }
+      </div>
+    </article>`;
+  }
+
+  private tone(): string {
+    const { status, exitCode, signal } = this.session;
+    if (status !== "exited") return status;
+    return (exitCode ?? 0) === 0 && !signal ? "exited" : "failed";
+  }
+
+  private nameLink(): TemplateResult {
+    const { session } = this;
+    const title = session.title && session.title !== session.name ? session.title : "";
+    return html`<a href=${sessionPath(session.id)} data-testid="session-open">${session.name}</a>${
+        title ? html`<span class="title">${title}</span>` : nothing
+      }`;
+  }
+
+  private nameField(): TemplateResult {
+    return html`<input
+      class="field inline"
+      data-testid="rename-field"
+      aria-label="Name"
+      maxlength="200"
+      autocomplete="off"
+      .value=${this.session.name}
+      @keydown=${this.keyPressed}
+      @blur=${this.finishRenaming}
+    />`;
+  }
+
+  private async startRenaming(): Promise<void> {
+    this.renaming = true;
+    await this.updateComplete;
+    this.field.select();
+    this.field.focus();
+  }
+
+  private keyPressed(event: KeyboardEvent): void {
+    if (event.isComposing) return;
+    if (event.key === "Enter") this.finishRenaming();
+    if (event.key === "Escape") this.renaming = false;
+  }
+
+  private finishRenaming(): void {
+    if (!this.renaming) return;
+    const name = this.field.value.trim();
+    this.renaming = false;
+    if (name !== "" && name !== this.session.name) this.tell("rename", name);
+  }
+
+  private tell(type: string, detail?: string): void {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}

@@ -1,0 +1,203 @@
+/** The sessions of the machine: what runs, what has ended, and the way to start more. */
+
+import { type TemplateResult, html, nothing } from "lit";
+import { customElement, property, state } from "lit/decorators.js";
+import { repeat } from "lit/directives/repeat.js";
+
+import { type Api, type ServerConfig, type Session, messageOf } from "../api.js";
+import { SessionList } from "../sessions.js";
+import "./confirm-dialog.js";
+import "./create-dialog.js";
+import { device, leave, mark, plus } from "./icons.js";
+import "./link-dialog.js";
+import { askForLogin } from "./navigation.js";
+import { PlainElement } from "./plain-element.js";
+import "./session-card.js";
+
+const TICK_MS = 30_000; // ages are in minutes
+
+type Open = { readonly dialog: "create" | "link" } | { readonly dialog: "kill"; readonly session: Session };
+
+@customElement("vt-sessions-page")
+export class SessionsPage extends PlainElement {
+  @property({ attribute: false }) api!: Api;
+  @property({ attribute: false }) noAuth = false;
+
+  @state() private config: ServerConfig = {};
+  @state() private open: Open | undefined;
+  @state() private error = "";
+  @state() private now_ms = Date.now();
+
+  private list: SessionList | undefined;
+  private ticker: ReturnType<typeof setInterval> | undefined;
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.list = new SessionList(this.api, () => this.changed());
+    this.list.start();
+    this.ticker = setInterval(() => (this.now_ms = Date.now()), TICK_MS);
+    this.api.config().then(
+      (config) => (this.config = config),
+      () => undefined, // only placeholders come from it
+    );
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.list?.stop();
+    clearInterval(this.ticker);
+  }
+
+  protected override render(): TemplateResult {
+    const all = this.list?.sessions ?? [];
+    const exited = all.filter((each) => each.status === "exited");
+    const alive = all.filter((each) => each.status !== "exited");
+    return html`<div class="sessions">
+      <header class="bar">
+        <h1>${mark}<span>vibetunnel</span></h1>
+        <p class="connection" role="status" data-testid="connection-state" data-state=${this.list?.state ?? "loading"}>
+          ${this.list?.state === "lost" ? html`<span class="dot waiting"></span>Reconnecting…` : nothing}
+        </p>
+        <nav>
+          ${
+            this.noAuth
+              ? nothing
+              : html`<button
+                    class="quiet-button"
+                    data-testid="link-open"
+                    title="Log in another device"
+                    aria-label="Log in another device"
+                    @click=${() => (this.open = { dialog: "link" })}
+                  >
+                    ${device}
+                  </button>
+                  <button
+                    class="quiet-button"
+                    data-testid="logout"
+                    title="Log out"
+                    aria-label="Log out"
+                    @click=${this.logOut}
+                  >
+                    ${leave}
+                  </button>`
+          }
+          ${all.length === 0 ? nothing : this.createButton()}
+        </nav>
+      </header>
+      <main>
+        <div role="alert">${this.problem()}</div>
+        ${this.list?.state === "loading" ? nothing : all.length === 0 ? this.empty() : nothing}
+        ${alive.length === 0 ? nothing : this.section("Sessions", alive)}
+        ${
+          exited.length === 0
+            ? nothing
+            : this.section(
+                "Exited",
+                exited,
+                html`<button class="text-button" data-testid="session-clean" @click=${this.clean}>Clean up</button>`,
+              )
+        }
+      </main>
+      ${this.dialog()}
+    </div>`;
+  }
+
+  private section(heading: string, sessions: readonly Session[], action: TemplateResult | typeof nothing = nothing) {
+    return html`<section>
+      <header>
+        <h2>${heading}</h2>
+        <span class="count">${sessions.length}</span>${action}
+      </header>
+      <ul class="cards">
+        ${repeat(
+          sessions,
+          (session) => session.id,
+          (session) =>
+            html`<li>
+              <vt-session-card
+                .session=${session}
+                .home=${this.config.workingDir}
+                .now_ms=${this.now_ms}
+                .rang=${this.list?.rang.has(session.id) ?? false}
+                @rename=${(event: CustomEvent<string>) => this.attempt(this.api.rename(session.id, event.detail))}
+                @kill=${() => (this.open = { dialog: "kill", session })}
+                @remove=${() => this.attempt(this.api.cleanUp(session.id))}
+              ></vt-session-card>
+            </li>`,
+        )}
+      </ul>
+    </section>`;
+  }
+
+  private createButton(): TemplateResult {
+    return html`<button
+      class="button primary"
+      data-testid="session-create"
+      aria-label="New session"
+      @click=${() => (this.open = { dialog: "create" })}
+    >
+      ${plus}<span>New<span class="wide-only">&nbsp;session</span></span>
+    </button>`;
+  }
+
+  private empty(): TemplateResult | typeof nothing {
+    if (this.list?.error) return nothing;
+    return html`<div class="empty" data-testid="empty">
+      <h2>No sessions yet</h2>
+      <p class="quiet">A session is a terminal on this machine. It goes on when you close the browser.</p>
+      ${this.createButton()}
+    </div>`;
+  }
+
+  private problem(): TemplateResult | typeof nothing {
+    const text = this.error || this.list?.error;
+    return text ? html`<p class="problem" data-testid="error">${text}</p>` : nothing;
+  }
+
+  private dialog(): TemplateResult | typeof nothing {
+    const closed = (): void => (this.open = undefined) as void;
+    switch (this.open?.dialog) {
+      case "create":
+        return html`<vt-create-dialog .api=${this.api} .config=${this.config} @closed=${closed}></vt-create-dialog>`;
+      case "link":
+        return html`<vt-link-dialog .api=${this.api} @closed=${closed}></vt-link-dialog>`;
+      case "kill": {
+        const { session } = this.open;
+        return html`<vt-confirm-dialog
+          .heading=${`Kill ${session.name}?`}
+          .text=${"The program and everything it started will be ended. What it has not saved is lost."}
+          .action=${"Kill"}
+          .run=${() => this.api.kill(session.id)}
+          @closed=${closed}
+        ></vt-confirm-dialog>`;
+      }
+      default:
+        return nothing;
+    }
+  }
+
+  private clean(): void {
+    void this.attempt(this.api.cleanUpExited());
+  }
+
+  private async logOut(): Promise<void> {
+    if (await this.attempt(this.api.logout())) askForLogin(this);
+  }
+
+  private async attempt(work: Promise<unknown>): Promise<boolean> {
+    this.error = "";
+    try {
+      await work;
+      if (this.list?.state === "lost") void this.list.refresh();
+      return true;
+    } catch (error) {
+      this.error = messageOf(error);
+      return false;
+    }
+  }
+
+  private changed(): void {
+    this.now_ms = Date.now();
+    this.requestUpdate();
+  }
+}

@@ -1,0 +1,265 @@
+/** A session's terminal: joins the screen to the socket, and tells the page around it how things stand. */
+
+import { type TemplateResult, html } from "lit";
+import { customElement, property } from "lit/decorators.js";
+
+import { type Api, ApiError } from "../api.js";
+import { keepClientId, takeClientId } from "../client-id.js";
+import type { BarKey } from "../keys.js";
+import type { Exit, Hello } from "../protocol.js";
+import { type Probe, SessionSocket, type SocketListener, type SocketState } from "../socket.js";
+import { Screen, type ScreenListener } from "../terminal.js";
+import { PlainElement } from "./plain-element.js";
+
+const BELL_MS = 180; // how long the screen's edge shows the bell
+const READ_ONLY = 1; // the protocol's error code
+
+export interface TerminalStatus {
+  readonly state: SocketState;
+  /** Why the connection was lost, as far as it is known. */
+  readonly reason: string;
+  readonly latency_ms: number | undefined;
+  readonly title: string | undefined;
+  readonly exit: Exit | undefined;
+  readonly writable: boolean;
+  readonly owner: boolean;
+  readonly rows: number;
+  readonly cols: number;
+  readonly selected: boolean;
+  readonly control: boolean;
+  /** Something that the person should know, in words; empty: nothing. */
+  readonly notice: string;
+}
+
+export const INITIAL_STATUS: TerminalStatus = {
+  state: "connecting",
+  reason: "",
+  latency_ms: undefined,
+  title: undefined,
+  exit: undefined,
+  writable: true,
+  owner: true,
+  rows: 0,
+  cols: 0,
+  selected: false,
+  control: false,
+  notice: "",
+};
+
+/** Dispatches `status` (detail: TerminalStatus) whenever something of it changes. */
+@customElement("vt-terminal")
+export class VtTerminal extends PlainElement implements SocketListener, ScreenListener {
+  @property({ attribute: false }) api!: Api;
+  @property({ attribute: false }) sessionId = "";
+
+  private status: TerminalStatus = INITIAL_STATUS;
+  private view: Screen | undefined;
+  private socket: SessionSocket | undefined;
+  private clientId = "";
+  private leaving = new AbortController();
+  private bellTimer: ReturnType<typeof setTimeout> | undefined;
+
+  /** The visible rows as text. */
+  text(): string {
+    return this.view?.text() ?? "";
+  }
+
+  get rows(): number {
+    return this.view?.rows ?? 0;
+  }
+
+  get cols(): number {
+    return this.view?.cols ?? 0;
+  }
+
+  /** Bytes of output, since the session began, that are on the screen. */
+  get offset(): number {
+    return Number(this.view?.offset ?? 0n);
+  }
+
+  override focus(): void {
+    this.view?.focus();
+  }
+
+  press(key: BarKey): void {
+    this.view?.press(key);
+  }
+
+  /** Send the next character with Ctrl, or no longer. */
+  toggleControl(): void {
+    if (!this.view) return;
+    this.view.controlNext = !this.view.controlNext;
+    this.tell({ control: this.view.controlNext });
+  }
+
+  paste(text: string): void {
+    this.view?.paste(text);
+  }
+
+  async copy(): Promise<void> {
+    const copied = (await this.view?.copy()) ?? false;
+    this.tell({ notice: copied ? "" : "This browser does not let a page copy." });
+  }
+
+  setKeyboardInset(pixels: number): void {
+    this.view?.setKeyboardInset(pixels);
+  }
+
+  /** Do not wait for the next attempt to connect. */
+  reconnect(): void {
+    this.socket?.wake();
+  }
+
+  protected override render(): TemplateResult {
+    return html`<div class="screen"></div>`;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.leaving = new AbortController();
+    const { signal } = this.leaving;
+    this.clientId = takeClientId(this.sessionId);
+    addEventListener("pagehide", () => keepClientId(this.sessionId, this.clientId), { signal });
+    addEventListener("pageshow", (event) => event.persisted && this.returned(), { signal });
+    addEventListener("online", () => this.socket?.wake(), { signal });
+    document.addEventListener("visibilitychange", () => this.seen(), { signal });
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.leaving.abort();
+    clearTimeout(this.bellTimer);
+    this.socket?.close();
+    this.view?.dispose();
+    this.socket = undefined;
+    this.view = undefined;
+    keepClientId(this.sessionId, this.clientId);
+  }
+
+  protected override firstUpdated(): void {
+    void this.begin();
+  }
+
+  /** Measure, then connect: so the program's first frame has the right size. */
+  private async begin(): Promise<void> {
+    const host = this.querySelector<HTMLElement>(".screen");
+    if (!host) return;
+    const screen = new Screen(host, this);
+    this.view = screen;
+    screen.onControlUsed = () => this.tell({ control: false });
+    await screen.open();
+    if (this.view !== screen) return; // left meanwhile
+    this.socket = new SessionSocket({
+      sessionId: this.sessionId,
+      clientId: this.clientId,
+      viewport: () => screen.viewport,
+      probe: () => this.probe(),
+      listener: this,
+    });
+    this.seen();
+    this.socket.start();
+    screen.focus();
+  }
+
+  private async probe(): Promise<Probe> {
+    try {
+      await this.api.session(this.sessionId);
+      return "ok";
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.status === 401) return "unauthorized";
+      return error.status === 404 || error.status === 400 ? "missing" : "unreachable";
+    }
+  }
+
+  private seen(): void {
+    this.socket?.setVisible(document.visibilityState === "visible");
+  }
+
+  /** Back out of the browser's page cache: its sockets were cut. */
+  private returned(): void {
+    takeClientId(this.sessionId);
+    this.socket?.wake();
+  }
+
+  /** Show where the session's screen ends, if it has another's size. */
+  private mark(owner: boolean): void {
+    this.toggleAttribute("viewer", !owner);
+  }
+
+  private tell(change: Partial<TerminalStatus>): void {
+    this.status = { ...this.status, ...change };
+    this.dispatchEvent(new CustomEvent("status", { detail: this.status }));
+  }
+
+  // What the screen says
+
+  input(data: Uint8Array): void {
+    if (data.length === 0 || !this.socket || this.socket.send(data)) return;
+    if (this.status.exit || this.status.state !== "open") return; // the banner says it already
+    this.tell({
+      notice: this.status.writable ? "That was too much to paste at once." : "This connection is read-only.",
+    });
+  }
+
+  viewport(): void {
+    this.socket?.resize();
+  }
+
+  bell(): void {
+    this.toggleAttribute("bell", true);
+    clearTimeout(this.bellTimer);
+    this.bellTimer = setTimeout(() => this.toggleAttribute("bell", false), BELL_MS);
+  }
+
+  selection(selected: boolean): void {
+    this.tell({ selected });
+  }
+
+  // What the socket says
+
+  state(state: SocketState, reason: string): void {
+    const lost = state !== "open" && state !== "ended";
+    this.tell({ state, reason, ...(lost ? { latency_ms: undefined } : {}) });
+  }
+
+  hello(hello: Hello, fresh: boolean): void {
+    this.view?.begin(hello.start, hello.live, fresh);
+    this.view?.resize(hello.rows, hello.cols, hello.owner);
+    const { rows, cols, owner, writable } = hello;
+    this.mark(owner);
+    this.tell({ rows, cols, owner, writable, notice: writable ? "" : "This connection is read-only." });
+  }
+
+  output(data: Uint8Array, end: bigint): void {
+    this.view?.write(data, end, () => this.socket?.drawn(end));
+  }
+
+  resize(rows: number, cols: number, owner: boolean): void {
+    this.view?.resize(rows, cols, owner);
+    this.mark(owner);
+    this.tell({ rows, cols, owner });
+  }
+
+  titled(title: string): void {
+    this.tell({ title });
+  }
+
+  exit(exit: Exit): void {
+    this.tell({ exit });
+  }
+
+  error(code: number, text: string): void {
+    this.tell({ notice: code === READ_ONLY ? "This connection is read-only." : `The server said: ${text}` });
+  }
+
+  latency(latency_ms: number): void {
+    this.tell({ latency_ms });
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "vt-terminal": VtTerminal;
+  }
+}

@@ -1,0 +1,62 @@
+/** The terminal's colours, for light and for dark. */
+
+import type { ITheme } from "@xterm/xterm";
+
+export const DARK: ITheme = {
+  background: "#0e0f11",
+  foreground: "#e3e5e8",
+  cursor: "#e3e5e8",
+  cursorAccent: "#0e0f11",
+  selectionBackground: "#3d5a8a99",
+  overviewRulerBorder: "#00000000",
+  scrollbarSliderBackground: "#ffffff1f",
+  scrollbarSliderHoverBackground: "#ffffff33",
+  scrollbarSliderActiveBackground: "#ffffff4d",
+  black: "#2a2d33",
+  red: "#f4736e",
+  green: "#5fc98a",
+  yellow: "#e3b85c",
+  blue: "#6ba5f7",
+  magenta: "#c792ea",
+  cyan: "#5cc8d7",
+  white: "#c9ccd1",
+  brightBlack: "#7d838d",
+  brightRed: "#ff9792",
+  brightGreen: "#8be0ac",
+  brightYellow: "#f3d287",
+  brightBlue: "#95c0ff",
+  brightMagenta: "#dcb3f7",
+  brightCyan: "#8be0ea",
+  brightWhite: "#ffffff",
+};
+
+export const LIGHT: ITheme = {
+  background: "#ffffff",
+  foreground: "#1c1e21",
+  cursor: "#1c1e21",
+  cursorAccent: "#ffffff",
+  selectionBackground: "#b6d3fb99",
+  overviewRulerBorder: "#00000000",
+  scrollbarSliderBackground: "#0000001f",
+  scrollbarSliderHoverBackground: "#00000033",
+  scrollbarSliderActiveBackground: "#0000004d",
+  black: "#1c1e21",
+  red: "#b8261f",
+  green: "#157347",
+  yellow: "#8a5a00",
+  blue: "#1257c4",
+  magenta: "#8637b8",
+  cyan: "#0b6b7d",
+  white: "#5c626b",
+  brightBlack: "#6a707a",
+  brightRed: "#cf3a32",
+  brightGreen: "#1a7f50",
+  brightYellow: "#946300",
+  brightBlue: "#2a6ede",
+  brightMagenta: "#9b4dcc",
+  brightCyan: "#0f7d91",
+  brightWhite: "#3c4148",
+};
+
+/** Programs choose colours without knowing the background; below this contrast the text is darkened or lightened. */
+export const MINIMUM_CONTRAST = { dark: 3, light: 4.5 } as const;

@@ -1,0 +1,74 @@
+/** Which page a path means, and how to get there without loading the document again. */
+
+export type Route =
+  | { readonly page: "sessions" }
+  | { readonly page: "login"; readonly next: string }
+  | { readonly page: "terminal"; readonly id: string }
+  | { readonly page: "unknown"; readonly path: string };
+
+const SESSION = /^\/session\/([0-9A-Za-z_-]+)\/?$/;
+
+/** The route of a path and its query string. */
+export function parse(path: string, search = ""): Route {
+  if (path === "/" || path === "/index.html") return { page: "sessions" };
+  if (path === "/login" || path === "/login/") {
+    return { page: "login", next: safeNext(new URLSearchParams(search).get("next")) };
+  }
+  const id = SESSION.exec(path)?.[1];
+  if (id !== undefined) return { page: "terminal", id };
+  return { page: "unknown", path };
+}
+
+export function sessionPath(id: string): string {
+  return `/session/${encodeURIComponent(id)}`;
+}
+
+/** The login page's path; after it the browser returns to `next`. */
+export function loginPath(next: string): string {
+  const safe = safeNext(next);
+  return safe === "/" ? "/login" : `/login?next=${encodeURIComponent(safe)}`;
+}
+
+/** `next` if it is one of this client's own pages, else "/": a link must not be able to lead to another site. */
+export function safeNext(next: string | null): string {
+  if (next === null) return "/";
+  const { page } = parse(next);
+  return page === "sessions" || page === "terminal" ? next : "/";
+}
+
+/** Follows the address bar and the links of the document. Call stop() when done. */
+export class Router {
+  private readonly stopping = new AbortController();
+
+  constructor(private readonly onRoute: (route: Route) => void) {}
+
+  get current(): Route {
+    return parse(location.pathname, location.search);
+  }
+
+  start(): void {
+    const { signal } = this.stopping;
+    addEventListener("popstate", () => this.onRoute(this.current), { signal });
+    document.addEventListener("click", (event) => this.follow(event), { signal });
+  }
+
+  stop(): void {
+    this.stopping.abort();
+  }
+
+  go(path: string, { replace = false } = {}): void {
+    if (replace) history.replaceState(null, "", path);
+    else history.pushState(null, "", path);
+    this.onRoute(this.current);
+  }
+
+  private follow(event: MouseEvent): void {
+    if (event.defaultPrevented || event.button !== 0) return;
+    if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return; // a new tab or window is wanted
+    const anchor = event.composedPath().find((each) => each instanceof HTMLAnchorElement);
+    if (!anchor || anchor.target !== "" || anchor.origin !== location.origin) return;
+    if (parse(anchor.pathname).page === "unknown") return;
+    event.preventDefault();
+    this.go(anchor.pathname + anchor.search);
+  }
+}

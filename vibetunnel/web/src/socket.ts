@@ -1,0 +1,402 @@
+/**
+ * A session's WebSocket, for as long as somebody looks at it: it connects again by itself, output goes on where it
+ * stopped, and input is kept until the server has accepted it.
+ */
+
+import { delay_ms } from "./backoff.js";
+import { type Exit, type Hello, ProtocolError, SUBPROTOCOL, type ServerMessage, decode, encode } from "./protocol.js";
+
+export const INPUT_CHUNK = 32 * 1024; // bytes of input per message; the server takes messages of up to 64 KiB
+export const PENDING_LIMIT = 64 * 1024 * 1024; // bytes of input that may wait; more than anybody pastes
+const BUFFERED_LIMIT = 256 * 1024; // bytes given to the browser ahead of the network
+const BUFFERED_POLL_MS = 20; // WebSocket does not tell when its buffer drains
+const ACK_IDLE_MS = 250; // the last bytes of a burst are acknowledged after this pause
+const CONNECT_TIMEOUT_MS = 10_000; // until hello
+const FIRST_PING_MS = 1000; // before, the browser is busy with the first frame, and the figure would say that
+const PING_INTERVAL_MS = 10_000;
+const SILENCE_MS = 6_000; // without a word after a ping: the link is dead, whatever the browser believes
+const STABLE_MS = 5_000; // a connection that lived this long starts the backoff anew
+
+const OPEN = 1; // WebSocket.OPEN
+
+export interface Viewport {
+  readonly rows: number;
+  readonly cols: number;
+}
+
+/**
+ * connecting    under way
+ * open          live
+ * waiting       lost; the next attempt comes by itself
+ * ended         the session is over and everything has been received
+ * unauthorized  the login is missing or over
+ * missing       there is no such session
+ */
+export type SocketState = "connecting" | "open" | "waiting" | "ended" | "unauthorized" | "missing";
+
+/** What REST says about the session when the upgrade failed; WebSocket itself hides the reason. */
+export type Probe = "ok" | "unauthorized" | "missing" | "unreachable";
+
+export interface SocketListener {
+  state(state: SocketState, reason: string): void;
+  /** `fresh`: what follows does not continue what was received before, so the screen has to be cleared. */
+  hello(hello: Hello, fresh: boolean): void;
+  /** `data` ends at offset `end`. Call drawn(end) when it is on the screen. */
+  output(data: Uint8Array, end: bigint): void;
+  resize(rows: number, cols: number, owner: boolean): void;
+  titled(title: string): void;
+  exit(exit: Exit): void;
+  error(code: number, text: string): void;
+  latency(latency_ms: number): void;
+}
+
+/** The part of WebSocket that is used here. */
+export interface Wire {
+  binaryType: string;
+  readonly readyState: number;
+  readonly bufferedAmount: number;
+  onopen: ((event: Event) => void) | null;
+  onmessage: ((event: MessageEvent) => void) | null;
+  onclose: ((event: CloseEvent) => void) | null;
+  send(data: Uint8Array<ArrayBuffer>): void;
+  close(code?: number): void;
+}
+
+export interface SocketOptions {
+  readonly sessionId: string;
+  readonly clientId: string;
+  readonly viewport: () => Viewport;
+  readonly probe: () => Promise<Probe>;
+  readonly listener: SocketListener;
+  readonly connect?: (path: string, subprotocol: string) => Wire;
+  readonly random?: () => number;
+}
+
+export class SessionSocket {
+  private wire: Wire | undefined;
+  private current: SocketState = "connecting";
+  private attempt = 0;
+  private closed = false;
+  private reason = "";
+
+  private received: bigint | undefined; // end of the output that has arrived; undefined: none yet
+  private drawnTo = 0n;
+  private acked = 0n;
+  private window = 0;
+
+  private pending: Uint8Array[] = []; // input that the server has not accepted, oldest first
+  private pendingBytes = 0;
+  private base: bigint | undefined; // input offset of the first pending byte; undefined: the server has not said yet
+  private sentChunks = 0; // how many of `pending` this connection has sent
+  private writable = true;
+  private live = false; // hello has arrived on this connection
+  private told: Viewport = { rows: 0, cols: 0 };
+
+  private retryTimer: ReturnType<typeof setTimeout> | undefined;
+  private ackTimer: ReturnType<typeof setTimeout> | undefined;
+  private flushTimer: ReturnType<typeof setTimeout> | undefined;
+  private pingTimer: ReturnType<typeof setTimeout> | undefined;
+  private deadline: ReturnType<typeof setTimeout> | undefined;
+  private stableTimer: ReturnType<typeof setTimeout> | undefined;
+  private pings = 0;
+  private pingSent_ms = 0;
+  private visible = true;
+
+  constructor(private readonly options: SocketOptions) {}
+
+  get state(): SocketState {
+    return this.current;
+  }
+
+  /** End of the output that has arrived. */
+  get offset(): bigint {
+    return this.received ?? 0n;
+  }
+
+  /** Bytes of input that the server has not accepted yet. */
+  get unaccepted(): number {
+    return this.pendingBytes;
+  }
+
+  start(): void {
+    this.open();
+  }
+
+  /** Leave for good. */
+  close(): void {
+    this.closed = true;
+    clearTimeout(this.retryTimer);
+    this.drop();
+  }
+
+  /** Connect at once if an attempt is being waited for; if connected, find out whether the link still lives. */
+  wake(): void {
+    if (this.closed) return;
+    if (this.current === "waiting") {
+      clearTimeout(this.retryTimer);
+      this.attempt = 0;
+      this.open();
+    } else if (this.live) {
+      this.ping();
+    }
+  }
+
+  /** Pings are sent only while somebody looks. */
+  setVisible(visible: boolean): void {
+    if (this.visible === visible) return;
+    this.visible = visible;
+    if (visible) {
+      this.wake();
+    } else {
+      clearTimeout(this.pingTimer);
+      clearTimeout(this.deadline); // a hidden page's timers are late; the link is checked when it is seen again
+    }
+  }
+
+  /**
+   * Queue input. It is sent now or with the next connection, and kept until the server has accepted it.
+   * Returns false, and takes nothing, when the session cannot be typed into or too much waits already.
+   */
+  send(data: Uint8Array): boolean {
+    if (!this.writable || this.closed || this.current === "ended" || this.current === "missing") return false;
+    if (this.pendingBytes + data.length > PENDING_LIMIT) return false;
+    for (let start = 0; start < data.length; start += INPUT_CHUNK) {
+      this.pending.push(data.slice(start, start + INPUT_CHUNK));
+    }
+    this.pendingBytes += data.length;
+    this.flush();
+    return true;
+  }
+
+  /** State the viewport, if it is not what the server knows. */
+  resize(): void {
+    if (!this.live || !this.writable || this.wire?.readyState !== OPEN) return;
+    const { rows, cols } = this.options.viewport();
+    if (rows === this.told.rows && cols === this.told.cols) return;
+    this.told = { rows, cols };
+    this.wire.send(encode({ type: "resize", rows, cols }));
+  }
+
+  /** Output is on the screen up to `offset`. */
+  drawn(offset: bigint): void {
+    if (offset > this.drawnTo && offset <= this.offset) this.drawnTo = offset; // not what belongs to an earlier stream
+    if (!this.live) return;
+    // A quarter of the window: the server never has to stop for an answer that is still under way.
+    if (this.drawnTo - this.acked >= BigInt(Math.floor(this.window / 4))) this.ack();
+    else if (this.ackTimer === undefined) this.ackTimer = setTimeout(() => this.ack(), ACK_IDLE_MS);
+  }
+
+  private ack(): void {
+    clearTimeout(this.ackTimer);
+    this.ackTimer = undefined;
+    if (!this.live || this.wire?.readyState !== OPEN || this.drawnTo <= this.acked) return;
+    this.acked = this.drawnTo;
+    this.wire.send(encode({ type: "ack", offset: this.acked }));
+  }
+
+  private open(): void {
+    this.drop();
+    const { rows, cols } = this.options.viewport();
+    this.told = { rows, cols };
+    const query = new URLSearchParams({ sessionId: this.options.sessionId, client: this.options.clientId });
+    if (rows > 0 && cols > 0) {
+      query.set("rows", String(rows));
+      query.set("cols", String(cols));
+    }
+    if (this.received !== undefined) query.set("since", String(this.received));
+    this.setState("connecting");
+    const wire = (this.options.connect ?? connect)(`/ws?${query}`, SUBPROTOCOL);
+    this.wire = wire;
+    wire.binaryType = "arraybuffer";
+    let opened = false;
+    wire.onopen = () => {
+      opened = true;
+    };
+    wire.onmessage = (event: MessageEvent<unknown>) => this.take(event.data);
+    wire.onclose = (event) => this.lost(event.code, event.reason, opened);
+    this.deadline = setTimeout(() => this.lost(1006, "no answer", true), CONNECT_TIMEOUT_MS);
+  }
+
+  /** Let go of the connection, without a word to the listener. */
+  private drop(): void {
+    for (const timer of [this.ackTimer, this.flushTimer, this.pingTimer, this.deadline, this.stableTimer]) {
+      clearTimeout(timer);
+    }
+    this.ackTimer = undefined;
+    this.flushTimer = undefined;
+    this.live = false;
+    const { wire } = this;
+    this.wire = undefined;
+    if (!wire) return;
+    wire.onopen = wire.onmessage = wire.onclose = null;
+    wire.close(1000);
+  }
+
+  private take(data: unknown): void {
+    clearTimeout(this.deadline);
+    let message: ServerMessage;
+    try {
+      if (!(data instanceof ArrayBuffer)) throw new ProtocolError("expected a binary message, got text");
+      message = decode(data);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.lost(1002, error.message, true);
+      return;
+    }
+    this.dispatch(message);
+  }
+
+  private dispatch(message: ServerMessage): void {
+    const { listener } = this.options;
+    switch (message.type) {
+      case "hello":
+        this.welcome(message);
+        break;
+      case "output": {
+        const end = message.offset + BigInt(message.data.length);
+        const from = this.received ?? message.offset;
+        if (end <= from) break; // nothing new
+        // The server never repeats or skips; should it ever repeat, nothing is drawn twice.
+        const data = message.offset < from ? message.data.subarray(Number(from - message.offset)) : message.data;
+        this.received = end;
+        listener.output(data, end);
+        break;
+      }
+      case "resize":
+        listener.resize(message.rows, message.cols, message.owner);
+        break;
+      case "title":
+        listener.titled(message.title);
+        break;
+      case "exit":
+        listener.exit(message);
+        break;
+      case "error":
+        listener.error(message.code, message.text);
+        break;
+      case "pong":
+        listener.latency(performance.now() - this.pingSent_ms);
+        break;
+      case "accepted":
+        this.accept(message.offset);
+        this.flush();
+        break;
+      case "unknown":
+        break;
+    }
+  }
+
+  private welcome(hello: Hello): void {
+    const fresh = hello.start !== this.received;
+    if (fresh) this.drawnTo = hello.start; // what was drawn before belongs to another stream
+    this.received = hello.start;
+    this.acked = hello.start;
+    this.window = hello.window;
+    this.writable = hello.writable;
+    this.live = true;
+    this.continueInput(hello.accepted);
+    this.stableTimer = setTimeout(() => (this.attempt = 0), STABLE_MS);
+    this.options.listener.hello(hello, fresh);
+    this.setState("open");
+    this.flush();
+    this.resize();
+    this.pingTimer = setTimeout(() => this.ping(), FIRST_PING_MS);
+  }
+
+  /** Number the pending input from where the server stands, less what it has got already. */
+  private continueInput(accepted: bigint): void {
+    const end = this.base === undefined ? undefined : this.base + BigInt(this.pendingBytes);
+    if (this.base !== undefined && end !== undefined && accepted >= this.base && accepted <= end) this.accept(accepted);
+    else this.base = accepted; // a new page, or a server that does not remember this client: all of it is new there
+    this.sentChunks = 0;
+    if (!this.writable) {
+      this.pending = [];
+      this.pendingBytes = 0;
+    }
+  }
+
+  /** Forget pending input below `offset`. */
+  private accept(offset: bigint): void {
+    if (this.base === undefined) return;
+    let bytes = Number(offset - this.base);
+    if (bytes <= 0 || bytes > this.pendingBytes) return;
+    this.base = offset;
+    this.pendingBytes -= bytes;
+    let whole = 0;
+    for (const chunk of this.pending) {
+      if (chunk.length > bytes) break;
+      bytes -= chunk.length;
+      whole += 1;
+    }
+    this.pending.splice(0, whole);
+    this.sentChunks = Math.max(0, this.sentChunks - whole);
+    const first = this.pending[0];
+    if (first && bytes > 0) this.pending[0] = first.subarray(bytes);
+  }
+
+  private flush(): void {
+    clearTimeout(this.flushTimer);
+    this.flushTimer = undefined;
+    const { wire } = this;
+    if (!wire || !this.live || wire.readyState !== OPEN || this.base === undefined) return;
+    let offset = this.base;
+    for (const chunk of this.pending.slice(0, this.sentChunks)) offset += BigInt(chunk.length);
+    for (const chunk of this.pending.slice(this.sentChunks)) {
+      if (wire.bufferedAmount > BUFFERED_LIMIT) {
+        this.flushTimer = setTimeout(() => this.flush(), BUFFERED_POLL_MS);
+        return;
+      }
+      wire.send(encode({ type: "input", offset, data: chunk }));
+      offset += BigInt(chunk.length);
+      this.sentChunks += 1;
+    }
+  }
+
+  private ping(): void {
+    clearTimeout(this.pingTimer);
+    if (!this.visible || !this.live || this.wire?.readyState !== OPEN) return;
+    this.pingSent_ms = performance.now();
+    this.pings = (this.pings + 1) & 0xff;
+    this.wire.send(encode({ type: "ping", data: Uint8Array.of(this.pings) }));
+    clearTimeout(this.deadline);
+    this.deadline = setTimeout(() => this.lost(1006, "no answer", true), SILENCE_MS);
+    this.pingTimer = setTimeout(() => this.ping(), PING_INTERVAL_MS);
+  }
+
+  /** The connection is over; decide what comes next. `opened`: the upgrade had succeeded. */
+  private lost(code: number, reason: string, opened: boolean): void {
+    this.drop();
+    if (this.closed) return;
+    this.reason = reason;
+    if (code === 1000) this.setState("ended");
+    else if (code === 1008 && /logged out/i.test(reason)) this.setState("unauthorized");
+    else if (opened && code !== 1008) this.retry();
+    else void this.ask();
+  }
+
+  private async ask(): Promise<void> {
+    this.setState("waiting");
+    const answer = await this.options.probe();
+    if (this.closed || this.current !== "waiting" || this.wire) return;
+    if (answer === "unauthorized" || answer === "missing") this.setState(answer);
+    else this.retry();
+  }
+
+  private retry(): void {
+    this.setState("waiting");
+    clearTimeout(this.retryTimer);
+    this.retryTimer = setTimeout(() => this.open(), delay_ms(this.attempt++, this.options.random));
+  }
+
+  private setState(state: SocketState): void {
+    if (state === this.current && state !== "waiting") return;
+    this.current = state;
+    this.options.listener.state(state, this.reason);
+  }
+}
+
+function connect(path: string, subprotocol: string): Wire {
+  const url = new URL(path, location.href);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return new WebSocket(url, subprotocol);
+}

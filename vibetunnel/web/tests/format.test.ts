@@ -1,0 +1,65 @@
+import { describe, expect, it } from "vitest";
+
+import { age, commandLine, ending, folderName, pageTitle } from "../src/format.js";
+
+describe("age", () => {
+  const now_ms = Date.parse("2024-05-06T12:00:00Z");
+
+  it.each([
+    ["2024-05-06T11:59:30Z", "now"],
+    ["2024-05-06T11:59:00Z", "1 min"],
+    ["2024-05-06T11:00:01Z", "59 min"],
+    ["2024-05-06T09:00:00Z", "3 h"],
+    ["2024-05-04T11:00:00Z", "2 d"],
+    ["2024-05-06T12:00:09Z", "now"],
+    ["soon", ""],
+    [undefined, ""],
+  ])("of %s is %s", (iso, text) => {
+    expect(age(iso, now_ms)).toBe(text);
+  });
+});
+
+describe("commandLine", () => {
+  it.each([
+    [["htop"], "htop"],
+    [["git", "commit", "-m", "two words"], "git commit -m 'two words'"],
+    [["echo", "it's", ""], "echo 'it'\\''s' ''"],
+    [["/bin/bash", "-c", "make | tee log"], "make | tee log"],
+  ])("of %j is %s", (command, text) => {
+    expect(commandLine(command)).toBe(text);
+  });
+});
+
+describe("folderName", () => {
+  it.each([
+    ["/home/ada", "/home/ada", "~"],
+    ["/home/ada/src", "/home/ada", "~/src"],
+    ["/home/adam", "/home/ada", "/home/adam"],
+    ["/srv", undefined, "/srv"],
+    ["/srv", "/", "/srv"],
+  ])("of %s with the home %s is %s", (path, home, text) => {
+    expect(folderName(path, home)).toBe(text);
+  });
+});
+
+describe("ending", () => {
+  it.each([
+    [{ code: 0 }, "Exited"],
+    [{ code: 3, signal: 0 }, "Exited with code 3"],
+    [{ code: 137, signal: 9 }, "Killed by SIGKILL"],
+    [{ code: 143, signal: "TERM" }, "Killed by SIGTERM"],
+    [{ code: 190, signal: 62 }, "Killed by signal 62"],
+    [{ code: -1, reason: "no such file: /bin/nope" }, "Could not start: no such file: /bin/nope"],
+    [{}, "Exited"],
+  ])("of %j is %s", (exit, text) => {
+    expect(ending(exit)).toBe(text);
+  });
+});
+
+describe("pageTitle", () => {
+  it("prefers the terminal's title to the session's name", () => {
+    expect(pageTitle("vim – notes", "work")).toBe("vim – notes · vibetunnel");
+    expect(pageTitle("  ", "work")).toBe("work · vibetunnel");
+    expect(pageTitle(undefined, undefined)).toBe("vibetunnel");
+  });
+});

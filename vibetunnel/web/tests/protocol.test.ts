@@ -1,0 +1,88 @@
+import { describe, expect, it } from "vitest";
+
+import vectors from "../../../tests/vectors/v1.json";
+import { type ClientMessage, ProtocolError, type ServerMessage, decode, encode } from "../src/protocol.js";
+
+type Fields = Readonly<Record<string, string | number | boolean>>;
+
+function bytes(hex: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(hex.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+}
+
+function hex(data: Uint8Array): string {
+  return Array.from(data, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** A message the way the vectors write it: offsets as decimal strings, data as hex. */
+function written(message: ServerMessage): Fields {
+  const entries = Object.entries(message).map(([name, value]: [string, unknown]) => {
+    if (typeof value === "bigint") return [name, String(value)] as const;
+    if (value instanceof Uint8Array) return [name, hex(value)] as const;
+    return [name, value as string | number | boolean] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+function clientMessage(fields: Fields): ClientMessage {
+  const data = bytes(String(fields["data"] ?? ""));
+  const offset = BigInt(fields["offset"] ?? 0);
+  switch (fields["type"]) {
+    case "input":
+      return { type: "input", offset, data };
+    case "resize":
+      return { type: "resize", rows: Number(fields["rows"]), cols: Number(fields["cols"]) };
+    case "ack":
+      return { type: "ack", offset };
+    case "ping":
+      return { type: "ping", data };
+    default:
+      throw new Error(`a vector of an unknown type: ${String(fields["type"])}`);
+  }
+}
+
+describe("the shared vectors", () => {
+  const messages = vectors.messages as readonly { name: string; from: string; hex: string; fields: Fields }[];
+
+  it.each(messages.filter((each) => each.from === "server"))("decodes $name", ({ hex: data, fields }) => {
+    expect(written(decode(bytes(data).buffer))).toEqual(fields);
+  });
+
+  it.each(messages.filter((each) => each.from === "client"))("encodes $name", ({ hex: data, fields }) => {
+    expect(hex(encode(clientMessage(fields)))).toBe(data);
+  });
+});
+
+describe("decode", () => {
+  it("refuses an empty message", () => {
+    expect(() => decode(new ArrayBuffer(0))).toThrow(ProtocolError);
+  });
+
+  it.each(["01", "0102030405060708", "03", "0301030018", "0400280078", "0600000000", "0700", "09"])(
+    "refuses the truncated message %s",
+    (data) => {
+      expect(() => decode(bytes(data).buffer)).toThrow(/expected at least/);
+    },
+  );
+
+  it("ignores what follows the last field it knows", () => {
+    expect(decode(bytes("0400280078010203").buffer)).toEqual({ type: "resize", rows: 40, cols: 120, owner: true });
+  });
+
+  it("passes on a type that it does not know", () => {
+    expect(decode(bytes("7f0102").buffer)).toEqual({ type: "unknown", kind: 0x7f });
+  });
+
+  it("does not copy output", () => {
+    const { buffer } = bytes("0100000000000000076162");
+    const message = decode(buffer);
+    expect(message.type === "output" && message.data.buffer).toBe(buffer);
+  });
+});
+
+describe("encode", () => {
+  it("refuses sizes and offsets that do not fit", () => {
+    expect(() => encode({ type: "resize", rows: 70_000, cols: 80 })).toThrow(/rows from 0 to 65535, got 70000/);
+    expect(() => encode({ type: "ack", offset: -1n })).toThrow(ProtocolError);
+    expect(() => encode({ type: "ping", data: new Uint8Array(65) })).toThrow(ProtocolError);
+  });
+});

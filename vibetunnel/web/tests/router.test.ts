@@ -1,0 +1,37 @@
+import { describe, expect, it } from "vitest";
+
+import { loginPath, parse, safeNext, sessionPath } from "../src/router.js";
+
+describe("parse", () => {
+  it.each(["/", "/index.html"])("knows the list: %s", (path) => {
+    expect(parse(path)).toEqual({ page: "sessions" });
+  });
+
+  it("knows a session", () => {
+    const id = "0b7f6b0e-5b9c-4f6d-9d0c-0d6c1a7f3f11";
+    expect(parse(sessionPath(id))).toEqual({ page: "terminal", id });
+  });
+
+  it("knows the login page, and where to return to", () => {
+    expect(parse("/login")).toEqual({ page: "login", next: "/" });
+    expect(parse("/login", "?next=%2Fsession%2Fabc")).toEqual({ page: "login", next: "/session/abc" });
+  });
+
+  it.each(["/nothing", "/session/", "/session/a/b", "/api/sessions"])("does not know %s", (path) => {
+    expect(parse(path)).toEqual({ page: "unknown", path });
+  });
+});
+
+describe("returning after the login", () => {
+  it("leads back to a page of this client", () => {
+    expect(loginPath("/session/abc")).toBe("/login?next=%2Fsession%2Fabc");
+    expect(loginPath("/")).toBe("/login");
+  });
+
+  it.each(["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/login", "/api/x"])(
+    "never leads to %s",
+    (next) => {
+      expect(safeNext(next)).toBe("/");
+    },
+  );
+});

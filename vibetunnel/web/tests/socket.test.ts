@@ -1,0 +1,317 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+
+import { INPUT_CHUNK, PENDING_LIMIT } from "../src/socket.js";
+import { FakeServer } from "./fake-server.js";
+
+const LONG_ENOUGH_MS = 11_000; // longer than any wait between two attempts
+
+const typed = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+let server: FakeServer;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  server = new FakeServer();
+});
+
+afterEach(() => {
+  server.socket.close();
+  vi.useRealTimers();
+});
+
+describe("connecting", () => {
+  it("states session, client and viewport in the address", () => {
+    server.socket.start();
+    expect(Object.fromEntries(server.wire.query)).toEqual({ sessionId: "s1", client: "c1", rows: "24", cols: "80" });
+  });
+
+  it("is open with the hello, not before", () => {
+    server.socket.start();
+    expect(server.socket.state).toBe("connecting");
+    server.wire.accept();
+    expect(server.socket.state).toBe("open");
+  });
+
+  it("gives up an attempt that gets no answer", () => {
+    server.socket.start();
+    vi.advanceTimersByTime(10_000);
+    expect(server.socket.state).toBe("waiting");
+    vi.advanceTimersByTime(1000);
+    expect(server.wires).toHaveLength(2);
+  });
+
+  it("states the viewport again if it changed under way", () => {
+    server.socket.start();
+    server.viewport = { rows: 30, cols: 100 };
+    server.wire.accept();
+    expect(server.wire.of(0x82)).toEqual([Uint8Array.of(0x82, 0, 30, 0, 100)]);
+    server.socket.resize();
+    expect(server.wire.of(0x82)).toHaveLength(1);
+  });
+});
+
+describe("reconnecting", () => {
+  it("goes on at the offset that was received", () => {
+    server.socket.start();
+    server.wire.accept({ start: 100n });
+    server.wire.output(100n, "hello ");
+    server.wire.break(1006);
+    expect(server.socket.state).toBe("waiting");
+    vi.advanceTimersByTime(LONG_ENOUGH_MS);
+    expect(server.wire.query.get("since")).toBe("106");
+    server.wire.accept({ start: 106n, live: 111n });
+    server.wire.output(106n, "world");
+    expect(server.screen).toBe("hello world");
+  });
+
+  it("clears the screen when the stream does not continue", () => {
+    server.socket.start();
+    server.wire.accept();
+    server.wire.output(0n, "old");
+    server.wire.break(1001);
+    vi.advanceTimersByTime(LONG_ENOUGH_MS);
+    server.wire.accept({ start: 5000n });
+    server.wire.output(5000n, "new");
+    expect(server.screen).toBe("new");
+  });
+
+  it("draws nothing twice, should output be repeated", () => {
+    server.socket.start();
+    server.wire.accept();
+    server.wire.output(0n, "abc");
+    server.wire.output(1n, "bcd");
+    server.wire.output(0n, "ab");
+    expect(server.screen).toBe("abcd");
+  });
+
+  it("waits longer after every failure, up to a limit", async () => {
+    server.socket.start();
+    const waits: number[] = [];
+    for (let attempt = 0; attempt < 9; attempt++) {
+      const before = server.wires.length;
+      server.wire.break();
+      await vi.advanceTimersByTimeAsync(0); // the probe's answer
+      let waited = 0;
+      while (server.wires.length === before) {
+        vi.advanceTimersByTime(10);
+        waited += 10;
+      }
+      waits.push(waited);
+    }
+    expect(waits.slice(0, 4)).toEqual([190, 380, 750, 1500]);
+    expect(Math.max(...waits)).toBe(7500);
+  });
+
+  it("tries at once when the network is back", () => {
+    server.socket.start();
+    server.wire.accept();
+    server.wire.break();
+    server.socket.wake();
+    expect(server.wires).toHaveLength(2);
+    vi.advanceTimersByTime(LONG_ENOUGH_MS - 2000);
+    expect(server.wires).toHaveLength(2);
+  });
+
+  it("gives up a silent link", () => {
+    server.socket.start();
+    server.wire.accept();
+    const first = server.wire;
+    vi.advanceTimersByTime(1000);
+    expect(first.pings).toHaveLength(1);
+    vi.advanceTimersByTime(6000);
+    expect(first.closedWith).toBe(1000);
+    expect(server.socket.state).toBe("waiting");
+  });
+
+  it("keeps a link on which anything arrives, and measures it", () => {
+    server.socket.start();
+    server.wire.accept();
+    vi.advanceTimersByTime(1000);
+    const ping = server.wire.pings[0];
+    vi.advanceTimersByTime(25);
+    server.wire.deliver(Uint8Array.of(0x08, ...(ping?.subarray(1) ?? [])));
+    expect(server.listener.latency).toHaveBeenCalledWith(25);
+    vi.advanceTimersByTime(9000);
+    expect(server.socket.state).toBe("open");
+  });
+
+  it("sends no pings while the page is hidden", () => {
+    server.socket.start();
+    server.socket.setVisible(false);
+    server.wire.accept();
+    vi.advanceTimersByTime(60_000);
+    expect(server.wire.pings).toHaveLength(0);
+    expect(server.socket.state).toBe("open");
+    server.socket.setVisible(true);
+    expect(server.wire.pings).toHaveLength(1);
+  });
+});
+
+describe("the end", () => {
+  it("does not connect again after the session has ended", () => {
+    server.socket.start();
+    server.wire.accept();
+    server.wire.deliver(Uint8Array.of(0x06, 0, 0, 0, 3, 0));
+    server.wire.break(1000, "exited 3");
+    vi.advanceTimersByTime(60_000);
+    expect(server.exits).toEqual([{ type: "exit", code: 3, signal: 0, reason: "" }]);
+    expect(server.socket.state).toBe("ended");
+    expect(server.wires).toHaveLength(1);
+    expect(server.socket.send(typed("x"))).toBe(false);
+  });
+
+  it.each([
+    ["unauthorized", "unauthorized"],
+    ["missing", "missing"],
+  ] as const)("asks why the upgrade failed: %s", async (probe, state) => {
+    server.probe = probe;
+    server.socket.start();
+    server.wire.break();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(server.socket.state).toBe(state);
+    expect(server.wires).toHaveLength(1);
+  });
+
+  it("knows a logout by its close", () => {
+    server.socket.start();
+    server.wire.accept();
+    server.wire.break(1008, "logged out");
+    expect(server.socket.state).toBe("unauthorized");
+  });
+
+  it("lets go of everything on close()", () => {
+    server.socket.start();
+    server.wire.accept();
+    server.socket.close();
+    expect(server.wire.closedWith).toBe(1000);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe("input", () => {
+  it("waits for the hello, and starts at the accepted offset", () => {
+    server.socket.start();
+    server.socket.send(typed("ls\r"));
+    expect(server.wire.inputs).toEqual([]);
+    server.wire.accept({ accepted: 40n });
+    expect(server.wire.inputs).toEqual([{ offset: 40n, text: "ls\r" }]);
+  });
+
+  it("is sent again after a reconnect, as far as it was not accepted", () => {
+    server.socket.start();
+    server.wire.accept();
+    server.socket.send(typed("abc"));
+    server.socket.send(typed("def"));
+    server.wire.accepted(2n);
+    server.wire.break();
+    server.socket.send(typed("ghi"));
+    vi.advanceTimersByTime(LONG_ENOUGH_MS);
+    server.wire.accept({ accepted: 4n });
+    expect(server.wire.inputs).toEqual([
+      { offset: 4n, text: "ef" },
+      { offset: 6n, text: "ghi" },
+    ]);
+    server.wire.accepted(9n);
+    expect(server.socket.unaccepted).toBe(0);
+  });
+
+  it("is sent once while the connection lasts", () => {
+    server.socket.start();
+    server.wire.accept();
+    server.socket.send(typed("a"));
+    server.socket.send(typed("b"));
+    server.wire.accepted(1n);
+    server.socket.send(typed("c"));
+    expect(server.wire.inputs).toEqual([
+      { offset: 0n, text: "a" },
+      { offset: 1n, text: "b" },
+      { offset: 2n, text: "c" },
+    ]);
+  });
+
+  it("is not sent again when all of it had arrived", () => {
+    server.socket.start();
+    server.wire.accept();
+    server.socket.send(typed("rm x\r"));
+    server.wire.break();
+    vi.advanceTimersByTime(LONG_ENOUGH_MS);
+    server.wire.accept({ accepted: 5n });
+    expect(server.wire.inputs).toEqual([]);
+    expect(server.socket.unaccepted).toBe(0);
+  });
+
+  it("is numbered anew for a server that does not remember this client", () => {
+    server.socket.start();
+    server.wire.accept({ accepted: 100n });
+    server.socket.send(typed("abc"));
+    server.wire.break();
+    vi.advanceTimersByTime(LONG_ENOUGH_MS);
+    server.wire.accept({ accepted: 0n });
+    expect(server.wire.inputs).toEqual([{ offset: 0n, text: "abc" }]);
+  });
+
+  it("is cut into messages that the server takes", () => {
+    server.socket.start();
+    server.wire.accept();
+    server.socket.send(new Uint8Array(INPUT_CHUNK * 2 + 7));
+    expect(server.wire.inputs.map((each) => [each.offset, each.text.length])).toEqual([
+      [0n, INPUT_CHUNK],
+      [BigInt(INPUT_CHUNK), INPUT_CHUNK],
+      [BigInt(2 * INPUT_CHUNK), 7],
+    ]);
+  });
+
+  it("is held back while the network is slower", () => {
+    server.socket.start();
+    server.wire.accept();
+    server.wire.bufferedAmount = 1024 * 1024;
+    server.socket.send(typed("later"));
+    expect(server.wire.inputs).toEqual([]);
+    server.wire.bufferedAmount = 0;
+    vi.advanceTimersByTime(20);
+    expect(server.wire.inputs).toEqual([{ offset: 0n, text: "later" }]);
+  });
+
+  it("is refused beyond the limit, and by a read-only connection", () => {
+    server.socket.start();
+    expect(server.socket.send(new Uint8Array(PENDING_LIMIT + 1))).toBe(false);
+    server.wire.accept({ flags: 0 });
+    expect(server.socket.send(typed("x"))).toBe(false);
+    expect(server.wire.inputs).toEqual([]);
+  });
+});
+
+describe("acknowledgements", () => {
+  it("are sent before half the window is drawn", () => {
+    server.socket.start();
+    server.wire.accept({ start: 1000n, window: 400 });
+    server.wire.output(1000n, "x".repeat(400));
+    server.socket.drawn(1099n);
+    expect(server.wire.acks).toEqual([]);
+    server.socket.drawn(1150n);
+    expect(server.wire.acks).toEqual([1150n]);
+    server.socket.drawn(1200n);
+    expect(server.wire.acks).toEqual([1150n]);
+  });
+
+  it("follow for the rest when output pauses", () => {
+    server.socket.start();
+    server.wire.accept();
+    server.wire.output(0n, "prompt");
+    server.socket.drawn(6n);
+    vi.advanceTimersByTime(250);
+    expect(server.wire.acks).toEqual([6n]);
+  });
+
+  it("never go beyond what this stream has brought", () => {
+    server.socket.start();
+    server.wire.accept({ start: 5000n });
+    server.wire.output(5000n, "x".repeat(1000));
+    server.wire.break();
+    vi.advanceTimersByTime(LONG_ENOUGH_MS);
+    server.wire.accept({ start: 10n });
+    server.socket.drawn(6000n); // a callback of the old stream
+    vi.advanceTimersByTime(250);
+    expect(server.wire.acks).toEqual([]);
+  });
+});
