@@ -1,0 +1,107 @@
+"""`python -m benchmarks [PAGE...] [--quick] [--peer NAME] [--write]`: measure, print, and keep if asked."""
+
+import argparse
+import dataclasses
+import resource
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn, cast
+
+from benchmarks import bench_echo, bench_flood, bench_memory, bench_rest, harness, machine, report
+from benchmarks.errors import Unavailable
+from benchmarks.peers import PEERS
+from benchmarks.scale import FULL, QUICK
+
+PAGES = [cast(harness.Page, page) for page in (bench_echo, bench_flood, bench_rest, bench_memory)]
+HERE = Path(__file__).resolve().parent
+LIMIT_S = 1200  # of a whole run; it takes less than half of that
+
+
+def main(arguments: list[str]) -> int:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    for page in options.page:
+        if page not in [harness.name(each) for each in PAGES]:
+            parser.error(f"expected a page that --list names, got {page}")
+    if options.rounds is not None and options.rounds < 1:
+        parser.error(f"--rounds: expected 1 or more, got {options.rounds}")
+    if options.write and (options.page or options.peer):
+        parser.error("--write: expected a whole run, got PAGE or --peer")
+    if options.list:
+        print(_overview())
+        return 0
+    chosen = [page for page in PAGES if not options.page or harness.name(page) in options.page]
+    scale = QUICK if options.quick else FULL
+    if options.rounds:
+        scale = dataclasses.replace(scale, rounds=options.rounds)
+    _bound()
+    facts = machine.describe()
+    peers, missing = {}, {}
+    for peer in PEERS:
+        if not options.peer or peer.name in options.peer:
+            try:
+                peers[peer.name] = peer.about()
+            except Unavailable as error:
+                missing[peer.name] = str(error)
+    if not peers:
+        print("\n".join(f"{name}: {why}" for name, why in missing.items()), file=sys.stderr)
+        return 1
+    facts["run"] = f"{'quick, ' if options.quick else ''}{scale.rounds} rounds after a warm-up"
+    results = harness.run(
+        chosen,
+        [peer for peer in PEERS if peer.name in peers],
+        scale,
+        lambda line: print(line, file=sys.stderr, flush=True),
+    )
+    table = report.markdown(chosen, peers, missing, results, facts)
+    print(table)
+    if options.write:
+        (HERE / "RESULTS.md").write_text(table, encoding="utf-8")
+        (HERE / "RESULTS.json").write_text(report.as_json(chosen, peers, missing, results, facts), encoding="utf-8")
+    return 1 if any(cell.failure for cell in results.cells.values()) else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    pages, peers = [harness.name(page) for page in PAGES], [peer.name for peer in PEERS]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure this project and its peers.")
+    parser.add_argument("page", nargs="*", metavar="PAGE", help=f"{', '.join(pages)}; all of them when none is named")
+    parser.add_argument("--quick", action="store_true", help="under 3 minutes instead of 8; figures are rougher")
+    parser.add_argument("--peer", action="append", choices=peers, help="only this one, and others named so")
+    parser.add_argument("--rounds", type=int, help="that count; medians are taken over them")
+    parser.add_argument("--write", action="store_true", help="renew benchmarks/RESULTS.md and RESULTS.json")
+    parser.add_argument("--list", action="store_true", help="say what is measured, and of whom; measure nothing")
+    return parser
+
+
+def _overview() -> str:
+    lines = []
+    for page in PAGES:
+        lines.append(f"{harness.name(page):8} {(page.__doc__ or '').splitlines()[0]}")
+        lines += [f"{'':8}   {row.label}, {row.unit} ({', '.join(row.parts)})" for row in page.ROWS]
+    for peer in PEERS:
+        try:
+            lines.append(f"{peer.name:12} {peer.about()}")
+        except Unavailable as error:
+            lines.append(f"{peer.name:12} not measured: {error}")
+    return "\n".join(lines)
+
+
+def _bound() -> None:
+    """Many descriptors, little time; and whatever ends us, the servers end too."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 4096 if hard == resource.RLIM_INFINITY else min(4096, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+    def end(number: int, _frame: FrameType | None) -> NoReturn:
+        sys.exit(f"stopped: {'longer than ' + str(LIMIT_S) + ' s' if number == signal.SIGALRM else 'SIGTERM'}")
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGALRM, end)
+    signal.alarm(LIMIT_S)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,59 @@
+"""How much memory does it take?
+
+Measures    resident memory of the server's own processes (the keeper's too, not the programs'): with nothing to do
+            after its first answer; per session that has not started, over 1,000 of them; per client attached to
+            one session and idle, over 500 of them.
+How         growth between two states, after some sessions and clients that pay for what only the first ones cost.
+Leaves out  the kernel's side: sockets and ptys.
+Compares    with the floor's listening process; its process per connection shares nearly all pages with that.
+Run         python -m benchmarks memory
+"""
+
+from benchmarks import bench_rest, processes
+from benchmarks.client import Terminal
+from benchmarks.figures import Figures, Row
+from benchmarks.http import Http
+from benchmarks.peers.peer import Server
+from benchmarks.programs import READY
+from benchmarks.scale import Scale
+
+ROWS = (
+    Row("memory_idle", "memory, idle", "MiB", ("RSS",)),
+    Row("memory_session", "... per lazy session (1,000)", "KiB", ("RSS",)),
+    Row("memory_client", "... per attached client, idle", "KiB", ("RSS",)),
+)
+FIRST = 20  # sessions and clients before the counting
+
+
+def measure(server: Server, scale: Scale) -> Figures:
+    figures: Figures = {"memory_idle": (processes.rss(server.pids()) / 2**20,)}
+    if server.sessions:
+        http = Http(server.address)
+        try:
+            bench_rest.create(http, server, FIRST)
+            before = processes.rss(server.pids())
+            bench_rest.create(http, server, scale.sessions)
+            figures["memory_session"] = ((processes.rss(server.pids()) - before) / scale.sessions / 1024,)
+        finally:
+            http.close()
+    if server.shares_sessions:
+        figures["memory_client"] = (_per_client(server, scale.attached) / 1024,)
+    return figures
+
+
+def _per_client(server: Server, count: int) -> float:
+    session = server.open("echo")
+    clients: list[Terminal] = []
+
+    def attach_until(target: int) -> int:
+        while len(clients) < target:
+            clients.append(server.attach(session))
+            clients[-1].until(READY)  # it is served, not only accepted
+        return processes.rss(server.pids())
+
+    try:
+        before = attach_until(FIRST)
+        return (attach_until(FIRST + count) - before) / count
+    finally:
+        for client in clients:
+            client.close()

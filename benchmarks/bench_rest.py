@@ -1,0 +1,83 @@
+"""How long does the control plane take for an answer?
+
+Measures    us from request to the answer's last byte, average and p99 of a round: creating a session that starts
+            nothing yet; listing 1,000 of them; the health answer.
+How         one keep-alive connection, one request after the other: the time one client waits, not the most that
+            can be served. Every status and body is checked: new ids, every one of them in each list.
+Leaves out  logins (no-auth), and the start of a program: the first attach pays for that.
+Compares    where a peer has the same: terminado has no sessions without a process and no list.
+Run         python -m benchmarks rest
+"""
+
+from benchmarks.client import quiet
+from benchmarks.errors import Wrong
+from benchmarks.figures import Figures, Row, avg_p99_us
+from benchmarks.http import Http, build
+from benchmarks.peers.peer import Server
+from benchmarks.scale import Scale
+
+ROWS = (
+    Row("health", "health, keep-alive", "us", ("avg", "p99")),
+    Row("create", "session create (lazy)", "us", ("avg", "p99")),
+    Row("list", "list of 1,000 sessions", "us", ("avg", "p99")),
+)
+WARMUP = 50  # requests of each kind that are not counted; the sessions among them are listed too
+
+
+def measure(server: Server, scale: Scale) -> Figures:
+    figures: Figures = {}
+    if not server.health:
+        return figures
+    http = Http(server.address)
+    try:
+        figures["health"] = avg_p99_us(_health(http, server, scale.healths))
+        if server.sessions:
+            took, ids = create(http, server, scale.sessions)
+            figures["create"] = avg_p99_us(took[WARMUP:])
+            figures["list"] = avg_p99_us(_list(http, server, scale.lists, ids))
+    finally:
+        http.close()
+    return figures
+
+
+def create(http: Http, server: Server, count: int) -> tuple[list[int], set[str]]:
+    """Create `count` sessions: the time of each in ns, and their ids."""
+    body = {"command": ["/bin/sh"], "workingDir": "/", "name": "benchmark"}
+    request = build(server.address, "POST", server.sessions, body)
+    took: list[int] = []
+    ids: set[str] = set()
+    with quiet():
+        for number in range(count):
+            time_ns, session = http.json(request, 201)
+            took.append(time_ns)
+            if session["status"] != "created" or session["lazy"] is not True or session["command"] != ["/bin/sh"]:
+                raise Wrong(f"create: expected a session that has not started, got {session!r}")
+            ids.add(session["id"])
+            if len(ids) != number + 1:
+                raise Wrong(f"create: expected a new id, got {session['id']} again")
+    return took, ids
+
+
+def _list(http: Http, server: Server, count: int, ids: set[str]) -> list[int]:
+    request = build(server.address, "GET", server.sessions)
+    took: list[int] = []
+    with quiet():
+        for _ in range(5 + count):
+            time_ns, sessions = http.json(request, 200)
+            took.append(time_ns)
+            if len(sessions) != len(ids) or {each["id"] for each in sessions} != ids:
+                raise Wrong(f"list: expected the {len(ids)} sessions created, got {len(sessions)}")
+    return took[5:]
+
+
+def _health(http: Http, server: Server, count: int) -> list[int]:
+    request = build(server.address, "GET", server.health)
+    took: list[int] = []
+    pids = server.pids()
+    with quiet():
+        for _ in range(WARMUP + count):
+            time_ns, health = http.json(request, 200)
+            took.append(time_ns)
+            if health["status"] != "ok" or health["pid"] not in pids:
+                raise Wrong(f"health: expected ok from the server's process, got {health!r}")
+    return took[WARMUP:]

@@ -1,0 +1,205 @@
+"""The load client: blocking sockets, no event loop, buffers made before. It must not be what is measured."""
+
+import array
+import base64
+import gc
+import hashlib
+import os
+import random
+import select
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from benchmarks.content import Content
+from benchmarks.errors import Wrong
+from benchmarks.frames import Walk
+from benchmarks.wires import Wire
+
+DEADLINE_S = 20  # of any one answer
+RECEIVE = 256 * 1024  # bytes asked for at once
+MASK = os.urandom(4)  # one for the whole run, so that frames can be built before
+KEYS = b"abcdefghijklmnopqrstuvwxyz0123456789"  # typed in turn; no interface has to escape one
+WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+PAGE = 4096
+
+Address = tuple[str, int]
+
+
+def connect(address: Address) -> socket.socket:
+    """A blocking connection without Nagle's delay, whose calls fail after DEADLINE_S."""
+    connection = socket.create_connection(address, timeout=DEADLINE_S)
+    # Not settimeout(): with it, Python polls before every call.
+    connection.setblocking(True)
+    deadline = struct.pack("ll", DEADLINE_S, 0)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, deadline)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, deadline)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+def upgrade(address: Address, path: str) -> tuple[socket.socket, bytes]:
+    """A connection that is a WebSocket now, and what has come on it after the server's answer."""
+    connection = connect(address)
+    try:
+        key = base64.b64encode(os.urandom(16))
+        connection.sendall(
+            f"GET {path} HTTP/1.1\r\nHost: {address[0]}:{address[1]}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key.decode()}\r\n\r\n".encode("ascii")
+        )
+        answer = b""
+        with answers(f"GET {path}"):
+            while b"\r\n\r\n" not in answer:
+                more = connection.recv(RECEIVE)
+                if not more:
+                    raise Wrong(f"GET {path}: expected an answer, got {answer!r} and the end of the connection")
+                answer += more
+        head, _, rest = answer.partition(b"\r\n\r\n")
+        accept = base64.b64encode(hashlib.sha1(key + WEBSOCKET_GUID).digest())
+        if not head.startswith(b"HTTP/1.1 101 ") or accept not in head:
+            raise Wrong(f"GET {path}: expected 101 and the right Sec-WebSocket-Accept, got {answer[:300]!r}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection, rest
+
+
+class Terminal:
+    """One attached client."""
+
+    def __init__(self, connection: socket.socket, wire: Wire, received: bytes = b"") -> None:
+        self.connection = connection
+        self._wire = wire
+        self._buffer = memoryview(bytearray(RECEIVE))
+        self._early = wire.decode(memoryview(received)) if received else b""
+        self._received = 0  # bytes that receive() got
+
+    def send(self, data: bytes) -> None:
+        self.connection.sendall(self._wire.encode(data))
+
+    def read(self) -> bytes:
+        """Output that has come; waits for some bytes of the socket, which may hold none."""
+        if self._early:
+            early, self._early = self._early, b""
+            return early
+        with answers("terminal"):
+            size = self.connection.recv_into(self._buffer)
+        if not size:
+            raise Wrong("terminal: expected output, got the end of the connection")
+        output = self._wire.decode(self._buffer[:size])
+        if self._wire.replies:
+            self.connection.sendall(self._wire.replies)
+        return output
+
+    def until(self, marker: bytes) -> bytes:
+        """Everything up to the read that completes `marker`. Raises Wrong when DEADLINE_S pass without it."""
+        give_up = time.monotonic() + DEADLINE_S
+        output = b""
+        while marker not in output:
+            if time.monotonic() > give_up:
+                raise Wrong(f"expected {marker!r} within {DEADLINE_S} s, got {output[-200:]!r}")
+            output += self.read()
+        return output
+
+    def echoes(self, keys: int, interval_s: float, *, warmup: int) -> list[int]:
+        """Type on a schedule, whether or not echoes are late, and time each key until its own echo; ns.
+
+        The first `warmup` keys are typed and checked beside `keys`, and not returned.
+        Raises Wrong for an echo that is not the next key's, and for none within DEADLINE_S.
+        """
+        total = warmup + keys
+        frames = [self._wire.encode(KEYS[at : at + 1]) for at in range(len(KEYS))]
+        # Irregular, or it would beat with somebody's timer; the same in every run.
+        chance = random.Random(1)
+        gaps = [int(interval_s * 1e9 * chance.uniform(0.75, 1.25)) for _ in range(total)]
+        sent_at, took = array.array("q", bytes(8 * total)), array.array("q", bytes(8 * total))
+        sent = echoed = 0
+        connection, buffer, now_ns = self.connection, self._buffer, time.perf_counter_ns
+        readable = [connection]
+        with quiet(), answers("echo"):
+            due = now_ns()
+            while echoed < total:
+                if sent < total:
+                    early_ns = due - now_ns()
+                    if early_ns <= 0:
+                        sent_at[sent] = now_ns()
+                        connection.sendall(frames[sent % len(KEYS)])
+                        due += gaps[sent]
+                        sent += 1
+                        continue
+                    wait_s = early_ns / 1e9
+                else:
+                    wait_s = DEADLINE_S
+                if not select.select(readable, (), (), wait_s)[0]:
+                    if sent == total:
+                        raise Wrong(f"expected the echo of key {echoed} within {DEADLINE_S} s, got none")
+                    continue
+                size = connection.recv_into(buffer)
+                at = now_ns()
+                if not size:
+                    raise Wrong(f"expected the echo of key {echoed}, got the end of the connection")
+                for byte in self._wire.decode(buffer[:size]):
+                    if echoed == sent or byte != KEYS[echoed % len(KEYS)]:
+                        raise Wrong(f"expected the echo of key {echoed} of {sent} typed, got {bytes([byte])!r}")
+                    took[echoed] = at - sent_at[echoed]
+                    echoed += 1
+        return took[warmup:].tolist()
+
+    def receive(self, content: Content, memory: memoryview, *, start: bytes) -> float:
+        """Type `start`, and receive output of the length of `content`; seconds from then to the last byte.
+
+        memory   large enough for content and framing, its pages touched before; check_received() looks at it
+        """
+        walk, end = Walk(), 0
+        connection, wire = self.connection, self._wire
+        with quiet(), answers("transfer"):
+            started = time.perf_counter()
+            self.send(start)
+            while not wire.whole(walk, memory, end, content):
+                if end == len(memory):
+                    raise Wrong(f"output: expected {content.size} bytes, got {end} on the wire without an end")
+                size = connection.recv_into(memory[end : end + RECEIVE])
+                if not size:
+                    raise Wrong(f"output: expected {content.size} bytes, got the end of the connection after {end}")
+                end += size
+            took_s = time.perf_counter() - started
+        self._received = end
+        return took_s
+
+    def check_received(self, content: Content, memory: memoryview) -> None:
+        """Raises Wrong unless what the last receive() got is `content`, byte for byte."""
+        content.check(self._wire.output_in(memory, self._received))
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def touched(size: int) -> memoryview:
+    """Memory for Terminal.receive whose pages are there already."""
+    memory = memoryview(bytearray(size))
+    memory[::PAGE] = b"\1" * len(memory[::PAGE])
+    return memory
+
+
+@contextmanager
+def answers(what: str) -> Iterator[None]:
+    """A peer that says nothing for DEADLINE_S, or hangs up rudely, is Wrong."""
+    try:
+        yield
+    except BlockingIOError:
+        raise Wrong(f"{what}: expected something within {DEADLINE_S} s, got nothing") from None
+    except ConnectionError as error:
+        raise Wrong(f"{what}: {error}") from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No garbage collection of ours within a measurement."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

@@ -1,0 +1,63 @@
+"""Bytes that can be checked: what a transfer sends, made anew from nothing but its length."""
+
+import functools
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from benchmarks.errors import Wrong
+
+LINE = 64  # bytes, newline included
+BLOCK = 1024  # lines made at a time
+
+
+def blocks(size: int) -> Iterator[bytes]:
+    """`size` bytes of numbered lines, no two alike; ASCII, so that a peer that sends text can send them too."""
+    number = 0
+    while size > 0:
+        lines = []
+        for line in range(number, number + BLOCK):
+            # The number finds what was lost or doubled; the rest, from a mixed counter, is no run of one letter.
+            mixed = line * 0x9E3779B97F4A7C15 % 2**64
+            lines.append(f"{line:012d} {mixed:016x}{mixed * 0xBF58476D1CE4E5B9 % 2**64:016x} bytes of a line..\n")
+        block = "".join(lines).encode("ascii")[:size]
+        number += BLOCK
+        size -= len(block)
+        yield block
+
+
+@dataclass(frozen=True)
+class Content:
+    """What blocks(size) gives, known by its digest."""
+
+    size: int
+    lines: int
+    sha256: str
+
+    @classmethod
+    @functools.cache
+    def of(cls, size: int) -> "Content":
+        digest = hashlib.sha256()
+        for block in blocks(size):
+            digest.update(block)
+        return cls(size, size // LINE, digest.hexdigest())
+
+    def check(self, received: Iterable[bytes | memoryview]) -> None:
+        """Raises Wrong unless `received`, cut anywhere, is every byte in order."""
+        pieces = list(received)
+        digest = hashlib.sha256()
+        for piece in pieces:
+            digest.update(piece)
+        if digest.hexdigest() != self.sha256:
+            raise Wrong(self._difference(b"".join(pieces)))
+
+    def _difference(self, received: bytes) -> str:
+        offset = 0
+        for block in blocks(self.size):
+            here = received[offset : offset + len(block)]
+            if here != block:
+                wrong = next((at for at, (a, b) in enumerate(zip(here, block, strict=False)) if a != b), len(here))
+                expected, got = block[wrong : wrong + LINE], here[wrong : wrong + LINE]
+                return f"output differs at byte {offset + wrong}: expected {expected!r}, got {got!r}"
+            offset += len(block)
+        return f"output: expected {self.size} bytes, got {len(received) - self.size} more"

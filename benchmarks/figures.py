@@ -1,0 +1,60 @@
+"""What is made of the samples: percentiles, medians over rounds, ratios. Pure."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+Figures = dict[str, tuple[float, ...]]  # row key -> one value per part of the row
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    parts    what the values are, in order; more than one are shown as `a / b`
+    higher   a higher value is the better one
+    """
+
+    key: str
+    label: str
+    unit: str
+    parts: tuple[str, ...]
+    higher: bool = False
+
+
+@dataclass
+class Cell:
+    """One row of one peer: what each counted round gave, or why there is nothing."""
+
+    rounds: list[tuple[float, ...]] = field(default_factory=list)
+    failure: str = ""
+
+    @property
+    def medians(self) -> tuple[float, ...]:
+        """Part by part; () without a round."""
+        return tuple(statistics.median(values) for values in zip(*self.rounds, strict=True))
+
+
+def percentile(samples: Sequence[float], percent: float) -> float:
+    """The smallest sample that at least `percent` of all are not above (nearest rank). Raises ValueError for none."""
+    if not samples:
+        raise ValueError("expected at least one sample, got none")
+    if not 0 < percent <= 100:
+        raise ValueError(f"expected a percentage above 0, up to 100, got {percent}")
+    return sorted(samples)[math.ceil(percent / 100 * len(samples)) - 1]
+
+
+def p50_p99_us(samples_ns: Sequence[int]) -> tuple[float, float]:
+    return percentile(samples_ns, 50) / 1000, percentile(samples_ns, 99) / 1000
+
+
+def avg_p99_us(samples_ns: Sequence[int]) -> tuple[float, float]:
+    return statistics.fmean(samples_ns) / 1000, percentile(samples_ns, 99) / 1000
+
+
+def ratios(ours: Cell, peer: Cell) -> tuple[float, ...]:
+    """Ours divided by the peer's, part by part; () where either has no figure or the peer's is 0."""
+    if not ours.rounds or not peer.rounds or not all(peer.medians):
+        return ()
+    return tuple(mine / theirs for mine, theirs in zip(ours.medians, peer.medians, strict=True))

@@ -1,0 +1,73 @@
+"""Requests over one keep-alive connection: built before, sent and received at once, looked at after."""
+
+import json
+import time
+from typing import Any
+
+from benchmarks.client import Address, answers, connect
+from benchmarks.errors import Wrong
+
+ANSWER = 16 * 1024 * 1024  # bytes; head and body of the longest answer
+
+
+def build(address: Address, method: str, path: str, body: object = None) -> bytes:
+    """A complete request."""
+    content = b"" if body is None else json.dumps(body).encode()
+    head = f"{method} {path} HTTP/1.1\r\nHost: {address[0]}:{address[1]}\r\nAccept: application/json\r\n"
+    if content:
+        head += f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n"
+    return head.encode("ascii") + b"\r\n" + content
+
+
+class Http:
+    """One connection."""
+
+    def __init__(self, address: Address) -> None:
+        self._connection = connect(address)
+        self._memory = memoryview(bytearray(ANSWER))
+
+    def exchange(self, request: bytes) -> tuple[int, int, memoryview]:
+        """Time in ns from here to the answer's last byte, status, body (valid until the next exchange)."""
+        memory, connection = self._memory, self._connection
+        end = whole = start = 0
+        with answers("HTTP"):
+            began = time.perf_counter_ns()
+            connection.sendall(request)
+            while not whole or end < whole:
+                size = connection.recv_into(memory[end:])
+                if not size:
+                    raise Wrong(f"HTTP: expected an answer, got the end of the connection after {end} bytes")
+                end += size
+                if not whole:
+                    head = bytes(memory[: min(end, 8192)]).partition(b"\r\n\r\n")
+                    if head[1]:
+                        start = len(head[0]) + 4
+                        whole = start + _content_length(head[0])
+                        if whole > ANSWER:
+                            raise Wrong(f"HTTP: expected an answer of at most {ANSWER} bytes, got one of {whole}")
+            took_ns = time.perf_counter_ns() - began
+        if end != whole:
+            raise Wrong(f"HTTP: expected an answer of {whole} bytes, got {end}")
+        return took_ns, int(memory[9:12]), memory[start:whole]
+
+    def json(self, request: bytes, status: int) -> tuple[int, Any]:  # Any: what JSON holds
+        """Time in ns, and the body. Raises Wrong for another status and for what is not JSON."""
+        took_ns, got, body = self.exchange(request)
+        line = request.partition(b"\r\n")[0].decode()
+        if got != status:
+            raise Wrong(f"{line}: expected status {status}, got {got}: {bytes(body[:300])!r}")
+        try:
+            return took_ns, json.loads(bytes(body))
+        except ValueError:
+            raise Wrong(f"{line}: expected JSON, got {bytes(body[:300])!r}") from None
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _content_length(head: bytes) -> int:
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return int(value)
+    raise Wrong(f"HTTP: expected a Content-Length, got {head!r}")

@@ -1,0 +1,57 @@
+"""What a run ran on."""
+
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUSY = 0.3  # load per core from which a machine is not quiet
+
+
+def describe() -> dict[str, str]:
+    """Name -> value, in the order to be printed."""
+    facts = {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "commit": _commit(),
+        "machine": f"{_processor()}, {os.cpu_count()} cores, {_memory()}",
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "Python": f"{platform.python_implementation()} {platform.python_version()}",
+    }
+    load = os.getloadavg()[0]
+    facts["load before"] = f"{load:.2f}"
+    if load > BUSY * (os.cpu_count() or 1):
+        facts["load before"] += ": others were at work; latencies, p99 above all, are not to be trusted"
+    return facts
+
+
+def _commit() -> str:
+    commit = _output("git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD")
+    changed = _output("git", "-C", str(ROOT), "status", "--porcelain")
+    return (commit or "none") + (" and changes" if changed else "")
+
+
+def _processor() -> str:
+    if sys.platform == "darwin":
+        return _output("sysctl", "-n", "machdep.cpu.brand_string")
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _memory() -> str:
+    return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB"
+
+
+def _output(*argv: str) -> str:
+    """What a command prints; "" when there is none, or it fails."""
+    try:
+        return subprocess.run(argv, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""

@@ -1,0 +1,8 @@
+"""Who is measured, in the order of the columns: ours first, the bound last."""
+
+from benchmarks.peers.floor import Floor
+from benchmarks.peers.ours import Ours
+from benchmarks.peers.peer import Peer
+from benchmarks.peers.terminado import Terminado
+
+PEERS: tuple[Peer, ...] = (Ours(), Terminado(), Floor())

@@ -1,0 +1,57 @@
+"""A server process that the harness has started, and will end."""
+
+import json
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.errors import Wrong
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+START_S = 20
+STOP_S = 10
+
+
+class Child:
+    """Its stdin is a pipe that closes when the harness is gone, for servers that want to go then too."""
+
+    def __init__(self, argv: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+        self._log = folder / "server.log"
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                argv, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
+            )
+        self.pid = self._process.pid
+
+    def announced_port(self) -> int:
+        """From the line {"port": N} that the server prints once it listens."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()  # ends with the process at the latest; the alarm of the run bounds it
+        try:
+            return int(json.loads(line)["port"])
+        except (ValueError, KeyError):
+            raise self.failed(f'expected {{"port": N}}, got {line!r}') from None
+
+    def until_exists(self, file: Path) -> None:
+        give_up = time.monotonic() + START_S
+        while not file.exists():
+            if self._process.poll() is not None or time.monotonic() > give_up:
+                raise self.failed(f"expected {file.name} within {START_S} s, got none")
+            time.sleep(0.01)
+
+    def failed(self, message: str) -> Wrong:
+        log = self._log.read_text(encoding="utf-8", errors="replace").strip()
+        return Wrong(f"the server did not start: {message}; it wrote: {log[-600:] or 'nothing'}")
+
+    def stop(self) -> None:
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            pipe.close()
+        if self._process.poll() is None:
+            self._process.terminate()
+        try:
+            self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()

@@ -1,0 +1,100 @@
+"""This project: `python -m vibetunnel serve`, as it is in the work tree."""
+
+import importlib.metadata
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from benchmarks import processes
+from benchmarks.client import MASK, Terminal, upgrade
+from benchmarks.errors import Unavailable
+from benchmarks.http import Http, build
+from benchmarks.peers.child import STOP_S, Child
+from benchmarks.peers.peer import Peer, Server
+from benchmarks.wires import BinaryWire
+
+
+class OurServer(Server):
+    """The server and its keeper."""
+
+    health = "/api/health"
+    sessions = "/api/sessions"
+
+    def __init__(self, programs: Mapping[str, str], folder: Path) -> None:
+        self._programs = programs
+        self._runtime_dir = folder / "run"
+        empty = folder / "config.toml"
+        empty.touch()
+        options = {
+            "config": empty,  # not the user's own
+            "state-dir": folder / "state",
+            "runtime-dir": self._runtime_dir,
+            "port": 0,
+            "log-level": "warning",
+        }
+        # The pages measure terminals and answers, not logins; it listens on loopback, for seconds.
+        argv = [sys.executable, "-m", "vibetunnel", "serve", "--no-auth", "--no-request-log", "--kill-on-exit"]
+        for name, value in options.items():
+            argv += [f"--{name}", str(value)]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("VIBETUNNEL_")}
+        self._child = Child(argv, folder, environment)
+        try:
+            file = self._runtime_dir / "server.json"
+            self._child.until_exists(file)
+            self.address = ("127.0.0.1", int(json.loads(file.read_bytes())["port"]))
+            self._http = Http(self.address)
+            self._http.json(build(self.address, "GET", self.health), 200)
+        except BaseException:
+            self.stop()
+            raise
+
+    def pids(self) -> list[int]:
+        return processes.with_argument(str(self._runtime_dir))
+
+    def open(self, program: str) -> str:
+        body = {"command": ["/bin/sh", "-c", self._programs[program]], "name": program, "rows": 24, "cols": 80}
+        _, session = self._http.json(build(self.address, "POST", self.sessions, body), 201)
+        return str(session["id"])
+
+    def attach(self, session: str) -> Terminal:
+        connection, received = upgrade(self.address, f"/ws?sessionId={session}")
+        return Terminal(connection, BinaryWire(MASK), received)
+
+    def stop(self) -> None:
+        self._child.stop()
+        # The keeper ends by itself, after its sessions. Should it hang, it is the one with our folder in its arguments.
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            if _gone(self.pids):
+                return
+            for pid in self.pids():
+                os.kill(pid, number)
+
+
+def _gone(pids: Callable[[], list[int]]) -> bool:
+    give_up = time.monotonic() + STOP_S
+    while any(processes.alive(pid) for pid in pids()):
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+class Ours(Peer):
+    name = "vibetunnel"
+
+    def about(self) -> str:
+        try:
+            from vibetunnel import __version__
+            from vibetunnel._ext import pump
+        except ImportError as error:
+            raise Unavailable(f"{error}; the extension is built by `make bench`, or `pip install -e .`") from None
+        assert pump
+        versions = " ".join(f"{name} {importlib.metadata.version(name)}" for name in ("tornado", "uvloop"))
+        return f"{__version__} of this work tree, {versions}; `serve --no-auth --no-request-log`, else defaults"
+
+    def start(self, programs: Mapping[str, str], folder: Path) -> Server:
+        return OurServer(programs, folder)

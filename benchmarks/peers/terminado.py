@@ -1,0 +1,58 @@
+"""terminado from PyPI, behind Tornado, as its documentation shows it (benchmarks/peers/terminado_app.py)."""
+
+import importlib.metadata
+import itertools
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks.client import MASK, Terminal, upgrade
+from benchmarks.errors import Unavailable
+from benchmarks.peers.child import Child
+from benchmarks.peers.peer import Peer, Server
+from benchmarks.wires import JsonWire
+
+
+class TerminadoServer(Server):
+    """Its sessions are names in a path: the first attach makes one, more share it."""
+
+    health = "/health"
+
+    def __init__(self, programs: Mapping[str, str], folder: Path) -> None:
+        argv = [sys.executable, "-m", "benchmarks.peers.terminado_app", json.dumps(dict(programs))]
+        self._names = itertools.count()
+        self._child = Child(argv, folder, os.environ)
+        try:
+            self.address = ("127.0.0.1", self._child.announced_port())
+        except BaseException:
+            self.stop()
+            raise
+
+    def pids(self) -> list[int]:
+        return [self._child.pid]
+
+    def open(self, program: str) -> str:
+        return f"{program}/{next(self._names)}"
+
+    def attach(self, session: str) -> Terminal:
+        connection, received = upgrade(self.address, f"/terminals/{session}")
+        return Terminal(connection, JsonWire(MASK), received)
+
+    def stop(self) -> None:
+        self._child.stop()  # which hangs up its terminals
+
+
+class Terminado(Peer):
+    name = "terminado"
+
+    def about(self) -> str:
+        try:
+            versions = " ".join(f"{name} {importlib.metadata.version(name)}" for name in ("terminado", "tornado"))
+        except importlib.metadata.PackageNotFoundError as error:
+            raise Unavailable(f"{error.name} is not installed: pip install -e '.[bench]'") from None
+        return f"{versions}, asyncio's own loop; TermSocket (with TCP_NODELAY) and NamedTermManager"
+
+    def start(self, programs: Mapping[str, str], folder: Path) -> Server:
+        return TerminadoServer(programs, folder)

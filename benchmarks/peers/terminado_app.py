@@ -1,0 +1,64 @@
+"""The smallest server with terminado: one address per program and session, and a health answer.
+
+Run by benchmarks/peers/terminado.py, with the programs as JSON; prints {"port": N}; ends when its stdin closes.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+import time
+
+import tornado.httpserver
+import tornado.netutil
+import tornado.web
+from terminado.management import NamedTermManager
+from terminado.websocket import TermSocket
+
+
+class Socket(TermSocket):
+    """terminado's own, with TCP_NODELAY, which Tornado leaves to the application.
+
+    Without it an echo waits for the ACK of the one before, which a client that types on a schedule sends with its next
+    key: each echo would be one key late. That is true of terminado as it comes, and would say nothing else about it.
+    """
+
+    def open(self, url_component: str | None = None) -> None:
+        self.set_nodelay(True)
+        super().open(url_component)
+
+
+class HealthHandler(tornado.web.RequestHandler):
+    """What ours answers at /api/health, from stock Tornado."""
+
+    def initialize(self, started: float) -> None:
+        self.started = started
+
+    def get(self) -> None:
+        self.finish(
+            {"status": "ok", "version": "0", "uptime": time.time() - self.started, "sessions": 0, "pid": os.getpid()}
+        )
+
+
+async def main(programs: dict[str, str]) -> None:
+    logging.getLogger("tornado.access").setLevel(logging.ERROR)
+    routes: list[tuple[str, type[tornado.web.RequestHandler], dict[str, object]]] = [
+        ("/health", HealthHandler, {"started": time.time()})
+    ]
+    for name, text in programs.items():
+        terminals = NamedTermManager(shell_command=["/bin/sh", "-c", text])
+        routes.append((f"/terminals/{name}/(\\w+)", Socket, {"term_manager": terminals}))
+    server = tornado.httpserver.HTTPServer(tornado.web.Application(routes))
+    sockets = tornado.netutil.bind_sockets(0, "127.0.0.1", backlog=1024)
+    server.add_sockets(sockets)
+    print(json.dumps({"port": sockets[0].getsockname()[1]}), flush=True)
+    gone = asyncio.Event()
+    asyncio.get_running_loop().add_reader(0, gone.set)
+    await gone.wait()
+    # No waiting for sockets or terminals: with this process the kernel closes both, and hangs up the programs.
+    sys.stdout.flush()
+    os._exit(0)
+
+
+asyncio.run(main(json.loads(sys.argv[1])))
