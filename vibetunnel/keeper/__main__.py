@@ -1,0 +1,157 @@
+"""python -m vibetunnel.keeper: takes the runtime folder, listens, and keeps terminals until none is left."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import resource
+import socket
+import stat
+import sys
+
+from vibetunnel.keeper.log import Log
+from vibetunnel.keeper.process import Keeper
+from vibetunnel.keeper.protocol import ANOTHER_RUNS, LOCK_NAME, LOG_NAME, PATH_LIMIT, SOCKET_NAME
+
+USAGE = "usage: python -m vibetunnel.keeper --runtime-dir DIR [--idle-s SECONDS] [--detach]"
+IDLE_S = 30.0
+OPEN_FILES = 10240  # two for each session of the 4096 ptys that Linux has by default; the most that macOS grants
+
+
+class CannotRun(Exception):
+    """The keeper cannot run here; the text is the reason."""
+
+
+class AnotherRuns(CannotRun):
+    """The folder has its keeper already."""
+
+
+def main(arguments: list[str]) -> int:
+    """Exit code 0 after a life (with --detach: as soon as the socket accepts), 1 with a reason, 3: another runs."""
+    try:
+        folder, idle_s, detach = _parse(arguments)
+        folder = os.path.abspath(folder)
+        os.chdir("/")  # whatever folder it was started in may be removed
+        _close_inherited_descriptors()
+        _check_folder(folder)
+        lock = _lock(os.path.join(folder, LOCK_NAME))
+        path = os.path.join(folder, SOCKET_NAME)
+        listener = _listen(path)
+        log = Log(os.path.join(folder, LOG_NAME))
+        _leave_terminal(detach)
+        Keeper(listener, folder=folder, log=log, idle_s=idle_s, open_files=_raise_open_files()).run()
+        _unlink(path)
+        os.close(lock)  # last: whoever takes it next finds no socket of ours
+    except CannotRun as error:
+        print(error, file=sys.stderr)
+        return ANOTHER_RUNS if isinstance(error, AnotherRuns) else 1
+    except OSError as error:
+        print(f"{error.strerror}: {error.filename}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parse(arguments: list[str]) -> tuple[str, float, bool]:
+    # By hand: argparse would stay in memory as long as the keeper.
+    folder, idle_s, detach = "", IDLE_S, False
+    words = iter(arguments)
+    for word in words:
+        if word == "--detach":
+            detach = True
+        elif word == "--runtime-dir":
+            folder = next(words, "")
+        elif word == "--idle-s":
+            try:
+                idle_s = float(next(words, ""))
+            except ValueError:
+                raise CannotRun(USAGE) from None
+        else:
+            raise CannotRun(USAGE)
+    if not folder:
+        raise CannotRun(USAGE)
+    return folder, idle_s, detach
+
+
+def _check_folder(folder: str) -> None:
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        found = os.lstat(folder)
+        if not stat.S_ISDIR(found.st_mode):
+            raise CannotRun(f"not a folder: {folder}") from None
+        # Never mended: who passes /tmp by mistake would not thank for a closed one.
+        if found.st_uid != os.geteuid() or found.st_mode & 0o077:
+            raise CannotRun(
+                f"{folder} must belong to user {os.geteuid()} with mode 0700, "
+                f"not to {found.st_uid} with {stat.S_IMODE(found.st_mode):04o}"
+            ) from None
+
+
+def _lock(path: str) -> int:
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise AnotherRuns(f"another keeper holds {path}") from None
+    return lock
+
+
+def _listen(path: str) -> socket.socket:
+    """Called with the lock held: a socket that is there is a dead keeper's."""
+    if len(os.fsencode(path)) > PATH_LIMIT:
+        raise CannotRun(f"a socket's path has at most {PATH_LIMIT} bytes, choose a shorter runtime folder: {path}")
+    _unlink(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)  # so that it never exists with another mode
+    try:
+        listener.bind(path)
+    finally:
+        os.umask(before)
+    listener.listen(16)
+    return listener
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+
+
+def _close_inherited_descriptors() -> None:
+    """All but 0, 1 and 2, which are filled where the starter has closed them."""
+    # uvloop leaves some of the server's open, among them the pipe whose end says that the starter has finished.
+    os.closerange(3, OPEN_FILES)
+    # A socket must not get one of these numbers: programs and libraries write to them.
+    while True:
+        descriptor = os.open(os.devnull, os.O_RDWR)
+        if descriptor > 2:
+            os.close(descriptor)
+            return
+
+
+def _leave_terminal(detach: bool) -> None:
+    """Without descriptors of the starter's; with `detach` as a process of its own, whose starter returns here."""
+    if detach:
+        if os.fork():
+            os._exit(0)
+        os.setsid()
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(null, descriptor)
+        if null > 2:
+            os.close(null)
+
+
+def _raise_open_files() -> tuple[int, int]:
+    """Allow the keeper what it needs; returns the limits as they were."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    # An unlimited one is lowered: ptyprocess would then close nothing in the child.
+    if soft < wanted or soft == resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return soft, hard
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,120 @@
+"""One non-blocking unix socket that carries messages; both ends use it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+from collections import deque
+
+from vibetunnel.keeper.protocol import DESCRIPTORS_LIMIT, Decoder, ProtocolError, encode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from vibetunnel.keeper.protocol import Message
+
+READ_SIZE = 64 * 1024  # bytes; most frames are far smaller
+ANCILLARY_SIZE = socket.CMSG_SPACE(8 * DESCRIPTORS_LIMIT * 4)  # several frames' worth: BSDs may join reads
+CLOEXEC_FLAG = getattr(socket, "MSG_CMSG_CLOEXEC", 0)  # absent on macOS: the flag is set right after there
+
+
+class Channel:
+    """Frames out with their descriptors, frames in with theirs. Never blocks.
+
+    pending  bytes that wait to be sent; the owner bounds them by not reading on
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self.pending = 0
+        self._decoder = Decoder()
+        self._outbox: deque[tuple[memoryview, list[int]]] = deque()
+
+    def fileno(self) -> int:
+        return self.sock.fileno()
+
+    def send(self, fields: Mapping[str, Any], descriptors: Mapping[str, int] | None = None) -> None:
+        """Queue one message and send what the socket takes.
+
+        descriptors  duplicated at once: the caller may close its own while the frame still waits
+        Raises ProtocolError when the message is too large, OSError when the peer is gone or the channel closed.
+        """
+        if self.sock.fileno() < 0:
+            raise BrokenPipeError(errno.EPIPE, "the channel is closed")
+        frame = encode(fields, tuple(descriptors or ()))
+        copies: list[int] = []
+        try:
+            for descriptor in (descriptors or {}).values():
+                copies.append(os.dup(descriptor))  # noqa: PERF401  # those made before a failure must be closed
+        except OSError:
+            _close_all(copies)
+            raise
+        self._outbox.append((memoryview(frame), copies))
+        self.pending += len(frame)
+        self.flush()
+
+    def flush(self) -> None:
+        """Send until the socket is full or nothing is left."""
+        while self._outbox:
+            data, descriptors = self._outbox[0]
+            try:
+                sent = socket.send_fds(self.sock, [data], descriptors) if descriptors else self.sock.send(data)
+            except BlockingIOError:
+                return
+            # Descriptors travel with the first byte: a rest goes without them.
+            _close_all(descriptors)
+            self.pending -= sent
+            if sent == len(data):
+                self._outbox.popleft()
+            else:
+                self._outbox[0] = (data[sent:], [])
+
+    def receive(self) -> bool:
+        """Take in what one read gives; False when the peer has closed. Then see `messages`."""
+        try:
+            # socket.recv_fds passes no flags on.
+            data, ancillary, flags, _ = self.sock.recvmsg(READ_SIZE, ANCILLARY_SIZE, CLOEXEC_FLAG)
+        except BlockingIOError:
+            return True
+        descriptors: list[int] = []
+        for level, kind, payload in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                count = len(payload) // 4
+                descriptors += struct.unpack(f"{count}i", payload[: count * 4])
+        if not CLOEXEC_FLAG:
+            for descriptor in descriptors:
+                os.set_inheritable(descriptor, False)
+        self._decoder.feed(data, descriptors)
+        if flags & socket.MSG_CTRUNC:
+            raise ProtocolError("descriptors were lost on the way: is this process at its limit of open files?")
+        return bool(data)
+
+    def messages(self) -> Iterator[Message]:
+        """What has arrived complete. Raises ProtocolError."""
+        return self._decoder.messages()
+
+    def peer_uid(self) -> int:
+        """The user at the other end, by the kernel's word."""
+        if hasattr(socket, "SO_PEERCRED"):
+            credentials = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+            return int(struct.unpack("3i", credentials)[1])
+        # LOCAL_PEERCRED gives a struct xucred, which begins with u_int cr_version and uid_t cr_uid (macOS, FreeBSD).
+        return int(struct.unpack_from("2I", self.sock.getsockopt(0, 1, 76))[1])
+
+    def close(self) -> None:
+        """Close the socket and every descriptor still under way. Safe twice."""
+        self.sock.close()
+        self._decoder.close()
+        while self._outbox:
+            _close_all(self._outbox.popleft()[1])
+        self.pending = 0
+
+
+def _close_all(descriptors: list[int]) -> None:
+    while descriptors:
+        os.close(descriptors.pop())

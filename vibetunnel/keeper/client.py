@@ -1,0 +1,526 @@
+"""The server's end of the keeper: one connection, requests that are awaited, ends that are called back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from vibetunnel.keeper.channel import Channel
+from vibetunnel.keeper.errors import KeeperBusy, KeeperFailed, SpawnFailed
+from vibetunnel.keeper.protocol import (
+    ANOTHER_RUNS,
+    LOG_NAME,
+    META_LIMIT,
+    PATH_LIMIT,
+    SOCKET_NAME,
+    VERSION,
+    Message,
+    ProtocolError,
+    pack_bytes,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+START_S = 10.0  # for a keeper to be found or started, and to answer hello
+ANSWER_S = 10.0  # for a request that the keeper answers at once; a spawn on a loaded machine takes a while
+ADOPT_S = 30.0
+KILL_MARGIN_S = 10.0  # beyond the grace: what the keeper waits for after KILL, and a margin
+RETRY_S = 0.05  # between two tries to reach a keeper that is starting, or one that is ending
+FAREWELL_S = 1.0  # for what was sent last (notes) to leave at a close
+OUTBOX_LIMIT = 8 * 1024 * 1024  # bytes; a keeper that leaves that much unread is stuck, and counts as lost
+STOP_GRACE_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnOrder:
+    """What the keeper shall start.
+
+    session_id  1 to 128 printable ASCII characters
+    argv        the program, by path or by a name to be found in the session's PATH, and its arguments
+    cwd         absolute
+    env         additions to the keeper's environment; they win, except over VIBETUNNEL_SESSION_ID
+    ring_bytes  of output to be kept; the shared memory has a header beside
+    meta        opaque, at most 64 KiB; kept for the next server
+    login       argv[0] becomes "-" and the program's name: a shell then is a login shell
+    """
+
+    session_id: str
+    argv: list[str]
+    cwd: str
+    env: dict[str, str] = field(default_factory=dict)
+    rows: int = 24
+    cols: int = 80
+    ring_bytes: int = 262144
+    meta: bytes = b""
+    login: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Spawned:
+    """A started process. Both descriptors belong to whoever gets this."""
+
+    pid: int
+    pty_fd: int
+    ring_fd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """A process's end.
+
+    code    exit code; 128 + N after signal N
+    signal  that signal, or None
+    reason  in words, when there is more to say than the code: "ended by SIGHUP"
+    """
+
+    session_id: str
+    code: int
+    signal: int | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A session that the keeper has. The descriptors belong to whoever gets this.
+
+    pid      None for a session that has metadata only
+    pty_fd   -1 when there is none (any more)
+    ring_fd  -1 when there is none
+    exited   None while the process lives
+    """
+
+    session_id: str
+    pid: int | None
+    pty_fd: int
+    ring_fd: int
+    meta: bytes
+    exited: Exited | None
+
+
+class KeeperClient:
+    """One server's connection. Made by `connect`; used from the thread of its event loop, asyncio's or uvloop's.
+
+    pid  of the keeper
+    """
+
+    def __init__(self, channel: Channel, *, on_exit: Callable[[Exited], None], on_lost: Callable[[], None]) -> None:
+        """`channel` is connected to a keeper that has not been greeted yet; `connect` does both."""
+        self.pid = 0
+        self._channel = channel
+        self._on_exit = on_exit
+        self._on_lost = on_lost
+        self._loop = asyncio.get_running_loop()
+        self._requests = 0
+        self._waiting: dict[int, asyncio.Future[Message]] = {}
+        self._adopted: dict[int, list[Kept]] = {}
+        self._disowned: set[str] = set()  # sessions whose spawn was given up before its answer came
+        self._greeting: asyncio.Future[Message] = self._loop.create_future()
+        self._drained = asyncio.Event()
+        self._drained.set()
+        self._lost: str | None = None  # why there is no connection any more
+        self._stopping = False
+        self._loop.add_reader(channel.fileno(), self._readable)
+
+    # Connecting
+
+    @classmethod
+    async def connect(
+        cls,
+        runtime_dir: Path,
+        *,
+        on_exit: Callable[[Exited], None],
+        on_lost: Callable[[], None],
+        idle_s: float | None = None,
+    ) -> Self:
+        """Connect to this folder's keeper; start it when none runs.
+
+        on_exit   called once for every process that ends after it was adopted or spawned; for a short-lived one in
+                  the same turn of the loop in which `spawn` returns, before other tasks that wait for that
+        on_lost   called once if the keeper is lost; not after `close` or `stop`
+        idle_s    for a keeper that has to be started: seconds with nothing to keep before it ends; None: its default
+        Raises    KeeperBusy when another live server holds it, KeeperFailed when there is no way to it
+        """
+        path = _socket_path(runtime_dir)
+        try:
+            async with asyncio.timeout(START_S):
+                while True:
+                    channel = await _reach(path)
+                    if channel is None:
+                        if not await _start(path.parent, idle_s):
+                            await asyncio.sleep(RETRY_S)
+                        continue
+                    client = cls(channel, on_exit=on_exit, on_lost=on_lost)
+                    try:
+                        await client._greet()
+                    except BaseException as error:
+                        client._end("it was not greeted")
+                        if not isinstance(error, _EndedMeanwhile):
+                            raise
+                        await asyncio.sleep(RETRY_S)
+                        continue
+                    return client
+        except TimeoutError:
+            raise KeeperFailed(f"no keeper answered at {path} within {START_S:g} s{_log_tail(path.parent)}") from None
+
+    async def _greet(self) -> None:
+        if self._channel.peer_uid() != os.geteuid():
+            raise KeeperFailed(f"the keeper belongs to user {self._channel.peer_uid()}, not {os.geteuid()}")
+        try:
+            self._send({"type": "hello", "version": VERSION, "pid": os.getpid()})
+        except KeeperFailed as error:
+            raise _EndedMeanwhile(str(error)) from None
+        message = await self._greeting
+        if message.kind == "welcome":
+            version = message.get("version", int)
+            if version != VERSION:
+                raise KeeperFailed(f"the keeper speaks protocol version {version}, this server {VERSION}")
+            self.pid = message.get("pid", int)
+        elif message.fields.get("code") == "busy":
+            raise KeeperBusy(message.get("holder", int))
+        else:
+            reason = message.fields.get("reason")
+            raise KeeperFailed(f"the keeper refused this server: {reason}")
+
+    # Requests
+
+    async def adopt(self) -> list[Kept]:
+        """All sessions that the keeper has, in the order of their start, with their descriptors."""
+        kept: list[Kept] = []
+        number = self._requests + 1  # the one that `_ask` takes next
+        self._adopted[number] = kept
+        try:
+            await self._ask("adopt", ADOPT_S)
+        except BaseException:
+            for one in kept:
+                _close(one.pty_fd, one.ring_fd)
+            raise
+        finally:
+            del self._adopted[number]
+        return kept
+
+    async def spawn(self, order: SpawnOrder) -> Spawned:
+        """Start a process on a new pty. When this is cancelled, the process is killed and forgotten.
+
+        Raises SpawnFailed with a reason fit for the user, KeeperFailed when the keeper does not answer.
+        """
+        message = await self._ask(
+            "spawn",
+            ANSWER_S,
+            SpawnFailed,
+            session=order.session_id,
+            argv=order.argv,
+            cwd=order.cwd,
+            env=order.env,
+            rows=order.rows,
+            cols=order.cols,
+            ring_bytes=order.ring_bytes,
+            meta=pack_bytes(order.meta),
+            login=order.login,
+        )
+        return Spawned(message.get("pid", int), message.take("pty"), message.take("ring"))
+
+    def note(self, session_id: str, meta: bytes) -> None:
+        """Keep `meta` for the next server, also for a session that has no process yet. Not awaited.
+
+        Raises KeeperFailed when it is larger than 64 KiB.
+        """
+        if len(meta) > META_LIMIT:
+            raise KeeperFailed(f"metadata has at most {META_LIMIT} bytes, that of {session_id} has {len(meta)}")
+        self._tell("note", session=session_id, meta=pack_bytes(meta))
+
+    async def signal(self, session_id: str, signum: int, *, group: Literal["foreground", "session"]) -> None:
+        """Send a signal to the pty's foreground group, or to every process of the unix session."""
+        await self._ask("signal", ANSWER_S, session=session_id, signal=signum, group=group)
+
+    async def kill(self, session_id: str, grace_s: float) -> None:
+        """HUP and TERM now, KILL after `grace_s` (at most 60); returns when nothing of the unix session is left.
+
+        A session whose process has already ended is left alone: jobs that outlived it were meant to.
+        """
+        await self._ask("kill", grace_s + KILL_MARGIN_S, session=session_id, grace_s=grace_s)
+
+    def release(self, session_id: str) -> None:
+        """All output has been read: the keeper may close its master once the process is gone. Not awaited."""
+        self._tell("release", session=session_id)
+
+    def forget(self, session_id: str) -> None:
+        """Drop an ended or never started session. Not awaited."""
+        self._tell("forget", session=session_id)
+
+    async def stop(self, *, kill: bool) -> None:
+        """End the keeper; this connection is closed then. Kills all sessions first, or fails when one lives."""
+        self._stopping = True
+        try:
+            await self._ask("stop", STOP_GRACE_S + KILL_MARGIN_S, kill=kill)
+        finally:
+            self._stopping = False
+        await self.close()
+
+    async def close(self) -> None:
+        """Disconnect; the keeper keeps everything. Safe twice, and in every state."""
+        if self._lost is None and self._channel.pending:
+            try:
+                async with asyncio.timeout(FAREWELL_S):
+                    await self._drained.wait()
+            except TimeoutError:
+                pass  # stuck: what has not left by now never will
+        self._end("this server has disconnected")
+
+    async def _ask(
+        self, kind: str, timeout_s: float, failure: type[KeeperFailed | SpawnFailed] = KeeperFailed, **fields: Any
+    ) -> Message:
+        # `failure` is what a refusal becomes; not being answered is always KeeperFailed.
+        self._requests += 1
+        number = self._requests
+        future: asyncio.Future[Message] = self._loop.create_future()
+        try:
+            self._send({"type": kind, "request": number, **fields})
+        except ProtocolError as error:
+            raise failure(str(error)) from None
+        self._waiting[number] = future
+        try:
+            async with asyncio.timeout(timeout_s):
+                message = await future
+        except TimeoutError:
+            self._disown(future)
+            raise KeeperFailed(f"keeper {self.pid} did not answer {kind} within {timeout_s:g} s") from None
+        except asyncio.CancelledError:
+            self._disown(future)
+            raise
+        finally:
+            del self._waiting[number]
+        if message.kind == "failed":
+            raise failure(message.get("reason", str))
+        return message
+
+    def _disown(self, future: asyncio.Future[Message]) -> None:
+        # The answer came in the same turn as the cancellation.
+        if future.done() and not future.cancelled() and future.exception() is None:
+            self._unclaimed(future.result())
+
+    def _tell(self, kind: str, **fields: Any) -> None:
+        # Nobody waits for it, so a lost keeper is no error here: `on_lost` says so.
+        if self._lost is None:
+            try:
+                self._send({"type": kind, **fields})
+            except KeeperFailed:
+                return
+
+    # The wire
+
+    def _send(self, fields: dict[str, Any]) -> None:
+        if self._lost is not None:
+            raise KeeperFailed(f"the keeper is lost: {self._lost}")
+        try:
+            self._channel.send(fields)
+        except OSError as error:
+            self._lose(str(error))
+            raise KeeperFailed(f"the keeper is lost: {error}") from None
+        if self._channel.pending > OUTBOX_LIMIT:
+            self._lose(f"it left {self._channel.pending} bytes unread")
+            raise KeeperFailed(f"the keeper is lost: {self._lost}")
+        if self._channel.pending and self._drained.is_set():
+            self._drained.clear()
+            self._loop.add_writer(self._channel.fileno(), self._writable)
+
+    def _writable(self) -> None:
+        try:
+            self._channel.flush()
+        except OSError as error:
+            self._lose(str(error))
+            return
+        if not self._channel.pending:
+            self._loop.remove_writer(self._channel.fileno())
+            self._drained.set()
+
+    def _readable(self) -> None:
+        try:
+            alive = self._channel.receive()
+            for message in self._channel.messages():
+                self._dispatch(message)
+                if self._lost is not None:
+                    return
+        except (OSError, ProtocolError) as error:
+            self._lose(str(error))
+            return
+        if not alive:
+            self._lose("it closed the connection")
+
+    def _dispatch(self, message: Message) -> None:
+        kind = message.kind
+        if kind == "exited":
+            self._ended(_exited(message.fields))
+            return
+        if kind in ("welcome", "refused"):
+            if not self._greeting.done():
+                self._greeting.set_result(message)
+            return
+        if kind == "error":
+            if not self._greeting.done():
+                self._greeting.set_result(message)
+            else:
+                self._loop.call_exception_handler({"message": f"the keeper refused: {message.get('reason', str)}"})
+            return
+        number = message.get("request", int)
+        if kind == "kept":
+            kept = self._adopted.get(number)
+            if kept is not None:
+                kept.append(_kept(message))
+            message.close()
+            return
+        future = self._waiting.get(number)
+        if future is not None and not future.done():
+            future.set_result(message)
+        else:
+            self._unclaimed(message)
+
+    def _ended(self, exited: Exited) -> None:
+        if exited.session_id in self._disowned:
+            self._disowned.remove(exited.session_id)
+            return
+        for kept in self._adopted.values():
+            for place, one in enumerate(kept):
+                if one.session_id == exited.session_id:  # nobody has seen it alive: `adopt` has still to return
+                    kept[place] = replace(one, exited=exited)
+                    return
+        self._loop.call_soon(self._on_exit, exited)  # not from here: an error of its own must not stop the rest
+
+    def _unclaimed(self, message: Message) -> None:
+        """An answer that nobody waits for any more: close what it brought, and kill what nobody would know of."""
+        message.close()
+        if message.kind == "spawned":
+            self._disowned.add(message.session())
+            self._tell("kill", session=message.session(), grace_s=STOP_GRACE_S, forget=True)
+
+    # Ends
+
+    def _lose(self, reason: str) -> None:
+        if self._lost is not None:
+            return
+        greeted = self.pid > 0
+        self._end(reason)
+        if greeted and not self._stopping:
+            self._loop.call_soon(self._on_lost)
+
+    def _end(self, reason: str) -> None:
+        if self._lost is not None:
+            return
+        self._lost = reason
+        self._loop.remove_reader(self._channel.fileno())
+        self._loop.remove_writer(self._channel.fileno())
+        self._channel.close()
+        self._drained.set()
+        if not self._greeting.done():
+            self._greeting.set_exception(_EndedMeanwhile(reason))
+            self._greeting.exception()  # seen: whoever gave up waiting does not ask again
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(KeeperFailed(f"the keeper is lost: {reason}"))
+
+
+class _EndedMeanwhile(KeeperFailed):
+    """The keeper ended between accepting this connection and greeting it; another can be started."""
+
+
+def _socket_path(runtime_dir: Path) -> Path:
+    path = runtime_dir.absolute() / SOCKET_NAME
+    if len(os.fsencode(path)) > PATH_LIMIT:
+        raise KeeperFailed(f"a socket's path has at most {PATH_LIMIT} bytes, choose a shorter runtime folder: {path}")
+    return path
+
+
+async def _reach(path: Path) -> Channel | None:
+    """A connection to whatever listens there; None when nothing does."""
+    while True:
+        try:
+            return _connected(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return None
+        except BlockingIOError:  # its queue is full
+            await asyncio.sleep(RETRY_S)
+        except OSError as error:
+            raise KeeperFailed(f"the keeper cannot be reached at {path}: {error.strerror}") from None
+
+
+def _connected(path: Path) -> Channel:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.connect(os.fspath(path))  # a unix socket connects at once, or not at all
+    except BaseException:
+        sock.close()
+        raise
+    return Channel(sock)
+
+
+async def _start(runtime_dir: Path, idle_s: float | None) -> bool:
+    """Start a keeper; True when it listens, False when another one has or had the lock. Raises KeeperFailed."""
+    arguments = ["--runtime-dir", os.fspath(runtime_dir), "--detach"]
+    if idle_s is not None:
+        arguments += ["--idle-s", str(idle_s)]
+    try:
+        # The keeper forks: this process ends as soon as the socket accepts, and leaves no child to look after.
+        starter = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "vibetunnel.keeper",
+            *arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            cwd=Path(__file__).parents[2],  # where this very package is imported from; the keeper moves to / at once
+        )
+    except OSError as error:
+        raise KeeperFailed(f"the keeper could not be started: {error.strerror}: {error.filename}") from None
+    try:
+        _, output = await starter.communicate()
+    except BaseException:
+        if starter.returncode is None:
+            starter.kill()
+            await starter.wait()
+        raise
+    if starter.returncode in (0, ANOTHER_RUNS):
+        return starter.returncode == 0
+    lines = output.decode(errors="replace").split("\n")
+    last = next((line for line in reversed(lines) if line.strip()), f"exit code {starter.returncode}")
+    raise KeeperFailed(f"the keeper could not be started: {last.strip()}")
+
+
+def _log_tail(runtime_dir: Path) -> str:
+    try:
+        lines = (runtime_dir / LOG_NAME).read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    return f"; the last line of its log: {lines[-1]}" if lines else ""
+
+
+def _exited(fields: dict[str, Any]) -> Exited:
+    try:
+        return Exited(fields["session"], fields["code"], fields["signal"], fields["reason"])
+    except KeyError as error:
+        raise ProtocolError(f"exited: {error} is missing") from None
+
+
+def _kept(message: Message) -> Kept:
+    exited = message.fields.get("exited")
+    return Kept(
+        session_id=message.session(),
+        pid=message.fields.get("pid"),
+        pty_fd=message.take("pty"),
+        ring_fd=message.take("ring"),
+        meta=message.data("meta"),
+        exited=_exited(exited) if exited else None,
+    )
+
+
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        if descriptor >= 0:
+            os.close(descriptor)

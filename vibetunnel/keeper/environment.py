@@ -1,0 +1,59 @@
+"""What a session's environment is made of."""
+
+from __future__ import annotations
+
+import os
+import pwd
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# What describes the terminal, the shell or the service that the server itself was started from.
+DROPPED = frozenset(
+    "COLORFGBG COLUMNS DESKTOP_STARTUP_ID INVOCATION_ID ITERM_PROFILE ITERM_SESSION_ID JOURNAL_STREAM LC_TERMINAL "
+    "LC_TERMINAL_VERSION LINES LISTEN_FDNAMES LISTEN_FDS LISTEN_PID NOTIFY_SOCKET OLDPWD PTYXIS_VERSION SHLVL STY "
+    "TERMCAP TERMINATOR_DBUS_NAME TERMINATOR_DBUS_PATH TERMINATOR_UUID TERMINFO TERM_PROGRAM TERM_PROGRAM_VERSION "
+    "TERM_SESSION_ID TILIX_ID TMUX TMUX_PANE VTE_VERSION WATCHDOG_PID WATCHDOG_USEC WINDOW WINDOWID WT_PROFILE_ID "
+    "WT_SESSION XTERM_LOCALE XTERM_SHELL XTERM_VERSION _".split()
+)
+DROPPED_PREFIXES = (
+    "VIBETUNNEL_",  # settings of the server, among them secrets
+    "ALACRITTY_",
+    "GHOSTTY_",
+    "GNOME_TERMINAL_",
+    "KITTY_",
+    "KONSOLE_",
+    "WEZTERM_",
+    "ZELLIJ",
+)
+
+
+def session_environment(
+    base: Mapping[str, str], additions: Mapping[str, str], *, session_id: str, folder: str
+) -> dict[str, str]:
+    """The environment of one session's process.
+
+    base       the keeper's own; what describes another terminal, and every VIBETUNNEL_* setting, is left out
+    additions  the session's own; they win over everything but VIBETUNNEL_SESSION_ID
+    """
+    environment = {
+        name: value for name, value in base.items() if name not in DROPPED and not name.startswith(DROPPED_PREFIXES)
+    }
+    for name, value in _account().items():
+        environment.setdefault(name, value)
+    environment.update(TERM="xterm-256color", COLORTERM="truecolor", PWD=folder)
+    environment.update(additions)
+    environment["VIBETUNNEL_SESSION_ID"] = session_id
+    return environment
+
+
+def _account() -> dict[str, str]:
+    """What a login would have set; a server started by the system may have none of it."""
+    defaults = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"}
+    try:
+        account = pwd.getpwuid(os.getuid())
+    except KeyError:  # a container may run a user without an account
+        return defaults
+    names = {"HOME": account.pw_dir, "USER": account.pw_name, "LOGNAME": account.pw_name, "SHELL": account.pw_shell}
+    return defaults | {name: value for name, value in names.items() if value}

@@ -1,0 +1,24 @@
+"""What the keeper's client raises."""
+
+from __future__ import annotations
+
+from vibetunnel.errors import VibeTunnelError
+
+
+class KeeperFailed(VibeTunnelError):
+    """The keeper could not be started, was lost, did not answer in time, or refused the request."""
+
+
+class KeeperBusy(KeeperFailed):
+    """Another live server holds the keeper.
+
+    holder  that server's process id
+    """
+
+    def __init__(self, holder: int) -> None:
+        super().__init__(f"the keeper serves another server, process {holder}: stop that one first")
+        self.holder = holder
+
+
+class SpawnFailed(VibeTunnelError):
+    """The command cannot be started; the text is the reason, fit for the user."""

@@ -1,0 +1,177 @@
+"""The keeper's wire format: bytes and descriptors in, messages out. No I/O (docs/keeper.md)."""
+
+from __future__ import annotations
+
+import binascii
+import json
+import os
+import struct
+from collections import deque
+
+TYPE_CHECKING = False  # `typing` costs the keeper 600 KB, and only annotations need it
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
+
+VERSION = 1  # of the protocol; changes whenever an old peer would misunderstand
+
+FRAME_LIMIT = 1024 * 1024  # bytes of one frame's JSON; argv and environment of one exec fit by far
+META_LIMIT = 64 * 1024  # bytes of metadata of one session
+ID_LIMIT = 128  # characters of a session id
+DESCRIPTORS_LIMIT = 8  # of one frame; today's largest has two
+
+SOCKET_NAME = "keeper.sock"
+LOCK_NAME = "keeper.lock"
+LOG_NAME = "keeper.log"
+PATH_LIMIT = 103  # bytes of a unix socket's path on macOS; Linux has four more
+
+ANOTHER_RUNS = 3  # exit code of a keeper that found the lock taken
+
+LENGTH = struct.Struct(">I")
+
+
+class ProtocolError(Exception):
+    """The peer sent what this protocol does not know; the connection cannot go on."""
+
+
+class Message:
+    """One frame: its fields, and the descriptors that came with it, by name.
+
+    The descriptors belong to whoever holds the message: `take` one, or `close` all.
+    """
+
+    __slots__ = ("descriptors", "fields")
+
+    def __init__(self, fields: dict[str, Any], descriptors: dict[str, int]) -> None:
+        self.fields = fields
+        self.descriptors = descriptors
+
+    @property
+    def kind(self) -> str:
+        """The field `type`."""
+        return self.get("type", str)
+
+    def get(self, name: str, kind: type[T], default: T | None = None) -> T:
+        """The field, checked to be of this type (an int will do for a float); ProtocolError says what came instead."""
+        value: Any = self.fields.get(name, default)
+        expected: Any = (int, float) if kind is float else kind
+        if not isinstance(value, expected) or (isinstance(value, bool) and kind is not bool):
+            raise ProtocolError(f"{self.fields.get('type')}: {name} must be {kind.__name__}, not {_shorten(value)}")
+        checked: T = value
+        return checked
+
+    def strings(self, name: str) -> list[str]:
+        """The field, checked to be a list of strings."""
+        value: list[Any] = self.get(name, list)
+        if not all(isinstance(item, str) for item in value):
+            raise ProtocolError(f"{self.fields.get('type')}: {name} must hold strings only")
+        return value
+
+    def mapping(self, name: str) -> dict[str, str]:
+        """The field, checked to be an object of strings."""
+        value: dict[str, Any] = self.get(name, dict)
+        if not all(isinstance(item, str) for item in value.values()):
+            raise ProtocolError(f"{self.fields.get('type')}: {name} must hold strings only")
+        return value
+
+    def session(self) -> str:
+        """The field `session`, checked to be a session's id."""
+        value = self.get("session", str)
+        if not 0 < len(value) <= ID_LIMIT or not value.isascii() or not value.isprintable():
+            raise ProtocolError(f"a session id is 1 to {ID_LIMIT} printable ASCII characters, not {_shorten(value)}")
+        return value
+
+    def data(self, name: str) -> bytes:
+        """The field, decoded from base64."""
+        try:
+            return binascii.a2b_base64(self.get(name, str).encode("ascii"), strict_mode=True)
+        except ValueError as error:
+            raise ProtocolError(f"{self.fields.get('type')}: {name} is not base64: {error}") from None
+
+    def take(self, name: str) -> int:
+        """The descriptor of this name, the caller's from here; -1 when the frame had none."""
+        return self.descriptors.pop(name, -1)
+
+    def close(self) -> None:
+        """Close the descriptors that nobody took."""
+        while self.descriptors:
+            os.close(self.descriptors.popitem()[1])
+
+
+def pack_bytes(data: bytes) -> str:
+    """The form that bytes have in a message."""
+    return binascii.b2a_base64(data, newline=False).decode("ascii")
+
+
+def encode(fields: Mapping[str, Any], descriptors: Sequence[str] = ()) -> bytes:
+    """One frame, ready to be sent.
+
+    descriptors  names of the descriptors that travel with the frame's first byte, in their order
+    Raises ProtocolError when it is larger than a frame may be.
+    """
+    if descriptors:
+        fields = {**fields, "descriptors": list(descriptors)}
+    body = json.dumps(fields, separators=(",", ":")).encode("ascii")
+    if len(body) > FRAME_LIMIT:
+        raise ProtocolError(f"{fields.get('type')}: a frame has at most {FRAME_LIMIT} bytes, this one {len(body)}")
+    return LENGTH.pack(len(body)) + body
+
+
+class Decoder:
+    """Cuts what arrives into messages, and gives each the descriptors that belong to it.
+
+    The kernel delivers a frame's descriptors with its first byte at the latest, and in order; it does not say which
+    byte of a read they came with. So they queue here, and each frame takes as many as it names.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._descriptors: deque[int] = deque()
+
+    def feed(self, data: bytes, descriptors: Sequence[int] = ()) -> None:
+        """Add what one read brought. The descriptors are owned from here."""
+        self._buffer += data
+        self._descriptors.extend(descriptors)
+
+    def messages(self) -> Iterator[Message]:
+        """All complete messages. Raises ProtocolError where the stream stops making sense."""
+        while len(self._buffer) >= LENGTH.size:
+            (length,) = LENGTH.unpack_from(self._buffer)
+            if length > FRAME_LIMIT:
+                raise ProtocolError(f"a frame has at most {FRAME_LIMIT} bytes, this one says {length}")
+            end = LENGTH.size + length
+            if len(self._buffer) < end:
+                return
+            body = bytes(self._buffer[LENGTH.size : end])
+            del self._buffer[:end]
+            yield self._message(body)
+        if self._descriptors and not self._buffer:
+            raise ProtocolError(f"{len(self._descriptors)} descriptors came that no frame names")
+
+    def _message(self, body: bytes) -> Message:
+        try:
+            fields = json.loads(body)
+        except (ValueError, RecursionError) as error:
+            raise ProtocolError(f"a frame is not JSON: {error}") from None
+        if not isinstance(fields, dict):
+            raise ProtocolError(f"a frame must be a JSON object, not {_shorten(fields)}")
+        message = Message(fields, {})
+        names = message.strings("descriptors") if "descriptors" in fields else []
+        if len(names) > DESCRIPTORS_LIMIT or len(set(names)) < len(names):
+            raise ProtocolError(f"a frame has at most {DESCRIPTORS_LIMIT} descriptors, each with its own name")
+        if len(names) > len(self._descriptors):
+            raise ProtocolError(f"a frame names {len(names)} descriptors, {len(self._descriptors)} came")
+        message.descriptors = {name: self._descriptors.popleft() for name in names}
+        return message
+
+    def close(self) -> None:
+        """Close the descriptors that no message took."""
+        while self._descriptors:
+            os.close(self._descriptors.popleft())
+
+
+def _shorten(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:60] + "..."
