@@ -1,0 +1,104 @@
+"""What the tests share: a real server with a real keeper, and a watch on what they leave behind.
+
+An async test is a plain `async def test_...`; pytest-tornasync runs it on the `io_loop` fixture. Fixtures are not
+async: one that has to wait takes `io_loop` and says `io_loop.run_sync(...)`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import DEADLINE_S, Running, Serve
+from tornado.ioloop import IOLoop
+
+from vibetunnel.keeper.client import KeeperClient
+from vibetunnel.server import Server
+from vibetunnel.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def expect_log() -> Iterator[Callable[[str], None]]:
+    """Fails a test that leaves a log record of WARNING or above, unless the test has said: expect_log(regex)."""
+    expected: list[str] = []
+    records: list[logging.LogRecord] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = records.append  # type: ignore[assignment, method-assign]
+    logging.getLogger().addHandler(handler)
+    yield expected.append
+    gc.collect()  # "exception was never retrieved" is logged when the task is collected
+    logging.getLogger().removeHandler(handler)
+    messages = [record.getMessage() for record in records]
+    unexpected = [each for each in messages if not any(re.search(pattern, each) for pattern in expected)]
+    assert not unexpected, "unexpected log records"
+    for pattern in expected:
+        assert any(re.search(pattern, each) for each in messages), f"expected a log record: {pattern}"
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A private folder with a short path: the keeper's socket has to fit into 103 bytes."""
+    path = Path(tempfile.mkdtemp(prefix="vt"))
+    yield path
+    shutil.rmtree(path)
+
+
+def _descriptors() -> set[str]:
+    found = set()
+    for each in os.listdir("/dev/fd"):
+        try:
+            found.add(f"{each} {os.readlink(f'/dev/fd/{each}')}")
+        except OSError:
+            continue  # the listing's own, or a system without links here
+    return found
+
+
+@pytest.fixture
+def serve(io_loop: IOLoop, folder: Path) -> Iterator[Serve]:
+    """Starts servers in this process. At the end they, their keepers and all sessions are gone, nothing is left open.
+
+    Without another runtime_dir they share one, and so the keeper: close one before the next starts.
+    """
+    before = _descriptors()
+    running: list[Running] = []
+    keepers: set[Path] = set()
+
+    async def start(*, static: Path | None = None, **settings: Any) -> Running:
+        own: dict[str, Any] = {"port": 0, "state_dir": folder / "s", "runtime_dir": folder / "r", "shell": "/bin/sh"}
+        chosen = Settings(**own | settings)
+        server = Server(chosen) if static is None else Server(chosen, static)
+        keepers.add(chosen.runtime_dir)
+        running.append(Running(server, await server.start()))
+        return running[-1]
+
+    async def stop() -> None:
+        for each in running:
+            await each.close()
+        for runtime_dir in keepers:
+            keeper = await KeeperClient.connect(runtime_dir, on_exit=lambda _: None, on_lost=lambda: None)
+            await keeper.stop(kill=True)
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        if left:  # handlers of connections that have just been cut
+            _, stuck = await asyncio.wait(left, timeout=DEADLINE_S)
+            assert not stuck, "tasks are left"
+
+    yield start
+    io_loop.run_sync(stop)
+    gc.collect()
+    assert _descriptors() <= before, "descriptors are left open"
+
+
+@pytest.fixture
+def server(io_loop: IOLoop, serve: Serve) -> Running:
+    """A server that wants a login; `fetch` and `attach` have one."""
+    running: Running = io_loop.run_sync(serve)
+    return running

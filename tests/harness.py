@@ -1,0 +1,178 @@
+"""A real server in the test's process, and clients of it. The fixtures that make them are in conftest.py."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeVar
+
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
+from tornado.websocket import WebSocketClientConnection, websocket_connect
+
+from vibetunnel.server import Announcement, Server
+
+DEADLINE_S = 20.0  # for any condition; a test that gets there has failed
+
+T = TypeVar("T")
+
+
+async def until(condition: Callable[[], Awaitable[T | None]]) -> T:
+    """The first result of `condition` that is true."""
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            if result := await condition():
+                return result
+            await asyncio.sleep(0.01)
+
+
+class Socket:
+    """One end of a WebSocket. `connection` is Tornado's client, an implementation of its own."""
+
+    def __init__(self, connection: WebSocketClientConnection) -> None:
+        self.connection = connection
+        self._over = False
+
+    @property
+    def ending(self) -> tuple[int | None, str | None]:
+        """(close code, reason), once receive() has returned None; without a close frame both are None."""
+        return self.connection.close_code, self.connection.close_reason
+
+    async def receive(self) -> bytes | None:
+        """The next message, which this server only ever sends as binary; None when the connection is over."""
+        if self._over:
+            return None
+        async with asyncio.timeout(DEADLINE_S):
+            message = await self.connection.read_message()
+        assert not isinstance(message, str)
+        self._over = message is None
+        return message
+
+    async def send(self, message: bytes | str) -> None:
+        await self.connection.write_message(message, binary=isinstance(message, bytes))
+
+    async def until(self, expected: bytes) -> bytes:
+        """What a raw client gets, up to and with the message that completes `expected`."""
+        got = b""
+        while expected not in got:
+            message = await self.receive()
+            assert message is not None, (self.ending, got[-1000:])
+            got += message
+        return got
+
+    async def over(self) -> tuple[int | None, str | None]:
+        """How it ends, after whatever comes before."""
+        while await self.receive() is not None:
+            pass
+        return self.ending
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+class Client:
+    """A program that uses a server's REST and WebSockets."""
+
+    def __init__(self, url: str, secret: str) -> None:
+        self.url = url
+        self._secret = secret
+        self._client = AsyncHTTPClient(force_instance=True)
+        self.options: dict[str, Any] = {}  # of every request
+        self._sockets: list[Socket] = []
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._secret}"}
+
+    async def fetch(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        login: bool = True,
+        headers: dict[str, str] | None = None,
+        **given: Any,
+    ) -> HTTPResponse:
+        """body: sent as JSON, bytes as they are."""
+        raw = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        sent = {"Content-Type": "application/json"} if raw is not None else {}
+        sent |= self.bearer if login else {}
+        sent |= headers or {}
+        options: dict[str, Any] = {"allow_nonstandard_methods": True, "follow_redirects": False}
+        options["request_timeout"] = DEADLINE_S
+        options |= self.options | given
+        request = HTTPRequest(self.url + path, method=method, body=raw, headers=sent, **options)
+        return await self._client.fetch(request, raise_error=False)
+
+    async def json(self, method: str, path: str, body: object = None, *, status: int = 200, **options: Any) -> Any:
+        """The answer's JSON, when it has the status."""
+        response = await self.fetch(method, path, body, **options)
+        assert response.code == status, (response.code, response.body)
+        return json.loads(response.body)
+
+    async def session(self, command: object = None, **fields: object) -> str:
+        """The id of a new session."""
+        body = {**({} if command is None else {"command": command}), **fields}
+        return str((await self.json("POST", "/api/sessions", body, status=201))["id"])
+
+    async def output(self, session_id: str, expected: bytes) -> bytes:
+        """All output, as soon as `expected` is in it."""
+
+        async def look() -> bytes | None:
+            response = await self.fetch("GET", f"/api/sessions/{session_id}/output")
+            assert response.code == 200, response.body
+            return response.body if expected in response.body else None
+
+        return await until(look)
+
+    async def ended(self, session_id: str) -> dict[str, Any]:
+        """The session, as soon as it has ended."""
+
+        async def look() -> dict[str, Any] | None:
+            session = await self.json("GET", f"/api/sessions/{session_id}")
+            return session if session["status"] == "exited" else None
+
+        return await until(look)
+
+    async def attach(
+        self,
+        session_id: str,
+        query: str = "",
+        *,
+        v1: bool = False,
+        headers: dict[str, str] | None = None,
+    ) -> Socket:
+        """A WebSocket to the session. Raises HTTPClientError when there is no upgrade."""
+        url = f"{self.url.replace('http', 'ws', 1)}/ws?sessionId={session_id}{query}"
+        request = HTTPRequest(url, headers=self.bearer if headers is None else headers, **self.options)
+        socket = Socket(await websocket_connect(request, subprotocols=["vibetunnel.v1"] if v1 else None))
+        self._sockets.append(socket)
+        return socket
+
+    async def close(self) -> None:
+        """Hang up, as soon as the server has closed its sockets."""
+        self._client.close()
+        for socket in self._sockets:
+            await socket.over()  # the connection's own task waits for someone to read
+            socket.close()
+
+
+class Running(Client):
+    """One server in this process, and a client of it."""
+
+    def __init__(self, server: Server, announcement: Announcement) -> None:
+        super().__init__(server.local_url, server.context.secret)
+        self.server = server
+        self.announcement = announcement
+
+    async def close(self) -> None:
+        """Stop the server as SIGTERM would. Safe twice."""
+        await self.server.close()
+        await super().close()
+
+
+class Serve(Protocol):
+    """`await serve(no_auth=True, ...)`: another server in this process."""
+
+    async def __call__(self, **settings: Any) -> Running: ...

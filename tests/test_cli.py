@@ -1,0 +1,462 @@
+"""The command line: what it prints, what it refuses, and its verbs against a real server."""
+
+import contextlib
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vibetunnel import __version__, cli, paths
+from vibetunnel.running import NotRunning, Refused, RunningServer
+from vibetunnel.settings import Settings
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+DEADLINE_S = 30  # for what takes a moment; reaching it is a failure
+
+
+class Home:
+    """State and runtime folders of its own, and the command line that uses them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.settings = Settings(state_dir=folder / "s", runtime_dir=folder / "r")
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("VIBETUNNEL_")},
+            "HOME": str(folder),
+            "XDG_CONFIG_HOME": str(folder / "config"),
+            "VIBETUNNEL_STATE_DIR": str(self.settings.state_dir),
+            "VIBETUNNEL_RUNTIME_DIR": str(self.settings.runtime_dir),
+            "VIBETUNNEL_SHELL": "/bin/sh",
+            "COLUMNS": "120",
+        }
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "vibetunnel", *arguments],
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+
+    def ok(self, *arguments: str) -> str:
+        """What a command prints that must succeed and complain of nothing."""
+        done = self.run(*arguments)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    def refused(self, *arguments: str, code: int = 1) -> str:
+        """The one sentence of a command that must fail."""
+        done = self.run(*arguments)
+        assert (done.returncode, done.stdout) == (code, "")
+        assert done.stderr.count("\n") == 1, done.stderr
+        return done.stderr.strip()
+
+    @contextlib.contextmanager
+    def serve(self, *arguments: str) -> Iterator[tuple["subprocess.Popen[str]", list[str]]]:
+        """A server that listens; yields it and the lines it announced."""
+        server = subprocess.Popen(
+            [sys.executable, "-m", "vibetunnel", "--port", "0", *arguments],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert server.stdout
+            assert server.stderr
+            lines = []
+            for line in server.stdout:
+                lines.append(line.rstrip())
+                if line.strip().startswith("Stop"):
+                    break
+            else:
+                pytest.fail(f"the server did not start: {server.stderr.read()}")
+            yield server, lines
+        finally:
+            server.terminate()
+            server.communicate(timeout=DEADLINE_S)
+
+    def new_session(self, command: list[str], name: str = "", spawn: str = "now") -> dict[str, Any]:
+        body = {"command": command, "name": name, "spawn": spawn, "workingDir": str(self.folder)}
+        session: dict[str, Any] = RunningServer(self.settings).request("POST", "/api/sessions", body)
+        return session
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    with tempfile.TemporaryDirectory(prefix="vt-", dir="/tmp") as folder:  # short: sockets are in it
+        yield Home(Path(folder))
+
+
+@pytest.fixture
+def server(home: Home) -> Iterator["subprocess.Popen[str]"]:
+    with home.serve("--kill-on-exit") as (process, _):
+        yield process
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline, "the condition never came true"
+        time.sleep(0.02)  # a poll under one deadline: another process decides
+
+
+# Without a server
+
+
+@pytest.mark.parametrize(
+    "verb", [["ls"], ["status"], ["stop"], ["link"], ["kill", "x"], ["rm", "x"], ["rm", "--exited"]], ids=" ".join
+)
+def test_a_verb_without_a_server_says_how_to_start_one(home: Home, verb: list[str]) -> None:
+    runtime = home.settings.runtime_dir
+    expected = f"vibetunnel: no vibetunnel server is running (looked in {runtime}): start one with `vibetunnel`"
+    assert home.refused(*verb) == expected
+
+
+def test_a_file_left_by_a_killed_server_is_no_server(home: Home) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    runtime = paths.private_dir(home.settings.runtime_dir)
+    paths.write_private(
+        runtime / paths.SERVER_FILE, json.dumps({"pid": gone.pid, "url": "http://127.0.0.1:9", "port": 9}).encode()
+    )
+    with pytest.raises(NotRunning):
+        RunningServer(home.settings)
+
+
+@pytest.mark.parametrize("text", [b"{", b"[]", b'{"pid": "1"}'])
+def test_a_damaged_file_is_named(home: Home, text: bytes) -> None:
+    file = paths.private_dir(home.settings.runtime_dir) / paths.SERVER_FILE
+    paths.write_private(file, text)
+    assert str(file) in home.refused("ls")
+
+
+def test_version_needs_no_server(home: Home) -> None:
+    assert home.ok("version") == home.ok("--version") == f"vibetunnel {__version__}\n"
+
+
+def test_help_names_every_command_and_says_what_happens_without_one(home: Home) -> None:
+    text = home.ok("--help")
+    for verb in ("serve", "ls", "kill", "rm", "status", "stop", "link", "version"):
+        assert re.search(rf"^  {verb} +\w", text, flags=re.MULTILINE), verb
+    assert "Without a command, `vibetunnel` serves" in text
+    assert home.ok("-h") == text
+    assert "--bulk-lanes" in home.ok("serve", "--help")
+    assert "--bulk-lanes" in home.ok("--port", "0", "--help")
+
+
+def test_what_only_the_server_needs_is_not_imported_by_a_verb() -> None:
+    heavy = "tornado uvloop msgspec asyncio prometheus_client segno jwt cryptography ptyprocess"
+    code = f"import sys, vibetunnel.cli; print(*[name for name in {heavy.split()} if name in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == ""
+
+
+def test_a_wrong_flag_is_exit_code_2_with_what_was_expected(home: Home) -> None:
+    done = home.run("--port", "forty")
+    assert done.returncode == 2
+    assert 'expected a whole number from 0 to 65535, got "forty"' in done.stderr
+
+
+def test_a_wrong_file_is_exit_code_2_with_its_name(home: Home) -> None:
+    file = home.folder / "config" / "vibetunnel" / "config.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text("prot = 4021")
+    assert home.refused("ls", code=2).startswith(f"vibetunnel: {file}: unknown key prot: expected one of port, ")
+    other = home.folder / "other.toml"
+    other.write_text('log_level = "loud"')
+    for arguments in (["--config", str(other)], ["serve", "--config", str(other)], ["ls", "--config", str(other)]):
+        message = home.refused(*arguments, code=2)
+        assert message == f'vibetunnel: {other}: log_level: expected debug, info, warning or error, got "loud"'
+
+
+def test_rm_wants_to_know_what(home: Home) -> None:
+    for arguments in ([], ["--exited", "x"]):
+        done = home.run("rm", *arguments)
+        assert done.returncode == 2
+        assert "expected the id or name of a session, or --exited" in done.stderr
+
+
+# What is decided without a server
+
+
+def session(**more: Any) -> dict[str, Any]:
+    return {
+        "id": "0a1b2c3d-0000-4000-8000-000000000000",
+        "name": "build",
+        "command": ["make", "-j8"],
+        "status": "running",
+        "rows": 24,
+        "cols": 80,
+        "clients": 2,
+        "createdAt": (NOW - timedelta(minutes=5)).isoformat(),
+        **more,
+    }
+
+
+def test_ls_is_an_aligned_table() -> None:
+    other = session(id="ffffffff-0", name="a longer name", command=["sh"], clients=0, status="exited", exitCode=130)
+    assert cli.table([session(), other], now=NOW, width=None) == [
+        "ID        NAME           STATE       SIZE   CLIENTS  AGE  COMMAND",
+        "0a1b2c3d  build          running     24x80  2        5m   make -j8",
+        "ffffffff  a longer name  exited 130  24x80  0        5m   sh",
+    ]
+
+
+@pytest.mark.parametrize("width", [40, 79, 80, 100, 200])
+def test_no_line_of_ls_is_wider_than_the_terminal(width: int) -> None:
+    long = session(name="漢字" * 30, command=["sh", "-c", "x" * 300])
+    for line in cli.table([session(), long], now=NOW, width=width):
+        assert cli.columns_of(line) <= width
+
+
+def test_a_name_cannot_talk_to_the_terminal() -> None:
+    (_, line) = cli.table([session(name="\x1b]0;evil\x07", command=["a\nb", "\u202e"])], now=NOW, width=None)
+    assert line.isprintable()
+    assert "?]0;evil?" in line
+
+
+def test_ids_are_shown_as_long_as_it_takes() -> None:
+    lines = cli.table([session(id="0a1b2c3d-1"), session(id="0a1b2c3d-2")], now=NOW, width=None)
+    assert [line.split()[0] for line in lines] == ["ID", "0a1b2c3d-1", "0a1b2c3d-2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "expected"),
+    [
+        ("abc", 5, "abc  "),
+        ("abc", 3, "abc"),
+        ("abcd", 3, "ab…"),
+        ("漢字", 4, "漢字"),
+        ("漢字", 3, "漢…"),
+        ("漢字", 2, "… "),
+    ],
+)
+def test_text_is_cut_to_columns_not_characters(text: str, width: int, expected: str) -> None:
+    assert cli.fit(text, width) == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"status": "created"}, "not started"),
+        ({"status": "starting"}, "starting"),
+        ({"status": "exited", "exitCode": 0}, "exited 0"),
+        ({"status": "exited", "exitCode": 137, "signal": 9}, "SIGKILL"),
+        ({"status": "exited", "exitCode": 143, "signal": "SIGTERM"}, "SIGTERM"),
+        ({"status": "exited", "reason": "no such file"}, "failed"),
+    ],
+)
+def test_states_in_words(fields: dict[str, Any], words: str) -> None:
+    assert cli.state(session(**fields)) == words
+
+
+def test_a_session_is_found_by_id_name_or_the_beginning_of_its_id() -> None:
+    one, two = session(id="aa11", name="x"), session(id="aa22", name="aa11")
+    twins = [session(id="bb1", name="twin"), session(id="bb2", name="twin")]
+    everyone = [one, two, *twins]
+    assert cli.choose(everyone, "aa11") is one  # an id goes before a name
+    assert cli.choose(everyone, "x") is one
+    assert cli.choose(everyone, "AA2") is two
+    for ambiguous, ids in (("twin", "bb1, bb2"), ("aa", "aa11, aa22")):
+        with pytest.raises(cli.Sentence, match=f"'{ambiguous}' is more than one session: expected one of {ids}"):
+            cli.choose(everyone, ambiguous)
+    for unknown in ("none", ""):
+        with pytest.raises(cli.Sentence, match="no session has the id or name"):
+            cli.choose(everyone, unknown)
+
+
+# With a server
+
+
+def test_the_server_announces_a_link_whose_code_logs_in_once(home: Home) -> None:
+    with home.serve("--kill-on-exit") as (_, lines):
+        assert lines[0] == f"vibetunnel {__version__}"
+        found = re.fullmatch(r"  Open +(http://127\.0\.0\.1:\d+)/login#([0-9A-Z]{5}-[0-9A-Z]{5})", lines[1])
+        assert found, lines
+        assert lines[2].split() == ["Code", found[2], "(works", "once)"]
+        assert "the sessions end too" in lines[3]
+        running = RunningServer(home.settings)
+        assert running.url == found[1]
+        assert running.request("POST", "/api/auth/code", {"code": found[2]})["success"] is True
+        with pytest.raises(Refused):
+            running.request("POST", "/api/auth/code", {"code": found[2]})
+
+
+def test_link_prints_another_code_that_logs_in(home: Home, server: "subprocess.Popen[str]") -> None:
+    text = home.ok("link")
+    code = re.search(r"Code +(\S+) ", text)
+    assert code
+    assert f"/login#{code[1]}" in text
+    assert RunningServer(home.settings).request("POST", "/api/auth/code", {"code": code[1]})["success"] is True
+
+
+def test_without_auth_no_code_is_printed(home: Home) -> None:
+    with home.serve("--no-auth", "--kill-on-exit") as (_, lines):
+        assert any(line.split()[:2] == ["Login", "none"] for line in lines)
+        assert "#" not in "".join(lines)
+
+
+def on_a_terminal(home: Home, arguments: list[str], **environment: str) -> str:
+    """What a command prints on a terminal, with all that is not plain text."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vibetunnel", *arguments],
+        env={**home.environment, "TERM": "xterm-256color", **environment},
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+    )
+    os.close(follower)
+    output = b""
+    try:
+        while select.select([leader], [], [], DEADLINE_S)[0]:
+            try:
+                chunk = os.read(leader, 65536)
+            except OSError:  # Linux: the other end is closed
+                break
+            if not chunk:
+                break
+            output += chunk
+    finally:
+        os.close(leader)
+        process.wait(DEADLINE_S)
+    return output.decode()
+
+
+def test_colours_and_a_qr_code_are_for_terminals(home: Home, server: "subprocess.Popen[str]") -> None:
+    text = on_a_terminal(home, ["link"])
+    assert "\x1b[1m" in text
+    assert "▀" in text
+    plain = on_a_terminal(home, ["link", "--no-qr"], NO_COLOR="1")
+    assert "\x1b" not in plain
+    assert "▀" not in plain
+    assert "\x1b" not in home.ok("link", "--qr")
+
+
+def test_ls_kill_and_rm(home: Home, server: "subprocess.Popen[str]") -> None:
+    assert home.ok("ls") == "No sessions.\n"
+    assert json.loads(home.ok("ls", "--json")) == []
+    first = home.new_session(["sleep", "1000"], "first")
+    home.new_session(["sleep", "1001"], "second")
+    home.new_session(["sleep", "1002"], "lazy", spawn="lazy")
+
+    lines = home.ok("ls").splitlines()
+    assert [line.split()[1] for line in lines] == ["NAME", "lazy", "second", "first"]
+    assert lines[1].split()[2:4] == ["not", "started"]
+    assert lines[3].split()[0] == first["id"][:8]
+    assert lines[3].endswith("sleep 1000")
+    assert [found["name"] for found in json.loads(home.ok("ls", "--json"))] == ["lazy", "second", "first"]
+
+    assert "is running: end it first" in home.refused("rm", "first")
+    assert home.ok("kill", first["id"][:6], "second") == "Ended first.\nEnded second.\n"
+    assert "has ended already" in home.refused("kill", "first")
+    assert home.ok("rm", "second") == "Removed second.\n"
+    assert home.ok("rm", "--exited") == "Removed 1 session.\n"
+    assert home.ok("rm", "--exited") == "Removed 0 sessions.\n"
+    assert [found["name"] for found in json.loads(home.ok("ls", "--json"))] == ["lazy"]
+    assert home.refused("kill", "none") == (
+        "vibetunnel: no session has the id or name 'none': `vibetunnel ls` lists them"
+    )
+
+
+def test_status_says_where_and_how(home: Home, server: "subprocess.Popen[str]") -> None:
+    home.new_session(["sleep", "1000"])
+    text = home.ok("status")
+    rows = {line.split()[0]: line for line in text.splitlines()}
+    assert RunningServer(home.settings).url in rows["Address"]
+    assert rows["Process"].split()[-1] == str(server.pid)
+    assert __version__ in rows["Version"]
+    assert rows["Sessions"].endswith("1 running, 0 not started, 0 ended")
+    summary = json.loads(home.ok("status", "--json"))
+    assert (summary["pid"], summary["sessions"]["running"]) == (server.pid, 1)
+
+
+def test_a_proxy_of_the_environment_is_not_asked(home: Home, server: "subprocess.Popen[str]") -> None:
+    dead = "http://127.0.0.1:9"
+    done = home.run("ls", http_proxy=dead, HTTP_PROXY=dead, https_proxy=dead, all_proxy=dead)
+    assert (done.returncode, done.stdout) == (0, "No sessions.\n")
+
+
+def test_stop_leaves_the_sessions_to_the_next_server(home: Home) -> None:
+    with home.serve() as (process, lines):
+        assert "the sessions go on" in lines[-1]
+        made = home.new_session(["sleep", "1000"], "kept")
+        assert home.ok("stop") == "Stopped; 1 session left for the next server.\n"
+        assert process.wait(DEADLINE_S) == 0
+    assert "no vibetunnel server is running" in home.refused("ls")
+    with home.serve("--kill-on-exit"):
+        (found,) = json.loads(home.ok("ls", "--json"))
+        assert (found["id"], found["status"]) == (made["id"], "running")
+
+
+def test_stop_kill_ends_them_too(home: Home) -> None:
+    with home.serve("--kill-on-exit") as (process, _):
+        pid = home.new_session(["sleep", "1000"])["pid"]
+        assert home.ok("stop", "--kill") == "Stopped, and ended 1 session.\n"
+        assert process.wait(DEADLINE_S) == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_stop_does_not_hit_another_process(home: Home, server: "subprocess.Popen[str]") -> None:
+    file = home.settings.runtime_dir / paths.SERVER_FILE
+    found = json.loads(paths.read_private(file))
+    bystander = subprocess.Popen(["sleep", "1000"])
+    try:
+        paths.write_private(file, json.dumps({**found, "pid": bystander.pid}).encode())
+        assert f"is not process {bystander.pid}" in home.refused("stop")
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+def test_ctrl_c_stops_cleanly_with_nothing_to_read_but_the_log(home: Home) -> None:
+    with home.serve("--kill-on-exit", "--log-level", "error") as (process, _):
+        process.send_signal(signal.SIGINT)
+        assert process.wait(DEADLINE_S) == 0
+        assert process.stderr
+        assert process.stderr.read() == ""
+        assert not (home.settings.runtime_dir / paths.SERVER_FILE).exists()
+
+
+def test_a_port_in_use_is_one_sentence(home: Home, server: "subprocess.Popen[str]") -> None:
+    port = RunningServer(home.settings).url.rsplit(":", 1)[1]
+    with tempfile.TemporaryDirectory(prefix="vt-", dir="/tmp") as folder:
+        message = Home(Path(folder)).refused("--port", port)
+    assert message.startswith("vibetunnel: ")
+    assert port in message
+
+
+def test_exposing_without_auth_needs_to_be_said_twice(home: Home) -> None:
+    message = home.refused("--port", "0", "--bind", "0.0.0.0", "--no-auth")
+    assert "--yes-expose-without-auth" in message
+
+
+def test_the_wrong_state_folder_is_named(home: Home, server: "subprocess.Popen[str]") -> None:
+    other = str(home.folder / "other")
+    message = home.refused("ls", "--state-dir", other, "--runtime-dir", str(home.settings.runtime_dir))
+    assert f"expected its secret in {other}" in message
+
+
+def test_a_server_that_was_killed_is_not_running(home: Home) -> None:
+    with home.serve() as (process, _):
+        process.kill()
+        process.wait(DEADLINE_S)
+        assert "no vibetunnel server is running" in home.refused("ls")
+    with home.serve("--kill-on-exit"):
+        assert home.ok("ls") == "No sessions.\n"

@@ -1,0 +1,297 @@
+"""A real server process under load and under the axe: every byte arrives, and no shell notices that the server died."""
+
+import hashlib
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pump_peer import Peer, connect, wait_for
+
+from vibetunnel import protocol
+
+CLIENT = "4f2f6a3e-0b86-4d8c-9d2b-5b0a51b4c0de"
+OUTPUT = 100_000_000  # bytes
+PASTE = 10_000_000  # bytes
+
+
+class ServerProcess:
+    """`python -m vibetunnel` with folders of its own. start() after kill() is a new process on the same folders."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder = folder
+        self.options = options
+        self.peers: list[Peer] = []
+        self.start()
+
+    def start(self) -> None:
+        folders = ["--state-dir", str(self.folder / "s"), "--runtime-dir", str(self.folder / "r")]
+        self.process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "vibetunnel",
+                "serve",
+                "--port",
+                "0",
+                "--log-level",
+                "warning",
+                *folders,
+                *self.options,
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if found := re.search(r"http://127\.0\.0\.1:(\d+)", line):
+                self.port = int(found[1])
+                break
+        else:
+            raise AssertionError(f"the server did not start: exit code {self.process.wait()}")
+        self.headers = {"Authorization": f"Bearer {(self.folder / 's' / 'secret').read_text().strip()}"}
+        self.http = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        headers = {**self.headers, "Content-Type": "application/json"}
+        self.http.request(method, path, None if body is None else json.dumps(body), headers)
+        answer = self.http.getresponse()
+        data = answer.read()
+        assert answer.status < 300, (answer.status, data)
+        return json.loads(data)
+
+    def session(self, script: str) -> str:
+        return str(self.ask("POST", "/api/sessions", {"command": ["sh", "-c", script]})["id"])
+
+    def attach(self, session: str, query: str = "", *, v1: bool = True) -> Peer:
+        peer = connect(self.port, f"/ws?sessionId={session}{query}", v1=v1, headers=self.headers)
+        self.peers.append(peer)
+        return peer
+
+    def kill(self) -> None:
+        """SIGKILL: no goodbye."""
+        self.process.kill()
+        self._gone()
+
+    def _gone(self) -> None:
+        self.process.wait()
+        self.http.close()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+    def close(self) -> None:
+        for peer in self.peers:
+            peer.close()
+        if self.process.poll() is not None:  # a test that failed half-way
+            self.start()
+        for session in self.ask("GET", "/api/sessions"):
+            self.ask("DELETE", f"/api/sessions/{session['id']}")
+            if session["status"] == "running":
+                self.ask("DELETE", f"/api/sessions/{session['id']}")
+        self.process.terminate()
+        self._gone()
+        assert self.process.returncode == 0
+
+
+@pytest.fixture
+def run(folder: Path) -> Iterator[Callable[..., ServerProcess]]:
+    servers: list[ServerProcess] = []
+
+    def start(*options: str) -> ServerProcess:
+        servers.append(ServerProcess(folder, "--kill-on-exit", *options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+class Hashed(Peer):
+    """A peer that keeps a checksum of its output instead of the output."""
+
+    digest: Any
+    total: int
+
+    @classmethod
+    def of(cls, peer: Peer) -> "Hashed":
+        peer.__class__ = cls
+        assert isinstance(peer, Hashed)
+        peer.digest, peer.total = hashlib.sha256(), 0
+        return peer
+
+    def step(self) -> bool:
+        more = super().step()
+        self.digest.update(self.output)
+        self.total += len(self.output)
+        self.output = b""
+        return more
+
+
+# Prints OUTPUT bytes that never repeat in step with any buffer, and can be made again by the test.
+GENERATOR = (
+    "b''.join(b'%07d \\x1b[3%dm%s\\x1b[0m\\n' % (i, i % 8, b'x' * (i % 61)) for i in range({start}, {start} + 10000))"
+)
+PRINT = f"""stty -opost; exec {sys.executable} -c "
+import sys
+left, start = {OUTPUT}, 0
+while left:
+    piece = {GENERATOR.format(start="start").replace(chr(92), chr(92) * 2)}[:left]
+    sys.stdout.buffer.write(piece)
+    left -= len(piece)
+    start += 10000
+" """
+
+
+def expected_output() -> str:
+    digest, left, start = hashlib.sha256(), OUTPUT, 0
+    while left:
+        piece = b"".join(
+            b"%07d \x1b[3%dm%s\x1b[0m\n" % (i, i % 8, b"x" * (i % 61)) for i in range(start, start + 10000)
+        )[:left]
+        digest.update(piece)
+        left -= len(piece)
+        start += 10000
+    return digest.hexdigest()
+
+
+@pytest.mark.parametrize("v1", [False, True], ids=["raw", "v1"])
+def test_a_hundred_megabytes_of_output_arrive_with_the_right_sha256(
+    run: Callable[..., ServerProcess], v1: bool
+) -> None:
+    server = run()
+    peer = Hashed.of(server.attach(server.session(PRINT), v1=v1))
+    peer.until_over()
+    assert peer.total == OUTPUT
+    assert peer.digest.hexdigest() == expected_output()
+    assert peer.close_code == 1000
+
+
+def test_a_paste_of_ten_megabytes_arrives_with_the_right_sha256(run: Callable[..., ServerProcess]) -> None:
+    paste = os.urandom(1_000_000) * (PASTE // 1_000_000)
+    server = run()
+    peer = server.attach(server.session(f"stty raw -echo; echo go; head -c {PASTE} | sha256sum"), f"&client={CLIENT}")
+    peer.until(b"go")
+
+    def push() -> None:
+        for start in range(0, PASTE, 32768):
+            peer.type_in(paste[start : start + 32768])
+
+    sender = threading.Thread(target=push)
+    sender.start()
+    peer.until(b"  -")
+    sender.join()
+    assert hashlib.sha256(paste).hexdigest().encode() in peer.output
+
+
+def test_two_hundred_sessions_with_two_clients_each_all_get_their_own(run: Callable[..., ServerProcess]) -> None:
+    server = run()
+    sessions = [server.session("stty raw -echo; echo ready; exec cat") for _ in range(200)]
+    pairs = [(server.attach(session), server.attach(session, v1=False)) for session in sessions]
+    for number, (first, _) in enumerate(pairs):
+        first.type_in(b"<%d>" % number)
+    for number, pair in enumerate(pairs):
+        for peer in pair:
+            peer.until(b"<%d>" % number)
+            assert peer.output == b"ready\n<%d>" % number
+    assert {session["clients"] for session in server.ask("GET", "/api/sessions")} == {2}
+
+
+def test_a_counter_misses_and_repeats_nothing_across_three_killed_servers(run: Callable[..., ServerProcess]) -> None:
+    server = run()
+    count = f"{sys.executable} -uc 'import time\nfor i in range(10**9): print(i); time.sleep(0.0005)'"
+    session = server.session(count)
+    pid = 0
+    counted = b""
+    peer = server.attach(session, f"&client={CLIENT}")
+    for _ in range(3):
+        start = len(peer.output)
+        peer.until(lambda start=start, peer=peer: len(peer.output) > start + 2000)
+        pid = pid or server.ask("GET", f"/api/sessions/{session}")["pid"]
+        server.kill()
+        peer.until_over()
+        counted += peer.output
+        server.start()
+        found = server.ask("GET", f"/api/sessions/{session}")
+        assert (found["status"], found["pid"]) == ("running", pid)
+        since = peer.offset
+        peer = server.attach(session, f"&client={CLIENT}&since={since}")
+        assert peer.message(protocol.Hello).start == since
+    peer.until(lambda: len(peer.output) > 2000)
+    lines = (counted + peer.output).split(b"\r\n")[:-1]
+    assert lines == [b"%d" % i for i in range(len(lines))]
+
+
+def test_a_flood_misses_and_repeats_nothing_when_the_server_is_killed_inside_a_read(
+    run: Callable[..., ServerProcess],
+) -> None:
+    server = run("--ring-bytes", str(1 << 23))
+    whole = b"".join(b"%d\n" % i for i in range(1, 700001))
+    for megabytes in (0.3, 1.1, 2.2, 3.6):
+        session = server.session("stty -opost; seq 1 700000; exec cat")
+        peer = server.attach(session)
+        peer.until(lambda peer=peer, enough=megabytes * 1e6: len(peer.output) > enough)
+        server.kill()
+        peer.until_over()
+        server.start()
+        again = server.attach(session, f"&since={peer.offset}")
+        left = len(whole) - len(peer.output)
+        again.until(lambda again=again, left=left: len(again.output) >= left)
+        assert peer.output + again.output == whole
+
+
+def test_typing_goes_on_after_a_kill_and_what_was_not_accepted_is_sent_again_once(
+    run: Callable[..., ServerProcess],
+) -> None:
+    server = run()
+    session = server.session("stty -echo; echo go; exec cat")
+    peer = server.attach(session, f"&client={CLIENT}")
+    peer.until(b"go")
+    peer.type_in(b"one\n")
+    peer.until(b"one\r\n")
+    server.kill()
+    peer.until_over()
+    server.start()
+    again = server.attach(session, f"&client={CLIENT}&since={peer.offset}")
+    assert again.message(protocol.Hello).accepted == 4
+    again.type_in(b"one\n")  # what a client does that has not heard how much was accepted
+    again.type_in(b"two\n")
+    again.until(b"two\r\n")
+    assert again.output == b"two\r\n"
+
+
+def test_a_stopped_server_says_1001_and_the_shells_live_on(folder: Path) -> None:
+    server = ServerProcess(folder)
+    session = server.session("exec cat")
+    peer = server.attach(session)
+    peer.type_in(b"before\n")
+    peer.until(b"before\r\nbefore\r\n")
+    pid = server.ask("GET", f"/api/sessions/{session}")["pid"]
+    server.process.send_signal(signal.SIGTERM)
+    peer.until_over()
+    assert peer.close_code == 1001
+    server._gone()
+    assert server.process.returncode == 0
+    os.kill(pid, 0)
+    server.start()
+    again = server.attach(session, f"&since={peer.offset}")
+    again.type_in(b"after\n")
+    again.until(b"after\r\nafter\r\n")
+    server.options = ("--kill-on-exit",)
+    server.process.send_signal(signal.SIGTERM)
+    server._gone()
+    server.start()  # with --kill-on-exit now
+    assert server.ask("GET", f"/api/sessions/{session}")["status"] == "running"
+    peer.close()
+    again.close()
+    server.peers.clear()
+    server.process.send_signal(signal.SIGTERM)
+    server._gone()
+    wait_for(lambda: not Path(f"/proc/{pid}").exists())

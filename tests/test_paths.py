@@ -1,0 +1,83 @@
+"""Own files are private: mode, owner, no links."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from vibetunnel import paths
+from vibetunnel.paths import NotPrivate
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return paths.private_dir(tmp_path / "deep" / "er" / "state")
+
+
+def test_a_new_folder_is_closed_to_others_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        made = paths.private_dir(tmp_path / "state")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(made.stat().st_mode) == 0o700
+    assert paths.private_dir(made) == made
+
+
+def test_an_open_folder_is_refused_with_the_way_out(folder: Path) -> None:
+    folder.chmod(0o755)
+    with pytest.raises(NotPrivate, match=f"mode 0755.*expected 0700; run `chmod 700 {folder}`"):
+        paths.private_dir(folder)
+
+
+def test_a_link_or_a_file_is_no_folder(folder: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(folder)
+    with pytest.raises(NotPrivate, match="should be a folder, and is a link"):
+        paths.private_dir(link)
+    file = tmp_path / "file"
+    file.touch(0o600)
+    with pytest.raises(NotPrivate, match="should be a folder, and is a file"):
+        paths.private_dir(file)
+    with pytest.raises(NotPrivate, match="cannot make the folder"):
+        paths.private_dir(file / "below")
+
+
+def test_a_file_is_replaced_at_once_and_read_back(folder: Path) -> None:
+    path = folder / "secret"
+    paths.write_private(path, b"one")
+    old = path.stat().st_ino
+    paths.write_private(path, b"two")
+    assert paths.read_private(path) == b"two"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.stat().st_ino != old
+    assert [each.name for each in folder.iterdir()] == ["secret"]
+
+
+def test_a_file_that_others_may_read_is_refused(folder: Path) -> None:
+    path = folder / "secret"
+    paths.write_private(path, b"one")
+    path.chmod(0o640)
+    with pytest.raises(NotPrivate, match=r"mode 0640.*expected 0600; run `chmod 600"):
+        paths.read_private(path)
+
+
+def test_no_link_is_followed_and_no_fifo_is_waited_for(folder: Path) -> None:
+    paths.write_private(folder / "real", b"one")
+    (folder / "link").symlink_to(folder / "real")
+    with pytest.raises(NotPrivate, match="cannot open"):
+        paths.read_private(folder / "link")
+    os.mkfifo(folder / "fifo", 0o600)
+    with pytest.raises(NotPrivate, match="should be a regular file"):
+        paths.read_private(folder / "fifo")
+    with pytest.raises(FileNotFoundError):
+        paths.read_private(folder / "none")
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_rubbish(folder: Path) -> None:
+    target = folder / "secret"
+    target.mkdir()
+    with pytest.raises(NotPrivate, match="cannot write"):
+        paths.write_private(target, b"one")
+    assert [each.name for each in folder.iterdir()] == ["secret"]

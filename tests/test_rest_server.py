@@ -1,0 +1,341 @@
+"""The routes about the server itself, its start, and its files."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import os
+import socket
+import stat
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from harness import DEADLINE_S, Running, Serve
+
+from vibetunnel import __version__, errors
+from vibetunnel.errors import StartFailed
+from vibetunnel.handlers.base import STATUS
+from vibetunnel.handlers.route import Media
+from vibetunnel.handlers.static import choose_coding
+from vibetunnel.handlers.table import ROUTES
+from vibetunnel.keeper import errors as keeper_errors  # noqa: F401 (its classes are subclasses of VibeTunnelError)
+
+# The server itself
+
+
+async def test_health_needs_no_login_and_is_small(server: Running) -> None:
+    await server.session()
+    for path in ("/api/health", "/health"):
+        health = await server.json("GET", path, login=False)
+        uptime = health.pop("uptime")
+        assert uptime >= 0
+        assert health == {"status": "ok", "version": __version__, "sessions": 1, "pid": os.getpid()}
+
+
+async def test_status_and_config_tell_what_a_client_should_know(server: Running) -> None:
+    status = await server.json("GET", "/api/server/status")
+    assert (status["pid"], status["sessions"], status["clients"]) == (os.getpid(), 0, 0)
+    assert (status["isHQMode"], status["macAppConnected"]) == (False, False)
+    config = await server.json("GET", "/api/config")
+    assert config["defaultCommand"] == ["/bin/sh"]
+    assert (config["rows"], config["cols"], config["spawn"], config["noAuth"]) == (24, 80, "lazy", False)
+    assert config["workingDir"].startswith("/")
+    auth = await server.json("GET", "/api/auth/config", login=False)
+    assert auth == {"noAuth": False, "loginCode": True, "enableSSHKeys": False, "disallowUserPassword": True}
+
+
+async def test_metrics_are_what_prometheus_reads(server: Running) -> None:
+    session = await server.session(["cat"])
+    await server.session()
+    await server.attach(session)
+    response = await server.fetch("GET", "/metrics")
+    assert response.headers["Content-Type"].startswith("text/plain")
+    lines = response.body.decode().splitlines()
+    values = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    assert values['vibetunnel_sessions{state="created"}'] == "1.0"
+    assert values['vibetunnel_sessions{state="running"}'] == "1.0"
+    assert values["vibetunnel_pump_clients"] == "1.0"
+    assert float(values["process_resident_memory_bytes"]) > 0
+    for name in ("bytes_out_total", "bytes_in_total", "frames_out_total", "input_queued", "max_lag"):
+        assert f"vibetunnel_pump_{name}" in values
+    assert "vibetunnel_event_loop_delay_seconds_count" in values
+
+
+async def test_the_server_file_says_how_to_find_the_server_and_goes_with_it(serve: Serve, folder: Path) -> None:
+    server = await serve(url="https://public.example")
+    path = folder / "r" / "server.json"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert json.loads(path.read_bytes()) == {
+        "pid": os.getpid(),
+        "url": f"http://127.0.0.1:{server.server.port}",
+        "port": server.server.port,
+        "version": __version__,
+    }
+    await server.close()
+    assert not path.exists()
+
+
+async def test_a_port_in_use_is_one_clear_sentence(serve: Serve) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        expected = f"port {port} on 127.0.0.1 is in use: stop what uses it, or choose another with --port"
+        with pytest.raises(StartFailed) as failed:
+            await serve(port=port)
+    assert str(failed.value) == expected
+
+
+@pytest.mark.parametrize("bind", ["no.such.host.invalid", "192.0.2.1"])
+async def test_an_address_that_is_not_ours_is_one_clear_sentence(serve: Serve, bind: str) -> None:
+    with pytest.raises(StartFailed, match="--bind"):
+        await serve(bind=bind)
+
+
+@pytest.mark.parametrize("bind", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
+async def test_without_logins_it_does_not_listen_for_others_unless_told_twice(serve: Serve, bind: str) -> None:
+    with pytest.raises(StartFailed, match="--yes-expose-without-auth"):
+        await serve(no_auth=True, bind=bind)
+
+
+async def test_told_twice_it_does(serve: Serve) -> None:
+    server = await serve(no_auth=True, yes_expose_without_auth=True, bind="0.0.0.0")
+    assert await server.json("GET", "/api/sessions", login=False) == []
+
+
+async def test_ipv6_is_served(serve: Serve) -> None:
+    server = await serve(bind="::1")
+    assert server.url == f"http://[::1]:{server.server.port}"
+    assert await server.json("GET", "/api/sessions") == []
+
+
+async def test_every_address_means_ipv4_and_ipv6(serve: Serve) -> None:
+    server = await serve(bind="::")
+    for url in (f"http://127.0.0.1:{server.server.port}", f"http://[::1]:{server.server.port}"):
+        server.url = url
+        assert await server.json("GET", "/api/sessions") == []
+
+
+async def test_a_state_folder_that_others_can_enter_is_refused(serve: Serve, folder: Path) -> None:
+    open_folder = folder / "open"
+    open_folder.mkdir(mode=0o755)
+    with pytest.raises(StartFailed, match="chmod 700"):
+        await serve(state_dir=open_folder)
+
+
+async def test_two_servers_in_one_process_do_not_mix(serve: Serve, folder: Path) -> None:
+    one = await serve()
+    other = await serve(state_dir=folder / "s2", runtime_dir=folder / "r2")
+    await one.session()
+    assert await other.json("GET", "/api/sessions") == []
+    assert (await other.fetch("GET", "/api/sessions", login=False, headers=one.bearer)).code == 401
+
+
+async def test_malformed_requests_get_a_4xx_and_no_more(server: Running) -> None:
+    for request in (
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"BREW /api/sessions HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"POST /api/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n",
+        b"GET /api/%ff%fe HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /session/%00%0a HTTP/1.0\r\nHost: evil\r\n\r\n",
+    ):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.server.port)
+        writer.write(request)
+        async with asyncio.timeout(DEADLINE_S):
+            assert (await reader.readline()).startswith(b"HTTP/1.1 4"), request
+        writer.close()
+        await writer.wait_closed()
+    assert (await server.fetch("GET", "/api/health")).code == 200
+
+
+def test_every_error_has_a_status() -> None:
+    def all_below(kind: type[Exception]) -> set[type[Exception]]:
+        return {kind} | {each for below in kind.__subclasses__() for each in all_below(below)}
+
+    # Others, below these, are private to where they are raised and caught.
+    public = {each for each in all_below(errors.VibeTunnelError) if not each.__name__.startswith("_")}
+    assert public == set(STATUS)
+
+
+# The OpenAPI document
+
+
+def _resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    return {**schema, "components": document["components"]}
+
+
+async def test_the_document_describes_every_route_of_the_table(server: Running) -> None:
+    document = await server.json("GET", "/api/openapi.json")
+    assert document["openapi"] == "3.1.0"
+    described = {(path, method.upper()) for path, methods in document["paths"].items() for method in methods}
+    assert described == {(route.path, method) for route in ROUTES if not route.hidden for method in route.operations}
+    names = [operation["operationId"] for methods in document["paths"].values() for operation in methods.values()]
+    assert len(names) == len(set(names))
+
+
+async def test_what_the_server_answers_is_what_the_document_says(server: Running) -> None:
+    """Every operation is asked, well and badly; each answer's status is declared, and its body fits the schema."""
+    document = await server.json("GET", "/api/openapi.json")
+    asked = set()
+
+    async def ask(
+        method: str, template: str, body: object = None, *, query: str = "", of: str = "", **more: Any
+    ) -> Any:
+        path = template.replace("{session_id}", of) + query
+        response = await server.fetch(method, path, body, **more)
+        operation = document["paths"][template][method.lower()]
+        assert str(response.code) in operation["responses"], (method, path, response.code, response.body)
+        asked.add((template, method, response.code))
+        declared = operation["responses"][str(response.code)]
+        for name in declared.get("headers", {}):
+            assert name in response.headers
+        content = declared.get("content", {})
+        kind = response.headers["Content-Type"].partition(";")[0]
+        assert kind in content
+        if "schema" not in content[kind]:
+            return None
+        value = json.loads(response.body)
+        jsonschema.Draft202012Validator(_resolved(document, content[kind]["schema"])).validate(value)
+        return value
+
+    session = "/api/sessions/{session_id}"
+    for path in ("/api/health", "/health", "/api/sessions", "/api/config", "/api/server/status", "/api/auth/config"):
+        await ask("GET", path)
+    for path in ("/api/auth/current-user", "/api/openapi.json", "/metrics"):
+        await ask("GET", path)
+    running = (await ask("POST", "/api/sessions", {"command": ["cat"], "spawn": "now"}))["id"]
+    created = (await ask("POST", "/api/sessions", {"name": "x"}))["id"]
+    ended = (await ask("POST", "/api/sessions", {"command": "kill $$"}))["id"]
+    failed = (await ask("POST", "/api/sessions", {"command": ["/no/such"]}))["id"]
+    await ask("POST", f"{session}/input", {"text": "x"}, of=failed)
+    await ask("GET", f"{session}/output", of=ended)
+    await server.ended(ended)
+    for each in (running, created, ended, failed, "nope"):
+        await ask("GET", session, of=each)
+    await ask("GET", "/api/sessions")
+    for method, path, good, bad in (
+        ("PATCH", session, {"name": "y"}, {"name": 5}),
+        ("POST", f"{session}/input", {"key": "enter"}, {}),
+        ("POST", f"{session}/resize", {"rows": 9, "cols": 9}, {"rows": 0}),
+        ("POST", f"{session}/signal", {"signal": "WINCH"}, {"signal": "x"}),
+    ):
+        for body, where in ((good, running), (bad, running), (good, "nope"), (b"{", running)):
+            await ask(method, path, body, of=where)
+        await ask(method, path, b"x" * 1_200_000, of=running)
+    await ask("POST", "/api/sessions", {"rows": "x"})
+    await ask("GET", f"{session}/output", of=running, query="?since=1")
+    await ask("GET", f"{session}/output", of=running, query="?since=x")
+    await ask("GET", f"{session}/output", of="nope")
+    await ask("DELETE", f"{session}/cleanup", of=running)
+    await ask("DELETE", session, of=running)
+    await ask("DELETE", f"{session}/cleanup", of=running)
+    await ask("DELETE", session, of="nope")
+    await ask("POST", "/api/cleanup-exited")
+    await ask("GET", "/ws", query="?sessionId=x")
+    code = (await ask("POST", "/api/auth/link"))["code"]
+    await ask("POST", "/api/auth/code", {"code": code}, login=False)
+    await ask("POST", "/api/auth/code", {"code": code}, login=False)
+    await ask("POST", "/api/auth/code", {}, login=False)
+    await ask("POST", "/api/auth/logout")
+    for route in ROUTES:
+        for method, operation in route.operations.items():
+            if not route.hidden:
+                await ask(method, route.path, of="x", headers={"Host": "evil.example"})
+                if operation.permission.name == "LOGIN":
+                    await ask(method, route.path, of="x", login=False)
+    succeeded = {(path, method) for path, method, status in asked if status < 300}
+    lasting = {("/api/events", "GET"), ("/ws", "GET")}  # test_events.py, test_ws.py
+    assert succeeded | lasting == {(r.path, m) for r in ROUTES if not r.hidden for m in r.operations}
+
+
+def test_json_answers_are_declared_with_their_shapes() -> None:
+    for route in ROUTES:
+        for method, operation in route.operations.items():
+            for status, answer in operation.answers.items():
+                assert answer is not None or status == 101, (method, route.path)
+                assert isinstance(answer, Media) or status < 300
+
+
+# The client's files
+
+
+@pytest.fixture
+def static(folder: Path) -> Path:
+    site = folder / "static"
+    (site / "assets").mkdir(parents=True)
+    (site / "index.html").write_text("<!doctype html><title>client</title>")
+    script = b"export const answer = 42;\n" * 50
+    (site / "assets" / "main-abc123.js").write_bytes(script)
+    (site / "assets" / "main-abc123.js.gz").write_bytes(gzip.compress(script))
+    (site / "assets" / "main-abc123.js.br").write_bytes(b"brotli of it")
+    (site / "manifest.webmanifest").write_text("{}")
+    (folder / "outside.txt").write_text("secret")
+    (site / "link.txt").symlink_to(folder / "outside.txt")
+    return site
+
+
+async def test_every_page_is_the_same_document(serve: Serve, static: Path) -> None:
+    server = await serve(static=static)
+    for path in ("/", "/login", "/session/1234"):
+        response = await server.fetch("GET", path, login=False)
+        assert response.code == 200
+        assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert b"<title>client</title>" in response.body
+        assert response.headers["Cache-Control"] == "no-cache"
+
+
+async def test_hashed_files_are_immutable_compressed_and_revalidated(serve: Serve, static: Path) -> None:
+    server = await serve(static=static)
+    path, tags = "/assets/main-abc123.js", set()
+    codings = {"": None, "gzip": "gzip", "gzip, br": "br", "br;q=0, gzip": "gzip", "zstd": None}
+    for accepted, coding in codings.items():
+        headers = {"Accept-Encoding": accepted}
+        response = await server.fetch("GET", path, login=False, headers=headers, decompress_response=False)
+        assert response.code == 200
+        assert response.headers.get("Content-Encoding") == coding
+        assert response.headers["Content-Type"].startswith("text/javascript")
+        assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert response.headers["Vary"] == "Accept-Encoding"
+        tag = response.headers["Etag"]
+        tags.add(tag)
+        known = await server.fetch("GET", path, headers=headers | {"If-None-Match": tag}, decompress_response=False)
+        assert (known.code, known.body) == (304, b"")
+        head = await server.fetch("HEAD", path, headers=headers, decompress_response=False)
+        assert (head.code, head.body) == (200, b"")
+        assert head.headers["Content-Length"] == str(len(response.body))
+    assert len(tags) == 3
+    manifest = await server.fetch("GET", "/manifest.webmanifest")
+    assert manifest.headers["Content-Type"] == "application/manifest+json"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nope", "/assets/", "/assets/nope.js", "/../outside.txt", "/..%2foutside.txt", "/assets/..%2f..%2foutside.txt",
+        "/link.txt", "//etc/passwd", "/%2fetc%2fpasswd", "/assets/main-abc123.js.gz", "/index.html%00", "/.",
+    ],
+)  # fmt: skip
+async def test_nothing_else_is_served(serve: Serve, static: Path, path: str) -> None:
+    server = await serve(static=static)
+    response = await server.fetch("GET", path)
+    assert (response.code, response.body) == (404, b"404 - Page not found")
+
+
+async def test_a_client_that_is_not_built_says_how_to_build_it(serve: Serve, folder: Path) -> None:
+    server = await serve(static=folder / "nothing")
+    response = await server.fetch("GET", "/", login=False)
+    assert response.code == 503
+    assert b"make run" in response.body
+    assert response.headers["Content-Type"].startswith("text/plain")
+
+
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [("", ""), ("gzip", "gzip"), ("*", "br"), ("*;q=0", ""), ("br;q=0.1", "br"), ("gzip;q=x", ""), ("identity", "")],
+)
+def test_a_coding_is_chosen_as_the_client_allows(accepted: str, coding: str) -> None:
+    assert choose_coding(accepted, {"": Path(), "br": Path(), "gzip": Path()}) == coding

@@ -1,0 +1,164 @@
+"""Settings: where they come from, what goes before what, and what is refused."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from vibetunnel import paths, settings
+from vibetunnel.settings import Settings, SettingsError, load
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return tmp_path / "config.toml"
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home of its own, so that the developer's own configuration has no say; with a short path, for sockets."""
+    for variable in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"):
+        monkeypatch.delenv(variable, raising=False)
+    with tempfile.TemporaryDirectory(prefix="vt-", dir="/tmp") as folder:
+        monkeypatch.setenv("HOME", folder)
+        yield Path(folder)
+
+
+def test_flags_go_before_the_environment_and_that_before_the_file(config: Path) -> None:
+    config.write_text("port = 1\nrows = 10\ncols = 100\n")
+    environ = {"VIBETUNNEL_PORT": "2", "VIBETUNNEL_ROWS": "20"}
+    found = load(file=config, environ=environ, flags={"port": 3, "rows": None})
+    assert (found.port, found.rows, found.cols) == (3, 20, 100)
+
+
+def test_the_users_own_file_is_read_when_there_is_one(home: Path) -> None:
+    assert load().port == 4020
+    own = paths.default_config_file()
+    assert own.is_relative_to(home)
+    own.parent.mkdir(parents=True)
+    own.write_text("port = 4999")
+    assert load().port == 4999
+
+
+def test_every_setting_can_come_from_the_file_and_from_the_environment(config: Path) -> None:
+    samples = {
+        "port": "4021", "bind": "0.0.0.0", "allow_host": "a.example,B.example", "url": "https://a.example/",
+        "tls_cert": "/tls/cert.pem", "tls_key": "/tls/key.pem", "no_auth": "yes", "yes_expose_without_auth": "1",
+        "spawn": "now", "shell": "/bin/sh", "rows": "30", "cols": "90", "max_sessions": "5", "ring_bytes": "65536",
+        "bulk_lanes": "2", "ping_s": "1.5", "timeout_s": "4", "kill_on_exit": "true", "kill_grace_s": "0.5",
+        "log_level": "DEBUG", "request_log": "off", "state_dir": "/tmp/s", "runtime_dir": "/tmp/r",
+    }  # fmt: skip
+    assert list(samples) == list(settings.FIELDS), "a new setting needs a sample here"
+    by_environment = load(environ={f"VIBETUNNEL_{name.upper()}": value for name, value in samples.items()})
+
+    config.write_text(
+        """
+        port = 4021\nbind = "0.0.0.0"\nallow-host = ["a.example", "B.example"]\nurl = "https://a.example/"
+        tls_cert = "/tls/cert.pem"\ntls-key = "/tls/key.pem"\nno-auth = true\nyes_expose_without_auth = true
+        spawn = "now"\nshell = "/bin/sh"\nrows = 30\ncols = 90\nmax-sessions = 5\nring_bytes = 65536
+        bulk_lanes = 2\nping-s = 1.5\ntimeout_s = 4\nkill_on_exit = true\nkill_grace_s = 0.5
+        log_level = "debug"\nrequest_log = false\nstate_dir = "/tmp/s"\nruntime_dir = "/tmp/r"
+        """
+    )
+    assert load(file=config) == by_environment
+    assert by_environment.allow_host == ("a.example", "b.example")
+    assert by_environment.url == "https://a.example"
+    untouched = Settings()
+    for name in settings.FIELDS:
+        assert getattr(by_environment, name) != getattr(untouched, name), name
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("prot = 4021", "unknown key prot: expected one of port, bind"),
+        ('port = "4021x"', 'port: expected a whole number from 0 to 65535, got "4021x"'),
+        ("port = 4021.0", "port: expected a whole number from 0 to 65535, got 4021.0"),
+        ("port = true", "port: expected a whole number from 0 to 65535, got true"),
+        ("port = 70000", "port: expected a whole number from 0 to 65535, got 70000"),
+        ("ping_s = nan", "ping_s: expected a number from 0.1 to 3600, got NaN"),
+        ("ring-bytes = 100000", "ring-bytes: expected a power of two from 4096 to 1073741824, got 100000"),
+        ('no_auth = "maybe"', 'no_auth: expected true or false, got "maybe"'),
+        ("no_auth = 1", "no_auth: expected true or false, got 1"),
+        ('spawn = "soon"', 'spawn: expected lazy or now, got "soon"'),
+        ("bind = 0", "bind: expected an address of this machine, such as 127.0.0.1 or 0.0.0.0, got 0"),
+        ("allow_host = [1]", "allow_host: expected a list of host names, got [1]"),
+        ('url = "example.org"', 'url: expected an address that begins with http:// or https://, got "example.org"'),
+        ("state_dir = 1979-05-27", "state_dir: expected a path, got 1979-05-27"),
+        ("bulk_lanes = 1\nbulk-lanes = 2", "bulk-lanes is there twice, with - and with _"),
+        ("port 4021", "not a TOML file: "),
+    ],
+)
+def test_a_wrong_line_of_the_file_is_named(config: Path, text: str, message: str) -> None:
+    config.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        load(file=config)
+    assert str(caught.value).startswith(f"{config}: {message}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_wrong_variable_and_a_wrong_flag_are_named() -> None:
+    with pytest.raises(SettingsError, match=r"^VIBETUNNEL_COLS: expected a whole number from 1 to 1000, got "):
+        load(environ={"VIBETUNNEL_COLS": "0"})
+    with pytest.raises(SettingsError, match=r"^--log-level: expected debug, info, warning or error, got "):
+        load(flags={"log_level": "loud"})
+
+
+def test_a_file_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no such file"):
+        load(file=tmp_path / "none.toml")
+    with pytest.raises(SettingsError, match="cannot be read: Is a directory"):
+        load(file=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"tls_cert": "/cert.pem"}, "tls_cert and tls_key belong together"),
+        ({"ping_s": 30.0, "timeout_s": 30.0}, r"timeout_s \(30\) should be longer than ping_s \(30\)"),
+        ({"runtime_dir": "/" + "r" * 100}, "is too long for a socket in it: expected at most 91 bytes"),
+    ],
+)
+def test_settings_that_do_not_fit_together(flags: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load(flags=flags)
+
+
+def test_paths_are_relative_to_the_file_that_names_them(config: Path) -> None:
+    config.write_text('state_dir = "state"\ntls_cert = "~/cert.pem"\ntls_key = "key.pem"')
+    found = load(file=config)
+    assert found.state_dir == config.parent / "state"
+    assert found.tls_cert == Path.home() / "cert.pem"
+    assert found.tls_key == config.parent / "key.pem"
+
+
+def test_a_state_folder_of_its_own_brings_a_runtime_folder_of_its_own() -> None:
+    assert load(flags={"state_dir": "/tmp/own"}).runtime_dir == Path("/tmp/own/run")
+
+
+def test_the_systems_runtime_folder_is_used_only_when_it_is_ours(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    system = home / "system"
+    system.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(system))
+    assert paths.default_runtime_dir(home) == system / "vibetunnel"
+    system.chmod(0o777)
+    assert paths.default_runtime_dir(home) == home / "run"
+
+
+@pytest.mark.parametrize(
+    ("bind", "loopback"),
+    [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("[::1]", True), ("localhost", True),
+     ("0.0.0.0", False), ("::", False), ("192.0.2.1", False), ("box.example", False)],
+)  # fmt: skip
+def test_what_is_loopback(bind: str, loopback: bool) -> None:
+    assert Settings(bind=bind).is_loopback is loopback
+
+
+def test_lanes_follow_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    for cores, lanes in ((1, 1), (2, 1), (4, 3), (64, 4)):
+        monkeypatch.setattr(os, "cpu_count", lambda cores=cores: cores)
+        assert Settings().lanes == lanes
+    assert Settings(bulk_lanes=7).lanes == 7

@@ -1,0 +1,5 @@
+"""`python -m vibetunnel`."""
+
+from vibetunnel.cli import main
+
+main()

@@ -1,0 +1,87 @@
+"""What a route declares: path, permission, what comes in, what goes out.
+
+From this one declaration come Tornado's router, the checks in base.py, the validation, and /api/openapi.json.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from tornado.web import RequestHandler
+
+
+class Permission(enum.Enum):
+    """What a request needs beside a Host and an Origin of this server."""
+
+    OPEN = "nothing"
+    LOGIN = "a login"
+
+
+@dataclass(frozen=True)
+class Media:
+    """An answer that is not JSON."""
+
+    type: str
+    headers: dict[str, str] = field(default_factory=dict)  # name -> what it says
+
+
+Answer = type[msgspec.Struct] | Any | Media | None  # a msgspec type, a medium, or nothing (an empty body)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of a route.
+
+    body       the struct of the JSON body; None: there is none
+    body_optional  an empty body is the same as `{}`
+    query      the struct of the query
+    answers    what comes with each status; errors are added to them: every route's and `errors`
+    """
+
+    summary: str
+    answers: dict[int, Answer]
+    permission: Permission = Permission.LOGIN
+    body: type[msgspec.Struct] | None = None
+    body_optional: bool = False
+    query: type[msgspec.Struct] | None = None
+    errors: tuple[HTTPStatus, ...] = ()
+
+
+@dataclass(frozen=True)
+class Route:
+    """One path, `{name}` standing for a segment of it and `{name*}` for any number of them, with its methods.
+
+    page     a document for the address bar, or a file: may be linked to from anywhere
+    hidden   left out of the OpenAPI document: pages, files, and what answers 404
+    """
+
+    path: str
+    handler: type[RequestHandler]
+    operations: dict[str, Operation]
+    page: bool = False
+    hidden: bool = False
+
+    @property
+    def pattern(self) -> str:
+        """The regular expression for Tornado."""
+        return "".join(
+            "(.*)" if part.endswith("*}") else "([^/]+)" if part.startswith("{") else re.escape(part)
+            for part in re.split(r"(\{[a-z_]+\*?\})", self.path)
+        )
+
+    @property
+    def parameters(self) -> list[str]:
+        return re.findall(r"\{([a-z_]+)\*?\}", self.path)
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """As the Allow header has them."""
+        return (*self.operations, *(["HEAD"] if "GET" in self.operations else []))
+
+    def operation(self, method: str) -> Operation | None:
+        return self.operations.get("GET" if method == "HEAD" else method)

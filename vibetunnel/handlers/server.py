@@ -1,0 +1,77 @@
+"""The REST routes about the server itself."""
+
+from __future__ import annotations
+
+import os
+
+from vibetunnel import __version__
+from vibetunnel.handlers import shapes
+from vibetunnel.handlers.base import BaseHandler
+
+# What the Node server offers in its dialog, less what most machines do not have.
+QUICK_COMMANDS = [shapes.QuickCommand(command=each) for each in ("zsh", "bash", "htop", "python3", "node")]
+
+
+class HealthHandler(BaseHandler):
+    """GET /api/health and /health."""
+
+    def get(self) -> None:
+        context = self.context
+        self.answer(
+            shapes.Health(
+                version=__version__, uptime=context.uptime_s, sessions=len(context.registry), pid=os.getpid()
+            )
+        )
+
+
+class StatusHandler(BaseHandler):
+    """GET /api/server/status."""
+
+    def get(self) -> None:
+        context = self.context
+        self.answer(
+            shapes.ServerStatus(
+                version=__version__,
+                uptime=context.uptime_s,
+                pid=os.getpid(),
+                sessions=len(context.registry),
+                clients=context.registry.pump.statistics()["clients"],
+            )
+        )
+
+
+class ConfigHandler(BaseHandler):
+    """GET /api/config."""
+
+    def get(self) -> None:
+        context, settings = self.context, self.context.settings
+        self.answer(
+            shapes.Config(
+                version=__version__,
+                default_command=[context.shell],
+                working_dir=context.home,
+                rows=settings.rows,
+                cols=settings.cols,
+                spawn=settings.spawn,
+                no_auth=settings.no_auth,
+                repository_base_path=context.home,
+                quick_start_commands=QUICK_COMMANDS,
+            )
+        )
+
+
+class MetricsHandler(BaseHandler):
+    """GET /metrics, for Prometheus."""
+
+    def get(self) -> None:
+        content_type, page = self.context.metrics.page()
+        self.set_header("Content-Type", content_type)
+        self.finish(page)
+
+
+class OpenApiHandler(BaseHandler):
+    """GET /api/openapi.json."""
+
+    def get(self) -> None:
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        self.finish(self.application.settings["openapi"])

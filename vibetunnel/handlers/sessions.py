@@ -1,0 +1,157 @@
+"""The REST routes of sessions."""
+
+from __future__ import annotations
+
+import signal
+from http import HTTPStatus
+
+import msgspec
+from msgspec import UNSET
+
+from vibetunnel.errors import InvalidField
+from vibetunnel.handlers import shapes
+from vibetunnel.handlers.base import BaseHandler
+from vibetunnel.sessions import command
+from vibetunnel.sessions.keys import key_bytes
+from vibetunnel.sessions.model import Order
+from vibetunnel.sessions.session import Session
+
+OFFSET_HEADER = "X-VibeTunnel-Offset"
+NEXT_OFFSET_HEADER = "X-VibeTunnel-Next-Offset"
+
+
+class SessionHandler(BaseHandler):
+    """What routes of one session share."""
+
+    def session(self, session_id: str) -> Session:
+        return self.context.registry.get(session_id)
+
+
+class SessionsHandler(BaseHandler):
+    """GET and POST /api/sessions."""
+
+    def get(self) -> None:
+        self.answer([session.describe() for session in self.context.registry])
+
+    async def post(self) -> None:
+        wanted = self.read(shapes.NewSession)
+        registry = self.context.registry
+        order = self._order(wanted)
+        if (wanted.spawn or self.context.settings.spawn) == "now":
+            session = await registry.create_now(order)
+        else:
+            session = registry.create(order)
+        view = session.describe()
+        self.answer(shapes.CreatedSession(**msgspec.structs.asdict(view), session_id=session.id), HTTPStatus.CREATED)
+
+    def _order(self, wanted: shapes.NewSession) -> Order:
+        context = self.context
+        argv, login = command.resolve(wanted.command, context.shell)
+        folder = command.folder(wanted.working_dir or wanted.cwd, context.home)
+        command.check_environment(wanted.env)
+        name = wanted.name or wanted.title
+        return Order(
+            name=command.check_name(name) if name else command.default_name(argv, folder, context.home),
+            argv=argv,
+            login=login,
+            folder=folder,
+            env=wanted.env,
+            rows=wanted.rows or context.settings.rows,
+            cols=wanted.cols or context.settings.cols,
+        )
+
+
+class OneSessionHandler(SessionHandler):
+    """GET, PATCH and DELETE /api/sessions/{session_id}."""
+
+    def get(self, session_id: str) -> None:
+        self.answer(self.session(session_id).describe())
+
+    def patch(self, session_id: str) -> None:
+        name = command.check_name(self.read(shapes.Rename).name)
+        self.answer(shapes.Renamed(name=self.context.registry.rename(session_id, name)))
+
+    async def delete(self, session_id: str) -> None:
+        killed = await self.context.registry.kill(session_id)
+        self.answer(shapes.DoneWithMessage(message="Session killed" if killed else "Session cleaned up"))
+
+
+class CleanupHandler(SessionHandler):
+    """DELETE /api/sessions/{session_id}/cleanup."""
+
+    def delete(self, session_id: str) -> None:
+        self.context.registry.remove(session_id)
+        self.answer(shapes.DoneWithMessage(message="Session cleaned up"))
+
+
+class CleanupExitedHandler(BaseHandler):
+    """POST /api/cleanup-exited."""
+
+    def post(self) -> None:
+        count = self.context.registry.remove_exited()
+        message = f"{count} exited session{'' if count == 1 else 's'} cleaned up across all servers"
+        self.answer(shapes.CleanedUp(message=message, local_cleaned=count))
+
+
+class InputHandler(SessionHandler):
+    """POST /api/sessions/{session_id}/input."""
+
+    async def post(self, session_id: str) -> None:
+        session = self.session(session_id)
+        await session.write(_typed(self.read(shapes.Input)))
+        self.answer(shapes.Done())
+
+
+def _typed(wanted: shapes.Input) -> bytes:
+    text = wanted.text
+    if wanted.type is not UNSET or wanted.data is not UNSET:  # as the Go server has it
+        if wanted.type not in (UNSET, "input"):
+            raise InvalidField("type", '"input"', repr(wanted.type)[:40])
+        text = wanted.data if text is UNSET else text
+    if (text is UNSET) == (wanted.key is UNSET):
+        raise InvalidField("text, key", "either text or key, and not both")
+    if wanted.key is not UNSET:
+        return key_bytes(wanted.key)
+    assert text is not UNSET
+    return text.encode()
+
+
+class ResizeHandler(SessionHandler):
+    """POST /api/sessions/{session_id}/resize."""
+
+    async def post(self, session_id: str) -> None:
+        session = self.session(session_id)
+        wanted = self.read(shapes.Resize)
+        await session.resize(wanted.rows, wanted.cols)
+        self.answer(shapes.Resized(rows=wanted.rows, cols=wanted.cols))
+
+
+class SignalHandler(SessionHandler):
+    """POST /api/sessions/{session_id}/signal."""
+
+    async def post(self, session_id: str) -> None:
+        session = self.session(session_id)
+        await session.signal(_signal_number(self.read(shapes.Signal).signal))
+        self.answer(shapes.Done())
+
+
+def _signal_number(given: str | int) -> int:
+    try:
+        if isinstance(given, int):
+            return signal.Signals(given)
+        name = given.upper()
+        return signal.Signals[name if name.startswith("SIG") else f"SIG{name}"]
+    except (KeyError, ValueError):
+        raise InvalidField("signal", "a signal's name or number, such as INT or 2", repr(given)[:40]) from None
+
+
+class OutputHandler(SessionHandler):
+    """GET /api/sessions/{session_id}/output: what is kept of it, as raw bytes."""
+
+    async def get(self, session_id: str) -> None:
+        session = self.session(session_id)
+        first, following, data = await session.output(self.query(shapes.OutputQuery).since)
+        self.set_header("Content-Type", "application/octet-stream")
+        self.set_header(OFFSET_HEADER, str(first))
+        self.set_header(NEXT_OFFSET_HEADER, str(following))
+        await self.finish(data)

@@ -1,0 +1,138 @@
+"""The built web client: pages and files, compressed at build time, never from outside their folder."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import mimetypes
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from vibetunnel.handlers.base import BaseHandler, Refused
+
+INDEX = "index.html"
+ENCODINGS = {"br": ".br", "gzip": ".gz"}  # in the order of our choice
+
+NOT_BUILT = """vibetunnel runs, but its web client has not been built.
+
+In a git checkout: run `make run`, or `python setup.py build_web`, which needs a network the first time.
+An installed package carries the client; if this is one, it is broken: install it again.
+"""
+
+
+@dataclass
+class File:
+    """One file and its compressed forms.
+
+    forms  content coding, "" for none -> path
+    tags   content coding -> entity tag, made at the first request
+    """
+
+    type: str
+    immutable: bool
+    forms: dict[str, Path] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+class Files:
+    """Every file below a folder, found once: what is not in the list is not served, whatever a path says."""
+
+    def __init__(self, folder: Path) -> None:
+        self._files: dict[str, File] = {}
+        found = {
+            path.relative_to(folder).as_posix(): path
+            for path in (folder.rglob("*") if folder.is_dir() else ())
+            if path.is_file() and not path.is_symlink()
+        }
+        for name, path in found.items():
+            if path.suffix in ENCODINGS.values() and name.removesuffix(path.suffix) in found:
+                continue
+            file = File(_type(name), immutable=name.startswith("assets/"), forms={"": path})
+            for coding, suffix in ENCODINGS.items():
+                if name + suffix in found:
+                    file.forms[coding] = found[name + suffix]
+            self._files[name] = file
+
+    def get(self, name: str) -> File | None:
+        return self._files.get(name)
+
+
+def _type(name: str) -> str:
+    if name.endswith(".webmanifest"):
+        return "application/manifest+json"
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
+
+
+def choose_coding(accepted: str, offered: dict[str, Path]) -> str:
+    """The best of our codings that an Accept-Encoding header allows; "" for none."""
+    weights: dict[str, float] = {}
+    for part in accepted.split(","):
+        coding, _, parameter = part.strip().lower().partition(";")
+        name, _, value = parameter.strip().partition("=")
+        try:
+            weights[coding.strip()] = float(value) if name.strip() == "q" else 1.0
+        except ValueError:
+            weights[coding.strip()] = 0.0
+    anything = weights.get("*", 0.0)
+    return next((each for each in ENCODINGS if each in offered and weights.get(each, anything) > 0), "")
+
+
+class StaticHandler(BaseHandler):
+    """Answers with one file of the client."""
+
+    async def send(self, name: str) -> None:
+        file = self.files.get(name)
+        if file is None:
+            raise Refused(HTTPStatus.NOT_FOUND, "404 - Page not found")
+        coding = choose_coding(self.request.headers.get("Accept-Encoding", ""), file.forms)
+        body = await asyncio.to_thread(file.forms[coding].read_bytes)
+        if coding not in file.tags:
+            file.tags[coding] = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        self.set_header("Content-Type", file.type)
+        self.set_header("Cache-Control", "public, max-age=31536000, immutable" if file.immutable else "no-cache")
+        self.set_header("Etag", file.tags[coding])
+        if len(file.forms) > 1:
+            self.set_header("Vary", "Accept-Encoding")
+        if coding:
+            self.set_header("Content-Encoding", coding)
+        if self.check_etag_header():
+            self.set_status(HTTPStatus.NOT_MODIFIED)
+            await self.finish()
+        else:
+            await self.finish(body)
+
+    @property
+    def files(self) -> Files:
+        files = self.application.settings["files"]
+        assert isinstance(files, Files)
+        return files
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:  # Any: Tornado's signature
+        """In words for a person."""
+        error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
+        message = HTTPStatus(status_code).phrase
+        if isinstance(error, Refused):
+            message = error.message
+            for name, value in error.headers.items():
+                self.set_header(name, value)
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish(message)
+
+
+class PageHandler(StaticHandler):
+    """The pages of the client: one document, which looks at the address itself."""
+
+    async def get(self, *_: str) -> None:
+        if self.files.get(INDEX) is None:
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, NOT_BUILT)
+        await self.send(INDEX)
+
+
+class FileHandler(StaticHandler):
+    """Everything else in the client's folder."""
+
+    async def get(self, name: str) -> None:
+        await self.send(name)

@@ -1,0 +1,97 @@
+"""What /metrics says: read from the registry and the pump when it is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+from vibetunnel.sessions.model import Status
+from vibetunnel.sessions.registry import Registry
+
+DELAY_PERIOD_S = 0.5  # between two looks at the event loop
+DELAY_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+
+# Totals and gauges of Pump.statistics, and what they mean.
+TOTALS = {
+    "bytes_out": "Bytes sent to clients.",
+    "bytes_in": "Bytes received from clients.",
+    "frames_out": "WebSocket frames sent.",
+    "frames_in": "WebSocket frames received.",
+    "pty_reads": "Reads of PTYs.",
+    "turns": "Turns of the lanes' loops.",
+    "moves": "Sessions moved between lanes.",
+    "dropped": "Clients dropped because they gave no sign of life.",
+}
+GAUGES = {
+    "clients": "Attached clients.",
+    "terminals": "Terminals in the pump.",
+    "input_queued": "Bytes of input that wait for PTYs.",
+    "max_lag": "Bytes by which the slowest client is behind.",
+}
+
+
+class _Sessions(Collector):
+    """Sessions and the pump."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def describe(self) -> list[Metric]:
+        return []  # nothing is collected to find out the names
+
+    def collect(self) -> Iterator[Metric]:
+        states = Counter(session.status for session in self._registry)
+        sessions = GaugeMetricFamily("vibetunnel_sessions", "Sessions by state.", labels=["state"])
+        for status in Status:
+            sessions.add_metric([status.value], states[status])
+        yield sessions
+        listeners = len(self._registry.news.broadcast.listeners)
+        yield GaugeMetricFamily("vibetunnel_event_listeners", "Open streams of /api/events.", value=listeners)
+        statistics = self._registry.pump.statistics()
+        for name, help_text in TOTALS.items():
+            yield CounterMetricFamily(f"vibetunnel_pump_{name}", help_text, value=statistics[name])
+        for name, help_text in GAUGES.items():
+            yield GaugeMetricFamily(f"vibetunnel_pump_{name}", help_text, value=statistics[name])
+
+
+class Metrics:
+    """The metrics of one server. Nothing of it is global: several servers in a process do not mix."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._metrics = CollectorRegistry(auto_describe=False)
+        self._metrics.register(_Sessions(registry))
+        ProcessCollector(registry=self._metrics)  # memory, descriptors, processor time; Linux only
+        PlatformCollector(registry=self._metrics)
+        self._delay = Histogram(
+            "vibetunnel_event_loop_delay_seconds",
+            "By how much the control plane's event loop is late.",
+            buckets=DELAY_BUCKETS,
+            registry=self._metrics,
+        )
+        self._watch: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to watch the event loop."""
+        self._watch = asyncio.create_task(self._watch_loop())  # owned: close() cancels it
+
+    async def close(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+
+    def page(self) -> tuple[str, bytes]:
+        """(content type, text for Prometheus)."""
+        return CONTENT_TYPE_LATEST, generate_latest(self._metrics)
+
+    async def _watch_loop(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            before = loop.time()
+            await asyncio.sleep(DELAY_PERIOD_S)
+            self._delay.observe(max(0.0, loop.time() - before - DELAY_PERIOD_S))

@@ -1,0 +1,117 @@
+"""The OpenAPI 3.1 document, from the same declarations that route and validate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from vibetunnel import __version__
+from vibetunnel.handlers.route import Media, Operation, Permission, Route
+from vibetunnel.handlers.shapes import Error
+
+Json = dict[str, Any]  # Any: a JSON Schema has no narrower type
+
+_SCHEMES: Json = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "The secret in the state folder."},
+    "cookie": {"type": "apiKey", "in": "cookie", "name": "vibetunnel", "description": "From POST /api/auth/code."},
+}
+
+
+def document(routes: Iterable[Route]) -> bytes:
+    """JSON text."""
+    shown = [route for route in routes if not route.hidden]
+    shapes = _shapes(shown)
+    found, components = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
+    schemas = {id(shape): schema for shape, schema in zip(shapes, found, strict=True)}
+    paths: Json = {}
+    for route in shown:
+        paths[route.path] = {
+            method.lower(): _operation(route, method, operation, schemas)
+            for method, operation in route.operations.items()
+        }
+    return msgspec.json.encode(
+        {
+            "openapi": "3.1.0",
+            "info": {"title": "vibetunnel", "version": __version__},
+            "paths": paths,
+            "components": {"schemas": components, "securitySchemes": _SCHEMES},
+        }
+    )
+
+
+def _shapes(routes: Iterable[Route]) -> list[Any]:
+    found: list[Any] = [Error]
+    for route in routes:
+        for operation in route.operations.values():
+            answers = (each for each in operation.answers.values() if each is not None and not isinstance(each, Media))
+            found += [each for each in (operation.body, operation.query, *answers) if each is not None]
+    return found
+
+
+def errors_of(operation: Operation) -> set[HTTPStatus]:
+    """Every status of an error that the operation may answer, but for bugs (500)."""
+    errors = {HTTPStatus.FORBIDDEN, *operation.errors}
+    if operation.permission is not Permission.OPEN:
+        errors.add(HTTPStatus.UNAUTHORIZED)
+    if operation.query is not None:
+        errors.add(HTTPStatus.BAD_REQUEST)
+    if operation.body is not None:
+        errors |= {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
+    return errors
+
+
+def _operation(route: Route, method: str, operation: Operation, schemas: dict[int, Json]) -> Json:
+    parameters: list[Json] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in route.parameters
+    ]
+    if operation.query is not None:
+        parameters += _query_parameters(operation.query)
+    responses = {
+        str(status): _answer(HTTPStatus(status), answer, schemas) for status, answer in operation.answers.items()
+    }
+    for status in sorted(errors_of(operation)):
+        responses[str(int(status))] = _answer(status, Error, schemas)
+    result: Json = {
+        "operationId": _name(route, method),
+        "summary": operation.summary,
+        "responses": responses,
+        "security": [] if operation.permission is Permission.OPEN else [{"bearer": []}, {"cookie": []}],
+    }
+    if parameters:
+        result["parameters"] = parameters
+    if operation.body is not None:
+        content = {"application/json": {"schema": schemas[id(operation.body)]}}
+        result["requestBody"] = {"required": not operation.body_optional, "content": content}
+    return result
+
+
+def _query_parameters(shape: type[msgspec.Struct]) -> list[Json]:
+    """A struct's fields as query parameters; their schemas are written out, as each stands alone."""
+    (_,), components = msgspec.json.schema_components([shape])
+    schema = components[shape.__name__]
+    required = schema.get("required", [])
+    return [
+        {"name": name, "in": "query", "required": name in required, "schema": field}
+        for name, field in schema["properties"].items()
+    ]
+
+
+def _answer(status: HTTPStatus, answer: Any, schemas: dict[int, Json]) -> Json:
+    result: Json = {"description": status.phrase}
+    if isinstance(answer, Media):
+        result["content"] = {answer.type: {}}
+        if answer.headers:
+            result["headers"] = {
+                name: {"description": text, "schema": {"type": "integer"}} for name, text in answer.headers.items()
+            }
+    elif answer is not None:
+        result["content"] = {"application/json": {"schema": schemas[id(answer)]}}
+    return result
+
+
+def _name(route: Route, method: str) -> str:
+    words = [each for each in route.path.replace("{", "").replace("}", "").replace(".", "/").split("/") if each]
+    return "_".join([method.lower(), *words]).replace("-", "_")

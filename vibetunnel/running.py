@@ -1,0 +1,112 @@
+"""The server that runs on this machine, as the command line finds it and talks to it.
+
+Standard library only, so that `vibetunnel ls` starts as fast as Python does.
+"""
+
+import http.client
+import json
+import os
+import ssl
+import urllib.parse
+from pathlib import Path
+from typing import Any
+
+from vibetunnel import paths
+from vibetunnel.settings import Settings
+
+TIMEOUT_S = 15.0  # longer than the default grace of a polite kill, which a DELETE may wait for
+
+
+class NotRunning(Exception):
+    """No server is running where we looked."""
+
+
+class Refused(Exception):
+    """The server answered with an error, or not at all; the message is its own sentence."""
+
+
+class RunningServer:
+    """One server, found by the file it keeps in its runtime folder. Nothing is connected between two requests.
+
+    url   where it listens on this machine, without a slash at the end
+    pid   as the file says; /api/health tells whether that is still so
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises NotRunning, NotPrivate."""
+        self._looked_in = settings.runtime_dir
+        found = _read_json(settings.runtime_dir / paths.SERVER_FILE)
+        if found is None or not _alive(found["pid"]):
+            raise self._not_running()
+        self.url = str(found["url"]).rstrip("/")
+        self.pid = int(found["pid"])
+        try:
+            self._secret = paths.read_private(settings.state_dir / paths.SECRET).decode("ascii").strip()
+        except FileNotFoundError:
+            raise Refused(
+                f"the server at {self.url} has another state folder: expected its secret in {settings.state_dir}; "
+                "name the right one with --state-dir"
+            ) from None
+
+    def request(self, method: str, path: str, body: object = None) -> Any:
+        """The JSON answer; None for an empty one. Raises Refused, NotRunning."""
+        address = urllib.parse.urlsplit(self.url)
+        connection = _connect(address)
+        headers = {"Authorization": f"Bearer {self._secret}", "Accept": "application/json"}
+        if method != "GET":
+            headers["Content-Type"] = "application/json"
+        try:
+            connection.request(method, path, None if method == "GET" else json.dumps(body or {}), headers)
+            response = connection.getresponse()
+            answer = response.read()
+        except ConnectionRefusedError:
+            raise self._not_running() from None
+        except (OSError, http.client.HTTPException) as error:
+            raise Refused(f"the server at {self.url} does not answer: {error or type(error).__name__}") from error
+        finally:
+            connection.close()
+        try:
+            parsed = json.loads(answer) if answer else None
+        except ValueError:
+            parsed = None
+        if response.status >= 400:
+            reason = parsed.get("error") if isinstance(parsed, dict) else None
+            raise Refused(f"the server refused: {reason or f'{response.status} {response.reason}'}")
+        return parsed
+
+    def _not_running(self) -> NotRunning:
+        return NotRunning(f"no vibetunnel server is running (looked in {self._looked_in}): start one with `vibetunnel`")
+
+
+def _connect(address: urllib.parse.SplitResult) -> http.client.HTTPConnection:
+    host = address.hostname or "127.0.0.1"
+    # http.client knows no proxies: the secret goes to this machine and nowhere else.
+    if address.scheme == "https":
+        context = ssl.create_default_context()
+        # The certificate is for the public name; that this is our server, a file only we can write says.
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return http.client.HTTPSConnection(host, address.port, timeout=TIMEOUT_S, context=context)
+    return http.client.HTTPConnection(host, address.port, timeout=TIMEOUT_S)
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(paths.read_private(path))
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        raise Refused(f"{path} is damaged: stop the server by hand and start it again") from None
+    if not isinstance(found, dict) or not isinstance(found.get("pid"), int) or "url" not in found:
+        raise Refused(f"{path} is of another version of vibetunnel: expected a pid and a url in it")
+    return found
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # alive, and of another user
+    return True

@@ -1,0 +1,138 @@
+"""Whether a request may be meant for this server, by Host, Origin and Sec-Fetch-Site. Pure: text in, decision out.
+
+Host stops DNS rebinding: a name that an attacker points at this machine is not among ours. Origin and Sec-Fetch-Site
+stop other pages: what a browser sends for a foreign one carries the foreign name.
+"""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+_AUTHORITY = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::(?P<port>[0-9]{1,5}))?")
+
+
+class Authority(NamedTuple):
+    """`host[:port]`, taken apart; the host in lower case, without brackets and final dot."""
+
+    host: str
+    port: int | None
+
+
+@functools.lru_cache(maxsize=256)  # a server hears the same few names with every request
+def parse_authority(text: str) -> Authority | None:
+    """None: not of the form `host[:port]`."""
+    match = _AUTHORITY.fullmatch(text)
+    if match is None:
+        return None
+    port = int(match["port"]) if match["port"] else None
+    if port is not None and port > 65535:
+        return None
+    host = (match["v6"] or match["name"]).lower().removesuffix(".")
+    address = _address(host)
+    return Authority(host if address is None else str(address), port)
+
+
+def parse_origin(text: str) -> tuple[str, Authority] | None:
+    """(scheme, authority with its port) of an Origin header; None for `null` and everything else that is none."""
+    scheme, separator, rest = text.partition("://")
+    authority = parse_authority(rest)
+    if not separator or scheme.lower() not in DEFAULT_PORTS or authority is None:
+        return None
+    scheme = scheme.lower()
+    return scheme, Authority(authority.host, authority.port or DEFAULT_PORTS[scheme])
+
+
+@dataclass(frozen=True)
+class Doors:
+    """The names of this server.
+
+    names    lower case, beside localhost and the loopback addresses
+    any_ip   it listens for other machines: every address literal may be its own (an address cannot be rebound)
+    scheme   http or https, as the server itself speaks
+    origins  (scheme, authority) that a proxy in front of it shows to browsers
+    """
+
+    names: frozenset[str]
+    any_ip: bool
+    scheme: str
+    origins: frozenset[tuple[str, Authority]] = frozenset()
+
+    def refuse_host(self, host: str | None) -> str | None:
+        """Why this Host header is refused; None: it is ours."""
+        authority = None if host is None else parse_authority(host)
+        if authority is None:
+            return "Host: expected the name of this server"
+        name = authority.host
+        address = _address(name)
+        if address is not None and (self.any_ip or _is_loopback(address)):
+            return None
+        if name == "localhost" or name in self.names:
+            return None
+        return f"Host: {name[:80]} is not a name of this server; --allow-host {name[:80]} would make it one"
+
+    def refuse_origin(self, origin: str | None, host: str) -> str | None:
+        """Why this Origin header is refused; None: there is none, or it is this server's own."""
+        if origin is None:
+            return None
+        refusal = "Origin: expected this server's own; pages of other sites may not use it"
+        parsed = parse_origin(origin)
+        if parsed is None:
+            return refusal
+        if parsed in self.origins:
+            return None
+        scheme, authority = parsed
+        ours = parse_authority(host)
+        if ours is None or scheme != self.scheme:
+            return refusal
+        if authority != Authority(ours.host, ours.port or DEFAULT_PORTS[scheme]):
+            return refusal
+        return None
+
+    def refuse_site(self, site: str | None, mode: str | None, *, page: bool) -> str | None:
+        """Why this Sec-Fetch-Site header is refused; None: it is not sent, or names this server or the user.
+
+        page  a document for the address bar: links to it may be followed from anywhere
+        """
+        if site in (None, "same-origin", "none") or (page and mode == "navigate"):
+            return None
+        return "Sec-Fetch-Site: expected same-origin; pages of other sites may not use this server"
+
+
+def doors(*, bind: str, allow_host: tuple[str, ...] = (), url: str = "", tls: bool = False) -> Doors:
+    """The doors of a server that listens on `bind` and is known to others as `url`."""
+    names = {name.lower().removesuffix(".") for name in allow_host}
+    any_ip = False
+    address = _address(bind.strip("[]"))
+    if address is None:
+        names.add(bind.lower())
+        any_ip = bind.lower() != "localhost"
+    elif not _is_loopback(address):
+        any_ip = True
+    origins = set()
+    if url:
+        parts = urlsplit(url)
+        parsed = parse_origin(f"{parts.scheme}://{parts.netloc}")
+        if parsed is not None:
+            origins.add(parsed)
+            names.add(parsed[1].host)
+    return Doors(frozenset(names), any_ip, "https" if tls else "http", frozenset(origins))
+
+
+@functools.lru_cache(maxsize=256)
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def _is_loopback(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)

@@ -1,0 +1,103 @@
+"""What to run for a session: argv, folder, name. No I/O but the account database."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shlex
+from typing import NamedTuple
+
+from vibetunnel.errors import InvalidField
+
+NAME_LIMIT = 200  # characters of a session's name, as the Go server has it
+
+
+class Command(NamedTuple):
+    """login: the program is told, by a `-` before its name, that it is a login shell."""
+
+    argv: list[str]
+    login: bool
+
+
+def login_shell(setting: str = "") -> str:
+    """The program of new sessions: the setting, else the account's shell, else /bin/sh."""
+    if setting:
+        return setting
+    try:
+        shell = pwd.getpwuid(os.getuid()).pw_shell
+    except KeyError:  # a container may run a user without an account
+        shell = ""
+    return shell or "/bin/sh"
+
+
+def resolve(command: list[str] | str | None, shell: str) -> Command:
+    """argv of what a client asked for: a list as it is, a text run by `shell`, nothing for a login shell."""
+    if command is None or not command:
+        if isinstance(command, list):
+            raise InvalidField("command", "a list with the program and its arguments, or a text for the shell", "[]")
+        return Command([shell], login=True)
+    words = [shell, "-c", command] if isinstance(command, str) else command
+    if any("\0" in word for word in words):
+        raise InvalidField("command", "text without NUL characters")
+    if not words[0]:
+        raise InvalidField("command", "a program as its first entry", "an empty text")
+    return Command(words, login=False)
+
+
+def folder(path: str | None, home: str) -> str:
+    """The absolute path of a session's folder: `~` is `home`, and what is relative is relative to it."""
+    if path is None or path in ("", "~"):
+        return home
+    if "\0" in path:
+        raise InvalidField("workingDir", "a path without NUL characters")
+    expanded = home + path[1:] if path.startswith("~/") else os.path.expanduser(path)  # ~somebody
+    return os.path.normpath(os.path.join(home, expanded))
+
+
+def check_environment(env: dict[str, str]) -> None:
+    """Raises InvalidField for what no process can have in its environment."""
+    for name, value in env.items():
+        if not name or "=" in name or "\0" in name:
+            raise InvalidField("env", "names without `=` and NUL characters", repr(name[:40]))
+        if "\0" in value:
+            raise InvalidField(f"env.{name[:40]}", "text without NUL characters")
+
+
+def check_name(name: str) -> str:
+    """`name` without the blanks around it. Raises InvalidField when it is empty, too long or not printable."""
+    name = name.strip()
+    if not name:
+        raise InvalidField("name", "a non-empty text", "an empty one")
+    if len(name) > NAME_LIMIT:
+        raise InvalidField("name", f"at most {NAME_LIMIT} characters", str(len(name)))
+    if not name.isprintable():
+        raise InvalidField("name", "printable characters only")
+    return name
+
+
+def default_name(argv: list[str], path: str, home: str) -> str:
+    """`program (~/folder)`."""
+    if len(argv) == 3 and argv[1] == "-c":
+        program = shlex.split(argv[2], posix=False)[0] if _splits(argv[2]) else argv[2]
+    else:
+        program = argv[0]
+    program = os.path.basename(program.rstrip("/")) or program
+    if path == home or path.startswith(home.rstrip("/") + "/"):
+        path = "~" + path[len(home.rstrip("/")) :]
+    text = f"{program} ({path})"
+    return "".join(each if each.isprintable() else "?" for each in text)[:NAME_LIMIT]
+
+
+def _splits(text: str) -> bool:
+    try:
+        return bool(shlex.split(text, posix=False))
+    except ValueError:  # an open quote
+        return False
+
+
+def unique_name(name: str, taken: set[str]) -> str:
+    """`name`, or the first of `name (2)`, `name (3)`, ... that is not taken."""
+    candidate, number = name, 2
+    while candidate in taken:
+        candidate, number = f"{name} ({number})", number + 1
+    return candidate

@@ -1,0 +1,119 @@
+"""What the control plane tells whoever listens: one JSON message per piece of news, encoded once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from vibetunnel.sessions.broadcast import Broadcast
+from vibetunnel.sessions.model import Describes, SessionView, iso
+
+SETTLE_S = 0.05  # a program that sets its title or size in a loop makes one message in this time
+
+Kind = Literal[
+    "connected",
+    "session-created",
+    "session-started",
+    "session-exited",
+    "session-renamed",
+    "session-removed",
+    "session-updated",
+    "bell",
+    "title",
+]
+
+
+class Message(msgspec.Struct, kw_only=True, rename="camel"):
+    """One message of GET /api/events."""
+
+    type: Kind
+    timestamp: str
+    session_id: str | UnsetType = UNSET
+    session: SessionView | UnsetType = UNSET
+    count: int | UnsetType = UNSET
+    title: str | UnsetType = UNSET
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def encoded(kind: Kind) -> bytes:
+    """A message about no session."""
+    return _encode(Message(type=kind, timestamp=iso(time.time_ns())))
+
+
+class News:
+    """Publishes what happens to sessions.
+
+    What matters once goes out at once; what a program can repeat at will (title, bell, size) is gathered for SETTLE_S.
+    """
+
+    def __init__(self) -> None:
+        self.broadcast = Broadcast()
+        self._titles: dict[str, str] = {}
+        self._bells: dict[str, int] = {}
+        self._updates: dict[str, Describes] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def session(self, kind: Kind, session: Describes) -> None:
+        """Tell about `session` at once."""
+        self._updates.pop(session.id, None)  # it is in this message
+        if self.broadcast.listeners:
+            self._publish(Message(type=kind, timestamp=_now(), session_id=session.id, session=session.describe()))
+
+    def removed(self, session_id: str) -> None:
+        for waiting in (self._titles, self._bells, self._updates):
+            waiting.pop(session_id, None)
+        if self.broadcast.listeners:
+            self._publish(Message(type="session-removed", timestamp=_now(), session_id=session_id))
+
+    def updated(self, session: Describes) -> None:
+        """Clients, size or folder have changed."""
+        if self._gather():
+            self._updates[session.id] = session
+
+    def title(self, session_id: str, title: str) -> None:
+        if self._gather():
+            self._titles[session_id] = title
+
+    def bell(self, session_id: str, count: int) -> None:
+        if self._gather():
+            self._bells[session_id] = self._bells.get(session_id, 0) + count
+
+    def close(self) -> None:
+        """End every listener's stream."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.broadcast.close()
+
+    def _gather(self) -> bool:
+        if not self.broadcast.listeners:
+            return False
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(SETTLE_S, self._flush)
+        return True
+
+    def _flush(self) -> None:
+        self._timer = None
+        now = _now()
+        updates, self._updates = self._updates, {}
+        titles, self._titles = self._titles, {}
+        bells, self._bells = self._bells, {}
+        for session in updates.values():
+            self.session("session-updated", session)
+        for session_id, title in titles.items():
+            self._publish(Message(type="title", timestamp=now, session_id=session_id, title=title))
+        for session_id, count in bells.items():
+            self._publish(Message(type="bell", timestamp=now, session_id=session_id, count=count))
+
+    def _publish(self, message: Message) -> None:
+        self.broadcast.publish(_encode(message))
+
+
+def _now() -> str:
+    return iso(time.time_ns())

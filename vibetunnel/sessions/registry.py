@@ -1,0 +1,271 @@
+"""All sessions: made, found, adopted, told apart by name, and removed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import termios
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from vibetunnel import __version__
+from vibetunnel._ext.pump import Client, Event, Pump, Terminal
+from vibetunnel.errors import InvalidField, SessionLimitReached, SessionStillRunning, UnknownSession
+from vibetunnel.keeper.client import Exited, Kept
+from vibetunnel.keeper.errors import SpawnFailed
+from vibetunnel.keeper.protocol import META_LIMIT
+from vibetunnel.sessions.command import unique_name
+from vibetunnel.sessions.link import KeeperLink
+from vibetunnel.sessions.model import End, Order, Record, Status
+from vibetunnel.sessions.news import News
+from vibetunnel.sessions.session import Session
+
+MAX_GRACE_S = 60.0  # more than this the keeper does not wait
+
+log = logging.getLogger(__name__)
+
+
+class Registry:
+    """Every session of this server, oldest first. Owns the pump's event queue and the way to the keeper.
+
+    max_sessions  that have not ended; 0: no limit
+    kill_grace_s  between asking a process to end and ending it
+    on_gone       called with every client that has left
+    """
+
+    def __init__(
+        self,
+        pump: Pump,
+        runtime_dir: Path,
+        *,
+        ring_bytes: int,
+        max_sessions: int = 0,
+        kill_grace_s: float = 3.0,
+        on_gone: Callable[[Client], None],
+    ) -> None:
+        self.pump = pump
+        self.runtime_dir = runtime_dir
+        self.ring_bytes = ring_bytes
+        self.news = News()
+        self.keeper = KeeperLink(
+            runtime_dir, on_exit=self._process_ended, on_lost=self._keeper_lost, on_found=self._keeper_found
+        )
+        self._on_gone = on_gone
+        self._max_sessions = max_sessions
+        self._kill_grace_s = min(kill_grace_s, MAX_GRACE_S)
+        self._sessions: dict[str, Session] = {}
+        self._by_terminal: dict[Terminal, Session] = {}
+        self._closing = False
+
+    async def open(self) -> None:
+        """Find the keeper, adopt what an earlier server left, and listen to the pump. Raises KeeperFailed."""
+        for kept in await self.keeper.connect():
+            self._adopt(kept)
+        self._sessions = dict(sorted(self._sessions.items(), key=lambda item: item[1].record.created_ns))
+        asyncio.get_running_loop().add_reader(self.pump.fileno(), self._take_events)
+
+    async def close(self, *, kill: bool = False) -> None:
+        """Stop the pump (clients get 1001) and leave the processes alone; kill: end them too."""
+        self._closing = True
+        self.news.close()
+        asyncio.get_running_loop().remove_reader(self.pump.fileno())
+        for session in self._sessions.values():
+            await session.close()
+        # In a thread: the close frames of TLS clients pass through this very loop.
+        await asyncio.to_thread(self.pump.close, code=1001, reason="the server stops")
+        await self.keeper.close(kill=kill)
+
+    # Finding
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def __iter__(self) -> Iterator[Session]:
+        """Newest first."""
+        return reversed(self._sessions.values())
+
+    def get(self, session_id: str) -> Session:
+        try:
+            return self._sessions[session_id]
+        except KeyError:
+            raise UnknownSession(session_id) from None
+
+    # Making
+
+    def create(self, order: Order) -> Session:
+        """A new session, without a process. Nothing is waited for."""
+        if self._max_sessions:
+            living = sum(session.end is None for session in self._sessions.values())
+            if living >= self._max_sessions:
+                raise SessionLimitReached(self._max_sessions)
+        record = Record(
+            id=str(uuid.uuid4()), order=order, name=order.name, version=__version__, created_ns=time.time_ns()
+        )
+        session = Session(record, self)
+        meta = session.record_bytes()
+        if len(meta) > META_LIMIT:
+            raise InvalidField("command, env", f"at most {META_LIMIT} bytes in all", str(len(meta)))
+        self._sessions[session.id] = session
+        self.keeper.note(session.id, meta)
+        self.news.session("session-created", session)
+        return session
+
+    async def create_now(self, order: Order) -> Session:
+        """A new session with its process. When that cannot be started there is none, and InvalidField says why."""
+        if not await asyncio.to_thread(os.path.isdir, order.folder):
+            raise InvalidField("workingDir", "a folder that exists", order.folder)
+        session = self.create(order)
+        try:
+            await session.started()
+        except SpawnFailed as error:
+            self._forget(session)
+            raise InvalidField("command", f"a program that can be started ({error})") from error
+        except BaseException:
+            if session.status is Status.CREATED:
+                self._forget(session)
+            raise
+        return session
+
+    def rename(self, session_id: str, name: str) -> str:
+        """Returns the name it has now: ` (2)` is added to one that another session has."""
+        session = self.get(session_id)
+        taken = {other.name for other in self._sessions.values() if other is not session}
+        session.record.name = unique_name(name, taken)
+        self.keeper.note(session.id, session.record_bytes())
+        self.news.session("session-renamed", session)
+        return session.record.name
+
+    # Ending
+
+    async def kill(self, session_id: str) -> bool:
+        """End the process and return when it is gone. False: there was none, and the session is removed instead."""
+        session = self.get(session_id)
+        if session.status is Status.CREATED or session.end is not None:
+            self.remove(session_id)
+            return False
+        await session.kill(self._kill_grace_s)
+        return True
+
+    def remove(self, session_id: str) -> None:
+        """Drop a session that has no process, its output included. Raises SessionStillRunning."""
+        session = self.get(session_id)
+        if session.status in (Status.STARTING, Status.RUNNING):
+            raise SessionStillRunning
+        self._forget(session)
+
+    def remove_exited(self) -> int:
+        """Returns how many there were."""
+        exited = [session for session in self if session.end is not None]
+        for session in exited:
+            self._forget(session)
+        return len(exited)
+
+    def _forget(self, session: Session) -> None:
+        if self._sessions.pop(session.id, None) is None:
+            return
+        if session.terminal is not None:
+            self._by_terminal.pop(session.terminal, None)
+            session.terminal.close()
+        if session.kept:
+            self.keeper.forget(session.id)
+        self.news.removed(session.id)
+
+    # What the pump and the keeper report
+
+    def opened(self, session: Session, terminal: Terminal) -> None:
+        self._by_terminal[terminal] = session
+
+    def _take_events(self) -> None:
+        for event in self.pump.take_events():
+            if event.kind == "gone" and event.client is not None:
+                self._on_gone(event.client)
+            session = self._by_terminal.get(event.terminal)
+            if session is not None:  # else it was removed while this was under way
+                self._dispatch(session, event)
+
+    def _dispatch(self, session: Session, event: Event) -> None:
+        match event.kind:
+            case "hangup":
+                session.hung_up()
+            case "ended":
+                session.output_ended()
+            case "title":
+                self.news.title(session.id, event.text)
+            case "bell":
+                self.news.bell(session.id, event.number)
+            case "folder" | "resized" | "gone":
+                self.news.updated(session)
+
+    def _process_ended(self, exited: Exited) -> None:
+        session = self._sessions.get(exited.session_id)
+        if session is not None and not self._closing:  # a closing server has told its clients to come back
+            session.process_ended(_end(exited))
+
+    def _keeper_lost(self) -> None:
+        for session in tuple(self._sessions.values()):
+            session.keeper_lost()
+
+    def _keeper_found(self, kept: list[Kept]) -> None:
+        """A new keeper knows nothing of what was created and not started; the old one, met again, still knows all."""
+        known = set()
+        for each in kept:
+            known.add(each.session_id)
+            session = self._sessions.get(each.session_id)
+            if session is None:
+                self._adopt(each)
+                continue
+            for descriptor in (each.pty_fd, each.ring_fd):
+                if descriptor >= 0:
+                    os.close(descriptor)  # we have them
+            session.orphan = False
+            if each.exited is not None:
+                session.process_ended(_end(each.exited))
+        for session in self._sessions.values():
+            if session.id not in known and session.status in (Status.CREATED, Status.STARTING):
+                self.keeper.note(session.id, session.record_bytes())
+
+    def _adopt(self, kept: Kept) -> None:
+        session = Session(_record(kept), self)
+        if kept.pid is None and kept.exited is None:
+            pass  # created only
+        elif kept.ring_fd < 0:
+            log.error("session %s of an earlier server has no output ring; it is left to the keeper", kept.session_id)
+            return
+        else:
+            rows, cols = _size(kept.pty_fd, session.record)
+            try:
+                terminal = self.pump.open(kept.pty_fd, kept.ring_fd, rows=rows, cols=cols)
+            except (OSError, ValueError) as error:
+                log.error("session %s of an earlier server cannot be adopted: %s", kept.session_id, error)
+                return
+            session.adopt(terminal, kept.pid or 0, _end(kept.exited) if kept.exited is not None else None)
+        self._sessions[session.id] = session
+
+
+def _end(exited: Exited) -> End:
+    return End(exited.code, exited.signal or 0, exited.reason or "")
+
+
+def _record(kept: Kept) -> Record:
+    """What the earlier server wrote down, or as much as can be said when this one cannot read it."""
+    try:
+        record = msgspec.json.decode(kept.meta, type=Record)
+    except msgspec.MsgspecError as error:
+        log.warning("session %s: its record cannot be read, it loses its name: %s", kept.session_id, error)
+        order = Order(name=kept.session_id, argv=["?"], login=False, folder="/", env={}, rows=24, cols=80)
+        record = Record(id=kept.session_id, order=order, name=order.name, version="", created_ns=time.time_ns())
+    record.id = kept.session_id
+    return record
+
+
+def _size(pty_fd: int, record: Record) -> tuple[int, int]:
+    if pty_fd >= 0:
+        rows, cols = termios.tcgetwinsize(pty_fd)
+        if rows and cols:
+            return rows, cols
+    return record.rows or record.order.rows, record.cols or record.order.cols

@@ -1,0 +1,399 @@
+"""The life of one session: created -> starting -> running -> exited."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+from msgspec import UNSET
+
+from vibetunnel._ext.pump import Client, Pump, Terminal
+from vibetunnel.errors import InputQueueFull, SessionNotRunning, UnknownSession
+from vibetunnel.keeper.client import Spawned, SpawnOrder
+from vibetunnel.keeper.errors import KeeperFailed, SpawnFailed
+from vibetunnel.sessions import orphans
+from vibetunnel.sessions.link import KeeperLink
+from vibetunnel.sessions.model import End, Record, SessionView, Status, iso
+from vibetunnel.sessions.news import News
+
+RING_HEADER = 4096  # bytes in front of a ring's data
+EMPTY_RING = 32768  # bytes; the smallest ring that the pump takes, for a session that never ran
+DRAIN_S = 2.0  # how long an answer waits for the last output of a process that has ended
+
+_encode_record = msgspec.json.Encoder().encode
+
+
+class Surroundings(Protocol):
+    """What a session works with; the registry is it."""
+
+    pump: Pump
+    keeper: KeeperLink
+    news: News
+    ring_bytes: int
+    runtime_dir: Path
+
+    def opened(self, session: Session, terminal: Terminal) -> None:
+        """Events of `terminal` belong to `session` from here."""
+
+
+class Session:
+    """A PTY, what hangs on it, and the way there and back.
+
+    A session is `exited` as soon as the keeper says that its process is gone. What it printed last may then still be on
+    its way into the ring; `settled` waits for that, and the exit message of the WebSocket comes behind it.
+
+    terminal  None until the process runs, and for ever when it cannot be started (until someone attaches to see why)
+    orphan    the keeper that knew the process is gone: the exit code will be unknown
+    kept      the keeper has something of it
+    gone      set when the process is
+    drained   set when, after that, all it printed is in the ring
+    """
+
+    def __init__(self, record: Record, around: Surroundings) -> None:
+        self.record = record
+        self.status = Status.CREATED
+        self.terminal: Terminal | None = None
+        self.pid = 0
+        self.end: End | None = None
+        self.orphan = False
+        self.kept = True
+        self.gone = asyncio.Event()
+        self.drained = asyncio.Event()
+        self._around = around
+        self._starting: asyncio.Task[Terminal] | None = None
+        self._viewport: tuple[int, int] | None = None  # of the client whose coming starts the process
+        self._early: End | None = None  # an exit that was reported before the spawn was
+        self._started = ""  # orphans.start_time of the process
+        self._released = False
+        self._hung_up = False
+        self._watching: asyncio.Task[None] | None = None
+
+    @property
+    def id(self) -> str:
+        return self.record.id
+
+    @property
+    def name(self) -> str:
+        return self.record.name
+
+    # What others see
+
+    def describe(self) -> SessionView:
+        record, order, terminal, end = self.record, self.record.order, self.terminal, self.end
+        created = iso(record.created_ns)
+        view = SessionView(
+            id=record.id,
+            name=record.name,
+            command=order.argv,
+            working_dir=order.folder,
+            status=self.status,
+            lazy=self.status is Status.CREATED,
+            rows=record.rows or order.rows,
+            cols=record.cols or order.cols,
+            initial_rows=order.rows,
+            initial_cols=order.cols,
+            clients=0,
+            created_at=created,
+            started_at=iso(record.started_ns) if record.started_ns else created,
+            last_modified=created,
+            offset=0,
+            version=record.version,
+        )
+        last = max(record.created_ns, record.started_ns)
+        if terminal is not None:
+            view.rows, view.cols = terminal.rows, terminal.cols
+            view.clients, view.offset = terminal.clients, terminal.head
+            view.title, view.folder = terminal.title or UNSET, terminal.folder or UNSET
+            last = max(last, terminal.last_output_ns, terminal.last_input_ns)
+        if last != record.created_ns:
+            view.last_modified = iso(last)
+        if self.pid and self.status is Status.RUNNING:
+            view.pid = self.pid
+        if end is not None:
+            view.exit_code = UNSET if end.code is None else end.code
+            view.signal = end.signal or UNSET
+            view.reason = end.reason or UNSET
+        return view
+
+    # Beginning
+
+    async def started(self, rows: int = 0, cols: int = 0) -> Terminal:
+        """The terminal; the process is started if it never was, at the size of whoever came first.
+
+        Raises SpawnFailed when it cannot be started; the session is then `exited`. KeeperFailed: try again later.
+        """
+        if self.terminal is not None:
+            return self.terminal
+        if self.end is not None:
+            raise SpawnFailed(self.end.reason)
+        if self._starting is None:
+            if rows and cols:
+                self._viewport = rows, cols
+            self.status = Status.STARTING
+            self._starting = asyncio.create_task(self._start())  # owned: close() cancels it
+            self._starting.add_done_callback(_retrieve)
+        return await asyncio.shield(self._starting)  # one spawn, however many come at once
+
+    async def _start(self) -> Terminal:
+        record, order = self.record, self.record.order
+        rows, cols = self._viewport or (order.rows, order.cols)
+        record.started_ns = time.time_ns()
+        try:
+            spawned = await self._around.keeper.spawn(
+                SpawnOrder(
+                    session_id=record.id,
+                    argv=order.argv,
+                    cwd=order.folder,
+                    env=order.env,
+                    rows=rows,
+                    cols=cols,
+                    ring_bytes=self._around.ring_bytes,
+                    meta=_encode_record(record),
+                    login=order.login,
+                )
+            )
+            terminal = await self._open(spawned, rows, cols)
+        except SpawnFailed as error:
+            self._never_ran(str(error))
+            raise
+        except BaseException:  # nothing runs: the next one who comes may try again
+            record.started_ns = 0
+            self._starting = None
+            self.status = Status.CREATED
+            raise
+        self.pid = spawned.pid
+        self._started = orphans.start_time(spawned.pid)
+        self.status = Status.RUNNING
+        self._around.news.session("session-started", self)
+        if self._early is not None:
+            self.process_ended(self._early)
+        return terminal
+
+    async def _open(self, spawned: Spawned, rows: int, cols: int) -> Terminal:
+        try:
+            terminal = self._around.pump.open(spawned.pty_fd, spawned.ring_fd, rows=rows, cols=cols)
+        except (OSError, ValueError) as error:
+            if (keeper := self._around.keeper.live) is not None:
+                await keeper.kill(self.id, 0)
+            raise SpawnFailed(f"the terminal cannot be opened: {error}") from error
+        self.terminal = terminal
+        self._around.opened(self, terminal)
+        return terminal
+
+    def adopt(self, terminal: Terminal, pid: int, end: End | None) -> None:
+        """Take over what an earlier server left."""
+        self.terminal = terminal
+        self._around.opened(self, terminal)
+        self.status = Status.RUNNING
+        self.pid = pid
+        self._started = orphans.start_time(pid)
+        if end is not None:
+            self._finish(end)
+
+    async def attachable(self, *, may_type: bool, rows: int = 0, cols: int = 0) -> Terminal:
+        """A terminal to attach to, also when the session has ended or cannot start: its exit message then says why.
+
+        Raises SessionNotRunning for a reader of a session that has not started: only who may type starts it.
+        """
+        if self.terminal is None and self.end is None and not may_type and self._starting is None:
+            raise SessionNotRunning("it has not started, and is started only by a client that may type")
+        try:
+            return await self.started(rows, cols)
+        except SpawnFailed as error:
+            return self.terminal or self._empty(str(error))
+
+    def _empty(self, reason: str) -> Terminal:
+        """A terminal without process and output."""
+        order = self.record.order
+        ring_fd = _memory(RING_HEADER + EMPTY_RING, self._around.runtime_dir)
+        self.terminal = self._around.pump.open(-1, ring_fd, rows=order.rows, cols=order.cols)
+        self._around.opened(self, self.terminal)
+        self.terminal.finish(-1, 0, reason)
+        return self.terminal
+
+    # Use
+
+    def attach(
+        self,
+        socket_fd: int,
+        response: bytes,
+        *,
+        received: bytes,
+        v1: bool,
+        writable: bool,
+        since: int | None,
+        rows: int,
+        cols: int,
+        client_id: bytes,
+    ) -> Client:
+        """Hand a connected socket over to the pump (Terminal.attach). Call attachable() first."""
+        assert self.terminal is not None
+        client = self.terminal.attach(
+            socket_fd,
+            response,
+            received=received,
+            v1=v1,
+            writable=writable,
+            since=since,
+            rows=rows,
+            cols=cols,
+            client_id=client_id,
+        )
+        self._around.news.updated(self)
+        return client
+
+    async def write(self, data: bytes) -> None:
+        """Type `data`. Raises SessionNotRunning, InputQueueFull, and what started() does."""
+        terminal = await self._running()
+        try:
+            terminal.write(data)
+        except BlockingIOError:
+            raise InputQueueFull from None
+
+    async def resize(self, rows: int, cols: int) -> None:
+        """Set the size; a session that has not started begins with it."""
+        (await self._running(rows, cols)).resize(rows, cols)
+
+    async def output(self, since: int) -> tuple[int, int, bytes]:
+        """What is kept of the output from offset `since`: (first offset, next offset, bytes). Starts the process."""
+        terminal = await self.started()
+        if self.end is not None:
+            await self.settled()
+        try:
+            return terminal.read(since)
+        except ValueError:  # removed meanwhile
+            raise UnknownSession(self.id) from None
+
+    async def signal(self, signum: int) -> None:
+        """Signal the foreground process group."""
+        await self._running()
+        keeper = self._around.keeper.live
+        if self.orphan or keeper is None:
+            orphans.send(self.pid, self._started, signum)
+        else:
+            await keeper.signal(self.id, signum, group="foreground")
+
+    async def _running(self, rows: int = 0, cols: int = 0) -> Terminal:
+        if self.end is not None:
+            raise SessionNotRunning(self.end.reason)
+        terminal = await self.started(rows, cols)
+        if self.end is not None:  # it was a short life
+            raise SessionNotRunning(self.end.reason)
+        return terminal
+
+    # End
+
+    async def kill(self, grace_s: float) -> None:
+        """End the process, politely first; returns when it is gone. Nothing to do when it is, or never was."""
+        if self._starting is not None and not self._starting.done():
+            with contextlib.suppress(SpawnFailed, KeeperFailed):
+                await asyncio.shield(self._starting)
+        if self.status is not Status.RUNNING:
+            return
+        keeper = self._around.keeper.live
+        if keeper is not None and not self.orphan:
+            await keeper.kill(self.id, grace_s)
+        else:
+            await orphans.end(self.pid, self._started, grace_s)
+            self.process_ended(_unknown_end())
+        await self.gone.wait()
+
+    def process_ended(self, end: End) -> None:
+        """The process is gone."""
+        if self.terminal is None:
+            self._early = end
+        elif self.end is None:
+            self._finish(end)
+            self._around.keeper.note(self.id, self.record_bytes())
+            self._around.news.session("session-exited", self)
+
+    def _finish(self, end: End) -> None:
+        assert self.terminal is not None
+        self.end = end
+        self.record.rows, self.record.cols = self.terminal.rows, self.terminal.cols
+        self.status = Status.EXITED
+        self.gone.set()
+        self.terminal.finish(-1 if end.code is None else end.code, end.signal, end.reason)
+        self._release()
+
+    def output_ended(self) -> None:
+        """The pump has seen the end of the PTY: everything that was printed is in the ring."""
+        self.drained.set()
+        self._release()
+
+    def hung_up(self) -> None:
+        """No process has the PTY open any more; the keeper will say the rest, if it can."""
+        self._hung_up = True
+        self._watch_orphan()
+
+    def _release(self) -> None:
+        if self.kept and self.end is not None and self.drained.is_set() and not self._released:
+            self._released = True
+            self._around.keeper.release(self.id)
+
+    def _never_ran(self, reason: str) -> None:
+        self.end = End(None, reason=reason)
+        self.status = Status.EXITED
+        self.gone.set()
+        self.drained.set()
+        self._around.keeper.forget(self.id)
+        self.kept = False
+        self._around.news.session("session-exited", self)
+
+    async def settled(self) -> None:
+        """Return when the last output is in the ring, or DRAIN_S later (a slow viewer paces that, too)."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                await self.drained.wait()
+
+    def keeper_lost(self) -> None:
+        """Whoever would have told the end of the process is gone."""
+        if self.status is Status.RUNNING:
+            self.orphan = True
+            self._watch_orphan()
+
+    def _watch_orphan(self) -> None:
+        # A process may close its terminal and live on; while it has it open there is nothing to look for.
+        if self.orphan and self._hung_up and self._watching is None:
+            self._watching = asyncio.create_task(self._see_orphan_end())  # owned: close() cancels it
+
+    async def _see_orphan_end(self) -> None:
+        await orphans.gone(self.pid, self._started)
+        self.process_ended(_unknown_end())
+
+    def record_bytes(self) -> bytes:
+        return _encode_record(self.record)
+
+    async def close(self) -> None:
+        """End what is under way, whatever the state; the terminal is the pump's, and the process is not touched."""
+        for task in (self._starting, self._watching):
+            if task is not None and not task.done():
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+
+def _unknown_end() -> End:
+    return End(None, reason="exit code unknown: the keeper of this session was lost")
+
+
+def _retrieve(task: asyncio.Task[Terminal]) -> None:
+    """Take the exception of a start that nobody waits for any more; the session's state tells it."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _memory(size: int, folder: Path) -> int:
+    """A descriptor of `size` zero bytes that no name leads to."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("vibetunnel-ring", os.MFD_CLOEXEC)
+    else:  # macOS and the BSDs
+        descriptor, name = tempfile.mkstemp(dir=folder)
+        os.unlink(name)
+    os.ftruncate(descriptor, size)
+    return descriptor
