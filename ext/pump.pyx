@@ -25,6 +25,9 @@ from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport v1 as wire
 from vibetunnel._ext.ring cimport Ring, load_acquire, load_relaxed, store_relaxed
 
+cdef extern from "<sched.h>" nogil:
+    int sched_yield()
+
 cdef extern from "poller.h" nogil:
     int POLLER_READ, POLLER_WRITE, POLLER_BATCH, MSG_NOSIGNAL
     int CLOCK_MONOTONIC, CLOCK_REALTIME
@@ -661,6 +664,17 @@ cdef void flush(client_t* c) noexcept nogil:
 
 # ---------------------------------------------------------------- clients: coming and going
 
+cdef void client_link(client_t* c) noexcept nogil:
+    cdef terminal_t* t = c.terminal
+    c.prev = NULL
+    c.next = t.clients
+    if t.clients is not NULL:
+        t.clients.prev = c
+    t.clients = c
+    t.client_count += 1
+    c.attached = True
+
+
 cdef void client_unlink(client_t* c) noexcept nogil:
     cdef terminal_t* t = c.terminal
     if not c.attached:
@@ -739,13 +753,7 @@ cdef void attach(terminal_t* t, client_t* c) noexcept nogil:
         c.accepted_told = accepted
         if fresh:
             t.slot_next[c.slot] = 0
-    c.next = t.clients
-    c.prev = NULL
-    if t.clients is not NULL:
-        t.clients.prev = c
-    t.clients = c
-    t.client_count += 1
-    c.attached = True
+    client_link(c)
     if c.cursor < t.floor:
         t.floor = c.cursor
     if t.owner is NULL and c.writable and c.rows:
@@ -946,6 +954,7 @@ cdef void read_pty(terminal_t* t) noexcept nogil:
     cdef uint64_t start, room
     cdef ssize_t n
     cdef client_t* c
+    cdef client_t* first
     cdef client_t* following
     cdef bint over = False
     if t.paused or t.pty.fd < 0:
@@ -980,11 +989,15 @@ cdef void read_pty(terminal_t* t) noexcept nogil:
         return
     if t.retitled:
         put_title(t)
-    c = t.clients
+    c = first = t.clients
     while c is not NULL:
         following = c.next
         if c.watch.want & POLLER_WRITE == 0:  # else it waits for room already
             flush(c)
+        if c == first and got < 1024 and t.client_count > 8:
+            # Who typed is first, and when its process is on this machine the kernel likes to wake it on this core. Let it
+            # run now, or it waits for all the other sends (bench_echo, 100 idle clients: p50 600 us without, 160 with).
+            sched_yield()
         c = following
     pace(t)
 
@@ -1119,6 +1132,9 @@ cdef void client_input(client_t* c, const uint8_t* data, size_t n) noexcept nogi
             flush(c)
         return
     c.active_ns = t.lane.now
+    if t.clients != c and c.attached:
+        client_unlink(c)
+        client_link(c)  # to the front: its echo goes out first
     if t.owner != c and c.rows:
         own_size(t, c)
     deliver(t, NULL, data, n, c.slot)
