@@ -338,12 +338,13 @@ def on_a_terminal(home: Home, arguments: list[str], **environment: str) -> str:
 
 
 def test_colours_and_a_qr_code_are_for_terminals(home: Home, server: "subprocess.Popen[str]") -> None:
-    text = on_a_terminal(home, ["link"])
+    text = on_a_terminal(home, ["link", "--qr"])
     assert "\x1b[1m" in text
     assert "▀" in text
-    plain = on_a_terminal(home, ["link", "--no-qr"], NO_COLOR="1")
+    plain = on_a_terminal(home, ["link"], NO_COLOR="1")
     assert "\x1b" not in plain
-    assert "▀" not in plain
+    assert "▀" not in plain, "a code for an address that no other device can reach"
+    assert "works on this machine only" in plain
     assert "\x1b" not in home.ok("link", "--qr")
 
 
@@ -380,6 +381,7 @@ def test_status_says_where_and_how(home: Home, server: "subprocess.Popen[str]") 
     assert RunningServer(home.settings).url in rows["Address"]
     assert rows["Process"].split()[-1] == str(server.pid)
     assert __version__ in rows["Version"]
+    assert rows["Clients"].split()[-1] == "0"
     assert rows["Sessions"].endswith("1 running, 0 not started, 0 ended")
     summary = json.loads(home.ok("status", "--json"))
     assert (summary["pid"], summary["sessions"]["running"]) == (server.pid, 1)
@@ -395,7 +397,9 @@ def test_stop_leaves_the_sessions_to_the_next_server(home: Home) -> None:
     with home.serve() as (process, lines):
         assert "the sessions go on" in lines[-1]
         made = home.new_session(["sleep", "1000"], "kept")
-        assert home.ok("stop") == "Stopped; 1 session left for the next server.\n"
+        assert home.ok("stop") == (
+            "Stopped. 1 session left for the next server, unless it was started with --kill-on-exit.\n"
+        )
         assert process.wait(DEADLINE_S) == 0
     assert "no vibetunnel server is running" in home.refused("ls")
     with home.serve("--kill-on-exit"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import functools
 import gc
 import json
@@ -254,7 +255,7 @@ def place():
         for pid in {client.pid for client in made.clients}:
             await until(lambda pid=pid: not alive(pid))
 
-    asyncio.run(sweep())
+    on_asyncio(sweep)()
     for fd in made.owned:
         os.close(fd)
     shutil.rmtree(folder)
@@ -841,7 +842,7 @@ async def test_fifty_sessions_at_once_are_started_and_killed(place):
     for terminal, name in zip(terminals, names, strict=True):
         terminal.write(f"echo '<'{name}'>'\n".encode())
     for terminal, name in zip(terminals, names, strict=True):
-        await terminal.until(f"\n<{name}>".encode())
+        await terminal.until(f"<{name}>".encode())
     kept = await server.adopt()
     assert [one.session_id for one in kept] == names
     pids = {one.pid for one in kept}
@@ -854,6 +855,16 @@ def test_ps_finds_the_processes_that_proc_has():
     mine = processes.Process(os.getpid(), os.getpgrp(), os.getsid(0))
     assert mine in processes.living()
     assert mine in processes._from_ps()
+
+
+def test_look_at_the_processes_leaves_none_out_for_want_of_a_descriptor(monkeypatch):
+    def no_descriptor_left(*_):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(os, "listdir", lambda path: ["1"])
+    monkeypatch.setattr(os, "open", no_descriptor_left)
+    with pytest.raises(OSError, match="Too many open files"):
+        processes._from_proc()
 
 
 # Servers

@@ -79,7 +79,7 @@ def test_every_setting_can_come_from_the_file_and_from_the_environment(config: P
         ("port = true", "port: expected a whole number from 0 to 65535, got true"),
         ("port = 70000", "port: expected a whole number from 0 to 65535, got 70000"),
         ("ping_s = nan", "ping_s: expected a number from 0.1 to 3600, got NaN"),
-        ("ring-bytes = 100000", "ring-bytes: expected a power of two from 4096 to 1073741824, got 100000"),
+        ("ring-bytes = 100000", "ring-bytes: expected a power of two from 32768 to 1073741824, got 100000"),
         ('no_auth = "maybe"', 'no_auth: expected true or false, got "maybe"'),
         ("no_auth = 1", "no_auth: expected true or false, got 1"),
         ('spawn = "soon"', 'spawn: expected lazy or now, got "soon"'),

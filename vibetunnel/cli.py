@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 import unicodedata
+import urllib.parse
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -127,6 +128,11 @@ def takes_settings(*names: str) -> Callable[[click.Command], click.Command]:
     return add
 
 
+QR = click.option(
+    "--qr/--no-qr",
+    default=None,
+    help="Print the link as a QR code too; default: on a terminal, if others can reach it.",
+)
 LOCATION = ("state_dir", "runtime_dir")  # what a verb must know to find its server
 
 
@@ -156,7 +162,7 @@ def main() -> None:
     epilog="Every option is also a variable (VIBETUNNEL_PORT) and a key of the file (port = 4020). "
     "Flags go before variables, variables before the file."
 )
-@click.option("--qr/--no-qr", default=None, help="Print the link as a QR code too; default: when others can reach it.")
+@QR
 def serve(config: Path | None, qr: bool | None, **flags: Any) -> None:
     """Start the server and print the link that opens it."""
     chosen = _load(config, flags)
@@ -230,25 +236,20 @@ def rm(config: Path | None, session: tuple[str, ...], exited: bool, **flags: Any
 def status(config: Path | None, as_json: bool, **flags: Any) -> None:
     """Say where the server is and how it is."""
     server = _running(config, flags)
-    health = server.request("GET", "/api/health")
-    own = server.request("GET", "/api/server/status")
-    sessions = server.request("GET", "/api/sessions")
-    states = [found["status"] for found in sessions]
+    found = server.request("GET", "/api/server/status")
+    states = [each["status"] for each in server.request("GET", "/api/sessions")]
     if as_json:
-        summary = {"url": server.url, "pid": health["pid"], "version": health["version"], "uptime": health["uptime"]}
+        summary = {"url": server.url, **{key: found[key] for key in ("pid", "version", "uptime", "clients")}}
         summary["sessions"] = {state: states.count(state) for state in ("created", "starting", "running", "exited")}
-        summary["clients"] = sum(found["clients"] for found in sessions)
-        click.echo(json.dumps({**summary, "server": own}, indent=2))
+        click.echo(json.dumps(summary, indent=2))
         return
     running = states.count("running") + states.count("starting")
     _line("Address", server.url)
-    _line("Version", health["version"])
-    _line("Process", str(health["pid"]))
-    _line("Up for", _age(health["uptime"]))
+    _line("Version", found["version"])
+    _line("Process", str(found["pid"]))
+    _line("Up for", _age(found["uptime"]))
     _line("Sessions", f"{running} running, {states.count('created')} not started, {states.count('exited')} ended")
-    _line("Clients", str(sum(found["clients"] for found in sessions)))
-    if own.get("keeper"):
-        _line("Keeper", f"process {own['keeper']}")
+    _line("Clients", str(found["clients"]))
 
 
 @takes_settings(*LOCATION)
@@ -269,16 +270,21 @@ def stop(config: Path | None, kill_sessions: bool, **flags: Any) -> None:
     if kill_sessions:
         click.echo(f"Stopped, and ended {_count(len(alive), 'session')}.")
     else:
-        click.echo(f"Stopped; {_count(len(alive), 'session')} left for the next server." if alive else "Stopped.")
+        # Only the server knows how it was started, and it is gone.
+        left = f" {_count(len(alive), 'session')} left for the next server, unless it was started with --kill-on-exit."
+        click.echo("Stopped." + (left if alive else ""))
 
 
 @takes_settings(*LOCATION)
 @main.command()
-@click.option("--qr/--no-qr", default=None, help="Print it as a QR code too; default: on a terminal.")
+@QR
 def link(config: Path | None, qr: bool | None, **flags: Any) -> None:
     """Print a fresh link that logs one more browser in."""
     answer = _running(config, flags).request("POST", "/api/auth/link")
-    _print_link(answer["url"], answer["code"], qr=_wanted(qr, True))
+    local = settings.is_loopback(urllib.parse.urlsplit(answer["url"]).hostname or "")
+    _print_link(answer["url"], answer["code"], qr=_wanted(qr, not local))
+    if local:
+        _line("Note", "this address works on this machine only; --bind and --url of the server say another")
 
 
 @main.command()

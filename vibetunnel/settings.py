@@ -14,7 +14,7 @@ from vibetunnel import paths
 
 ENV_PREFIX = "VIBETUNNEL_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
-MIN_RING = 4096  # bytes; one page
+MIN_RING = 32768  # bytes; what the pump can work with (ext/ring.pxd)
 MAX_RING = 1 << 30  # bytes; more for one session is a slip of the keyboard
 
 
@@ -146,15 +146,20 @@ class Settings:
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can connect."""
-        try:
-            return ipaddress.ip_address(self.bind.strip("[]")).is_loopback
-        except ValueError:
-            return self.bind.lower() == "localhost"
+        return is_loopback(self.bind)
 
     @property
     def lanes(self) -> int:
         """bulk_lanes, with 0 replaced by one less than the cores: at least 1, at most 4."""
         return self.bulk_lanes or min(4, max(1, (os.cpu_count() or 1) - 1))
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an IP address, or a name, can only mean this machine."""
+    try:
+        return ipaddress.ip_address(address.strip("[]")).is_loopback
+    except ValueError:
+        return address.lower() == "localhost"
 
 
 FIELDS: dict[str, dataclasses.Field[Any]] = {each.name: each for each in dataclasses.fields(Settings)}

@@ -31,7 +31,7 @@ class SessionsHandler(BaseHandler):
     """GET and POST /api/sessions."""
 
     def get(self) -> None:
-        self.answer([session.describe() for session in self.context.registry])
+        self.answer([session.summary() for session in self.context.registry])
 
     async def post(self) -> None:
         wanted = self.read(shapes.NewSession)

@@ -12,7 +12,7 @@ from collections import deque
 
 from vibetunnel.keeper.channel import Channel
 from vibetunnel.keeper.environment import session_environment
-from vibetunnel.keeper.killing import Killing
+from vibetunnel.keeper.killing import LAST_LOOK_S, Killing
 from vibetunnel.keeper.processes import living
 from vibetunnel.keeper.protocol import META_LIMIT, VERSION, Message, ProtocolError
 from vibetunnel.keeper.session import Session
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from vibetunnel.keeper.log import Log
 
+AFTER_BUG_S = 0.1  # what failed on time would fail again at once
 FIRST_SERVER_S = 10.0  # for whoever started the keeper to come, however short its idle time
 HELLO_S = 5.0  # for a new connection to say who it is
 FAREWELL_S = 1.0  # for a refused peer to read why
@@ -107,6 +108,7 @@ class Keeper:
                 self._on_time(time.monotonic())
             except Exception as error:  # the edge, as below
                 self._log_bug(error)
+                time.sleep(AFTER_BUG_S)
             if self._ended:
                 break
             for key, _ in self._selector.select(self._pause()):
@@ -339,6 +341,8 @@ class Keeper:
             answer = self._requests[kind](message)
         except (Refused, CannotStart, ProtocolError) as error:
             answer = {"type": "failed" if request else "error", "reason": str(error)}
+        except OSError as error:  # what the system refuses (no descriptor left) is no reason to lose the server
+            answer = {"type": "failed" if request else "error", "reason": f"the keeper failed: {error.strerror}"}
         if answer is not None:
             descriptors = answer.pop("descriptors", None)
             self._send({"request": request, **answer}, descriptors)
@@ -510,9 +514,15 @@ class Keeper:
     def _go_on_killing(self, now: float) -> None:
         due = [session for session in self._sessions.values() if session.killing and session.killing.next_at <= now]
         if due:
-            processes = living()
-            # No look is a snapshot: a process may fork and end while /proc is read. Two in a row do not miss it.
-            processes += living()
+            try:
+                # No look is a snapshot: a process may fork and end while /proc is read. Two in a row do not miss it.
+                processes = living() + living()
+            except OSError as error:  # no descriptor left
+                self._log.write(f"no look at the processes: {error.strerror}")
+                for session in due:
+                    assert session.killing is not None  # `due` has no other
+                    session.killing.next_at = now + LAST_LOOK_S
+                return
             for session in due:
                 killing = session.killing
                 assert killing is not None  # `due` has no other

@@ -15,7 +15,10 @@ Process = namedtuple("Process", "pid group session")  # typing.NamedTuple would 
 
 
 def living() -> list[Process]:
-    """Every visible process but zombies. Not a snapshot: processes come and go while it is made."""
+    """Every visible process but zombies. Not a snapshot: processes come and go while it is made.
+
+    Raises OSError when it cannot look (no descriptor left), rather than leave some out.
+    """
     return _from_proc() if sys.platform == "linux" else _from_ps()
 
 
@@ -47,8 +50,8 @@ def _from_proc() -> list[Process]:
                 text = os.read(descriptor, 1024)
             finally:
                 os.close(descriptor)
-        except OSError:
-            continue  # it ended meanwhile
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue  # it ended meanwhile, or is hidden from us
         # "pid (name) state ppid group session ...": the name may hold anything, parentheses and spaces too.
         state, _, group, session = text[text.rindex(b")") + 2 :].split(maxsplit=4)[:4]
         if state not in (b"Z", b"X"):

@@ -26,7 +26,7 @@ RING_HEADER = 4096  # bytes in front of a ring's data
 EMPTY_RING = 32768  # bytes; the smallest ring that the pump takes, for a session that never ran
 DRAIN_S = 2.0  # how long an answer waits for the last output of a process that has ended
 
-_encode_record = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder().encode
 
 
 class Surroundings(Protocol):
@@ -73,6 +73,8 @@ class Session:
         self._released = False
         self._hung_up = False
         self._watching: asyncio.Task[None] | None = None
+        self._created = iso(record.created_ns)
+        self._summary: tuple[str, msgspec.Raw] | None = None  # the name that it was made with
 
     @property
     def id(self) -> str:
@@ -86,7 +88,7 @@ class Session:
 
     def describe(self) -> SessionView:
         record, order, terminal, end = self.record, self.record.order, self.terminal, self.end
-        created = iso(record.created_ns)
+        created = self._created
         view = SessionView(
             id=record.id,
             name=record.name,
@@ -121,6 +123,14 @@ class Session:
             view.reason = end.reason or UNSET
         return view
 
+    def summary(self) -> msgspec.Raw:
+        """describe() as JSON. Of a session that has not started it is kept: lists of a thousand of them are common."""
+        if self.status is not Status.CREATED:
+            return msgspec.Raw(_encode(self.describe()))
+        if self._summary is None or self._summary[0] != self.name:
+            self._summary = self.name, msgspec.Raw(_encode(self.describe()))
+        return self._summary[1]
+
     # Beginning
 
     async def started(self, rows: int = 0, cols: int = 0) -> Terminal:
@@ -154,7 +164,7 @@ class Session:
                     rows=rows,
                     cols=cols,
                     ring_bytes=self._around.ring_bytes,
-                    meta=_encode_record(record),
+                    meta=_encode(record),
                     login=order.login,
                 )
             )
@@ -368,7 +378,7 @@ class Session:
         self.process_ended(_unknown_end())
 
     def record_bytes(self) -> bytes:
-        return _encode_record(self.record)
+        return _encode(self.record)
 
     async def close(self) -> None:
         """End what is under way, whatever the state; the terminal is the pump's, and the process is not touched."""
