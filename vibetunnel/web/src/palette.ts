@@ -58,5 +58,5 @@ export const LIGHT: ITheme = {
   brightWhite: "#3c4148",
 };
 
-/** Programs choose colours without knowing the background; below this contrast the text is darkened or lightened. */
-export const MINIMUM_CONTRAST = { dark: 3, light: 4.5 } as const;
+/** Programs choose colours without knowing the background; below this contrast (WCAG AA) the text is changed. */
+export const MINIMUM_CONTRAST = 4.5;

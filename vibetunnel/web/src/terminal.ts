@@ -172,6 +172,11 @@ export class Screen {
     });
   }
 
+  /** The program is over: nothing waits for input, so there is no cursor. */
+  end(): void {
+    this.term.write("\x1b[?25l");
+  }
+
   /** Take the session's size, behind what is still being parsed at the old one. */
   resize(rows: number, cols: number, owner: boolean): void {
     this.owner = owner;
@@ -246,9 +251,7 @@ export class Screen {
   }
 
   private colours(): { theme: typeof DARK; minimumContrastRatio: number } {
-    return this.dark.matches
-      ? { theme: DARK, minimumContrastRatio: MINIMUM_CONTRAST.dark }
-      : { theme: LIGHT, minimumContrastRatio: MINIMUM_CONTRAST.light };
+    return { theme: this.dark.matches ? DARK : LIGHT, minimumContrastRatio: MINIMUM_CONTRAST };
   }
 
   private baseFont(): number {

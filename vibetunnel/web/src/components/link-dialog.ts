@@ -25,7 +25,7 @@ export class LinkDialog extends Modal {
 
   protected override render(): TemplateResult {
     return html`<dialog class="modal" aria-labelledby="link-title">
-      <h2 id="link-title">Log in another device</h2>
+      <h2 id="link-title">Log in on another device</h2>
       <p class="quiet">
         Open this link there, or enter the code on its login page. It works once, and only for a short time.
       </p>

@@ -113,7 +113,7 @@ export class LoginPage extends PlainElement {
     if (error instanceof ApiError && error.status === 401) {
       return (
         "This code is wrong, too old, or has been used. Each code works once: " +
-        "get a new one with `vibetunnel link`, or from a device that is logged in."
+        "run “vibetunnel link” on the machine for a new one, or get one from a device that is logged in."
       );
     }
     return messageOf(error);

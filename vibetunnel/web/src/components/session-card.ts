@@ -30,7 +30,7 @@ export class SessionCard extends PlainElement {
       <div class="what">
         <h3>${this.renaming ? this.nameField() : this.nameLink()}</h3>
         <p class="details mono" title="${command} in ${folder}">
-          <span class="command">${command}</span><span class="folder">${folder}</span>
+          <span class="command">${command}</span><span class="folder"><bdi>${folder}</bdi></span>
         </p>
       </div>
       <p class="facts">

@@ -65,8 +65,8 @@ export class SessionsPage extends PlainElement {
               : html`<button
                     class="quiet-button"
                     data-testid="link-open"
-                    title="Log in another device"
-                    aria-label="Log in another device"
+                    title="Log in on another device"
+                    aria-label="Log in on another device"
                     @click=${() => (this.open = { dialog: "link" })}
                   >
                     ${device}

@@ -246,6 +246,7 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
   }
 
   exit(exit: Exit): void {
+    this.view?.end();
     this.tell({ exit });
   }
 

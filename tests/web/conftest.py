@@ -1,0 +1,81 @@
+"""A browser for each module; for each test a server process, and visitors that share nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+from served import Serve, Served
+from visitor import Visit, Visitor, find_chromium
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DESKTOP = {"width": 1280, "height": 800}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        # The signals are pytest's to handle.
+        browser = playwright.chromium.launch(
+            executable_path=find_chromium(),
+            args=ARGUMENTS,
+            handle_sigint=False,
+            handle_sigterm=False,
+            handle_sighup=False,
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def serve(folder: Path) -> Iterator[Serve]:
+    """Starts the test's server, and ends it with all its sessions. It may have nothing to complain about."""
+    servers: list[Served] = []
+
+    def start(*options: str) -> Served:
+        servers.append(Served(folder, *options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+        assert server.log == ""
+
+
+@pytest.fixture
+def server(serve: Serve) -> Served:
+    return serve()
+
+
+@pytest.fixture
+def visit(browser: Browser, serve: Serve) -> Iterator[Visit]:  # `serve` first: the browsers leave before the server
+    visitors: list[Visitor] = []
+
+    def enter(server: Served, *, logged_in: bool = True, **options: Any) -> Visitor:
+        chosen = {"viewport": DESKTOP, "permissions": ["clipboard-read", "clipboard-write"]} | options
+        visitor = Visitor(browser.new_context(**chosen), server)
+        visitors.append(visitor)
+        if logged_in:
+            visitor.log_in()
+        return visitor
+
+    yield enter
+    for visitor in visitors:
+        visitor.close()
+
+
+@pytest.fixture
+def visitor(visit: Visit, server: Served) -> Visitor:
+    """Somebody who is logged in, before the first page."""
+    return visit(server)

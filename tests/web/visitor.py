@@ -1,0 +1,144 @@
+"""A person in front of a browser: opens pages, types, and reads what the terminal shows."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request, expect
+from served import Served
+
+DEADLINE_S = 20.0  # for any condition; a test that gets there has failed
+POLL_MS = 20
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MACOS_CHROMIUMS = (
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+)
+
+T = TypeVar("T")
+
+expect.set_options(timeout=DEADLINE_S * 1000)
+
+
+def find_chromium() -> str:
+    """The path of the machine's Chromium or Chrome."""
+    for name in CHROMIUMS:
+        if found := shutil.which(name):
+            return found
+    for path in MACOS_CHROMIUMS if sys.platform == "darwin" else ():
+        if Path(path).exists():
+            return path
+    raise AssertionError(f"the browser tests need Chromium or Google Chrome: none of {', '.join(CHROMIUMS)} is on PATH")
+
+
+class Visit(Protocol):
+    """`visit(server)`: another person with another browser; `options` are those of Browser.new_context."""
+
+    def __call__(self, server: Served, *, logged_in: bool = True, **options: Any) -> Visitor: ...
+
+
+class Visitor:
+    """One browser profile on one server. close() fails for what no page may do: errors, and requests to strangers."""
+
+    def __init__(self, context: BrowserContext, server: Served) -> None:
+        self.context = context
+        self.server = server
+        self.complaints: list[str] = []
+        self._allowed: list[str] = []
+        context.set_default_timeout(DEADLINE_S * 1000)
+        context.on("request", self._watch_request)
+        context.on("console", self._watch_console)
+        context.on("weberror", lambda error: self.complaints.append(f"uncaught: {error.error}"))
+        self.page: Page = context.new_page()
+
+    # What goes wrong
+
+    def _watch_request(self, request: Request) -> None:
+        if not request.url.startswith((self.server.url + "/", "data:", "blob:" + self.server.url)):
+            self.complaints.append(f"a request to a stranger: {request.url}")
+
+    def _watch_console(self, message: ConsoleMessage) -> None:
+        # A violated Content-Security-Policy is an error on the console too.
+        if message.type == "error":
+            self.complaints.append(f"console: {message.text} ({message.location['url']})")
+
+    def allow_complaint(self, pattern: str) -> None:
+        """Chromium itself writes to the console when a request fails; where that is the test, say so."""
+        self._allowed.append(pattern)
+
+    def close(self) -> None:
+        self.context.close()
+        complaints = [each for each in self.complaints if not any(re.search(one, each) for one in self._allowed)]
+        assert not complaints, complaints
+
+    # Pages
+
+    def log_in(self) -> None:
+        """Have the cookie of a login. The tests of the login itself do without."""
+        code = self.server.ask("POST", "/api/auth/link")["code"]
+        answer = self.context.request.post(
+            f"{self.server.url}/api/auth/code", data={"code": code}, headers={"Origin": self.server.url}
+        )
+        assert answer.ok, answer.text()
+
+    def open(self, path: str = "/") -> None:
+        self.page.goto(self.server.url + path)
+
+    def open_session(self, session: str) -> None:
+        """A session's page, connected."""
+        self.open(f"/session/{session}")
+        self.until_connected()
+
+    def until_connected(self) -> None:
+        expect(self.at("connection-state")).to_have_attribute("data-state", "open")
+
+    def at(self, test_id: str) -> Locator:
+        return self.page.get_by_test_id(test_id)
+
+    def card(self, session: str) -> Locator:
+        return self.page.locator(f'[data-testid="session-card"][data-session-id="{session}"]')
+
+    # The terminal
+
+    def text(self) -> str:
+        """The visible rows of the terminal."""
+        return str(self.at("terminal").evaluate("terminal => terminal.text()"))
+
+    def size(self) -> tuple[int, int]:
+        """Rows and columns."""
+        rows, cols = self.at("terminal").evaluate("terminal => [terminal.rows, terminal.cols]")
+        return rows, cols
+
+    def type(self, text: str) -> None:
+        """Key by key; a line end is Enter."""
+        self.page.keyboard.type(text)
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def paste(self, text: str) -> None:
+        """As from another program, with the browser's own key for it."""
+        self.page.evaluate("text => navigator.clipboard.writeText(text)", text)
+        self.press("Control+Shift+V")
+
+    def until(self, look: Callable[[], T | None]) -> T:
+        """The first result of `look` that is true. The page's policy forbids the eval of wait_for_function."""
+        deadline = time.monotonic() + DEADLINE_S
+        while not (result := look()):
+            assert time.monotonic() < deadline, f"it never came; the terminal shows:\n{self._shown()}"
+            self.page.wait_for_timeout(POLL_MS)
+        return result
+
+    def until_shows(self, pattern: str) -> re.Match[str]:
+        """The match of a regular expression in the terminal's text; ^ and $ are those of a row."""
+        return self.until(lambda: re.search(pattern, self.text(), re.MULTILINE))
+
+    def _shown(self) -> str:
+        return self.text() if self.at("terminal").count() else self.page.locator("body").inner_text()
