@@ -271,11 +271,12 @@ def _own_address() -> str:
 
 def _account() -> tuple[str, str]:
     """(name, home folder) of the user that everything runs as."""
+    home = os.path.expanduser("~")  # $HOME first, as the shells will have it
     try:
-        account = pwd.getpwuid(os.getuid())
+        name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # a container may run a user without an account
-        return str(os.getuid()), "/"
-    return account.pw_name, account.pw_dir if os.path.isdir(account.pw_dir) else "/"
+        name = str(os.getuid())
+    return name, home if os.path.isabs(home) and os.path.isdir(home) else "/"
 
 
 def _remove_server_file(path: Path) -> None:

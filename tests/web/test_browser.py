@@ -428,11 +428,12 @@ def test_an_unknown_session_says_so_and_leads_back(visitor: Visitor) -> None:
     expect(visitor.at("empty")).to_be_visible()
 
 
-def test_an_unknown_address_is_a_404(visitor: Visitor) -> None:
+def test_an_unknown_address_is_a_404_with_a_page(visitor: Visitor) -> None:
     visitor.allow_complaint("404")
     answer = visitor.page.goto(visitor.server.url + "/nowhere")
     assert answer is not None
     assert answer.status == 404
+    expect(visitor.page.get_by_role("heading")).to_have_text("There is nothing here")
 
 
 # Other devices

@@ -18,9 +18,7 @@ class HealthHandler(BaseHandler):
     def get(self) -> None:
         context = self.context
         self.answer(
-            shapes.Health(
-                version=__version__, uptime=context.uptime_s, sessions=len(context.registry), pid=os.getpid()
-            )
+            shapes.Health(version=__version__, uptime=context.uptime_s, sessions=len(context.registry), pid=os.getpid())
         )
 
 

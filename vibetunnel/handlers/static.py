@@ -135,4 +135,11 @@ class FileHandler(StaticHandler):
     """Everything else in the client's folder."""
 
     async def get(self, name: str) -> None:
+        if (
+            self.files.get(name) is None
+            and self.files.get(INDEX)
+            and "text/html" in self.request.headers.get("Accept", "")
+        ):
+            self.set_status(HTTPStatus.NOT_FOUND)
+            name = INDEX  # its page for addresses that lead nowhere
         await self.send(name)
