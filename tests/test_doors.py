@@ -62,9 +62,7 @@ def test_every_route_on_the_router_is_declared(server: Running) -> None:
 
 def test_the_list_of_open_routes_is_the_reviewed_one() -> None:
     declared = {
-        (method, route.path)
-        for route, method in OPERATIONS
-        if route.operations[method].permission is Permission.OPEN
+        (method, route.path) for route, method in OPERATIONS if route.operations[method].permission is Permission.OPEN
     }
     assert declared == OPEN
 

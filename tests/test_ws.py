@@ -188,7 +188,7 @@ async def test_text_is_input_unless_it_is_an_object_of_ours(server: Running) -> 
     for text in ("plain\n", json.dumps({"type": "input", "data": "ünwrapped\n"}), '{"other":1}\n', "5\n"):
         await socket.send(text)
     output = await socket.until(b"5\r\n")
-    assert output.endswith("plain\r\nünwrapped\r\n{\"other\":1}\r\n5\r\n".encode())
+    assert output.endswith('plain\r\nünwrapped\r\n{"other":1}\r\n5\r\n'.encode())
 
 
 async def test_a_resize_object_sets_the_size(server: Running) -> None:
