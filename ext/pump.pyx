@@ -105,6 +105,7 @@ cdef enum:
     BATCH = 65536  # bytes read from one PTY in one turn, and the largest frame
     CONTROL_LIMIT = 65536  # bytes of small messages queued for a client that does not read, before it is dropped
     QUEUE_LIMIT = 16777216  # bytes of input queued for a PTY by write(), before it refuses
+    OFFSET_DIGITS = 20  # of a 64-bit offset in a response
     WRITE_MAX = 65536  # bytes of input offered to a PTY in one turn
     ACCEPTED_STEP = 16384  # bytes of input after which `accepted` is told without waiting for output
     FRAMED_RAW = 0  # index into terminal_t.framed, by what a client speaks
@@ -207,6 +208,7 @@ cdef struct client_t:
     int64_t bytes_sent
     int64_t lag  # for Python to read
     uint64_t since
+    size_t offset_at  # where in the response the first offset goes, or 0
     bint has_since
     bint has_id
     uint8_t[16] client_id
@@ -531,18 +533,22 @@ cdef void put_ending(client_t* c) noexcept nogil:
     """All output is sent and the session is over: say so, and close."""
     cdef terminal_t* t = c.terminal
     cdef uint8_t[8] head
-    cdef char[32] text
+    cdef uint8_t[320] text  # cut to what a close frame takes by put_close
     cdef size_t n
     if c.v1:
         n = wire.write_exit_header(head, t.exit_code, <uint8_t>t.exit_signal)
         put_frame(c, rfc.OP_BINARY, head, n, t.reason, t.reason_n)
     memcpy(text, b"exited ", 7)
     n = 7 + write_decimal(text + 7, t.exit_code)
-    put_close(c, rfc.CLOSE_NORMAL, <uint8_t*>text, n)
+    if t.reason_n:
+        memcpy(text + n, b": ", 2)
+        memcpy(text + n + 2, t.reason, t.reason_n)
+        n += 2 + t.reason_n
+    put_close(c, rfc.CLOSE_NORMAL, text, n)
 
 
-cdef size_t write_decimal(char* out, int value) noexcept nogil:
-    cdef char[12] digits
+cdef size_t write_decimal(uint8_t* out, int value) noexcept nogil:
+    cdef uint8_t[12] digits
     cdef size_t n = 0, sign = 0
     cdef unsigned rest = <unsigned>(-value if value < 0 else value)
     cdef size_t i
@@ -550,7 +556,7 @@ cdef size_t write_decimal(char* out, int value) noexcept nogil:
         out[0] = b"-"
         sign = 1
     while True:
-        digits[n] = <char>(48 + rest % 10)
+        digits[n] = <uint8_t>(48 + rest % 10)
         n += 1
         rest //= 10
         if rest == 0:
@@ -558,6 +564,14 @@ cdef size_t write_decimal(char* out, int value) noexcept nogil:
     for i in range(n):
         out[sign + i] = digits[n - 1 - i]
     return sign + n
+
+
+cdef void write_fixed(uint8_t* out, uint64_t value) noexcept nogil:
+    """An offset in OFFSET_DIGITS decimal digits, zeros in front."""
+    cdef int i
+    for i in range(OFFSET_DIGITS):
+        out[OFFSET_DIGITS - 1 - i] = <uint8_t>(48 + value % 10)
+        value //= 10
 
 
 cdef bint put_accepted(client_t* c, uint64_t step) noexcept nogil:
@@ -736,6 +750,8 @@ cdef void attach(terminal_t* t, client_t* c) noexcept nogil:
     if c.has_since and oldest <= c.since <= t.ring.head:
         start = c.since
     c.cursor = c.frame_end = c.acked = start
+    if c.offset_at:
+        write_fixed(c.control + c.offset_at, start)
     c.slot = -1
     if c.has_id and c.writable:
         other = t.clients
@@ -2040,7 +2056,7 @@ cdef class Terminal:
 
     def attach(
         self, int socket_fd, bytes response not None, *, bytes received=b"", bint v1=False, bint writable=True,
-        since=None, int rows=0, int cols=0, bytes client_id=b"",
+        since=None, int rows=0, int cols=0, bytes client_id=b"", Py_ssize_t offset_at=0,
     ):
         cdef client_t* c = NULL
         cdef terminal_t* t
@@ -2053,6 +2069,8 @@ cdef class Terminal:
                 raise ValueError(f"client_id: expected 16 bytes or none, got {len(client_id)}")
             if len(response) > CONTROL_LIMIT // 2:
                 raise ValueError(f"response: expected at most {CONTROL_LIMIT // 2} bytes, got {len(response)}")
+            if offset_at and not 0 < offset_at <= len(response) - OFFSET_DIGITS:
+                raise ValueError(f"offset_at: expected {OFFSET_DIGITS} bytes of the response there, got {offset_at}")
             if since is not None and not 0 <= since < 2**64:
                 raise ValueError(f"since: expected 0..2^64-1, got {since}")
             if set_nonblocking(socket_fd) < 0:
@@ -2075,6 +2093,7 @@ cdef class Terminal:
             c.cols = <uint16_t>cols
             c.has_since = since is not None
             c.since = since or 0
+            c.offset_at = offset_at
             c.has_id = len(client_id) == 16
             if c.has_id:
                 memcpy(c.client_id, PyBytes_AS_STRING(client_id), 16)

@@ -90,6 +90,18 @@ def test_the_upgrade_answer_comes_before_any_frame(bench: Bench) -> None:
     peer.until(b"ready\r\n")
 
 
+def test_the_upgrade_answer_can_say_at_which_offset_the_output_starts(bench: Bench) -> None:
+    terminal, _ = bench.sh("seq 100000; exec cat")
+    wait_for(lambda: terminal.read()[2].endswith(b"100000\r\n"))
+    head = b"X-Offset: "
+    for since in (terminal.head - 5, 3):
+        peer = bench.peer(terminal, response=head + b"0" * 20 + b"\r\n\r\n", offset_at=len(head), since=since)
+        expected = since if since > 3 else terminal.oldest
+        assert peer.socket.recv(34, socket.MSG_WAITALL) == b"X-Offset: %020d\r\n\r\n" % expected
+    with pytest.raises(ValueError, match="offset_at: expected 20 bytes"):
+        PumpPeer(terminal, response=b"short", offset_at=2)
+
+
 def test_what_is_typed_reaches_the_program_and_comes_back(bench: Bench) -> None:
     terminal, _ = bench.run("cat")
     peer = bench.peer(terminal)

@@ -103,6 +103,7 @@ class Terminal:
         rows: int = 0,
         cols: int = 0,
         client_id: bytes = b"",
+        offset_at: int = 0,
     ) -> Client:
         """Hand over a connected stream socket; it is the pump's from here, also on an error.
 
@@ -111,6 +112,7 @@ class Terminal:
         since      offset to continue from; None: the oldest byte kept
         rows, cols the client's viewport; 0: unknown
         client_id  16 bytes that name the client's input stream, or none
+        offset_at  where 20 bytes of the response stand for the offset of the first output byte; 0: nowhere
         """
     def write(self, data: bytes) -> None:
         """Queue input behind what is queued. Raises BlockingIOError above 16 MiB queued."""
