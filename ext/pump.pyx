@@ -23,7 +23,7 @@ from vibetunnel._ext cimport objects
 from vibetunnel._ext cimport rfc6455 as rfc
 from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport v1 as wire
-from vibetunnel._ext.ring cimport Ring, load_acquire, load_relaxed, store_relaxed
+from vibetunnel._ext.ring cimport Ring, acquire_fence, load_acquire, load_relaxed, store_relaxed
 
 cdef extern from "<sched.h>" nogil:
     int sched_yield()
@@ -94,6 +94,8 @@ cdef extern from *:
     int set_nonblocking(int) nogil
     ssize_t sendmsg(int, const msghdr*, int) nogil
     ssize_t recv(int, void*, size_t, int) nogil
+    int SHUT_WR
+    int shutdown(int, int) nogil
     ssize_t read(int, void*, size_t) nogil
     ssize_t write(int, const void*, size_t) nogil
     int close(int) nogil
@@ -106,6 +108,7 @@ cdef enum:
     CONTROL_LIMIT = 65536  # bytes of small messages queued for a client that does not read, before it is dropped
     QUEUE_LIMIT = 16777216  # bytes of input queued for a PTY by write(), before it refuses
     OFFSET_DIGITS = 20  # of a 64-bit offset in a response
+    TYPED_MAX = 2 * SCRATCH  # bytes of input that one client's turn can bring: a kept message and a read
     WRITE_MAX = 65536  # bytes of input offered to a PTY in one turn
     ACCEPTED_STEP = 16384  # bytes of input after which `accepted` is told without waiting for output
     FRAMED_RAW = 0  # index into terminal_t.framed, by what a client speaks
@@ -113,7 +116,7 @@ cdef enum:
 
     MOVE_WINDOW = 50000000  # ns; a terminal's use of its lane is judged over this time
     MOVE_BUSY = 4000000  # ns of lane time within the window: a flood, which goes to a bulk lane
-    MOVE_BYTES = 32768  # bytes printed within the window; less, and the time went into something else
+    MOVE_BYTES = 32768  # bytes printed and received within the window; less, and the time went into something else
     MOVE_QUIET = 500000000  # ns with less than MOVE_CALM of use, after which it comes back
     MOVE_CALM = 1000000  # ns
     EVENT_GAP = 50000000  # ns between two reports of bells and titles of one terminal
@@ -185,7 +188,12 @@ cdef struct client_t:
     bint blocking  # one of those that a paused PTY waits for
     bint closing  # a close frame is queued: no more output
     bint answered  # the peer's close frame has come
+    bint shut  # our close frame has gone, and nothing follows it
     bint told_read_only
+    bint flush_due  # at the end of the turn
+    bint size_due  # v1: to be told the size
+    bint title_due  # v1: to be told the title
+    bint viewport_due  # has asked for a size that it may set
     rfc.Decoder decoder
     uint64_t cursor  # offset of the next output byte to frame or, in a frame, to send
     uint64_t frame_end  # offset behind the frame under way; == cursor: none
@@ -263,7 +271,9 @@ cdef struct terminal_t:
     uint64_t[32] slot_next  # per input stream: offset of the next byte, queued ones counted
     bint hung_up
     bint told_hang_up
-    bint retitled  # since the clients were told
+    bint orphaned  # the owner of the size has left
+    bint due  # in lane.due
+    terminal_t* due_next
     bint finished
     bint ended
     bint closing
@@ -279,7 +289,8 @@ cdef struct terminal_t:
     int64_t max_lag
     int64_t used_ns  # of its lane's time, in the current window
     int64_t window_ns  # when that began
-    uint64_t window_head  # and at which offset
+    uint64_t traffic  # bytes printed and bytes received from clients
+    uint64_t window_traffic  # when the window began
     int64_t calm_ns  # since when it has been calm
     int move_to  # a lane's index, or -1
     int64_t lane_index
@@ -311,6 +322,10 @@ cdef struct lane_t:
     int64_t now
     int64_t sweep_ns
     bint late  # some terminal holds back events
+    int64_t late_ns  # until when
+    terminal_t* due  # terminals to be settled at the end of the turn
+    uint8_t* typed  # input of the client whose turn it is
+    size_t typed_n
     bint moves  # some terminal belongs elsewhere
     bint closures  # some closed terminal may be without clients now
     bint stopping
@@ -405,21 +420,36 @@ cdef void report(terminal_t* t, unsigned events) noexcept nogil:
         t.reported = True
         t.refs += 1
         t.event_next = core.events
-        if core.events is NULL and core.gone is NULL:
+        if core.events is NULL:
             waker_wake(core.waker)
         core.events = t
     pthread_mutex_unlock(&core.lock)
 
 
 cdef void report_soon(terminal_t* t, unsigned events) noexcept nogil:
-    """Report bells and titles, but a terminal's not more often than EVENT_GAP allows."""
+    """Report bells, titles and sizes, but a terminal's not more often than EVENT_GAP allows."""
     if t.lane.now - t.reported_ns < EVENT_GAP:
         t.late |= events
+        t.lane.late_ns = min(t.lane.late_ns, t.reported_ns + EVENT_GAP) if t.lane.late else t.reported_ns + EVENT_GAP
         t.lane.late = True
     else:
         t.reported_ns = t.lane.now
         report(t, events | t.late)
         t.late = 0
+
+
+cdef void settle_later(terminal_t* t) noexcept nogil:
+    """Have settle() look at this terminal at the end of the turn."""
+    if not t.due:
+        t.due = True
+        t.due_next = t.lane.due
+        t.lane.due = t
+
+
+cdef void flush_later(client_t* c) noexcept nogil:
+    """Send at the end of the turn, once, however much is said in it."""
+    c.flush_due = True
+    settle_later(c.terminal)
 
 
 # ---------------------------------------------------------------- clients: what goes out
@@ -444,6 +474,8 @@ cdef bint put_frame(
     """Queue a whole frame, its payload given in two parts. False: give the client up."""
     cdef uint8_t[10] header
     cdef int header_n = rfc.write_header(header, opcode, True, head_n + n)
+    if c.control_n + header_n + head_n + n > CONTROL_LIMIT:
+        return False  # before the first byte: half a frame would spoil the stream
     return (
         control_put(c, header, header_n)
         and (head_n == 0 or control_put(c, head, head_n))
@@ -463,11 +495,15 @@ cdef void put_close(client_t* c, int code, const uint8_t* reason, size_t n) noex
     else:
         put_frame(c, rfc.OP_CLOSE, head, 2, reason, n)
     c.closing = True
-    c.close_by_ns = c.terminal.lane.now + LINGER
+    if c.input_blocked:  # its input is of no use any more, its close frame is
+        c.input_blocked = False
+        rewatch(c.terminal.lane, &c.watch, c.watch.want | POLLER_READ)
+    c.close_by_ns = c.terminal.lane.now + (c.terminal.core.timeout_ns if c.terminal.ended else LINGER)
     if c.code == 0:
         c.code = code
         c.reason_n = n
-        memcpy(c.reason, reason, n)
+        if n:
+            memcpy(c.reason, reason, n)
     progress(c)
 
 
@@ -494,14 +530,37 @@ cdef bint put_size(client_t* c) noexcept nogil:
     return put_frame(c, rfc.OP_BINARY, message, n, NULL, 0)
 
 
+cdef bint put_notices(client_t* c) noexcept nogil:
+    """Queue what this client is to be told of size, title and input. False: give the client up."""
+    cdef uint8_t[1] kind
+    cdef rings.Header* header = c.terminal.ring.header
+    if not c.greeted or c.closing:
+        return True
+    if c.size_due:
+        if not put_size(c):
+            return False
+        c.size_due = False
+    if c.title_due:
+        kind[0] = wire.V1_TITLE
+        if not put_frame(c, rfc.OP_BINARY, kind, 1, header.title, header.title_n):
+            return False
+        c.title_due = False
+    return True
+
+
+cdef inline uint64_t client_acked(client_t* c) noexcept nogil:
+    """Where its drawing counts from. While its input is not read, nor its acks: what is sent counts as drawn."""
+    return c.acked if c.v1 and not c.input_blocked else c.cursor
+
+
 cdef inline uint64_t client_limit(client_t* c) noexcept nogil:
     """The offset up to which output may be sent now."""
     cdef uint64_t head = c.terminal.ring.head
-    return min(head, c.acked + c.terminal.high) if c.v1 else head
+    return min(head, client_acked(c) + c.terminal.high) if c.v1 else head
 
 
 cdef inline uint64_t client_lag(client_t* c) noexcept nogil:
-    return c.terminal.ring.head - (c.acked if c.v1 else c.cursor)
+    return c.terminal.ring.head - client_acked(c)
 
 
 cdef void frame_start(client_t* c) noexcept nogil:
@@ -513,7 +572,7 @@ cdef void frame_start(client_t* c) noexcept nogil:
     cdef size_t head_n = 0
     if c.closing or end <= c.cursor:
         return
-    end = min(end, c.cursor + BATCH)
+    end = min(end, c.cursor + BATCH - (wire.OUTPUT_HEADER if c.v1 else 0))
     if framed.start != c.cursor or framed.end != end:
         framed.start = c.cursor
         framed.end = end
@@ -604,6 +663,9 @@ cdef void flush(client_t* c) noexcept nogil:
         whole = 0
         control_first = False
         if c.cursor == c.frame_end and c.header_sent == c.header_n:  # between two frames
+            if not put_notices(c):
+                drop(c)
+                return
             if t.ended and not c.closing and c.cursor == t.ring.head:
                 put_ending(c)
             elif (c.control_n or client_limit(c) > c.cursor) and not put_accepted(c, 1):
@@ -663,12 +725,20 @@ cdef void flush(client_t* c) noexcept nogil:
         c.header_sent += <uint8_t>run
         c.cursor += step - run
         if <size_t>n < whole:
+            if c.control_n and c.header_n and c.header_sent == 0:  # a frame behind them has not begun: it will anew
+                c.frame_end = c.cursor
+                c.header_n = 0
+                t.lane.statistics.frames_out -= 1
             rewatch(t.lane, &c.watch, (c.watch.want & POLLER_READ) | POLLER_WRITE)
             progress(c)
             return
     if c.closing and c.answered:
         drop(c)  # both close frames are through (RFC 6455 §7.1.1)
         return
+    if c.closing and not c.shut:
+        # No close(2) yet: an ack that met a closed socket would have the kernel throw away what is still on its way.
+        c.shut = True
+        shutdown(c.watch.fd, SHUT_WR)
     want = c.watch.want & POLLER_READ
     if client_limit(c) > c.cursor and not c.closing:
         want |= POLLER_WRITE  # there is more: in the next turn
@@ -716,14 +786,16 @@ cdef void drop(client_t* c) noexcept nogil:
     client_unlink(c)
     progress(c)
     if t.owner == c:
-        inherit_size(t)
+        t.owner = NULL
+        t.orphaned = True
+        settle_later(t)
     if c.code == 0:
         c.code = rfc.CLOSE_ABNORMAL
     pthread_mutex_lock(&core.lock)
     c.gone = True
     c.refs += 1
     c.gone_next = core.gone
-    if core.events is NULL and core.gone is NULL:
+    if core.gone is NULL:
         waker_wake(core.waker)
     core.gone = c
     pthread_mutex_unlock(&core.lock)
@@ -785,14 +857,14 @@ cdef void attach(terminal_t* t, client_t* c) noexcept nogil:
         )
         put_frame(c, rfc.OP_BINARY, message, used, NULL, 0)
         c.greeted = True
-        if t.ring.header.title_n:
-            message[0] = wire.V1_TITLE
-            put_frame(c, rfc.OP_BINARY, message, 1, t.ring.header.title, t.ring.header.title_n)
-    if t.closing:
-        put_close(c, rfc.CLOSE_NORMAL if t.finished else rfc.CLOSE_AWAY, NULL, 0)
+        c.title_due = t.ring.header.title_n > 0
+    if t.closing and not t.finished:
+        put_close(c, rfc.CLOSE_AWAY, NULL, 0)
     flush(c)
-    if c.received is not NULL and c.watch.fd >= 0:
+    if c.received.n and c.watch.fd >= 0:
         receive(c, c.received.data, c.received.n)
+    free(c.received)
+    c.received = NULL
     pace(t)
 
 
@@ -803,46 +875,56 @@ cdef void own_size(terminal_t* t, client_t* c) noexcept nogil:
     if c.rows and (c.rows != t.rows or c.cols != t.cols):
         resize(t, c.rows, c.cols)
     elif before != c:
-        if before is not NULL and before.greeted and not before.closing:
-            put_size(before)
-            flush(before)
-        if c.greeted and not c.closing:
-            put_size(c)
-            flush(c)
+        if before is not NULL:
+            before.size_due = True
+            flush_later(before)
+        if c.greeted:
+            c.size_due = True
+            flush_later(c)
 
 
 cdef void inherit_size(terminal_t* t) noexcept nogil:
     """The owner has left: the client that was active last, of those that may type, takes over."""
     cdef client_t* c = t.clients
     cdef client_t* best = NULL
-    t.owner = NULL
     while c is not NULL:
         if c.writable and c.rows and not c.closing and (best is NULL or c.active_ns > best.active_ns):
             best = c
         c = c.next
     if best is not NULL:
-        t.owner = best
-        if best.rows != t.rows or best.cols != t.cols:
-            resize(t, best.rows, best.cols)
-        elif best.greeted:
-            put_size(best)
-            flush(best)
+        own_size(t, best)
 
 
 cdef void resize(terminal_t* t, int rows, int cols) noexcept nogil:
-    """Set the PTY's size and tell every client."""
+    """Set the PTY's size; every client is told at the end of the turn."""
     cdef client_t* c = t.clients
-    cdef client_t* following
     store_relaxed(&t.rows, rows)
     store_relaxed(&t.cols, cols)
     if t.pty.fd >= 0:
         set_size(t.pty.fd, <unsigned short>rows, <unsigned short>cols)
-    report(t, DID_RESIZE)
+    report_soon(t, DID_RESIZE)
+    while c is not NULL:
+        if c.greeted:
+            c.size_due = True
+            flush_later(c)
+        c = c.next
+
+
+cdef void settle(terminal_t* t) noexcept nogil:
+    """The end of a turn: who owns the size now, and what clients are still to be told."""
+    cdef client_t* c
+    cdef client_t* following
+    if t.orphaned:
+        t.orphaned = False
+        if t.owner is NULL:
+            inherit_size(t)
+    c = t.clients
     while c is not NULL:
         following = c.next
-        if c.greeted and not c.closing:
-            put_size(c)
-            flush(c)
+        if c.flush_due:
+            c.flush_due = False
+            if c.watch.want & POLLER_WRITE == 0:  # else it waits for room already
+                flush(c)
         c = following
 
 
@@ -932,6 +1014,7 @@ cdef void set_text(terminal_t* t, unsigned found) noexcept nogil:
     cdef size_t n = 0
     cdef size_t i = 0
     cdef size_t most = rings.TITLE_MAX if found == marks.MARK_TITLE else rings.FOLDER_MAX
+    cdef client_t* c = t.clients
     if found == marks.MARK_FOLDER and t.scanner.n > most:
         return
     for i in range(t.scanner.n):
@@ -948,19 +1031,10 @@ cdef void set_text(terminal_t* t, unsigned found) noexcept nogil:
         header.folder_n = <uint16_t>n
     pthread_mutex_unlock(&t.core.lock)
     report_soon(t, DID_TITLE if found == marks.MARK_TITLE else DID_FOLDER)
-    t.retitled = t.retitled or found == marks.MARK_TITLE
-
-
-cdef void put_title(terminal_t* t) noexcept nogil:
-    """Tell every client the title, once for all changes of a batch."""
-    cdef uint8_t[1] kind
-    cdef client_t* c = t.clients
-    t.retitled = False
-    kind[0] = wire.V1_TITLE
-    while c is not NULL:
-        if c.greeted and not c.closing and c.control_n < CONTROL_LIMIT // 2:
-            put_frame(c, rfc.OP_BINARY, kind, 1, t.ring.header.title, t.ring.header.title_n)
-        c = c.next
+    if found == marks.MARK_TITLE:
+        while c is not NULL:
+            c.title_due = c.v1
+            c = c.next
 
 
 cdef void read_pty(terminal_t* t) noexcept nogil:
@@ -988,9 +1062,11 @@ cdef void read_pty(terminal_t* t) noexcept nogil:
         look(t, r.data + start, <size_t>n)
         rings.ring_commit(r, <uint64_t>n)
         got += <uint64_t>n
+        t.told_hang_up = False
         if n < 1024 and not t.finished:
             break  # what a person's program prints comes in one short read: do not ask a second time
     if got:
+        t.traffic += got
         store_relaxed(&t.last_output_ns, clock_ns(CLOCK_REALTIME))
     if over:
         if t.finished:
@@ -1003,8 +1079,6 @@ cdef void read_pty(terminal_t* t) noexcept nogil:
             report(t, DID_HANG_UP)
     if got == 0:
         return
-    if t.retitled:
-        put_title(t)
     c = first = t.clients
     while c is not NULL:
         following = c.next
@@ -1092,8 +1166,10 @@ cdef void deliver(terminal_t* t, chunk_t* chunk, const uint8_t* data, size_t n, 
         return
     if chunk is NULL:
         chunk = chunk_new(data + done, n - done, slot, born)
-        if chunk is NULL:
-            return  # out of memory: the client's offset tells it that this was not taken
+        if chunk is NULL:  # out of memory: what was not taken is expected again
+            if slot >= 0:
+                t.slot_next[slot] -= n - done
+            return
     else:
         chunk.sent = done
     if t.input_last is not NULL:
@@ -1108,13 +1184,14 @@ cdef void deliver(terminal_t* t, chunk_t* chunk, const uint8_t* data, size_t n, 
 cdef void write_queued(terminal_t* t) noexcept nogil:
     """The PTY has room: one turn's worth of what waits."""
     cdef chunk_t* chunk
-    cdef size_t done, asked
+    cdef size_t done
+    cdef size_t whole = 0
     cdef client_t* c
     cdef client_t* following
-    while t.input_first is not NULL:
+    while t.input_first is not NULL and whole < WRITE_MAX:
         chunk = t.input_first
-        asked = min(chunk.n - chunk.sent, <size_t>WRITE_MAX)
-        done = <size_t>write_pty(t, chunk.data + chunk.sent, asked)
+        done = <size_t>write_pty(t, chunk.data + chunk.sent, chunk.n - chunk.sent)
+        whole += done
         credit(t, chunk.slot, chunk.born, done)
         chunk.sent += done
         store_relaxed(&t.input_queued, t.input_queued - <int64_t>done)
@@ -1140,26 +1217,44 @@ cdef void write_queued(terminal_t* t) noexcept nogil:
 
 
 cdef void client_input(client_t* c, const uint8_t* data, size_t n) noexcept nogil:
+    """Take input; it is written once for all that came in one turn (send_typed)."""
     cdef terminal_t* t = c.terminal
+    cdef lane_t* lane = t.lane
     if not c.writable:
         if c.v1 and not c.told_read_only:
             c.told_read_only = True
             put_error(c, wire.ERROR_READ_ONLY, b"read-only: this client may not type")
-            flush(c)
+            flush_later(c)
         return
-    c.active_ns = t.lane.now
+    c.active_ns = lane.now
     if t.clients != c and c.attached:
         client_unlink(c)
         client_link(c)  # to the front: its echo goes out first
     if t.owner != c and c.rows:
         own_size(t, c)
-    deliver(t, NULL, data, n, c.slot)
-    if t.input_queued > <int64_t>t.core.input_watermark and not c.input_blocked and c.watch.fd >= 0:
+    if lane.typed_n + n > TYPED_MAX:
+        send_typed(c)
+    memcpy(lane.typed + lane.typed_n, data, n)
+    lane.typed_n += n
+
+
+cdef void send_typed(client_t* c) noexcept nogil:
+    """Give the PTY what this client has typed in this turn."""
+    cdef terminal_t* t = c.terminal
+    cdef size_t n = t.lane.typed_n
+    if n == 0:
+        return
+    t.lane.typed_n = 0
+    deliver(t, NULL, t.lane.typed, n, c.slot)
+    if t.input_queued > <int64_t>t.core.input_watermark and not c.input_blocked and not c.closing and c.watch.fd >= 0:
         c.input_blocked = True
         rewatch(t.lane, &c.watch, c.watch.want & POLLER_WRITE)
+        progress(c)
+        flush_later(c)
 
 
 cdef void client_viewport(client_t* c, int rows, int cols) noexcept nogil:
+    """Note a client's viewport; the last one of a turn is applied (receive)."""
     cdef terminal_t* t = c.terminal
     if not c.writable:
         client_input(c, NULL, 0)
@@ -1167,14 +1262,26 @@ cdef void client_viewport(client_t* c, int rows, int cols) noexcept nogil:
     c.rows = <uint16_t>rows
     c.cols = <uint16_t>cols
     if t.owner == c or t.owner is NULL or not c.v1:  # a raw client has no viewport of its own: it asks for a size
-        own_size(t, c)
+        c.viewport_due = True
 
 
 cdef void malformed(client_t* c, int error, const char* text) noexcept nogil:
     if c.v1:
         put_error(c, error, text)
     put_text_close(c, rfc.CLOSE_POLICY, text)
-    flush(c)
+    flush_later(c)
+
+
+cdef void put_answer(
+    client_t* c, uint8_t opcode, const uint8_t* head, size_t head_n, const uint8_t* data, size_t n
+) noexcept nogil:
+    """Answer a ping; who sends more of them than it reads answers to is given up."""
+    if c.control_n > CONTROL_LIMIT // 2 and c.watch.want & POLLER_WRITE == 0:
+        flush(c)
+    if c.watch.fd >= 0 and not put_frame(c, opcode, head, head_n, data, n):
+        drop(c)
+        return
+    flush_later(c)
 
 
 cdef void take_request(client_t* c, const uint8_t* message, size_t n) noexcept nogil:
@@ -1212,14 +1319,10 @@ cdef void take_request(client_t* c, const uint8_t* message, size_t n) noexcept n
         elif request.offset > c.acked:
             c.acked = request.offset
             progress(c)
-            if c.watch.want & POLLER_WRITE == 0:
-                flush(c)
+            flush_later(c)
     else:
         kind[0] = wire.V1_PONG
-        if not put_frame(c, rfc.OP_BINARY, kind, 1, request.data, request.n):
-            drop(c)
-        else:
-            flush(c)
+        put_answer(c, rfc.OP_BINARY, kind, 1, request.data, request.n)
 
 
 cdef void take_text(client_t* c, uint8_t* text, size_t n) noexcept nogil:
@@ -1237,7 +1340,17 @@ cdef void take_text(client_t* c, uint8_t* text, size_t n) noexcept nogil:
 
 
 cdef void receive(client_t* c, uint8_t* data, size_t n) noexcept nogil:
-    """Take what a client has sent; unmasks it in place."""
+    """One client's turn: everything that it has sent, then its size and its input, each once."""
+    c.terminal.traffic += n
+    take_messages(c, data, n)
+    if c.viewport_due:
+        c.viewport_due = False
+        own_size(c.terminal, c)
+    send_typed(c)
+
+
+cdef void take_messages(client_t* c, uint8_t* data, size_t n) noexcept nogil:
+    """Decode what a client has sent; unmasks it in place."""
     cdef rfc.Message message
     cdef size_t used = 0
     cdef int result
@@ -1253,7 +1366,7 @@ cdef void receive(client_t* c, uint8_t* data, size_t n) noexcept nogil:
                 put_text_close(c, -result, b"expected UTF-8")
             else:
                 put_text_close(c, -result, b"malformed frame")
-            flush(c)
+            flush_later(c)
             return
         c.terminal.lane.statistics.frames_in += 1
         if message.opcode == rfc.OP_CLOSE:
@@ -1263,18 +1376,16 @@ cdef void receive(client_t* c, uint8_t* data, size_t n) noexcept nogil:
                 c.reason_n = message.n - 2 if message.n >= 2 else 0
                 memcpy(c.reason, message.data + 2, c.reason_n)
             put_close(c, c.code, NULL, 0)
-            flush(c)
+            flush_later(c)
         elif message.opcode == rfc.OP_PING:
-            if not c.closing and not put_frame(c, rfc.OP_PONG, NULL, 0, message.data, message.n):
-                drop(c)
-            else:
-                flush(c)
+            if not c.closing:
+                put_answer(c, rfc.OP_PONG, NULL, 0, message.data, message.n)
         elif message.opcode == rfc.OP_PONG or c.closing:
             pass
         elif message.opcode == rfc.OP_TEXT:
             if c.v1:
                 put_text_close(c, rfc.CLOSE_UNSUPPORTED, b"expected binary messages")
-                flush(c)
+                flush_later(c)
             else:
                 take_text(c, message.data, message.n)
         elif c.v1:
@@ -1336,9 +1447,9 @@ cdef void obey(terminal_t* t, command_t* command) noexcept nogil:
     elif command.order == CLOSE:
         t.closing = True
         c = t.clients
-        while c is not NULL:
+        while c is not NULL and not t.finished:  # of a finished one they get the rest and its exit first
             following = c.next
-            put_close(c, rfc.CLOSE_NORMAL if t.finished else rfc.CLOSE_AWAY, b"session removed", 15)
+            put_close(c, rfc.CLOSE_AWAY, b"session removed", 15)
             flush(c)
             c = following
         t.lane.closures = True
@@ -1373,6 +1484,7 @@ cdef void serve_commands(lane_t* lane) noexcept nogil:
     cdef command_t* following
     cdef client_t* c
     cdef bint arriving
+    cdef unsigned want
     pthread_mutex_lock(&core.lock)
     lane.woken = False
     lane.stopping = core.stopping
@@ -1393,11 +1505,16 @@ cdef void serve_commands(lane_t* lane) noexcept nogil:
             link_terminal(lane, t)
             t.used_ns = 0
             t.window_ns = t.calm_ns = lane.now
-            t.window_head = t.ring.head
+            t.window_traffic = t.traffic
+            if t.late:
+                report_soon(t, 0)
             watch_pty(t)
             c = t.clients
             while c is not NULL:
-                rewatch(lane, &c.watch, (0 if c.input_blocked else POLLER_READ) | POLLER_WRITE)
+                want = 0 if c.input_blocked else POLLER_READ
+                if c.control_n or c.cursor < c.frame_end or client_limit(c) > c.cursor:
+                    want |= POLLER_WRITE
+                rewatch(lane, &c.watch, want)
                 c = c.next
         while command is not NULL:
             following = command.next
@@ -1410,7 +1527,7 @@ cdef void serve_commands(lane_t* lane) noexcept nogil:
 cdef void account(lane_t* lane, terminal_t* t, int64_t used) noexcept nogil:
     """Charge a terminal for lane time, and find out whether it belongs elsewhere."""
     t.used_ns += used
-    if t.used_ns > MOVE_BUSY and t.ring.head - t.window_head > MOVE_BYTES:
+    if t.used_ns > MOVE_BUSY and t.traffic - t.window_traffic > MOVE_BYTES:
         t.calm_ns = lane.now
         if lane.index == 0 and lane.core.lane_count > 1:
             t.move_to = 1
@@ -1421,7 +1538,7 @@ cdef void account(lane_t* lane, terminal_t* t, int64_t used) noexcept nogil:
         t.calm_ns = lane.now
     t.used_ns = 0
     t.window_ns = lane.now
-    t.window_head = t.ring.head
+    t.window_traffic = t.traffic
 
 
 cdef void move(lane_t* lane, terminal_t* t) noexcept nogil:
@@ -1505,6 +1622,8 @@ cdef void sweep(lane_t* lane) noexcept nogil:
                 elif c.control_n and c.watch.want & POLLER_WRITE == 0:
                     flush(c)
             c = following
+        if t.clients is not NULL:
+            pace(t)
         if lane.index > 0:
             account(lane, t, 0)
             if lane.now - t.calm_ns > MOVE_QUIET and not t.closing:
@@ -1514,7 +1633,7 @@ cdef void sweep(lane_t* lane) noexcept nogil:
 
 
 cdef void report_late(lane_t* lane) noexcept nogil:
-    """Report what bells and titles were held back, as far as it is time."""
+    """Report what was held back, as far as it is time."""
     cdef terminal_t* t = lane.terminals
     lane.late = False
     while t is not NULL:
@@ -1529,6 +1648,11 @@ cdef void tidy(lane_t* lane) noexcept nogil:
     cdef terminal_t* t
     cdef terminal_t* following
     cdef client_t* c
+    while lane.due is not NULL:  # settling may drop clients, and so ask for more
+        t = lane.due
+        lane.due = t.due_next
+        t.due = False
+        settle(t)
     while lane.graveyard is not NULL:
         c = lane.graveyard
         lane.graveyard = c.grave_next
@@ -1544,6 +1668,8 @@ cdef void tidy(lane_t* lane) noexcept nogil:
         following = t.next
         if t.closing and t.clients is NULL:
             bury(lane, t, False)
+        elif t.move_to >= 0 and lane.stopping:
+            t.move_to = -1  # stop() must find it here
         elif t.move_to >= 0:
             move(lane, t)
         t = following
@@ -1648,7 +1774,7 @@ cdef void* run_lane(void* arg) noexcept nogil:
         if lane.now >= lane.sweep_ns:
             sweep(lane)
             lane.sweep_ns = lane.now + period
-        if lane.late:
+        if lane.late and lane.now >= lane.late_ns:
             report_late(lane)
         tidy(lane)
         if lane.stopping and stop(lane):
@@ -1708,9 +1834,11 @@ cdef class Pump:
             lane.core = self.core
             lane.index = i
             lane.wake.kind = WAKER
+            lane.wake.fd = -1
             lane.poller = poller_open()
             lane.scratch = <uint8_t*>malloc(SCRATCH)
-            if lane.poller < 0 or lane.scratch is NULL or waker_open(lane.waker) < 0:
+            lane.typed = <uint8_t*>malloc(TYPED_MAX)
+            if lane.poller < 0 or lane.scratch is NULL or lane.typed is NULL or waker_open(lane.waker) < 0:
                 raise OSError(errno, f"a lane cannot start: {os.strerror(errno)}")
             lane.wake.fd = lane.waker[0]
             rewatch(lane, &lane.wake, POLLER_READ)
@@ -1731,6 +1859,7 @@ cdef class Pump:
     cdef void _stop(self, int code, bytes reason, double linger_s):
         """End the threads; everything that they held is let go."""
         cdef int i
+        cdef lane_t* lane
         cdef terminal_t* t
         cdef client_t* c
         if self.closed:
@@ -1760,11 +1889,14 @@ cdef class Pump:
             client_unref(c)
         pthread_mutex_unlock(&self.core.lock)
         for i in range(MAX_LANES):
-            if self.core.lanes[i].wake.fd > 0:
-                waker_close(self.core.lanes[i].waker)
-                close(self.core.lanes[i].poller)
-            free(self.core.lanes[i].scratch)
-            self.core.lanes[i].scratch = NULL
+            lane = &self.core.lanes[i]
+            if lane.core is not NULL:
+                if lane.wake.fd >= 0:
+                    waker_close(lane.waker)
+                if lane.poller >= 0:
+                    close(lane.poller)
+            free(lane.scratch)
+            free(lane.typed)
         waker_close(self.core.waker)
 
     def fileno(self):
@@ -1774,7 +1906,9 @@ cdef class Pump:
 
     def take_events(self):
         cdef client_t* c
+        cdef client_t* c_following
         cdef terminal_t* t
+        cdef terminal_t* t_following
         cdef unsigned did
         cdef uint32_t bells
         cdef uint64_t number
@@ -1789,25 +1923,28 @@ cdef class Pump:
             return events
         waker_clear(self.core.waker)
         # No Python object is made under the lock: the collector could run, and take it again.
-        while True:
+        pthread_mutex_lock(&self.core.lock)
+        t = self.core.events
+        c = self.core.gone
+        self.core.events = NULL
+        self.core.gone = NULL
+        pthread_mutex_unlock(&self.core.lock)
+        while t is not NULL:  # still `reported`, so that the lane leaves event_next alone
             pthread_mutex_lock(&self.core.lock)
-            t = self.core.events
-            if t is NULL:
-                pthread_mutex_unlock(&self.core.lock)
-                break
-            self.core.events = t.event_next
-            t.reported = False
             did = t.events
             bells = t.bells
             t.events = 0
             t.bells = 0
+            t.reported = False
             number = t.id
             title_n = t.ring.header.title_n
             folder_n = t.ring.header.folder_n
             memcpy(title, t.ring.header.title, title_n)
             memcpy(folder, t.ring.header.folder, folder_n)
+            t_following = t.event_next
             terminal_unref(t)
             pthread_mutex_unlock(&self.core.lock)
+            t = t_following
             terminal = self.terminals.get(number)
             if terminal is None:
                 continue
@@ -1823,19 +1960,16 @@ cdef class Pump:
                 events.append(Event("hangup", terminal, None, 0, ""))
             if did & DID_END:
                 events.append(Event("ended", terminal, None, 0, ""))
-        while True:
-            pthread_mutex_lock(&self.core.lock)
-            c = self.core.gone
-            if c is NULL:
-                pthread_mutex_unlock(&self.core.lock)
-                break
-            self.core.gone = c.gone_next
+        while c is not NULL:
             number = c.id
             code = c.code
             reason_n = c.reason_n
             memcpy(reason, c.reason, reason_n)
+            c_following = c.gone_next
+            pthread_mutex_lock(&self.core.lock)
             client_unref(c)
             pthread_mutex_unlock(&self.core.lock)
+            c = c_following
             client = self.clients.pop(number, None)
             if client is not None:
                 events.append(Event("gone", (<Client>client).terminal, client, code, decode(reason, reason_n)))
@@ -2130,20 +2264,24 @@ cdef class Terminal:
 
     def read(self, since=0, limit=-1):
         cdef terminal_t* t = self.live()
-        cdef uint64_t head, start, n
+        cdef uint64_t head, oldest, start, n
         cdef bytes data
         cdef uint64_t capacity = rings.ring_capacity(&t.ring)
-        while True:
-            head = load_acquire(&t.ring.header.head)
-            start = head - capacity if head > capacity else 0
-            start = min(max(start, max(0, since)), head)
-            n = head - start if limit < 0 else min(head - start, <uint64_t>limit)
-            data = PyBytes_FromStringAndSize(NULL, n)
-            rings.ring_copy(&t.ring, start, <uint8_t*>PyBytes_AS_STRING(data), n)
-            # The pump may have written on meanwhile, two margins ahead of the head at the most.
-            head = load_acquire(&t.ring.header.head)
-            if head <= capacity or start >= head - capacity:
-                return start, start + n, data
+        head = load_acquire(&t.ring.header.head)
+        oldest = head - capacity if head > capacity else 0
+        start = min(max(oldest, max(0, since)), head)
+        n = head - start if limit < 0 else min(head - start, <uint64_t>limit)
+        data = PyBytes_FromStringAndSize(NULL, n)
+        rings.ring_copy(&t.ring, start, <uint8_t*>PyBytes_AS_STRING(data), n)
+        # The pump may have written over the beginning meanwhile: what lies behind the new oldest byte was kept.
+        acquire_fence()
+        head = load_acquire(&t.ring.header.head)
+        oldest = head - capacity if head > capacity else 0
+        if start >= oldest:
+            return start, start + n, data
+        if start + n <= oldest:
+            return oldest, oldest, b""
+        return oldest, start + n, data[oldest - start:]
 
     def close(self):
         if self.closed or self.pump.closed:

@@ -19,12 +19,14 @@ cdef extern from *:
     #include <sys/stat.h>
     #define load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
     #define store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+    #define acquire_fence() __atomic_thread_fence(__ATOMIC_ACQUIRE)
     #define load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
     #define store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
     static inline int64_t file_size(int fd) { struct stat s; return fstat(fd, &s) < 0 ? -1 : (int64_t)s.st_size; }
     """
     uint64_t load_acquire(uint64_t*) nogil
     void store_release(uint64_t*, uint64_t) nogil
+    void acquire_fence() nogil
     int64_t load_relaxed(int64_t*) nogil
     void store_relaxed(int64_t*, int64_t) nogil
     int64_t file_size(int) nogil
@@ -127,7 +129,7 @@ cdef inline int ring_open(Ring* r, int fd) noexcept nogil:
     r.header = <Header*>base
     r.data = <uint8_t*>base + HEADER_SIZE
     r.size = size
-    if r.header.size == 0:
+    if r.header.magic[0] == 0:
         r.header.size = size
         ring_mark(r, 0, MARGIN)
         memcpy(r.header.magic, b"VTRING1\0", 8)  # last: without it the next server starts afresh

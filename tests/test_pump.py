@@ -2,9 +2,12 @@
 
 import hashlib
 import os
+import queue
+import select
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
@@ -141,7 +144,7 @@ def test_ten_megabytes_of_output_arrive_unchanged(bench: Bench) -> None:
 def test_a_large_paste_arrives_whole_at_a_program_that_reads_late(bench: Bench) -> None:
     paste = bytes(range(32, 127)) * 12000  # 1.1 MB
     terminal, _ = bench.sh(f"stty raw -echo; echo go; read -r line < /dev/null; head -c {len(paste)} | sha256sum")
-    peer = bench.peer(terminal, v1=True)
+    peer = bench.peer(terminal, v1=True, client_id=ID)
     peer.until(b"go")
 
     def push() -> None:
@@ -186,6 +189,58 @@ def test_rest_input_is_refused_above_its_bound(bench: Bench) -> None:
     wait_for(lambda: terminal.bytes_in + bench.pump.statistics()["input_queued"] == 16_000_000)
     with pytest.raises(BlockingIOError, match="wait for the PTY"):
         terminal.write(b"x" * 1_000_000)
+
+
+def test_a_paste_into_a_program_that_echoes_never_stalls(bench: Bench) -> None:
+    # The client's acks stand behind its own paste, which is not read while the program takes no input.
+    terminal, _ = bench.sh("stty raw -echo; echo go; exec cat", size=32768)
+    peer = bench.peer(terminal, v1=True, client_id=ID)
+    peer.until(b"go\n")
+    paste = bytes(range(256)) * 4000
+    unsent: queue.Queue[bytes] = queue.Queue()
+    for start in range(0, len(paste), 32768):
+        message = protocol.encode(protocol.Input(start, paste[start : start + 32768]))
+        unsent.put(frames.encode(frames.BINARY, message, mask=b"abcd"))
+    peer.answer = lambda opcode, payload: unsent.put(frames.encode(opcode, payload, mask=b"abcd"))  # type: ignore[method-assign]
+
+    def push() -> None:
+        while data := unsent.get():
+            peer.socket.sendall(data)
+
+    sender = threading.Thread(target=push)
+    sender.start()
+    try:
+        peer.until(lambda: len(peer.output) >= len(paste) + 3)
+    finally:
+        unsent.put(b"")
+        sender.join()
+    assert peer.output == b"go\n" + paste
+
+
+def test_pongs_between_output_never_spoil_the_stream_of_a_slow_client(bench: Bench) -> None:
+    terminal, program = bench.sh("stty -opost; seq 60000")
+    peer = bench.peer(terminal, buffer=4096)
+    bench.finish(terminal, program)
+    pings = b"".join(frames.encode(frames.PING, b"%06d" % i, mask=b"abcd") for i in range(2000))
+    sender = threading.Thread(target=peer.socket.sendall, args=(pings,))
+    sender.start()
+    pongs = []
+    while True:
+        while peer.waiting:
+            message = peer.waiting.pop(0)
+            if message.opcode == frames.PONG:
+                pongs.append(message.data)
+            elif message.opcode == frames.BINARY:
+                peer.output += message.data
+            else:
+                assert message.opcode == frames.CLOSE
+        data = peer.socket.recv(1500)
+        if not data:
+            break
+        peer.waiting = peer.decoder.feed(data)
+    sender.join()
+    assert peer.output == b"".join(b"%d\n" % i for i in range(1, 60001))
+    assert pongs == sorted(pongs)
 
 
 # ---------------------------------------------------------------- many clients
@@ -408,6 +463,33 @@ def test_exit_is_told_after_the_last_byte(bench: Bench) -> None:
     assert late.message(protocol.Exit).code == 3
 
 
+def test_a_slow_client_gets_all_that_was_printed_before_the_exit(make: Callable[..., Bench]) -> None:
+    bench = make()
+    terminal, program = bench.sh("stty -opost; seq 20000; exit 7")
+    peer = bench.peer(terminal, v1=True, buffer=4096)
+    bench.finish(terminal, program)
+    bench.reapers[-1].join()
+    events_until(bench.pump, lambda events: any(e.kind == "ended" for e in events))
+    started = time.monotonic()
+    while peer.step():
+        if len(peer.output) < 100_000 and time.monotonic() - started < 3:  # longer than an unanswered close lasts
+            select.select([], [], [], 0.02)
+    assert peer.output == b"".join(b"%d\n" % i for i in range(1, 20001))
+    assert peer.message(protocol.Exit).code == 7
+    assert peer.close_code == 1000
+
+
+def test_a_removed_session_still_says_its_exit_to_whoever_is_attached(bench: Bench) -> None:
+    terminal, program = bench.sh("stty -opost; seq 20000")
+    peer = bench.peer(terminal, v1=True, buffer=4096)
+    bench.finish(terminal, program)
+    bench.reapers[-1].join()
+    terminal.close()
+    peer.until_over()
+    assert peer.output.endswith(b"20000\n")
+    assert (peer.message(protocol.Exit).code, peer.close_code) == (0, 1000)
+
+
 def test_a_session_without_a_process_shows_its_ring(bench: Bench) -> None:
     ring = new_ring()
     terminal, program = bench.run("echo", "kept", ring=os.dup(ring))
@@ -506,6 +588,41 @@ def test_a_client_that_pings_and_never_reads_is_given_up(bench: Bench) -> None:
     assert gone[-1].client is peer.client
 
 
+def test_a_client_that_is_not_read_can_be_closed_at_once(bench: Bench) -> None:
+    terminal, _ = bench.run("sleep", "1000", raw=True)
+    peer = bench.peer(terminal)
+    for _ in range(3):
+        peer.type_in(b"x" * 60000)
+    wait_for(lambda: bench.pump.statistics()["input_queued"] > 65536)
+    peer.client.close(1008, "logged out")
+    peer.until_over()
+    assert peer.close_code == 1008
+    gone = events_until(bench.pump, lambda events: any(e.kind == "gone" for e in events))
+    assert gone[-1].number == 1008
+
+
+def test_every_owner_of_the_size_may_vanish_at_once(bench: Bench) -> None:
+    terminal, _ = bench.run("cat")
+    peers = [bench.peer(terminal, v1=True, rows=20 + i % 2, cols=80) for i in range(300)]
+    last = bench.peer(terminal, v1=True, rows=40, cols=90)
+    wait_for(lambda: terminal.clients == 301)
+    for peer in peers:
+        peer.close()
+    last.until(lambda: (terminal.rows, terminal.cols) == (40, 90))
+    last.until(lambda: protocol.Resize(40, 90, True) in last.seen)
+
+
+def test_a_v1_message_is_at_most_64_kib(bench: Bench) -> None:
+    terminal, program = bench.sh("head -c 1000000 /dev/zero")
+    peer = bench.peer(terminal, v1=True)
+    bench.finish(terminal, program)
+    longest = 0
+    while peer.step():
+        longest = max([longest, *(len(message.data) for message in peer.waiting)])
+    assert len(peer.output) == 1_000_000
+    assert longest <= 65536
+
+
 # ---------------------------------------------------------------- lanes
 
 
@@ -551,6 +668,20 @@ def test_events_name_titles_folders_and_bells(bench: Bench) -> None:
     assert peer.message(protocol.Title).title == "my title"
     late = bench.peer(terminal, v1=True)
     assert late.message(protocol.Title).title == "my title"
+
+
+def test_no_event_is_lost_while_others_are_taken(bench: Bench) -> None:
+    terminal, _ = bench.run("cat")
+    for i in range(300):
+        peer = bench.peer(terminal, rows=20 + i % 5, cols=80)
+        peer.close()
+        events_until(bench.pump, lambda events, peer=peer: any(e.client is peer.client for e in events))
+
+
+def test_a_title_that_was_held_back_is_told_after_a_move(bench: Bench) -> None:
+    terminal, _ = bench.sh(r"printf '\033]0;one\007'; printf '\033]0;two\007'; seq 400000; exec cat")
+    events_until(bench.pump, lambda events: any(e.text == "two" for e in events))
+    assert terminal.title == "two"
 
 
 # ---------------------------------------------------------------- closing

@@ -262,6 +262,13 @@ def test_what_a_killed_server_read_but_did_not_count_is_found(sizes: list[int], 
         os.close(fd)
 
 
+def test_a_ring_whose_server_died_while_making_it_starts_afresh(ring_fd: int) -> None:
+    os.pwrite(ring_fd, RING_SIZE.to_bytes(8, "little"), 8)  # the size is written, the magic is not
+    ring = probes.Ring(ring_fd)
+    ring.put(b"works")
+    assert ring.copy(0, 5) == b"works"
+
+
 @pytest.mark.parametrize("size", [0, 4096, 4096 + 16384, 4096 + 65537])
 def test_a_ring_of_a_bad_size_is_refused(ring_fd: int, size: int) -> None:
     os.ftruncate(ring_fd, size)
