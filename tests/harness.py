@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Awaitable, Callable
+import os
+import resource
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Protocol, TypeVar
 
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
@@ -24,6 +27,19 @@ async def until(condition: Callable[[], Awaitable[T | None]]) -> T:
             if result := await condition():
                 return result
             await asyncio.sleep(0.01)
+
+
+@contextlib.contextmanager
+def no_more(what: int) -> Iterator[None]:
+    """This process gets no more of it: RLIMIT_NOFILE, descriptors; RLIMIT_FSIZE, room in files."""
+    soft, hard = resource.getrlimit(what)
+    free = os.dup(0)  # the first one
+    os.close(free)
+    resource.setrlimit(what, (free if what == resource.RLIMIT_NOFILE else 0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(what, (soft, hard))
 
 
 class Socket:

@@ -1,15 +1,18 @@
 """The command line: what it prints, what it refuses, and its verbs against a real server."""
 
 import contextlib
+import http.server
 import json
 import os
 import pty
 import re
 import select
+import shlex
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -24,6 +27,49 @@ from vibetunnel.settings import Settings
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 DEADLINE_S = 30  # for what takes a moment; reaching it is a failure
+
+
+class Impostor:
+    """What listens on the port of a server.json: it answers what it is told to, and remembers who asked."""
+
+    def __init__(self, answer: Callable[[str, str], object]) -> None:
+        """answer: method and path -> JSON, or bytes as they are"""
+        self.asked: list[tuple[str, str]] = []
+        impostor = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do(self) -> None:
+                impostor.asked.append((self.command, self.path))
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                found = answer(self.command, self.path)
+                body = found if isinstance(found, bytes) else json.dumps(found).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_POST = do_DELETE = do  # noqa: N815 (http.server looks for these names)
+
+            def log_message(self, *_arguments: object) -> None:
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever)
+
+    def __enter__(self) -> "Impostor":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def write_file(self, home: "Home", pid: int) -> None:
+        """The server.json and the secret that a server would have left."""
+        text = json.dumps({"pid": pid, "url": f"http://127.0.0.1:{self._server.server_port}"})
+        paths.write_private(paths.private_dir(home.settings.runtime_dir) / paths.SERVER_FILE, text.encode())
+        paths.write_private(paths.private_dir(home.settings.state_dir) / paths.SECRET, b"0" * 64)
 
 
 class Home:
@@ -51,6 +97,28 @@ class Home:
             timeout=DEADLINE_S,
             check=False,
         )
+
+    def shell(self, line: str) -> subprocess.CompletedProcess[str]:
+        """A line for sh, in which `vibetunnel` is the command line."""
+        text = f'vibetunnel() {{ {shlex.quote(sys.executable)} -m vibetunnel "$@"; }}; {line}'
+        return subprocess.run(
+            ["/bin/sh", "-c", text],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """As if a server were running, as far as its lock says."""
+        held = paths.lock_private(paths.private_dir(self.settings.runtime_dir) / paths.SERVER_LOCK)
+        assert held is not None
+        try:
+            yield
+        finally:
+            os.close(held)
 
     def ok(self, *arguments: str) -> str:
         """What a command prints that must succeed and complain of nothing."""
@@ -138,11 +206,64 @@ def test_a_file_left_by_a_killed_server_is_no_server(home: Home) -> None:
         RunningServer(home.settings)
 
 
-@pytest.mark.parametrize("text", [b"{", b"[]", b'{"pid": "1"}'])
+def test_nothing_is_sent_to_who_listens_where_a_killed_server_did(home: Home) -> None:
+    with Impostor(lambda *_: []) as impostor:
+        impostor.write_file(home, pid=os.getpid())  # a process id that was used again
+        assert "no vibetunnel server is running" in home.refused("ls")
+        assert "no vibetunnel server is running" in home.refused("stop")
+    assert impostor.asked == []
+
+
+def test_a_process_of_another_user_is_not_our_server(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(_pid: int, _signum: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", forbidden)
+    with Impostor(lambda *_: []) as impostor, home.locked():
+        impostor.write_file(home, pid=1)
+        with pytest.raises(NotRunning):
+            RunningServer(home.settings)
+
+
+@pytest.mark.parametrize("answer", [b"<html>", b"", {"sessions": []}, 1])
+def test_an_answer_that_is_not_the_expected_json_is_an_error(home: Home, answer: object) -> None:
+    with Impostor(lambda *_: answer) as impostor, home.locked():
+        impostor.write_file(home, pid=os.getpid())
+        assert "is no vibetunnel: expected JSON for /api/sessions" in home.refused("ls")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"{",
+        b"[]",
+        b'{"pid": "1", "url": "http://127.0.0.1:1"}',
+        b'{"pid": 12345678901234567890, "url": "http://127.0.0.1:1"}',
+        b'{"pid": 0, "url": "http://127.0.0.1:1"}',
+        b'{"pid": 1, "url": "http://127.0.0.1:port"}',
+        b'{"pid": 1, "url": "http://127.0.0.1:99999"}',
+        b'{"pid": 1, "url": "gopher://127.0.0.1:70"}',
+        b'{"pid": 1, "url": 1}',
+    ],
+)
 def test_a_damaged_file_is_named(home: Home, text: bytes) -> None:
     file = paths.private_dir(home.settings.runtime_dir) / paths.SERVER_FILE
     paths.write_private(file, text)
     assert str(file) in home.refused("ls")
+
+
+def test_a_damaged_secret_is_named(home: Home) -> None:
+    with Impostor(lambda *_: []) as impostor, home.locked():
+        impostor.write_file(home, pid=os.getpid())
+        paths.write_private(home.settings.state_dir / paths.SECRET, b"\xff")
+        assert f"{home.settings.state_dir / paths.SECRET} is damaged" in home.refused("ls")
+
+
+def test_a_variable_that_is_no_setting_is_named(home: Home) -> None:
+    home.environment["VIBETUNNEL_SESSION_ID"] = "1"
+    sentence = "vibetunnel: VIBETUNNEL_PROT is no setting and has no effect: `vibetunnel serve --help` lists them"
+    assert home.run("ls", VIBETUNNEL_PROT="1").stderr.splitlines()[0] == sentence
+    assert "no effect" not in home.run("ls").stderr
 
 
 def test_version_needs_no_server(home: Home) -> None:
@@ -338,14 +459,131 @@ def on_a_terminal(home: Home, arguments: list[str], **environment: str) -> str:
 
 
 def test_colours_and_a_qr_code_are_for_terminals(home: Home, server: "subprocess.Popen[str]") -> None:
-    text = on_a_terminal(home, ["link", "--qr"])
+    text = on_a_terminal(home, ["link"])
     assert "\x1b[1m" in text
     assert "▀" in text
     plain = on_a_terminal(home, ["link"], NO_COLOR="1")
     assert "\x1b" not in plain
-    assert "▀" not in plain, "a code for an address that no other device can reach"
+    assert "▀" in plain
     assert "works on this machine only" in plain
-    assert "\x1b" not in home.ok("link", "--qr")
+    assert "▀" not in home.ok("link")
+    forced = home.ok("link", "--qr")
+    assert "▀" in forced
+    assert "\x1b" not in forced
+
+
+def test_a_qr_code_is_not_printed_where_it_is_not_wanted(home: Home, server: "subprocess.Popen[str]") -> None:
+    assert "▀" not in on_a_terminal(home, ["link", "--no-qr"])
+    assert "▀" not in on_a_terminal(home, ["link"], VIBETUNNEL_QR="no")
+    latin = on_a_terminal(home, ["link"], PYTHONIOENCODING="latin-1")
+    assert "works once" in latin
+    assert "?" not in latin
+
+
+def test_the_server_itself_prints_a_qr_code_on_a_terminal_whatever_it_listens_on(home: Home) -> None:
+    leader, follower = pty.openpty()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "vibetunnel", "--port", "0", "--kill-on-exit"],
+        env={**home.environment, "TERM": "xterm-256color"},
+        stdout=follower,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(follower)
+    try:
+        output = b""
+        while b"the sessions end too" not in output:
+            assert select.select([leader], [], [], DEADLINE_S)[0], output
+            output += os.read(leader, 65536)
+        lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in output.decode().splitlines()]
+        drawn = [line for line in lines if set(line) & set("▀▄█")]
+        assert 10 < len(drawn) < 24, "half blocks: two rows of the code in one line"
+        assert max(map(len, drawn)) < 80
+    finally:
+        server.terminate()
+        server.wait(DEADLINE_S)
+        os.close(leader)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_server_works_with_closed_standard_streams(home: Home, closed: str) -> None:
+    done = home.shell(f"exec {shlex.quote(sys.executable)} -m vibetunnel ls {closed}")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    server = subprocess.Popen(
+        ["/bin/sh", "-c", f'exec "$0" -m vibetunnel --port 0 --kill-on-exit {closed}', sys.executable],
+        env=home.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        until(lambda: server.poll() is not None or home.run("ls").returncode == 0)
+        assert server.poll() is None
+        home.new_session(["true"])
+        assert home.shell(f"vibetunnel ls {closed}").returncode == 0
+    finally:
+        server.terminate()
+    assert server.wait(DEADLINE_S) == 0
+
+
+@pytest.mark.parametrize("pair", [os.pipe, pty.openpty], ids=["pipe", "terminal"])
+def test_a_server_goes_on_when_nobody_reads_its_link(home: Home, pair: Callable[[], tuple[int, int]]) -> None:
+    reader, writer = pair()
+    os.close(reader)
+    server = subprocess.Popen(
+        [sys.executable, "-m", "vibetunnel", "--port", "0", "--kill-on-exit"],
+        env=home.environment,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writer)
+    assert server.stderr
+    for line in server.stderr:
+        assert "Error" not in line
+        if "`vibetunnel link` prints another" in line:
+            break
+    else:
+        pytest.fail("the server ended")
+    until(lambda: home.run("ls").returncode == 0)
+    assert home.ok("stop") == "Stopped.\n"
+    assert "Error" not in server.communicate(timeout=DEADLINE_S)[1]
+
+
+def test_a_full_disk_is_one_sentence(home: Home, server: "subprocess.Popen[str]") -> None:
+    done = home.shell(f"ulimit -f 0; vibetunnel ls >{home.folder}/ls.txt")
+    assert (done.returncode, done.stderr) == (1, "vibetunnel: cannot write to standard output: File too large\n")
+    done = home.shell("vibetunnel ls | true")
+    assert done.stderr == ""
+
+
+def test_kill_waits_as_long_as_the_server_does(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    with home.serve("--kill-on-exit", "--kill-grace-s", "2"):
+        home.new_session(["sh", "-c", "trap '' HUP TERM; echo ready; sleep 1000 & wait; wait"], "stubborn")
+        running = RunningServer(home.settings)
+        until(lambda: running.sessions()[0]["offset"] > 0)
+        monkeypatch.setattr("vibetunnel.running.TIMEOUT_S", 1.0)
+        running.request("DELETE", f"/api/sessions/{running.sessions()[0]['id']}")
+        assert running.sessions()[0]["status"] == "exited"
+
+
+def test_stop_kill_ends_all_sessions_at_the_same_time(home: Home) -> None:
+    everyone = threading.Barrier(3, timeout=DEADLINE_S / 3)  # a session's end waits for that of the others
+    process = subprocess.Popen(["sleep", "1000"])
+
+    def answer(method: str, path: str) -> object:
+        if method == "DELETE":
+            everyone.wait()
+        if path == "/api/sessions":
+            return [{"id": str(number), "status": "running"} for number in range(3)]
+        return {"pid": process.pid}
+
+    try:
+        with Impostor(answer) as impostor, home.locked():
+            impostor.write_file(home, process.pid)
+            assert home.ok("stop", "--kill") == "Stopped, and ended 3 sessions.\n"
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_ls_kill_and_rm(home: Home, server: "subprocess.Popen[str]") -> None:
@@ -444,6 +682,14 @@ def test_a_port_in_use_is_one_sentence(home: Home, server: "subprocess.Popen[str
         message = Home(Path(folder)).refused("--port", port)
     assert message.startswith("vibetunnel: ")
     assert port in message
+
+
+def test_a_runtime_folder_has_one_server(home: Home) -> None:
+    with home.locked():
+        message = home.refused("--port", "0", "--kill-on-exit")
+    assert message.startswith(f"vibetunnel: another server holds {home.settings.runtime_dir / paths.SERVER_LOCK}: ")
+    with home.serve("--kill-on-exit"):
+        assert home.ok("ls") == "No sessions.\n"
 
 
 def test_exposing_without_auth_needs_to_be_said_twice(home: Home) -> None:

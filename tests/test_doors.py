@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import resource
+import shutil
+from collections.abc import Callable
 from http.cookies import SimpleCookie
+from pathlib import Path
 
 import pytest
-from harness import Running, Serve, until
+from harness import Running, Serve, no_more, until
 from tornado.httpclient import HTTPClientError, HTTPResponse
+from tornado.httputil import HTTPHeaders
 
 from vibetunnel.handlers.route import Permission, Route
 from vibetunnel.handlers.table import ROUTES
@@ -124,6 +129,32 @@ async def test_a_forwarded_host_or_address_is_not_believed(server: Running) -> N
     assert (await server.fetch("GET", "/api/health", headers=headers)).code == 403
 
 
+@pytest.mark.parametrize("target", ["http://evil.example/x", "*", "http://localhost/api/health"])
+async def test_what_no_route_matches_passes_the_same_doors(server: Running, target: str) -> None:
+    async def ask(host: str, *more: str) -> tuple[int, HTTPHeaders, bytes]:
+        lines = [f"OPTIONS {target} HTTP/1.1", f"Host: {host}", "Connection: close", *more]
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.server.port)
+        writer.write("\r\n".join([*lines, "", ""]).encode())
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+        first, _, headers = head.decode().partition("\r\n")
+        return int(first.split()[1]), HTTPHeaders.parse(headers), body
+
+    bearer = f"Authorization: {server.bearer['Authorization']}"
+    for asked, expected in (
+        (("evil.example", bearer), 403),
+        (("localhost", bearer, "Origin: http://evil.example"), 403),
+        (("localhost",), 401),
+        (("localhost", bearer), 404),
+    ):
+        status, headers, body = await ask(*asked)
+        assert status == expected
+        assert "error" in json.loads(body)
+        assert headers.items() >= HEADERS.items()
+        assert "Server" not in headers
+
+
 async def test_an_allowed_name_opens_the_door_to_its_own_pages(serve: Serve) -> None:
     server = await serve(allow_host=("term.example",), url="https://public.example")
     assert server.announcement.link.startswith("https://public.example/login#")
@@ -201,6 +232,75 @@ async def test_a_link_lets_another_device_in(server: Running) -> None:
     assert (await other.fetch("GET", "/api/sessions")).code == 200
 
 
+async def test_a_link_asked_for_on_this_machine_leads_another_device_here(serve: Serve) -> None:
+    server = await serve(bind="0.0.0.0")
+    link = await server.json("POST", "/api/auth/link")
+    assert link["url"] == f"{server.server.url}/login#{link['code']}"
+    there = {"Host": f"192.0.2.77:{server.server.port}"}  # as the one who asks sees it
+    link = await server.json("POST", "/api/auth/link", headers=there)
+    assert link["url"] == f"http://192.0.2.77:{server.server.port}/login#{link['code']}"
+
+
+async def test_where_nobody_logs_in_a_link_has_no_code(serve: Serve) -> None:
+    server = await serve(no_auth=True)
+    assert await server.json("POST", "/api/auth/link") == {"url": server.url, "code": None}
+
+
+async def test_a_login_needs_no_room_on_the_disk(server: Running, expect_log: Callable[[str], None]) -> None:
+    expect_log("logins are not kept for the next start")
+    browser = Browser(server)
+    with no_more(resource.RLIMIT_FSIZE):
+        assert (await browser.login(server.announcement.code)).code == 200
+    assert (await browser.fetch("GET", "/api/sessions")).code == 200
+
+
+async def test_a_login_makes_a_removed_state_folder_again(server: Running, folder: Path) -> None:
+    shutil.rmtree(folder / "s")
+    assert (await Browser(server).login(server.announcement.code)).code == 200
+    assert (folder / "s").stat().st_mode & 0o777 == 0o700
+    assert (folder / "s" / "logins.json").is_file()
+
+
+async def test_logging_out_is_final_without_room_on_the_disk(serve: Serve, expect_log: Callable[[str], None]) -> None:
+    expect_log("logins are not kept for the next start")
+    first = await serve()
+    browser = Browser(first)
+    await browser.login(first.announcement.code)
+    stolen = browser.cookie
+    socket = await first.attach(await first.session(["cat"]), headers={"Cookie": stolen})
+    with no_more(resource.RLIMIT_FSIZE):
+        response = await browser.fetch("POST", "/api/auth/logout")
+        assert response.code == 200
+        assert 'vibetunnel="";' in response.headers["Set-Cookie"]
+        assert await socket.over() == (1008, "logged out")
+        browser.cookie = stolen
+        assert (await browser.fetch("GET", "/api/sessions")).code == 401
+        await first.close()
+    browser.server = await serve()
+    assert (await browser.fetch("GET", "/api/sessions")).code == 401
+
+
+async def test_a_logout_that_cannot_be_written_down_counts_and_says_so(
+    server: Running, folder: Path, expect_log: Callable[[str], None]
+) -> None:
+    expect_log("logins are not kept for the next start")
+    browser = Browser(server)
+    await browser.login(server.announcement.code)
+    stolen = browser.cookie
+    (folder / "s").rename(folder / "moved")
+    (folder / "s").write_text("in its place")
+    response = await browser.fetch("POST", "/api/auth/logout")
+    assert response.code == 503
+    assert "state folder" in json.loads(response.body)["error"]
+    assert 'vibetunnel="";' in response.headers["Set-Cookie"]
+    browser.cookie = stolen
+    assert (await browser.fetch("GET", "/api/sessions")).code == 401
+    (folder / "s").unlink()
+    (folder / "moved").rename(folder / "s")
+    await server.close()  # writes it at last
+    assert json.loads((folder / "s" / "logins.json").read_bytes())["created"] == {}
+
+
 async def test_a_login_survives_a_restart_and_logging_out_does_too(serve: Serve) -> None:
     first = await serve()
     browser = Browser(first)
@@ -250,6 +350,15 @@ async def test_a_cookie_needs_json_to_change_something(server: Running) -> None:
     response = await browser.fetch("POST", "/api/sessions", {}, Content_Type="application/json; charset=utf-8")
     assert response.code == 201
     assert (await browser.fetch("DELETE", f"/api/sessions/{json.loads(response.body)['id']}")).code == 200
+
+
+async def test_without_logins_a_browser_needs_json_and_a_program_does_not(serve: Serve) -> None:
+    server = await serve(no_auth=True)
+    form = {"Content-Type": "text/plain"}
+    for own in ({"Origin": server.url}, {"Sec-Fetch-Site": "same-origin"}, {"Cookie": "a=b"}):
+        answer = await server.json("POST", "/api/sessions", b"{}", status=415, login=False, headers=form | own)
+        assert answer["error"].startswith("Content-Type: ")
+    await server.json("POST", "/api/sessions", b"{}", status=201, login=False, headers=form)
 
 
 async def test_a_wrong_bearer_is_not_saved_by_a_cookie(server: Running) -> None:

@@ -26,14 +26,22 @@ import pytest
 import uvloop
 
 from vibetunnel.keeper import client as client_module
-from vibetunnel.keeper import processes, spawn
+from vibetunnel.keeper import processes, ring, spawn
 from vibetunnel.keeper.channel import Channel
 from vibetunnel.keeper.client import KeeperClient, Kept, Spawned, SpawnOrder
 from vibetunnel.keeper.environment import session_environment
-from vibetunnel.keeper.errors import KeeperBusy, KeeperFailed, SpawnFailed
+from vibetunnel.keeper.errors import KeeperBusy, KeeperFailed, NoResources, SpawnFailed
 from vibetunnel.keeper.log import LIMIT as LOG_LIMIT
 from vibetunnel.keeper.log import Log
-from vibetunnel.keeper.protocol import FRAME_LIMIT, META_LIMIT, VERSION, Decoder, Message, ProtocolError, encode
+from vibetunnel.keeper.protocol import (
+    FRAME_LIMIT,
+    META_LIMIT,
+    VERSION,
+    Decoder,
+    Message,
+    ProtocolError,
+    encode,
+)
 
 DEADLINE_S = 60  # of one test; nothing waits for it but a failure
 ROOT = Path(__file__).parents[1]
@@ -381,7 +389,7 @@ async def test_path_with_a_slash_counts_from_the_sessions_folder(place):
         ({"env": {"A=B": ""}}, "a name in the environment is empty or holds '=' or NUL, or its value NUL: 'A=B'"),
         ({"rows": 0}, "rows and cols must be 1 to 65535, not 0 and 80"),
         ({"cols": 70000}, "rows and cols must be 1 to 65535, not 24 and 70000"),
-        ({"ring_bytes": 0}, f"ring_bytes must be 1 to {spawn.RING_LIMIT}, not 0"),
+        ({"ring_bytes": 0}, f"ring_bytes must be 1 to {ring.RING_LIMIT}, not 0"),
         ({"session_id": ""}, "a session id is 1 to 128 printable ASCII characters, not ''"),
         ({"argv": ["true", "x" * 200_000]}, "cannot run .*true': Argument list too long"),
     ],
@@ -515,12 +523,12 @@ async def test_ring_is_zeroed_memory_of_the_asked_size(place):
 
 def test_ring_without_memfd_is_a_file_without_a_name(tmp_path, monkeypatch):
     monkeypatch.delattr(os, "memfd_create", raising=False)
-    ring = spawn.make_ring(65536, str(tmp_path))
+    made = ring.make_ring(65536, str(tmp_path))
     try:
-        assert os.fstat(ring).st_size == 4096 + 65536
+        assert os.fstat(made).st_size == 4096 + 65536
         assert list(tmp_path.iterdir()) == []
     finally:
-        os.close(ring)
+        os.close(made)
 
 
 def test_failed_exec_leaves_no_descriptor_and_no_child(tmp_path):
@@ -546,9 +554,34 @@ def test_failed_fork_leaves_no_descriptor(monkeypatch):
     monkeypatch.setattr(os, "forkpty", no_process_left)
     monkeypatch.setattr(os, "fork", no_process_left)
     before = descriptors()
-    with pytest.raises(spawn.CannotStart, match="no new terminal: Resource temporarily unavailable"):
+    with pytest.raises(spawn.NothingLeft, match="no new terminal: Resource temporarily unavailable"):
         start_here("/bin/true")
     assert descriptors() == before
+
+
+def test_exec_without_memory_is_not_blamed_on_the_program(monkeypatch):
+    def no_memory_left(*_):
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    monkeypatch.setattr(os, "execve", no_memory_left)  # in the child, which has it from here
+    before = descriptors()
+    with pytest.raises(spawn.NothingLeft, match="cannot run '/bin/true': Cannot allocate memory"):
+        start_here("/bin/true")
+    assert descriptors() == before
+
+
+@on_uvloop
+async def test_start_without_a_descriptor_left_fails_for_now_and_works_later(place):
+    server = await place.server()
+    server.client.note("a", b"created")
+    await server.adopt()  # so that the keeper has read it
+    limit = resource.prlimit(server.client.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(server.client.pid, resource.RLIMIT_NOFILE, (3, limit[1]))
+    with pytest.raises(NoResources, match="Too many open files"):
+        await server.start("a", "cat")
+    resource.prlimit(server.client.pid, resource.RLIMIT_NOFILE, limit)
+    assert [(one.session_id, one.pid, one.meta) for one in await server.adopt()] == [("a", None, b"created")]
+    await (await server.start("a", "echo", "now")).until(b"now")
 
 
 def start_here(program: str) -> tuple[int, int]:
@@ -681,14 +714,12 @@ async def test_forgotten_session_is_gone(place):
 
 
 @on_uvloop
-async def test_living_session_is_not_forgotten(place):
-    problems = []
-    asyncio.get_running_loop().set_exception_handler(lambda loop, context: problems.append(context["message"]))
+async def test_living_session_is_not_forgotten(place, expect_log):
+    expect_log(r"^the keeper refused: session a still has process \d+: kill it first$")
     server = await place.server()
     await server.start("a", "cat")
     server.client.forget("a")
     assert [one.session_id for one in await server.adopt()] == ["a"]
-    assert problems == [f"the keeper refused: session a still has process {server.pid}: kill it first"]
 
 
 # Ends
@@ -949,6 +980,30 @@ async def test_keeper_that_does_not_answer_is_an_error_in_time(place, monkeypatc
     await terminal.until(b"again")
 
 
+@pytest.mark.parametrize(("program", "started"), [("/bin/cat", True), ("/bin/nope", False)])
+def test_session_that_is_forgotten_while_its_start_is_given_up_is_gone_without_a_word(
+    place, monkeypatch, program, started
+):
+    @on_uvloop
+    async def check():
+        server = await place.server()
+        server.client.note("a", b"created")
+        os.kill(server.client.pid, signal.SIGSTOP)
+        try:
+            monkeypatch.setattr(client_module, "ANSWER_S", 0.05)
+            with pytest.raises(KeeperFailed, match="did not answer spawn"):
+                await server.start("a", program)
+            server.client.forget("a")
+        finally:
+            os.kill(server.client.pid, signal.SIGCONT)
+        while kept := await server.adopt():
+            server.close(*(fd for one in kept for fd in (one.pty_fd, one.ring_fd) if fd >= 0))
+        assert ("session a: process" in place.log()) is started
+        assert server.exits == {}
+
+    check()
+
+
 @on_uvloop
 async def test_cancelled_spawn_leaves_nothing(place):
     server = await place.server()
@@ -1007,6 +1062,83 @@ def ps(column: str, pid: int) -> str:
 
 
 # The process
+
+
+def keeper_that_looks_often(folder: Path, idle_s: float = 30) -> list[str]:
+    """The command of a keeper in the foreground that looks after its folder all the time."""
+    script = (
+        "import sys; from vibetunnel.keeper import __main__, process; process.LOOK_S = 0.02; "
+        "sys.exit(__main__.main(sys.argv[1:]))"
+    )
+    return [sys.executable, "-c", script, "--runtime-dir", str(folder), "--idle-s", str(idle_s)]
+
+
+@on_uvloop
+async def test_keeper_whose_folder_was_removed_is_found_again_with_its_programs(place):
+    place.folder = place.folder / "state" / "run"
+    keeper = await asyncio.create_subprocess_exec(*keeper_that_looks_often(place.folder), cwd=ROOT)
+    await until((place.folder / "keeper.sock").exists)
+    first = await place.server()
+    terminal = await first.start("a", "sh")
+    await first.client.close()
+    shutil.rmtree(place.folder.parent)
+    await until((place.folder / "keeper.sock").exists)
+    for folder in (place.folder, place.folder.parent):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    second = await place.server()
+    assert second.client.pid == keeper.pid
+    (kept,) = await second.adopt()
+    Terminal(kept.pty_fd).write(b"echo $((6 * 7))\n")
+    await terminal.until(b"42\r\n")
+    assert "listens again" in place.log()
+    starter = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "vibetunnel.keeper", "--runtime-dir", str(place.folder),
+        cwd=ROOT, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    assert await starter.wait() == 3  # the lock is there again, too
+    await second.client.stop(kill=True)
+    assert await keeper.wait() == 0
+
+
+@on_uvloop
+async def test_keeper_whose_socket_was_removed_listens_again(place):
+    keeper = await asyncio.create_subprocess_exec(*keeper_that_looks_often(place.folder), cwd=ROOT)
+    await until((place.folder / "keeper.sock").exists)
+    first = await place.server()
+    first.client.note("a", b"created")
+    await first.adopt()
+    (place.folder / "keeper.sock").unlink()
+    await until((place.folder / "keeper.sock").exists)  # with a server, too: the next one may be in a hurry
+    await first.client.close()
+    second = await place.server()
+    assert second.client.pid == keeper.pid
+    await second.client.stop(kill=True)
+    assert await keeper.wait() == 0
+
+
+@on_uvloop
+async def test_keeper_leaves_the_one_that_took_its_folder_alone_and_comes_back_after_it(place):
+    old = await asyncio.create_subprocess_exec(*keeper_that_looks_often(place.folder, idle_s=0), cwd=ROOT)
+    await until((place.folder / "keeper.sock").exists)
+    first = await place.server()
+    first.client.note("a", b"of the old one")
+    await first.adopt()
+    os.kill(old.pid, signal.SIGSTOP)  # so that the new one is there before its next look
+    (place.folder / "keeper.sock").unlink()
+    (place.folder / "keeper.lock").unlink()
+    second = await place.server()
+    os.kill(old.pid, signal.SIGCONT)
+    await first.client.close()
+    assert second.client.pid != old.pid
+    assert await second.adopt() == []
+    assert "listens again" not in place.log()
+    await second.client.stop(kill=True)
+    await until(lambda: "listens again" in place.log())
+    third = await place.server()
+    assert third.client.pid == old.pid
+    assert [one.meta for one in await third.adopt()] == [b"of the old one"]
+    await third.client.stop(kill=True)
+    assert await old.wait() == 0
 
 
 @on_uvloop
@@ -1108,6 +1240,24 @@ async def test_stop_with_kill_ends_everything(place):
     await until(lambda: not alive(server.client.pid))
     assert not (place.folder / "keeper.sock").exists()
     assert not server.lost.is_set()
+
+
+@on_uvloop
+async def test_stop_with_kill_gives_the_grace_that_it_is_told(place):
+    server = await place.server()
+    terminal = await server.start("a", "sh", "-c", "trap '' HUP; trap 'sleep 2; exit 5' TERM; echo ready; read line")
+    await terminal.until(b"ready")
+    await server.client.stop(kill=True, grace_s=0)
+    assert server.exits["a"].signal == signal.SIGKILL
+
+
+@on_uvloop
+async def test_stop_with_a_grace_beyond_the_limit_is_refused_and_kills_nothing(place):
+    server = await place.server()
+    await server.start("a", "cat")
+    with pytest.raises(KeeperFailed, match=r"grace_s must be 0 to 60\.0, not 61"):
+        await server.client.stop(kill=True, grace_s=61)
+    assert alive(server.pid)
 
 
 @on_uvloop

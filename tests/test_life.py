@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from harness import Running, Serve, until
 
 from vibetunnel.errors import StartFailed
+from vibetunnel.keeper import client
+from vibetunnel.keeper.client import KeeperClient, SpawnOrder
 from vibetunnel.sessions import orphans
+from vibetunnel.sessions.model import FORMAT, Order, Record, url_path
 
 ExpectLog = Callable[[str], None]
 
@@ -78,6 +83,135 @@ async def test_kill_on_exit_ends_the_sessions_with_the_server(serve: Serve) -> N
     await server.close()
     with pytest.raises(ProcessLookupError):
         os.kill(created["pid"], 0)
+
+
+async def test_kill_on_exit_gives_the_grace_of_the_settings(serve: Serve, folder: Path) -> None:
+    server = await serve(kill_on_exit=True, kill_grace_s=0)
+    late = folder / "late"
+    session = await server.session(f"trap '' HUP; trap 'sleep 2; touch {late}' TERM; echo ready; read line")
+    await server.output(session, b"ready")
+    pid = (await server.json("GET", f"/api/sessions/{session}"))["pid"]
+    await server.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert not late.exists()
+
+
+# What an earlier server wrote
+
+
+async def leave_behind(folder: Path, notes: dict[str, bytes], *, running: bool = False) -> None:
+    """A keeper with these records, and with a process for each when `running`."""
+    keeper = await KeeperClient.connect(folder / "r", on_exit=lambda _: None, on_lost=lambda: None)
+    for session_id, meta in notes.items():
+        if running:
+            spawned = await keeper.spawn(SpawnOrder(session_id, ["cat"], "/", meta=meta))
+            os.close(spawned.pty_fd)
+            os.close(spawned.ring_fd)
+        else:
+            keeper.note(session_id, meta)
+    await keeper.close()
+
+
+async def records(folder: Path) -> dict[str, bytes]:
+    """What the keeper has now, while no server runs."""
+    keeper = await KeeperClient.connect(folder / "r", on_exit=lambda _: None, on_lost=lambda: None)
+    kept = await keeper.adopt()
+    for one in kept:
+        for descriptor in (one.pty_fd, one.ring_fd):
+            if descriptor >= 0:
+                os.close(descriptor)
+    await keeper.close()
+    return {one.session_id: one.meta for one in kept}
+
+
+NEWER = msgspec.json.encode(
+    Record(
+        format=FORMAT + 1,
+        id="newer",
+        order=Order(name="cats", argv=["cat"], login=False, folder="/", env={}, rows=24, cols=80),
+        name="cats",
+        version="99",
+        created_ns=1,
+    )
+)
+
+
+async def test_a_session_whose_record_cannot_be_read_has_ended_and_says_why(
+    serve: Serve, folder: Path, expect_log: ExpectLog
+) -> None:
+    expect_log("session newer: its record has format 2 of a newer version, expected at most 1")
+    expect_log("session broken: its record cannot be read")
+    notes = {"newer": NEWER, "broken": b"\xff{"}
+    await leave_behind(folder, notes)
+    server = await serve()
+    seen = {each["id"]: each for each in await server.json("GET", "/api/sessions")}
+    assert {name: each["status"] for name, each in seen.items()} == {"newer": "exited", "broken": "exited"}
+    assert (seen["newer"]["name"], seen["newer"]["command"]) == ("cats", ["cat"])
+    assert "newer version" in seen["newer"]["reason"]
+    assert "cannot be read" in seen["broken"]["reason"]
+    await server.json("PATCH", "/api/sessions/newer", {"name": "mine"})
+    answer = await server.json("POST", "/api/sessions/broken/input", {"text": "x"}, status=400)
+    assert "cannot be read" in answer["error"]
+    await server.close()
+    assert await records(folder) == notes
+
+
+async def test_a_program_whose_record_cannot_be_read_runs_on_and_its_record_is_left_alone(
+    serve: Serve, folder: Path, expect_log: ExpectLog
+) -> None:
+    expect_log("session broken: its record cannot be read")
+    notes = {"broken": b"{}"}
+    await leave_behind(folder, notes, running=True)
+    server = await serve()
+    await server.json("POST", "/api/sessions/broken/input", {"text": "still here\n"})
+    await server.output("broken", b"still here\r\nstill here")
+    await server.json("DELETE", "/api/sessions/broken")
+    await server.close()
+    assert await records(folder) == notes
+
+
+# Nothing left
+
+
+async def test_a_start_without_a_descriptor_left_is_not_the_commands_fault_and_works_later(server: Running) -> None:
+    session = await server.session(["cat"])
+    keeper = server.server.context.registry.keeper.live
+    assert keeper is not None
+    limit = resource.prlimit(keeper.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(keeper.pid, resource.RLIMIT_NOFILE, (3, limit[1]))
+    for method, path, body in [
+        ("POST", f"/api/sessions/{session}/input", {"text": "x"}),
+        ("POST", "/api/sessions", {"command": ["cat"], "spawn": "now"}),
+    ]:
+        answer = await server.json(method, path, body, status=503)
+        assert "Too many open files" in answer["error"]
+    assert [each["status"] for each in await server.json("GET", "/api/sessions")] == ["created"]
+    resource.prlimit(keeper.pid, resource.RLIMIT_NOFILE, limit)
+    await server.json("POST", f"/api/sessions/{session}/input", {"text": "now\n"})
+    await server.output(session, b"now\r\nnow")
+
+
+async def test_a_start_that_the_keeper_does_not_answer_leaves_no_session_and_no_error(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = server.server.context.registry.keeper.live
+    assert keeper is not None
+    os.kill(keeper.pid, signal.SIGSTOP)
+    try:
+        monkeypatch.setattr(client, "ANSWER_S", 0.05)
+        answer = await server.json("POST", "/api/sessions", {"command": ["cat"], "spawn": "now"}, status=503)
+        assert "did not answer" in answer["error"]
+    finally:
+        os.kill(keeper.pid, signal.SIGCONT)
+    monkeypatch.undo()
+    assert await server.json("GET", "/api/sessions") == []
+    log = server.server.settings.runtime_dir / "keeper.log"
+
+    async def ended() -> bool:
+        return "ended" in log.read_text()
+
+    await until(ended)
 
 
 # The keeper is killed
@@ -149,3 +283,43 @@ async def test_a_second_server_on_the_same_keeper_is_refused(serve: Serve) -> No
     await serve()
     with pytest.raises(StartFailed, match=r"another server|serves another"):
         await serve()
+
+
+# Where it is, and what it runs
+
+
+@pytest.mark.parametrize(
+    ("said", "path"),
+    [
+        ("file://host/tmp", "/tmp"),
+        ("file:///tmp/a%20b/%C3%A4", "/tmp/a b/ä"),
+        ("file:/tmp", "/tmp"),
+        ("FILE://host/tmp/50%", "/tmp/50%"),
+        ("file://host/c#/what?", "/c#/what?"),
+        ("kitty-shell-cwd://host/tmp", ""),
+        ("/tmp", ""),
+        ("file://host", "/"),
+        ("file://host/a%1b]0;b", ""),
+        ("", ""),
+    ],
+)
+def test_the_folder_that_a_shell_says_is_shown_as_a_path(said: str, path: str) -> None:
+    assert url_path(said) == path
+
+
+async def test_a_session_shows_the_folder_that_its_shell_has_said(server: Running) -> None:
+    session = await server.session(r"printf '\033]7;file://somewhere/tmp/a%%20b\007'; cat", spawn="now")
+
+    async def folder() -> str | None:
+        found: str | None = (await server.json("GET", f"/api/sessions/{session}")).get("folder")
+        return found
+
+    assert await until(folder) == "/tmp/a b"
+
+
+@pytest.mark.parametrize("command", ["   ", "\n\t", ["  "]])
+async def test_a_blank_command_is_refused(server: Running, command: object) -> None:
+    answer = await server.json("POST", "/api/sessions", {"command": command}, status=400)
+    assert answer["error"].startswith("command: expected ")
+    assert answer["error"].endswith("blanks only")
+    assert await server.json("GET", "/api/sessions") == []

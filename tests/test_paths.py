@@ -25,6 +25,18 @@ def test_a_new_folder_is_closed_to_others_whatever_the_umask(tmp_path: Path) -> 
     assert paths.private_dir(made) == made
 
 
+def test_a_lock_is_seen_until_its_holder_lets_go(folder: Path) -> None:
+    file = folder / "lock"
+    assert not paths.is_locked(file)
+    held = paths.lock_private(file)
+    assert held is not None
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert paths.is_locked(file)
+    assert paths.lock_private(file) is None
+    os.close(held)
+    assert not paths.is_locked(file)
+
+
 def test_an_open_folder_is_refused_with_the_way_out(folder: Path) -> None:
     folder.chmod(0o755)
     with pytest.raises(NotPrivate, match=f"mode 0755.*expected 0700; run `chmod 700 {folder}`"):

@@ -7,11 +7,14 @@ import json
 import os
 import signal
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Running, Serve, until
+from harness import DEADLINE_S, Running, Serve, until
+
+from vibetunnel.handlers.application import DRAIN_LIMIT
 
 UUID_LENGTH = 36
 
@@ -127,6 +130,22 @@ async def test_a_tilde_and_a_relative_folder_are_seen_from_home(server: Running)
         assert session["workingDir"] == expected
 
 
+async def test_somebodys_home_is_looked_up_beside_the_event_loop(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+
+    def slow(path: str) -> str:  # a directory of accounts that is down cannot be provoked
+        threads.append(threading.current_thread())
+        return path.replace("~somebody", "/home/somebody")
+
+    monkeypatch.setattr(os.path, "expanduser", slow)
+    made = await server.json("POST", "/api/sessions", {"workingDir": "~somebody/src"}, status=201)
+    assert made["workingDir"] == "/home/somebody/src"
+    assert len(threads) == 1
+    assert threads[0] is not threading.main_thread()
+
+
 async def test_the_names_of_the_go_server_are_understood(server: Running) -> None:
     body = {"command": "cat", "cwd": "/", "title": "from go", "rows": 30, "cols": 90}
     session = await server.json("POST", "/api/sessions", body, status=201)
@@ -145,6 +164,8 @@ async def test_extra_fields_of_the_node_frontend_are_ignored(server: Running) ->
     [
         ({"rows": "24"}, "rows: expected int"),
         ({"rows": 0}, "rows: "),
+        (b'{"rows": 1e400}', "rows: expected a number within its range"),
+        (b'{"name": "\xff"}', "body: expected UTF-8, got the byte 0xff"),
         ({"cols": 1001}, "cols: "),
         ({"cols": 1.5}, "cols: "),
         ({"cols": True}, "cols: "),
@@ -159,10 +180,10 @@ async def test_extra_fields_of_the_node_frontend_are_ignored(server: Running) ->
         ({"name": "x" * 300}, "name: "),
         ({"name": "a\nb"}, "name: "),
         ({"env": {"A=B": "c"}}, "env: "),
-        ({"env": {"A": 5}}, "env"),
+        ({"env": {"B": "x", "A": 5}}, "env.A: expected str, got 5"),
         ({"env": {"": "x"}}, "env: "),
         ({"env": {"A": "x\0"}}, "env.A: "),
-        ({"spawn": "later"}, "spawn: "),
+        ({"spawn": "later"}, 'spawn: expected lazy or now, got "later"'),
         ([], "body: "),
         ({"env": {"A": "x" * 70_000}}, "command, env: "),
     ],
@@ -246,6 +267,15 @@ async def test_a_signal_goes_to_the_foreground_process_only(server: Running, giv
     await server.json("POST", f"/api/sessions/{session}/signal", {"signal": given})
     await server.json("POST", f"/api/sessions/{session}/input", {"text": "echo status:$?\n"})
     await server.output(session, b"status:130")
+
+
+async def test_a_parameter_that_is_none_is_shown(server: Running) -> None:
+    session = await server.session(["cat"])
+    for path, expected in (
+        (f"/api/sessions/{session}/output?since=abc", 'since: expected int, got "abc"'),
+        ("/api/sessions/%ff%fe", "path: expected UTF-8, got other bytes"),
+    ):
+        assert await server.json("GET", path, status=400) == {"error": expected}
 
 
 async def test_an_unknown_signal_is_refused(server: Running) -> None:
@@ -381,6 +411,31 @@ async def test_a_large_body_is_a_413_however_it_is_sent(server: Running) -> None
     await server.json("POST", path, {"text": "x" * 1_000_000})
 
 
+@pytest.mark.parametrize("announced", [True, False])
+async def test_a_body_beyond_all_measure_is_answered_before_it_is_over(server: Running, announced: bool) -> None:
+    session = await server.session(["cat"])
+    lines = [
+        f"POST /api/sessions/{session}/input HTTP/1.1",
+        "Host: localhost",
+        f"Authorization: {server.bearer['Authorization']}",
+        f"Content-Length: {DRAIN_LIMIT + 1}" if announced else "Transfer-Encoding: chunked",
+    ]
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.server.port)
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    async with asyncio.timeout(DEADLINE_S):
+        if not announced:
+            megabyte = b"100000\r\n" + b"x" * 0x100000 + b"\r\n"
+            for _ in range(DRAIN_LIMIT // 0x100000):
+                writer.write(megabyte)
+                await writer.drain()
+            writer.write(b"1\r\nx\r\n")
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert answer.endswith(b'{"error":"body: expected at most 1048576 bytes, got more"}')
+    writer.close()
+    await writer.wait_closed()
+
+
 def cksum(data: bytes) -> bytes:
     return subprocess.run(["cksum"], input=data, capture_output=True, check=True).stdout.strip()
 
@@ -404,7 +459,7 @@ async def test_a_wrong_method_is_a_405_with_the_right_ones(server: Running) -> N
     response = await server.fetch("PUT", "/api/sessions")
     assert response.code == 405
     assert response.headers["Allow"] == "GET, POST, HEAD"
-    assert json.loads(response.body)["error"].startswith("method: ")
+    assert json.loads(response.body)["error"] == "method: expected GET, POST or HEAD, got PUT"
 
 
 async def test_head_answers_as_get_without_a_body(server: Running) -> None:
@@ -412,6 +467,16 @@ async def test_head_answers_as_get_without_a_body(server: Running) -> None:
         response = await server.fetch("HEAD", path)
         assert (response.code, response.body) == (200, b"")
         assert int(response.headers["Content-Length"]) > 0
+
+
+async def test_asking_for_the_headers_of_the_output_does_not_start_the_session(server: Running) -> None:
+    session = await server.session(["echo", "abc"])
+    response = await server.fetch("HEAD", f"/api/sessions/{session}/output")
+    assert (response.code, response.headers["X-VibeTunnel-Next-Offset"], response.body) == (200, "0", b"")
+    assert (await server.json("GET", f"/api/sessions/{session}"))["status"] == "created"
+    await server.output(session, b"abc\r\n")
+    response = await server.fetch("HEAD", f"/api/sessions/{session}/output")
+    assert (response.headers["X-VibeTunnel-Next-Offset"], response.headers["Content-Length"]) == ("5", "5")
 
 
 async def test_an_unknown_api_path_is_a_404_in_json(server: Running) -> None:

@@ -168,6 +168,32 @@ def test_after_ten_wrong_tries_even_the_right_code_has_to_wait() -> None:
     made.redeem(code)
 
 
+def test_who_tries_wrong_codes_does_not_keep_others_out() -> None:
+    made = codes.Codes()
+    code = made.issue()
+    for peer in ("192.0.2.1", "2001:db8::1"):
+        for _ in range(codes.WRONG_TRIES):
+            with pytest.raises(WrongCode):
+                made.redeem("AAAAA-AAAAA", peer)
+    for same in ("192.0.2.1", "::ffff:192.0.2.1", "2001:db8::1:2"):
+        with pytest.raises(TooManyTries):
+            made.redeem(code, same)
+    made.redeem(code, "2001:db8:0:1::1")
+
+
+def test_from_everywhere_together_the_tries_have_an_end_too() -> None:
+    clock = Clock()
+    made = codes.Codes(clock)
+    code = made.issue()
+    for number in range(codes.ALL_WRONG_TRIES):
+        with pytest.raises(WrongCode):
+            made.redeem("AAAAA-AAAAA", f"10.0.{number // 250}.{number % 250}")
+    with pytest.raises(TooManyTries) as refused:
+        made.redeem(code, "192.0.2.1")
+    clock.now += refused.value.retry_after_s
+    made.redeem(code, "192.0.2.1")
+
+
 def test_codes_do_not_pile_up_and_the_printed_one_stays() -> None:
     made = codes.Codes()
     printed = made.issue()

@@ -10,6 +10,8 @@ import pytest
 from vibetunnel import paths, settings
 from vibetunnel.settings import Settings, SettingsError, load
 
+AN_ADDRESS = "an address that begins with http:// or https://, such as https://box.example:4020"
+
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
@@ -48,7 +50,7 @@ def test_every_setting_can_come_from_the_file_and_from_the_environment(config: P
         "tls_cert": "/tls/cert.pem", "tls_key": "/tls/key.pem", "no_auth": "yes", "yes_expose_without_auth": "1",
         "spawn": "now", "shell": "/bin/sh", "rows": "30", "cols": "90", "max_sessions": "5", "ring_bytes": "65536",
         "bulk_lanes": "2", "ping_s": "1.5", "timeout_s": "4", "kill_on_exit": "true", "kill_grace_s": "0.5",
-        "log_level": "DEBUG", "request_log": "off", "state_dir": "/tmp/s", "runtime_dir": "/tmp/r",
+        "qr": "no", "log_level": "DEBUG", "request_log": "off", "state_dir": "/tmp/s", "runtime_dir": "/tmp/r",
     }  # fmt: skip
     assert list(samples) == list(settings.FIELDS), "a new setting needs a sample here"
     by_environment = load(environ={f"VIBETUNNEL_{name.upper()}": value for name, value in samples.items()})
@@ -59,7 +61,7 @@ def test_every_setting_can_come_from_the_file_and_from_the_environment(config: P
         tls_cert = "/tls/cert.pem"\ntls-key = "/tls/key.pem"\nno-auth = true\nyes_expose_without_auth = true
         spawn = "now"\nshell = "/bin/sh"\nrows = 30\ncols = 90\nmax-sessions = 5\nring_bytes = 65536
         bulk_lanes = 2\nping-s = 1.5\ntimeout_s = 4\nkill_on_exit = true\nkill_grace_s = 0.5
-        log_level = "debug"\nrequest_log = false\nstate_dir = "/tmp/s"\nruntime_dir = "/tmp/r"
+        qr = false\nlog_level = "debug"\nrequest_log = false\nstate_dir = "/tmp/s"\nruntime_dir = "/tmp/r"
         """
     )
     assert load(file=config) == by_environment
@@ -80,12 +82,17 @@ def test_every_setting_can_come_from_the_file_and_from_the_environment(config: P
         ("port = 70000", "port: expected a whole number from 0 to 65535, got 70000"),
         ("ping_s = nan", "ping_s: expected a number from 0.1 to 3600, got NaN"),
         ("ring-bytes = 100000", "ring-bytes: expected a power of two from 32768 to 1073741824, got 100000"),
+        ("ring-bytes = 1024", "ring-bytes: expected a power of two from 32768 to 1073741824, got 1024"),
+        ("max_sessions = -1", "max_sessions: expected a whole number from 0 to 1000000, got -1"),
+        ("kill_grace_s = 61", "kill_grace_s: expected a number from 0 to 60, got 61"),
         ('no_auth = "maybe"', 'no_auth: expected true or false, got "maybe"'),
         ("no_auth = 1", "no_auth: expected true or false, got 1"),
         ('spawn = "soon"', 'spawn: expected lazy or now, got "soon"'),
         ("bind = 0", "bind: expected an address of this machine, such as 127.0.0.1 or 0.0.0.0, got 0"),
         ("allow_host = [1]", "allow_host: expected a list of host names, got [1]"),
-        ('url = "example.org"', 'url: expected an address that begins with http:// or https://, got "example.org"'),
+        ('url = "example.org"', f'url: expected {AN_ADDRESS}, got "example.org"'),
+        ('url = "http://"', f'url: expected {AN_ADDRESS}, got "http://"'),
+        ('url = "https://box:port"', f'url: expected {AN_ADDRESS}, got "https://box:port"'),
         ("state_dir = 1979-05-27", "state_dir: expected a path, got 1979-05-27"),
         ("bulk_lanes = 1\nbulk-lanes = 2", "bulk-lanes is there twice, with - and with _"),
         ("port 4021", "not a TOML file: "),
@@ -104,6 +111,15 @@ def test_a_wrong_variable_and_a_wrong_flag_are_named() -> None:
         load(environ={"VIBETUNNEL_COLS": "0"})
     with pytest.raises(SettingsError, match=r"^--log-level: expected debug, info, warning or error, got "):
         load(flags={"log_level": "loud"})
+
+
+def test_variables_that_only_look_like_settings_are_found() -> None:
+    known = [f"VIBETUNNEL_{name.upper()}" for name in settings.FIELDS]
+    known += ["VIBETUNNEL_CONFIG", "VIBETUNNEL_SESSION_ID", "HOME"]
+    assert settings.unknown_variables([*known, "VIBETUNNEL_PROT", "VIBETUNNEL_port"]) == [
+        "VIBETUNNEL_PROT",
+        "VIBETUNNEL_port",
+    ]
 
 
 def test_a_file_that_was_asked_for_must_be_there(tmp_path: Path) -> None:

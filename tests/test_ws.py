@@ -6,11 +6,14 @@ import asyncio
 import base64
 import json
 import os
+import re
+import resource
+import ssl
 import uuid
 from typing import TypeVar
 
 import pytest
-from harness import Running, Serve, Socket, until
+from harness import DEADLINE_S, Running, Serve, Socket, no_more, until
 from tornado.httpclient import HTTPClientError
 
 from vibetunnel import protocol
@@ -71,6 +74,40 @@ def test_http_1_0_cannot_be_upgraded() -> None:
 
 
 # Coming in
+
+
+async def answer(reader: asyncio.StreamReader) -> tuple[str, bytes]:
+    """(status line, body) of the next answer on a connection."""
+    async with asyncio.timeout(DEADLINE_S):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        length = re.search("Content-Length: ([0-9]+)", head)
+        return head.partition("\r\n")[0], await reader.readexactly(int(length[1]) if length else 0)
+
+
+async def upgrade_without_descriptors(server: Running, tls: ssl.SSLContext | None = None) -> None:
+    """Refused while there is no descriptor left, and let in on the same connection when there is."""
+    session = await server.session(["sh", "-c", "echo ready; cat"], spawn="now")
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.server.port, ssl=tls)
+    bearer = f"Host: localhost\r\nAuthorization: {server.bearer['Authorization']}\r\n"
+    upgrade = "".join(f"{name}: {value}\r\n" for name, value in GOOD.items())
+    request = f"GET /ws?sessionId={session} HTTP/1.1\r\n{bearer}{upgrade}\r\n".encode()
+    writer.write(f"GET /api/health HTTP/1.1\r\n{bearer}\r\n".encode())
+    assert (await answer(reader))[0].startswith("HTTP/1.1 200 ")
+    with no_more(resource.RLIMIT_NOFILE):
+        writer.write(request)
+        status, body = await answer(reader)
+    assert status.startswith("HTTP/1.1 503 ")
+    assert json.loads(body)["error"].startswith("no room for another connection: ")
+    writer.write(request)
+    assert (await answer(reader))[0].startswith("HTTP/1.1 101 ")
+    async with asyncio.timeout(DEADLINE_S):
+        await reader.readuntil(b"ready\r\n")
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_without_a_free_descriptor_it_is_a_503_and_the_connection_lives_on(server: Running) -> None:
+    await upgrade_without_descriptors(server)
 
 
 async def test_attaching_starts_a_lazy_session_at_the_clients_size(server: Running) -> None:
@@ -296,6 +333,12 @@ async def test_v1_begins_with_hello_and_carries_offsets(server: Running) -> None
     again = await server.attach(session, f"&since=3&client={client}", v1=True)
     hello = await v1_until(again, protocol.Hello)
     assert (hello.start, hello.accepted) == (3, 4)
+
+
+async def test_a_wrong_method_is_told_that_only_get_will_do(server: Running) -> None:
+    for method in ("PUT", "HEAD"):
+        response = await server.fetch(method, "/ws?sessionId=x")
+        assert (response.code, response.headers["Allow"]) == (405, "GET")
 
 
 async def test_a_key_of_the_wrong_length_is_a_400(server: Running) -> None:

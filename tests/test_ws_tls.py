@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import hashlib
 import ipaddress
+import ssl
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from harness import DEADLINE_S, Running, Serve, until
+from test_ws import upgrade_without_descriptors
 from tornado.ioloop import IOLoop
 
 from vibetunnel.errors import StartFailed
@@ -88,6 +90,11 @@ async def test_a_client_that_hangs_up_takes_its_relay_with_it(secure: Running) -
     await until(gone)
 
 
+async def test_without_a_free_descriptor_it_is_a_503_over_tls_too(secure: Running) -> None:
+    context = ssl.create_default_context(cafile=secure.options["ca_certs"])
+    await upgrade_without_descriptors(secure, context)
+
+
 async def test_a_stopping_server_says_1001_over_tls_too(secure: Running) -> None:
     session = await secure.session(["sh", "-c", "echo ready; cat"])
     socket = await secure.attach(session)
@@ -107,6 +114,11 @@ async def test_the_cookie_has_the_host_prefix_and_is_secure(secure: Running) -> 
     assert (await secure.fetch("GET", "/api/sessions", login=False, headers=headers)).code == 200
     insecure = {"Origin": secure.url.replace("https", "http")}
     assert (await secure.fetch("GET", "/api/sessions", headers=insecure)).code == 403
+
+
+async def test_the_document_names_the_cookie_of_tls(secure: Running) -> None:
+    document = await secure.json("GET", "/api/openapi.json")
+    assert document["components"]["securitySchemes"]["cookie"]["name"] == "__Host-vibetunnel"
 
 
 async def test_a_certificate_that_is_none_is_said_at_the_start(serve: Serve, folder: Path) -> None:

@@ -1,5 +1,7 @@
 """The command line: `vibetunnel` starts the server, its verbs talk to the one that runs."""
 
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -19,7 +21,7 @@ from vibetunnel import __version__, settings
 from vibetunnel.errors import VibeTunnelError
 from vibetunnel.paths import NotPrivate
 from vibetunnel.running import NotRunning, Refused, RunningServer
-from vibetunnel.settings import Settings, SettingsError
+from vibetunnel.settings import MAX_GRACE_S, Settings, SettingsError
 
 if TYPE_CHECKING:
     from vibetunnel.server import Announcement
@@ -27,8 +29,9 @@ if TYPE_CHECKING:
 Session = dict[str, Any]  # the session object of the REST API
 
 MIN_PREFIX = 8  # characters of an id that `ls` shows, more only where two sessions share them
-STOP_S = 20.0  # how long `stop` waits for the server's process to be gone
+STOP_S = MAX_GRACE_S + 20.0  # how long `stop` waits for the server's process, which may end its sessions first
 STOP_POLL_S = 0.05
+KILLS_AT_ONCE = 64  # threads, each of which waits for one session to end
 
 
 class Sentence(click.ClickException):
@@ -36,6 +39,10 @@ class Sentence(click.ClickException):
 
     def show(self, file: Any = None) -> None:  # Any: click's own IO[Any] | None
         click.echo(f"vibetunnel: {self.message}", err=True, file=file)
+
+
+class Unwritable(Sentence):
+    """Standard output takes no more."""
 
 
 class Misconfigured(Sentence):
@@ -46,6 +53,10 @@ class Misconfigured(Sentence):
 
 class Commands(click.Group):
     """A group whose command is `serve` when none is named, and whose errors are one sentence each."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:  # Any: click's own business
+        _open_standard_streams()
+        return super().main(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)  # in the order of this file
@@ -62,6 +73,22 @@ class Commands(click.Group):
             raise Misconfigured(str(error)) from error
         except (NotPrivate, NotRunning, Refused, VibeTunnelError) as error:
             raise Sentence(str(error)) from error
+
+
+def _open_standard_streams() -> None:
+    """Give /dev/null to the standard streams that whoever started us has closed.
+
+    The first sockets would get their numbers otherwise, and what is printed would go there.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 (open for the whole life)
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a name may have letters that this terminal has not
 
 
 METAVARS = {
@@ -83,7 +110,7 @@ def _option(name: str) -> click.Option:
     field = settings.FIELDS[name]
     kebab = name.replace("_", "-")
     text = field.metadata["help"] + settings.default_text(name, "  [default: {}]")
-    if field.type is bool:
+    if field.type in (bool, bool | None):
         positive, negative = f"--{kebab}", f"--no-{kebab}"
         if name.startswith("no_"):
             negative = f"--{kebab.removeprefix('no-')}"
@@ -128,20 +155,22 @@ def takes_settings(*names: str) -> Callable[[click.Command], click.Command]:
     return add
 
 
-QR = click.option(
-    "--qr/--no-qr",
-    default=None,
-    help="Print the link as a QR code too; default: on a terminal, if others can reach it.",
-)
 LOCATION = ("state_dir", "runtime_dir")  # what a verb must know to find its server
 
 
 def _load(config: Path | None, flags: dict[str, Any]) -> Settings:
+    for name in settings.unknown_variables(os.environ):
+        _warn(f"{plain(name)} is no setting and has no effect: `vibetunnel serve --help` lists them")
     return settings.load(file=config, environ=os.environ, flags=flags)
 
 
 def _running(config: Path | None, flags: dict[str, Any]) -> RunningServer:
     return RunningServer(_load(config, flags))
+
+
+def _warn(sentence: str) -> None:
+    with contextlib.suppress(OSError):  # nobody is there to read it
+        click.echo(f"vibetunnel: {sentence}", err=True)
 
 
 @click.group(
@@ -162,17 +191,18 @@ def main() -> None:
     epilog="Every option is also a variable (VIBETUNNEL_PORT) and a key of the file (port = 4020). "
     "Flags go before variables, variables before the file."
 )
-@QR
-def serve(config: Path | None, qr: bool | None, **flags: Any) -> None:
+def serve(config: Path | None, **flags: Any) -> None:
     """Start the server and print the link that opens it."""
     chosen = _load(config, flags)
     from vibetunnel.server import run  # here, because it imports all there is
 
     def announce(announcement: "Announcement") -> None:
-        _print_link(announcement.link, announcement.code, qr=_wanted(qr, not chosen.is_loopback))
         go_on = "the sessions end too" if chosen.kill_on_exit else "the sessions go on"
-        _line("Stop", f"Ctrl-C or `vibetunnel stop`; {go_on}")
-        sys.stdout.flush()
+        try:
+            _print_link(announcement.link, announcement.code, qr=chosen.qr)
+            _line("Stop", f"Ctrl-C or `vibetunnel stop`; {go_on}")
+        except (BrokenPipeError, Unwritable):
+            _warn("nobody could be told the link: `vibetunnel link` prints another")
 
     sys.exit(run(chosen, announce=announce))
 
@@ -182,16 +212,16 @@ def serve(config: Path | None, qr: bool | None, **flags: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="The server's own answer, for programs.")
 def list_sessions(config: Path | None, as_json: bool, **flags: Any) -> None:
     """List the sessions, newest first."""
-    sessions = _running(config, flags).request("GET", "/api/sessions")
+    sessions = _running(config, flags).sessions()
     if as_json:
-        click.echo(json.dumps(sessions, indent=2))
+        _say(json.dumps(sessions, indent=2))
     elif not sessions:
-        click.echo("No sessions.")
+        _say("No sessions.")
     else:
         # Cut to the window for a person; a program that reads the table gets whole lines.
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         for line in table(sessions, now=datetime.now(UTC), width=width):
-            click.echo(line)
+            _say(line)
 
 
 @takes_settings(*LOCATION)
@@ -200,12 +230,12 @@ def list_sessions(config: Path | None, as_json: bool, **flags: Any) -> None:
 def kill(config: Path | None, session: tuple[str, ...], **flags: Any) -> None:
     """End sessions: politely, then by force."""
     server = _running(config, flags)
-    sessions = server.request("GET", "/api/sessions")
+    sessions = server.sessions()
     for found in [choose(sessions, wanted) for wanted in session]:
         if found["status"] == "exited":
             raise Sentence(f"session {_label(found)} has ended already; `vibetunnel rm` removes it")
         server.request("DELETE", f"/api/sessions/{found['id']}")
-        click.echo(f"Ended {_label(found)}.")
+        _say(f"Ended {_label(found)}.")
 
 
 @takes_settings(*LOCATION)
@@ -217,17 +247,17 @@ def rm(config: Path | None, session: tuple[str, ...], exited: bool, **flags: Any
     if exited == bool(session):
         raise click.UsageError("expected the id or name of a session, or --exited for all that have ended.")
     server = _running(config, flags)
-    sessions = server.request("GET", "/api/sessions")
+    sessions = server.sessions()
     if exited:
         ended = sum(found["status"] == "exited" for found in sessions)
         server.request("POST", "/api/cleanup-exited")
-        click.echo(f"Removed {_count(ended, 'session')}.")
+        _say(f"Removed {_count(ended, 'session')}.")
         return
     for found in [choose(sessions, wanted) for wanted in session]:
         if found["status"] in ("starting", "running"):
             raise Sentence(f"session {_label(found)} is running: end it first, with `vibetunnel kill`")
         server.request("DELETE", f"/api/sessions/{found['id']}/cleanup")
-        click.echo(f"Removed {_label(found)}.")
+        _say(f"Removed {_label(found)}.")
 
 
 @takes_settings(*LOCATION)
@@ -237,11 +267,11 @@ def status(config: Path | None, as_json: bool, **flags: Any) -> None:
     """Say where the server is and how it is."""
     server = _running(config, flags)
     found = server.request("GET", "/api/server/status")
-    states = [each["status"] for each in server.request("GET", "/api/sessions")]
+    states = [each["status"] for each in server.sessions()]
     if as_json:
         summary = {"url": server.url, **{key: found[key] for key in ("pid", "version", "uptime", "clients")}}
         summary["sessions"] = {state: states.count(state) for state in ("created", "starting", "running", "exited")}
-        click.echo(json.dumps(summary, indent=2))
+        _say(json.dumps(summary, indent=2))
         return
     running = states.count("running") + states.count("starting")
     _line("Address", server.url)
@@ -261,36 +291,34 @@ def stop(config: Path | None, kill_sessions: bool, **flags: Any) -> None:
     # The file may be left over and its process id someone else's by now: ask who really answers there.
     if server.request("GET", "/api/health")["pid"] != server.pid:
         raise Sentence(f"the server at {server.url} is not process {server.pid}: stop it by hand")
-    alive = [found for found in server.request("GET", "/api/sessions") if found["status"] != "exited"]
+    alive = [found for found in server.sessions() if found["status"] != "exited"]
     if kill_sessions:
-        for found in alive:
-            server.request("DELETE", f"/api/sessions/{found['id']}")
+        _end(server, alive)
     if not _terminate(server.pid):
         raise Sentence(f"process {server.pid} is still there after {STOP_S:g} s: its log may say why")
     if kill_sessions:
-        click.echo(f"Stopped, and ended {_count(len(alive), 'session')}.")
+        _say(f"Stopped, and ended {_count(len(alive), 'session')}.")
     else:
         # Only the server knows how it was started, and it is gone.
         left = f" {_count(len(alive), 'session')} left for the next server, unless it was started with --kill-on-exit."
-        click.echo("Stopped." + (left if alive else ""))
+        _say("Stopped." + (left if alive else ""))
 
 
-@takes_settings(*LOCATION)
+@takes_settings(*LOCATION, "qr")
 @main.command()
-@QR
-def link(config: Path | None, qr: bool | None, **flags: Any) -> None:
+def link(config: Path | None, **flags: Any) -> None:
     """Print a fresh link that logs one more browser in."""
-    answer = _running(config, flags).request("POST", "/api/auth/link")
-    local = settings.is_loopback(urllib.parse.urlsplit(answer["url"]).hostname or "")
-    _print_link(answer["url"], answer["code"], qr=_wanted(qr, not local))
-    if local:
+    chosen = _load(config, flags)
+    answer = RunningServer(chosen).request("POST", "/api/auth/link")
+    _print_link(answer["url"], answer["code"], qr=chosen.qr)
+    if settings.is_loopback(urllib.parse.urlsplit(answer["url"]).hostname or ""):
         _line("Note", "this address works on this machine only; --bind and --url of the server say another")
 
 
 @main.command()
 def version() -> None:
     """Print the version."""
-    click.echo(f"vibetunnel {__version__}")
+    _say(f"vibetunnel {__version__}")
 
 
 # What is decided: pure functions, tried without a server.
@@ -415,43 +443,68 @@ def _count(number: int, noun: str) -> str:
 # What is printed and done.
 
 
+def _say(text: str = "") -> None:
+    """One line to standard output. Raises Unwritable, and BrokenPipeError where nobody reads it (click ends then)."""
+    try:
+        click.echo(text)
+    except OSError as error:
+        # What is still in the buffer would fail once more, with a traceback, when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise Unwritable(f"cannot write to standard output: {error.strerror}") from error
+
+
 def _styled(text: str, **style: Any) -> str:
     """Bold or coloured where a person looks and has not asked for less (https://no-color.org)."""
     return click.style(text, **style) if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else text
 
 
 def _line(label: str, text: str) -> None:
-    click.echo(f"  {_styled(f'{label:<9}', dim=True)} {text}")
+    _say(f"  {_styled(f'{label:<9}', dim=True)} {text}")
 
 
-def _wanted(given: bool | None, otherwise: bool) -> bool:
-    """Whether to print a QR code: as told, else on a terminal if there is a reason to."""
-    return given if given is not None else otherwise and sys.stdout.isatty()
+def _draws() -> bool:
+    """Whether standard output is a terminal that has the half blocks of a QR code."""
+    try:
+        "▀▄█".encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return False
+    return sys.stdout.isatty()
 
 
-def _print_link(address: str, code: str | None, *, qr: bool) -> None:
-    click.echo(_styled(f"vibetunnel {__version__}", bold=True))
+def _print_link(address: str, code: str | None, *, qr: bool | None) -> None:
+    _say(_styled(f"vibetunnel {__version__}", bold=True))
     _line("Open", _styled(address, fg="cyan", underline=True))
     if code is None:
         _line("Login", "none is asked for (--no-auth)")
     else:
         _line("Code", f"{_styled(code, bold=True)} (works once)")
-    if qr:
+    if _draws() if qr is None else qr:
         _print_qr(address)
 
 
 def _print_qr(text: str) -> None:
-    import io
-
     import segno
 
     drawing = io.StringIO()
     segno.make(text, micro=False).terminal(out=drawing, border=2, compact=True)
-    click.echo()
+    _say()
     for line in drawing.getvalue().splitlines():
         # White on black whatever the terminal's own colours are: inverted, few cameras can read it.
-        click.echo("  " + _styled(line, fg=231, bg=16))
-    click.echo()
+        _say("  " + _styled(line, fg=231, bg=16))
+    _say()
+
+
+def _end(server: RunningServer, sessions: Sequence[Session]) -> None:
+    """End them all at the same time: each may take its whole grace."""
+    if not sessions:
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(min(KILLS_AT_ONCE, len(sessions))) as threads:
+        for done in [threads.submit(server.request, "DELETE", f"/api/sessions/{found['id']}") for found in sessions]:
+            done.result()
 
 
 def _terminate(pid: int) -> bool:

@@ -1,6 +1,7 @@
 """Where vibetunnel keeps its own files: private folders and files, opened without following links."""
 
 import contextlib
+import fcntl
 import os
 import stat
 import tempfile
@@ -14,6 +15,7 @@ SECRET = "secret"  # in the state folder  # noqa: S105 (a file's name)
 LOGINS = "logins.json"
 KEEPER_SOCKET = "keeper.sock"  # in the runtime folder
 SERVER_FILE = "server.json"
+SERVER_LOCK = "server.lock"  # held by the running server, for as long as SERVER_FILE is true
 
 
 class NotPrivate(Exception):
@@ -108,6 +110,34 @@ def write_private(path: Path, data: bytes) -> None:
             raise
     except OSError as error:
         raise NotPrivate(f"cannot write {path}: {error.strerror}") from error
+
+
+def lock_private(path: Path) -> int | None:
+    """A descriptor that holds the lock of this private file until it is closed; None when someone else holds it."""
+    descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        if isinstance(error, BlockingIOError):
+            return None
+        raise NotPrivate(f"cannot lock {path}: {error.strerror}") from error
+    return descriptor
+
+
+def is_locked(path: Path) -> bool:
+    """Whether someone holds the lock of this private file. For that moment lock_private() may be refused."""
+    try:
+        descriptor = open_private(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _check_owner_and_mode(path: Path, found: os.stat_result, mode: int) -> None:

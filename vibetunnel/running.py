@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from vibetunnel import paths
-from vibetunnel.settings import Settings
+from vibetunnel.settings import MAX_GRACE_S, Settings
 
-TIMEOUT_S = 15.0  # longer than the default grace of a polite kill, which a DELETE may wait for
+TIMEOUT_S = 15.0
+KILL_TIMEOUT_S = MAX_GRACE_S + TIMEOUT_S  # a DELETE answers when the session has ended, by force if need be
+MAX_PID = (1 << 31) - 1
 
 
 class NotRunning(Exception):
@@ -36,22 +38,31 @@ class RunningServer:
         """Raises NotRunning, NotPrivate."""
         self._looked_in = settings.runtime_dir
         found = _read_json(settings.runtime_dir / paths.SERVER_FILE)
-        if found is None or not _alive(found["pid"]):
+        # A server that was killed leaves its file; its process id and its port may be someone else's by now.
+        if found is None or not _alive(found["pid"]) or not paths.is_locked(settings.runtime_dir / paths.SERVER_LOCK):
             raise self._not_running()
         self.url = str(found["url"]).rstrip("/")
         self.pid = int(found["pid"])
+        secret = settings.state_dir / paths.SECRET
         try:
-            self._secret = paths.read_private(settings.state_dir / paths.SECRET).decode("ascii").strip()
+            self._secret = paths.read_private(secret).decode("ascii").strip()
+        except UnicodeDecodeError:
+            raise Refused(f"{secret} is damaged: remove it and start the server again") from None
         except FileNotFoundError:
             raise Refused(
                 f"the server at {self.url} has another state folder: expected its secret in {settings.state_dir}; "
                 "name the right one with --state-dir"
             ) from None
 
-    def request(self, method: str, path: str, body: object = None) -> Any:
-        """The JSON answer; None for an empty one. Raises Refused, NotRunning."""
+    def sessions(self) -> list[dict[str, Any]]:
+        """All sessions, newest first. Raises as request() does."""
+        found: list[dict[str, Any]] = self.request("GET", "/api/sessions", kind=list)
+        return found
+
+    def request(self, method: str, path: str, body: object = None, *, kind: type = dict) -> Any:
+        """The JSON answer, which is of this kind. Raises Refused, NotRunning."""
         address = urllib.parse.urlsplit(self.url)
-        connection = _connect(address)
+        connection = _connect(address, KILL_TIMEOUT_S if method == "DELETE" else TIMEOUT_S)
         headers = {"Authorization": f"Bearer {self._secret}", "Accept": "application/json"}
         if method != "GET":
             headers["Content-Type"] = "application/json"
@@ -61,24 +72,26 @@ class RunningServer:
             answer = response.read()
         except ConnectionRefusedError:
             raise self._not_running() from None
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
             raise Refused(f"the server at {self.url} does not answer: {error or type(error).__name__}") from error
         finally:
             connection.close()
         try:
-            parsed = json.loads(answer) if answer else None
+            parsed = json.loads(answer)
         except ValueError:
             parsed = None
         if response.status >= 400:
             reason = parsed.get("error") if isinstance(parsed, dict) else None
             raise Refused(f"the server refused: {reason or f'{response.status} {response.reason}'}")
+        if not isinstance(parsed, kind):
+            raise Refused(f"what answers at {self.url} is no vibetunnel: expected JSON for {path}")
         return parsed
 
     def _not_running(self) -> NotRunning:
         return NotRunning(f"no vibetunnel server is running (looked in {self._looked_in}): start one with `vibetunnel`")
 
 
-def _connect(address: urllib.parse.SplitResult) -> http.client.HTTPConnection:
+def _connect(address: urllib.parse.SplitResult, timeout_s: float) -> http.client.HTTPConnection:
     host = address.hostname or "127.0.0.1"
     # http.client knows no proxies: the secret goes to this machine and nowhere else.
     if address.scheme == "https":
@@ -86,8 +99,8 @@ def _connect(address: urllib.parse.SplitResult) -> http.client.HTTPConnection:
         # The certificate is for the public name; that this is our server, a file only we can write says.
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-        return http.client.HTTPSConnection(host, address.port, timeout=TIMEOUT_S, context=context)
-    return http.client.HTTPConnection(host, address.port, timeout=TIMEOUT_S)
+        return http.client.HTTPSConnection(host, address.port, timeout=timeout_s, context=context)
+    return http.client.HTTPConnection(host, address.port, timeout=timeout_s)
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
@@ -97,16 +110,26 @@ def _read_json(path: Path) -> dict[str, Any] | None:
         return None
     except ValueError:
         raise Refused(f"{path} is damaged: stop the server by hand and start it again") from None
-    if not isinstance(found, dict) or not isinstance(found.get("pid"), int) or "url" not in found:
-        raise Refused(f"{path} is of another version of vibetunnel: expected a pid and a url in it")
+    if not isinstance(found, dict) or not _is_pid(found.get("pid")) or not _is_address(found.get("url")):
+        raise Refused(f"{path} is damaged, or of another version of vibetunnel: expected a pid and a url in it")
     return found
+
+
+def _is_pid(value: object) -> bool:
+    return type(value) is int and 0 < value <= MAX_PID
+
+
+def _is_address(value: object) -> bool:
+    try:
+        address = urllib.parse.urlsplit(value) if isinstance(value, str) else None
+        return address is not None and address.scheme in ("http", "https") and address.port is not None
+    except ValueError:  # a port that is none
+        return False
 
 
 def _alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):  # gone, or of another user and so not our server
         return False
-    except PermissionError:
-        pass  # alive, and of another user
     return True

@@ -8,11 +8,11 @@ import errno
 import gc
 import logging
 import os
-import pwd
 import resource
 import signal
 import socket
 import ssl
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -23,8 +23,10 @@ from tornado.httpserver import HTTPServer
 
 from vibetunnel import __version__, paths
 from vibetunnel._ext.pump import Pump
+from vibetunnel.account import account
 from vibetunnel.errors import StartFailed
-from vibetunnel.handlers.application import DRAIN_LIMIT, STATIC, VibeTunnelApplication
+from vibetunnel.handlers.acceptor import Acceptor
+from vibetunnel.handlers.application import STATIC, VibeTunnelApplication
 from vibetunnel.handlers.base import MAX_BODY
 from vibetunnel.handlers.context import Context, Lasting
 from vibetunnel.handlers.relay import Relays
@@ -38,9 +40,12 @@ from vibetunnel.sessions.command import login_shell
 from vibetunnel.sessions.registry import Registry
 from vibetunnel.settings import Settings
 
+STOPS = (signal.SIGTERM, signal.SIGINT)
 BODY_S = 60.0  # for a request's body to arrive
 BACKLOG = 1024  # connections that wait to be accepted; the kernel may allow fewer
-IDLE_S = 300.0  # for the next request on an open connection
+IDLE_S = 20.0  # for the headers of the next request, all of them; no descriptor is kept for who dawdles
+LOCK_S = 1.0  # the command line takes the lock for a moment, to see whether a server holds it
+LOCK_POLL_S = 0.02
 
 log = logging.getLogger(__name__)
 
@@ -141,14 +146,17 @@ class Server:
         metrics.start()
         undo.push_async_callback(metrics.close)
 
+        logins = Logins(settings.state_dir / paths.LOGINS)
+        undo.push_async_callback(logins.close)
         user, home = _account()
         self.context = Context(
             settings=settings,
+            url=self.url,
             registry=registry,
             doors=doors(bind=settings.bind, allow_host=settings.allow_host, url=settings.url, tls=tls is not None),
             secret=secret.load(settings.state_dir),
             codes=Codes(),
-            logins=Logins(settings.state_dir / paths.LOGINS),
+            logins=logins,
             metrics=metrics,
             home=home,
             shell=login_shell(settings.shell),
@@ -159,15 +167,16 @@ class Server:
         self.application = VibeTunnelApplication(self.context, self._static)
         http = HTTPServer(
             self.application,
-            ssl_options=tls,
             max_buffer_size=MAX_BODY,
-            max_body_size=DRAIN_LIMIT,
+            max_body_size=sys.maxsize,  # the application has its own limit, and words for it
             body_timeout=BODY_S,
             idle_connection_timeout=IDLE_S,
         )
-        http.add_sockets(sockets)
-        undo.push_async_callback(_stop_http, http)
+        undo.push_async_callback(http.close_all_connections)
+        undo.callback(Acceptor(sockets, http, tls).close)
 
+        # Released by the kernel however this process ends: a file that is left over is trusted by nobody.
+        undo.callback(os.close, await _lock(settings.runtime_dir / paths.SERVER_LOCK))
         server_file = settings.runtime_dir / paths.SERVER_FILE
         running = ServerFile(os.getpid(), self.local_url, self.port, __version__)
         paths.write_private(server_file, msgspec.json.encode(running))
@@ -190,8 +199,15 @@ def run(settings: Settings, *, announce: Callable[[Announcement], None]) -> int:
 async def _serve(server: Server, announce: Callable[[Announcement], None]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signum, stop.set)
+
+    def interrupted() -> None:
+        stop.set()
+        for signum in STOPS:  # a second one does what the system does: it ends the process, whatever is under way
+            loop.remove_signal_handler(signum)
+            signal.signal(signum, signal.SIG_DFL)
+
+    for signum in STOPS:
+        loop.add_signal_handler(signum, interrupted)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)  # a terminal that closes is no reason to stop
     try:
         announce(await server.start())
@@ -201,11 +217,6 @@ async def _serve(server: Server, announce: Callable[[Announcement], None]) -> No
         log.info("stopping")
     finally:
         await server.close()
-
-
-async def _stop_http(http: HTTPServer) -> None:
-    http.stop()
-    await http.close_all_connections()
 
 
 def _listen(settings: Settings) -> list[socket.socket]:
@@ -272,11 +283,20 @@ def _own_address() -> str:
 def _account() -> tuple[str, str]:
     """(name, home folder) of the user that everything runs as."""
     home = os.path.expanduser("~")  # $HOME first, as the shells will have it
-    try:
-        name = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container may run a user without an account
-        name = str(os.getuid())
+    found = account()
+    name = found.pw_name if found else str(os.getuid())
     return name, home if os.path.isabs(home) and os.path.isdir(home) else "/"
+
+
+async def _lock(path: Path) -> int:
+    """The descriptor that holds the lock. Raises StartFailed when another server has it."""
+    try:
+        async with asyncio.timeout(LOCK_S):
+            while (held := paths.lock_private(path)) is None:
+                await asyncio.sleep(LOCK_POLL_S)
+    except TimeoutError:
+        raise StartFailed(f"another server holds {path}: stop it, or choose another --runtime-dir") from None
+    return held
 
 
 def _remove_server_file(path: Path) -> None:

@@ -5,7 +5,8 @@ import ipaddress
 import json
 import os
 import tomllib
-from collections.abc import Callable, Mapping
+import urllib.parse
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,12 @@ ENV_PREFIX = "VIBETUNNEL_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 MIN_RING = 32768  # bytes; what the pump can work with (ext/ring.pxd)
 MAX_RING = 1 << 30  # bytes; more for one session is a slip of the keyboard
+MAX_GRACE_S = 60.0  # the keeper waits no longer
+OTHER_VARIABLES = frozenset(
+    # The settings' file, what a session's program is told, and what setup.py reads.
+    f"{ENV_PREFIX}{name}"
+    for name in ("CONFIG", "SESSION_ID", "SANITIZE", "CYTHON_ANNOTATE")
+)
 
 
 class SettingsError(Exception):
@@ -35,7 +42,7 @@ def _setting(default: Any, parse: Parse, help: str, unit: str = "") -> Any:  # n
 
 def _number(kind: type[int] | type[float], low: float, high: float) -> Parse:
     noun = "a whole number" if kind is int else "a number"
-    expected = f"{noun} from {low:g} to {high:g}" if high != float("inf") else f"{noun} of {low:g} or more"
+    expected = f"{noun} from {low:.12g} to {high:.12g}"
 
     def parse(value: object) -> object:
         try:
@@ -50,10 +57,14 @@ def _number(kind: type[int] | type[float], low: float, high: float) -> Parse:
 
 
 def _ring(value: object) -> object:
-    size = _number(int, MIN_RING, MAX_RING)(value)
+    expected = f"a power of two from {MIN_RING} to {MAX_RING}"
+    try:
+        size = _number(int, MIN_RING, MAX_RING)(value)
+    except _Bad:
+        raise _Bad(expected) from None
     assert isinstance(size, int)
     if size & (size - 1):
-        raise _Bad(f"a power of two from {MIN_RING} to {MAX_RING}")
+        raise _Bad(expected)
     return size
 
 
@@ -95,9 +106,17 @@ def _names(value: object) -> object:
 
 
 def _url(value: object) -> object:
-    if not isinstance(value, str) or (value and not value.startswith(("http://", "https://"))):
-        raise _Bad("an address that begins with http:// or https://")
+    if not isinstance(value, str) or (value and not _has_host(value)):
+        raise _Bad("an address that begins with http:// or https://, such as https://box.example:4020")
     return value.rstrip("/")
+
+
+def _has_host(url: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:  # a port that is none, or half an IPv6 address
+        return False
 
 
 def _path(value: object) -> object:
@@ -129,7 +148,8 @@ class Settings:
     ping_s: float = _setting(20.0, _number(float, 0.1, 3600), "Ask a quiet browser for a sign of life after.", "s")
     timeout_s: float = _setting(60.0, _number(float, 0.2, 36000), "Drop a browser that gives none after.", "s")
     kill_on_exit: bool = _setting(False, _yes_no, "End the sessions too when the server stops.")
-    kill_grace_s: float = _setting(3.0, _number(float, 0, 3600), "Time to end politely, before SIGKILL.", "s")
+    kill_grace_s: float = _setting(3.0, _number(float, 0, MAX_GRACE_S), "Time to end politely, before SIGKILL.", "s")
+    qr: bool | None = _setting(None, _yes_no, "Print the link as a QR code too; default: on a terminal.")
     log_level: str = _setting("info", _one_of(*LOG_LEVELS), "Least severe message to log.")
     request_log: bool = _setting(True, _yes_no, "Log every request (never with a secret).")
     state_dir: Path = _setting(None, _path, "Folder of the secret and the logins; default: the system's place for it.")
@@ -202,6 +222,12 @@ def load(
     settings = Settings(**values)
     _check_together(settings)
     return settings
+
+
+def unknown_variables(names: Iterable[str]) -> list[str]:
+    """The variables that are named as if they were settings, and are none."""
+    known = OTHER_VARIABLES.union(ENV_PREFIX + name.upper() for name in FIELDS)
+    return sorted(name for name in names if name.startswith(ENV_PREFIX) and name not in known)
 
 
 def _from_file(file: Path, *, needed: bool) -> dict[str, object]:

@@ -10,11 +10,12 @@ from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
 from tornado.routing import URLSpec
 from tornado.web import Application, RequestHandler
 
-from vibetunnel.handlers.base import MAX_BODY, log_access
+from vibetunnel.handlers.base import MAX_BODY, NoPathHandler, cookie_name, declared_length, log_access
 from vibetunnel.handlers.context import Context
+from vibetunnel.handlers.openapi import document
+from vibetunnel.handlers.route import Route
 from vibetunnel.handlers.static import Files
 from vibetunnel.handlers.table import ROUTES
-from vibetunnel.openapi import document
 from vibetunnel.security.secret import derive
 
 DRAIN_LIMIT = 64 * MAX_BODY  # bytes of a body that are read on, so that the client reads the 413 and not a reset
@@ -23,25 +24,36 @@ STATIC = Path(__file__).parents[1] / "web" / "static"
 
 
 class Bounded(HTTPMessageDelegate):
-    """Passes a body on until it is known to be too large; the rest is read and dropped."""
+    """Passes a body on until it is known to be too large; the rest is read and dropped.
+
+    One beyond DRAIN_LIMIT is answered as soon as that is known, and Tornado closes the connection behind the answer.
+    """
 
     def __init__(self, inner: HTTPMessageDelegate) -> None:
         self._inner = inner
-        self._passed = 0
+        self._seen = 0  # bytes
+        self._finished = False
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
-        return self._inner.headers_received(start_line, headers)
+        received = self._inner.headers_received(start_line, headers)
+        if declared_length(headers) > DRAIN_LIMIT:
+            self.finish()
+        return received
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        if self._passed > MAX_BODY:
-            return None
-        self._passed += len(chunk)
-        return self._inner.data_received(chunk)
+        before, self._seen = self._seen, self._seen + len(chunk)
+        if before <= MAX_BODY:
+            return self._inner.data_received(chunk)
+        if self._seen > DRAIN_LIMIT:
+            self.finish()
+        return None
 
     def finish(self) -> None:
-        self._inner.finish()
+        if not self._finished:
+            self._finished = True
+            self._inner.finish()
 
     def on_connection_close(self) -> None:
         self._inner.on_connection_close()
@@ -59,8 +71,10 @@ class VibeTunnelApplication(Application):
             [URLSpec(route.pattern, route.handler, {"context": context, "route": route}) for route in ROUTES],
             cookie_secret=derive(context.secret, "cookie"),
             log_function=log_request,
+            default_handler_class=NoPathHandler,
+            default_handler_args={"context": context, "route": Route("*", NoPathHandler, {}, hidden=True)},
             files=Files(static),
-            openapi=document(ROUTES),
+            openapi=document(ROUTES, cookie_name(tls=context.tls)),
         )
 
     def get_handler_delegate(

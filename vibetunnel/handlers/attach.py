@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import contextlib
 import socket
 import uuid
+from collections.abc import Callable
 from http import HTTPStatus
+from typing import TypeVar
 
+from tornado.http1connection import HTTP1Connection
 from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 
 from vibetunnel.errors import InvalidField
 from vibetunnel.handlers import shapes
 from vibetunnel.handlers.base import BaseHandler, Refused
-from vibetunnel.handlers.upgrade import NotAnUpgrade, handshake
+from vibetunnel.handlers.relay import pair
+from vibetunnel.handlers.upgrade import OFFSET_DIGITS, NotAnUpgrade, handshake
+
+T = TypeVar("T")
 
 
 class SocketHandler(BaseHandler):
@@ -35,13 +41,14 @@ class SocketHandler(BaseHandler):
         # A start takes a while: the session may have been removed meanwhile, or the user logged out.
         session = self.context.registry.get(query.session_id)
         login = self.require_login()
-        stream = self.detach()
-        if stream.closed():
+        response = agreed.response()
+        taken = self._take_socket()
+        if taken is None:
             return  # the client did not wait
-        descriptor, received = self._take_socket(stream)
+        descriptor, received = taken
         client = session.attach(
             descriptor,
-            agreed.response(),
+            response,
             received=received,
             v1=agreed.v1,
             writable=may_type,
@@ -49,26 +56,46 @@ class SocketHandler(BaseHandler):
             rows=rows,
             cols=cols,
             client_id=client_id,
+            offset_at=len(response) - len("\r\n\r\n") - OFFSET_DIGITS,
         )
         self.context.lasting.add(client, login.id)
         self.set_status(HTTPStatus.SWITCHING_PROTOCOLS)
         self.application.log_request(self)
 
-    def head(self, *arguments: str) -> None:
-        raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "method: expected GET, got HEAD", {"Allow": "GET"})
+    def _take_socket(self) -> tuple[int, bytes] | None:
+        """(a descriptor of a plain socket, what has been read from it already), both the caller's; None: it is closed.
 
-    def _take_socket(self, stream: IOStream) -> tuple[int, bytes]:
-        """(a descriptor of a plain socket, what has been read from it already); both are the caller's."""
+        Raises Refused (503), and the connection is still HTTP's then.
+        """
+        connection = self.request.connection
+        assert isinstance(connection, HTTP1Connection)
+        stream = connection.stream
+        if stream.closed():
+            self.detach()
+            return None
         if isinstance(stream, SSLIOStream):
+            ours, theirs = _or_refused(pair)
+            self.detach()
             # What the stream has read already comes through the relay, like the rest.
-            return self.context.relays.join(stream).detach(), b""
-        received = _received(stream)
-        with socket.socket(fileno=os.dup(stream.socket.fileno())) as plain:
-            stream.close()
+            self.context.relays.join(stream, ours)
+            return theirs.detach(), b""
+        plain = _or_refused(stream.socket.dup)
+        self.detach()
+        with plain, contextlib.closing(stream):
             plain.setblocking(False)
             if plain.family in (socket.AF_INET, socket.AF_INET6):
                 plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            received = _received(stream)
             return plain.detach(), received
+
+
+def _or_refused(make: Callable[[], T]) -> T:
+    """What needs a descriptor is made before detach(): behind it there is no way to say that there is none left."""
+    try:
+        return make()
+    except OSError as error:
+        message = f"no room for another connection: {error.strerror}; try again later"
+        raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, message) from error
 
 
 def _received(stream: IOStream) -> bytes:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Awaitable
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
-from tornado.httputil import HTTPServerRequest
+from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
 from vibetunnel import errors
 from vibetunnel.handlers.context import Context
 from vibetunnel.handlers.route import Operation, Permission, Route
-from vibetunnel.handlers.validation import decode_body, decode_query
-from vibetunnel.keeper.errors import KeeperBusy, KeeperFailed, SpawnFailed
+from vibetunnel.handlers.validation import decode_body, decode_query, listed
+from vibetunnel.keeper.errors import KeeperBusy, KeeperFailed, NoResources, SpawnFailed
 from vibetunnel.security.headers import HEADERS
 from vibetunnel.security.secret import same
 
@@ -26,6 +27,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 MAX_BODY = 1024 * 1024  # bytes
 COOKIE = "vibetunnel"
 COOKIE_DAYS = 30
+FROM_BROWSERS = ("Cookie", "Origin", "Sec-Fetch-Site")  # headers; programs rarely send one of them
 
 STATUS: dict[type[errors.VibeTunnelError], HTTPStatus] = {
     errors.VibeTunnelError: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -41,6 +43,7 @@ STATUS: dict[type[errors.VibeTunnelError], HTTPStatus] = {
     SpawnFailed: HTTPStatus.BAD_REQUEST,
     KeeperFailed: HTTPStatus.SERVICE_UNAVAILABLE,
     KeeperBusy: HTTPStatus.SERVICE_UNAVAILABLE,
+    NoResources: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 log = logging.getLogger(__name__)
@@ -75,6 +78,17 @@ def log_access(request: HTTPServerRequest, status: int) -> None:
     access_log.info("%s %s %d %.1fms %s", request.method, path, status, duration_ms, request.remote_ip)
 
 
+def cookie_name(*, tls: bool) -> str:
+    # Under TLS the prefix makes browsers refuse the cookie from anyone but this very host.
+    return f"__Host-{COOKIE}" if tls else COOKIE
+
+
+def declared_length(headers: HTTPHeaders) -> int:
+    """The body's length as the client has announced it; 0: it has not."""
+    text = headers.get("Content-Length", "")
+    return min(int(text[:20]), sys.maxsize) if text.isdecimal() else 0
+
+
 class BaseHandler(RequestHandler):
     """A request that has passed the doors. `login` is None only where the route is open and nobody is logged in."""
 
@@ -104,13 +118,14 @@ class BaseHandler(RequestHandler):
         if operation is None:
             raise Refused(
                 HTTPStatus.METHOD_NOT_ALLOWED,
-                f"method: expected {' or '.join(self.route.methods)}, got {self.request.method}",
+                f"method: expected {listed(self.route.methods)}, got {self.request.method}",
                 {"Allow": ", ".join(self.route.methods)},
             )
         self.operation = operation
-        if len(self.request.body) > MAX_BODY:  # Bounded (application.py) has stopped collecting it
+        # Bounded (application.py) stops to collect it, or does not even begin.
+        if max(len(self.request.body), declared_length(self.request.headers)) > MAX_BODY:
             raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"body: expected at most {MAX_BODY} bytes, got more")
-        if self.login is not None and self.login.by_cookie:
+        if self.login != BEARER and any(name in self.request.headers for name in FROM_BROWSERS):
             self._check_content_type()
         return None
 
@@ -152,11 +167,10 @@ class BaseHandler(RequestHandler):
 
     @property
     def cookie_name(self) -> str:
-        # Under TLS the prefix makes browsers refuse the cookie from anyone but this very host.
-        return f"__Host-{COOKIE}" if self.context.tls else COOKIE
+        return cookie_name(tls=self.context.tls)
 
     def _check_content_type(self) -> None:
-        """A form of another page can send a cookie along, but not JSON."""
+        """A form of another page can send a cookie along, or needs none, but it cannot send JSON."""
         if self.request.method in ("GET", "HEAD") or not self.request.body:
             return
         given = self.request.headers.get("Content-Type", "")
@@ -165,6 +179,12 @@ class BaseHandler(RequestHandler):
             raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
 
     # In
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            raise Refused(HTTPStatus.BAD_REQUEST, f"{name or 'path'}: expected UTF-8, got other bytes") from None
 
     def read(self, shape: type[T]) -> T:
         """The JSON body, as the route declares it. Raises InvalidField."""
@@ -225,3 +245,12 @@ class UnknownApiHandler(BaseHandler):
     def prepare(self) -> None:
         super().prepare()
         raise Refused(HTTPStatus.NOT_FOUND, "API endpoint not found")
+
+
+class NoPathHandler(BaseHandler):
+    """What no route matches: whole addresses, as a proxy is sent them, and `OPTIONS *`."""
+
+    def prepare(self) -> None:
+        self._check_doors()
+        self.login = self.require_login()
+        raise Refused(HTTPStatus.NOT_FOUND, "path: expected one that begins with /")

@@ -46,6 +46,7 @@ class Lasting:
 class Context:
     """One server's parts.
 
+    url         address of the server for others
     secret      what `Authorization: Bearer` must have
     home        folder of new sessions; paths are relative to it
     shell       program of new sessions
@@ -53,6 +54,7 @@ class Context:
     """
 
     settings: Settings
+    url: str
     registry: Registry
     doors: Doors
     secret: str

@@ -29,16 +29,11 @@ class Relays:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def join(self, stream: IOStream) -> socket.socket:
-        """A plain socket that carries what `stream` does; the stream is the relay's, the socket the caller's."""
-        ours, theirs = socket.socketpair()
-        for end in (ours, theirs):
-            end.setblocking(False)
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
-        task = asyncio.create_task(_relay(stream, ours))
+    def join(self, stream: IOStream, plain: socket.socket) -> None:
+        """Carry what `stream` does through `plain`, one end of a pair(); both are the relay's from here."""
+        task = asyncio.create_task(_relay(stream, plain))
         self._tasks.add(task)  # owned: close() cancels it
         task.add_done_callback(self._tasks.discard)
-        return theirs
 
     async def close(self) -> None:
         """End them all; call it when the pump has closed its ends, so that little is under way any more."""
@@ -47,6 +42,15 @@ class Relays:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Two plain sockets that are joined: one for the relay, one for the pump."""
+    ends = socket.socketpair()
+    for end in ends:
+        end.setblocking(False)
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+    return ends
 
 
 async def _relay(stream: IOStream, plain: socket.socket) -> None:

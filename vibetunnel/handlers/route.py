@@ -40,6 +40,7 @@ class Operation:
     body       the struct of the JSON body; None: there is none
     body_optional  an empty body is the same as `{}`
     query      the struct of the query
+    head       a GET that HEAD may ask for too
     answers    what comes with each status; errors are added to them: every route's and `errors`
     """
 
@@ -50,6 +51,7 @@ class Operation:
     body_optional: bool = False
     query: type[msgspec.Struct] | None = None
     errors: tuple[HTTPStatus, ...] = ()
+    head: bool = True
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,10 @@ class Route:
     @property
     def methods(self) -> tuple[str, ...]:
         """As the Allow header has them."""
-        return (*self.operations, *(["HEAD"] if "GET" in self.operations else []))
+        return (*self.operations, *(["HEAD"] if self.operation("HEAD") is not None else []))
 
     def operation(self, method: str) -> Operation | None:
-        return self.operations.get("GET" if method == "HEAD" else method)
+        if method != "HEAD":
+            return self.operations.get(method)
+        found = self.operations.get("GET")
+        return found if found is not None and found.head else None

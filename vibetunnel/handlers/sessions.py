@@ -11,12 +11,12 @@ from msgspec import UNSET
 from vibetunnel.errors import InvalidField
 from vibetunnel.handlers import shapes
 from vibetunnel.handlers.base import BaseHandler
+from vibetunnel.handlers.upgrade import OFFSET_HEADER
 from vibetunnel.sessions import command
 from vibetunnel.sessions.keys import key_bytes
-from vibetunnel.sessions.model import Order
+from vibetunnel.sessions.model import Order, Status
 from vibetunnel.sessions.session import Session
 
-OFFSET_HEADER = "X-VibeTunnel-Offset"
 NEXT_OFFSET_HEADER = "X-VibeTunnel-Next-Offset"
 
 
@@ -36,7 +36,7 @@ class SessionsHandler(BaseHandler):
     async def post(self) -> None:
         wanted = self.read(shapes.NewSession)
         registry = self.context.registry
-        order = self._order(wanted)
+        order = await self._order(wanted)
         if (wanted.spawn or self.context.settings.spawn) == "now":
             session = await registry.create_now(order)
         else:
@@ -44,10 +44,10 @@ class SessionsHandler(BaseHandler):
         view = session.describe()
         self.answer(shapes.CreatedSession(**msgspec.structs.asdict(view), session_id=session.id), HTTPStatus.CREATED)
 
-    def _order(self, wanted: shapes.NewSession) -> Order:
+    async def _order(self, wanted: shapes.NewSession) -> Order:
         context = self.context
         argv, login = command.resolve(wanted.command, context.shell)
-        folder = command.folder(wanted.working_dir or wanted.cwd, context.home)
+        folder = await command.folder(wanted.working_dir or wanted.cwd, context.home)
         command.check_environment(wanted.env)
         name = wanted.name or wanted.title
         return Order(
@@ -148,10 +148,21 @@ def _signal_number(given: str | int) -> int:
 class OutputHandler(SessionHandler):
     """GET /api/sessions/{session_id}/output: what is kept of it, as raw bytes."""
 
+    async def head(self, *arguments: str) -> None:
+        (session_id,) = arguments
+        if self.session(session_id).status is Status.CREATED:
+            self.query(shapes.OutputQuery)  # GET would start it; who only asks for the headers does not
+            self._set_headers(0, 0)
+        else:
+            await self.get(session_id)
+
     async def get(self, session_id: str) -> None:
         session = self.session(session_id)
         first, following, data = await session.output(self.query(shapes.OutputQuery).since)
+        self._set_headers(first, following)
+        await self.finish(data)
+
+    def _set_headers(self, first: int, following: int) -> None:
         self.set_header("Content-Type", "application/octet-stream")
         self.set_header(OFFSET_HEADER, str(first))
         self.set_header(NEXT_OFFSET_HEADER, str(following))
-        await self.finish(data)

@@ -187,4 +187,4 @@ class Link(msgspec.Struct):
     """The code is in the fragment of the address: it reaches no log on the way."""
 
     url: str
-    code: str
+    code: Annotated[str | None, Meta(description="None where nobody needs one.")]

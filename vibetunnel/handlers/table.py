@@ -7,6 +7,7 @@ from http import HTTPStatus
 from vibetunnel.handlers import attach, auth, events, server, sessions, shapes, static
 from vibetunnel.handlers.base import UnknownApiHandler
 from vibetunnel.handlers.route import Media, Operation, Permission, Route
+from vibetunnel.handlers.upgrade import OFFSET_HEADER
 
 _OPEN = Permission.OPEN
 _NOT_FOUND = HTTPStatus.NOT_FOUND
@@ -105,7 +106,7 @@ ROUTES: tuple[Route, ...] = (
                     200: Media(
                         "application/octet-stream",
                         {
-                            sessions.OFFSET_HEADER: "Offset of the first byte.",
+                            OFFSET_HEADER: "Offset of the first byte.",
                             sessions.NEXT_OFFSET_HEADER: "Offset behind the last byte: the next `since`.",
                         },
                     )
@@ -154,7 +155,11 @@ ROUTES: tuple[Route, ...] = (
             )
         },
     ),
-    Route("/api/auth/logout", auth.LogoutHandler, {"POST": Operation("End this login.", {200: shapes.Done})}),
+    Route(
+        "/api/auth/logout",
+        auth.LogoutHandler,
+        {"POST": Operation("End this login.", {200: shapes.Done}, errors=(_UNAVAILABLE,))},
+    ),
     Route(
         "/api/auth/link",
         auth.LinkHandler,
@@ -175,6 +180,7 @@ ROUTES: tuple[Route, ...] = (
                 {101: None},
                 query=shapes.AttachQuery,
                 errors=(_NOT_FOUND, HTTPStatus.UPGRADE_REQUIRED, _UNAVAILABLE),
+                head=False,
             )
         },
     ),

@@ -11,6 +11,8 @@ from http import HTTPStatus
 
 VERSION = "13"
 V1 = "vibetunnel.v1"
+OFFSET_HEADER = "X-VibeTunnel-Offset"
+OFFSET_DIGITS = 20
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -34,7 +36,7 @@ class Handshake:
     v1: bool
 
     def response(self) -> bytes:
-        """The 101 answer."""
+        """The 101 answer. The pump writes the offset of the first output byte over its last 20 digits."""
         lines = [
             "HTTP/1.1 101 Switching Protocols",
             "Upgrade: websocket",
@@ -43,6 +45,7 @@ class Handshake:
         ]
         if self.v1:
             lines.append(f"Sec-WebSocket-Protocol: {V1}")
+        lines.append(f"{OFFSET_HEADER}: {'0' * OFFSET_DIGITS}")
         return "\r\n".join([*lines, "", ""]).encode("ascii")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -23,8 +23,10 @@ def decode_body(body: bytes, shape: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=shape)
     except msgspec.ValidationError as error:
-        raise _explained(str(error), _decoded(body), "body") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _explained(str(error), _decoded(body), "body", shape) from None
+    except UnicodeDecodeError as error:
+        raise InvalidField("body", "UTF-8", f"the byte {error.object[error.start]:#04x} in a text") from None
+    except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidField("body", "JSON", _brief(str(error))) from None
 
 
@@ -39,7 +41,7 @@ def decode_query(arguments: Mapping[str, list[bytes]], shape: type[T]) -> T:
     try:
         return msgspec.convert(values, type=shape, strict=False)
     except msgspec.ValidationError as error:
-        raise _explained(str(error), values, "query") from None
+        raise _explained(str(error), values, "query", shape) from None
 
 
 def _decoded(body: bytes) -> Any:  # Any: whatever JSON can be
@@ -50,18 +52,22 @@ def _decoded(body: bytes) -> Any:  # Any: whatever JSON can be
         return None
 
 
-def _explained(message: str, value: Any, whole: str) -> InvalidField:  # Any: as above
+def _explained(message: str, value: Any, whole: str, shape: type[msgspec.Struct]) -> InvalidField:  # Any: as above
     """msgspec's sentence, turned round so that the field comes first and what came is said."""
     where = _WHERE.fullmatch(message)
     assert where is not None
-    what, path = where["what"], (where["path"] or "").lstrip(".")
+    what, path = where["what"], _named(value, where["path"] or "").lstrip(".")
     if missing := _MISSING.fullmatch(what):
         return InvalidField(f"{path}.{missing['field']}".lstrip("."), "a value", "none")
     field = path or whole
-    found = _follow(value, where["path"] or "")
+    found = _follow(value, f".{path}")
     if expected := _EXPECTED.fullmatch(what):
-        got = expected["got"].replace("`", "") if expected["got"] else _shown(found)
-        return InvalidField(field, expected["expected"].replace("`", "").removesuffix(" | null"), got)
+        kind = (expected["got"] or "another").replace("`", "")
+        return InvalidField(field, expected["expected"].replace("`", "").removesuffix(" | null"), _shown(found, kind))
+    if what.startswith("Invalid enum value"):
+        return InvalidField(field, listed(_choices(shape, path)), _shown(found))
+    if what == "Number out of range":
+        return InvalidField(field, "a number within its range", "one far outside")
     return InvalidField(field, "another value", f"{_shown(found)} ({what.replace('`', '')})")
 
 
@@ -74,8 +80,33 @@ def _follow(value: Any, path: str) -> Any:
     return value
 
 
-def _shown(value: Any) -> str:
-    return _brief(json.dumps(value, ensure_ascii=False)) if isinstance(value, (bool, int, float, str)) else "another"
+def _named(value: Any, path: str) -> str:  # Any: as above
+    """`path` with the key in it where msgspec only says `[...]`, as it does for a dict of texts."""
+    before, some_key, after = path.partition("[...]")
+    entries = _follow(value, before)
+    if not some_key or not isinstance(entries, dict):
+        return path
+    return f"{before}.{next((key for key, each in entries.items() if not isinstance(each, str)), '')[:40]}{after}"
+
+
+def _choices(shape: type[msgspec.Struct], name: str) -> list[str]:
+    """The texts that a field may have."""
+    for each in msgspec.structs.fields(shape):
+        if each.encode_name == name:
+            info = msgspec.inspect.type_info(each.type)
+            info = info.type if isinstance(info, msgspec.inspect.Metadata) else info
+            kinds = info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
+            return [str(v) for kind in kinds if isinstance(kind, msgspec.inspect.LiteralType) for v in kind.values]
+    return []
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a, b or c`."""
+    return " or ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def _shown(value: Any, otherwise: str = "another") -> str:  # Any: as above
+    return _brief(json.dumps(value, ensure_ascii=False)) if isinstance(value, (bool, int, float, str)) else otherwise
 
 
 def _brief(text: str) -> str:

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import resource
-import socket
-import stat
 import sys
 
 from vibetunnel.keeper.log import Log
+from vibetunnel.keeper.place import AnotherRuns, CannotRun, Place
 from vibetunnel.keeper.process import Keeper
-from vibetunnel.keeper.protocol import ANOTHER_RUNS, LOCK_NAME, LOG_NAME, PATH_LIMIT, SOCKET_NAME
+from vibetunnel.keeper.protocol import ANOTHER_RUNS, LOG_NAME
 
 USAGE = "usage: python -m vibetunnel.keeper --runtime-dir DIR [--idle-s SECONDS] [--detach]"
 IDLE_S = 30.0
 OPEN_FILES = 10240  # two for each session of the 4096 ptys that Linux has by default; the most that macOS grants
-
-
-class CannotRun(Exception):
-    """The keeper cannot run here; the text is the reason."""
-
-
-class AnotherRuns(CannotRun):
-    """The folder has its keeper already."""
 
 
 def main(arguments: list[str]) -> int:
@@ -33,15 +23,11 @@ def main(arguments: list[str]) -> int:
         folder = os.path.abspath(folder)
         os.chdir("/")  # whatever folder it was started in may be removed
         _close_inherited_descriptors()
-        _check_folder(folder)
-        lock = _lock(os.path.join(folder, LOCK_NAME))
-        path = os.path.join(folder, SOCKET_NAME)
-        listener = _listen(path)
+        place = Place(folder)
         log = Log(os.path.join(folder, LOG_NAME))
         _leave_terminal(detach)
-        Keeper(listener, folder=folder, log=log, idle_s=idle_s, open_files=_raise_open_files()).run()
-        _unlink(path)
-        os.close(lock)  # last: whoever takes it next finds no socket of ours
+        Keeper(place, log=log, idle_s=idle_s, open_files=_raise_open_files()).run()
+        place.leave()
     except CannotRun as error:
         print(error, file=sys.stderr)
         return ANOTHER_RUNS if isinstance(error, AnotherRuns) else 1
@@ -70,52 +56,6 @@ def _parse(arguments: list[str]) -> tuple[str, float, bool]:
     if not folder:
         raise CannotRun(USAGE)
     return folder, idle_s, detach
-
-
-def _check_folder(folder: str) -> None:
-    try:
-        os.mkdir(folder, 0o700)
-    except FileExistsError:
-        found = os.lstat(folder)
-        if not stat.S_ISDIR(found.st_mode):
-            raise CannotRun(f"not a folder: {folder}") from None
-        # Never mended: who passes /tmp by mistake would not thank for a closed one.
-        if found.st_uid != os.geteuid() or found.st_mode & 0o077:
-            raise CannotRun(
-                f"{folder} must belong to user {os.geteuid()} with mode 0700, "
-                f"not to {found.st_uid} with {stat.S_IMODE(found.st_mode):04o}"
-            ) from None
-
-
-def _lock(path: str) -> int:
-    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise AnotherRuns(f"another keeper holds {path}") from None
-    return lock
-
-
-def _listen(path: str) -> socket.socket:
-    """Called with the lock held: a socket that is there is a dead keeper's."""
-    if len(os.fsencode(path)) > PATH_LIMIT:
-        raise CannotRun(f"a socket's path has at most {PATH_LIMIT} bytes, choose a shorter runtime folder: {path}")
-    _unlink(path)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)  # so that it never exists with another mode
-    try:
-        listener.bind(path)
-    finally:
-        os.umask(before)
-    listener.listen(16)
-    return listener
-
-
-def _unlink(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return
 
 
 def _close_inherited_descriptors() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import sys
@@ -11,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from vibetunnel.keeper.channel import Channel
-from vibetunnel.keeper.errors import KeeperBusy, KeeperFailed, SpawnFailed
+from vibetunnel.keeper.errors import KeeperBusy, KeeperFailed, NoResources, SpawnFailed
 from vibetunnel.keeper.protocol import (
     ANOTHER_RUNS,
+    GRACE_S,
     LOG_NAME,
     META_LIMIT,
+    NOTHING_LEFT,
     PATH_LIMIT,
     SOCKET_NAME,
     VERSION,
@@ -34,7 +37,8 @@ KILL_MARGIN_S = 10.0  # beyond the grace: what the keeper waits for after KILL, 
 RETRY_S = 0.05  # between two tries to reach a keeper that is starting, or one that is ending
 FAREWELL_S = 1.0  # for what was sent last (notes) to leave at a close
 OUTBOX_LIMIT = 8 * 1024 * 1024  # bytes; a keeper that leaves that much unread is stuck, and counts as lost
-STOP_GRACE_S = 3.0
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,9 @@ class KeeperClient:
         self._requests = 0
         self._waiting: dict[int, asyncio.Future[Message]] = {}
         self._adopted: dict[int, list[Kept]] = {}
-        self._disowned: set[str] = set()  # sessions whose spawn was given up before its answer came
+        self._given_up: dict[int, str] = {}  # spawns that nobody waits for, and their sessions, until the answer comes
+        self._unwanted: set[str] = set()  # of those sessions: to be forgotten then
+        self._disowned: set[str] = set()  # sessions that came of them: being killed
         self._greeting: asyncio.Future[Message] = self._loop.create_future()
         self._drained = asyncio.Event()
         self._drained.set()
@@ -207,7 +213,8 @@ class KeeperClient:
     async def spawn(self, order: SpawnOrder) -> Spawned:
         """Start a process on a new pty. When this is cancelled, the process is killed and forgotten.
 
-        Raises SpawnFailed with a reason fit for the user, KeeperFailed when the keeper does not answer.
+        Raises SpawnFailed with a reason fit for the user, NoResources when the system has no room for it, KeeperFailed
+        when the keeper does not answer.
         """
         message = await self._ask(
             "spawn",
@@ -251,13 +258,19 @@ class KeeperClient:
 
     def forget(self, session_id: str) -> None:
         """Drop an ended or never started session. Not awaited."""
-        self._tell("forget", session=session_id)
+        if session_id in self._given_up.values():
+            self._unwanted.add(session_id)  # by now it may have a process
+        elif session_id not in self._disowned:  # else it is dropped when it has ended
+            self._tell("forget", session=session_id)
 
-    async def stop(self, *, kill: bool) -> None:
-        """End the keeper; this connection is closed then. Kills all sessions first, or fails when one lives."""
+    async def stop(self, *, kill: bool, grace_s: float = GRACE_S) -> None:
+        """End the keeper; this connection is closed then. Fails when a session lives, unless `kill` ends all first.
+
+        grace_s  as `kill` has it
+        """
         self._stopping = True
         try:
-            await self._ask("stop", STOP_GRACE_S + KILL_MARGIN_S, kill=kill)
+            await self._ask("stop", grace_s + KILL_MARGIN_S, kill=kill, grace_s=grace_s)
         finally:
             self._stopping = False
         await self.close()
@@ -288,21 +301,25 @@ class KeeperClient:
             async with asyncio.timeout(timeout_s):
                 message = await future
         except TimeoutError:
-            self._disown(future)
+            self._give_up(number, future, fields.get("session") if kind == "spawn" else None)
             raise KeeperFailed(f"keeper {self.pid} did not answer {kind} within {timeout_s:g} s") from None
         except asyncio.CancelledError:
-            self._disown(future)
+            self._give_up(number, future, fields.get("session") if kind == "spawn" else None)
             raise
         finally:
             del self._waiting[number]
         if message.kind == "failed":
+            if message.fields.get("code") == NOTHING_LEFT:
+                failure = NoResources
             raise failure(message.get("reason", str))
         return message
 
-    def _disown(self, future: asyncio.Future[Message]) -> None:
-        # The answer came in the same turn as the cancellation.
+    def _give_up(self, number: int, future: asyncio.Future[Message], spawned: str | None) -> None:
+        if spawned is not None:
+            self._given_up[number] = spawned
+        # The answer may have come in the same turn.
         if future.done() and not future.cancelled() and future.exception() is None:
-            self._unclaimed(future.result())
+            self._unclaimed(number, future.result())
 
     def _tell(self, kind: str, **fields: Any) -> None:
         # Nobody waits for it, so a lost keeper is no error here: `on_lost` says so.
@@ -365,7 +382,7 @@ class KeeperClient:
             if not self._greeting.done():
                 self._greeting.set_result(message)
             else:
-                self._loop.call_exception_handler({"message": f"the keeper refused: {message.get('reason', str)}"})
+                log.error("the keeper refused: %s", message.get("reason", str))
             return
         number = message.get("request", int)
         if kind == "kept":
@@ -378,7 +395,7 @@ class KeeperClient:
         if future is not None and not future.done():
             future.set_result(message)
         else:
-            self._unclaimed(message)
+            self._unclaimed(number, message)
 
     def _ended(self, exited: Exited) -> None:
         if exited.session_id in self._disowned:
@@ -391,12 +408,17 @@ class KeeperClient:
                     return
         self._loop.call_soon(self._on_exit, exited)  # not from here: an error of its own must not stop the rest
 
-    def _unclaimed(self, message: Message) -> None:
+    def _unclaimed(self, number: int, message: Message) -> None:
         """An answer that nobody waits for any more: close what it brought, and kill what nobody would know of."""
         message.close()
+        session = self._given_up.pop(number, "")
+        unwanted = session in self._unwanted
+        self._unwanted.discard(session)
         if message.kind == "spawned":
             self._disowned.add(message.session())
-            self._tell("kill", session=message.session(), grace_s=STOP_GRACE_S, forget=True)
+            self._tell("kill", session=message.session(), grace_s=GRACE_S, forget=True)
+        elif unwanted:
+            self.forget(session)
 
     # Ends
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import pwd
+from vibetunnel.account import account
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,9 +50,8 @@ def session_environment(
 def _account() -> dict[str, str]:
     """What a login would have set; a server started by the system may have none of it."""
     defaults = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"}
-    try:
-        account = pwd.getpwuid(os.getuid())
-    except KeyError:  # a container may run a user without an account
+    found = account()
+    if found is None:
         return defaults
-    names = {"HOME": account.pw_dir, "USER": account.pw_name, "LOGNAME": account.pw_name, "SHELL": account.pw_shell}
+    names = {"HOME": found.pw_dir, "USER": found.pw_name, "LOGNAME": found.pw_name, "SHELL": found.pw_shell}
     return defaults | {name: value for name, value in names.items() if value}

@@ -20,5 +20,9 @@ class KeeperBusy(KeeperFailed):
         self.holder = holder
 
 
+class NoResources(KeeperFailed):
+    """No terminal, process, memory or descriptor is left: the same command may start later. The text says which."""
+
+
 class SpawnFailed(VibeTunnelError):
     """The command cannot be started; the text is the reason, fit for the user."""

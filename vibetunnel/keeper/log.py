@@ -12,9 +12,19 @@ class Log:
     """Lines with a time. Never a command, an environment or anything typed. A full disk stops it, not the keeper."""
 
     def __init__(self, path: str) -> None:
+        self._path = path
+        self._open()
+
+    def _open(self) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._descriptor = os.open(path, flags, 0o600)
+        self._descriptor = os.open(self._path, flags, 0o600)
         self._size = os.fstat(self._descriptor).st_size
+
+    def reopen(self) -> None:
+        """Go on in a new file, after the old one has been removed. Raises OSError, and then goes on in the old one."""
+        old = self._descriptor
+        self._open()
+        os.close(old)
 
     def write(self, text: str) -> None:
         line = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text}\n".encode("utf-8", "backslashreplace")

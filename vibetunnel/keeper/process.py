@@ -13,10 +13,20 @@ from collections import deque
 from vibetunnel.keeper.channel import Channel
 from vibetunnel.keeper.environment import session_environment
 from vibetunnel.keeper.killing import LAST_LOOK_S, Killing
+from vibetunnel.keeper.place import CannotRun
 from vibetunnel.keeper.processes import living
-from vibetunnel.keeper.protocol import META_LIMIT, VERSION, Message, ProtocolError
+from vibetunnel.keeper.protocol import (
+    GRACE_LIMIT_S,
+    GRACE_S,
+    META_LIMIT,
+    NOTHING_LEFT,
+    VERSION,
+    Message,
+    ProtocolError,
+)
+from vibetunnel.keeper.ring import RING_LIMIT, make_ring
 from vibetunnel.keeper.session import Session
-from vibetunnel.keeper.spawn import RING_LIMIT, CannotStart, check_folder, find_program, make_ring, start
+from vibetunnel.keeper.spawn import LACKING, CannotStart, NothingLeft, check_folder, find_program, start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +34,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from vibetunnel.keeper.log import Log
+    from vibetunnel.keeper.place import Place
 
 AFTER_BUG_S = 0.1  # what failed on time would fail again at once
 FIRST_SERVER_S = 10.0  # for whoever started the keeper to come, however short its idle time
@@ -34,8 +45,7 @@ STRANGERS_LIMIT = 8  # connections that have not said hello
 SESSIONS_LIMIT = 10_000  # of all kinds; Linux has 4096 ptys unless told otherwise
 OUTBOX_HIGH = 256 * 1024  # bytes of unsent answers; from there no request is read
 ADOPT_AHEAD = 16 * 1024  # bytes queued of an adoption; each queued session holds two more descriptors
-GRACE_LIMIT_S = 60.0
-STOP_GRACE_S = 3.0
+LOOK_S = 30.0  # between two looks whether the socket is still there for the next server
 
 
 class Refused(Exception):
@@ -62,17 +72,13 @@ class Connection:
 class Keeper:
     """Owns the sessions. Everything runs in `run`, in one thread, and nothing in it waits for anything else.
 
-    listener    bound and listening
-    folder      for what cannot be held without a name (rings, where there is no memfd)
+    place       its folder, with the socket in it
     idle_s      seconds without a server and without anything to keep, after which it ends
     open_files  limits that the sessions' programs shall have; the keeper's own may be higher
     """
 
-    def __init__(
-        self, listener: socket.socket, *, folder: str, log: Log, idle_s: float, open_files: tuple[int, int]
-    ) -> None:
-        self._listener = listener
-        self._folder = folder
+    def __init__(self, place: Place, *, log: Log, idle_s: float, open_files: tuple[int, int]) -> None:
+        self._place = place
         self._log = log
         self._idle_s = idle_s
         self._open_files = open_files
@@ -86,6 +92,7 @@ class Keeper:
         self._ended = False
         self._signals = -1
         self._accept_again_at: float | None = None
+        self._look_at = time.monotonic() + LOOK_S
         self._requests: dict[str, Callable[[Message], dict[str, Any] | None]] = {
             "adopt": self._adopt,
             "spawn": self._spawn,
@@ -100,8 +107,7 @@ class Keeper:
     def run(self) -> None:
         """Serve until there is nothing left to keep."""
         self._catch_signals()
-        self._listener.setblocking(False)
-        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+        self._listen()
         self._log.write(f"keeper {os.getpid()} listens, protocol version {VERSION}")
         while True:
             try:
@@ -121,7 +127,7 @@ class Keeper:
                     self._log_bug(error)
                     if isinstance(key.data, Connection):
                         self._drop(key.data)
-        self._listener.close()
+        self._place.listener.close()
         for connection in list(self._connections):
             self._drop(connection)
         for session in self._sessions.values():
@@ -157,20 +163,21 @@ class Keeper:
                 self._log.write("SIGTERM: ends")
                 self._ended = True
 
-    def _pause(self) -> float | None:
+    def _pause(self) -> float:
         times = [session.killing.next_at for session in self._sessions.values() if session.killing]
         times += [connection.deadline for connection in self._connections if connection.deadline is not None]
+        times.append(self._look_at)
         if self._accept_again_at is not None:
             times.append(self._accept_again_at)
         if self._idle_until is not None:
             times.append(self._idle_until)
-        return max(0.0, min(times) - time.monotonic()) if times else None
+        return max(0.0, min(times) - time.monotonic())
 
     def _on_time(self, now: float) -> None:
         self._go_on_killing(now)
         if self._accept_again_at is not None and now >= self._accept_again_at:
             self._accept_again_at = None
-            self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+            self._listen()
         for connection in list(self._connections):
             if connection.deadline is not None and now >= connection.deadline:
                 self._drop(connection)
@@ -181,6 +188,23 @@ class Keeper:
         elif now >= self._idle_until:
             self._log.write("nothing to keep and no server")
             self._ended = True
+        if now >= self._look_at:
+            self._look_at = now + LOOK_S
+            if self._idle_until is None and not self._place.whole():
+                self._mend_place()
+
+    def _mend_place(self) -> None:
+        """Be found again by servers, after someone has removed the folder or the socket in it."""
+        if self._accept_again_at is None:
+            self._selector.unregister(self._place.listener)
+        try:
+            self._place.mend()
+            self._log.reopen()
+            self._log.write(f"keeper {os.getpid()} listens again: its socket had been removed")
+        except (CannotRun, OSError):
+            pass  # another keeper has the folder by now, or it cannot be made; a later look may find it otherwise
+        if self._accept_again_at is None:
+            self._listen()
 
     def _log_bug(self, error: Exception) -> None:
         import traceback  # only here: not needed in a life without bugs
@@ -191,13 +215,17 @@ class Keeper:
 
     # Connections
 
+    def _listen(self) -> None:
+        self._place.listener.setblocking(False)
+        self._selector.register(self._place.listener, selectors.EVENT_READ, self._accept)
+
     def _accept(self) -> None:
         try:
-            sock, _ = self._listener.accept()
+            sock, _ = self._place.listener.accept()
         except OSError as error:
             # No descriptor left, most likely. The peer stays in the queue, so asking again at once would never rest.
             self._log.write(f"a connection could not be accepted: {error.strerror}")
-            self._selector.unregister(self._listener)
+            self._selector.unregister(self._place.listener)
             self._accept_again_at = time.monotonic() + ACCEPT_AGAIN_S
             return
         channel = Channel(sock)
@@ -341,8 +369,12 @@ class Keeper:
             answer = self._requests[kind](message)
         except (Refused, CannotStart, ProtocolError) as error:
             answer = {"type": "failed" if request else "error", "reason": str(error)}
+            if isinstance(error, NothingLeft):
+                answer["code"] = NOTHING_LEFT
         except OSError as error:  # what the system refuses (no descriptor left) is no reason to lose the server
             answer = {"type": "failed" if request else "error", "reason": f"the keeper failed: {error.strerror}"}
+            if error.errno in LACKING:
+                answer["code"] = NOTHING_LEFT
         if answer is not None:
             descriptors = answer.pop("descriptors", None)
             self._send({"request": request, **answer}, descriptors)
@@ -418,7 +450,7 @@ class Keeper:
         if message.get("login", bool, False):
             argv[0] = "-" + os.path.basename(program)
         try:
-            session.ring = make_ring(ring_size, self._folder)
+            session.ring = make_ring(ring_size, self._place.folder)
             session.pid, session.pty = start(
                 program,
                 argv,
@@ -431,7 +463,7 @@ class Keeper:
         except BaseException as error:
             session.close()
             if isinstance(error, OSError):
-                raise Refused(f"no memory for the output: {error.strerror}") from None
+                raise NothingLeft(f"no memory for the output: {error.strerror}") from None
             raise
         self._sessions.pop(session_id, None)
         self._sessions[session_id] = session
@@ -461,11 +493,15 @@ class Keeper:
         session.signal(signum, group)
         return {"type": "done"}
 
-    def _kill(self, message: Message) -> dict[str, Any] | None:
-        session = self._session(message)
-        grace_s = message.get("grace_s", float)
+    def _grace(self, message: Message) -> float:
+        grace_s = message.get("grace_s", float, GRACE_S)
         if not 0 <= grace_s <= GRACE_LIMIT_S:
             raise Refused(f"grace_s must be 0 to {GRACE_LIMIT_S}, not {grace_s}")
+        return grace_s
+
+    def _kill(self, message: Message) -> dict[str, Any] | None:
+        session = self._session(message)
+        grace_s = self._grace(message)
         session.forget = session.forget or message.get("forget", bool, False)
         if not session.lives:
             if session.forget:
@@ -490,13 +526,14 @@ class Keeper:
 
     def _stop(self, message: Message) -> dict[str, Any] | None:
         living = self._living()
+        grace_s = self._grace(message)
         if living and not message.get("kill", bool):
             # Its end would close the masters, and so hang up on the shells.
             raise Refused(f"{len(living)} sessions still have a process")
         self._stopping = message.get("request", int)
         self._log.write(f"stop: {len(living)} sessions to kill")
         for session in living:
-            self._start_killing(session, STOP_GRACE_S)
+            self._start_killing(session, grace_s)
         return None
 
     # Ends

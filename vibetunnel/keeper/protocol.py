@@ -21,6 +21,9 @@ FRAME_LIMIT = 1024 * 1024  # bytes of one frame's JSON; argv and environment of 
 META_LIMIT = 64 * 1024  # bytes of metadata of one session
 ID_LIMIT = 128  # characters of a session id
 DESCRIPTORS_LIMIT = 8  # of one frame; today's largest has two
+GRACE_LIMIT_S = 60.0  # between asking programs to end and killing them; the keeper grants no more
+GRACE_S = 3.0  # for the end of those whose order does not say
+NOTHING_LEFT = "resources"  # the code of a refusal that is the system's fault, and not the order's
 
 SOCKET_NAME = "keeper.sock"
 LOCK_NAME = "keeper.lock"

@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import NoReturn
 
-RING_HEADER = 4096  # bytes before a ring's data; what they hold is the pump's business
-RING_LIMIT = 1024 * 1024 * 1024  # bytes; untouched pages cost nothing, but a bound there must be
 SIZE_LIMIT = 65535  # rows or cols: what struct winsize holds
+LACKING = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC)  # it may work later
 IUTF8 = 0x4000  # c_iflag: erase removes a whole UTF-8 character; the same on Linux and macOS, unknown to `termios`
 
 
@@ -26,20 +25,8 @@ class CannotStart(Exception):
     """The program cannot be started; the text is the reason, fit for the user."""
 
 
-def make_ring(size: int, folder: str) -> int:
-    """A descriptor of zeroed memory for `size` bytes of output and its header, shareable with other processes."""
-    if hasattr(os, "memfd_create"):
-        ring = os.memfd_create("vibetunnel-ring", os.MFD_CLOEXEC)
-    else:  # macOS: a file that no longer has a name is as good
-        path = os.path.join(folder, f"ring-{os.getpid()}")
-        ring = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        os.unlink(path)
-    try:
-        os.ftruncate(ring, RING_HEADER + size)
-    except BaseException:
-        os.close(ring)
-        raise
-    return ring
+class NothingLeft(CannotStart):
+    """No terminal, process, memory or descriptor is left for it: the same program may start later."""
 
 
 def check_folder(folder: str) -> None:
@@ -96,7 +83,7 @@ def start(
     program     absolute path; `argv[0]` may differ from it, as it does for a login shell
     open_files  soft and hard limit of open files that the program shall have
     Returns     when the program runs: its exec has succeeded. The master is close-on-exec.
-    Raises      CannotStart
+    Raises      CannotStart; NothingLeft when it is the system's fault and not the program's
     """
     _check(argv, environment, rows, cols)
     keeper = os.getpid()
@@ -112,26 +99,32 @@ def start(
         try:
             os.execve(program, argv, environment)
         except OSError as error:
-            raise RuntimeError(_printable(_exec_reason(error, program))) from None
+            # Only its class and its text reach the parent.
+            kind = MemoryError if error.errno in LACKING else RuntimeError
+            raise kind(_printable(_exec_reason(error, program))) from None
 
     reason = ""
+    kind: type[CannotStart] = CannotStart
     try:
         child: _Child = _Child.spawn([program], preexec_fn=become, dimensions=(rows, cols))
     except BaseException as error:
         if os.getpid() != keeper:
             os._exit(127)  # the child, failed where ptyprocess catches nothing: it must not go on as a second keeper
-        if not isinstance(error, (RuntimeError, OSError)):
+        if not isinstance(error, (RuntimeError, MemoryError, OSError)):
             raise
         reason = str(error)
-        if isinstance(error, OSError) and error.errno:
+        # ptyprocess looks for the program once more, and may find it gone.
+        if not isinstance(error, (RuntimeError, FileNotFoundError)):
+            kind = NothingLeft
+        if isinstance(error, OSError) and kind is NothingLeft:
             # No fork: no process or no pty left. ptyprocess forgets its pipe then, and pty.fork() the pair it opened.
-            reason = f"no new terminal: {error.strerror}"
+            reason = f"no new terminal: {error.strerror or error}"
             _close_leaked(spare)
         # The exception holds the frame of ptyprocess, and that holds the exception and the child that could not exec.
         # Cut the circle, so that the child is closed and reaped here and not when garbage is collected.
         error.__traceback__ = None
     if reason:
-        raise CannotStart(reason)
+        raise kind(reason)
     return child.take()
 
 
@@ -229,7 +222,7 @@ def _lowest_descriptors() -> list[int]:
         taken += os.pipe()
         taken += os.pipe()
     except OSError as error:
-        raise CannotStart(f"no new terminal: {error.strerror}") from None
+        raise NothingLeft(f"no new terminal: {error.strerror}") from None
     finally:
         for descriptor in taken:
             os.close(descriptor)

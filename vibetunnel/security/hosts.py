@@ -125,6 +125,15 @@ def doors(*, bind: str, allow_host: tuple[str, ...] = (), url: str = "", tls: bo
     return Doors(frozenset(names), any_ip, "https" if tls else "http", frozenset(origins))
 
 
+def is_loopback_host(host: str) -> bool:
+    """Whether a Host header has a name by which only this machine itself reaches the server."""
+    authority = parse_authority(host)
+    if authority is None:
+        return False
+    address = _address(authority.host)
+    return authority.host == "localhost" if address is None else _is_loopback(address)
+
+
 @functools.lru_cache(maxsize=256)
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:

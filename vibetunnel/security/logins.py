@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import secrets
@@ -15,6 +16,7 @@ import msgspec
 from vibetunnel import paths
 
 LIFETIME_S = 30 * 24 * 3600
+RETRY_S = 30.0  # after the file could not be written
 LIMIT = 1000  # logins; a new one pushes the oldest out
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,8 @@ class _File(msgspec.Struct):
 class Logins:
     """The logins of browsers. An id is the hash of a token, and safe to keep and to compare.
 
+    What is here counts at once; the file follows when it can be written.
+
     clock   seconds since the epoch
     """
 
@@ -37,6 +41,7 @@ class Logins:
         self._path = path
         self._clock = clock
         self._writing = asyncio.Lock()
+        self._retry: asyncio.Task[None] | None = None
         self._created = self._read()
 
     def check(self, token: str) -> str | None:
@@ -54,13 +59,27 @@ class Logins:
         while len(self._created) >= LIMIT:
             del self._created[min(self._created, key=self._created.__getitem__)]
         self._created[_hash(token)] = self._clock()
-        await self._write()
+        await self._write()  # else it ends with this server
         return token
 
-    async def revoke(self, login: str) -> None:
-        """End a login for good. Nothing happens when it is not there."""
-        if self._created.pop(login, None) is not None:
-            await self._write()
+    async def revoke(self, login: str) -> bool:
+        """End a login. Nothing happens when it is not there. False: a restart of the server would bring it back."""
+        if self._created.pop(login, None) is None or await self._write():
+            return True
+        # A full disk lets go of a file all the same. A restart then finds no login: too few rather than one too many.
+        try:
+            await asyncio.to_thread(self._path.unlink, missing_ok=True)
+        except OSError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Write what could not be written before, if it can be now."""
+        if self._retry is not None:
+            self._retry.cancel()
+            await asyncio.gather(self._retry, return_exceptions=True)
+            with contextlib.suppress(paths.NotPrivate):
+                await self._replace()
 
     def _drop_expired(self) -> None:
         now = self._clock()
@@ -75,10 +94,31 @@ class Logins:
             log.warning("%s cannot be read, everybody has to log in again: %s", self._path, error)
             return {}
 
-    async def _write(self) -> None:
+    async def _write(self) -> bool:
+        """False: it cannot be written now, and is tried again from time to time."""
+        try:
+            await self._replace()
+        except paths.NotPrivate as error:
+            log.warning("logins are not kept for the next start of the server: %s", error)
+            if self._retry is None or self._retry.done():
+                self._retry = asyncio.create_task(self._write_later())  # owned: close() cancels it
+            return False
+        return True
+
+    async def _write_later(self) -> None:
+        while True:
+            await asyncio.sleep(RETRY_S)
+            with contextlib.suppress(paths.NotPrivate):
+                return await self._replace()
+
+    async def _replace(self) -> None:
         async with self._writing:  # the last one to write has seen what the others did
             data = msgspec.json.encode(_File(self._created))
-            await asyncio.to_thread(paths.write_private, self._path, data)
+            await asyncio.to_thread(self._replace_by, data)
+
+    def _replace_by(self, data: bytes) -> None:
+        paths.private_dir(self._path.parent)  # somebody may have removed it
+        paths.write_private(self._path, data)
 
 
 def _hash(token: str) -> str:

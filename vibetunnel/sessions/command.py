@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-import pwd
 import shlex
 from typing import NamedTuple
 
+from vibetunnel.account import account
 from vibetunnel.errors import InvalidField
 
 NAME_LIMIT = 200  # characters of a session's name, as the Go server has it
@@ -21,13 +22,8 @@ class Command(NamedTuple):
 
 def login_shell(setting: str = "") -> str:
     """The program of new sessions: the setting, else the account's shell, else /bin/sh."""
-    if setting:
-        return setting
-    try:
-        shell = pwd.getpwuid(os.getuid()).pw_shell
-    except KeyError:  # a container may run a user without an account
-        shell = ""
-    return shell or "/bin/sh"
+    found = account()
+    return setting or (found and found.pw_shell) or "/bin/sh"
 
 
 def resolve(command: list[str] | str | None, shell: str) -> Command:
@@ -36,22 +32,27 @@ def resolve(command: list[str] | str | None, shell: str) -> Command:
         if isinstance(command, list):
             raise InvalidField("command", "a list with the program and its arguments, or a text for the shell", "[]")
         return Command([shell], login=True)
+    if isinstance(command, str) and not command.strip():
+        raise InvalidField("command", "a text for the shell, or nothing for a login shell", "blanks only")
     words = [shell, "-c", command] if isinstance(command, str) else command
     if any("\0" in word for word in words):
         raise InvalidField("command", "text without NUL characters")
-    if not words[0]:
-        raise InvalidField("command", "a program as its first entry", "an empty text")
+    if not words[0].strip():
+        raise InvalidField("command", "a program as its first entry", "an empty text or blanks only")
     return Command(words, login=False)
 
 
-def folder(path: str | None, home: str) -> str:
+async def folder(path: str | None, home: str) -> str:
     """The absolute path of a session's folder: `~` is `home`, and what is relative is relative to it."""
     if path is None or path in ("", "~"):
         return home
     if "\0" in path:
         raise InvalidField("workingDir", "a path without NUL characters")
-    expanded = home + path[1:] if path.startswith("~/") else os.path.expanduser(path)  # ~somebody
-    return os.path.normpath(os.path.join(home, expanded))
+    if path.startswith("~/"):
+        path = home + path[1:]
+    elif path.startswith("~"):  # ~somebody: the account database may be across the network
+        path = await asyncio.to_thread(os.path.expanduser, path)
+    return os.path.normpath(os.path.join(home, path))  # noqa: ASYNC240 (arithmetic only)
 
 
 def check_environment(env: dict[str, str]) -> None:

@@ -63,8 +63,8 @@ class KeeperLink:
         if self._live is not None:
             self._live.forget(session_id)
 
-    async def close(self, *, kill: bool) -> None:
-        """Disconnect; kill: the keeper ends all sessions first, and itself."""
+    async def close(self, *, kill: bool, grace_s: float) -> None:
+        """Disconnect; kill: the keeper ends all sessions first, each after this grace at the latest, and itself."""
         self._closed = True
         if self._finding is not None:
             self._finding.cancel()
@@ -73,7 +73,7 @@ class KeeperLink:
         if client is not None:
             try:
                 if kill:
-                    await client.stop(kill=True)
+                    await client.stop(kill=True, grace_s=grace_s)
             except KeeperFailed as error:
                 log.warning("the sessions may still run: %s", error)
             finally:

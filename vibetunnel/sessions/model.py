@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import enum
 import time
+import unicodedata
 from datetime import UTC, datetime
 from typing import Annotated, Protocol
+from urllib.parse import unquote
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 MAX_SIZE = 1000  # rows or cols
+FORMAT = 1  # of a Record; changes when an older server would misunderstand it
 
 Size = Annotated[int, Meta(ge=1, le=MAX_SIZE)]
 
@@ -39,11 +42,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What the keeper stores for the next server (the keeper itself never looks inside).
 
-    format      of this struct; a server meets only what it or an older version wrote
+    format      FORMAT of the version that wrote it
     rows, cols  the size at the end; the kernel knows that of a live one
     """
 
-    format: int = 1
+    format: int = FORMAT
     id: str
     order: Order
     name: str
@@ -73,7 +76,8 @@ class SessionView(msgspec.Struct, kw_only=True, rename="camel"):
     lazy          true: not started yet; its first use starts it
     exit_code     as the shell has it: 128+N after signal N
     reason        why it could not start, or how it ended
-    title         what the program set (OSC 0 or 2); `folder`: what the shell said (OSC 7)
+    title         what the program set (OSC 0 or 2)
+    folder        a path: where the shell said it is (OSC 7)
     last_modified the last output or input
     offset        bytes printed so far
     """
@@ -106,6 +110,18 @@ class SessionView(msgspec.Struct, kw_only=True, rename="camel"):
 def iso(time_ns: int) -> str:
     """`2026-01-02T03:04:05.678Z`."""
     return datetime.fromtimestamp(time_ns // 1_000_000 / 1000, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def url_path(url: str) -> str:
+    """The path of a file: URL, whatever its host; empty for anything else, and for a path with control characters."""
+    scheme, _, rest = url.partition(":")
+    if scheme.lower() != "file":
+        return ""
+    # By hand: many a shell sends its folder as it is, and `#` and `?` are then parts of it.
+    if rest.startswith("//"):
+        rest = "/" + rest[2:].partition("/")[2]
+    path = unquote(rest)
+    return path if path.startswith("/") and not any(unicodedata.category(each) == "Cc" for each in path) else ""
 
 
 class Describes(Protocol):

@@ -18,14 +18,12 @@ from vibetunnel._ext.pump import Client, Event, Pump, Terminal
 from vibetunnel.errors import InvalidField, SessionLimitReached, SessionStillRunning, UnknownSession
 from vibetunnel.keeper.client import Exited, Kept
 from vibetunnel.keeper.errors import SpawnFailed
-from vibetunnel.keeper.protocol import META_LIMIT
+from vibetunnel.keeper.protocol import GRACE_LIMIT_S, META_LIMIT
 from vibetunnel.sessions.command import unique_name
 from vibetunnel.sessions.link import KeeperLink
-from vibetunnel.sessions.model import End, Order, Record, Status
+from vibetunnel.sessions.model import FORMAT, End, Order, Record, Status
 from vibetunnel.sessions.news import News
 from vibetunnel.sessions.session import Session
-
-MAX_GRACE_S = 60.0  # more than this the keeper does not wait
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +55,7 @@ class Registry:
         )
         self._on_gone = on_gone
         self._max_sessions = max_sessions
-        self._kill_grace_s = min(kill_grace_s, MAX_GRACE_S)
+        self._kill_grace_s = min(kill_grace_s, GRACE_LIMIT_S)
         self._sessions: dict[str, Session] = {}
         self._by_terminal: dict[Terminal, Session] = {}
         self._closing = False
@@ -78,7 +76,7 @@ class Registry:
             await session.close()
         # In a thread: the close frames of TLS clients pass through this very loop.
         await asyncio.to_thread(self.pump.close, code=1001, reason="the server stops")
-        await self.keeper.close(kill=kill)
+        await self.keeper.close(kill=kill, grace_s=self._kill_grace_s)
 
     # Finding
 
@@ -136,7 +134,7 @@ class Registry:
         session = self.get(session_id)
         taken = {other.name for other in self._sessions.values() if other is not session}
         session.record.name = unique_name(name, taken)
-        self.keeper.note(session.id, session.record_bytes())
+        session.note()
         self.news.session("session-renamed", session)
         return session.record.name
 
@@ -227,12 +225,14 @@ class Registry:
                 session.process_ended(_end(each.exited))
         for session in self._sessions.values():
             if session.id not in known and session.status in (Status.CREATED, Status.STARTING):
-                self.keeper.note(session.id, session.record_bytes())
+                session.note()
 
     def _adopt(self, kept: Kept) -> None:
-        session = Session(_record(kept), self)
-        if kept.pid is None and kept.exited is None:
-            pass  # created only
+        record, problem = _record(kept)
+        session = Session(record, self, foreign=bool(problem))
+        if kept.pid is None and kept.exited is None:  # created only
+            if problem:
+                session.cannot_start(problem)
         elif kept.ring_fd < 0:
             log.error("session %s of an earlier server has no output ring; it is left to the keeper", kept.session_id)
             return
@@ -251,16 +251,21 @@ def _end(exited: Exited) -> End:
     return End(exited.code, exited.signal or 0, exited.reason or "")
 
 
-def _record(kept: Kept) -> Record:
-    """What the earlier server wrote down, or as much as can be said when this one cannot read it."""
+def _record(kept: Kept) -> tuple[Record, str]:
+    """What the earlier server wrote down, as much as this one can read of it; and what is wrong with it, or nothing."""
+    problem = ""
     try:
         record = msgspec.json.decode(kept.meta, type=Record)
-    except msgspec.MsgspecError as error:
-        log.warning("session %s: its record cannot be read, it loses its name: %s", kept.session_id, error)
+        if record.format > FORMAT:
+            problem = f"its record has format {record.format} of a newer version, expected at most {FORMAT}"
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        problem = f"its record cannot be read: {error}"
         order = Order(name=kept.session_id, argv=["?"], login=False, folder="/", env={}, rows=24, cols=80)
         record = Record(id=kept.session_id, order=order, name=order.name, version="", created_ns=time.time_ns())
+    if problem:
+        log.warning("session %s: %s", kept.session_id, problem)
     record.id = kept.session_id
-    return record
+    return record, problem
 
 
 def _size(pty_fd: int, record: Record) -> tuple[int, int]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import tempfile
 import time
 from pathlib import Path
 from typing import Protocol
@@ -17,12 +15,12 @@ from vibetunnel._ext.pump import Client, Pump, Terminal
 from vibetunnel.errors import InputQueueFull, SessionNotRunning, UnknownSession
 from vibetunnel.keeper.client import Spawned, SpawnOrder
 from vibetunnel.keeper.errors import KeeperFailed, SpawnFailed
+from vibetunnel.keeper.ring import make_ring
 from vibetunnel.sessions import orphans
 from vibetunnel.sessions.link import KeeperLink
-from vibetunnel.sessions.model import End, Record, SessionView, Status, iso
+from vibetunnel.sessions.model import End, Record, SessionView, Status, iso, url_path
 from vibetunnel.sessions.news import News
 
-RING_HEADER = 4096  # bytes in front of a ring's data
 EMPTY_RING = 32768  # bytes; the smallest ring that the pump takes, for a session that never ran
 DRAIN_S = 2.0  # how long an answer waits for the last output of a process that has ended
 
@@ -49,14 +47,16 @@ class Session:
     its way into the ring; `settled` waits for that, and the exit message of the WebSocket comes behind it.
 
     terminal  None until the process runs, and for ever when it cannot be started (until someone attaches to see why)
+    foreign   its record is another version's, which may still want it: it is never written over
     orphan    the keeper that knew the process is gone: the exit code will be unknown
     kept      the keeper has something of it
     gone      set when the process is
     drained   set when, after that, all it printed is in the ring
     """
 
-    def __init__(self, record: Record, around: Surroundings) -> None:
+    def __init__(self, record: Record, around: Surroundings, *, foreign: bool = False) -> None:
         self.record = record
+        self.foreign = foreign
         self.status = Status.CREATED
         self.terminal: Terminal | None = None
         self.pid = 0
@@ -111,7 +111,7 @@ class Session:
         if terminal is not None:
             view.rows, view.cols = terminal.rows, terminal.cols
             view.clients, view.offset = terminal.clients, terminal.head
-            view.title, view.folder = terminal.title or UNSET, terminal.folder or UNSET
+            view.title, view.folder = terminal.title or UNSET, url_path(terminal.folder) or UNSET
             last = max(last, terminal.last_output_ns, terminal.last_input_ns)
         if last != record.created_ns:
             view.last_modified = iso(last)
@@ -221,7 +221,7 @@ class Session:
     def _empty(self, reason: str) -> Terminal:
         """A terminal without process and output."""
         order = self.record.order
-        ring_fd = _memory(RING_HEADER + EMPTY_RING, self._around.runtime_dir)
+        ring_fd = make_ring(EMPTY_RING, str(self._around.runtime_dir))
         self.terminal = self._around.pump.open(-1, ring_fd, rows=order.rows, cols=order.cols)
         self._around.opened(self, self.terminal)
         self.terminal.finish(-1, 0, reason)
@@ -241,6 +241,7 @@ class Session:
         rows: int,
         cols: int,
         client_id: bytes,
+        offset_at: int,
     ) -> Client:
         """Hand a connected socket over to the pump (Terminal.attach). Call attachable() first."""
         assert self.terminal is not None
@@ -254,6 +255,7 @@ class Session:
             rows=rows,
             cols=cols,
             client_id=client_id,
+            offset_at=offset_at,
         )
         self._around.news.updated(self)
         return client
@@ -320,7 +322,7 @@ class Session:
             self._early = end
         elif self.end is None:
             self._finish(end)
-            self._around.keeper.note(self.id, self.record_bytes())
+            self.note()
             self._around.news.session("session-exited", self)
 
     def _finish(self, end: End) -> None:
@@ -347,11 +349,15 @@ class Session:
             self._released = True
             self._around.keeper.release(self.id)
 
-    def _never_ran(self, reason: str) -> None:
+    def cannot_start(self, reason: str) -> None:
+        """It never ran, and never will."""
         self.end = End(None, reason=reason)
         self.status = Status.EXITED
         self.gone.set()
         self.drained.set()
+
+    def _never_ran(self, reason: str) -> None:
+        self.cannot_start(reason)
         self._around.keeper.forget(self.id)
         self.kept = False
         self._around.news.session("session-exited", self)
@@ -380,6 +386,11 @@ class Session:
     def record_bytes(self) -> bytes:
         return _encode(self.record)
 
+    def note(self) -> None:
+        """Have the keeper remember the record as it is now."""
+        if not self.foreign:
+            self._around.keeper.note(self.id, self.record_bytes())
+
     async def close(self) -> None:
         """End what is under way, whatever the state; the terminal is the pump's, and the process is not touched."""
         for task in (self._starting, self._watching):
@@ -396,14 +407,3 @@ def _retrieve(task: asyncio.Task[Terminal]) -> None:
     """Take the exception of a start that nobody waits for any more; the session's state tells it."""
     if not task.cancelled():
         task.exception()
-
-
-def _memory(size: int, folder: Path) -> int:
-    """A descriptor of `size` zero bytes that no name leads to."""
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("vibetunnel-ring", os.MFD_CLOEXEC)
-    else:  # macOS and the BSDs
-        descriptor, name = tempfile.mkstemp(dir=folder)
-        os.unlink(name)
-    os.ftruncate(descriptor, size)
-    return descriptor

@@ -14,14 +14,13 @@ from vibetunnel.handlers.shapes import Error
 
 Json = dict[str, Any]  # Any: a JSON Schema has no narrower type
 
-_SCHEMES: Json = {
-    "bearer": {"type": "http", "scheme": "bearer", "description": "The secret in the state folder."},
-    "cookie": {"type": "apiKey", "in": "cookie", "name": "vibetunnel", "description": "From POST /api/auth/code."},
-}
 
-
-def document(routes: Iterable[Route]) -> bytes:
-    """JSON text."""
+def document(routes: Iterable[Route], cookie: str) -> bytes:
+    """JSON text; `cookie` is the name of the login's."""
+    schemes: Json = {
+        "bearer": {"type": "http", "scheme": "bearer", "description": "The secret in the state folder."},
+        "cookie": {"type": "apiKey", "in": "cookie", "name": cookie, "description": "From POST /api/auth/code."},
+    }
     shown = [route for route in routes if not route.hidden]
     shapes = _shapes(shown)
     found, components = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
@@ -37,7 +36,7 @@ def document(routes: Iterable[Route]) -> bytes:
             "openapi": "3.1.0",
             "info": {"title": "vibetunnel", "version": __version__},
             "paths": paths,
-            "components": {"schemas": components, "securitySchemes": _SCHEMES},
+            "components": {"schemas": components, "securitySchemes": schemes},
         }
     )
 

@@ -1,0 +1,124 @@
+"""The runtime folder: one keeper's lock and socket in it, made again when someone has removed them."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import stat
+
+from vibetunnel.keeper.protocol import LOCK_NAME, PATH_LIMIT, SOCKET_NAME
+
+
+class CannotRun(Exception):
+    """The keeper cannot run here; the text is the reason."""
+
+
+class AnotherRuns(CannotRun):
+    """The folder has its keeper already."""
+
+
+class Place:
+    """Taken when it is made. Raises CannotRun, AnotherRuns, OSError.
+
+    folder    absolute
+    listener  bound and listening; another one after `mend`
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self._lock_path = os.path.join(folder, LOCK_NAME)
+        self._path = os.path.join(folder, SOCKET_NAME)
+        _check_folder(folder)
+        self._lock = _lock(self._lock_path)
+        self.listener = _listen(self._path)
+        self._socket = _file(self._path)
+
+    def whole(self) -> bool:
+        """Whether the socket's path leads to this keeper."""
+        return self._socket is not None and _file(self._path) == self._socket
+
+    def mend(self) -> None:
+        """Make again what is missing. Raises as the making does; AnotherRuns when a keeper has come since."""
+        _check_folder(self.folder)
+        held = os.fstat(self._lock)
+        if _file(self._lock_path) != (held.st_dev, held.st_ino):
+            lock = _lock(self._lock_path)
+            os.close(self._lock)
+            self._lock = lock
+        listener = _listen(self._path)
+        self.listener.close()
+        self.listener = listener
+        self._socket = _file(self._path)
+
+    def leave(self) -> None:
+        """Give it up to the next keeper."""
+        self.listener.close()
+        if self.whole():
+            _unlink(self._path)
+        os.close(self._lock)  # last: whoever takes it next finds no socket of ours
+
+
+def _file(path: str) -> tuple[int, int] | None:
+    """What tells a file from all others; a socket's stays taken as long as someone listens. None: there is none."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _check_folder(folder: str) -> None:
+    before = os.umask(0o077)  # for the folders above it, too
+    try:
+        os.makedirs(folder, 0o700)
+    except FileExistsError:
+        found = os.lstat(folder)
+        if not stat.S_ISDIR(found.st_mode):
+            raise CannotRun(f"not a folder: {folder}") from None
+        # Never mended: who passes /tmp by mistake would not thank for a closed one.
+        if found.st_uid != os.geteuid() or found.st_mode & 0o077:
+            raise CannotRun(
+                f"{folder} must belong to user {os.geteuid()} with mode 0700, "
+                f"not to {found.st_uid} with {stat.S_IMODE(found.st_mode):04o}"
+            ) from None
+    finally:
+        os.umask(before)
+
+
+def _lock(path: str) -> int:
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException as error:
+        os.close(lock)
+        if isinstance(error, BlockingIOError):
+            raise AnotherRuns(f"another keeper holds {path}") from None
+        raise
+    return lock
+
+
+def _listen(path: str) -> socket.socket:
+    """Called with the lock held: a socket that is there is a dead keeper's."""
+    if len(os.fsencode(path)) > PATH_LIMIT:
+        raise CannotRun(f"a socket's path has at most {PATH_LIMIT} bytes, choose a shorter runtime folder: {path}")
+    _unlink(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        before = os.umask(0o177)  # so that it never exists with another mode
+        try:
+            listener.bind(path)
+        finally:
+            os.umask(before)
+        listener.listen(16)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
