@@ -31,7 +31,8 @@ export interface CreateOrder {
 
 export interface LoginLink {
   readonly url: string;
-  readonly code: string;
+  /** null where nobody is asked for a login. */
+  readonly code: string | null;
 }
 
 export interface AuthConfig {

@@ -27,7 +27,11 @@ export class LinkDialog extends Modal {
     return html`<dialog class="modal" aria-labelledby="link-title">
       <h2 id="link-title">Log in on another device</h2>
       <p class="quiet">
-        Open this link there, or enter the code on its login page. It works once, and only for a short time.
+        ${
+          this.link?.code === null
+            ? "Open this link there. This server asks nobody for a login."
+            : "Open this link there, or enter the code on its login page. It works once, and only for a short time."
+        }
       </p>
       ${this.link ? this.details(this.link) : nothing}
       <p class="error" role="alert">
@@ -46,8 +50,7 @@ export class LinkDialog extends Modal {
     return html`<dl class="link-details">
       <dt>Link</dt>
       <dd><output class="mono" data-testid="link-url">${url}</output></dd>
-      <dt>Code</dt>
-      <dd><output class="mono" data-testid="link-code">${code}</output></dd>
+      ${code === null ? nothing : html`<dt>Code</dt><dd><output class="mono" data-testid="link-code">${code}</output></dd>`}
     </dl>`;
   }
 
