@@ -9,12 +9,12 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn, cast
 
-from benchmarks import bench_echo, bench_flood, bench_memory, bench_rest, harness, machine, report
+from benchmarks import bench_crowd, bench_echo, bench_flood, bench_memory, bench_rest, harness, machine, report
 from benchmarks.errors import Unavailable
 from benchmarks.peers import PEERS
 from benchmarks.scale import FULL, QUICK
 
-PAGES = [cast(harness.Page, page) for page in (bench_echo, bench_flood, bench_rest, bench_memory)]
+PAGES = [cast(harness.Page, page) for page in (bench_echo, bench_crowd, bench_flood, bench_rest, bench_memory)]
 HERE = Path(__file__).resolve().parent
 LIMIT_S = 1200  # of a whole run; it takes less than half of that
 
