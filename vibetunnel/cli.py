@@ -312,7 +312,7 @@ def link(config: Path | None, **flags: Any) -> None:
     answer = RunningServer(chosen).request("POST", "/api/auth/link")
     _print_link(answer["url"], answer["code"], qr=chosen.qr)
     if settings.is_loopback(urllib.parse.urlsplit(answer["url"]).hostname or ""):
-        _line("Note", "this address works on this machine only; --bind and --url of the server say another")
+        _line("Note", "this address works on this machine only: start the server with --bind and --url for others")
 
 
 @main.command()
