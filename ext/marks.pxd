@@ -6,7 +6,6 @@ from libc.string cimport memcpy
 cdef enum:
     TEXT_MAX = 1024  # bytes of an OSC string that are kept; of a longer one nothing is used
 
-    MARK_BELL = 1
     MARK_TITLE = 2
     MARK_FOLDER = 4
 

@@ -314,7 +314,6 @@ cdef struct lane_t:
     int index
     core_t* core
     pthread_t thread
-    bint running
     bint woken  # guarded by core.lock
     terminal_t* dirty  # terminals with commands; guarded by core.lock
     terminal_t* terminals
@@ -1846,7 +1845,6 @@ cdef class Pump:
             lane = &self.core.lanes[i]
             if start_lane(&lane.thread, run_lane, lane):
                 raise OSError(errno, "a lane's thread cannot start")
-            lane.running = True
             self.core.lane_count = i + 1
 
     def __dealloc__(self):

@@ -12,7 +12,6 @@ cdef enum:
     OP_PING = 0x9
     OP_PONG = 0xA
 
-    MAX_HEADER = 10  # bytes; a server's frames carry no mask
     MAX_CONTROL = 125  # bytes of payload (§5.5)
 
     CLOSE_NORMAL = 1000

@@ -18,7 +18,6 @@ cdef enum:
 
     V1_VERSION = 1
     OUTPUT_HEADER = 9  # bytes before the output in an output message
-    HELLO_SIZE = 35
     MAX_PING = 64  # bytes
 
     MAY_TYPE = 1  # hello.flags
