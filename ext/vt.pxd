@@ -1,0 +1,86 @@
+"""The terminal engine (vt.h says what each function does), and the Python object that owns one terminal."""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+cdef extern from "vt.h" nogil:
+    int VT_MIN_ROWS, VT_MAX_ROWS, VT_MIN_COLS, VT_MAX_COLS
+
+    ctypedef struct vt:
+        pass
+
+    ctypedef struct vt_limits:
+        uint32_t scrollback_lines
+        size_t scrollback_bytes
+
+    ctypedef struct vt_buf:
+        uint8_t* data
+        size_t n
+        size_t size
+        int failed
+
+    void vt_buf_free(vt_buf*)
+    int vt_put(vt_buf*, const void*, size_t n)
+
+    vt* vt_new(int rows, int cols, const vt_limits*)
+    vt* vt_clone(const vt*, uint32_t scrollback_lines)
+    void vt_free(vt*)
+    size_t vt_memory(const vt*)
+
+    size_t VT_WORK
+    size_t vt_feed(vt*, const uint8_t*, size_t n, size_t work)
+    int vt_resize(vt*, int rows, int cols)
+    void vt_mute(vt*, int on)
+
+    uint32_t VT_BELL, VT_TITLE, VT_CWD, VT_RECORD, VT_REPLY, VT_MODES, VT_ALT
+    uint32_t vt_events(vt*)
+    uint32_t vt_bells(vt*)
+    const uint8_t* vt_title(const vt*, size_t* n)
+    const uint8_t* vt_cwd(const vt*, size_t* n)
+    const uint8_t* vt_reply(vt*, size_t* n)
+    int VT_NO_CODE
+    void vt_records(vt*, vt_buf* out)
+
+    uint64_t vt_offset(const vt*)
+    void vt_set_offset(vt*, uint64_t)
+    uint64_t vt_generation(const vt*)
+    int vt_rows(const vt*)
+    int vt_cols(const vt*)
+    int vt_alternate(const vt*)
+    int64_t vt_top(const vt*)
+    int64_t vt_oldest(const vt*)
+    int64_t vt_original_oldest(const vt*)
+
+    ctypedef struct vt_cursor:
+        int row, col
+        int visible
+        int pending
+        int shape
+    void vt_get_cursor(const vt*, vt_cursor*)
+
+    uint32_t vt_modes(const vt*)
+    uint32_t vt_kitty_flags(const vt*)
+
+    void vt_redraw(const vt*, vt_buf*, uint32_t scrollback_lines)
+    uint32_t vt_lines(const vt*, vt_buf*, int64_t first, int64_t last)
+    void vt_snapshot(const vt*, vt_buf*)
+    void vt_text(const vt*, vt_buf*, int64_t first, int64_t last, int unwrap)
+    void vt_html(const vt*, vt_buf*, int64_t first, int64_t last)
+    void vt_json(const vt*, vt_buf*)
+    void vt_dump(const vt*, vt_buf*)
+
+
+cdef class Terminal:  # final
+    cdef vt* state     # owned
+    cdef bint busy     # in the hands of a thread that has let go of the GIL
+    cdef bint muted
+
+    cdef vt* idle(self) except NULL
+    cdef vt* begin(self, vt_buf* out) except NULL
+    cdef bytes end(self, vt_buf* out)
+    cdef int64_t absolute(self, object line) except? -1
+    cdef int span(self, object first, object last, int64_t* span) except -1
+    cdef size_t take(self, object data, size_t work) except? 0
+
+
+# A Terminal that owns `state`, made by vt_new() or vt_clone(); when it cannot be made, `state` is freed.
+cdef Terminal wrap(vt* state)

@@ -1,0 +1,389 @@
+"""The terminal engine (vt.h) as Python sees it: one class that owns one terminal. The pump uses the C itself."""
+
+cimport cython
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+import enum
+from collections import namedtuple
+
+Bell = namedtuple("Bell", ["count"])
+Title = namedtuple("Title", ["text"])
+Cwd = namedtuple("Cwd", ["text"])
+Clipboard = namedtuple("Clipboard", ["selection", "data"])
+Prompt = namedtuple("Prompt", ["kind", "offset", "line", "exit_code", "command"])
+Cursor = namedtuple("Cursor", ["row", "col", "visible", "shape", "wrap_pending"])
+
+
+class Mode(enum.IntFlag):
+    # The bits of vt.h by their names in vt_json().
+    APPLICATION_CURSOR = 1 << 0
+    REVERSE_SCREEN = 1 << 1
+    ORIGIN = 1 << 2
+    WRAP = 1 << 3
+    CURSOR_BLINK = 1 << 4
+    CURSOR_VISIBLE = 1 << 5
+    MARGINS = 1 << 6
+    MOUSE_X10 = 1 << 7
+    MOUSE = 1 << 8
+    MOUSE_DRAG = 1 << 9
+    MOUSE_ANY = 1 << 10
+    FOCUS = 1 << 11
+    MOUSE_UTF8 = 1 << 12
+    MOUSE_SGR = 1 << 13
+    MOUSE_URXVT = 1 << 14
+    MOUSE_PIXELS = 1 << 15
+    ALTERNATE_SCROLL = 1 << 16
+    BRACKETED_PASTE = 1 << 17
+    SYNCHRONIZED_OUTPUT = 1 << 18
+    APPLICATION_KEYPAD = 1 << 19
+    INSERT = 1 << 20
+    NEWLINE = 1 << 21
+    REVERSE_WRAP = 1 << 22
+    COLOUR_SCHEME = 1 << 23
+
+
+_SCROLLBACK_BYTES = 4 * 1024 * 1024
+
+# Bytes: from here on feeding takes longer than letting go of the GIL and getting it back.
+cdef size_t RELEASE_FROM = 4096
+
+# Bytes of a record before its own (vt_records).
+cdef size_t RECORD_HEAD = 25
+
+
+cdef int check_size(int rows, int cols) except -1:
+    if not VT_MIN_ROWS <= rows <= VT_MAX_ROWS:
+        raise ValueError(f"rows: expected {VT_MIN_ROWS}..{VT_MAX_ROWS}, got {rows}")
+    if not VT_MIN_COLS <= cols <= VT_MAX_COLS:
+        raise ValueError(f"cols: expected {VT_MIN_COLS}..{VT_MAX_COLS}, got {cols}")
+    return 0
+
+
+cdef uint32_t count_of(object lines, str name) except? 0xFFFFFFFF:
+    """A number of lines; more than there can be is as good as all."""
+    if lines < 0:
+        raise ValueError(f"{name}: expected 0 or more, got {lines}")
+    return <uint32_t>min(lines, 0xFFFFFFFE)
+
+
+cdef list events_of(const uint8_t* data, size_t n):
+    cdef list events = []
+    cdef size_t at = 0
+    cdef int32_t value
+    cdef uint64_t offset
+    cdef int64_t line
+    cdef uint32_t own
+    cdef bytes text
+    while at + RECORD_HEAD <= n:
+        memcpy(&value, data + at + 1, 4)
+        memcpy(&offset, data + at + 5, 8)
+        memcpy(&line, data + at + 13, 8)
+        memcpy(&own, data + at + 21, 4)
+        text = data[at + RECORD_HEAD : at + RECORD_HEAD + own]
+        kind = chr(data[at])
+        if kind == "c":
+            events.append(Clipboard(chr(value) if value else "", text))
+        else:
+            code = None if value == VT_NO_CODE or kind != "D" else value
+            events.append(Prompt(kind, offset, line, code, text.decode("utf-8", "replace")))
+        at += RECORD_HEAD + own
+    return events
+
+
+@cython.final
+cdef class Terminal:
+    # What can take long lets go of the GIL. Meanwhile `busy` keeps other threads out: the C is for one at a time.
+
+    def __init__(
+        self, int rows, int cols, *, object scrollback_lines=10_000, object scrollback_bytes=_SCROLLBACK_BYTES
+    ):
+        cdef vt_limits limits
+        if self.state is not NULL:
+            raise RuntimeError("this terminal was made already")
+        check_size(rows, cols)
+        limits.scrollback_lines = count_of(scrollback_lines, "scrollback_lines")
+        if scrollback_bytes < 0:
+            raise ValueError(f"scrollback_bytes: expected 0 or more, got {scrollback_bytes}")
+        limits.scrollback_bytes = scrollback_bytes
+        self.state = vt_new(rows, cols, &limits)
+        if self.state is NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        vt_free(self.state)
+
+    cdef vt* idle(self) except NULL:
+        """The terminal, if no other thread is at work in it."""
+        if self.busy:
+            raise RuntimeError("another thread is using this terminal")
+        if self.state is NULL:
+            raise ValueError("this terminal was never made: call Terminal(rows, cols)")
+        return self.state
+
+    cdef vt* begin(self, vt_buf* out) except NULL:
+        """Between begin() and end() this thread works in the terminal without the GIL, and fills `out`."""
+        cdef vt* state = self.idle()
+        memset(out, 0, sizeof(out[0]))
+        self.busy = True
+        return state
+
+    cdef bytes end(self, vt_buf* out):
+        self.busy = False
+        try:
+            if out.failed:
+                raise MemoryError
+            return PyBytes_FromStringAndSize(<const char*>out.data, out.n)
+        finally:
+            vt_buf_free(out)
+
+    cdef int64_t absolute(self, object line) except? -1:
+        """The number that C has for a line counted from the top of the screen; too far is as far as possible."""
+        cdef vt* state = self.idle()
+        return vt_top(state) + <int64_t>max(-(1 << 40), min(line, 1 << 40))
+
+    cdef int span(self, object first, object last, int64_t* span) except -1:
+        cdef vt* state = self.idle()
+        if last is None:
+            last = vt_rows(state)
+        if first > last:
+            raise ValueError(f"first, last: expected first <= last, got {first} and {last}")
+        span[0] = self.absolute(first)
+        span[1] = self.absolute(last)
+        return 0
+
+    cdef size_t take(self, object data, size_t work) except? 0:
+        """Feed what `work` allows, once, or all (0). Returns the bytes consumed."""
+        cdef Py_buffer view
+        cdef vt* state = self.idle()
+        cdef size_t done = 0
+        PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+        cdef const uint8_t* bytes_of = <const uint8_t*>view.buf
+        cdef size_t n = view.len
+        self.busy = True
+        if n < RELEASE_FROM:
+            done = run(state, bytes_of, n, work)
+        else:
+            with nogil:
+                done = run(state, bytes_of, n, work)
+        self.busy = False
+        PyBuffer_Release(&view)
+        return done
+
+    def feed(self, object data):
+        self.take(data, 0)
+
+    def feed_some(self, object data, object work):
+        if work < 1:
+            raise ValueError(f"work: expected 1 or more, got {work}")
+        return self.take(data, work)
+
+    def resize(self, int rows, int cols):
+        cdef vt* state = self.idle()
+        cdef int failed
+        check_size(rows, cols)
+        self.busy = True
+        with nogil:
+            failed = vt_resize(state, rows, cols)
+        self.busy = False
+        if failed:
+            raise MemoryError
+
+    def clone(self, *, object scrollback_lines=0):
+        cdef vt* state = self.idle()
+        cdef uint32_t lines = count_of(scrollback_lines, "scrollback_lines")
+        cdef vt* copy
+        self.busy = True
+        with nogil:
+            copy = vt_clone(state, lines)
+        self.busy = False
+        if copy is NULL:
+            raise MemoryError
+        cdef Terminal terminal = wrap(copy)
+        terminal.muted = self.muted
+        return terminal
+
+    def redraw(self, *, object scrollback_lines=0):
+        cdef uint32_t lines = count_of(scrollback_lines, "scrollback_lines")
+        cdef vt_buf out
+        cdef vt* state = self.begin(&out)
+        with nogil:
+            vt_redraw(state, &out, lines)
+        return self.end(&out)
+
+    def lines(self, object first, object last):
+        cdef int64_t[2] span
+        self.span(first, last, span)
+        cdef vt_buf out
+        cdef vt* state = self.begin(&out)
+        with nogil:
+            vt_lines(state, &out, span[0], span[1])
+        return self.end(&out)
+
+    def snapshot(self):
+        cdef vt_buf out
+        cdef vt* state = self.begin(&out)
+        with nogil:
+            vt_snapshot(state, &out)
+        return self.end(&out)
+
+    def text(self, object first=0, object last=None, *, bint unwrap=False):
+        cdef int64_t[2] span
+        self.span(first, last, span)
+        cdef vt_buf out
+        cdef vt* state = self.begin(&out)
+        with nogil:
+            vt_text(state, &out, span[0], span[1], unwrap)
+        return self.end(&out).decode()
+
+    def html(self, object first=0, object last=None):
+        cdef int64_t[2] span
+        self.span(first, last, span)
+        cdef vt_buf out
+        cdef vt* state = self.begin(&out)
+        with nogil:
+            vt_html(state, &out, span[0], span[1])
+        return self.end(&out).decode()
+
+    def json(self):
+        cdef vt_buf out
+        cdef vt* state = self.begin(&out)
+        with nogil:
+            vt_json(state, &out)
+        return self.end(&out)
+
+    def dump(self):
+        cdef vt_buf out
+        cdef vt* state = self.begin(&out)
+        with nogil:
+            vt_dump(state, &out)
+        return self.end(&out).decode("utf-8", "backslashreplace")  # an unfinished character is in it as it came
+
+    def take_events(self):
+        cdef vt* state = self.idle()
+        cdef list events = []
+        cdef uint32_t happened = vt_events(state)
+        if happened & VT_BELL:
+            events.append(Bell(vt_bells(state)))
+        if happened & VT_TITLE:
+            events.append(Title(self.title))
+        if happened & VT_CWD:
+            events.append(Cwd(self.cwd))
+        cdef vt_buf out
+        if happened & VT_RECORD:
+            memset(&out, 0, sizeof(out))
+            vt_records(state, &out)
+            try:
+                if out.failed:
+                    raise MemoryError
+                events += events_of(out.data, out.n)
+            finally:
+                vt_buf_free(&out)
+        return events
+
+    def take_replies(self):
+        cdef size_t n = 0
+        cdef const uint8_t* replies = vt_reply(self.idle(), &n)
+        return PyBytes_FromStringAndSize(<const char*>replies, n)
+
+    @property
+    def mute(self):
+        return self.muted
+
+    @mute.setter
+    def mute(self, bint on):
+        vt_mute(self.idle(), on)
+        self.muted = on
+
+    @property
+    def rows(self):
+        return vt_rows(self.idle())
+
+    @property
+    def cols(self):
+        return vt_cols(self.idle())
+
+    @property
+    def cursor(self):
+        cdef vt_cursor c
+        vt_get_cursor(self.idle(), &c)
+        return Cursor(c.row, c.col, bool(c.visible), c.shape, bool(c.pending))
+
+    @property
+    def modes(self):
+        return Mode(vt_modes(self.idle()))
+
+    @property
+    def kitty_flags(self):
+        return vt_kitty_flags(self.idle())
+
+    @property
+    def title(self):
+        cdef size_t n = 0
+        cdef const uint8_t* text = vt_title(self.idle(), &n)
+        return PyBytes_FromStringAndSize(<const char*>text, n).decode()
+
+    @property
+    def cwd(self):
+        cdef size_t n = 0
+        cdef const uint8_t* text = vt_cwd(self.idle(), &n)
+        return PyBytes_FromStringAndSize(<const char*>text, n).decode("utf-8", "replace")
+
+    @property
+    def alternate(self):
+        return bool(vt_alternate(self.idle()))
+
+    @property
+    def offset(self):
+        return vt_offset(self.idle())
+
+    @property
+    def generation(self):
+        return vt_generation(self.idle())
+
+    @property
+    def top(self):
+        return vt_top(self.idle())
+
+    @property
+    def oldest(self):
+        return vt_oldest(self.idle())
+
+    @property
+    def original_oldest(self):
+        return vt_original_oldest(self.idle())
+
+    @property
+    def scrollback_count(self):
+        cdef vt* state = self.idle()
+        return vt_top(state) - vt_oldest(state)
+
+    @property
+    def lines_dropped(self):
+        return vt_oldest(self.idle())
+
+    @property
+    def memory(self):
+        return vt_memory(self.idle())
+
+
+cdef size_t run(vt* state, const uint8_t* data, size_t n, size_t work) noexcept nogil:
+    cdef size_t done = 0
+    if work:
+        return vt_feed(state, data, n, work) if n else 0
+    while done < n:
+        done += vt_feed(state, data + done, n - done, VT_WORK)
+    return done
+
+
+cdef Terminal wrap(vt* state):
+    cdef Terminal terminal
+    try:
+        terminal = Terminal.__new__(Terminal)
+    except BaseException:
+        vt_free(state)
+        raise
+    terminal.state = state
+    return terminal

@@ -1,0 +1,981 @@
+/* Scrollback: lines that have scrolled off the main screen, as compact bytes.
+
+   A block holds records one behind the other:
+       u16 bytes of the rest (LONG: the next four bytes say it), u8 flags, [style of the tail], runs
+   and a run is
+       u8 HAS_STYLE | bytes of text (at most 127), [style], UTF-8 text, a NUL for each cell never written.
+   Without HAS_STYLE a run has the default style. A style is a mask byte (two bits each: what kind of foreground,
+   background, underline colour; then attributes? link?) and the values it names; mask 0 means: as in the run before.
+   A link is its number in this record, or 0 and then its text.
+
+   Styles stand in it by value, not by id: collecting styles need not walk what may be ten thousand lines. The
+   protection that DECSCA gives is not kept: nothing can erase these lines. */
+#include "vt_state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LONG 0xFFFF
+#define HEADER 3        /* u16 and flags */
+#define LONG_HEADER 7
+
+#define WRAPPED 1
+#define HAS_TAIL 2
+#define NOT_ASCII 4     /* columns are not bytes */
+
+#define HAS_STYLE 0x80
+#define RUN_MAX 127     /* bytes of text */
+#define HAS_ATTRS 0x40
+#define HAS_LINK 0x80
+#define STYLE_MAX 16    /* bytes of a style without its link */
+
+#define CELL_MAX 32     /* bytes of text of a cell: a cluster of 8 */
+#define FIRST_BLOCK 2048 /* a session that prints a page costs no more; each block is twice the one before it, up to */
+#define LAST_BLOCK 65536
+#define LINK_MAX 4096   /* bytes of id and URI; a longer link is left out */
+
+static inline uint8_t *put_utf8(uint8_t *p, uint32_t c)
+{
+    if (c < 0x80) {
+        *p++ = (uint8_t)c;
+    } else if (c < 0x800) {
+        *p++ = (uint8_t)(0xC0 | c >> 6);
+        *p++ = (uint8_t)(0x80 | (c & 63));
+    } else if (c < 0x10000) {
+        *p++ = (uint8_t)(0xE0 | c >> 12);
+        *p++ = (uint8_t)(0x80 | (c >> 6 & 63));
+        *p++ = (uint8_t)(0x80 | (c & 63));
+    } else {
+        *p++ = (uint8_t)(0xF0 | c >> 18);
+        *p++ = (uint8_t)(0x80 | (c >> 12 & 63));
+        *p++ = (uint8_t)(0x80 | (c >> 6 & 63));
+        *p++ = (uint8_t)(0x80 | (c & 63));
+    }
+    return p;
+}
+
+/* The text of a cell that is no plain ASCII: at most CELL_MAX bytes. */
+static uint8_t *put_cell(const vt *t, uint8_t *p, vt_cell c)
+{
+    if (!(c & VT_CLUSTER))
+        return put_utf8(p, VT_CODE(c));
+    if (VT_CODE(c) >= t->clusters_n) {
+        *p++ = ' ';
+        return p;
+    }
+    const vt_cluster *k = &t->clusters[VT_CODE(c)];
+    for (int i = 0; i < k->n && i < 8; i++)
+        p = put_utf8(p, k->codes[i] ? k->codes[i] : ' ');
+    if (!k->n)
+        *p++ = ' ';
+    return p;
+}
+
+/* ---- writing ---- */
+
+static uint8_t *put_colour(uint8_t *p, uint32_t colour)
+{
+    if (colour & VT_PALETTE) {
+        *p++ = (uint8_t)colour;
+    } else if (colour & VT_RGB) {
+        *p++ = (uint8_t)(colour >> 16);
+        *p++ = (uint8_t)(colour >> 8);
+        *p++ = (uint8_t)colour;
+    }
+    return p;
+}
+
+static inline uint8_t colour_kind(uint32_t colour) { return colour >> 24 & 3; }
+
+static uint8_t *put_style(uint8_t *p, const vt_style *s, int link)
+{
+    uint8_t *mask = p++;
+    *mask = (uint8_t)(colour_kind(s->fg) | colour_kind(s->bg) << 2 | colour_kind(s->ul) << 4
+                      | (s->attrs ? HAS_ATTRS : 0) | (link ? HAS_LINK : 0));
+    if (s->attrs) {
+        if (s->attrs < 0x80) {
+            *p++ = (uint8_t)s->attrs;
+        } else {
+            *p++ = (uint8_t)(s->attrs | 0x80);
+            *p++ = (uint8_t)(s->attrs >> 7);
+        }
+    }
+    p = put_colour(p, s->fg);
+    p = put_colour(p, s->bg);
+    return put_colour(p, s->ul);
+}
+
+/* Links of the record that is being written, by the pointer to their text: equal texts are one link in vt.links. */
+typedef struct {
+    const char *text[32];
+    int n;
+} links_seen;
+
+static uint8_t *put_link(uint8_t *p, links_seen *seen, const char *text, uint16_t id_n, uint16_t uri_n)
+{
+    for (int i = 0; i < seen->n; i++)
+        if (seen->text[i] == text) {
+            *p++ = (uint8_t)(i + 1);
+            return p;
+        }
+    *p++ = 0;
+    *p++ = (uint8_t)id_n;
+    *p++ = (uint8_t)(id_n >> 8);
+    *p++ = (uint8_t)uri_n;
+    *p++ = (uint8_t)(uri_n >> 8);
+    memcpy(p, text, (size_t)id_n + uri_n);
+    if (seen->n < 32)
+        seen->text[seen->n++] = text;
+    return p + id_n + uri_n;
+}
+
+/* Text, width 1, and the style alone may stand in the cells of a plain run. */
+#define NOT_PLAIN (~(vt_cell)0x7F & ~VT_PROTECTED)
+
+/* Encodes cells [0, len) behind `p`. NULL: [p, end) is too small. */
+static uint8_t *put_cells(const vt *t, const vt_cell *cells, int len, uint8_t *p, const uint8_t *end, uint8_t *flags)
+{
+    links_seen seen;
+    seen.n = 0;
+    int i = 0;
+    uint32_t before = UINT32_MAX;
+    while (i < len) {
+        vt_cell first = cells[i];
+        if (!VT_WIDTH(first)) { /* a right half: the left one has said it */
+            i++;
+            continue;
+        }
+        /* Room for head, style and a full run: checked once, so that the loops below need not. */
+        if (end - p < 1 + STYLE_MAX + RUN_MAX + CELL_MAX)
+            return NULL;
+        uint32_t id = VT_STYLE(first);
+        uint8_t *head = p++;
+        uint8_t styled = 0;
+        if (id) {
+            styled = HAS_STYLE;
+            if (id == before) {
+                *p++ = 0;
+            } else {
+                const vt_style *s = &t->styles[id];
+                const vt_link *link = s->link && s->link < t->links_n ? &t->links[s->link] : NULL;
+                if (link && (size_t)link->id_n + link->uri_n > LINK_MAX)
+                    link = NULL;
+                if (link && end - p < (ptrdiff_t)(STYLE_MAX + 5 + link->id_n + link->uri_n + RUN_MAX + CELL_MAX))
+                    return NULL;
+                uint8_t *mask = p;
+                p = put_style(p, s, link != NULL);
+                if (link)
+                    p = put_link(p, &seen, link->text, link->id_n, link->uri_n);
+                if (!*mask) /* a style whose link was left out, and nothing else in it: the default */
+                    p = mask, styled = 0;
+            }
+        }
+        before = styled ? id : UINT32_MAX;
+        const uint8_t *text = p;
+        vt_cell base = VT_STYLE_BITS(id) | VT_WIDTH_BITS(1);
+        for (;;) {
+            int stop = i + (int)(RUN_MAX - (p - text));
+            if (stop > len)
+                stop = len;
+            for (; i + 8 <= stop; i += 8, p += 8) {
+                vt_cell odd = 0;
+                for (int k = 0; k < 8; k++)
+                    odd |= cells[i + k] ^ base;
+                if (odd & NOT_PLAIN)
+                    break;
+                for (int k = 0; k < 8; k++)
+                    p[k] = (uint8_t)cells[i + k];
+            }
+            for (; i < stop && !((cells[i] ^ base) & NOT_PLAIN); i++)
+                *p++ = (uint8_t)cells[i];
+            if (i >= stop)
+                break;
+            vt_cell c = cells[i];
+            if (!VT_WIDTH(c)) {
+                i++;
+                continue;
+            }
+            if (VT_STYLE(c) != id || p - text > RUN_MAX - CELL_MAX)
+                break;
+            p = put_cell(t, p, c);
+            *flags |= NOT_ASCII;
+            i++;
+        }
+        *head = (uint8_t)(styled | (p - text));
+    }
+    return p;
+}
+
+static uint8_t *put_line(const vt_line *line, uint8_t *p, const uint8_t *end, uint8_t *flags)
+{
+    links_seen seen;
+    seen.n = 0;
+    for (int i = 0; i < line->n; i++) {
+        const vt_run *r = &line->runs[i];
+        int link = r->link && (size_t)r->id_n + r->uri_n <= LINK_MAX;
+        const uint8_t *text = r->text, *text_end = text + r->n;
+        int begun = 0;
+        while (text < text_end) {
+            if (end - p < (ptrdiff_t)(1 + STYLE_MAX + RUN_MAX + (link ? 5 + r->id_n + r->uri_n : 0)))
+                return NULL;
+            uint8_t *head = p++;
+            uint8_t styled = HAS_STYLE;
+            if (begun) {
+                *p++ = 0;
+            } else {
+                uint8_t *mask = p;
+                p = put_style(p, &r->style, link);
+                if (link)
+                    p = put_link(p, &seen, r->link, r->id_n, r->uri_n);
+                if (*mask)
+                    begun = 1;
+                else
+                    p = mask, styled = 0;
+            }
+            ptrdiff_t n = text_end - text;
+            if (n > RUN_MAX) { /* cut before a cell, not inside it */
+                n = RUN_MAX - CELL_MAX;
+                const uint8_t *at = text, *last = text;
+                while (at - text <= n) {
+                    uint32_t code;
+                    const uint8_t *here = at;
+                    at += vt_decode(at, text_end, &code);
+                    if (code < 0x80 || vt_width(code))
+                        last = here;
+                }
+                n = last > text ? last - text : at - text;
+            }
+            for (ptrdiff_t k = 0; k < n; k++)
+                if (text[k] >= 0x80)
+                    *flags |= NOT_ASCII;
+            memcpy(p, text, (size_t)n);
+            p += n;
+            text += n;
+            *head = (uint8_t)(styled | n);
+        }
+    }
+    return p;
+}
+
+static inline int no_style(const vt_style *s) { return !(s->fg | s->bg | s->ul | s->attrs | s->link); }
+
+/* One record from cells or from a line behind `p`; NULL: it does not fit. */
+static uint8_t *put_record(const vt *t, const vt_cell *cells, int len, const vt_line *line, const vt_style *tail,
+                           int wrapped, uint8_t *p, const uint8_t *end)
+{
+    if (end - p < LONG_HEADER + STYLE_MAX)
+        return NULL;
+    uint8_t *record = p, flags = wrapped ? WRAPPED : 0;
+    p += HEADER;
+    if (tail && !no_style(tail)) {
+        flags |= HAS_TAIL;
+        p = put_style(p, tail, 0);
+    }
+    p = line ? put_line(line, p, end, &flags) : put_cells(t, cells, len, p, end, &flags);
+    if (!p)
+        return NULL;
+    size_t n = (size_t)(p - record) - 2;
+    if (n >= LONG) {
+        if (end - p < LONG_HEADER - HEADER)
+            return NULL;
+        memmove(record + LONG_HEADER, record + HEADER, n - 1);
+        p += LONG_HEADER - HEADER;
+        for (int i = 0; i < 4; i++)
+            record[2 + i] = (uint8_t)(n >> 8 * i);
+        record[LONG_HEADER - 1] = flags;
+        n = LONG;
+    } else {
+        record[2] = flags;
+    }
+    record[0] = (uint8_t)n;
+    record[1] = (uint8_t)(n >> 8);
+    return p;
+}
+
+/* ---- blocks ---- */
+
+/* Bytes of the record at `p`, all of it; `header`: of them before the tail or the first run. */
+static inline uint32_t record_size(const uint8_t *p, int *header)
+{
+    uint32_t n = p[0] | (uint32_t)p[1] << 8;
+    if (n != LONG) {
+        *header = HEADER;
+        return n + 2;
+    }
+    *header = LONG_HEADER;
+    return (p[2] | (uint32_t)p[3] << 8 | (uint32_t)p[4] << 16 | (uint32_t)p[5] << 24) + 6;
+}
+
+static void unlink_block(vt_history *h, vt_block *b)
+{
+    if (b->prev)
+        b->prev->next = b->next;
+    else
+        h->oldest = b->next;
+    if (b->next)
+        b->next->prev = b->prev;
+    else
+        h->newest = b->prev;
+    h->bytes -= sizeof *b + b->size;
+}
+
+static void drop_block(vt_history *h)
+{
+    vt_block *b = h->oldest;
+    h->count -= b->lines;
+    h->dropped += b->lines;
+    unlink_block(h, b);
+    free(b);
+}
+
+/* A new newest block with room for `n` bytes. NULL: no memory, or more than the limit allows. */
+static vt_block *new_block(vt *t, vt_history *h, size_t n)
+{
+    size_t limit = t->limits.scrollback_bytes, size = h->newest ? (size_t)h->newest->size * 2 : FIRST_BLOCK;
+    if (size > LAST_BLOCK)
+        size = LAST_BLOCK;
+    if (size > limit / 4) /* a block is dropped whole: it must not be too large a part of all */
+        size = limit / 4;
+    if (size < n)
+        size = n;
+    if (size < 256)
+        size = 256;
+    size_t all = sizeof(vt_block) + size;
+    if (all > limit)
+        return NULL;
+    vt_block *b = NULL;
+    while (h->oldest && h->bytes + all > limit) {
+        vt_block *old = h->oldest;
+        if (!b && old->size == size) { /* used again as it is */
+            h->count -= old->lines;
+            h->dropped += old->lines;
+            unlink_block(h, old);
+            b = old;
+        } else {
+            drop_block(h);
+        }
+    }
+    if (!b && !(b = malloc(all))) {
+        h->failed = 1;
+        return NULL;
+    }
+    b->size = (uint32_t)size;
+    b->n = b->start = b->last = b->lines = 0;
+    b->next = NULL;
+    b->prev = h->newest;
+    if (h->newest)
+        h->newest->next = b;
+    else
+        h->oldest = b;
+    h->newest = b;
+    h->bytes += all;
+    return b;
+}
+
+static void drop_line(vt_history *h)
+{
+    vt_block *b = h->oldest;
+    int header;
+    b->start += record_size(b->data + b->start, &header);
+    b->lines--;
+    h->count--;
+    h->dropped++;
+    if (!b->lines) {
+        if (b == h->newest) {
+            b->start = b->n = 0;
+        } else {
+            unlink_block(h, b);
+            free(b);
+        }
+    }
+}
+
+/* The slow half of put(): the newest block is full, or there is none. */
+static vt_block *put_in_new(vt *t, vt_history *h, const vt_cell *cells, int len, const vt_line *line,
+                            const vt_style *tail, int wrapped)
+{
+    for (size_t n = 0;; n = n ? n * 2 : FIRST_BLOCK) {
+        vt_block *b = new_block(t, h, n);
+        if (!b)
+            return NULL;
+        uint8_t *p = put_record(t, cells, len, line, tail, wrapped, b->data, b->data + b->size);
+        if (p) {
+            b->last = 0;
+            b->n = (uint32_t)(p - b->data);
+            return b;
+        }
+        if (n < b->size)
+            n = b->size;
+        unlink_block(h, b);
+        free(b);
+    }
+}
+
+/* Neither memory nor the limit allow a line. Lines are numbered without gaps, so the older ones go too. */
+static void lose_all(vt_history *h)
+{
+    vt_history_free(h);
+    h->dropped += h->count + 1;
+    h->count = 0;
+}
+
+static void count_line(const vt *t, vt_history *h, vt_block *b)
+{
+    b->lines++;
+    h->count++;
+    if (h->count > t->limits.scrollback_lines)
+        drop_line(h);
+}
+
+static void put(vt *t, vt_history *h, const vt_cell *cells, int len, const vt_line *line, const vt_style *tail,
+                int wrapped)
+{
+    if (!t->limits.scrollback_lines) {
+        h->dropped++;
+        return;
+    }
+    vt_block *b = h->newest;
+    uint8_t *p = b ? put_record(t, cells, len, line, tail, wrapped, b->data + b->n, b->data + b->size) : NULL;
+    if (p) {
+        b->last = b->n;
+        b->n = (uint32_t)(p - b->data);
+    } else if (!(b = put_in_new(t, h, cells, len, line, tail, wrapped))) {
+        lose_all(h);
+        return;
+    }
+    count_line(t, h, b);
+}
+
+void vt_history_put_row(vt *t, vt_history *h, const vt_row *r, int cols)
+{
+    const vt_style *tail = VT_STYLE(r->tail) && r->len < cols ? &t->styles[VT_STYLE(r->tail)] : NULL;
+    const vt_cell *cells = r->cells;
+    int len = r->len;
+    vt_cell all[VT_MAX_COLS];
+    if (VT_CODE(r->tail) && len < cols) { /* DECALN: its E's are text */
+        memcpy(all, cells, (size_t)len * sizeof *all);
+        for (; len < cols; len++)
+            all[len] = r->tail;
+        cells = all;
+        tail = NULL;
+    } else if (!tail && !r->wrapped) {
+        /* Blanks of the default style, written or not, say nothing at the end of a line. */
+        for (; len; len--) {
+            vt_cell c = cells[len - 1] & ~VT_PROTECTED;
+            if (c != VT_BLANK && c != (VT_BLANK | ' '))
+                break;
+        }
+    }
+    put(t, h, cells, len, NULL, tail, r->wrapped);
+}
+
+void vt_history_push(vt *t, const vt_row *r) { vt_history_put_row(t, &t->history, r, t->cols); }
+
+void vt_history_unwrap(vt *t)
+{
+    vt_block *b = t->history.newest;
+    int header;
+    if (!t->history.count || !b->lines)
+        return;
+    record_size(b->data + b->last, &header);
+    b->data[b->last + header - 1] &= (uint8_t)~WRAPPED;
+}
+
+void vt_history_put(vt *t, vt_history *h, const vt_line *line)
+{
+    put(t, h, NULL, 0, line, &line->tail, line->wrapped);
+}
+
+void vt_history_free(vt_history *h)
+{
+    while (h->oldest) {
+        vt_block *b = h->oldest;
+        unlink_block(h, b);
+        free(b);
+    }
+}
+
+void vt_history_clear(vt *t)
+{
+    vt_history_free(&t->history);
+    t->history.dropped += t->history.count;
+    t->history.count = 0;
+}
+
+void vt_history_trim(vt *t, uint64_t lines)
+{
+    vt_history *h = &t->history;
+    if (lines > h->count)
+        lines = h->count;
+    h->count -= lines;
+    while (lines && h->newest) {
+        vt_block *b = h->newest;
+        if (b->lines <= lines && b->prev) {
+            lines -= b->lines;
+            unlink_block(h, b);
+            free(b);
+            continue;
+        }
+        uint32_t at = b->start;
+        b->lines -= (uint32_t)lines;
+        for (uint32_t i = 0; i < b->lines; i++) {
+            int header;
+            b->last = at;
+            at += record_size(b->data + at, &header);
+        }
+        b->n = at;
+        lines = 0;
+    }
+}
+
+/* ---- reading ---- */
+
+void vt_history_seek(const vt *t, vt_history_reader *r, uint64_t index)
+{
+    const vt_history *h = &t->history;
+    memset(r, 0, sizeof *r);
+    if (index >= h->count)
+        return;
+    r->left = h->count - index;
+    const vt_block *b;
+    uint64_t skip;
+    if (index < h->count / 2) {
+        skip = index;
+        for (b = h->oldest; skip >= b->lines; b = b->next)
+            skip -= b->lines;
+    } else {
+        uint64_t back = r->left;
+        for (b = h->newest; back > b->lines; b = b->prev)
+            back -= b->lines;
+        skip = b->lines - back;
+    }
+    r->block = b;
+    r->at = b->start;
+    r->skipped = (uint32_t)skip;
+    int header;
+    for (; skip; skip--)
+        r->at += record_size(b->data + r->at, &header);
+}
+
+static const uint8_t *get_colour(const uint8_t *p, int kind, uint32_t *colour)
+{
+    if (kind == 1) {
+        *colour = VT_PALETTE | *p++;
+    } else if (kind == 2) {
+        *colour = VT_RGB | (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
+        p += 3;
+    } else {
+        *colour = 0;
+    }
+    return p;
+}
+
+static const uint8_t *get_style(const uint8_t *p, uint8_t mask, vt_style *s)
+{
+    s->attrs = 0;
+    s->link = 0;
+    if (mask & HAS_ATTRS) {
+        s->attrs = *p++;
+        if (s->attrs & 0x80)
+            s->attrs = (uint16_t)((s->attrs & 0x7F) | *p++ << 7);
+    }
+    p = get_colour(p, mask & 3, &s->fg);
+    p = get_colour(p, mask >> 2 & 3, &s->bg);
+    return get_colour(p, mask >> 4 & 3, &s->ul);
+}
+
+/* The first of `n` bytes that is not ASCII, or n. */
+static uint32_t ascii_prefix(const uint8_t *p, uint32_t n)
+{
+    uint32_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        uint64_t word;
+        memcpy(&word, p + i, 8);
+        if (word & 0x8080808080808080u)
+            break;
+    }
+    while (i < n && p[i] < 0x80)
+        i++;
+    return i;
+}
+
+static int columns(const uint8_t *p, uint32_t n)
+{
+    int cols = 0;
+    for (const uint8_t *end = p + n; p < end;) {
+        uint32_t plain = ascii_prefix(p, (uint32_t)(end - p)), code;
+        cols += (int)plain;
+        p += plain;
+        if (p < end) {
+            p += vt_decode(p, end, &code);
+            cols += vt_width(code);
+        }
+    }
+    return cols;
+}
+
+static const uint8_t *record_at(vt_history_reader *r)
+{
+    while (r->at >= r->block->n) {
+        r->block = r->block->next;
+        r->at = r->block->start;
+    }
+    return r->block->data + r->at;
+}
+
+void vt_history_pass(vt *t, vt_history *h, const vt_history_reader *reader)
+{
+    vt_history_reader r = *reader;
+    const uint8_t *record = record_at(&r);
+    int header;
+    uint32_t n = record_size(record, &header);
+    vt_block *b = h->newest;
+    if (!b || b->size - b->n < n)
+        b = new_block(t, h, n);
+    if (!b) {
+        lose_all(h);
+        return;
+    }
+    memcpy(b->data + b->n, record, n);
+    b->last = b->n;
+    b->n += n;
+    count_line(t, h, b);
+}
+
+int vt_history_copy(const vt *t, vt *to, uint64_t lines)
+{
+    vt_history_reader from;
+    if (lines > t->history.count)
+        lines = t->history.count;
+    to->history = (vt_history){.count = lines, .dropped = t->history.dropped + t->history.count - lines,
+                                .left_out = t->history.left_out + t->history.count - lines};
+    vt_history_seek(t, &from, t->history.count - lines);
+    uint64_t left = lines;
+    for (const vt_block *b = from.block; left; b = b->next) {
+        uint32_t start = b == from.block ? from.at : b->start, n = b->n - start;
+        vt_block *copy = malloc(sizeof *copy + n);
+        if (!copy) {
+            vt_history_free(&to->history);
+            return -1;
+        }
+        *copy = (vt_block){.prev = to->history.newest, .n = n, .size = n, .last = b->last - start};
+        copy->lines = b == from.block ? b->lines - from.skipped : b->lines;
+        memcpy(copy->data, b->data + start, n);
+        if (copy->prev)
+            copy->prev->next = copy;
+        else
+            to->history.oldest = copy;
+        to->history.newest = copy;
+        to->history.bytes += sizeof *copy + n;
+        left -= copy->lines;
+    }
+    return 0;
+}
+
+int vt_history_next(vt_history_reader *r, vt_line *line)
+{
+    if (!r->left)
+        return 0;
+    const uint8_t *p = record_at(r), *end;
+    int header;
+    uint32_t size = record_size(p, &header);
+    end = p + size;
+    p += header;
+    uint8_t flags = p[-1];
+    r->at += size;
+    r->left--;
+
+    struct { const char *text; uint16_t id_n, uri_n; } links[32];
+    int links_n = 0;
+    vt_line_clear(line);
+    line->wrapped = flags & WRAPPED;
+    if (flags & HAS_TAIL) {
+        uint8_t mask = *p++;
+        p = get_style(p, mask, &line->tail);
+    }
+    while (p < end && line->n < line->room) {
+        vt_run *run = &line->runs[line->n];
+        uint8_t head = *p++, mask;
+        memset(run, 0, sizeof *run);
+        if (head & HAS_STYLE) {
+            mask = *p++;
+            if (!mask && line->n) {
+                const vt_run *before = run - 1;
+                run->style = before->style;
+                run->link = before->link;
+                run->id_n = before->id_n;
+                run->uri_n = before->uri_n;
+            } else {
+                p = get_style(p, mask, &run->style);
+                if (mask & HAS_LINK) {
+                    int k = *p++;
+                    if (!k) {
+                        run->id_n = (uint16_t)(p[0] | p[1] << 8);
+                        run->uri_n = (uint16_t)(p[2] | p[3] << 8);
+                        run->link = (const char *)p + 4;
+                        p += 4 + run->id_n + run->uri_n;
+                        if (links_n < 32) {
+                            links[links_n].text = run->link;
+                            links[links_n].id_n = run->id_n;
+                            links[links_n++].uri_n = run->uri_n;
+                        }
+                    } else if (k <= links_n) {
+                        run->link = links[k - 1].text;
+                        run->id_n = links[k - 1].id_n;
+                        run->uri_n = links[k - 1].uri_n;
+                    }
+                }
+            }
+        }
+        run->text = p;
+        run->n = head & RUN_MAX;
+        run->cols = (uint16_t)(flags & NOT_ASCII ? columns(p, run->n) : (int)run->n);
+        p += run->n;
+        line->cols += run->cols;
+        line->n++;
+    }
+    return 1;
+}
+
+/* ---- lines ---- */
+
+int vt_line_init(vt_line *line, int cols)
+{
+    memset(line, 0, sizeof *line);
+    line->room = cols + 2;
+    line->runs = malloc((size_t)line->room * sizeof *line->runs);
+    line->text = malloc((size_t)line->room * CELL_MAX);
+    if (line->runs && line->text)
+        return 0;
+    vt_line_free(line);
+    return -1;
+}
+
+void vt_line_free(vt_line *line)
+{
+    free(line->runs);
+    free(line->text);
+    line->runs = NULL;
+    line->text = NULL;
+}
+
+void vt_line_clear(vt_line *line)
+{
+    line->n = line->cols = line->wrapped = 0;
+    line->text_n = 0;
+    memset(&line->tail, 0, sizeof line->tail);
+}
+
+static void set_style(const vt *t, vt_run *run, uint32_t id)
+{
+    run->style = t->styles[id];
+    run->link = NULL;
+    run->id_n = run->uri_n = 0;
+    if (run->style.link) {
+        if (run->style.link < t->links_n && t->links[run->style.link].text) {
+            const vt_link *link = &t->links[run->style.link];
+            run->link = link->text;
+            run->id_n = link->id_n;
+            run->uri_n = link->uri_n;
+        }
+        run->style.link = 0;
+    }
+}
+
+/* Puts cells behind the line, which has room for them. */
+static void add_cells(const vt *t, vt_line *line, const vt_cell *cells, int len)
+{
+    uint8_t *p = line->text + line->text_n;
+    int i = 0;
+    while (i < len && line->n < line->room) {
+        vt_cell first = cells[i];
+        if (!VT_WIDTH(first)) {
+            i++;
+            continue;
+        }
+        vt_run *run = &line->runs[line->n++];
+        set_style(t, run, VT_STYLE(first));
+        run->protect = (first & VT_PROTECTED) != 0;
+        run->text = p;
+        int cols = 0;
+        vt_cell base = (first & ~(vt_cell)0x3FFFFF & ~VT_WIDTH_BITS(3)) | VT_WIDTH_BITS(1);
+        for (;;) {
+            int begin = i;
+            for (; i + 8 <= len; i += 8, p += 8) {
+                vt_cell odd = 0;
+                for (int k = 0; k < 8; k++)
+                    odd |= cells[i + k] ^ base;
+                if (odd & ~(vt_cell)0x7F)
+                    break;
+                for (int k = 0; k < 8; k++)
+                    p[k] = (uint8_t)cells[i + k];
+            }
+            for (; i < len && !((cells[i] ^ base) & ~(vt_cell)0x7F); i++)
+                *p++ = (uint8_t)cells[i];
+            cols += i - begin;
+            if (i >= len)
+                break;
+            vt_cell c = cells[i];
+            if (!VT_WIDTH(c)) {
+                i++;
+                continue;
+            }
+            if (VT_STYLE(c) != VT_STYLE(first) || ((c ^ first) & VT_PROTECTED))
+                break;
+            p = put_cell(t, p, c);
+            cols += VT_WIDTH(c);
+            i++;
+        }
+        run->n = (uint32_t)(p - run->text);
+        run->cols = (uint16_t)cols;
+        line->cols += cols;
+        line->text_n = (size_t)(p - line->text);
+    }
+}
+
+void vt_line_row(const vt *t, vt_line *line, const vt_row *r, int cols)
+{
+    vt_line_clear(line);
+    line->wrapped = r->wrapped;
+    add_cells(t, line, r->cells, r->len < cols ? r->len : cols);
+    vt_cell tail = r->tail;
+    if (VT_CODE(tail)) {
+        for (int i = r->len; i < cols; i++)
+            add_cells(t, line, &tail, 1);
+    } else if (r->len < cols) {
+        line->tail = t->styles[VT_STYLE(tail)];
+        line->tail.link = 0;
+    }
+}
+
+static int same_run(const vt_run *a, const vt_run *b)
+{
+    return a->style.fg == b->style.fg && a->style.bg == b->style.bg && a->style.ul == b->style.ul
+           && a->style.attrs == b->style.attrs && a->protect == b->protect && a->link == b->link;
+}
+
+void vt_line_add(vt_line *line, const vt_run *run, const uint8_t *text, uint32_t n, int cols)
+{
+    if (!n || line->n >= line->room || line->text_n + n > (size_t)line->room * CELL_MAX)
+        return;
+    uint8_t *p = line->text + line->text_n;
+    memcpy(p, text, n);
+    line->text_n += n;
+    line->cols += cols;
+    if (line->n && same_run(&line->runs[line->n - 1], run)) {
+        line->runs[line->n - 1].n += n;
+        line->runs[line->n - 1].cols = (uint16_t)(line->runs[line->n - 1].cols + cols);
+        return;
+    }
+    vt_run *to = &line->runs[line->n++];
+    *to = *run;
+    to->text = p;
+    to->n = n;
+    to->cols = (uint16_t)cols;
+}
+
+void vt_line_trim(vt_line *line, int spaces)
+{
+    if (line->wrapped || !no_style(&line->tail))
+        return;
+    while (line->n) {
+        vt_run *r = &line->runs[line->n - 1];
+        if (!no_style(&r->style) || r->link || r->protect)
+            return;
+        while (r->n && (!r->text[r->n - 1] || (spaces && r->text[r->n - 1] == ' '))) {
+            r->n--;
+            r->cols--;
+            line->cols--;
+        }
+        if (r->n)
+            return;
+        line->n--;
+    }
+}
+
+int vt_line_at(const vt *t, vt_line *line, vt_history_reader *reader, int64_t number)
+{
+    int64_t oldest = (int64_t)t->history.dropped, top = oldest + (int64_t)t->history.count;
+    if (number < oldest || number >= top + t->rows)
+        return 0;
+    if (number >= top) {
+        vt_line_row(t, line, t->s->rows[number - top], t->cols);
+        if (number == top + t->rows - 1)
+            line->wrapped = 0; /* it goes on nowhere */
+        return 1;
+    }
+    if (reader->left != (uint64_t)(top - number))
+        vt_history_seek(t, reader, (uint64_t)(number - oldest));
+    if (!vt_history_next(reader, line))
+        return 0;
+    if (number == top - 1 && t->s != &t->main)
+        line->wrapped = 0; /* what it goes on in is not shown */
+    return 1;
+}
+
+/* ---- back onto a screen ---- */
+
+int vt_history_pop(vt *t, vt_row *row)
+{
+    vt_history_reader reader;
+    vt_line line;
+    if (!t->history.count || vt_line_init(&line, t->cols))
+        return 0;
+    vt_history_seek(t, &reader, t->history.count - 1);
+    int some = vt_history_next(&reader, &line);
+    if (some) {
+        vt_line_cells(t, &line, row);
+        vt_history_trim(t, 1);
+    }
+    vt_line_free(&line);
+    return some;
+}
+
+void vt_line_cells(vt *t, const vt_line *line, vt_row *row)
+{
+    int col = 0;
+    row->len = 0;
+    row->tail = VT_BLANK;
+    /* Whatever interns may collect what no screen uses: the row must show what it has at every such call. */
+    if (!no_style(&line->tail))
+        row->tail |= VT_STYLE_BITS(vt_style_id(t, &line->tail));
+    row->wrapped = (uint8_t)line->wrapped;
+    for (int i = 0; i < line->n; i++) {
+        const vt_run *run = &line->runs[i];
+        vt_style style = run->style;
+        if (run->link)
+            style.link = vt_link_id(t, run->link, run->id_n, run->link + run->id_n, run->uri_n);
+        vt_cell base = VT_STYLE_BITS(no_style(&style) ? 0 : vt_style_id(t, &style)) | (run->protect ? VT_PROTECTED : 0);
+        const uint8_t *p = run->text, *end = p + run->n;
+        while (p < end) {
+            uint32_t code, more;
+            p += vt_decode(p, end, &code);
+            int width = code < 0x80 ? 1 : vt_width(code);
+            if (!width)
+                width = 1;
+            if (col + width > t->cols)
+                return;
+            vt_cluster k = {.n = 1, .codes = {code}};
+            while (p < end && *p >= 0x80) {
+                int n = vt_decode(p, end, &more);
+                if (vt_width(more) || k.n >= 8)
+                    break;
+                k.codes[k.n++] = more;
+                p += n;
+            }
+            vt_cell cell = base | VT_WIDTH_BITS(width);
+            if (k.n > 1) {
+                /* the style counts as used only when it stands in the row */
+                row->cells[col] = cell;
+                row->len = (uint16_t)(col + 1);
+                cell |= VT_CLUSTER | vt_cluster_id(t, &k);
+            } else {
+                cell |= code;
+            }
+            row->cells[col++] = cell;
+            if (width == 2)
+                row->cells[col++] = base;
+            row->len = (uint16_t)col;
+        }
+    }
+}

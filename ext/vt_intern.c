@@ -1,0 +1,283 @@
+/* What cells refer to by number: styles, clusters, links; kept in tables, and collected by walking the screens.
+
+   Scrollback and saved cursors hold styles by value, so the screens and the pen are all that has to be walked. A table
+   may grow to twice what was in use at the last collection, so that collecting costs a bounded share of the work. */
+#include "vt_state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_STYLES 16     /* entries; a shell session rarely has more */
+#define FIRST_MARK 256      /* entries of a table before collecting is worth a walk */
+#define LINKS_MAX 1024      /* entries; a screen of links has about a hundred */
+#define LINK_ID_MAX 256     /* bytes */
+#define LINK_URI_MAX 2048   /* bytes, as much as browsers and other terminals take */
+#define LINKS_WAIT 256      /* refusals; a screen that holds all links there may be is not walked for each more */
+
+static uint32_t hash_style(const vt_style *style)
+{
+    uint64_t a, b;
+    memcpy(&a, style, 8);
+    memcpy(&b, (const char *)style + 8, 8);
+    a = (a ^ b * 0x9E3779B97F4A7C15u) * 0xD6E8FEB86659FD93u;
+    return (uint32_t)(a >> 32);
+}
+
+static void hash_insert(vt *t, uint32_t id)
+{
+    uint32_t at = hash_style(&t->styles[id]);
+    while (t->style_hash[at & (t->style_hash_size - 1)])
+        at++;
+    t->style_hash[at & (t->style_hash_size - 1)] = id + 1;
+}
+
+/* The hash anew, for all styles from 1 on that `used` has, or all. */
+static void hash_all(vt *t, const uint8_t *used)
+{
+    memset(t->style_hash, 0, t->style_hash_size * sizeof *t->style_hash);
+    for (uint32_t id = 1; id < t->styles_n; id++)
+        if (!used || used[id])
+            hash_insert(t, id);
+}
+
+int vt_intern_init(vt *t)
+{
+    t->styles_size = FIRST_STYLES;
+    t->styles = calloc(t->styles_size, sizeof *t->styles);
+    t->style_hash_size = 4 * FIRST_STYLES;
+    t->style_hash = calloc(t->style_hash_size, sizeof *t->style_hash);
+    t->styles_n = 1;
+    t->styles_mark = t->clusters_mark = FIRST_MARK;
+    return t->styles && t->style_hash ? 0 : -1;
+}
+
+void vt_intern_free(vt *t)
+{
+    for (uint32_t i = 1; i < t->links_n; i++)
+        free(t->links[i].text);
+    free(t->links);
+    free(t->clusters);
+    free(t->style_hash);
+    free(t->styles);
+}
+
+/* ---- collecting ---- */
+
+static void mark_screen(const vt *t, const vt_screen *s, uint8_t *styles, uint8_t *clusters)
+{
+    if (!s->base)
+        return;
+    for (int i = 0; i < t->rows; i++) {
+        const vt_row *r = s->rows[i];
+        styles[VT_STYLE(r->tail)] = 1;
+        for (int col = 0; col < r->len; col++) {
+            styles[VT_STYLE(r->cells[col])] = 1;
+            if (r->cells[col] & VT_CLUSTER)
+                clusters[VT_CODE(r->cells[col])] = 1;
+        }
+    }
+}
+
+static void sweep_styles(vt *t, const uint8_t *used)
+{
+    uint32_t live = 0;
+    t->styles_free = 0;
+    for (uint32_t id = t->styles_n - 1; id > 0; id--) {
+        if (used[id]) {
+            live++;
+        } else {
+            t->styles[id].fg = t->styles_free;
+            t->styles_free = id;
+        }
+    }
+    t->styles_mark = live < FIRST_MARK / 2 ? FIRST_MARK : 2 * live;
+    hash_all(t, used);
+}
+
+static void sweep_clusters(vt *t, const uint8_t *used)
+{
+    uint32_t live = 0;
+    t->clusters_free = 0;
+    for (uint32_t id = t->clusters_n; id-- > 1;) {
+        if (used[id]) {
+            live++;
+        } else {
+            t->clusters[id].n = 0;
+            t->clusters[id].codes[0] = t->clusters_free;
+            t->clusters_free = id;
+        }
+    }
+    t->clusters_mark = live < FIRST_MARK / 2 ? FIRST_MARK : 2 * live;
+}
+
+static void sweep_links(vt *t, const uint8_t *used_styles)
+{
+    uint8_t used[LINKS_MAX] = {0};
+    used[t->pen.link] = 1;
+    for (uint32_t id = 1; id < t->styles_n; id++)
+        if (used_styles[id])
+            used[t->styles[id].link] = 1;
+    for (uint32_t id = 1; id < t->links_n; id++)
+        if (!used[id]) {
+            free(t->links[id].text);
+            t->links[id].text = NULL;
+        }
+}
+
+/* Give up what nothing on a screen refers to. Without memory for the marks: nothing, and the tables grow instead. */
+static void collect(vt *t)
+{
+    uint8_t *styles = calloc(t->styles_n + t->clusters_n, 1);
+    if (!styles)
+        return;
+    mark_screen(t, &t->main, styles, styles + t->styles_n);
+    mark_screen(t, &t->alt, styles, styles + t->styles_n);
+    styles[VT_STYLE(t->pen_cell)] = styles[VT_STYLE(t->erase_cell)] = 1;
+    sweep_styles(t, styles);
+    sweep_clusters(t, styles + t->styles_n);
+    sweep_links(t, styles);
+    free(styles);
+    t->work -= 2 * t->rows * t->cols;
+}
+
+/* ---- styles ---- */
+
+/* A table with room for one entry more than `n`, at least doubled; NULL: as it was. */
+static void *grown(void *table, uint32_t n, uint32_t *size, size_t entry)
+{
+    if (n < *size)
+        return table;
+    uint32_t more = *size ? 2 * *size : FIRST_STYLES;
+    void *new = realloc(table, more * entry);
+    if (new)
+        *size = more;
+    return new;
+}
+
+static int grow_hash(vt *t)
+{
+    uint32_t *hash = malloc(2 * t->style_hash_size * sizeof *hash);
+    if (!hash)
+        return -1;
+    free(t->style_hash);
+    t->style_hash = hash;
+    t->style_hash_size *= 2;
+    hash_all(t, NULL); /* none is given up: only a table without free entries grows */
+    return 0;
+}
+
+uint32_t vt_style_id(vt *t, const vt_style *style)
+{
+    static const vt_style plain;
+    if (!memcmp(style, &plain, sizeof plain))
+        return 0;
+    uint32_t mask = t->style_hash_size - 1;
+    for (uint32_t at = hash_style(style), id; (id = t->style_hash[at & mask]); at++)
+        if (!memcmp(&t->styles[id - 1], style, sizeof *style))
+            return id - 1;
+
+    if (!t->styles_free && t->styles_n >= t->styles_mark && !t->hold)
+        collect(t);
+    uint32_t id = t->styles_free;
+    if (id) {
+        t->styles_free = t->styles[id].fg;
+    } else {
+        vt_style *styles = grown(t->styles, t->styles_n, &t->styles_size, sizeof *styles);
+        if (!styles)
+            return 0;
+        t->styles = styles;
+        if (2 * t->styles_n >= t->style_hash_size && grow_hash(t))
+            return 0;
+        id = t->styles_n++;
+    }
+    t->styles[id] = *style;
+    hash_insert(t, id);
+    return id;
+}
+
+void vt_pen_intern(vt *t)
+{
+    t->pen_cell = VT_STYLE_BITS(vt_style_id(t, &t->pen)) | (t->protect ? VT_PROTECTED : 0);
+    t->pen_dirty = 0;
+}
+
+/* ---- clusters ---- */
+
+uint32_t vt_cluster_id(vt *t, const vt_cluster *cluster)
+{
+    if (!t->clusters_free && t->clusters_n >= t->clusters_mark && !t->hold)
+        collect(t);
+    uint32_t id = t->clusters_free;
+    if (id) {
+        t->clusters_free = t->clusters[id].codes[0];
+    } else {
+        vt_cluster *clusters = grown(t->clusters, t->clusters_n, &t->clusters_size, sizeof *clusters);
+        if (!clusters)
+            return 0;
+        t->clusters = clusters;
+        if (!t->clusters_n)
+            t->clusters_n = 1;
+        id = t->clusters_n++;
+    }
+    t->clusters[id] = *cluster;
+    return id;
+}
+
+/* ---- links ---- */
+
+static uint32_t hash_text(uint32_t hash, const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        hash = (hash ^ (uint8_t)text[i]) * 16777619u; /* FNV-1a */
+    return hash;
+}
+
+/* A place for a link: one given up, or a new one; 0: there is none. */
+static uint32_t link_place(vt *t)
+{
+    for (uint32_t id = 1; id < t->links_n; id++)
+        if (!t->links[id].text)
+            return id;
+    if (t->links_n == LINKS_MAX)
+        return 0;
+    vt_link *links = grown(t->links, t->links_n, &t->links_size, sizeof *links);
+    if (!links)
+        return 0;
+    t->links = links;
+    if (!t->links_n)
+        t->links_n = 1;
+    links[t->links_n].text = NULL;
+    return t->links_n++;
+}
+
+uint16_t vt_link_id(vt *t, const char *id, size_t id_n, const char *uri, size_t uri_n)
+{
+    if (id_n > LINK_ID_MAX || uri_n > LINK_URI_MAX)
+        return 0;
+    uint32_t hash = hash_text(hash_text(2166136261u, id, id_n) * 16777619u, uri, uri_n);
+    t->work -= t->links_n;
+    for (uint32_t i = 1; i < t->links_n; i++) {
+        const vt_link *link = &t->links[i];
+        if (link->text && link->hash == hash && link->id_n == id_n && link->uri_n == uri_n
+            && !memcmp(link->text, id, id_n) && !memcmp(link->text + id_n, uri, uri_n))
+            return (uint16_t)i;
+    }
+    if (t->links_wait) {
+        t->links_wait--;
+        return 0;
+    }
+    uint32_t place = link_place(t);
+    if (!place && !t->hold) {
+        collect(t);
+        place = link_place(t);
+        if (!place)
+            t->links_wait = LINKS_WAIT;
+    }
+    char *text = place ? malloc(id_n + uri_n + 1) : NULL; /* + 1: malloc(0) may be NULL */
+    if (!text)
+        return 0;
+    memcpy(text, id, id_n);
+    memcpy(text + id_n, uri, uri_n);
+    t->links[place] = (vt_link){hash, (uint16_t)id_n, (uint16_t)uri_n, text};
+    return (uint16_t)place;
+}

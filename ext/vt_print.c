@@ -1,0 +1,285 @@
+/* Text: what a program prints lands in cells here.
+
+   A run is stored by one loop over a row; a character that needs judgement (at the margin, in insert mode, combining)
+   takes vt_print_code(). A character that overwrites half of a wide one leaves a blank of its own style in the other
+   half. */
+#include "vt_state.h"
+#include "vt_width.h"
+
+#define CODE_WORK 6 /* cells' worth of a character that takes the long way */
+#define FILL 256 /* characters that REP prints at a time */
+
+int vt_width(uint32_t code) { return code < 0x110000 ? vt_width_of(code) : 1; }
+
+static inline vt_row *line(const vt *t) { return t->s->rows[t->row]; }
+
+/* The column behind the last that may be printed to before wrapping. */
+static inline int limit(const vt *t) { return t->col <= t->right ? t->right + 1 : t->cols; }
+
+static inline int whole_width(const vt *t) { return t->left == 0 && t->right == t->cols - 1; }
+
+/* On to the next row, which continues this one. */
+static void wrap(vt *t)
+{
+    vt_row *r = line(t);
+    int row = t->row;
+    r->wrapped = (uint8_t)(whole_width(t) && (row == t->bottom || row < t->rows - 1));
+    vt_down(t);
+    t->col = t->left;
+    t->pending = 0;
+}
+
+/* Before cells from `col` on are overwritten: blank the left half whose right half is there, or write out up to there.
+   */
+static inline void mend_before(vt_row *r, int col, vt_cell blank)
+{
+    if (col > r->len)
+        vt_row_widen(r, col);
+    else if (col < r->len && !VT_WIDTH(r->cells[col]))
+        r->cells[col - 1] = blank;
+}
+
+/* After: blank the right half whose left half was overwritten. */
+static inline void mend_after(vt_row *r, int col, vt_cell blank)
+{
+    if (col < r->len && !VT_WIDTH(r->cells[col]))
+        r->cells[col] = blank;
+}
+
+static inline void advance(vt *t, int col, int stop)
+{
+    t->pending = col == stop;
+    t->col = t->pending ? stop - 1 : col;
+}
+
+/* Join a code point that has no width of its own to the character left of the cursor; without one it is lost. */
+static void combine(vt *t, uint32_t code)
+{
+    int col = t->pending ? t->col : t->col - 1;
+    vt_row *r = line(t);
+    if (col < 0)
+        return;
+    if (col >= r->len) {
+        if (!VT_CODE(r->tail))
+            return;
+        vt_row_widen(r, col + 1); /* one of DECALN's E's */
+    }
+    if (!VT_WIDTH(r->cells[col]))
+        col--;
+    vt_cell cell = r->cells[col];
+    if (!VT_CODE(cell))
+        return;
+    if (cell & VT_CLUSTER) {
+        vt_cluster *cluster = &t->clusters[VT_CODE(cell)];
+        if (cluster->n < sizeof cluster->codes / sizeof *cluster->codes)
+            cluster->codes[cluster->n++] = code;
+        return;
+    }
+    vt_cluster cluster = {2, {VT_CODE(cell), code}};
+    uint32_t id = vt_cluster_id(t, &cluster);
+    if (id)
+        r->cells[col] = (cell ^ VT_CODE(cell)) | VT_CLUSTER | id;
+}
+
+void vt_print_code(vt *t, uint32_t code)
+{
+    int width = vt_width(code);
+    t->work -= CODE_WORK;
+    if (!width) {
+        combine(t, code);
+        return;
+    }
+    if (t->pen_dirty)
+        vt_pen_intern(t);
+    t->single_shift = 0;
+    t->last_char = code;
+    const vt_cell blank = t->pen_cell | VT_BLANK;
+    int stop = limit(t);
+    if (t->pending || t->col + width > stop) {
+        if (t->modes & VT_M_WRAP) {
+            if (!t->pending) { /* a wide character does not fit into the last column */
+                mend_before(line(t), t->col, blank);
+                vt_row_widen(line(t), stop);
+                line(t)->cells[t->col] = blank;
+                mend_after(line(t), stop, blank);
+            }
+            wrap(t);
+            stop = limit(t);
+        } else {
+            t->col = stop - 1;
+            t->pending = 0;
+            if (width == 2)
+                return;
+        }
+    }
+    vt_row *r = line(t);
+    int col = t->col;
+    if (t->modes & VT_M_INSERT)
+        vt_row_insert(t, r, col, stop, width, blank);
+    mend_before(r, col, blank);
+    if (r->len < col + width)
+        r->len = (uint16_t)(col + width);
+    else
+        mend_after(r, col + width, blank);
+    r->cells[col] = t->pen_cell | VT_WIDTH_BITS(width) | code;
+    if (width == 2)
+        r->cells[col + 1] = t->pen_cell;
+    advance(t, col + width, stop);
+}
+
+/* ---- runs ---- */
+
+static const uint16_t LINE_DRAWING[] = { /* of the code points 60 to 7e, DEC's special graphics */
+    0x25C6, 0x2592, 0x2409, 0x240C, 0x240D, 0x240A, 0x00B0, 0x00B1, 0x2424, 0x240B, 0x2518,
+    0x2510, 0x250C, 0x2514, 0x253C, 0x23BA, 0x23BB, 0x2500, 0x23BC, 0x23BD, 0x251C, 0x2524,
+    0x2534, 0x252C, 0x2502, 0x2264, 0x2265, 0x03C0, 0x2260, 0x00A3, 0x00B7,
+};
+
+static uint32_t translated(const vt *t, uint8_t c)
+{
+    uint8_t set = t->charsets[t->single_shift ? t->single_shift : t->gl];
+    if (set == '0' && c >= 0x60)
+        return LINE_DRAWING[c - 0x60];
+    return set == 'A' && c == '#' ? 0xA3 : c;
+}
+
+void vt_print_text(vt *t, const uint8_t *restrict p, size_t n)
+{
+    if (t->charsets[t->gl] != 'B' || t->single_shift || t->modes & VT_M_INSERT) {
+        for (size_t i = 0; i < n; i++)
+            vt_print_code(t, translated(t, p[i]));
+        return;
+    }
+    if (t->pen_dirty)
+        vt_pen_intern(t);
+    const vt_cell pen = t->pen_cell | VT_BLANK;
+    t->work -= (int64_t)n;
+    t->last_char = p[n - 1];
+    while (n) {
+        if (t->pending) {
+            if (t->modes & VT_M_WRAP) {
+                wrap(t);
+            } else { /* all overwrite the last column: the last one stays */
+                t->pending = 0;
+                p += n - 1;
+                n = 1;
+            }
+        }
+        vt_row *r = line(t);
+        int stop = limit(t), col = t->col;
+        int k = n < (size_t)(stop - col) ? (int)n : stop - col;
+        mend_before(r, col, pen);
+        if (col + k >= r->len)
+            r->len = (uint16_t)(col + k);
+        else
+            mend_after(r, col + k, pen);
+        vt_cell *restrict cells = r->cells + col;
+        for (int i = 0; i < k; i++)
+            cells[i] = pen | p[i];
+        advance(t, col + k, stop);
+        p += k;
+        n -= (size_t)k;
+    }
+}
+
+/* The character at `p`, which is no ASCII, when it is whole and valid; its bytes, or 0. */
+static inline int decode(const uint8_t *p, const uint8_t *end, uint32_t *code)
+{
+    uint32_t c = p[0];
+    if (c >= 0xE0 && c < 0xF0) {
+        if (end - p < 3 || (p[1] & 0xC0) != 0x80 || (p[2] & 0xC0) != 0x80)
+            return 0;
+        c = (c & 15) << 12 | (p[1] & 63u) << 6 | (p[2] & 63u);
+        *code = c;
+        return c >= 0x800 && c - 0xD800 >= 0x800 ? 3 : 0;
+    }
+    if (c >= 0xC2 && c < 0xE0) {
+        if (end - p < 2 || (p[1] & 0xC0) != 0x80)
+            return 0;
+        *code = (c & 31) << 6 | (p[1] & 63u);
+        return 2;
+    }
+    if (c < 0xF0 || end - p < 4 || (p[1] & 0xC0) != 0x80 || (p[2] & 0xC0) != 0x80 || (p[3] & 0xC0) != 0x80)
+        return 0;
+    c = (c & 15) << 18 | (p[1] & 63u) << 12 | (p[2] & 63u) << 6 | (p[3] & 63u);
+    *code = c;
+    return p[0] < 0xF8 && c >= 0x10000 && c < 0x110000 ? 4 : 0;
+}
+
+const uint8_t *vt_print_utf8(vt *t, const uint8_t *restrict p, const uint8_t *end)
+{
+    while (p < end && *p >= 0x80 && t->work > 0) {
+        uint32_t code;
+        int n = decode(p, end, &code);
+        if (!n || code < 0xA0 || code == 0xFEFF) /* C1 is the parser's, and so is a byte order mark */
+            return p;
+        int width = vt_width_of(code);
+        if (!width || t->pending || t->single_shift || t->modes & VT_M_INSERT || t->col + width > limit(t)) {
+            vt_print_code(t, code);
+            p += n;
+            continue;
+        }
+        if (t->pen_dirty)
+            vt_pen_intern(t);
+        const vt_cell pen = t->pen_cell;
+        vt_row *r = line(t);
+        const int stop = limit(t);
+        int col = t->col;
+        mend_before(r, col, pen | VT_BLANK);
+        vt_cell *restrict cells = r->cells;
+        uint32_t last;
+        do {
+            cells[col] = pen | VT_WIDTH_BITS(width) | code;
+            if (width == 2)
+                cells[col + 1] = pen;
+            last = code;
+            col += width;
+            p += n;
+            if (p == end || *p < 0x80 || !(n = decode(p, end, &code)) || code < 0xA0 || code == 0xFEFF)
+                break;
+            width = vt_width_of(code);
+        } while (width && col + width <= stop);
+        t->work -= col - t->col;
+        t->last_char = last;
+        if (col >= r->len)
+            r->len = (uint16_t)col;
+        else
+            mend_after(r, col, pen | VT_BLANK);
+        advance(t, col, stop);
+    }
+    return p;
+}
+
+/* REP: as xterm.js, only when nothing but the character was between, and with what was joined to it. */
+void vt_repeat(vt *t, int n)
+{
+    if (!t->last_char)
+        return;
+    const vt_row *r = line(t);
+    int col = t->pending ? t->col : t->col - 1;
+    if (col < 0 || col >= r->len)
+        return;
+    if (!VT_WIDTH(r->cells[col]))
+        col--;
+    vt_cell cell = r->cells[col];
+    if (!VT_CODE(cell))
+        return;
+    vt_cluster again = {1, {VT_CODE(cell)}};
+    if (cell & VT_CLUSTER)
+        again = t->clusters[VT_CODE(cell)];
+    /* What is more than a screen and a row shifts rows of the same character out of sight: whole rows are left out. */
+    int each = (t->right - t->left + 1) / VT_WIDTH(cell), most = (t->rows + 1) * each;
+    if (n > most)
+        n -= (n - most) / each * each;
+    if (again.n == 1 && again.codes[0] >= 0x20 && again.codes[0] < 0x7F) {
+        uint8_t fill[FILL];
+        for (int i = 0; i < FILL; i++)
+            fill[i] = (uint8_t)again.codes[0];
+        for (; n > 0; n -= FILL)
+            vt_print_text(t, fill, n < FILL ? (size_t)n : FILL);
+        return;
+    }
+    for (; n > 0; n--)
+        for (int i = 0; i < again.n; i++)
+            vt_print_code(t, again.codes[i]);
+}

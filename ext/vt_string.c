@@ -1,0 +1,565 @@
+/* What OSC and DCS strings say: titles, colours, links, the clipboard, prompt marks, status requests.
+
+   Strings come whole (vt.string) or not at all. What a program says here is data: it is stripped of control characters,
+   bounded, kept or reported, and never acted on. */
+#include "vt_state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RECORDS_MAX (128 * 1024) /* bytes of marks and clipboard requests that wait to be taken */
+#define RECORD_HEAD 25
+#define COMMAND_MAX 4096         /* bytes of a command line that a mark tells or the screen shows */
+
+typedef struct {
+    const char *p;
+    size_t n;
+} text;
+
+/* What is before the next `by`; the rest stays in `from`. */
+static text split(text *from, char by)
+{
+    text first = *from;
+    const char *at = from->n ? memchr(from->p, by, from->n) : NULL;
+    if (at) {
+        first.n = (size_t)(at - from->p);
+        from->p = at + 1;
+        from->n -= first.n + 1;
+    } else {
+        from->p += from->n;
+        from->n = 0;
+    }
+    return first;
+}
+
+static int is(text t, const char *word) { return t.n == strlen(word) && !memcmp(t.p, word, t.n); }
+
+static int starts(text t, const char *word) { return t.n >= strlen(word) && !memcmp(t.p, word, strlen(word)); }
+
+/* A decimal number of at most 9 digits and nothing else, or -1. */
+static int number(text t)
+{
+    int value = 0;
+    if (!t.n || t.n > 9)
+        return -1;
+    for (size_t i = 0; i < t.n; i++) {
+        if (t.p[i] < '0' || t.p[i] > '9')
+            return -1;
+        value = 10 * value + (t.p[i] - '0');
+    }
+    return value;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Bytes of the UTF-8 character at `p`, or of what there is of an invalid one; `valid` says which. */
+static size_t utf8_size(const uint8_t *p, size_t n, int *valid)
+{
+    size_t size = p[0] < 0x80 ? 1 : p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : p[0] < 0xF5 ? 4 : 0;
+    uint8_t low = p[0] == 0xE0 ? 0xA0 : p[0] == 0xF0 ? 0x90 : 0x80;
+    uint8_t high = p[0] == 0xED ? 0x9F : p[0] == 0xF4 ? 0x8F : 0xBF;
+    size_t have = 1;
+    for (; have < size && have < n && p[have] >= low && p[have] <= high; have++) {
+        low = 0x80;
+        high = 0xBF;
+    }
+    *valid = have == size;
+    return have;
+}
+
+/* Copy a text without its control characters, as much as there is room for; U+FFFD for what is no UTF-8. */
+static size_t clean(uint8_t *to, size_t room, text from)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < from.n;) {
+        const uint8_t *p = (const uint8_t *)from.p + i;
+        int valid;
+        size_t size = utf8_size(p, from.n - i, &valid);
+        i += size;
+        if (p[0] < 0x20 || p[0] == 0x7F || (valid && p[0] == 0xC2 && p[1] < 0xA0))
+            continue;
+        if (used + (valid ? size : 3) > room)
+            break;
+        memcpy(to + used, valid ? p : (const uint8_t *)"\xEF\xBF\xBD", valid ? size : 3);
+        used += valid ? size : 3;
+    }
+    return used;
+}
+
+/* ---- title and folder ---- */
+
+static void set_title(vt *t, text title)
+{
+    t->title_n = (uint16_t)clean(t->title, sizeof t->title, title);
+    t->events |= VT_TITLE;
+    t->changed = 1;
+}
+
+/* A folder that does not fit is none: half a path is another path. */
+static void set_cwd(vt *t, text url)
+{
+    if (url.n > sizeof t->cwd)
+        return;
+    t->cwd_n = (uint16_t)clean(t->cwd, sizeof t->cwd, url);
+    t->events |= VT_CWD;
+}
+
+static size_t pushed_size(const uint8_t *p) { return 2 + (size_t)(p[0] | p[1] << 8); }
+
+void vt_push_title(vt *t)
+{
+    if (t->titles_n == VT_TITLES) {
+        size_t n = pushed_size(t->titles.data);
+        memmove(t->titles.data, t->titles.data + n, t->titles.n - n);
+        t->titles.n -= n;
+        t->titles_n--;
+    }
+    const uint8_t head[2] = {(uint8_t)t->title_n, (uint8_t)(t->title_n >> 8)};
+    size_t before = t->titles.n;
+    if (vt_put(&t->titles, head, 2) || vt_put(&t->titles, t->title, t->title_n)) {
+        t->titles.n = before;
+        t->titles.failed = 0;
+        return;
+    }
+    t->titles_n++;
+}
+
+void vt_pop_title(vt *t)
+{
+    if (!t->titles_n)
+        return;
+    size_t at = 0;
+    for (int i = 0; i < t->titles_n - 1; i++)
+        at += pushed_size(t->titles.data + at);
+    const uint8_t *last = t->titles.data + at;
+    set_title(t, (text){(const char *)last + 2, pushed_size(last) - 2});
+    t->titles.n = at;
+    t->titles_n--;
+}
+
+/* ---- colours ---- */
+
+enum { FOREGROUND = 256, BACKGROUND, CURSOR };
+
+/* The dark theme of web/src/palette.ts, which is what viewers show, and most of them. */
+static const uint32_t THEME[16] = {0x2A2D33, 0xF4736E, 0x5FC98A, 0xE3B85C, 0x6BA5F7, 0xC792EA, 0x5CC8D7, 0xC9CCD1,
+                                   0x7D838D, 0xFF9792, 0x8BE0AC, 0xF3D287, 0x95C0FF, 0xDCB3F7, 0x8BE0EA, 0xFFFFFF};
+#define THEME_FOREGROUND 0xE3E5E8
+#define THEME_BACKGROUND 0x0E0F11
+
+static uint32_t default_colour(int index)
+{
+    if (index < 16)
+        return THEME[index];
+    if (index < 232) { /* a cube of six levels a side */
+        static const uint32_t level[6] = {0, 95, 135, 175, 215, 255};
+        index -= 16;
+        return level[index / 36] << 16 | level[index / 6 % 6] << 8 | level[index % 6];
+    }
+    if (index < 256)
+        return (uint32_t)(8 + 10 * (index - 232)) * 0x010101;
+    return index == BACKGROUND ? THEME_BACKGROUND : THEME_FOREGROUND;
+}
+
+uint32_t vt_colour(const vt *t, int index)
+{
+    return t->palette && t->palette[index] ? t->palette[index] : VT_RGB | default_colour(index);
+}
+
+static void set_colour(vt *t, int index, uint32_t colour)
+{
+    if (!t->palette && !(t->palette = calloc(VT_COLOURS, sizeof *t->palette)))
+        return;
+    t->palette[index] = colour;
+    t->changed = 1;
+}
+
+/* One channel of 1 to 4 hexadecimal digits, scaled to 8 bits; of "#": its high bits only. -1: none. */
+static int channel(text digits, int scaled)
+{
+    if (!digits.n || digits.n > 4)
+        return -1;
+    int value = 0;
+    for (size_t i = 0; i < digits.n; i++) {
+        int digit = hex_digit(digits.p[i]);
+        if (digit < 0)
+            return -1;
+        value = 16 * value + digit;
+    }
+    int most = (1 << 4 * digits.n) - 1;
+    if (scaled)
+        return (value * 255 + most / 2) / most;
+    return digits.n == 1 ? value << 4 : value >> (4 * digits.n - 8);
+}
+
+/* XParseColor's numbers: rgb:r/g/b and #rgb with 1 to 4 digits each. 0: none of them. */
+static uint32_t parse_colour(text spec)
+{
+    int rgb[3];
+    if (starts(spec, "#") && (spec.n - 1) % 3 == 0) {
+        size_t n = (spec.n - 1) / 3;
+        for (int i = 0; i < 3; i++)
+            rgb[i] = channel((text){spec.p + 1 + (size_t)i * n, n}, 0);
+    } else if (starts(spec, "rgb:") || starts(spec, "RGB:")) {
+        split(&spec, ':');
+        for (int i = 0; i < 3; i++)
+            rgb[i] = channel(split(&spec, '/'), 1);
+        if (spec.n)
+            return 0;
+    } else {
+        return 0;
+    }
+    if (rgb[0] < 0 || rgb[1] < 0 || rgb[2] < 0)
+        return 0;
+    return VT_RGB | (uint32_t)rgb[0] << 16 | (uint32_t)rgb[1] << 8 | (uint32_t)rgb[2];
+}
+
+static void set_or_answer(vt *t, int index, text spec, int bel)
+{
+    if (is(spec, "?")) {
+        unsigned rgb = vt_colour(t, index) & 0xFFFFFF, r = rgb >> 16, g = rgb >> 8 & 255, b = rgb & 255;
+        char name[16];
+        if (index < FOREGROUND)
+            snprintf(name, sizeof name, "4;%d", index);
+        else
+            snprintf(name, sizeof name, "%d", index - FOREGROUND + 10);
+        vt_answer(t, "\033]%s;rgb:%02x%02x/%02x%02x/%02x%02x%s", name, r, r, g, g, b, b, bel ? "\a" : "\033\\");
+        return;
+    }
+    uint32_t colour = parse_colour(spec);
+    if (colour)
+        set_colour(t, index, colour);
+}
+
+static void set_palette(vt *t, text rest, int bel)
+{
+    while (rest.n) {
+        int index = number(split(&rest, ';'));
+        text spec = split(&rest, ';');
+        if (index >= 0 && index < 256)
+            set_or_answer(t, index, spec, bel);
+    }
+}
+
+/* OSC 10: the foreground, and what follows it the background, then the cursor; OSC 11 and 12 begin further on. */
+static void set_special(vt *t, int index, text rest, int bel)
+{
+    for (; index <= CURSOR; index++) {
+        set_or_answer(t, index, split(&rest, ';'), bel);
+        if (!rest.n)
+            break;
+    }
+}
+
+static void reset_palette(vt *t, text rest)
+{
+    if (!t->palette)
+        return;
+    t->changed = 1;
+    if (!rest.n)
+        memset(t->palette, 0, 256 * sizeof *t->palette);
+    while (rest.n) {
+        int index = number(split(&rest, ';'));
+        if (index >= 0 && index < 256)
+            t->palette[index] = 0;
+    }
+}
+
+/* ---- links ---- */
+
+static void set_link(vt *t, text rest)
+{
+    if (!memchr(rest.p, ';', rest.n))
+        return;
+    text options = split(&rest, ';'), id = {"", 0};
+    while (options.n) {
+        text option = split(&options, ':');
+        if (starts(option, "id="))
+            id = (text){option.p + 3, option.n - 3};
+    }
+    uint8_t uri[4096];
+    size_t n = rest.n <= sizeof uri ? clean(uri, sizeof uri, rest) : 0;
+    uint8_t name[256];
+    size_t name_n = id.n <= sizeof name ? clean(name, sizeof name, id) : 0;
+    t->pen.link = n ? vt_link_id(t, (const char *)name, name_n, (const char *)uri, n) : 0;
+    t->pen_dirty = 1;
+}
+
+/* ---- records ---- */
+
+static void put_number(uint8_t *to, uint64_t value, int n)
+{
+    for (int i = 0; i < n; i++)
+        to[i] = (uint8_t)(value >> 8 * i);
+}
+
+static void record(vt *t, int kind, int32_t value, uint64_t offset, const void *data, size_t n)
+{
+    if (t->muted || t->records.n + RECORD_HEAD + n > RECORDS_MAX)
+        return;
+    uint8_t head[RECORD_HEAD];
+    head[0] = (uint8_t)kind;
+    put_number(head + 1, (uint32_t)value, 4);
+    put_number(head + 5, offset, 8);
+    put_number(head + 13, (uint64_t)(vt_top(t) + t->row), 8);
+    put_number(head + 21, n, 4);
+    size_t before = t->records.n;
+    if (vt_put(&t->records, head, RECORD_HEAD) || vt_put(&t->records, data, n)) {
+        t->records.n = before;
+        t->records.failed = 0;
+        return;
+    }
+    t->events |= VT_RECORD;
+}
+
+void vt_records(vt *t, vt_buf *out)
+{
+    vt_put(out, t->records.data, t->records.n);
+    if (t->records.size > RECORDS_MAX / 16)
+        vt_buf_free(&t->records);
+    t->records.n = 0;
+}
+
+static int base64_digit(uint8_t c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* Decode in place: the text is in vt.string, which is of no use after. -1: it is no base64. */
+static long decode_base64(uint8_t *p, size_t n)
+{
+    size_t out = 0, digits = 0;
+    uint32_t bits = 0;
+    while (n && p[n - 1] == '=')
+        n--;
+    for (size_t i = 0; i < n; i++) {
+        int digit = base64_digit(p[i]);
+        if (digit < 0)
+            return -1;
+        bits = bits << 6 | (uint32_t)digit;
+        if (++digits % 4 != 1)
+            p[out++] = (uint8_t)(bits >> (6 - 2 * ((digits - 1) % 4)));
+    }
+    return digits % 4 == 1 ? -1 : (long)out;
+}
+
+/* OSC 52. What asks for the clipboard gets no answer: a program that prints may not read what the user copied. */
+static void clipboard(vt *t, text rest, uint64_t end)
+{
+    if (!memchr(rest.p, ';', rest.n))
+        return;
+    text selection = split(&rest, ';');
+    if (is(rest, "?"))
+        return;
+    uint8_t *data = t->string.data + (rest.p - (const char *)t->string.data);
+    long n = decode_base64(data, rest.n);
+    uint8_t letter = selection.n ? (uint8_t)selection.p[0] : 0;
+    if (n >= 0)
+        record(t, 'c', letter < 0x80 ? letter : 0, end, data, (size_t)n);
+}
+
+static size_t put_cell(const vt *t, vt_cell cell, uint8_t *to)
+{
+    vt_cluster one = {1, {VT_CODE(cell) ? VT_CODE(cell) : ' '}};
+    const vt_cluster *cluster = cell & VT_CLUSTER ? &t->clusters[VT_CODE(cell)] : &one;
+    size_t n = 0;
+    for (int i = 0; i < cluster->n; i++) {
+        uint32_t c = cluster->codes[i];
+        if (c < 0x80) {
+            to[n++] = (uint8_t)c;
+            continue;
+        }
+        static const uint8_t lead[] = {0, 0xC0, 0xE0, 0xF0};
+        int more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+        to[n++] = (uint8_t)(lead[more] | c >> 6 * more);
+        while (more--)
+            to[n++] = (uint8_t)(0x80 | (c >> 6 * more & 0x3F));
+    }
+    return n;
+}
+
+/* What stands on the screen between the last mark 'B' and the cursor, without blanks at its end. */
+static size_t command_on_screen(const vt *t, uint8_t *to)
+{
+    int64_t first = t->command_line - vt_top(t);
+    if (t->command_line < 0 || t->s != &t->main || first > t->row)
+        return 0;
+    size_t n = 0;
+    for (int row = first < 0 ? 0 : (int)first; row <= t->row; row++) {
+        const vt_row *r = t->s->rows[row];
+        int end = row == t->row && t->col + t->pending < r->len ? t->col + t->pending : r->len;
+        for (int col = row == first ? t->command_col : 0; col < end && n + 32 < COMMAND_MAX; col++)
+            if (VT_WIDTH(r->cells[col]))
+                n += put_cell(t, r->cells[col], to + n);
+        if (!r->wrapped && n + 32 < COMMAND_MAX) {
+            while (n && to[n - 1] == ' ')
+                n--;
+            to[n++] = '\n';
+        }
+    }
+    while (n && (to[n - 1] == ' ' || to[n - 1] == '\n'))
+        n--;
+    return n;
+}
+
+/* The command line that a mark tells; without one 0, and what the screen shows counts. */
+static int command_in_mark(text options, uint8_t *to, size_t *n)
+{
+    while (options.n) {
+        text option = split(&options, ';');
+        int quoted = starts(option, "cmdline_url=");
+        if (!quoted && !starts(option, "cmdline="))
+            continue;
+        split(&option, '=');
+        *n = 0;
+        for (size_t i = 0; i < option.n && *n < COMMAND_MAX; i++) {
+            int high = -1, low = -1;
+            if (quoted && option.p[i] == '%' && option.n - i > 2) {
+                high = hex_digit(option.p[i + 1]);
+                low = hex_digit(option.p[i + 2]);
+            }
+            to[(*n)++] = high < 0 || low < 0 ? (uint8_t)option.p[i] : (uint8_t)(16 * high + low);
+            i += high < 0 || low < 0 ? 0 : 2;
+        }
+        return 1;
+    }
+    return 0;
+}
+
+/* OSC 133, the shell's marks around prompt, command line and output. */
+static void mark(vt *t, text rest, uint64_t end)
+{
+    text kind = split(&rest, ';');
+    if (kind.n != 1)
+        return;
+    switch (kind.p[0]) {
+    case 'A':
+        record(t, 'A', VT_NO_CODE, t->sequence, NULL, 0);
+        break;
+    case 'B':
+        t->command_line = t->s == &t->main ? vt_top(t) + t->row : -1;
+        t->command_col = t->col + t->pending;
+        record(t, 'B', VT_NO_CODE, end, NULL, 0);
+        break;
+    case 'C': {
+        uint8_t command[COMMAND_MAX];
+        size_t n = 0;
+        if (!command_in_mark(rest, command, &n))
+            n = command_on_screen(t, command);
+        t->command_line = -1;
+        record(t, 'C', VT_NO_CODE, end, command, n);
+        break;
+    }
+    case 'D': {
+        text code = split(&rest, ';');
+        int negative = code.n && code.p[0] == '-';
+        int value = number((text){code.p + negative, code.n - (size_t)negative});
+        record(t, 'D', value < 0 ? VT_NO_CODE : negative ? -value : value, t->sequence, NULL, 0);
+        break;
+    }
+    }
+}
+
+/* ---- dispatch ---- */
+
+void vt_osc(vt *t, uint64_t end, int bel)
+{
+    text rest = {t->string.n ? (const char *)t->string.data : "", t->string.n};
+    int kind = number(split(&rest, ';'));
+    t->work -= 16 + (int64_t)t->string.n / 4;
+    switch (kind) {
+    case 0:
+    case 2:
+        set_title(t, rest);
+        break;
+    case 4:
+        set_palette(t, rest, bel);
+        break;
+    case 7:
+        set_cwd(t, rest);
+        break;
+    case 8:
+        set_link(t, rest);
+        break;
+    case 10:
+    case 11:
+    case 12:
+        set_special(t, FOREGROUND + kind - 10, rest, bel);
+        break;
+    case 52:
+        clipboard(t, rest, end);
+        break;
+    case 104:
+        reset_palette(t, rest);
+        break;
+    case 110:
+    case 111:
+    case 112:
+        if (t->palette)
+            set_colour(t, FOREGROUND + kind - 110, 0);
+        break;
+    case 133:
+        mark(t, rest, end);
+        break;
+    }
+}
+
+/* DECRQSS: how something is set now. */
+static void request_status(vt *t, text what)
+{
+    if (is(what, "m"))
+        vt_answer_style(t);
+    else if (is(what, "r"))
+        vt_answer(t, "\033P1$r%d;%dr\033\\", t->top + 1, t->bottom + 1);
+    else if (is(what, "s"))
+        vt_answer(t, "\033P1$r%d;%ds\033\\", t->left + 1, t->right + 1);
+    else if (is(what, " q"))
+        vt_answer(t, "\033P1$r%d q\033\\", t->shape);
+    else if (is(what, "\"q"))
+        vt_answer(t, "\033P1$r%d\"q\033\\", t->protect);
+    else if (is(what, "\"p"))
+        vt_answer(t, "\033P1$r61;1\"p\033\\");
+    else
+        vt_answer(t, "\033P0$r\033\\");
+}
+
+/* XTGETTCAP: the few capabilities whose value is the same everywhere; names are hexadecimal. */
+static void request_capability(vt *t, text names)
+{
+    do {
+        text name = split(&names, ';');
+        if (is(name, "436F") || is(name, "436f") || is(name, "636F6C6F7273") || is(name, "636f6c6f7273"))
+            vt_answer(t, "\033P1+r%s=323536\033\\", name.n == 4 ? "436f" : "636f6c6f7273"); /* Co, colors: 256 */
+        else if (is(name, "544E") || is(name, "544e") || is(name, "6E616D65") || is(name, "6e616d65"))
+            vt_answer(t, "\033P1+r%s=787465726d2d323536636f6c6f72\033\\", name.p[0] == '5' ? "544e" : "6e616d65");
+        else if (is(name, "524742"))
+            vt_answer(t, "\033P1+r524742=38\033\\"); /* RGB: 8 */
+        else
+            vt_answer(t, "\033P0+r\033\\");
+    } while (names.n);
+}
+
+void vt_dcs(vt *t)
+{
+    text data = {t->string.n ? (const char *)t->string.data : "", t->string.n};
+    t->work -= 16 + (int64_t)t->string.n / 4;
+    if (t->prefix || t->intermediates_n != 1 || t->final != 'q')
+        return;
+    if (t->intermediates[0] == '$')
+        request_status(t, data);
+    else if (t->intermediates[0] == '+')
+        request_capability(t, data);
+}

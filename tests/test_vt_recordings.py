@@ -1,0 +1,98 @@
+"""What real programs printed (vt/recordings, made by vt/record.py), beside the oracles, at many places in it."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from vt import gate
+from vt.oracles import Ghostty, Headless
+from vt.screens import difference, ours, wraps_apart
+
+from vibetunnel._ext.vt import Terminal
+
+RECORDINGS = sorted(Path(__file__).parent.joinpath("vt/recordings").glob("*.gz"))
+PLACES = 40
+
+
+@pytest.fixture(scope="module")
+def oracles() -> Iterator[tuple[gate.Oracle, ...]]:
+    found = (Ghostty(), Headless())
+    yield found
+    for oracle in found:
+        oracle.close()
+
+
+def load(path: Path) -> tuple[int, int, bytes]:
+    rows, cols = path.name.split(".")[-2].split("x")
+    return int(rows), int(cols), gzip.decompress(path.read_bytes())
+
+
+def places(data: bytes) -> list[int]:
+    """Where to stop and look: spread evenly, so as a rule in the middle of something."""
+    return sorted({len(data) * n // PLACES for n in range(1, PLACES + 1)})
+
+
+def screen_part(dump: str) -> str:
+    return dump.partition("-- scrollback --")[0]
+
+
+def test_there_are_recordings_of_the_programs_that_matter() -> None:
+    assert {path.name.split(".")[0] for path in RECORDINGS} >= {
+        "vim",
+        "htop",
+        "less",
+        "tmux",
+        "mc",
+        "progress",
+        "agent",
+    }
+    assert all(path.stat().st_size < 60_000 for path in RECORDINGS)
+
+
+@pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.name)
+def test_a_program_looks_as_in_the_oracles(oracles: tuple[gate.Oracle, ...], path: Path) -> None:
+    """When a row ends to go on in the next they do not agree (vt/differences.py): one of them has to be with us."""
+    rows, cols, data = load(path)
+    steps: list[bytes | None] = []
+    mine = []
+    terminal = Terminal(rows, cols)
+    before = 0
+    for at in places(data):
+        terminal.feed(data[before:at])
+        mine.append(ours(terminal))
+        steps += [data[before:at], None]
+        before = at
+    wrong = []
+    apart: dict[int, list[set[int]]] = {}
+    for oracle in oracles:
+        (shown,) = oracle.run([(rows, cols, steps)])
+        for at, a, b in zip(places(data), mine, shown, strict=True):
+            words = difference(a, b)
+            if words and "wrapped" not in words:
+                wrong.append(f"{oracle.name} at {at}: {words}")
+            elif b is not None:
+                apart.setdefault(at, []).append(set(wraps_apart(a, b)))
+    assert wrong == []
+    assert {at: set.intersection(*rows) for at, rows in apart.items() if set.intersection(*rows)} == {}
+
+
+@pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.name)
+def test_a_redraw_in_the_middle_loses_nothing(path: Path) -> None:
+    rows, cols, data = load(path)
+    whole = Terminal(rows, cols)
+    whole.feed(data)
+    terminal = Terminal(rows, cols)
+    late = Terminal(rows, cols)  # one client, skipped ahead again and again, so dirty each time
+    before = 0
+    for at in places(data):
+        terminal.feed(data[before:at])
+        late.feed(terminal.redraw())
+        assert screen_part(late.dump()) == screen_part(terminal.dump()), at
+        before = at
+        rest = Terminal(rows, cols)
+        rest.feed(terminal.redraw())
+        rest.feed(data[at:])
+        assert screen_part(rest.dump()) == screen_part(whole.dump()), at

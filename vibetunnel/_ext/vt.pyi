@@ -1,0 +1,172 @@
+"""The terminal engine: a program's output in, a screen out (docs/terminal.md). No byte sequence is an error.
+
+A terminal is for one thread at a time; where a call lets go of the GIL, a second thread that comes in meanwhile gets
+RuntimeError. Rows before cols. In this module lines are counted from the top of the screen: 0 is its first line, negative
+numbers go back into scrollback.
+"""
+
+import enum
+from typing import NamedTuple, final
+
+from typing_extensions import Buffer
+
+class Bell(NamedTuple):
+    """It rang `count` times since the events were last taken."""
+
+    count: int  # type: ignore[assignment]  # nobody counts in a Bell
+
+class Title(NamedTuple):
+    """OSC 0 or 2; without control characters, at most 512 bytes of UTF-8."""
+
+    text: str
+
+class Cwd(NamedTuple):
+    """OSC 7 as the program wrote it, a file: URL usually; at most 1024 bytes."""
+
+    text: str
+
+class Clipboard(NamedTuple):
+    """OSC 52: a program would like `data` in a clipboard. `selection` is its first letter ("c": clipboard) or empty."""
+
+    selection: str
+    data: bytes
+
+class Prompt(NamedTuple):
+    """OSC 133. kind A: a prompt begins, B: the command line begins, C: its output begins, D: it is done.
+
+    offset     bytes of output before the mark (A, D) or up to and with it (B, C): output is [C.offset, D.offset)
+    line       absolute number of the cursor's line (see Terminal.top)
+    exit_code  of D, when the program told it
+    command    of C: the command line
+    """
+
+    kind: str
+    offset: int
+    line: int
+    exit_code: int | None
+    command: str
+
+class Cursor(NamedTuple):
+    """row, col: from 0, inside the screen also when a wrap is pending. shape: DECSCUSR's 0..6."""
+
+    row: int
+    col: int
+    visible: bool
+    shape: int
+    wrap_pending: bool
+
+class Mode(enum.IntFlag):
+    """The modes that are kept, by DEC private number unless said otherwise."""
+
+    APPLICATION_CURSOR = 1  # 1
+    REVERSE_SCREEN = 2  # 5
+    ORIGIN = 4  # 6
+    WRAP = 8  # 7
+    CURSOR_BLINK = 16  # 12
+    CURSOR_VISIBLE = 32  # 25
+    MARGINS = 64  # 69
+    MOUSE_X10 = 128  # 9
+    MOUSE = 256  # 1000
+    MOUSE_DRAG = 512  # 1002
+    MOUSE_ANY = 1024  # 1003
+    FOCUS = 2048  # 1004
+    MOUSE_UTF8 = 4096  # 1005
+    MOUSE_SGR = 8192  # 1006
+    MOUSE_URXVT = 16384  # 1015
+    MOUSE_PIXELS = 32768  # 1016
+    ALTERNATE_SCROLL = 65536  # 1007
+    BRACKETED_PASTE = 131072  # 2004
+    SYNCHRONIZED_OUTPUT = 262144  # 2026
+    APPLICATION_KEYPAD = 524288  # 66, DECKPAM
+    INSERT = 1048576  # ANSI 4
+    NEWLINE = 2097152  # ANSI 20
+    REVERSE_WRAP = 4194304  # 45
+    COLOUR_SCHEME = 8388608  # 2031
+
+@final
+class Terminal:
+    """One terminal.
+
+    rows, cols         1..1000, 2..1000; ValueError outside
+    scrollback_lines   how many lines that left the screen are kept
+    scrollback_bytes   and how many bytes, in the compact form that they are kept in
+    Raises MemoryError; the terminal is then as it was.
+    """
+
+    def __init__(
+        self, rows: int, cols: int, *, scrollback_lines: int = 10_000, scrollback_bytes: int = 4 * 1024 * 1024
+    ) -> None: ...
+    def feed(self, data: Buffer) -> None:
+        """Take output. Lets go of the GIL from 4 KiB on."""
+    def feed_some(self, data: Buffer, work: int) -> int:
+        """Take output until about `work` cells were touched. Returns the bytes consumed, at least 1 of those there are."""
+    def resize(self, rows: int, cols: int) -> None: ...
+    def clone(self, *, scrollback_lines: int = 0) -> Terminal:
+        """A copy that shares nothing, with the newest lines of scrollback. Its events and replies begin empty."""
+    def redraw(self, *, scrollback_lines: int = 0) -> bytes:
+        """What brings any terminal of this size, whatever its state, to this one's: terminal bytes."""
+    def lines(self, first: int, last: int) -> bytes:
+        """Lines [first, last) as terminal bytes, as far as they are kept. A wrapped line does not end in CR LF."""
+    def snapshot(self) -> bytes:
+        """VibeTunnel's "VT" version 1 of the screen, without the session's id."""
+    def text(self, first: int = 0, last: int | None = None, *, unwrap: bool = False) -> str:
+        """Lines [first, last), as far as they are kept, a newline behind each; None: to the end of the screen.
+
+        unwrap  a line that was wrapped at the margin is one line
+        Raises ValueError when first > last.
+        """
+    def html(self, first: int = 0, last: int | None = None) -> str:
+        """The same as one <pre> with styles, everything from the program escaped."""
+    def json(self) -> bytes:
+        """The screen with styles, cursor and modes: docs/terminal.md."""
+    def dump(self) -> str:
+        """Everything that two equal terminals agree on, a field a line: for tests."""
+    def take_events(self) -> list[Bell | Title | Cwd | Clipboard | Prompt]:
+        """What happened since the last call: bell, title and folder as they are now, then the others, oldest first."""
+    def take_replies(self) -> bytes:
+        """Answers to the program's questions since the last call, to be written to its PTY. Bounded: newest dropped."""
+    @property
+    def mute(self) -> bool:
+        """While set, output makes no events and no replies: for output that was answered once already."""
+    @mute.setter
+    def mute(self, value: bool) -> None: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def cols(self) -> int: ...
+    @property
+    def cursor(self) -> Cursor: ...
+    @property
+    def modes(self) -> Mode: ...
+    @property
+    def kitty_flags(self) -> int:
+        """Progressive enhancement flags of the kitty keyboard protocol that are in force."""
+    @property
+    def title(self) -> str: ...
+    @property
+    def cwd(self) -> str: ...
+    @property
+    def alternate(self) -> bool:
+        """Whether the alternate screen is on."""
+    @property
+    def offset(self) -> int:
+        """Bytes of output taken so far."""
+    @property
+    def generation(self) -> int:
+        """Grows with every visible change."""
+    @property
+    def top(self) -> int:
+        """The absolute number of the screen's first line: lines that were above it, ever."""
+    @property
+    def oldest(self) -> int:
+        """The absolute number of the oldest line of scrollback that is kept."""
+    @property
+    def original_oldest(self) -> int:
+        """Of a copy: what `oldest` was of the terminal that it was made of; else the same as `oldest`."""
+    @property
+    def scrollback_count(self) -> int: ...
+    @property
+    def lines_dropped(self) -> int: ...
+    @property
+    def memory(self) -> int:
+        """Bytes allocated."""
