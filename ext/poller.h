@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -69,7 +71,7 @@ static inline int waker_open(int fds[2])
     return fds[0] < 0 ? -1 : 0;
 }
 
-static inline void socket_prepare(int fd) { (void)fd; }
+static inline void socket_quiet(int fd) { (void)fd; }
 
 #else /* kqueue */
 
@@ -113,13 +115,23 @@ static inline int waker_open(int fds[2])
     return 0;
 }
 
-static inline void socket_prepare(int fd)
+static inline void socket_quiet(int fd)
 {
     int on = 1;
     setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
 }
 
 #endif
+
+/* Keep what the kernel holds of a socket short: at most about `unsent` bytes that are not on the wire yet, `buffer` in all (0:
+   the kernel's own choice). A pair of unix sockets has the second only. */
+static inline void socket_prepare(int fd, int unsent, int buffer)
+{
+    socket_quiet(fd);
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+    if (buffer)
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
+}
 
 /* A full pipe or counter means that the other side will wake anyway. */
 static inline void waker_wake(const int fds[2])

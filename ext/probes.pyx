@@ -7,7 +7,6 @@ from libc.string cimport memcpy, memset
 
 import os
 
-from vibetunnel._ext cimport marks
 from vibetunnel._ext cimport objects
 from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport v1
@@ -33,6 +32,16 @@ def output(uint64_t offset, bytes data not None):
     return text_of(out, v1.write_output_header(out, offset)) + data
 
 
+def redraw(uint64_t offset, uint64_t top, uint64_t oldest, int rows, int cols, int flags, bytes data not None):
+    cdef uint8_t[32] out
+    return text_of(out, v1.write_redraw_header(out, offset, top, oldest, rows, cols, flags)) + data
+
+
+def lines(uint64_t first, uint32_t count, uint64_t oldest, int flags, bytes data not None):
+    cdef uint8_t[32] out
+    return text_of(out, v1.write_lines_header(out, first, count, oldest, flags)) + data
+
+
 def resize(int rows, int cols, int flags):
     cdef uint8_t[8] out
     return text_of(out, v1.write_resize(out, rows, cols, flags))
@@ -54,7 +63,7 @@ def accepted(uint64_t offset):
 
 
 def read_request(bytes message not None):
-    """(kind, offset, rows, cols, data), None for an unknown type; ValueError for a malformed message."""
+    """(kind, offset, rows, cols, count, data), None for an unknown type; ValueError for a malformed message."""
     cdef v1.Request request
     memset(&request, 0, sizeof(request))
     cdef int known = v1.read_request(bytes_of(message), len(message), &request)
@@ -62,7 +71,7 @@ def read_request(bytes message not None):
         raise ValueError("malformed message")
     if known == 0:
         return None
-    return request.kind, request.offset, request.rows, request.cols, text_of(request.data, request.n)
+    return request.kind, request.offset, request.rows, request.cols, request.count, text_of(request.data, request.n)
 
 
 # ---------------------------------------------------------------- the JSON objects of raw mode
@@ -84,31 +93,6 @@ def read_object(bytes text not None):
     if kind == objects.OBJECT_RESIZE:
         return "resize", found.rows, found.cols
     return ("ping",) if kind == objects.OBJECT_PING else ("bad",)
-
-
-# ---------------------------------------------------------------- bells, titles, folders
-
-cdef class Scanner:
-    """feed() returns what the output said: ("title", bytes), ("folder", bytes), and at the end ("bell", count)."""
-
-    cdef marks.Scanner state
-
-    def __cinit__(self):
-        memset(&self.state, 0, sizeof(self.state))
-
-    def feed(self, bytes data not None):
-        cdef size_t used = 0
-        cdef unsigned found
-        cdef list all = []
-        while True:
-            found = marks.scan(&self.state, bytes_of(data), len(data), &used)
-            if found == 0:
-                break
-            all.append(("title" if found == marks.MARK_TITLE else "folder", text_of(self.state.text, self.state.n)))
-        if self.state.bells:
-            all.append(("bell", self.state.bells))
-            self.state.bells = 0
-        return all
 
 
 # ---------------------------------------------------------------- the ring
@@ -159,6 +143,19 @@ cdef class Ring:
         cdef bytes out = PyBytes_FromStringAndSize(NULL, n)
         rings.ring_copy(&self.state, offset, <uint8_t*>PyBytes_AS_STRING(out), n)
         return out
+
+    def checkpoint(self, uint64_t offset, int rows, int cols, bytes data not None):
+        if len(data) > rings.CHECKPOINT_MAX:
+            raise ValueError(f"expected at most {rings.CHECKPOINT_MAX} bytes, got {len(data)}")
+        rings.checkpoint_write(&self.state, offset, rows, cols, bytes_of(data), len(data))
+
+    def found(self):
+        """(offset, rows, cols, data) of the checkpoint that a new server begins with, or None."""
+        cdef int i = rings.checkpoint_find(&self.state)
+        if i < 0:
+            return None
+        cdef rings.Checkpoint* c = &self.state.header.checkpoints[i]
+        return c.offset, c.rows, c.cols, text_of(rings.checkpoint_data(&self.state, i), c.n)
 
     def slot(self, bytes client not None, uint32_t taken=0):
         """(index or -1, whether it is new) of a client's input stream."""

@@ -16,13 +16,14 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 
 import os
+import struct
 from collections import namedtuple
 
-from vibetunnel._ext cimport marks
 from vibetunnel._ext cimport objects
 from vibetunnel._ext cimport rfc6455 as rfc
 from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport v1 as wire
+from vibetunnel._ext cimport vt as engine
 from vibetunnel._ext.ring cimport Ring, acquire_fence, load_acquire, load_relaxed, store_relaxed
 
 cdef extern from "<sched.h>" nogil:
@@ -41,7 +42,7 @@ cdef extern from "poller.h" nogil:
     void waker_wake(int* fds)
     void waker_clear(int* fds)
     void waker_close(int* fds)
-    void socket_prepare(int fd)
+    void socket_prepare(int fd, int unsent, int buffer)
     int64_t clock_ns(int which)
 
 cdef extern from *:
@@ -62,6 +63,18 @@ cdef extern from *:
     {
         int flags = fcntl(fd, F_GETFL);
         return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    }
+    /* Whether one of these bytes is a character at which the terminal would interrupt, quit or stop the program. */
+    static int interrupts(int fd, const unsigned char *data, size_t n)
+    {
+        struct termios mode;
+        if (tcgetattr(fd, &mode) < 0 || !(mode.c_lflag & ISIG))
+            return 0;
+        for (size_t i = 0; i < n; i++)
+            if (data[i] != (unsigned char)_POSIX_VDISABLE &&
+                (data[i] == mode.c_cc[VINTR] || data[i] == mode.c_cc[VQUIT] || data[i] == mode.c_cc[VSUSP]))
+                return 1;
+        return 0;
     }
     /* A lane takes no signals: they are the interpreter's. */
     static int start_lane(pthread_t *thread, void *(*run)(void *), void *lane)
@@ -92,6 +105,7 @@ cdef extern from *:
     int start_lane(pthread_t*, void* (*)(void*) noexcept nogil, void*) nogil
     int set_size(int, unsigned short, unsigned short) nogil
     int set_nonblocking(int) nogil
+    int interrupts(int, const uint8_t*, size_t) nogil
     ssize_t sendmsg(int, const msghdr*, int) nogil
     ssize_t recv(int, void*, size_t, int) nogil
     int SHUT_WR
@@ -111,6 +125,14 @@ cdef enum:
     TYPED_MAX = 2 * SCRATCH  # bytes of input that one client's turn can bring: a kept message and a read
     WRITE_MAX = 65536  # bytes of input offered to a PTY in one turn
     ACCEPTED_STEP = 16384  # bytes of input after which `accepted` is told without waiting for output
+    LATEST_WINDOW = 65536  # bytes under way to a client that may be skipped ahead: 0.6 s of a link of 100 KB/s
+    LATEST_FRAME = 16384  # bytes of a frame to such a client: what has begun cannot be skipped
+    LATEST_UNSENT = 16384  # bytes that the kernel may hold back for such a client, and
+    LATEST_BUFFER = 65536  # bytes that it holds in all: both are felt after a Ctrl-C
+    LOSSLESS_UNSENT = 131072  # bytes; nothing is ever skipped there, but memory is memory
+    CHECKPOINT_LINES = 200  # of scrollback, in the checkpoints that are made in passing
+    PIECE_CELLS = 16384  # of scrollback in one message: about 20 KB of a coloured log
+    MARKS_LIMIT = 262144  # bytes of prompt marks and clipboards that wait for Python
     FRAMED_RAW = 0  # index into terminal_t.framed, by what a client speaks
     FRAMED_V1 = 1
 
@@ -120,7 +142,10 @@ cdef enum:
     MOVE_QUIET = 500000000  # ns with less than MOVE_CALM of use, after which it comes back
     MOVE_CALM = 1000000  # ns
     EVENT_GAP = 50000000  # ns between two reports of bells and titles of one terminal
+    SKIP_LAG = 4096  # bytes; an interrupt from a client that is less behind skips nothing
+    RECORD_HEADER = 25  # bytes of one of the engine's records before its text
     LINGER = 2000000000  # ns that a peer has to answer a close frame
+    SKIP_WAIT = 10000000  # ns after an interrupt in which the program's answer to it may come into the redraw
 
 cdef enum Kind:
     WAKER
@@ -134,6 +159,7 @@ cdef enum Order:
     FINISH
     CLOSE
     DETACH
+    CAPTURE
 
 # What has happened to a terminal since it was last reported.
 cdef enum:
@@ -143,6 +169,9 @@ cdef enum:
     DID_FOLDER = 8
     DID_BELL = 16
     DID_RESIZE = 32
+    DID_CHANGE = 64
+    DID_MARK = 128
+    DID_CAPTURE = 256
 
 
 cdef struct watch_t:
@@ -170,6 +199,12 @@ cdef struct command_t:
     int b  # cols, signal
 
 
+cdef struct capture_t:  # a copy of a terminal's state that somebody has asked for
+    capture_t* next
+    int ticket
+    engine.vt* state  # NULL: out of memory
+
+
 cdef struct client_t:
     watch_t watch
     terminal_t* terminal
@@ -194,6 +229,15 @@ cdef struct client_t:
     bint size_due  # v1: to be told the size
     bint title_due  # v1: to be told the title
     bint viewport_due  # has asked for a size that it may set
+    bint latest  # is skipped ahead when it falls behind; else it paces the PTY
+    bint returning  # gets what it missed while it was away, and has not caught up yet
+    bint redraw_due  # to get the screen, and to go on from there
+    int64_t skip_ns  # 0, or until when an interrupt's redraw waits for the program's answer
+    uint64_t base  # offset of the last redraw: what came before it is void
+    uint64_t window  # v1: bytes that may be under way without an ack
+    uint64_t lines_before  # v1: the line behind those of the next piece
+    uint32_t lines_left  # lines that it has asked for
+    bint lines_asked  # an answer is due, and be it an empty one
     rfc.Decoder decoder
     uint64_t cursor  # offset of the next output byte to frame or, in a frame, to send
     uint64_t frame_end  # offset behind the frame under way; == cursor: none
@@ -201,9 +245,10 @@ cdef struct client_t:
     uint8_t header_sent
     uint8_t[24] header
     uint64_t acked
-    uint8_t* control  # small messages and frames, sent before the next output frame
+    uint8_t* control  # what is sent before the next output frame: small messages, redraws, the rest of a spilled frame
     size_t control_n
     size_t control_sent
+    size_t control_big  # bytes of it that CONTROL_LIMIT does not count
     int64_t heard_ns
     int64_t pinged_ns
     int64_t active_ns
@@ -217,6 +262,8 @@ cdef struct client_t:
     int64_t lag  # for Python to read
     uint64_t since
     size_t offset_at  # where in the response the first offset goes, or 0
+    size_t redraw_at  # where in the response the size of a raw client's redraw goes, or 0
+    uint32_t scrollback  # lines that it wants at first
     bint has_since
     bint has_id
     uint8_t[16] client_id
@@ -254,11 +301,16 @@ cdef struct terminal_t:
     int64_t reported_ns
     uint64_t id
     Ring ring
-    marks.Scanner scanner
+    engine.vt* vt  # shows what is in the ring up to vt_offset()
+    bint behind  # its work was used up before it had seen everything
+    uint64_t checkpointed  # offset of the last checkpoint
+    int64_t watched  # set by Python: changes are reported
+    engine.vt_buf marks  # for Python, guarded by core.lock: 8 bytes of time before each of the engine's records
+    capture_t* captures  # done, the newest first; guarded by core.lock
     client_t* clients
     int64_t client_count
     client_t* owner  # of the size
-    bint paused  # the PTY is left alone until `blockers` have caught up
+    bint paused  # the PTY is left alone until all `blockers` have caught up, or, if there are none, any client has
     int blockers
     uint64_t floor  # no client's cursor is below
     uint64_t high
@@ -305,6 +357,7 @@ cdef struct statistics_t:
     int64_t turns
     int64_t moves
     int64_t dropped
+    int64_t redraws
 
 
 cdef struct lane_t:
@@ -320,6 +373,9 @@ cdef struct lane_t:
     client_t* graveyard  # gone in this turn: events of this turn may still point to them
     int64_t now
     int64_t sweep_ns
+    bint behind  # some terminal's engine has not seen all
+    bint skipping  # some client waits to be skipped ahead
+    engine.vt_buf buffer  # for redraws
     bint late  # some terminal holds back events
     int64_t late_ns  # until when
     terminal_t* due  # terminals to be settled at the end of the turn
@@ -350,6 +406,7 @@ cdef struct core_t:
     int64_t timeout_ns
     uint64_t high
     size_t input_watermark
+    engine.vt_limits limits
 
 
 # ---------------------------------------------------------------- small things
@@ -389,6 +446,7 @@ cdef void terminal_unref(terminal_t* t) noexcept nogil:
     """core.lock is held."""
     cdef command_t* command
     cdef chunk_t* chunk
+    cdef capture_t* capture
     t.refs -= 1
     if t.refs:
         return
@@ -403,6 +461,13 @@ cdef void terminal_unref(terminal_t* t) noexcept nogil:
         free(chunk)
     if t.pty.fd >= 0:
         close(t.pty.fd)
+    while t.captures is not NULL:
+        capture = t.captures
+        t.captures = capture.next
+        engine.vt_free(capture.state)
+        free(capture)
+    engine.vt_buf_free(&t.marks)
+    engine.vt_free(t.vt)
     rings.ring_close(&t.ring)
     free(t)
 
@@ -412,9 +477,6 @@ cdef void report(terminal_t* t, unsigned events) noexcept nogil:
     cdef core_t* core = t.core
     pthread_mutex_lock(&core.lock)
     t.events |= events
-    if events & DID_BELL:
-        t.bells += t.scanner.bells
-        t.scanner.bells = 0
     if not t.reported:
         t.reported = True
         t.refs += 1
@@ -426,7 +488,7 @@ cdef void report(terminal_t* t, unsigned events) noexcept nogil:
 
 
 cdef void report_soon(terminal_t* t, unsigned events) noexcept nogil:
-    """Report bells, titles and sizes, but a terminal's not more often than EVENT_GAP allows."""
+    """Report what a program can repeat at will, but a terminal's not more often than EVENT_GAP allows."""
     if t.lane.now - t.reported_ns < EVENT_GAP:
         t.late |= events
         t.lane.late_ns = min(t.lane.late_ns, t.reported_ns + EVENT_GAP) if t.lane.late else t.reported_ns + EVENT_GAP
@@ -456,7 +518,7 @@ cdef void flush_later(client_t* c) noexcept nogil:
 cdef bint control_put(client_t* c, const uint8_t* data, size_t n) noexcept nogil:
     """Queue bytes that go out between two output frames. False: the client takes nothing, give it up."""
     cdef uint8_t* grown
-    if c.control_n + n > CONTROL_LIMIT:
+    if c.control_n + n > CONTROL_LIMIT + c.control_big:
         return False
     grown = <uint8_t*>realloc(c.control, c.control_n + n)
     if grown is NULL:
@@ -473,13 +535,22 @@ cdef bint put_frame(
     """Queue a whole frame, its payload given in two parts. False: give the client up."""
     cdef uint8_t[10] header
     cdef int header_n = rfc.write_header(header, opcode, True, head_n + n)
-    if c.control_n + header_n + head_n + n > CONTROL_LIMIT:
+    if c.control_n + header_n + head_n + n > CONTROL_LIMIT + c.control_big:
         return False  # before the first byte: half a frame would spoil the stream
     return (
         control_put(c, header, header_n)
         and (head_n == 0 or control_put(c, head, head_n))
         and (n == 0 or control_put(c, data, n))
     )
+
+
+cdef bint put_big(
+    client_t* c, const uint8_t* head, size_t head_n, const uint8_t* data, size_t n
+) noexcept nogil:
+    """Queue a binary frame that CONTROL_LIMIT does not count: one at a time is made, when it can be sent."""
+    cdef uint8_t[10] header
+    c.control_big += rfc.write_header(header, rfc.OP_BINARY, True, head_n + n) + head_n + n
+    return put_frame(c, rfc.OP_BINARY, head, head_n, data, n)
 
 
 cdef void put_close(client_t* c, int code, const uint8_t* reason, size_t n) noexcept nogil:
@@ -549,17 +620,127 @@ cdef bint put_notices(client_t* c) noexcept nogil:
 
 cdef inline uint64_t client_acked(client_t* c) noexcept nogil:
     """Where its drawing counts from. While its input is not read, nor its acks: what is sent counts as drawn."""
-    return c.acked if c.v1 and not c.input_blocked else c.cursor
+    return max(c.acked, c.base) if c.v1 and not c.input_blocked else c.cursor
+
+
+cdef inline bint falls_behind(client_t* c) noexcept nogil:
+    """Whether it is to be skipped ahead. Never the fastest one: the PTY is left alone before that is so far behind.
+
+    Who has come back gets all that it missed, as long as the ring keeps it.
+    """
+    cdef terminal_t* t = c.terminal
+    cdef uint64_t behind = t.ring.head - c.cursor
+    if not c.latest or behind <= t.high + t.batch:
+        c.returning = False
+        return False
+    return not c.returning or behind + t.batch > rings.ring_capacity(&t.ring)
 
 
 cdef inline uint64_t client_limit(client_t* c) noexcept nogil:
     """The offset up to which output may be sent now."""
     cdef uint64_t head = c.terminal.ring.head
-    return min(head, client_acked(c) + c.terminal.high) if c.v1 else head
+    if falls_behind(c) or c.redraw_due and (c.latest or c.cursor == engine.vt_offset(c.terminal.vt)):
+        return c.cursor  # nothing that a redraw would make void
+    return min(head, client_acked(c) + c.window) if c.v1 else head
 
 
 cdef inline uint64_t client_lag(client_t* c) noexcept nogil:
     return c.terminal.ring.head - client_acked(c)
+
+
+cdef inline bint between_frames(client_t* c) noexcept nogil:
+    return c.cursor == c.frame_end and c.header_sent == c.header_n
+
+
+cdef inline bint may_redraw(client_t* c) noexcept nogil:
+    """Whether a redraw can go out now."""
+    cdef terminal_t* t = c.terminal
+    if c.closing or c.control_big:
+        return False
+    if not c.latest and c.cursor != engine.vt_offset(t.vt):
+        return False  # not one byte is skipped: when it is up to date
+    if c.v1 and not c.input_blocked and c.acked < c.base:
+        return False  # it has not drawn the last one
+    return c.skip_ns == 0 or t.lane.now >= c.skip_ns
+
+
+cdef void skip(client_t* c) noexcept nogil:
+    """From here its stream goes on with what the engine has not seen yet."""
+    c.cursor = c.frame_end = c.base = engine.vt_offset(c.terminal.vt)
+    c.header_n = c.header_sent = 0
+    c.redraw_due = False
+    c.skip_ns = 0
+
+
+cdef bint put_redraw(client_t* c, uint32_t scrollback) noexcept nogil:
+    """Queue the terminal's present state, and go on from there. False: give the client up."""
+    cdef terminal_t* t = c.terminal
+    cdef engine.vt_buf* buffer = &t.lane.buffer
+    cdef uint8_t[32] head
+    cdef size_t head_n = 0
+    buffer.n = 0
+    engine.vt_redraw(t.vt, buffer, scrollback)
+    if buffer.failed:
+        return False
+    if c.v1:
+        head_n = wire.write_redraw_header(
+            head, engine.vt_offset(t.vt), engine.vt_top(t.vt), engine.vt_oldest(t.vt),
+            <uint16_t>t.rows, <uint16_t>t.cols, wire.ALTERNATE_SCREEN if engine.vt_alternate(t.vt) else 0,
+        )
+    skip(c)
+    c.lines_asked = False  # those belong to another numbering, perhaps
+    t.lane.statistics.redraws += 1
+    return put_big(c, head, head_n, buffer.data, buffer.n)
+
+
+cdef bint put_lines(client_t* c) noexcept nogil:
+    """Queue the next piece of scrollback, newest first. False: give the client up."""
+    cdef terminal_t* t = c.terminal
+    cdef engine.vt_buf* buffer = &t.lane.buffer
+    cdef uint8_t[32] head
+    cdef uint64_t oldest = engine.vt_oldest(t.vt)
+    cdef uint64_t before = max(min(c.lines_before, <uint64_t>engine.vt_top(t.vt)), oldest)
+    cdef uint32_t count = min(c.lines_left, <uint32_t>max(1, PIECE_CELLS // t.cols))
+    cdef uint8_t flags = 0
+    count = <uint32_t>min(<uint64_t>count, before - oldest)
+    buffer.n = 0
+    engine.vt_lines(t.vt, buffer, before - count, before)
+    if buffer.failed:
+        return False
+    c.lines_left -= count
+    c.lines_before = before - count
+    if c.lines_left == 0 or c.lines_before == oldest:
+        c.lines_asked = False
+        flags |= wire.LAST_PIECE
+    if count and (buffer.n == 0 or buffer.data[buffer.n - 1] != 10):
+        flags |= wire.WRAPPED
+    return put_big(c, head, wire.write_lines_header(head, before - count, count, oldest, flags), buffer.data, buffer.n)
+
+
+cdef bint spill(client_t* c) noexcept nogil:
+    """Copy what is left of the frame under way out of the ring, which is about to lap it. False: give the client up."""
+    cdef terminal_t* t = c.terminal
+    cdef size_t header_left = c.header_n - c.header_sent
+    cdef size_t body = c.frame_end - c.cursor
+    cdef size_t rest = c.control_n - c.control_sent
+    cdef uint8_t* block
+    if header_left == 0 and body == 0:
+        return True
+    block = <uint8_t*>malloc(header_left + body + rest)
+    if block is NULL:
+        return False
+    memcpy(block, c.header + c.header_sent, header_left)
+    rings.ring_copy(&t.ring, c.cursor, block + header_left, body)
+    if rest:
+        memcpy(block + header_left + body, c.control + c.control_sent, rest)
+    free(c.control)
+    c.control = block
+    c.control_n = header_left + body + rest
+    c.control_sent = 0
+    c.control_big += header_left + body
+    c.cursor = c.frame_end
+    c.header_n = c.header_sent = 0
+    return True
 
 
 cdef void frame_start(client_t* c) noexcept nogil:
@@ -571,7 +752,7 @@ cdef void frame_start(client_t* c) noexcept nogil:
     cdef size_t head_n = 0
     if c.closing or end <= c.cursor:
         return
-    end = min(end, c.cursor + BATCH - (wire.OUTPUT_HEADER if c.v1 else 0))
+    end = min(end, c.cursor + (LATEST_FRAME if c.latest else BATCH) - (wire.OUTPUT_HEADER if c.v1 else 0))
     if framed.start != c.cursor or framed.end != end:
         framed.start = c.cursor
         framed.end = end
@@ -646,7 +827,7 @@ cdef bint put_accepted(client_t* c, uint64_t step) noexcept nogil:
 
 
 cdef void flush(client_t* c) noexcept nogil:
-    """Send what may be sent: the queued control bytes and at most one output frame, a fair share of the turn."""
+    """Send what may be sent: the queued control bytes and at most a batch of output, a fair share of the turn."""
     cdef terminal_t* t = c.terminal
     cdef iovec[4] parts
     cdef msghdr message
@@ -654,18 +835,24 @@ cdef void flush(client_t* c) noexcept nogil:
     cdef unsigned want
     cdef ssize_t n
     cdef bint control_first
-    cdef bint framed = False
+    cdef uint64_t share = 0
     if c.watch.fd < 0:
         return
     while True:
         count = 0
         whole = 0
         control_first = False
-        if c.cursor == c.frame_end and c.header_sent == c.header_n:  # between two frames
-            if not put_notices(c):
+        if between_frames(c):
+            if falls_behind(c) and c.cursor <= client_acked(c) + c.window // 2:
+                c.redraw_due = True  # it has room again: what was under way is mostly drawn
+            if (
+                not put_notices(c)
+                or c.redraw_due and may_redraw(c) and not put_redraw(c, 0)
+                or c.lines_asked and not c.redraw_due and c.control_n == 0 and not c.closing and not put_lines(c)
+            ):
                 drop(c)
                 return
-            if t.ended and not c.closing and c.cursor == t.ring.head:
+            if t.ended and not c.closing and not t.behind and c.cursor == t.ring.head and not c.lines_asked:
                 put_ending(c)
             elif (c.control_n or client_limit(c) > c.cursor) and not put_accepted(c, 1):
                 drop(c)
@@ -676,9 +863,9 @@ cdef void flush(client_t* c) noexcept nogil:
                 parts[count].iov_len = c.control_n - c.control_sent
                 whole += parts[count].iov_len
                 count += 1
-            if not framed:
+            if share + LATEST_FRAME <= BATCH:
                 frame_start(c)
-                framed = True
+                share += c.frame_end - c.cursor
         header_left = c.header_n - c.header_sent
         if header_left:
             parts[count].iov_base = c.header + c.header_sent
@@ -719,7 +906,7 @@ cdef void flush(client_t* c) noexcept nogil:
             if c.control_sent == c.control_n:
                 free(c.control)
                 c.control = NULL
-                c.control_n = c.control_sent = 0
+                c.control_n = c.control_sent = c.control_big = 0
         run = min(step, header_left)
         c.header_sent += <uint8_t>run
         c.cursor += step - run
@@ -739,7 +926,7 @@ cdef void flush(client_t* c) noexcept nogil:
         c.shut = True
         shutdown(c.watch.fd, SHUT_WR)
     want = c.watch.want & POLLER_READ
-    if client_limit(c) > c.cursor and not c.closing:
+    if not c.closing and (client_limit(c) > c.cursor or c.lines_asked):
         want |= POLLER_WRITE  # there is more: in the next turn
     rewatch(t.lane, &c.watch, want)
     progress(c)
@@ -805,10 +992,14 @@ cdef void drop(client_t* c) noexcept nogil:
 
 
 cdef void attach(terminal_t* t, client_t* c) noexcept nogil:
-    """Link a client in, say hello, and send what it missed. Its lane's turn: nothing can slip past in between."""
-    cdef uint64_t oldest = rings.ring_oldest(&t.ring)
-    cdef uint64_t start = oldest
+    """Link a client in, say hello, and send the screen or what it missed. One turn: nothing can slip past in between.
+
+    Who comes back gets exactly the bytes behind `since`, if they are kept and the size is what it was then.
+    """
+    cdef uint64_t start = engine.vt_offset(t.vt)
     cdef uint64_t accepted = 0
+    cdef bint whole = t.ring.head == 0  # a terminal on which nothing was ever printed needs no redraw
+    cdef bint sized = False
     cdef uint8_t[64] message
     cdef client_t* other
     cdef client_t* following
@@ -818,11 +1009,11 @@ cdef void attach(terminal_t* t, client_t* c) noexcept nogil:
     c.watch.kind = SOCKET
     c.watch.owner = c
     c.heard_ns = c.active_ns = t.lane.now
-    if c.has_since and oldest <= c.since <= t.ring.head:
+    c.window = min(t.high, <uint64_t>LATEST_WINDOW) if c.latest else t.high
+    if c.has_since and max(rings.ring_oldest(&t.ring), t.ring.header.resized) <= c.since <= t.ring.head:
         start = c.since
+        whole = c.returning = True
     c.cursor = c.frame_end = c.acked = start
-    if c.offset_at:
-        write_fixed(c.control + c.offset_at, start)
     c.slot = -1
     if c.has_id and c.writable:
         other = t.clients
@@ -844,6 +1035,7 @@ cdef void attach(terminal_t* t, client_t* c) noexcept nogil:
     if c.cursor < t.floor:
         t.floor = c.cursor
     if t.owner is NULL and c.writable and c.rows:
+        sized = c.rows != t.rows or c.cols != t.cols
         own_size(t, c)
     if not rewatch(t.lane, &c.watch, POLLER_READ):
         drop(c)
@@ -852,11 +1044,26 @@ cdef void attach(terminal_t* t, client_t* c) noexcept nogil:
         used = wire.write_hello(
             message,
             (wire.MAY_TYPE if c.writable else 0) | (wire.OWNS_SIZE if t.owner == c else 0),
-            <uint16_t>t.rows, <uint16_t>t.cols, start, t.ring.head, accepted, <uint32_t>t.high,
+            <uint16_t>t.rows, <uint16_t>t.cols, start, t.ring.head, accepted, <uint32_t>c.window,
         )
         put_frame(c, rfc.OP_BINARY, message, used, NULL, 0)
         c.greeted = True
         c.title_due = t.ring.header.title_n > 0
+        if not whole or sized and t.ring.head > 0:
+            if not put_redraw(c, 0):
+                drop(c)
+                return
+            c.lines_asked = c.scrollback > 0
+            c.lines_left = c.scrollback
+            c.lines_before = engine.vt_top(t.vt)
+    else:
+        if c.offset_at:
+            write_fixed(c.control + c.offset_at, start)
+        if not whole and not put_redraw(c, c.scrollback):
+            drop(c)
+            return
+        if c.redraw_at and not whole:
+            write_fixed(c.control + c.redraw_at, t.lane.buffer.n)
     if t.closing and not t.finished:
         put_close(c, rfc.CLOSE_AWAY, NULL, 0)
     flush(c)
@@ -895,16 +1102,24 @@ cdef void inherit_size(terminal_t* t) noexcept nogil:
 
 
 cdef void resize(terminal_t* t, int rows, int cols) noexcept nogil:
-    """Set the PTY's size; every client is told at the end of the turn."""
+    """Set the size of PTY and engine; every client is told at the end of the turn, and shown how it looks now.
+
+    Terminals reflow differently, so the engine's is the truth. A raw client does its own: bytes in between would be
+    none that the program printed.
+    """
     cdef client_t* c = t.clients
     store_relaxed(&t.rows, rows)
     store_relaxed(&t.cols, cols)
     if t.pty.fd >= 0:
         set_size(t.pty.fd, <unsigned short>rows, <unsigned short>cols)
-    report_soon(t, DID_RESIZE)
+    engine.vt_resize(t.vt, rows, max(cols, engine.VT_MIN_COLS))  # without memory it stays as it is, and so do redraws
+    t.ring.header.resized = engine.vt_offset(t.vt)
+    checkpoint(t, CHECKPOINT_LINES)
+    report_soon(t, DID_RESIZE | (DID_CHANGE if load_relaxed(&t.watched) else 0))
     while c is not NULL:
         if c.greeted:
             c.size_due = True
+            c.redraw_due = c.redraw_due or t.ring.head > 0
             flush_later(c)
         c = c.next
 
@@ -930,30 +1145,49 @@ cdef void settle(terminal_t* t) noexcept nogil:
 # ---------------------------------------------------------------- backpressure
 
 cdef void pace(terminal_t* t) noexcept nogil:
-    """Leave the PTY alone while a client lags by the high watermark, until all are below the low one."""
+    """Leave the PTY alone while a lossless client lags by the high watermark, or every client does."""
     cdef client_t* c = t.clients
-    cdef uint64_t worst = 0
+    cdef client_t* following
+    cdef uint64_t worst = 0  # lag of all
+    cdef uint64_t strict = 0  # of those that are never skipped
+    cdef uint64_t best = <uint64_t>-1
     cdef uint64_t lag
     t.floor = t.ring.head
     while c is not NULL:
-        if not c.closing or c.cursor < c.frame_end:
+        following = c.next
+        if not c.latest and (not c.closing or c.cursor < c.frame_end):
             t.floor = min(t.floor, c.cursor)
-        if not c.closing:
+        elif c.latest and c.cursor < c.frame_end and t.ring.head - c.cursor + t.batch > rings.ring_capacity(&t.ring):
+            if not spill(c):
+                drop(c)
+        if not c.closing and c.watch.fd >= 0:
             lag = client_lag(c)
             store_relaxed(&c.lag, <int64_t>lag)
             worst = max(worst, lag)
-        c = c.next
+            if not c.latest:
+                strict = max(strict, lag)
+            best = min(best, 0 if skips_soon(c) else lag)
+        c = following
     store_relaxed(&t.max_lag, <int64_t>worst)
-    if t.paused or worst < t.high and t.ring.head - t.floor + t.batch <= rings.ring_capacity(&t.ring):
+    if t.paused or not (
+        strict >= t.high
+        or t.clients is not NULL and best != <uint64_t>-1 and best >= t.high
+        or t.ring.head - t.floor + t.batch > rings.ring_capacity(&t.ring)
+    ):
         return
     t.paused = True
     t.blockers = 0
     c = t.clients
     while c is not NULL:
-        c.blocking = owed(c) > t.low
+        c.blocking = not c.latest and owed(c) > t.low
         t.blockers += c.blocking
         c = c.next
     watch_pty(t)
+
+
+cdef inline bint skips_soon(client_t* c) noexcept nogil:
+    """Whether an interrupt has made its backlog void: the PTY need not wait for it."""
+    return c.skip_ns > c.terminal.lane.now
 
 
 cdef uint64_t owed(client_t* c) noexcept nogil:
@@ -967,16 +1201,15 @@ cdef uint64_t owed(client_t* c) noexcept nogil:
 
 cdef void progress(client_t* c) noexcept nogil:
     """A client got on, or needs nothing more: perhaps it was the last that a paused PTY waited for."""
-    store_relaxed(&c.lag, <int64_t>owed(c))
-    if c.blocking and owed(c) <= c.terminal.low:
-        unblock(c)
-
-
-cdef void unblock(client_t* c) noexcept nogil:
     cdef terminal_t* t = c.terminal
-    c.blocking = False
-    t.blockers -= 1
-    if t.blockers == 0 and t.paused:
+    cdef uint64_t lag = owed(c)
+    store_relaxed(&c.lag, <int64_t>lag)
+    if not t.paused or lag > t.low and not skips_soon(c):
+        return
+    if c.blocking:
+        c.blocking = False
+        t.blockers -= 1
+    if t.blockers == 0:
         t.paused = False
         pace(t)
         watch_pty(t)
@@ -993,47 +1226,176 @@ cdef void watch_pty(terminal_t* t) noexcept nogil:
 
 # ---------------------------------------------------------------- output: PTY to ring to clients
 
-cdef void look(terminal_t* t, const uint8_t* data, size_t n) noexcept nogil:
-    """Note bells, titles and the folder that the output speaks of."""
-    cdef size_t used = 0
-    cdef unsigned found
-    while True:
-        found = marks.scan(&t.scanner, data, n, &used)
-        if found == 0:
+cdef void catch_up(terminal_t* t) noexcept nogil:
+    """Show the engine what has come into the ring, as far as one turn's work goes."""
+    cdef Ring* r = &t.ring
+    cdef uint64_t at = engine.vt_offset(t.vt)
+    cdef uint64_t start, run, used
+    t.behind = False
+    while at < r.head:
+        start = at & (r.size - 1)
+        run = min(r.head - at, r.size - start)
+        used = engine.vt_feed(t.vt, r.data + start, <size_t>run, engine.VT_WORK)
+        at += used
+        if used < run:
+            t.behind = t.lane.behind = True
             break
-        set_text(t, found)
-    if t.scanner.bells:
-        report_soon(t, DID_BELL)
+    if load_relaxed(&t.watched):
+        report_soon(t, DID_CHANGE)
+    digest(t)
+    if at - t.checkpointed >= rings.ring_capacity(r) // 4:
+        checkpoint(t, CHECKPOINT_LINES)
 
 
-cdef void set_text(terminal_t* t, unsigned found) noexcept nogil:
-    """Keep a title or folder in the ring's header, without control characters."""
-    cdef rings.Header* header = t.ring.header
-    cdef uint8_t* text = t.scanner.text
-    cdef size_t n = 0
-    cdef size_t i = 0
-    cdef size_t most = rings.TITLE_MAX if found == marks.MARK_TITLE else rings.FOLDER_MAX
-    cdef client_t* c = t.clients
-    if found == marks.MARK_FOLDER and t.scanner.n > most:
+cdef void digest(terminal_t* t) noexcept nogil:
+    """What the output said beside text."""
+    cdef unsigned did = engine.vt_events(t.vt)
+    cdef const uint8_t* text
+    cdef size_t n
+    cdef int64_t typed_ns
+    if did == 0:
         return
-    for i in range(t.scanner.n):
-        if text[i] >= 0x20 and text[i] != 0x7F:
-            text[n] = text[i]
-            n += 1
-    n = rfc.utf8_prefix(text, min(n, most))
+    if did & engine.VT_REPLY:
+        text = engine.vt_reply(t.vt, &n)
+        if t.input_queued < QUEUE_LIMIT:  # a program that asks and never reads gets no more answers
+            typed_ns = t.last_input_ns  # an answer is nobody's input
+            deliver(t, NULL, text, n, -1)
+            store_relaxed(&t.last_input_ns, typed_ns)
+    if did & engine.VT_TITLE:
+        text = engine.vt_title(t.vt, &n)  # before `n` is read: C does not say which argument comes first
+        set_text(t, DID_TITLE, text, n)
+    if did & engine.VT_CWD:
+        text = engine.vt_cwd(t.vt, &n)
+        set_text(t, DID_FOLDER, text, n)
+    if did & engine.VT_BELL:
+        pthread_mutex_lock(&t.core.lock)
+        t.bells += engine.vt_bells(t.vt)
+        pthread_mutex_unlock(&t.core.lock)
+        report_soon(t, DID_BELL)
+    if did & engine.VT_RECORD:
+        take_records(t)
+        report_soon(t, DID_MARK)
+
+
+cdef void set_text(terminal_t* t, unsigned what, const uint8_t* text, size_t n) noexcept nogil:
+    """Keep a title or folder in the ring's header, where it outlives the server."""
+    cdef rings.Header* header = t.ring.header
+    cdef client_t* c = t.clients
     pthread_mutex_lock(&t.core.lock)
-    if found == marks.MARK_TITLE:
-        memcpy(header.title, text, n)
-        header.title_n = <uint16_t>n
+    if what == DID_TITLE:
+        header.title_n = <uint16_t>min(n, <size_t>rings.TITLE_MAX)
+        memcpy(header.title, text, header.title_n)
     else:
-        memcpy(header.folder, text, n)
-        header.folder_n = <uint16_t>n
+        header.folder_n = <uint16_t>min(n, <size_t>rings.FOLDER_MAX)
+        memcpy(header.folder, text, header.folder_n)
     pthread_mutex_unlock(&t.core.lock)
-    report_soon(t, DID_TITLE if found == marks.MARK_TITLE else DID_FOLDER)
-    if found == marks.MARK_TITLE:
+    report_soon(t, what)
+    while c is not NULL and what == DID_TITLE:
+        c.title_due = c.v1
+        c = c.next
+
+
+cdef void take_records(terminal_t* t) noexcept nogil:
+    """Put the engine's prompt marks and clipboards where Python finds them, with the time; too many are dropped."""
+    cdef int64_t now = clock_ns(CLOCK_REALTIME)
+    cdef engine.vt_buf* all = &t.marks
+    cdef engine.vt_buf* some = &t.lane.buffer
+    cdef size_t at = 0
+    cdef size_t n
+    cdef uint32_t text_n
+    some.n = 0
+    engine.vt_records(t.vt, some)
+    pthread_mutex_lock(&t.core.lock)
+    while not some.failed and at + RECORD_HEADER <= some.n:
+        memcpy(&text_n, some.data + at + RECORD_HEADER - 4, 4)
+        n = RECORD_HEADER + text_n
+        if all.n + 8 + n > MARKS_LIMIT:
+            break
+        engine.vt_put(all, &now, 8)
+        engine.vt_put(all, some.data + at, n)
+        at += n
+    pthread_mutex_unlock(&t.core.lock)
+
+
+cdef bint checkpoint(terminal_t* t, uint32_t lines) noexcept nogil:
+    """Keep what the next server needs to begin from here, with as much scrollback as fits. False: nothing fits."""
+    cdef engine.vt_buf* buffer = &t.lane.buffer
+    cdef bint fits
+    while True:
+        buffer.n = 0
+        engine.vt_redraw(t.vt, buffer, lines)
+        if buffer.n <= rings.CHECKPOINT_MAX or lines == 0 or buffer.failed:
+            break
+        lines //= 2
+    fits = buffer.n <= rings.CHECKPOINT_MAX and not buffer.failed
+    if fits:
+        t.checkpointed = engine.vt_offset(t.vt)
+        rings.checkpoint_write(
+            &t.ring, t.checkpointed, engine.vt_rows(t.vt), engine.vt_cols(t.vt), buffer.data, buffer.n
+        )
+    if buffer.size > rings.CHECKPOINT_MAX or buffer.failed:
+        engine.vt_buf_free(buffer)
+    return fits
+
+
+cdef bint capture(terminal_t* t, int ticket, uint32_t lines) noexcept nogil:
+    """Copy the engine for Python. False: no memory even to say so."""
+    cdef capture_t* copy = <capture_t*>malloc(sizeof(capture_t))
+    if copy is NULL:
+        return False
+    copy.ticket = ticket
+    copy.state = engine.vt_clone(t.vt, lines)
+    pthread_mutex_lock(&t.core.lock)
+    copy.next = t.captures
+    t.captures = copy
+    pthread_mutex_unlock(&t.core.lock)
+    report(t, DID_CAPTURE)
+    return True
+
+
+cdef void catch_all_up(lane_t* lane) noexcept nogil:
+    """Another turn's work for every engine that has not seen all of its ring."""
+    cdef terminal_t* t = lane.terminals
+    lane.behind = False
+    while t is not NULL:
+        if t.behind:
+            catch_up(t)
+            if not t.behind:
+                flush_all(t)  # the exit of a session that has ended waits for it
+            charge(lane, t)
+        t = t.next
+
+
+cdef void skip_due(lane_t* lane) noexcept nogil:
+    """Send the redraws that an interrupt asked for and that have waited long enough."""
+    cdef terminal_t* t = lane.terminals
+    cdef client_t* c
+    cdef client_t* following
+    lane.skipping = False
+    while t is not NULL:
+        c = t.clients
         while c is not NULL:
-            c.title_due = c.v1
-            c = c.next
+            following = c.next
+            if c.skip_ns and lane.now >= c.skip_ns:
+                c.skip_ns = 0
+                if c.watch.want & POLLER_WRITE == 0:
+                    flush(c)
+            elif c.skip_ns:
+                lane.skipping = True
+            c = following
+        if t.clients is not NULL:
+            pace(t)
+        t = t.next
+
+
+cdef void flush_all(terminal_t* t) noexcept nogil:
+    cdef client_t* c = t.clients
+    cdef client_t* following
+    while c is not NULL:
+        following = c.next
+        if c.watch.want & POLLER_WRITE == 0:  # else it waits for room already
+            flush(c)
+        c = following
 
 
 cdef void read_pty(terminal_t* t) noexcept nogil:
@@ -1046,7 +1408,7 @@ cdef void read_pty(terminal_t* t) noexcept nogil:
     cdef client_t* first
     cdef client_t* following
     cdef bint over = False
-    if t.paused or t.pty.fd < 0:
+    if t.paused or t.behind or t.pty.fd < 0:
         return
     while got < t.batch:
         start = r.head & (r.size - 1)
@@ -1058,7 +1420,6 @@ cdef void read_pty(terminal_t* t) noexcept nogil:
             over = n == 0 or errno != EAGAIN or t.finished
             break
         t.lane.statistics.pty_reads += 1
-        look(t, r.data + start, <size_t>n)
         rings.ring_commit(r, <uint64_t>n)
         got += <uint64_t>n
         t.told_hang_up = False
@@ -1067,6 +1428,9 @@ cdef void read_pty(terminal_t* t) noexcept nogil:
     if got:
         t.traffic += got
         store_relaxed(&t.last_output_ns, clock_ns(CLOCK_REALTIME))
+        catch_up(t)
+        if t.lane.skipping and n < 1024:
+            answer_interrupts(t)
     if over:
         if t.finished:
             end(t)
@@ -1089,6 +1453,15 @@ cdef void read_pty(terminal_t* t) noexcept nogil:
             sched_yield()
         c = following
     pace(t)
+
+
+cdef void answer_interrupts(terminal_t* t) noexcept nogil:
+    """The PTY is empty: what the program said to an interrupt is on the screen, and there is nothing to wait for."""
+    cdef client_t* c = t.clients
+    while c is not NULL:
+        if c.skip_ns:
+            c.skip_ns = t.lane.now
+        c = c.next
 
 
 cdef void close_pty(terminal_t* t) noexcept nogil:
@@ -1118,9 +1491,8 @@ cdef void end(terminal_t* t) noexcept nogil:
         if c.input_blocked:
             c.input_blocked = False
             rewatch(t.lane, &c.watch, c.watch.want | POLLER_READ)
-        if c.watch.want & POLLER_WRITE == 0:
-            flush(c)
         c = following
+    flush_all(t)
     report(t, DID_END)
 
 
@@ -1245,6 +1617,11 @@ cdef void send_typed(client_t* c) noexcept nogil:
         return
     t.lane.typed_n = 0
     deliver(t, NULL, t.lane.typed, n, c.slot)
+    if c.latest and client_lag(c) > SKIP_LAG and t.pty.fd >= 0 and interrupts(t.pty.fd, t.lane.typed, n):
+        c.redraw_due = True  # Ctrl-C is felt at once, however much was under way
+        c.skip_ns = t.lane.now + SKIP_WAIT
+        t.lane.skipping = True
+        progress(c)
     if t.input_queued > <int64_t>t.core.input_watermark and not c.input_blocked and not c.closing and c.watch.fd >= 0:
         c.input_blocked = True
         rewatch(t.lane, &c.watch, c.watch.want & POLLER_WRITE)
@@ -1319,6 +1696,14 @@ cdef void take_request(client_t* c, const uint8_t* message, size_t n) noexcept n
             c.acked = request.offset
             progress(c)
             flush_later(c)
+    elif request.kind == wire.V1_LINES_REQUEST:
+        c.lines_before = request.offset
+        c.lines_left = request.count
+        c.lines_asked = True
+        flush_later(c)
+    elif request.kind == wire.V1_REDRAW_REQUEST:
+        c.redraw_due = True
+        flush_later(c)
     else:
         kind[0] = wire.V1_PONG
         put_answer(c, rfc.OP_BINARY, kind, 1, request.data, request.n)
@@ -1435,6 +1820,8 @@ cdef void obey(terminal_t* t, command_t* command) noexcept nogil:
             else:
                 watch_pty(t)
                 read_pty(t)
+    elif command.order == CAPTURE:
+        capture(t, command.b, <uint32_t>command.a)
     elif command.order == DETACH:
         c = command.client
         if c.watch.fd >= 0 and c.attached:
@@ -1507,13 +1894,15 @@ cdef void serve_commands(lane_t* lane) noexcept nogil:
             t.window_traffic = t.traffic
             if t.late:
                 report_soon(t, 0)
+            lane.behind = lane.behind or t.behind
             watch_pty(t)
             c = t.clients
             while c is not NULL:
                 want = 0 if c.input_blocked else POLLER_READ
-                if c.control_n or c.cursor < c.frame_end or client_limit(c) > c.cursor:
+                if c.control_n or c.cursor < c.frame_end or client_limit(c) > c.cursor or c.lines_asked:
                     want |= POLLER_WRITE
                 rewatch(lane, &c.watch, want)
+                lane.skipping = lane.skipping or c.skip_ns != 0
                 c = c.next
         while command is not NULL:
             following = command.next
@@ -1755,7 +2144,9 @@ cdef void* run_lane(void* arg) noexcept nogil:
             timeout_ms = <int>max(<int64_t>0, (lane.sweep_ns - lane.now) // 1000000 + 1)
         if lane.late or lane.stopping:
             timeout_ms = EVENT_GAP // 1000000
-        if lane.closures or lane.moves:
+        if lane.skipping:
+            timeout_ms = SKIP_WAIT // 1000000
+        if lane.closures or lane.moves or lane.behind:
             timeout_ms = 0
         n = poller_wait(lane.poller, events, timeout_ms)
         lane.now = clock_ns(CLOCK_MONOTONIC)
@@ -1775,17 +2166,96 @@ cdef void* run_lane(void* arg) noexcept nogil:
             lane.sweep_ns = lane.now + period
         if lane.late and lane.now >= lane.late_ns:
             report_late(lane)
+        if lane.behind:
+            catch_all_up(lane)
+        if lane.skipping:
+            skip_due(lane)
         tidy(lane)
         if lane.stopping and stop(lane):
             tidy(lane)
             while lane.terminals is not NULL:
+                if checkpoint(lane.terminals, lane.core.limits.scrollback_lines):
+                    rings.checkpoint_forget_older(&lane.terminals.ring)
                 bury(lane, lane.terminals, True)
+            engine.vt_buf_free(&lane.buffer)
             return NULL
+
+
+cdef void revive(terminal_t* t) noexcept nogil:
+    """Make the terminal's engine, and bring it to where an earlier server's was. Leaves t.vt NULL without memory."""
+    cdef Ring* r = &t.ring
+    cdef rings.Checkpoint* kept
+    cdef int i = rings.checkpoint_find(r)
+    cdef int rows = <int>t.rows
+    cdef int cols = max(<int>t.cols, engine.VT_MIN_COLS)
+    cdef uint64_t at = rings.ring_oldest(r)
+    cdef uint64_t start, run
+    t.vt = engine.vt_new(rows, cols, &t.core.limits)
+    if t.vt is NULL:
+        return
+    if r.head:
+        engine.vt_mute(t.vt, True)  # who asked has been answered
+        if i >= 0:
+            kept = &r.header.checkpoints[i]
+            engine.vt_resize(t.vt, max(1, <int>kept.rows), max(engine.VT_MIN_COLS, <int>kept.cols))
+            show(t.vt, rings.checkpoint_data(r, i), kept.n)
+            at = kept.offset
+        while at < r.head:
+            start = at & (r.size - 1)
+            run = min(r.head - at, r.size - start)
+            show(t.vt, r.data + start, <size_t>run)
+            at += run
+        engine.vt_resize(t.vt, rows, cols)
+        engine.vt_mute(t.vt, False)
+    engine.vt_set_offset(t.vt, r.head)
+    t.checkpointed = r.head
+
+
+cdef void show(engine.vt* vt, const uint8_t* data, size_t n) noexcept nogil:
+    cdef size_t used
+    while n:
+        used = engine.vt_feed(vt, data, n, engine.VT_WORK)
+        data += used
+        n -= used
 
 
 # ---------------------------------------------------------------- what Python sees
 
-Event = namedtuple("Event", ["kind", "terminal", "client", "number", "text"])
+Event = namedtuple("Event", ["kind", "terminal", "client", "number", "text", "data"], defaults=[None])
+RECORD = struct.Struct("<qciQqI")
+Mark = namedtuple("Mark", ["kind", "offset", "line", "exit_code", "command", "at_ns"])
+
+
+cdef list take_captures(capture_t* captures):
+    """[(ticket, Terminal or None when memory ran out)], oldest first; they are freed."""
+    cdef capture_t* following
+    cdef list found = []
+    while captures is not NULL:
+        following = captures.next
+        found.append((captures.ticket, engine.wrap(captures.state) if captures.state is not NULL else None))
+        free(captures)
+        captures = following
+    found.reverse()
+    return found
+
+
+cdef list take_marks(engine.vt_buf* marks):
+    """[Mark, or (selection, bytes) of a clipboard], oldest first; the buffer is freed. See vt_records."""
+    cdef list found = []
+    cdef bytes all = PyBytes_FromStringAndSize(<const char*>marks.data, marks.n)
+    cdef Py_ssize_t at = 0
+    engine.vt_buf_free(marks)
+    while at < len(all):
+        at_ns, kind, value, offset, line, n = RECORD.unpack_from(all, at)
+        at += RECORD.size
+        text = all[at : at + n]
+        at += n
+        if kind == b"c":
+            found.append((chr(value) if value else "", text))
+        else:
+            code = None if value == engine.VT_NO_CODE else value
+            found.append(Mark(kind.decode("ascii"), offset, line, code, text.decode("utf-8", "replace"), at_ns))
+    return found
 
 
 cdef object decode(const uint8_t* text, size_t n):
@@ -1799,12 +2269,14 @@ cdef class Pump:
     cdef dict terminals  # by id: what events are about
     cdef dict clients
     cdef uint64_t ids
+    cdef int tickets
     cdef bint closed
     cdef object __weakref__
 
     def __cinit__(
         self, *, int bulk_lanes=1, double ping_s=20.0, double timeout_s=60.0,
         int high_watermark=131072, int input_watermark=65536,
+        int scrollback_lines=10000, Py_ssize_t scrollback_bytes=4194304,
     ):
         if not 1 <= bulk_lanes < MAX_LANES:
             raise ValueError(f"bulk_lanes: expected 1..{MAX_LANES - 1}, got {bulk_lanes}")
@@ -1812,6 +2284,8 @@ cdef class Pump:
             raise ValueError(f"ping_s, timeout_s: expected 0 < ping_s < timeout_s, got {ping_s} and {timeout_s}")
         if high_watermark < 4096 or input_watermark < 4096:
             raise ValueError("high_watermark, input_watermark: expected at least 4096 bytes")
+        if scrollback_lines < 0 or scrollback_bytes < 0:
+            raise ValueError("scrollback_lines, scrollback_bytes: expected 0 or more")
         cdef lane_t* lane
         cdef int i
         self.terminals = {}
@@ -1825,6 +2299,8 @@ cdef class Pump:
         self.core.timeout_ns = <int64_t>(timeout_s * 1e9)
         self.core.high = high_watermark
         self.core.input_watermark = input_watermark
+        self.core.limits.scrollback_lines = scrollback_lines
+        self.core.limits.scrollback_bytes = scrollback_bytes
         if waker_open(self.core.waker) < 0:
             raise OSError(errno, os.strerror(errno))
         self.closed = False  # from here on close() has something to undo
@@ -1915,6 +2391,8 @@ cdef class Pump:
         cdef uint8_t[124] reason
         cdef size_t title_n, folder_n, reason_n
         cdef int code
+        cdef engine.vt_buf marks
+        cdef capture_t* captures
         cdef list events = []
         cdef Terminal terminal
         if self.closed:
@@ -1931,8 +2409,13 @@ cdef class Pump:
             pthread_mutex_lock(&self.core.lock)
             did = t.events
             bells = t.bells
+            marks = t.marks
+            captures = t.captures
             t.events = 0
-            t.bells = 0
+            if did & DID_BELL:  # else they are reported later
+                t.bells = 0
+            t.captures = NULL
+            memset(&t.marks, 0, sizeof(t.marks))
             t.reported = False
             number = t.id
             title_n = t.ring.header.title_n
@@ -1943,9 +2426,20 @@ cdef class Pump:
             terminal_unref(t)
             pthread_mutex_unlock(&self.core.lock)
             t = t_following
+            copies = take_captures(captures)
+            records = take_marks(&marks)
             terminal = self.terminals.get(number)
             if terminal is None:
                 continue
+            for ticket, copy in copies:
+                events.append(Event("captured", terminal, None, ticket, "", copy))
+            for record in records:
+                if isinstance(record, Mark):
+                    events.append(Event("mark", terminal, None, 0, "", record))
+                else:
+                    events.append(Event("clipboard", terminal, None, 0, record[0], record[1]))
+            if did & DID_CHANGE:
+                events.append(Event("changed", terminal, None, 0, ""))
             if did & DID_RESIZE:
                 events.append(Event("resized", terminal, None, 0, f"{terminal.rows}x{terminal.cols}"))
             if did & DID_TITLE:
@@ -1993,7 +2487,8 @@ cdef class Pump:
                 raise OSError(errno, f"ring: {os.strerror(errno)}")
             if result:
                 raise ValueError(
-                    f"ring: expected {rings.HEADER_SIZE} bytes and a power of two from {rings.MIN_SIZE} on"
+                    f"ring: expected {rings.HEADER_SIZE} bytes, a power of two from {rings.MIN_SIZE} on, and "
+                    f"{rings.CHECKPOINTS * rings.CHECKPOINT_MAX} bytes"
                     if result == -2 else "ring: its header is not one of this version"
                 )
         except BaseException:
@@ -2017,6 +2512,14 @@ cdef class Pump:
         t.move_to = -1
         t.high = min(self.core.high, capacity // 2)
         t.low = t.high // 2
+        with nogil:
+            revive(t)
+        if t.vt is NULL:
+            rings.ring_close(&t.ring)
+            if pty_fd >= 0:
+                close(pty_fd)
+            free(t)
+            raise MemoryError
         t.batch = min(<uint64_t>BATCH, capacity // 4)
         for i in range(rings.SLOTS):
             t.slot_next[i] = t.ring.header.slots[i].accepted
@@ -2050,6 +2553,7 @@ cdef class Pump:
             total.turns += load_relaxed(&s.turns)
             total.moves += load_relaxed(&s.moves)
             total.dropped += load_relaxed(&s.dropped)
+            total.redraws += load_relaxed(&s.redraws)
         for terminal in self.terminals.values():
             queued += load_relaxed(&terminal.state.input_queued)
             lag = max(lag, load_relaxed(&terminal.state.max_lag))
@@ -2188,7 +2692,8 @@ cdef class Terminal:
 
     def attach(
         self, int socket_fd, bytes response not None, *, bytes received=b"", bint v1=False, bint writable=True,
-        since=None, int rows=0, int cols=0, bytes client_id=b"", Py_ssize_t offset_at=0,
+        since=None, int rows=0, int cols=0, bytes client_id=b"", Py_ssize_t offset_at=0, Py_ssize_t redraw_at=0,
+        bint latest=False, int scrollback=0,
     ):
         cdef client_t* c = NULL
         cdef terminal_t* t
@@ -2201,8 +2706,11 @@ cdef class Terminal:
                 raise ValueError(f"client_id: expected 16 bytes or none, got {len(client_id)}")
             if len(response) > CONTROL_LIMIT // 2:
                 raise ValueError(f"response: expected at most {CONTROL_LIMIT // 2} bytes, got {len(response)}")
-            if offset_at and not 0 < offset_at <= len(response) - OFFSET_DIGITS:
-                raise ValueError(f"offset_at: expected {OFFSET_DIGITS} bytes of the response there, got {offset_at}")
+            for name, at in (("offset_at", offset_at), ("redraw_at", redraw_at)):
+                if at and not 0 < at <= len(response) - OFFSET_DIGITS:
+                    raise ValueError(f"{name}: expected {OFFSET_DIGITS} bytes of the response there, got {at}")
+            if not 0 <= scrollback <= wire.MAX_LINES:
+                raise ValueError(f"scrollback: expected 0..{wire.MAX_LINES} lines, got {scrollback}")
             if since is not None and not 0 <= since < 2**64:
                 raise ValueError(f"since: expected 0..2^64-1, got {since}")
             if set_nonblocking(socket_fd) < 0:
@@ -2226,12 +2734,17 @@ cdef class Terminal:
             c.has_since = since is not None
             c.since = since or 0
             c.offset_at = offset_at
+            c.redraw_at = redraw_at
+            c.latest = latest
+            c.scrollback = scrollback
             c.has_id = len(client_id) == 16
             if c.has_id:
                 memcpy(c.client_id, PyBytes_AS_STRING(client_id), 16)
             c.decoder.limit = MESSAGE_LIMIT
             c.decoder.masked = True
-            socket_prepare(socket_fd)
+            socket_prepare(
+                socket_fd, LATEST_UNSENT if latest else LOSSLESS_UNSENT, LATEST_BUFFER if latest else 0
+            )
             self.pump.post(t, ATTACH, c, None, 0, 0)
         except BaseException:
             close(socket_fd)
@@ -2252,6 +2765,16 @@ cdef class Terminal:
         if load_relaxed(&t.input_queued) + len(data) > QUEUE_LIMIT:
             raise BlockingIOError(f"input: {load_relaxed(&t.input_queued)} bytes wait for the PTY already")
         self.pump.post(t, INPUT, NULL, data, 0, 0)
+
+    def watch(self, bint on):
+        store_relaxed(&self.live().watched, on)
+
+    def capture(self, int scrollback_lines=0):
+        if scrollback_lines < 0:
+            raise ValueError(f"scrollback_lines: expected 0 or more, got {scrollback_lines}")
+        self.pump.tickets = self.pump.tickets % 0x7FFFFFFF + 1
+        self.pump.post(self.live(), CAPTURE, NULL, None, scrollback_lines, self.pump.tickets)
+        return self.pump.tickets
 
     def resize(self, int rows, int cols):
         check_size(rows, cols)

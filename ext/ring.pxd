@@ -1,8 +1,12 @@
 """The newest output of one session in shared memory, at 64-bit offsets, exact even after a SIGKILL.
 
-The memory is a header page and then `size` bytes of data, a power of two. The keeper holds it too, so that it outlives
-the server. Only the pump thread that owns the session writes it; the head in the header is always behind data
-that is really there.
+The memory is a header page, then `size` bytes of data, a power of two, then room for two checkpoints. The keeper holds
+it too, so that it outlives the server. Only the pump thread that owns the session writes it; the head in the header is
+always behind data that is really there.
+
+A checkpoint is what brings a new terminal to the state that it had at an offset (vt_redraw). The two are written in
+turn, so that one is whole whenever the server is killed; the next server begins with the older one that the kept
+output reaches, since the bytes behind it bring scrollback back too.
 
 A server can be killed inside read(2): the kernel has copied bytes into the ring, and nobody counted them. Therefore
 the MARGIN bytes behind the head always hold a pattern of bytes that no UTF-8 text contains (F8 to FF, by
@@ -41,6 +45,8 @@ cdef enum:
     SLOTS = 32  # input streams remembered per session
     TITLE_MAX = 512  # bytes
     FOLDER_MAX = 1024  # bytes
+    CHECKPOINT_MAX = 1048576  # bytes; pages that nobody touches cost nothing
+    CHECKPOINTS = 2
 
 
 cdef struct InputSlot:
@@ -50,14 +56,24 @@ cdef struct InputSlot:
     uint64_t born  # when it was given to this client
 
 
+cdef struct Checkpoint:
+    uint64_t number  # counts up; 0: none, or one that is being written
+    uint64_t offset  # of the output that it stands for
+    uint32_t n
+    uint16_t rows
+    uint16_t cols
+
+
 cdef struct Header:
     uint8_t[8] magic
     uint64_t size
     uint64_t head  # offset of the next byte
     uint64_t attaches
+    uint64_t resized  # offset at the last change of size: what is older was printed at another
     uint16_t title_n
     uint16_t folder_n
     uint32_t reserved
+    Checkpoint[2] checkpoints
     InputSlot[32] slots
     uint8_t[512] title
     uint8_t[1024] folder
@@ -118,9 +134,9 @@ cdef inline int ring_open(Ring* r, int fd) noexcept nogil:
     cdef uint64_t size
     cdef void* base
     memset(r, 0, sizeof(Ring))
-    if whole < HEADER_SIZE + MIN_SIZE:
+    if whole < HEADER_SIZE + MIN_SIZE + CHECKPOINTS * CHECKPOINT_MAX:
         return -1 if whole < 0 else -2
-    size = <uint64_t>whole - HEADER_SIZE
+    size = <uint64_t>whole - HEADER_SIZE - CHECKPOINTS * CHECKPOINT_MAX
     if size & (size - 1):
         return -2
     base = mmap(NULL, <size_t>whole, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
@@ -132,9 +148,9 @@ cdef inline int ring_open(Ring* r, int fd) noexcept nogil:
     if r.header.magic[0] == 0:
         r.header.size = size
         ring_mark(r, 0, MARGIN)
-        memcpy(r.header.magic, b"VTRING1\0", 8)  # last: without it the next server starts afresh
+        memcpy(r.header.magic, b"VTRING2\0", 8)  # last: without it the next server starts afresh
         return 0
-    if memcmp(r.header.magic, b"VTRING1\0", 8) or r.header.size != size:
+    if memcmp(r.header.magic, b"VTRING2\0", 8) or r.header.size != size:
         munmap(base, <size_t>whole)
         r.header = NULL
         return -3
@@ -147,7 +163,7 @@ cdef inline int ring_open(Ring* r, int fd) noexcept nogil:
 
 cdef inline void ring_close(Ring* r) noexcept nogil:
     if r.header is not NULL:
-        munmap(r.header, HEADER_SIZE + <size_t>r.size)
+        munmap(r.header, HEADER_SIZE + <size_t>r.size + CHECKPOINTS * CHECKPOINT_MAX)
         r.header = NULL
 
 
@@ -156,6 +172,47 @@ cdef inline void ring_copy(Ring* r, uint64_t offset, uint8_t* out, uint64_t n) n
     cdef uint64_t first = min(n, r.size - start)
     memcpy(out, r.data + start, first)
     memcpy(out + first, r.data, n - first)
+
+
+cdef inline uint8_t* checkpoint_data(Ring* r, int i) noexcept nogil:
+    return r.data + r.size + <size_t>i * CHECKPOINT_MAX
+
+
+cdef inline void checkpoint_write(
+    Ring* r, uint64_t offset, int rows, int cols, const uint8_t* data, size_t n
+) noexcept nogil:
+    """Keep n <= CHECKPOINT_MAX bytes in place of the older of the two."""
+    cdef Checkpoint* all = r.header.checkpoints
+    cdef int i = 0 if all[0].number <= all[1].number else 1
+    cdef uint64_t number = all[1 - i].number + 1
+    store_release(&all[i].number, 0)
+    acquire_fence()  # a server that is killed from here on leaves no half of it that looks whole
+    memcpy(checkpoint_data(r, i), data, n)
+    all[i].offset = offset
+    all[i].n = <uint32_t>n
+    all[i].rows = <uint16_t>rows
+    all[i].cols = <uint16_t>cols
+    store_release(&all[i].number, number)
+
+
+cdef inline void checkpoint_forget_older(Ring* r) noexcept nogil:
+    """The newer one has all that the older would bring."""
+    cdef Checkpoint* all = r.header.checkpoints
+    store_release(&all[0 if all[0].number <= all[1].number else 1].number, 0)
+
+
+cdef inline int checkpoint_find(Ring* r) noexcept nogil:
+    """The oldest checkpoint that the kept output goes on from, or -1."""
+    cdef Checkpoint* c
+    cdef int best = -1
+    cdef int i
+    for i in range(CHECKPOINTS):
+        c = &r.header.checkpoints[i]
+        if c.number == 0 or c.n > CHECKPOINT_MAX or c.offset > r.head or c.offset < ring_oldest(r):
+            continue
+        if best < 0 or c.offset < r.header.checkpoints[best].offset:
+            best = i
+    return best
 
 
 cdef inline int slot_find(Ring* r, const uint8_t* client, uint32_t taken, bint* fresh) noexcept nogil:

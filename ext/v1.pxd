@@ -4,6 +4,7 @@ from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum:
     V1_OUTPUT = 0x01
+    V1_REDRAW = 0x02
     V1_HELLO = 0x03
     V1_RESIZE = 0x04
     V1_TITLE = 0x05
@@ -11,10 +12,13 @@ cdef enum:
     V1_ERROR = 0x07
     V1_PONG = 0x08
     V1_ACCEPTED = 0x09
+    V1_LINES = 0x0B
     V1_INPUT = 0x81
     V1_RESIZE_REQUEST = 0x82
     V1_ACK = 0x83
     V1_PING = 0x84
+    V1_LINES_REQUEST = 0x85
+    V1_REDRAW_REQUEST = 0x86
 
     V1_VERSION = 1
     OUTPUT_HEADER = 9  # bytes before the output in an output message
@@ -23,6 +27,10 @@ cdef enum:
     MAY_TYPE = 1  # hello.flags
     OWNS_SIZE = 2  # hello.flags
     RESIZE_OWNS_SIZE = 1  # resize.flags
+    ALTERNATE_SCREEN = 1  # redraw.flags
+    LAST_PIECE = 1  # lines.flags
+    WRAPPED = 2  # lines.flags
+    MAX_LINES = 10000  # that one request may ask for
 
     ERROR_READ_ONLY = 1
     ERROR_MALFORMED = 2
@@ -60,6 +68,24 @@ cdef inline size_t write_output_header(uint8_t* out, uint64_t offset) noexcept n
     return put64(out + 1, offset) - out
 
 
+cdef inline size_t write_redraw_header(
+    uint8_t* out, uint64_t offset, uint64_t top, uint64_t oldest, uint16_t rows, uint16_t cols, uint8_t flags
+) noexcept nogil:
+    """The terminal bytes follow."""
+    out[0] = V1_REDRAW
+    put16(put16(put64(put64(put64(out + 1, offset), top), oldest), rows), cols)[0] = flags
+    return 30
+
+
+cdef inline size_t write_lines_header(
+    uint8_t* out, uint64_t first, uint32_t count, uint64_t oldest, uint8_t flags
+) noexcept nogil:
+    """The lines follow, as terminal bytes."""
+    out[0] = V1_LINES
+    put64(put32(put64(out + 1, first), count), oldest)[0] = flags
+    return 22
+
+
 cdef inline size_t write_hello(
     uint8_t* out, uint8_t flags, uint16_t rows, uint16_t cols,
     uint64_t start, uint64_t live, uint64_t accepted, uint32_t window,
@@ -95,8 +121,9 @@ cdef inline size_t write_error_header(uint8_t* out, uint16_t code) noexcept nogi
 
 
 cdef struct Request:
-    uint8_t kind  # V1_INPUT, V1_RESIZE_REQUEST, V1_ACK, V1_PING
-    uint64_t offset  # of input and ack
+    uint8_t kind  # V1_INPUT and the others that a client sends
+    uint64_t offset  # of input and ack; the line before which lines are asked for
+    uint32_t count  # of lines
     uint16_t rows  # of resize
     uint16_t cols
     const uint8_t* data  # of input and ping; borrowed from the message
@@ -110,6 +137,7 @@ cdef inline int read_request(const uint8_t* message, size_t n, Request* out) noe
     out.kind = message[0]
     out.data = NULL
     out.n = 0
+    out.count = 0
     if out.kind == V1_INPUT:
         if n < 9:
             return -1
@@ -132,6 +160,13 @@ cdef inline int read_request(const uint8_t* message, size_t n, Request* out) noe
             return -1
         out.data = message + 1
         out.n = n - 1
-    else:
+    elif out.kind == V1_LINES_REQUEST:
+        if n < 13:
+            return -1
+        out.offset = get64(message + 1)
+        out.count = (<uint32_t>get16(message + 9) << 16) | get16(message + 11)
+        if out.count > MAX_LINES:
+            return -1
+    elif out.kind != V1_REDRAW_REQUEST:
         return 0
     return 1

@@ -22,7 +22,7 @@ DEADLINE_S = 30.0  # for anything a test waits for; never reached on a machine t
 
 def new_ring(size: int = 262144) -> int:
     fd = os.memfd_create("ring")
-    os.ftruncate(fd, 4096 + size)
+    os.ftruncate(fd, 4096 + size + 2 * 1024 * 1024)
     return fd
 
 
@@ -126,6 +126,10 @@ class Peer:
         else:
             if isinstance(message, protocol.Hello):
                 self.offset = message.start
+            elif isinstance(message, protocol.Redraw):
+                self.output += message.data
+                self.offset = message.offset
+                self.answer(frames.BINARY, protocol.encode(protocol.Ack(self.offset)))
             self.seen.append(message)  # type: ignore[arg-type]
 
     def until(self, wanted: bytes | Callable[[], bool]) -> bytes:

@@ -190,7 +190,7 @@ def test_a_paste_of_ten_megabytes_arrives_with_the_right_sha256(run: Callable[..
 def test_two_hundred_sessions_with_two_clients_each_all_get_their_own(run: Callable[..., ServerProcess]) -> None:
     server = run()
     sessions = [server.session("stty raw -echo; echo ready; exec cat") for _ in range(200)]
-    pairs = [(server.attach(session), server.attach(session, v1=False)) for session in sessions]
+    pairs = [(server.attach(session, "&since=0"), server.attach(session, "&since=0", v1=False)) for session in sessions]
     for number, (first, _) in enumerate(pairs):
         first.type_in(b"<%d>" % number)
     for number, pair in enumerate(pairs):

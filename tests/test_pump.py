@@ -39,6 +39,8 @@ class Bench:
         return self.run("sh", "-c", script, **options)
 
     def peer(self, terminal: Terminal, **options: object) -> PumpPeer:
+        """A client that wants every byte from the first on: redraws are tests/test_pump_screen.py's."""
+        options.setdefault("since", 0)
         peer = PumpPeer(terminal, **options)  # type: ignore[arg-type]
         self.peers.append(peer)
         return peer
@@ -99,7 +101,7 @@ def test_the_upgrade_answer_can_say_at_which_offset_the_output_starts(bench: Ben
     head = b"X-Offset: "
     for since in (terminal.head - 5, 3):
         peer = bench.peer(terminal, response=head + b"0" * 20 + b"\r\n\r\n", offset_at=len(head), since=since)
-        expected = since if since > 3 else terminal.oldest
+        expected = since if since > 3 else terminal.head  # what is not kept is redrawn
         assert peer.socket.recv(34, socket.MSG_WAITALL) == b"X-Offset: %020d\r\n\r\n" % expected
     with pytest.raises(ValueError, match="offset_at: expected 20 bytes"):
         PumpPeer(terminal, response=b"short", offset_at=2)
@@ -281,8 +283,7 @@ def test_output_is_read_while_nobody_is_attached(bench: Bench) -> None:
     bench.finish(terminal, program)
     late = bench.peer(terminal)
     late.until_over()
-    assert late.output.endswith(b"100000\r\nover\r\n")
-    assert len(late.output) == terminal.head - terminal.oldest
+    assert b"over" in late.output
     assert late.close_code == 1000
 
 
@@ -327,17 +328,6 @@ def test_a_client_that_returns_with_its_offset_gets_exactly_the_rest(bench: Benc
     raw = bench.peer(terminal, since=15)
     raw.until(b"two\r\n")
     assert raw.output == b"two\r\n"
-
-
-@pytest.mark.parametrize("since", [0, 1 << 40, None])
-def test_an_offset_that_is_not_kept_starts_at_the_oldest_byte(bench: Bench, since: int | None) -> None:
-    terminal, _ = bench.sh("seq 100000; exec cat")
-    wait_for(lambda: terminal.read()[2].endswith(b"100000\r\n"))
-    peer = bench.peer(terminal, v1=True, since=since)
-    hello = peer.message(protocol.Hello)
-    assert hello.start == terminal.oldest > 0
-    assert hello.live == terminal.head
-    peer.until(b"100000\r\n")
 
 
 def test_a_new_pump_goes_on_with_the_ring_and_the_pty_of_a_dead_one(make: Callable[..., Bench]) -> None:
@@ -773,7 +763,7 @@ def test_bad_descriptors_are_closed_and_refused(bench: Bench) -> None:
     program = Program("cat")
     bench.programs.append(program)
     bad_ring = os.memfd_create("bad")
-    with pytest.raises(ValueError, match="ring: expected 4096 bytes and a power of two"):
+    with pytest.raises(ValueError, match="ring: expected 4096 bytes, a power of two from 32768 on, and 2097152 bytes"):
         bench.pump.open(program.give(), bad_ring, rows=24, cols=80)
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(bad_ring)

@@ -1,4 +1,4 @@
-"""The pump's pure parts: v1 messages, the JSON objects of raw mode, bells and titles, and the ring."""
+"""The pump's pure parts: v1 messages, the JSON objects of raw mode, and the ring."""
 
 import json
 import os
@@ -15,6 +15,7 @@ from vibetunnel._ext import probes
 
 VECTORS = json.loads((Path(__file__).parent / "vectors" / "v1.json").read_text())["messages"]
 RING_SIZE = 65536
+CHECKPOINTS = 2 * 1024 * 1024
 
 
 # ---------------------------------------------------------------- vibetunnel.v1
@@ -23,12 +24,12 @@ RING_SIZE = 65536
 def fields(message: object) -> dict[str, Any]:
     """A message of vibetunnel.protocol in the vectors' form: offsets as decimal strings, data as hex."""
     name = type(message).__name__
-    result: dict[str, Any] = {"type": "resize" if name == "ResizeRequest" else name.lower()}
+    result: dict[str, Any] = {"type": name.removesuffix("Request").lower()}
     for key in message.__slots__:  # type: ignore[attr-defined]
         value = getattr(message, key)
         if isinstance(value, bytes):
             value = value.hex()
-        elif key in ("offset", "start", "live", "accepted"):
+        elif key in ("offset", "start", "live", "accepted", "top", "oldest", "first", "before"):
             value = str(value)
         result[key] = value
     return result
@@ -54,6 +55,14 @@ def test_every_vector_from_the_server_is_what_the_extension_writes() -> None:
                 flags = f["writable"] + 2 * f["owner"]
                 offsets = (int(f["start"]), int(f["live"]), int(f["accepted"]))
                 made = probes.hello(flags, f["rows"], f["cols"], *offsets, f["window"])
+            case "server", "redraw":
+                lines = (int(f["top"]), int(f["oldest"]))
+                made = probes.redraw(
+                    int(f["offset"]), *lines, f["rows"], f["cols"], int(f["alternate"]), bytes.fromhex(f["data"])
+                )
+            case "server", "lines":
+                flags = f["last"] + 2 * f["wrapped"]
+                made = probes.lines(int(f["first"]), f["count"], int(f["oldest"]), flags, bytes.fromhex(f["data"]))
             case "server", "resize":
                 made = probes.resize(f["rows"], f["cols"], int(f["owner"]))
             case "server", "exit":
@@ -66,7 +75,7 @@ def test_every_vector_from_the_server_is_what_the_extension_writes() -> None:
                 continue
         seen.add(f["type"])
         assert made.hex() == vector["hex"], vector["name"]
-    assert seen == {"output", "hello", "resize", "exit", "error", "accepted"}
+    assert seen == {"output", "hello", "redraw", "lines", "resize", "exit", "error", "accepted"}
 
 
 def test_every_vector_from_a_client_is_what_the_extension_reads() -> None:
@@ -74,17 +83,23 @@ def test_every_vector_from_a_client_is_what_the_extension_reads() -> None:
         if vector["from"] == "server":
             continue
         f = vector["fields"]
-        kind, offset, rows, cols, data = probes.read_request(bytes.fromhex(vector["hex"]))  # type: ignore[misc]
-        assert kind == {"input": 0x81, "resize": 0x82, "ack": 0x83, "ping": 0x84}[f["type"]]
-        if "offset" in f:
-            assert str(offset) == f["offset"]
+        kind, offset, rows, cols, count, data = probes.read_request(bytes.fromhex(vector["hex"]))  # type: ignore[misc]
+        kinds = {"input": 0x81, "resize": 0x82, "ack": 0x83, "ping": 0x84, "lines": 0x85, "redraw": 0x86}
+        assert kind == kinds[f["type"]]
+        if "offset" in f or "before" in f:
+            assert str(offset) == f.get("offset", f.get("before"))
+        assert count == f.get("count", 0)
         if "rows" in f:
             assert (rows, cols) == (f["rows"], f["cols"])
         assert data.hex() == f.get("data", "")
 
 
 @pytest.mark.parametrize(
-    "message", ["", "81", "8100000000000000", "82001800", "8200000050", "82001803e9", "83", "84" + "00" * 65]
+    "message",
+    [
+        *("", "81", "8100000000000000", "82001800", "8200000050", "82001803e9", "83"),
+        *("84" + "00" * 65, "85" + "00" * 11, "85" + "00" * 8 + "00002711"),
+    ],
 )
 def test_a_malformed_request_is_refused(message: str) -> None:
     with pytest.raises(ValueError, match="malformed"):
@@ -168,54 +183,13 @@ def test_what_python_does_not_read_as_an_object_is_input_as_it_stands(text: str)
     assert (probes.read_object(text.encode()) is not None) == ours
 
 
-# ---------------------------------------------------------------- bells, titles, folders
-
-
-@pytest.mark.parametrize(
-    ("data", "expected"),
-    [
-        (b"hello \x1b[31mred\x1b[0m", []),
-        (b"a\x07b\x07" + b"x" * 50 + b"\x07", [("bell", 3)]),
-        (b"\x1b]0;one\x07two", [("title", b"one")]),
-        (b"\x1b]2;ver\xc3\xa9\x1b\\", [("title", "veré".encode())]),
-        (b"\x1b]1;icon\x07\x1b]52;c;Zm9v\x07", []),
-        (b"\x1b]7;file://host/home/ada\x1b\\", [("folder", b"file://host/home/ada")]),
-        (b"\x1bPq\x07\x1b]0;inside a string\x1b\\\x07", [("title", b"inside a string"), ("bell", 1)]),
-        (b"\x1bP no \x07 bell here \x1b\\", []),
-        (b"\x1b]0;cut\x18\x07", [("bell", 1)]),
-        (b"\x1b]0;" + b"x" * 2000 + b"\x07\x07", [("bell", 1)]),
-        (b"\x1b]0;lost\x1b]0;new\x07", [("title", b"new")]),
-        (b"\x1b\x1b]0;t\x07", [("title", b"t")]),
-    ],
-)
-def test_bells_titles_and_folders_are_found_wherever_output_is_cut(data: bytes, expected: list[Any]) -> None:
-    for cut in range(len(data) + 1):
-        scanner = probes.Scanner()
-        found = scanner.feed(data[:cut]) + scanner.feed(data[cut:])
-        bells = sum(item[1] for item in found if item[0] == "bell")
-        joined = [item for item in found if item[0] != "bell"] + ([("bell", bells)] if bells else [])
-        assert joined == expected, cut
-    scanner = probes.Scanner()
-    assert [f for b in data for f in scanner.feed(bytes([b])) if f[0] != "bell"] == [
-        f for f in expected if f[0] != "bell"
-    ]
-
-
-@given(st.binary(max_size=300))
-def test_no_output_is_an_error_for_the_scanner(data: bytes) -> None:
-    whole = probes.Scanner().feed(data)
-    pieces = probes.Scanner()
-    found = [item for i in range(len(data)) for item in pieces.feed(data[i : i + 1])]
-    assert [i for i in whole if i[0] != "bell"] == [i for i in found if i[0] != "bell"]
-
-
 # ---------------------------------------------------------------- the ring
 
 
 @pytest.fixture
 def ring_fd() -> Iterator[int]:
     fd = os.memfd_create("ring")
-    os.ftruncate(fd, 4096 + RING_SIZE)
+    os.ftruncate(fd, 4096 + RING_SIZE + CHECKPOINTS)
     yield fd
     os.close(fd)
 
@@ -246,7 +220,7 @@ def test_the_next_server_goes_on_at_the_same_offset(ring_fd: int) -> None:
 def test_what_a_killed_server_read_but_did_not_count_is_found(sizes: list[int], lost: bytes) -> None:
     fd = os.memfd_create("ring")
     try:
-        os.ftruncate(fd, 4096 + RING_SIZE)
+        os.ftruncate(fd, 4096 + RING_SIZE + CHECKPOINTS)
         ring = probes.Ring(fd)
         for size in sizes:
             ring.put(b"z" * size)
@@ -269,7 +243,7 @@ def test_a_ring_whose_server_died_while_making_it_starts_afresh(ring_fd: int) ->
     assert ring.copy(0, 5) == b"works"
 
 
-@pytest.mark.parametrize("size", [0, 4096, 4096 + 16384, 4096 + 65537])
+@pytest.mark.parametrize("size", [0, 4096, 4096 + RING_SIZE, 4096 + 16384 + CHECKPOINTS, 4096 + 65537 + CHECKPOINTS])
 def test_a_ring_of_a_bad_size_is_refused(ring_fd: int, size: int) -> None:
     os.ftruncate(ring_fd, size)
     with pytest.raises(ValueError, match="size"):
@@ -280,6 +254,35 @@ def test_a_header_of_something_else_is_refused(ring_fd: int) -> None:
     os.pwrite(ring_fd, b"something else, longer than the magic", 0)
     with pytest.raises(ValueError, match="header"):
         probes.Ring(ring_fd)
+
+
+def test_a_new_server_begins_with_the_older_checkpoint_that_the_output_goes_on_from(ring_fd: int) -> None:
+    ring = probes.Ring(ring_fd)
+    assert ring.found() is None
+    ring.put(b"z" * 100)
+    ring.checkpoint(100, 24, 80, b"first")
+    assert ring.found() == (100, 24, 80, b"first")
+    ring.put(b"z" * 100)
+    ring.checkpoint(200, 30, 90, b"second")
+    assert ring.found() == (100, 24, 80, b"first")
+    ring.put(b"z" * 100)
+    ring.checkpoint(300, 30, 91, b"third")
+    assert ring.found() == (200, 30, 90, b"second")
+    del ring
+    again = probes.Ring(ring_fd)
+    assert again.found() == (200, 30, 90, b"second")
+    while again.oldest <= 300:
+        again.put(b"z" * 4096)
+    assert again.found() is None
+
+
+@pytest.mark.parametrize("killed_at", [0, 1])
+def test_a_checkpoint_that_a_kill_cut_short_is_not_used(ring_fd: int, killed_at: int) -> None:
+    ring = probes.Ring(ring_fd)
+    ring.checkpoint(0, 24, 80, b"first")
+    ring.checkpoint(0, 24, 80, b"second")
+    os.pwrite(ring_fd, bytes(8), 48 + 24 * killed_at)  # its number, which is written last
+    assert probes.Ring(ring_fd).found() == (0, 24, 80, [b"second", b"first"][killed_at])
 
 
 def test_an_input_stream_is_remembered_until_32_others_have_come(ring_fd: int) -> None:

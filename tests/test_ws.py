@@ -90,7 +90,7 @@ async def upgrade_without_descriptors(server: Running, tls: ssl.SSLContext | Non
     reader, writer = await asyncio.open_connection("127.0.0.1", server.server.port, ssl=tls)
     bearer = f"Host: localhost\r\nAuthorization: {server.bearer['Authorization']}\r\n"
     upgrade = "".join(f"{name}: {value}\r\n" for name, value in GOOD.items())
-    request = f"GET /ws?sessionId={session} HTTP/1.1\r\n{bearer}{upgrade}\r\n".encode()
+    request = f"GET /ws?sessionId={session}&since=0 HTTP/1.1\r\n{bearer}{upgrade}\r\n".encode()
     writer.write(f"GET /api/health HTTP/1.1\r\n{bearer}\r\n".encode())
     assert (await answer(reader))[0].startswith("HTTP/1.1 200 ")
     with no_more(resource.RLIMIT_NOFILE):
@@ -161,7 +161,7 @@ async def test_a_plain_get_is_told_to_upgrade(server: Running) -> None:
 
 async def test_many_clients_at_once_start_one_process(server: Running) -> None:
     session = await server.session(["sh", "-c", "echo pid:$$:; cat"])
-    sockets = await asyncio.gather(*(server.attach(session) for _ in range(8)))
+    sockets = await asyncio.gather(*(server.attach(session, "&since=0") for _ in range(8)))
     outputs = await asyncio.gather(*(socket.until(b":\r\n") for socket in sockets))
     assert len(set(outputs)) == 1
     assert outputs[0].count(b"pid:") == 1
@@ -179,7 +179,7 @@ async def test_a_reader_does_not_start_a_session_and_cannot_type(server: Running
     assert refused.value.code == 400
     assert (await server.json("GET", f"/api/sessions/{session}"))["status"] == "created"
     await server.output(session, b"ready")
-    reader = await server.attach(session, "&permission=view")
+    reader = await server.attach(session, "&permission=view&since=0")
     await reader.until(b"ready\r\n")
     await reader.send(b"forbidden\n")
     writer = await server.attach(session)
@@ -263,7 +263,7 @@ async def test_attaching_to_an_ended_session_shows_its_output_and_end(server: Ru
     session = await server.session("echo farewell; exit 4", spawn="now")
     await server.ended(session)
     socket = await server.attach(session)
-    await socket.until(b"farewell\r\n")
+    await socket.until(b"farewell")
     assert await socket.over() == (1000, "exited 4")
 
 

@@ -12,6 +12,12 @@ VERSION = 1
 _MAY_TYPE = 1
 _OWNS_SIZE = 2
 _RESIZE_OWNS_SIZE = 1
+_ALTERNATE_SCREEN = 1
+_LAST_PIECE = 1
+_WRAPPED = 2
+
+TOP = 2**64 - 1
+MAX_LINES = 10_000
 
 
 class ProtocolError(ValueError):
@@ -34,6 +40,31 @@ class Hello:
 @dataclass(frozen=True, slots=True)
 class Output:
     offset: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Redraw:
+    """The terminal as it is at `offset`, where the output goes on. Line numbers are absolute."""
+
+    offset: int
+    top: int  # the line that is the screen's first
+    oldest: int  # the first line that is kept
+    rows: int
+    cols: int
+    alternate: bool  # which screen is on
+    data: bytes  # for a terminal that has just been reset to that size
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """A piece of scrollback: `count` lines from line `first` on."""
+
+    first: int
+    count: int
+    oldest: int  # the first line that is kept
+    last: bool  # nothing more follows of what was asked for
+    wrapped: bool  # the last line goes on in the one behind it
     data: bytes
 
 
@@ -94,15 +125,29 @@ class Ping:
     data: bytes
 
 
-ServerMessage = Hello | Output | Resize | Title | Exit | Error | Pong | Accepted
-ClientMessage = Input | ResizeRequest | Ack | Ping
+@dataclass(frozen=True, slots=True)
+class LinesRequest:
+    before: int  # the line behind the newest that is wanted; TOP: the screen's first
+    count: int  # at most MAX_LINES
+
+
+@dataclass(frozen=True, slots=True)
+class RedrawRequest:
+    pass
+
+
+ServerMessage = Hello | Output | Redraw | Lines | Resize | Title | Exit | Error | Pong | Accepted
+ClientMessage = Input | ResizeRequest | Ack | Ping | LinesRequest | RedrawRequest
 
 _HELLO = struct.Struct(">BBBHHQQQI")
 _OFFSET = struct.Struct(">BQ")
+_REDRAW = struct.Struct(">BQQQHHB")
+_LINES = struct.Struct(">BQIQB")
 _RESIZE = struct.Struct(">BHHB")
 _EXIT = struct.Struct(">BiB")
 _ERROR = struct.Struct(">BH")
 _RESIZE_REQUEST = struct.Struct(">BHH")
+_LINES_REQUEST = struct.Struct(">BQI")
 
 
 def encode(message: ServerMessage | ClientMessage) -> bytes:
@@ -115,6 +160,13 @@ def encode(message: ServerMessage | ClientMessage) -> bytes:
             size = (message.rows, message.cols)
             offsets = (message.start, message.live, message.accepted)
             return _HELLO.pack(0x03, message.version, flags, *size, *offsets, message.window)
+        case Redraw():
+            lines = (message.top, message.oldest)
+            flags = _ALTERNATE_SCREEN * message.alternate
+            return _REDRAW.pack(0x02, message.offset, *lines, message.rows, message.cols, flags) + message.data
+        case Lines():
+            flags = _LAST_PIECE * message.last | _WRAPPED * message.wrapped
+            return _LINES.pack(0x0B, message.first, message.count, message.oldest, flags) + message.data
         case Resize():
             return _RESIZE.pack(0x04, message.rows, message.cols, _RESIZE_OWNS_SIZE * message.owner)
         case Title():
@@ -135,6 +187,10 @@ def encode(message: ServerMessage | ClientMessage) -> bytes:
             return _OFFSET.pack(0x83, message.offset)
         case Ping():
             return b"\x84" + message.data
+        case LinesRequest():
+            return _LINES_REQUEST.pack(0x85, message.before, message.count)
+        case RedrawRequest():
+            return b"\x86"
 
 
 def decode(message: bytes) -> ServerMessage | ClientMessage | None:
@@ -144,6 +200,13 @@ def decode(message: bytes) -> ServerMessage | ClientMessage | None:
         match kind:
             case b"\x01":
                 return Output(_OFFSET.unpack_from(message)[1], message[9:])
+            case b"\x02":
+                _, offset, top, oldest, rows, cols, flags = _REDRAW.unpack_from(message)
+                return Redraw(offset, top, oldest, rows, cols, bool(flags & _ALTERNATE_SCREEN), message[_REDRAW.size :])
+            case b"\x0b":
+                _, first, count, oldest, flags = _LINES.unpack_from(message)
+                last, wrapped = bool(flags & _LAST_PIECE), bool(flags & _WRAPPED)
+                return Lines(first, count, oldest, last, wrapped, message[_LINES.size :])
             case b"\x03":
                 _, version, flags, rows, cols, start, live, accepted, window = _HELLO.unpack_from(message)
                 may_type, owns_size = bool(flags & _MAY_TYPE), bool(flags & _OWNS_SIZE)
@@ -170,6 +233,10 @@ def decode(message: bytes) -> ServerMessage | ClientMessage | None:
                 return Ack(_OFFSET.unpack_from(message)[1])
             case b"\x84":
                 return Ping(message[1:])
+            case b"\x85":
+                return LinesRequest(*_LINES_REQUEST.unpack_from(message)[1:])
+            case b"\x86":
+                return RedrawRequest()
             case b"":
                 raise ProtocolError("expected a type byte, got an empty message")
             case _:

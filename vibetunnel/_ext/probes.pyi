@@ -4,22 +4,19 @@ from typing import Literal
 
 def hello(flags: int, rows: int, cols: int, start: int, live: int, accepted: int, window: int) -> bytes: ...
 def output(offset: int, data: bytes) -> bytes: ...
+def redraw(offset: int, top: int, oldest: int, rows: int, cols: int, flags: int, data: bytes) -> bytes: ...
+def lines(first: int, count: int, oldest: int, flags: int, data: bytes) -> bytes: ...
 def resize(rows: int, cols: int, flags: int) -> bytes: ...
 def exited(code: int, signal: int, reason: bytes) -> bytes: ...
 def error(code: int, text: bytes) -> bytes: ...
 def accepted(offset: int) -> bytes: ...
-def read_request(message: bytes) -> tuple[int, int, int, int, bytes] | None:
-    """(kind, offset, rows, cols, data), None for an unknown type; ValueError for a malformed message."""
+def read_request(message: bytes) -> tuple[int, int, int, int, int, bytes] | None:
+    """(kind, offset, rows, cols, count, data), None for an unknown type; ValueError for a malformed message."""
 
 def read_object(
     text: bytes,
 ) -> tuple[Literal["input"], bytes] | tuple[Literal["resize"], int, int] | tuple[Literal["ping", "bad"]] | None:
     """What a raw client's text message is; None: input as it stands."""
-
-class Scanner:
-    """Finds bells, titles and folders in output, however it is cut."""
-
-    def feed(self, data: bytes) -> list[tuple[Literal["title", "folder"], bytes] | tuple[Literal["bell"], int]]: ...
 
 class Ring:
     """A session's ring, mapped. `fd` stays the caller's."""
@@ -35,5 +32,9 @@ class Ring:
     def put(self, data: bytes, *, commit: bool = True) -> None:
         """Write at the head, as a read() would; without `commit`, as one that was never counted."""
     def copy(self, offset: int, n: int) -> bytes: ...
+    def checkpoint(self, offset: int, rows: int, cols: int, data: bytes) -> None:
+        """Keep at most 1 MiB in place of the older of two."""
+    def found(self) -> tuple[int, int, int, bytes] | None:
+        """(offset, rows, cols, data) of the checkpoint that a new server begins with."""
     def slot(self, client: bytes, taken: int = 0) -> tuple[int, bool]:
         """(index or -1, whether it is new) of a client's input stream."""

@@ -2,7 +2,29 @@
 
 from typing import Literal, NamedTuple
 
-EventKind = Literal["hangup", "ended", "title", "folder", "bell", "resized", "gone"]
+from vibetunnel._ext import vt
+
+EventKind = Literal[
+    "hangup", "ended", "title", "folder", "bell", "resized", "gone", "changed", "mark", "clipboard", "captured"
+]
+
+class Mark(NamedTuple):
+    """A prompt mark of a shell (OSC 133; FinalTerm's semantic prompts).
+
+    kind       A: a prompt begins, B: the command line begins, C: its output begins, D: it is done
+    offset     in bytes of output: where A and D begin, where B and C end; the output of a command is [C, D)
+    line       absolute number of the cursor's line
+    exit_code  of D, when the shell says it
+    command    of C: the command line
+    at_ns      CLOCK_REALTIME at which it was read, in ns
+    """
+
+    kind: str
+    offset: int
+    line: int
+    exit_code: int | None
+    command: str
+    at_ns: int
 
 class Event(NamedTuple):
     """Something the control plane should know.
@@ -14,6 +36,10 @@ class Event(NamedTuple):
     bell     number: how many since the last event
     resized  text "ROWSxCOLS": the PTY's new size
     gone     client left; number is the close code (1006: without a word), text its reason
+    changed  output has come, of a terminal that is watched
+    mark     data: a Mark
+    clipboard  OSC 52 asks to set it. text: the selection's first letter or nothing, data: bytes
+    captured answer to Terminal.capture. number: the ticket, data: the copy, None when memory ran out
     """
 
     kind: EventKind
@@ -21,6 +47,7 @@ class Event(NamedTuple):
     client: Client | None
     number: int
     text: str
+    data: Mark | bytes | vt.Terminal | None = None
 
 class Pump:
     """Owns the lanes (threads), every terminal and every client.
@@ -30,6 +57,8 @@ class Pump:
     timeout_s         seconds without a word before a client is dropped
     high_watermark    bytes a client may lag before its PTY is left alone; at most half of a ring
     input_watermark   bytes of input queued for a PTY before its clients are no longer read
+    scrollback_lines  kept by each terminal, and
+    scrollback_bytes  bounded by these too
     """
 
     def __init__(
@@ -40,6 +69,8 @@ class Pump:
         timeout_s: float = 60.0,
         high_watermark: int = 131072,
         input_watermark: int = 65536,
+        scrollback_lines: int = 10_000,
+        scrollback_bytes: int = 4194304,
     ) -> None: ...
     def fileno(self) -> int:
         """Readable while events wait."""
@@ -48,12 +79,13 @@ class Pump:
         """Take over a PTY master and its ring; both descriptors are the pump's from here, also on an error.
 
         pty_fd   -1 for a session whose process is gone: the ring alone
-        ring_fd  4096 bytes of header and a power of two of data; all zero when new, else continued at its offset
+        ring_fd  4096 bytes of header, a power of two of data, 2 MiB for checkpoints; all zero when new, else continued
+                 at its offset, with the screen that it had there
         Raises ValueError for a ring of a bad size or content, OSError when it cannot be mapped.
         """
     def statistics(self) -> dict[str, int]:
         """Totals since the start: bytes_out, bytes_in, frames_out, frames_in, pty_reads, turns, moves (between lanes),
-        dropped (clients that timed out). Gauges: clients, terminals; input_queued, max_lag in bytes."""
+        dropped (clients that timed out), redraws. Gauges: clients, terminals; input_queued, max_lag in bytes."""
     def close(self, *, code: int = 1001, reason: str = "", linger_s: float = 1.0) -> None:
         """Close every client, wait up to `linger_s` for their close frames, end the threads. PTYs are left alone.
         Releases the GIL. Safe twice."""
@@ -104,23 +136,33 @@ class Terminal:
         cols: int = 0,
         client_id: bytes = b"",
         offset_at: int = 0,
+        redraw_at: int = 0,
+        latest: bool = False,
+        scrollback: int = 0,
     ) -> Client:
         """Hand over a connected stream socket; it is the pump's from here, also on an error.
 
         response   sent first, as it is (the 101 answer)
         received   what the client has sent after its request already
-        since      offset to continue from; None: the oldest byte kept
+        since      offset to continue from; None, or one that is not kept: the client gets a redraw of the screen
         rows, cols the client's viewport; 0: unknown
         client_id  16 bytes that name the client's input stream, or none
         offset_at  where 20 bytes of the response stand for the offset of the first output byte; 0: nowhere
+        redraw_at  where 20 bytes of the response stand for the size of a raw client's redraw, which comes first
+        latest     skip the client ahead to the present screen when it falls behind; else it paces the PTY
+        scrollback lines that go with a redraw at first, at most 10,000
         """
     def write(self, data: bytes) -> None:
         """Queue input behind what is queued. Raises BlockingIOError above 16 MiB queued."""
+    def watch(self, on: bool) -> None:
+        """While on, report `changed` when output comes: at once, then at most every 50 ms."""
+    def capture(self, scrollback_lines: int = 0) -> int:
+        """Ask for a copy of the terminal's state with the newest lines of scrollback; a ticket, see `captured`."""
     def resize(self, rows: int, cols: int) -> None:
         """Set the PTY's size; ValueError outside 1..1000."""
     def finish(self, code: int, signal: int = 0, reason: str = "") -> None:
         """The process is gone: read what is left, tell the clients (exit, close 1000), then report `ended`.
-        Clients that attach later get what the ring holds, then the same."""
+        Clients that attach later get the last screen, then the same."""
     def read(self, since: int = 0, limit: int = -1) -> tuple[int, int, bytes]:
         """Copy kept output: (offset of the first byte, offset behind the last, bytes); `since` is clamped to it."""
     def close(self) -> None:

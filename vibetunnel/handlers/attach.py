@@ -17,7 +17,7 @@ from vibetunnel.errors import InvalidField
 from vibetunnel.handlers import shapes
 from vibetunnel.handlers.base import BaseHandler, Refused
 from vibetunnel.handlers.relay import pair
-from vibetunnel.handlers.upgrade import OFFSET_DIGITS, NotAnUpgrade, handshake
+from vibetunnel.handlers.upgrade import OFFSET_HEADER, REDRAW_HEADER, NotAnUpgrade, handshake, place
 
 T = TypeVar("T")
 
@@ -56,7 +56,10 @@ class SocketHandler(BaseHandler):
             rows=rows,
             cols=cols,
             client_id=client_id,
-            offset_at=len(response) - len("\r\n\r\n") - OFFSET_DIGITS,
+            offset_at=place(response, OFFSET_HEADER),
+            redraw_at=place(response, REDRAW_HEADER),
+            latest=agreed.v1 if query.lag is None else query.lag == "latest",
+            scrollback=query.scrollback,
         )
         self.context.lasting.add(client, login.id)
         self.set_status(HTTPStatus.SWITCHING_PROTOCOLS)

@@ -12,7 +12,8 @@ from http import HTTPStatus
 VERSION = "13"
 V1 = "vibetunnel.v1"
 OFFSET_HEADER = "X-VibeTunnel-Offset"
-OFFSET_DIGITS = 20
+REDRAW_HEADER = "X-VibeTunnel-Redraw"
+NUMBER = "0" * 20  # digits that the pump writes over
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -36,7 +37,7 @@ class Handshake:
     v1: bool
 
     def response(self) -> bytes:
-        """The 101 answer. The pump writes the offset of the first output byte over its last 20 digits."""
+        """The 101 answer, for `place`d numbers of a raw client; in vibetunnel.v1 messages say the same."""
         lines = [
             "HTTP/1.1 101 Switching Protocols",
             "Upgrade: websocket",
@@ -45,8 +46,15 @@ class Handshake:
         ]
         if self.v1:
             lines.append(f"Sec-WebSocket-Protocol: {V1}")
-        lines.append(f"{OFFSET_HEADER}: {'0' * OFFSET_DIGITS}")
+        else:
+            lines += [f"{OFFSET_HEADER}: {NUMBER}", f"{REDRAW_HEADER}: {NUMBER}"]
         return "\r\n".join([*lines, "", ""]).encode("ascii")
+
+
+def place(response: bytes, header: str) -> int:
+    """Where the digits of `header` stand in a 101 answer; 0: it has no such header."""
+    at = response.find(f"\r\n{header}: ".encode("ascii"))
+    return at + len(header) + 4 if at >= 0 else 0
 
 
 def handshake(version: str, headers: Mapping[str, str]) -> Handshake:

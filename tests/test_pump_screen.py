@@ -1,0 +1,624 @@
+"""The pump knows the screen: who comes late, back or behind sees what is there, and Ctrl-C is felt at once."""
+
+import contextlib
+import os
+import pty
+import random
+import socket
+import threading
+import tty
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from pump_peer import Program, PumpPeer, events_until, new_ring, no_leaked_descriptors, wait_for
+
+from vibetunnel import protocol
+from vibetunnel._ext import frames
+from vibetunnel._ext.pump import Event, Mark, Pump, Terminal
+from vibetunnel._ext.vt import Terminal as Engine
+
+LOG = b"".join(
+    b"\x1b[3%dm%05d\x1b[0m a line of a coloured log, \x1b[1mbold\x1b[0m and plain\r\n" % (i % 8, i) for i in range(4000)
+)
+VIM = (
+    b"\x1b[?1049h\x1b[?1h\x1b[?2004h\x1b[2J\x1b[1;23r\x1b[1;1H\x1b[38;5;81mimport\x1b[0m os\r\n~\r\n~"
+    b"\x1b[24;1H\x1b[7m f\xc3\xb6\xc3\xb6.py \xe6\xbc\xa2\xe5\xad\x97 \x1b[27m\x1b[3;5H"
+    b"\x1b]2;vim f\xc3\xb6\xc3\xb6.py\x07"
+)
+STUCK = 120_000  # bytes of lag at which a client that is not read has stopped the program, nearly (half of a ring)
+
+
+class Bench:
+    """A pump, PTYs whose other end is the test's, and clients."""
+
+    def __init__(self, **options: Any) -> None:
+        self.pump = Pump(**options)
+        self.programs: list[Program] = []
+        self.peers: list[PumpPeer] = []
+        self.slaves: list[int] = []
+
+    def bare(self, *, size: int = 262144, ring: int = 0, rows: int = 24, cols: int = 80) -> tuple[Terminal, int]:
+        """A terminal, and the raw slave side of its PTY for the test to print on."""
+        master, slave = pty.openpty()
+        tty.setraw(slave)
+        self.slaves.append(slave)
+        return self.pump.open(master, ring or new_ring(size), rows=rows, cols=cols), slave
+
+    def sh(self, script: str, **options: Any) -> tuple[Terminal, Program]:
+        program = Program("sh", "-c", script)
+        self.programs.append(program)
+        return self.pump.open(program.give(), new_ring(), rows=24, cols=80), program
+
+    def peer(self, terminal: Terminal, **options: Any) -> "Screen":
+        peer = Screen(terminal, **options)
+        self.peers.append(peer)
+        return peer
+
+    def capture(self, terminal: Terminal, lines: int = 0) -> Engine:
+        ticket = terminal.capture(lines)
+        events = events_until(
+            self.pump, lambda events: any(e.kind == "captured" and e.number == ticket for e in events)
+        )
+        found = next(e.data for e in events if e.kind == "captured" and e.number == ticket)
+        assert isinstance(found, Engine)
+        return found
+
+    def close(self) -> None:
+        for peer in self.peers:
+            peer.close()
+        self.pump.close(linger_s=0.2)
+        for program in self.programs:
+            program.close()
+        for slave in self.slaves:
+            os.close(slave)
+
+
+class Screen(PumpPeer):
+    """A client with a terminal of its own, which knows only what it was sent."""
+
+    def __init__(self, terminal: Terminal, **options: Any) -> None:
+        self.engine = Engine(terminal.rows, terminal.cols)
+        self.redraws: list[protocol.Redraw] = []
+        self.lines: list[protocol.Lines] = []
+        self.taken = 0
+        super().__init__(terminal, **options)
+
+    def take(self, message: object) -> None:
+        if isinstance(message, protocol.Redraw):
+            self.redraws.append(message)
+            self.engine = Engine(message.rows, message.cols)
+            self.engine.feed(message.data)
+        elif isinstance(message, protocol.Output):
+            self.engine.feed(message.data)
+        elif isinstance(message, protocol.Lines):
+            self.lines.append(message)
+        super().take(message)
+
+    def screen(self) -> str:
+        """All fields of the terminal but scrollback."""
+        return self.engine.dump().partition("-- scrollback --")[0]
+
+
+def printed(slave: int, terminal: Terminal, data: bytes) -> None:
+    """Print, and wait until the pump has it."""
+    head = terminal.head + len(data)
+    while data:
+        data = data[os.write(slave, data) :]
+    wait_for(lambda: terminal.head == head)
+
+
+def screen_of(engine: Engine) -> str:
+    return engine.dump().partition("-- scrollback --")[0]
+
+
+@pytest.fixture
+def make() -> Iterator[Callable[..., Bench]]:
+    benches: list[Bench] = []
+
+    def build(**options: Any) -> Bench:
+        benches.append(Bench(**options))
+        return benches[-1]
+
+    with no_leaked_descriptors():
+        yield build
+        for bench in benches:
+            bench.close()
+
+
+@pytest.fixture
+def bench(make: Callable[..., Bench]) -> Bench:
+    return make()
+
+
+# ---------------------------------------------------------------- coming late
+
+
+def test_a_late_client_sees_the_screen_and_not_the_history(bench: Bench) -> None:
+    terminal, slave = bench.bare()
+    printed(slave, terminal, LOG + VIM)
+    late = bench.peer(terminal, v1=True)
+    hello = late.message(protocol.Hello)
+    redraw = late.message(protocol.Redraw)
+    assert hello.start == hello.live == redraw.offset == terminal.head
+    assert redraw.alternate
+    assert (redraw.rows, redraw.cols) == (24, 80)
+    assert redraw.top == 4000 - 23
+    assert len(redraw.data) < 8000
+    server = bench.capture(terminal)
+    assert late.screen() == screen_of(server)
+    assert "föö.py 漢字" in late.engine.text()
+    printed(slave, terminal, b"typed \x1b[?1049l and left")
+    late.until(lambda: late.offset == terminal.head)
+    assert late.screen() == screen_of(bench.capture(terminal))
+
+
+def test_a_client_of_a_new_session_gets_the_stream_itself(bench: Bench) -> None:
+    terminal, slave = bench.bare()
+    first = bench.peer(terminal, v1=True)
+    assert first.message(protocol.Hello).start == 0
+    printed(slave, terminal, b"one\r\n")
+    first.until(b"one\r\n")
+    assert first.redraws == []
+
+
+def test_a_raw_client_gets_the_redraw_first_and_its_size_in_the_answer(bench: Bench) -> None:
+    terminal, slave = bench.bare()
+    printed(slave, terminal, LOG)
+    head = b"Offset: " + b"0" * 20 + b"\r\nRedraw: " + b"0" * 20 + b"\r\n\r\n"
+    raw = bench.peer(terminal, response=head, offset_at=8, redraw_at=38)
+    answer = raw.socket.recv(len(head), socket.MSG_WAITALL)
+    offset, redraw = int(answer[8:28]), int(answer[38:58])
+    assert offset == terminal.head
+    raw.step()
+    assert len(raw.output) == redraw > 0
+    engine = Engine(24, 80)
+    engine.feed(raw.output)
+    assert screen_of(engine) == screen_of(bench.capture(terminal))
+    printed(slave, terminal, b"more")
+    raw.until(b"more")
+    exact = bench.peer(terminal, response=head, offset_at=8, redraw_at=38, since=offset)
+    assert exact.socket.recv(len(head), socket.MSG_WAITALL) == b"Offset: %020d\r\nRedraw: %020d\r\n\r\n" % (offset, 0)
+    exact.until(lambda: exact.output == b"more")
+
+
+def test_scrollback_comes_with_the_first_redraw_when_it_is_asked_for(bench: Bench) -> None:
+    terminal, slave = bench.bare()
+    printed(slave, terminal, LOG)
+    raw = bench.peer(terminal, scrollback=500)
+    raw.step()
+    engine = Engine(24, 80)
+    engine.feed(raw.output)
+    server = bench.capture(terminal, 500)
+    assert engine.text(-500) == server.text(-500)
+    v1 = bench.peer(terminal, v1=True, scrollback=500)
+    v1.until(lambda: bool(v1.lines) and v1.lines[-1].last)
+    assert sum(piece.count for piece in v1.lines) == 500
+    assert v1.redraws[0].top == v1.lines[0].first + v1.lines[0].count
+
+
+# ---------------------------------------------------------------- older lines
+
+
+def test_older_lines_come_in_bounded_pieces_newest_first(bench: Bench) -> None:
+    terminal, slave = bench.bare()
+    printed(slave, terminal, LOG)
+    peer = bench.peer(terminal, v1=True)
+    top = peer.message(protocol.Redraw).top
+    peer.ask(protocol.LinesRequest(protocol.TOP, 1000))
+    peer.until(lambda: bool(peer.lines) and peer.lines[-1].last)
+    assert len(peer.lines) > 2
+    assert all(len(piece.data) <= 65536 for piece in peer.lines)
+    assert [piece.last for piece in peer.lines] == [False] * (len(peer.lines) - 1) + [True]
+    assert peer.lines[0].first + peer.lines[0].count == top
+    for newer, older in zip(peer.lines, peer.lines[1:], strict=False):
+        assert older.first + older.count == newer.first
+    engine = Engine(24, 80)
+    engine.feed(b"".join(piece.data for piece in reversed(peer.lines)) + b"\r\n" * 23 + peer.redraws[0].data)
+    server = bench.capture(terminal, 1000)
+    assert engine.text(-1000) == server.text(-1000)
+    peer.lines.clear()
+    peer.ask(protocol.LinesRequest(10, 100))
+    peer.until(lambda: bool(peer.lines))
+    assert (peer.lines[0].first, peer.lines[0].count, peer.lines[0].last, peer.lines[0].oldest) == (0, 10, True, 0)
+    peer.lines.clear()
+    peer.ask(protocol.LinesRequest(0, 100))
+    peer.until(lambda: bool(peer.lines))
+    assert (peer.lines[0].count, peer.lines[0].last, peer.lines[0].data) == (0, True, b"")
+
+
+def test_a_redraw_can_be_asked_for(bench: Bench) -> None:
+    terminal, slave = bench.bare()
+    peer = bench.peer(terminal, v1=True)
+    printed(slave, terminal, LOG[:1000])
+    peer.until(lambda: peer.offset == terminal.head)
+    peer.ask(protocol.RedrawRequest())
+    redraw = peer.message(protocol.Redraw)
+    assert redraw.offset == terminal.head
+    peer.ask(protocol.RedrawRequest())
+    assert peer.message(protocol.Redraw) == redraw
+
+
+# ---------------------------------------------------------------- coming back
+
+
+def test_a_connection_cut_at_any_offset_ends_with_the_screen_of_an_uncut_one(bench: Bench) -> None:
+    stream = (
+        VIM
+        + LOG[:3000]
+        + b"\x1b[?1049l"
+        + LOG[3000:5000]
+        + "漢字é👍🏽".encode()
+        + b"\x1b]0;t\xc3\xaftle\x1b\\\x1b[1;31"
+    )
+    cuts = sorted({*range(len(VIM) + 40), *random.Random(3).sample(range(len(stream)), 120)})
+    terminal, slave = bench.bare()
+    uncut = bench.peer(terminal, v1=True)
+    held: list[Screen] = []
+    at = 0
+    for cut in cuts:
+        printed(slave, terminal, stream[at:cut])
+        at = cut
+        late = bench.peer(terminal, v1=True)  # sees a redraw of what came before the cut
+        back = Engine(24, 80)  # was there until the cut, and comes back with its offset
+        back.feed(stream[:cut])
+        if cut:
+            late.message(protocol.Redraw)
+        returned = bench.peer(terminal, v1=True, since=cut)
+        returned.engine = back
+        held += [late, returned]
+        if len(held) > 40:
+            held = settle(held, terminal, uncut)
+    printed(slave, terminal, stream[at:])
+    settle(held, terminal, uncut)
+
+
+def settle(held: list[Screen], terminal: Terminal, uncut: Screen) -> list[Screen]:
+    """All of them have drawn all there is, and look the same."""
+    for peer in (uncut, *held):
+        peer.until(lambda peer=peer: peer.offset == terminal.head)  # type: ignore[misc]
+    for peer in held:
+        assert peer.screen() == uncut.screen()
+        peer.close()
+    return []
+
+
+@pytest.mark.parametrize("since", [0, 1 << 40])
+def test_an_offset_that_is_not_kept_gets_a_redraw(bench: Bench, since: int) -> None:
+    terminal, slave = bench.bare(size=32768)
+    printed(slave, terminal, LOG)
+    peer = bench.peer(terminal, v1=True, since=since)
+    assert peer.message(protocol.Redraw).offset == terminal.head
+    assert peer.screen() == screen_of(bench.capture(terminal))
+
+
+def test_who_was_away_during_a_resize_gets_a_redraw(bench: Bench) -> None:
+    terminal, slave = bench.bare()
+    printed(slave, terminal, LOG[:2000])
+    before = terminal.head
+    terminal.resize(30, 100)
+    wait_for(lambda: terminal.cols == 100)
+    printed(slave, terminal, b"after")
+    peer = bench.peer(terminal, v1=True, since=before - 10)
+    redraw = peer.message(protocol.Redraw)
+    assert (redraw.rows, redraw.cols) == (30, 100)
+    exact = bench.peer(terminal, v1=True, since=before)
+    exact.until(b"after")
+    assert exact.redraws == []
+
+
+def test_a_change_of_size_redraws_every_v1_client(bench: Bench) -> None:
+    terminal, slave = bench.bare()
+    peers = [bench.peer(terminal, v1=True), bench.peer(terminal, v1=True, latest=True)]
+    raw = bench.peer(terminal)
+    printed(slave, terminal, LOG[:4000] + b"a line that is rather longer than forty columns, " * 3)
+    for peer in (*peers, raw):
+        peer.until(lambda peer=peer: len(peer.output) >= terminal.head)  # type: ignore[misc]
+    terminal.resize(20, 40)
+    for peer in peers:
+        redraw = peer.message(protocol.Redraw)
+        assert (redraw.rows, redraw.cols) == (20, 40)
+        assert peer.seen[-1] == protocol.Resize(20, 40, False)
+        assert peer.screen() == screen_of(bench.capture(terminal))
+    printed(slave, terminal, b"end")
+    raw.until(b"end")
+    assert len(raw.output) == terminal.head
+
+
+def test_a_flood_of_size_changes_gives_one_redraw_at_a_time(bench: Bench) -> None:
+    terminal, slave = bench.bare()
+    printed(slave, terminal, LOG)
+    peer = bench.peer(terminal, v1=True, rows=24, cols=80)
+    peer.message(protocol.Redraw)
+    for cols in range(40, 240):
+        peer.ask(protocol.ResizeRequest(30, cols))
+    wait_for(lambda: terminal.cols == 239)
+    printed(slave, terminal, b"end")
+    peer.until(lambda: peer.engine.cols == 239 and peer.offset == terminal.head)
+    assert peer.screen() == screen_of(bench.capture(terminal))
+
+
+# ---------------------------------------------------------------- falling behind
+
+
+def reading(peer: Screen) -> threading.Thread:
+    """Read a peer to its end on a thread of its own."""
+    thread = threading.Thread(target=peer.until_over)
+    thread.start()
+    return thread
+
+
+def hang_up(peer: Screen, thread: threading.Thread) -> None:
+    peer.socket.shutdown(socket.SHUT_RDWR)
+    thread.join()
+
+
+@pytest.mark.parametrize("v1", [False, True])
+def test_a_slow_client_is_skipped_ahead_and_holds_nobody_up(bench: Bench, v1: bool) -> None:
+    terminal, slave = bench.bare()
+    slow = bench.peer(terminal, v1=v1, latest=True, buffer=4096)
+    fast = bench.peer(terminal)
+    thread = reading(fast)
+    printed(slave, terminal, LOG * 8)  # 2 MB that the slow one does not read meanwhile
+    assert slow.client.lag > 1_000_000
+    printed(slave, terminal, b"\x1b[2;5Hthe end")
+    if v1:
+        slow.until(lambda: slow.offset == terminal.head)
+        assert slow.redraws
+        assert slow.screen() == screen_of(bench.capture(terminal))
+    else:
+        slow.until(b"the end")
+    assert len(slow.output) < 600_000
+    engine = Engine(24, 80)
+    engine.feed(slow.output)
+    assert engine.text() == bench.capture(terminal).text()
+    hang_up(fast, thread)
+
+
+def test_a_client_that_never_reads_costs_a_frame_and_no_more(bench: Bench) -> None:
+    terminal, slave = bench.bare(size=65536)
+    dead = bench.peer(terminal, latest=True, buffer=4096)
+    fast = bench.peer(terminal)
+    thread = reading(fast)
+    for _ in range(10):
+        printed(slave, terminal, LOG)
+    assert dead.client.lag > 2_000_000
+    assert not dead.client.gone
+    printed(slave, terminal, b"\x1b[2;5Hthe end")
+    dead.until(b"the end")  # it reads after all: the rest of its frame, then the screen
+    engine = Engine(24, 80)
+    engine.feed(dead.output)
+    assert engine.text() == bench.capture(terminal).text()
+    hang_up(fast, thread)
+
+
+def test_the_fastest_client_is_never_skipped_but_paces_the_program(bench: Bench) -> None:
+    terminal, slave = bench.bare()
+    only = bench.peer(terminal, v1=True, latest=True, buffer=4096)
+    writer = threading.Thread(target=os.write, args=(slave, LOG * 4))
+    writer.start()
+    wait_for(lambda: only.client.lag >= STUCK)
+    assert terminal.head <= 131072 + 65536
+    only.until(lambda: len(only.output) == len(LOG * 4))
+    writer.join()
+    assert only.output == LOG * 4
+    assert only.redraws == []
+
+
+def test_the_program_goes_on_when_a_faster_client_comes(bench: Bench) -> None:
+    terminal, slave = bench.bare()
+    stuck = bench.peer(terminal, v1=True, latest=True)
+    writer = threading.Thread(target=os.write, args=(slave, LOG * 4))
+    writer.start()
+    wait_for(lambda: stuck.client.lag >= STUCK)
+    fast = bench.peer(terminal, v1=True, latest=True)
+    thread = reading(fast)
+    writer.join()
+    wait_for(lambda: terminal.head == len(LOG * 4))
+    stuck.until(lambda: stuck.offset == terminal.head)
+    assert stuck.screen() == screen_of(bench.capture(terminal))
+    hang_up(fast, thread)
+
+
+def test_a_lossless_client_gets_every_byte_beside_one_that_is_skipped(bench: Bench) -> None:
+    terminal, slave = bench.bare()
+    skipped = bench.peer(terminal, latest=True, buffer=4096)
+    whole = bench.peer(terminal)
+    writer = threading.Thread(target=os.write, args=(slave, LOG * 8))
+    writer.start()
+    whole.until(lambda: len(whole.output) == len(LOG * 8))
+    writer.join()
+    assert whole.output == LOG * 8
+    assert skipped.client.lag > 1_000_000
+
+
+@pytest.mark.parametrize("v1", [False, True])
+def test_an_interrupt_is_felt_at_once_however_much_was_under_way(bench: Bench, v1: bool) -> None:
+    terminal, program = bench.sh("trap 'printf \"\\nstopped\\n\"; exec cat' INT; while :; do seq 1000000; done")
+    peer = bench.peer(terminal, v1=v1, latest=True, buffer=4096)
+    wait_for(lambda: peer.client.lag >= STUCK)
+    peer.type_in(b"\x03")
+    peer.until(b"stopped")
+    assert len(peer.output) < STUCK + 65536  # what was under way, a redraw, and not the backlog behind it
+    if v1:
+        peer.until(lambda: peer.offset == terminal.head)
+        assert peer.screen() == screen_of(bench.capture(terminal))
+    assert program.pid
+
+
+def test_an_interrupt_skips_nothing_for_a_lossless_client(bench: Bench) -> None:
+    terminal, _ = bench.sh("trap 'echo stopped; exec cat' INT; read -r line; seq 100000; while :; do sleep 0.1; done")
+    peer = bench.peer(terminal, buffer=4096, since=0)
+    terminal.write(b"go\n")
+    wait_for(lambda: peer.client.lag >= STUCK)
+    peer.type_in(b"\x03")
+    peer.until(b"stopped")
+    numbers = [int(line) for line in peer.output.split(b"\r\n") if line.isdigit()]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_ctrl_c_in_a_raw_mode_program_is_a_key(bench: Bench) -> None:
+    terminal, _ = bench.sh("stty raw -echo; read -r line; seq 100000; cat -v")
+    peer = bench.peer(terminal, v1=True, latest=True, buffer=4096)
+    terminal.write(b"go\n")
+    wait_for(lambda: peer.client.lag >= STUCK)
+    peer.type_in(b"\x03")
+    peer.until(b"^C")
+    assert peer.redraws in ([], peer.redraws[:1])  # at most the one of its coming
+    assert b"\n99999\n" in peer.output.replace(b"\r", b"")
+
+
+# ---------------------------------------------------------------- queries
+
+
+@pytest.mark.parametrize("clients", [0, 1, 2])
+def test_a_query_is_answered_once_whoever_watches(bench: Bench, clients: int) -> None:
+    terminal, _ = bench.sh("stty raw -echo; printf x; read -r line; printf 'ab\\033[6n\\033[c'; exec cat -v")
+    wait_for(lambda: terminal.head == 1)
+    peers = [bench.peer(terminal, v1=True) for _ in range(clients)]
+    terminal.write(b"go\n")
+    wait_for(lambda: b"^[[1;4R" in terminal.read()[2])
+    wait_for(lambda: b"^[[?" in terminal.read()[2])
+    terminal.write(b"end")
+    wait_for(lambda: terminal.read()[2].endswith(b"end"))
+    output = terminal.read()[2]
+    assert output.count(b"^[[1;4R") == 1
+    assert output.count(b"^[[?") == 1
+    for peer in peers:
+        peer.until(b"end")
+
+
+# ---------------------------------------------------------------- the end, and what comes after
+
+
+def test_an_ended_session_shows_its_last_screen_and_its_scrollback(bench: Bench) -> None:
+    terminal, program = bench.sh("seq 500; printf 'last words'")
+    program.wait()
+    terminal.finish(0)
+    events_until(bench.pump, lambda events: any(e.kind == "ended" for e in events))
+    late = bench.peer(terminal, v1=True, scrollback=1000)
+    late.until_over()
+    assert late.engine.text().endswith("500\nlast words\n")
+    assert (late.lines[-1].first, late.lines[-1].last) == (0, True)
+    assert late.lines[-1].data.startswith(b"\x1b[0m1\r\n\x1b[0m2\r\n")
+    assert late.close_code == 1000
+    assert bench.capture(terminal, 1000).text(-1000).startswith("1\n2\n3\n")
+
+
+@pytest.mark.parametrize("graceful", [True, False])
+@pytest.mark.parametrize(
+    "output", [LOG * 3 + VIM, LOG[:3000] + VIM, b"\x1b[6n\x1b]0;half a ti"], ids=["much", "some", "cut"]
+)
+def test_a_new_server_shows_the_screen_of_the_one_before(
+    make: Callable[..., Bench], output: bytes, graceful: bool
+) -> None:
+    before, after = make(), make()
+    ring = new_ring()
+    terminal, slave = before.bare(ring=os.dup(ring), rows=30, cols=90)
+    printed(slave, terminal, output)
+    old = before.capture(terminal, 10_000)
+    if graceful:
+        before.pump.close(linger_s=0.2)
+    copy = new_ring()  # what a killed server leaves: the ring as it is, without a goodbye
+    size = os.fstat(ring).st_size
+    os.pwrite(copy, os.pread(ring, size, 0), 0)
+    os.close(ring)
+    again, slave = after.bare(ring=copy, rows=30, cols=90)
+    new = after.capture(again, 10_000)
+    assert screen_of(new) == screen_of(old)
+    assert new.offset == old.offset
+    lines = 1000 if len(output) > len(LOG) else 20
+    assert new.text(-lines) == old.text(-lines)
+    assert new.take_replies() == b""  # who asked has been answered
+    printed(slave, again, b"\x07 more")
+    peer = after.peer(again, v1=True)
+    peer.message(protocol.Redraw)
+    assert peer.screen() == screen_of(after.capture(again))
+
+
+# ---------------------------------------------------------------- what Python sees
+
+
+def test_a_copy_of_the_terminal_is_independent(bench: Bench) -> None:
+    terminal, slave = bench.bare()
+    printed(slave, terminal, LOG)
+    first = bench.capture(terminal, 100)
+    printed(slave, terminal, b"\x1b[2Jgone")
+    second = bench.capture(terminal)
+    assert "03999" in first.text()
+    assert first.scrollback_count == 100
+    assert first.top == second.top or second.top >= first.top
+    assert "gone" in second.text()
+    with pytest.raises(ValueError, match="scrollback_lines: expected 0 or more"):
+        terminal.capture(-1)
+
+
+def test_a_watched_terminal_reports_changes_and_an_unwatched_one_none(bench: Bench) -> None:
+    terminal, slave = bench.bare()
+    printed(slave, terminal, b"quiet")
+    assert bench.pump.take_events() == []
+    terminal.watch(True)
+    printed(slave, terminal, b"one")
+    events_until(bench.pump, lambda events: any(e.kind == "changed" for e in events))
+    for _ in range(200):
+        printed(slave, terminal, b"more")
+    events = events_until(bench.pump, lambda events: any(e.kind == "changed" for e in events))
+    assert sum(e.kind == "changed" for e in events) < 100
+    terminal.resize(10, 10)
+    events_until(bench.pump, lambda events: {"changed", "resized"} <= {e.kind for e in events})
+    terminal.watch(False)
+    printed(slave, terminal, b"quiet again\x07")
+    late = events_until(bench.pump, lambda events: any(e.kind == "bell" for e in events))
+    assert sum(e.kind == "changed" for e in late) <= 1  # one may have been held back
+
+
+def test_prompt_marks_and_clipboards_come_as_events_in_order(bench: Bench) -> None:
+    terminal, slave = bench.bare()
+    before = b"\x1b]133;A\x07$ \x1b]133;B\x07ls -l\r\n"
+    output = b"\x1b]133;C\x07total 0\r\n"
+    printed(slave, terminal, before + output + b"\x1b]133;D;2\x07\x1b]52;c;aGVsbG8=\x07")
+    found: list[Event] = []
+
+    def all_there(events: list[Event]) -> bool:
+        found[:] = [e for e in events if e.kind in ("mark", "clipboard")]
+        return len(found) == 5
+
+    events_until(bench.pump, all_there)
+    marks = [e.data for e in found[:4]]
+    assert all(isinstance(mark, Mark) for mark in marks)
+    assert [mark.kind for mark in marks] == ["A", "B", "C", "D"]  # type: ignore[union-attr]
+    begun, done = marks[2], marks[3]
+    assert isinstance(begun, Mark)
+    assert isinstance(done, Mark)
+    assert begun.command == "ls -l"
+    assert (done.exit_code, marks[0].exit_code) == (2, None)  # type: ignore[union-attr]
+    stream = terminal.read()[2]
+    assert stream[begun.offset : done.offset] == b"total 0\r\n"
+    assert (found[4].text, found[4].data) == ("c", b"hello")
+
+
+def test_output_that_is_dear_to_draw_is_drawn_whole_and_others_go_on(bench: Bench) -> None:
+    hostile, slave = bench.bare(rows=200, cols=500)
+    quiet, _ = bench.sh("exec cat")
+    dear = b"\x1b[44m" + b"\x1b[9999b\x1b[2J\x1b[50S" * 20_000 + b"\x1b[0m\x1b[H\x1b[2Jthe end"
+    writer = threading.Thread(target=os.write, args=(slave, dear))
+    writer.start()
+    typist = bench.peer(quiet)
+    for i in range(20):
+        typist.type_in(b"%d\n" % i)
+        typist.until(b"%d\r\n%d\r\n" % (i, i))
+    writer.join()
+    wait_for(lambda: hostile.head == len(dear))
+    wait_for(lambda: bench.capture(hostile).offset == len(dear))
+    assert bench.capture(hostile).text().startswith("the end\n")
+
+
+def test_a_client_can_ask_for_too_much_only_in_words(bench: Bench) -> None:
+    terminal, _ = bench.bare()
+    with pytest.raises(ValueError, match=r"scrollback: expected 0\.\.10000 lines, got 10001"):
+        PumpPeer(terminal, scrollback=10_001)
+    with contextlib.closing(bench.peer(terminal, v1=True)) as peer:
+        peer.send(frames.BINARY, b"\x85" + bytes(8) + (10_001).to_bytes(4, "big"))
+        assert peer.message(protocol.Error).code == 2
+        peer.until_over()
+        assert peer.close_code == 1008
