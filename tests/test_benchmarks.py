@@ -9,12 +9,36 @@ from typing import cast
 
 import pytest
 
-from benchmarks import bench_flood, content, figures, frames, report
+from benchmarks import (
+    bench_deaf,
+    bench_engine,
+    bench_flood,
+    bench_hostile,
+    bench_interrupt,
+    bench_late,
+    bench_lossless,
+    bench_screen,
+    bench_slow,
+    content,
+    corpus,
+    figures,
+    frames,
+    harness,
+    materials,
+    report,
+)
+from benchmarks.client import Tail
 from benchmarks.content import Content
+from benchmarks.engines import ENGINES
 from benchmarks.errors import Wrong
 from benchmarks.figures import Cell, Row
 from benchmarks.harness import Page, Results
-from benchmarks.wires import BinaryWire, JsonWire, RawWire, Wire
+from benchmarks.link import Bucket
+from benchmarks.peers import SERVERS
+from benchmarks.scale import Scale
+from benchmarks.screens import normal
+from benchmarks.wires import BinaryWire, JsonWire, RawWire, V1Wire, Wire
+from vibetunnel import protocol
 
 ROOT = Path(__file__).resolve().parent.parent
 MASK = b"\x01\x02\x03\x04"
@@ -168,27 +192,172 @@ def test_the_table_shows_ratios_failures_and_what_a_peer_has_not() -> None:
 
 
 def test_the_report_has_every_round_and_names_who_failed_and_why() -> None:
+    ours, terminado, floor = SERVERS
     results = Results()
     for rate in (10.0, 30.0, 20.0):
         results.add("vibetunnel", {"flood_rate": (rate,), "flood_cpu": (1.0,)})
     page = cast(Page, bench_flood)
     results.fail("terminado", page, "it lost a byte")
-    peers = {"vibetunnel": "this one", "terminado": "that one"}
-    whole = (results, {"machine": "a small one"})
-    table = report.markdown([page], peers, {"floor": "no compiler"}, *whole)
+    about = report.About({ours: "this one", terminado: "that one"}, {floor: "no compiler"})
+    table = report.markdown([page], results, {"machine": "a small one"}, about)
     assert "| flood to one client, every byte checked, MiB/s ↑ | 20.0 | failed | - |" in table
     for line in ("- machine: a small one", "- floor: not measured: no compiler", "- flood, terminado: it lost a byte"):
         assert line in table.splitlines()
-    rows = json.loads(report.as_json([page], peers, {}, *whole))["rows"]
+    rows = json.loads(report.as_json([page], results, {}, about))["rows"]
     assert rows[0]["peers"]["vibetunnel"] == {"medians": [20.0], "rounds": [[10.0], [30.0], [20.0]]}
     assert rows[0]["peers"]["terminado"] == {"failure": "it lost a byte"}
+
+
+def test_servers_and_engines_have_a_table_each() -> None:
+    about = report.About({SERVERS[0]: "a server", ENGINES[0]: "an engine"})
+    table = report.markdown([cast(Page, bench_flood), cast(Page, bench_engine)], Results(), {}, about)
+    assert [line for line in table.splitlines() if line.startswith("|  |")] == ["|  | vibetunnel |", "|  | vt |"]
+
+
+def test_a_peer_without_a_figure_says_why() -> None:
+    results = Results()
+    results.add("terminado", {"flood_rate": "none in 3 s"})
+    cell = results.cells["flood_rate", "terminado"]
+    assert report._cell(cell) == "none in 3 s"
+    assert report._ratio(Cell(rounds=[(1.0,)]), cell) == "-"
+    assert report._rounds(cell) == {"medians": (), "rounds": [], "said": "none in 3 s"}
+
+
+def test_the_corpus_is_the_same_every_time_and_as_long_as_asked_for() -> None:
+    for kind in corpus.KINDS:
+        first = corpus.kind(kind, 100_000)
+        assert first == corpus.kind(kind, 100_000)
+        assert first.decode().isprintable() is False
+        assert 100_000 <= len(first) < 200_000, kind
+    assert len(corpus.mixed(100_000)) >= 400_000
+    assert {len(chunk) for chunk in corpus.hostile().values()} == {corpus.CHUNK}
+
+
+def test_the_end_of_a_history_is_what_the_late_client_has_to_see(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(materials, "LOG", 10_000)
+    for size in (5_000, 10_000, 34_567):
+        printed, tail = b"".join(materials.history(size)), materials.history_tail(size)
+        assert len(printed) == size
+        assert printed.startswith(materials.STATUS)
+        assert tail.startswith(materials.STATUS)
+        assert printed.endswith(tail.removeprefix(materials.STATUS))
+
+
+def test_a_link_lets_its_rate_through_and_saves_up_little() -> None:
+    now_s = 100.0
+    bucket = Bucket(100_000, clock=lambda: now_s)
+    read = 0
+    for _ in range(1000):
+        wait_s = bucket.wait_s()
+        if wait_s:
+            now_s += wait_s
+            assert bucket.wait_s() < 1e-9
+        bucket.took(bucket.room())
+        read += bucket.room()
+    assert read == pytest.approx((now_s - 100) * 100_000, rel=0.01)
+    now_s += 3600
+    assert bucket.wait_s() == 0
+    assert bucket.room() == 2000
+
+
+def test_a_marker_is_found_however_it_was_cut() -> None:
+    for cut in range(1, 12):
+        tail = Tail(b"<prompt 7>")
+        text = b"x" * 300 + b"<prompt 7>" + b"y" * 300
+        found = [tail.add(text[at : at + cut]) for at in range(0, len(text), cut)]
+        assert found == sorted(found)
+        assert found[-1]
+
+
+def test_screens_are_compared_by_what_can_be_seen() -> None:
+    assert normal("a  \n\n b \n   \n\n") == "a\n\n b"
+
+
+def v1_frame(message: protocol.ServerMessage) -> bytes:
+    return server_frame(protocol.encode(message))
+
+
+def acked(wire: V1Wire) -> list[protocol.ServerMessage | protocol.ClientMessage | None]:
+    """What the replies say, unmasked."""
+    found, at = [], 0
+    while at < len(wire.replies):
+        end = at + 6 + (wire.replies[at + 1] & 0x7F)
+        masked = wire.replies[at + 6 : end]
+        found.append(protocol.decode(bytes(byte ^ MASK[index & 3] for index, byte in enumerate(masked))))
+        at = end
+    return found
+
+
+@pytest.mark.parametrize("cut", [1, 7, 1000])
+def test_a_v1_client_draws_redraws_and_acks_at_half_the_window(cut: int) -> None:
+    wire = V1Wire(MASK)
+    sent = v1_frame(protocol.Hello(True, True, 24, 80, 500, 500, 0, 400))
+    sent += v1_frame(protocol.Output(500, b"a" * 100)) + v1_frame(protocol.Output(600, b"b" * 100))
+    sent += v1_frame(protocol.Title("t"))
+    sent += v1_frame(protocol.Redraw(9000, 7, 0, 24, 80, False, b"screen")) + v1_frame(protocol.Output(9000, b"c"))
+    output, acks = b"", []
+    for at in range(0, len(sent), cut):
+        output += wire.decode(memoryview(sent[at : at + cut]))
+        acks += acked(wire)
+    assert output == b"a" * 100 + b"b" * 100 + b"\x1bcscreenc"
+    assert wire.redraws == 1
+    assert acks[-1] in (protocol.Ack(9000), protocol.Ack(9001))
+    assert acks[:-1] == ([] if cut == 1000 else [protocol.Ack(700)])
+
+
+def test_a_v1_client_numbers_its_input_and_finds_a_gap_in_the_output() -> None:
+    wire = V1Wire(MASK)
+    wire.decode(memoryview(v1_frame(protocol.Hello(True, True, 24, 80, 0, 0, 30, 400))))
+    assert wire.input(b"ab") == protocol.encode(protocol.Input(30, b"ab"))
+    assert wire.input(b"c") == protocol.encode(protocol.Input(32, b"c"))
+    with pytest.raises(Wrong, match="expected offset 0, got 5"):
+        wire.decode(memoryview(v1_frame(protocol.Output(5, b"x"))))
+
+
+# So little of everything that a page takes a second or two: whether it works, not what it says.
+TINY = Scale(
+    rounds=1,
+    keys=20,
+    transfer=256 * 1024,
+    corpus=64 * 1024,
+    repeats=2,
+    interrupts=2,
+    settle_s=0.1,
+    slow_clients=2,
+    slow_s=0.1,
+    history=512 * 1024,
+    late_clients=2,
+    lossless=512 * 1024,
+    log=8 * 1024 * 1024,
+)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [bench_interrupt, bench_slow, bench_deaf, bench_late, bench_lossless, bench_engine, bench_screen, bench_hostile],
+    ids=lambda page: page.__name__.rpartition(".")[2],
+)
+def test_a_page_has_a_figure_for_each_of_its_rows(page: Page) -> None:
+    ours = page.PEERS[0]
+    results = harness.run([page], [ours], TINY, lambda _: None)
+    for row in page.ROWS:
+        cell = results.cells[row.key, ours.name]
+        assert not cell.failure
+        assert not cell.said
+        assert [len(figures) for figures in cell.rounds] == [len(row.parts)]
+
+
+@pytest.mark.parametrize("engine", ENGINES[1:], ids=lambda engine: engine.name)
+def test_other_engines_show_the_corpus_as_ours_does(engine: harness.Peer[object]) -> None:
+    results = harness.run([cast(Page, bench_engine)], [engine], TINY, lambda _: None)
+    assert [cell.failure for cell in results.cells.values()] == [""] * len(bench_engine.ROWS)
 
 
 def test_list_says_what_is_measured() -> None:
     listed = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--list"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     ).stdout
-    for word in ("echo", "flood", "rest", "memory", "vibetunnel", "terminado", "floor"):
+    for word in ("echo", "flood", "rest", "memory", "interrupt", "engine", "vibetunnel", "terminado", "floor", "vt"):
         assert f"\n{word} " in f"\n{listed}", word
 
 

@@ -24,6 +24,7 @@ import pytest
 from vibetunnel import __version__, cli, paths
 from vibetunnel.running import NotRunning, Refused, RunningServer
 from vibetunnel.settings import Settings
+from vibetunnel.shell import SCRIPTS
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 DEADLINE_S = 30  # for what takes a moment; reaching it is a failure
@@ -187,7 +188,19 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", [["ls"], ["status"], ["stop"], ["link"], ["kill", "x"], ["rm", "x"], ["rm", "--exited"]], ids=" ".join
+    "verb",
+    [
+        ["ls"],
+        ["status"],
+        ["stop"],
+        ["link"],
+        ["kill", "x"],
+        ["rm", "x"],
+        ["rm", "--exited"],
+        ["text", "x"],
+        ["wait", "x", "--exit"],
+    ],
+    ids=" ".join,
 )
 def test_a_verb_without_a_server_says_how_to_start_one(home: Home, verb: list[str]) -> None:
     runtime = home.settings.runtime_dir
@@ -272,7 +285,8 @@ def test_version_needs_no_server(home: Home) -> None:
 
 def test_help_names_every_command_and_says_what_happens_without_one(home: Home) -> None:
     text = home.ok("--help")
-    for verb in ("serve", "ls", "kill", "rm", "status", "stop", "link", "version"):
+    verbs = ("serve", "ls", "kill", "rm", "text", "wait", "shell-integration", "status", "stop", "link", "version")
+    for verb in verbs:
         assert re.search(rf"^  {verb} +\w", text, flags=re.MULTILINE), verb
     assert "Without a command, `vibetunnel` serves" in text
     assert home.ok("-h") == text
@@ -309,6 +323,19 @@ def test_rm_wants_to_know_what(home: Home) -> None:
         done = home.run("rm", *arguments)
         assert done.returncode == 2
         assert "expected the id or name of a session, or --exited" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["--exit", "--prompt"], ["--text", "a", "--idle", "1"]], ids=" ".join)
+def test_wait_wants_one_thing_to_wait_for(home: Home, arguments: list[str]) -> None:
+    done = home.run("wait", "x", *arguments)
+    assert done.returncode == 2
+    assert "expected exactly one of --text, --regex, --idle, --prompt and --exit" in done.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_shell_integration_is_printed_as_it_is(home: Home, shell: str) -> None:
+    assert home.ok("shell-integration", shell) == SCRIPTS[shell].read_text(encoding="utf-8")
+    assert home.run("shell-integration", "csh").returncode == 2
 
 
 # What is decided without a server
@@ -610,6 +637,37 @@ def test_ls_kill_and_rm(home: Home, server: "subprocess.Popen[str]") -> None:
     assert home.refused("kill", "none") == (
         "vibetunnel: no session has the id or name 'none': `vibetunnel ls` lists them"
     )
+
+
+def test_text_prints_the_screen_or_what_is_above_it(home: Home, server: "subprocess.Popen[str]") -> None:
+    home.new_session(["sh", "-c", "seq 30; printf 'red \\033[31m<b>'; cat"], "numbers")
+    home.ok("wait", "numbers", "--text", "<b>")
+    assert home.ok("text", "numbers").splitlines() == [*(str(number) for number in range(8, 31)), "red <b>"]
+    assert home.ok("text", "numbers", "--first", "-2", "--last", "1") == "6\n7\n8\n"
+    assert home.ok("text", "numbers", "--first", "-100", "--unwrap").splitlines()[0] == "1"
+    page = home.ok("text", "numbers", "--html")
+    assert page.startswith("<!doctype html>")
+    assert "&lt;b&gt;" in page
+    assert home.run("text", "numbers", "--html", "--unwrap").returncode == 2
+    assert "last: expected" in home.refused("text", "numbers", "--first", "2", "--last", "1")
+    assert "no session has the id or name" in home.refused("text", "nobody")
+
+
+def test_wait_says_with_its_exit_code_how_it_went(home: Home, server: "subprocess.Popen[str]") -> None:
+    home.new_session(["sh", "-c", "printf 'it is 42 \\033[7mnow'; read x; exit 3"], "job")
+    assert home.ok("wait", "job", "--text", "is 4") == "is 4\n"
+    assert home.ok("wait", "job", "--regex", r"\d+ n\w+$") == "42 now\n"
+    assert home.ok("wait", "job", "--idle", "0.05") == ""
+    late = home.refused("wait", "job", "--prompt", "--timeout", "0.05", code=124)
+    assert late == "vibetunnel: job: it did not happen within 0.05 s"
+    assert "regex: expected a regular expression" in home.refused("wait", "job", "--regex", "(")
+    running = RunningServer(home.settings)
+    running.request("POST", f"/api/sessions/{running.sessions()[0]['id']}/input", {"text": "\n"})
+    answer = json.loads(home.ok("wait", "job", "--exit", "--json"))
+    assert (answer["matched"], answer["exitCode"]) == ("exit", 3)
+    assert "the session has ended before" in home.refused("wait", "job", "--prompt")
+    for seconds in ("0", "601"):
+        assert home.run("wait", "job", "--exit", "--timeout", seconds).returncode == 2
 
 
 def test_status_says_where_and_how(home: Home, server: "subprocess.Popen[str]") -> None:

@@ -71,6 +71,10 @@ def test_the_sdist_has_all_that_it_takes_to_build_and_test(sdist: Path) -> None:
         "docs/protocol.md",
         "ext/pump.pyx",
         "ext/poller.h",
+        "ext/make_widths.py",
+        "ext/vt_parse.c",
+        "ext/vt.h",
+        "tests/vt/recordings/vim.24x80.gz",
         "tests/test_package.py",
         "tests/vectors/v1.json",
         "vibetunnel/_ext/pump.pyi",
@@ -82,7 +86,8 @@ def test_the_sdist_has_all_that_it_takes_to_build_and_test(sdist: Path) -> None:
         assert (sdist / path).is_file(), path
     assert list((sdist / "vibetunnel" / "web" / "src").rglob("*.ts"))
     unwanted = [path for pattern in ("node_modules", "*.so", "*.pyc", ".venv*") for path in sdist.rglob(pattern)]
-    assert [*unwanted, *(sdist / "ext").glob("*.c")] == []
+    generated = [path for path in (sdist / "ext").glob("*.c") if not path.name.startswith("vt_")]
+    assert [*unwanted, *generated] == []
 
 
 def test_the_wheel_has_the_client_and_the_extension_and_no_sources_of_either(tree: Path, tmp_path: Path) -> None:
@@ -95,6 +100,10 @@ def test_the_wheel_has_the_client_and_the_extension_and_no_sources_of_either(tre
     assert CLIENT in names
     assert sum(name.startswith("vibetunnel/web/static/assets/") for name in names) >= 2
     assert {"vibetunnel/py.typed", "vibetunnel/_ext/pump.pyi", "vibetunnel/keeper/__main__.py"} <= set(names)
+    shell = ROOT / "vibetunnel" / "shell"
+    scripts = [path for path in shell.rglob("*") if path.suffix in (".bash", ".zsh", ".fish") or path.name == ".zshenv"]
+    assert len(scripts) == 5
+    assert {str(path.relative_to(ROOT)) for path in scripts} <= set(names)
     for source in (ROOT / "ext").glob("*.pyx"):
         assert any(name.startswith(f"vibetunnel/_ext/{source.stem}.") and name.endswith(".so") for name in names)
     tops = {name.split("/")[0] for name in names}

@@ -230,12 +230,24 @@ async def test_what_the_server_answers_is_what_the_document_says(server: Running
     await ask("GET", f"{session}/output", of=running, query="?since=1")
     await ask("GET", f"{session}/output", of=running, query="?since=x")
     await ask("GET", f"{session}/output", of="nope")
+    for name in ("text", "html", "screen", "snapshot", "buffer", "commands"):
+        for of in (running, created, ended, "nope"):
+            await ask("GET", f"{session}/{name}", of=of)
+    for name in ("text", "html"):
+        await ask("GET", f"{session}/{name}", of=running, query="?first=-9&last=5&top=3")
+        await ask("GET", f"{session}/{name}", of=running, query="?first=x")
+    for wanted in ({"idleMs": 1}, {"text": "x", "timeoutMs": 1}, {"regex": "("}, {"exit": True, "prompt": True}):
+        await ask("POST", f"{session}/wait", wanted, of=running)
+    await ask("POST", f"{session}/wait", {"exit": True}, of=ended)
+    await ask("POST", f"{session}/wait", {"text": "never said"}, of=ended)
+    await ask("POST", f"{session}/wait", {"exit": True}, of="nope")
     await ask("DELETE", f"{session}/cleanup", of=running)
     await ask("DELETE", session, of=running)
     await ask("DELETE", f"{session}/cleanup", of=running)
     await ask("DELETE", session, of="nope")
     await ask("POST", "/api/cleanup-exited")
     await ask("GET", "/ws", query="?sessionId=x")
+    await ask("GET", "/buffers")
     code = (await ask("POST", "/api/auth/link"))["code"]
     await ask("POST", "/api/auth/code", {"code": code}, login=False)
     await ask("POST", "/api/auth/code", {"code": code}, login=False)
@@ -248,7 +260,8 @@ async def test_what_the_server_answers_is_what_the_document_says(server: Running
                 if operation.permission.name == "LOGIN":
                     await ask(method, route.path, of="x", login=False)
     succeeded = {(path, method) for path, method, status in asked if status < 300}
-    lasting = {("/api/events", "GET"), ("/ws", "GET")}  # test_events.py, test_ws.py
+    # test_events.py, test_ws.py, test_buffers.py
+    lasting = {("/api/events", "GET"), ("/ws", "GET"), ("/buffers", "GET")}
     assert succeeded | lasting == {(r.path, m) for r in ROUTES if not r.hidden for m in r.operations}
 
 

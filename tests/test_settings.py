@@ -48,9 +48,10 @@ def test_every_setting_can_come_from_the_file_and_from_the_environment(config: P
     samples = {
         "port": "4021", "bind": "0.0.0.0", "allow_host": "a.example,B.example", "url": "https://a.example/",
         "tls_cert": "/tls/cert.pem", "tls_key": "/tls/key.pem", "no_auth": "yes", "yes_expose_without_auth": "1",
-        "spawn": "now", "shell": "/bin/sh", "rows": "30", "cols": "90", "max_sessions": "5", "ring_bytes": "65536",
-        "bulk_lanes": "2", "ping_s": "1.5", "timeout_s": "4", "kill_on_exit": "true", "kill_grace_s": "0.5",
-        "qr": "no", "log_level": "DEBUG", "request_log": "off", "state_dir": "/tmp/s", "runtime_dir": "/tmp/r",
+        "spawn": "now", "shell": "/bin/sh", "rows": "30", "cols": "90", "shell_integration": "yes", "max_sessions": "5",
+        "ring_bytes": "65536", "scrollback_lines": "500", "scrollback_bytes": "65536", "bulk_lanes": "2",
+        "ping_s": "1.5", "timeout_s": "4", "kill_on_exit": "true", "kill_grace_s": "0.5", "qr": "no",
+        "log_level": "DEBUG", "request_log": "off", "state_dir": "/tmp/s", "runtime_dir": "/tmp/r",
     }  # fmt: skip
     assert list(samples) == list(settings.FIELDS), "a new setting needs a sample here"
     by_environment = load(environ={f"VIBETUNNEL_{name.upper()}": value for name, value in samples.items()})
@@ -59,7 +60,8 @@ def test_every_setting_can_come_from_the_file_and_from_the_environment(config: P
         """
         port = 4021\nbind = "0.0.0.0"\nallow-host = ["a.example", "B.example"]\nurl = "https://a.example/"
         tls_cert = "/tls/cert.pem"\ntls-key = "/tls/key.pem"\nno-auth = true\nyes_expose_without_auth = true
-        spawn = "now"\nshell = "/bin/sh"\nrows = 30\ncols = 90\nmax-sessions = 5\nring_bytes = 65536
+        spawn = "now"\nshell = "/bin/sh"\nrows = 30\ncols = 90\nshell-integration = true\nmax-sessions = 5
+        ring_bytes = 65536\nscrollback_lines = 500\nscrollback-bytes = 65536
         bulk_lanes = 2\nping-s = 1.5\ntimeout_s = 4\nkill_on_exit = true\nkill_grace_s = 0.5
         qr = false\nlog_level = "debug"\nrequest_log = false\nstate_dir = "/tmp/s"\nruntime_dir = "/tmp/r"
         """

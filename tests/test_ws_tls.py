@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from harness import DEADLINE_S, Running, Serve, until
+from test_buffers import watching
 from test_ws import upgrade_without_descriptors
 from tornado.ioloop import IOLoop
 
@@ -59,6 +60,14 @@ async def test_a_terminal_works_over_tls(secure: Running) -> None:
     await socket.until(b"ready\r\n")
     await socket.send(b"typed\n")
     await socket.until(b"typed\r\ntyped\r\n")
+
+
+async def test_snapshots_work_over_tls(secure: Running) -> None:
+    session = await secure.session(["sh", "-c", "printf ready; cat"], spawn="now")
+    async with watching(secure) as watcher:
+        await watcher.subscribe(session)
+        await secure.json("POST", f"/api/sessions/{session}/input", {"text": "typed\n"})
+        await watcher.until("readytyped\ntyped")
 
 
 async def test_ten_megabytes_arrive_whole_over_tls_and_then_the_close(secure: Running) -> None:

@@ -20,8 +20,10 @@ import click
 from vibetunnel import __version__, settings
 from vibetunnel.errors import VibeTunnelError
 from vibetunnel.paths import NotPrivate
+from vibetunnel.running import TIMEOUT_S as REQUEST_TIMEOUT_S
 from vibetunnel.running import NotRunning, Refused, RunningServer
 from vibetunnel.settings import MAX_GRACE_S, Settings, SettingsError
+from vibetunnel.shell import SCRIPTS, script
 
 if TYPE_CHECKING:
     from vibetunnel.server import Announcement
@@ -31,6 +33,8 @@ Session = dict[str, Any]  # the session object of the REST API
 MIN_PREFIX = 8  # characters of an id that `ls` shows, more only where two sessions share them
 STOP_S = MAX_GRACE_S + 20.0  # how long `stop` waits for the server's process, which may end its sessions first
 STOP_POLL_S = 0.05
+MAX_WAIT_S = 600.0  # the server waits no longer
+TIMED_OUT = 124  # exit code of `wait`, as of timeout(1)
 KILLS_AT_ONCE = 64  # threads, each of which waits for one session to end
 
 
@@ -49,6 +53,12 @@ class Misconfigured(Sentence):
     """What is set cannot be: exit code 2, as for a wrong flag."""
 
     exit_code = 2
+
+
+class TimedOut(Sentence):
+    """What was waited for has not happened."""
+
+    exit_code = TIMED_OUT
 
 
 class Commands(click.Group):
@@ -262,6 +272,106 @@ def rm(config: Path | None, session: tuple[str, ...], exited: bool, **flags: Any
 
 @takes_settings(*LOCATION)
 @main.command()
+@click.argument("session", metavar="ID|NAME")
+@click.option("--first", type=int, metavar="N", help="First line: 0 is the top of the screen, -1 the one above it.")
+@click.option("--last", type=int, metavar="N", help="The line behind the last; default: the end of the screen.")
+@click.option("--unwrap", is_flag=True, help="A line that was wrapped at the margin is one line.")
+@click.option("--html", is_flag=True, help="A page with colours instead of text.")
+def text(
+    config: Path | None, session: str, first: int | None, last: int | None, unwrap: bool, html: bool, **flags: Any
+) -> None:
+    """Print what stands on the screen of a session."""
+    if html and unwrap:
+        raise click.UsageError("expected --html or --unwrap, not both.")
+    server = _running(config, flags)
+    found = choose(server.sessions(), session)
+    given = {"first": first, "last": last, "unwrap": 1 if unwrap else None}
+    query = urllib.parse.urlencode({name: value for name, value in given.items() if value is not None})
+    path = f"/api/sessions/{found['id']}/{'html' if html else 'text'}"
+    answer = server.fetch("GET", f"{path}?{query}" if query else path)
+    _say(answer.decode(errors="replace"), newline=False)
+
+
+@takes_settings(*LOCATION)
+@main.command(
+    epilog="Exit code: 0 when it has happened, 124 when it has not in time, 1 for anything else, such as a session "
+    "that has ended before."
+)
+@click.argument("session", metavar="ID|NAME")
+@click.option("--text", metavar="TEXT", help="This is on the screen, or gets there.")
+@click.option("--regex", metavar="PATTERN", help="Something that this matches is.")
+@click.option("--idle", type=click.FloatRange(0.001, MAX_WAIT_S), metavar="SECONDS", help="It prints nothing so long.")
+@click.option("--prompt", is_flag=True, help="Its shell is at a prompt (see shell-integration).")
+@click.option("--exit", "ends", is_flag=True, help="It ends.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0.001, MAX_WAIT_S),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the server's own answer, for programs.")
+def wait(
+    config: Path | None,
+    session: str,
+    text: str | None,
+    regex: str | None,
+    idle: float | None,
+    prompt: bool,
+    ends: bool,
+    timeout: float,
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Wait for a session: for text, silence, a prompt or its end.
+
+    Prints the text that matched.
+    """
+    wanted = {
+        "text": text,
+        "regex": regex,
+        "idleMs": None if idle is None else round(idle * 1000),
+        "prompt": prompt or None,
+        "exit": ends or None,
+    }
+    body = {name: value for name, value in wanted.items() if value is not None}
+    if len(body) != 1:
+        raise click.UsageError("expected exactly one of --text, --regex, --idle, --prompt and --exit.")
+    server = _running(config, flags)
+    found = choose(server.sessions(), session)
+    body["timeoutMs"] = round(timeout * 1000)
+    try:
+        answer = server.request(
+            "POST", f"/api/sessions/{found['id']}/wait", body, timeout_s=timeout + REQUEST_TIMEOUT_S
+        )
+    except Refused as error:
+        if error.status == 408:
+            raise TimedOut(f"{_label(found)}: it did not happen within {timeout:g} s") from None
+        raise
+    if as_json:
+        _say(json.dumps(answer, indent=2))
+    elif "text" in answer:
+        _say(plain(answer["text"]))
+
+
+@main.command(name="shell-integration")
+@click.argument("shell", type=click.Choice(list(SCRIPTS)))
+def shell_integration(shell: str) -> None:
+    """Print a script with which a shell marks its commands.
+
+    \b
+    bash  eval "$(vibetunnel shell-integration bash)"      in ~/.bashrc
+    zsh   eval "$(vibetunnel shell-integration zsh)"       in ~/.zshrc
+    fish  vibetunnel shell-integration fish | source       in ~/.config/fish/config.fish
+
+    Then `vibetunnel wait --prompt` and the list of commands know what the shell does.
+    """
+    _say(script(shell), newline=False)
+
+
+@takes_settings(*LOCATION)
+@main.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def status(config: Path | None, as_json: bool, **flags: Any) -> None:
     """Say where the server is and how it is."""
@@ -443,10 +553,13 @@ def _count(number: int, noun: str) -> str:
 # What is printed and done.
 
 
-def _say(text: str = "") -> None:
-    """One line to standard output. Raises Unwritable, and BrokenPipeError where nobody reads it (click ends then)."""
+def _say(text: str = "", *, newline: bool = True) -> None:
+    """One line to standard output, or a text that has its own.
+
+    Raises Unwritable, and BrokenPipeError where nobody reads it (click ends then).
+    """
     try:
-        click.echo(text)
+        click.echo(text, nl=newline)
     except OSError as error:
         # What is still in the buffer would fail once more, with a traceback, when the interpreter ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -50,6 +50,27 @@ class SessionStillRunning(VibeTunnelError):
         super().__init__("Session is still running: end it first, with DELETE or a signal")
 
 
+class SessionEnded(VibeTunnelError):
+    """The session has ended, and what was waited for had not happened."""
+
+    def __init__(self) -> None:
+        super().__init__("the session has ended before: expected a wait for its exit, or one that comes true earlier")
+
+
+class WaitTimedOut(VibeTunnelError):
+    """What was waited for has not happened in time."""
+
+    def __init__(self, timeout_ms: int) -> None:
+        super().__init__(f"it did not happen within {timeout_ms} ms")
+
+
+class TooManyWaits(VibeTunnelError):
+    """As many requests as may wait for one session already do."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"expected at most {limit} requests that wait for the same session, and so many there are")
+
+
 class InputQueueFull(VibeTunnelError):
     """The program has not read what was typed before."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 
 from prometheus_client import CollectorRegistry, Histogram, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -27,6 +27,7 @@ TOTALS = {
     "turns": "Turns of the lanes' loops.",
     "moves": "Sessions moved between lanes.",
     "dropped": "Clients dropped because they gave no sign of life.",
+    "redraws": "Redraws sent to clients that came, fell behind, asked, or saw the size change.",
 }
 GAUGES = {
     "clients": "Attached clients.",
@@ -37,10 +38,11 @@ GAUGES = {
 
 
 class _Sessions(Collector):
-    """Sessions and the pump."""
+    """Sessions, who looks at them, and the pump."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, watchers: Sized) -> None:
         self._registry = registry
+        self._watchers = watchers
 
     def describe(self) -> list[Metric]:
         return []  # nothing is collected to find out the names
@@ -53,6 +55,8 @@ class _Sessions(Collector):
         yield sessions
         listeners = len(self._registry.news.broadcast.listeners)
         yield GaugeMetricFamily("vibetunnel_event_listeners", "Open streams of /api/events.", value=listeners)
+        watchers = len(self._watchers)
+        yield GaugeMetricFamily("vibetunnel_buffer_sockets", "Open sockets of /buffers.", value=watchers)
         statistics = self._registry.pump.statistics()
         for name, help_text in TOTALS.items():
             yield CounterMetricFamily(f"vibetunnel_pump_{name}", help_text, value=statistics[name])
@@ -61,11 +65,14 @@ class _Sessions(Collector):
 
 
 class Metrics:
-    """The metrics of one server. Nothing of it is global: several servers in a process do not mix."""
+    """The metrics of one server. Nothing of it is global: several servers in a process do not mix.
 
-    def __init__(self, registry: Registry) -> None:
+    watchers  the sockets of /buffers
+    """
+
+    def __init__(self, registry: Registry, watchers: Sized) -> None:
         self._metrics = CollectorRegistry(auto_describe=False)
-        self._metrics.register(_Sessions(registry))
+        self._metrics.register(_Sessions(registry, watchers))
         ProcessCollector(registry=self._metrics)  # memory, descriptors, processor time; Linux only
         PlatformCollector(registry=self._metrics)
         self._delay = Histogram(

@@ -30,6 +30,7 @@ from vibetunnel.handlers.application import STATIC, VibeTunnelApplication
 from vibetunnel.handlers.base import MAX_BODY
 from vibetunnel.handlers.context import Context, Lasting
 from vibetunnel.handlers.relay import Relays
+from vibetunnel.handlers.snapshots import Snapshots
 from vibetunnel.keeper.errors import KeeperFailed
 from vibetunnel.metrics import Metrics
 from vibetunnel.security import secret
@@ -38,6 +39,7 @@ from vibetunnel.security.hosts import doors
 from vibetunnel.security.logins import Logins
 from vibetunnel.sessions.command import login_shell
 from vibetunnel.sessions.registry import Registry
+from vibetunnel.sessions.waits import Waits
 from vibetunnel.settings import Settings
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
@@ -127,7 +129,13 @@ class Server:
             undo.callback(each.close)
         self.port = sockets[0].getsockname()[1]
 
-        pump = Pump(bulk_lanes=settings.lanes, ping_s=settings.ping_s, timeout_s=settings.timeout_s)
+        pump = Pump(
+            bulk_lanes=settings.lanes,
+            ping_s=settings.ping_s,
+            timeout_s=settings.timeout_s,
+            scrollback_lines=settings.scrollback_lines,
+            scrollback_bytes=settings.scrollback_bytes,
+        )
         undo.callback(pump.close)
         lasting = Lasting()
         registry = Registry(
@@ -136,13 +144,18 @@ class Server:
             ring_bytes=settings.ring_bytes,
             max_sessions=settings.max_sessions,
             kill_grace_s=settings.kill_grace_s,
+            shell_integration=settings.shell_integration,
             on_gone=lasting.discard,
         )
         relays = Relays()
         undo.push_async_callback(relays.close)  # behind the pump's end: its last words pass through them
         await registry.open()
         undo.push_async_callback(registry.close, kill=settings.kill_on_exit)
-        metrics = Metrics(registry)
+        waits = Waits()
+        undo.push_async_callback(waits.close)
+        snapshots = Snapshots()
+        undo.push_async_callback(snapshots.close)
+        metrics = Metrics(registry, snapshots)
         metrics.start()
         undo.push_async_callback(metrics.close)
 
@@ -153,6 +166,7 @@ class Server:
             settings=settings,
             url=self.url,
             registry=registry,
+            waits=waits,
             doors=doors(bind=settings.bind, allow_host=settings.allow_host, url=settings.url, tls=tls is not None),
             secret=secret.load(settings.state_dir),
             codes=Codes(),
@@ -163,6 +177,7 @@ class Server:
             user=user,
             lasting=lasting,
             relays=relays,
+            snapshots=snapshots,
         )
         self.application = VibeTunnelApplication(self.context, self._static)
         http = HTTPServer(

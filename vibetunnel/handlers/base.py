@@ -37,6 +37,9 @@ STATUS: dict[type[errors.VibeTunnelError], HTTPStatus] = {
     errors.SessionLimitReached: HTTPStatus.TOO_MANY_REQUESTS,
     errors.SessionNotRunning: HTTPStatus.BAD_REQUEST,  # as the Node server
     errors.SessionStillRunning: HTTPStatus.CONFLICT,
+    errors.SessionEnded: HTTPStatus.CONFLICT,
+    errors.WaitTimedOut: HTTPStatus.REQUEST_TIMEOUT,
+    errors.TooManyWaits: HTTPStatus.TOO_MANY_REQUESTS,
     errors.InputQueueFull: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.WrongCode: HTTPStatus.UNAUTHORIZED,
     errors.TooManyTries: HTTPStatus.TOO_MANY_REQUESTS,

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from vibetunnel.handlers.relay import Relays
+from vibetunnel.handlers.snapshots import Snapshots
 from vibetunnel.metrics import Metrics
 from vibetunnel.security.codes import Codes
 from vibetunnel.security.hosts import Doors
 from vibetunnel.security.logins import Logins
 from vibetunnel.sessions.registry import Registry
+from vibetunnel.sessions.waits import Waits
 from vibetunnel.settings import Settings
 
 
@@ -56,6 +58,7 @@ class Context:
     settings: Settings
     url: str
     registry: Registry
+    waits: Waits
     doors: Doors
     secret: str
     codes: Codes
@@ -66,6 +69,7 @@ class Context:
     user: str
     lasting: Lasting
     relays: Relays
+    snapshots: Snapshots
     started: float = field(default_factory=time.monotonic)
 
     @property

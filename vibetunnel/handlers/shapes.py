@@ -10,9 +10,12 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from vibetunnel.sessions.commands import Command
 from vibetunnel.sessions.model import SessionView, Size
+from vibetunnel.sessions.patterns import PATTERN_LIMIT
+from vibetunnel.sessions.waits import Outcome
 
-__all__ = ["SessionView"]  # from here too, so that a handler has one place for its shapes
+__all__ = ["Command", "Outcome", "SessionView"]  # from here too, so that a handler has one place for its shapes
 
 Offset = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
@@ -105,6 +108,99 @@ class OutputQuery(msgspec.Struct):
     since: Offset = 0
 
 
+Line = Annotated[int, Meta(ge=-(2**53), le=2**53)]
+
+
+class LinesQuery(msgspec.Struct):
+    """Which lines. Without first and last: the screen."""
+
+    first: Annotated[
+        Line | None, Meta(description="First line: 0 is the top of the screen, negative numbers are above it.")
+    ] = None
+    last: Annotated[Line | None, Meta(description="The line behind the last; default: the end of the screen.")] = None
+    top: Annotated[
+        Offset | None,
+        Meta(description="Count from this line (its absolute number) instead, and so page on while output comes."),
+    ] = None
+
+
+class TextQuery(LinesQuery):
+    unwrap: Annotated[bool, Meta(description="A line that was wrapped at the margin is one line.")] = False
+
+
+class Cursor(msgspec.Struct, kw_only=True):
+    row: int
+    col: int
+    visible: bool
+    shape: Literal["block", "underline", "bar"]
+    blink: bool
+
+
+_Colour = Annotated[int | str | UnsetType, Meta(description='Palette index, or "#rrggbb".')]
+
+
+class Run(msgspec.Struct, kw_only=True):
+    """Characters of one style. What is left out is as usual."""
+
+    text: str
+    width: Annotated[int, Meta(description="Columns.")]
+    fg: _Colour = UNSET
+    bg: _Colour = UNSET
+    underline_colour: _Colour = UNSET
+    bold: bool | UnsetType = UNSET
+    dim: bool | UnsetType = UNSET
+    italic: bool | UnsetType = UNSET
+    underline: Literal["single", "double", "curly", "dotted", "dashed"] | UnsetType = UNSET
+    blink: bool | UnsetType = UNSET
+    inverse: bool | UnsetType = UNSET
+    invisible: bool | UnsetType = UNSET
+    strike: bool | UnsetType = UNSET
+    overline: bool | UnsetType = UNSET
+    link: str | UnsetType = UNSET
+
+
+class ScreenLine(msgspec.Struct, kw_only=True):
+    wrapped: Annotated[bool, Meta(description="It goes on in the next line.")]
+    runs: list[Run]
+
+
+class Screen(msgspec.Struct, kw_only=True):
+    """The screen; the engine writes it."""
+
+    rows: int
+    cols: int
+    top: Annotated[int, Meta(description="Absolute number of the first line.")]
+    oldest: Annotated[int, Meta(description="Absolute number of the oldest line that is kept.")]
+    offset: int
+    title: str
+    folder: str
+    alternate: bool
+    cursor: Cursor
+    modes: list[str]
+    lines: list[ScreenLine]
+
+
+_Pattern = Annotated[str, Meta(max_length=PATTERN_LIMIT)]
+_Milliseconds = Annotated[int, Meta(ge=1, le=600_000)]
+
+
+class Wait(msgspec.Struct, kw_only=True):
+    """Exactly one of text, regex, idleMs, prompt and exit. Names with `_` are accepted, too."""
+
+    text: Annotated[_Pattern | None, Meta(description="This text is on the screen, or gets there.")] = None
+    regex: Annotated[str | None, Meta(description="So does something that this matches; ^ and $ are of lines.")] = None
+    idle_ms: Annotated[_Milliseconds | None, Meta(description="idleMs.")] = None
+    idleMs: Annotated[_Milliseconds | None, Meta(description="Nothing is printed for so long.")] = None  # noqa: N815
+    prompt: Annotated[bool, Meta(description="The shell is at a prompt at which nothing was typed yet.")] = False
+    exit: Annotated[bool, Meta(description="The session ends.")] = False
+    timeout_ms: Annotated[_Milliseconds | None, Meta(description="timeoutMs.")] = None
+    timeoutMs: Annotated[_Milliseconds | None, Meta(description="Answer 408 after this; default: 30000.")] = None  # noqa: N815
+    from_line: Annotated[Offset | None, Meta(description="fromLine.")] = None
+    fromLine: Annotated[  # noqa: N815
+        Offset | None, Meta(description="Of text and regex: not above this line (its absolute number).")
+    ] = None
+
+
 class AttachQuery(msgspec.Struct, kw_only=True, rename="camel"):
     """The parameters of /ws (docs/protocol.md)."""
 
@@ -114,6 +210,11 @@ class AttachQuery(msgspec.Struct, kw_only=True, rename="camel"):
     cols: Size | None = None
     client: Annotated[str | None, Meta(description="A UUID that names the client's input stream.")] = None
     permission: Literal["view", "type"] = "type"
+    lag: Annotated[
+        Literal["latest", "lossless"] | None,
+        Meta(description="What happens when the client falls behind; by default `latest` in v1, else `lossless`."),
+    ] = None
+    scrollback: Annotated[int, Meta(ge=0, le=10_000, description="Lines wanted with the first redraw.")] = 0
 
 
 # Server

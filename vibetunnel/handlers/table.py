@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from vibetunnel.handlers import attach, auth, events, server, sessions, shapes, static
+from vibetunnel.handlers import attach, auth, buffers, events, server, sessions, shapes, static, terminal
 from vibetunnel.handlers.base import UnknownApiHandler
 from vibetunnel.handlers.route import Media, Operation, Permission, Route
 from vibetunnel.handlers.upgrade import OFFSET_HEADER
@@ -20,6 +20,19 @@ _HEALTH = {
 }
 _PAGE = {"GET": Operation("The web client.", {200: Media("text/html")}, permission=_OPEN, errors=(_UNAVAILABLE,))}
 _SESSION = "/api/sessions/{session_id}"
+_OFFSET = {OFFSET_HEADER: "Offset of the output, up to which it is."}
+_LINES = {
+    **_OFFSET,
+    terminal.TOP_HEADER: "Absolute number of the screen's first line.",
+    terminal.OLDEST_HEADER: "Absolute number of the oldest line that is kept.",
+}
+_SNAPSHOT = {
+    "GET": Operation(
+        'The screen as cells: VibeTunnel\'s binary snapshot ("VT", version 1).',
+        {200: Media("application/octet-stream", _OFFSET)},
+        errors=(_NOT_FOUND,),
+    )
+}
 
 ROUTES: tuple[Route, ...] = (
     Route("/api/health", server.HealthHandler, _HEALTH),
@@ -117,6 +130,60 @@ ROUTES: tuple[Route, ...] = (
         },
     ),
     Route(
+        f"{_SESSION}/text",
+        terminal.TextHandler,
+        {
+            "GET": Operation(
+                "What stands on the screen, or lines of it and its scrollback, as text.",
+                {200: Media("text/plain", _LINES)},
+                query=shapes.TextQuery,
+                errors=(_NOT_FOUND,),
+            )
+        },
+    ),
+    Route(
+        f"{_SESSION}/html",
+        terminal.HtmlHandler,
+        {
+            "GET": Operation(
+                "The same with styles: a page that needs nothing else.",
+                {200: Media("text/html", _LINES)},
+                query=shapes.LinesQuery,
+                errors=(_NOT_FOUND,),
+            )
+        },
+    ),
+    Route(
+        f"{_SESSION}/screen",
+        terminal.ScreenHandler,
+        {"GET": Operation("The screen with styles, cursor and modes.", {200: shapes.Screen}, errors=(_NOT_FOUND,))},
+    ),
+    Route(f"{_SESSION}/snapshot", terminal.SnapshotHandler, _SNAPSHOT),
+    Route(f"{_SESSION}/buffer", terminal.SnapshotHandler, _SNAPSHOT),
+    Route(
+        f"{_SESSION}/commands",
+        terminal.CommandsHandler,
+        {
+            "GET": Operation(
+                "The commands of a shell that marks them (OSC 133), newest last; at most 1000.",
+                {200: list[shapes.Command]},
+                errors=(_NOT_FOUND,),
+            )
+        },
+    ),
+    Route(
+        f"{_SESSION}/wait",
+        terminal.WaitHandler,
+        {
+            "POST": Operation(
+                "Answer when text is there, a pattern matches, nothing is printed, a prompt is there, or it has ended.",
+                {200: shapes.Outcome},
+                body=shapes.Wait,
+                errors=(_NOT_FOUND, _CONFLICT, _BUSY, HTTPStatus.REQUEST_TIMEOUT),
+            )
+        },
+    ),
+    Route(
         "/api/cleanup-exited",
         sessions.CleanupExitedHandler,
         {"POST": Operation("Remove every session that has ended.", {200: shapes.CleanedUp})},
@@ -180,6 +247,18 @@ ROUTES: tuple[Route, ...] = (
                 {101: None},
                 query=shapes.AttachQuery,
                 errors=(_NOT_FOUND, HTTPStatus.UPGRADE_REQUIRED, _UNAVAILABLE),
+                head=False,
+            )
+        },
+    ),
+    Route(
+        "/buffers",
+        buffers.BuffersHandler,
+        {
+            "GET": Operation(
+                "Snapshots of sessions: a WebSocket (docs/terminal.md).",
+                {101: None},
+                errors=(HTTPStatus.BAD_REQUEST, HTTPStatus.UPGRADE_REQUIRED),
                 head=False,
             )
         },

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os.path
+
 from vibetunnel.account import account
 
 TYPE_CHECKING = False
@@ -28,6 +30,11 @@ DROPPED_PREFIXES = (
 )
 
 
+# A variable: the script of vibetunnel/shell that the shell is to load by itself.
+SCRIPT = "VIBETUNNEL_SCRIPT"
+SYSTEM_DATA = "/usr/local/share:/usr/share"  # what XDG_DATA_DIRS means when it is not set
+
+
 def session_environment(
     base: Mapping[str, str], additions: Mapping[str, str], *, session_id: str, folder: str
 ) -> dict[str, str]:
@@ -44,7 +51,34 @@ def session_environment(
     environment.update(TERM="xterm-256color", COLORTERM="truecolor", PWD=folder)
     environment.update(additions)
     environment["VIBETUNNEL_SESSION_ID"] = session_id
+    if SCRIPT in environment:
+        _integrate(environment, environment[SCRIPT])
     return environment
+
+
+def _integrate(environment: dict[str, str], script: str) -> None:
+    """Have the shell load `script` at its start, without a file of the user's.
+
+    Each shell looks for its first file where a variable says; what that was before is kept in VIBETUNNEL_<name> for the
+    script, which puts it back at once.
+    """
+    folder = os.path.dirname(script)
+    match os.path.basename(script):
+        case "vibetunnel.bash" if "POSIXLY_CORRECT" not in environment:
+            # In POSIX mode it reads $ENV instead of all others; startup.bash reads those.
+            places = {"ENV": os.path.join(folder, "startup.bash")}
+            environment["POSIXLY_CORRECT"] = "y"
+        case "vibetunnel.zsh":
+            places = {"ZDOTDIR": folder}
+        case "vibetunnel.fish":
+            data = os.path.dirname(os.path.dirname(folder))  # fish looks for fish/vendor_conf.d in it
+            places = {"XDG_DATA_DIRS": f"{data}:{environment.get('XDG_DATA_DIRS') or SYSTEM_DATA}"}
+        case _:
+            places = {}
+    for name, place in places.items():
+        if name in environment:
+            environment[f"VIBETUNNEL_{name}"] = environment[name]
+        environment[name] = place
 
 
 def _account() -> dict[str, str]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import sys
 from typing import NamedTuple
 
 from vibetunnel.account import account
 from vibetunnel.errors import InvalidField
+from vibetunnel.keeper.environment import SCRIPT
+from vibetunnel.shell import SCRIPTS
 
 NAME_LIMIT = 200  # characters of a session's name, as the Go server has it
 
@@ -24,6 +27,16 @@ def login_shell(setting: str = "") -> str:
     """The program of new sessions: the setting, else the account's shell, else /bin/sh."""
     found = account()
     return setting or (found and found.pw_shell) or "/bin/sh"
+
+
+def integration(argv: list[str], *, login: bool) -> dict[str, str]:
+    """What the environment of a login shell must have, so that it marks its prompts and commands; {} for all others."""
+    if not login or len(argv) != 1:
+        return {}
+    name = os.path.basename(argv[0])
+    if name not in SCRIPTS or (sys.platform == "darwin" and argv[0] == "/bin/bash"):  # too old: it reads no $ENV
+        return {}
+    return {SCRIPT: str(SCRIPTS[name])}
 
 
 def resolve(command: list[str] | str | None, shell: str) -> Command:

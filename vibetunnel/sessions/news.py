@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from typing import Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from vibetunnel.sessions.broadcast import Broadcast
+from vibetunnel.sessions.commands import Command
 from vibetunnel.sessions.model import Describes, SessionView, iso
 
 SETTLE_S = 0.05  # a program that sets its title or size in a loop makes one message in this time
+CLIPBOARD_LIMIT = 65536  # bytes; half of a text is worse than none
+COMMANDS_AT_ONCE = 20  # of one session within SETTLE_S; the newest are told, GET .../commands has them all
 
 Kind = Literal[
     "connected",
@@ -23,6 +27,8 @@ Kind = Literal[
     "session-removed",
     "session-updated",
     "bell",
+    "clipboard",
+    "command",
     "title",
 ]
 
@@ -36,6 +42,9 @@ class Message(msgspec.Struct, kw_only=True, rename="camel"):
     session: SessionView | UnsetType = UNSET
     count: int | UnsetType = UNSET
     title: str | UnsetType = UNSET
+    selection: str | UnsetType = UNSET
+    text: str | UnsetType = UNSET
+    command: Command | UnsetType = UNSET
 
 
 _encode = msgspec.json.Encoder().encode
@@ -57,6 +66,8 @@ class News:
         self._titles: dict[str, str] = {}
         self._bells: dict[str, int] = {}
         self._updates: dict[str, Describes] = {}
+        self._clipboards: dict[str, tuple[str, str]] = {}  # session -> (selection, text)
+        self._commands: dict[str, deque[bytes]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def session(self, kind: Kind, session: Describes) -> None:
@@ -66,7 +77,7 @@ class News:
             self._publish(Message(type=kind, timestamp=_now(), session_id=session.id, session=session.describe()))
 
     def removed(self, session_id: str) -> None:
-        for waiting in (self._titles, self._bells, self._updates):
+        for waiting in (self._titles, self._bells, self._updates, self._clipboards, self._commands):
             waiting.pop(session_id, None)
         if self.broadcast.listeners:
             self._publish(Message(type="session-removed", timestamp=_now(), session_id=session_id))
@@ -83,6 +94,21 @@ class News:
     def bell(self, session_id: str, count: int) -> None:
         if self._gather():
             self._bells[session_id] = self._bells.get(session_id, 0) + count
+
+    def clipboard(self, session_id: str, selection: str, data: bytes) -> None:
+        """A program would like `data` in a clipboard. What is no text, or more than CLIPBOARD_LIMIT, is not told."""
+        if len(data) <= CLIPBOARD_LIMIT and self._gather():
+            try:
+                self._clipboards[session_id] = selection, data.decode()
+            except UnicodeDecodeError:
+                pass
+
+    def command(self, session_id: str, command: Command) -> None:
+        """A command has ended."""
+        if self._gather():
+            gathered = self._commands.setdefault(session_id, deque(maxlen=COMMANDS_AT_ONCE))
+            # Encoded now: a resize may change what is known of its lines.
+            gathered.append(_encode(Message(type="command", timestamp=_now(), session_id=session_id, command=command)))
 
     def close(self) -> None:
         """End every listener's stream."""
@@ -104,12 +130,21 @@ class News:
         updates, self._updates = self._updates, {}
         titles, self._titles = self._titles, {}
         bells, self._bells = self._bells, {}
+        clipboards, self._clipboards = self._clipboards, {}
+        commands, self._commands = self._commands, {}
         for session in updates.values():
             self.session("session-updated", session)
         for session_id, title in titles.items():
             self._publish(Message(type="title", timestamp=now, session_id=session_id, title=title))
         for session_id, count in bells.items():
             self._publish(Message(type="bell", timestamp=now, session_id=session_id, count=count))
+        for session_id, (selection, text) in clipboards.items():
+            self._publish(
+                Message(type="clipboard", timestamp=now, session_id=session_id, selection=selection, text=text)
+            )
+        for messages in commands.values():
+            for message in messages:
+                self.broadcast.publish(message)
 
     def _publish(self, message: Message) -> None:
         self.broadcast.publish(_encode(message))

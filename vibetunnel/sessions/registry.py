@@ -14,7 +14,8 @@ from pathlib import Path
 import msgspec
 
 from vibetunnel import __version__
-from vibetunnel._ext.pump import Client, Event, Pump, Terminal
+from vibetunnel._ext import vt
+from vibetunnel._ext.pump import Client, Event, Mark, Pump, Terminal
 from vibetunnel.errors import InvalidField, SessionLimitReached, SessionStillRunning, UnknownSession
 from vibetunnel.keeper.client import Exited, Kept
 from vibetunnel.keeper.errors import SpawnFailed
@@ -33,6 +34,7 @@ class Registry:
 
     max_sessions  that have not ended; 0: no limit
     kill_grace_s  between asking a process to end and ending it
+    shell_integration  new login shells mark their prompts and commands
     on_gone       called with every client that has left
     """
 
@@ -44,11 +46,13 @@ class Registry:
         ring_bytes: int,
         max_sessions: int = 0,
         kill_grace_s: float = 3.0,
+        shell_integration: bool = False,
         on_gone: Callable[[Client], None],
     ) -> None:
         self.pump = pump
         self.runtime_dir = runtime_dir
         self.ring_bytes = ring_bytes
+        self.shell_integration = shell_integration
         self.news = News()
         self.keeper = KeeperLink(
             runtime_dir, on_exit=self._process_ended, on_lost=self._keeper_lost, on_found=self._keeper_found
@@ -169,6 +173,7 @@ class Registry:
         if session.terminal is not None:
             self._by_terminal.pop(session.terminal, None)
             session.terminal.close()
+        session.removed()
         if session.kept:
             self.keeper.forget(session.id)
         self.news.removed(session.id)
@@ -196,7 +201,21 @@ class Registry:
                 self.news.title(session.id, event.text)
             case "bell":
                 self.news.bell(session.id, event.number)
-            case "folder" | "resized" | "gone":
+            case "captured":
+                assert event.data is None or isinstance(event.data, vt.Terminal)
+                session.captured(event.number, event.data)
+            case "changed":
+                session.changed(output=True)
+            case "mark":
+                assert isinstance(event.data, Mark)
+                session.marked(event.data)
+            case "clipboard":
+                assert isinstance(event.data, bytes)
+                self.news.clipboard(session.id, event.text, event.data)
+            case "resized":
+                session.resized()
+                self.news.updated(session)
+            case "folder" | "gone":
                 self.news.updated(session)
 
     def _process_ended(self, exited: Exited) -> None:

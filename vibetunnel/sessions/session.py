@@ -5,23 +5,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 from msgspec import UNSET
 
+from vibetunnel._ext import vt
 from vibetunnel._ext.pump import Client, Pump, Terminal
 from vibetunnel.errors import InputQueueFull, SessionNotRunning, UnknownSession
 from vibetunnel.keeper.client import Spawned, SpawnOrder
 from vibetunnel.keeper.errors import KeeperFailed, SpawnFailed
 from vibetunnel.keeper.ring import make_ring
 from vibetunnel.sessions import orphans
+from vibetunnel.sessions.command import integration
+from vibetunnel.sessions.commands import Command, Commands, Mark
 from vibetunnel.sessions.link import KeeperLink
 from vibetunnel.sessions.model import End, Record, SessionView, Status, iso, url_path
 from vibetunnel.sessions.news import News
+from vibetunnel.sessions.past import marks_in
+from vibetunnel.sessions.watch import Watch
 
 EMPTY_RING = 32768  # bytes; the smallest ring that the pump takes, for a session that never ran
+MAX_LINES = 1 << 30  # of scrollback, to ask for; there are never so many
 DRAIN_S = 2.0  # how long an answer waits for the last output of a process that has ended
 
 _encode = msgspec.json.Encoder().encode
@@ -35,6 +42,7 @@ class Surroundings(Protocol):
     news: News
     ring_bytes: int
     runtime_dir: Path
+    shell_integration: bool
 
     def opened(self, session: Session, terminal: Terminal) -> None:
         """Events of `terminal` belong to `session` from here."""
@@ -52,6 +60,8 @@ class Session:
     kept      the keeper has something of it
     gone      set when the process is
     drained   set when, after that, all it printed is in the ring
+    typed_ns  when REST typed last; the pump knows the rest
+    present   false as soon as it is removed, or the server stops
     """
 
     def __init__(self, record: Record, around: Surroundings, *, foreign: bool = False) -> None:
@@ -65,6 +75,8 @@ class Session:
         self.kept = True
         self.gone = asyncio.Event()
         self.drained = asyncio.Event()
+        self.typed_ns = 0
+        self.present = True
         self._around = around
         self._starting: asyncio.Task[Terminal] | None = None
         self._viewport: tuple[int, int] | None = None  # of the client whose coming starts the process
@@ -75,6 +87,11 @@ class Session:
         self._watching: asyncio.Task[None] | None = None
         self._created = iso(record.created_ns)
         self._summary: tuple[str, msgspec.Raw] | None = None  # the name that it was made with
+        self._captures: dict[int, asyncio.Future[vt.Terminal]] = {}  # ticket -> who waits for the copy
+        self._watches: set[Watch] = set()
+        self._commands = Commands()
+        self._past = 0  # offset up to which an earlier server saw the output, and its marks are still to be read
+        self._cols = 0
 
     @property
     def id(self) -> str:
@@ -154,13 +171,14 @@ class Session:
         record, order = self.record, self.record.order
         rows, cols = self._viewport or (order.rows, order.cols)
         record.started_ns = time.time_ns()
+        extra = integration(order.argv, login=order.login) if self._around.shell_integration else {}
         try:
             spawned = await self._around.keeper.spawn(
                 SpawnOrder(
                     session_id=record.id,
                     argv=order.argv,
                     cwd=order.folder,
-                    env=order.env,
+                    env=order.env | extra,
                     rows=rows,
                     cols=cols,
                     ring_bytes=self._around.ring_bytes,
@@ -192,14 +210,21 @@ class Session:
             if (keeper := self._around.keeper.live) is not None:
                 await keeper.kill(self.id, 0)
             raise SpawnFailed(f"the terminal cannot be opened: {error}") from error
-        self.terminal = terminal
-        self._around.opened(self, terminal)
+        self._opened(terminal)
         return terminal
+
+    def _opened(self, terminal: Terminal) -> None:
+        self.terminal = terminal
+        self._cols = terminal.cols
+        if any(watch.output for watch in self._watches):
+            terminal.watch(True)
+        self._around.opened(self, terminal)
+        self.changed()
 
     def adopt(self, terminal: Terminal, pid: int, end: End | None) -> None:
         """Take over what an earlier server left."""
-        self.terminal = terminal
-        self._around.opened(self, terminal)
+        self._past = terminal.head
+        self._opened(terminal)
         self.status = Status.RUNNING
         self.pid = pid
         self._started = orphans.start_time(pid)
@@ -222,10 +247,10 @@ class Session:
         """A terminal without process and output."""
         order = self.record.order
         ring_fd = make_ring(EMPTY_RING, str(self._around.runtime_dir))
-        self.terminal = self._around.pump.open(-1, ring_fd, rows=order.rows, cols=order.cols)
-        self._around.opened(self, self.terminal)
-        self.terminal.finish(-1, 0, reason)
-        return self.terminal
+        terminal = self._around.pump.open(-1, ring_fd, rows=order.rows, cols=order.cols)
+        self._opened(terminal)
+        terminal.finish(-1, 0, reason)
+        return terminal
 
     # Use
 
@@ -242,6 +267,9 @@ class Session:
         cols: int,
         client_id: bytes,
         offset_at: int,
+        redraw_at: int,
+        latest: bool,
+        scrollback: int,
     ) -> Client:
         """Hand a connected socket over to the pump (Terminal.attach). Call attachable() first."""
         assert self.terminal is not None
@@ -256,6 +284,9 @@ class Session:
             cols=cols,
             client_id=client_id,
             offset_at=offset_at,
+            redraw_at=redraw_at,
+            latest=latest,
+            scrollback=scrollback,
         )
         self._around.news.updated(self)
         return client
@@ -263,6 +294,7 @@ class Session:
     async def write(self, data: bytes) -> None:
         """Type `data`. Raises SessionNotRunning, InputQueueFull, and what started() does."""
         terminal = await self._running()
+        self.typed_ns = time.time_ns()  # the pump will say so a moment later, which may be too late for a wait
         try:
             terminal.write(data)
         except BlockingIOError:
@@ -281,6 +313,92 @@ class Session:
             return terminal.read(since)
         except ValueError:  # removed meanwhile
             raise UnknownSession(self.id) from None
+
+    async def capture(self, scrollback_lines: int = 0) -> vt.Terminal:
+        """A copy of the terminal as it is now, with the newest lines of its scrollback.
+
+        Nothing is started for it: a session that has not started has an empty screen. Raises UnknownSession when it is
+        removed meanwhile.
+        """
+        if not self.present:
+            raise UnknownSession(self.id)
+        if self.terminal is None:
+            order = self.record.order
+            return vt.Terminal(order.rows, max(2, order.cols))
+        if self.end is not None:
+            await self.settled()
+        try:
+            ticket = self.terminal.capture(min(scrollback_lines, MAX_LINES))
+        except ValueError:  # removed meanwhile
+            raise UnknownSession(self.id) from None
+        future: asyncio.Future[vt.Terminal] = asyncio.get_running_loop().create_future()
+        self._captures[ticket] = future
+        try:
+            return await future
+        finally:
+            self._captures.pop(ticket, None)
+
+    async def capture_from(self, line: int, guess: int = 0) -> vt.Terminal:
+        """A copy that reaches back to this line (its absolute number), as far as that is kept.
+
+        guess  lines of scrollback to begin with; nobody knows how many are needed before the first look
+        """
+        copy = await self.capture(guess)
+        # More may be printed between two looks; who prints more than twice as much in that time outruns any reader.
+        while copy.oldest > line and copy.scrollback_count == guess and guess < MAX_LINES:
+            guess = min(MAX_LINES, max(2 * (copy.top - line), 2 * guess))
+            copy = await self.capture(guess)
+        return copy
+
+    @contextlib.contextmanager
+    def watch(self, *, output: bool = True) -> Iterator[Watch]:
+        """Be told of changes; output: of what is printed too."""
+        watch = Watch(output=output)
+        self._watches.add(watch)
+        self._tell_pump()
+        try:
+            yield watch
+        finally:
+            self._watches.discard(watch)
+            self._tell_pump()
+
+    def _tell_pump(self) -> None:
+        with contextlib.suppress(ValueError):  # removed meanwhile
+            if self.terminal is not None:
+                self.terminal.watch(any(watch.output for watch in self._watches))
+
+    @property
+    def commands(self) -> list[Command]:
+        """What its shell has marked as commands (OSC 133), newest last."""
+        self._read_past()
+        return self._commands.newest()
+
+    @property
+    def last_command(self) -> Command | None:
+        """The newest that has ended."""
+        self._read_past()
+        return self._commands.last_ended
+
+    @property
+    def prompt(self) -> Mark | None:
+        """The mark of the prompt that the shell is at, if nothing was typed since; else None."""
+        self._read_past()
+        prompt = self._commands.prompt
+        if prompt is None or self.terminal is None or self.end is not None:
+            return None
+        typed_ns = max(self.typed_ns, self.terminal.last_input_ns)
+        return prompt if typed_ns <= prompt.at_ns else None
+
+    def _read_past(self) -> None:
+        """Find the commands of an earlier server's time, as far as the ring has them. Once, and only when wanted."""
+        if self._past and self.terminal is not None:
+            end, self._past = self._past, 0
+            with contextlib.suppress(ValueError):  # removed meanwhile
+                first, _, output = self.terminal.read(0)
+                for mark in marks_in(output[: max(0, end - first)], first, self.terminal.rows, self.terminal.cols):
+                    self._commands.take(mark)
+                if self.end is not None:
+                    self._commands.session_ended(self.terminal.head, 0)
 
     async def signal(self, signum: int) -> None:
         """Signal the foreground process group."""
@@ -316,6 +434,48 @@ class Session:
             self.process_ended(_unknown_end())
         await self.gone.wait()
 
+    # What the pump reports
+
+    def captured(self, ticket: int, copy: vt.Terminal | None) -> None:
+        """copy: None when memory ran out."""
+        future = self._captures.pop(ticket, None)
+        if future is None or future.done():
+            return  # whoever wanted it has left
+        if copy is None:
+            future.set_exception(MemoryError("no memory for a copy of the terminal"))
+        else:
+            future.set_result(copy)
+
+    def changed(self, *, output: bool = False) -> None:
+        """Wake who watches; output: all that happened is that something was printed."""
+        for watch in self._watches:
+            if watch.output or not output:
+                watch.wake()
+
+    def marked(self, mark: Mark) -> None:
+        self._read_past()
+        ended = self._commands.take(mark)
+        if ended is not None:
+            self._around.news.command(self.id, ended)
+        for watch in self._watches:
+            if not watch.output:  # the others are told that something was printed
+                watch.wake()
+
+    def resized(self) -> None:
+        if self.terminal is not None and self.terminal.cols != self._cols:
+            self._read_past()
+            self._cols = self.terminal.cols
+            self._commands.renumbered()
+
+    def removed(self) -> None:
+        """Whoever waits for something of it waits in vain."""
+        self.present = False
+        for future in self._captures.values():
+            if not future.done():
+                future.set_exception(UnknownSession(self.id))
+        self._captures.clear()
+        self.changed()
+
     def process_ended(self, end: End) -> None:
         """The process is gone."""
         if self.terminal is None:
@@ -331,12 +491,18 @@ class Session:
         self.record.rows, self.record.cols = self.terminal.rows, self.terminal.cols
         self.status = Status.EXITED
         self.gone.set()
+        self.changed()
         self.terminal.finish(-1 if end.code is None else end.code, end.signal, end.reason)
         self._release()
 
     def output_ended(self) -> None:
         """The pump has seen the end of the PTY: everything that was printed is in the ring."""
         self.drained.set()
+        if self.end is not None and self.terminal is not None and not self._past:
+            ended = self._commands.session_ended(self.terminal.head, self.end.at_ns)
+            if ended is not None:
+                self._around.news.command(self.id, ended)
+        self.changed()
         self._release()
 
     def hung_up(self) -> None:
@@ -355,6 +521,7 @@ class Session:
         self.status = Status.EXITED
         self.gone.set()
         self.drained.set()
+        self.changed()
 
     def _never_ran(self, reason: str) -> None:
         self.cannot_start(reason)
@@ -393,6 +560,7 @@ class Session:
 
     async def close(self) -> None:
         """End what is under way, whatever the state; the terminal is the pump's, and the process is not touched."""
+        self.removed()
         for task in (self._starting, self._watching):
             if task is not None and not task.done():
                 task.cancel()

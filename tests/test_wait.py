@@ -1,0 +1,405 @@
+"""POST /api/sessions/{session_id}/wait: for text, patterns, silence, prompts and the end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import Running, Serve, until
+
+from vibetunnel.errors import InvalidField
+from vibetunnel.handlers.terminal import TIMEOUT_MS
+from vibetunnel.sessions import patterns, waits
+from vibetunnel.sessions.patterns import Patterns, check
+
+# A program that does what it is told: each line that it reads is one for printf.
+PRINTER = ["sh", "-c", 'stty -echo; printf ready; while read -r line; do printf "$line"; done']
+
+
+class Told:
+    """A session that prints what it is told to."""
+
+    def __init__(self, server: Running, session_id: str) -> None:
+        self.server = server
+        self.id = session_id
+        self.path = f"/api/sessions/{session_id}"
+
+    async def print(self, text: str) -> None:
+        """`text` is a format of printf: `\\n` and `\\033` as they are written here."""
+        await self.server.json("POST", f"{self.path}/input", {"text": text + "\n"})
+
+    async def wait(self, status: int = 200, **wanted: Any) -> Any:
+        return await self.server.json("POST", f"{self.path}/wait", wanted, status=status)
+
+    async def waiting(self, number: int = 1) -> None:
+        """Return when so many requests wait for it."""
+
+        async def counted() -> bool:
+            return self.server.server.context.waits.waiting(self.id) == number
+
+        await until(counted)
+
+
+async def told(server: Running, command: object = PRINTER, **fields: object) -> Told:
+    made = Told(server, await server.session(command, spawn="now", **fields))
+    if command is PRINTER:
+        await made.wait(text="ready")
+    return made
+
+
+async def after(waiting: asyncio.Task[Any], session: Told, text: str) -> Any:
+    """The answer to a wait that is under way, when this is printed."""
+    await session.waiting()
+    assert not waiting.done()
+    await session.print(text)
+    return await waiting
+
+
+def begun(session: Told, **wanted: Any) -> asyncio.Task[Any]:
+    return asyncio.create_task(session.wait(**wanted))
+
+
+# Text
+
+
+async def test_text_that_stands_on_the_screen_is_found_at_once(server: Running) -> None:
+    session = await told(server, ["printf", "\\n\\nover there"])
+    answer = await session.wait(text="there")
+    assert answer["matched"] == "text"
+    assert (answer["text"], answer["line"], answer["offset"]) == ("there", 2, len("\r\n\r\nover there"))
+
+
+async def test_text_is_found_as_soon_as_it_is_printed(server: Running) -> None:
+    session = await told(server)
+    answer = await after(begun(session, text="the end"), session, "\\n\\n\\n...the end...")
+    assert (answer["text"], answer["line"]) == ("the end", 3)
+
+
+async def test_text_is_found_across_the_margin_and_across_lines(server: Running) -> None:
+    session = await told(server, cols=20)
+    answer = await after(begun(session, text="0123456789abcdefghij"), session, "\\n-----0123456789abcdefghij-----")
+    assert answer["line"] == 1
+    answer = await after(begun(session, text="one\ntwo"), session, "\\none\\ntwo")
+    assert (answer["text"], answer["line"]) == ("one\ntwo", 3)
+    answer = await session.wait(text="ghij---")
+    assert answer["line"] == 2  # where it begins, in the middle of a wrapped line
+
+
+async def test_text_that_scrolls_through_between_two_looks_is_found(server: Running) -> None:
+    session = await told(server, rows=5)
+    waiting = begun(session, regex="^needle (\\d+)$")
+    numbers = "\\n".join(str(number) for number in range(300))
+    answer = await after(waiting, session, f"\\n{numbers}\\nneedle 7\\n{numbers}\\n{numbers}\\n")
+    assert (answer["text"], answer["groups"], answer["line"]) == ("needle 7", ["7"], 301)
+
+
+async def test_a_line_from_which_to_look_leaves_out_what_was_there(server: Running) -> None:
+    session = await told(server)
+    first = await after(begun(session, text="done"), session, "\\ndone\\n")
+    waiting = begun(session, text="done", fromLine=first["line"] + 1)
+    answer = await after(waiting, session, "more\\ndone\\n")
+    assert answer["line"] == first["line"] + 2
+    again = await session.wait(text="done", from_line=0)  # reaches back above the screen, too
+    assert again["line"] == first["line"]
+
+
+async def test_a_line_that_is_not_there_yet_can_be_waited_for(server: Running) -> None:
+    session = await told(server, rows=3)
+    waiting = begun(session, regex=".+", fromLine=10)
+    answer = await after(waiting, session, "\\n".join("abcdefghijkl") + "\\n")
+    assert (answer["text"], answer["line"]) == ("k", 10)
+
+
+async def test_a_change_of_the_width_does_not_end_a_wait(server: Running) -> None:
+    session = await told(server)
+    waiting = begun(session, text="later")
+    await session.waiting()
+    await server.json("POST", f"{session.path}/resize", {"rows": 10, "cols": 33})
+    answer = await after(waiting, session, "\\nlater")
+    assert answer["text"] == "later"
+
+
+async def test_the_last_words_of_a_session_are_still_found(server: Running) -> None:
+    session = await told(server, ["sh", "-c", "read x; seq 100; echo last words"], rows=3)
+    answer = await after(begun(session, text="last words"), session, "")
+    assert answer["line"] == 101  # behind the echoed newline and 100 numbers
+    await server.ended(session.id)
+    assert (await session.wait(text="last words"))["matched"] == "text"
+    assert "ended" in (await session.wait(text="never said", status=409))["error"]
+
+
+# Patterns
+
+
+async def test_a_pattern_answers_with_its_groups(server: Running) -> None:
+    session = await told(server)
+    answer = await after(begun(session, regex=r"^(\w+): (\d+)?(x)?$"), session, "\\ncount: 12\\n")
+    assert (answer["text"], answer["groups"]) == ("count: 12", ["count", "12", None])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("(", "regular expression"),
+        ("x" * 1001, "at most 1000 characters"),
+        ("(?:(?:x{50}){50}){50}", "repeat counts"),
+        ("(?x) x # [", "no comments"),
+        ("(?#[)x{9999}", "no comments"),
+        ("x{99999999999999999999999999}", "repeat counts"),
+        (r"a(?R)?b", "no recursion"),
+        (r"(?<n>a(?&n)?b)", "no recursion"),
+        ("(" * 400 + "x" + ")" * 400, "simpler"),
+    ],
+)
+async def test_a_pattern_that_is_none_or_too_much_is_refused(server: Running, pattern: str, said: str) -> None:
+    session = await told(server)
+    error = (await session.wait(regex=pattern, status=400))["error"]
+    assert error.startswith("regex: expected ")
+    assert said in error
+
+
+async def test_a_pattern_that_backtracks_without_end_is_refused_and_holds_nobody_up(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await told(server, ["printf", "a" * 70])
+    await session.wait(text="aaa")
+    waiting = begun(session, regex=r"(a|aa)+\d", status=400)
+    looks = 0
+    while not waiting.done():
+        await server.json("GET", "/api/health", login=False)
+        looks += 1
+    assert "quick to search" in (await waiting)["error"]
+    assert looks > 3
+
+
+def test_what_patterns_usually_have_is_not_too_much() -> None:
+    for pattern in (r"[0-9a-f]{40} [0-9a-f]{64} [0-9a-f]{128}", r"\d{4}-\d{2}", r"(?:a){2,}", r"\(\?R\)", "{", "x{"):
+        check(pattern)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "number"),
+    [
+        ("", 0), ("abc", 3), ("a{3}", 3), ("(?:ab){3}c", 13), ("(?:(?:a{2}){3}){4}", 56), (r"\{9}", 3),
+        ("[a{9}]{2}", 2), (r"[\]{9}]{2}", 2), ("[]{9}]{2}", 2), ("[^]{9}]{2}", 2), ("a{0}", 1), ("a{2,}b{,9}", 7),
+        ("{3}a", 4), ("a)b{2}", 4), ("a{2", 2),
+    ],
+)  # fmt: skip
+def test_the_parts_of_a_pattern_are_counted_with_its_repeats(pattern: str, number: int) -> None:
+    assert patterns.parts(pattern) == number
+
+
+async def test_a_pattern_is_compiled_and_searched_beside_the_loop() -> None:
+    made = Patterns()
+    try:
+        found = await made.search(await made.compile("^b(.)$"), "a\nbc\n")
+        assert found is not None
+        assert (found.start(), found.groups()) == (2, ("c",))
+        with pytest.raises(InvalidField, match="regex"):
+            await made.compile("[")
+    finally:
+        await made.close()
+
+
+# Silence
+
+
+async def test_silence_is_counted_from_the_request_and_from_every_output(server: Running) -> None:
+    session = await told(server, ["sh", "-c", "for i in 1 2 3 4 5 6; do printf .; sleep 0.05; done; printf over; cat"])
+    began = time.monotonic()
+    answer = await session.wait(idleMs=200)
+    assert answer["matched"] == "idle"
+    assert time.monotonic() - began >= 0.2
+    assert answer["offset"] == len("......over")
+
+
+async def test_silence_cannot_be_waited_for_where_nobody_speaks_any_more(server: Running) -> None:
+    session = await told(server, ["true"])
+    await server.ended(session.id)
+    await session.wait(idle_ms=10, status=409)
+
+
+# The end
+
+
+async def test_the_end_is_told_with_how_it_was(server: Running) -> None:
+    session = await told(server, ["sh", "-c", "read x; printf bye; exit 3"])
+    answer = await after(begun(session, exit=True), session, "")
+    assert answer == {"matched": "exit", "exitCode": 3, "offset": len("\r\nbye")}
+    assert await session.wait(exit=True) == answer
+
+
+async def test_an_end_by_signal_and_one_that_never_began(server: Running) -> None:
+    session = await told(server, ["cat"])
+    waiting = begun(session, exit=True)
+    await session.waiting()
+    await server.json("POST", f"{session.path}/signal", {"signal": "KILL"})
+    answer = await waiting
+    assert (answer["exitCode"], answer["signal"]) == (137, 9)
+    never = Told(server, await server.session(["/no/such"]))
+    waiting = begun(never, exit=True)
+    await never.waiting()
+    await server.json("POST", f"{never.path}/input", {"text": "x"}, status=400)
+    answer = await waiting
+    assert "/no/such" in answer["reason"]
+    assert "exitCode" not in answer
+
+
+# Prompts
+
+A, B, D = "\\033]133;A\\007", "\\033]133;B\\007", "\\033]133;D;4\\007"
+C = "\\033]133;C;cmdline_url=make%%20all\\007"
+
+
+async def test_a_prompt_is_told_with_the_command_before_it(server: Running) -> None:
+    session = await told(server)
+    answer = await after(begun(session, prompt=True), session, f"\\n{C}output{D}\\n{A}prompt> {B}")
+    assert (answer["matched"], answer["line"]) == ("prompt", 2)
+    assert (answer["command"]["command"], answer["command"]["exitCode"]) == ("make all", 4)
+
+
+async def test_a_prompt_that_is_there_counts_until_something_is_typed(server: Running) -> None:
+    session = await told(server)
+    await session.print(f"{A}> {B}here")
+    await session.wait(text="> here")
+    first = await session.wait(prompt=True)
+    waiting = begun(session, prompt=True)
+    assert await waiting == first
+    waiting = asyncio.create_task(typed_then_waited(session))
+    await session.waiting()
+    assert not waiting.done()
+    await session.print(f"\\n{A}> {B}")
+    assert (await waiting)["line"] == first["line"] + 1
+
+
+async def typed_then_waited(session: Told) -> Any:
+    await session.print("")
+    return await session.wait(prompt=True)
+
+
+async def test_a_prompt_of_a_shell_that_ends_is_not_waited_for(server: Running) -> None:
+    session = await told(server, ["sh", "-c", "read x"])
+    waiting = begun(session, prompt=True, status=409)
+    await session.waiting()
+    await session.print("")
+    await waiting
+
+
+# All of them
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {},
+        {"text": "x", "regex": "y"},
+        {"prompt": True, "exit": True},
+        {"prompt": False},
+        {"text": ""},
+        {"regex": ""},
+        {"idleMs": 0},
+        {"idleMs": "soon"},
+        {"text": "x", "timeoutMs": 0},
+        {"text": "x", "timeoutMs": 600_001},
+        {"text": "x", "fromLine": -1},
+        {"text": "x" * 1001},
+    ],
+    ids=str,
+)
+async def test_anything_but_one_condition_is_refused(server: Running, wanted: dict[str, Any]) -> None:
+    session = await server.session(["cat"])
+    answer = await server.json("POST", f"/api/sessions/{session}/wait", wanted, status=400)
+    assert "expected" in answer["error"]
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"text": "x"}, {"regex": "x"}, {"idleMs": 60_000}, {"prompt": True}, {"exit": True}]
+)
+async def test_what_does_not_happen_in_time_is_a_408(server: Running, wanted: dict[str, Any]) -> None:
+    session = await told(server, ["cat"])
+    answer = await session.wait(**wanted, timeout_ms=30, status=408)
+    assert "30 ms" in answer["error"]
+
+
+@pytest.mark.parametrize("wanted", [{"text": "x"}, {"idleMs": 60_000}, {"prompt": True}, {"exit": True}])
+async def test_a_session_that_has_not_started_is_not_started_and_its_removal_is_a_404(
+    server: Running, wanted: dict[str, Any]
+) -> None:
+    session = Told(server, await server.session(["cat"]))
+    waiting = begun(session, **wanted, status=404)
+    await session.waiting()
+    assert (await server.json("GET", session.path))["status"] == "created"
+    await server.json("DELETE", session.path)
+    assert (await waiting)["error"] == "Session not found"
+
+
+async def test_a_wait_that_came_before_the_start_sees_the_output(server: Running) -> None:
+    session = Told(server, await server.session(["sh", "-c", "echo begun; cat"]))
+    waiting = begun(session, text="begun")
+    await session.waiting()
+    await session.print("")
+    assert (await waiting)["text"] == "begun"
+
+
+async def test_a_client_that_hangs_up_ends_its_wait(server: Running) -> None:
+    session = await told(server, ["cat"])
+    body = b'{"text": "x"}'
+    _, writer = await asyncio.open_connection("127.0.0.1", server.server.port)
+    lines = [f"POST {session.path}/wait HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}"]
+    lines += [f"{name}: {value}" for name, value in server.bearer.items()]
+    writer.write("\r\n".join([*lines, "", ""]).encode() + body)
+    await session.waiting()
+    writer.close()
+    await writer.wait_closed()
+    await session.waiting(0)
+
+
+async def test_so_many_may_wait_for_one_session(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waits, "AT_ONCE", 2)
+    session = await told(server, ["cat"])
+    other = await told(server, ["cat"])
+    waiting = [begun(session, text="later") for _ in range(2)]
+    await session.waiting(2)
+    assert "at most 2" in (await session.wait(text="x", status=429))["error"]
+    await other.wait(text="x", timeoutMs=20, status=408)
+    await session.print("later")
+    await asyncio.gather(*waiting)
+    await session.wait(text="later")
+
+
+async def test_a_server_that_stops_does_not_wait_for_the_waits(serve: Serve) -> None:
+    server = await serve()
+    session = await told(server, ["cat"])
+    waiting = [
+        asyncio.create_task(server.fetch("POST", f"{session.path}/wait", wanted))
+        for wanted in ({"text": "x"}, {"regex": "x"}, {"idleMs": 90_000}, {"prompt": True}, {"exit": True})
+    ]
+    await session.waiting(5)
+    await server.server.close()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert server.server.context.waits.waiting(session.id) == 0
+
+
+async def test_logging_out_ends_the_waits_of_that_login(server: Running) -> None:
+    session = await told(server, ["cat"])
+    code = (await server.json("POST", "/api/auth/link"))["code"]
+    response = await server.fetch("POST", "/api/auth/code", {"code": code}, login=False)
+    cookie = {"Cookie": response.headers["Set-Cookie"].partition(";")[0]}
+    waiting = asyncio.create_task(
+        server.fetch("POST", f"{session.path}/wait", {"text": "x"}, login=False, headers=cookie)
+    )
+    await session.waiting()
+    await server.fetch("POST", "/api/auth/logout", login=False, headers=cookie)
+    assert (await waiting).code == 401
+
+
+def test_every_bound_of_the_documentation_is_the_one_of_the_code() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "automation.md").read_text(encoding="utf-8")
+    assert f"longer than {patterns.PATTERN_LIMIT} characters" in page
+    assert f"longer than {patterns.SEARCH_S:g} s" in page
+    assert f"more than {patterns.PARTS_LIMIT} parts" in page
+    assert f"| {waits.AT_ONCE} requests wait" in page
+    assert f"{TIMEOUT_MS} if it is left out" in page

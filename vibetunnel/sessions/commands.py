@@ -1,0 +1,152 @@
+"""The commands of one session, as its shell marks them (OSC 133). Pure: marks in, commands out."""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import islice
+from typing import Protocol
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from vibetunnel.sessions.model import iso
+
+LIMIT = 1000  # commands per session; the oldest are forgotten
+LINE_LIMIT = 4096  # characters of a command line that are kept
+
+
+class Mark(Protocol):
+    """One mark. kind: A a prompt begins, B its command line begins, C its output begins, D it is done.
+
+    offset     bytes of output before the mark (A, D) or up to and with it (B, C)
+    line       absolute number of the cursor's line; -1: unknown
+    exit_code  of D; None: the shell did not tell
+    command    of C: the command line
+    at_ns      CLOCK_REALTIME; 0: unknown
+    """
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def line(self) -> int: ...
+    @property
+    def exit_code(self) -> int | None: ...
+    @property
+    def command(self) -> str: ...
+    @property
+    def at_ns(self) -> int: ...
+
+
+class Output(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True):
+    """Where the output of a command is; what is unknown is left out, the ends of a running one's too.
+
+    start, end   offsets: bytes [start, end)
+    first_line   absolute number of its first line
+    last_line    absolute number of the line that the cursor was in when it ended: behind the output, or the rest of a
+                 last line without a newline
+    """
+
+    start: int
+    end: int | UnsetType = UNSET
+    first_line: int | UnsetType = UNSET
+    last_line: int | UnsetType = UNSET
+
+
+class Command(msgspec.Struct, kw_only=True, rename="camel"):
+    """One command. What is unknown is left out.
+
+    running  true: the one that is under way; it has no end yet
+    """
+
+    command: str
+    running: bool
+    output: Output
+    started_at: str | UnsetType = UNSET
+    ended_at: str | UnsetType = UNSET
+    duration_ms: int | UnsetType = UNSET
+    exit_code: int | UnsetType = UNSET
+
+
+class Commands:
+    """What the marks of a session say.
+
+    A shell inside of a shell speaks through the same marks, which do not name their shell. So one command is under way
+    at a time: a prompt, or another command, ends the one before, without an exit code.
+    """
+
+    def __init__(self) -> None:
+        self._all: deque[Command] = deque(maxlen=LIMIT)
+        self._began_ns = 0  # of the one that runs
+        self._prompt: Mark | None = None
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def newest(self, count: int = LIMIT) -> list[Command]:
+        """The newest of them, newest last."""
+        return list(islice(self._all, max(0, len(self._all) - count), None))
+
+    @property
+    def prompt(self) -> Mark | None:
+        """The mark (A or B) of the prompt that the shell is at; None while a command runs, or when nothing is known."""
+        return self._prompt
+
+    @property
+    def last_ended(self) -> Command | None:
+        return next((each for each in reversed(self._all) if not each.running), None)
+
+    def take(self, mark: Mark) -> Command | None:
+        """Returns the command that this mark ends, if it does."""
+        match mark.kind:
+            case "A" | "B":
+                if mark.kind == "A" or self._prompt is None:  # shells repeat B when they draw their line anew
+                    self._prompt = mark
+                return self._finish(mark.offset, mark.line, None, mark.at_ns)
+            case "C":
+                self._prompt = None
+                ended = self._finish(mark.offset, mark.line, None, mark.at_ns)
+                self._begin(mark)
+                return ended
+            case "D":
+                self._prompt = None
+                return self._finish(mark.offset, mark.line, mark.exit_code, mark.at_ns)
+        return None  # a mark of tomorrow
+
+    def session_ended(self, offset: int, at_ns: int) -> Command | None:
+        """Nothing runs any more. Returns the command that this ends, if any: `exit`, as a rule."""
+        self._prompt = None
+        return self._finish(offset, None, None, at_ns)
+
+    def renumbered(self) -> None:
+        """The lines have other numbers from here: what was noted of them is void."""
+        for each in self._all:
+            each.output.first_line = each.output.last_line = UNSET
+
+    def _begin(self, mark: Mark) -> None:
+        self._began_ns = mark.at_ns
+        self._all.append(
+            Command(
+                command=mark.command[:LINE_LIMIT],
+                running=True,
+                output=Output(start=mark.offset, first_line=mark.line if mark.line >= 0 else UNSET),
+                started_at=iso(mark.at_ns) if mark.at_ns else UNSET,
+            )
+        )
+
+    def _finish(self, offset: int, line: int | None, exit_code: int | None, at_ns: int) -> Command | None:
+        last = self._all[-1] if self._all else None
+        if last is None or not last.running:
+            return None
+        last.running = False
+        last.output.end = max(offset, last.output.start)
+        if line is not None and last.output.first_line is not UNSET and line >= last.output.first_line:
+            last.output.last_line = line
+        if exit_code is not None:
+            last.exit_code = exit_code
+        if at_ns:
+            last.ended_at = iso(at_ns)
+            if self._began_ns:
+                last.duration_ms = max(0, at_ns - self._began_ns) // 1_000_000
+        return last

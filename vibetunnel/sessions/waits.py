@@ -1,0 +1,226 @@
+"""Waiting for a session: for text, a regular expression, silence, a prompt, or the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from vibetunnel._ext import vt
+from vibetunnel.errors import SessionEnded, TooManyWaits, UnknownSession, WaitTimedOut
+from vibetunnel.sessions.commands import Command
+from vibetunnel.sessions.patterns import Patterns
+from vibetunnel.sessions.session import Session
+
+AT_ONCE = 64  # waits for one session
+GUESS = 256  # lines that may be printed between two looks and are found at the first try
+
+Kind = Literal["text", "regex", "idle", "prompt", "exit"]
+Groups = list[str | None]
+Search = Callable[[str], Awaitable[tuple[int, str, Groups] | None]]  # text -> (position, what matched, groups)
+
+
+class Wait(msgspec.Struct, frozen=True, kw_only=True):
+    """What is waited for: exactly one of the first five.
+
+    idle_ms    nothing is printed for so long, from now on
+    prompt     the shell is at a prompt at which nothing was typed yet (OSC 133)
+    from_line  of text and regex: look from this line on (its absolute number); None: what stands on the screen, too
+    """
+
+    text: str | None = None
+    regex: str | None = None
+    idle_ms: int | None = None
+    prompt: bool = False
+    exit: bool = False
+    from_line: int | None = None
+    timeout_ms: int
+
+
+class Outcome(msgspec.Struct, kw_only=True, rename="camel"):
+    """What has happened. What is not part of it, or unknown, is left out.
+
+    offset     of the output, when it was seen
+    text       what matched
+    line       absolute number of the line that the match begins in; the prompt's
+    groups     of the regular expression; null: took no part
+    command    the newest that has ended
+    """
+
+    matched: Kind
+    offset: int
+    text: str | UnsetType = UNSET
+    line: int | UnsetType = UNSET
+    groups: Groups | UnsetType = UNSET
+    command: Command | UnsetType = UNSET
+    exit_code: int | UnsetType = UNSET
+    signal: int | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+
+
+class Waits:
+    """The waits that are under way. Whoever awaits one owns it: cancelled, it leaves nothing behind."""
+
+    def __init__(self) -> None:
+        self._patterns = Patterns()
+        self._counts: Counter[str] = Counter()  # by session
+
+    async def close(self) -> None:
+        await self._patterns.close()
+
+    def waiting(self, session_id: str) -> int:
+        """How many wait for it."""
+        return self._counts[session_id]
+
+    async def wait(self, session: Session, wanted: Wait) -> Outcome:
+        """Return when it has happened.
+
+        Raises WaitTimedOut, SessionEnded, UnknownSession when the session is removed meanwhile, TooManyWaits, and
+        InvalidField for a bad regular expression.
+        """
+        with self._counted(session.id):
+            try:
+                async with asyncio.timeout(wanted.timeout_ms / 1000) as deadline:
+                    return await self._wait(session, wanted)
+            except TimeoutError:
+                if not deadline.expired():
+                    raise
+                raise WaitTimedOut(wanted.timeout_ms) from None
+
+    @contextmanager
+    def _counted(self, session_id: str) -> Iterator[None]:
+        if self._counts[session_id] >= AT_ONCE:
+            raise TooManyWaits(AT_ONCE)
+        self._counts[session_id] += 1
+        try:
+            yield
+        finally:
+            self._counts[session_id] -= 1
+            if not self._counts[session_id]:
+                del self._counts[session_id]
+
+    async def _wait(self, session: Session, wanted: Wait) -> Outcome:
+        if wanted.text is not None:
+            return await _find(session, "text", _plain(wanted.text), wanted.from_line)
+        if wanted.regex is not None:
+            return await _find(session, "regex", await self._pattern(wanted.regex), wanted.from_line)
+        if wanted.idle_ms is not None:
+            return await _idle(session, wanted.idle_ms / 1000)
+        return await (_prompt(session) if wanted.prompt else _exit(session))
+
+    async def _pattern(self, text: str) -> Search:
+        pattern = await self._patterns.compile(text)
+
+        async def search(screen: str) -> tuple[int, str, Groups] | None:
+            found = await self._patterns.search(pattern, screen)
+            return None if found is None else (found.start(), found.group(), list(found.groups()))
+
+        return search
+
+
+def _plain(text: str) -> Search:
+    async def search(screen: str) -> tuple[int, str, Groups] | None:
+        position = screen.find(text)
+        return None if position < 0 else (position, text, [])
+
+    return search
+
+
+async def _find(session: Session, kind: Kind, search: Search, from_line: int | None) -> Outcome:
+    """Look at the screen, and after each change at what was printed since, however far it has scrolled."""
+    floor, cols, guess = from_line or 0, 0, 0
+    begin = from_line  # the line to look from; None: the top of the screen
+    with session.watch() as watch:
+        while True:
+            over = session.end is not None  # asked before the look: what comes behind it would be missed
+            copy = await (session.capture() if begin is None else session.capture_from(begin, guess))
+            if cols not in (0, copy.cols):  # the lines have other numbers now
+                floor, begin = 0, None
+            first = copy.top if begin is None else max(copy.oldest, begin)
+            if first < copy.top + copy.rows:
+                text = copy.text(first - copy.top, unwrap=True)
+                found = await search(text)
+                if found is not None:
+                    return _outcome(kind, copy, first, *found)
+            if over:
+                raise SessionEnded
+            begin, cols, guess = max(copy.top, floor), copy.cols, GUESS
+            await watch.changed()
+
+
+def _outcome(kind: Kind, copy: vt.Terminal, first: int, position: int, matched: str, groups: Groups) -> Outcome:
+    outcome = Outcome(matched=kind, offset=copy.offset, text=matched, line=_line_at(copy, first, position))
+    if kind == "regex":
+        outcome.groups = groups
+    return outcome
+
+
+def _line_at(copy: vt.Terminal, first: int, position: int) -> int:
+    """The absolute number of the line in which the character at `position` of the text from line `first` on stands."""
+    low, high = first, copy.top + copy.rows - 1
+    while low < high:
+        middle = (low + high) // 2
+        if len(copy.text(first - copy.top, middle + 1 - copy.top, unwrap=True)) > position:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+async def _idle(session: Session, idle_s: float) -> Outcome:
+    with session.watch() as watch:
+        while True:
+            _check(session)
+            if session.end is not None:
+                raise SessionEnded
+            try:
+                await watch.changed(idle_s)
+            except TimeoutError:
+                return Outcome(matched="idle", offset=_head(session))
+
+
+async def _prompt(session: Session) -> Outcome:
+    with session.watch(output=False) as watch:
+        while True:
+            _check(session)
+            if session.end is not None:
+                raise SessionEnded
+            prompt = session.prompt
+            if prompt is not None:
+                outcome = Outcome(matched="prompt", offset=prompt.offset)
+                if prompt.line >= 0:
+                    outcome.line = prompt.line
+                if (ended := session.last_command) is not None:
+                    outcome.command = ended
+                return outcome
+            await watch.changed()
+
+
+async def _exit(session: Session) -> Outcome:
+    with session.watch(output=False) as watch:
+        while session.end is None:
+            _check(session)
+            await watch.changed()
+        await session.settled()
+    end = session.end
+    return Outcome(
+        matched="exit",
+        offset=_head(session),
+        exit_code=UNSET if end.code is None else end.code,
+        signal=end.signal or UNSET,
+        reason=end.reason or UNSET,
+    )
+
+
+def _check(session: Session) -> None:
+    if not session.present:
+        raise UnknownSession(session.id)
+
+
+def _head(session: Session) -> int:
+    return session.terminal.head if session.terminal is not None else 0
