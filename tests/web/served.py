@@ -60,6 +60,13 @@ class Served:
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
         """What REST answers to somebody who is logged in."""
+        return json.loads(self._ask(method, path, body))
+
+    def text(self, session: str) -> str:
+        """The session's screen as the server has it, without the blank rows at its end."""
+        return self._ask("GET", f"/api/sessions/{session}/text").decode().rstrip()
+
+    def _ask(self, method: str, path: str, body: object = None) -> bytes:
         secret = (self.folder / "s" / "secret").read_text().strip()
         headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -70,7 +77,7 @@ class Served:
         finally:
             connection.close()
         assert answer.status < 300, (answer.status, data)
-        return json.loads(data)
+        return data
 
     def session(self, command: object = None, **fields: object) -> str:
         """The id of a new session, of the shell or of `command`, which waits for somebody to look."""

@@ -14,7 +14,8 @@ from visitor import Visit, Visitor
 
 PROMPT = r"^ready\$$"  # a shell that waits
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-DOWN = r"net::ERR_(CONNECTION|EMPTY_RESPONSE|INCOMPLETE|SOCKET_NOT_CONNECTED)"  # Chromium, of a server that has just died
+# What Chromium says of a server that has just died.
+DOWN = r"net::ERR_(CONNECTION|EMPTY_RESPONSE|INCOMPLETE|SOCKET_NOT_CONNECTED)"
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 # Logging in
@@ -351,6 +352,7 @@ def _work_in_tmux(visitor: Visitor, path: Path) -> None:
     visitor.type(f"tmux -S {path.parent}/t -f /dev/null new-session sh \\; set destroy-unattached on\n")
     visitor.until_shows(r"\[\d+\] 0:")
     visitor.type(f"echo two words > {path}; exit\n")
+    visitor.until_shows(r"^\[exited\]$")
 
 
 PROGRAMS = {"vi": _edit_with_vi, "less": _page_with_less, "top": _look_at_top, "tmux": _work_in_tmux}
@@ -362,6 +364,7 @@ def test_programs_of_the_machine_work(visitor: Visitor, program: str) -> None:
     visitor.open_session(visitor.server.session())
     visitor.until_shows(PROMPT)
     PROGRAMS[program](visitor, path)
+    visitor.until_shows(PROMPT)  # a program that is leaving would take what is typed for its own
     visitor.type(f"\nclear; cat {path}\n")
     visitor.until_shows(r"\Atwo words$")
 

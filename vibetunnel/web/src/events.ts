@@ -10,6 +10,8 @@ export interface ServerEvent {
   readonly session?: Session;
   readonly title?: string;
   readonly count?: number;
+  /** Of a `clipboard` event: what a program would like to have copied. */
+  readonly text?: string;
 }
 
 export interface EventListenerSet {

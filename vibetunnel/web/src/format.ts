@@ -88,3 +88,9 @@ export function pageTitle(title: string | undefined, name: string | undefined): 
   const first = [title, name].map((each) => each?.trim()).find((each) => each);
   return first ? `${first} · vibetunnel` : "vibetunnel";
 }
+
+/** How long a text is: "1 character", "12 characters". */
+export function characters(text: string): string {
+  const length = [...text].length;
+  return length === 1 ? "1 character" : `${length} characters`;
+}

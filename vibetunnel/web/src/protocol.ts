@@ -8,8 +8,10 @@
 export const SUBPROTOCOL = "vibetunnel.v1";
 export const VERSION = 1;
 export const PING_LIMIT = 64; // bytes a ping may carry
+export const LINES_LIMIT = 10_000; // lines that one request may ask for
 
 const OUTPUT = 0x01;
+const REDRAW = 0x02;
 const HELLO = 0x03;
 const RESIZE = 0x04;
 const TITLE = 0x05;
@@ -17,15 +19,21 @@ const EXIT = 0x06;
 const ERROR = 0x07;
 const PONG = 0x08;
 const ACCEPTED = 0x09;
+const LINES = 0x0b;
 
 const SEND_INPUT = 0x81;
 const SEND_RESIZE = 0x82;
 const SEND_ACK = 0x83;
 const SEND_PING = 0x84;
+const SEND_LINES = 0x85;
+const SEND_REDRAW = 0x86;
 
 const WRITABLE = 1;
 const HELLO_OWNER = 2;
 const RESIZE_OWNER = 1;
+const REDRAW_ALTERNATE = 1;
+const LINES_LAST = 1;
+const LINES_WRAPPED = 2;
 
 export interface Hello {
   readonly type: "hello";
@@ -46,6 +54,36 @@ export interface Hello {
   readonly window: number;
 }
 
+/** The whole terminal. Line numbers are absolute; they begin anew with every change of size. */
+export interface Redraw {
+  readonly type: "redraw";
+  /** Offset at which the output goes on. */
+  readonly offset: bigint;
+  /** The line that is the first of the screen. */
+  readonly top: bigint;
+  /** The oldest line that can be asked for; `top`: there is no scrollback. */
+  readonly oldest: bigint;
+  readonly rows: number;
+  readonly cols: number;
+  /** Whether the alternate screen is on. */
+  readonly alternate: boolean;
+  /** For a terminal that has just been reset to this size. */
+  readonly data: Uint8Array;
+}
+
+/** A piece of scrollback: the lines from `first` up to `first + count`. */
+export interface Lines {
+  readonly type: "lines";
+  readonly first: bigint;
+  readonly count: number;
+  readonly oldest: bigint;
+  /** Nothing more follows of what was asked for. */
+  readonly last: boolean;
+  /** The last line goes on in the one behind it. */
+  readonly wrapped: boolean;
+  readonly data: Uint8Array;
+}
+
 export interface Exit {
   readonly type: "exit";
   /** The exit code; 128+N after signal N; -1 if the program never ran. */
@@ -58,6 +96,8 @@ export interface Exit {
 /** What the server sends. `unknown` is to be ignored: a newer server may say more. */
 export type ServerMessage =
   | { readonly type: "output"; readonly offset: bigint; readonly data: Uint8Array }
+  | Redraw
+  | Lines
   | Hello
   | { readonly type: "resize"; readonly rows: number; readonly cols: number; readonly owner: boolean }
   | { readonly type: "title"; readonly title: string }
@@ -71,7 +111,9 @@ export type ClientMessage =
   | { readonly type: "input"; readonly offset: bigint; readonly data: Uint8Array }
   | { readonly type: "resize"; readonly rows: number; readonly cols: number }
   | { readonly type: "ack"; readonly offset: bigint }
-  | { readonly type: "ping"; readonly data: Uint8Array };
+  | { readonly type: "ping"; readonly data: Uint8Array }
+  | { readonly type: "lines"; readonly before: bigint; readonly count: number }
+  | { readonly type: "redraw" };
 
 export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
@@ -79,11 +121,13 @@ export class ProtocolError extends Error {
 
 const SHORTEST: Readonly<Record<number, number>> = {
   [OUTPUT]: 9,
+  [REDRAW]: 30,
   [HELLO]: 35,
   [RESIZE]: 6,
   [EXIT]: 6,
   [ERROR]: 3,
   [ACCEPTED]: 9,
+  [LINES]: 22,
 };
 
 /** Decode one message. Byte fields are views into `buffer`, not copies. Throws ProtocolError. */
@@ -98,6 +142,27 @@ export function decode(buffer: ArrayBuffer): ServerMessage {
   switch (kind) {
     case OUTPUT:
       return { type: "output", offset: view.getBigUint64(1), data: new Uint8Array(buffer, 9) };
+    case REDRAW:
+      return {
+        type: "redraw",
+        offset: view.getBigUint64(1),
+        top: view.getBigUint64(9),
+        oldest: view.getBigUint64(17),
+        rows: view.getUint16(25),
+        cols: view.getUint16(27),
+        alternate: (view.getUint8(29) & REDRAW_ALTERNATE) !== 0,
+        data: new Uint8Array(buffer, 30),
+      };
+    case LINES:
+      return {
+        type: "lines",
+        first: view.getBigUint64(1),
+        count: view.getUint32(9),
+        oldest: view.getBigUint64(13),
+        last: (view.getUint8(21) & LINES_LAST) !== 0,
+        wrapped: (view.getUint8(21) & LINES_WRAPPED) !== 0,
+        data: new Uint8Array(buffer, 22),
+      };
     case HELLO:
       return {
         type: "hello",
@@ -158,6 +223,13 @@ export function encode(message: ClientMessage): Uint8Array<ArrayBuffer> {
       bytes.set(message.data, 1);
       return bytes;
     }
+    case "lines": {
+      const bytes = withOffset(SEND_LINES, message.before, 4);
+      new DataView(bytes.buffer).setUint32(9, fitting(message.count, LINES_LIMIT, "the number of lines"));
+      return bytes;
+    }
+    case "redraw":
+      return Uint8Array.of(SEND_REDRAW);
   }
 }
 

@@ -1,10 +1,22 @@
 /**
  * A session's WebSocket, for as long as somebody looks at it: it connects again by itself, output goes on where it
- * stopped, and input is kept until the server has accepted it.
+ * stopped or with a redraw, and input is kept until the server has accepted it.
  */
 
 import { delay_ms } from "./backoff.js";
-import { type Exit, type Hello, ProtocolError, SUBPROTOCOL, type ServerMessage, decode, encode } from "./protocol.js";
+import {
+  type Exit,
+  type Hello,
+  LINES_LIMIT,
+  type Lines,
+  ProtocolError,
+  type Redraw,
+  SUBPROTOCOL,
+  type ServerMessage,
+  decode,
+  encode,
+} from "./protocol.js";
+import type { Request } from "./scrollback.js";
 
 export const INPUT_CHUNK = 32 * 1024; // bytes of input per message; the server takes messages of up to 64 KiB
 export const PENDING_LIMIT = 64 * 1024 * 1024; // bytes of input that may wait; more than anybody pastes
@@ -43,6 +55,15 @@ export interface SocketListener {
   hello(hello: Hello, fresh: boolean): void;
   /** `data` ends at offset `end`. Call drawn(end) when it is on the screen. */
   output(data: Uint8Array, end: bigint): void;
+  /**
+   * Instead of what is on the screen. Call drawn(redraw.offset) when it is drawn. `continues`: it was asked for, and
+   * nothing is missing between what was received and it.
+   */
+  redraw(redraw: Redraw, continues: boolean): void;
+  /** Some of the older lines that were asked for. */
+  lines(lines: Lines): void;
+  /** No answer comes any more to what was asked for. */
+  unanswered(): void;
   resize(rows: number, cols: number, owner: boolean): void;
   titled(title: string): void;
   exit(exit: Exit): void;
@@ -82,6 +103,9 @@ export class SessionSocket {
   private received: bigint | undefined; // end of the output that has arrived; undefined: none yet
   private drawnTo = 0n;
   private acked = 0n;
+  private owed: bigint | undefined; // a redraw is acknowledged as soon as it is drawn, whatever was acknowledged before
+  private refreshing = false; // a redraw has been asked for
+  private archive: Wire | undefined; // to a session that has ended, for its older lines
   private window = 0;
 
   private pending: Uint8Array[] = []; // input that the server has not accepted, oldest first
@@ -127,6 +151,7 @@ export class SessionSocket {
     this.closed = true;
     clearTimeout(this.retryTimer);
     this.drop();
+    this.closeArchive();
   }
 
   /** Connect at once if an attempt is being waited for; if connected, find out whether the link still lives. */
@@ -181,15 +206,34 @@ export class SessionSocket {
   drawn(offset: bigint): void {
     if (offset > this.drawnTo && offset <= this.offset) this.drawnTo = offset; // not what belongs to an earlier stream
     if (!this.live) return;
+    if (this.owed !== undefined && this.drawnTo >= this.owed) {
+      this.ack();
+      return;
+    }
     // A quarter of the window: the server never has to stop for an answer that is still under way.
     if (this.drawnTo - this.acked >= BigInt(Math.floor(this.window / 4))) this.ack();
     else if (this.ackTimer === undefined) this.ackTimer = setTimeout(() => this.ack(), ACK_IDLE_MS);
   }
 
+  /** Ask for older lines or for a redraw. Returns whether an answer, or unanswered(), can be expected. */
+  ask(request: Request): boolean {
+    if (this.current === "ended") {
+      if (!this.archive) this.openArchive(request); // one that is open brings all of it
+      return true;
+    }
+    if (!this.live || this.wire?.readyState !== OPEN) return false;
+    if (request.type === "redraw") this.refreshing = true;
+    const { type, before, count } = request;
+    this.wire.send(encode(type === "redraw" ? { type } : { type, before, count }));
+    return true;
+  }
+
   private ack(): void {
     clearTimeout(this.ackTimer);
     this.ackTimer = undefined;
-    if (!this.live || this.wire?.readyState !== OPEN || this.drawnTo <= this.acked) return;
+    if (!this.live || this.wire?.readyState !== OPEN) return;
+    if (this.drawnTo <= this.acked && this.owed === undefined) return;
+    this.owed = undefined;
     this.acked = this.drawnTo;
     this.wire.send(encode({ type: "ack", offset: this.acked }));
   }
@@ -262,6 +306,17 @@ export class SessionSocket {
         listener.output(data, end);
         break;
       }
+      case "redraw": {
+        const continues = this.refreshing && message.offset === this.received;
+        this.refreshing = false;
+        this.received = message.offset;
+        this.owed = message.offset;
+        listener.redraw(message, continues);
+        break;
+      }
+      case "lines":
+        listener.lines(message);
+        break;
       case "resize":
         listener.resize(message.rows, message.cols, message.owner);
         break;
@@ -291,11 +346,14 @@ export class SessionSocket {
     if (fresh) this.drawnTo = hello.start; // what was drawn before belongs to another stream
     this.received = hello.start;
     this.acked = hello.start;
+    this.owed = undefined;
+    this.refreshing = false;
     this.window = hello.window;
     this.writable = hello.writable;
     this.live = true;
     this.continueInput(hello.accepted);
     this.stableTimer = setTimeout(() => (this.attempt = 0), STABLE_MS);
+    this.options.listener.unanswered();
     this.options.listener.hello(hello, fresh);
     this.setState("open");
     this.flush();
@@ -371,10 +429,48 @@ export class SessionSocket {
     if (code === 1000) this.setState("ended");
     else if (code === 1008 && /logged out/i.test(reason)) this.setState("unauthorized");
     else if (opened && code !== 1008) this.retry();
-    else void this.ask();
+    else void this.inquire();
   }
 
-  private async ask(): Promise<void> {
+  /**
+   * The connection of a session that has ended closes behind its last screen. This one brings that screen again and the
+   * lines above it; all else that it says is known.
+   */
+  private openArchive(request: Request): void {
+    const lines = Math.min(LINES_LIMIT, request.depth + request.count);
+    const query = new URLSearchParams({
+      sessionId: this.options.sessionId,
+      permission: "view",
+      scrollback: String(lines),
+    });
+    const { listener } = this.options;
+    const wire = (this.options.connect ?? connect)(`/ws?${query}`, SUBPROTOCOL);
+    this.archive = wire;
+    wire.binaryType = "arraybuffer";
+    wire.onmessage = (event: MessageEvent<unknown>) => {
+      if (!(event.data instanceof ArrayBuffer)) return;
+      const message = decode(event.data);
+      if (message.type === "redraw") listener.redraw(message, message.offset === this.received);
+      if (message.type !== "lines") return;
+      if (message.last) this.closeArchive(); // before the listener, who may ask for more
+      listener.lines(message);
+    };
+    wire.onclose = () => {
+      this.closeArchive();
+      listener.unanswered();
+    };
+  }
+
+  private closeArchive(): void {
+    const { archive } = this;
+    this.archive = undefined;
+    if (!archive) return;
+    archive.onopen = archive.onmessage = archive.onclose = null;
+    archive.close(1000);
+  }
+
+  /** Ask REST why the upgrade failed. */
+  private async inquire(): Promise<void> {
     this.setState("waiting");
     const answer = await this.options.probe();
     if (this.closed || this.current !== "waiting" || this.wire) return;

@@ -3,18 +3,21 @@
  * fit. It knows no socket.
  */
 
-import { Unicode11Addon } from "@xterm/addon-unicode11";
 import { WebLinksAddon } from "@xterm/addon-web-links";
 import { WebglAddon } from "@xterm/addon-webgl";
 import { type IDisposable, Terminal } from "@xterm/xterm";
 
 import { copyText } from "./clipboard.js";
 import { type Box, fit, scaledFont } from "./fit.js";
+import { History } from "./history.js";
 import { type BarKey, controlText, keyText } from "./keys.js";
 import { DARK, LIGHT, MINIMUM_CONTRAST } from "./palette.js";
-import { isReport, swallowQueries } from "./queries.js";
+import type { Lines, Redraw } from "./protocol.js";
+import { Queries, isFocusReport } from "./queries.js";
+import { type Request, SCROLLBACK } from "./scrollback.js";
 import type { Viewport } from "./socket.js";
 import { TouchInput } from "./touch.js";
+import { Widths } from "./unicode.js";
 
 const FONT = '"Cascadia Mono", ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace';
 const FONT_SIZE = 14;
@@ -22,16 +25,18 @@ const FONT_SIZE_NARROW = 13; // keeps 48 columns on a phone of 390 px
 const NARROW = 600; // CSS pixels
 const FONT_WAIT_MS = 1500; // then the first frame is drawn with what the system has
 const RESIZE_DEBOUNCE_MS = 80;
-const SCROLLBACK = 10_000; // lines
+const CURSOR_BLINK = 12; // DECSET
 const SCROLLBAR = 12; // CSS pixels, kept free beside the last column
 
 export interface ScreenListener {
-  /** Typed or pasted, or a terminal's own answer: bytes for the PTY. */
+  /** Typed or pasted, or what the mouse and the focus do: bytes for the PTY. */
   input(data: Uint8Array): void;
   /** What fits has changed. */
   viewport(viewport: Viewport): void;
   bell(): void;
   selection(selected: boolean): void;
+  /** Older lines are wanted. Returns whether an answer can be expected. */
+  ask(request: Request): boolean;
 }
 
 export class Screen {
@@ -42,6 +47,8 @@ export class Screen {
   onControlUsed: () => void = () => undefined;
 
   private readonly term: Terminal;
+  private readonly queries: Queries;
+  private readonly history: History;
   private readonly dark = matchMedia("(prefers-color-scheme: dark)");
   private readonly coarse = matchMedia("(pointer: coarse)");
   private readonly stopping = new AbortController();
@@ -56,6 +63,7 @@ export class Screen {
   private live = 0n; // below it is history
   private resizeTimer: ReturnType<typeof setTimeout> | undefined;
   private keyboardInset = 0;
+  private pointer = "mouse"; // what pointed last
   private disposed = false;
 
   /** `host` is empty, has a size, and scrolls what does not fit. */
@@ -69,13 +77,20 @@ export class Screen {
       drawBoldTextInBrightColors: false,
       fontFamily: FONT,
       fontSize: this.baseFont(),
-      linkHandler: { activate: (_event, uri) => openLink(uri) },
+      linkHandler: {
+        activate: (event, uri) => this.follow(event, uri),
+        hover: (_event, uri) => (this.host.title = this.linkTitle(uri)),
+        leave: () => (this.host.title = ""),
+        allowNonHttpProtocols: true, // openLink() knows which
+      },
       macOptionClickForcesSelection: true,
       overviewRuler: { width: this.scrollbar() },
       rightClickSelectsWord: true,
       scrollback: SCROLLBACK,
       ...this.colours(),
     });
+    this.queries = new Queries(this.term.parser);
+    this.history = new History(this.term, host, (request) => listener.ask(request));
     this.observer = new ResizeObserver(() => this.measureSoon());
   }
 
@@ -85,20 +100,27 @@ export class Screen {
     if (this.disposed) return;
     const { term } = this;
     term.open(this.host);
-    term.loadAddon(new Unicode11Addon());
-    term.unicode.activeVersion = "11";
+    const widths = new Widths();
+    term.unicode.register(widths);
+    term.unicode.activeVersion = widths.version;
     term.loadAddon(new WebLinksAddon((_event, uri) => openLink(uri)));
     this.useWebgl();
     this.prepareTextarea();
     this.disposables.push(
-      ...swallowQueries(term.parser, () => this.silent()),
+      // A redraw says of every mode how it is. A cursor that was not told to blink (?12) blinks as this client's do.
+      term.parser.registerCsiHandler({ prefix: "?", final: "l" }, (params) => {
+        return params.length === 1 && params[0] === CURSOR_BLINK && this.history.replaying;
+      }),
       term.onData((data) => this.typed(data)),
       term.onBinary((data) => this.listener.input(Uint8Array.from(data, (char) => char.charCodeAt(0)))),
-      term.onBell(() => this.live <= this.drawnTo && this.listener.bell()),
+      term.onBell(() => this.belled()),
       term.onSelectionChange(() => this.listener.selection(term.hasSelection())),
       term.onWriteParsed(() => this.followCursor()),
     );
     term.attachCustomKeyEventHandler((event) => this.keyPressed(event));
+    this.host.addEventListener("pointerdown", ({ pointerType }) => (this.pointer = pointerType), {
+      signal: this.stopping.signal,
+    });
     this.disposables.push(new TouchInput(this.host, term, () => this.cellNow()));
     this.dark.addEventListener("change", () => Object.assign(term.options, this.colours()), {
       signal: this.stopping.signal,
@@ -115,6 +137,8 @@ export class Screen {
     clearTimeout(this.resizeTimer);
     this.stopping.abort();
     this.observer.disconnect();
+    this.history.dispose();
+    this.queries.dispose();
     for (const each of this.disposables) each.dispose();
     this.term.dispose();
   }
@@ -146,46 +170,57 @@ export class Screen {
     return lines.join("\n").trimEnd();
   }
 
-  /** A stream begins at `start`; what lies below `live` is history. `fresh`: nothing of the old screen remains. */
-  begin(start: bigint, live: bigint, fresh: boolean): void {
+  /**
+   * A stream begins at `start`, for a terminal of this size; what lies below `live` was printed before. `fresh`:
+   * nothing of the old screen remains.
+   */
+  begin(start: bigint, live: bigint, fresh: boolean, size: Viewport): void {
     this.live = live;
-    if (!fresh) return;
-    // RIS, in line with what is still being parsed; term.reset() would overtake it.
-    this.term.write("\x1bc", () => {
-      this.drawnTo = start;
+    this.history.begin(fresh);
+    this.term.write("", () => {
+      if (this.disposed) return;
+      if (fresh) this.drawnTo = start;
+      if (size.rows !== this.term.rows || size.cols !== this.term.cols) this.term.resize(size.cols, size.rows);
+      this.sized(size);
     });
   }
 
   /** Draw output that ends at offset `end`; `drawn` is called when it is on the screen. */
   write(data: Uint8Array, end: bigint, drawn: () => void): void {
-    const start = end - BigInt(data.length);
-    if (start < this.live && this.live < end) {
-      // Cut where history ends, so that silent() changes between two bytes.
-      const history = Number(this.live - start);
-      this.write(data.subarray(0, history), this.live, () => undefined);
-      this.write(data.subarray(history), end, drawn);
-      return;
-    }
-    this.term.write(data, () => {
+    this.history.output(data, () => {
       this.drawnTo = end;
       drawn();
     });
   }
 
-  /** The program is over: nothing waits for input, so there is no cursor. */
-  end(): void {
-    this.term.write("\x1b[?25l");
+  /** Draw everything anew. `continues`: it was asked for, and is what is on the screen already. */
+  redraw(redraw: Redraw, continues: boolean, drawn: () => void): void {
+    this.history.redraw(redraw, continues, () => {
+      this.drawnTo = redraw.offset;
+      this.sized(redraw);
+      drawn();
+    });
   }
 
-  /** Take the session's size, behind what is still being parsed at the old one. */
-  resize(rows: number, cols: number, owner: boolean): void {
+  /** Older lines that were asked for. */
+  lines(lines: Lines): void {
+    this.history.lines(lines);
+  }
+
+  /** No answer comes any more to what was asked for. */
+  unanswered(): void {
+    this.history.unanswered();
+  }
+
+  /** The program is over: nothing waits for input. */
+  end(): void {
+    this.history.end();
+  }
+
+  /** Whether the session has this client's size. A size that has changed comes with the redraw that follows. */
+  setOwner(owner: boolean): void {
     this.owner = owner;
-    this.term.write("", () => {
-      if (this.disposed) return;
-      this.size = { rows, cols };
-      if (rows !== this.term.rows || cols !== this.term.cols) this.term.resize(cols, rows);
-      this.scale();
-    });
+    this.scale();
   }
 
   /** The height that the on-screen keyboard covers. It resizes nothing: the screen is scrolled to the cursor. */
@@ -216,7 +251,8 @@ export class Screen {
   }
 
   private typed(data: string): void {
-    if (isReport(data) && this.silent()) return;
+    if (this.queries.answering) return;
+    if (isFocusReport(data) && !this.owner) return; // looking at a session is no reason to take its size over
     const text = this.controlNext ? controlText(data) : data;
     this.useControl();
     this.listener.input(this.utf8.encode(text));
@@ -228,9 +264,13 @@ export class Screen {
     this.onControlUsed();
   }
 
-  /** Whether queries stay unanswered: in history, and where another client is the one that answers. */
-  private silent(): boolean {
-    return !this.owner || this.drawnTo < this.live;
+  private belled(): void {
+    if (!this.history.replaying && this.drawnTo >= this.live) this.listener.bell();
+  }
+
+  private sized({ rows, cols }: Viewport): void {
+    this.size = { rows, cols };
+    this.scale();
   }
 
   private keyPressed(event: KeyboardEvent): boolean {
@@ -248,6 +288,16 @@ export class Screen {
     // The browser's own paste: it arrives as a paste event, which xterm.js takes.
     if (key === "v" && (command || (control && event.shiftKey))) return false;
     return true;
+  }
+
+  /** A link's text says nothing of where it leads, so a mere click does not follow it; a tap does. */
+  private follow(event: MouseEvent, uri: string): void {
+    if (event.ctrlKey || event.metaKey || this.pointer !== "mouse") openLink(uri);
+  }
+
+  private linkTitle(uri: string): string {
+    if (this.coarse.matches || !isFollowed(uri)) return uri;
+    return `${uri}\n(${/Mac/.test(navigator.platform) ? "Cmd" : "Ctrl"}+click to open)`;
   }
 
   private colours(): { theme: typeof DARK; minimumContrastRatio: number } {
@@ -347,7 +397,17 @@ async function fontsLoaded(size: number): Promise<void> {
   await Promise.race([Promise.allSettled(samples), patience]);
 }
 
-/** Programs print links; only those of the web are followed, and the new page learns nothing of this one. */
+/** Programs print links; only these are followed. */
+function isFollowed(uri: string): boolean {
+  return /^(https?:\/\/|mailto:)/i.test(uri);
+}
+
+/** Open a link in a page that learns nothing of this one. */
 function openLink(uri: string): void {
-  if (/^https?:\/\//i.test(uri)) window.open(uri, "_blank", "noopener,noreferrer");
+  if (!isFollowed(uri)) return;
+  const link = document.createElement("a");
+  link.href = uri;
+  link.target = "_blank";
+  link.rel = "noopener noreferrer";
+  link.click();
 }

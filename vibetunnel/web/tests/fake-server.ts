@@ -57,6 +57,28 @@ export class FakeWire implements Wire {
     this.deliver(bytes);
   }
 
+  redraw(offset: bigint, text: string): void {
+    const data = new TextEncoder().encode(text);
+    const bytes = new Uint8Array(30 + data.length);
+    const view = new DataView(bytes.buffer);
+    bytes[0] = 0x02;
+    view.setBigUint64(1, offset);
+    view.setUint16(25, 24);
+    view.setUint16(27, 80);
+    bytes.set(data, 30);
+    this.deliver(bytes);
+  }
+
+  lines(first: bigint, count: number, last: boolean): void {
+    const bytes = new Uint8Array(22);
+    const view = new DataView(bytes.buffer);
+    bytes[0] = 0x0b;
+    view.setBigUint64(1, first);
+    view.setUint32(9, count);
+    bytes[21] = last ? 1 : 0;
+    this.deliver(bytes);
+  }
+
   accepted(offset: bigint): void {
     const bytes = new Uint8Array(9);
     bytes[0] = 0x09;
@@ -107,6 +129,8 @@ export class FakeServer {
   screen = "";
   readonly states: string[] = [];
   readonly exits: Exit[] = [];
+  readonly redraws: boolean[] = []; // whether each continued what came before
+  readonly lines: bigint[] = []; // the first line of each piece
   readonly listener: SocketListener = {
     state: (state) => void this.states.push(state),
     hello: (_hello, fresh) => {
@@ -115,6 +139,12 @@ export class FakeServer {
     output: (data) => {
       this.screen += new TextDecoder().decode(data);
     },
+    redraw: (redraw, continues) => {
+      this.redraws.push(continues);
+      if (!continues) this.screen = new TextDecoder().decode(redraw.data);
+    },
+    lines: (lines) => void this.lines.push(lines.first),
+    unanswered: vi.fn(),
     resize: vi.fn(),
     titled: vi.fn(),
     exit: (exit) => void this.exits.push(exit),

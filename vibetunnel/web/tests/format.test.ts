@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { age, commandLine, ending, folderName, pageTitle } from "../src/format.js";
+import { age, characters, commandLine, ending, folderName, pageTitle } from "../src/format.js";
 
 describe("age", () => {
   const now_ms = Date.parse("2024-05-06T12:00:00Z");
@@ -61,5 +61,11 @@ describe("pageTitle", () => {
     expect(pageTitle("vim – notes", "work")).toBe("vim – notes · vibetunnel");
     expect(pageTitle("  ", "work")).toBe("work · vibetunnel");
     expect(pageTitle(undefined, undefined)).toBe("vibetunnel");
+  });
+});
+
+describe("characters", () => {
+  it("counts what one sees as one", () => {
+    expect(["a", "é漢", "👍"].map(characters)).toEqual(["1 character", "2 characters", "1 character"]);
   });
 });

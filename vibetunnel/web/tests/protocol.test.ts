@@ -35,6 +35,10 @@ function clientMessage(fields: Fields): ClientMessage {
       return { type: "ack", offset };
     case "ping":
       return { type: "ping", data };
+    case "lines":
+      return { type: "lines", before: BigInt(fields["before"] ?? 0), count: Number(fields["count"]) };
+    case "redraw":
+      return { type: "redraw" };
     default:
       throw new Error(`a vector of an unknown type: ${String(fields["type"])}`);
   }
@@ -57,12 +61,10 @@ describe("decode", () => {
     expect(() => decode(new ArrayBuffer(0))).toThrow(ProtocolError);
   });
 
-  it.each(["01", "0102030405060708", "03", "0301030018", "0400280078", "0600000000", "0700", "09"])(
-    "refuses the truncated message %s",
-    (data) => {
-      expect(() => decode(bytes(data).buffer)).toThrow(/expected at least/);
-    },
-  );
+  const fixed = ["01", "0102030405060708", "03", "0301030018", "0400280078", "0600000000", "0700", "09"];
+  it.each([...fixed, `02${"00".repeat(28)}`, `0b${"00".repeat(20)}`])("refuses the truncated message %s", (data) => {
+    expect(() => decode(bytes(data).buffer)).toThrow(/expected at least/);
+  });
 
   it("ignores what follows the last field it knows", () => {
     expect(decode(bytes("0400280078010203").buffer)).toEqual({ type: "resize", rows: 40, cols: 120, owner: true });
@@ -84,5 +86,7 @@ describe("encode", () => {
     expect(() => encode({ type: "resize", rows: 70_000, cols: 80 })).toThrow(/rows from 0 to 65535, got 70000/);
     expect(() => encode({ type: "ack", offset: -1n })).toThrow(ProtocolError);
     expect(() => encode({ type: "ping", data: new Uint8Array(65) })).toThrow(ProtocolError);
+    expect(() => encode({ type: "lines", before: 1n << 64n, count: 1 })).toThrow(ProtocolError);
+    expect(() => encode({ type: "lines", before: 0n, count: 10_001 })).toThrow(/lines from 0 to 10000, got 10001/);
   });
 });

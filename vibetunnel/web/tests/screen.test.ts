@@ -1,4 +1,4 @@
-/** What the screen decides without a browser: sizes, keys, and what counts as a terminal's own report. */
+/** What the screen decides without a browser: sizes and keys. */
 
 import { afterEach, describe, expect, it, vi } from "vitest";
 
@@ -6,7 +6,6 @@ import { delay_ms } from "../src/backoff.js";
 import { keepClientId, takeClientId, uuid } from "../src/client-id.js";
 import { fit, scaledFont } from "../src/fit.js";
 import { controlText, keyText } from "../src/keys.js";
-import { isReport } from "../src/queries.js";
 
 describe("fit", () => {
   const cell = { width: 8, height: 16 };
@@ -50,13 +49,6 @@ describe("keys", () => {
       "é",
       "ab",
     ]);
-  });
-});
-
-describe("reports", () => {
-  it("are told from what is typed", () => {
-    expect(["\x1b[I", "\x1b[O", "\x1b[?997;1n"].map(isReport)).toEqual([true, true, true]);
-    expect(["I", "\x1b[A", "\x1b", "\x1b[Ix"].map(isReport)).toEqual([false, false, false, false]);
   });
 });
 

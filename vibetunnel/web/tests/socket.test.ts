@@ -315,3 +315,91 @@ describe("acknowledgements", () => {
     expect(server.wire.acks).toEqual([]);
   });
 });
+
+describe("a redraw", () => {
+  it("takes the place of what was received, and output goes on behind it", () => {
+    server.socket.start();
+    server.wire.accept();
+    server.wire.output(0n, "slow");
+    server.wire.redraw(9000n, "screen ");
+    server.wire.output(9000n, "and on");
+    expect(server.screen).toBe("screen and on");
+    server.wire.break();
+    vi.advanceTimersByTime(LONG_ENOUGH_MS);
+    expect(server.wire.query.get("since")).toBe("9006");
+  });
+
+  it("is acknowledged as soon as it is drawn, also where nothing was printed since the hello", () => {
+    server.socket.start();
+    server.wire.accept({ start: 700n });
+    server.wire.redraw(700n, "screen");
+    expect(server.wire.acks).toEqual([]);
+    server.socket.drawn(700n);
+    expect(server.wire.acks).toEqual([700n]);
+    server.wire.redraw(90_000n, "screen");
+    server.socket.drawn(800n); // output before it, drawn late
+    expect(server.wire.acks).toEqual([700n]);
+    server.socket.drawn(90_000n);
+    expect(server.wire.acks).toEqual([700n, 90_000n]);
+  });
+
+  it("continues what was received only where it was asked for and nothing is missing", () => {
+    const asked = { type: "redraw", before: 0n, count: 10, depth: 0 } as const;
+    server.socket.start();
+    expect(server.socket.ask(asked)).toBe(false);
+    server.wire.accept();
+    server.wire.output(0n, "abc");
+    server.wire.redraw(3n, "");
+    expect(server.socket.ask(asked)).toBe(true);
+    expect(server.wire.of(0x86)).toEqual([Uint8Array.of(0x86)]);
+    server.wire.redraw(3n, "");
+    server.socket.ask(asked);
+    server.wire.redraw(50n, "");
+    expect(server.redraws).toEqual([false, true, false]);
+  });
+});
+
+describe("older lines", () => {
+  const asked = { type: "lines", before: 5000n, count: 1000, depth: 40 } as const;
+
+  it("are asked for, and handed on", () => {
+    server.socket.start();
+    server.wire.accept();
+    expect(server.socket.ask(asked)).toBe(true);
+    expect(server.wire.of(0x85)).toEqual([Uint8Array.of(0x85, 0, 0, 0, 0, 0, 0, 0x13, 0x88, 0, 0, 0x03, 0xe8)]);
+    server.wire.lines(4000n, 1000, true);
+    expect(server.lines).toEqual([4000n]);
+  });
+
+  it("will not come any more when the connection is another", () => {
+    server.socket.start();
+    server.wire.accept();
+    server.socket.ask(asked);
+    server.wire.break();
+    vi.advanceTimersByTime(LONG_ENOUGH_MS);
+    server.wire.accept();
+    expect(server.listener.unanswered).toHaveBeenCalledTimes(2); // with each hello
+  });
+
+  it("of a session that has ended come on a connection of their own, which nobody notices", () => {
+    server.socket.start();
+    server.wire.accept();
+    server.wire.redraw(80n, "last screen");
+    server.wire.deliver(Uint8Array.of(0x06, 0, 0, 0, 0, 0));
+    server.wire.break(1000, "exited 0");
+    const states = server.states.length;
+    expect(server.socket.ask(asked)).toBe(true);
+    const archive = server.wire;
+    expect(Object.fromEntries(archive.query)).toEqual({ sessionId: "s1", permission: "view", scrollback: "1040" });
+    expect(server.socket.ask(asked)).toBe(true);
+    expect(server.wire).toBe(archive);
+    archive.accept({ start: 80n });
+    archive.redraw(80n, "last screen");
+    archive.lines(4000n, 1000, true);
+    expect([server.redraws, server.lines]).toEqual([[false, true], [4000n]]);
+    expect([server.states.length, server.exits.length]).toEqual([states, 1]);
+    expect(archive.closedWith).toBe(1000);
+    server.socket.ask(asked);
+    expect(server.wire).not.toBe(archive);
+  });
+});

@@ -5,10 +5,11 @@ import { type PropertyValues, type TemplateResult, html, nothing } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
 import { type Api, ApiError, type Session } from "../api.js";
-import { pasteText } from "../clipboard.js";
-import { commandLine, ending, pageTitle } from "../format.js";
+import { copyText, pasteText } from "../clipboard.js";
+import { EventFeed, type ServerEvent } from "../events.js";
+import { characters, commandLine, ending, pageTitle } from "../format.js";
 import type { BarKey } from "../keys.js";
-import { back } from "./icons.js";
+import { back, cross } from "./icons.js";
 import "./key-bar.js";
 import { askForLogin } from "./navigation.js";
 import "./paste-dialog.js";
@@ -28,10 +29,13 @@ export class TerminalPage extends PlainElement {
   @state() private missing = false;
   @state() private status: TerminalStatus = INITIAL_STATUS;
   @state() private pasting = false;
+  @state() private offered: string | undefined; // what the program would like to have copied
+  @state() private copyFailed = false;
   @query("vt-terminal") private terminal!: VtTerminal | null;
 
   private readonly coarse = matchMedia("(pointer: coarse)");
   private leaving = new AbortController();
+  private feed: EventFeed | undefined;
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -41,11 +45,19 @@ export class TerminalPage extends PlainElement {
     visualViewport?.addEventListener("scroll", () => this.followKeyboard(), { signal });
     this.coarse.addEventListener("change", () => this.requestUpdate(), { signal });
     void this.load();
+    const nothingToDo = (): void => undefined; // the terminal has its own connection, and says what is wrong with it
+    this.feed = new EventFeed({
+      onOpen: nothingToDo,
+      onEvent: (event) => this.happened(event),
+      onLost: nothingToDo,
+    });
+    this.feed.start();
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.leaving.abort();
+    this.feed?.stop();
   }
 
   protected override render(): TemplateResult {
@@ -60,7 +72,7 @@ export class TerminalPage extends PlainElement {
           .sessionId=${this.sessionId}
           @status=${(event: CustomEvent<TerminalStatus>) => this.take(event.detail)}
         ></vt-terminal>
-        ${this.badge()}
+        <div class="badges">${this.badge()} ${this.offer()}</div>
       </main>
       ${status.notice === "" ? nothing : html`<p class="banner" role="alert" data-testid="error">${status.notice}</p>`}
       ${status.state === "ended" ? this.exitBanner() : nothing}
@@ -127,9 +139,35 @@ export class TerminalPage extends PlainElement {
   private badge(): TemplateResult | typeof nothing {
     if (this.status.state !== "waiting" && !(this.status.state === "connecting" && this.status.rows > 0))
       return nothing;
-    return html`<div class="badge" data-testid="reconnecting">
+    return html`<div class="badge late" data-testid="reconnecting">
       <span class="dot waiting"></span>Reconnecting…
       <button class="text-button" @click=${() => this.terminal?.reconnect()}>Now</button>
+    </div>`;
+  }
+
+  /** A program's wish to copy (OSC 52). It is fulfilled by whoever sits here, never by itself. */
+  private offer(): TemplateResult | typeof nothing {
+    const { offered } = this;
+    if (offered === undefined) return nothing;
+    const words = this.copyFailed
+      ? "This browser does not let a page copy."
+      : `The program wants to copy ${characters(offered)}`;
+    return html`<div class="badge" role="status" data-testid="clipboard">
+      <span>${words}</span>
+      ${
+        this.copyFailed
+          ? nothing
+          : html`<button class="text-button" data-testid="clipboard-copy" @click=${this.copyOffered}>Copy</button>`
+      }
+      <button
+        class="quiet-button"
+        aria-label="Dismiss"
+        title="Dismiss"
+        data-testid="clipboard-dismiss"
+        @click=${this.dismissOffer}
+      >
+        ${cross}
+      </button>
     </div>`;
   }
 
@@ -163,6 +201,23 @@ export class TerminalPage extends PlainElement {
       <p data-testid="error">It may have been cleaned up, or the address is wrong.</p>
       <a class="button" href="/">All sessions</a>
     </main>`;
+  }
+
+  private happened(event: ServerEvent): void {
+    if (event.type !== "clipboard" || event.sessionId !== this.sessionId || !event.text) return;
+    this.offered = event.text;
+    this.copyFailed = false;
+  }
+
+  private async copyOffered(): Promise<void> {
+    const copied = await copyText(this.offered ?? "");
+    if (copied) this.dismissOffer();
+    else this.copyFailed = true;
+  }
+
+  private dismissOffer(): void {
+    this.offered = undefined;
+    this.terminal?.focus();
   }
 
   private async paste(): Promise<void> {

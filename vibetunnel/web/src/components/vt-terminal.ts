@@ -6,7 +6,8 @@ import { customElement, property } from "lit/decorators.js";
 import { type Api, ApiError } from "../api.js";
 import { keepClientId, takeClientId } from "../client-id.js";
 import type { BarKey } from "../keys.js";
-import type { Exit, Hello } from "../protocol.js";
+import type { Exit, Hello, Lines, Redraw } from "../protocol.js";
+import type { Request } from "../scrollback.js";
 import { type Probe, SessionSocket, type SocketListener, type SocketState } from "../socket.js";
 import { Screen, type ScreenListener } from "../terminal.js";
 import { PlainElement } from "./plain-element.js";
@@ -216,6 +217,10 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
     this.tell({ selected });
   }
 
+  ask(request: Request): boolean {
+    return this.socket?.ask(request) ?? false;
+  }
+
   // What the socket says
 
   state(state: SocketState, reason: string): void {
@@ -224,8 +229,8 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
   }
 
   hello(hello: Hello, fresh: boolean): void {
-    this.view?.begin(hello.start, hello.live, fresh);
-    this.view?.resize(hello.rows, hello.cols, hello.owner);
+    this.view?.setOwner(hello.owner);
+    this.view?.begin(hello.start, hello.live, fresh, hello);
     const { rows, cols, owner, writable } = hello;
     this.mark(owner);
     this.tell({ rows, cols, owner, writable, notice: writable ? "" : "This connection is read-only." });
@@ -235,8 +240,20 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
     this.view?.write(data, end, () => this.socket?.drawn(end));
   }
 
+  redraw(redraw: Redraw, continues: boolean): void {
+    this.view?.redraw(redraw, continues, () => this.socket?.drawn(redraw.offset));
+  }
+
+  lines(lines: Lines): void {
+    this.view?.lines(lines);
+  }
+
+  unanswered(): void {
+    this.view?.unanswered();
+  }
+
   resize(rows: number, cols: number, owner: boolean): void {
-    this.view?.resize(rows, cols, owner);
+    this.view?.setOwner(owner);
     this.mark(owner);
     this.tell({ rows, cols, owner });
   }

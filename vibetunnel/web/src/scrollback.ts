@@ -1,0 +1,183 @@
+/**
+ * The lines above the screen. xterm.js cannot take a line above those that it has, so what it has got since the last
+ * redraw is kept here, and older lines are shown by giving it all of that anew: first the lines, then the redraw, then
+ * the output since. Pure: bytes in, bytes out.
+ */
+
+import { LINES_LIMIT, type Lines, type Redraw } from "./protocol.js";
+
+export const SCROLLBACK = LINES_LIMIT; // lines
+export const LIVE_LIMIT = 1024 * 1024; // bytes of output that are kept; more would make every rebuild slow
+const LOADING_LIMIT = 8 * LIVE_LIMIT; // bytes of output that may come while lines are under way
+
+const RESET = "\x1bc\x1b[20l"; // RIS; xterm.js keeps LNM through it
+
+/** What to ask the server for. `depth`: how many lines lie between `before` and the screen. */
+export interface Request {
+  readonly type: "lines" | "redraw";
+  readonly before: bigint;
+  readonly count: number;
+  readonly depth: number;
+}
+
+export class Scrollback {
+  private base: Redraw | undefined; // undefined: the whole session has been received as output
+  private pieces: Lines[] = []; // oldest first, without a gap up to the top of the screen of `base`
+  private first = 0n; // the oldest line that is held, or the top of the screen
+  private oldest = 0n; // the oldest line that the server keeps, as far as known
+  private live: Uint8Array[] = []; // output since `base`
+  private liveBytes = 0;
+  private whole = true; // `live` is all of it
+  private asked: Request | undefined;
+  private fresh = false; // lines have come that are not shown yet
+
+  /** Lines that are held. */
+  get held(): number {
+    return this.base ? Number(this.base.top - this.first) : 0;
+  }
+
+  /** Output that follows what came before. */
+  output(data: Uint8Array): void {
+    if (!this.base || !this.whole) return;
+    this.live.push(data);
+    this.liveBytes += data.length;
+    this.shorten();
+  }
+
+  /** Whether a redraw is of the size that the lines held are for. */
+  fits(redraw: Redraw): boolean {
+    return this.base?.rows === redraw.rows && this.base.cols === redraw.cols;
+  }
+
+  /**
+   * Everything anew from here on. Returns whether the lines that were held belong to it: they do only where neither
+   * size nor line numbers have changed.
+   */
+  redraw(redraw: Redraw): boolean {
+    const { base } = this;
+    const same = this.fits(redraw) && base?.top === redraw.top && base.oldest === redraw.oldest;
+    this.base = redraw;
+    this.live = [];
+    this.liveBytes = 0;
+    this.whole = true;
+    if (!same) {
+      this.pieces = [];
+      this.fresh = false;
+      this.first = redraw.top;
+      this.oldest = redraw.oldest;
+    }
+    return same;
+  }
+
+  /** No answer comes any more to what was asked for. */
+  unanswered(): void {
+    this.asked = undefined;
+    this.shorten();
+  }
+
+  /**
+   * The connection is a new one. Another server process may number the lines anew, so nothing is added to those held
+   * before a redraw has said how they are numbered now.
+   */
+  reconnected(): void {
+    this.asked = undefined;
+    if (this.base) this.forget();
+  }
+
+  /** Nothing that came before belongs to what follows. */
+  clear(): void {
+    this.base = undefined;
+    this.pieces = [];
+    this.asked = undefined;
+    this.forget();
+    this.whole = true;
+  }
+
+  /**
+   * What to ask for in order to have up to `more` lines above those that xterm.js has, which are `shown`. undefined:
+   * there are none, no room is left, or an answer is under way.
+   */
+  load(more: number, shown: number): Request | undefined {
+    const { base, held } = this;
+    if (!base || this.asked || this.first <= this.oldest) return undefined;
+    const room = SCROLLBACK - shown;
+    if (room <= 0) return undefined;
+    this.asked = this.whole
+      ? { type: "lines", before: this.first, count: Math.min(more, room, SCROLLBACK - held), depth: held }
+      : { type: "redraw", before: base.top, count: Math.min(SCROLLBACK, shown + more), depth: 0 };
+    if (this.asked.count <= 0) this.asked = undefined;
+    return this.asked;
+  }
+
+  /** The redraw that was asked for has come: now the lines. */
+  goOn(): Request | undefined {
+    const { asked } = this;
+    if (asked?.type !== "redraw") return undefined;
+    this.asked = undefined;
+    return this.load(asked.count, 0);
+  }
+
+  /** Take a piece. Returns whether it was the last and there is something new to show. */
+  take(piece: Lines): boolean {
+    if (!this.base) return false;
+    if (piece.oldest > this.oldest) this.oldest = piece.oldest;
+    const behind = piece.first + BigInt(piece.count);
+    const kept = this.pieces.filter(({ first }) => first >= behind); // without those that this one has again, and more
+    if (piece.first < this.first && behind === (kept[0]?.first ?? this.base.top)) {
+      this.pieces = [piece, ...kept];
+      this.first = piece.first;
+      this.fresh = true;
+    }
+    if (!piece.last) return false;
+    this.asked = undefined;
+    const { fresh } = this;
+    this.fresh = false;
+    return fresh;
+  }
+
+  /**
+   * What makes a terminal of the redraw's size show all that is held: lines, screen, output. undefined: it is not known
+   * any more. To be written in one piece, so that no frame shows less.
+   */
+  all(): Uint8Array | undefined {
+    const { base } = this;
+    if (!base || !this.whole) return undefined;
+    const bytes = joined([...prologue(this.pieces, base.rows), base.data, ...this.live]);
+    this.shorten();
+    return bytes;
+  }
+
+  private shorten(): void {
+    if (this.liveBytes > (this.asked ? LOADING_LIMIT : LIVE_LIMIT)) this.forget();
+  }
+
+  private forget(): void {
+    this.live = [];
+    this.liveBytes = 0;
+    this.whole = false;
+  }
+}
+
+/** Reset, and print the lines so that they end up above a screen of `rows` blank rows. */
+function prologue(pieces: readonly Lines[], rows: number): Uint8Array[] {
+  const newest = pieces.at(-1);
+  if (!newest) return [ascii(RESET)];
+  // A line that goes on does so with a blank, which makes the next one its continuation. Two, for where a wide
+  // character did not fit and left the last column free. The other lines end with CR LF.
+  const away = `\x1b[m${newest.wrapped ? "  \r" : ""}${"\n".repeat(rows - 1)}`;
+  return [ascii(RESET), ...pieces.map((piece) => piece.data), ascii(away)];
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let end = 0;
+  for (const part of parts) {
+    bytes.set(part, end);
+    end += part.length;
+  }
+  return bytes;
+}
+
+function ascii(text: string): Uint8Array {
+  return Uint8Array.from(text, (char) => char.charCodeAt(0));
+}
