@@ -11,9 +11,11 @@ Run         python -m benchmarks crowd
 from benchmarks.bench_echo import WARMUP, attach
 from benchmarks.client import Terminal
 from benchmarks.figures import Figures, Row, p50_p99_us
+from benchmarks.peers import SERVERS
 from benchmarks.peers.peer import Server
 from benchmarks.scale import Scale
 
+PEERS = SERVERS
 ROWS = (Row("echo_idle_clients", "echo, 100 idle clients attached", "us", ("p50", "p99")),)
 
 

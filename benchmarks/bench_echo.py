@@ -12,10 +12,12 @@ Run         python -m benchmarks echo
 from benchmarks.client import Terminal
 from benchmarks.drain import Drain
 from benchmarks.figures import Figures, Row, p50_p99_us
+from benchmarks.peers import SERVERS
 from benchmarks.peers.peer import Server
 from benchmarks.programs import READY
 from benchmarks.scale import Scale
 
+PEERS = SERVERS
 ROWS = (
     Row("echo_idle", "echo, idle", "us", ("p50", "p99")),
     Row("echo_flood", "echo while another session floods", "us", ("p50", "p99")),

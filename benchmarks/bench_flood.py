@@ -12,10 +12,13 @@ from benchmarks import processes
 from benchmarks.client import touched
 from benchmarks.content import Content
 from benchmarks.figures import Figures, Row
+from benchmarks.peers import SERVERS
 from benchmarks.peers.peer import Server
 from benchmarks.programs import READY
 from benchmarks.scale import Scale
 
+PEERS = SERVERS
+FILES = ("transfer",)
 ROWS = (
     Row("flood_rate", "flood to one client, every byte checked", "MiB/s", ("rate",), higher=True),
     Row("flood_cpu", "... CPU of the server", "ms/MiB", ("CPU",)),

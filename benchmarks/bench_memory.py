@@ -13,10 +13,12 @@ from benchmarks import bench_rest, processes
 from benchmarks.client import Terminal
 from benchmarks.figures import Figures, Row
 from benchmarks.http import Http
+from benchmarks.peers import SERVERS
 from benchmarks.peers.peer import Server
 from benchmarks.programs import READY
 from benchmarks.scale import Scale
 
+PEERS = SERVERS
 ROWS = (
     Row("memory_idle", "memory, idle", "MiB", ("RSS",)),
     Row("memory_session", "... per lazy session (1,000)", "KiB", ("RSS",)),

@@ -13,9 +13,11 @@ from benchmarks.client import quiet
 from benchmarks.errors import Wrong
 from benchmarks.figures import Figures, Row, avg_p99_us
 from benchmarks.http import Http, build
+from benchmarks.peers import SERVERS
 from benchmarks.peers.peer import Server
 from benchmarks.scale import Scale
 
+PEERS = SERVERS
 ROWS = (
     Row("health", "health, keep-alive", "us", ("avg", "p99")),
     Row("create", "session create (lazy)", "us", ("avg", "p99")),

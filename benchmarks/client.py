@@ -12,10 +12,12 @@ import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from benchmarks.content import Content
 from benchmarks.errors import Wrong
 from benchmarks.frames import Walk
+from benchmarks.link import FAST, Bucket, Link
 from benchmarks.wires import Wire
 
 DEADLINE_S = 20  # of any one answer
@@ -24,13 +26,37 @@ MASK = os.urandom(4)  # one for the whole run, so that frames can be built befor
 KEYS = b"abcdefghijklmnopqrstuvwxyz0123456789"  # typed in turn; no interface has to escape one
 WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 PAGE = 4096
+ETHERNET = 1448  # bytes of a segment with time stamps
+TAIL = 200  # bytes; longer than any marker
 
 Address = tuple[str, int]
 
 
-def connect(address: Address) -> socket.socket:
+class Upgraded(NamedTuple):
+    """A connection that is a WebSocket now.
+
+    headers    of the server's answer, their names in lower case
+    received   what has come after the answer
+    """
+
+    connection: socket.socket
+    headers: dict[str, str]
+    received: bytes
+
+
+def connect(address: Address, link: Link = FAST) -> socket.socket:
     """A blocking connection without Nagle's delay, whose calls fail after DEADLINE_S."""
-    connection = socket.create_connection(address, timeout=DEADLINE_S)
+    connection = socket.socket(socket.AF_INET)
+    if link.receive_buffer is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, link.receive_buffer)
+        # Loopback's segments of 64 KiB would not fit into such a buffer: the sender would wait for its timer.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, ETHERNET)
+    try:
+        connection.settimeout(DEADLINE_S)
+        connection.connect(address)
+    except BaseException:
+        connection.close()
+        raise
     # Not settimeout(): with it, Python polls before every call.
     connection.setblocking(True)
     deadline = struct.pack("ll", DEADLINE_S, 0)
@@ -40,14 +66,15 @@ def connect(address: Address) -> socket.socket:
     return connection
 
 
-def upgrade(address: Address, path: str) -> tuple[socket.socket, bytes]:
-    """A connection that is a WebSocket now, and what has come on it after the server's answer."""
-    connection = connect(address)
+def upgrade(address: Address, path: str, link: Link = FAST, *, protocol: str = "") -> Upgraded:
+    """Ask for a WebSocket, with a subprotocol if one is named."""
+    connection = connect(address, link)
     try:
         key = base64.b64encode(os.urandom(16))
+        offered = f"Sec-WebSocket-Protocol: {protocol}\r\n" if protocol else ""
         connection.sendall(
             f"GET {path} HTTP/1.1\r\nHost: {address[0]}:{address[1]}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key.decode()}\r\n\r\n".encode("ascii")
+            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key.decode()}\r\n{offered}\r\n".encode("ascii")
         )
         answer = b""
         with answers(f"GET {path}"):
@@ -60,18 +87,24 @@ def upgrade(address: Address, path: str) -> tuple[socket.socket, bytes]:
         accept = base64.b64encode(hashlib.sha1(key + WEBSOCKET_GUID).digest())
         if not head.startswith(b"HTTP/1.1 101 ") or accept not in head:
             raise Wrong(f"GET {path}: expected 101 and the right Sec-WebSocket-Accept, got {answer[:300]!r}")
+        lines = [line.partition(":") for line in head.decode("latin-1").split("\r\n")[1:]]
+        headers = {name.strip().lower(): value.strip() for name, _, value in lines}
+        if headers.get("sec-websocket-protocol", "") != protocol:
+            raise Wrong(f"GET {path}: expected the subprotocol {protocol!r}, got {answer[:300]!r}")
     except BaseException:
         connection.close()
         raise
-    return connection, rest
+    return Upgraded(connection, headers, rest)
 
 
 class Terminal:
     """One attached client."""
 
-    def __init__(self, connection: socket.socket, wire: Wire, received: bytes = b"") -> None:
+    def __init__(self, connection: socket.socket, wire: Wire, received: bytes = b"", link: Link = FAST) -> None:
         self.connection = connection
+        self.taken = len(received)  # bytes, headers and all, that read() has had from the socket
         self._wire = wire
+        self._bucket = None if link.rate is None else Bucket(link.rate)
         self._buffer = memoryview(bytearray(RECEIVE))
         self._early = wire.decode(memoryview(received)) if received else b""
         self._received = 0  # bytes that receive() got
@@ -79,29 +112,44 @@ class Terminal:
     def send(self, data: bytes) -> None:
         self.connection.sendall(self._wire.encode(data))
 
+    def readable(self, within_s: float) -> bool:
+        """Whether read() would have something by then."""
+        return bool(self._early or select.select([self.connection], (), (), max(0, within_s))[0])
+
     def read(self) -> bytes:
-        """Output that has come; waits for some bytes of the socket, which may hold none."""
+        """Output that has come; waits for some bytes of the socket, which may hold none, and for the link."""
         if self._early:
             early, self._early = self._early, b""
+            self._reply()
             return early
+        buffer = self._buffer
+        if self._bucket is not None:
+            while (wait_s := self._bucket.wait_s()) > 0:
+                time.sleep(wait_s)
+            buffer = buffer[: self._bucket.room()]
         with answers("terminal"):
-            size = self.connection.recv_into(self._buffer)
+            size = self.connection.recv_into(buffer)
         if not size:
             raise Wrong("terminal: expected output, got the end of the connection")
-        output = self._wire.decode(self._buffer[:size])
-        if self._wire.replies:
-            self.connection.sendall(self._wire.replies)
+        self.taken += size
+        if self._bucket is not None:
+            self._bucket.took(size)
+        output = self._wire.decode(buffer[:size])
+        self._reply()
         return output
 
-    def until(self, marker: bytes) -> bytes:
-        """Everything up to the read that completes `marker`. Raises Wrong when DEADLINE_S pass without it."""
+    def _reply(self) -> None:
+        if self._wire.replies:
+            self.connection.sendall(self._wire.replies)
+
+    def until(self, marker: bytes) -> None:
+        """Read on to the read that completes `marker`, and a redraw. Raises Wrong when DEADLINE_S pass without it."""
         give_up = time.monotonic() + DEADLINE_S
-        output = b""
-        while marker not in output:
+        tail = Tail(marker)
+        while not tail.found or self._wire.redraw:
             if time.monotonic() > give_up:
-                raise Wrong(f"expected {marker!r} within {DEADLINE_S} s, got {output[-200:]!r}")
-            output += self.read()
-        return output
+                raise Wrong(f"expected {marker!r} within {DEADLINE_S} s, got {tail.last!r}")
+            tail.add(self.read())
 
     def echoes(self, keys: int, interval_s: float, *, warmup: int) -> list[int]:
         """Type on a schedule, whether or not echoes are late, and time each key until its own echo; ns.
@@ -174,6 +222,26 @@ class Terminal:
 
     def close(self) -> None:
         self.connection.close()
+
+
+class Tail:
+    """Looks for a marker in a stream, however it is cut, and keeps no more of it than that takes.
+
+    found   it has come
+    last    the end of the stream so far
+    """
+
+    def __init__(self, marker: bytes) -> None:
+        self.found = False
+        self.last = b""
+        self._marker = marker
+
+    def add(self, piece: bytes) -> bool:
+        """Whether it has come by now."""
+        last = self.last + piece
+        self.found = self.found or self._marker in last
+        self.last = last[-TAIL:]
+        return self.found
 
 
 def touched(size: int) -> memoryview:

@@ -5,7 +5,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-Figures = dict[str, tuple[float, ...]]  # row key -> one value per part of the row
+# Row key -> one value per part of the row, or in words why there is none.
+Figures = dict[str, tuple[float, ...] | str]
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,14 @@ class Row:
 
 @dataclass
 class Cell:
-    """One row of one peer: what each counted round gave, or why there is nothing."""
+    """One row of one peer: what each counted round gave, or why there is nothing.
+
+    said      it did what was asked, but has no figure to show for it
+    failure   it did something else, or nothing; the reason stands below the table
+    """
 
     rounds: list[tuple[float, ...]] = field(default_factory=list)
+    said: str = ""
     failure: str = ""
 
     @property
@@ -47,6 +53,10 @@ def percentile(samples: Sequence[float], percent: float) -> float:
 
 def p50_p99_us(samples_ns: Sequence[int]) -> tuple[float, float]:
     return percentile(samples_ns, 50) / 1000, percentile(samples_ns, 99) / 1000
+
+
+def p50_p95_ms(samples_s: Sequence[float]) -> tuple[float, float]:
+    return percentile(samples_s, 50) * 1000, percentile(samples_s, 95) * 1000
 
 
 def avg_p99_us(samples_ns: Sequence[int]) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""One interleaved run: every round, page by page, each peer in turn on a fresh server."""
+"""One interleaved run: every round, page by page, each peer in turn, started anew."""
 
 import shutil
 import subprocess
@@ -6,26 +6,32 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from benchmarks import programs
-from benchmarks.content import blocks
+from benchmarks import materials, programs
 from benchmarks.errors import Unavailable, Wrong
 from benchmarks.figures import Cell, Figures, Row
-from benchmarks.peers.peer import Peer, Server
+from benchmarks.peers.peer import Peer
 from benchmarks.scale import Scale
 
 
 class Page(Protocol):
-    """A module bench_NAME: one question."""
+    """A module bench_NAME: one question.
+
+    PEERS     who is measured, ours first: one table for pages with the same
+    FILES     the materials that it needs; default: none
+    ROUNDS    at most so many; default: what the scale says
+    WARM_UP   whether there is another round before, which does not count; default: yes
+    """
 
     __name__: str
     __doc__: str | None
     ROWS: tuple[Row, ...]
+    PEERS: tuple[Peer[Any], ...]
 
     @staticmethod
-    def measure(server: Server, scale: Scale) -> Figures:
-        """One round on a server just started; without the rows that it has nothing for."""
+    def measure(subject: Any, scale: Scale) -> Figures:  # Any: what the page's own peers start
+        """One round on a server or engine just started; without the rows that it has nothing for."""
 
 
 @dataclass
@@ -36,27 +42,34 @@ class Results:
 
     def add(self, peer: str, figures: Figures) -> None:
         for key, values in figures.items():
-            self.cells.setdefault((key, peer), Cell()).rounds.append(values)
+            cell = self.cells.setdefault((key, peer), Cell())
+            if isinstance(values, str):
+                cell.said = values
+            else:
+                cell.rounds.append(values)
 
     def fail(self, peer: str, page: Page, reason: str) -> None:
         for row in page.ROWS:
             self.cells[row.key, peer] = Cell(failure=reason)
 
 
-def run(pages: Sequence[Page], peers: Sequence[Peer], scale: Scale, progress: Callable[[str], None]) -> Results:
+def run(pages: Sequence[Page], peers: Sequence[Peer[Any]], scale: Scale, progress: Callable[[str], None]) -> Results:
     """Measure everything. A peer that fails a page is out of it, and in the next one again."""
     results = Results()
     with _Folder() as shared:
-        texts = _programs(shared, scale)
+        wanted = dict.fromkeys(file for page in pages for file in getattr(page, "FILES", ()))
+        files = materials.make(wanted, scale, shared)
+        texts = programs.named(files)
         for page in pages:
-            left = list(peers)
-            for number in range(scale.rounds + 1):
+            left = [peer for peer in page.PEERS if peer in peers]
+            rounds = min(scale.rounds, getattr(page, "ROUNDS", scale.rounds))
+            for number in range(0 if getattr(page, "WARM_UP", True) else 1, rounds + 1):
                 # Who comes first changes, so that nobody always follows the same one.
                 turn = number % len(left) if left else 0
                 for peer in left[turn:] + left[:turn]:
                     progress(f"{name(page)}: {'round ' + str(number) if number else 'warm-up'}, {peer.name}")
                     try:
-                        figures = _round(page, peer, scale, texts)
+                        figures = _round(page, peer, scale, texts, files)
                     except (Wrong, Unavailable, OSError, subprocess.SubprocessError) as error:
                         results.fail(peer.name, page, str(error))
                         left.remove(peer)
@@ -70,20 +83,13 @@ def name(page: Page) -> str:
     return page.__name__.rpartition("bench_")[2]
 
 
-def _round(page: Page, peer: Peer, scale: Scale, texts: Mapping[str, str]) -> Figures:
+def _round(page: Page, peer: Peer[Any], scale: Scale, texts: Mapping[str, str], files: Mapping[str, Path]) -> Figures:
     with _Folder() as folder:
-        server = peer.start(texts, folder)
+        subject = peer.start(texts, files, folder)
         try:
-            return page.measure(server, scale)
+            return page.measure(subject, scale)
         finally:
-            server.stop()
-
-
-def _programs(folder: Path, scale: Scale) -> dict[str, str]:
-    file = folder / "transfer"
-    with file.open("wb") as out:
-        out.writelines(blocks(scale.transfer))
-    return {"echo": programs.ECHO, "flood": programs.FLOOD, "transfer": programs.transfer(file)}
+            subject.stop()
 
 
 class _Folder:

@@ -52,17 +52,32 @@ class Http:
 
     def json(self, request: bytes, status: int) -> tuple[int, Any]:  # Any: what JSON holds
         """Time in ns, and the body. Raises Wrong for another status and for what is not JSON."""
-        took_ns, got, body = self.exchange(request)
-        line = request.partition(b"\r\n")[0].decode()
-        if got != status:
-            raise Wrong(f"{line}: expected status {status}, got {got}: {bytes(body[:300])!r}")
+        took_ns, body = self._expect(request, status)
         try:
             return took_ns, json.loads(bytes(body))
         except ValueError:
-            raise Wrong(f"{line}: expected JSON, got {bytes(body[:300])!r}") from None
+            raise Wrong(f"{_line(request)}: expected JSON, got {bytes(body[:300])!r}") from None
+
+    def text(self, request: bytes, status: int) -> str:
+        """The body. Raises Wrong for another status and for what is not UTF-8."""
+        _, body = self._expect(request, status)
+        try:
+            return bytes(body).decode()
+        except UnicodeDecodeError as error:
+            raise Wrong(f"{_line(request)}: expected UTF-8: {error}") from None
+
+    def _expect(self, request: bytes, status: int) -> tuple[int, memoryview]:
+        took_ns, got, body = self.exchange(request)
+        if got != status:
+            raise Wrong(f"{_line(request)}: expected status {status}, got {got}: {bytes(body[:300])!r}")
+        return took_ns, body
 
     def close(self) -> None:
         self._connection.close()
+
+
+def _line(request: bytes) -> str:
+    return request.partition(b"\r\n")[0].decode()
 
 
 def _content_length(head: bytes) -> int:

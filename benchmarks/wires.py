@@ -1,6 +1,7 @@
 """How a terminal's bytes are put on a peer's socket: one class per interface."""
 
 import json
+import struct
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
@@ -13,10 +14,12 @@ class Wire(ABC):
     """One connection's coding. decode() is for the flow, walk and output_in() for a transfer that is looked at later.
 
     replies   what the last decode() wants sent back
+    redraw    bytes of a redraw at the beginning that have not come yet
     """
 
     def __init__(self) -> None:
         self.replies = b""
+        self.redraw = 0
 
     @abstractmethod
     def encode(self, data: bytes) -> bytes:
@@ -56,8 +59,9 @@ class BinaryWire(Wire):
 
     input_opcode = BINARY
 
-    def __init__(self, mask: bytes) -> None:
+    def __init__(self, mask: bytes, redraw: int = 0) -> None:
         super().__init__()
+        self.redraw = redraw
         self._mask = mask
         self._rest = b""  # of a frame that has not arrived whole
         self._parts: list[bytes] = []  # of a message that has not
@@ -88,7 +92,9 @@ class BinaryWire(Wire):
                     found.append(self.output(b"".join(self._parts)))
                     self._parts.clear()
         self._rest = bytes(buffer[walk.position :])
-        return b"".join(found)
+        output = b"".join(found)
+        self.redraw = max(0, self.redraw - len(output))
+        return output
 
     def whole(self, walk: Walk, buffer: memoryview, end: int, content: Content) -> bool:
         walk.over(buffer, end)
@@ -127,3 +133,60 @@ class JsonWire(BinaryWire):
     def output_in(self, buffer: memoryview, end: int) -> Iterator[bytes | memoryview]:
         for message in super().output_in(buffer, end):  # Tornado's server never fragments
             yield self.output(bytes(message))
+
+
+class V1Wire(BinaryWire):
+    """`vibetunnel.v1` (docs/protocol.md): messages with a type byte. What decode() has given back is acked as drawn.
+
+    A redraw comes out as RIS and its bytes: the client's terminal, which must be of the session's size, begins anew.
+    For the flow only: what is looked at later, a transfer, goes the raw way.
+
+    redraws   that have come
+    """
+
+    PROTOCOL = "vibetunnel.v1"
+    RESET = b"\x1bc"
+    _OUTPUT, _REDRAW, _HELLO = 0x01, 0x02, 0x03
+    _INPUT, _ACK = b"\x81", b"\x83"
+    _REDRAW_HEAD = struct.Struct(">BQQQHHB")
+    _HELLO_HEAD = struct.Struct(">BBBHHQQQI")
+
+    def __init__(self, mask: bytes) -> None:
+        super().__init__(mask)
+        self.redraws = 0
+        self._typed = 0  # bytes of input
+        self._drawn = self._acked = 0  # offsets of output
+        self._window = 0
+        self._ack_due = False
+
+    def input(self, data: bytes) -> bytes:
+        message = self._INPUT + self._typed.to_bytes(8, "big") + data
+        self._typed += len(data)
+        return message
+
+    def output(self, message: bytes) -> bytes:
+        match message[0]:
+            case self._OUTPUT:
+                at = int.from_bytes(message[1:9], "big")
+                if at != self._drawn:
+                    raise Wrong(f"output: expected offset {self._drawn}, got {at}")
+                self._drawn = at + len(message) - 9
+                return message[9:]
+            case self._REDRAW:
+                _, self._drawn, *_ = self._REDRAW_HEAD.unpack_from(message)
+                self._ack_due = True
+                self.redraws += 1
+                return self.RESET + message[self._REDRAW_HEAD.size :]
+            case self._HELLO:
+                _, _, _, _, _, start, _, self._typed, self._window = self._HELLO_HEAD.unpack_from(message)
+                self._drawn = self._acked = start
+        return b""
+
+    def decode(self, chunk: memoryview) -> bytes:
+        output = super().decode(chunk)
+        # Half the window is the latest that the protocol allows: no browser is slower. A redraw is acked at once.
+        if self._ack_due or self._drawn - self._acked >= max(1, self._window // 2):
+            self._acked, self._ack_due = self._drawn, False
+            ack = self._ACK + self._drawn.to_bytes(8, "big")
+            self.replies += client_frame(BINARY, ack, self._mask)
+        return output

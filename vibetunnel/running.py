@@ -24,7 +24,14 @@ class NotRunning(Exception):
 
 
 class Refused(Exception):
-    """The server answered with an error, or not at all; the message is its own sentence."""
+    """The server answered with an error, or not at all; the message is its own sentence.
+
+    status  HTTP's; 0: no answer, or none that it could have given
+    """
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class RunningServer:
@@ -59,11 +66,28 @@ class RunningServer:
         found: list[dict[str, Any]] = self.request("GET", "/api/sessions", kind=list)
         return found
 
-    def request(self, method: str, path: str, body: object = None, *, kind: type = dict) -> Any:
-        """The JSON answer, which is of this kind. Raises Refused, NotRunning."""
+    def request(
+        self, method: str, path: str, body: object = None, *, kind: type = dict, timeout_s: float | None = None
+    ) -> Any:
+        """The JSON answer, which is of this kind. Raises Refused, NotRunning.
+
+        timeout_s  for every step of the way; None: what such a request usually needs
+        """
+        answer = self.fetch(method, path, body, timeout_s=timeout_s)
+        try:
+            parsed = json.loads(answer)
+        except ValueError:
+            parsed = None
+        if not isinstance(parsed, kind):
+            raise Refused(f"what answers at {self.url} is no vibetunnel: expected JSON for {path}")
+        return parsed
+
+    def fetch(self, method: str, path: str, body: object = None, *, timeout_s: float | None = None) -> bytes:
+        """The answer as it is. Raises as request() does."""
         address = urllib.parse.urlsplit(self.url)
-        connection = _connect(address, KILL_TIMEOUT_S if method == "DELETE" else TIMEOUT_S)
-        headers = {"Authorization": f"Bearer {self._secret}", "Accept": "application/json"}
+        usual_s = KILL_TIMEOUT_S if method == "DELETE" else TIMEOUT_S
+        connection = _connect(address, usual_s if timeout_s is None else timeout_s)
+        headers = {"Authorization": f"Bearer {self._secret}", "Accept": "application/json, text/*"}
         if method != "GET":
             headers["Content-Type"] = "application/json"
         try:
@@ -76,19 +100,22 @@ class RunningServer:
             raise Refused(f"the server at {self.url} does not answer: {error or type(error).__name__}") from error
         finally:
             connection.close()
-        try:
-            parsed = json.loads(answer)
-        except ValueError:
-            parsed = None
         if response.status >= 400:
-            reason = parsed.get("error") if isinstance(parsed, dict) else None
-            raise Refused(f"the server refused: {reason or f'{response.status} {response.reason}'}")
-        if not isinstance(parsed, kind):
-            raise Refused(f"what answers at {self.url} is no vibetunnel: expected JSON for {path}")
-        return parsed
+            reason = _reason(answer) or f"{response.status} {response.reason}"
+            raise Refused(f"the server refused: {reason}", response.status)
+        return answer
 
     def _not_running(self) -> NotRunning:
         return NotRunning(f"no vibetunnel server is running (looked in {self._looked_in}): start one with `vibetunnel`")
+
+
+def _reason(answer: bytes) -> str:
+    """The sentence in an answer that is an error."""
+    try:
+        parsed = json.loads(answer)
+    except ValueError:
+        return ""
+    return str(parsed.get("error") or "") if isinstance(parsed, dict) else ""
 
 
 def _connect(address: urllib.parse.SplitResult, timeout_s: float) -> http.client.HTTPConnection:

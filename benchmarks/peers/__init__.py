@@ -1,8 +1,8 @@
-"""Who is measured, in the order of the columns: ours first, the bound last."""
+"""Which servers are measured, in the order of the columns: ours first, the bound last."""
 
 from benchmarks.peers.floor import Floor
 from benchmarks.peers.ours import Ours
-from benchmarks.peers.peer import Peer
+from benchmarks.peers.peer import Peer, Server
 from benchmarks.peers.terminado import Terminado
 
-PEERS: tuple[Peer, ...] = (Ours(), Terminado(), Floor())
+SERVERS: tuple[Peer[Server], ...] = (Ours(), Terminado(), Floor())

@@ -33,6 +33,14 @@ class Child:
         except (ValueError, KeyError):
             raise self.failed(f'expected {{"port": N}}, got {line!r}') from None
 
+    def ask(self, line: str) -> bytes:
+        """Send it a line, and give back the line that it prints; b"" when it ends instead."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(line.encode() + b"\n")
+        self._process.stdin.flush()
+        return self._process.stdout.readline()  # a process that hangs is ended with the run
+
     def until_exists(self, file: Path) -> None:
         give_up = time.monotonic() + START_S
         while not file.exists():
@@ -41,8 +49,11 @@ class Child:
             time.sleep(0.01)
 
     def failed(self, message: str) -> Wrong:
-        log = self._log.read_text(encoding="utf-8", errors="replace").strip()
-        return Wrong(f"the server did not start: {message}; it wrote: {log[-600:] or 'nothing'}")
+        return Wrong(f"the server did not start: {message}; it wrote: {self.log()}")
+
+    def log(self) -> str:
+        """The end of what it has written to stderr."""
+        return self._log.read_text(encoding="utf-8", errors="replace").strip()[-600:] or "nothing"
 
     def stop(self) -> None:
         for pipe in (self._process.stdin, self._process.stdout):

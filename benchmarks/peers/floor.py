@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks import processes
 from benchmarks.client import Terminal, connect
 from benchmarks.errors import Unavailable
+from benchmarks.link import FAST, Link
 from benchmarks.peers.child import Child
 from benchmarks.peers.peer import Peer, Server
 from benchmarks.wires import RawWire
@@ -37,14 +38,14 @@ class FloorServer(Server):
             self.stop()
             raise
 
-    def pids(self) -> list[int]:
+    def pids(self, *, keeper: bool = True) -> list[int]:
         return [self._child.pid, *processes.children(self._child.pid)]
 
     def open(self, program: str) -> str:
         return program
 
-    def attach(self, session: str) -> Terminal:
-        terminal = Terminal(connect(self.address), RawWire())
+    def attach(self, session: str, link: Link = FAST) -> Terminal:
+        terminal = Terminal(connect(self.address, link), RawWire(), link=link)
         terminal.send(bytes([self._numbers[session]]))  # which of its programs to run
         return terminal
 
@@ -52,14 +53,14 @@ class FloorServer(Server):
         self._child.stop()  # its others end with their connections
 
 
-class Floor(Peer):
+class Floor(Peer[Server]):
     name = "floor"
 
     def about(self) -> str:
         version = subprocess.run([_compiler(), "--version"], capture_output=True, text=True, timeout=CC_S).stdout
         return f"a pty behind a bare TCP socket, a process per connection; `cc -O2`, {version.splitlines()[0]}"
 
-    def start(self, programs: Mapping[str, str], folder: Path) -> Server:
+    def start(self, programs: Mapping[str, str], files: Mapping[str, Path], folder: Path) -> Server:
         return FloorServer(programs, folder)
 
 

@@ -1,5 +1,6 @@
 """This project: `python -m vibetunnel serve`, as it is in the work tree."""
 
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -13,9 +14,10 @@ from benchmarks import processes
 from benchmarks.client import MASK, Terminal, upgrade
 from benchmarks.errors import Unavailable
 from benchmarks.http import Http, build
+from benchmarks.link import FAST, Link
 from benchmarks.peers.child import STOP_S, Child
 from benchmarks.peers.peer import Peer, Server
-from benchmarks.wires import BinaryWire
+from benchmarks.wires import BinaryWire, V1Wire
 
 
 class OurServer(Server):
@@ -23,6 +25,7 @@ class OurServer(Server):
 
     health = "/api/health"
     sessions = "/api/sessions"
+    raw_viewers = True
 
     def __init__(self, programs: Mapping[str, str], folder: Path) -> None:
         self._programs = programs
@@ -42,29 +45,45 @@ class OurServer(Server):
             argv += [f"--{name}", str(value)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("VIBETUNNEL_")}
         self._child = Child(argv, folder, environment)
+        self._connections = contextlib.ExitStack()
         try:
             file = self._runtime_dir / "server.json"
             self._child.until_exists(file)
             self.address = ("127.0.0.1", int(json.loads(file.read_bytes())["port"]))
-            self._http = Http(self.address)
+            self._http = self._connections.enter_context(contextlib.closing(Http(self.address)))
             self._http.json(build(self.address, "GET", self.health), 200)
         except BaseException:
             self.stop()
             raise
 
-    def pids(self) -> list[int]:
-        return processes.with_argument(str(self._runtime_dir))
+    def pids(self, *, keeper: bool = True) -> list[int]:
+        return processes.with_argument(str(self._runtime_dir)) if keeper else [self._child.pid]
 
     def open(self, program: str) -> str:
         body = {"command": ["/bin/sh", "-c", self._programs[program]], "name": program, "rows": 24, "cols": 80}
         _, session = self._http.json(build(self.address, "POST", self.sessions, body), 201)
         return str(session["id"])
 
-    def attach(self, session: str) -> Terminal:
-        connection, received = upgrade(self.address, f"/ws?sessionId={session}")
-        return Terminal(connection, BinaryWire(MASK), received)
+    def attach(self, session: str, link: Link = FAST) -> Terminal:
+        return self._raw(f"/ws?sessionId={session}", link)
+
+    def view(self, session: str, link: Link = FAST, *, raw: bool = False) -> Terminal:
+        if raw:
+            return self._raw(f"/ws?sessionId={session}&lag=latest", link)
+        upgraded = upgrade(self.address, f"/ws?sessionId={session}", link, protocol=V1Wire.PROTOCOL)
+        return Terminal(upgraded.connection, V1Wire(MASK), upgraded.received, link)
+
+    def _raw(self, path: str, link: Link) -> Terminal:
+        upgraded = upgrade(self.address, path, link)
+        redraw = int(upgraded.headers.get("x-vibetunnel-redraw", "0"))
+        return Terminal(upgraded.connection, BinaryWire(MASK, redraw), upgraded.received, link)
+
+    def screen(self, session: str) -> str | None:
+        request = build(self.address, "GET", f"{self.sessions}/{session}/text")
+        return self._http.text(request, 200)
 
     def stop(self) -> None:
+        self._connections.close()
         self._child.stop()
         # The keeper ends by itself, after its sessions. Should it hang, it is the one with our folder in its arguments.
         for number in (signal.SIGTERM, signal.SIGKILL):
@@ -83,7 +102,7 @@ def _gone(pids: Callable[[], list[int]]) -> bool:
     return True
 
 
-class Ours(Peer):
+class Ours(Peer[Server]):
     name = "vibetunnel"
 
     def about(self) -> str:
@@ -96,5 +115,5 @@ class Ours(Peer):
         versions = " ".join(f"{name} {importlib.metadata.version(name)}" for name in ("tornado", "uvloop"))
         return f"{__version__} of this work tree, {versions}; `serve --no-auth --no-request-log`, else defaults"
 
-    def start(self, programs: Mapping[str, str], folder: Path) -> Server:
+    def start(self, programs: Mapping[str, str], files: Mapping[str, Path], folder: Path) -> Server:
         return OurServer(programs, folder)

@@ -1,42 +1,24 @@
-"""What a peer is to the pages: a server that starts, runs programs in terminals, and is gone afterwards."""
+"""What a peer is to the pages: something that starts, can be measured, and is gone afterwards."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 from benchmarks.client import Address, Terminal
+from benchmarks.link import FAST, Link
 
 
-class Server(ABC):
-    """One running server.
+class Subject(Protocol):
+    """What has been started."""
 
-    shares_sessions   several clients can be attached to one session
-    health            path of its cheapest JSON answer; "": it has none
-    sessions          path where sessions are created lazily and listed; "": it has none
-    """
-
-    address: Address
-    shares_sessions = True
-    health = ""
-    sessions = ""
-
-    @abstractmethod
-    def pids(self) -> list[int]:
-        """The server's own processes, without the programs in its terminals."""
-
-    @abstractmethod
-    def open(self, program: str) -> str:
-        """A new session for the program of that name; what attach() takes."""
-
-    @abstractmethod
-    def attach(self, session: str) -> Terminal: ...
-
-    @abstractmethod
-    def stop(self) -> None:
-        """End every process of it; in any state, and safe twice."""
+    def stop(self) -> None: ...
 
 
-class Peer(ABC):
+S = TypeVar("S", bound=Subject, covariant=True)
+
+
+class Peer(ABC, Generic[S]):
     """Something to measure.
 
     name     its column
@@ -49,9 +31,56 @@ class Peer(ABC):
         """Versions, and how it is run. Raises Unavailable when it cannot be."""
 
     @abstractmethod
-    def start(self, programs: Mapping[str, str], folder: Path) -> Server:
+    def start(self, programs: Mapping[str, str], files: Mapping[str, Path], folder: Path) -> S:
         """Returns once it answers.
 
         programs   name -> shell text; the only programs that can be run
+        files      name -> what they print, or an engine takes
         folder     private and empty, for its files
         """
+
+
+class Server(ABC):
+    """One running server.
+
+    shares_sessions   several clients can be attached to one session
+    raw_viewers       view() has a way without the interface of its own
+    health            path of its cheapest JSON answer; "": it has none
+    sessions          path where sessions are created lazily and listed; "": it has none
+    """
+
+    address: Address
+    shares_sessions = True
+    raw_viewers = False
+    health = ""
+    sessions = ""
+
+    @abstractmethod
+    def pids(self, *, keeper: bool = True) -> list[int]:
+        """The server's own processes, without the programs in its terminals.
+
+        keeper   also one that holds terminals and moves none of their bytes
+        """
+
+    @abstractmethod
+    def open(self, program: str) -> str:
+        """A new session for the program of that name; what attach() takes."""
+
+    @abstractmethod
+    def attach(self, session: str, link: Link = FAST) -> Terminal:
+        """A client that gets every byte."""
+
+    def view(self, session: str, link: Link = FAST, *, raw: bool = False) -> Terminal:
+        """A client that wants to see the screen, as a browser does, and may miss what has left it since.
+
+        raw   by the interface of attach() all the same
+        """
+        return self.attach(session, link)
+
+    def screen(self, session: str) -> str | None:
+        """The text that the session's screen shows now, as the server knows it; None: it does not."""
+        return None
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End every process of it; in any state, and safe twice."""

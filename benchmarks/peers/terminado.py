@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks.client import MASK, Terminal, upgrade
 from benchmarks.errors import Unavailable
+from benchmarks.link import FAST, Link
 from benchmarks.peers.child import Child
 from benchmarks.peers.peer import Peer, Server
 from benchmarks.wires import JsonWire
@@ -30,21 +31,21 @@ class TerminadoServer(Server):
             self.stop()
             raise
 
-    def pids(self) -> list[int]:
+    def pids(self, *, keeper: bool = True) -> list[int]:
         return [self._child.pid]
 
     def open(self, program: str) -> str:
         return f"{program}/{next(self._names)}"
 
-    def attach(self, session: str) -> Terminal:
-        connection, received = upgrade(self.address, f"/terminals/{session}")
-        return Terminal(connection, JsonWire(MASK), received)
+    def attach(self, session: str, link: Link = FAST) -> Terminal:
+        upgraded = upgrade(self.address, f"/terminals/{session}", link)
+        return Terminal(upgraded.connection, JsonWire(MASK), upgraded.received, link)
 
     def stop(self) -> None:
         self._child.stop()  # which hangs up its terminals
 
 
-class Terminado(Peer):
+class Terminado(Peer[Server]):
     name = "terminado"
 
     def about(self) -> str:
@@ -54,5 +55,5 @@ class Terminado(Peer):
             raise Unavailable(f"{error.name} is not installed: pip install -e '.[bench]'") from None
         return f"{versions}, asyncio's own loop; TermSocket (with TCP_NODELAY) and NamedTermManager"
 
-    def start(self, programs: Mapping[str, str], folder: Path) -> Server:
+    def start(self, programs: Mapping[str, str], files: Mapping[str, Path], folder: Path) -> Server:
         return TerminadoServer(programs, folder)

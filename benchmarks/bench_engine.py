@@ -1,0 +1,57 @@
+"""How fast does a terminal engine take output in?
+
+Measures    MiB a second of CPU time, by kind of output, and of all kinds mixed: 80x24, scrollback on, pieces of 64 KiB.
+How         a process each and round, a new terminal for each kind, which takes it twice; the second time counts, when
+            its scrollback is full and code is compiled. CPU time, user and system, so that neither a pipe
+            nor others' work is in it; of all threads, for @xterm/headless pays for its collector in others.
+First       checks that all show the same text at the end of each kind as ours does.
+Leaves out  drawing; and what a screen costs to send (bench_screen.py).
+Run         python -m benchmarks engine
+"""
+
+from pathlib import Path
+
+from benchmarks import corpus
+from benchmarks.engines import ENGINES
+from benchmarks.engines.engine import Engine
+from benchmarks.errors import Wrong
+from benchmarks.figures import Figures, Row
+from benchmarks.scale import Scale
+from benchmarks.screens import Screen, normal
+
+LABELS = {
+    "mixed": "output of all kinds, mixed",
+    "log": "... coloured log, 12 colours",
+    "log-rgb": "... coloured log, any colour",
+    "plain": "... plain words",
+    "unicode": "... CJK, emoji, box drawing, combining",
+    "screens": "... full-screen programs",
+    "yes": "... `y`",
+    "long": "... lines of 1,000 bytes",
+}
+PEERS = ENGINES
+FILES = ("mixed", *(f"kind-{kind}" for kind in corpus.KINDS))
+ROUNDS, WARM_UP = 3, False  # CPU time varies little, and every process warms up for itself
+ROWS = tuple(Row(f"engine_{kind}", label, "MiB/s", ("rate",), higher=True) for kind, label in LABELS.items())
+
+
+def measure(engine: Engine, _scale: Scale) -> Figures:
+    figures: Figures = {}
+    size = {"rows": corpus.ROWS, "cols": corpus.COLS}
+    for kind in LABELS:
+        file = "mixed" if kind == "mixed" else f"kind-{kind}"
+        answer = engine.ask("feed", file=file, chunk=corpus.CHUNK, **size)
+        data = Path(engine.files[file]).read_bytes()
+        ours = Screen(corpus.ROWS, corpus.COLS)
+        ours.feed(data + data)
+        _same(kind, ours.text(), normal(answer["text"]))
+        figures[f"engine_{kind}"] = (len(data) / 2**20 / answer["s"],)
+    return figures
+
+
+def _same(kind: str, ours: str, theirs: str) -> None:
+    for row, (mine, other) in enumerate(zip(ours.split("\n"), theirs.split("\n"), strict=False)):
+        if mine != other:
+            raise Wrong(f"{kind}: row {row} of the screen: ours is {mine!r}, this one's {other!r}")
+    if ours != theirs:
+        raise Wrong(f"{kind}: ours has {ours.count(chr(10)) + 1} rows with text, this one {theirs.count(chr(10)) + 1}")

@@ -1,0 +1,33 @@
+"""A client that reads on beside what is measured, as fast as its link lets it, and looks at nothing."""
+
+import threading
+
+from benchmarks.client import Terminal
+from benchmarks.errors import Wrong
+
+
+class Reader:
+    """From now on `terminal` is the reader's, until stop(). A thread: for slow links, which need little of one."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._stopping = threading.Event()
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                if self._terminal.readable(0.1):
+                    self._terminal.read()
+        except (Wrong, OSError) as error:
+            self._error = error
+
+    def stop(self) -> None:
+        """Close the terminal. Raises what reading has died of."""
+        self._stopping.set()
+        self._thread.join()
+        self._terminal.close()
+        if self._error is not None:
+            raise self._error
