@@ -625,6 +625,7 @@ static void c1(vt *t, uint32_t code, uint64_t end)
     case 0x98:
     case 0x9E:
     case 0x9F:
+        t->final = (uint8_t)(code - 0x40); /* as the ESC that a redraw begins it with */
         begin_string(t, OTHER_STRING);
         break;
     }

@@ -123,6 +123,7 @@ SEQUENCES = (
     b"\x1b]8;id=a;http://x/\xc3\xa9\x1b\\link\x1b]8;;\x1b\\",
     b"\x1bP$qm\x1b\\",
     b"\x1b_apc\x1b\\",
+    b"a\xc2\x98sos\x1b\\b",
     "a中😀e\u0301".encode(),
     b"\xf0\x9f\x98\x1b[m",
     b"\x1b(0q\x1b(B",

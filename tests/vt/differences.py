@@ -250,7 +250,7 @@ DIFFERENCES = (
     ),
     Difference(
         GHOSTTY,
-        "pending",
+        "pending|row|cursor",
         rb"\x1b\[\?7l.*[\xe3-\xf0]",
         "a wide character that does not fit, with wrapping off, leaves a wrap pending",
         b"\x1b[?7l0123456789\xe4\xb8\xad",
@@ -331,6 +331,34 @@ DIFFERENCES = (
         rb"\x1b\[\?7l.*[\xe3-\xf0].*\x1b\[\d*b",
         "REP repeats a wide character that did not fit; in xterm.js the one before",
         b"\x1b[?7lubYkegmou\xe4\xb8\xad\x1b[2b",
+    ),
+    Difference(
+        GHOSTTY,
+        "row",
+        rb"\x1b\[4h.*[\xe3-\xf0]",
+        "a wide character that wraps is not inserted in insert mode",
+        b"\xe2\x82\xaczzzzzzzzzz\x1b[4h\x1b[1;10f\xe6\x96\x87",
+    ),
+    Difference(
+        XTERM,
+        "row|cursor",
+        rb"\x1b\[\?(47|1047|1049)[hl].*(\x1bH|\x1b\[\d*g)|(\x1bH|\x1b\[\d*g).*\x1b\[\?(47|1047|1049)[hl]",
+        "tab stops of its own for each screen; DEC and libghostty have one set",
+        b"\x1b[?1047h\x1b[3G\x1bH\x1b[?1047l\x1b[6G\x1b[Z",
+    ),
+    Difference(
+        XTERM,
+        "row",
+        rb"[\xe3-\xf0].*\x1b\[\d*@",
+        "the right half of a wide character that ICH parts keeps its look",
+        b"\x1b[4m\xe4\xb8\xad\x1b[m\x1b[2G\x1b[@",
+    ),
+    Difference(
+        GHOSTTY,
+        "cursor|row",
+        rb"\x1b\[\?6h.*\x1b#8",
+        "DECALN ends origin mode; in xterm.js it does not",
+        b"\x1b[?6h\x1b#8\x1b[2r",
     ),
     Difference(
         GHOSTTY,

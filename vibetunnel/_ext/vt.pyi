@@ -1,8 +1,8 @@
 """The terminal engine: a program's output in, a screen out (docs/terminal.md). No byte sequence is an error.
 
 A terminal is for one thread at a time; where a call lets go of the GIL, a second thread that comes in meanwhile gets
-RuntimeError. Rows before cols. In this module lines are counted from the top of the screen: 0 is its first line, negative
-numbers go back into scrollback.
+RuntimeError. Rows before cols. In this module lines are counted from the top of the screen: 0 is its first line,
+negative numbers go back into scrollback.
 """
 
 import enum
@@ -99,7 +99,7 @@ class Terminal:
     def feed(self, data: Buffer) -> None:
         """Take output. Lets go of the GIL from 4 KiB on."""
     def feed_some(self, data: Buffer, work: int) -> int:
-        """Take output until about `work` cells were touched. Returns the bytes consumed, at least 1 of those there are."""
+        """Take output until about `work` cells were touched. Returns the bytes consumed, 1 or more."""
     def resize(self, rows: int, cols: int) -> None: ...
     def clone(self, *, scrollback_lines: int = 0) -> Terminal:
         """A copy that shares nothing, with the newest lines of scrollback. Its events and replies begin empty."""
