@@ -131,6 +131,7 @@ cdef enum:
     LATEST_BUFFER = 65536  # bytes that it holds in all: both are felt after a Ctrl-C
     LOSSLESS_UNSENT = 131072  # bytes; nothing is ever skipped there, but memory is memory
     CHECKPOINT_LINES = 200  # of scrollback, in the checkpoints that are made in passing
+    CHECKPOINT_CALM = 262144  # bytes that one may have which is made at leisure: some 2,500 lines of a log
     PIECE_CELLS = 16384  # of scrollback in one message: about 20 KB of a coloured log
     MARKS_LIMIT = 262144  # bytes of prompt marks and clipboards that wait for Python
     FRAMED_RAW = 0  # index into terminal_t.framed, by what a client speaks
@@ -145,6 +146,7 @@ cdef enum:
     SKIP_LAG = 4096  # bytes; an interrupt from a client that is less behind skips nothing
     RECORD_HEADER = 25  # bytes of one of the engine's records before its text
     LINGER = 2000000000  # ns that a peer has to answer a close frame
+    CALM = 1000000000  # ns without output after which scrollback is put where it outlives the server
     SKIP_WAIT = 10000000  # ns after an interrupt in which the program's answer to it may come into the redraw
 
 cdef enum Kind:
@@ -304,6 +306,7 @@ cdef struct terminal_t:
     engine.vt* vt  # shows what is in the ring up to vt_offset()
     bint behind  # its work was used up before it had seen everything
     uint64_t checkpointed  # offset of the last checkpoint
+    uint64_t kept  # offset of the last one that has scrollback
     int64_t watched  # set by Python: changes are reported
     engine.vt_buf marks  # for Python, guarded by core.lock: 8 bytes of time before each of the engine's records
     capture_t* captures  # done, the newest first; guarded by core.lock
@@ -657,6 +660,8 @@ cdef inline bint may_redraw(client_t* c) noexcept nogil:
     cdef terminal_t* t = c.terminal
     if c.closing or c.control_big:
         return False
+    if c.cursor > engine.vt_offset(t.vt):
+        return False  # its stream never goes back: it may have drawn what the engine has not seen yet
     if not c.latest and c.cursor != engine.vt_offset(t.vt):
         return False  # not one byte is skipped: when it is up to date
     if c.v1 and not c.input_blocked and c.acked < c.base:
@@ -681,6 +686,7 @@ cdef bint put_redraw(client_t* c, uint32_t scrollback) noexcept nogil:
     buffer.n = 0
     engine.vt_redraw(t.vt, buffer, scrollback)
     if buffer.failed:
+        engine.vt_buf_free(buffer)
         return False
     if c.v1:
         head_n = wire.write_redraw_header(
@@ -706,6 +712,7 @@ cdef bint put_lines(client_t* c) noexcept nogil:
     buffer.n = 0
     engine.vt_lines(t.vt, buffer, before - count, before)
     if buffer.failed:
+        engine.vt_buf_free(buffer)
         return False
     c.lines_left -= count
     c.lines_before = before - count
@@ -926,8 +933,8 @@ cdef void flush(client_t* c) noexcept nogil:
         c.shut = True
         shutdown(c.watch.fd, SHUT_WR)
     want = c.watch.want & POLLER_READ
-    if not c.closing and (client_limit(c) > c.cursor or c.lines_asked):
-        want |= POLLER_WRITE  # there is more: in the next turn
+    if not c.closing and (client_limit(c) > c.cursor or c.lines_asked and not c.redraw_due):
+        want |= POLLER_WRITE  # there is more: in the next turn; a redraw that is due waits for something else
     rewatch(t.lane, &c.watch, want)
     progress(c)
 
@@ -1113,8 +1120,8 @@ cdef void resize(terminal_t* t, int rows, int cols) noexcept nogil:
     if t.pty.fd >= 0:
         set_size(t.pty.fd, <unsigned short>rows, <unsigned short>cols)
     engine.vt_resize(t.vt, rows, max(cols, engine.VT_MIN_COLS))  # without memory it stays as it is, and so do redraws
-    t.ring.header.resized = engine.vt_offset(t.vt)
-    checkpoint(t, CHECKPOINT_LINES)
+    keep(t, CHECKPOINT_CALM)
+    t.ring.header.resized = engine.vt_offset(t.vt)  # behind it: checkpoints from before are of no use any more
     report_soon(t, DID_RESIZE | (DID_CHANGE if load_relaxed(&t.watched) else 0))
     while c is not NULL:
         if c.greeted:
@@ -1244,7 +1251,7 @@ cdef void catch_up(terminal_t* t) noexcept nogil:
         report_soon(t, DID_CHANGE)
     digest(t)
     if at - t.checkpointed >= rings.ring_capacity(r) // 4:
-        checkpoint(t, CHECKPOINT_LINES)
+        checkpoint(t, CHECKPOINT_LINES, rings.CHECKPOINT_MAX)
 
 
 cdef void digest(terminal_t* t) noexcept nogil:
@@ -1317,25 +1324,37 @@ cdef void take_records(terminal_t* t) noexcept nogil:
     pthread_mutex_unlock(&t.core.lock)
 
 
-cdef bint checkpoint(terminal_t* t, uint32_t lines) noexcept nogil:
-    """Keep what the next server needs to begin from here, with as much scrollback as fits. False: nothing fits."""
+cdef bint checkpoint(terminal_t* t, uint32_t lines, size_t most) noexcept nogil:
+    """Keep what the next server needs to begin from here; fewer lines of scrollback where they take more than `most`.
+
+    False: not even the screen fits.
+    """
     cdef engine.vt_buf* buffer = &t.lane.buffer
     cdef bint fits
     while True:
         buffer.n = 0
         engine.vt_redraw(t.vt, buffer, lines)
-        if buffer.n <= rings.CHECKPOINT_MAX or lines == 0 or buffer.failed:
+        if buffer.n <= most or lines == 0 or buffer.failed:
             break
-        lines //= 2
+        # Those that may fit, by their share; so few are none: a screen too large is too dear to be written many times.
+        lines = <uint32_t>min(lines * 3 // 4, lines * most // buffer.n) if lines > CHECKPOINT_LINES else 0
     fits = buffer.n <= rings.CHECKPOINT_MAX and not buffer.failed
+    t.checkpointed = engine.vt_offset(t.vt)  # or tried, at least: not again in every turn
     if fits:
-        t.checkpointed = engine.vt_offset(t.vt)
         rings.checkpoint_write(
-            &t.ring, t.checkpointed, engine.vt_rows(t.vt), engine.vt_cols(t.vt), buffer.data, buffer.n
+            &t.ring, t.checkpointed, engine.vt_top(t.vt), engine.vt_rows(t.vt), engine.vt_cols(t.vt),
+            buffer.data, buffer.n,
         )
     if buffer.size > rings.CHECKPOINT_MAX or buffer.failed:
         engine.vt_buf_free(buffer)
     return fits
+
+
+cdef void keep(terminal_t* t, size_t most) noexcept nogil:
+    """Keep scrollback too. The other checkpoint is an older one, with less of it: the next server is not to begin there."""
+    if checkpoint(t, t.core.limits.scrollback_lines, most):
+        rings.checkpoint_forget_older(&t.ring)
+    t.kept = engine.vt_offset(t.vt)
 
 
 cdef bint capture(terminal_t* t, int ticket, uint32_t lines) noexcept nogil:
@@ -1493,6 +1512,8 @@ cdef void end(terminal_t* t) noexcept nogil:
             rewatch(t.lane, &c.watch, c.watch.want | POLLER_READ)
         c = following
     flush_all(t)
+    if not t.behind:
+        keep(t, CHECKPOINT_CALM)
     report(t, DID_END)
 
 
@@ -1617,7 +1638,7 @@ cdef void send_typed(client_t* c) noexcept nogil:
         return
     t.lane.typed_n = 0
     deliver(t, NULL, t.lane.typed, n, c.slot)
-    if c.latest and client_lag(c) > SKIP_LAG and t.pty.fd >= 0 and interrupts(t.pty.fd, t.lane.typed, n):
+    if c.latest and c.skip_ns == 0 and client_lag(c) > SKIP_LAG and t.pty.fd >= 0 and interrupts(t.pty.fd, t.lane.typed, n):
         c.redraw_due = True  # Ctrl-C is felt at once, however much was under way
         c.skip_ns = t.lane.now + SKIP_WAIT
         t.lane.skipping = True
@@ -1984,6 +2005,7 @@ cdef void sweep(lane_t* lane) noexcept nogil:
     cdef terminal_t* t_following
     cdef client_t* c
     cdef client_t* following
+    cdef int64_t wall_ns = clock_ns(CLOCK_REALTIME)
     while t is not NULL:
         t_following = t.next
         if t.hung_up and not t.finished and t.pty.fd >= 0 and not t.paused:
@@ -1991,6 +2013,8 @@ cdef void sweep(lane_t* lane) noexcept nogil:
             watch_pty(t)  # still hung up: the poller says so at once
         elif t.finished and not t.ended:
             read_pty(t)  # something else still holds the PTY: what is there now is all
+        if t.ring.head - t.kept > rings.ring_capacity(&t.ring) // 4 and wall_ns - t.last_output_ns > CALM:
+            keep(t, CHECKPOINT_CALM)
         c = t.clients
         while c is not NULL:
             following = c.next
@@ -2174,8 +2198,7 @@ cdef void* run_lane(void* arg) noexcept nogil:
         if lane.stopping and stop(lane):
             tidy(lane)
             while lane.terminals is not NULL:
-                if checkpoint(lane.terminals, lane.core.limits.scrollback_lines):
-                    rings.checkpoint_forget_older(&lane.terminals.ring)
+                keep(lane.terminals, rings.CHECKPOINT_MAX)
                 bury(lane, lane.terminals, True)
             engine.vt_buf_free(&lane.buffer)
             return NULL
@@ -2199,6 +2222,7 @@ cdef void revive(terminal_t* t) noexcept nogil:
             kept = &r.header.checkpoints[i]
             engine.vt_resize(t.vt, max(1, <int>kept.rows), max(engine.VT_MIN_COLS, <int>kept.cols))
             show(t.vt, rings.checkpoint_data(r, i), kept.n)
+            engine.vt_set_top(t.vt, kept.top)  # lines keep their numbers
             at = kept.offset
         while at < r.head:
             start = at & (r.size - 1)
@@ -2208,7 +2232,7 @@ cdef void revive(terminal_t* t) noexcept nogil:
         engine.vt_resize(t.vt, rows, cols)
         engine.vt_mute(t.vt, False)
     engine.vt_set_offset(t.vt, r.head)
-    t.checkpointed = r.head
+    t.checkpointed = t.kept = r.head
 
 
 cdef void show(engine.vt* vt, const uint8_t* data, size_t n) noexcept nogil:

@@ -6,6 +6,7 @@ import pty
 import random
 import socket
 import threading
+import time
 import tty
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -468,6 +469,66 @@ def test_ctrl_c_in_a_raw_mode_program_is_a_key(bench: Bench) -> None:
     assert b"\n99999\n" in peer.output.replace(b"\r", b"")
 
 
+def test_a_client_that_draws_nothing_and_asks_for_everything_costs_no_time(bench: Bench) -> None:
+    terminal, slave = bench.bare()
+    peer = bench.peer(terminal, v1=True, latest=True)
+    peer.message(protocol.Hello)
+    peer.answer = lambda opcode, payload: None  # type: ignore[method-assign]
+    printed(slave, terminal, LOG[:20_000])
+    peer.until(lambda: peer.offset == 20_000)
+    peer.ask(protocol.AskRedraw())
+    peer.message(protocol.Redraw)
+    peer.ask(protocol.AskRedraw())  # not before the one above is acknowledged, and so are the lines
+    peer.ask(protocol.AskLines(2**64 - 1, 10))
+    peer.ask(protocol.Ping(b"there"))
+    peer.message(protocol.Pong)
+    turns = bench.pump.statistics()["turns"]
+    for _ in range(50):
+        peer.ask(protocol.Ping(b"there"))
+        peer.message(protocol.Pong)
+    assert bench.pump.statistics()["turns"] - turns < 200
+    del peer.answer
+    peer.ask(protocol.Ack(20_000))
+    peer.message(protocol.Redraw)
+
+
+def test_a_redraw_never_goes_back_behind_what_a_client_may_have_drawn(bench: Bench) -> None:
+    terminal, slave = bench.bare(rows=900, cols=1000)
+    peer = bench.peer(terminal, v1=True, latest=True)
+    peer.message(protocol.Hello)
+    dear = b"\x1b[44m" + b"\x1b[9999b\x1b[2J\x1b[50S" * 3_500  # takes the engine many turns
+    writer = threading.Thread(target=os.write, args=(slave, dear))
+    writer.start()
+    peer.until(lambda: peer.offset > 0)
+    peer.ask(protocol.AskRedraw())
+    drawn = 0
+    while not peer.redraws:
+        drawn = peer.offset
+        assert peer.step()
+    writer.join()
+    assert peer.redraws[0].offset >= drawn
+
+
+def test_interrupts_without_a_pause_do_not_put_the_redraw_off(bench: Bench) -> None:
+    terminal, _ = bench.sh("trap '' INT; while :; do seq 1000000; done")
+    peer = bench.peer(terminal, v1=True, latest=True, buffer=4096)
+    wait_for(lambda: peer.client.lag >= STUCK)
+    over = threading.Event()
+
+    def hold_down() -> None:
+        while not over.wait(0.001):
+            peer.type_in(b"\x03")
+
+    thread = threading.Thread(target=hold_down)
+    thread.start()
+    try:
+        peer.until(lambda: len(peer.redraws) > 0)
+        assert len(peer.output) < 2 * STUCK
+    finally:
+        over.set()
+        thread.join()
+
+
 # ---------------------------------------------------------------- queries
 
 
@@ -534,6 +595,82 @@ def test_a_new_server_shows_the_screen_of_the_one_before(
     peer = after.peer(again, v1=True)
     peer.message(protocol.Redraw)
     assert peer.screen() == screen_of(after.capture(again))
+
+
+@pytest.mark.parametrize("finished", [True, False], ids=["ended", "calm"])
+def test_scrollback_outlives_a_server_that_is_killed_when_things_are_calm(
+    make: Callable[..., Bench], finished: bool
+) -> None:
+    before, after = make(ping_s=0.04), make()  # the lanes look around every 10 ms
+    ring = new_ring()
+    terminal, slave = before.bare(ring=os.dup(ring))
+    printed(slave, terminal, LOG[:120_000])
+    terminal.resize(30, 90)
+    wait_for(lambda: terminal.rows == 30)
+    printed(slave, terminal, LOG[120_000:200_000])
+    if finished:
+        terminal.finish(0)
+        events_until(before.pump, lambda events: any(e.kind == "ended" for e in events))
+    else:
+        wait_for(lambda: os.pread(ring, 72, 0)[48:56] == bytes(8) or os.pread(ring, 96, 0)[72:80] == bytes(8))
+    old = before.capture(terminal, 10_000)
+    copy = new_ring()
+    os.pwrite(copy, os.pread(ring, os.fstat(ring).st_size, 0), 0)
+    os.close(ring)
+    again, _ = after.bare(ring=copy, rows=30, cols=90)
+    new = after.capture(again, 10_000)
+    assert new.text(-10_000) == old.text(-10_000)
+    assert "00000" in new.text(-10_000)
+
+
+def left_behind(ring: int) -> int:
+    """What a killed server leaves: the ring as it is, without a goodbye."""
+    copy = new_ring()
+    os.pwrite(copy, os.pread(ring, os.fstat(ring).st_size, 0), 0)
+    return copy
+
+
+def test_a_server_killed_soon_after_a_resize_leaves_the_screen_of_the_new_size(make: Callable[..., Bench]) -> None:
+    before, after = make(), make()
+    ring = new_ring()
+    terminal, slave = before.bare(ring=os.dup(ring))
+    printed(slave, terminal, LOG[:150_000])
+    terminal.resize(40, 120)
+    wait_for(lambda: terminal.rows == 40)
+    before.capture(terminal)
+    printed(slave, terminal, b"\x1b[?1049h" + b"x" * 110 + b"\x1b[35;100Hfar out\x1b[38;3Hlow")
+    old = before.capture(terminal)
+    again, _ = after.bare(ring=left_behind(ring), rows=40, cols=120)
+    os.close(ring)
+    assert screen_of(after.capture(again)) == screen_of(old)
+
+
+def test_lines_keep_their_numbers_over_a_restart(make: Callable[..., Bench]) -> None:
+    before, after = make(), make()
+    ring = new_ring()
+    terminal, slave = before.bare(ring=os.dup(ring))
+    printed(slave, terminal, LOG * 3)
+    old = before.capture(terminal, 10_000)
+    again, _ = after.bare(ring=left_behind(ring))
+    os.close(ring)
+    new = after.capture(again, 10_000)
+    assert new.top == old.top
+    assert new.text(new.oldest, new.top) == old.text(new.oldest, old.top)
+
+
+def test_a_screen_too_large_to_keep_does_not_hold_up_its_lane(bench: Bench) -> None:
+    terminal, slave = bench.bare(rows=1000, cols=1000)
+    row = b"".join(b"\x1b[38;2;%d;%d;0mx" % (i % 256, i % 255) for i in range(1000))
+    writer = threading.Thread(target=lambda: [os.write(slave, b"\x1b[%dH" % i + row) for i in range(1, 201)])
+    writer.start()
+    writer.join()
+    wait_for(lambda: bench.capture(terminal).offset == terminal.head)
+    begun = time.thread_time(), time.process_time()
+    for _ in range(20):
+        printed(slave, terminal, b"x")
+    bench.capture(terminal)
+    used = time.process_time() - begun[1] - (time.thread_time() - begun[0])  # the lanes', and nothing else
+    assert used < 0.3
 
 
 # ---------------------------------------------------------------- what Python sees

@@ -125,7 +125,7 @@ DIFFERENCES = (
     Difference(
         XTERM,
         "row \\d+: .*'link'",
-        rb"\x1b\]8;[^;]*;h.*\x1b\[(\??\d*[STLMJ]|\?(47|1047|1049)[hl])",
+        rb"\x1b\]8;[^;]*;h.*(\x1b\[(\??\d*[STLMJ]|\?(47|1047|1049)[hl])|\x1b[DEM]|[\n\x0b\x0c])",
         "forgets a link when its line has gone",
         b"\x1b]8;;http://a\x07\x1b[SX",
     ),
@@ -359,6 +359,13 @@ DIFFERENCES = (
         rb"\x1b\[\?6h.*\x1b#8",
         "DECALN ends origin mode; in xterm.js it does not",
         b"\x1b[?6h\x1b#8\x1b[2r",
+    ),
+    Difference(
+        XTERM,
+        "row",
+        rb"\x1b\[1\"q.*\x1b\[[0-9:;]*m.*\x1b\[\?\d*[JK]",
+        "SGR 0 ends DECSCA's protection; VT510: it has no effect on it",
+        b'\x1b[1"q\x1b[0mB\x1b[?2K',
     ),
     Difference(
         GHOSTTY,

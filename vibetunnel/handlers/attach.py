@@ -37,6 +37,7 @@ class SocketHandler(BaseHandler):
         may_type = query.permission == "type"
         rows, cols = query.rows or 0, query.cols or 0
         session = self.context.registry.get(query.session_id)
+        begins = session.terminal is None  # who starts a session sees it from its first byte on, however fast that came
         await session.attachable(may_type=may_type, rows=rows, cols=cols)
         # A start takes a while: the session may have been removed meanwhile, or the user logged out.
         session = self.context.registry.get(query.session_id)
@@ -52,7 +53,7 @@ class SocketHandler(BaseHandler):
             received=received,
             v1=agreed.v1,
             writable=may_type,
-            since=query.since,
+            since=0 if begins and query.since is None else query.since,
             rows=rows,
             cols=cols,
             client_id=client_id,
