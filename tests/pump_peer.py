@@ -32,6 +32,7 @@ class Program:
     def __init__(self, *argv: str, raw: bool = False) -> None:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            os.environ.pop("LD_PRELOAD", None)  # the sanitizer is for the extension, not for cat
             os.execvp(argv[0], argv)
         if raw:
             tty.setraw(self.fd, termios.TCSANOW)
