@@ -235,6 +235,17 @@ def test_a_browser_that_falls_behind_is_brought_to_the_present(visitor: Visitor,
     assert read_back(slow, 39_000) == list(range(39_000, 40_001))
 
 
+def test_what_xterm_cannot_do_the_server_draws(visitor: Visitor) -> None:
+    session = visitor.server.session(r"seq 200; read line; printf '\033[999;999H\033[1J\033[2;3Halive'; exec cat")
+    visitor.open_session(session)
+    visitor.until_shows("200")
+    visitor.type("\n")
+    visitor.until_shows(r"^  alive$")
+    visitor.type("typed\n")
+    visitor.until_shows("typed")
+    visitor.until(lambda: "200" not in visitor.text() or None)
+
+
 # What programs ask and wish
 
 

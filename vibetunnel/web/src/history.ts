@@ -30,6 +30,7 @@ export class History implements IDisposable {
   private readonly disposables: readonly IDisposable[];
   private again = false; // what comes next does not continue what is on the screen
   private drawing = false;
+  private spoiled = false; // the screen lacks something that xterm.js could not do: the next redraw is drawn in any case
   private ended = false;
   private pressed = false; // a finger or a button is down: something is being selected or dragged
   private waiting = false; // lines have come that could not be put in yet
@@ -49,7 +50,15 @@ export class History implements IDisposable {
       globalThis.addEventListener(type, () => this.released(), { signal });
     }
     document.addEventListener("visibilitychange", () => this.soon(), { signal });
+    // xterm.js throws at this in the last cell of its buffer, and never parses anything again.
+    const eraseBefore = ([how]: readonly (number | number[])[]): boolean => {
+      if (how !== 1 || !atEnd(term)) return false;
+      this.spoiled ||= this.ask({ type: "redraw", before: 0n, count: 0, depth: 0 });
+      return true;
+    };
     this.disposables = [
+      term.parser.registerCsiHandler({ final: "J" }, eraseBefore),
+      term.parser.registerCsiHandler({ prefix: "?", final: "J" }, eraseBefore),
       term.buffer.onBufferChange(() => this.soon()),
       term.onScroll(() => this.scrolled()),
       term.onData(() => (this.reading = 0)),
@@ -91,12 +100,13 @@ export class History implements IDisposable {
    */
   redraw(redraw: Redraw, continues: boolean, drawn: () => void): void {
     this.again = false;
-    if (continues && this.held.fits(redraw)) {
+    if (continues && !this.spoiled && this.held.fits(redraw)) {
       this.held.redraw(redraw);
       this.term.write("", drawn);
       this.request(this.held.goOn());
       return;
     }
+    this.spoiled = false;
     const kept = this.held.redraw(redraw);
     this.draw(
       (view) => {
@@ -221,4 +231,10 @@ export class History implements IDisposable {
   private request(request: Request | undefined): void {
     if (request && !this.ask(request)) this.held.unanswered();
   }
+}
+
+/** Whether the cursor stands in the last cell that there is. */
+function atEnd(term: Terminal): boolean {
+  const { cursorX, cursorY, baseY, length } = term.buffer.active;
+  return cursorX >= term.cols - 1 && baseY + cursorY >= length - 1;
 }
