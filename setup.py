@@ -112,10 +112,11 @@ class BuildExt(build_ext):
     engine: list[str]
 
     def build_extensions(self) -> None:
-        if not self.extensions:
-            raise BaseError("no ext/*.pyx found: the source tree is not complete")
+        engine = sources("vt_*.c")
+        if not self.extensions or not engine:
+            raise BaseError("no ext/*.pyx or no ext/vt_*.c found: the source tree is not complete")
         try:
-            self.engine = [self.compiled(source, self.extensions[0]) for source in sources("vt_*.c")]
+            self.engine = [self.compiled(source, self.extensions[0]) for source in engine]
             super().build_extensions()
         except CCompilerError as error:
             compiler = " ".join(getattr(self.compiler, "compiler", ["cc"])[:1])

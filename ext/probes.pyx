@@ -147,7 +147,7 @@ cdef class Ring:
     def checkpoint(self, uint64_t offset, int rows, int cols, bytes data not None):
         if len(data) > rings.CHECKPOINT_MAX:
             raise ValueError(f"expected at most {rings.CHECKPOINT_MAX} bytes, got {len(data)}")
-        rings.checkpoint_write(&self.state, offset, rows, cols, bytes_of(data), len(data))
+        rings.checkpoint_write(&self.state, offset, 0, rows, cols, bytes_of(data), len(data))
 
     def found(self):
         """(offset, rows, cols, data) of the checkpoint that a new server begins with, or None."""

@@ -859,7 +859,10 @@ cdef void flush(client_t* c) noexcept nogil:
             ):
                 drop(c)
                 return
-            if t.ended and not c.closing and not t.behind and c.cursor == t.ring.head and not c.lines_asked:
+            if (
+                t.ended and not c.closing and not t.behind and c.cursor == t.ring.head
+                and not c.lines_asked and not c.redraw_due
+            ):
                 put_ending(c)
             elif (c.control_n or client_limit(c) > c.cursor) and not put_accepted(c, 1):
                 drop(c)
@@ -1337,7 +1340,7 @@ cdef bint checkpoint(terminal_t* t, uint32_t lines, size_t most) noexcept nogil:
         if buffer.n <= most or lines == 0 or buffer.failed:
             break
         # Those that may fit, by their share; so few are none: a screen too large is too dear to be written many times.
-        lines = <uint32_t>min(lines * 3 // 4, lines * most // buffer.n) if lines > CHECKPOINT_LINES else 0
+        lines = <uint32_t>min(<size_t>lines * 3 // 4, lines * most // buffer.n) if lines > CHECKPOINT_LINES else 0
     fits = buffer.n <= rings.CHECKPOINT_MAX and not buffer.failed
     t.checkpointed = engine.vt_offset(t.vt)  # or tried, at least: not again in every turn
     if fits:
@@ -1351,7 +1354,7 @@ cdef bint checkpoint(terminal_t* t, uint32_t lines, size_t most) noexcept nogil:
 
 
 cdef void keep(terminal_t* t, size_t most) noexcept nogil:
-    """Keep scrollback too. The other checkpoint is an older one, with less of it: the next server is not to begin there."""
+    """Keep scrollback too. The other checkpoint is older, with less of it: the next server is not to begin there."""
     if checkpoint(t, t.core.limits.scrollback_lines, most):
         rings.checkpoint_forget_older(&t.ring)
     t.kept = engine.vt_offset(t.vt)
@@ -1638,7 +1641,7 @@ cdef void send_typed(client_t* c) noexcept nogil:
         return
     t.lane.typed_n = 0
     deliver(t, NULL, t.lane.typed, n, c.slot)
-    if c.latest and c.skip_ns == 0 and client_lag(c) > SKIP_LAG and t.pty.fd >= 0 and interrupts(t.pty.fd, t.lane.typed, n):
+    if c.latest and client_lag(c) > SKIP_LAG and t.pty.fd >= 0 and interrupts(t.pty.fd, t.lane.typed, n):
         c.redraw_due = True  # Ctrl-C is felt at once, however much was under way
         c.skip_ns = t.lane.now + SKIP_WAIT
         t.lane.skipping = True

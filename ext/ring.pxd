@@ -59,6 +59,7 @@ cdef struct InputSlot:
 cdef struct Checkpoint:
     uint64_t number  # counts up; 0: none, or one that is being written
     uint64_t offset  # of the output that it stands for
+    int64_t top  # number of the screen's first line
     uint32_t n
     uint16_t rows
     uint16_t cols
@@ -179,7 +180,7 @@ cdef inline uint8_t* checkpoint_data(Ring* r, int i) noexcept nogil:
 
 
 cdef inline void checkpoint_write(
-    Ring* r, uint64_t offset, int rows, int cols, const uint8_t* data, size_t n
+    Ring* r, uint64_t offset, int64_t top, int rows, int cols, const uint8_t* data, size_t n
 ) noexcept nogil:
     """Keep n <= CHECKPOINT_MAX bytes in place of the older of the two."""
     cdef Checkpoint* all = r.header.checkpoints
@@ -189,6 +190,7 @@ cdef inline void checkpoint_write(
     acquire_fence()  # a server that is killed from here on leaves no half of it that looks whole
     memcpy(checkpoint_data(r, i), data, n)
     all[i].offset = offset
+    all[i].top = top
     all[i].n = <uint32_t>n
     all[i].rows = <uint16_t>rows
     all[i].cols = <uint16_t>cols
@@ -202,15 +204,23 @@ cdef inline void checkpoint_forget_older(Ring* r) noexcept nogil:
 
 
 cdef inline int checkpoint_find(Ring* r) noexcept nogil:
-    """The oldest checkpoint that the kept output goes on from, or -1."""
+    """The oldest checkpoint that the kept output goes on from, or -1.
+
+    None from before the last change of size: what came behind that was printed for another. Of two at one offset the
+    newer, for the same reason.
+    """
     cdef Checkpoint* c
+    cdef Checkpoint* found = NULL
     cdef int best = -1
     cdef int i
     for i in range(CHECKPOINTS):
         c = &r.header.checkpoints[i]
-        if c.number == 0 or c.n > CHECKPOINT_MAX or c.offset > r.head or c.offset < ring_oldest(r):
+        if c.number == 0 or c.n > CHECKPOINT_MAX or c.offset > r.head:
             continue
-        if best < 0 or c.offset < r.header.checkpoints[best].offset:
+        if c.offset < max(ring_oldest(r), r.header.resized):
+            continue
+        if found is NULL or c.offset < found.offset or c.offset == found.offset and c.number > found.number:
+            found = c
             best = i
     return best
 

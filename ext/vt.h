@@ -83,6 +83,7 @@ int vt_rows(const vt *);
 int vt_cols(const vt *);
 int vt_alternate(const vt *);                                    /* whether the alternate screen is on */
 int64_t vt_top(const vt *);
+void vt_set_top(vt *, int64_t);                                  /* numbers the lines from elsewhere on */
 int64_t vt_oldest(const vt *);
 int64_t vt_original_oldest(const vt *); /* of a copy: vt_oldest() of its original at that time */
 

@@ -47,6 +47,7 @@ cdef extern from "vt.h" nogil:
     int vt_cols(const vt*)
     int vt_alternate(const vt*)
     int64_t vt_top(const vt*)
+    void vt_set_top(vt*, int64_t)
     int64_t vt_oldest(const vt*)
     int64_t vt_original_oldest(const vt*)
 

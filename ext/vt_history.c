@@ -14,6 +14,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #define LONG 0xFFFF
 #define HEADER 3        /* u16 and flags */
@@ -27,38 +30,38 @@
 #define RUN_MAX 127     /* bytes of text */
 #define HAS_ATTRS 0x40
 #define HAS_LINK 0x80
-#define STYLE_MAX 16    /* bytes of a style without its link */
+#define STYLE_MAX 16    /* bytes of a style without its link, and some that are written and not taken */
 
 #define CELL_MAX 32     /* bytes of text of a cell: a cluster of 8 */
 #define FIRST_BLOCK 2048 /* a session that prints a page costs no more; each block is twice the one before it, up to */
 #define LAST_BLOCK 65536
 #define LINK_MAX 4096   /* bytes of id and URI; a longer link is left out */
 
-static inline uint8_t *put_utf8(uint8_t *p, uint32_t c)
+/* Bytes from the lowest on; four are written, whatever is taken of them. */
+static inline void put_four(uint8_t *p, uint32_t bytes)
 {
-    if (c < 0x80) {
-        *p++ = (uint8_t)c;
-    } else if (c < 0x800) {
-        *p++ = (uint8_t)(0xC0 | c >> 6);
-        *p++ = (uint8_t)(0x80 | (c & 63));
-    } else if (c < 0x10000) {
-        *p++ = (uint8_t)(0xE0 | c >> 12);
-        *p++ = (uint8_t)(0x80 | (c >> 6 & 63));
-        *p++ = (uint8_t)(0x80 | (c & 63));
-    } else {
-        *p++ = (uint8_t)(0xF0 | c >> 18);
-        *p++ = (uint8_t)(0x80 | (c >> 12 & 63));
-        *p++ = (uint8_t)(0x80 | (c >> 6 & 63));
-        *p++ = (uint8_t)(0x80 | (c & 63));
-    }
-    return p;
+    p[0] = (uint8_t)bytes;
+    p[1] = (uint8_t)(bytes >> 8);
+    p[2] = (uint8_t)(bytes >> 16);
+    p[3] = (uint8_t)(bytes >> 24);
 }
 
-/* The text of a cell that is no plain ASCII: at most CELL_MAX bytes. */
-static uint8_t *put_cell(const vt *t, uint8_t *p, vt_cell c)
+static inline uint8_t *put_utf8(uint8_t *p, uint32_t c)
 {
-    if (!(c & VT_CLUSTER))
-        return put_utf8(p, VT_CODE(c));
+    if (c - 0x800 < 0xF800) {
+        put_four(p, 0x8080E0 | c >> 12 | (c << 2 & 0x3F00) | (c & 63) << 16);
+        return p + 3;
+    }
+    if (c < 0x800) {
+        put_four(p, c < 0x80 ? c : 0x80C0 | c >> 6 | (c & 63) << 8);
+        return p + (c < 0x80 ? 1 : 2);
+    }
+    put_four(p, 0x808080F0 | c >> 18 | (c >> 4 & 0x3F00) | (c << 10 & 0x3F0000) | (c & 63) << 24);
+    return p + 4;
+}
+
+static uint8_t *put_cluster(const vt *t, uint8_t *p, vt_cell c)
+{
     if (VT_CODE(c) >= t->clusters_n) {
         *p++ = ' ';
         return p;
@@ -71,23 +74,29 @@ static uint8_t *put_cell(const vt *t, uint8_t *p, vt_cell c)
     return p;
 }
 
-/* ---- writing ---- */
-
-static uint8_t *put_colour(uint8_t *p, uint32_t colour)
+/* The text of a cell that is no plain ASCII: at most CELL_MAX bytes. */
+static inline uint8_t *put_cell(const vt *t, uint8_t *p, vt_cell c)
 {
-    if (colour & VT_PALETTE) {
-        *p++ = (uint8_t)colour;
-    } else if (colour & VT_RGB) {
-        *p++ = (uint8_t)(colour >> 16);
-        *p++ = (uint8_t)(colour >> 8);
-        *p++ = (uint8_t)colour;
-    }
-    return p;
+    return c & VT_CLUSTER ? put_cluster(t, p, c) : put_utf8(p, VT_CODE(c));
 }
+
+/* ---- writing ---- */
 
 static inline uint8_t colour_kind(uint32_t colour) { return colour >> 24 & 3; }
 
-static uint8_t *put_style(uint8_t *p, const vt_style *s, int link)
+/* Writes three bytes, whatever is taken of them: which kind of colour comes next is not to be guessed. */
+static inline uint8_t *put_colour(uint8_t *p, uint32_t colour)
+{
+    static const uint8_t size[] = {0, 1, 3, 0};
+    uint8_t kind = colour_kind(colour);
+    colour <<= kind == 1 ? 16 : 0;
+    p[0] = (uint8_t)(colour >> 16);
+    p[1] = (uint8_t)(colour >> 8);
+    p[2] = (uint8_t)colour;
+    return p + size[kind];
+}
+
+static inline uint8_t *put_style(uint8_t *p, const vt_style *s, int link)
 {
     uint8_t *mask = p++;
     *mask = (uint8_t)(colour_kind(s->fg) | colour_kind(s->bg) << 2 | colour_kind(s->ul) << 4
@@ -132,76 +141,160 @@ static uint8_t *put_link(uint8_t *p, links_seen *seen, const char *text, uint16_
 /* Text, width 1, and the style alone may stand in the cells of a plain run. */
 #define NOT_PLAIN (~(vt_cell)0x7F & ~VT_PROTECTED)
 
-/* Encodes cells [0, len) behind `p`. NULL: [p, end) is too small. */
-static uint8_t *put_cells(const vt *t, const vt_cell *cells, int len, uint8_t *p, const uint8_t *end, uint8_t *flags)
+/* The low bytes of 8 cells, all written to `p`; of how many, from the first on, they are the text in this style. */
+static inline int pack(uint8_t *p, const vt_cell *cells, vt_cell base)
+{
+#ifdef __SSE2__
+    const __m128i want = _mm_set1_epi64x((long long)base);
+    const __m128 low = _mm_castsi128_ps(_mm_set1_epi64x((long long)~NOT_PLAIN));
+    __m128 pairs[4];
+    for (int k = 0; k < 4; k++)
+        pairs[k] = _mm_castsi128_ps(
+            _mm_xor_si128(_mm_loadu_si128((const __m128i *)(const void *)(cells + 2 * k)), want));
+    __m128i odd[2], text[2];
+    for (int k = 0; k < 2; k++) {
+        __m128 code = _mm_shuffle_ps(pairs[2 * k], pairs[2 * k + 1], _MM_SHUFFLE(2, 0, 2, 0));
+        __m128 style = _mm_shuffle_ps(pairs[2 * k], pairs[2 * k + 1], _MM_SHUFFLE(3, 1, 3, 1));
+        const __m128 plain = _mm_shuffle_ps(low, low, _MM_SHUFFLE(2, 0, 2, 0));
+        odd[k] = _mm_cmpeq_epi32(_mm_castps_si128(_mm_or_ps(_mm_andnot_ps(plain, code), style)), _mm_setzero_si128());
+        text[k] = _mm_and_si128(_mm_castps_si128(code), _mm_set1_epi32(0x7F));
+    }
+    _mm_storel_epi64((__m128i *)(void *)p, _mm_packus_epi16(_mm_packs_epi32(text[0], text[1]), _mm_setzero_si128()));
+    unsigned same = (unsigned)_mm_movemask_epi8(_mm_packs_epi32(odd[0], odd[1]));
+    return __builtin_ctz(~same) / 2; /* two bits a cell, and ones above them */
+#else
+    int n = 0;
+    for (int k = 0; k < 8; k++)
+        p[k] = (uint8_t)cells[k];
+    while (n < 8 && !((cells[n] ^ base) & NOT_PLAIN))
+        n++;
+    return n;
+#endif
+}
+
+/* The style of a run in the record; `*styled` is 0 if it turns out to be the default. NULL: [p, end) is too small. */
+static uint8_t *put_cell_style(const vt *t, uint8_t *p, const uint8_t *end, uint32_t id, links_seen *seen,
+                               uint8_t *styled)
+{
+    const vt_style *s = &t->styles[id];
+    uint8_t *mask = p;
+    if (!s->link)
+        return put_style(p, s, 0);
+    const vt_link *link = s->link < t->links_n ? &t->links[s->link] : NULL;
+    if (link && (size_t)link->id_n + link->uri_n > LINK_MAX)
+        link = NULL;
+    if (link && end - p < (ptrdiff_t)(STYLE_MAX + 5 + link->id_n + link->uri_n + RUN_MAX + CELL_MAX))
+        return NULL;
+    p = put_style(p, s, link != NULL);
+    if (link)
+        p = put_link(p, seen, link->text, link->id_n, link->uri_n);
+    if (!*mask) { /* a style whose link was left out, and nothing else in it */
+        *styled = 0;
+        return mask;
+    }
+    return p;
+}
+
+/* Encodes cells [0, len) behind `p`; VT_PAD cells more may be read. NULL: [p, end) is too small. */
+static inline uint8_t *put_cells(const vt *t, const vt_cell *cells, int len, uint8_t *p, const uint8_t *end,
+                                 uint8_t *flags)
 {
     links_seen seen;
     seen.n = 0;
     int i = 0;
     uint32_t before = UINT32_MAX;
     while (i < len) {
-        vt_cell first = cells[i];
-        if (!VT_WIDTH(first)) { /* a right half: the left one has said it */
+        if (!VT_WIDTH(cells[i])) { /* a right half: the left one has said it */
             i++;
             continue;
         }
         /* Room for head, style and a full run: checked once, so that the loops below need not. */
         if (end - p < 1 + STYLE_MAX + RUN_MAX + CELL_MAX)
             return NULL;
-        uint32_t id = VT_STYLE(first);
+        uint32_t id = VT_STYLE(cells[i]);
         uint8_t *head = p++;
         uint8_t styled = 0;
         if (id) {
             styled = HAS_STYLE;
-            if (id == before) {
+            if (id == before)
                 *p++ = 0;
-            } else {
-                const vt_style *s = &t->styles[id];
-                const vt_link *link = s->link && s->link < t->links_n ? &t->links[s->link] : NULL;
-                if (link && (size_t)link->id_n + link->uri_n > LINK_MAX)
-                    link = NULL;
-                if (link && end - p < (ptrdiff_t)(STYLE_MAX + 5 + link->id_n + link->uri_n + RUN_MAX + CELL_MAX))
-                    return NULL;
-                uint8_t *mask = p;
-                p = put_style(p, s, link != NULL);
-                if (link)
-                    p = put_link(p, &seen, link->text, link->id_n, link->uri_n);
-                if (!*mask) /* a style whose link was left out, and nothing else in it: the default */
-                    p = mask, styled = 0;
-            }
+            else if (!(p = put_cell_style(t, p, end, id, &seen, &styled)))
+                return NULL;
         }
         before = styled ? id : UINT32_MAX;
         const uint8_t *text = p;
-        vt_cell base = VT_STYLE_BITS(id) | VT_WIDTH_BITS(1);
+        const vt_cell base = VT_STYLE_BITS(id) | VT_WIDTH_BITS(1);
         for (;;) {
-            int stop = i + (int)(RUN_MAX - (p - text));
-            if (stop > len)
-                stop = len;
-            for (; i + 8 <= stop; i += 8, p += 8) {
-                vt_cell odd = 0;
-                for (int k = 0; k < 8; k++)
-                    odd |= cells[i + k] ^ base;
-                if (odd & NOT_PLAIN)
+            int room = (int)(RUN_MAX - (p - text)), stop = len - i < room ? len : i + room;
+            for (; i < stop; i += 8, p += 8) {
+                int n = pack(p, cells + i, base);
+                if (n < 8) {
+                    i += n;
+                    p += n;
                     break;
-                for (int k = 0; k < 8; k++)
-                    p[k] = (uint8_t)cells[i + k];
+                }
             }
-            for (; i < stop && !((cells[i] ^ base) & NOT_PLAIN); i++)
-                *p++ = (uint8_t)cells[i];
-            if (i >= stop)
+            if (i >= stop) { /* of the last eight some were too much */
+                p -= i - stop;
+                i = stop;
                 break;
-            vt_cell c = cells[i];
-            if (!VT_WIDTH(c)) {
-                i++;
-                continue;
             }
-            if (VT_STYLE(c) != id || p - text > RUN_MAX - CELL_MAX)
-                break;
-            p = put_cell(t, p, c);
+            /* No ASCII: as many of them as there are, with ASCII that stands alone among them. A right half is passed
+               with its left one. */
             *flags |= NOT_ASCII;
-            i++;
+            vt_cell c = cells[i];
+            do {
+                if (p - text > RUN_MAX - CELL_MAX)
+                    goto next;
+                uint64_t code = (c & ~(VT_WIDTH_BITS(3) | VT_PROTECTED)) ^ VT_STYLE_BITS(id);
+                if (__builtin_expect(code < VT_CLUSTER, 1)) {
+                    p = put_utf8(p, (uint32_t)code);
+                    i += VT_WIDTH(c);
+                } else if (VT_STYLE(c) != id) {
+                    goto next;
+                } else {
+                    p = put_cluster(t, p, c);
+                    i += VT_WIDTH(c);
+                }
+                c = cells[i];
+            } while (i < len && ((c ^ base) & NOT_PLAIN || (i + 1 < len && (cells[i + 1] ^ base) & NOT_PLAIN)));
+            if (i >= len)
+                break;
         }
+    next:
         *head = (uint8_t)(styled | (p - text));
+    }
+    return p;
+}
+
+/* Encodes a character `times` over, as put_cells() would. */
+static uint8_t *put_repeated(const vt *t, vt_cell cell, int times, uint8_t *p, const uint8_t *end, uint8_t *flags)
+{
+    links_seen seen;
+    uint8_t text[CELL_MAX + 4], styled = VT_STYLE(cell) ? HAS_STYLE : 0;
+    int size = (int)(put_cell(t, text, cell) - text);
+    seen.n = 0;
+    if (text[0] >= 0x80 || size > 1)
+        *flags |= NOT_ASCII;
+    for (int run = 0; times > 0; run++) {
+        if (end - p < 1 + STYLE_MAX + RUN_MAX + CELL_MAX)
+            return NULL;
+        uint8_t *head = p++;
+        if (styled && run)
+            *p++ = 0;
+        else if (styled && !(p = put_cell_style(t, p, end, VT_STYLE(cell), &seen, &styled)))
+            return NULL;
+        int n = times < RUN_MAX / size ? times : RUN_MAX / size;
+        *head = (uint8_t)(styled | n * size);
+        times -= n;
+        n *= size;
+        if (size == 1)
+            memset(p, *text, (size_t)n);
+        else
+            memcpy(p, text, (size_t)size);
+        for (int have = size; size > 1 && have < n; have *= 2) /* twice as much each time */
+            memcpy(p + have, p, (size_t)(n - have < have ? n - have : have));
+        p += n;
     }
     return p;
 }
@@ -259,23 +352,12 @@ static uint8_t *put_line(const vt_line *line, uint8_t *p, const uint8_t *end, ui
 
 static inline int no_style(const vt_style *s) { return !(s->fg | s->bg | s->ul | s->attrs | s->link); }
 
-/* One record from cells or from a line behind `p`; NULL: it does not fit. */
-static uint8_t *put_record(const vt *t, const vt_cell *cells, int len, const vt_line *line, const vt_style *tail,
-                           int wrapped, uint8_t *p, const uint8_t *end)
+/* The record from `record` to `p` gets its size and flags. NULL: a size of more than two bytes does not fit. */
+static inline uint8_t *finish_record(uint8_t *record, uint8_t *p, const uint8_t *end, uint8_t flags)
 {
-    if (end - p < LONG_HEADER + STYLE_MAX)
-        return NULL;
-    uint8_t *record = p, flags = wrapped ? WRAPPED : 0;
-    p += HEADER;
-    if (tail && !no_style(tail)) {
-        flags |= HAS_TAIL;
-        p = put_style(p, tail, 0);
-    }
-    p = line ? put_line(line, p, end, &flags) : put_cells(t, cells, len, p, end, &flags);
-    if (!p)
-        return NULL;
     size_t n = (size_t)(p - record) - 2;
-    if (n >= LONG) {
+    record[2] = flags;
+    if (__builtin_expect(n >= LONG, 0)) {
         if (end - p < LONG_HEADER - HEADER)
             return NULL;
         memmove(record + LONG_HEADER, record + HEADER, n - 1);
@@ -284,12 +366,40 @@ static uint8_t *put_record(const vt *t, const vt_cell *cells, int len, const vt_
             record[2 + i] = (uint8_t)(n >> 8 * i);
         record[LONG_HEADER - 1] = flags;
         n = LONG;
-    } else {
-        record[2] = flags;
     }
     record[0] = (uint8_t)n;
     record[1] = (uint8_t)(n >> 8);
     return p;
+}
+
+/* What becomes a record: cells, or else a line. */
+typedef struct {
+    const vt_cell *cells;
+    int len;
+    int times;            /* not 0: they are so many of the first one, and that is all that need be looked at */
+    int wrapped;
+    const vt_style *tail; /* NULL: the default */
+    const vt_line *line;
+} content;
+
+/* One record behind `p`; NULL: it does not fit. */
+static inline uint8_t *put_record(const vt *t, const content *c, uint8_t *p, const uint8_t *end)
+{
+    if (end - p < LONG_HEADER + STYLE_MAX)
+        return NULL;
+    uint8_t *record = p, flags = c->wrapped ? WRAPPED : 0;
+    p += HEADER;
+    if (c->tail && !no_style(c->tail)) {
+        flags |= HAS_TAIL;
+        p = put_style(p, c->tail, 0);
+    }
+    if (c->line)
+        p = put_line(c->line, p, end, &flags);
+    else if (c->times)
+        p = put_repeated(t, c->cells[0], c->times, p, end, &flags);
+    else
+        p = put_cells(t, c->cells, c->len, p, end, &flags);
+    return p ? finish_record(record, p, end, flags) : NULL;
 }
 
 /* ---- blocks ---- */
@@ -319,11 +429,18 @@ static void unlink_block(vt_history *h, vt_block *b)
     h->bytes -= sizeof *b + b->size;
 }
 
+/* The oldest block's lines do not count any more. */
+static void forget_block(vt_history *h, const vt_block *b)
+{
+    h->count -= b->lines - h->excess;
+    h->dropped += b->lines - h->excess;
+    h->excess = 0;
+}
+
 static void drop_block(vt_history *h)
 {
     vt_block *b = h->oldest;
-    h->count -= b->lines;
-    h->dropped += b->lines;
+    forget_block(h, b);
     unlink_block(h, b);
     free(b);
 }
@@ -347,8 +464,7 @@ static vt_block *new_block(vt *t, vt_history *h, size_t n)
     while (h->oldest && h->bytes + all > limit) {
         vt_block *old = h->oldest;
         if (!b && old->size == size) { /* used again as it is */
-            h->count -= old->lines;
-            h->dropped += old->lines;
+            forget_block(h, old);
             unlink_block(h, old);
             b = old;
         } else {
@@ -360,7 +476,7 @@ static vt_block *new_block(vt *t, vt_history *h, size_t n)
         return NULL;
     }
     b->size = (uint32_t)size;
-    b->n = b->start = b->last = b->lines = 0;
+    b->n = b->last = b->lines = 0;
     b->next = NULL;
     b->prev = h->newest;
     if (h->newest)
@@ -372,33 +488,14 @@ static vt_block *new_block(vt *t, vt_history *h, size_t n)
     return b;
 }
 
-static void drop_line(vt_history *h)
-{
-    vt_block *b = h->oldest;
-    int header;
-    b->start += record_size(b->data + b->start, &header);
-    b->lines--;
-    h->count--;
-    h->dropped++;
-    if (!b->lines) {
-        if (b == h->newest) {
-            b->start = b->n = 0;
-        } else {
-            unlink_block(h, b);
-            free(b);
-        }
-    }
-}
-
 /* The slow half of put(): the newest block is full, or there is none. */
-static vt_block *put_in_new(vt *t, vt_history *h, const vt_cell *cells, int len, const vt_line *line,
-                            const vt_style *tail, int wrapped)
+static __attribute__((noinline)) vt_block *put_in_new(vt *t, vt_history *h, const content *c)
 {
     for (size_t n = 0;; n = n ? n * 2 : FIRST_BLOCK) {
         vt_block *b = new_block(t, h, n);
         if (!b)
             return NULL;
-        uint8_t *p = put_record(t, cells, len, line, tail, wrapped, b->data, b->data + b->size);
+        uint8_t *p = put_record(t, c, b->data, b->data + b->size);
         if (p) {
             b->last = 0;
             b->n = (uint32_t)(p - b->data);
@@ -419,54 +516,116 @@ static void lose_all(vt_history *h)
     h->count = 0;
 }
 
-static void count_line(const vt *t, vt_history *h, vt_block *b)
+/* What is too much is left out at once, and freed when all of its block is. */
+static inline void count_line(const vt *t, vt_history *h, vt_block *b)
 {
     b->lines++;
-    h->count++;
-    if (h->count > t->limits.scrollback_lines)
-        drop_line(h);
+    if (h->count < t->limits.scrollback_lines) {
+        h->count++;
+        return;
+    }
+    h->dropped++;
+    h->excess++;
+    while (h->excess >= h->oldest->lines) { /* the newest has lines that count */
+        vt_block *old = h->oldest;
+        h->excess -= old->lines;
+        unlink_block(h, old);
+        free(old);
+    }
 }
 
-static void put(vt *t, vt_history *h, const vt_cell *cells, int len, const vt_line *line, const vt_style *tail,
-                int wrapped)
+static __attribute__((noinline)) void put(vt *t, vt_history *h, const content *c)
 {
     if (!t->limits.scrollback_lines) {
         h->dropped++;
         return;
     }
     vt_block *b = h->newest;
-    uint8_t *p = b ? put_record(t, cells, len, line, tail, wrapped, b->data + b->n, b->data + b->size) : NULL;
+    uint8_t *p = b ? put_record(t, c, b->data + b->n, b->data + b->size) : NULL;
     if (p) {
         b->last = b->n;
         b->n = (uint32_t)(p - b->data);
-    } else if (!(b = put_in_new(t, h, cells, len, line, tail, wrapped))) {
+    } else if (!(b = put_in_new(t, h, c))) {
         lose_all(h);
         return;
     }
     count_line(t, h, b);
 }
 
+/* What DECALN and REP leave behind the cells is text. */
+static void put_filled(vt *t, vt_history *h, const vt_row *r, int cols)
+{
+    vt_cell all[VT_MAX_COLS + VT_PAD];
+    if (!r->len) {
+        put(t, h, &(content){.cells = &r->tail, .times = cols, .wrapped = r->wrapped});
+        return;
+    }
+    memcpy(all, r->cells, (size_t)r->len * sizeof *all);
+    for (int i = r->len; i < cols + VT_PAD; i++)
+        all[i] = r->tail;
+    put(t, h, &(content){.cells = all, .len = cols, .wrapped = r->wrapped});
+}
+
+/* How many of one character a row consists of, or 0. */
+static inline int all_same(const vt_cell *cells, int len)
+{
+    int width = len < 16 ? 0 : VT_WIDTH(cells[0]);
+    if (!width || cells[0] != cells[width] || cells[0] != cells[2 * width] || len % width)
+        return 0;
+    return memcmp(cells, cells + width, (size_t)(len - width) * sizeof *cells) ? 0 : len / width;
+}
+
+/* A row of the commonest kind, not wrapped and of text in the default style alone: as put() does it, with less ado.
+   0: it is another, or there is no room. */
+static inline int put_plain(const vt *t, vt_history *h, const vt_row *r)
+{
+    vt_block *b = h->newest;
+    int len = r->len;
+    if (!b || b->size - b->n < HEADER + 1 + RUN_MAX + CELL_MAX || r->wrapped || len > RUN_MAX || r->tail != VT_BLANK)
+        return 0;
+    uint8_t *record = b->data + b->n, *text = record + HEADER + 1, *p = text;
+    for (int i = 0; i < len; i += 8, p += 8) {
+        int n = pack(p, r->cells + i, VT_BLANK);
+        if (n < 8 && i + n < len)
+            return 0;
+    }
+    p = text + len;
+    while (p > text && (p[-1] == ' ' || !p[-1]))
+        p--;
+    record[HEADER] = (uint8_t)(p - text);
+    if (p == text)
+        p--; /* no run at all */
+    size_t n = (size_t)(p - record);
+    record[0] = (uint8_t)(n - 2);
+    record[1] = record[2] = 0;
+    b->last = b->n;
+    b->n += (uint32_t)n;
+    count_line(t, h, b);
+    return 1;
+}
+
 void vt_history_put_row(vt *t, vt_history *h, const vt_row *r, int cols)
 {
-    const vt_style *tail = VT_STYLE(r->tail) && r->len < cols ? &t->styles[VT_STYLE(r->tail)] : NULL;
-    const vt_cell *cells = r->cells;
-    int len = r->len;
-    vt_cell all[VT_MAX_COLS];
-    if (VT_CODE(r->tail) && len < cols) { /* DECALN: its E's are text */
-        memcpy(all, cells, (size_t)len * sizeof *all);
-        for (; len < cols; len++)
-            all[len] = r->tail;
-        cells = all;
-        tail = NULL;
-    } else if (!tail && !r->wrapped) {
+    if (t->limits.scrollback_lines && put_plain(t, h, r))
+        return;
+    content c = {.cells = r->cells, .len = r->len, .wrapped = r->wrapped};
+    if (r->tail != VT_BLANK && r->len < cols) {
+        if (VT_CODE(r->tail)) {
+            put_filled(t, h, r, cols);
+            return;
+        }
+        c.tail = VT_STYLE(r->tail) ? &t->styles[VT_STYLE(r->tail)] : NULL;
+    }
+    if (!c.tail && !r->wrapped) {
         /* Blanks of the default style, written or not, say nothing at the end of a line. */
-        for (; len; len--) {
-            vt_cell c = cells[len - 1] & ~VT_PROTECTED;
-            if (c != VT_BLANK && c != (VT_BLANK | ' '))
+        for (; c.len; c.len--) {
+            vt_cell cell = c.cells[c.len - 1] & ~VT_PROTECTED;
+            if (cell != VT_BLANK && cell != (VT_BLANK | ' '))
                 break;
         }
     }
-    put(t, h, cells, len, NULL, tail, r->wrapped);
+    c.times = all_same(c.cells, c.len);
+    put(t, h, &c);
 }
 
 void vt_history_push(vt *t, const vt_row *r) { vt_history_put_row(t, &t->history, r, t->cols); }
@@ -475,7 +634,7 @@ void vt_history_unwrap(vt *t)
 {
     vt_block *b = t->history.newest;
     int header;
-    if (!t->history.count || !b->lines)
+    if (!t->history.count)
         return;
     record_size(b->data + b->last, &header);
     b->data[b->last + header - 1] &= (uint8_t)~WRAPPED;
@@ -483,7 +642,7 @@ void vt_history_unwrap(vt *t)
 
 void vt_history_put(vt *t, vt_history *h, const vt_line *line)
 {
-    put(t, h, NULL, 0, line, &line->tail, line->wrapped);
+    put(t, h, &(content){.line = line, .tail = &line->tail, .wrapped = line->wrapped});
 }
 
 void vt_history_free(vt_history *h)
@@ -493,6 +652,7 @@ void vt_history_free(vt_history *h)
         unlink_block(h, b);
         free(b);
     }
+    h->excess = 0;
 }
 
 void vt_history_clear(vt *t)
@@ -500,6 +660,13 @@ void vt_history_clear(vt *t)
     vt_history_free(&t->history);
     t->history.dropped += t->history.count;
     t->history.count = 0;
+}
+
+void vt_set_top(vt *t, int64_t top)
+{
+    if (top >= (int64_t)t->history.count)
+        t->history.dropped = (uint64_t)top - t->history.count;
+    t->command_line = -1;
 }
 
 void vt_history_trim(vt *t, uint64_t lines)
@@ -516,7 +683,7 @@ void vt_history_trim(vt *t, uint64_t lines)
             free(b);
             continue;
         }
-        uint32_t at = b->start;
+        uint32_t at = 0;
         b->lines -= (uint32_t)lines;
         for (uint32_t i = 0; i < b->lines; i++) {
             int header;
@@ -540,7 +707,7 @@ void vt_history_seek(const vt *t, vt_history_reader *r, uint64_t index)
     const vt_block *b;
     uint64_t skip;
     if (index < h->count / 2) {
-        skip = index;
+        skip = index + h->excess;
         for (b = h->oldest; skip >= b->lines; b = b->next)
             skip -= b->lines;
     } else {
@@ -550,7 +717,6 @@ void vt_history_seek(const vt *t, vt_history_reader *r, uint64_t index)
         skip = b->lines - back;
     }
     r->block = b;
-    r->at = b->start;
     r->skipped = (uint32_t)skip;
     int header;
     for (; skip; skip--)
@@ -618,7 +784,7 @@ static const uint8_t *record_at(vt_history_reader *r)
 {
     while (r->at >= r->block->n) {
         r->block = r->block->next;
-        r->at = r->block->start;
+        r->at = 0;
     }
     return r->block->data + r->at;
 }
@@ -652,7 +818,7 @@ int vt_history_copy(const vt *t, vt *to, uint64_t lines)
     vt_history_seek(t, &from, t->history.count - lines);
     uint64_t left = lines;
     for (const vt_block *b = from.block; left; b = b->next) {
-        uint32_t start = b == from.block ? from.at : b->start, n = b->n - start;
+        uint32_t start = b == from.block ? from.at : 0, n = b->n - start;
         vt_block *copy = malloc(sizeof *copy + n);
         if (!copy) {
             vt_history_free(&to->history);
@@ -968,7 +1134,8 @@ void vt_line_cells(vt *t, const vt_line *line, vt_row *row)
                 /* the style counts as used only when it stands in the row */
                 row->cells[col] = cell;
                 row->len = (uint16_t)(col + 1);
-                cell |= VT_CLUSTER | vt_cluster_id(t, &k);
+                uint32_t id = vt_cluster_id(t, &k);
+                cell |= id ? VT_CLUSTER | id : code;
             } else {
                 cell |= code;
             }

@@ -8,19 +8,27 @@
 #include <string.h>
 
 #define FIRST_STYLES 16     /* entries; a shell session rarely has more */
-#define FIRST_MARK 256      /* entries of a table before collecting is worth a walk */
+#define FIRST_MARK 512      /* entries of a table before collecting is worth a walk */
 #define LINKS_MAX 1024      /* entries; a screen of links has about a hundred */
 #define LINK_ID_MAX 256     /* bytes */
 #define LINK_URI_MAX 2048   /* bytes, as much as browsers and other terminals take */
+#define LINK_WORK 64        /* cells' worth of looking one up */
 #define LINKS_WAIT 256      /* refusals; a screen that holds all links there may be is not walked for each more */
 
 static uint32_t hash_style(const vt_style *style)
 {
-    uint64_t a, b;
-    memcpy(&a, style, 8);
-    memcpy(&b, (const char *)style + 8, 8);
-    a = (a ^ b * 0x9E3779B97F4A7C15u) * 0xD6E8FEB86659FD93u;
+    /* Field by field: some have just been written, and a load wider than a store has to wait until that is in the
+       cache. For the same reason no two of them are put together by shifts, of which compilers make one load. */
+    uint64_t a = style->fg * 0x9E3779B97F4A7C15u + style->bg * 0xC2B2AE3D27D4EB4Fu + style->ul * 0x165667B19E3779F9u
+                 + style->attrs * 0xD6E8FEB86659FD93u + style->link * 0xFF51AFD7ED558CCDu;
+    a ^= a >> 29;
     return (uint32_t)(a >> 32);
+}
+
+static inline int same_style(const vt_style *a, const vt_style *b)
+{
+    return !((a->fg ^ b->fg) | (a->bg ^ b->bg) | (a->ul ^ b->ul) | (uint32_t)(a->attrs ^ b->attrs)
+             | (uint32_t)(a->link ^ b->link));
 }
 
 static void hash_insert(vt *t, uint32_t id)
@@ -67,13 +75,16 @@ static void mark_screen(const vt *t, const vt_screen *s, uint8_t *styles, uint8_
 {
     if (!s->base)
         return;
+    uint32_t last = 0; /* the default style is not asked for */
     for (int i = 0; i < t->rows; i++) {
         const vt_row *r = s->rows[i];
         styles[VT_STYLE(r->tail)] = 1;
         for (int col = 0; col < r->len; col++) {
-            styles[VT_STYLE(r->cells[col])] = 1;
-            if (r->cells[col] & VT_CLUSTER)
-                clusters[VT_CODE(r->cells[col])] = 1;
+            vt_cell cell = r->cells[col];
+            if (VT_STYLE(cell) != last)
+                styles[last = VT_STYLE(cell)] = 1;
+            if (cell & VT_CLUSTER)
+                clusters[VT_CODE(cell)] = 1;
         }
     }
 }
@@ -110,6 +121,13 @@ static void sweep_clusters(vt *t, const uint8_t *used)
     t->clusters_mark = live < FIRST_MARK / 2 ? FIRST_MARK : 2 * live;
 }
 
+static void list_link(vt *t, uint16_t id)
+{
+    uint16_t *first = &t->link_hash[t->links[id].hash % VT_LINK_HASH];
+    t->links[id].next = *first;
+    *first = id;
+}
+
 static void sweep_links(vt *t, const uint8_t *used_styles)
 {
     uint8_t used[LINKS_MAX] = {0};
@@ -117,11 +135,16 @@ static void sweep_links(vt *t, const uint8_t *used_styles)
     for (uint32_t id = 1; id < t->styles_n; id++)
         if (used_styles[id])
             used[t->styles[id].link] = 1;
-    for (uint32_t id = 1; id < t->links_n; id++)
+    memset(t->link_hash, 0, sizeof t->link_hash);
+    t->links_from = 1;
+    for (uint32_t id = 1; id < t->links_n; id++) {
         if (!used[id]) {
             free(t->links[id].text);
             t->links[id].text = NULL;
         }
+        if (t->links[id].text)
+            list_link(t, (uint16_t)id);
+    }
 }
 
 /* Give up what nothing on a screen refers to. Without memory for the marks: nothing, and the tables grow instead. */
@@ -166,16 +189,8 @@ static int grow_hash(vt *t)
     return 0;
 }
 
-uint32_t vt_style_id(vt *t, const vt_style *style)
+static __attribute__((noinline)) uint32_t new_style(vt *t, const vt_style *style)
 {
-    static const vt_style plain;
-    if (!memcmp(style, &plain, sizeof plain))
-        return 0;
-    uint32_t mask = t->style_hash_size - 1;
-    for (uint32_t at = hash_style(style), id; (id = t->style_hash[at & mask]); at++)
-        if (!memcmp(&t->styles[id - 1], style, sizeof *style))
-            return id - 1;
-
     if (!t->styles_free && t->styles_n >= t->styles_mark && !t->hold)
         collect(t);
     uint32_t id = t->styles_free;
@@ -195,6 +210,16 @@ uint32_t vt_style_id(vt *t, const vt_style *style)
     return id;
 }
 
+uint32_t vt_style_id(vt *t, const vt_style *style)
+{
+    if (!(style->fg | style->bg | style->ul | style->attrs | style->link))
+        return 0;
+    uint32_t mask = t->style_hash_size - 1;
+    for (uint32_t at = hash_style(style), id; (id = t->style_hash[at & mask]); at++)
+        if (same_style(&t->styles[id - 1], style))
+            return id - 1;
+    return new_style(t, style);
+}
 void vt_pen_intern(vt *t)
 {
     t->pen_cell = VT_STYLE_BITS(vt_style_id(t, &t->pen)) | (t->protect ? VT_PROTECTED : 0);
@@ -219,7 +244,11 @@ uint32_t vt_cluster_id(vt *t, const vt_cluster *cluster)
             t->clusters_n = 1;
         id = t->clusters_n++;
     }
-    t->clusters[id] = *cluster;
+    vt_cluster *new = &t->clusters[id];
+    new->n = cluster->n;
+    new->shared = 0;
+    for (int i = 0; i < cluster->n; i++)
+        new->codes[i] = cluster->codes[i];
     return id;
 }
 
@@ -235,9 +264,9 @@ static uint32_t hash_text(uint32_t hash, const char *text, size_t n)
 /* A place for a link: one given up, or a new one; 0: there is none. */
 static uint32_t link_place(vt *t)
 {
-    for (uint32_t id = 1; id < t->links_n; id++)
-        if (!t->links[id].text)
-            return id;
+    for (; t->links_from < t->links_n; t->links_from++)
+        if (t->links_from && !t->links[t->links_from].text)
+            return t->links_from;
     if (t->links_n == LINKS_MAX)
         return 0;
     vt_link *links = grown(t->links, t->links_n, &t->links_size, sizeof *links);
@@ -255,10 +284,11 @@ uint16_t vt_link_id(vt *t, const char *id, size_t id_n, const char *uri, size_t 
     if (id_n > LINK_ID_MAX || uri_n > LINK_URI_MAX)
         return 0;
     uint32_t hash = hash_text(hash_text(2166136261u, id, id_n) * 16777619u, uri, uri_n);
-    t->work -= t->links_n;
-    for (uint32_t i = 1; i < t->links_n; i++) {
+    hash ^= hash >> 16;
+    t->work -= LINK_WORK;
+    for (uint32_t i = t->link_hash[hash % VT_LINK_HASH]; i; i = t->links[i].next) {
         const vt_link *link = &t->links[i];
-        if (link->text && link->hash == hash && link->id_n == id_n && link->uri_n == uri_n
+        if (link->hash == hash && link->id_n == id_n && link->uri_n == uri_n
             && !memcmp(link->text, id, id_n) && !memcmp(link->text + id_n, uri, uri_n))
             return (uint16_t)i;
     }
@@ -278,6 +308,7 @@ uint16_t vt_link_id(vt *t, const char *id, size_t id_n, const char *uri, size_t 
         return 0;
     memcpy(text, id, id_n);
     memcpy(text + id_n, uri, uri_n);
-    t->links[place] = (vt_link){hash, (uint16_t)id_n, (uint16_t)uri_n, text};
+    t->links[place] = (vt_link){hash, (uint16_t)id_n, (uint16_t)uri_n, text, 0};
+    list_link(t, (uint16_t)place);
     return (uint16_t)place;
 }

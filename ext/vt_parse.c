@@ -206,15 +206,15 @@ static void sgr(vt *t)
     vt_style *pen = &t->pen;
     t->pen_dirty = 1;
     for (int i = 0; i <= t->param; i++) {
-        int p = t->params[i];
-        if (p >= 30 && p <= 37) {
-            pen->fg = VT_PALETTE | (uint32_t)(p - 30);
-        } else if (p >= 40 && p <= 47) {
-            pen->bg = VT_PALETTE | (uint32_t)(p - 40);
-        } else if (p >= 90 && p <= 97) {
-            pen->fg = VT_PALETTE | (uint32_t)(p - 90 + 8);
-        } else if (p >= 100 && p <= 107) {
-            pen->bg = VT_PALETTE | (uint32_t)(p - 100 + 8);
+        unsigned p = t->params[i];
+        if (p - 30 < 8) {
+            pen->fg = VT_PALETTE | (p - 30);
+        } else if (p - 40 < 8) {
+            pen->bg = VT_PALETTE | (p - 40);
+        } else if (p - 90 < 8) {
+            pen->fg = VT_PALETTE | (p - 90 + 8);
+        } else if (p - 100 < 8) {
+            pen->bg = VT_PALETTE | (p - 100 + 8);
         } else {
             switch (p) {
             case 0:
@@ -270,7 +270,13 @@ static void sgr(vt *t)
                 pen->attrs &= (uint16_t)~VT_STRIKE;
                 break;
             case 38:
-                colour(t, &i, &pen->fg);
+                if (t->params[i + 1] == 2 && i + 4 <= t->param && !t->colons) {
+                    pen->fg = VT_RGB | (t->params[i + 2] & 255u) << 16 | (t->params[i + 3] & 255u) << 8
+                              | (t->params[i + 4] & 255u);
+                    i += 4;
+                } else {
+                    colour(t, &i, &pen->fg);
+                }
                 break;
             case 39:
                 pen->fg = 0;
@@ -337,144 +343,174 @@ static void window_operation(vt *t)
     }
 }
 
-#define KEY(prefix, intermediate, final) ((prefix) << 16 | (intermediate) << 8 | (final))
-
-static void dispatch(vt *t, uint8_t final)
+/* 1: the screen or the cursor may have changed. */
+static inline int plain_function(vt *t, uint8_t final)
 {
-    t->work -= STEP_WORK;
-    if (t->intermediates_n > 1)
-        return;
-    if (t->colons)
-        drop_subparameters(t);
     int first = arg(t, 0), n = count(t, 0);
-    switch (KEY(t->prefix, t->intermediates_n ? t->intermediates[0] : 0, final)) {
-    case KEY(0, 0, '@'):
+    switch (final) {
+    case '@':
         vt_insert_chars(t, n);
         break;
+    case 'A':
+        vt_move_up(t, n);
+        break;
+    case 'B':
+        vt_move_down(t, n);
+        break;
+    case 'C':
+        vt_move_forward(t, n);
+        break;
+    case 'D':
+        vt_move_back(t, n);
+        break;
+    case 'E':
+        vt_move_down(t, n);
+        vt_carriage_return(t);
+        break;
+    case 'F':
+        vt_move_up(t, n);
+        vt_carriage_return(t);
+        break;
+    case 'G':
+    case '`':
+        vt_move_col(t, n - 1);
+        break;
+    case 'H':
+    case 'f':
+        vt_move_to(t, n - 1, count(t, 1) - 1);
+        break;
+    case 'I':
+        vt_tab(t, n);
+        break;
+    case 'J':
+        vt_erase_display(t, first, 0);
+        break;
+    case 'K':
+        vt_erase_line(t, first, 0);
+        break;
+    case 'L':
+        vt_insert_lines(t, n);
+        break;
+    case 'M':
+        vt_delete_lines(t, n);
+        break;
+    case 'P':
+        vt_delete_chars(t, n);
+        break;
+    case 'S':
+        vt_scroll_up(t, n);
+        break;
+    case 'T':
+        vt_scroll_down(t, n);
+        break;
+    case 'X':
+        vt_erase_chars(t, n);
+        break;
+    case 'Z':
+        vt_back_tab(t, n);
+        break;
+    case 'a':
+        vt_move_by(t, 0, n);
+        break;
+    case 'b':
+        vt_repeat(t, n);
+        break;
+    case 'c':
+        if (!first)
+            identify(t);
+        return 0;
+    case 'd':
+        vt_move_row(t, n - 1);
+        break;
+    case 'e':
+        vt_move_by(t, n, 0);
+        break;
+    case 'g':
+        vt_tab_clear(t, first);
+        break;
+    case 'h':
+    case 'l':
+        for (int i = 0; i <= t->param; i++)
+            vt_set_mode(t, arg(t, i), final == 'h');
+        break;
+    case 'n':
+        if (first == 5)
+            vt_answer(t, "\033[0n");
+        else if (first == 6)
+            cursor_report(t, "");
+        return 0;
+    case 'r':
+        vt_set_region(t, first, arg(t, 1));
+        break;
+    case 's':
+        if (t->modes & VT_M_MARGINS)
+            vt_set_margins(t, first, arg(t, 1));
+        else
+            vt_save_cursor(t);
+        break;
+    case 't':
+        window_operation(t);
+        return 0;
+    case 'u':
+        vt_restore_cursor(t);
+        break;
+    case 'x':
+        if (first <= 1)
+            vt_answer(t, "\033[%d;1;1;128;128;1;0x", first + 2);
+        return 0;
+    default:
+        return 0;
+    }
+    return 1;
+}
+
+#define KEY(prefix, intermediate, final) ((prefix) << 16 | (intermediate) << 8 | (final))
+
+/* The same for those with a private marker or an intermediate. */
+static int other_function(vt *t, uint8_t final)
+{
+    int first = arg(t, 0), n = count(t, 0);
+    switch (KEY(t->prefix, t->intermediates_n ? t->intermediates[0] : 0, final)) {
     case KEY(0, ' ', '@'):
         vt_delete_cols(t, t->left, n);
-        break;
-    case KEY(0, 0, 'A'):
-        vt_move_up(t, n);
         break;
     case KEY(0, ' ', 'A'):
         vt_insert_cols(t, t->left, n);
         break;
-    case KEY(0, 0, 'B'):
-        vt_move_down(t, n);
-        break;
-    case KEY(0, 0, 'C'):
-        vt_move_forward(t, n);
-        break;
-    case KEY(0, 0, 'D'):
-        vt_move_back(t, n);
-        break;
-    case KEY(0, 0, 'E'):
-        vt_move_down(t, n);
-        vt_carriage_return(t);
-        break;
-    case KEY(0, 0, 'F'):
-        vt_move_up(t, n);
-        vt_carriage_return(t);
-        break;
-    case KEY(0, 0, 'G'):
-    case KEY(0, 0, '`'):
-        vt_move_col(t, n - 1);
-        break;
-    case KEY(0, 0, 'H'):
-    case KEY(0, 0, 'f'):
-        vt_move_to(t, n - 1, count(t, 1) - 1);
-        break;
-    case KEY(0, 0, 'I'):
-        vt_tab(t, n);
-        break;
-    case KEY(0, 0, 'J'):
     case KEY('?', 0, 'J'):
-        vt_erase_display(t, first, t->prefix);
+        vt_erase_display(t, first, 1);
         break;
-    case KEY(0, 0, 'K'):
     case KEY('?', 0, 'K'):
-        vt_erase_line(t, first, t->prefix);
+        vt_erase_line(t, first, 1);
         break;
-    case KEY(0, 0, 'L'):
-        vt_insert_lines(t, n);
-        break;
-    case KEY(0, 0, 'M'):
-        vt_delete_lines(t, n);
-        break;
-    case KEY(0, 0, 'P'):
-        vt_delete_chars(t, n);
-        break;
-    case KEY(0, 0, 'S'):
-        vt_scroll_up(t, n);
-        break;
-    case KEY(0, 0, 'T'):
-        vt_scroll_down(t, n);
-        break;
-    case KEY(0, 0, 'X'):
-        vt_erase_chars(t, n);
-        break;
-    case KEY(0, 0, 'Z'):
-        vt_back_tab(t, n);
-        break;
-    case KEY(0, 0, 'a'):
-        vt_move_by(t, 0, n);
-        break;
-    case KEY(0, 0, 'b'):
-        vt_repeat(t, n);
-        break;
-    case KEY(0, 0, 'c'):
-        if (!first)
-            identify(t);
-        return;
     case KEY('>', 0, 'c'):
         if (!first && !t->param) /* the answer itself, come back, has parameters */
             vt_answer(t, "\033[>0;276;0c");
-        return;
+        return 0;
     case KEY('=', 0, 'c'):
         if (!first)
             vt_answer(t, "\033P!|00000000\033\\");
-        return;
-    case KEY(0, 0, 'd'):
-        vt_move_row(t, n - 1);
-        break;
-    case KEY(0, 0, 'e'):
-        vt_move_by(t, n, 0);
-        break;
-    case KEY(0, 0, 'g'):
-        vt_tab_clear(t, first);
-        break;
-    case KEY(0, 0, 'h'):
-    case KEY(0, 0, 'l'):
-        for (int i = 0; i <= t->param; i++)
-            vt_set_mode(t, arg(t, i), final == 'h');
-        break;
+        return 0;
     case KEY('?', 0, 'h'):
     case KEY('?', 0, 'l'):
         for (int i = 0; i <= t->param; i++)
             vt_set_dec_mode(t, arg(t, i), final == 'h');
         break;
-    case KEY(0, 0, 'n'):
-        if (first == 5)
-            vt_answer(t, "\033[0n");
-        else if (first == 6)
-            cursor_report(t, "");
-        return;
     case KEY('?', 0, 'n'):
         if (first == 6)
             cursor_report(t, "?");
         else if (first == 996)
             vt_answer(t, "\033[?997;1n"); /* dark, as the colours that OSC 4, 10 and 11 tell */
-        return;
+        return 0;
     case KEY(0, '!', 'p'):
         vt_soft_reset(t);
         break;
     case KEY(0, '$', 'p'):
         vt_answer(t, "\033[%d;%d$y", first, vt_report_mode(t, first));
-        return;
+        return 0;
     case KEY('?', '$', 'p'):
         vt_answer(t, "\033[?%d;%d$y", first, vt_report_dec_mode(t, first));
-        return;
+        return 0;
     case KEY(0, ' ', 'q'):
         if (first <= 6)
             t->shape = first;
@@ -488,25 +524,10 @@ static void dispatch(vt *t, uint8_t final)
     case KEY('>', 0, 'q'):
         if (!first)
             vt_answer(t, "\033P>|vibetunnel\033\\");
-        return;
-    case KEY(0, 0, 'r'):
-        vt_set_region(t, first, arg(t, 1));
-        break;
-    case KEY(0, 0, 's'):
-        if (t->modes & VT_M_MARGINS)
-            vt_set_margins(t, first, arg(t, 1));
-        else
-            vt_save_cursor(t);
-        break;
-    case KEY(0, 0, 't'):
-        window_operation(t);
-        return;
-    case KEY(0, 0, 'u'):
-        vt_restore_cursor(t);
-        break;
+        return 0;
     case KEY('?', 0, 'u'):
         vt_answer(t, "\033[?%uu", vt_kitty_flags(t));
-        return;
+        return 0;
     case KEY('>', 0, 'u'):
         vt_kitty_push(t, first);
         break;
@@ -516,10 +537,6 @@ static void dispatch(vt *t, uint8_t final)
     case KEY('=', 0, 'u'):
         vt_kitty_set(t, first, count(t, 1));
         break;
-    case KEY(0, 0, 'x'):
-        if (first <= 1)
-            vt_answer(t, "\033[%d;1;1;128;128;1;0x", first + 2);
-        return;
     case KEY(0, '\'', '}'):
         vt_insert_cols(t, t->col, n);
         break;
@@ -527,21 +544,33 @@ static void dispatch(vt *t, uint8_t final)
         vt_delete_cols(t, t->col, n);
         break;
     default:
-        return;
+        return 0;
     }
-    t->changed = 1;
+    return 1;
 }
 
-static void finish_csi(vt *t, uint8_t final)
+static inline void dispatch(vt *t, uint8_t final, int plain)
+{
+    t->work -= STEP_WORK;
+    if (t->colons)
+        drop_subparameters(t);
+    if (plain)
+        t->changed |= plain_function(t, final);
+    else if (t->intermediates_n < 2)
+        t->changed |= other_function(t, final);
+}
+
+/* `plain`: without private marker and intermediate, which callers may know sooner than they can be read back. */
+static void finish_csi(vt *t, uint8_t final, int plain)
 {
     t->state = GROUND;
     if (t->param == VT_PARAMS)
         t->param--;
-    if (final == 'm' && !t->prefix && !t->intermediates_n) {
+    if (final == 'm' && plain) {
         t->work -= STEP_WORK / 2;
         sgr(t);
     } else {
-        dispatch(t, final);
+        dispatch(t, final, plain);
     }
     t->last_char = 0;
 }
@@ -749,12 +778,48 @@ static void escape_byte(vt *t, uint8_t c)
     }
 }
 
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+/* The number that begins at `p`, of which 8 bytes may be read: its digits, and its value if they are at most four. How
+   many there are cannot be guessed, so there is no branch. */
+static inline int number(const uint8_t *p, uint32_t *value)
+{
+    uint64_t bytes;
+    memcpy(&bytes, p, 8);
+    bytes ^= 0x3030303030303030u; /* a digit is less than 10 now */
+    uint64_t others = (bytes | (bytes + 0x7676767676767676u)) & 0x8080808080808080u;
+    int bits = others ? __builtin_ctzll(others) & 0x78 : 64;
+    uint32_t digits = (uint32_t)((bytes & UINT32_MAX) << ((32 - bits) & 63)); /* with zeros before them, if need be */
+    digits = (digits * 10 + (digits >> 8)) & 0x00FF00FF;
+    *value = (digits & 0xFF) * 100 + (digits >> 16);
+    return bits / 8;
+}
+#endif
+
 /* Parameters of a CSI or DCS, as far as they go; returns at the first byte that is none. */
-static const uint8_t *parameters(vt *t, const uint8_t *p, const uint8_t *end)
+static inline const uint8_t *parameters(vt *t, const uint8_t *p, const uint8_t *end)
 {
     int i = t->param;
     uint32_t value = t->params[i];
     uint64_t given = t->given;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    while (end - p >= 8 && !(given >> i & 1)) {
+        int n = number(p, &value);
+        if (n > 4) {
+            value = 0;
+            break;
+        }
+        given |= (uint64_t)(n > 0) << i;
+        p += n;
+        if (*p != ';' && *p != ':')
+            goto end;
+        t->params[i] = (uint16_t)value;
+        value = 0;
+        if (i < VT_PARAMS)
+            i++;
+        if (*p++ == ':')
+            t->colons |= (uint64_t)1 << i;
+    }
+#endif
     while (p < end) {
         uint32_t digit = (uint32_t)*p - '0';
         if (digit < 10) {
@@ -776,6 +841,7 @@ static const uint8_t *parameters(vt *t, const uint8_t *p, const uint8_t *end)
         if (*p++ == ':')
             t->colons |= (uint64_t)1 << i;
     }
+end:
     t->given = given;
     t->params[i] = (uint16_t)value;
     t->param = i;
@@ -797,7 +863,7 @@ static void parameter_end(vt *t, uint8_t c)
         if (ignore && csi) {
             t->state = GROUND;
         } else if (csi) {
-            finish_csi(t, c);
+            finish_csi(t, c, !(t->prefix | t->intermediates_n));
         } else if (!ignore) {
             t->final = c;
             begin_string(t, DCS_STRING);
@@ -908,7 +974,7 @@ static const uint8_t *ground(vt *t, const uint8_t *p, const uint8_t *end)
         uint8_t c = *p;
         if (c >= 0x20 && c < DEL) {
             const uint8_t *stop = skip_text(p + 1, end - p > RUN_MAX ? p + RUN_MAX : end);
-            vt_print_text(t, p, (size_t)(stop - p));
+            vt_print_text(t, p, (size_t)(stop - p), end);
             t->changed = 1;
             p = stop;
         } else if (c == ESC) {
@@ -918,11 +984,12 @@ static const uint8_t *ground(vt *t, const uint8_t *p, const uint8_t *end)
             }
             begin_parameters(t, CSI_ENTRY);
             p += 2;
-            if (p < end && *p >= 0x3C && *p < 0x40)
+            int plain = p == end || *p < 0x3C || *p >= 0x40;
+            if (!plain)
                 t->prefix = *p++;
             p = parameters(t, p, end);
             if (p < end && *p >= 0x40 && *p < DEL) {
-                finish_csi(t, *p++);
+                finish_csi(t, *p++, plain);
             } else {
                 t->state = p[-1] == '[' ? CSI_ENTRY : CSI_PARAM;
                 return p;
@@ -936,9 +1003,13 @@ static const uint8_t *ground(vt *t, const uint8_t *p, const uint8_t *end)
         } else if (c == '\r') {
             t->last_char = 0;
             t->work--;
-            vt_carriage_return(t);
             t->changed = 1;
-            p++;
+            if (++p < end && *p == '\n') {
+                vt_new_line(t);
+                p++;
+            } else {
+                vt_carriage_return(t);
+            }
         } else if (c >= 0x80) {
             const uint8_t *stop = vt_print_utf8(t, p, end);
             if (stop == p)

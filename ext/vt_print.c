@@ -6,8 +6,12 @@
 #include "vt_state.h"
 #include "vt_width.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#define CLUSTER_MAX ((int)(sizeof((vt_cluster *)0)->codes / sizeof *((vt_cluster *)0)->codes))
 #define CODE_WORK 6 /* cells' worth of a character that takes the long way */
-#define FILL 256 /* characters that REP prints at a time */
 
 int vt_width(uint32_t code) { return code < 0x110000 ? vt_width_of(code) : 1; }
 
@@ -52,7 +56,31 @@ static inline void advance(vt *t, int col, int stop)
     t->col = t->pending ? stop - 1 : col;
 }
 
-/* Join a code point that has no width of its own to the character left of the cursor; without one it is lost. */
+/* Join a code point that has no width of its own to a cell; to one that was never written it cannot. */
+static void join(vt *t, vt_cell *cell, uint32_t code)
+{
+    if (!VT_CODE(*cell))
+        return;
+    vt_cluster cluster; /* few of its codes are there */
+    cluster.n = 1;
+    cluster.codes[0] = VT_CODE(*cell);
+    if (*cell & VT_CLUSTER) {
+        vt_cluster *old = &t->clusters[VT_CODE(*cell)];
+        if (old->n == CLUSTER_MAX)
+            return;
+        if (!old->shared) {
+            old->codes[old->n++] = code;
+            return;
+        }
+        cluster = *old;
+    }
+    cluster.codes[cluster.n++] = code;
+    uint32_t id = vt_cluster_id(t, &cluster);
+    if (id)
+        *cell = (*cell & ~(vt_cell)0x1FFFFF) | VT_CLUSTER | id;
+}
+
+/* The same to the character left of the cursor; without one it is lost. */
 static void combine(vt *t, uint32_t code)
 {
     int col = t->pending ? t->col : t->col - 1;
@@ -66,19 +94,7 @@ static void combine(vt *t, uint32_t code)
     }
     if (!VT_WIDTH(r->cells[col]))
         col--;
-    vt_cell cell = r->cells[col];
-    if (!VT_CODE(cell))
-        return;
-    if (cell & VT_CLUSTER) {
-        vt_cluster *cluster = &t->clusters[VT_CODE(cell)];
-        if (cluster->n < sizeof cluster->codes / sizeof *cluster->codes)
-            cluster->codes[cluster->n++] = code;
-        return;
-    }
-    vt_cluster cluster = {2, {VT_CODE(cell), code}};
-    uint32_t id = vt_cluster_id(t, &cluster);
-    if (id)
-        r->cells[col] = (cell ^ VT_CODE(cell)) | VT_CLUSTER | id;
+    join(t, &r->cells[col], code);
 }
 
 void vt_print_code(vt *t, uint32_t code)
@@ -143,15 +159,42 @@ static uint32_t translated(const vt *t, uint8_t c)
     return set == 'A' && c == '#' ? 0xA3 : c;
 }
 
-void vt_print_text(vt *t, const uint8_t *restrict p, size_t n)
+static inline void store8(vt_cell *restrict cells, const uint8_t *restrict p, vt_cell pen)
+{
+#ifdef __SSE2__
+    const __m128i zero = _mm_setzero_si128(), style = _mm_set1_epi64x((long long)pen);
+    __m128i codes = _mm_unpacklo_epi8(_mm_loadl_epi64((const __m128i *)(const void *)p), zero);
+    for (int i = 0; i < 2; i++, cells += 4) {
+        __m128i four = i ? _mm_unpackhi_epi16(codes, zero) : _mm_unpacklo_epi16(codes, zero);
+        _mm_storeu_si128((__m128i *)(void *)cells, _mm_or_si128(_mm_unpacklo_epi32(four, zero), style));
+        _mm_storeu_si128((__m128i *)(void *)(cells + 2), _mm_or_si128(_mm_unpackhi_epi32(four, zero), style));
+    }
+#else
+    for (int i = 0; i < 8; i++)
+        cells[i] = pen | p[i];
+#endif
+}
+
+/* Exactly `n` of them. What is no multiple of eight is no matter: some are stored twice. */
+static inline void store(vt_cell *restrict cells, const uint8_t *restrict p, int n, vt_cell pen)
+{
+    if (n >= 8) {
+        for (int i = 0; i < n - 8; i += 8)
+            store8(cells + i, p + i, pen);
+        store8(cells + n - 8, p + n - 8, pen);
+        return;
+    }
+    for (int i = 0; i < n; i++)
+        cells[i] = pen | p[i];
+}
+
+static __attribute__((noinline)) void print_runs(vt *t, const uint8_t *p, size_t n)
 {
     if (t->charsets[t->gl] != 'B' || t->single_shift || t->modes & VT_M_INSERT) {
         for (size_t i = 0; i < n; i++)
             vt_print_code(t, translated(t, p[i]));
         return;
     }
-    if (t->pen_dirty)
-        vt_pen_intern(t);
     const vt_cell pen = t->pen_cell | VT_BLANK;
     t->work -= (int64_t)n;
     t->last_char = p[n - 1];
@@ -173,13 +216,40 @@ void vt_print_text(vt *t, const uint8_t *restrict p, size_t n)
             r->len = (uint16_t)(col + k);
         else
             mend_after(r, col + k, pen);
-        vt_cell *restrict cells = r->cells + col;
-        for (int i = 0; i < k; i++)
-            cells[i] = pen | p[i];
+        store(r->cells + col, p, k, pen);
         advance(t, col + k, stop);
         p += k;
         n -= (size_t)k;
     }
+}
+
+void vt_print_text(vt *t, const uint8_t *p, size_t n, const uint8_t *end)
+{
+    vt_row *r = line(t);
+    const int col = t->col, most = t->right - col; /* one less than there are: no wrap comes to be pending */
+    if (t->pen_dirty)
+        vt_pen_intern(t);
+    if (t->charsets[t->gl] != 'B' || t->single_shift | t->pending || t->modes & VT_M_INSERT || (int64_t)n > most) {
+        print_runs(t, p, n);
+        return;
+    }
+    const vt_cell pen = t->pen_cell | VT_BLANK;
+    const int k = (int)n;
+    if (col == r->len && end - p >= k + 7) { /* nothing is behind it: what is written too much is never read */
+        for (int i = 0; i < k; i += 8)
+            store8(r->cells + col + i, p + i, pen);
+        r->len = (uint16_t)(col + k);
+    } else {
+        mend_before(r, col, pen);
+        if (col + k >= r->len)
+            r->len = (uint16_t)(col + k);
+        else
+            mend_after(r, col + k, pen);
+        store(r->cells + col, p, k, pen);
+    }
+    t->work -= k;
+    t->last_char = p[k - 1];
+    t->col = col + k;
 }
 
 /* The character at `p`, which is no ASCII, when it is whole and valid; its bytes, or 0. */
@@ -206,12 +276,23 @@ static inline int decode(const uint8_t *p, const uint8_t *end, uint32_t *code)
     return p[0] < 0xF8 && c >= 0x10000 && c < 0x110000 ? 4 : 0;
 }
 
-const uint8_t *vt_print_utf8(vt *t, const uint8_t *restrict p, const uint8_t *end)
+/* The next character of a run: of what is no ASCII, or of ASCII that stands alone among it. Its bytes, or 0. */
+static inline int next_in_run(const uint8_t *p, const uint8_t *end, int ascii, uint32_t *code)
+{
+    if (end - p < 2 || *p >= 0x80) {
+        int n = p < end && *p >= 0x80 ? decode(p, end, code) : 0;
+        return n && *code >= 0xA0 && *code != 0xFEFF ? n : 0; /* C1 is the parser's, and so is a byte order mark */
+    }
+    *code = *p;
+    return ascii && p[1] >= 0x80 && *p >= 0x20 && *p < 0x7F;
+}
+
+const uint8_t *vt_print_utf8(vt *t, const uint8_t *p, const uint8_t *end)
 {
     while (p < end && *p >= 0x80 && t->work > 0) {
-        uint32_t code;
-        int n = decode(p, end, &code);
-        if (!n || code < 0xA0 || code == 0xFEFF) /* C1 is the parser's, and so is a byte order mark */
+        uint32_t code, last = 0;
+        int n = next_in_run(p, end, 0, &code);
+        if (!n)
             return p;
         int width = vt_width_of(code);
         if (!width || t->pending || t->single_shift || t->modes & VT_M_INSERT || t->col + width > limit(t)) {
@@ -223,22 +304,29 @@ const uint8_t *vt_print_utf8(vt *t, const uint8_t *restrict p, const uint8_t *en
             vt_pen_intern(t);
         const vt_cell pen = t->pen_cell;
         vt_row *r = line(t);
-        const int stop = limit(t);
-        int col = t->col;
+        const int stop = limit(t), ascii = t->charsets[t->gl] == 'B';
+        int col = t->col, from = col;
         mend_before(r, col, pen | VT_BLANK);
         vt_cell *restrict cells = r->cells;
-        uint32_t last;
         do {
-            cells[col] = pen | VT_WIDTH_BITS(width) | code;
-            if (width == 2)
-                cells[col + 1] = pen;
-            last = code;
-            col += width;
+            if (width) {
+                from = col;
+                cells[col] = pen | VT_WIDTH_BITS(width) | code;
+                cells[col + 1] = width == 2 ? pen : cells[col + 1]; /* not a branch: nobody can guess it */
+                last = code;
+                col += width;
+            } else {
+                if (r->len < col) /* what is interned may be collected: the row must show what it has */
+                    r->len = (uint16_t)col;
+                join(t, &cells[from], code);
+                t->work -= CODE_WORK;
+            }
             p += n;
-            if (p == end || *p < 0x80 || !(n = decode(p, end, &code)) || code < 0xA0 || code == 0xFEFF)
+            n = next_in_run(p, end, ascii, &code);
+            if (!n)
                 break;
-            width = vt_width_of(code);
-        } while (width && col + width <= stop);
+            width = code < 0x80 ? 1 : vt_width_of(code);
+        } while (col + width <= stop && (width || col < stop));
         t->work -= col - t->col;
         t->last_char = last;
         if (col >= r->len)
@@ -248,6 +336,57 @@ const uint8_t *vt_print_utf8(vt *t, const uint8_t *restrict p, const uint8_t *en
         advance(t, col, stop);
     }
     return p;
+}
+
+static void print_again(vt *t, const vt_cluster *cluster)
+{
+    for (int i = 0; i < cluster->n; i++)
+        vt_print_code(t, cluster->codes[i]);
+}
+
+/* The character `what` up to `n` times, to the margin; how often. In `text` it is by code points. */
+static int fill(vt *t, vt_cell what, const vt_cluster *text, int n)
+{
+    if (t->pending && t->modes & VT_M_WRAP)
+        wrap(t);
+    const int width = VT_WIDTH(what), stop = limit(t), room = t->pending ? 0 : (stop - t->col) / width;
+    const vt_cell pen = t->pen_cell, cell = pen | what;
+    if (!room && t->modes & VT_M_WRAP) {
+        print_again(t, text);
+        return 1;
+    }
+    if (!room) { /* all overwrite the last column; marks of wide ones, for which it is too narrow, pile up before it */
+        for (int i = 0; i < n && i < CLUSTER_MAX; i++)
+            print_again(t, text);
+        return n;
+    }
+    if (n > room)
+        n = room;
+    vt_row *r = line(t);
+    int col = t->col;
+    if (width == 1 && n == t->cols && !(cell & (VT_PROTECTED | VT_CLUSTER))) {
+        r->len = 0; /* a row of it, as DECALN makes them */
+        r->tail = cell;
+        t->work -= CODE_WORK;
+    } else {
+        int end = col + n * width;
+        mend_before(r, col, pen | VT_BLANK);
+        if (end >= r->len)
+            r->len = (uint16_t)end;
+        else
+            mend_after(r, end, pen | VT_BLANK);
+        const vt_cell second = width == 2 ? pen : cell;
+        vt_cell *cells = r->cells + col;
+        for (int i = 0; i + 1 < n * width; i += 2) {
+            cells[i] = cell;
+            cells[i + 1] = second;
+        }
+        if (n * width & 1)
+            cells[n - 1] = cell;
+        t->work -= n * width;
+    }
+    advance(t, col + n * width, stop);
+    return n;
 }
 
 /* REP: as xterm.js, only when nothing but the character was between, and with what was joined to it. */
@@ -264,22 +403,26 @@ void vt_repeat(vt *t, int n)
     vt_cell cell = r->cells[col];
     if (!VT_CODE(cell))
         return;
-    vt_cluster again = {1, {VT_CODE(cell)}};
-    if (cell & VT_CLUSTER)
+    if (!(cell & VT_CLUSTER) && VT_CODE(cell) >= 0x20 && VT_CODE(cell) < 0x7F) /* it is as if printed: in the charset */
+        cell = (cell & ~(vt_cell)0x7F) | translated(t, (uint8_t)VT_CODE(cell));
+    vt_cluster again = {.n = 1, .codes = {VT_CODE(cell)}};
+    if (cell & VT_CLUSTER) {
         again = t->clusters[VT_CODE(cell)];
+        t->clusters[VT_CODE(cell)].shared = 1;
+    }
     /* What is more than a screen and a row shifts rows of the same character out of sight: whole rows are left out. */
     int each = (t->right - t->left + 1) / VT_WIDTH(cell), most = (t->rows + 1) * each;
     if (n > most)
         n -= (n - most) / each * each;
-    if (again.n == 1 && again.codes[0] >= 0x20 && again.codes[0] < 0x7F) {
-        uint8_t fill[FILL];
-        for (int i = 0; i < FILL; i++)
-            fill[i] = (uint8_t)again.codes[0];
-        for (; n > 0; n -= FILL)
-            vt_print_text(t, fill, n < FILL ? (size_t)n : FILL);
+    if (t->modes & VT_M_INSERT) {
+        for (; n > 0; n--)
+            print_again(t, &again);
         return;
     }
-    for (; n > 0; n--)
-        for (int i = 0; i < again.n; i++)
-            vt_print_code(t, again.codes[i]);
+    if (t->pen_dirty)
+        vt_pen_intern(t);
+    t->hold++; /* the cluster stays what it is, even when the cell that had it is gone */
+    while (n > 0)
+        n -= fill(t, cell & (VT_CLUSTER | VT_WIDTH_BITS(3) | 0x1FFFFF), &again, n);
+    t->hold--;
 }

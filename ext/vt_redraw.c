@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define SGR_MAX 128   /* bytes of the longest SGR that set_pen() writes, DECSCA included */
+#define LINKS_BYTES (4 << 20) /* bytes of links in one piece of output: a cell may have one of 2 KiB, again and again */
 #define KITTY_POP "\x1b[<99u\x1b[=0u"
 
 uint8_t *vt_room(vt_buf *b, size_t n)
@@ -54,6 +55,7 @@ typedef struct {
     int protect;
     const char *link; /* NULL: none */
     uint16_t id_n, uri_n;
+    size_t link_bytes; /* written so far: from LINKS_BYTES on text goes without */
 } writer;
 
 static void put(writer *w, const char *s) { vt_put(w->out, s, strlen(s)); }
@@ -218,6 +220,7 @@ static void set_link(writer *w, const char *link, uint16_t id_n, uint16_t uri_n)
     w->link = link;
     w->id_n = id_n;
     w->uri_n = uri_n;
+    w->link_bytes += (size_t)id_n + uri_n;
 }
 
 static void set_pen(writer *w, const vt_style *style, int protect)
@@ -253,8 +256,12 @@ static int same_run(const vt_run *a, const vt_run *b)
 static void set_run_pen(writer *w, const vt_run *r)
 {
     set_pen(w, &r->style, w->protecting ? r->protect : 0);
-    if (!same_link(r->link, r->id_n, r->uri_n, w->link, w->id_n, w->uri_n))
-        set_link(w, r->link, r->id_n, r->uri_n);
+    if (r->link && w->link_bytes < LINKS_BYTES) {
+        if (!same_link(r->link, r->id_n, r->uri_n, w->link, w->id_n, w->uri_n))
+            set_link(w, r->link, r->id_n, r->uri_n);
+    } else if (w->link) {
+        set_link(w, NULL, 0, 0);
+    }
 }
 
 static const vt_style plain;

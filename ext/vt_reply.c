@@ -7,15 +7,20 @@
 
 #define REPLIES_MAX 4096 /* bytes that wait for the PTY; who asks more than that without reading gets no more */
 #define ANSWER_MAX 256   /* bytes of one answer */
+#define LEAST_ANSWER 4   /* bytes of the shortest */
+#define ANSWER_WORK 100  /* cells' worth of one */
 
 void vt_answer(vt *t, const char *format, ...)
 {
     char answer[ANSWER_MAX];
     va_list values;
+    t->work -= ANSWER_WORK;
+    if (t->muted || t->replies.n > REPLIES_MAX - LEAST_ANSWER)
+        return;
     va_start(values, format);
     int n = vsnprintf(answer, sizeof answer, format, values);
     va_end(values);
-    if (t->muted || n < 0 || n >= ANSWER_MAX || t->replies.n + (size_t)n > REPLIES_MAX)
+    if (n < 0 || n >= ANSWER_MAX || t->replies.n + (size_t)n > REPLIES_MAX)
         return;
     if (!vt_put(&t->replies, answer, (size_t)n))
         t->events |= VT_REPLY;

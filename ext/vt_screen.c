@@ -36,7 +36,7 @@ static void set_modes(vt *t, uint32_t modes)
 
 vt_row *vt_row_new(vt *t)
 {
-    vt_row *r = malloc(sizeof *r + (size_t)t->cols * sizeof *r->cells);
+    vt_row *r = malloc(sizeof *r + (size_t)(t->cols + VT_PAD) * sizeof *r->cells);
     if (r)
         vt_row_clear(r, VT_BLANK);
     return r;
@@ -86,15 +86,38 @@ static void erase(const vt *t, vt_row *r, int from, int to, vt_cell fill)
         r->tail = fill;
 }
 
+/* Whether something is protected there; `*narrow`: whether no wide character is there or reaches into it. */
+static int is_protected(const vt_row *r, int from, int to, int *narrow)
+{
+    vt_cell any = r->tail, all = VT_WIDTH_BITS(1);
+    for (int col = from, end = min(to, r->len); col < end; col++) {
+        any |= r->cells[col];
+        all &= r->cells[col];
+    }
+    *narrow = all && (to >= r->len || VT_WIDTH(r->cells[to]));
+    return !!(any & VT_PROTECTED);
+}
+
 /* The same, but for what DECSCA protects. */
 static void erase_selectively(vt *t, vt_row *r, int from, int to, vt_cell fill)
 {
     if (from >= to)
         return;
+    t->work -= min(r->len, to - from) / 4;
+    int narrow;
+    if (!is_protected(r, from, to, &narrow)) {
+        erase(t, r, from, to, fill);
+        return;
+    }
     if (fill != r->tail)
         vt_row_widen(r, to);
-    for (int col = from, end = min(to, r->len); col < end; col++) {
-        if (r->cells[col] & VT_PROTECTED)
+    if (narrow)
+        for (int col = from, end = min(to, r->len); col < end; col++) {
+            vt_cell keep = 0 - (r->cells[col] / VT_PROTECTED & 1);
+            r->cells[col] = (r->cells[col] & keep) | (fill & ~keep);
+        }
+    for (int col = from, end = narrow ? 0 : min(to, r->len); col < end; col++) {
+        if (r->cells[col] == fill || r->cells[col] & VT_PROTECTED)
             continue;
         cut(r, col, fill);
         cut(r, col + 1, fill);
@@ -102,7 +125,7 @@ static void erase_selectively(vt *t, vt_row *r, int from, int to, vt_cell fill)
     }
     if (to == t->cols)
         r->tail = fill;
-    t->work -= to - from;
+    t->work -= (to - from) / 2;
 }
 
 void vt_row_insert(vt *t, vt_row *r, int col, int end, int n, vt_cell fill)
@@ -142,8 +165,9 @@ static void row_delete(vt *t, vt_row *r, int col, int end, int n, vt_cell fill)
     if (moved > 0)
         memmove(r->cells + col, r->cells + col + n, (size_t)moved * sizeof *r->cells);
     t->work -= stop - col;
-    if (end == t->cols && fill == r->tail) {
+    if (end == t->cols) {
         r->len = (uint16_t)(col + max(moved, 0));
+        r->tail = fill;
         return;
     }
     for (int i = end - n; i < end; i++)
@@ -220,7 +244,7 @@ static void scroll_line(vt *t)
     t->work -= STEP_WORK;
     if (s == &t->main) {
         vt_history_push(t, r);
-        t->work -= STEP_WORK + r->len;
+        t->work -= STEP_WORK + r->len + (VT_CODE(r->tail) ? t->cols / 2 : 0);
     }
     if (t->bottom == t->rows - 1) {
         if (s->rows + t->rows == s->base + s->base_n) {
@@ -262,6 +286,12 @@ void vt_delete_lines(vt *t, int n)
 
 /* ---- the cursor ---- */
 
+void vt_carriage_return(vt *t)
+{
+    t->col = t->col >= t->left || t->modes & VT_M_ORIGIN ? t->left : 0;
+    t->pending = 0;
+}
+
 void vt_down(vt *t)
 {
     if (t->row == t->bottom) {
@@ -281,6 +311,12 @@ void vt_line_feed(vt *t)
     t->pending = 0;
 }
 
+void vt_new_line(vt *t)
+{
+    vt_carriage_return(t);
+    vt_line_feed(t);
+}
+
 void vt_index(vt *t)
 {
     if (t->row == t->bottom)
@@ -296,12 +332,6 @@ void vt_reverse_index(vt *t)
         t->row = max(t->row - 1, 0);
     else if (between_margins(t))
         scroll_rows(t, t->top, t->bottom, 1, 0, erased(t));
-}
-
-void vt_carriage_return(vt *t)
-{
-    t->col = t->col >= t->left || t->modes & VT_M_ORIGIN ? t->left : 0;
-    t->pending = 0;
 }
 
 void vt_next_line(vt *t)
@@ -340,18 +370,20 @@ static int is_tab(const vt *t, int col) { return t->tabs[col >> 3] >> (col & 7) 
 /* A tab out of a pending wrap goes nowhere. */
 void vt_tab(vt *t, int n)
 {
-    int edge = t->col <= t->right ? t->right : t->cols - 1;
+    int edge = t->col <= t->right ? t->right : t->cols - 1, from = t->col;
     while (!t->pending && n-- > 0 && t->col < edge)
         while (++t->col < edge && !is_tab(t, t->col))
             ;
+    t->work -= t->col - from;
 }
 
 void vt_back_tab(vt *t, int n)
 {
-    int edge = t->modes & VT_M_ORIGIN ? t->left : 0;
+    int edge = t->modes & VT_M_ORIGIN ? t->left : 0, from = t->col;
     while (!t->pending && n-- > 0 && t->col > edge)
         while (--t->col > edge && !is_tab(t, t->col))
             ;
+    t->work -= from - t->col;
 }
 
 void vt_tab_set(vt *t)
@@ -881,7 +913,7 @@ void vt_free(vt *t)
 
 static size_t screen_memory(const vt *t, const vt_screen *s)
 {
-    size_t row = sizeof(vt_row) + (size_t)t->cols * sizeof(vt_cell);
+    size_t row = sizeof(vt_row) + (size_t)(t->cols + VT_PAD) * sizeof(vt_cell);
     return s->base ? (size_t)s->base_n * sizeof *s->base + (size_t)t->rows * row : 0;
 }
 

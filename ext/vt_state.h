@@ -44,14 +44,15 @@ typedef struct {
     uint16_t link;       /* index into vt.links; 0: none */
 } vt_style;
 
-/* A line of a screen. Cells from `len` on are `tail`: a blank with a style (ED, EL with a background), or an E
-   (DECALN). */
+/* A line of a screen. Cells from `len` on are `tail`: a blank with a style (ED, EL with a background), or a character
+   of one column that fills the row (DECALN, REP). */
 typedef struct {
     uint16_t len;
     uint8_t wrapped;     /* goes on in the next row: that row's text belongs to this line */
     vt_cell tail;
-    vt_cell cells[];     /* vt.cols of them; a right half always has its left half before it */
+    vt_cell cells[];     /* vt.cols of them, and VT_PAD; a right half always has its left half before it */
 } vt_row;
+#define VT_PAD 8         /* cells behind a row's last: who works on eight at a time need not look for the end */
 
 /* DECSC. A pending wrap is not saved (as xterm.js), nor the link of the pen. */
 typedef struct {
@@ -75,6 +76,7 @@ typedef struct {
 
 typedef struct {
     uint8_t n;
+    uint8_t shared;      /* by cells that REP has filled: what combines with one of them makes a new one */
     uint32_t codes[8];
 } vt_cluster;
 
@@ -82,14 +84,15 @@ typedef struct {
     uint32_t hash;
     uint16_t id_n, uri_n;
     char *text;          /* id, then URI, no terminator */
+    uint16_t next;       /* of those that vt.link_hash has in one place */
 } vt_link;
+#define VT_LINK_HASH 256
 
 /* A block of scrollback: encoded lines one behind the other. vt_history.c knows the form. */
 typedef struct vt_block {
     struct vt_block *next, *prev;
     uint32_t lines;
     uint32_t n;          /* bytes used */
-    uint32_t start;      /* bytes of lines dropped at the front */
     uint32_t last;       /* where the newest line begins */
     uint32_t size;
     uint8_t data[];
@@ -98,6 +101,7 @@ typedef struct vt_block {
 typedef struct {
     vt_block *oldest, *newest;
     uint64_t count;      /* lines */
+    uint32_t excess;     /* lines at the front of the oldest block that are dropped and not counted any more */
     uint64_t dropped;    /* lines that are not kept any more: the absolute number of the oldest */
     uint64_t left_out;   /* of a copy: lines that its original has beside these */
     size_t bytes;        /* allocated */
@@ -145,6 +149,8 @@ struct vt {
     uint32_t clusters_free, clusters_mark; /* as of styles; the list is through .codes[0] */
     vt_link *links;      /* [0] unused; .text is NULL where one was given up */
     uint32_t links_n, links_size;
+    uint32_t links_from; /* before it none was given up */
+    uint16_t link_hash[VT_LINK_HASH]; /* the first of a list each; 0: none */
     uint32_t links_wait; /* so many links more are refused before another collection is tried */
 
     vt_history history;
@@ -185,7 +191,7 @@ struct vt {
 
 /* vt_intern.c: what cells refer to by number */
 uint32_t vt_style_id(vt *, const vt_style *); /* interns; collects what no screen uses when full; 0 if no memory */
-uint32_t vt_cluster_id(vt *, const vt_cluster *);      /* a new one, of one cell only; 0 if no memory */
+uint32_t vt_cluster_id(vt *, const vt_cluster *);      /* a new one, of one cell only at first; 0 if no memory */
 uint16_t vt_link_id(vt *, const char *id, size_t id_n, const char *uri, size_t uri_n); /* 0 if there is no room */
 int vt_intern_init(vt *);                              /* 0, or -1: out of memory */
 void vt_intern_free(vt *);
@@ -208,6 +214,7 @@ static inline void vt_row_widen(vt_row *r, int col)
 void vt_row_insert(vt *, vt_row *, int col, int end, int n, vt_cell fill); /* n blanks; what passes `end` is lost */
 void vt_down(vt *);                                    /* a row down, or scroll in the region's last */
 void vt_line_feed(vt *);
+void vt_new_line(vt *);                                /* CR LF */
 void vt_index(vt *);
 void vt_reverse_index(vt *);
 void vt_next_line(vt *);
@@ -253,7 +260,7 @@ void vt_reset(vt *);                                   /* RIS, all but the parse
 
 /* vt_print.c: text */
 int vt_width(uint32_t code);                           /* columns of a code point: 0 combining, 1, 2; by vt_width.h */
-void vt_print_text(vt *, const uint8_t *, size_t n);   /* ASCII without controls, n > 0 */
+void vt_print_text(vt *, const uint8_t *, size_t n, const uint8_t *end); /* ASCII, n > 0; up to `end` may be read */
 const uint8_t *vt_print_utf8(vt *, const uint8_t *, const uint8_t *end); /* whole characters, up to no text */
 void vt_print_code(vt *, uint32_t code);
 void vt_repeat(vt *, int n);

@@ -11,6 +11,7 @@
 #define RECORDS_MAX (128 * 1024) /* bytes of marks and clipboard requests that wait to be taken */
 #define RECORD_HEAD 25
 #define COMMAND_MAX 4096         /* bytes of a command line that a mark tells or the screen shows */
+#define CELL_WORK 4              /* cells' worth of one whose text is taken for a command line */
 
 typedef struct {
     const char *p;
@@ -373,7 +374,7 @@ static void clipboard(vt *t, text rest, uint64_t end)
 
 static size_t put_cell(const vt *t, vt_cell cell, uint8_t *to)
 {
-    vt_cluster one = {1, {VT_CODE(cell) ? VT_CODE(cell) : ' '}};
+    vt_cluster one = {.n = 1, .codes = {VT_CODE(cell) ? VT_CODE(cell) : ' '}};
     const vt_cluster *cluster = cell & VT_CLUSTER ? &t->clusters[VT_CODE(cell)] : &one;
     size_t n = 0;
     for (int i = 0; i < cluster->n; i++) {
@@ -392,7 +393,7 @@ static size_t put_cell(const vt *t, vt_cell cell, uint8_t *to)
 }
 
 /* What stands on the screen between the last mark 'B' and the cursor, without blanks at its end. */
-static size_t command_on_screen(const vt *t, uint8_t *to)
+static size_t command_on_screen(vt *t, uint8_t *to)
 {
     int64_t first = t->command_line - vt_top(t);
     if (t->command_line < 0 || t->s != &t->main || first > t->row)
@@ -400,10 +401,13 @@ static size_t command_on_screen(const vt *t, uint8_t *to)
     size_t n = 0;
     for (int row = first < 0 ? 0 : (int)first; row <= t->row; row++) {
         const vt_row *r = t->s->rows[row];
-        int end = row == t->row && t->col + t->pending < r->len ? t->col + t->pending : r->len;
-        for (int col = row == first ? t->command_col : 0; col < end && n + 32 < COMMAND_MAX; col++)
-            if (VT_WIDTH(r->cells[col]))
-                n += put_cell(t, r->cells[col], to + n);
+        int end = VT_CODE(r->tail) ? t->cols : r->len, col = row == first ? t->command_col : 0;
+        if (row == t->row && t->col + t->pending < end)
+            end = t->col + t->pending;
+        t->work -= CELL_WORK * (1 + end);
+        for (; col < end && n + 32 < COMMAND_MAX; col++)
+            if (VT_WIDTH(vt_at(r, col)))
+                n += put_cell(t, vt_at(r, col), to + n);
         if (!r->wrapped && n + 32 < COMMAND_MAX) {
             while (n && to[n - 1] == ' ')
                 n--;

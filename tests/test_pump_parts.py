@@ -281,7 +281,7 @@ def test_a_checkpoint_that_a_kill_cut_short_is_not_used(ring_fd: int, killed_at:
     ring = probes.Ring(ring_fd)
     ring.checkpoint(0, 24, 80, b"first")
     ring.checkpoint(0, 24, 80, b"second")
-    os.pwrite(ring_fd, bytes(8), 48 + 24 * killed_at)  # its number, which is written last
+    os.pwrite(ring_fd, bytes(8), 48 + 32 * killed_at)  # its number, which is written last
     assert probes.Ring(ring_fd).found() == (0, 24, 80, [b"second", b"first"][killed_at])
 
 

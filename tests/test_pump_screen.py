@@ -476,10 +476,10 @@ def test_a_client_that_draws_nothing_and_asks_for_everything_costs_no_time(bench
     peer.answer = lambda opcode, payload: None  # type: ignore[method-assign]
     printed(slave, terminal, LOG[:20_000])
     peer.until(lambda: peer.offset == 20_000)
-    peer.ask(protocol.AskRedraw())
+    peer.ask(protocol.RedrawRequest())
     peer.message(protocol.Redraw)
-    peer.ask(protocol.AskRedraw())  # not before the one above is acknowledged, and so are the lines
-    peer.ask(protocol.AskLines(2**64 - 1, 10))
+    peer.ask(protocol.RedrawRequest())  # not before the one above is acknowledged, and so are the lines
+    peer.ask(protocol.LinesRequest(2**64 - 1, 10))
     peer.ask(protocol.Ping(b"there"))
     peer.message(protocol.Pong)
     turns = bench.pump.statistics()["turns"]
@@ -500,33 +500,13 @@ def test_a_redraw_never_goes_back_behind_what_a_client_may_have_drawn(bench: Ben
     writer = threading.Thread(target=os.write, args=(slave, dear))
     writer.start()
     peer.until(lambda: peer.offset > 0)
-    peer.ask(protocol.AskRedraw())
+    peer.ask(protocol.RedrawRequest())
     drawn = 0
     while not peer.redraws:
         drawn = peer.offset
         assert peer.step()
     writer.join()
     assert peer.redraws[0].offset >= drawn
-
-
-def test_interrupts_without_a_pause_do_not_put_the_redraw_off(bench: Bench) -> None:
-    terminal, _ = bench.sh("trap '' INT; while :; do seq 1000000; done")
-    peer = bench.peer(terminal, v1=True, latest=True, buffer=4096)
-    wait_for(lambda: peer.client.lag >= STUCK)
-    over = threading.Event()
-
-    def hold_down() -> None:
-        while not over.wait(0.001):
-            peer.type_in(b"\x03")
-
-    thread = threading.Thread(target=hold_down)
-    thread.start()
-    try:
-        peer.until(lambda: len(peer.redraws) > 0)
-        assert len(peer.output) < 2 * STUCK
-    finally:
-        over.set()
-        thread.join()
 
 
 # ---------------------------------------------------------------- queries
@@ -564,6 +544,27 @@ def test_an_ended_session_shows_its_last_screen_and_its_scrollback(bench: Bench)
     assert late.lines[-1].data.startswith(b"\x1b[0m1\r\n\x1b[0m2\r\n")
     assert late.close_code == 1000
     assert bench.capture(terminal, 1000).text(-1000).startswith("1\n2\n3\n")
+
+
+def test_the_redraw_of_a_last_change_of_size_comes_before_the_exit(bench: Bench) -> None:
+    terminal, slave = bench.bare()
+    peer = bench.peer(terminal, v1=True, latest=True)
+    peer.message(protocol.Hello)
+    acknowledge, held = peer.answer, []
+    peer.answer = lambda opcode, payload: held.append((opcode, payload))  # type: ignore[method-assign]
+    printed(slave, terminal, LOG[:3000])
+    peer.until(lambda: peer.offset == 3000)
+    terminal.resize(10, 40)
+    peer.until(lambda: len(peer.redraws) == 1)
+    terminal.resize(12, 50)  # its redraw waits until the one above is acknowledged
+    os.close(bench.slaves.pop())
+    terminal.finish(0)
+    events_until(bench.pump, lambda events: any(e.kind == "ended" for e in events))
+    del peer.answer
+    acknowledge(*held[-1])
+    peer.until_over()
+    assert [(redraw.rows, redraw.cols) for redraw in peer.redraws] == [(10, 40), (12, 50)]
+    assert peer.close_code == 1000
 
 
 @pytest.mark.parametrize("graceful", [True, False])
@@ -655,7 +656,8 @@ def test_lines_keep_their_numbers_over_a_restart(make: Callable[..., Bench]) -> 
     os.close(ring)
     new = after.capture(again, 10_000)
     assert new.top == old.top
-    assert new.text(new.oldest, new.top) == old.text(new.oldest, old.top)
+    lines = new.top - new.oldest
+    assert new.text(-lines) == old.text(-lines)
 
 
 def test_a_screen_too_large_to_keep_does_not_hold_up_its_lane(bench: Bench) -> None:

@@ -588,3 +588,16 @@ def test_a_budget_of_any_size_gives_the_same() -> None:
         while at < len(data):
             at += parts.feed_some(data[at : at + 1 + seed % 17], 1 + seed % 50)
         assert parts.dump() == whole.dump(), seed
+
+
+def test_a_redraw_is_bounded_whatever_links_there_are() -> None:
+    vt = Terminal(300, 100)
+    ends = [b"\x1b]8;;http://x/" + bytes([name]) * 2000 + b"\x07+" for name in b"ab"]
+    for _ in range(15_000):
+        vt.feed(ends[0] + ends[1])
+    redraw = vt.redraw()
+    assert len(redraw) < 5_000_000
+    again = Terminal(300, 100)
+    again.feed(redraw)
+    assert again.text() == vt.text()
+    assert len(vt.lines(vt.top, vt.top + 300)) < 5_000_000
