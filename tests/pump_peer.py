@@ -33,6 +33,7 @@ class Program:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.environ.pop("LD_PRELOAD", None)  # the sanitizer is for the extension, not for cat
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell cannot trap what was ignored when it began
             os.execvp(argv[0], argv)
         if raw:
             tty.setraw(self.fd, termios.TCSANOW)
