@@ -85,9 +85,94 @@ class WrongCode(VibeTunnelError):
         super().__init__("code: expected an unused one-time code; `vibetunnel` prints one at its start")
 
 
-class TooManyTries(VibeTunnelError):
-    """Too many wrong codes; `retry_after_s` is when the next try may be made."""
+class Forbidden(VibeTunnelError):
+    """Whoever asks is known, and may not do this."""
 
-    def __init__(self, retry_after_s: int) -> None:
-        super().__init__(f"code: too many wrong tries, try again in {retry_after_s} s")
+
+class RateLimited(VibeTunnelError):
+    """Too much in too short a time.
+
+    limit      requests in `window_s`
+    remaining  of them; reset_s: until there are `limit` again
+    """
+
+    def __init__(self, what: str, retry_after_s: int, *, limit: int = 0, remaining: int = 0, reset_s: int = 0) -> None:
+        super().__init__(f"{what}: too many, try again in {retry_after_s} s")
+        self.what = what
         self.retry_after_s = retry_after_s
+        self.limit = limit
+        self.remaining = remaining
+        self.reset_s = reset_s or retry_after_s
+
+
+class UnknownUser(VibeTunnelError):
+    """No account has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"user: there is no {name[:64]}")
+
+
+class UserExists(VibeTunnelError):
+    """An account has this name already."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"user: there is a {name[:64]} already")
+
+
+class WrongPassword(VibeTunnelError):
+    """No account has this name and this password; which of them is wrong is not said."""
+
+    def __init__(self) -> None:
+        super().__init__("Invalid username or password")
+
+
+class InvalidToken(VibeTunnelError):
+    """The token is not ours, or is over; why is for nobody but the log."""
+
+    def __init__(self, why: str = "") -> None:
+        super().__init__("Invalid or expired token")
+        self.why = why
+
+
+class UnknownShare(VibeTunnelError):
+    """No share has this id."""
+
+    def __init__(self) -> None:
+        super().__init__("share: there is none with this id")
+
+
+class UnknownClient(VibeTunnelError):
+    """Nobody of this id is attached to the session."""
+
+    def __init__(self) -> None:
+        super().__init__("client: nobody with this id is attached")
+
+
+class UnknownToken(VibeTunnelError):
+    """No token or login has this id."""
+
+    def __init__(self) -> None:
+        super().__init__("token: there is none with this id")
+
+
+class ReusedRefresh(InvalidToken):
+    """A refresh token came a second time: one of the two who have it is a thief. The login has ended."""
+
+    def __init__(self, login_id: str, user: str) -> None:
+        super().__init__("a spent refresh token came again; its login has ended")
+        self.login_id = login_id
+        self.user = user
+
+
+class WrongShare(WrongCode):
+    """The code of a share link is unknown, used up, out of date or withdrawn; which of them is not said."""
+
+    def __init__(self) -> None:
+        VibeTunnelError.__init__(self, "code: expected that of a share link that is still good")
+
+
+class LimitReached(VibeTunnelError):
+    """There are as many of these as there may be."""
+
+    def __init__(self, what: str, limit: int) -> None:
+        super().__init__(f"{what}: expected at most {limit}, and so many there are")

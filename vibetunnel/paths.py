@@ -5,7 +5,10 @@ import fcntl
 import os
 import stat
 import tempfile
+import time
 import warnings
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 
 APP = "vibetunnel"
@@ -13,9 +16,18 @@ MAX_SOCKET_PATH = 103  # bytes; sun_path of macOS and the BSDs without its NUL (
 
 SECRET = "secret"  # in the state folder  # noqa: S105 (a file's name)
 LOGINS = "logins.json"
+USERS = "users.json"
+KEYS = "keys.json"
+TOKENS = "tokens.json"
+SHARES = "shares.json"
+AUDIT_LOG = "audit.log"  # in the log folder
+REQUEST_LOG = "requests.log"
 KEEPER_SOCKET = "keeper.sock"  # in the runtime folder
 SERVER_FILE = "server.json"
 SERVER_LOCK = "server.lock"  # held by the running server, for as long as SERVER_FILE is true
+
+LEFTOVER_S = 3600.0  # no write takes so long: a temporary file of this age is of a process that was killed
+MAX_LINKS = 40  # on the way to one folder, as Linux has it
 
 
 class NotPrivate(Exception):
@@ -37,7 +49,7 @@ def default_runtime_dir(state_dir: Path) -> Path:
     # Where the system has none, that is a folder in /tmp: anyone could have made it.
     with contextlib.suppress(OSError):
         parent = folder.parent.lstat()
-        if stat.S_ISDIR(parent.st_mode) and parent.st_uid == os.getuid() and not parent.st_mode & 0o022:
+        if stat.S_ISDIR(parent.st_mode) and parent.st_uid == os.geteuid() and not parent.st_mode & 0o022:
             return folder
     return state_dir / "run"
 
@@ -51,18 +63,23 @@ def default_config_file() -> Path:
 def private_dir(path: Path) -> Path:
     """Make `path` with mode 0700, or check that it is a folder of this user which nobody else may enter.
 
+    Folders above it are made alike. Nobody else may be able to put another folder in its place: those above belong to
+    this user or to root, and others cannot write to them (or only as in /tmp, where each removes his own).
     Raises NotPrivate with a sentence that says what to do.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            path.mkdir(mode=0o700)
+        for each in (*reversed(path.parents), path):
+            # With 0700 from the start, whatever the umask is.
+            with contextlib.suppress(FileExistsError):
+                if not each.exists():
+                    each.mkdir(mode=0o700)
         found = path.lstat()
     except OSError as error:
         raise NotPrivate(f"cannot make the folder {path}: {error.strerror}") from error
     if not stat.S_ISDIR(found.st_mode):
         raise NotPrivate(f"{path} should be a folder, and is {'a link' if stat.S_ISLNK(found.st_mode) else 'a file'}")
     _check_owner_and_mode(path, found, 0o700)
+    _check_above(path)
     return path
 
 
@@ -110,6 +127,19 @@ def write_private(path: Path, data: bytes) -> None:
             raise
     except OSError as error:
         raise NotPrivate(f"cannot write {path}: {error.strerror}") from error
+    with contextlib.suppress(OSError):  # not every file system can; without it, a power cut may bring the old one back
+        _sync(path.parent)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what write_private() had begun here when its process was killed: there may be secrets in it."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            name, hidden = entry.name.removeprefix("."), entry.name.startswith(".")
+            if not hidden or "." not in name or not entry.is_file(follow_symlinks=False):
+                continue
+            if entry.stat(follow_symlinks=False).st_mtime + LEFTOVER_S < time.time():
+                os.unlink(entry.path)
 
 
 def lock_private(path: Path) -> int | None:
@@ -140,9 +170,64 @@ def is_locked(path: Path) -> bool:
     return False
 
 
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _check_above(path: Path) -> None:
+    """Raise NotPrivate when another user could put a folder of his in the place of `path`."""
+    for each, found in _way(path):
+        if found.st_uid not in (0, os.geteuid(), _unmapped_uid()):
+            who = f"user {found.st_uid}, who"
+        elif found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX and not stat.S_ISLNK(found.st_mode):
+            who = f"user {found.st_uid} but is open to all (mode {stat.S_IMODE(found.st_mode):04o}), so that anyone"
+        else:
+            continue
+        raise NotPrivate(f"{each} belongs to {who} could replace what is below it: choose another place for {path}")
+
+
+def _way(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """The folders and links that the kernel looks at on its way to `path`, without `path` itself."""
+    place, links = Path("/"), 0
+    parts = deque(path.absolute().parts[1:])
+    yield place, place.lstat()
+    while len(parts) > 1:
+        part = parts.popleft()
+        if part == "..":
+            place = place.parent
+            continue
+        found = (place / part).lstat()
+        yield place / part, found
+        if not stat.S_ISLNK(found.st_mode):
+            place /= part
+            continue
+        links += 1
+        if links > MAX_LINKS:
+            raise NotPrivate(f"{path} is behind too many links")
+        target = (place / part).readlink()
+        if target.is_absolute():
+            place = Path("/")
+        parts.extendleft(reversed(target.parts[target.is_absolute() :]))
+
+
+def _unmapped_uid() -> int | None:
+    """As whom a user namespace (a container) shows what belongs to nobody in it, such as its root folder; None: there
+    is no such namespace here, and this number is a user like all others."""
+    try:
+        if Path("/proc/self/uid_map").read_text().split() == ["0", "0", "4294967295"]:
+            return None
+        return int(Path("/proc/sys/kernel/overflowuid").read_text())
+    except (OSError, ValueError):
+        return None
+
+
 def _check_owner_and_mode(path: Path, found: os.stat_result, mode: int) -> None:
-    if found.st_uid != os.getuid():
-        raise NotPrivate(f"{path} should belong to user {os.getuid()}, and belongs to user {found.st_uid}")
+    if found.st_uid != os.geteuid():
+        raise NotPrivate(f"{path} should belong to user {os.geteuid()}, and belongs to user {found.st_uid}")
     if found.st_mode & 0o077:
         raise NotPrivate(
             f"{path} is open to other users (mode {stat.S_IMODE(found.st_mode):04o}): expected {mode:04o}; "

@@ -4,6 +4,7 @@ import dataclasses
 import ipaddress
 import json
 import os
+import re
 import tomllib
 import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
@@ -105,6 +106,42 @@ def _names(value: object) -> object:
     return tuple(name.strip().lower() for name in names if name.strip())
 
 
+def _networks(value: object) -> object:
+    """Addresses and networks (CIDR), as one writes them."""
+    found = _names(value)
+    assert isinstance(found, tuple)
+    for each in found:
+        try:
+            ipaddress.ip_network(each, strict=False)
+        except ValueError:
+            raise _Bad("a list of addresses and networks, such as 192.168.1.0/24 or ::1") from None
+    return found
+
+
+def _proxies(value: object) -> object:
+    found = _names(value)
+    assert isinstance(found, tuple)
+    _networks([each for each in found if each != "unix"])
+    return found
+
+
+def _mode(value: object) -> object:
+    try:
+        mode = int(value, 8) if isinstance(value, str) else value
+    except ValueError:
+        mode = None
+    if isinstance(mode, bool) or not isinstance(mode, int) or not 0 <= mode <= 0o777:
+        raise _Bad("permissions in octal, such as 0660")
+    return mode
+
+
+def _base_path(value: object) -> object:
+    if not isinstance(value, str) or not re.fullmatch(r"(/?[A-Za-z0-9._~-]+)*/?", value) or ".." in value:
+        raise _Bad("a path such as /terminal")
+    inner = value.strip("/")
+    return f"/{inner}" if inner else ""
+
+
 def _url(value: object) -> object:
     if not isinstance(value, str) or (value and not _has_host(value)):
         raise _Bad("an address that begins with http:// or https://, such as https://box.example:4020")
@@ -131,13 +168,47 @@ class Settings:
     key x_y (or x-y) of the file."""
 
     port: int = _setting(4020, _number(int, 0, 65535), "Port to listen on; 0: any free one.")
-    bind: str = _setting("127.0.0.1", _address, "Address to listen on; `0.0.0.0` or `::` is every one of this machine.")
+    bind: str = _setting(
+        "127.0.0.1", _address, "Address to listen on; `0.0.0.0` or `::`: every one of this machine; or `unix:/path`."
+    )
+    unix_mode: int = _setting(0o600, _mode, "Permissions of the socket of --bind unix:/path, in octal.")
+    base_path: str = _setting("", _base_path, "Path below which everything is, such as /terminal, behind a proxy.")
     allow_host: tuple[str, ...] = _setting((), _names, "One more host name that browsers may use (a list).")
     url: str = _setting("", _url, "Address at which others reach this server, for the link it prints.")
     tls_cert: Path | None = _setting(None, _path, "Certificate chain (PEM): serve HTTPS.")
     tls_key: Path | None = _setting(None, _path, "Private key of --tls-cert (PEM).")
+    tls_self_signed: bool = _setting(False, _yes_no, "Serve HTTPS with a certificate made here.")
+    redirect_port: int = _setting(0, _number(int, 0, 65535), "Port that sends browsers from HTTP to HTTPS; 0: none.")
+    allow_ip: tuple[str, ...] = _setting((), _networks, "Address or network that may connect (a list); none: all.")
+    trusted_proxies: tuple[str, ...] = _setting(
+        (), _proxies, "Address or network of a proxy whose forwarding headers count (a list); `unix`: a unix socket's."
+    )
     no_auth: bool = _setting(False, _yes_no, "Ask nobody for a login.")
     yes_expose_without_auth: bool = _setting(False, _yes_no, "Allow --no-auth on an address others can reach.")
+    disallow_user_password: bool = _setting(False, _yes_no, "Let nobody log in with a password.")
+    enable_ssh_keys: bool = _setting(False, _yes_no, "Let users log in with their SSH keys.")
+    pam: bool = _setting(False, _yes_no, "Check passwords of the account that this runs as with PAM.")
+    pam_service: str = _setting("login", _text, "PAM's service, a file in /etc/pam.d.")
+    login_idle_s: float = _setting(604800.0, _number(float, 60, 31536000), "A login ends when unused for.", "s")
+    login_max_s: float = _setting(2592000.0, _number(float, 60, 31536000), "A login ends after.", "s")
+    access_s: float = _setting(900.0, _number(float, 5, 86400), "Life of an access token.", "s")
+    jwt_algorithm: str = _setting("eddsa", _one_of("eddsa", "hs256"), "Signature of tokens: EdDSA or HS256.")
+    token_in_url: bool = _setting(False, _yes_no, "Accept ?token= in addresses, as VibeTunnel's own client sends it.")
+    rate_limit: int = _setting(6000, _number(int, 0, 10_000_000), "Requests a minute of a user; 0: no limit.")
+    rate_limit_anonymous: int = _setting(
+        100, _number(int, 0, 10_000_000), "Requests a minute of an address without a login; 0: no limit."
+    )
+    rate_limit_sessions: int = _setting(
+        120, _number(int, 0, 10_000_000), "New sessions a minute of a user; 0: no limit."
+    )
+    rate_limit_upgrades: int = _setting(
+        600, _number(int, 0, 10_000_000), "New WebSockets a minute of a user; 0: no limit."
+    )
+    user_sessions: int = _setting(200, _number(int, 0, 1_000_000), "Sessions of a user at once; 0: no limit.")
+    user_clients: int = _setting(1000, _number(int, 0, 1_000_000), "Sockets of a user at once; 0: no limit.")
+    input_rate: int = _setting(
+        4194304, _number(int, 0, (1 << 31) - 1), "Input of a user a second; 0: no limit.", "bytes"
+    )
     spawn: str = _setting("lazy", _one_of("lazy", "now"), "When a session's program starts: at its first use, or now.")
     shell: str = _setting("", _text, "Program of new sessions; default: your login shell.")
     rows: int = _setting(24, _number(int, 1, 1000), "Height of new sessions.", "lines")
@@ -154,7 +225,11 @@ class Settings:
     kill_grace_s: float = _setting(3.0, _number(float, 0, MAX_GRACE_S), "Time to end politely, before SIGKILL.", "s")
     qr: bool | None = _setting(None, _yes_no, "Print the link as a QR code too; default: on a terminal.")
     log_level: str = _setting("info", _one_of(*LOG_LEVELS), "Least severe message to log.")
-    request_log: bool = _setting(True, _yes_no, "Log every request (never with a secret).")
+    request_log: bool = _setting(True, _yes_no, "Write every request to requests.log (never with a secret).")
+    audit: bool = _setting(True, _yes_no, "Write who did what to audit.log (never what was typed).")
+    log_bytes: int = _setting(10485760, _number(int, 65536, 1 << 40), "Size at which a log is rotated.", "bytes")
+    log_files: int = _setting(10, _number(int, 1, 1000), "Files kept of a log.")
+    log_dir: Path = _setting(None, _path, "Folder of the logs; default: `log` in --state-dir.")
     state_dir: Path = _setting(None, _path, "Folder of the secret and the logins; default: the system's place for it.")
     runtime_dir: Path = _setting(None, _path, "Folder of sockets; default: the system's, or `run` in --state-dir.")
 
@@ -165,11 +240,22 @@ class Settings:
             values["runtime_dir"] = values["runtime_dir"] or paths.default_runtime_dir(self.state_dir)
         # Whoever names a state folder wants a server of his own, keeper included.
         values["runtime_dir"] = values["runtime_dir"] or self.state_dir / "run"
+        values["log_dir"] = values["log_dir"] or self.state_dir / "log"
 
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can connect."""
-        return is_loopback(self.bind)
+        return self.unix_socket is not None or is_loopback(self.bind)
+
+    @property
+    def tls(self) -> bool:
+        """Whether the server itself speaks HTTPS."""
+        return self.tls_cert is not None or self.tls_self_signed
+
+    @property
+    def unix_socket(self) -> Path | None:
+        """The path that --bind unix:/path names."""
+        return Path(self.bind.removeprefix("unix:")) if self.bind.startswith("unix:") else None
 
     @property
     def lanes(self) -> int:
@@ -202,6 +288,8 @@ def default_text(name: str, template: str = "{}") -> str:
     unit = FIELDS[name].metadata["unit"]
     if default in (None, "", ()) or default is False:
         return ""
+    if name == "unix_mode":
+        return template.format(f"{default:04o}")
     text = "yes" if default is True else f"{default:g}" if isinstance(default, float) else str(default)
     return template.format(f"{text} {unit}" if unit else text)
 
@@ -267,6 +355,10 @@ def _convert_at(place: str, name: str, value: object) -> object:
 def _check_together(settings: Settings) -> None:
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise SettingsError("tls_cert and tls_key belong together: expected both or neither")
+    if settings.tls_self_signed and settings.tls_cert is not None:
+        raise SettingsError("tls_self_signed and tls_cert exclude each other: expected one of them")
+    if settings.redirect_port and not settings.tls:
+        raise SettingsError("redirect_port needs HTTPS: expected --tls-cert or --tls-self-signed too")
     if settings.timeout_s <= settings.ping_s:
         raise SettingsError(f"timeout_s ({settings.timeout_s:g}) should be longer than ping_s ({settings.ping_s:g})")
     socket = os.fsencode(settings.runtime_dir.absolute() / paths.KEEPER_SOCKET)

@@ -77,8 +77,11 @@ class Doors:
             return None
         return f"Host: {name[:80]} is not a name of this server; --allow-host {name[:80]} would make it one"
 
-    def refuse_origin(self, origin: str | None, host: str) -> str | None:
-        """Why this Origin header is refused; None: there is none, or it is this server's own."""
+    def refuse_origin(self, origin: str | None, host: str, scheme: str = "") -> str | None:
+        """Why this Origin header is refused; None: there is none, or it is this server's own.
+
+        scheme  what the client speaks, when a proxy in front of the server knows better
+        """
         if origin is None:
             return None
         refusal = "Origin: expected this server's own; pages of other sites may not use it"
@@ -87,11 +90,11 @@ class Doors:
             return refusal
         if parsed in self.origins:
             return None
-        scheme, authority = parsed
+        theirs, authority = parsed
         ours = parse_authority(host)
-        if ours is None or scheme != self.scheme:
+        if ours is None or theirs != (scheme or self.scheme):
             return refusal
-        if authority != Authority(ours.host, ours.port or DEFAULT_PORTS[scheme]):
+        if authority != Authority(ours.host, ours.port or DEFAULT_PORTS[theirs]):
             return refusal
         return None
 
@@ -106,11 +109,13 @@ class Doors:
 
 
 def doors(*, bind: str, allow_host: tuple[str, ...] = (), url: str = "", tls: bool = False) -> Doors:
-    """The doors of a server that listens on `bind` and is known to others as `url`."""
+    """The doors of a server that listens on `bind`, an address or `unix:/path`, and is known to others as `url`."""
     names = {name.lower().removesuffix(".") for name in allow_host}
     any_ip = False
     address = _address(bind.strip("[]"))
-    if address is None:
+    if bind.startswith("unix:"):
+        pass  # what is in front of it has a name, which is in `allow_host` or `url`
+    elif address is None:
         names.add(bind.lower())
         any_ip = bind.lower() != "localhost"
     elif not _is_loopback(address):

@@ -44,6 +44,11 @@ def derive(secret: str, purpose: str) -> str:
     return hmac.digest(bytes.fromhex(secret), f"vibetunnel/1/{purpose}".encode(), "sha256").hex()
 
 
+def installation(secret: str) -> str:
+    """A name of this installation, which is not secret: the issuer of its tokens."""
+    return f"vibetunnel/{derive(secret, 'installation')[:16]}"
+
+
 def same(one: str, other: str) -> bool:
     """Whether both are equal, in a time that does not tell where they differ."""
     return hmac.compare_digest(one.encode("utf-8", "surrogateescape"), other.encode("utf-8", "surrogateescape"))

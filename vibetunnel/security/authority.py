@@ -1,0 +1,247 @@
+"""Who a request comes from: one place that knows every kind of credential, and what each of them allows.
+
+Decides from what the stores say at that moment: a revoked login, a disabled account or an expired share counts with the
+next look.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from vibetunnel.errors import InvalidToken, UnknownToken
+from vibetunnel.security import csrf
+from vibetunnel.security.api_tokens import ApiTokens
+from vibetunnel.security.logins import Login, Logins
+from vibetunnel.security.principal import NOTHING, OWNER, Principal, Role, Scope
+from vibetunnel.security.secret import same
+from vibetunnel.security.shares import Share, Shares
+from vibetunnel.security.tickets import Tickets
+from vibetunnel.security.tokens import Tokens
+from vibetunnel.security.users import Users
+
+LOGIN = "login:"  # the kinds of principals, by how their ids begin
+TOKEN = "token:"  # noqa: S105 (the beginning of an id)
+SECRET = "secret"  # noqa: S105 (as above)
+NO_AUTH = "no-auth"
+
+
+class Granted(NamedTuple):
+    """What a login is answered with. Lives: seconds."""
+
+    token: str
+    refresh_token: str
+    expires_in: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Authority:
+    """Every store that says who somebody is.
+
+    user      name of the account that everything runs as: its owner unless an account of that name says otherwise
+    secret    of this installation
+    csrf_key  for tokens against forged requests
+    """
+
+    user: str
+    secret: str
+    no_auth: bool
+    csrf_key: str
+    access_s: float
+    users: Users
+    logins: Logins
+    tokens: Tokens
+    api_tokens: ApiTokens
+    tickets: Tickets
+    shares: Shares
+
+    # Whose are these credentials?
+
+    def everybody(self) -> Principal:
+        """Where nobody is asked for a login."""
+        return Principal(NO_AUTH, self.user, OWNER)
+
+    def by_bearer(self, credentials: str) -> Principal | None:
+        """The secret of the installation, an access token or a program's token."""
+        if same(credentials, self.secret):
+            return Principal(SECRET, self.user, OWNER)
+        if credentials.count(".") != 2:
+            return None
+        try:
+            return self._by_access(credentials) or self._by_api_token(credentials)
+        except InvalidToken:
+            return None
+
+    def _by_access(self, token: str) -> Principal | None:
+        try:
+            claims = self.tokens.verify(token, "access")
+        except InvalidToken:
+            return None
+        login = self.logins.get(claims.sid)
+        if login is None or self.logins.is_revoked(claims.jti):
+            return None
+        principal = self.of_login(login, token=claims.jti)
+        if principal is None or principal.user != claims.sub:
+            return None
+        return _narrowed(principal, claims.scopes, principal.grants)
+
+    def _by_api_token(self, token: str) -> Principal | None:
+        claims = self.tokens.verify(token, "api")
+        return self._of_api_token(claims.jti)
+
+    def _of_api_token(self, jti: str) -> Principal | None:
+        found = self.api_tokens.get(jti)
+        role = None if found is None else self.role_of(found.user)
+        if found is None or role is None:
+            return None
+        scopes = role.scopes & found.scopes
+        if found.session:
+            return Principal(f"{TOKEN}{jti}", found.user, NOTHING, {found.session: scopes}, role=str(role))
+        return Principal(f"{TOKEN}{jti}", found.user, scopes, role=str(role))
+
+    def by_cookie(self, cookie: str) -> Principal | None:
+        """The login of a browser."""
+        login = self.logins.check(cookie)
+        return None if login is None else self.of_login(login, by_cookie=True)
+
+    def by_ticket(self, ticket: str, session_id: str) -> Principal | None:
+        """A one-time ticket, used up by this."""
+        found = self.tickets.redeem(ticket, session_id)
+        return None if found is None else self.still(found)
+
+    def vouches(self, expired: str, login: Principal) -> bool:
+        """Whether this is an access token of that login which only its age is wrong with.
+
+        No other site's page could have sent it: the request is the own page's as much as one with a CSRF token.
+        """
+        try:
+            claims = self.tokens.verify(expired, "access", allow_expired=True)
+        except InvalidToken:
+            return False
+        return login.id == f"{LOGIN}{claims.sid}"
+
+    # What may they do, now?
+
+    def role_of(self, user: str) -> Role | None:
+        """None: there is no such account, or it is disabled."""
+        found = self.users.get(user)
+        if found is not None:
+            return None if found.disabled else found.role
+        return Role.OWNER if user == self.user else None
+
+    def of_login(self, login: Login, *, by_cookie: bool = False, token: str = "") -> Principal | None:
+        """None: the account is gone, or no share of the guest's is left."""
+        role = None if login.guest else self.role_of(login.user)
+        grants: dict[str, Scope] = {}
+        for share_id in login.shares:
+            share = self.shares.get(share_id)
+            if share is not None:
+                grants[share.session_id] = grants.get(share.session_id, NOTHING) | share.scopes
+        if role is None and not (login.guest and grants):
+            return None
+        return Principal(
+            f"{LOGIN}{login.id}",
+            login.user if role is not None else login.name or "guest",
+            NOTHING if role is None else role.scopes,
+            grants,
+            role="guest" if role is None else str(role),
+            by_cookie=by_cookie,
+            token=token,
+        )
+
+    def in_use(self, principal: Principal) -> Principal | None:
+        """The same as still(); what stays open counts as a use of the login."""
+        if principal.id.startswith(LOGIN):
+            self.logins.touch(principal.id.removeprefix(LOGIN))
+        return self.still(principal)
+
+    def still(self, principal: Principal) -> Principal | None:
+        """The same one as the stores have it now; None: nobody any more."""
+        if principal.local:
+            return principal
+        now: Principal | None = None
+        if principal.id.startswith(LOGIN):
+            login = self.logins.get(principal.id.removeprefix(LOGIN))
+            if login is not None and not (principal.token and self.logins.is_revoked(principal.token)):
+                now = self.of_login(login, by_cookie=principal.by_cookie, token=principal.token)
+        elif principal.id.startswith(TOKEN):
+            now = self._of_api_token(principal.id.removeprefix(TOKEN))
+        return _narrowed(now, principal.scopes, principal.grants) if now is not None and principal.narrow else now
+
+    # Letting in
+
+    async def log_in(self, user: str, method: str, *, address: str = "", agent: str = "") -> tuple[Login, str]:
+        """A new login and its cookie."""
+        return await self.logins.add(user, method=method, address=address, agent=agent)
+
+    async def grant(self, login: Login) -> Granted:
+        """An access token and the next refresh token of a login."""
+        role = self.role_of(login.user)
+        scopes = NOTHING if role is None else role.scopes
+        access, _ = self.tokens.issue("access", login.user, scopes, lifetime_s=self.access_s, sid=login.id)
+        left_s = max(1.0, self.logins.ends(login) - time.time())
+        refresh, claims = self.tokens.issue("refresh", login.user, NOTHING, lifetime_s=left_s, sid=login.id)
+        await self.logins.set_refresh(login.id, claims.jti)
+        return Granted(access, refresh, int(self.access_s))
+
+    async def refresh(self, refresh_token: str) -> tuple[Login, Granted]:
+        """The next pair of tokens. Raises InvalidToken; one that was spent before ends the whole login."""
+        claims = self.tokens.verify(refresh_token, "refresh")
+        try:
+            login = await self.logins.refresh(claims.sid, claims.jti)
+        except UnknownToken:
+            raise InvalidToken("the login is over") from None
+        if self.of_login(login) is None:
+            raise InvalidToken("the account is gone or disabled")
+        return login, await self.grant(login)
+
+    async def enter(
+        self, code: str, present: Principal | None, *, address: str = "", agent: str = ""
+    ) -> tuple[Share, str | None]:
+        """Use a share's code up: (the share, a new cookie).
+
+        Who has the right already uses nothing up, and needs no other cookie; who is logged in keeps the login and has
+        the share's right in addition. Raises WrongShare.
+        """
+        share = self.shares.find(code)
+        if present is not None and present.may(share.scopes, share.session_id):
+            return share, None
+        share = await self.shares.exchange(code)
+        if present is not None and present.id.startswith(LOGIN):
+            login_id = present.id.removeprefix(LOGIN)
+            await self.logins.add_share(login_id, share.id)
+            return share, await self.logins.rotate_cookie(login_id)
+        _, cookie = await self.logins.add(
+            "", method="share", guest=True, name=share.name, shares=[share.id], address=address, agent=agent
+        )
+        return share, cookie
+
+    # Against forged requests
+
+    def csrf_token(self, principal: Principal) -> str:
+        return csrf.issue(self.csrf_key, principal.id)
+
+    def csrf_valid(self, principal: Principal, token: str) -> bool:
+        return csrf.valid(self.csrf_key, principal.id, token)
+
+    # Ending
+
+    async def revoke_user(self, user: str) -> list[str]:
+        """End every login and token of an account. Returns the principals' ids."""
+        logins = await self.logins.revoke_user(user)
+        tokens = await self.api_tokens.remove_user(user)
+        return [*(f"{LOGIN}{each}" for each in logins), *(f"{TOKEN}{each}" for each in tokens)]
+
+    @property
+    def safe(self) -> bool:
+        """False: what was revoked would be good again after a restart of the server."""
+        return self.logins.safe and self.api_tokens.safe and self.shares.safe and self.users.safe
+
+
+def _narrowed(principal: Principal, scopes: Scope, grants: Mapping[str, Scope]) -> Principal:
+    """The same one with no more than this, for good."""
+    kept = {key: scope & (principal.scopes | principal.grants.get(key, NOTHING)) for key, scope in grants.items()}
+    return dataclasses.replace(principal, scopes=principal.scopes & scopes, grants=kept, by_cookie=False, narrow=True)

@@ -1,0 +1,249 @@
+"""The certificate that the server shows: loaded, watched for a newer one, and made here where nobody has another."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import hashlib
+import ipaddress
+import logging
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from vibetunnel import paths
+from vibetunnel.errors import StartFailed
+from vibetunnel.security.addresses import canonical
+from vibetunnel.settings import Settings
+
+FOLDER = "tls"  # in the state folder
+CERTIFICATE = "cert.pem"
+KEY = "key.pem"
+LIFETIME = datetime.timedelta(days=397)  # what browsers accept at most of a certificate
+RENEW = datetime.timedelta(days=30)  # before its end
+LOOK_S = 10.0  # between two looks at the files
+DUE_S = 3600.0  # between two looks at how long the own one is good
+MAX_NAME = 64  # characters of a common name (RFC 5280, ub-common-name)
+
+_State = tuple[tuple[int, int, int, int] | None, ...]
+
+log = logging.getLogger(__name__)
+
+
+class Certificate:
+    """The server's certificate, for as long as it runs. `context` is another object after a change.
+
+    on_change  gets the new context; connections that are there keep the old one
+    failed     why the last look at the files has changed nothing; "": it could be used
+    given_up   the files are damaged for good, until they change again
+    """
+
+    def __init__(self, settings: Settings, on_change: Callable[[ssl.SSLContext], None] = lambda _: None) -> None:
+        """Raises StartFailed: no certificate, or one that is not its key's; NotPrivate."""
+        self._settings = settings
+        self._on_change = on_change
+        self._watching: asyncio.Task[None] | None = None
+        self.failed = ""
+        self.given_up = False
+        self._due = time.monotonic() + DUE_S
+        self.context = self._load(settings)
+        self._seen = self._state()  # it may have been made only now
+        self.fingerprint = _fingerprint(self._files(settings)[0])
+
+    def watch(self) -> None:
+        """Look for a newer one from time to time, and make one before the own ends."""
+        self._watching = asyncio.create_task(self._watch())  # owned: close() cancels it
+
+    async def close(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+
+    def reload(self, settings: Settings) -> bool:
+        """Load the files that `settings` name. Raises StartFailed, NotPrivate, and the old one stays then."""
+        before, self._settings = self._settings, settings
+        try:
+            state = self._state()
+            context = self._load(settings)
+        except BaseException:
+            self._settings = before
+            raise
+        changed = state != self._seen
+        self._adopt(state, context)
+        return changed
+
+    def _adopt(self, state: _State, context: ssl.SSLContext) -> None:
+        self._seen, self.context, self.failed, self.given_up = state, context, "", False
+        self.fingerprint = _fingerprint(self._files(self._settings)[0])
+        self._on_change(context)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            await self._look()
+
+    async def _look(self) -> None:
+        """Load what has changed. A pair of which only one half is there yet is tried again at the next look."""
+        settings = self._settings
+        try:
+            state = await asyncio.to_thread(self._state)
+            due = settings.tls_self_signed and time.monotonic() >= self._due
+            if due:
+                self._due = time.monotonic() + DUE_S
+            if state == self._seen and not (due and await asyncio.to_thread(_is_due, settings)):
+                return
+            context = await asyncio.to_thread(self._load, settings)
+            state = await asyncio.to_thread(self._state)
+        except (StartFailed, paths.NotPrivate) as error:
+            if str(error) == self.failed:  # twice: nobody is in the middle of replacing it
+                log.warning("the certificate stays the old one: %s", error)
+                self._seen = state
+                self.given_up = True
+            self.failed = str(error)
+            return
+        if settings is self._settings:  # and nobody else has loaded others meanwhile
+            self._adopt(state, context)
+            log.info("a new certificate: %s", self.fingerprint)
+
+    def _state(self) -> _State:
+        """What tells a file from the one that was there before."""
+        return tuple(_state(path) for path in self._files(self._settings))
+
+    @staticmethod
+    def _files(settings: Settings) -> tuple[Path, Path]:
+        if settings.tls_self_signed:
+            folder = settings.state_dir / FOLDER
+            return folder / CERTIFICATE, folder / KEY
+        assert settings.tls_cert is not None
+        assert settings.tls_key is not None
+        return settings.tls_cert, settings.tls_key
+
+    def _load(self, settings: Settings) -> ssl.SSLContext:
+        if settings.tls_self_signed and _is_due(settings):
+            make(settings.state_dir / FOLDER, [*names(settings), *_own_addresses()])
+        chain, key = self._files(settings)
+        if settings.tls_self_signed:
+            paths.read_private(key)  # raises when others may read it
+            try:
+                return _context(chain, key)
+            except StartFailed:  # of two makings, one of them half done
+                make(settings.state_dir / FOLDER, [*names(settings), *_own_addresses()])
+        return _context(chain, key)
+
+
+def _context(chain: Path, key: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(chain, key, _no_password)
+    except (OSError, ssl.SSLError, ValueError) as error:
+        given = f"--tls-cert {chain}, --tls-key {key}"
+        raise StartFailed(f"{given}: expected a certificate and its key (PEM): {error}") from error
+    return context
+
+
+def _no_password() -> str:
+    """OpenSSL would ask for one on the terminal, and wait."""
+    raise ValueError("the key has a password, and nobody is there to type it")
+
+
+def _fingerprint(chain: Path) -> str:
+    """SHA-256 of the server's own certificate, as browsers show it (`AB:CD:...`); "": it cannot be read."""
+    begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+    try:
+        pem = chain.read_text(encoding="ascii", errors="replace")
+        first = begin + pem.partition(begin)[2].partition(end)[0] + end  # those of its issuers are behind it
+        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(first)).digest().hex(":").upper()
+    except (OSError, ValueError):
+        return ""
+
+
+def _state(path: Path) -> tuple[int, int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def names(settings: Settings) -> list[str]:
+    """What the certificate has to be for: this machine by all the names that the settings know."""
+    host = "" if settings.unix_socket else settings.bind.strip("[]")
+    found = ["localhost", "127.0.0.1", "::1", socket.gethostname(), *settings.allow_host]
+    found += [host] if host not in ("", "0.0.0.0", "::") else []  # noqa: S104 (compared, not bound)
+    found.append(urlsplit(settings.url).hostname or "")
+    return list(dict.fromkeys(canonical(each.lower().rstrip(".")) for each in found if each and each.isascii()))
+
+
+def _own_addresses() -> list[str]:
+    """Addresses that others may reach this machine by, today. Nothing is sent to find them out."""
+    found = []
+    for family, there in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):  # for documentation
+        with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((there, 9))
+            found.append(str(probe.getsockname()[0]).partition("%")[0])
+    return found
+
+
+def make(folder: Path, wanted: Iterable[str]) -> None:
+    """A new key (P-256) and a certificate that it signs itself, in private files. Raises NotPrivate.
+
+    wanted  host names and addresses
+    """
+    from cryptography import x509  # here: who brings a certificate does not wait for it
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+    entries: list[x509.GeneralName] = []
+    for each in dict.fromkeys(wanted):
+        try:
+            entries.append(x509.IPAddress(ipaddress.ip_address(each)))
+        except ValueError:
+            with contextlib.suppress(ValueError):  # a name that a certificate cannot have
+                entries.append(x509.DNSName(each))
+    key = ec.generate_private_key(ec.SECP256R1())  # what every browser takes; Ed25519 is not
+    own = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"vibetunnel on {socket.gethostname()}"[:MAX_NAME])])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(own)
+        .issuer_name(own)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))  # clocks differ
+        .not_valid_after(now + LIFETIME)
+        .add_extension(x509.SubjectAlternativeName(entries), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)  # it vouches for nobody else
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    paths.private_dir(folder)
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    paths.write_private(folder / KEY, secret)
+    paths.write_private(folder / CERTIFICATE, made.public_bytes(serialization.Encoding.PEM))
+
+
+def _is_due(settings: Settings) -> bool:
+    """Whether the own certificate has to be made (again): none, near its end, or for other names."""
+    from cryptography import x509
+
+    folder = settings.state_dir / FOLDER
+    try:
+        paths.private_dir(folder)
+        found = x509.load_pem_x509_certificate(paths.read_private(folder / CERTIFICATE))
+        (folder / KEY).lstat()
+        alternative = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (FileNotFoundError, ValueError, x509.ExtensionNotFound):
+        return True
+    there = {str(each.value) for each in alternative}
+    now = datetime.datetime.now(datetime.UTC)
+    return found.not_valid_after_utc - RENEW <= now or not set(names(settings)) <= there

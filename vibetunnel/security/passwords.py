@@ -1,0 +1,131 @@
+"""Passwords of accounts, as Argon2id hashes that are made and checked in threads of their own.
+
+A password is text of 1 to 1024 bytes (UTF-8). It is compared as RFC 8265 §4.2 (OpaqueString) has it: Unicode's forms
+of one text are the same password (NFC), every space is a space, and case and width count. A new one has 8 characters.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import threading
+import unicodedata
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from cryptography.exceptions import InvalidKey
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+from vibetunnel.errors import InvalidField, RateLimited
+
+# OWASP Password Storage Cheat Sheet: 19 MiB, 2 passes, 1 lane; of its equal choices the one with the least memory.
+MEMORY_KIB = 19 * 1024
+PASSES = 2
+LANES = 1
+SALT_BYTES = 16  # RFC 9106 §3.1
+HASH_BYTES = 32
+
+MAX_BYTES = 1024  # hashing costs the same whatever the length; the request was held in memory before
+MIN_CHARACTERS = 8  # NIST SP 800-63B §5.1.1.2
+
+THREADS = 2  # each takes MEMORY_KIB and, for some 50 ms, a core; the terminals want the others
+WAITING = 64  # for one of the threads; more than that are told to come back
+
+T = TypeVar("T")
+
+# One for the process, however many servers are in it: the bound is on its memory and cores. A thread starts with the
+# first password.
+_pool = ThreadPoolExecutor(THREADS, thread_name_prefix="password")
+_places = threading.BoundedSemaphore(THREADS + WAITING)
+
+_PARAMETERS = re.compile(r"\$argon2id\$v=19\$m=([0-9]{1,10}),t=([0-9]{1,10}),p=([0-9]{1,10})\$[^$]+\$[^$]+")
+_NO_SALT = bytes(SALT_BYTES)
+
+
+def prepare(password: str) -> bytes | None:
+    """The bytes that are hashed; None: no account can have this password."""
+    if not password or len(password) > MAX_BYTES:  # characters: before the work of composing them
+        return None
+    spaced = "".join(" " if unicodedata.category(each) == "Zs" else each for each in password)
+    try:
+        found = unicodedata.normalize("NFC", spaced).encode()
+    except UnicodeEncodeError:  # half a surrogate pair
+        return None
+    return found if len(found) <= MAX_BYTES else None
+
+
+def check_new(password: str) -> bytes:
+    """The bytes of a password that somebody chooses. Raises InvalidField, which does not repeat it."""
+    found = prepare(password)
+    if found is None:
+        raise InvalidField("password", f"text of 1 to {MAX_BYTES} bytes")
+    if len(found.decode()) < MIN_CHARACTERS:
+        raise InvalidField("password", f"at least {MIN_CHARACTERS} characters")
+    if any(unicodedata.category(each) == "Cc" for each in password):  # RFC 8265 §4.2.1; a login form cannot have them
+        raise InvalidField("password", "text without control characters")
+    return found
+
+
+async def hash_password(password: str) -> str:
+    """The hash of a new password, as a PHC string with its parameters and its own salt.
+
+    Raises InvalidField for what check_new() refuses; RateLimited when too many wait.
+    """
+    return await _in_thread(_hash, check_new(password))
+
+
+async def rehash(password: str) -> str:
+    """As hash_password(), for a password that was right a moment ago: it may be of an age with other rules."""
+    found = prepare(password)
+    assert found is not None
+    return await _in_thread(_hash, found)
+
+
+async def verify(password: str, phc: str | None) -> bool:
+    """Whether `phc` was made of this password. None takes as long as a wrong password.
+
+    Raises RateLimited when too many wait, and nothing else.
+    """
+    return await _in_thread(_verify, prepare(password), phc)
+
+
+def needs_rehash(phc: str) -> bool:
+    """Whether this hash is cheaper than those made today."""
+    found = _PARAMETERS.fullmatch(phc)
+    return found is None or tuple(map(int, found.groups())) != (MEMORY_KIB, PASSES, LANES)
+
+
+async def _in_thread(work: Callable[..., T], *arguments: object) -> T:
+    if not _places.acquire(blocking=False):
+        raise RateLimited("password", 1)
+    try:
+        future = _pool.submit(work, *arguments)
+    except BaseException:
+        _places.release()
+        raise
+    future.add_done_callback(lambda _: _places.release())  # cancelled ones too
+    return await asyncio.wrap_future(future)
+
+
+def _argon2id(salt: bytes) -> Argon2id:
+    return Argon2id(salt=salt, length=HASH_BYTES, iterations=PASSES, lanes=LANES, memory_cost=MEMORY_KIB)
+
+
+def _hash(password: bytes) -> str:
+    return _argon2id(os.urandom(SALT_BYTES)).derive_phc_encoded(password)
+
+
+def _verify(password: bytes | None, phc: str | None) -> bool:
+    if password is not None and phc is not None and _PARAMETERS.fullmatch(phc):
+        try:
+            Argon2id.verify_phc_encoded(password, phc)
+        except InvalidKey:
+            return False
+        except (ValueError, MemoryError):  # parameters that cannot be: a damaged file
+            pass
+        else:
+            return True
+    _argon2id(_NO_SALT).derive(password or b"")  # so that the answer takes as long
+    return False

@@ -1,0 +1,213 @@
+"""The keys that sign tokens: made for this installation, named, and replaced without logging anybody out."""
+
+from __future__ import annotations
+
+import base64
+import enum
+import hashlib
+import json
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from vibetunnel.security.kept import Kept
+
+KEY_BYTES = 32  # of an Ed25519 seed (RFC 8032 §5.1.5), and of an HMAC key (RFC 7518 §3.2: at least the hash's size)
+LONGEST_TOKEN_S = 366 * 24 * 3600  # no token lives longer, so no key has to be kept longer after its last signature
+LIMIT = 100  # keys; rotating more often than that in LONGEST_TOKEN_S forgets the oldest
+
+
+class Algorithm(enum.StrEnum):
+    """How tokens are signed: the setting jwt_algorithm."""
+
+    EDDSA = "eddsa"
+    HS256 = "hs256"
+
+    @property
+    def header(self) -> str:
+        """The `alg` of a token's header (RFC 8037 §3.1, RFC 7518 §3.1)."""
+        return {"eddsa": "EdDSA", "hs256": "HS256"}[self.value]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SigningKey:
+    """One key, and the only algorithm that it is ever used with.
+
+    kid       names it in a token's header; not secret
+    signs     what PyJWT signs with: a private key, or the bytes of an HMAC key
+    verifies  what PyJWT verifies with: the public key, or the same bytes
+    created   seconds since the epoch
+    retired   when another one took its place; None: it is the one that signs
+    """
+
+    kid: str
+    algorithm: Algorithm
+    signs: Ed25519PrivateKey | bytes
+    verifies: Ed25519PublicKey | bytes
+    created: float
+    retired: float | None = None
+
+    def __repr__(self) -> str:  # no key material in a log
+        return f"SigningKey({self.kid!r}, {self.algorithm.value}, created={self.created}, retired={self.retired})"
+
+
+class _Key(msgspec.Struct, forbid_unknown_fields=True):
+    kid: str
+    algorithm: Literal["eddsa", "hs256"]
+    key: str  # base64url of KEY_BYTES
+    created: float
+    retired: float | None
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    keys: list[_Key]
+    format: Literal[1] = 1
+
+
+class SigningKeys:
+    """The keys of this installation: one that signs, and those before it, as long as a token of theirs may live.
+
+    path       made at the first start, mode 0600
+    algorithm  of the key that signs; a file whose key has another one gets a new key, and the old one retires
+    clock      seconds since the epoch
+
+    Blocks while it is made: do so at the start. Raises StartFailed for a damaged file (a new one would log everybody
+    out, and a program's token would fail for good), paths.NotPrivate for one that others may read or that cannot be
+    written.
+    """
+
+    def __init__(
+        self, path: Path, algorithm: Algorithm | str = Algorithm.EDDSA, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._clock = clock
+        self._algorithm = Algorithm(algorithm)
+        self._kept = Kept(path, self._encode, "signing keys")
+        self._keys: dict[str, SigningKey] = {}  # by kid, the oldest first
+        self._generation = 0
+        for key in self._kept.load(_decode, lost=None) or ():
+            self._keys[key.kid] = key
+        now = clock()
+        signing = [key for key in self._keys.values() if key.retired is None]
+        if not signing or signing[-1].algorithm is not self._algorithm:
+            self._replace_current(now)
+            self._kept.write_now()
+        self._forget_old(now)
+
+    @property
+    def current(self) -> SigningKey:
+        """The one that signs."""
+        return next(key for key in reversed(self._keys.values()) if key.retired is None)
+
+    @property
+    def generation(self) -> int:
+        """Grows whenever a key comes or goes: what was derived from the keys is then to be derived again."""
+        return self._generation
+
+    @property
+    def safe(self) -> bool:
+        """False: a key that was forgotten would be there again after a restart of the server."""
+        return self._kept.safe
+
+    def get(self, kid: str) -> SigningKey | None:
+        """The key of this name, signing or retired; None: there is none (any more)."""
+        return self._keys.get(kid)
+
+    def list(self) -> list[SigningKey]:
+        """All of them, the oldest first."""
+        return [*self._keys.values()]
+
+    async def rotate(self, *, forget: bool = False) -> SigningKey:
+        """A new key signs from now on. Returns it.
+
+        forget  the others verify nothing any more: every token is void at once, those of programs too. For a stolen
+                key. Without it they verify the tokens that they have signed until now, and nobody is logged out.
+
+        The file follows; with `forget`, `safe` tells whether a restart could bring the old keys back.
+        """
+        now = self._clock()
+        if forget:
+            self._keys.clear()
+        key = self._replace_current(now)
+        self._forget_old(now)
+        await (self._kept.write_or_remove() if forget else self._kept.write())
+        return key
+
+    async def close(self) -> None:
+        """Write what could not be written before, if it can be now."""
+        await self._kept.close()
+
+    def _replace_current(self, now: float) -> SigningKey:
+        for kid, key in self._keys.items():
+            if key.retired is None:
+                self._keys[kid] = SigningKey(kid, key.algorithm, key.signs, key.verifies, key.created, now)
+        key = _key(self._algorithm, secrets.token_bytes(KEY_BYTES), now)
+        self._keys[key.kid] = key
+        self._generation += 1
+        return key
+
+    def _forget_old(self, now: float) -> None:
+        left = [key for key in self._keys.values() if key.retired is None or key.retired + LONGEST_TOKEN_S > now]
+        left = left[-LIMIT:]  # the one that signs is the last
+        self._generation += len(left) < len(self._keys)
+        self._keys = {key.kid: key for key in left}
+
+    def _encode(self) -> bytes:
+        return msgspec.json.encode(
+            _File(
+                [
+                    _Key(key.kid, key.algorithm.value, _base64(_raw(key)), key.created, key.retired)
+                    for key in self._keys.values()
+                ]
+            )
+        )
+
+
+def thumbprint(public: Ed25519PublicKey) -> str:
+    """The name of a public key: SHA-256 over its required members in their order (RFC 7638 §3, RFC 8037 §2)."""
+    members = {"crv": "Ed25519", "kty": "OKP", "x": _base64(public.public_bytes_raw())}
+    return _base64(hashlib.sha256(json.dumps(members, separators=(",", ":"), sort_keys=True).encode()).digest())
+
+
+def _key(
+    algorithm: Algorithm, raw: bytes, created: float, retired: float | None = None, kid: str | None = None
+) -> SigningKey:
+    if algorithm is Algorithm.HS256:
+        # Not the hash of the key itself (RFC 7638 §7): a random name tells nothing.
+        return SigningKey(kid or secrets.token_urlsafe(32), algorithm, raw, raw, created, retired)
+    private = Ed25519PrivateKey.from_private_bytes(raw)
+    public = private.public_key()
+    return SigningKey(thumbprint(public), algorithm, private, public, created, retired)
+
+
+def _raw(key: SigningKey) -> bytes:
+    return key.signs if isinstance(key.signs, bytes) else key.signs.private_bytes_raw()
+
+
+def _decode(data: bytes) -> list[SigningKey]:
+    """Raises msgspec.MsgspecError, ValueError. Never with key material in the message."""
+    keys = []
+    for each in msgspec.json.decode(data, type=_File).keys:
+        raw = _unbase64(each.key)
+        if len(raw) != KEY_BYTES:
+            raise ValueError(f"key: expected {KEY_BYTES} bytes, got {len(raw)}")
+        key = _key(Algorithm(each.algorithm), raw, each.created, each.retired, each.kid)
+        if key.kid != each.kid:
+            raise ValueError("kid: expected the thumbprint of its key")
+        keys.append(key)
+    if not keys:
+        raise ValueError("keys: expected at least one")
+    return keys
+
+
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _unbase64(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)

@@ -1,0 +1,185 @@
+"""The accounts of people, in a file that outlives the server: role, password hash, SSH keys."""
+
+from __future__ import annotations
+
+import builtins
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from vibetunnel.errors import InvalidField, LimitReached, UnknownUser, UserExists
+from vibetunnel.security import passwords
+from vibetunnel.security.kept import Kept
+from vibetunnel.security.principal import Role
+from vibetunnel.security.ssh_keys import SshKey, parse_key
+
+LIMIT = 10_000  # accounts
+KEYS_OF_ONE = 100  # SSH keys of one account
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")  # no option of a command line, no `..` of a path
+
+
+class User(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One account.
+
+    password  PHC string; None: none lets this user in
+    disabled  nothing lets this user in
+    created   seconds since the epoch
+    """
+
+    name: str
+    role: Role
+    password: str | None = None
+    keys: tuple[SshKey, ...] = ()
+    disabled: bool = False
+    created: float
+
+    def __repr__(self) -> str:  # no hash in a log
+        return f"User({self.name!r}, {self.role.value}, disabled={self.disabled}, keys={len(self.keys)})"
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    users: list[User]
+    format: Literal[1] = 1
+
+
+class Users:
+    """The accounts. What is here counts at once; the file follows when it can be written.
+
+    path   in a private folder; a damaged file is an error, as nobody could log in
+    clock  seconds since the epoch
+
+    Blocks while it is made: do so at the start. Raises StartFailed for a damaged file, paths.NotPrivate for one that
+    others may read. A method that takes a name raises UnknownUser where there is no such account.
+    """
+
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._kept = Kept(path, self._encode, "accounts")
+        self._users = {each.name: each for each in self._kept.load(_decode, lost=None) or ()}
+        self._safe = True
+
+    @property
+    def safe(self) -> bool:
+        """False: the last change could not be written; a restart of the server before it can be would undo it.
+
+        The file is not removed for that, as one of logins is: everybody's account is in it.
+        """
+        return self._safe
+
+    def get(self, name: str) -> User | None:
+        """The account of exactly this name."""
+        return self._users.get(name)
+
+    def get_or_raise(self, name: str) -> User:
+        """The account of exactly this name. Raises UnknownUser."""
+        found = self._users.get(name)
+        if found is None:
+            raise UnknownUser(name)
+        return found
+
+    def list(self) -> builtins.list[User]:
+        """All of them, by name."""
+        return sorted(self._users.values(), key=lambda each: each.name.casefold())
+
+    async def add(self, name: str, role: Role, phc: str | None = None) -> User:
+        """A new account. Raises InvalidField, UserExists (Ada is taken when there is an ada), LimitReached.
+
+        phc  of passwords.hash_password(); None: no password
+        """
+        check_name(name)
+        for each in self._users:
+            if each.casefold() == name.casefold():
+                raise UserExists(each)
+        if len(self._users) >= LIMIT:
+            raise LimitReached("users", LIMIT)
+        return await self._put(User(name=name, role=role, password=phc, created=self._clock()))
+
+    async def set_password(self, name: str, phc: str | None) -> User:
+        """Give another password, or (None) none. What was logged in with the old one stays so."""
+        return await self._put(msgspec.structs.replace(self.get_or_raise(name), password=phc))
+
+    async def set_role(self, name: str, role: Role) -> User:
+        """Give another role; it counts for what is logged in already."""
+        return await self._put(msgspec.structs.replace(self.get_or_raise(name), role=role))
+
+    async def disable(self, name: str) -> User:
+        """Let nothing of this user in from now on."""
+        return await self._put(msgspec.structs.replace(self.get_or_raise(name), disabled=True))
+
+    async def enable(self, name: str) -> User:
+        """Let the user in again."""
+        return await self._put(msgspec.structs.replace(self.get_or_raise(name), disabled=False))
+
+    async def remove(self, name: str) -> None:
+        """The account is gone. End the logins and tokens of this name too: another could get it."""
+        del self._users[self.get_or_raise(name).name]
+        self._safe = await self._kept.write()
+
+    async def add_key(self, name: str, line: str) -> User:
+        """Add the public key of a line as in a .pub file. Raises InvalidField, LimitReached. Nothing happens twice."""
+        user, key = self.get_or_raise(name), parse_key(line)
+        others = tuple(each for each in user.keys if each.blob != key.blob)
+        if len(others) >= KEYS_OF_ONE:
+            raise LimitReached("keys of a user", KEYS_OF_ONE)
+        return await self._put(msgspec.structs.replace(user, keys=(*others, key)))
+
+    async def remove_key(self, name: str, fingerprint: str) -> User:
+        """Take the key of this fingerprint, with or without `SHA256:`. Raises InvalidField when there is none."""
+        user = self.get_or_raise(name)
+        wanted = "SHA256:" + fingerprint.removeprefix("SHA256:")
+        left = tuple(each for each in user.keys if each.fingerprint != wanted)
+        if len(left) == len(user.keys):
+            raise InvalidField("fingerprint", f"that of a key of {name}")
+        return await self._put(msgspec.structs.replace(user, keys=left))
+
+    async def check_password(self, name: str, password: str) -> User | None:
+        """The account that has this name and password; None: there is none, or it is disabled.
+
+        Takes as long for a user that there is not, or without a password. A hash that is cheaper than today's is
+        replaced. Raises RateLimited when too many wait for their turn.
+        """
+        before = self._users.get(name)
+        right = await passwords.verify(password, before.password if before else None)
+        user = self._users.get(name)  # as it is by now
+        if not right or before is None or user is None or user.disabled or user.password != before.password:
+            return None
+        if user.password is not None and passwords.needs_rehash(user.password):
+            fresh = await passwords.rehash(password)
+            if self._users.get(name) is user:
+                user = await self._put(msgspec.structs.replace(user, password=fresh))
+        return user
+
+    async def close(self) -> None:
+        """Write what could not be written before, if it can be now."""
+        await self._kept.close()
+
+    async def _put(self, user: User) -> User:
+        self._users[user.name] = user
+        self._safe = await self._kept.write()
+        return user
+
+    def _encode(self) -> bytes:
+        return msgspec.json.encode(_File([*self._users.values()]))
+
+
+def check_name(name: str) -> str:
+    """`name`, when an account can have it. Raises InvalidField."""
+    if not _NAME.fullmatch(name):
+        expected = "1 to 64 letters, digits and . _ -, the first of which is neither . nor -"
+        raise InvalidField("name", expected, repr(name[:80]))
+    return name
+
+
+def _decode(data: bytes) -> builtins.list[User]:
+    found = msgspec.json.decode(data, type=_File).users
+    if len({each.name.casefold() for each in found}) < len(found):
+        raise ValueError("two accounts have one name")
+    for each in found:
+        if not _NAME.fullmatch(each.name):
+            raise ValueError(f"no account can be named {each.name[:80]!r}")
+    return found

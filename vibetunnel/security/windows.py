@@ -1,0 +1,89 @@
+"""Counters for the rate limits of one process: memory for the package `limits`, bounded, without a thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from limits.storage import Storage
+from limits.storage.base import SlidingWindowCounterSupport
+
+LIMIT = 20_000  # keys; about 250 bytes each. Beyond it the one that was new first is forgotten.
+
+
+class Memory(Storage, SlidingWindowCounterSupport):
+    """What `limits.strategies.SlidingWindowCounterRateLimiter` counts in.
+
+    The package's own MemoryStorage starts a thread whenever it counts, which then looks at every key; it has no
+    bound; and it reads the wall clock, which may jump. None of this may be between a request and its answer.
+
+    clock   seconds from anywhere, never backwards
+    """
+
+    STORAGE_SCHEME = None
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._counts: dict[str, list[int]] = {}  # key -> [number of the window, count in it, count in the one before]
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        return ValueError  # nothing here raises
+
+    def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        """Count `amount` unless there would be more than `limit` in the last `expiry` seconds."""
+        now = self._clock()
+        number = int(now // expiry)
+        counts = self._counts.get(key)
+        if counts is None:
+            if len(self._counts) >= LIMIT:
+                del self._counts[next(iter(self._counts))]
+            counts = self._counts[key] = [number, 0, 0]
+        elif counts[0] != number:
+            # A key that goes on counting is no longer the oldest.
+            self._counts[key] = self._counts.pop(key)
+            counts[2] = counts[1] if counts[0] == number - 1 else 0
+            counts[0], counts[1] = number, 0
+        before = counts[2] * (1 - now / expiry % 1) if counts[2] else 0
+        if int(before + counts[1]) + amount > limit:
+            return False
+        counts[1] += amount
+        return True
+
+    def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
+        """(count in the window before, seconds for which it still weighs, count in this one, seconds until it is
+        forgotten)."""
+        now = self._clock()
+        number, left = int(now // expiry), (1 - now / expiry % 1) * expiry
+        window, current, previous = self._counts.get(key, (number, 0, 0))
+        if window == number - 1:
+            current, previous = 0, current
+        elif window != number:
+            current = previous = 0
+        return previous, left if previous else 0.0, current, left + expiry
+
+    def clear_sliding_window(self, key: str, expiry: int) -> None:
+        self._counts.pop(key, None)
+
+    def clear(self, key: str) -> None:
+        self._counts.pop(key, None)
+
+    def check(self) -> bool:
+        return True
+
+    def reset(self) -> int:
+        found = len(self._counts)
+        self._counts.clear()
+        return found
+
+    # What the other strategies would need.
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        raise NotImplementedError
+
+    def get(self, key: str) -> int:
+        raise NotImplementedError
+
+    def get_expiry(self, key: str) -> float:
+        raise NotImplementedError
