@@ -62,6 +62,11 @@ def accepted(uint64_t offset):
     return text_of(out, v1.write_accepted(out, offset))
 
 
+def access(int flags, bytes name not None):
+    cdef uint8_t[8] out
+    return text_of(out, v1.write_access_header(out, flags)) + name
+
+
 def read_request(bytes message not None):
     """(kind, offset, rows, cols, count, data), None for an unknown type; ValueError for a malformed message."""
     cdef v1.Request request

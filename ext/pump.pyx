@@ -148,6 +148,10 @@ cdef enum:
     LINGER = 2000000000  # ns that a peer has to answer a close frame
     CALM = 1000000000  # ns without output after which scrollback is put where it outlives the server
     SKIP_WAIT = 10000000  # ns after an interrupt in which the program's answer to it may come into the redraw
+    NAME_MAX = 64  # bytes of a client's name
+    PRESENCE_MAX = 16384  # bytes of what clients are told of each other: a hundred people with long names
+    THROTTLE_BURST = 1000000000  # ns; as much input as its rate allows in this time may come at once
+    THROTTLE_STEP = 50000000  # ns between two looks at who has paid for the input: a paste flows on without a jerk
 
 cdef enum Kind:
     WAKER
@@ -162,6 +166,8 @@ cdef enum Order:
     CLOSE
     DETACH
     CAPTURE
+    PERMIT
+    PRESENT
 
 # What has happened to a terminal since it was last reported.
 cdef enum:
@@ -174,6 +180,18 @@ cdef enum:
     DID_CHANGE = 64
     DID_MARK = 128
     DID_CAPTURE = 256
+
+# What has happened to a client since it was last reported.
+cdef enum:
+    NEWS_GONE = 1
+    NEWS_TYPED = 2
+
+# Why a client is not read.
+cdef enum:
+    BLOCKED_FULL = 1  # its PTY's input queue is full
+    BLOCKED_RATE = 2  # it has sent more input than its rate allows
+
+ctypedef uint8_t flag_t  # a bint takes four bytes, and clients are many
 
 
 cdef struct watch_t:
@@ -189,6 +207,7 @@ cdef struct chunk_t:  # bytes on their way to a PTY, or the text of a command
     size_t sent
     int slot  # input stream to credit, or -1
     uint64_t born  # that slot's `born` then: a slot given to another client since is not credited
+    uint64_t client  # id of who typed it, whose right may be taken; 0: nobody
     uint8_t[1] data
 
 
@@ -212,34 +231,40 @@ cdef struct client_t:
     terminal_t* terminal
     client_t* next
     client_t* prev
-    client_t* gone_next  # in core.gone
+    client_t* news_next  # in core.news; guarded by core.lock
     client_t* grave_next  # in lane.graveyard; `next` stays, for who walks the list just now
     uint64_t id
     int refs  # handle, lane, outbox; guarded by core.lock
-    bint gone  # guarded by core.lock
-    bint v1
-    bint writable
-    bint attached  # linked into its terminal
-    bint greeted  # v1: hello is queued, so other messages may follow
-    bint input_blocked  # its PTY's input queue is full: not read
-    bint blocking  # one of those that a paused PTY waits for
-    bint closing  # a close frame is queued: no more output
-    bint answered  # the peer's close frame has come
-    bint shut  # our close frame has gone, and nothing follows it
-    bint told_read_only
-    bint flush_due  # at the end of the turn
-    bint size_due  # v1: to be told the size
-    bint title_due  # v1: to be told the title
-    bint viewport_due  # has asked for a size that it may set
-    bint latest  # is skipped ahead when it falls behind; else it paces the PTY
-    bint returning  # gets what it missed while it was away, and has not caught up yet
-    bint redraw_due  # to get the screen, and to go on from there
+    flag_t gone  # guarded by core.lock
+    flag_t news  # NEWS_...: in core.news unless 0; guarded by core.lock
+    flag_t v1
+    flag_t writable  # `permitted` as far as the lane has seen it; what follows from it is done
+    flag_t attached  # linked into its terminal
+    flag_t greeted  # v1: hello is queued, so other messages may follow
+    flag_t input_blocked  # BLOCKED_...: not read
+    flag_t blocking  # one of those that a paused PTY waits for
+    flag_t closing  # a close frame is queued: no more output
+    flag_t answered  # the peer's close frame has come
+    flag_t shut  # our close frame has gone, and nothing follows it
+    flag_t told_read_only
+    flag_t typed  # some input of it has reached the PTY
+    flag_t flush_due  # at the end of the turn
+    flag_t size_due  # v1: to be told the size
+    flag_t title_due  # v1: to be told the title
+    flag_t access_due  # v1: to be told what it may do
+    flag_t presence_due  # v1: to be told who is there
+    flag_t viewport_due  # has asked for a size that it may set
+    flag_t latest  # is skipped ahead when it falls behind; else it paces the PTY
+    flag_t returning  # gets what it missed while it was away, and has not caught up yet
+    flag_t redraw_due  # to get the screen, and to go on from there
+    flag_t lines_asked  # an answer is due, and be it an empty one
+    flag_t has_since
+    flag_t has_id
     int64_t skip_ns  # 0, or until when an interrupt's redraw waits for the program's answer
     uint64_t base  # offset of the last redraw: what came before it is void
     uint64_t window  # v1: bytes that may be under way without an ack
     uint64_t lines_before  # v1: the line behind those of the next piece
     uint32_t lines_left  # lines that it has asked for
-    bint lines_asked  # an answer is due, and be it an empty one
     rfc.Decoder decoder
     uint64_t cursor  # offset of the next output byte to frame or, in a frame, to send
     uint64_t frame_end  # offset behind the frame under way; == cursor: none
@@ -259,6 +284,9 @@ cdef struct client_t:
     uint16_t cols
     int slot  # its input stream in the ring's header, or -1
     uint64_t input_next  # without a slot: offset of the next input byte
+    int64_t permitted  # whether it may type; set by Python at any time
+    int64_t paid_ns  # when its rate will have allowed what it has sent
+    uint32_t input_rate  # bytes a second; 0: no limit
     uint64_t accepted_told
     int64_t bytes_sent
     int64_t lag  # for Python to read
@@ -266,13 +294,13 @@ cdef struct client_t:
     size_t offset_at  # where in the response the first offset goes, or 0
     size_t redraw_at  # where in the response the size of a raw client's redraw goes, or 0
     uint32_t scrollback  # lines that it wants at first
-    bint has_since
-    bint has_id
     uint8_t[16] client_id
     int code
     size_t reason_n
     uint8_t[124] reason
     chunk_t* received
+    uint8_t name_n
+    uint8_t[1] name  # name_n bytes
 
 
 cdef struct framed_t:  # header of the batch that was framed last, for all clients that stand at its start
@@ -320,6 +348,7 @@ cdef struct terminal_t:
     uint64_t low
     uint64_t batch
     framed_t[2] framed
+    chunk_t* presence  # who is there, for every v1 client that comes; NULL: nothing is said of it
     chunk_t* input_first
     chunk_t* input_last
     int64_t input_queued
@@ -378,6 +407,8 @@ cdef struct lane_t:
     int64_t sweep_ns
     bint behind  # some terminal's engine has not seen all
     bint skipping  # some client waits to be skipped ahead
+    bint throttled  # some client is not read because of its rate
+    int64_t throttle_ns  # when to look at those again
     engine.vt_buf buffer  # for redraws
     bint late  # some terminal holds back events
     int64_t late_ns  # until when
@@ -399,7 +430,7 @@ cdef struct core_t:
     int lane_count
     int[2] waker  # of the outbox
     terminal_t* events
-    client_t* gone
+    client_t* news
     bint stopping  # guarded by lock
     int stop_code
     size_t stop_reason_n
@@ -414,14 +445,14 @@ cdef struct core_t:
 
 # ---------------------------------------------------------------- small things
 
-cdef chunk_t* chunk_new(const uint8_t* data, size_t n, int slot, uint64_t born) noexcept nogil:
+cdef chunk_t* chunk_new(const uint8_t* data, size_t n) noexcept nogil:
     cdef chunk_t* chunk = <chunk_t*>malloc(sizeof(chunk_t) + n)
     if chunk is not NULL:
         chunk.next = NULL
         chunk.n = n
         chunk.sent = 0
-        chunk.slot = slot
-        chunk.born = born
+        chunk.slot = -1
+        chunk.born = chunk.client = 0
         memcpy(chunk.data, data, n)
     return chunk
 
@@ -469,6 +500,7 @@ cdef void terminal_unref(terminal_t* t) noexcept nogil:
         t.captures = capture.next
         engine.vt_free(capture.state)
         free(capture)
+    free(t.presence)
     engine.vt_buf_free(&t.marks)
     engine.vt_free(t.vt)
     rings.ring_close(&t.ring)
@@ -487,6 +519,22 @@ cdef void report(terminal_t* t, unsigned events) noexcept nogil:
         if core.events is NULL:
             waker_wake(core.waker)
         core.events = t
+    pthread_mutex_unlock(&core.lock)
+
+
+cdef void announce(client_t* c, unsigned news) noexcept nogil:
+    """Put what has happened to a client into the outbox."""
+    cdef core_t* core = c.terminal.core
+    pthread_mutex_lock(&core.lock)
+    if news & NEWS_GONE:
+        c.gone = True
+    if c.news == 0:
+        c.refs += 1
+        c.news_next = core.news
+        if core.news is NULL:
+            waker_wake(core.waker)
+        core.news = c
+    c.news |= <flag_t>news
     pthread_mutex_unlock(&core.lock)
 
 
@@ -568,9 +616,7 @@ cdef void put_close(client_t* c, int code, const uint8_t* reason, size_t n) noex
     else:
         put_frame(c, rfc.OP_CLOSE, head, 2, reason, n)
     c.closing = True
-    if c.input_blocked:  # its input is of no use any more, its close frame is
-        c.input_blocked = False
-        rewatch(c.terminal.lane, &c.watch, c.watch.want | POLLER_READ)
+    unblock_input(c, BLOCKED_FULL | BLOCKED_RATE)  # its input is of no use any more, its close frame is
     c.close_by_ns = c.terminal.lane.now + (c.terminal.core.timeout_ns if c.terminal.ended else LINGER)
     if c.code == 0:
         c.code = code
@@ -603,8 +649,25 @@ cdef bint put_size(client_t* c) noexcept nogil:
     return put_frame(c, rfc.OP_BINARY, message, n, NULL, 0)
 
 
+cdef bint put_access(client_t* c) noexcept nogil:
+    """Queue whether it may type now, and its own name."""
+    cdef uint8_t[8] head
+    cdef size_t n = wire.write_access_header(head, wire.MAY_TYPE if c.writable else 0)
+    c.access_due = False
+    return put_frame(c, rfc.OP_BINARY, head, n, c.name, c.name_n)
+
+
+cdef bint put_presence(client_t* c) noexcept nogil:
+    """Queue who is there, as far as that is known."""
+    cdef uint8_t[1] kind
+    cdef chunk_t* presence = c.terminal.presence
+    kind[0] = wire.V1_PRESENCE
+    c.presence_due = False
+    return presence is NULL or put_frame(c, rfc.OP_BINARY, kind, 1, presence.data, presence.n)
+
+
 cdef bint put_notices(client_t* c) noexcept nogil:
-    """Queue what this client is to be told of size, title and input. False: give the client up."""
+    """Queue what this client is to be told of size, title, rights and others. False: give the client up."""
     cdef uint8_t[1] kind
     cdef rings.Header* header = c.terminal.ring.header
     if not c.greeted or c.closing:
@@ -618,6 +681,10 @@ cdef bint put_notices(client_t* c) noexcept nogil:
         if not put_frame(c, rfc.OP_BINARY, kind, 1, header.title, header.title_n):
             return False
         c.title_due = False
+    if c.access_due and not (put_access(c) and put_accepted(c, 0)):
+        return False
+    if c.presence_due and c.control_n == 0:  # one at a time; until then the latest replaces the one before
+        return put_presence(c)
     return True
 
 
@@ -824,7 +891,7 @@ cdef bint put_accepted(client_t* c, uint64_t step) noexcept nogil:
     """Tell how much of its input the PTY has taken, when that is at least `step` bytes more than was told."""
     cdef uint8_t[16] message
     cdef uint64_t accepted
-    if not c.v1 or c.closing or not c.writable:
+    if not c.v1 or c.closing:
         return True
     accepted = c.terminal.ring.header.slots[c.slot].accepted if c.slot >= 0 else c.input_next
     if accepted - c.accepted_told < step:
@@ -972,7 +1039,6 @@ cdef void client_unlink(client_t* c) noexcept nogil:
 cdef void drop(client_t* c) noexcept nogil:
     """The connection is over: close the socket, report it, let go of it at the end of the turn."""
     cdef terminal_t* t = c.terminal
-    cdef core_t* core = t.core
     cdef lane_t* lane = t.lane
     if c.watch.fd < 0:
         return
@@ -987,14 +1053,7 @@ cdef void drop(client_t* c) noexcept nogil:
         settle_later(t)
     if c.code == 0:
         c.code = rfc.CLOSE_ABNORMAL
-    pthread_mutex_lock(&core.lock)
-    c.gone = True
-    c.refs += 1
-    c.gone_next = core.gone
-    if core.gone is NULL:
-        waker_wake(core.waker)
-    core.gone = c
-    pthread_mutex_unlock(&core.lock)
+    announce(c, NEWS_GONE)
     c.grave_next = lane.graveyard
     lane.graveyard = c
     if t.closing:
@@ -1016,6 +1075,7 @@ cdef void attach(terminal_t* t, client_t* c) noexcept nogil:
     cdef size_t used
     cdef uint32_t taken = 0
     cdef bint fresh = False
+    cdef int known
     c.watch.kind = SOCKET
     c.watch.owner = c
     c.heard_ns = c.active_ns = t.lane.now
@@ -1025,6 +1085,11 @@ cdef void attach(terminal_t* t, client_t* c) noexcept nogil:
         whole = c.returning = True
     c.cursor = c.frame_end = c.acked = start
     c.slot = -1
+    c.writable = load_relaxed(&c.permitted) != 0
+    if c.has_id and not c.writable:  # its numbers go on, but only who types has them remembered
+        known = rings.slot_known(&t.ring, c.client_id)
+        if known >= 0:
+            c.input_next = c.accepted_told = accepted = t.ring.header.slots[known].accepted
     if c.has_id and c.writable:
         other = t.clients
         while other is not NULL:
@@ -1057,6 +1122,8 @@ cdef void attach(terminal_t* t, client_t* c) noexcept nogil:
             <uint16_t>t.rows, <uint16_t>t.cols, start, t.ring.head, accepted, <uint32_t>c.window,
         )
         put_frame(c, rfc.OP_BINARY, message, used, NULL, 0)
+        put_access(c)
+        put_presence(c)
         c.greeted = True
         c.title_due = t.ring.header.title_n > 0
         if not whole or sized and t.ring.head > 0:
@@ -1269,7 +1336,7 @@ cdef void digest(terminal_t* t) noexcept nogil:
         text = engine.vt_reply(t.vt, &n)
         if t.input_queued < QUEUE_LIMIT:  # a program that asks and never reads gets no more answers
             typed_ns = t.last_input_ns  # an answer is nobody's input
-            deliver(t, NULL, text, n, -1)
+            deliver(t, NULL, text, n, NULL)
             store_relaxed(&t.last_input_ns, typed_ns)
     if did & engine.VT_TITLE:
         text = engine.vt_title(t.vt, &n)  # before `n` is read: C does not say which argument comes first
@@ -1510,9 +1577,7 @@ cdef void end(terminal_t* t) noexcept nogil:
     store_relaxed(&t.input_queued, 0)
     while c is not NULL:
         following = c.next
-        if c.input_blocked:
-            c.input_blocked = False
-            rewatch(t.lane, &c.watch, c.watch.want | POLLER_READ)
+        unblock_input(c, BLOCKED_FULL | BLOCKED_RATE)
         c = following
     flush_all(t)
     if not t.behind:
@@ -1542,8 +1607,9 @@ cdef ssize_t write_pty(terminal_t* t, const uint8_t* data, size_t n) noexcept no
             return <ssize_t>n
 
 
-cdef void deliver(terminal_t* t, chunk_t* chunk, const uint8_t* data, size_t n, int slot) noexcept nogil:
-    """Give input to the PTY, behind what waits already. Either `chunk` (taken over) or `data`."""
+cdef void deliver(terminal_t* t, chunk_t* chunk, const uint8_t* data, size_t n, client_t* c) noexcept nogil:
+    """Give input to the PTY, behind what waits already. Either `chunk` (taken over) or `data`; `c`: whose it is."""
+    cdef int slot = c.slot if c is not NULL else -1
     cdef uint64_t born = t.ring.header.slots[slot].born if slot >= 0 else 0
     cdef size_t done = 0
     if chunk is not NULL:
@@ -1560,11 +1626,14 @@ cdef void deliver(terminal_t* t, chunk_t* chunk, const uint8_t* data, size_t n, 
         free(chunk)
         return
     if chunk is NULL:
-        chunk = chunk_new(data + done, n - done, slot, born)
+        chunk = chunk_new(data + done, n - done)
         if chunk is NULL:  # out of memory: what was not taken is expected again
             if slot >= 0:
                 t.slot_next[slot] -= n - done
             return
+        chunk.slot = slot
+        chunk.born = born
+        chunk.client = c.id if c is not NULL else 0
     else:
         chunk.sent = done
     if t.input_last is not NULL:
@@ -1600,9 +1669,8 @@ cdef void write_queued(terminal_t* t) noexcept nogil:
     c = t.clients
     while c is not NULL:
         following = c.next
-        if c.input_blocked and t.input_queued <= <int64_t>(t.core.input_watermark // 2):
-            c.input_blocked = False
-            rewatch(t.lane, &c.watch, c.watch.want | POLLER_READ)
+        if t.input_queued <= <int64_t>(t.core.input_watermark // 2):
+            unblock_input(c, BLOCKED_FULL)
         if c.slot >= 0:
             if not put_accepted(c, ACCEPTED_STEP):
                 drop(c)
@@ -1611,16 +1679,156 @@ cdef void write_queued(terminal_t* t) noexcept nogil:
         c = following
 
 
+cdef void block_input(client_t* c, unsigned why) noexcept nogil:
+    """Read this client no more, for one more reason."""
+    cdef lane_t* lane = c.terminal.lane
+    if c.input_blocked & why or c.closing or c.watch.fd < 0:
+        return
+    c.input_blocked |= <flag_t>why
+    if why == BLOCKED_RATE:
+        throttle(lane)
+    rewatch(lane, &c.watch, c.watch.want & POLLER_WRITE)
+    progress(c)
+    flush_later(c)
+
+
+cdef void unblock_input(client_t* c, unsigned why) noexcept nogil:
+    """These reasons hold no more: read it again, if there is no other."""
+    if c.input_blocked & why == 0:
+        return
+    c.input_blocked &= <flag_t>~why
+    if c.input_blocked == 0:
+        c.heard_ns = c.terminal.lane.now  # nobody has listened meanwhile
+        rewatch(c.terminal.lane, &c.watch, c.watch.want | POLLER_READ)
+
+
+cdef void throttle(lane_t* lane) noexcept nogil:
+    """Have unthrottle() look after THROTTLE_STEP."""
+    if not lane.throttled:
+        lane.throttled = True
+        lane.throttle_ns = lane.now + THROTTLE_STEP
+
+
+cdef void unthrottle(lane_t* lane) noexcept nogil:
+    """Read those again whose rate allows it by now."""
+    cdef terminal_t* t = lane.terminals
+    cdef client_t* c
+    lane.throttled = False
+    while t is not NULL:
+        c = t.clients
+        while c is not NULL:
+            if c.input_blocked & BLOCKED_RATE:
+                if c.paid_ns - lane.now <= THROTTLE_BURST:
+                    unblock_input(c, BLOCKED_RATE)
+                else:
+                    throttle(lane)
+            c = c.next
+        t = t.next
+
+
+cdef void void_input(terminal_t* t, int slot, uint64_t born, size_t n) noexcept nogil:
+    """Count what was thrown away as taken: the offsets of its stream go on."""
+    if slot >= 0 and t.ring.header.slots[slot].born == born:
+        t.ring.header.slots[slot].accepted += n
+
+
+cdef void withdraw(client_t* c) noexcept nogil:
+    """Throw away what this client has typed and the PTY has not taken."""
+    cdef terminal_t* t = c.terminal
+    cdef chunk_t** at = &t.input_first
+    cdef chunk_t* chunk
+    cdef client_t* other = t.clients
+    t.input_last = NULL
+    while at[0] is not NULL:
+        chunk = at[0]
+        if chunk.client == c.id:
+            at[0] = chunk.next
+            store_relaxed(&t.input_queued, t.input_queued - <int64_t>(chunk.n - chunk.sent))
+            void_input(t, chunk.slot, chunk.born, chunk.n - chunk.sent)
+            free(chunk)
+        else:
+            t.input_last = chunk
+            at = &chunk.next
+    if t.lane.typed_n:  # it is its turn just now
+        void_input(t, c.slot, t.ring.header.slots[c.slot].born if c.slot >= 0 else 0, t.lane.typed_n)
+        t.lane.typed_n = 0
+    watch_pty(t)
+    while other is not NULL and t.input_queued <= <int64_t>(t.core.input_watermark // 2):
+        unblock_input(other, BLOCKED_FULL)
+        other = other.next
+
+
+cdef void take_slot(client_t* c) noexcept nogil:
+    """Have the input of one that was given the right remembered from here on, under the numbers that it uses."""
+    cdef terminal_t* t = c.terminal
+    cdef rings.InputSlot* slot
+    cdef client_t* other = t.clients
+    cdef uint32_t taken = 0
+    cdef bint fresh = False
+    while other is not NULL:
+        if other.slot >= 0:
+            taken |= <uint32_t>1 << other.slot
+            if memcmp(other.client_id, c.client_id, 16) == 0:
+                return  # that one's
+        other = other.next
+    c.slot = rings.slot_find(&t.ring, c.client_id, taken, &fresh)
+    if c.slot >= 0:
+        slot = &t.ring.header.slots[c.slot]
+        slot.born = t.ring.header.attaches  # what an earlier connection has queued is not credited to this one
+        slot.accepted = t.slot_next[c.slot] = c.input_next
+
+
+cdef void permit(client_t* c) noexcept nogil:
+    """The right to type was given or taken: all that follows from it."""
+    cdef terminal_t* t = c.terminal
+    c.writable = load_relaxed(&c.permitted) != 0
+    c.told_read_only = False
+    if c.writable:
+        if c.has_id and c.slot < 0:
+            take_slot(c)
+        if t.owner is NULL and c.rows:
+            own_size(t, c)
+    else:
+        withdraw(c)
+        unblock_input(c, BLOCKED_FULL | BLOCKED_RATE)  # nothing that it sends goes anywhere now
+        c.viewport_due = False
+        if t.owner == c:
+            t.owner = NULL
+            t.orphaned = True
+            c.size_due = c.greeted
+            settle_later(t)
+    if c.v1:
+        c.access_due = True
+        flush_later(c)
+
+
+cdef inline bint may_type(client_t* c) noexcept nogil:
+    """Whether its input counts, as of this moment."""
+    if load_relaxed(&c.permitted) != c.writable:
+        permit(c)
+    return c.writable
+
+
+cdef void refuse(client_t* c) noexcept nogil:
+    """It has asked for what it may not do: say so, once."""
+    if c.v1 and not c.told_read_only:
+        c.told_read_only = True
+        if c.access_due:
+            put_access(c)  # the reason first
+        put_error(c, wire.ERROR_READ_ONLY, b"read-only: this client may not type")
+        flush_later(c)
+
+
 cdef void client_input(client_t* c, const uint8_t* data, size_t n) noexcept nogil:
-    """Take input; it is written once for all that came in one turn (send_typed)."""
+    """Take a raw client's input, if it may type."""
+    if may_type(c):
+        client_typed(c, data, n)
+
+
+cdef void client_typed(client_t* c, const uint8_t* data, size_t n) noexcept nogil:
+    """Take input of one that may type; it is written once for all that came in one turn (send_typed)."""
     cdef terminal_t* t = c.terminal
     cdef lane_t* lane = t.lane
-    if not c.writable:
-        if c.v1 and not c.told_read_only:
-            c.told_read_only = True
-            put_error(c, wire.ERROR_READ_ONLY, b"read-only: this client may not type")
-            flush_later(c)
-        return
     c.active_ns = lane.now
     if t.clients != c and c.attached:
         client_unlink(c)
@@ -1640,24 +1848,28 @@ cdef void send_typed(client_t* c) noexcept nogil:
     if n == 0:
         return
     t.lane.typed_n = 0
-    deliver(t, NULL, t.lane.typed, n, c.slot)
+    deliver(t, NULL, t.lane.typed, n, c)
+    if not c.typed and t.pty.fd >= 0:
+        c.typed = True
+        announce(c, NEWS_TYPED)
     if c.latest and client_lag(c) > SKIP_LAG and t.pty.fd >= 0 and interrupts(t.pty.fd, t.lane.typed, n):
         c.redraw_due = True  # Ctrl-C is felt at once, however much was under way
         c.skip_ns = t.lane.now + SKIP_WAIT
         t.lane.skipping = True
         progress(c)
-    if t.input_queued > <int64_t>t.core.input_watermark and not c.input_blocked and not c.closing and c.watch.fd >= 0:
-        c.input_blocked = True
-        rewatch(t.lane, &c.watch, c.watch.want & POLLER_WRITE)
-        progress(c)
-        flush_later(c)
+    if t.input_queued > <int64_t>t.core.input_watermark:
+        block_input(c, BLOCKED_FULL)
+    if c.input_rate:
+        c.paid_ns = max(c.paid_ns, t.lane.now) + <int64_t>n * 1000000000 // c.input_rate
+        if c.paid_ns - t.lane.now > THROTTLE_BURST:
+            block_input(c, BLOCKED_RATE)
 
 
 cdef void client_viewport(client_t* c, int rows, int cols) noexcept nogil:
     """Note a client's viewport; the last one of a turn is applied (receive)."""
     cdef terminal_t* t = c.terminal
-    if not c.writable:
-        client_input(c, NULL, 0)
+    if not may_type(c):
+        refuse(c)
         return
     c.rows = <uint16_t>rows
     c.cols = <uint16_t>cols
@@ -1686,8 +1898,10 @@ cdef void put_answer(
 
 cdef void take_request(client_t* c, const uint8_t* message, size_t n) noexcept nogil:
     """One vibetunnel.v1 message from a client."""
+    cdef terminal_t* t = c.terminal
     cdef wire.Request request
     cdef uint64_t expected
+    cdef bint writable
     cdef uint8_t[1] kind
     cdef int known = wire.read_request(message, n, &request)
     if known < 0:
@@ -1695,22 +1909,26 @@ cdef void take_request(client_t* c, const uint8_t* message, size_t n) noexcept n
     if known <= 0:
         return
     if request.kind == wire.V1_INPUT:
-        if not c.writable:
-            client_input(c, NULL, 0)
-            return
-        expected = c.terminal.slot_next[c.slot] if c.slot >= 0 else c.input_next
+        writable = may_type(c)
+        if not writable:
+            refuse(c)
+        expected = t.slot_next[c.slot] if c.slot >= 0 else c.input_next
         if request.offset > expected:
-            malformed(c, wire.ERROR_INPUT_GAP, b"input offset is beyond what was accepted: send the bytes before it")
+            if writable:
+                malformed(c, wire.ERROR_INPUT_GAP, b"input offset is beyond what was accepted: send what is before it")
             return
         if request.offset + request.n <= expected:
             return  # sent again after a reconnect, and known
         request.data += expected - request.offset
         request.n -= expected - request.offset
         if c.slot >= 0:
-            c.terminal.slot_next[c.slot] += request.n
+            t.slot_next[c.slot] += request.n
         else:
             c.input_next += request.n
-        client_input(c, request.data, request.n)
+        if writable:
+            client_typed(c, request.data, request.n)
+        elif c.slot >= 0:
+            void_input(t, c.slot, t.ring.header.slots[c.slot].born, request.n)
     elif request.kind == wire.V1_RESIZE_REQUEST:
         client_viewport(c, request.rows, request.cols)
     elif request.kind == wire.V1_ACK:
@@ -1777,6 +1995,7 @@ cdef void take_messages(client_t* c, uint8_t* data, size_t n) noexcept nogil:
             flush_later(c)
             return
         c.terminal.lane.statistics.frames_in += 1
+        c.heard_ns = c.terminal.lane.now  # whole messages are signs of life: who sends one byte by byte wears us out
         if message.opcode == rfc.OP_CLOSE:
             c.answered = True
             if c.code == 0:
@@ -1811,7 +2030,6 @@ cdef void client_ready(client_t* c, unsigned ready) noexcept nogil:
     if ready & POLLER_READ and c.watch.fd >= 0 and c.watch.want & POLLER_READ:
         n = recv(c.watch.fd, lane.scratch, SCRATCH, 0)
         if n > 0:
-            c.heard_ns = lane.now
             receive(c, lane.scratch, <size_t>n)
         elif n == 0 or (errno != EAGAIN and errno != EINTR):
             drop(c)
@@ -1819,13 +2037,32 @@ cdef void client_ready(client_t* c, unsigned ready) noexcept nogil:
 
 # ---------------------------------------------------------------- commands
 
+cdef void present(terminal_t* t, chunk_t* presence) noexcept nogil:
+    """Keep who is there (taken over), and tell everybody when that is news."""
+    cdef client_t* c = t.clients
+    cdef chunk_t* before = t.presence
+    if before is not NULL and before.n == presence.n and memcmp(before.data, presence.data, presence.n) == 0:
+        free(presence)
+        return
+    free(before)
+    t.presence = presence if presence.n else NULL
+    if presence.n == 0:
+        free(presence)
+        return
+    while c is not NULL:
+        if c.greeted:
+            c.presence_due = True
+            flush_later(c)
+        c = c.next
+
+
 cdef void obey(terminal_t* t, command_t* command) noexcept nogil:
     cdef client_t* c
     cdef client_t* following
     if command.order == ATTACH:
         attach(t, command.client)
     elif command.order == INPUT:
-        deliver(t, command.chunk, NULL, 0, -1)
+        deliver(t, command.chunk, NULL, 0, NULL)
         command.chunk = NULL
     elif command.order == RESIZE:
         if command.a != t.rows or command.b != t.cols:
@@ -1846,6 +2083,16 @@ cdef void obey(terminal_t* t, command_t* command) noexcept nogil:
                 read_pty(t)
     elif command.order == CAPTURE:
         capture(t, command.b, <uint32_t>command.a)
+    elif command.order == PRESENT:
+        present(t, command.chunk)
+        command.chunk = NULL
+    elif command.order == PERMIT:
+        c = command.client
+        if c.watch.fd >= 0 and c.attached:
+            may_type(c)
+        pthread_mutex_lock(&t.core.lock)
+        client_unref(c)
+        pthread_mutex_unlock(&t.core.lock)
     elif command.order == DETACH:
         c = command.client
         if c.watch.fd >= 0 and c.attached:
@@ -1923,6 +2170,8 @@ cdef void serve_commands(lane_t* lane) noexcept nogil:
             c = t.clients
             while c is not NULL:
                 want = 0 if c.input_blocked else POLLER_READ
+                if c.input_blocked & BLOCKED_RATE:
+                    throttle(lane)
                 if c.control_n or c.cursor < c.frame_end or client_limit(c) > c.cursor or c.lines_asked:
                     want |= POLLER_WRITE
                 rewatch(lane, &c.watch, want)
@@ -2171,6 +2420,8 @@ cdef void* run_lane(void* arg) noexcept nogil:
             timeout_ms = <int>max(<int64_t>0, (lane.sweep_ns - lane.now) // 1000000 + 1)
         if lane.late or lane.stopping:
             timeout_ms = EVENT_GAP // 1000000
+        if lane.throttled:
+            timeout_ms = min(timeout_ms, <int>max(<int64_t>0, (lane.throttle_ns - lane.now) // 1000000 + 1))
         if lane.skipping:
             timeout_ms = SKIP_WAIT // 1000000
         if lane.closures or lane.moves or lane.behind:
@@ -2195,6 +2446,8 @@ cdef void* run_lane(void* arg) noexcept nogil:
             report_late(lane)
         if lane.behind:
             catch_all_up(lane)
+        if lane.throttled and lane.now >= lane.throttle_ns:
+            unthrottle(lane)
         if lane.skipping:
             skip_due(lane)
         tidy(lane)
@@ -2384,9 +2637,9 @@ cdef class Pump:
             t = self.core.events
             self.core.events = t.event_next
             terminal_unref(t)
-        while self.core.gone is not NULL:
-            c = self.core.gone
-            self.core.gone = c.gone_next
+        while self.core.news is not NULL:
+            c = self.core.news
+            self.core.news = c.news_next
             client_unref(c)
         pthread_mutex_unlock(&self.core.lock)
         for i in range(MAX_LANES):
@@ -2428,9 +2681,9 @@ cdef class Pump:
         # No Python object is made under the lock: the collector could run, and take it again.
         pthread_mutex_lock(&self.core.lock)
         t = self.core.events
-        c = self.core.gone
+        c = self.core.news
         self.core.events = NULL
-        self.core.gone = NULL
+        self.core.news = NULL
         pthread_mutex_unlock(&self.core.lock)
         while t is not NULL:  # still `reported`, so that the lane leaves event_next alone
             pthread_mutex_lock(&self.core.lock)
@@ -2480,17 +2733,26 @@ cdef class Pump:
             if did & DID_END:
                 events.append(Event("ended", terminal, None, 0, ""))
         while c is not NULL:
-            number = c.id
-            code = c.code
-            reason_n = c.reason_n
-            memcpy(reason, c.reason, reason_n)
-            c_following = c.gone_next
             pthread_mutex_lock(&self.core.lock)
+            did = c.news
+            c.news = 0
+            number = c.id
+            code = 0
+            reason_n = 0
+            if did & NEWS_GONE:  # the lane has let go of it: they stay as they are
+                code = c.code
+                reason_n = c.reason_n
+                memcpy(reason, c.reason, reason_n)
+            c_following = c.news_next
             client_unref(c)
             pthread_mutex_unlock(&self.core.lock)
             c = c_following
-            client = self.clients.pop(number, None)
-            if client is not None:
+            client = self.clients.pop(number, None) if did & NEWS_GONE else self.clients.get(number)
+            if client is None:
+                continue
+            if did & NEWS_TYPED:
+                events.append(Event("typed", (<Client>client).terminal, client, 0, ""))
+            if did & NEWS_GONE:
                 events.append(Event("gone", (<Client>client).terminal, client, code, decode(reason, reason_n)))
         return events
 
@@ -2603,7 +2865,7 @@ cdef class Pump:
         if command is NULL:
             raise MemoryError
         if text is not None:
-            command.chunk = chunk_new(<const uint8_t*>PyBytes_AS_STRING(text), len(text), -1, 0)
+            command.chunk = chunk_new(<const uint8_t*>PyBytes_AS_STRING(text), len(text))
             if command.chunk is NULL:
                 free(command)
                 raise MemoryError
@@ -2720,7 +2982,7 @@ cdef class Terminal:
     def attach(
         self, int socket_fd, bytes response not None, *, bytes received=b"", bint v1=False, bint writable=True,
         since=None, int rows=0, int cols=0, bytes client_id=b"", Py_ssize_t offset_at=0, Py_ssize_t redraw_at=0,
-        bint latest=False, int scrollback=0,
+        bint latest=False, int scrollback=0, bytes name=b"", int64_t input_rate=0,
     ):
         cdef client_t* c = NULL
         cdef terminal_t* t
@@ -2733,19 +2995,23 @@ cdef class Terminal:
                 raise ValueError(f"client_id: expected 16 bytes or none, got {len(client_id)}")
             if len(response) > CONTROL_LIMIT // 2:
                 raise ValueError(f"response: expected at most {CONTROL_LIMIT // 2} bytes, got {len(response)}")
-            for name, at in (("offset_at", offset_at), ("redraw_at", redraw_at)):
+            for what, at in (("offset_at", offset_at), ("redraw_at", redraw_at)):
                 if at and not 0 < at <= len(response) - OFFSET_DIGITS:
-                    raise ValueError(f"{name}: expected {OFFSET_DIGITS} bytes of the response there, got {at}")
+                    raise ValueError(f"{what}: expected {OFFSET_DIGITS} bytes of the response there, got {at}")
             if not 0 <= scrollback <= wire.MAX_LINES:
                 raise ValueError(f"scrollback: expected 0..{wire.MAX_LINES} lines, got {scrollback}")
+            if len(name) > NAME_MAX or not rfc.utf8_valid(<const uint8_t*>PyBytes_AS_STRING(name), len(name)):
+                raise ValueError(f"name: expected at most {NAME_MAX} bytes of UTF-8, got {name!r}")
+            if input_rate < 0:
+                raise ValueError(f"input_rate: expected 0 or more bytes a second, got {input_rate}")
             if since is not None and not 0 <= since < 2**64:
                 raise ValueError(f"since: expected 0..2^64-1, got {since}")
             if set_nonblocking(socket_fd) < 0:
                 raise OSError(errno, f"socket: {os.strerror(errno)}")
-            c = <client_t*>calloc(1, sizeof(client_t))
+            c = <client_t*>calloc(1, sizeof(client_t) + len(name))
             if c is NULL:
                 raise MemoryError
-            c.received = chunk_new(<const uint8_t*>PyBytes_AS_STRING(received), len(received), -1, 0)
+            c.received = chunk_new(<const uint8_t*>PyBytes_AS_STRING(received), len(received))
             if c.received is NULL or not control_put(c, <const uint8_t*>PyBytes_AS_STRING(response), len(response)):
                 raise MemoryError
             self.pump.ids += 1
@@ -2755,7 +3021,10 @@ cdef class Terminal:
             c.watch.fd = socket_fd
             c.slot = -1
             c.v1 = v1
-            c.writable = writable
+            c.permitted = writable
+            c.input_rate = <uint32_t>min(input_rate, <int64_t>0xFFFFFFFF)
+            c.name_n = <uint8_t>len(name)
+            memcpy(c.name, PyBytes_AS_STRING(name), c.name_n)
             c.rows = <uint16_t>rows
             c.cols = <uint16_t>cols
             c.has_since = since is not None
@@ -2783,7 +3052,6 @@ cdef class Terminal:
         client = Client.__new__(Client)
         client.terminal = self
         client.state = c
-        client._writable = writable
         self.pump.clients[c.id] = client
         return client
 
@@ -2792,6 +3060,11 @@ cdef class Terminal:
         if load_relaxed(&t.input_queued) + len(data) > QUEUE_LIMIT:
             raise BlockingIOError(f"input: {load_relaxed(&t.input_queued)} bytes wait for the PTY already")
         self.pump.post(t, INPUT, NULL, data, 0, 0)
+
+    def present(self, bytes message not None):
+        if len(message) > PRESENCE_MAX:
+            raise ValueError(f"message: expected at most {PRESENCE_MAX} bytes, got {len(message)}")
+        self.pump.post(self.live(), PRESENT, NULL, message, 0, 0)
 
     def watch(self, bint on):
         store_relaxed(&self.live().watched, on)
@@ -2844,7 +3117,6 @@ cdef class Terminal:
 cdef class Client:
     cdef readonly Terminal terminal
     cdef client_t* state
-    cdef bint _writable
     cdef object __weakref__
 
     def __init__(self):
@@ -2866,22 +3138,34 @@ cdef class Client:
 
     @property
     def writable(self):
-        return bool(self._writable)
+        return load_relaxed(&self.state.permitted) != 0
 
     @property
     def bytes_sent(self):
         return load_relaxed(&self.state.bytes_sent)
 
-    def close(self, int code=1000, str reason=""):
+    cdef int post(self, Order order, bytes text, int code) except -1:
+        """Queue a command about it, unless it is gone or the terminal has ended, and with it this client."""
         cdef Pump pump = self.terminal.pump
         if pump.closed or self.state.gone:
-            return
+            return 0
         pthread_mutex_lock(&pump.core.lock)
         self.state.refs += 1
         pthread_mutex_unlock(&pump.core.lock)
         try:
-            pump.post(self.terminal.state, DETACH, self.state, reason.encode(), code, 0)
-        except ValueError:  # the terminal has ended meanwhile, and with it this client
+            pump.post(self.terminal.state, order, self.state, text, code, 0)
+        except BaseException as error:
             pthread_mutex_lock(&pump.core.lock)
             client_unref(self.state)
             pthread_mutex_unlock(&pump.core.lock)
+            if not isinstance(error, ValueError):
+                raise
+        return 0
+
+    def permit(self, bint writable):
+        if load_relaxed(&self.state.permitted) != writable:
+            store_relaxed(&self.state.permitted, writable)  # the lane sees it with the next bytes, or by the command
+            self.post(PERMIT, None, 0)
+
+    def close(self, int code=1000, str reason=""):
+        self.post(DETACH, reason.encode(), code)

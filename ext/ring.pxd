@@ -225,6 +225,15 @@ cdef inline int checkpoint_find(Ring* r) noexcept nogil:
     return best
 
 
+cdef inline int slot_known(Ring* r, const uint8_t* client) noexcept nogil:
+    """The input stream of a client's UUID, or -1; looking is no use of it."""
+    cdef int i
+    for i in range(SLOTS):
+        if r.header.slots[i].used and memcmp(r.header.slots[i].id, client, 16) == 0:
+            return i
+    return -1
+
+
 cdef inline int slot_find(Ring* r, const uint8_t* client, uint32_t taken, bint* fresh) noexcept nogil:
     """The input stream of a client's UUID, or a new one in place of the least recently used.
 

@@ -12,7 +12,9 @@ cdef enum:
     V1_ERROR = 0x07
     V1_PONG = 0x08
     V1_ACCEPTED = 0x09
+    V1_PRESENCE = 0x0A
     V1_LINES = 0x0B
+    V1_ACCESS = 0x0C
     V1_INPUT = 0x81
     V1_RESIZE_REQUEST = 0x82
     V1_ACK = 0x83
@@ -24,7 +26,7 @@ cdef enum:
     OUTPUT_HEADER = 9  # bytes before the output in an output message
     MAX_PING = 64  # bytes
 
-    MAY_TYPE = 1  # hello.flags
+    MAY_TYPE = 1  # hello.flags, access.flags
     OWNS_SIZE = 2  # hello.flags
     RESIZE_OWNS_SIZE = 1  # resize.flags
     ALTERNATE_SCREEN = 1  # redraw.flags
@@ -105,6 +107,13 @@ cdef inline size_t write_resize(uint8_t* out, uint16_t rows, uint16_t cols, uint
 cdef inline size_t write_accepted(uint8_t* out, uint64_t offset) noexcept nogil:
     out[0] = V1_ACCEPTED
     return put64(out + 1, offset) - out
+
+
+cdef inline size_t write_access_header(uint8_t* out, uint8_t flags) noexcept nogil:
+    """The client's name follows as text."""
+    out[0] = V1_ACCESS
+    out[1] = flags
+    return 2
 
 
 cdef inline size_t write_exit_header(uint8_t* out, int32_t code, uint8_t signal) noexcept nogil:

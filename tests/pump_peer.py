@@ -71,6 +71,7 @@ class Peer:
         self.sent = 0  # v1: input bytes
         self.seen: list[protocol.ServerMessage] = []  # v1, without output
         self.pings = 0
+        self.pongs = 0
         self.ended = False
         self.close_code: int | None = None
         self.close_reason = ""
@@ -109,6 +110,8 @@ class Peer:
         if message.opcode == frames.PING:
             self.pings += 1
             self.answer(frames.PONG, message.data)
+        elif message.opcode == frames.PONG:
+            self.pongs += 1
         elif message.opcode == frames.CLOSE:
             self.close_code = int.from_bytes(message.data[:2], "big") if message.data else 1005
             self.close_reason = message.data[2:].decode()

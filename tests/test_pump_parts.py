@@ -71,11 +71,13 @@ def test_every_vector_from_the_server_is_what_the_extension_writes() -> None:
                 made = probes.error(f["code"], f["text"].encode())
             case "server", "accepted":
                 made = probes.accepted(int(f["offset"]))
+            case "server", "access":
+                made = probes.access(int(f["writable"]), f["id"].encode())
             case _:
                 continue
         seen.add(f["type"])
         assert made.hex() == vector["hex"], vector["name"]
-    assert seen == {"output", "hello", "redraw", "lines", "resize", "exit", "error", "accepted"}
+    assert seen == {"output", "hello", "redraw", "lines", "resize", "exit", "error", "accepted", "access"}
 
 
 def test_every_vector_from_a_client_is_what_the_extension_reads() -> None:
@@ -113,6 +115,8 @@ def test_an_unknown_type_is_ignored_by_both() -> None:
         protocol.decode(b"")
     with pytest.raises(protocol.ProtocolError, match="0x01"):
         protocol.decode(b"\x01abc")
+    with pytest.raises(protocol.ProtocolError, match="0x0c"):
+        protocol.decode(b"\x0c")
 
 
 # ---------------------------------------------------------------- the JSON objects of raw mode

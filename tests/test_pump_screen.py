@@ -310,8 +310,9 @@ def test_who_was_away_during_a_resize_gets_a_redraw(bench: Bench) -> None:
 
 def test_a_change_of_size_redraws_every_v1_client(bench: Bench) -> None:
     terminal, slave = bench.bare()
-    peers = [bench.peer(terminal, v1=True), bench.peer(terminal, v1=True, latest=True)]
-    raw = bench.peer(terminal)
+    # since: also who is attached only when something has been printed is to get it as output
+    peers = [bench.peer(terminal, v1=True, since=0), bench.peer(terminal, v1=True, since=0, latest=True)]
+    raw = bench.peer(terminal, since=0)
     printed(slave, terminal, LOG[:4000] + b"a line that is rather longer than forty columns, " * 3)
     for peer in (*peers, raw):
         peer.until(lambda peer=peer: len(peer.output) >= terminal.head)  # type: ignore[misc]
@@ -663,10 +664,12 @@ def test_lines_keep_their_numbers_over_a_restart(make: Callable[..., Bench]) -> 
 def test_a_screen_too_large_to_keep_does_not_hold_up_its_lane(bench: Bench) -> None:
     terminal, slave = bench.bare(rows=1000, cols=1000)
     row = b"".join(b"\x1b[38;2;%d;%d;0mx" % (i % 256, i % 255) for i in range(1000))
-    writer = threading.Thread(target=lambda: [os.write(slave, b"\x1b[%dH" % i + row) for i in range(1, 201)])
+    filling = [b"\x1b[%dH" % i + row for i in range(1, 201)]
+    writer = threading.Thread(target=lambda: [os.write(slave, each) for each in filling])
     writer.start()
     writer.join()
-    wait_for(lambda: bench.capture(terminal).offset == terminal.head)
+    wait_for(lambda: terminal.head == sum(map(len, filling)))
+    assert bench.capture(terminal).offset == terminal.head
     begun = time.thread_time(), time.process_time()
     for _ in range(20):
         printed(slave, terminal, b"x")

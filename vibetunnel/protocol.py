@@ -104,6 +104,19 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class Presence:
+    text: str  # JSON, see docs/protocol.md
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What this client may do, and what it is called in the presence messages."""
+
+    writable: bool
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Input:
     offset: int
     data: bytes
@@ -136,7 +149,7 @@ class RedrawRequest:
     pass
 
 
-ServerMessage = Hello | Output | Redraw | Lines | Resize | Title | Exit | Error | Pong | Accepted
+ServerMessage = Hello | Output | Redraw | Lines | Resize | Title | Exit | Error | Pong | Accepted | Presence | Access
 ClientMessage = Input | ResizeRequest | Ack | Ping | LinesRequest | RedrawRequest
 
 _HELLO = struct.Struct(">BBBHHQQQI")
@@ -148,6 +161,7 @@ _EXIT = struct.Struct(">BiB")
 _ERROR = struct.Struct(">BH")
 _RESIZE_REQUEST = struct.Struct(">BHH")
 _LINES_REQUEST = struct.Struct(">BQI")
+_ACCESS = struct.Struct(">BB")
 
 
 def encode(message: ServerMessage | ClientMessage) -> bytes:
@@ -179,6 +193,10 @@ def encode(message: ServerMessage | ClientMessage) -> bytes:
             return b"\x08" + message.data
         case Accepted():
             return _OFFSET.pack(0x09, message.offset)
+        case Presence():
+            return b"\x0a" + message.text.encode()
+        case Access():
+            return _ACCESS.pack(0x0C, _MAY_TYPE * message.writable) + message.id.encode()
         case Input():
             return _OFFSET.pack(0x81, message.offset) + message.data
         case ResizeRequest():
@@ -225,6 +243,11 @@ def decode(message: bytes) -> ServerMessage | ClientMessage | None:
                 return Pong(message[1:])
             case b"\x09":
                 return Accepted(_OFFSET.unpack_from(message)[1])
+            case b"\x0a":
+                return Presence(message[1:].decode("utf-8", "replace"))
+            case b"\x0c":
+                may_type = bool(_ACCESS.unpack_from(message)[1] & _MAY_TYPE)
+                return Access(may_type, message[2:].decode("utf-8", "replace"))
             case b"\x81":
                 return Input(_OFFSET.unpack_from(message)[1], message[9:])
             case b"\x82":

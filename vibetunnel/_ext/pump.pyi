@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 from vibetunnel._ext import vt
 
 EventKind = Literal[
-    "hangup", "ended", "title", "folder", "bell", "resized", "gone", "changed", "mark", "clipboard", "captured"
+    "hangup", "ended", "title", "folder", "bell", "resized", "gone", "changed", "mark", "clipboard", "captured", "typed"
 ]
 
 class Mark(NamedTuple):
@@ -40,6 +40,7 @@ class Event(NamedTuple):
     mark     data: a Mark
     clipboard  OSC 52 asks to set it. text: the selection's first letter or nothing, data: bytes
     captured answer to Terminal.capture. number: the ticket, data: the copy, None when memory ran out
+    typed    client: its first input has reached the PTY; once for each client
     """
 
     kind: EventKind
@@ -139,6 +140,8 @@ class Terminal:
         redraw_at: int = 0,
         latest: bool = False,
         scrollback: int = 0,
+        name: bytes = b"",
+        input_rate: int = 0,
     ) -> Client:
         """Hand over a connected stream socket; it is the pump's from here, also on an error.
 
@@ -151,6 +154,15 @@ class Terminal:
         redraw_at  where 20 bytes of the response stand for the size of a raw client's redraw, which comes first
         latest     skip the client ahead to the present screen when it falls behind; else it paces the PTY
         scrollback lines that go with a redraw at first, at most 10,000
+        name       what a v1 client is called in presence, at most 64 bytes of UTF-8; it is told so by `access`
+        input_rate bytes of input a second on the average, of which a second's worth may come at once: who sends more is
+                   not read for a while. 0: no limit
+        """
+    def present(self, message: bytes) -> None:
+        """Tell every v1 client who is here, now and whenever one comes: text of at most 16 KiB, passed on as it is.
+
+        The latest counts: what a slow client has not been sent yet is replaced, what says nothing new is not sent.
+        Nothing at all: who comes is told nothing any more. ValueError when it is too long.
         """
     def write(self, data: bytes) -> None:
         """Queue input behind what is queued. Raises BlockingIOError above 16 MiB queued."""
@@ -177,8 +189,16 @@ class Client:
     @property
     def gone(self) -> bool: ...
     @property
-    def writable(self) -> bool: ...
+    def writable(self) -> bool:
+        """Whether it may type, and set the size: as attach() or the last permit() said."""
     @property
     def bytes_sent(self) -> int: ...
+    def permit(self, writable: bool) -> None:
+        """Give or take the right to type and to set the size; from any thread.
+
+        Once this has returned, no further input of the client is looked at under the former right. When it is taken,
+        its input that waits for the PTY is thrown away too, and the size goes on to somebody else. A v1 client is told
+        by `access`. Nothing happens when it is gone.
+        """
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Send a close frame behind what is under way. Safe twice and when gone."""
