@@ -26,6 +26,12 @@ from vibetunnel.server import Server
 from vibetunnel.settings import Settings
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("attack", "the attack suite (pytest -m attack)")
+    group.addoption("--attack-url", help="attack this server; only the attacks that need nothing but its address run")
+    group.addoption("--attack-secret-file", help="file with its owner's secret (`secret` in its state folder)")
+
+
 @pytest.fixture(autouse=True)
 def expect_log() -> Iterator[Callable[[str], None]]:
     """Fails a test that leaves a log record of WARNING or above, unless the test has said: expect_log(regex)."""

@@ -8,6 +8,7 @@ import json
 import os
 import resource
 from collections.abc import Awaitable, Callable, Iterator
+from http.cookies import SimpleCookie
 from typing import Any, Protocol, TypeVar
 
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
@@ -172,6 +173,56 @@ class Client:
         for socket in self._sockets:
             await socket.over()  # the connection's own task waits for someone to read
             socket.close()
+
+
+class Browser:
+    """Keeps its cookie and its token against forged requests, and says what a browser says about itself."""
+
+    def __init__(self, server: Client) -> None:
+        self.server = server
+        self.cookie = ""
+        self.csrf = ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        own = {"Origin": self.server.url, "Sec-Fetch-Site": "same-origin"}
+        own |= {"Cookie": self.cookie} if self.cookie else {}
+        return own | ({"X-CSRF-Token": self.csrf} if self.csrf else {})
+
+    async def fetch(self, method: str, path: str, body: object = None, **headers: str) -> HTTPResponse:
+        """headers: in addition; `_` stands for `-`."""
+        sent = self.headers | {name.replace("_", "-"): value for name, value in headers.items()}
+        response = await self.server.fetch(method, path, body, login=False, headers=sent)
+        given = response.headers.get_list("Set-Cookie")
+        for each in given:
+            morsel = next(iter(SimpleCookie(each).values()))
+            self.cookie = f"{morsel.key}={morsel.coded_value}"
+        if given and response.code == 200:
+            self.csrf = (await self.user())["csrfToken"] or ""
+        return response
+
+    async def json(self, method: str, path: str, body: object = None, *, status: int = 200) -> Any:
+        """The answer's JSON, when it has the status."""
+        response = await self.fetch(method, path, body)
+        assert response.code == status, (response.code, response.body)
+        return json.loads(response.body)
+
+    async def user(self) -> Any:
+        """What GET /api/auth/current-user says."""
+        return json.loads((await self.fetch("GET", "/api/auth/current-user")).body)
+
+    async def login(self, code: str | None) -> HTTPResponse:
+        return await self.fetch("POST", "/api/auth/code", {"code": code})
+
+    async def password(self, name: str, password: str) -> HTTPResponse:
+        return await self.fetch("POST", "/api/auth/password", {"userId": name, "password": password})
+
+    async def enter(self, code: str) -> HTTPResponse:
+        """By the code of a share link."""
+        return await self.fetch("POST", "/api/auth/share", {"code": code})
+
+    async def attach(self, session_id: str, query: str = "", *, v1: bool = False) -> Socket:
+        return await self.server.attach(session_id, query, v1=v1, headers=self.headers)
 
 
 class Running(Client):

@@ -12,11 +12,10 @@ import struct
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from http.cookies import SimpleCookie
 from typing import Any, cast
 
 import pytest
-from harness import DEADLINE_S, Running, Serve, until
+from harness import DEADLINE_S, Browser, Running, Serve, until
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
@@ -689,11 +688,9 @@ async def test_a_server_stops_though_a_client_takes_nothing(serve: Serve) -> Non
 
 
 async def test_a_browsers_login_is_enough_and_its_logout_closes_the_socket(server: Running) -> None:
-    own = {"Origin": server.url, "Sec-Fetch-Site": "same-origin"}
-    code = {"code": server.announcement.code}
-    response = await server.fetch("POST", "/api/auth/code", code, login=False, headers=own)
-    morsel = SimpleCookie(response.headers["Set-Cookie"])["vibetunnel"]
-    own["Cookie"] = f"{morsel.key}={morsel.coded_value}"
+    browser = Browser(server)
+    await browser.login(server.announcement.code)
+    own = browser.headers
     async with watching(server, own) as watcher, watching(server) as other:
         assert (await watcher.ping())["type"] == "pong"
         await server.json("POST", "/api/auth/logout", login=False, headers=own)

@@ -1,6 +1,5 @@
 """The command line: what it prints, what it refuses, and its verbs against a real server."""
 
-import contextlib
 import http.server
 import json
 import os
@@ -20,14 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_home import DEADLINE_S, Home
 
-from vibetunnel import __version__, cli, paths
+from vibetunnel import __version__, cli, cli_base, paths
 from vibetunnel.running import NotRunning, Refused, RunningServer
-from vibetunnel.settings import Settings
 from vibetunnel.shell import SCRIPTS
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-DEADLINE_S = 30  # for what takes a moment; reaching it is a failure
 
 
 class Impostor:
@@ -73,98 +71,6 @@ class Impostor:
         paths.write_private(paths.private_dir(home.settings.state_dir) / paths.SECRET, b"0" * 64)
 
 
-class Home:
-    """State and runtime folders of its own, and the command line that uses them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.settings = Settings(state_dir=folder / "s", runtime_dir=folder / "r")
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("VIBETUNNEL_")},
-            "HOME": str(folder),
-            "XDG_CONFIG_HOME": str(folder / "config"),
-            "VIBETUNNEL_STATE_DIR": str(self.settings.state_dir),
-            "VIBETUNNEL_RUNTIME_DIR": str(self.settings.runtime_dir),
-            "VIBETUNNEL_SHELL": "/bin/sh",
-            "COLUMNS": "120",
-        }
-
-    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "vibetunnel", *arguments],
-            env={**self.environment, **environment},
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE_S,
-            check=False,
-        )
-
-    def shell(self, line: str) -> subprocess.CompletedProcess[str]:
-        """A line for sh, in which `vibetunnel` is the command line."""
-        text = f'vibetunnel() {{ {shlex.quote(sys.executable)} -m vibetunnel "$@"; }}; {line}'
-        return subprocess.run(
-            ["/bin/sh", "-c", text],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE_S,
-            check=False,
-        )
-
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """As if a server were running, as far as its lock says."""
-        held = paths.lock_private(paths.private_dir(self.settings.runtime_dir) / paths.SERVER_LOCK)
-        assert held is not None
-        try:
-            yield
-        finally:
-            os.close(held)
-
-    def ok(self, *arguments: str) -> str:
-        """What a command prints that must succeed and complain of nothing."""
-        done = self.run(*arguments)
-        assert (done.returncode, done.stderr) == (0, "")
-        return done.stdout
-
-    def refused(self, *arguments: str, code: int = 1) -> str:
-        """The one sentence of a command that must fail."""
-        done = self.run(*arguments)
-        assert (done.returncode, done.stdout) == (code, "")
-        assert done.stderr.count("\n") == 1, done.stderr
-        return done.stderr.strip()
-
-    @contextlib.contextmanager
-    def serve(self, *arguments: str) -> Iterator[tuple["subprocess.Popen[str]", list[str]]]:
-        """A server that listens; yields it and the lines it announced."""
-        server = subprocess.Popen(
-            [sys.executable, "-m", "vibetunnel", "--port", "0", *arguments],
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            assert server.stdout
-            assert server.stderr
-            lines = []
-            for line in server.stdout:
-                lines.append(line.rstrip())
-                if line.strip().startswith("Stop"):
-                    break
-            else:
-                pytest.fail(f"the server did not start: {server.stderr.read()}")
-            yield server, lines
-        finally:
-            server.terminate()
-            server.communicate(timeout=DEADLINE_S)
-
-    def new_session(self, command: list[str], name: str = "", spawn: str = "now") -> dict[str, Any]:
-        body = {"command": command, "name": name, "spawn": spawn, "workingDir": str(self.folder)}
-        session: dict[str, Any] = RunningServer(self.settings).request("POST", "/api/sessions", body)
-        return session
-
-
 @pytest.fixture
 def home() -> Iterator[Home]:
     with tempfile.TemporaryDirectory(prefix="vt-", dir="/tmp") as folder:  # short: sockets are in it
@@ -199,6 +105,12 @@ def until(condition: Callable[[], bool]) -> None:
         ["rm", "--exited"],
         ["text", "x"],
         ["wait", "x", "--exit"],
+        ["share", "create", "x"],
+        ["share", "list", "x"],
+        ["share", "revoke", "x", "y"],
+        ["who", "x"],
+        ["logins"],
+        ["revoke", "x"],
     ],
     ids=" ".join,
 )
@@ -285,8 +197,9 @@ def test_version_needs_no_server(home: Home) -> None:
 
 def test_help_names_every_command_and_says_what_happens_without_one(home: Home) -> None:
     text = home.ok("--help")
-    verbs = ("serve", "ls", "kill", "rm", "text", "wait", "shell-integration", "status", "stop", "link", "version")
-    for verb in verbs:
+    verbs = "serve ls kill rm text wait shell-integration status stop link version"
+    verbs += " share who user token keys logins revoke audit"
+    for verb in verbs.split():
         assert re.search(rf"^  {verb} +\w", text, flags=re.MULTILINE), verb
     assert "Without a command, `vibetunnel` serves" in text
     assert home.ok("-h") == text
@@ -298,6 +211,46 @@ def test_what_only_the_server_needs_is_not_imported_by_a_verb() -> None:
     heavy = "tornado uvloop msgspec asyncio prometheus_client segno jwt cryptography ptyprocess"
     code = f"import sys, vibetunnel.cli; print(*[name for name in {heavy.split()} if name in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == ""
+
+
+def test_every_setting_is_an_option_of_serve(home: Home) -> None:
+    """Given as its own kind of value, and refused with a sentence when it cannot be: 2, and not a traceback."""
+    given = {
+        "allow-ip": "10.0.0.0/33",
+        "trusted-proxies": "unix,",
+        "unix-mode": "999",
+        "base-path": "a b",
+        "jwt-algorithm": "none",
+        "rate-limit": "-1",
+        "log-files": "0",
+        "login-idle-s": "1",
+    }
+    for option, value in given.items():
+        done = home.run("serve", f"--{option}", value)
+        assert (done.returncode, done.stdout) == (2, ""), option
+        assert f"Invalid value for '--{option}': expected " in done.stderr
+
+
+def test_a_setting_that_is_a_list_is_given_once_for_each() -> None:
+    context = cli.main.commands["serve"].make_context(
+        "serve",
+        [
+            "--allow-ip",
+            "10.0.0.0/8",
+            "--allow-ip",
+            "::1",
+            "--trusted-proxies",
+            "unix",
+            "--no-audit",
+            "--unix-mode",
+            "660",
+        ],
+        resilient_parsing=False,
+    )
+    assert context.params["allow_ip"] == ("10.0.0.0/8", "::1")
+    assert context.params["trusted_proxies"] == ("unix",)
+    assert (context.params["audit"], context.params["unix_mode"]) == (False, 0o660)
+    assert context.params["allow_host"] is None
 
 
 def test_a_wrong_flag_is_exit_code_2_with_what_was_expected(home: Home) -> None:
@@ -355,9 +308,13 @@ def session(**more: Any) -> dict[str, Any]:
     }
 
 
+def ls(sessions: list[dict[str, Any]], *, width: int | None = None) -> list[str]:
+    return cli_base.aligned(cli.table(sessions, now=NOW), width=width, squeeze=cli.NAME)
+
+
 def test_ls_is_an_aligned_table() -> None:
     other = session(id="ffffffff-0", name="a longer name", command=["sh"], clients=0, status="exited", exitCode=130)
-    assert cli.table([session(), other], now=NOW, width=None) == [
+    assert ls([session(), other]) == [
         "ID        NAME           STATE       SIZE   CLIENTS  AGE  COMMAND",
         "0a1b2c3d  build          running     24x80  2        5m   make -j8",
         "ffffffff  a longer name  exited 130  24x80  0        5m   sh",
@@ -367,18 +324,22 @@ def test_ls_is_an_aligned_table() -> None:
 @pytest.mark.parametrize("width", [40, 79, 80, 100, 200])
 def test_no_line_of_ls_is_wider_than_the_terminal(width: int) -> None:
     long = session(name="漢字" * 30, command=["sh", "-c", "x" * 300])
-    for line in cli.table([session(), long], now=NOW, width=width):
-        assert cli.columns_of(line) <= width
+    for line in ls([session(), long], width=width):
+        assert cli_base.columns_of(line) <= width
 
 
 def test_a_name_cannot_talk_to_the_terminal() -> None:
-    (_, line) = cli.table([session(name="\x1b]0;evil\x07", command=["a\nb", "\u202e"])], now=NOW, width=None)
+    (_, line) = cli_base.aligned(
+        cli.table([session(name="\x1b]0;evil\x07", command=["a\nb", "\u202e"])], now=NOW), width=None, squeeze=cli.NAME
+    )
     assert line.isprintable()
     assert "?]0;evil?" in line
 
 
 def test_ids_are_shown_as_long_as_it_takes() -> None:
-    lines = cli.table([session(id="0a1b2c3d-1"), session(id="0a1b2c3d-2")], now=NOW, width=None)
+    lines = cli_base.aligned(
+        cli.table([session(id="0a1b2c3d-1"), session(id="0a1b2c3d-2")], now=NOW), width=None, squeeze=cli.NAME
+    )
     assert [line.split()[0] for line in lines] == ["ID", "0a1b2c3d-1", "0a1b2c3d-2"]
 
 
@@ -394,7 +355,7 @@ def test_ids_are_shown_as_long_as_it_takes() -> None:
     ],
 )
 def test_text_is_cut_to_columns_not_characters(text: str, width: int, expected: str) -> None:
-    assert cli.fit(text, width) == expected
+    assert cli_base.fit(text, width) == expected
 
 
 @pytest.mark.parametrize(
@@ -416,15 +377,15 @@ def test_a_session_is_found_by_id_name_or_the_beginning_of_its_id() -> None:
     one, two = session(id="aa11", name="x"), session(id="aa22", name="aa11")
     twins = [session(id="bb1", name="twin"), session(id="bb2", name="twin")]
     everyone = [one, two, *twins]
-    assert cli.choose(everyone, "aa11") is one  # an id goes before a name
-    assert cli.choose(everyone, "x") is one
-    assert cli.choose(everyone, "AA2") is two
+    assert cli_base.choose(everyone, "aa11") is one  # an id goes before a name
+    assert cli_base.choose(everyone, "x") is one
+    assert cli_base.choose(everyone, "AA2") is two
     for ambiguous, ids in (("twin", "bb1, bb2"), ("aa", "aa11, aa22")):
         with pytest.raises(cli.Sentence, match=f"'{ambiguous}' is more than one session: expected one of {ids}"):
-            cli.choose(everyone, ambiguous)
+            cli_base.choose(everyone, ambiguous)
     for unknown in ("none", ""):
         with pytest.raises(cli.Sentence, match="no session has the id or name"):
-            cli.choose(everyone, unknown)
+            cli_base.choose(everyone, unknown)
 
 
 # With a server

@@ -192,6 +192,7 @@ def test_two_hundred_sessions_with_two_clients_each_all_get_their_own(run: Calla
     sessions = [server.session("stty raw -echo; echo ready; exec cat") for _ in range(200)]
     pairs = [(server.attach(session, "&since=0"), server.attach(session, "&since=0", v1=False)) for session in sessions]
     for number, (first, _) in enumerate(pairs):
+        first.until(b"ready")  # the terminal echoes what comes before
         first.type_in(b"<%d>" % number)
     for number, pair in enumerate(pairs):
         for peer in pair:

@@ -25,6 +25,56 @@ def test_a_new_folder_is_closed_to_others_whatever_the_umask(tmp_path: Path) -> 
     assert paths.private_dir(made) == made
 
 
+def test_the_folders_above_a_new_one_are_closed_too(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        paths.private_dir(tmp_path / "one" / "two" / "three")
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE((tmp_path / each).stat().st_mode) for each in ("one", "one/two")] == [0o700, 0o700]
+
+
+def test_no_folder_is_used_that_others_could_exchange_for_theirs(folder: Path, tmp_path: Path) -> None:
+    above = tmp_path / "deep"
+    above.chmod(0o777)
+    with pytest.raises(NotPrivate, match=f"{above} .*open to all .*anyone could replace"):
+        paths.private_dir(folder)
+    (tmp_path / "link").symlink_to(above / "er")
+    with pytest.raises(NotPrivate, match="anyone could replace"):
+        paths.private_dir(tmp_path / "link" / "state")
+    above.chmod(0o1777)  # as /tmp: nobody can remove what is another's
+    assert paths.private_dir(folder) == folder
+    above.chmod(0o775)  # the own group is most often nobody else
+    assert paths.private_dir(tmp_path / "link" / ".." / "er" / "state")
+
+
+def test_links_on_the_way_are_followed_and_must_not_be_of_others(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(folder.parent)
+    assert paths.private_dir(link / "state") == link / "state"
+    real = Path.lstat
+
+    def lstat(self: Path) -> os.stat_result:
+        found = list(real(self)[:10])
+        found[stat.ST_UID] += self == link
+        return os.stat_result(found)
+
+    monkeypatch.setattr(Path, "lstat", lstat)
+    with pytest.raises(NotPrivate, match=f"{link} belongs to user {os.geteuid() + 1}, who could replace"):
+        paths.private_dir(link / "state")
+    monkeypatch.setattr(paths, "_unmapped_uid", lambda: os.geteuid() + 1)  # the root folder of a container
+    assert paths.private_dir(link / "state")
+
+
+def test_links_in_a_circle_are_no_way(tmp_path: Path) -> None:
+    (tmp_path / "one").symlink_to(tmp_path / "two")
+    (tmp_path / "two").symlink_to(tmp_path / "one")
+    with pytest.raises(NotPrivate):
+        paths.private_dir(tmp_path / "one" / "state")
+
+
 def test_a_lock_is_seen_until_its_holder_lets_go(folder: Path) -> None:
     file = folder / "lock"
     assert not paths.is_locked(file)

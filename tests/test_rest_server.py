@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gzip
 import json
 import os
+import re
 import socket
 import stat
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jsonschema
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from harness import DEADLINE_S, Running, Serve
 
 from vibetunnel import __version__, errors
@@ -22,6 +27,8 @@ from vibetunnel.handlers.route import Media
 from vibetunnel.handlers.static import choose_coding
 from vibetunnel.handlers.table import ROUTES
 from vibetunnel.keeper import errors as keeper_errors  # noqa: F401 (its classes are subclasses of VibeTunnelError)
+
+PASSWORD = "correct horse battery staple"
 
 # The server itself
 
@@ -44,7 +51,13 @@ async def test_status_and_config_tell_what_a_client_should_know(server: Running)
     assert (config["rows"], config["cols"], config["spawn"], config["noAuth"]) == (24, 80, "lazy", False)
     assert config["workingDir"].startswith("/")
     auth = await server.json("GET", "/api/auth/config", login=False)
-    assert auth == {"noAuth": False, "loginCode": True, "enableSSHKeys": False, "disallowUserPassword": True}
+    assert auth == {
+        "noAuth": False,
+        "loginCode": True,
+        "passwords": False,
+        "enableSSHKeys": False,
+        "disallowUserPassword": False,
+    }
 
 
 async def test_metrics_are_what_prometheus_reads(server: Running) -> None:
@@ -73,6 +86,7 @@ async def test_the_server_file_says_how_to_find_the_server_and_goes_with_it(serv
         "url": f"http://127.0.0.1:{server.server.port}",
         "port": server.server.port,
         "version": __version__,
+        "base_path": "",
     }
     await server.close()
     assert not path.exists()
@@ -177,15 +191,17 @@ async def test_the_document_describes_every_route_of_the_table(server: Running) 
     assert len(names) == len(set(names))
 
 
-async def test_what_the_server_answers_is_what_the_document_says(server: Running) -> None:
+async def test_what_the_server_answers_is_what_the_document_says(serve: Serve) -> None:
     """Every operation is asked, well and badly; each answer's status is declared, and its body fits the schema."""
+    server = await serve(enable_ssh_keys=True, rate_limit_anonymous=0)
     document = await server.json("GET", "/api/openapi.json")
     asked = set()
 
     async def ask(
-        method: str, template: str, body: object = None, *, query: str = "", of: str = "", **more: Any
+        method: str, template: str, body: object = None, *, query: str = "", of: str | list[str] = "", **more: Any
     ) -> Any:
-        path = template.replace("{session_id}", of) + query
+        values = iter([of] if isinstance(of, str) else of)
+        path = re.sub(r"\{[a-z_]+\}", lambda _: next(values), template) + query
         response = await server.fetch(method, path, body, **more)
         operation = document["paths"][template][method.lower()]
         assert str(response.code) in operation["responses"], (method, path, response.code, response.body)
@@ -252,13 +268,64 @@ async def test_what_the_server_answers_is_what_the_document_says(server: Running
     await ask("POST", "/api/auth/code", {"code": code}, login=False)
     await ask("POST", "/api/auth/code", {"code": code}, login=False)
     await ask("POST", "/api/auth/code", {}, login=False)
+    await ask("GET", "/api/auth/avatar/{user_id}", of="ada")
+    await ask("GET", "/api/auth/avatar/{user_id}", of="a%20b")
+    await ask("GET", "/api/auth/verify")
+    await ask("POST", "/api/auth/ticket", {})
+    await ask("POST", "/api/auth/ticket", {"permission": "x"})
+    ada = {"name": "ada", "role": "writer", "password": PASSWORD}
+    await ask("POST", "/api/users", ada)
+    await ask("POST", "/api/users", ada)
+    await ask("POST", "/api/users", {"name": "?"})
+    await ask("GET", "/api/users")
+    key = Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    keys = (await ask("POST", "/api/users/{name}/keys", {"key": public}, of="ada"))["keys"]
+    await ask("POST", "/api/users/{name}/keys", {"key": "x"}, of="ada")
+    challenge = await ask("POST", "/api/auth/challenge", {"userId": "ada"}, login=False)
+    signed = base64.b64encode(key.sign(base64.b64decode(challenge["challenge"]))).decode()
+    answer = {"challengeId": challenge["challengeId"], "publicKey": public, "signature": signed}
+    await ask("POST", "/api/auth/ssh-key", answer, login=False)
+    await ask("POST", "/api/auth/ssh-key", answer, login=False)
+    await ask("DELETE", "/api/users/{name}/keys/{fingerprint}", of=["ada", quote(keys[0]["fingerprint"], safe="")])
+    await ask("PATCH", "/api/users/{name}", {"role": "viewer"}, of="ada")
+    await ask("PATCH", "/api/users/{name}", {"role": "viewer"}, of="bob")
+    tokens = await ask("POST", "/api/auth/password", {"userId": "ada", "password": PASSWORD}, login=False)
+    await ask("POST", "/api/auth/password", {"userId": "ada", "password": "x"}, login=False)
+    await ask("POST", "/api/auth/refresh", {"refreshToken": tokens["refreshToken"]}, login=False)
+    await ask("POST", "/api/auth/refresh", {"refreshToken": tokens["refreshToken"]}, login=False)
+    await ask("GET", "/api/logins")
+    made = await ask("POST", "/api/tokens", {"scope": ["view"], "expires": 60})
+    await ask("POST", "/api/tokens", {"scope": [], "expires": 60})
+    await ask("GET", "/api/tokens")
+    await ask("DELETE", "/api/tokens/{token_id}", of=made["id"])
+    await ask("DELETE", "/api/tokens/{token_id}", of=made["id"])
+    share = await ask("POST", f"{session}/shares", {"name": "guest"}, of=created)
+    await ask("GET", f"{session}/shares", of=created)
+    await ask("POST", "/api/auth/share", {"code": share["code"]}, login=False)
+    await ask("POST", "/api/auth/share", {"code": "x"}, login=False)
+    await ask("DELETE", f"{session}/shares/{{share_id}}", of=[created, share["id"]])
+    await ask("DELETE", f"{session}/shares/{{share_id}}", of=[created, share["id"]])
+    lively = (await ask("POST", "/api/sessions", {"command": ["cat"]}))["id"]
+    await server.attach(lively)
+    people = await ask("GET", f"{session}/clients", of=lively)
+    await ask("PATCH", f"{session}/clients/{{client_id}}", {"writable": False}, of=[lively, people[0]["id"]])
+    await ask("PATCH", f"{session}/clients/{{client_id}}", {"writable": 3}, of=[lively, people[0]["id"]])
+    await ask("DELETE", f"{session}/clients/{{client_id}}", of=[lively, people[0]["id"]])
+    await ask("DELETE", f"{session}/clients/{{client_id}}", of=[lively, "nobody"])
+    await ask("DELETE", "/api/users/{name}", of="ada")
+    await ask("DELETE", "/api/users/{name}", of="ada")
+    await ask("POST", "/api/auth/rotate-keys")
+    await ask("POST", "/api/auth/revoke", {"user": "ada"})
+    await ask("POST", "/api/auth/revoke", {"login": "x"})
+    await ask("POST", "/api/auth/revoke", {})
     await ask("POST", "/api/auth/logout")
     for route in ROUTES:
         for method, operation in route.operations.items():
             if not route.hidden:
-                await ask(method, route.path, of="x", headers={"Host": "evil.example"})
-                if operation.permission.name == "LOGIN":
-                    await ask(method, route.path, of="x", login=False)
+                await ask(method, route.path, of=["x", "x"], headers={"Host": "evil.example"})
+                if operation.permission.name != "OPEN":
+                    await ask(method, route.path, of=["x", "x"], login=False)
     succeeded = {(path, method) for path, method, status in asked if status < 300}
     # test_events.py, test_ws.py, test_buffers.py
     lasting = {("/api/events", "GET"), ("/ws", "GET"), ("/buffers", "GET")}

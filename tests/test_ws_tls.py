@@ -16,10 +16,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from harness import DEADLINE_S, Running, Serve, until
 from test_buffers import watching
+from test_doors import WEBSOCKET
 from test_ws import upgrade_without_descriptors
 from tornado.ioloop import IOLoop
 
 from vibetunnel.errors import StartFailed
+from vibetunnel.handlers import relay
 
 
 @pytest.fixture
@@ -97,6 +99,25 @@ async def test_a_client_that_hangs_up_takes_its_relay_with_it(secure: Running) -
         return len(relays) == 0 and (await secure.json("GET", f"/api/sessions/{session}"))["clients"] == 0
 
     await until(gone)
+
+
+async def test_a_client_that_takes_nothing_loses_its_relay(secure: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay, "TAKEN_S", 0.05)
+    session = await secure.session(["yes"])
+    context = ssl.create_default_context(cafile=secure.options["ca_certs"])
+    host, port = secure.url.removeprefix("https://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port), ssl=context, limit=1024)
+    request = {**WEBSOCKET, **secure.bearer, "Host": f"{host}:{port}"}
+    lines = [f"GET /ws?sessionId={session} HTTP/1.1", *(f"{name}: {value}" for name, value in request.items())]
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    await reader.readuntil(b"\r\n\r\n")
+    relays = secure.server.context.relays
+
+    async def gone() -> bool:
+        return len(relays) == 0
+
+    await until(gone)
+    writer.transport.abort()
 
 
 async def test_without_a_free_descriptor_it_is_a_503_over_tls_too(secure: Running) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Sized
+from collections.abc import Iterable, Iterator, Sized
 
 from prometheus_client import CollectorRegistry, Histogram, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from vibetunnel.security.audit import LogFile
+from vibetunnel.security.limits import Limits
 from vibetunnel.sessions.model import Status
 from vibetunnel.sessions.registry import Registry
 
@@ -64,15 +66,42 @@ class _Sessions(Collector):
             yield GaugeMetricFamily(f"vibetunnel_pump_{name}", help_text, value=statistics[name])
 
 
+class _Doors(Collector):
+    """Who was turned away for asking too much, and what the logs have lost."""
+
+    def __init__(self, limits: Limits, logs: Iterable[LogFile]) -> None:
+        self._limits = limits
+        self._logs = tuple(logs)
+
+    def describe(self) -> list[Metric]:
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        refused = CounterMetricFamily("vibetunnel_rate_limited", "Refusals by what was too much.", labels=["what"])
+        for what, count in sorted(self._limits.refused.items()):
+            refused.add_metric([what], count)
+        yield refused
+        lost = CounterMetricFamily("vibetunnel_log_records_lost", "Records that no log has.", labels=["log"])
+        for each in self._logs:
+            lost.add_metric([each.path.stem], each.lost)
+        yield lost
+
+
 class Metrics:
     """The metrics of one server. Nothing of it is global: several servers in a process do not mix.
 
     watchers  the sockets of /buffers
+    limits    whose refusals are counted; None: nobody's
+    logs      whose losses are counted
     """
 
-    def __init__(self, registry: Registry, watchers: Sized) -> None:
+    def __init__(
+        self, registry: Registry, watchers: Sized, limits: Limits | None = None, logs: Iterable[LogFile] = ()
+    ) -> None:
         self._metrics = CollectorRegistry(auto_describe=False)
         self._metrics.register(_Sessions(registry, watchers))
+        if limits is not None:
+            self._metrics.register(_Doors(limits, logs))
         ProcessCollector(registry=self._metrics)  # memory, descriptors, processor time; Linux only
         PlatformCollector(registry=self._metrics)
         self._delay = Histogram(

@@ -6,7 +6,9 @@ Standard library only, so that `vibetunnel ls` starts as fast as Python does.
 import http.client
 import json
 import os
+import socket
 import ssl
+import struct
 import urllib.parse
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from vibetunnel.settings import MAX_GRACE_S, Settings
 
 TIMEOUT_S = 15.0
 KILL_TIMEOUT_S = MAX_GRACE_S + TIMEOUT_S  # a DELETE answers when the session has ended, by force if need be
+UNIX = "unix:"  # and a path: a server that listens on no address
 MAX_PID = (1 << 31) - 1
 
 
@@ -49,6 +52,7 @@ class RunningServer:
         if found is None or not _alive(found["pid"]) or not paths.is_locked(settings.runtime_dir / paths.SERVER_LOCK):
             raise self._not_running()
         self.url = str(found["url"]).rstrip("/")
+        self._base_path = str(found.get("base_path", ""))
         self.pid = int(found["pid"])
         secret = settings.state_dir / paths.SECRET
         try:
@@ -84,17 +88,18 @@ class RunningServer:
 
     def fetch(self, method: str, path: str, body: object = None, *, timeout_s: float | None = None) -> bytes:
         """The answer as it is. Raises as request() does."""
-        address = urllib.parse.urlsplit(self.url)
         usual_s = KILL_TIMEOUT_S if method == "DELETE" else TIMEOUT_S
-        connection = _connect(address, usual_s if timeout_s is None else timeout_s)
+        connection = _connect(self.url, usual_s if timeout_s is None else timeout_s)
         headers = {"Authorization": f"Bearer {self._secret}", "Accept": "application/json, text/*"}
         if method != "GET":
             headers["Content-Type"] = "application/json"
         try:
-            connection.request(method, path, None if method == "GET" else json.dumps(body or {}), headers)
+            connection.request(
+                method, self._base_path + path, None if method == "GET" else json.dumps(body or {}), headers
+            )
             response = connection.getresponse()
             answer = response.read()
-        except ConnectionRefusedError:
+        except (ConnectionRefusedError, FileNotFoundError):  # the latter: no such socket
             raise self._not_running() from None
         except (OSError, http.client.HTTPException, UnicodeError) as error:
             raise Refused(f"the server at {self.url} does not answer: {error or type(error).__name__}") from error
@@ -118,7 +123,33 @@ def _reason(answer: bytes) -> str:
     return str(parsed.get("error") or "") if isinstance(parsed, dict) else ""
 
 
-def _connect(address: urllib.parse.SplitResult, timeout_s: float) -> http.client.HTTPConnection:
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP to a socket of this machine, which has to be one of this user's."""
+
+    def __init__(self, path: str, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        try:
+            self.sock.connect(self._path)
+            # The secret goes to nobody who has put a socket of his own in its place.
+            if hasattr(socket, "SO_PEERCRED"):
+                credentials = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+                owner = struct.unpack("3i", credentials)[1]
+                if owner != os.geteuid():
+                    raise OSError(f"{self._path} belongs to a process of user {owner}")
+        except BaseException:
+            self.sock.close()
+            raise
+
+
+def _connect(url: str, timeout_s: float) -> http.client.HTTPConnection:
+    if url.startswith(UNIX):
+        return _UnixConnection(url.removeprefix(UNIX), timeout_s)
+    address = urllib.parse.urlsplit(url)
     host = address.hostname or "127.0.0.1"
     # http.client knows no proxies: the secret goes to this machine and nowhere else.
     if address.scheme == "https":
@@ -148,6 +179,8 @@ def _is_pid(value: object) -> bool:
 
 def _is_address(value: object) -> bool:
     try:
+        if isinstance(value, str) and value.startswith(UNIX):
+            return True
         address = urllib.parse.urlsplit(value) if isinstance(value, str) else None
         return address is not None and address.scheme in ("http", "https") and address.port is not None
     except ValueError:  # a port that is none

@@ -4,48 +4,54 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import gc
 import logging
 import os
 import resource
 import signal
 import socket
-import ssl
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 import uvloop
-from tornado.httpserver import HTTPServer
 
 from vibetunnel import __version__, paths
-from vibetunnel._ext.pump import Pump
+from vibetunnel._ext.pump import Client, Pump
 from vibetunnel.account import account
 from vibetunnel.errors import StartFailed
-from vibetunnel.handlers.acceptor import Acceptor
+from vibetunnel.front import Front
 from vibetunnel.handlers.application import STATIC, VibeTunnelApplication
-from vibetunnel.handlers.base import MAX_BODY
-from vibetunnel.handlers.context import Context, Lasting
+from vibetunnel.handlers.context import Context
+from vibetunnel.handlers.lasting import Lasting
 from vibetunnel.handlers.relay import Relays
 from vibetunnel.handlers.snapshots import Snapshots
 from vibetunnel.keeper.errors import KeeperFailed
 from vibetunnel.metrics import Metrics
-from vibetunnel.security import secret
+from vibetunnel.security import pam, secret
+from vibetunnel.security.allow_list import REFUSAL
+from vibetunnel.security.api_tokens import ApiTokens
+from vibetunnel.security.audit import Audit, LogFile, RequestLog
+from vibetunnel.security.authority import LOGIN, Authority
 from vibetunnel.security.codes import Codes
 from vibetunnel.security.hosts import doors
+from vibetunnel.security.limits import Limits
 from vibetunnel.security.logins import Logins
+from vibetunnel.security.shares import Shares
+from vibetunnel.security.signing import SigningKeys
+from vibetunnel.security.ssh_keys import Challenges
+from vibetunnel.security.tickets import Tickets
+from vibetunnel.security.tokens import Tokens
+from vibetunnel.security.users import Users
 from vibetunnel.sessions.command import login_shell
 from vibetunnel.sessions.registry import Registry
 from vibetunnel.sessions.waits import Waits
-from vibetunnel.settings import Settings
+from vibetunnel.settings import Settings, SettingsError
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
-BODY_S = 60.0  # for a request's body to arrive
-BACKLOG = 1024  # connections that wait to be accepted; the kernel may allow fewer
-IDLE_S = 20.0  # for the headers of the next request, all of them; no descriptor is kept for who dawdles
+GATHER_S = 0.2  # requests are written together; who looks into the log waits so long at most
 LOCK_S = 1.0  # the command line takes the lock for a moment, to see whether a server holds it
 LOCK_POLL_S = 0.02
 
@@ -53,30 +59,42 @@ log = logging.getLogger(__name__)
 
 
 class Announcement(NamedTuple):
-    """What a user needs to come in. code: None when nobody needs one."""
+    """What a user needs to come in.
+
+    code         None when nobody needs one
+    fingerprint  of the certificate that the server has made itself, to compare with the browser's warning; "": none
+    """
 
     url: str
     code: str | None
     link: str
+    fingerprint: str = ""
 
 
 class ServerFile(msgspec.Struct):
     """runtime_dir/server.json: how the command line finds the running server.
 
-    url  for this machine
+    url        for this machine, without base_path; `unix:/path`
+    base_path  below which everything is
     """
 
     pid: int
     url: str
     port: int
     version: str
+    base_path: str = ""
 
 
 class Server:
     """One server in the running event loop. Several may live in one process (tests have them so)."""
 
-    def __init__(self, settings: Settings, static: Path = STATIC) -> None:
-        """Raises StartFailed for settings that cannot be."""
+    def __init__(
+        self, settings: Settings, static: Path = STATIC, *, reread: Callable[[], Settings] | None = None
+    ) -> None:
+        """Raises StartFailed for settings that cannot be.
+
+        reread  the settings as they are now; may raise SettingsError
+        """
         if settings.no_auth and not settings.is_loopback and not settings.yes_expose_without_auth:
             raise StartFailed(
                 f"--no-auth with --bind {settings.bind} gives a shell to everyone who can reach this machine: "
@@ -85,26 +103,41 @@ class Server:
         self.settings = settings
         self.port = 0
         self.context: Context
+        self.lasting: Lasting
+        self.audit: Audit
         self.application: VibeTunnelApplication
         self._static = static
+        self._reread = reread
+        self._front: Front | None = None
         self._exit = contextlib.AsyncExitStack()
 
     @property
     def local_url(self) -> str:
-        """The address by which this machine reaches the server, whatever is in front of it."""
-        return self._address("127.0.0.1", "::1")
+        """The address by which this machine reaches the server, whatever is in front of it; `unix:/path`."""
+        path = self.settings.unix_socket
+        return self._address("127.0.0.1", "::1") if path is None else f"unix:{path.absolute()}"
 
     @property
     def url(self) -> str:
-        """The address for others: the one that the settings give, or that of this machine."""
+        """The address for others, --base-path included: the one that the settings give, or that of this machine."""
+        base_path = self.settings.base_path
+        if self.settings.url:
+            return self.settings.url + ("" if urlsplit(self.settings.url).path else base_path)
+        if self.settings.unix_socket is not None:
+            return f"http://localhost{base_path}"
         own = _own_address()
-        return self.settings.url or self._address(own, own)
+        return self._address(own, own) + base_path
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the certificate; "": there is none."""
+        certificate = None if self._front is None else self._front.certificate
+        return "" if certificate is None else certificate.fingerprint
 
     def _address(self, any_v4: str, any_v6: str) -> str:
         host = self.settings.bind.strip("[]")
         host = {"0.0.0.0": any_v4, "::": any_v6}.get(host, host)  # noqa: S104 (compared, not bound)
-        scheme = "http" if self.settings.tls_cert is None else "https"
-        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+        return f"{'https' if self.settings.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     async def start(self) -> Announcement:
         """Listen, adopt what an earlier server left, and serve. Raises StartFailed; nothing is left open then."""
@@ -114,20 +147,22 @@ class Server:
                 self._exit = undo.pop_all()
         except (paths.NotPrivate, KeeperFailed) as error:
             raise StartFailed(str(error)) from error
+        fingerprint = self.fingerprint if self.settings.tls_self_signed else ""
         if self.settings.no_auth:
-            return Announcement(self.url, None, self.url)
-        code = self.context.codes.issue()
-        return Announcement(self.url, code, f"{self.url}/login#{code}")
+            return Announcement(self.url, None, self.url, fingerprint)
+        code = self.context.codes.issue(self.context.user)
+        return Announcement(self.url, code, f"{self.url}/login#{code}", fingerprint)
 
     async def _start(self, undo: contextlib.AsyncExitStack) -> None:
         settings = self.settings
         paths.private_dir(settings.state_dir)
         paths.private_dir(settings.runtime_dir)
-        tls = _tls(settings)
-        sockets = _listen(settings)
-        for each in sockets:
-            undo.callback(each.close)
-        self.port = sockets[0].getsockname()[1]
+        # Before a file is read and until the last is written: without a server the command line writes them.
+        # Released by the kernel however this process ends; a server file that is left over is trusted by nobody.
+        undo.callback(os.close, await _lock(settings.runtime_dir / paths.SERVER_LOCK))
+        self._front = front = Front(settings)
+        undo.callback(front.close)
+        self.port = front.port
 
         pump = Pump(
             bulk_lanes=settings.lanes,
@@ -137,7 +172,12 @@ class Server:
             scrollback_bytes=settings.scrollback_bytes,
         )
         undo.callback(pump.close)
-        lasting = Lasting()
+        requests, audit_log = self._open_logs(undo)
+        user, home = _account()
+        if settings.pam:
+            await asyncio.to_thread(pam.require)
+        authority = self._authority(user, undo)
+        self.audit = audit = Audit(audit_log, (authority.secret,))
         registry = Registry(
             pump,
             settings.runtime_dir,
@@ -145,12 +185,18 @@ class Server:
             max_sessions=settings.max_sessions,
             kill_grace_s=settings.kill_grace_s,
             shell_integration=settings.shell_integration,
-            on_gone=lasting.discard,
+            on_gone=self._gone,
+            on_typed=self._typed,
+            on_removed=self._removed,
         )
+        self.lasting = lasting = Lasting(authority.in_use, registry.present)
+        undo.push_async_callback(lasting.close)
         relays = Relays()
         undo.push_async_callback(relays.close)  # behind the pump's end: its last words pass through them
         await registry.open()
         undo.push_async_callback(registry.close, kill=settings.kill_on_exit)
+        await authority.shares.forget_all_but(session.id for session in registry)
+        lasting.start()
         waits = Waits()
         undo.push_async_callback(waits.close)
         snapshots = Snapshots()
@@ -159,18 +205,21 @@ class Server:
         metrics.start()
         undo.push_async_callback(metrics.close)
 
-        logins = Logins(settings.state_dir / paths.LOGINS)
-        undo.push_async_callback(logins.close)
-        user, home = _account()
         self.context = Context(
             settings=settings,
             url=self.url,
             registry=registry,
             waits=waits,
-            doors=doors(bind=settings.bind, allow_host=settings.allow_host, url=settings.url, tls=tls is not None),
-            secret=secret.load(settings.state_dir),
+            doors=doors(bind=settings.bind, allow_host=settings.allow_host, url=settings.url, tls=settings.tls),
+            authority=authority,
+            keys=self._keys,
             codes=Codes(),
-            logins=logins,
+            challenges=Challenges(),
+            limits=Limits(settings),
+            audit=audit,
+            requests=RequestLog(requests),
+            clients=front.clients,
+            allow_list=front.allow_list,
             metrics=metrics,
             home=home,
             shell=login_shell(settings.shell),
@@ -180,34 +229,113 @@ class Server:
             snapshots=snapshots,
         )
         self.application = VibeTunnelApplication(self.context, self._static)
-        http = HTTPServer(
-            self.application,
-            max_buffer_size=MAX_BODY,
-            max_body_size=sys.maxsize,  # the application has its own limit, and words for it
-            body_timeout=BODY_S,
-            idle_connection_timeout=IDLE_S,
-        )
-        undo.push_async_callback(http.close_all_connections)
-        undo.callback(Acceptor(sockets, http, tls).close)
+        front.serve(self.application, self.context.doors)
+        undo.push_async_callback(front.stop)
 
-        # Released by the kernel however this process ends: a file that is left over is trusted by nobody.
-        undo.callback(os.close, await _lock(settings.runtime_dir / paths.SERVER_LOCK))
         server_file = settings.runtime_dir / paths.SERVER_FILE
-        running = ServerFile(os.getpid(), self.local_url, self.port, __version__)
+        running = ServerFile(os.getpid(), self.local_url, self.port, __version__, settings.base_path)
         paths.write_private(server_file, msgspec.json.encode(running))
         undo.callback(_remove_server_file, server_file)
+
+    def _open_logs(self, undo: contextlib.AsyncExitStack) -> tuple[LogFile | None, LogFile | None]:
+        """(of requests, of the audit)"""
+        settings = self.settings
+        opened: list[LogFile | None] = []
+        paths.private_dir(settings.log_dir)
+        for wanted, name in ((settings.request_log, paths.REQUEST_LOG), (settings.audit, paths.AUDIT_LOG)):
+            if not wanted:
+                opened.append(None)
+                continue
+            gather_s = GATHER_S if name == paths.REQUEST_LOG else 0.0
+            file = LogFile(
+                settings.log_dir / name, max_bytes=settings.log_bytes, files=settings.log_files, gather_s=gather_s
+            )
+            undo.push_async_callback(file.close)
+            opened.append(file)
+        return opened[0], opened[1]
+
+    def _authority(self, user: str, undo: contextlib.AsyncExitStack) -> Authority:
+        settings, state_dir = self.settings, self.settings.state_dir
+        ours = secret.load(state_dir)
+        installation = secret.installation(ours)
+        self._keys = SigningKeys(state_dir / paths.KEYS, settings.jwt_algorithm)
+        self._shares = Shares(state_dir / paths.SHARES)
+        authority = Authority(
+            user=user,
+            secret=ours,
+            no_auth=settings.no_auth,
+            csrf_key=secret.derive(ours, "csrf"),
+            access_s=settings.access_s,
+            users=Users(state_dir / paths.USERS),
+            logins=Logins(
+                state_dir / paths.LOGINS,
+                owner=user,
+                idle_s=settings.login_idle_s,
+                max_s=settings.login_max_s,
+                on_end=lambda login: self.lasting.end(f"{LOGIN}{login.id}"),
+            ),
+            tokens=Tokens(self._keys, installation, f"{installation}/api"),
+            api_tokens=ApiTokens(state_dir / paths.TOKENS),
+            tickets=Tickets(),
+            shares=self._shares,
+        )
+        for store in (self._keys, authority.users, authority.logins, authority.api_tokens, authority.shares):
+            undo.push_async_callback(store.close)
+        return authority
+
+    # What the pump reports of clients
+
+    def _gone(self, client: Client) -> None:
+        connection = self.lasting.discard(client)
+        if connection is not None:
+            self.audit.record(
+                "detach", connection.principal, connection.address, "ok",
+                session=connection.session_id, client=connection.id,
+            )  # fmt: skip
+
+    def _typed(self, client: Client) -> None:
+        connection = self.lasting.find(client)
+        if connection is not None:
+            self.audit.record(
+                "input-start", connection.principal, connection.address, "ok",
+                session=connection.session_id, client=connection.id,
+            )  # fmt: skip
+
+    def _removed(self, session_id: str) -> None:
+        self._shares.drop_session(session_id)
+
+    def reload(self) -> None:
+        """Read the settings again, and take over the allow list and the certificate; the rest needs a new start.
+
+        What has changed is logged, and why not. Connections that the allow list does not allow any more are ended.
+        """
+        if self._front is None or self._reread is None:
+            return
+        try:
+            changed = self._front.reload(self._reread())
+        except (SettingsError, StartFailed, paths.NotPrivate) as error:
+            log.warning("the settings stay as they were: %s", error)
+            return
+        ended = self.context.lasting.refuse(self.context.allow_list.refuses, REFUSAL)
+        said = "; ".join(changed) or "nothing has changed"
+        log.info("settings read again: %s%s", said, f"; {ended} connections ended" if ended else "")
 
     async def close(self) -> None:
         """Stop accepting, end every connection (1001), leave the shells. Safe twice."""
         await self._exit.aclose()
 
 
-def run(settings: Settings, *, announce: Callable[[Announcement], None]) -> int:
-    """Serve until SIGTERM or SIGINT. Returns the exit code. Raises StartFailed."""
+def run(
+    settings: Settings, *, announce: Callable[[Announcement], None], reread: Callable[[], Settings] | None = None
+) -> int:
+    """Serve until SIGTERM or SIGINT. Returns the exit code. Raises StartFailed.
+
+    reread  the settings again, at SIGHUP
+    """
     _log_to_stderr(settings.log_level)
     _raise_descriptor_limit()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(Server(settings), announce))
+        runner.run(_serve(Server(settings, reread=reread), announce))
     return 0
 
 
@@ -223,7 +351,7 @@ async def _serve(server: Server, announce: Callable[[Announcement], None]) -> No
 
     for signum in STOPS:
         loop.add_signal_handler(signum, interrupted)
-    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # a terminal that closes is no reason to stop
+    loop.add_signal_handler(signal.SIGHUP, server.reload)  # and a terminal that closes is no reason to stop
     try:
         announce(await server.start())
         gc.collect()
@@ -232,57 +360,6 @@ async def _serve(server: Server, announce: Callable[[Announcement], None]) -> No
         log.info("stopping")
     finally:
         await server.close()
-
-
-def _listen(settings: Settings) -> list[socket.socket]:
-    """One socket for each address that `bind` stands for, all with the same port."""
-    host, port = settings.bind.strip("[]"), settings.port
-    both = host == "::" and socket.has_dualstack_ipv6()
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except socket.gaierror as error:
-        expected = "--bind: expected an address of this machine"
-        raise StartFailed(f"{expected}, got {settings.bind} ({error.strerror})") from error
-    with contextlib.ExitStack() as undo:
-        sockets: list[socket.socket] = []
-        for family, _, _, _, address in found:
-            try:
-                made = socket.create_server(
-                    (address[0], port, *address[2:]), family=family, backlog=BACKLOG, dualstack_ipv6=both
-                )
-            except OSError as error:
-                raise StartFailed(_cannot_listen(settings, error)) from error
-            sockets.append(undo.enter_context(made))
-            made.setblocking(False)
-            port = made.getsockname()[1]  # with --port 0 the first one chooses
-        undo.pop_all()
-        return sockets
-
-
-def _cannot_listen(settings: Settings, error: OSError) -> str:
-    match error.errno:
-        case errno.EADDRINUSE:
-            why = "is in use: stop what uses it, or choose another with --port"
-        case errno.EACCES:
-            why = "may not be used by this user: choose one above 1023 with --port"
-        case errno.EADDRNOTAVAIL:
-            return f"--bind: {settings.bind} is not an address of this machine"
-        case _:
-            why = f"cannot be used: {error.strerror}"
-    return f"port {settings.port} on {settings.bind} {why}"
-
-
-def _tls(settings: Settings) -> ssl.SSLContext | None:
-    if settings.tls_cert is None or settings.tls_key is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(settings.tls_cert, settings.tls_key)
-    except (OSError, ssl.SSLError) as error:
-        given = f"--tls-cert {settings.tls_cert}, --tls-key {settings.tls_key}"
-        raise StartFailed(f"{given}: expected a certificate and its key (PEM): {error}") from error
-    return context
 
 
 def _own_address() -> str:

@@ -1,4 +1,4 @@
-"""Connections come in here: from listening sockets to the HTTP server, with a rest when there is room for no more."""
+"""Connections come in here: from listening sockets to HTTP, if they may, with a rest when there is room for no more."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Sequence
+import struct
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from tornado.httpserver import HTTPServer
-from tornado.iostream import IOStream, SSLIOStream
+from vibetunnel.handlers.connections import FIRST_S, Connections
+from vibetunnel.handlers.half_open import HalfOpen
+from vibetunnel.security.addresses import UNIX, canonical
 
 AT_ONCE = 128  # connections taken in one turn of the loop; requests are to be answered in between
 REST_S = 1.0  # before the next try when the system refuses one more
+HANDSHAKE = b"\x16"  # the first byte of every TLS connection (RFC 8446, 5.1: content type `handshake`)
+STRANGE = ("SSL Error on", "Malformed HTTP message", "Timeout reading body")  # how such a line begins
 
 log = logging.getLogger(__name__)
 
@@ -22,15 +26,40 @@ class Acceptor:
     """Takes connections from `sockets`, which are its own from here.
 
     Tornado's own lets the error of a process without free descriptors escape, and is called again at once: for ever.
+
+    http      serves them
+    admits    whether an address may connect: an IP address, or UNIX
+    users     ids of who may connect to a unix socket; None: whom its permissions let
+    half_open counts those that have not said yet whether they want TLS
+    plain     serves who speaks plain HTTP to a port of TLS; None: nobody does
+    tls       its context for the next connection; None: there is no TLS. May be replaced at any time
     """
 
-    def __init__(self, sockets: Sequence[socket.socket], http: HTTPServer, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self,
+        sockets: Sequence[socket.socket],
+        http: Connections,
+        half_open: HalfOpen,
+        *,
+        admits: Callable[[str], bool] = lambda _: True,
+        users: frozenset[int] | None = None,
+        tls: ssl.SSLContext | None = None,
+        plain: Connections | None = None,
+    ) -> None:
+        self.tls = tls
         self._sockets = sockets
         self._http = http
-        self._tls = tls
+        self._half_open = half_open
+        self._admits = admits
+        self._users = users
+        self._plain = plain
         self._loop = asyncio.get_running_loop()
+        # Who has just come is not to make room for who comes at the same moment, before anybody has read a request.
+        self._at_once = max(1, min(AT_ONCE, half_open.per_network // 4))
+        self._undecided: set[_Undecided] = set()
         self._rest: asyncio.TimerHandle | None = None
         self._refused = False  # said once, until a connection comes in again
+        logging.getLogger("tornado.general").addFilter(_of_use)
         self._listen()
 
     def close(self) -> None:
@@ -40,6 +69,8 @@ class Acceptor:
         self._ignore()
         for each in self._sockets:
             each.close()
+        for undecided in tuple(self._undecided):
+            undecided.abort()
 
     def _ignore(self) -> None:
         for each in self._sockets:
@@ -51,7 +82,7 @@ class Acceptor:
             self._loop.add_reader(each, self._accept, each)
 
     def _accept(self, listening: socket.socket) -> None:
-        for _ in range(AT_ONCE):
+        for _ in range(self._at_once):
             try:
                 connection, address = listening.accept()
             except BlockingIOError:
@@ -66,16 +97,92 @@ class Acceptor:
                 self._rest = self._loop.call_later(REST_S, self._listen)
                 return
             self._refused = False
-            self._serve(connection, address)
+            if not self._may_connect(connection, address):
+                connection.close()
+                continue
+            connection.setblocking(False)
+            if self.tls is None or self._plain is None:
+                self._http.serve(connection, address, self.tls)
+            else:
+                _Undecided(self, connection, address)
 
-    def _serve(self, connection: socket.socket, address: Any) -> None:  # Any: each family has its own
-        size = self._http.max_buffer_size
-        if self._tls is None:
-            self._http.handle_stream(IOStream(connection, max_buffer_size=size), address)
-            return
-        try:
-            wrapped = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
-        except OSError:  # it has hung up already
+    def _may_connect(self, connection: socket.socket, address: Any) -> bool:  # Any: each family has its own
+        if connection.family == socket.AF_UNIX:
+            return self._admits(UNIX) and (self._users is None or _user(connection) in self._users)
+        return self._admits(canonical(str(address[0])))
+
+    # What the undecided call
+
+    def decide(self, undecided: _Undecided, connection: socket.socket, *, tls: bool) -> None:
+        """It has begun to speak."""
+        if tls:
+            self._http.serve(connection, undecided.address, self.tls, since=undecided.since)
+        else:
+            assert self._plain is not None
+            self._plain.serve(connection, undecided.address, since=undecided.since)
+
+    def expect(self, undecided: _Undecided) -> None:
+        self._undecided.add(undecided)
+        undecided.network = self._http.network(undecided.address)
+        self._half_open.add(undecided, undecided.since + FIRST_S)
+
+    def forget(self, undecided: _Undecided) -> None:
+        self._undecided.discard(undecided)
+        self._half_open.discard(undecided)
+
+
+class _Undecided:
+    """A connection to a port of TLS that has not sent its first byte: a socket, and nothing more."""
+
+    def __init__(self, acceptor: Acceptor, connection: socket.socket, address: Any) -> None:
+        self.address = address
+        self.network = ""
+        self.deadline = 0.0
+        self._acceptor = acceptor
+        self._connection: socket.socket | None = connection
+        self._loop = asyncio.get_running_loop()
+        self.since = self._loop.time()
+        acceptor.expect(self)
+        self._loop.add_reader(connection, self._look)
+
+    def abort(self) -> None:
+        """Close it. Safe twice."""
+        connection = self._release()
+        if connection is not None:
             connection.close()
+
+    def _look(self) -> None:
+        assert self._connection is not None
+        try:
+            first = self._connection.recv(1, socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
             return
-        self._http.handle_stream(SSLIOStream(wrapped, max_buffer_size=size), address)
+        except OSError:
+            first = b""
+        if not first:
+            self.abort()
+            return
+        connection = self._release()
+        assert connection is not None
+        self._acceptor.decide(self, connection, tls=first == HANDSHAKE)
+
+    def _release(self) -> socket.socket | None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._loop.remove_reader(connection)
+        self._acceptor.forget(self)
+        return connection
+
+
+def _user(connection: socket.socket) -> int:
+    """The user id of the process at the other end of a unix socket, as the kernel says."""
+    if hasattr(socket, "SO_PEERCRED"):
+        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        return int(struct.unpack("3i", credentials)[1])
+    # LOCAL_PEERCRED gives a struct xucred, which begins with u_int cr_version and uid_t cr_uid (macOS, FreeBSD).
+    return int(struct.unpack_from("2I", connection.getsockopt(0, 1, 76))[1])
+
+
+def _of_use(record: logging.LogRecord) -> bool:
+    """Whether to log what Tornado says. What strangers send, only for who looks for it: it could fill every disk."""
+    return not str(record.msg).startswith(STRANGE) or logging.getLogger().isEnabledFor(logging.DEBUG)

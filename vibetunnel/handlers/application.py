@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +12,12 @@ from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
 from tornado.routing import URLSpec
 from tornado.web import Application, RequestHandler
 
-from vibetunnel.handlers.base import MAX_BODY, NoPathHandler, cookie_name, declared_length, log_access
+from vibetunnel.handlers.base import MAX_BODY, BaseHandler, NoPathHandler, Refused, cookie_name, declared_length
 from vibetunnel.handlers.context import Context
 from vibetunnel.handlers.openapi import document
 from vibetunnel.handlers.route import Route
 from vibetunnel.handlers.static import Files
 from vibetunnel.handlers.table import ROUTES
-from vibetunnel.security.secret import derive
 
 DRAIN_LIMIT = 64 * MAX_BODY  # bytes of a body that are read on, so that the client reads the 413 and not a reset
 
@@ -59,22 +60,48 @@ class Bounded(HTTPMessageDelegate):
         self._inner.on_connection_close()
 
 
+class OutsideHandler(BaseHandler):
+    """What is not below --base-path: nothing, but for the path itself without the / that makes it a folder."""
+
+    def prepare(self) -> None:
+        self._check_doors()
+        base_path = self.context.settings.base_path
+        if self.request.path == base_path and self.request.method in ("GET", "HEAD"):
+            self.set_header("Location", f"{base_path}/")
+            self.set_status(HTTPStatus.PERMANENT_REDIRECT)
+            self.finish()
+            return
+        raise Refused(HTTPStatus.NOT_FOUND, f"path: expected one that begins with {base_path}/")
+
+
 class VibeTunnelApplication(Application):
     """Routes of handlers/table.py; a body that is larger than MAX_BODY is never held whole."""
 
     def __init__(self, context: Context, static: Path = STATIC) -> None:
         def log_request(handler: RequestHandler) -> None:
-            if context.settings.request_log:
-                log_access(handler.request, handler.get_status())
+            assert isinstance(handler, BaseHandler)
+            request = handler.request
+            context.requests.record(
+                request.method or "",
+                request.path,
+                handler.get_status(),
+                request.request_time() * 1000,
+                handler.client_address,
+                None if handler.principal is None else handler.principal.user,
+            )
 
+        base_path = context.settings.base_path
+        outside = OutsideHandler if base_path else NoPathHandler
         super().__init__(
-            [URLSpec(route.pattern, route.handler, {"context": context, "route": route}) for route in ROUTES],
-            cookie_secret=derive(context.secret, "cookie"),
+            [
+                URLSpec(re.escape(base_path) + route.pattern, route.handler, {"context": context, "route": route})
+                for route in ROUTES
+            ],
             log_function=log_request,
-            default_handler_class=NoPathHandler,
-            default_handler_args={"context": context, "route": Route("*", NoPathHandler, {}, hidden=True)},
-            files=Files(static),
-            openapi=document(ROUTES, cookie_name(tls=context.tls)),
+            default_handler_class=outside,
+            default_handler_args={"context": context, "route": Route("*", outside, {}, hidden=True)},
+            files=Files(static, base_path),
+            openapi=document(ROUTES, cookie_name(tls=context.tls, base_path=base_path)),
         )
 
     def get_handler_delegate(

@@ -16,8 +16,10 @@ from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 from vibetunnel.errors import InvalidField
 from vibetunnel.handlers import shapes
 from vibetunnel.handlers.base import BaseHandler, Refused
+from vibetunnel.handlers.lasting import Connection, new_id
 from vibetunnel.handlers.relay import pair
 from vibetunnel.handlers.upgrade import OFFSET_HEADER, REDRAW_HEADER, NotAnUpgrade, handshake, place
+from vibetunnel.security.principal import Scope
 
 T = TypeVar("T")
 
@@ -34,14 +36,20 @@ class SocketHandler(BaseHandler):
         if (query.rows is None) != (query.cols is None):
             raise InvalidField("rows, cols", "both or neither")
         client_id = _stream_name(query.client)
-        may_type = query.permission == "type"
+        principal = self.require(Scope.VIEW, query.session_id)
+        self.check_room(principal)
+        asked = query.permission == "type"
+        may_type = asked and principal.may(Scope.TYPE, query.session_id)
         rows, cols = query.rows or 0, query.cols or 0
         session = self.context.registry.get(query.session_id)
         begins = session.terminal is None  # who starts a session sees it from its first byte on, however fast that came
         await session.attachable(may_type=may_type, rows=rows, cols=cols)
         # A start takes a while: the session may have been removed meanwhile, or the user logged out.
         session = self.context.registry.get(query.session_id)
-        login = self.require_login()
+        self.require_login()
+        principal = self.require(Scope.VIEW, session.id)
+        may_type = asked and principal.may(Scope.TYPE, session.id)
+        connection_id = new_id()
         response = agreed.response()
         taken = self._take_socket()
         if taken is None:
@@ -61,8 +69,23 @@ class SocketHandler(BaseHandler):
             redraw_at=place(response, REDRAW_HEADER),
             latest=agreed.v1 if query.lag is None else query.lag == "latest",
             scrollback=query.scrollback,
+            name=connection_id.encode("ascii"),
+            input_rate=0 if principal.local else self.context.settings.input_rate,
         )
-        self.context.lasting.add(client, login.id)
+        self.context.lasting.add(
+            Connection(
+                id=connection_id,
+                closes=client,
+                principal=principal,
+                address=self.client.address,
+                session_id=session.id,
+                asked=asked,
+                writable=may_type,
+            )
+        )
+        self.context.audit.record(
+            "attach", principal, self.client.address, "ok", session=session.id, client=connection_id, writable=may_type
+        )
         self.set_status(HTTPStatus.SWITCHING_PROTOCOLS)
         self.application.log_request(self)
 

@@ -2,73 +2,426 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import platform
+import re
+import time
 from http import HTTPStatus
+from pathlib import Path
+from typing import Literal
 
+from vibetunnel.errors import InvalidField, InvalidToken, RateLimited, UnknownToken, WrongCode, WrongPassword
 from vibetunnel.handlers import shapes
-from vibetunnel.handlers.base import COOKIE_DAYS, BaseHandler, Refused
+from vibetunnel.handlers.base import BaseHandler, Refused
+from vibetunnel.security import pam, ssh_keys
+from vibetunnel.security.authority import LOGIN, TOKEN
 from vibetunnel.security.codes import LINK_S
 from vibetunnel.security.hosts import is_loopback_host
+from vibetunnel.security.logins import Login
+from vibetunnel.security.principal import Principal, Scope, names
+from vibetunnel.security.tickets import LIFETIME_S as TICKET_S
+from vibetunnel.security.tokens import Claims, TokenType
+from vibetunnel.sessions.model import iso
+
+# Nothing that was shown to this login is left in the browser (Clear Site Data §3.1).
+CLEAR_SITE_DATA = '"cache", "cookies", "storage"'
+USER_ID = re.compile(r"[A-Za-z0-9._-]+")
 
 
 class AuthConfigHandler(BaseHandler):
     """GET /api/auth/config."""
 
     def get(self) -> None:
-        self.answer(shapes.AuthConfig(no_auth=self.context.settings.no_auth))
+        settings, authority = self.context.settings, self.context.authority
+        allowed = not settings.disallow_user_password
+        self.answer(
+            shapes.AuthConfig(
+                no_auth=settings.no_auth,
+                passwords=allowed and (settings.pam or any(user.password for user in authority.users.list())),
+                enable_ssh_keys=settings.enable_ssh_keys,
+                disallow_user_password=not allowed,
+            )
+        )
 
 
 class CurrentUserHandler(BaseHandler):
-    """GET /api/auth/current-user: open, so that a page can find out whether it has to ask for a code."""
+    """GET /api/auth/current-user: open, so that a page can find out whether it has to ask for a login."""
 
     def get(self) -> None:
-        login = self.login or self.authenticate()
-        self.answer(shapes.CurrentUser(user_id=self.context.user, authenticated=login is not None))
+        principal = self.principal
+        if principal is None:
+            self.answer(shapes.CurrentUser(user_id=self.context.user, authenticated=False))
+            return
+        csrf = self.context.authority.csrf_token(principal) if principal.by_cookie else None
+        self.answer(
+            shapes.CurrentUser(
+                user_id=principal.user,
+                authenticated=True,
+                role=_role(principal),
+                scopes=_names(_all_scopes(principal)),
+                session_id=list(principal.grants)[-1] if principal.grants and not principal.scopes else None,
+                csrf_token=csrf,
+            )
+        )
 
 
-class CodeHandler(BaseHandler):
+def _role(principal: Principal) -> Literal["owner", "writer", "viewer", "guest"]:
+    match principal.role:
+        case "owner" | "writer" | "viewer":
+            return principal.role
+        case _:
+            return "guest"
+
+
+def _names(scopes: Scope) -> list[shapes.ScopeName]:
+    found: list[shapes.ScopeName] = []
+    for name in names(scopes):
+        match name:
+            case "view" | "type" | "control" | "admin":
+                found.append(name)
+    return found
+
+
+def _all_scopes(principal: Principal) -> Scope:
+    scopes = principal.scopes
+    for each in principal.grants.values():
+        scopes |= each
+    return scopes
+
+
+class AvatarHandler(BaseHandler):
+    """GET /api/auth/avatar/{user_id}: there are none, and nobody learns who has an account."""
+
+    def get(self, user_id: str) -> None:
+        if len(user_id) > 255:
+            raise Refused(HTTPStatus.BAD_REQUEST, "User ID too long")
+        if not USER_ID.fullmatch(user_id):
+            raise Refused(HTTPStatus.BAD_REQUEST, "Invalid user ID format")
+        self.answer(shapes.Avatar(avatar=None, platform=platform.system().lower()))
+
+
+class LoginHandler(BaseHandler):
+    """What every way of logging in shares."""
+
+    def began(self, account: str | None, method: str) -> None:
+        """A try, of whoever claims to be `account`. Raises RateLimited when there were too many."""
+        try:
+            self.context.limits.login(account, self.client.address)
+        except RateLimited:
+            self.failed(account, method, "too many tries")
+            raise
+
+    def failed(self, account: str | None, method: str, why: str) -> None:
+        self.context.audit.record(
+            "login-failure", None, self.client.address, "refused", account=account, method=method, why=why
+        )
+
+    async def succeeded(self, user: str, method: str, *, account: str | None) -> Login:
+        """A new login with a new cookie; the one that this browser had is over, and so are its sockets."""
+        context = self.context
+        context.limits.login_succeeded(account, self.client.address)
+        if self.principal is not None and self.principal.by_cookie:
+            await self.end_login(self.principal)
+        login, cookie = await context.authority.log_in(
+            user, method, address=self.client.address, agent=self.request.headers.get("User-Agent", "")
+        )
+        self.set_login_cookie(cookie)
+        context.audit.record("login", context.authority.of_login(login), self.client.address, "ok", method=method)
+        return login
+
+    async def end_login(self, principal: Principal) -> bool:
+        """False: a restart of the server would bring it back."""
+        gone = await self.context.authority.logins.revoke(principal.id.removeprefix(LOGIN))
+        self.context.lasting.end(principal.id)
+        return gone
+
+    async def answer_with_tokens(self, login: Login, method: str) -> None:
+        granted = await self.context.authority.grant(login)
+        self.answer(
+            shapes.Tokens(
+                token=granted.token,
+                refresh_token=granted.refresh_token,
+                expires_in=granted.expires_in,
+                user_id=login.user,
+                auth_method=method,
+            )
+        )
+
+
+class CodeHandler(LoginHandler):
     """POST /api/auth/code: a one-time code for a cookie."""
 
     async def post(self) -> None:
-        self.context.codes.redeem(self.read(shapes.Code).code, self.request.remote_ip or "")
-        token = await self.context.logins.add()
-        self.set_signed_cookie(
-            self.cookie_name,
-            token,
-            expires_days=COOKIE_DAYS,
-            path="/",
-            httponly=True,
-            samesite="Strict",
-            secure=self.context.tls,
-        )
-        self.answer(shapes.LoggedIn(user_id=self.context.user))
+        code = self.read(shapes.Code).code
+        self.began(None, "code")
+        try:
+            user = self.context.codes.redeem(code)
+        except WrongCode:
+            self.failed(None, "code", "wrong code")
+            raise
+        await self.succeeded(user, "code", account=None)
+        self.answer(shapes.LoggedIn(user_id=user))
 
 
-class LogoutHandler(BaseHandler):
-    """POST /api/auth/logout: ends the login of this cookie everywhere, open sockets included."""
+class PasswordHandler(LoginHandler):
+    """POST /api/auth/password."""
 
     async def post(self) -> None:
-        self.clear_cookie(self.cookie_name, path="/", httponly=True, samesite="Strict", secure=self.context.tls)
-        if self.login is not None and self.login.by_cookie:
-            self.context.lasting.end(self.login.id)
-            if not await self.context.logins.revoke(self.login.id):
+        wanted, settings = self.read(shapes.Password), self.context.settings
+        if settings.disallow_user_password:
+            raise Refused(HTTPStatus.FORBIDDEN, "passwords are not accepted here (--disallow-user-password)")
+        if not wanted.user_id or not wanted.password:
+            raise Refused(HTTPStatus.BAD_REQUEST, "User ID and password are required")
+        account = wanted.user_id
+        self.began(account, "password")
+        user = await self.context.authority.users.check_password(account, wanted.password)
+        good = user is not None
+        if not good and settings.pam and account == self.context.user and self.context.authority.role_of(account):
+            good = await pam.check(account, wanted.password, settings.pam_service)
+        if not good:
+            self.failed(account, "password", "wrong password")
+            raise WrongPassword
+        login = await self.succeeded(account, "password", account=account)
+        await self.answer_with_tokens(login, "password")
+
+
+class ChallengeHandler(LoginHandler):
+    """POST /api/auth/challenge: who has no account gets one too, so that nobody learns who has."""
+
+    def post(self) -> None:
+        wanted = self.read(shapes.ChallengeFor)
+        if not self.context.settings.enable_ssh_keys:
+            raise Refused(HTTPStatus.FORBIDDEN, "SSH keys are not accepted here (--enable-ssh-keys)")
+        if not wanted.user_id:
+            raise Refused(HTTPStatus.BAD_REQUEST, "User ID is required")
+        made = self.context.challenges.issue(wanted.user_id)
+        self.answer(
+            shapes.Challenge(
+                challenge_id=made.id,
+                challenge=base64.b64encode(made.data).decode(),
+                expires_at=int((time.time() + ssh_keys.CHALLENGE_S) * 1000),
+            )
+        )
+
+
+class SshKeyHandler(LoginHandler):
+    """POST /api/auth/ssh-key: a signed challenge for a login."""
+
+    async def post(self) -> None:
+        context, wanted = self.context, self.read(shapes.SshLogin)
+        if not context.settings.enable_ssh_keys:
+            raise Refused(HTTPStatus.FORBIDDEN, "SSH keys are not accepted here (--enable-ssh-keys)")
+        if not wanted.challenge_id or not wanted.public_key or not wanted.signature:
+            raise Refused(HTTPStatus.BAD_REQUEST, "Challenge ID, public key, and signature are required")
+        self.began(None, "ssh-key")
+        challenge = context.challenges.take(wanted.challenge_id)
+        refusal = await self._refusal(challenge, wanted)
+        if challenge is None or refusal:
+            self.failed(None if challenge is None else challenge.user, "ssh-key", refusal)
+            raise Refused(HTTPStatus.UNAUTHORIZED, refusal)
+        login = await self.succeeded(challenge.user, "ssh-key", account=None)
+        await self.answer_with_tokens(login, "ssh-key")
+
+    async def _refusal(self, challenge: ssh_keys.Challenge | None, wanted: shapes.SshLogin) -> str:
+        """In the Node server's words; empty: there is no reason to."""
+        if challenge is None:
+            return "Invalid or expired challenge"
+        context, authority = self.context, self.context.authority
+        key = ssh_keys.parse_key(wanted.public_key)
+        signature = ssh_keys.from_base64(wanted.signature)
+        if not ssh_keys.verify(key, signature, challenge.data):
+            return "Invalid SSH key signature"
+        user = authority.users.get(challenge.user)
+        keys = [] if user is None else list(user.keys)
+        if challenge.user == context.user:
+            keys += await asyncio.to_thread(ssh_keys.read_authorized_keys, Path(context.home))
+        if authority.role_of(challenge.user) is None or ssh_keys.authorised(key, keys) is None:
+            return "SSH key not authorized for this user"
+        return ""
+
+
+class RefreshHandler(LoginHandler):
+    """POST /api/auth/refresh: the next pair of tokens; a token that was used before ends its whole login."""
+
+    async def post(self) -> None:
+        token = self.read(shapes.Refresh).refresh_token
+        try:
+            login, granted = await self.context.authority.refresh(token)
+        except InvalidToken as error:
+            self.failed(None, "refresh", error.why)
+            self.context.lasting.review()  # the login may have ended by this
+            raise Refused(HTTPStatus.UNAUTHORIZED, str(error)) from None
+        self.answer(
+            shapes.Tokens(
+                token=granted.token,
+                refresh_token=granted.refresh_token,
+                expires_in=granted.expires_in,
+                user_id=login.user,
+                auth_method="refresh",
+            )
+        )
+
+
+class VerifyHandler(BaseHandler):
+    """GET /api/auth/verify."""
+
+    def get(self) -> None:
+        principal = self.require_login()
+        self.answer(shapes.Verified(user_id=principal.user))
+
+
+class LogoutHandler(LoginHandler):
+    """POST /api/auth/logout: ends this login everywhere, open sockets included."""
+
+    async def post(self) -> None:
+        principal = self.require_login()
+        self.set_header("Clear-Site-Data", CLEAR_SITE_DATA)
+        self.clear_login_cookie()
+        if principal.id.startswith(LOGIN):
+            gone = await self.end_login(principal)
+            self.context.audit.record("logout", principal, self.client.address, "ok")
+            if not gone:
                 raise Refused(
                     HTTPStatus.SERVICE_UNAVAILABLE,
                     "logged out, but the state folder cannot be written: a restart of the server before it can be "
                     "would bring this login back",
                 )
-        self.answer(shapes.Done())
+        self.answer(shapes.DoneWithMessage(message="Logged out successfully"))
+
+
+class TicketHandler(BaseHandler):
+    """POST /api/auth/ticket: lets one socket or stream in whose client cannot send headers."""
+
+    def post(self) -> None:
+        principal, wanted = self.require_login(), self.read(shapes.TicketOrder)
+        scope = Scope.VIEW | Scope.TYPE if wanted.permission == "type" else Scope.VIEW
+        ticket = self.context.authority.tickets.issue(principal, wanted.session_id, scope)
+        self.answer(shapes.Ticket(ticket=ticket, expires_in=int(TICKET_S)))
 
 
 class LinkHandler(BaseHandler):
     """POST /api/auth/link: a fresh one-time code, for another device; only the address where nobody needs one."""
 
     def post(self) -> None:
-        context, host = self.context, self.request.headers["Host"]
-        # What this machine calls itself leads another device nowhere.
-        ours = context.settings.url or (not context.settings.is_loopback and is_loopback_host(host))
-        base = context.url if ours else f"{self.request.protocol}://{host}"
-        if context.settings.no_auth:
+        base = public_base(self)
+        if self.context.settings.no_auth:
             self.answer(shapes.Link(url=base, code=None))
         else:
-            code = context.codes.issue(LINK_S)
+            code = self.context.codes.issue(self.require_login().user, LINK_S)
             self.answer(shapes.Link(url=f"{base}/login#{code}", code=code))
+
+
+def public_base(handler: BaseHandler) -> str:
+    """The address for a link that is sent elsewhere: what this machine calls itself leads another device nowhere."""
+    context, client = handler.context, handler.client
+    host = client.host or handler.request.headers["Host"]
+    ours = context.settings.url or (not context.settings.is_loopback and is_loopback_host(host))
+    return context.url if ours else f"{client.scheme}://{host}{context.settings.base_path}"
+
+
+class LoginsHandler(BaseHandler):
+    """GET /api/logins: who is logged in where; of others only for who manages users."""
+
+    def get(self) -> None:
+        principal = self.require_login()
+        everybody = principal.may(Scope.ADMIN)
+        self.answer(
+            [
+                shapes.LoginView(
+                    id=login.id,
+                    user=login.name if login.guest else login.user,
+                    method=login.method,
+                    guest=login.guest,
+                    created_at=iso(int(login.created * 1e9)),
+                    last_used_at=iso(int(login.last_used * 1e9)),
+                    address=login.address,
+                    agent=login.agent,
+                    current=principal.id == f"{LOGIN}{login.id}",
+                )
+                for login in self.context.authority.logins.list()
+                if everybody or (login.user == principal.user and not login.guest)
+            ]
+        )
+
+
+class RevokeHandler(BaseHandler):
+    """POST /api/auth/revoke: all of a user, one login with its tokens, or one token."""
+
+    async def post(self) -> None:
+        wanted, principal = self.read(shapes.Revoke), self.require_login()
+        if sum(each is not None for each in (wanted.user, wanted.login, wanted.token)) != 1:
+            raise InvalidField("user, login, token", "exactly one of them")
+        ended = await self._end(wanted, principal)
+        for each in ended:
+            self.context.lasting.end(each, "access has been revoked")
+            self.context.authority.tickets.forget(each)
+        self.context.audit.record(
+            "revoke",
+            principal,
+            self.client.address,
+            "ok",
+            user=wanted.user or "",
+            what=wanted.login or wanted.token or "",
+        )
+        self.check_safe()
+        self.answer(shapes.Revoked(ended=len(ended)))
+
+    async def _end(self, wanted: shapes.Revoke, principal: Principal) -> list[str]:
+        authority = self.context.authority
+        admin = principal.may(Scope.ADMIN)
+        if wanted.user is not None:
+            if not admin and wanted.user != principal.user:
+                raise UnknownToken
+            return await authority.revoke_user(wanted.user)
+        if wanted.login is not None:
+            login = authority.logins.get(wanted.login)
+            if login is None or not (admin or (login.user == principal.user and not login.guest)):
+                raise UnknownToken
+            await authority.logins.revoke(login.id)
+            return [f"{LOGIN}{login.id}"]
+        assert wanted.token is not None
+        return await self._end_token(wanted.token, principal, admin=admin)
+
+    async def _end_token(self, given: str, principal: Principal, *, admin: bool) -> list[str]:
+        """A program's token by its id, or any by itself (RFC 7009 §2.1)."""
+        authority = self.context.authority
+        jti = given
+        if given.count(".") == 2:
+            claims = self._claims(given)
+            if claims.sub != principal.user and not admin:
+                raise UnknownToken
+            if claims.typ != "api":
+                if claims.typ == "refresh":
+                    await authority.logins.revoke(claims.sid)
+                    return [f"{LOGIN}{claims.sid}"]
+                await authority.logins.revoke_access(claims.jti, claims.exp, claims.sid)
+                return []
+            jti = claims.jti
+        found = authority.api_tokens.get(jti)
+        if found is None or not (admin or found.user == principal.user):
+            raise UnknownToken
+        await authority.api_tokens.remove(jti)
+        return [f"{TOKEN}{jti}"]
+
+    def _claims(self, token: str) -> Claims:
+        """What a token of any kind says. Raises UnknownToken."""
+        kinds: tuple[TokenType, ...] = ("access", "refresh", "api")
+        for kind in kinds:
+            try:
+                return self.context.authority.tokens.verify(token, kind, allow_expired=True)
+            except InvalidToken:
+                continue
+        raise UnknownToken
+
+
+class RotateKeysHandler(BaseHandler):
+    """POST /api/auth/rotate-keys: new tokens get a new key, old ones stay good until they end; or none of them do."""
+
+    async def post(self) -> None:
+        forget = self.read(shapes.RotateKeys).forget
+        await self.context.keys.rotate(forget=forget)
+        change = "new key, old ones forgotten" if forget else "new key"
+        self.context.audit.record("keys", self.require_login(), self.client.address, "ok", change=change)
+        self.check_safe()
+        self.answer(shapes.DoneWithMessage(message="New tokens are signed with a new key"))

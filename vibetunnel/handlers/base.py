@@ -7,10 +7,10 @@ import sys
 from collections.abc import Awaitable
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
-from tornado.httputil import HTTPHeaders, HTTPServerRequest
+from tornado.httputil import HTTPHeaders
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
@@ -19,14 +19,17 @@ from vibetunnel.handlers.context import Context
 from vibetunnel.handlers.route import Operation, Permission, Route
 from vibetunnel.handlers.validation import decode_body, decode_query, listed
 from vibetunnel.keeper.errors import KeeperBusy, KeeperFailed, NoResources, SpawnFailed
+from vibetunnel.security.addresses import Client
 from vibetunnel.security.headers import HEADERS
-from vibetunnel.security.secret import same
+from vibetunnel.security.limits import headers as rate_headers
+from vibetunnel.security.principal import Principal, Scope, names
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 MAX_BODY = 1024 * 1024  # bytes
 COOKIE = "vibetunnel"
-COOKIE_DAYS = 30
+CSRF_HEADER = "X-CSRF-Token"
+STRICT_TRANSPORT = "max-age=31536000"  # seconds; of this host only: what its subdomains do is not ours to say
 FROM_BROWSERS = ("Cookie", "Origin", "Sec-Fetch-Site")  # headers; programs rarely send one of them
 
 STATUS: dict[type[errors.VibeTunnelError], HTTPStatus] = {
@@ -42,7 +45,18 @@ STATUS: dict[type[errors.VibeTunnelError], HTTPStatus] = {
     errors.TooManyWaits: HTTPStatus.TOO_MANY_REQUESTS,
     errors.InputQueueFull: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.WrongCode: HTTPStatus.UNAUTHORIZED,
-    errors.TooManyTries: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.Forbidden: HTTPStatus.FORBIDDEN,
+    errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.UnknownUser: HTTPStatus.NOT_FOUND,
+    errors.UserExists: HTTPStatus.CONFLICT,
+    errors.WrongPassword: HTTPStatus.UNAUTHORIZED,
+    errors.InvalidToken: HTTPStatus.UNAUTHORIZED,
+    errors.ReusedRefresh: HTTPStatus.UNAUTHORIZED,
+    errors.WrongShare: HTTPStatus.UNAUTHORIZED,
+    errors.UnknownShare: HTTPStatus.NOT_FOUND,
+    errors.UnknownClient: HTTPStatus.NOT_FOUND,
+    errors.UnknownToken: HTTPStatus.NOT_FOUND,
+    errors.LimitReached: HTTPStatus.TOO_MANY_REQUESTS,
     SpawnFailed: HTTPStatus.BAD_REQUEST,
     KeeperFailed: HTTPStatus.SERVICE_UNAVAILABLE,
     KeeperBusy: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -50,40 +64,31 @@ STATUS: dict[type[errors.VibeTunnelError], HTTPStatus] = {
 }
 
 log = logging.getLogger(__name__)
-access_log = logging.getLogger("vibetunnel.access")
 _encode = msgspec.json.Encoder().encode
 
 
 class Refused(HTTPError):
     """A request that is turned down for what HTTP says about it; `message` is what the client reads."""
 
-    def __init__(self, status: HTTPStatus, message: str, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, status: HTTPStatus, message: str, headers: dict[str, str] | None = None, *, code: str = ""
+    ) -> None:
         super().__init__(status)
         self.message = message
         self.headers = headers or {}
+        self.code = code
 
 
-class Login(NamedTuple):
-    """Who asks. id: hash of the cookie's token, or what else let the request in."""
-
-    id: str
-    by_cookie: bool = False
-
-
-BEARER = Login("bearer")
-NOBODY_NEEDED = Login("no-auth")
+def cookie_name(*, tls: bool, base_path: str = "") -> str:
+    """Of the login's cookie. Two servers below two paths of one host have two."""
+    name = COOKIE + base_path.replace("/", "-")
+    # Under TLS the prefix makes browsers refuse the cookie from anyone but this very host (RFC 6265bis §4.1.3.2).
+    return f"__Host-{name}" if tls else name
 
 
-def log_access(request: HTTPServerRequest, status: int) -> None:
-    """One line per request. Never a query, a header or a body: secrets and keystrokes are in those."""
-    path = request.path.encode("ascii", "backslashreplace").decode()
-    duration_ms = request.request_time() * 1000
-    access_log.info("%s %s %d %.1fms %s", request.method, path, status, duration_ms, request.remote_ip)
-
-
-def cookie_name(*, tls: bool) -> str:
-    # Under TLS the prefix makes browsers refuse the cookie from anyone but this very host.
-    return f"__Host-{COOKIE}" if tls else COOKIE
+def shown(principal: Principal) -> str:
+    """Who asks, in a message to them."""
+    return "a guest" if principal.guest else f"a {principal.role}"
 
 
 def declared_length(headers: HTTPHeaders) -> int:
@@ -93,19 +98,21 @@ def declared_length(headers: HTTPHeaders) -> int:
 
 
 class BaseHandler(RequestHandler):
-    """A request that has passed the doors. `login` is None only where the route is open and nobody is logged in."""
+    """A request that has passed the doors. `principal` is None only where the route is open and nobody is logged in."""
 
     SUPPORTED_METHODS = ("GET", "HEAD", "POST", "DELETE", "PATCH", "PUT", "OPTIONS")
 
     context: Context
     route: Route
-    login: Login | None
+    principal: Principal | None
+    client: Client
     operation: Operation
 
     def initialize(self, context: Context, route: Route) -> None:
         self.context = context
         self.route = route
-        self.login = None
+        self.principal = None
+        self._forgeable = False  # other sites could make a browser send this: it needs a token against that
 
     def set_default_headers(self) -> None:
         self.clear_header("Server")
@@ -116,8 +123,13 @@ class BaseHandler(RequestHandler):
     def prepare(self) -> Awaitable[None] | None:
         self._check_doors()
         operation = self.route.operation(self.request.method or "")
-        if operation is None or operation.permission is not Permission.OPEN:
-            self.login = self.require_login()
+        opened = operation is not None and operation.permission is Permission.OPEN
+        self.principal = self.authenticate()
+        self._check_rate(operation)
+        if not opened:
+            principal = self._required(self.principal)
+            if operation is not None:
+                self._check_permission(operation, principal)
         if operation is None:
             raise Refused(
                 HTTPStatus.METHOD_NOT_ALLOWED,
@@ -128,17 +140,25 @@ class BaseHandler(RequestHandler):
         # Bounded (application.py) stops to collect it, or does not even begin.
         if max(len(self.request.body), declared_length(self.request.headers)) > MAX_BODY:
             raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"body: expected at most {MAX_BODY} bytes, got more")
-        if self.login != BEARER and any(name in self.request.headers for name in FROM_BROWSERS):
+        if any(name in self.request.headers for name in FROM_BROWSERS) and not self._by_bearer():
             self._check_content_type()
+        if not opened:
+            self._check_forgery()
         return None
 
     def _check_doors(self) -> None:
-        headers, doors = self.request.headers, self.context.doors
-        host = headers.get("Host")
+        context, headers = self.context, self.request.headers
+        self.client = client = context.clients.of(self.request)
+        refusal = context.allow_list.refusal(client, headers)
+        if refusal is not None:
+            raise Refused(HTTPStatus.FORBIDDEN, refusal)
+        host = client.host or headers.get("Host")
         refusal = (
-            doors.refuse_host(host)
-            or doors.refuse_origin(headers.get("Origin"), host or "")
-            or doors.refuse_site(
+            # Both: a proxy that does not set X-Forwarded-Host passes on what the page of a rebound name has set.
+            context.doors.refuse_host(headers.get("Host"))
+            or (context.doors.refuse_host(client.host) if client.host is not None else None)
+            or context.doors.refuse_origin(headers.get("Origin"), host or "", client.scheme)
+            or context.doors.refuse_site(
                 headers.get("Sec-Fetch-Site"),
                 headers.get("Sec-Fetch-Mode"),
                 page=self.route.page and self.request.method in ("GET", "HEAD"),
@@ -146,31 +166,143 @@ class BaseHandler(RequestHandler):
         )
         if refusal is not None:
             raise Refused(HTTPStatus.FORBIDDEN, refusal)
+        if self.secure:
+            self.set_header("Strict-Transport-Security", STRICT_TRANSPORT)
 
-    def require_login(self) -> Login:
-        """Who asks, now: a login may have ended since the request began. Raises Refused (401)."""
-        login = self.authenticate()
-        if login is None:
-            challenge = {"WWW-Authenticate": 'Bearer realm="VibeTunnel"'}
-            raise Refused(HTTPStatus.UNAUTHORIZED, "Authentication required", challenge)
-        return login
+    @property
+    def client_address(self) -> str:
+        """For the log, of a request that may not have come as far as prepare()."""
+        client: Client | None = getattr(self, "client", None)
+        return (self.request.remote_ip or "") if client is None else client.address
 
-    def authenticate(self) -> Login | None:
+    @property
+    def secure(self) -> bool:
+        """Whether the client speaks HTTPS, to us or to a proxy that we trust."""
+        return self.client.scheme == "https"
+
+    # Who asks, and whether they may
+
+    def authenticate(self) -> Principal | None:
         """Who asks; None: nobody that we know."""
-        if self.context.settings.no_auth:
-            return NOBODY_NEEDED
-        authorization = self.request.headers.get("Authorization")
+        authority, headers = self.context.authority, self.request.headers
+        if authority.no_auth:
+            return authority.everybody()
+        authorization = headers.get("Authorization")
         if authorization is not None:
             scheme, _, credentials = authorization.partition(" ")
-            # A wrong one is not saved by a cookie: whoever sends it means it.
-            return BEARER if scheme.lower() == "bearer" and same(credentials.strip(), self.context.secret) else None
-        token = self.get_signed_cookie(self.cookie_name, max_age_days=COOKIE_DAYS, min_version=2)
-        login = self.context.logins.check(token.decode()) if token else None
-        return None if login is None else Login(login, by_cookie=True)
+            if scheme.lower() != "bearer":
+                return None
+            credentials = credentials.strip()
+            # A wrong one is not saved by a cookie: whoever sends it means it. Only the own page of the same login may
+            # have one that is merely too old.
+            return authority.by_bearer(credentials) or self._by_old_token(credentials)
+        if self.route.tickets and self.request.query:
+            query = self.request.query_arguments
+            if "ticket" in query:
+                session_id = query.get("sessionId", [b""])[-1].decode("ascii", "replace")
+                return authority.by_ticket(query["ticket"][-1].decode("ascii", "replace"), session_id)
+            if "token" in query and self.context.settings.token_in_url:
+                return authority.by_bearer(query["token"][-1].decode("ascii", "replace"))
+        cookie = self.get_cookie(self.cookie_name) if "Cookie" in headers else None
+        principal = authority.by_cookie(cookie) if cookie else None
+        self._forgeable = principal is not None
+        return principal
+
+    def _by_old_token(self, credentials: str) -> Principal | None:
+        cookie = self.get_cookie(self.cookie_name) if "Cookie" in self.request.headers else None
+        principal = self.context.authority.by_cookie(cookie) if cookie else None
+        vouched = principal is not None and self.context.authority.vouches(credentials, principal)
+        return principal if vouched else None
+
+    def require_login(self) -> Principal:
+        """Who asks, now: a login may have ended since the request began. Raises Refused (401)."""
+        before = self.principal
+        self.principal = None if before is None else self.context.authority.still(before)
+        return self._required(self.principal)
+
+    @staticmethod
+    def _required(principal: Principal | None) -> Principal:
+        if principal is None:
+            challenge = {"WWW-Authenticate": 'Bearer realm="VibeTunnel"'}
+            raise Refused(HTTPStatus.UNAUTHORIZED, "Authentication required", challenge)
+        return principal
+
+    def _check_permission(self, operation: Operation, principal: Principal) -> None:
+        scope = operation.permission.scope
+        if scope is None:
+            return
+        session_id = self.path_kwargs.get("session_id")
+        allowed = principal.may_anywhere(scope) if operation.some else principal.may(scope, session_id)
+        if not allowed:
+            raise errors.Forbidden(f"this needs {operation.permission.value}, which {shown(principal)} has not")
+
+    def require(self, scope: Scope, session_id: str | None) -> Principal:
+        """Whoever asks, if they may; for what a route cannot declare. Raises Refused, Forbidden."""
+        principal = self._required(self.principal)
+        if not principal.may(scope, session_id):
+            needed = " and ".join(names(scope))
+            raise errors.Forbidden(f"this needs the right to {needed}, which {shown(principal)} has not")
+        return principal
+
+    def check_room(self, principal: Principal) -> None:
+        """Whether they may open one more connection that lasts. Raises LimitReached."""
+        limit = 0 if principal.local else self.context.settings.user_clients
+        if limit and self.context.lasting.of_user(principal.user) >= limit:
+            raise errors.LimitReached("connections of a user", limit)
+
+    def _check_rate(self, operation: Operation | None) -> None:
+        """Pages and files are free: a browser asks for a dozen at once."""
+        kind = "api" if operation is None else operation.limit
+        if kind == "none" or (self.route.page and operation is not None):
+            return
+        limits = self.context.limits
+        if kind == "upgrade":
+            limits.upgrade(self.principal, self.client.address)
+        elif kind == "api":
+            limits.api(self.principal, self.client.address)
+
+    def _check_forgery(self) -> None:
+        """A token of this very login, which no other site's page can know."""
+        if not self._forgeable or self.principal is None or self.request.method in ("GET", "HEAD", "OPTIONS"):
+            return
+        if not self.context.authority.csrf_valid(self.principal, self.request.headers.get(CSRF_HEADER, "")):
+            raise Refused(
+                HTTPStatus.FORBIDDEN, f"{CSRF_HEADER}: expected the token from /api/auth/current-user", code="csrf"
+            )
+
+    def _by_bearer(self) -> bool:
+        return (
+            self.principal is not None
+            and "Authorization" in self.request.headers
+            and not self.context.authority.no_auth
+        )
+
+    def check_safe(self) -> None:
+        """Raises Refused (503) when what was ended would be there again after a restart."""
+        if not self.context.authority.safe:
+            message = "done, but the state folder cannot be written: a restart of the server before it can be undoes it"
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, message)
+
+    # Cookies
 
     @property
     def cookie_name(self) -> str:
-        return cookie_name(tls=self.context.tls)
+        return cookie_name(tls=self.secure, base_path=self.context.settings.base_path)
+
+    def set_login_cookie(self, cookie: str) -> None:
+        """Give the browser its login; its own script never sees it."""
+        self.set_cookie(
+            self.cookie_name,
+            cookie,
+            max_age=int(self.context.settings.login_max_s),
+            path="/",
+            httponly=True,
+            samesite="Strict",
+            secure=self.secure,
+        )
+
+    def clear_login_cookie(self) -> None:
+        self.clear_cookie(self.cookie_name, path="/", httponly=True, samesite="Strict", secure=self.secure)
 
     def _check_content_type(self) -> None:
         """A form of another page can send a cookie along, or needs none, but it cannot send JSON."""
@@ -187,7 +319,8 @@ class BaseHandler(RequestHandler):
         try:
             return value.decode()
         except UnicodeDecodeError:
-            raise Refused(HTTPStatus.BAD_REQUEST, f"{name or 'path'}: expected UTF-8, got other bytes") from None
+            where = "path" if name is None or name in self.route.parameters else name
+            raise Refused(HTTPStatus.BAD_REQUEST, f"{where}: expected UTF-8, got other bytes") from None
 
     def read(self, shape: type[T]) -> T:
         """The JSON body, as the route declares it. Raises InvalidField."""
@@ -204,8 +337,8 @@ class BaseHandler(RequestHandler):
 
     # Out
 
-    def head(self, *arguments: str) -> Awaitable[None] | None:
-        return self.get(*arguments)  # Tornado leaves the body out
+    def head(self, **arguments: str) -> Awaitable[None] | None:
+        return self.get(**arguments)  # Tornado leaves the body out
 
     def answer(self, value: object, status: HTTPStatus = HTTPStatus.OK) -> None:
         """Finish with JSON."""
@@ -218,20 +351,22 @@ class BaseHandler(RequestHandler):
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:  # Any: Tornado's signature
         error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
-        message = HTTPStatus(status_code).phrase
+        message, code = HTTPStatus(status_code).phrase, ""
         match error:
             case errors.VibeTunnelError():
                 self.set_status(next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS))
                 message = str(error)
-                if isinstance(error, errors.TooManyTries):
-                    self.set_header("Retry-After", str(error.retry_after_s))
+                if isinstance(error, errors.RateLimited):
+                    code = "rate"
+                    for name, value in rate_headers(error).items():
+                        self.set_header(name, value)
             case Refused():
-                message = error.message
+                message, code = error.message, error.code
                 for name, value in error.headers.items():
                     self.set_header(name, value)
             case _:  # a bug, or Tornado's own HTTPError: the log has the story, not the client
                 pass
-        self.answer({"error": message}, HTTPStatus(self.get_status()))
+        self.answer({"error": message} | ({"code": code} if code else {}), HTTPStatus(self.get_status()))
 
     def log_exception(
         self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
@@ -255,5 +390,7 @@ class NoPathHandler(BaseHandler):
 
     def prepare(self) -> None:
         self._check_doors()
-        self.login = self.require_login()
+        self.principal = self.authenticate()
+        self._check_rate(None)
+        self._required(self.principal)
         raise Refused(HTTPStatus.NOT_FOUND, "path: expected one that begins with /")

@@ -13,9 +13,11 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from vibetunnel.errors import UnknownSession, VibeTunnelError
 from vibetunnel.handlers.base import BaseHandler, Refused
 from vibetunnel.handlers.context import Context
+from vibetunnel.handlers.lasting import Connection
 from vibetunnel.handlers.route import Route
 from vibetunnel.handlers.snapshots import NOTHING, enveloped
 from vibetunnel.handlers.upgrade import NotAnUpgrade, handshake
+from vibetunnel.security.principal import Scope
 
 MAX_MESSAGE = 64 * 1024  # bytes of one message of a client, as on /ws; a real one has a hundred
 UNSENT = 16 * 1024  # bytes that the kernel keeps beyond what the network takes: what waits there cannot be replaced
@@ -69,6 +71,7 @@ class BuffersHandler(BaseHandler, WebSocketHandler):
             handshake(self.request.version, self.request.headers)
         except NotAnUpgrade as refusal:
             raise Refused(refusal.status, str(refusal), refusal.headers) from None
+        self.check_room(self.require_login())
         await super().get()
 
     def check_origin(self, origin: str) -> bool:
@@ -83,10 +86,10 @@ class BuffersHandler(BaseHandler, WebSocketHandler):
         return self._stream
 
     def open(self) -> None:
-        assert self.login is not None
+        assert self.principal is not None
         self.set_nodelay(True)
         self._keep_little_unsent()
-        self.context.lasting.add(self, self.login.id)
+        self.context.lasting.add(Connection(closes=self, principal=self.principal, address=self.client.address))
         self.context.snapshots.enter(self)
         self._look()
         self._write(Connected())
@@ -133,6 +136,7 @@ class BuffersHandler(BaseHandler, WebSocketHandler):
 
     async def _subscribe(self, session_id: str) -> None:
         try:
+            self.require(Scope.VIEW, session_id)
             snapshot = await self.context.snapshots.subscribe(self.context.registry.get(session_id), self)
         except UnknownSession:  # the Node server shows an empty screen, and its client may ask before it knows better
             snapshot = enveloped(session_id, NOTHING)

@@ -4,44 +4,23 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Protocol
 
+from vibetunnel.handlers.lasting import Lasting
 from vibetunnel.handlers.relay import Relays
 from vibetunnel.handlers.snapshots import Snapshots
 from vibetunnel.metrics import Metrics
+from vibetunnel.security.addresses import Clients
+from vibetunnel.security.allow_list import AllowList
+from vibetunnel.security.audit import Audit, RequestLog
+from vibetunnel.security.authority import Authority
 from vibetunnel.security.codes import Codes
 from vibetunnel.security.hosts import Doors
-from vibetunnel.security.logins import Logins
+from vibetunnel.security.limits import Limits
+from vibetunnel.security.signing import SigningKeys
+from vibetunnel.security.ssh_keys import Challenges
 from vibetunnel.sessions.registry import Registry
 from vibetunnel.sessions.waits import Waits
 from vibetunnel.settings import Settings
-
-
-class Closes(Protocol):
-    """A connection that lasts: a terminal client, an event stream."""
-
-    def close(self, code: int = 1000, reason: str = "") -> None: ...
-
-
-class Lasting:
-    """Connections that last, by the login they came with, so that a logout ends them."""
-
-    def __init__(self) -> None:
-        self._login: dict[Closes, str] = {}
-
-    def __len__(self) -> int:
-        return len(self._login)
-
-    def add(self, connection: Closes, login: str) -> None:
-        self._login[connection] = login
-
-    def discard(self, connection: Closes) -> None:
-        """It is gone. Safe twice."""
-        self._login.pop(connection, None)
-
-    def end(self, login: str) -> None:
-        for connection in [each for each, owner in self._login.items() if owner == login]:
-            connection.close(1008, "logged out")
 
 
 @dataclass
@@ -49,7 +28,6 @@ class Context:
     """One server's parts.
 
     url         address of the server for others
-    secret      what `Authorization: Bearer` must have
     home        folder of new sessions; paths are relative to it
     shell       program of new sessions
     user        name of the account that everything runs as
@@ -60,9 +38,15 @@ class Context:
     registry: Registry
     waits: Waits
     doors: Doors
-    secret: str
+    authority: Authority
+    keys: SigningKeys
     codes: Codes
-    logins: Logins
+    challenges: Challenges
+    limits: Limits
+    audit: Audit
+    requests: RequestLog
+    clients: Clients
+    allow_list: AllowList
     metrics: Metrics
     home: str
     shell: str
@@ -74,7 +58,12 @@ class Context:
 
     @property
     def tls(self) -> bool:
-        return self.settings.tls_cert is not None
+        return self.settings.tls
+
+    @property
+    def secret(self) -> str:
+        """What `Authorization: Bearer` may have, for whoever can read the state folder."""
+        return self.authority.secret
 
     @property
     def uptime_s(self) -> float:

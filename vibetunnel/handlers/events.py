@@ -7,6 +7,8 @@ import asyncio
 from tornado.iostream import StreamClosedError
 
 from vibetunnel.handlers.base import BaseHandler
+from vibetunnel.handlers.lasting import Connection
+from vibetunnel.security.principal import Scope
 from vibetunnel.sessions.broadcast import Listener
 from vibetunnel.sessions.news import encoded
 
@@ -30,15 +32,17 @@ class EventsHandler(BaseHandler):
 
     _listener: Listener | None = None
 
-    def head(self, *arguments: str) -> None:
+    def head(self, **arguments: str) -> None:
         self._set_stream_headers()
 
     async def get(self) -> None:
-        assert self.login is not None
+        principal = self.require_login()
+        self.check_room(principal)
+        only = None if principal.may(Scope.VIEW) else frozenset(principal.grants)
         self._set_stream_headers()
-        self._listener = listener = self.context.registry.news.broadcast.listen()
+        self._listener = listener = self.context.registry.news.broadcast.listen(only)
         stream = _Stream(listener)
-        self.context.lasting.add(stream, self.login.id)
+        self.context.lasting.add(Connection(closes=stream, principal=principal, address=self.client.address))
         try:
             await self._send(b"data: " + encoded("connected") + b"\n\n")
             await self._pass_on(listener)

@@ -18,7 +18,7 @@ Json = dict[str, Any]  # Any: a JSON Schema has no narrower type
 def document(routes: Iterable[Route], cookie: str) -> bytes:
     """JSON text; `cookie` is the name of the login's."""
     schemes: Json = {
-        "bearer": {"type": "http", "scheme": "bearer", "description": "The secret in the state folder."},
+        "bearer": {"type": "http", "scheme": "bearer", "description": "The secret in the state folder, or a token."},
         "cookie": {"type": "apiKey", "in": "cookie", "name": cookie, "description": "From POST /api/auth/code."},
     }
     shown = [route for route in routes if not route.hidden]
@@ -52,7 +52,7 @@ def _shapes(routes: Iterable[Route]) -> list[Any]:
 
 def errors_of(operation: Operation) -> set[HTTPStatus]:
     """Every status of an error that the operation may answer, but for bugs (500)."""
-    errors = {HTTPStatus.FORBIDDEN, *operation.errors}
+    errors = {HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS, *operation.errors}
     if operation.permission is not Permission.OPEN:
         errors.add(HTTPStatus.UNAUTHORIZED)
     if operation.query is not None:

@@ -15,6 +15,7 @@ from tornado.iostream import IOStream, StreamClosedError
 
 CHUNK = 65536  # bytes carried at once
 BUFFER = 65536  # bytes the kernel keeps on the way; more would only make an interrupt wait behind output
+TAKEN_S = 120.0  # for the client to take a CHUNK: the pump may have given up on it long before, unseen from here
 FAREWELL_S = 1.0  # for the close frames to reach clients that still take anything
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ async def _relay(stream: IOStream, plain: socket.socket) -> None:
             inward = both.create_task(_inward(stream, plain))
             both.create_task(_outward(plain, stream, inward))
     except* (StreamClosedError, OSError):
-        pass  # the client or the pump has hung up in the middle
+        pass  # the client or the pump has hung up in the middle, or the client takes nothing (TimeoutError)
     except* Exception:
         log.exception("a TLS relay failed")
     finally:
@@ -83,5 +84,10 @@ async def _outward(plain: socket.socket, stream: IOStream, inward: asyncio.Task[
     """Pump to client. When the pump has closed its end the conversation is over, both ways."""
     loop = asyncio.get_running_loop()
     while data := await loop.sock_recv(plain, CHUNK):
-        await stream.write(data)
+        written = stream.write(data)
+        if not written.done():
+            await asyncio.wait((written,), timeout=TAKEN_S)  # which does not cancel it: Tornado could not bear that
+            if not written.done():
+                raise TimeoutError
+        await written
     inward.cancel()

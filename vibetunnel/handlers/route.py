@@ -9,17 +9,38 @@ import enum
 import re
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from tornado.web import RequestHandler
 
+from vibetunnel.security.principal import Scope
+
 
 class Permission(enum.Enum):
-    """What a request needs beside a Host and an Origin of this server."""
+    """What a request needs beside a Host and an Origin of this server.
+
+    Of a route with {session_id} it is needed for that session, else for every one.
+    """
 
     OPEN = "nothing"
-    LOGIN = "a login"
+    LOGIN = "a login, a guest's too"
+    VIEW = "the right to see"
+    TYPE = "the right to type"
+    CONTROL = "the right to make and end sessions"
+    ADMIN = "the right to manage users"
+
+    @property
+    def scope(self) -> Scope | None:
+        return _SCOPES.get(self)
+
+
+_SCOPES = {
+    Permission.VIEW: Scope.VIEW,
+    Permission.TYPE: Scope.TYPE,
+    Permission.CONTROL: Scope.CONTROL,
+    Permission.ADMIN: Scope.ADMIN,
+}
 
 
 @dataclass(frozen=True)
@@ -37,6 +58,8 @@ Answer = type[msgspec.Struct] | Any | Media | None  # a msgspec type, a medium, 
 class Operation:
     """One method of a route.
 
+    some       who may do it for some sessions only is let in too: the handler looks at those alone
+    limit      which of the limits on rates it counts against
     body       the struct of the JSON body; None: there is none
     body_optional  an empty body is the same as `{}`
     query      the struct of the query
@@ -46,12 +69,14 @@ class Operation:
 
     summary: str
     answers: dict[int, Answer]
-    permission: Permission = Permission.LOGIN
+    permission: Permission = Permission.VIEW
+    some: bool = False
     body: type[msgspec.Struct] | None = None
     body_optional: bool = False
     query: type[msgspec.Struct] | None = None
     errors: tuple[HTTPStatus, ...] = ()
     head: bool = True
+    limit: Literal["api", "input", "upgrade", "login", "none"] = "api"
 
 
 @dataclass(frozen=True)
@@ -59,6 +84,7 @@ class Route:
     """One path, `{name}` standing for a segment of it and `{name*}` for any number of them, with its methods.
 
     page     a document for the address bar, or a file: may be linked to from anywhere
+    tickets  clients that cannot send headers may have a ticket in the query
     hidden   left out of the OpenAPI document: pages, files, and what answers 404
     """
 
@@ -67,12 +93,17 @@ class Route:
     operations: dict[str, Operation]
     page: bool = False
     hidden: bool = False
+    tickets: bool = False
 
     @property
     def pattern(self) -> str:
         """The regular expression for Tornado."""
         return "".join(
-            "(.*)" if part.endswith("*}") else "([^/]+)" if part.startswith("{") else re.escape(part)
+            f"(?P<{part[1:-2]}>.*)"
+            if part.endswith("*}")
+            else f"(?P<{part[1:-1]}>[^/]+)"
+            if part.startswith("{")
+            else re.escape(part)
             for part in re.split(r"(\{[a-z_]+\*?\})", self.path)
         )
 

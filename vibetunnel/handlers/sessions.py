@@ -8,10 +8,11 @@ from http import HTTPStatus
 import msgspec
 from msgspec import UNSET
 
-from vibetunnel.errors import InvalidField
+from vibetunnel.errors import InvalidField, LimitReached
 from vibetunnel.handlers import shapes
 from vibetunnel.handlers.base import BaseHandler
 from vibetunnel.handlers.upgrade import OFFSET_HEADER
+from vibetunnel.security.principal import Principal, Scope
 from vibetunnel.sessions import command
 from vibetunnel.sessions.keys import key_bytes
 from vibetunnel.sessions.model import Order, Status
@@ -26,21 +27,34 @@ class SessionHandler(BaseHandler):
     def session(self, session_id: str) -> Session:
         return self.context.registry.get(session_id)
 
+    def note_input(self, principal: Principal, session_id: str) -> None:
+        """For the audit: that somebody has begun to type by REST; not what, and once for each session."""
+        if self.session(session_id).typed_first_by(principal.id):
+            self.context.audit.record("input-start", principal, self.client.address, "ok", session=session_id)
+
 
 class SessionsHandler(BaseHandler):
     """GET and POST /api/sessions."""
 
     def get(self) -> None:
-        self.answer([session.summary() for session in self.context.registry])
+        principal, sessions = self.require_login(), self.context.registry
+        if principal.may(Scope.VIEW):
+            self.answer([session.summary() for session in sessions])
+        else:
+            self.answer([session.summary() for session in sessions if principal.may(Scope.VIEW, session.id)])
 
     async def post(self) -> None:
-        wanted = self.read(shapes.NewSession)
-        registry = self.context.registry
+        wanted, principal, context = self.read(shapes.NewSession), self.require_login(), self.context
+        context.limits.create(principal)
+        registry, own = context.registry, 0 if principal.local else context.settings.user_sessions
+        if own and registry.living(principal.user) >= own:
+            raise LimitReached("sessions of a user", own)
         order = await self._order(wanted)
-        if (wanted.spawn or self.context.settings.spawn) == "now":
-            session = await registry.create_now(order)
+        if (wanted.spawn or context.settings.spawn) == "now":
+            session = await registry.create_now(order, principal.user)
         else:
-            session = registry.create(order)
+            session = registry.create(order, principal.user)
+        context.audit.record("create", principal, self.client.address, "ok", session=session.id)
         view = session.describe()
         self.answer(shapes.CreatedSession(**msgspec.structs.asdict(view), session_id=session.id), HTTPStatus.CREATED)
 
@@ -72,6 +86,7 @@ class OneSessionHandler(SessionHandler):
         self.answer(shapes.Renamed(name=self.context.registry.rename(session_id, name)))
 
     async def delete(self, session_id: str) -> None:
+        self.context.audit.record("kill", self.principal, self.client.address, "ok", session=session_id)
         killed = await self.context.registry.kill(session_id)
         self.answer(shapes.DoneWithMessage(message="Session killed" if killed else "Session cleaned up"))
 
@@ -98,7 +113,10 @@ class InputHandler(SessionHandler):
 
     async def post(self, session_id: str) -> None:
         session = self.session(session_id)
-        await session.write(_typed(self.read(shapes.Input)))
+        data, principal = _typed(self.read(shapes.Input)), self.require_login()
+        self.context.limits.input_bytes(principal, len(data), self.client.address)
+        await session.write(data)
+        self.note_input(principal, session_id)
         self.answer(shapes.Done())
 
 
@@ -148,8 +166,8 @@ def _signal_number(given: str | int) -> int:
 class OutputHandler(SessionHandler):
     """GET /api/sessions/{session_id}/output: what is kept of it, as raw bytes."""
 
-    async def head(self, *arguments: str) -> None:
-        (session_id,) = arguments
+    async def head(self, **arguments: str) -> None:
+        session_id = arguments["session_id"]
         if self.session(session_id).status is Status.CREATED:
             self.query(shapes.OutputQuery)  # GET would start it; who only asks for the headers does not
             self._set_headers(0, 0)
@@ -158,6 +176,10 @@ class OutputHandler(SessionHandler):
 
     async def get(self, session_id: str) -> None:
         session = self.session(session_id)
+        if session.status is Status.CREATED and not self.require_login().may(Scope.TYPE, session_id):
+            self.query(shapes.OutputQuery)
+            self._set_headers(0, 0)  # who may only look starts nothing
+            return
         first, following, data = await session.output(self.query(shapes.OutputQuery).since)
         self._set_headers(first, following)
         await self.finish(data)

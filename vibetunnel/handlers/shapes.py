@@ -24,6 +24,7 @@ class Error(msgspec.Struct):
     """Every 4xx and 5xx."""
 
     error: Annotated[str, Meta(description="A sentence: what was expected, and what came.")]
+    code: Annotated[str | UnsetType, Meta(description="`csrf` or `rate`, for what a client can mend itself.")] = UNSET
 
 
 class Done(msgspec.Struct):
@@ -215,6 +216,8 @@ class AttachQuery(msgspec.Struct, kw_only=True, rename="camel"):
         Meta(description="What happens when the client falls behind; by default `latest` in v1, else `lossless`."),
     ] = None
     scrollback: Annotated[int, Meta(ge=0, le=10_000, description="Lines wanted with the first redraw.")] = 0
+    ticket: Annotated[str | None, Meta(description="From POST /api/auth/ticket; good once.")] = None
+    token: Annotated[str | None, Meta(description="A token; only where the setting token_in_url allows it.")] = None
 
 
 # Server
@@ -262,17 +265,31 @@ class Config(msgspec.Struct, kw_only=True, rename="camel"):
 
 # Login
 
+Text = Annotated[str, Meta(max_length=1024)]
+Name = Annotated[str, Meta(max_length=64)]
+ScopeName = Literal["view", "type", "control", "admin"]
+
 
 class AuthConfig(msgspec.Struct, kw_only=True):
     no_auth: Annotated[bool, Meta(description="Nobody needs a login.")] = msgspec.field(name="noAuth")
     login_code: Literal[True] = msgspec.field(name="loginCode", default=True)
-    enable_ssh_keys: Literal[False] = msgspec.field(name="enableSSHKeys", default=False)
-    disallow_user_password: Literal[True] = msgspec.field(name="disallowUserPassword", default=True)
+    passwords: Annotated[bool, Meta(description="There are accounts, or the system's are asked.")]
+    enable_ssh_keys: bool = msgspec.field(name="enableSSHKeys")
+    disallow_user_password: bool = msgspec.field(name="disallowUserPassword")
 
 
 class CurrentUser(msgspec.Struct, kw_only=True, rename="camel"):
     user_id: str
     authenticated: bool
+    role: Literal["owner", "writer", "viewer", "guest"] | None = None
+    scopes: list[ScopeName] = []
+    session_id: Annotated[str | None, Meta(description="The one session that a guest is here for.")] = None
+    csrf_token: Annotated[str | None, Meta(description="For X-CSRF-Token, with a cookie.")] = None
+
+
+class Avatar(msgspec.Struct):
+    avatar: None
+    platform: str
 
 
 class Code(msgspec.Struct):
@@ -284,8 +301,213 @@ class LoggedIn(msgspec.Struct, kw_only=True, rename="camel"):
     user_id: str
 
 
+class Password(msgspec.Struct, kw_only=True, rename="camel"):
+    user_id: Text
+    password: Text
+
+
+class ChallengeFor(msgspec.Struct, kw_only=True, rename="camel"):
+    user_id: Text
+
+
+class Challenge(msgspec.Struct, kw_only=True, rename="camel"):
+    challenge_id: str
+    challenge: Annotated[str, Meta(description="32 bytes in base64: what to sign.")]
+    expires_at: Annotated[int, Meta(description="Milliseconds since the epoch.")]
+
+
+class SshLogin(msgspec.Struct, kw_only=True, rename="camel"):
+    challenge_id: Text
+    public_key: Annotated[str, Meta(max_length=16384, description="As in a .pub file.")]
+    signature: Annotated[str, Meta(max_length=4096, description="Of the challenge's bytes, in base64.")]
+
+
+class Tokens(msgspec.Struct, kw_only=True, rename="camel"):
+    """A login with tokens; a refresh token is good once."""
+
+    success: Literal[True] = True
+    token: str
+    refresh_token: str
+    expires_in: Annotated[int, Meta(description="Seconds that `token` lives.")]
+    user_id: str
+    auth_method: str
+
+
+class Refresh(msgspec.Struct, kw_only=True, rename="camel"):
+    refresh_token: Annotated[str, Meta(max_length=8192)]
+
+
+class Verified(msgspec.Struct, kw_only=True, rename="camel"):
+    valid: Literal[True] = True
+    user_id: str
+
+
+class TicketOrder(msgspec.Struct, kw_only=True, rename="camel"):
+    session_id: str = ""
+    permission: Literal["view", "type"] = "type"
+
+
+class Ticket(msgspec.Struct, kw_only=True, rename="camel"):
+    ticket: str
+    expires_in: int
+
+
+class TicketQuery(msgspec.Struct):
+    """What may stand in the address of a socket or stream, for clients that cannot send headers."""
+
+    ticket: Annotated[str | None, Meta(description="From POST /api/auth/ticket; good once.")] = None
+    token: Annotated[str | None, Meta(description="A token; only where the setting token_in_url allows it.")] = None
+
+
 class Link(msgspec.Struct):
     """The code is in the fragment of the address: it reaches no log on the way."""
 
     url: str
     code: Annotated[str | None, Meta(description="None where nobody needs one.")]
+
+
+class Revoke(msgspec.Struct):
+    """Exactly one of them."""
+
+    user: Text | None = None
+    login: Text | None = None
+    token: Text | None = None
+
+
+class Revoked(msgspec.Struct, kw_only=True):
+    success: Literal[True] = True
+    ended: Annotated[int, Meta(description="How many logins and tokens.")]
+
+
+class RotateKeys(msgspec.Struct):
+    forget: Annotated[bool, Meta(description="A key was stolen: no token that there is counts any more.")] = False
+
+
+class LoginView(msgspec.Struct, kw_only=True, rename="camel"):
+    id: str
+    user: str
+    method: str
+    guest: bool
+    created_at: str
+    last_used_at: str
+    address: str
+    agent: str
+    current: Annotated[bool, Meta(description="It is the one that asks.")]
+
+
+# Users and tokens
+
+RoleName = Literal["owner", "writer", "viewer"]
+
+
+class NewUser(msgspec.Struct, kw_only=True):
+    name: Text
+    role: RoleName = "writer"
+    password: Text | None = None
+
+
+class UserChange(msgspec.Struct, kw_only=True):
+    role: RoleName | UnsetType = UNSET
+    password: Text | UnsetType = UNSET
+    disabled: bool | UnsetType = UNSET
+
+
+class UserKey(msgspec.Struct, kw_only=True):
+    fingerprint: str
+    type: str
+    comment: str
+
+
+class UserView(msgspec.Struct, kw_only=True, rename="camel"):
+    name: str
+    role: RoleName
+    disabled: bool
+    created_at: str
+    has_password: bool
+    keys: list[UserKey]
+
+
+class NewKey(msgspec.Struct):
+    key: Annotated[str, Meta(max_length=16384, description="As in a .pub file.")]
+
+
+class NewToken(msgspec.Struct, kw_only=True, rename="camel"):
+    name: Name = ""
+    scope: Annotated[list[ScopeName], Meta(min_length=1)]
+    expires: Annotated[int, Meta(ge=1, le=366 * 86400, description="Seconds.")]
+    session_id: Annotated[str, Meta(max_length=64, description="For this session alone.")] = ""
+    user: Annotated[Name, Meta(description="Whose it is; by default of who asks.")] = ""
+
+
+class TokenView(msgspec.Struct, kw_only=True, rename="camel"):
+    id: str
+    name: str
+    user: str
+    scope: list[str]
+    session_id: str
+    created_at: str
+    expires_at: str
+
+
+class CreatedToken(TokenView, kw_only=True, rename="camel"):
+    token: str
+
+
+# Sharing
+
+
+class NewShare(msgspec.Struct, kw_only=True):
+    role: Annotated[Literal["view", "type"], Meta(description="What guests may do.")] = "view"
+    expires: Annotated[
+        Annotated[int, Meta(ge=1, le=366 * 86400)] | None, Meta(description="Seconds from now; null: never.")
+    ] = 86400
+    uses: Annotated[
+        Annotated[int, Meta(ge=1, le=10_000)] | None, Meta(description="How many may come; null: any number.")
+    ] = None
+    name: Annotated[Name, Meta(description="What its guests are called.")] = ""
+
+
+class ShareView(msgspec.Struct, kw_only=True, rename="camel"):
+    id: str
+    session_id: str
+    role: Literal["view", "type"]
+    name: str
+    created_at: str
+    created_by: str
+    expires_at: str | None
+    uses: int | None
+    used: int
+    people: Annotated[int, Meta(description="Guests who came by it and are here now.")]
+
+
+class CreatedShare(ShareView, kw_only=True, rename="camel"):
+    """The code is in the fragment of the address: it reaches no log on the way."""
+
+    url: str
+    code: str
+
+
+class ShareCode(msgspec.Struct):
+    code: Annotated[str, Meta(max_length=128)]
+
+
+class Entered(msgspec.Struct, kw_only=True, rename="camel"):
+    success: Literal[True] = True
+    session_id: str
+    role: Literal["view", "type"]
+    name: str
+
+
+class Participant(msgspec.Struct, kw_only=True, rename="camel"):
+    id: str
+    user: str
+    role: str
+    writable: bool
+    guest: bool
+    since: str
+    you: bool
+    address: Annotated[str | None, Meta(description="For who manages users.")] = None
+
+
+class Keyboard(msgspec.Struct):
+    writable: Annotated[bool, Meta(description="Give the keyboard, or take it.")]

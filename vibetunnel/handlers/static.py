@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import mimetypes
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from typing import Any
 from vibetunnel.handlers.base import BaseHandler, Refused
 
 INDEX = "index.html"
+BASE = b'<base href="/">'
+LARGE = 16384  # bytes; less is copied sooner than it is written twice
 ENCODINGS = {"br": ".br", "gzip": ".gz"}  # in the order of our choice
 
 NOT_BUILT = """vibetunnel runs, but its web client has not been built.
@@ -26,20 +29,35 @@ An installed package carries the client; if this is one, it is broken: install i
 class File:
     """One file and its compressed forms.
 
-    forms  content coding, "" for none -> path
-    tags   content coding -> entity tag, made at the first request
+    forms   content coding, "" for none -> path
+    bodies  content coding -> contents, read at the first request: one copy, for however many who are slow to take it
+    tags    content coding -> entity tag
     """
 
     type: str
     immutable: bool
     forms: dict[str, Path] = field(default_factory=dict)
+    bodies: dict[str, bytes] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+
+    async def read(self, coding: str) -> bytes:
+        """The contents in this form. A file that has vanished raises as reading it does."""
+        if coding not in self.bodies:
+            self.keep(coding, await asyncio.to_thread(self.forms[coding].read_bytes))
+        return self.bodies[coding]
+
+    def keep(self, coding: str, body: bytes) -> None:
+        self.bodies[coding] = body
+        self.tags[coding] = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
 
 
 class Files:
-    """Every file below a folder, found once: what is not in the list is not served, whatever a path says."""
+    """Every file below a folder, found once: what is not in the list is not served, whatever a path says.
 
-    def __init__(self, folder: Path) -> None:
+    base_path  goes into the page, whose other addresses are relative to it
+    """
+
+    def __init__(self, folder: Path, base_path: str = "") -> None:
         self._files: dict[str, File] = {}
         found = {
             path.relative_to(folder).as_posix(): path
@@ -54,9 +72,21 @@ class Files:
                 if name + suffix in found:
                     file.forms[coding] = found[name + suffix]
             self._files[name] = file
+        if base_path and INDEX in self._files:
+            _move(self._files[INDEX], base_path)
 
     def get(self, name: str) -> File | None:
         return self._files.get(name)
+
+
+def _move(page: File, base_path: str) -> None:
+    """Have the page look for everything below `base_path`. Its forms are then ours, and not those of the build."""
+    text = page.forms[""].read_bytes()
+    moved = text.replace(BASE, BASE.replace(b'"/"', b'"' + base_path.encode() + b'/"'))
+    compressed = gzip.compress(moved, mtime=0)
+    page.forms = {"": page.forms[""], "gzip": page.forms[""]}  # the paths are of no use any more
+    page.keep("", moved)
+    page.keep("gzip", compressed)
 
 
 def _type(name: str) -> str:
@@ -88,9 +118,7 @@ class StaticHandler(BaseHandler):
         if file is None:
             raise Refused(HTTPStatus.NOT_FOUND, "404 - Page not found")
         coding = choose_coding(self.request.headers.get("Accept-Encoding", ""), file.forms)
-        body = await asyncio.to_thread(file.forms[coding].read_bytes)
-        if coding not in file.tags:
-            file.tags[coding] = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        body = await file.read(coding)
         self.set_header("Content-Type", file.type)
         self.set_header("Cache-Control", "public, max-age=31536000, immutable" if file.immutable else "no-cache")
         self.set_header("Etag", file.tags[coding])
@@ -101,8 +129,12 @@ class StaticHandler(BaseHandler):
         if self.check_etag_header():
             self.set_status(HTTPStatus.NOT_MODIFIED)
             await self.finish()
-        else:
-            await self.finish(body)
+            return
+        if len(body) > LARGE and self.request.method != "HEAD":
+            # By itself, it is written as it is; together with the header it would be copied for each client.
+            self.set_header("Content-Length", len(body))
+            self.flush()
+        await self.finish(body)
 
     @property
     def files(self) -> Files:
@@ -125,7 +157,7 @@ class StaticHandler(BaseHandler):
 class PageHandler(StaticHandler):
     """The pages of the client: one document, which looks at the address itself."""
 
-    async def get(self, *_: str) -> None:
+    async def get(self, **_: str) -> None:
         if self.files.get(INDEX) is None:
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, NOT_BUILT)
         await self.send(INDEX)

@@ -4,16 +4,33 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from vibetunnel.handlers import attach, auth, buffers, events, server, sessions, shapes, static, terminal
+from vibetunnel.handlers import (
+    attach,
+    auth,
+    buffers,
+    events,
+    server,
+    sessions,
+    shapes,
+    sharing,
+    static,
+    terminal,
+    users,
+)
 from vibetunnel.handlers.base import UnknownApiHandler
 from vibetunnel.handlers.route import Media, Operation, Permission, Route
 from vibetunnel.handlers.upgrade import OFFSET_HEADER
 
 _OPEN = Permission.OPEN
+_LOGIN = Permission.LOGIN
+_TYPE = Permission.TYPE
+_CONTROL = Permission.CONTROL
+_ADMIN = Permission.ADMIN
 _NOT_FOUND = HTTPStatus.NOT_FOUND
 _CONFLICT = HTTPStatus.CONFLICT
 _BUSY = HTTPStatus.TOO_MANY_REQUESTS
 _UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE
+_UNAUTHORIZED = HTTPStatus.UNAUTHORIZED
 
 _HEALTH = {
     "GET": Operation("Whether the server runs.", {200: shapes.Health}, permission=_OPEN),
@@ -41,10 +58,11 @@ ROUTES: tuple[Route, ...] = (
         "/api/sessions",
         sessions.SessionsHandler,
         {
-            "GET": Operation("All sessions, newest first.", {200: list[shapes.SessionView]}),
+            "GET": Operation("All sessions, newest first.", {200: list[shapes.SessionView]}, some=True),
             "POST": Operation(
                 "A new session. It starts at its first use, or at once with `spawn`.",
                 {201: shapes.CreatedSession},
+                permission=_CONTROL,
                 body=shapes.NewSession,
                 body_optional=True,
                 errors=(_BUSY, _UNAVAILABLE),
@@ -56,10 +74,13 @@ ROUTES: tuple[Route, ...] = (
         sessions.OneSessionHandler,
         {
             "GET": Operation("One session.", {200: shapes.SessionView}, errors=(_NOT_FOUND,)),
-            "PATCH": Operation("Rename.", {200: shapes.Renamed}, body=shapes.Rename, errors=(_NOT_FOUND,)),
+            "PATCH": Operation(
+                "Rename.", {200: shapes.Renamed}, permission=_CONTROL, body=shapes.Rename, errors=(_NOT_FOUND,)
+            ),
             "DELETE": Operation(
                 "End the process, and answer when it is gone; remove a session that has none.",
                 {200: shapes.DoneWithMessage},
+                permission=_CONTROL,
                 errors=(_NOT_FOUND, _UNAVAILABLE),
             ),
         },
@@ -69,7 +90,10 @@ ROUTES: tuple[Route, ...] = (
         sessions.CleanupHandler,
         {
             "DELETE": Operation(
-                "Remove a session that has no process.", {200: shapes.DoneWithMessage}, errors=(_NOT_FOUND, _CONFLICT)
+                "Remove a session that has no process.",
+                {200: shapes.DoneWithMessage},
+                permission=_CONTROL,
+                errors=(_NOT_FOUND, _CONFLICT),
             )
         },
     ),
@@ -80,7 +104,9 @@ ROUTES: tuple[Route, ...] = (
             "POST": Operation(
                 "Type text, or press a key.",
                 {200: shapes.Done},
+                permission=_TYPE,
                 body=shapes.Input,
+                limit="input",
                 errors=(_NOT_FOUND, _UNAVAILABLE),
             )
         },
@@ -92,6 +118,7 @@ ROUTES: tuple[Route, ...] = (
             "POST": Operation(
                 "Set the size of the terminal.",
                 {200: shapes.Resized},
+                permission=_TYPE,
                 body=shapes.Resize,
                 errors=(_NOT_FOUND, _UNAVAILABLE),
             )
@@ -104,6 +131,7 @@ ROUTES: tuple[Route, ...] = (
             "POST": Operation(
                 "Send a signal to the foreground process group.",
                 {200: shapes.Done},
+                permission=_TYPE,
                 body=shapes.Signal,
                 errors=(_NOT_FOUND, _UNAVAILABLE),
             )
@@ -186,12 +214,22 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "/api/cleanup-exited",
         sessions.CleanupExitedHandler,
-        {"POST": Operation("Remove every session that has ended.", {200: shapes.CleanedUp})},
+        {"POST": Operation("Remove every session that has ended.", {200: shapes.CleanedUp}, permission=_CONTROL)},
     ),
     Route(
         "/api/events",
         events.EventsHandler,
-        {"GET": Operation("News of sessions, as server-sent events.", {200: Media("text/event-stream")})},
+        {
+            "GET": Operation(
+                "News of sessions, as server-sent events.",
+                {200: Media("text/event-stream")},
+                some=True,
+                query=shapes.TicketQuery,
+                errors=(_BUSY,),
+                limit="upgrade",
+            )
+        },
+        tickets=True,
     ),
     Route("/api/config", server.ConfigHandler, {"GET": Operation("What a client should know.", {200: shapes.Config})}),
     Route(
@@ -210,6 +248,18 @@ ROUTES: tuple[Route, ...] = (
         {"GET": Operation("Who is logged in.", {200: shapes.CurrentUser}, permission=_OPEN)},
     ),
     Route(
+        "/api/auth/avatar/{user_id}",
+        auth.AvatarHandler,
+        {
+            "GET": Operation(
+                "The picture of a user: there are none.",
+                {200: shapes.Avatar},
+                permission=_OPEN,
+                errors=(HTTPStatus.BAD_REQUEST,),
+            )
+        },
+    ),
+    Route(
         "/api/auth/code",
         auth.CodeHandler,
         {
@@ -218,14 +268,100 @@ ROUTES: tuple[Route, ...] = (
                 {200: shapes.LoggedIn},
                 permission=_OPEN,
                 body=shapes.Code,
-                errors=(HTTPStatus.UNAUTHORIZED, _BUSY),
+                errors=(_UNAUTHORIZED, _BUSY),
             )
         },
     ),
     Route(
+        "/api/auth/password",
+        auth.PasswordHandler,
+        {
+            "POST": Operation(
+                "Log in with a password; the answer sets a cookie.",
+                {200: shapes.Tokens},
+                permission=_OPEN,
+                body=shapes.Password,
+                errors=(_UNAUTHORIZED, _BUSY),
+            )
+        },
+    ),
+    Route(
+        "/api/auth/challenge",
+        auth.ChallengeHandler,
+        {
+            "POST": Operation(
+                "Something to sign with an SSH key, once, within 60 seconds.",
+                {200: shapes.Challenge},
+                permission=_OPEN,
+                body=shapes.ChallengeFor,
+            )
+        },
+    ),
+    Route(
+        "/api/auth/ssh-key",
+        auth.SshKeyHandler,
+        {
+            "POST": Operation(
+                "Log in with a signed challenge; the answer sets a cookie.",
+                {200: shapes.Tokens},
+                permission=_OPEN,
+                body=shapes.SshLogin,
+                errors=(_UNAUTHORIZED, _BUSY),
+            )
+        },
+    ),
+    Route(
+        "/api/auth/refresh",
+        auth.RefreshHandler,
+        {
+            "POST": Operation(
+                "The next pair of tokens. A refresh token is good once; the second time ends its login.",
+                {200: shapes.Tokens},
+                permission=_OPEN,
+                body=shapes.Refresh,
+                errors=(_UNAUTHORIZED,),
+            )
+        },
+    ),
+    Route(
+        "/api/auth/share",
+        sharing.EnterHandler,
+        {
+            "POST": Operation(
+                "Exchange the code of a link to a session for a guest's cookie.",
+                {200: shapes.Entered},
+                permission=_OPEN,
+                body=shapes.ShareCode,
+                errors=(_UNAUTHORIZED, _BUSY),
+            )
+        },
+    ),
+    Route(
+        "/api/auth/verify",
+        auth.VerifyHandler,
+        {"GET": Operation("Whether a token is good.", {200: shapes.Verified}, permission=_LOGIN)},
+    ),
+    Route(
         "/api/auth/logout",
         auth.LogoutHandler,
-        {"POST": Operation("End this login.", {200: shapes.Done}, errors=(_UNAVAILABLE,))},
+        {
+            "POST": Operation(
+                "End this login.", {200: shapes.DoneWithMessage}, permission=_LOGIN, errors=(_UNAVAILABLE,)
+            )
+        },
+    ),
+    Route(
+        "/api/auth/ticket",
+        auth.TicketHandler,
+        {
+            "POST": Operation(
+                "Lets one socket or stream in whose client cannot send headers, once, within 30 seconds.",
+                {200: shapes.Ticket},
+                permission=_LOGIN,
+                body=shapes.TicketOrder,
+                body_optional=True,
+            )
+        },
     ),
     Route(
         "/api/auth/link",
@@ -233,9 +369,155 @@ ROUTES: tuple[Route, ...] = (
         {"POST": Operation("A one-time code for another device.", {200: shapes.Link})},
     ),
     Route(
+        "/api/auth/revoke",
+        auth.RevokeHandler,
+        {
+            "POST": Operation(
+                "End all logins and tokens of a user, one login, or one token; of others only for who manages users.",
+                {200: shapes.Revoked},
+                body=shapes.Revoke,
+                errors=(_NOT_FOUND, _UNAVAILABLE),
+            )
+        },
+    ),
+    Route(
+        "/api/auth/rotate-keys",
+        auth.RotateKeysHandler,
+        {
+            "POST": Operation(
+                "Sign new tokens with a new key; those that there are stay good.",
+                {200: shapes.DoneWithMessage},
+                permission=_ADMIN,
+                body=shapes.RotateKeys,
+                body_optional=True,
+                errors=(_UNAVAILABLE,),
+            )
+        },
+    ),
+    Route("/api/logins", auth.LoginsHandler, {"GET": Operation("Who is logged in.", {200: list[shapes.LoginView]})}),
+    Route(
+        "/api/users",
+        users.UsersHandler,
+        {
+            "GET": Operation("All accounts.", {200: list[shapes.UserView]}, permission=_ADMIN),
+            "POST": Operation(
+                "A new account.",
+                {201: shapes.UserView},
+                permission=_ADMIN,
+                body=shapes.NewUser,
+                errors=(_CONFLICT, _BUSY),
+            ),
+        },
+    ),
+    Route(
+        "/api/users/{name}",
+        users.UserHandler,
+        {
+            "PATCH": Operation(
+                "Another role or password, or no more logins.",
+                {200: shapes.UserView},
+                permission=_ADMIN,
+                body=shapes.UserChange,
+                errors=(_NOT_FOUND, _CONFLICT, _UNAVAILABLE),
+            ),
+            "DELETE": Operation(
+                "Remove an account.",
+                {200: shapes.DoneWithMessage},
+                permission=_ADMIN,
+                errors=(_NOT_FOUND, _CONFLICT, _UNAVAILABLE),
+            ),
+        },
+    ),
+    Route(
+        "/api/users/{name}/keys",
+        users.UserKeysHandler,
+        {
+            "POST": Operation(
+                "One more SSH key.",
+                {201: shapes.UserView},
+                permission=_ADMIN,
+                body=shapes.NewKey,
+                errors=(_NOT_FOUND, _CONFLICT, _BUSY),
+            )
+        },
+    ),
+    Route(
+        "/api/users/{name}/keys/{fingerprint}",
+        users.UserKeyHandler,
+        {"DELETE": Operation("One key less.", {200: shapes.UserView}, permission=_ADMIN, errors=(_NOT_FOUND,))},
+    ),
+    Route(
+        "/api/tokens",
+        users.TokensHandler,
+        {
+            "GET": Operation(
+                "Tokens of programs; of others only for who manages users.", {200: list[shapes.TokenView]}
+            ),
+            "POST": Operation(
+                "A token for a program.",
+                {201: shapes.CreatedToken},
+                body=shapes.NewToken,
+                errors=(_NOT_FOUND, _BUSY),
+            ),
+        },
+    ),
+    Route(
+        "/api/tokens/{token_id}",
+        users.TokenHandler,
+        {"DELETE": Operation("Revoke it.", {200: shapes.DoneWithMessage}, errors=(_NOT_FOUND, _UNAVAILABLE))},
+    ),
+    Route(
+        f"{_SESSION}/shares",
+        sharing.SharesHandler,
+        {
+            "GET": Operation(
+                "Links to this session.", {200: list[shapes.ShareView]}, permission=_CONTROL, errors=(_NOT_FOUND,)
+            ),
+            "POST": Operation(
+                "A link that lets guests in, to watch or to type.",
+                {201: shapes.CreatedShare},
+                permission=_CONTROL,
+                body=shapes.NewShare,
+                body_optional=True,
+                errors=(_NOT_FOUND, _BUSY),
+            ),
+        },
+    ),
+    Route(
+        f"{_SESSION}/shares/{{share_id}}",
+        sharing.OneShareHandler,
+        {
+            "DELETE": Operation(
+                "Withdraw a link; who came by it is out.",
+                {200: shapes.DoneWithMessage},
+                permission=_CONTROL,
+                errors=(_NOT_FOUND, _UNAVAILABLE),
+            )
+        },
+    ),
+    Route(
+        f"{_SESSION}/clients",
+        sharing.PeopleHandler,
+        {"GET": Operation("Who is here.", {200: list[shapes.Participant]}, errors=(_NOT_FOUND,))},
+    ),
+    Route(
+        f"{_SESSION}/clients/{{client_id}}",
+        sharing.PersonHandler,
+        {
+            "PATCH": Operation(
+                "Give the keyboard, or take it.",
+                {200: shapes.Done},
+                permission=_CONTROL,
+                body=shapes.Keyboard,
+                errors=(_NOT_FOUND,),
+            ),
+            "DELETE": Operation("Put somebody out.", {200: shapes.Done}, permission=_CONTROL, errors=(_NOT_FOUND,)),
+        },
+    ),
+    Route(
         "/api/openapi.json",
         server.OpenApiHandler,
-        {"GET": Operation("This document.", {200: Media("application/json")})},
+        {"GET": Operation("This document.", {200: Media("application/json")}, permission=_LOGIN)},
     ),
     Route("/metrics", server.MetricsHandler, {"GET": Operation("For Prometheus.", {200: Media("text/plain")})}),
     Route(
@@ -245,11 +527,14 @@ ROUTES: tuple[Route, ...] = (
             "GET": Operation(
                 "Attach to a session: a WebSocket (docs/protocol.md).",
                 {101: None},
+                some=True,
                 query=shapes.AttachQuery,
-                errors=(_NOT_FOUND, HTTPStatus.UPGRADE_REQUIRED, _UNAVAILABLE),
+                errors=(_NOT_FOUND, HTTPStatus.UPGRADE_REQUIRED, _BUSY, _UNAVAILABLE),
                 head=False,
+                limit="upgrade",
             )
         },
+        tickets=True,
     ),
     Route(
         "/buffers",
@@ -258,19 +543,24 @@ ROUTES: tuple[Route, ...] = (
             "GET": Operation(
                 "Snapshots of sessions: a WebSocket (docs/terminal.md).",
                 {101: None},
-                errors=(HTTPStatus.BAD_REQUEST, HTTPStatus.UPGRADE_REQUIRED),
+                some=True,
+                query=shapes.TicketQuery,
+                errors=(HTTPStatus.BAD_REQUEST, HTTPStatus.UPGRADE_REQUIRED, _BUSY),
                 head=False,
+                limit="upgrade",
             )
         },
+        tickets=True,
     ),
     Route(
         "/api/{rest*}",
         UnknownApiHandler,
-        {method: Operation("Nothing.", {}) for method in ("GET", "POST", "PUT", "PATCH", "DELETE")},
+        {method: Operation("Nothing.", {}, permission=_LOGIN) for method in ("GET", "POST", "PUT", "PATCH", "DELETE")},
         hidden=True,
     ),
     Route("/", static.PageHandler, _PAGE, page=True, hidden=True),
     Route("/login", static.PageHandler, _PAGE, page=True, hidden=True),
+    Route("/share", static.PageHandler, _PAGE, page=True, hidden=True),
     Route("/session/{session_id}", static.PageHandler, _PAGE, page=True, hidden=True),
     Route(
         "/{name*}",

@@ -9,6 +9,7 @@ from vibetunnel._ext import vt
 from vibetunnel.errors import InvalidField
 from vibetunnel.handlers import shapes
 from vibetunnel.handlers.base import Refused
+from vibetunnel.handlers.lasting import Connection
 from vibetunnel.handlers.sessions import SessionHandler
 from vibetunnel.handlers.upgrade import OFFSET_HEADER
 from vibetunnel.sessions.waits import Wait
@@ -118,12 +119,14 @@ class WaitHandler(SessionHandler):
     _left = False
 
     async def post(self, session_id: str) -> None:
-        assert self.login is not None
+        principal = self.require_login()
         wanted = _wanted(self.read(shapes.Wait))
         # A task of its own, so that there is something to cancel when the client leaves.
         self._task = asyncio.create_task(self.context.waits.wait(self.session(session_id), wanted))
         waiting = _Waiting(self._task)
-        self.context.lasting.add(waiting, self.login.id)
+        self.context.lasting.add(
+            Connection(closes=waiting, principal=principal, address=self.client.address, session_id=session_id)
+        )
         try:
             outcome = await self._task
         except asyncio.CancelledError:

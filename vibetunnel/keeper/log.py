@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import time
 
+from vibetunnel.keeper.place import open_own
+
 LIMIT = 1024 * 1024  # bytes; then it starts again from nothing: what matters in it is recent
 
 
@@ -16,12 +18,11 @@ class Log:
         self._open()
 
     def _open(self) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._descriptor = os.open(self._path, flags, 0o600)
+        self._descriptor = open_own(self._path, os.O_WRONLY | os.O_APPEND)
         self._size = os.fstat(self._descriptor).st_size
 
     def reopen(self) -> None:
-        """Go on in a new file, after the old one has been removed. Raises OSError, and then goes on in the old one."""
+        """Go on in a new file, after the old one has been removed. Raises as opening does; then the old one goes on."""
         old = self._descriptor
         self._open()
         os.close(old)

@@ -86,8 +86,21 @@ def _check_folder(folder: str) -> None:
         os.umask(before)
 
 
+def open_own(path: str, flags: int) -> int:
+    """os.open() of a file of this user's that nobody else may open; made with mode 0600. The caller closes it.
+
+    No link is followed and no FIFO waited for. Raises CannotRun, OSError.
+    """
+    descriptor = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        os.close(descriptor)
+        raise CannotRun(f"{path} must be a file of user {os.geteuid()} with mode 0600")
+    return descriptor
+
+
 def _lock(path: str) -> int:
-    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    lock = open_own(path, os.O_RDWR)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BaseException as error:

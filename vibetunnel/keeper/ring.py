@@ -17,7 +17,8 @@ def make_ring(size: int, folder: str) -> int:
     if hasattr(os, "memfd_create"):
         ring = os.memfd_create("vibetunnel-ring", os.MFD_CLOEXEC)
     else:  # macOS: a file that no longer has a name is as good
-        path = os.path.join(folder, f"ring-{os.getpid()}")
+        # Nobody's file, link or FIFO is opened (O_EXCL), and none that a killed keeper has left is in the way.
+        path = os.path.join(folder, f"ring-{os.urandom(8).hex()}")
         ring = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         os.unlink(path)
     try:

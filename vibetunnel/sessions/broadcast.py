@@ -9,10 +9,14 @@ QUEUE_LIMIT = 1024  # messages; a listener this far behind reads nothing, and ha
 
 
 class Listener:
-    """One who listens. Iterate over it; the iteration ends when it is closed or has been dropped."""
+    """One who listens. Iterate over it; the iteration ends when it is closed or has been dropped.
 
-    def __init__(self, broadcast: Broadcast) -> None:
+    only  the topics that it may hear of; None: all
+    """
+
+    def __init__(self, broadcast: Broadcast, only: frozenset[str] | None = None) -> None:
         self._broadcast = broadcast
+        self.only = only
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE_LIMIT + 1)  # one place for the end
         self.dropped = False
 
@@ -45,14 +49,17 @@ class Broadcast:
     def __init__(self) -> None:
         self.listeners: set[Listener] = set()
 
-    def listen(self) -> Listener:
-        listener = Listener(self)
+    def listen(self, only: frozenset[str] | None = None) -> Listener:
+        """only: topics that this listener may hear of; None: all."""
+        listener = Listener(self, only)
         self.listeners.add(listener)
         return listener
 
-    def publish(self, message: bytes) -> None:
+    def publish(self, message: bytes, topic: str = "") -> None:
+        """topic: what it is about; empty: nothing that everybody may hear of."""
         for listener in tuple(self.listeners):
-            listener.push(message)
+            if listener.only is None or topic in listener.only:
+                listener.push(message)
 
     def close(self) -> None:
         """End every listener's iteration."""

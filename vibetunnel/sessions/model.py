@@ -44,6 +44,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     format      FORMAT of the version that wrote it
     rows, cols  the size at the end; the kernel knows that of a live one
+    owner       name of the account that made it
     """
 
     format: int = FORMAT
@@ -55,6 +56,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     started_ns: int = 0  # 0: never
     rows: int = 0
     cols: int = 0
+    owner: str = ""
 
 
 class End(msgspec.Struct, frozen=True):

@@ -142,12 +142,12 @@ class News:
             self._publish(
                 Message(type="clipboard", timestamp=now, session_id=session_id, selection=selection, text=text)
             )
-        for messages in commands.values():
+        for session_id, messages in commands.items():
             for message in messages:
-                self.broadcast.publish(message)
+                self.broadcast.publish(message, session_id)
 
     def _publish(self, message: Message) -> None:
-        self.broadcast.publish(_encode(message))
+        self.broadcast.publish(_encode(message), message.session_id or "")
 
 
 def _now() -> str:

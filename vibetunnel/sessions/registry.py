@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import termios
@@ -36,6 +37,8 @@ class Registry:
     kill_grace_s  between asking a process to end and ending it
     shell_integration  new login shells mark their prompts and commands
     on_gone       called with every client that has left
+    on_typed      called with every client that types for the first time
+    on_removed    called with the id of every session that is removed
     """
 
     def __init__(
@@ -48,6 +51,8 @@ class Registry:
         kill_grace_s: float = 3.0,
         shell_integration: bool = False,
         on_gone: Callable[[Client], None],
+        on_typed: Callable[[Client], None] = lambda _client: None,
+        on_removed: Callable[[str], None] = lambda _session_id: None,
     ) -> None:
         self.pump = pump
         self.runtime_dir = runtime_dir
@@ -58,6 +63,8 @@ class Registry:
             runtime_dir, on_exit=self._process_ended, on_lost=self._keeper_lost, on_found=self._keeper_found
         )
         self._on_gone = on_gone
+        self._on_typed = on_typed
+        self._on_removed = on_removed
         self._max_sessions = max_sessions
         self._kill_grace_s = min(kill_grace_s, GRACE_LIMIT_S)
         self._sessions: dict[str, Session] = {}
@@ -99,14 +106,30 @@ class Registry:
 
     # Making
 
-    def create(self, order: Order) -> Session:
-        """A new session, without a process. Nothing is waited for."""
+    def living(self, owner: str) -> int:
+        """How many sessions of this user have not ended."""
+        return sum(session.end is None and session.record.owner == owner for session in self._sessions.values())
+
+    def present(self, session_id: str, message: bytes) -> None:
+        """Tell the clients of a session who is there (Terminal.present), unless it is gone."""
+        session = self._sessions.get(session_id)
+        if session is not None and session.terminal is not None:
+            with contextlib.suppress(ValueError):  # closed meanwhile
+                session.terminal.present(message)
+
+    def create(self, order: Order, owner: str = "") -> Session:
+        """A new session, without a process. Nothing is waited for. owner: name of the account."""
         if self._max_sessions:
             living = sum(session.end is None for session in self._sessions.values())
             if living >= self._max_sessions:
                 raise SessionLimitReached(self._max_sessions)
         record = Record(
-            id=str(uuid.uuid4()), order=order, name=order.name, version=__version__, created_ns=time.time_ns()
+            id=str(uuid.uuid4()),
+            order=order,
+            name=order.name,
+            version=__version__,
+            created_ns=time.time_ns(),
+            owner=owner,
         )
         session = Session(record, self)
         meta = session.record_bytes()
@@ -117,11 +140,11 @@ class Registry:
         self.news.session("session-created", session)
         return session
 
-    async def create_now(self, order: Order) -> Session:
+    async def create_now(self, order: Order, owner: str = "") -> Session:
         """A new session with its process. When that cannot be started there is none, and InvalidField says why."""
         if not await asyncio.to_thread(os.path.isdir, order.folder):
             raise InvalidField("workingDir", "a folder that exists", order.folder)
-        session = self.create(order)
+        session = self.create(order, owner)
         try:
             await session.started()
         except SpawnFailed as error:
@@ -177,6 +200,7 @@ class Registry:
         if session.kept:
             self.keeper.forget(session.id)
         self.news.removed(session.id)
+        self._on_removed(session.id)
 
     # What the pump and the keeper report
 
@@ -187,6 +211,8 @@ class Registry:
         for event in self.pump.take_events():
             if event.kind == "gone" and event.client is not None:
                 self._on_gone(event.client)
+            elif event.kind == "typed" and event.client is not None:
+                self._on_typed(event.client)
             session = self._by_terminal.get(event.terminal)
             if session is not None:  # else it was removed while this was under way
                 self._dispatch(session, event)

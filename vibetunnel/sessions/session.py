@@ -29,6 +29,7 @@ from vibetunnel.sessions.watch import Watch
 
 EMPTY_RING = 32768  # bytes; the smallest ring that the pump takes, for a session that never ran
 MAX_LINES = 1 << 30  # of scrollback, to ask for; there are never so many
+MAX_TYPISTS = 100  # remembered
 DRAIN_S = 2.0  # how long an answer waits for the last output of a process that has ended
 
 _encode = msgspec.json.Encoder().encode
@@ -92,6 +93,7 @@ class Session:
         self._commands = Commands()
         self._past = 0  # offset up to which an earlier server saw the output, and its marks are still to be read
         self._cols = 0
+        self._typists: set[str] = set()
 
     @property
     def id(self) -> str:
@@ -270,6 +272,8 @@ class Session:
         redraw_at: int,
         latest: bool,
         scrollback: int,
+        name: bytes = b"",
+        input_rate: int = 0,
     ) -> Client:
         """Hand a connected socket over to the pump (Terminal.attach). Call attachable() first."""
         assert self.terminal is not None
@@ -287,9 +291,20 @@ class Session:
             redraw_at=redraw_at,
             latest=latest,
             scrollback=scrollback,
+            name=name,
+            input_rate=input_rate,
         )
         self._around.news.updated(self)
         return client
+
+    def typed_first_by(self, who: str) -> bool:
+        """Whether this is the first time that REST types for them; after MAX_TYPISTS others it may be again."""
+        if who in self._typists:
+            return False
+        if len(self._typists) >= MAX_TYPISTS:
+            self._typists.clear()
+        self._typists.add(who)
+        return True
 
     async def write(self, data: bytes) -> None:
         """Type `data`. Raises SessionNotRunning, InputQueueFull, and what started() does."""

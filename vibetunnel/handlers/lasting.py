@@ -1,0 +1,265 @@
+"""Connections that last: terminal clients, event streams, snapshot sockets; who holds them, and when they must end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import msgspec
+
+from vibetunnel._ext.pump import Client
+from vibetunnel.security.principal import Principal, Scope
+from vibetunnel.sessions.model import iso
+
+REVIEW_S = 0.5  # between two looks at who may still be here
+SHOWN = 50  # people that a session's participants are told of by name; of the others only how many
+SETTLE_S = 0.05  # between a change and the message about it, with one person there
+SETTLE_EACH_S = 0.005  # more for each other: a thousand who come at once are not told of each other a thousand times
+GONE = (1008, "access has ended")  # close code and reason
+
+log = logging.getLogger(__name__)
+_encode = msgspec.json.Encoder().encode
+
+
+class Closes(Protocol):
+    """What a logout can end."""
+
+    def close(self, code: int = 1000, reason: str = "") -> None: ...
+
+
+class Person(msgspec.Struct, kw_only=True, rename="camel"):
+    """Who is attached to a session, as the others see it."""
+
+    id: str
+    user: str
+    role: str
+    writable: bool
+    guest: bool
+    since: str
+
+
+class Presence(msgspec.Struct, kw_only=True):
+    """The presence message of vibetunnel.v1 (docs/protocol.md). more: how many beyond the ones named."""
+
+    people: list[Person]
+    more: int = 0
+
+
+def new_id() -> str:
+    """A name for a connection: not secret, and of no meaning."""
+    return secrets.token_hex(9)
+
+
+@dataclass(eq=False, kw_only=True)
+class Connection:
+    """One that lasts.
+
+    principal   who opened it, as of the last look
+    session_id  what it is about; "": several
+    asked       it wants to type
+    held        what the session's owner has said about typing; None: nothing
+    """
+
+    closes: Closes
+    principal: Principal
+    address: str
+    session_id: str = ""
+    asked: bool = False
+    held: bool | None = None
+    writable: bool = False
+    typed: bool = False
+    id: str = field(default_factory=new_id)
+    since_ns: int = field(default_factory=time.time_ns)
+
+    @property
+    def attached(self) -> bool:
+        """Whether it is a terminal client, one of a session's people."""
+        return isinstance(self.closes, Client)
+
+    def person(self) -> Person:
+        return Person(
+            id=self.id,
+            user=self.principal.user,
+            role=self.principal.role,
+            writable=self.writable,
+            guest=self.principal.guest,
+            since=iso(self.since_ns),
+        )
+
+    def allowed(self) -> bool:
+        """Whether it may type now."""
+        if self.held is not None:
+            return self.held
+        return self.asked and self.principal.may(Scope.TYPE, self.session_id)
+
+
+class Lasting:
+    """Every connection that lasts.
+
+    still    who a principal is now, counted as a use of their login; None: nobody any more
+    present  gives a session's participants the news of who is there
+    on_end   told of each that was ended because who held it may not be here any more
+    """
+
+    def __init__(
+        self,
+        still: Callable[[Principal], Principal | None],
+        present: Callable[[str, bytes], None],
+        on_end: Callable[[Connection, str], None] = lambda _connection, _why: None,
+    ) -> None:
+        self._still = still
+        self._present = present
+        self._on_end = on_end
+        self._by_closes: dict[Closes, Connection] = {}
+        self._by_principal: defaultdict[str, set[Connection]] = defaultdict(set)
+        self._by_session: defaultdict[str, dict[Connection, None]] = defaultdict(dict)  # in the order of coming
+        self._by_user: defaultdict[str, int] = defaultdict(int)
+        self._telling: dict[str, asyncio.TimerHandle] = {}
+        self._reviewing: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to look, every REVIEW_S, whether who is here still may be."""
+        self._reviewing = asyncio.create_task(self._review_always())  # owned: close() cancels it
+
+    async def close(self) -> None:
+        if self._reviewing is not None:
+            self._reviewing.cancel()
+            await asyncio.gather(self._reviewing, return_exceptions=True)
+        for timer in self._telling.values():
+            timer.cancel()
+        self._telling.clear()
+
+    def __len__(self) -> int:
+        return len(self._by_closes)
+
+    def __iter__(self) -> Iterator[Connection]:
+        return iter(tuple(self._by_closes.values()))
+
+    def of_session(self, session_id: str) -> list[Connection]:
+        """Who is attached, in the order of coming."""
+        return list(self._by_session.get(session_id, ()))
+
+    def of_user(self, user: str) -> int:
+        """How many connections a user has."""
+        return self._by_user.get(user, 0)
+
+    def find(self, closes: Closes) -> Connection | None:
+        return self._by_closes.get(closes)
+
+    def add(self, connection: Connection) -> None:
+        self._by_closes[connection.closes] = connection
+        self._by_principal[connection.principal.id].add(connection)
+        self._by_user[connection.principal.user] += 1
+        if connection.attached:
+            self._by_session[connection.session_id][connection] = None
+            self._tell(connection.session_id)
+
+    def discard(self, closes: Closes) -> Connection | None:
+        """It is gone. Safe twice; None the second time."""
+        connection = self._by_closes.pop(closes, None)
+        if connection is None:
+            return None
+        _remove(self._by_principal, connection.principal.id, connection)
+        user = connection.principal.user
+        self._by_user[user] -= 1
+        if self._by_user[user] <= 0:
+            del self._by_user[user]
+        if connection.attached:
+            here = self._by_session[connection.session_id]
+            here.pop(connection, None)
+            if not here:
+                del self._by_session[connection.session_id]
+            self._tell(connection.session_id)
+        return connection
+
+    def end(self, principal_id: str, reason: str = "logged out") -> None:
+        """Close all that this principal has opened."""
+        for connection in tuple(self._by_principal.get(principal_id, ())):
+            self._close(connection, 1008, reason)
+
+    def refuse(self, refused: Callable[[str], bool], reason: str) -> int:
+        """Close those from addresses that are `refused`. Returns how many."""
+        found = [connection for connection in self if refused(connection.address)]
+        for connection in found:
+            self._close(connection, 1008, reason)
+        return len(found)
+
+    def put_out(self, connection: Connection, reason: str) -> None:
+        self._close(connection, 1008, reason)
+
+    def hold(self, connection: Connection, writable: bool | None) -> None:
+        """Give or take the keyboard; None: as its rights are."""
+        connection.held = writable
+        self._permit(connection)
+
+    def review(self) -> None:
+        """Close what its holder may not have any more, and take or give the keyboard as rights have changed.
+
+        Looks at every principal once, whatever the number of its connections.
+        """
+        for connections in tuple(self._by_principal.values()):
+            looked_at: dict[Principal, Principal | None] = {}
+            for connection in tuple(connections):
+                before = connection.principal
+                if before.local:
+                    break  # and so are the others of this id
+                if before not in looked_at:
+                    looked_at[before] = self._still(before)
+                now = looked_at[before]
+                if now == before:
+                    continue
+                if now is None or not _may_stay(now, connection):
+                    self._close(connection, *GONE)
+                    continue
+                connection.principal = now
+                self._permit(connection)
+
+    async def _review_always(self) -> None:
+        while True:
+            await asyncio.sleep(REVIEW_S)
+            try:
+                self.review()
+            except Exception:  # the next look must come all the same
+                log.exception("the look at who may still be here failed")
+
+    def _permit(self, connection: Connection) -> None:
+        writable = connection.allowed()
+        if isinstance(connection.closes, Client) and writable != connection.writable:
+            connection.writable = writable
+            connection.closes.permit(writable)
+            self._tell(connection.session_id)
+
+    def _close(self, connection: Connection, code: int, reason: str) -> None:
+        self._on_end(connection, reason)
+        connection.closes.close(code, reason)
+
+    def _tell(self, session_id: str) -> None:
+        if session_id not in self._telling:
+            delay_s = SETTLE_S + SETTLE_EACH_S * len(self._by_session.get(session_id, ()))
+            loop = asyncio.get_running_loop()
+            self._telling[session_id] = loop.call_later(delay_s, self._told, session_id)
+
+    def _told(self, session_id: str) -> None:
+        self._telling.pop(session_id, None)
+        here = self._by_session.get(session_id)
+        if here:
+            people = [connection.person() for connection, _ in zip(here, range(SHOWN), strict=False)]
+            self._present(session_id, _encode(Presence(people=people, more=len(here) - len(people))))
+
+
+def _may_stay(principal: Principal, connection: Connection) -> bool:
+    if connection.session_id:
+        return principal.may(Scope.VIEW, connection.session_id)
+    return principal.may_anywhere(Scope.VIEW)
+
+
+def _remove(sets: defaultdict[str, set[Connection]], key: str, connection: Connection) -> None:
+    sets[key].discard(connection)
+    if not sets[key]:
+        del sets[key]

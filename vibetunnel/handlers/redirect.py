@@ -1,0 +1,75 @@
+"""From plain HTTP to HTTPS: an application of its own, which does nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from tornado.web import Application, RequestHandler
+
+from vibetunnel.security.headers import HEADERS
+from vibetunnel.security.hosts import DEFAULT_PORTS, Doors, parse_authority
+
+WANTED = "this port speaks HTTPS: expected an address that begins with https://"
+
+
+class Redirect(Application):
+    """Answers every GET and HEAD with the same address under HTTPS, and everything else with an error.
+
+    Not 308 for the rest too: what a program has sent with a password or a token, everybody on the way has read. It is
+    to fail, at once and always, instead of doing so again with each request.
+
+    port  of the HTTPS server
+    url   of the server for others; "": by the name that they have used
+    """
+
+    def __init__(self, doors: Doors, port: Callable[[], int], url: str = "") -> None:
+        arguments = {"doors": doors, "port": port, "url": url}
+        super().__init__(
+            default_handler_class=_RedirectHandler, default_handler_args=arguments, log_function=lambda _handler: None
+        )
+
+
+class _RedirectHandler(RequestHandler):
+    def initialize(self, doors: Doors, port: Callable[[], int], url: str) -> None:
+        self._doors = doors
+        self._port = port
+        self._url = url
+
+    def set_default_headers(self) -> None:
+        self.clear_header("Server")
+        for name, value in HEADERS.items():
+            self.set_header(name, value)
+        self.set_header("Cache-Control", "no-store")
+
+    def prepare(self) -> None:
+        host, path = self.request.headers.get("Host"), self.request.uri or ""
+        refusal = self._doors.refuse_host(host)  # nobody is sent to a place that somebody else has chosen
+        if refusal is not None:
+            self._say(HTTPStatus.FORBIDDEN, refusal)
+        elif self.request.method not in ("GET", "HEAD") or not path.startswith("/"):
+            self._say(HTTPStatus.FORBIDDEN, WANTED)
+        else:
+            self.set_header("Location", self._base(host or "") + path)
+            self._say(HTTPStatus.PERMANENT_REDIRECT, WANTED)
+
+    def _base(self, host: str) -> str:
+        """`https://name[:port]`."""
+        ours, theirs = parse_authority(host), parse_authority(self._url.removeprefix("https://").partition("/")[0])
+        assert ours is not None  # refuse_host() has seen to it
+        if self._url.startswith("https://") and theirs is not None and theirs.host == ours.host:
+            return self._url[: len("https://")] + self._url.removeprefix("https://").partition("/")[0]
+        name = f"[{ours.host}]" if ":" in ours.host else ours.host
+        port = self._port()
+        return f"https://{name}" if port == DEFAULT_PORTS["https"] else f"https://{name}:{port}"
+
+    def _say(self, status: HTTPStatus, message: str) -> None:
+        self.set_status(status)
+        self.finish({"error": message})
+
+    def write_error(self, status_code: int, **_: Any) -> None:  # Any: Tornado's signature
+        self.finish({"error": HTTPStatus(status_code).phrase})
+
+    def compute_etag(self) -> None:
+        """None."""

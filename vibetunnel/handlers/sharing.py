@@ -1,0 +1,184 @@
+"""The REST routes of links to a session, and of who is there."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import msgspec
+
+from vibetunnel.errors import Forbidden, UnknownClient, UnknownShare, WrongShare
+from vibetunnel.handlers import shapes
+from vibetunnel.handlers.auth import public_base
+from vibetunnel.handlers.base import BaseHandler
+from vibetunnel.handlers.lasting import Connection
+from vibetunnel.security.authority import LOGIN
+from vibetunnel.security.principal import Principal, Scope
+from vibetunnel.security.shares import Share
+from vibetunnel.sessions.model import iso
+
+
+class SharingHandler(BaseHandler):
+    """What routes about a session's people share."""
+
+    def manager(self, session_id: str) -> Principal:
+        """Whoever asks, when the session is theirs to share. Raises UnknownSession, Forbidden."""
+        session, principal = self.context.registry.get(session_id), self.require_login()
+        if not may_manage(principal, session.record.owner):
+            raise Forbidden("this is for the owner of the session")
+        return principal
+
+    def view(self, share: Share) -> shapes.ShareView:
+        logins = self.context.authority.logins
+        here = self.context.lasting.of_session(share.session_id)
+        guests = {each.principal.id.removeprefix(LOGIN) for each in here if each.principal.id.startswith(LOGIN)}
+        return shapes.ShareView(
+            id=share.id,
+            session_id=share.session_id,
+            role=share.scope,
+            name=share.name,
+            created_at=iso(int(share.created * 1e9)),
+            created_by=share.created_by,
+            expires_at=None if share.expires is None else iso(int(share.expires * 1e9)),
+            uses=share.uses,
+            used=share.used,
+            people=sum(1 for each in guests if (login := logins.get(each)) is not None and share.id in login.shares),
+        )
+
+
+def may_manage(principal: Principal, owner: str) -> bool:
+    """Whether somebody may share a session, put people out of it, give and take the keyboard."""
+    return principal.may(Scope.ADMIN) or (principal.may(Scope.CONTROL) and principal.user == owner)
+
+
+class SharesHandler(SharingHandler):
+    """GET and POST /api/sessions/{session_id}/shares."""
+
+    def get(self, session_id: str) -> None:
+        self.manager(session_id)
+        shares = self.context.authority.shares.of(session_id)
+        self.answer([self.view(share) for share in shares])
+
+    async def post(self, session_id: str) -> None:
+        principal, wanted = self.manager(session_id), self.read(shapes.NewShare)
+        share, code = await self.context.authority.shares.create(
+            session_id,
+            scope=wanted.role,
+            created_by=principal.user,
+            expires_s=wanted.expires,
+            uses=wanted.uses,
+            name=wanted.name,
+        )
+        self.context.audit.record(
+            "share", principal, self.client.address, "ok", session=session_id, what=share.id, role=share.scope
+        )
+        url = f"{public_base(self)}/share#{code}"
+        self.answer(
+            shapes.CreatedShare(**msgspec.structs.asdict(self.view(share)), url=url, code=code), HTTPStatus.CREATED
+        )
+
+
+class OneShareHandler(SharingHandler):
+    """DELETE /api/sessions/{session_id}/shares/{share_id}: everybody who came by it is out."""
+
+    async def delete(self, session_id: str, share_id: str) -> None:
+        principal, shares = self.manager(session_id), self.context.authority.shares
+        share = next((each for each in shares.of(session_id) if each.id == share_id), None)
+        if share is None:
+            raise UnknownShare
+        await shares.revoke(share_id)
+        await self.context.authority.logins.drop_share(share_id)
+        self.context.lasting.review()
+        self.context.audit.record(
+            "share-revoke", principal, self.client.address, "ok", session=session_id, what=share_id
+        )
+        self.check_safe()
+        self.answer(shapes.DoneWithMessage(message="Share revoked"))
+
+
+class EnterHandler(BaseHandler):
+    """POST /api/auth/share: the code of a link for a guest's login."""
+
+    async def post(self) -> None:
+        context, code = self.context, self.read(shapes.ShareCode).code
+        context.limits.share(self.client.address)
+        try:
+            share, cookie = await context.authority.enter(
+                code,
+                self.principal,
+                address=self.client.address,
+                agent=self.request.headers.get("User-Agent", ""),
+            )
+        except WrongShare:
+            context.audit.record("share-use", None, self.client.address, "refused")
+            raise
+        context.limits.share_succeeded(self.client.address)
+        if cookie is not None:
+            self.set_login_cookie(cookie)
+        context.audit.record(
+            "share-use", self.principal, self.client.address, "ok", session=share.session_id, what=share.id
+        )
+        self.answer(shapes.Entered(session_id=share.session_id, role=share.scope, name=share.name))
+
+
+class PeopleHandler(SharingHandler):
+    """GET /api/sessions/{session_id}/clients."""
+
+    def get(self, session_id: str) -> None:
+        self.context.registry.get(session_id)
+        principal = self.require_login()
+        admin = principal.may(Scope.ADMIN)
+        self.answer(
+            [
+                shapes.Participant(
+                    id=person.id,
+                    user=person.user,
+                    role=person.role,
+                    writable=person.writable,
+                    guest=person.guest,
+                    since=person.since,
+                    you=connection.principal.id == principal.id,
+                    address=connection.address if admin else None,
+                )
+                for connection in self.context.lasting.of_session(session_id)
+                for person in [connection.person()]
+            ]
+        )
+
+
+class PersonHandler(SharingHandler):
+    """PATCH and DELETE /api/sessions/{session_id}/clients/{client_id}."""
+
+    def _find(self, session_id: str, client_id: str) -> Connection:
+        for connection in self.context.lasting.of_session(session_id):
+            if connection.id == client_id:
+                return connection
+        raise UnknownClient
+
+    def patch(self, session_id: str, client_id: str) -> None:
+        principal, wanted = self.manager(session_id), self.read(shapes.Keyboard)
+        connection = self._find(session_id, client_id)
+        self.context.lasting.hold(connection, wanted.writable)
+        self.context.audit.record(
+            "access",
+            principal,
+            self.client.address,
+            "ok",
+            session=session_id,
+            user=connection.principal.user,
+            change="keyboard given" if wanted.writable else "keyboard taken",
+        )
+        self.answer(shapes.Done())
+
+    async def delete(self, session_id: str, client_id: str) -> None:
+        principal = self.manager(session_id)
+        connection = self._find(session_id, client_id)
+        put_out = connection.principal
+        if put_out.guest:  # the link would let them in again otherwise
+            await self.context.authority.logins.revoke(put_out.id.removeprefix(LOGIN))
+            self.context.lasting.end(put_out.id, "the owner of the session has put you out")
+        else:
+            self.context.lasting.put_out(connection, "the owner of the session has put you out")
+        self.context.audit.record(
+            "put-out", principal, self.client.address, "ok", session=session_id, user=put_out.user
+        )
+        self.answer(shapes.Done())

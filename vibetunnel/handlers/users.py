@@ -1,0 +1,164 @@
+"""The REST routes of accounts, and of tokens for programs."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import msgspec
+from msgspec import UNSET
+
+from vibetunnel.errors import Forbidden, InvalidField, UnknownToken
+from vibetunnel.handlers import shapes
+from vibetunnel.handlers.base import BaseHandler
+from vibetunnel.security.api_tokens import ApiToken
+from vibetunnel.security.authority import TOKEN
+from vibetunnel.security.passwords import hash_password
+from vibetunnel.security.principal import Role, Scope, parse
+from vibetunnel.security.users import User
+from vibetunnel.sessions.model import iso
+
+
+def user_view(user: User) -> shapes.UserView:
+    return shapes.UserView(
+        name=user.name,
+        role=user.role.value,
+        disabled=user.disabled,
+        created_at=iso(int(user.created * 1e9)),
+        has_password=user.password is not None,
+        keys=[shapes.UserKey(fingerprint=key.fingerprint, type=key.type, comment=key.comment) for key in user.keys],
+    )
+
+
+class UsersRoute(BaseHandler):
+    """What the routes of accounts share."""
+
+    def note(self, name: str, change: str) -> None:
+        self.context.audit.record("user", self.principal, self.client.address, "ok", user=name, change=change)
+
+    async def end_all_of(self, name: str) -> None:
+        """End every login and token, and all that they have opened."""
+        self.context.codes.forget_user(name)
+        self.context.limits.forget_account(name)
+        for principal_id in await self.context.authority.revoke_user(name):
+            self.context.lasting.end(principal_id, "access has been revoked")
+        self.context.lasting.review()
+
+
+class UsersHandler(UsersRoute):
+    """GET and POST /api/users."""
+
+    def get(self) -> None:
+        self.answer([user_view(user) for user in self.context.authority.users.list()])
+
+    async def post(self) -> None:
+        wanted = self.read(shapes.NewUser)
+        phc = None if wanted.password is None else await hash_password(wanted.password)
+        user = await self.context.authority.users.add(wanted.name, Role(wanted.role), phc)
+        self.note(user.name, f"added as {user.role}")
+        self.answer(user_view(user), HTTPStatus.CREATED)
+
+
+class UserHandler(UsersRoute):
+    """PATCH and DELETE /api/users/{name}."""
+
+    async def patch(self, name: str) -> None:
+        wanted, users = self.read(shapes.UserChange), self.context.authority.users
+        users.get_or_raise(name)
+        changes = []
+        if wanted.password is not UNSET:
+            await users.set_password(name, await hash_password(wanted.password))
+            changes.append("password")
+        if wanted.role is not UNSET:
+            await users.set_role(name, Role(wanted.role))
+            changes.append(f"role {wanted.role}")
+        if wanted.disabled is not UNSET:
+            await (users.disable(name) if wanted.disabled else users.enable(name))
+            changes.append("disabled" if wanted.disabled else "enabled")
+        if wanted.password is not UNSET or wanted.disabled is True:
+            await self.end_all_of(name)  # whoever knew the old password is out
+        self.context.lasting.review()
+        self.note(name, ", ".join(changes) or "nothing")
+        self.check_safe()
+        self.answer(user_view(users.get_or_raise(name)))
+
+    async def delete(self, name: str) -> None:
+        await self.context.authority.users.remove(name)
+        await self.end_all_of(name)
+        self.note(name, "removed")
+        self.check_safe()
+        self.answer(shapes.DoneWithMessage(message="User removed"))
+
+
+class UserKeysHandler(UsersRoute):
+    """POST /api/users/{name}/keys."""
+
+    async def post(self, name: str) -> None:
+        user = await self.context.authority.users.add_key(name, self.read(shapes.NewKey).key)
+        self.note(name, "key added")
+        self.answer(user_view(user), HTTPStatus.CREATED)
+
+
+class UserKeyHandler(UsersRoute):
+    """DELETE /api/users/{name}/keys/{fingerprint*}."""
+
+    async def delete(self, name: str, fingerprint: str) -> None:
+        user = await self.context.authority.users.remove_key(name, fingerprint)
+        self.note(name, "key removed")
+        self.answer(user_view(user))
+
+
+def token_view(token: ApiToken) -> shapes.TokenView:
+    return shapes.TokenView(
+        id=token.id,
+        name=token.name,
+        user=token.user,
+        scope=list(token.scope),
+        session_id=token.session,
+        created_at=iso(int(token.created * 1e9)),
+        expires_at=iso(int(token.expires * 1e9)),
+    )
+
+
+class TokensHandler(BaseHandler):
+    """GET and POST /api/tokens: one's own; for who manages users, everybody's."""
+
+    def get(self) -> None:
+        principal = self.require_login()
+        admin = principal.may(Scope.ADMIN)
+        tokens = self.context.authority.api_tokens.list()
+        self.answer([token_view(each) for each in tokens if admin or each.user == principal.user])
+
+    async def post(self) -> None:
+        wanted, principal = self.read(shapes.NewToken), self.require_login()
+        authority = self.context.authority
+        user = wanted.user or principal.user
+        if user != principal.user and not principal.may(Scope.ADMIN):
+            raise Forbidden("user: expected your own name; only who manages users makes tokens for others")
+        role = authority.role_of(user)
+        if role is None:
+            raise InvalidField("user", "an account that is not disabled", repr(user)[:80])
+        scope = parse(wanted.scope)
+        if scope & ~role.scopes or (user == principal.user and scope & ~principal.scopes):
+            raise Forbidden(f"scope: expected no more than {user} may do: {role}")
+        if wanted.session_id:
+            self.context.registry.get(wanted.session_id)
+        made, claims = authority.tokens.issue("api", user, scope, lifetime_s=wanted.expires, session=wanted.session_id)
+        kept = await authority.api_tokens.add(claims, name=wanted.name)
+        self.context.audit.record("token", principal, self.client.address, "ok", user=user, what=kept.id)
+        self.answer(shapes.CreatedToken(**msgspec.structs.asdict(token_view(kept)), token=made), HTTPStatus.CREATED)
+
+
+class TokenHandler(BaseHandler):
+    """DELETE /api/tokens/{token_id}."""
+
+    async def delete(self, token_id: str) -> None:
+        principal, tokens = self.require_login(), self.context.authority.api_tokens
+        found = tokens.get(token_id)
+        if found is None or not (found.user == principal.user or principal.may(Scope.ADMIN)):
+            raise UnknownToken
+        await tokens.remove(token_id)
+        self.context.lasting.end(f"{TOKEN}{token_id}", "access has been revoked")
+        self.context.authority.tickets.forget(f"{TOKEN}{token_id}")
+        self.context.audit.record("revoke", principal, self.client.address, "ok", user=found.user, what=token_id)
+        self.check_safe()
+        self.answer(shapes.DoneWithMessage(message="Token revoked"))
