@@ -10,7 +10,7 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -66,12 +66,15 @@ def connect(address: Address, link: Link = FAST) -> socket.socket:
     return connection
 
 
-def upgrade(address: Address, path: str, link: Link = FAST, *, protocol: str = "") -> Upgraded:
-    """Ask for a WebSocket, with a subprotocol if one is named."""
+def upgrade(
+    address: Address, path: str, link: Link = FAST, *, protocol: str = "", headers: Mapping[str, str] | None = None
+) -> Upgraded:
+    """Ask for a WebSocket, with a subprotocol if one is named. headers: in addition."""
     connection = connect(address, link)
     try:
         key = base64.b64encode(os.urandom(16))
         offered = f"Sec-WebSocket-Protocol: {protocol}\r\n" if protocol else ""
+        offered += "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
         connection.sendall(
             f"GET {path} HTTP/1.1\r\nHost: {address[0]}:{address[1]}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key.decode()}\r\n{offered}\r\n".encode("ascii")
@@ -88,13 +91,13 @@ def upgrade(address: Address, path: str, link: Link = FAST, *, protocol: str = "
         if not head.startswith(b"HTTP/1.1 101 ") or accept not in head:
             raise Wrong(f"GET {path}: expected 101 and the right Sec-WebSocket-Accept, got {answer[:300]!r}")
         lines = [line.partition(":") for line in head.decode("latin-1").split("\r\n")[1:]]
-        headers = {name.strip().lower(): value.strip() for name, _, value in lines}
-        if headers.get("sec-websocket-protocol", "") != protocol:
+        found = {name.strip().lower(): value.strip() for name, _, value in lines}
+        if found.get("sec-websocket-protocol", "") != protocol:
             raise Wrong(f"GET {path}: expected the subprotocol {protocol!r}, got {answer[:300]!r}")
     except BaseException:
         connection.close()
         raise
-    return Upgraded(connection, headers, rest)
+    return Upgraded(connection, found, rest)
 
 
 class Terminal:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.client import Address, answers, connect
@@ -10,12 +11,15 @@ from benchmarks.errors import Wrong
 ANSWER = 16 * 1024 * 1024  # bytes; head and body of the longest answer
 
 
-def build(address: Address, method: str, path: str, body: object = None) -> bytes:
-    """A complete request."""
+def build(
+    address: Address, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+) -> bytes:
+    """A complete request. headers: in addition."""
     content = b"" if body is None else json.dumps(body).encode()
     head = f"{method} {path} HTTP/1.1\r\nHost: {address[0]}:{address[1]}\r\nAccept: application/json\r\n"
     if content:
         head += f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
     return head.encode("ascii") + b"\r\n" + content
 
 
@@ -25,6 +29,7 @@ class Http:
     def __init__(self, address: Address) -> None:
         self._connection = connect(address)
         self._memory = memoryview(bytearray(ANSWER))
+        self._head = b""  # of the last answer
 
     def exchange(self, request: bytes) -> tuple[int, int, memoryview]:
         """Time in ns from here to the answer's last byte, status, body (valid until the next exchange)."""
@@ -43,6 +48,7 @@ class Http:
                     if head[1]:
                         start = len(head[0]) + 4
                         whole = start + _content_length(head[0])
+                        self._head = head[0]
                         if whole > ANSWER:
                             raise Wrong(f"HTTP: expected an answer of at most {ANSWER} bytes, got one of {whole}")
             took_ns = time.perf_counter_ns() - began
@@ -71,6 +77,15 @@ class Http:
         if got != status:
             raise Wrong(f"{_line(request)}: expected status {status}, got {got}: {bytes(body[:300])!r}")
         return took_ns, body
+
+    def cookie(self, request: bytes) -> str:
+        """`name=value` of the cookie that a 200 answer sets."""
+        self._expect(request, 200)
+        for line in self._head.split(b"\r\n"):
+            name, _, value = line.partition(b":")
+            if name.lower() == b"set-cookie":
+                return value.partition(b";")[0].strip().decode("ascii")
+        raise Wrong(f"{_line(request)}: expected a cookie, got {self._head!r}")
 
     def close(self) -> None:
         self._connection.close()

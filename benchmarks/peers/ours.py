@@ -7,8 +7,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks import processes
 from benchmarks.client import MASK, Terminal, upgrade
@@ -21,26 +22,34 @@ from benchmarks.wires import BinaryWire, V1Wire
 
 
 class OurServer(Server):
-    """The server and its keeper."""
+    """The server and its keeper.
+
+    flags    of the command line, in addition
+    headers  of every request, in addition
+    """
 
     health = "/api/health"
     sessions = "/api/sessions"
     raw_viewers = True
 
-    def __init__(self, programs: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self, programs: Mapping[str, str], folder: Path, flags: Sequence[str] = ("--no-auth", "--no-request-log")
+    ) -> None:
         self._programs = programs
+        self.state_dir = folder / "state"
+        self.headers: dict[str, str] = {}
         self._runtime_dir = folder / "run"
         empty = folder / "config.toml"
         empty.touch()
         options = {
             "config": empty,  # not the user's own
-            "state-dir": folder / "state",
+            "state-dir": self.state_dir,
             "runtime-dir": self._runtime_dir,
             "port": 0,
             "log-level": "warning",
         }
-        # The pages measure terminals and answers, not logins; it listens on loopback, for seconds.
-        argv = [sys.executable, "-m", "vibetunnel", "serve", "--no-auth", "--no-request-log", "--kill-on-exit"]
+        # Most pages measure terminals and answers, not logins; it listens on loopback, for seconds.
+        argv = [sys.executable, "-m", "vibetunnel", "serve", "--kill-on-exit", *flags]
         for name, value in options.items():
             argv += [f"--{name}", str(value)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("VIBETUNNEL_")}
@@ -61,8 +70,16 @@ class OurServer(Server):
 
     def open(self, program: str) -> str:
         body = {"command": ["/bin/sh", "-c", self._programs[program]], "name": program, "rows": 24, "cols": 80}
-        _, session = self._http.json(build(self.address, "POST", self.sessions, body), 201)
+        _, session = self.ask("POST", self.sessions, body, status=201)
         return str(session["id"])
+
+    def ask(self, method: str, path: str, body: object = None, *, status: int = 200) -> tuple[int, Any]:
+        """Time in ns, and the JSON answer. Raises Wrong for another status."""
+        return self._http.json(build(self.address, method, path, body, self.headers), status)
+
+    def cookie(self, path: str, body: object) -> str:
+        """`name=value` of the cookie that a POST is answered with."""
+        return self._http.cookie(build(self.address, "POST", path, body))
 
     def attach(self, session: str, link: Link = FAST) -> Terminal:
         return self._raw(f"/ws?sessionId={session}", link)
@@ -70,16 +87,18 @@ class OurServer(Server):
     def view(self, session: str, link: Link = FAST, *, raw: bool = False) -> Terminal:
         if raw:
             return self._raw(f"/ws?sessionId={session}&lag=latest", link)
-        upgraded = upgrade(self.address, f"/ws?sessionId={session}", link, protocol=V1Wire.PROTOCOL)
+        upgraded = upgrade(
+            self.address, f"/ws?sessionId={session}", link, protocol=V1Wire.PROTOCOL, headers=self.headers
+        )
         return Terminal(upgraded.connection, V1Wire(MASK), upgraded.received, link)
 
     def _raw(self, path: str, link: Link) -> Terminal:
-        upgraded = upgrade(self.address, path, link)
+        upgraded = upgrade(self.address, path, link, headers=self.headers)
         redraw = int(upgraded.headers.get("x-vibetunnel-redraw", "0"))
         return Terminal(upgraded.connection, BinaryWire(MASK, redraw), upgraded.received, link)
 
     def screen(self, session: str) -> str | None:
-        request = build(self.address, "GET", f"{self.sessions}/{session}/text")
+        request = build(self.address, "GET", f"{self.sessions}/{session}/text", headers=self.headers)
         return self._http.text(request, 200)
 
     def stop(self) -> None:
