@@ -156,11 +156,12 @@ class Server:
     async def _start(self, undo: contextlib.AsyncExitStack) -> None:
         settings = self.settings
         paths.private_dir(settings.state_dir)
+        paths.remove_leftovers(settings.state_dir)
         paths.private_dir(settings.runtime_dir)
         # Before a file is read and until the last is written: without a server the command line writes them.
         # Released by the kernel however this process ends; a server file that is left over is trusted by nobody.
         undo.callback(os.close, await _lock(settings.runtime_dir / paths.SERVER_LOCK))
-        self._front = front = Front(settings)
+        front = Front(settings)
         undo.callback(front.close)
         self.port = front.port
 
@@ -201,7 +202,8 @@ class Server:
         undo.push_async_callback(waits.close)
         snapshots = Snapshots()
         undo.push_async_callback(snapshots.close)
-        metrics = Metrics(registry, snapshots)
+        limits = Limits(settings)
+        metrics = Metrics(registry, snapshots, limits, [each for each in (requests, audit_log) if each is not None])
         metrics.start()
         undo.push_async_callback(metrics.close)
 
@@ -215,7 +217,7 @@ class Server:
             keys=self._keys,
             codes=Codes(),
             challenges=Challenges(),
-            limits=Limits(settings),
+            limits=limits,
             audit=audit,
             requests=RequestLog(requests),
             clients=front.clients,
@@ -231,6 +233,7 @@ class Server:
         self.application = VibeTunnelApplication(self.context, self._static)
         front.serve(self.application, self.context.doors)
         undo.push_async_callback(front.stop)
+        self._front = front  # from here on it can be reloaded
 
         server_file = settings.runtime_dir / paths.SERVER_FILE
         running = ServerFile(os.getpid(), self.local_url, self.port, __version__, settings.base_path)
@@ -315,9 +318,11 @@ class Server:
             changed = self._front.reload(self._reread())
         except (SettingsError, StartFailed, paths.NotPrivate) as error:
             log.warning("the settings stay as they were: %s", error)
+            self.audit.record("settings", None, "", "refused", change=str(error))
             return
         ended = self.context.lasting.refuse(self.context.allow_list.refuses, REFUSAL)
         said = "; ".join(changed) or "nothing has changed"
+        self.audit.record("settings", None, "", "ok", change=said)
         log.info("settings read again: %s%s", said, f"; {ended} connections ended" if ended else "")
 
     async def close(self) -> None:

@@ -101,7 +101,7 @@ class VibeTunnelApplication(Application):
             default_handler_class=outside,
             default_handler_args={"context": context, "route": Route("*", outside, {}, hidden=True)},
             files=Files(static, base_path),
-            openapi=document(ROUTES, cookie_name(tls=context.tls, base_path=base_path)),
+            openapi=document(ROUTES, cookie_name(tls=context.tls, base_path=base_path), base_path),
         )
 
     def get_handler_delegate(

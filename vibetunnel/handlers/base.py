@@ -21,6 +21,7 @@ from vibetunnel.handlers.validation import decode_body, decode_query, listed
 from vibetunnel.keeper.errors import KeeperBusy, KeeperFailed, NoResources, SpawnFailed
 from vibetunnel.security.addresses import Client
 from vibetunnel.security.headers import HEADERS
+from vibetunnel.security.hosts import is_loopback_host
 from vibetunnel.security.limits import headers as rate_headers
 from vibetunnel.security.principal import Principal, Scope, names
 
@@ -166,7 +167,8 @@ class BaseHandler(RequestHandler):
         )
         if refusal is not None:
             raise Refused(HTTPStatus.FORBIDDEN, refusal)
-        if self.secure:
+        # Not for a certificate that the browser has to be talked into, nor for a name that other servers have too.
+        if self.secure and not (context.settings.tls_self_signed or is_loopback_host(host or "")):
             self.set_header("Strict-Transport-Security", STRICT_TRANSPORT)
 
     @property

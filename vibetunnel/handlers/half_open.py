@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-TOTAL = 4096  # entries; each costs a descriptor, and up to MAX_HEADER bytes
-PER_NETWORK = 1024  # of them, from one address or /64; a browser has six, an office behind one address some hundred
+TOTAL = 2048  # entries; each costs a descriptor and some KiB, in the middle of a TLS handshake 75
+PER_NETWORK = 512  # of them, from one address or /64; a browser has six, an office behind one address some hundred
 TAKEN_S = 60.0  # for the client to take an answer, or MIN_TAKEN of it
 MIN_TAKEN = 64 * 1024  # bytes
 

@@ -104,18 +104,15 @@ class Lasting:
 
     still    who a principal is now, counted as a use of their login; None: nobody any more
     present  gives a session's participants the news of who is there
-    on_end   told of each that was ended because who held it may not be here any more
     """
 
     def __init__(
         self,
         still: Callable[[Principal], Principal | None],
         present: Callable[[str, bytes], None],
-        on_end: Callable[[Connection, str], None] = lambda _connection, _why: None,
     ) -> None:
         self._still = still
         self._present = present
-        self._on_end = on_end
         self._by_closes: dict[Closes, Connection] = {}
         self._by_principal: defaultdict[str, set[Connection]] = defaultdict(set)
         self._by_session: defaultdict[str, dict[Connection, None]] = defaultdict(dict)  # in the order of coming
@@ -236,7 +233,8 @@ class Lasting:
             self._tell(connection.session_id)
 
     def _close(self, connection: Connection, code: int, reason: str) -> None:
-        self._on_end(connection, reason)
+        if isinstance(connection.closes, Client):
+            connection.closes.permit(False)  # what it has sent already does not reach the terminal any more
         connection.closes.close(code, reason)
 
     def _tell(self, session_id: str) -> None:

@@ -15,8 +15,8 @@ from vibetunnel.handlers.shapes import Error
 Json = dict[str, Any]  # Any: a JSON Schema has no narrower type
 
 
-def document(routes: Iterable[Route], cookie: str) -> bytes:
-    """JSON text; `cookie` is the name of the login's."""
+def document(routes: Iterable[Route], cookie: str, base_path: str = "") -> bytes:
+    """JSON text; `cookie` is the name of the login's, `base_path` where the routes begin."""
     schemes: Json = {
         "bearer": {"type": "http", "scheme": "bearer", "description": "The secret in the state folder, or a token."},
         "cookie": {"type": "apiKey", "in": "cookie", "name": cookie, "description": "From POST /api/auth/code."},
@@ -35,6 +35,7 @@ def document(routes: Iterable[Route], cookie: str) -> bytes:
         {
             "openapi": "3.1.0",
             "info": {"title": "vibetunnel", "version": __version__},
+            "servers": [{"url": base_path or "/"}],
             "paths": paths,
             "components": {"schemas": components, "securitySchemes": schemes},
         }
