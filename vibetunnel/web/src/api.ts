@@ -1,5 +1,8 @@
 /** The server's REST interface, typed. Every failure is an ApiError with a sentence for the person at the screen. */
 
+import { href } from "./base.js";
+import type { User } from "./users.js";
+
 export type SessionStatus = "created" | "starting" | "running" | "exited";
 
 export interface Session {
@@ -16,6 +19,8 @@ export interface Session {
   readonly rows: number;
   readonly cols: number;
   readonly clients: number;
+  /** Name of the account that made it. */
+  readonly owner?: string;
   readonly title?: string;
   readonly folder?: string;
   readonly createdAt: string;
@@ -37,6 +42,48 @@ export interface LoginLink {
 
 export interface AuthConfig {
   readonly noAuth: boolean;
+  /** Whether there are accounts, or the system's passwords are asked for. */
+  readonly passwords?: boolean;
+  readonly disallowUserPassword?: boolean;
+}
+
+export type ShareRole = "view" | "type";
+
+export interface ShareOrder {
+  readonly role: ShareRole;
+  /** Seconds from now; null: never. */
+  readonly expires: number | null;
+  /** How many may come; null: any number. */
+  readonly uses: number | null;
+  readonly name: string;
+}
+
+/** A link to one session. */
+export interface Share {
+  readonly id: string;
+  readonly sessionId: string;
+  readonly role: ShareRole;
+  /** What its guests are called. */
+  readonly name: string;
+  readonly createdAt: string;
+  readonly createdBy: string;
+  readonly expiresAt: string | null;
+  readonly uses: number | null;
+  readonly used: number;
+  /** Guests who came by it and are here now. */
+  readonly people: number;
+}
+
+/** The only time that its address is said. */
+export interface CreatedShare extends Share {
+  readonly url: string;
+}
+
+/** Where a share link has led to. */
+export interface Entered {
+  readonly sessionId: string;
+  readonly role: ShareRole;
+  readonly name: string;
 }
 
 export interface ServerConfig {
@@ -49,9 +96,12 @@ export interface ServerConfig {
 export class ApiError extends Error {
   override readonly name = "ApiError";
 
+  /** `code`: what a client can mend itself; `retryAfter_s`: of a 429, how long to wait. */
   constructor(
     readonly status: number,
     message: string,
+    readonly code = "",
+    readonly retryAfter_s = 0,
   ) {
     super(message);
   }
@@ -59,9 +109,23 @@ export class ApiError extends Error {
 
 const TIMEOUT_MS = 20_000; // a kill waits for the grace period; nothing takes longer
 
+const RETRY_AFTER_S = 10; // where a proxy says 429 without telling how long
+const CSRF_HEADER = "X-CSRF-Token";
+
+export interface ApiListener {
+  /** An answer says that the login is missing or over. */
+  unauthorized(): void;
+  /** An answer says that this may not be done: what is known about the user may be old. */
+  forbidden(): void;
+}
+
+const NOBODY_LISTENS: ApiListener = { unauthorized: () => undefined, forbidden: () => undefined };
+
 export class Api {
-  /** `onUnauthorized` is called when an answer says that the login is missing or over. */
-  constructor(private readonly onUnauthorized: () => void = () => undefined) {}
+  /** Goes with every request that changes something; undefined: not asked for yet, null: there is none. */
+  private csrfToken: string | null | undefined;
+
+  constructor(private readonly listener: ApiListener = NOBODY_LISTENS) {}
 
   sessions(): Promise<Session[]> {
     return this.request<Session[]>("GET", "/api/sessions");
@@ -101,23 +165,65 @@ export class Api {
     return this.request<AuthConfig>("GET", "/api/auth/config");
   }
 
-  async loggedIn(): Promise<boolean> {
-    const user = await this.request<{ authenticated?: boolean }>("GET", "/api/auth/current-user");
-    return user.authenticated === true;
+  /** Who is logged in. */
+  async user(): Promise<User> {
+    const user = await this.request<User>("GET", "/api/auth/current-user");
+    this.csrfToken = user.csrfToken ?? null;
+    return user;
   }
 
   /** Exchange a one-time code for a session cookie. A wrong code is an ApiError with status 401. */
-  login(code: string): Promise<unknown> {
-    return this.request("POST", "/api/auth/code", { code }, { loggingIn: true });
+  loginByCode(code: string): Promise<unknown> {
+    return this.logIn("/api/auth/code", { code });
   }
 
-  logout(): Promise<unknown> {
-    return this.request("POST", "/api/auth/logout");
+  /** A wrong name or password is an ApiError with status 401. */
+  loginByPassword(userId: string, password: string): Promise<unknown> {
+    return this.logIn("/api/auth/password", { userId, password });
+  }
+
+  /** Use a share link. One that leads nowhere any more is an ApiError with status 401. */
+  enter(code: string): Promise<Entered> {
+    return this.logIn<Entered>("/api/auth/share", { code });
+  }
+
+  async logout(): Promise<void> {
+    await this.request("POST", "/api/auth/logout");
+    this.csrfToken = undefined;
   }
 
   /** A fresh link that logs another device in, once. */
   loginLink(): Promise<LoginLink> {
     return this.request<LoginLink>("POST", "/api/auth/link");
+  }
+
+  shares(sessionId: string): Promise<Share[]> {
+    return this.request<Share[]>("GET", `${sessionUrl(sessionId)}/shares`);
+  }
+
+  createShare(sessionId: string, order: ShareOrder): Promise<CreatedShare> {
+    return this.request<CreatedShare>("POST", `${sessionUrl(sessionId)}/shares`, order);
+  }
+
+  /** Nobody comes by this link any more, and who came by it is out. */
+  revokeShare(sessionId: string, shareId: string): Promise<unknown> {
+    return this.request("DELETE", `${sessionUrl(sessionId)}/shares/${encodeURIComponent(shareId)}`);
+  }
+
+  /** Give the keyboard to somebody who is attached, or take it. */
+  permit(sessionId: string, clientId: string, writable: boolean): Promise<unknown> {
+    return this.request("PATCH", `${sessionUrl(sessionId)}/clients/${encodeURIComponent(clientId)}`, { writable });
+  }
+
+  /** End somebody's connection to the session. */
+  putOut(sessionId: string, clientId: string): Promise<unknown> {
+    return this.request("DELETE", `${sessionUrl(sessionId)}/clients/${encodeURIComponent(clientId)}`);
+  }
+
+  private async logIn<Answer>(path: string, body: object): Promise<Answer> {
+    const answer = await this.request<Answer>("POST", path, body, { loggingIn: true });
+    this.csrfToken = undefined; // it belongs to a login, and this is a new one
+    return answer;
   }
 
   private async request<Answer>(
@@ -126,24 +232,57 @@ export class Api {
     body?: object,
     { loggingIn = false } = {},
   ): Promise<Answer> {
-    const init: RequestInit = { method, credentials: "same-origin", signal: AbortSignal.timeout(TIMEOUT_MS) };
+    const changes = method !== "GET";
+    if (changes && this.csrfToken === undefined) await this.askForToken();
+    try {
+      return await this.send<Answer>(method, path, body, changes);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (changes && error.status === 403 && error.code === "csrf") {
+        // Another tab has logged in or out since: the cookie belongs to a login that this token is not for.
+        await this.askForToken();
+        return this.send<Answer>(method, path, body, changes);
+      }
+      if (error.status === 401 && !loggingIn) this.listener.unauthorized();
+      if (error.status === 403) this.listener.forbidden();
+      throw error;
+    }
+  }
+
+  private async askForToken(): Promise<void> {
+    await this.user().catch(() => undefined); // the request itself says what is wrong
+  }
+
+  /** One request and its answer. */
+  private async send<Answer>(method: string, path: string, body: object | undefined, changes: boolean) {
+    const headers = new Headers();
+    if (changes && this.csrfToken) headers.set(CSRF_HEADER, this.csrfToken);
+    const init: RequestInit = { method, headers, credentials: "same-origin", signal: AbortSignal.timeout(TIMEOUT_MS) };
     if (body !== undefined) {
       init.body = JSON.stringify(body);
-      init.headers = { "Content-Type": "application/json" };
+      headers.set("Content-Type", "application/json");
     }
     let response: Response;
     let answer: unknown;
     try {
-      response = await fetch(path, init);
+      response = await fetch(href(path), init);
       const text = await response.text();
       answer = text === "" ? undefined : parsed(text);
     } catch {
       throw new ApiError(0, "The server does not answer. Is it running, and is this device online?");
     }
     if (response.ok) return answer as Answer; // the server's own interface; its tests check it against openapi.json
-    if (response.status === 401 && !loggingIn) this.onUnauthorized();
-    throw new ApiError(response.status, sentence(answer) ?? fallback(response.status));
+    const { status } = response;
+    const retryAfter_s = status === 429 ? retryAfter(response.headers.get("Retry-After")) : 0;
+    throw new ApiError(status, said(answer, "error") ?? fallback(status), said(answer, "code") ?? "", retryAfter_s);
   }
+}
+
+/** Seconds of a Retry-After header (RFC 9110 §10.2.3): a number of them, or a date. */
+export function retryAfter(header: string | null, now_ms: number = Date.now()): number {
+  const text = header?.trim() ?? "";
+  const seconds = /^\d+$/.test(text) ? Number(text) : (Date.parse(text) - now_ms) / 1000;
+  return seconds >= 0 ? Math.max(1, Math.ceil(seconds)) : RETRY_AFTER_S; // NaN is neither
 }
 
 function sessionUrl(id: string): string {
@@ -158,14 +297,15 @@ function parsed(text: string): unknown {
   }
 }
 
-function sentence(answer: unknown): string | undefined {
-  if (typeof answer !== "object" || answer === null || !("error" in answer)) return undefined;
-  return typeof answer.error === "string" && answer.error !== "" ? answer.error : undefined;
+function said(answer: unknown, field: "error" | "code"): string | undefined {
+  if (typeof answer !== "object" || answer === null || !(field in answer)) return undefined;
+  const value: unknown = (answer as Record<string, unknown>)[field];
+  return typeof value === "string" && value !== "" ? value : undefined;
 }
 
 function fallback(status: number): string {
   if (status === 401) return "You are not logged in.";
-  if (status === 403) return "The server refused this address. It may be reached under another name only.";
+  if (status === 403) return "This is not allowed here.";
   if (status === 404) return "There is no such session any more.";
   if (status === 429) return "Too many attempts. Wait a moment, then try again.";
   return `The server answered with an error (${status}).`;

@@ -2,6 +2,7 @@
 
 import type { Session } from "./api.js";
 import { delay_ms } from "./backoff.js";
+import { href } from "./base.js";
 
 export interface ServerEvent {
   readonly type: string;
@@ -21,7 +22,7 @@ export interface EventListenerSet {
   readonly onLost: () => void;
 }
 
-const URL = "/api/events";
+const PATH = "/api/events";
 
 /** While the page is hidden the stream is closed: browsers allow six connections to a server, over all tabs. */
 export class EventFeed {
@@ -57,7 +58,7 @@ export class EventFeed {
 
   private connect(): void {
     this.disconnect();
-    const source = new EventSource(URL);
+    const source = new EventSource(href(PATH));
     this.source = source;
     source.onopen = () => {
       this.attempt = 0;

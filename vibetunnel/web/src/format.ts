@@ -94,3 +94,20 @@ export function characters(text: string): string {
   const length = [...text].length;
   return length === 1 ? "1 character" : `${length} characters`;
 }
+
+/** A time to wait, rounded up: "8 s", "2 min", "1 h". */
+export function wait(seconds: number): string {
+  const whole = Math.max(0, Math.ceil(seconds));
+  if (whole < 90) return `${whole} s`;
+  const minutes = Math.ceil(whole / 60);
+  return minutes < 90 ? `${minutes} min` : `${Math.ceil(minutes / 60)} h`;
+}
+
+/** The time until `iso`, in the largest fitting unit and rounded up: "12 min", "3 h", "7 d"; "now" when it is over. */
+export function left(iso: string, now_ms: number): string {
+  const left_ms = Date.parse(iso) - now_ms;
+  if (Number.isNaN(left_ms) || left_ms <= 0) return "now";
+  if (left_ms <= 90 * MINUTE_MS) return `${Math.ceil(left_ms / MINUTE_MS)} min`;
+  if (left_ms <= 2 * DAY_MS) return `${Math.ceil(left_ms / HOUR_MS)} h`;
+  return `${Math.ceil(left_ms / DAY_MS)} d`;
+}

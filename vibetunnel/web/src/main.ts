@@ -3,6 +3,7 @@
 import "./styles/fonts.css";
 import "./styles/base.css";
 import "./styles/controls.css";
+import "./styles/people.css";
 import "./styles/login.css";
 import "./styles/sessions.css";
 

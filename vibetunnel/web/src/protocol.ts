@@ -19,7 +19,9 @@ const EXIT = 0x06;
 const ERROR = 0x07;
 const PONG = 0x08;
 const ACCEPTED = 0x09;
+const PRESENCE = 0x0a;
 const LINES = 0x0b;
+const ACCESS = 0x0c;
 
 const SEND_INPUT = 0x81;
 const SEND_RESIZE = 0x82;
@@ -93,6 +95,31 @@ export interface Exit {
   readonly reason: string;
 }
 
+/** Somebody who is attached to the session. */
+export interface Person {
+  /** As in their own Access. */
+  readonly id: string;
+  readonly user: string;
+  readonly role: "owner" | "writer" | "viewer" | "guest";
+  readonly writable: boolean;
+  readonly guest: boolean;
+  /** ISO 8601. */
+  readonly since: string;
+}
+
+/** Who is there; `more`: how many beside them. */
+export interface Presence {
+  readonly people: readonly Person[];
+  readonly more: number;
+}
+
+/** Whether this client may type from now on, and its id in Presence. */
+export interface Access {
+  readonly type: "access";
+  readonly writable: boolean;
+  readonly id: string;
+}
+
 /** What the server sends. `unknown` is to be ignored: a newer server may say more. */
 export type ServerMessage =
   | { readonly type: "output"; readonly offset: bigint; readonly data: Uint8Array }
@@ -105,6 +132,8 @@ export type ServerMessage =
   | { readonly type: "error"; readonly code: number; readonly text: string }
   | { readonly type: "pong"; readonly data: Uint8Array }
   | { readonly type: "accepted"; readonly offset: bigint }
+  | { readonly type: "presence"; readonly text: string }
+  | Access
   | { readonly type: "unknown"; readonly kind: number };
 
 export type ClientMessage =
@@ -128,6 +157,7 @@ const SHORTEST: Readonly<Record<number, number>> = {
   [ERROR]: 3,
   [ACCEPTED]: 9,
   [LINES]: 22,
+  [ACCESS]: 2,
 };
 
 /** Decode one message. Byte fields are views into `buffer`, not copies. Throws ProtocolError. */
@@ -193,9 +223,44 @@ export function decode(buffer: ArrayBuffer): ServerMessage {
       return { type: "pong", data: new Uint8Array(buffer, 1) };
     case ACCEPTED:
       return { type: "accepted", offset: view.getBigUint64(1) };
+    case PRESENCE:
+      return { type: "presence", text: text(buffer, 1) };
+    case ACCESS:
+      return { type: "access", writable: (view.getUint8(1) & WRITABLE) !== 0, id: text(buffer, 2) };
     default:
       return { type: "unknown", kind };
   }
+}
+
+/** Read the text of a presence message; undefined when it is not what docs/protocol.md says. */
+export function readPresence(text: string): Presence | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (!isObject(value) || !Array.isArray(value["people"]) || !value["people"].every(isPerson)) return undefined;
+  const { people, more } = value;
+  return { people, more: typeof more === "number" ? more : 0 };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+const ROLES: readonly unknown[] = ["owner", "writer", "viewer", "guest"] satisfies Person["role"][];
+
+function isPerson(value: unknown): value is Person {
+  return (
+    isObject(value) &&
+    typeof value["id"] === "string" &&
+    typeof value["user"] === "string" &&
+    ROLES.includes(value["role"]) &&
+    typeof value["writable"] === "boolean" &&
+    typeof value["guest"] === "boolean" &&
+    typeof value["since"] === "string"
+  );
 }
 
 /** Encode one message. Throws ProtocolError for a field that does not fit. */

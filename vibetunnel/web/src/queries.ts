@@ -69,3 +69,8 @@ export class Queries implements IDisposable {
 export function isFocusReport(data: string): boolean {
   return data === "\x1b[I" || data === "\x1b[O";
 }
+
+/** Whether `data` is a report of what the mouse does. */
+export function isMouseReport(data: string): boolean {
+  return /^\x1b\[(?:M|<\d+;\d+;\d+[Mm])/.test(data);
+}

@@ -1,8 +1,11 @@
-/** Which page a path means, and how to get there without loading the document again. */
+/** Which page a path means, and how to get there without loading the document again. Paths are the application's. */
+
+import { href, inside } from "./base.js";
 
 export type Route =
   | { readonly page: "sessions" }
   | { readonly page: "login"; readonly next: string }
+  | { readonly page: "share" }
   | { readonly page: "terminal"; readonly id: string }
   | { readonly page: "unknown"; readonly path: string };
 
@@ -14,6 +17,7 @@ export function parse(path: string, search = ""): Route {
   if (path === "/login" || path === "/login/") {
     return { page: "login", next: safeNext(new URLSearchParams(search).get("next")) };
   }
+  if (path === "/share" || path === "/share/") return { page: "share" };
   const id = SESSION.exec(path)?.[1];
   if (id !== undefined) return { page: "terminal", id };
   return { page: "unknown", path };
@@ -42,8 +46,13 @@ export class Router {
 
   constructor(private readonly onRoute: (route: Route) => void) {}
 
+  /** The application's path in the address bar. */
+  get path(): string {
+    return inside(location.pathname) ?? location.pathname;
+  }
+
   get current(): Route {
-    return parse(location.pathname, location.search);
+    return parse(this.path, location.search);
   }
 
   start(): void {
@@ -57,8 +66,8 @@ export class Router {
   }
 
   go(path: string, { replace = false } = {}): void {
-    if (replace) history.replaceState(null, "", path);
-    else history.pushState(null, "", path);
+    if (replace) history.replaceState(null, "", href(path));
+    else history.pushState(null, "", href(path));
     this.onRoute(this.current);
   }
 
@@ -67,8 +76,9 @@ export class Router {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return; // a new tab or window is wanted
     const anchor = event.composedPath().find((each) => each instanceof HTMLAnchorElement);
     if (!anchor || anchor.target !== "" || anchor.origin !== location.origin) return;
-    if (parse(anchor.pathname).page === "unknown") return;
+    const path = inside(anchor.pathname);
+    if (path === undefined || parse(path).page === "unknown") return;
     event.preventDefault();
-    this.go(anchor.pathname + anchor.search);
+    this.go(path + anchor.search);
   }
 }

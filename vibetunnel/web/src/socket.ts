@@ -4,17 +4,21 @@
  */
 
 import { delay_ms } from "./backoff.js";
+import { address } from "./base.js";
 import {
+  type Access,
   type Exit,
   type Hello,
   LINES_LIMIT,
   type Lines,
+  type Presence,
   ProtocolError,
   type Redraw,
   SUBPROTOCOL,
   type ServerMessage,
   decode,
   encode,
+  readPresence,
 } from "./protocol.js";
 import type { Request } from "./scrollback.js";
 
@@ -27,9 +31,12 @@ const CONNECT_TIMEOUT_MS = 10_000; // until hello
 const FIRST_PING_MS = 1000; // before, the browser is busy with the first frame, and the figure would say that
 const PING_INTERVAL_MS = 10_000;
 const SILENCE_MS = 6_000; // without a word after a ping: the link is dead, whatever the browser believes
+const ASLEEP_MS = 15_000; // until one looks whether the session has been started; events say it sooner
 const STABLE_MS = 5_000; // a connection that lived this long starts the backoff anew
 
 const OPEN = 1; // WebSocket.OPEN
+const PUT_OUT = /put (you )?out/i; // the reasons of closes with 1008
+const LOGGED_OUT = /logged out/i;
 
 export interface Viewport {
   readonly rows: number;
@@ -40,14 +47,26 @@ export interface Viewport {
  * connecting    under way
  * open          live
  * waiting       lost; the next attempt comes by itself
+ * asleep        the session waits for somebody who may type; the next attempt comes by itself, or with wake()
  * ended         the session is over and everything has been received
  * unauthorized  the login is missing or over
+ * forbidden     the login is good, but not for this session
+ * out           somebody has put this client out; start() comes back, if that is still allowed
  * missing       there is no such session
  */
-export type SocketState = "connecting" | "open" | "waiting" | "ended" | "unauthorized" | "missing";
+export type SocketState =
+  | "connecting"
+  | "open"
+  | "waiting"
+  | "asleep"
+  | "ended"
+  | "unauthorized"
+  | "forbidden"
+  | "out"
+  | "missing";
 
 /** What REST says about the session when the upgrade failed; WebSocket itself hides the reason. */
-export type Probe = "ok" | "unauthorized" | "missing" | "unreachable";
+export type Probe = "ok" | "asleep" | "unauthorized" | "forbidden" | "missing" | "unreachable";
 
 export interface SocketListener {
   state(state: SocketState, reason: string): void;
@@ -66,6 +85,10 @@ export interface SocketListener {
   unanswered(): void;
   resize(rows: number, cols: number, owner: boolean): void;
   titled(title: string): void;
+  /** The right to type has been given or taken, or (after hello) is as it was; and this client's id among those present. */
+  access(access: Access): void;
+  /** Who is here. */
+  present(presence: Presence): void;
   exit(exit: Exit): void;
   error(code: number, text: string): void;
   latency(latency_ms: number): void;
@@ -92,6 +115,8 @@ export interface SocketOptions {
   readonly connect?: (path: string, subprotocol: string) => Wire;
   readonly random?: () => number;
 }
+
+const OVER: ReadonlySet<SocketState> = new Set(["ended", "missing", "forbidden", "out"]);
 
 export class SessionSocket {
   private wire: Wire | undefined;
@@ -142,8 +167,9 @@ export class SessionSocket {
     return this.pendingBytes;
   }
 
+  /** Connect; also after somebody has put this client out. */
   start(): void {
-    this.open();
+    if (!this.closed) this.open();
   }
 
   /** Leave for good. */
@@ -157,7 +183,7 @@ export class SessionSocket {
   /** Connect at once if an attempt is being waited for; if connected, find out whether the link still lives. */
   wake(): void {
     if (this.closed) return;
-    if (this.current === "waiting") {
+    if (this.current === "waiting" || this.current === "asleep") {
       clearTimeout(this.retryTimer);
       this.attempt = 0;
       this.open();
@@ -183,7 +209,7 @@ export class SessionSocket {
    * Returns false, and takes nothing, when the session cannot be typed into or too much waits already.
    */
   send(data: Uint8Array): boolean {
-    if (!this.writable || this.closed || this.current === "ended" || this.current === "missing") return false;
+    if (!this.writable || this.closed || OVER.has(this.current)) return false;
     if (this.pendingBytes + data.length > PENDING_LIMIT) return false;
     for (let start = 0; start < data.length; start += INPUT_CHUNK) {
       this.pending.push(data.slice(start, start + INPUT_CHUNK));
@@ -336,6 +362,15 @@ export class SessionSocket {
         this.accept(message.offset);
         this.flush();
         break;
+      case "access":
+        this.permit(message.writable);
+        listener.access(message);
+        break;
+      case "presence": {
+        const presence = readPresence(message.text);
+        if (presence) listener.present(presence);
+        break;
+      }
       case "unknown":
         break;
     }
@@ -367,10 +402,26 @@ export class SessionSocket {
     if (this.base !== undefined && end !== undefined && accepted >= this.base && accepted <= end) this.accept(accepted);
     else this.base = accepted; // a new page, or a server that does not remember this client: all of it is new there
     this.sentChunks = 0;
-    if (!this.writable) {
-      this.pending = [];
-      this.pendingBytes = 0;
-    }
+    if (!this.writable) this.forgetInput();
+  }
+
+  /** The right to type is taken, or given. What waits is dropped with it, at both ends: it must not run later. */
+  private permit(writable: boolean): void {
+    if (this.writable === writable) return;
+    this.writable = writable;
+    this.forgetInput();
+    if (!writable) return;
+    this.told = { rows: 0, cols: 0 };
+    this.resize();
+  }
+
+  private forgetInput(): void {
+    // The server throws away what was sent, and counts it all the same: input goes on behind it.
+    const sent = this.pending.slice(0, this.sentChunks).reduce((sum, chunk) => sum + chunk.length, 0);
+    if (this.base !== undefined) this.base += BigInt(sent);
+    this.pending = [];
+    this.pendingBytes = 0;
+    this.sentChunks = 0;
   }
 
   /** Forget pending input below `offset`. */
@@ -427,7 +478,8 @@ export class SessionSocket {
     if (this.closed) return;
     this.reason = reason;
     if (code === 1000) this.setState("ended");
-    else if (code === 1008 && /logged out/i.test(reason)) this.setState("unauthorized");
+    else if (code === 1008 && LOGGED_OUT.test(reason)) this.setState("unauthorized");
+    else if (code === 1008 && PUT_OUT.test(reason)) this.setState("out");
     else if (opened && code !== 1008) this.retry();
     else void this.inquire();
   }
@@ -474,8 +526,15 @@ export class SessionSocket {
     this.setState("waiting");
     const answer = await this.options.probe();
     if (this.closed || this.current !== "waiting" || this.wire) return;
-    if (answer === "unauthorized" || answer === "missing") this.setState(answer);
-    else this.retry();
+    if (answer === "asleep") this.sleep();
+    else if (answer === "ok" || answer === "unreachable") this.retry();
+    else this.setState(answer);
+  }
+
+  private sleep(): void {
+    this.setState("asleep");
+    clearTimeout(this.retryTimer);
+    this.retryTimer = setTimeout(() => this.open(), ASLEEP_MS);
   }
 
   private retry(): void {
@@ -492,7 +551,7 @@ export class SessionSocket {
 }
 
 function connect(path: string, subprotocol: string): Wire {
-  const url = new URL(path, location.href);
+  const url = address(path);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   return new WebSocket(url, subprotocol);
 }

@@ -13,7 +13,7 @@ import { History } from "./history.js";
 import { type BarKey, controlText, keyText } from "./keys.js";
 import { DARK, LIGHT, MINIMUM_CONTRAST } from "./palette.js";
 import type { Lines, Redraw } from "./protocol.js";
-import { Queries, isFocusReport } from "./queries.js";
+import { Queries, isFocusReport, isMouseReport } from "./queries.js";
 import { type Request, SCROLLBACK } from "./scrollback.js";
 import type { Viewport } from "./socket.js";
 import { TouchInput } from "./touch.js";
@@ -49,6 +49,7 @@ export class Screen {
   private readonly term: Terminal;
   private readonly queries: Queries;
   private readonly history: History;
+  private readonly calm = matchMedia("(prefers-reduced-motion: reduce)");
   private readonly dark = matchMedia("(prefers-color-scheme: dark)");
   private readonly coarse = matchMedia("(pointer: coarse)");
   private readonly stopping = new AbortController();
@@ -59,6 +60,7 @@ export class Screen {
   private cell: Box = { width: 8, height: 17 }; // at the normal font size
   private size: Viewport | undefined; // the session's; undefined until the server has said it
   private owner = true;
+  private readOnly = false;
   private drawnTo = 0n; // end of the output that the parser has finished
   private live = 0n; // below it is history
   private resizeTimer: ReturnType<typeof setTimeout> | undefined;
@@ -73,7 +75,7 @@ export class Screen {
   ) {
     this.term = new Terminal({
       allowProposedApi: true, // unicode versions
-      cursorBlink: !matchMedia("(prefers-reduced-motion: reduce)").matches,
+      cursorBlink: !this.calm.matches,
       drawBoldTextInBrightColors: false,
       fontFamily: FONT,
       fontSize: this.baseFont(),
@@ -112,7 +114,9 @@ export class Screen {
         return params.length === 1 && params[0] === CURSOR_BLINK && this.history.replaying;
       }),
       term.onData((data) => this.typed(data)),
-      term.onBinary((data) => this.listener.input(Uint8Array.from(data, (char) => char.charCodeAt(0)))),
+      term.onBinary((data) => {
+        if (!this.readOnly) this.listener.input(Uint8Array.from(data, (char) => char.charCodeAt(0))); // the mouse
+      }),
       term.onBell(() => this.belled()),
       term.onSelectionChange(() => this.listener.selection(term.hasSelection())),
       term.onWriteParsed(() => this.followCursor()),
@@ -223,6 +227,17 @@ export class Screen {
     this.scale();
   }
 
+  /** Whether one may only watch. What is typed is still told, so that somebody can say that it leads nowhere. */
+  setReadOnly(readOnly: boolean): void {
+    this.readOnly = readOnly;
+    if (readOnly && this.controlNext) this.useControl();
+    this.term.options.cursorBlink = !readOnly && !this.calm.matches;
+    const { textarea } = this.term;
+    if (!textarea) return;
+    if (readOnly) textarea.inputMode = "none"; // no on-screen keyboard
+    else textarea.removeAttribute("inputmode");
+  }
+
   /** The height that the on-screen keyboard covers. It resizes nothing: the screen is scrolled to the cursor. */
   setKeyboardInset(pixels: number): void {
     if (this.keyboardInset === pixels) return;
@@ -253,6 +268,7 @@ export class Screen {
   private typed(data: string): void {
     if (this.queries.answering) return;
     if (isFocusReport(data) && !this.owner) return; // looking at a session is no reason to take its size over
+    if (this.readOnly && (isFocusReport(data) || isMouseReport(data))) return; // nobody has typed
     const text = this.controlNext ? controlText(data) : data;
     this.useControl();
     this.listener.input(this.utf8.encode(text));

@@ -86,6 +86,14 @@ export class FakeWire implements Wire {
     this.deliver(bytes);
   }
 
+  access(writable: boolean, id = "c-1"): void {
+    this.deliver(Uint8Array.from([0x0c, writable ? 1 : 0, ...new TextEncoder().encode(id)]));
+  }
+
+  presence(text: string): void {
+    this.deliver(Uint8Array.from([0x0a, ...new TextEncoder().encode(text)]));
+  }
+
   deliver(bytes: Uint8Array<ArrayBuffer>): void {
     this.onmessage?.({ data: bytes.buffer } as MessageEvent);
   }
@@ -147,6 +155,8 @@ export class FakeServer {
     unanswered: vi.fn(),
     resize: vi.fn(),
     titled: vi.fn(),
+    access: vi.fn(),
+    present: vi.fn(),
     exit: (exit) => void this.exits.push(exit),
     error: vi.fn(),
     latency: vi.fn(),

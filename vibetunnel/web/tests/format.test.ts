@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { age, characters, commandLine, ending, folderName, pageTitle } from "../src/format.js";
+import { age, characters, commandLine, ending, folderName, left, pageTitle, wait } from "../src/format.js";
 
 describe("age", () => {
   const now_ms = Date.parse("2024-05-06T12:00:00Z");
@@ -16,6 +16,34 @@ describe("age", () => {
     [undefined, ""],
   ])("of %s is %s", (iso, text) => {
     expect(age(iso, now_ms)).toBe(text);
+  });
+});
+
+describe("the time left", () => {
+  const now_ms = Date.parse("2024-05-06T12:00:00Z");
+
+  it.each([
+    ["2024-05-06T11:59:59Z", "now"],
+    ["2024-05-06T12:00:10Z", "1 min"],
+    ["2024-05-06T13:00:00Z", "60 min"],
+    ["2024-05-06T13:31:00Z", "2 h"],
+    ["2024-05-07T12:00:00Z", "24 h"],
+    ["2024-05-13T12:00:00Z", "7 d"],
+    ["soon", "now"],
+  ])("until %s is %s", (iso, text) => {
+    expect(left(iso, now_ms)).toBe(text);
+  });
+});
+
+describe("a wait", () => {
+  it.each([
+    [0.2, "1 s"],
+    [89, "89 s"],
+    [90, "2 min"],
+    [300, "5 min"],
+    [7200, "2 h"],
+  ])("of %d s reads %s", (seconds, text) => {
+    expect(wait(seconds)).toBe(text);
   });
 });
 

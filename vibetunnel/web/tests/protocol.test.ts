@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import vectors from "../../../tests/vectors/v1.json";
-import { type ClientMessage, ProtocolError, type ServerMessage, decode, encode } from "../src/protocol.js";
+import { type ClientMessage, ProtocolError, type ServerMessage, decode, encode, readPresence } from "../src/protocol.js";
 
 type Fields = Readonly<Record<string, string | number | boolean>>;
 
@@ -61,7 +61,7 @@ describe("decode", () => {
     expect(() => decode(new ArrayBuffer(0))).toThrow(ProtocolError);
   });
 
-  const fixed = ["01", "0102030405060708", "03", "0301030018", "0400280078", "0600000000", "0700", "09"];
+  const fixed = ["01", "0102030405060708", "03", "0301030018", "0400280078", "0600000000", "0700", "09", "0c"];
   it.each([...fixed, `02${"00".repeat(28)}`, `0b${"00".repeat(20)}`])("refuses the truncated message %s", (data) => {
     expect(() => decode(bytes(data).buffer)).toThrow(/expected at least/);
   });
@@ -78,6 +78,38 @@ describe("decode", () => {
     const { buffer } = bytes("0100000000000000076162");
     const message = decode(buffer);
     expect(message.type === "output" && message.data.buffer).toBe(buffer);
+  });
+});
+
+describe("readPresence", () => {
+  const zoë = {
+    id: "n-7",
+    user: "zoë",
+    role: "owner",
+    writable: true,
+    guest: false,
+    since: "2026-01-02T03:04:05.678Z",
+  };
+
+  it("reads the shared vector", () => {
+    const vector = vectors.messages.find((each) => each.name === "presence");
+    expect(readPresence(String(vector?.fields.text))).toEqual({ people: [zoë], more: 0 });
+  });
+
+  it("passes on what it does not know, and takes `more` as 0 when it is missing", () => {
+    expect(readPresence(JSON.stringify({ people: [{ ...zoë, pronoun: "they" }], later: 1 }))).toEqual({
+      people: [{ ...zoë, pronoun: "they" }],
+      more: 0,
+    });
+  });
+
+  it.each(["", "[]", "null", "7", "{", "{}", '{"people":{}}', '{"people":[null]}', '{"people":[{}]}'])(
+    "has no answer to %s",
+    (text) => expect(readPresence(text)).toBeUndefined(),
+  );
+
+  it.each(Object.keys(zoë))("has no answer to somebody without %s", (name) => {
+    expect(readPresence(JSON.stringify({ people: [{ ...zoë, [name]: 5 }] }))).toBeUndefined();
   });
 });
 

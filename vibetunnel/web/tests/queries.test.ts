@@ -3,7 +3,7 @@
 import { Terminal } from "@xterm/xterm";
 import { beforeEach, describe, expect, it } from "vitest";
 
-import { Queries, isFocusReport } from "../src/queries.js";
+import { Queries, isFocusReport, isMouseReport } from "../src/queries.js";
 
 const ST = "\x1b\\";
 
@@ -113,6 +113,11 @@ describe("what is no query", () => {
     await write("\x1b[?2004h\x1b[?1004h");
     term.input("\x1b[M !!"); // a mouse report, as its own code sends it
     expect(sent).toEqual(["a", "\x1b[200~pasted\x1b[201~", "\x1b[M !!"]);
+  });
+
+  it("is what the mouse does", () => {
+    expect(["\x1b[M !!", "\x1b[<35;10;2M", "\x1b[<0;10;2m"].map(isMouseReport)).toEqual([true, true, true]);
+    expect(["\x1b[A", "<0;1;1M", "\x1b[<0;1M", "M"].map(isMouseReport)).toEqual([false, false, false, false]);
   });
 
   it("is a focus that came or went", () => {

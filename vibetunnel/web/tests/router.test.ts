@@ -17,6 +17,10 @@ describe("parse", () => {
     expect(parse("/login", "?next=%2Fsession%2Fabc")).toEqual({ page: "login", next: "/session/abc" });
   });
 
+  it("knows where a share link leads", () => {
+    expect(parse("/share")).toEqual({ page: "share" });
+  });
+
   it.each(["/nothing", "/session/", "/session/a/b", "/api/sessions"])("does not know %s", (path) => {
     expect(parse(path)).toEqual({ page: "unknown", path });
   });
@@ -28,7 +32,7 @@ describe("returning after the login", () => {
     expect(loginPath("/")).toBe("/login");
   });
 
-  it.each(["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/login", "/api/x"])(
+  it.each(["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/login", "/share", "/api/x"])(
     "never leads to %s",
     (next) => {
       expect(safeNext(next)).toBe("/");

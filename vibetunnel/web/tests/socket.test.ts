@@ -172,6 +172,45 @@ describe("the end", () => {
     expect(server.wires).toHaveLength(1);
   });
 
+  it.each([
+    ["forbidden", "forbidden"],
+    ["unauthorized", "unauthorized"],
+  ] as const)("asks what is left when access has ended: %s", async (probe, state) => {
+    server.probe = probe;
+    server.socket.start();
+    server.wire.accept();
+    server.wire.break(1008, "access has ended");
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(server.socket.state).toBe(state);
+    expect(server.wires).toHaveLength(1);
+  });
+
+  it("waits for a session that others have to start, and comes when it is told", async () => {
+    server.probe = "asleep";
+    server.socket.start();
+    server.wire.break();
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(server.socket.state).toBe("asleep");
+    expect(server.wires).toHaveLength(1);
+    server.socket.wake();
+    server.wire.accept({ flags: 0 });
+    expect(server.socket.state).toBe("open");
+  });
+
+  it("comes back after it was put out only when it is told to", async () => {
+    server.probe = "ok";
+    server.socket.start();
+    server.wire.accept();
+    server.wire.break(1008, "the owner of the session has put you out");
+    server.socket.wake();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(server.socket.state).toBe("out");
+    expect(server.wires).toHaveLength(1);
+    server.socket.start();
+    server.wire.accept();
+    expect(server.socket.state).toBe("open");
+  });
+
   it("knows a logout by its close", () => {
     server.socket.start();
     server.wire.accept();
@@ -185,6 +224,78 @@ describe("the end", () => {
     server.socket.close();
     expect(server.wire.closedWith).toBe(1000);
     expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe("the right to type", () => {
+  it("that a viewer lacks: nothing is sent, nothing is kept", () => {
+    server.socket.start();
+    server.socket.send(typed("too early"));
+    server.wire.accept({ flags: 0 });
+    expect(server.socket.send(typed("x"))).toBe(false);
+    expect(server.wire.inputs).toEqual([]);
+    expect(server.socket.unaccepted).toBe(0);
+  });
+
+  it("that is taken: what was not accepted is forgotten, and never sent again", () => {
+    server.socket.start();
+    server.wire.accept();
+    server.socket.send(typed("rm -r"));
+    server.wire.access(false);
+    expect(server.listener.access).toHaveBeenLastCalledWith({ type: "access", writable: false, id: "c-1" });
+    expect(server.socket.send(typed("f"))).toBe(false);
+    expect(server.socket.unaccepted).toBe(0);
+    server.wire.break();
+    vi.advanceTimersByTime(LONG_ENOUGH_MS);
+    server.wire.accept({ accepted: 5n });
+    server.socket.send(typed("ls"));
+    expect(server.wire.inputs).toEqual([{ offset: 5n, text: "ls" }]);
+  });
+
+  it("that is given again: input goes on behind what was thrown away, and the viewport is stated", () => {
+    server.socket.start();
+    server.wire.accept({ accepted: 10n });
+    server.socket.send(typed("abc"));
+    server.wire.access(false);
+    server.viewport = { rows: 30, cols: 100 };
+    server.socket.resize();
+    expect(server.wire.of(0x82)).toEqual([]);
+    server.wire.access(true);
+    server.wire.accepted(13n);
+    expect(server.wire.of(0x82)).toEqual([Uint8Array.of(0x82, 0, 30, 0, 100)]);
+    server.socket.send(typed("d"));
+    expect(server.wire.inputs).toEqual([
+      { offset: 10n, text: "abc" },
+      { offset: 13n, text: "d" },
+    ]);
+  });
+
+  it("that comes as it was changes nothing", () => {
+    server.socket.start();
+    server.wire.accept();
+    server.socket.send(typed("abc"));
+    server.wire.access(true);
+    expect(server.socket.unaccepted).toBe(3);
+    expect(server.wire.of(0x82)).toEqual([]);
+  });
+});
+
+describe("presence", () => {
+  const ada = { id: "c-1", user: "ada", role: "owner", writable: true, guest: false, since: "2026-01-02T03:04:05Z" };
+
+  it("is told", () => {
+    server.socket.start();
+    server.wire.accept();
+    server.wire.presence(JSON.stringify({ people: [ada], more: 2 }));
+    expect(server.listener.present).toHaveBeenCalledWith({ people: [ada], more: 2 });
+  });
+
+  it("that nobody can read is ignored", () => {
+    server.socket.start();
+    server.wire.accept();
+    server.wire.presence("{");
+    expect(server.listener.present).not.toHaveBeenCalled();
+    expect(server.socket.state).toBe("open");
   });
 });
 

@@ -1,24 +1,39 @@
-/** The application: one page at a time, by the address bar. */
+/** The application: one page at a time, by the address bar and by who is logged in. */
 
 import { type TemplateResult, html } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { keyed } from "lit/directives/keyed.js";
 
-import { Api } from "../api.js";
-import { type Route, Router, loginPath } from "../router.js";
+import { Api, type AuthConfig, messageOf } from "../api.js";
+import { href } from "../base.js";
+import { type Route, Router, loginPath, sessionPath } from "../router.js";
+import { type User, isGuest } from "../users.js";
 import "./login-page.js";
 import "./navigation.js";
 import { PlainElement } from "./plain-element.js";
 import "./sessions-page.js";
+import "./share-page.js";
+
+const SECOND_LOOK_MS = 400; // a login in another tab ends the one before, an instant before its cookie is there
 
 @customElement("vt-app")
 export class App extends PlainElement {
   @state() private route: Route = { page: "sessions" };
-  @state() private noAuth = false;
+  @state() private config: AuthConfig | undefined; // undefined until the server has said it
+  @state() private user: User | undefined;
+  @state() private known = false; // the server has said who this is, or does not answer
+  @state() private turn = 0; // a page that has lost its login begins anew with the next one
+  @state() private over: "login" | "guest" | undefined; // what has ended while the page was open
   @state() private terminalPart: "loading" | "loaded" | "failed" = "loading";
 
-  private readonly api = new Api(() => this.logIn());
+  private readonly api = new Api({
+    unauthorized: () => void this.loginOver(),
+    forbidden: () => void this.learnUser(),
+  });
   private readonly router = new Router((route) => this.show(route));
+  private learning: Promise<void> | undefined;
+  private looking = false; // whether the login is really over
+  private leaving = false; // the login ends because its user wants that
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -30,11 +45,15 @@ export class App extends PlainElement {
       () => (this.terminalPart = "failed"),
     );
     this.addEventListener("vt-go", (event) => this.router.go(event.detail.path, { replace: event.detail.replace }));
-    this.addEventListener("vt-log-in", () => this.logIn());
+    this.addEventListener("vt-login-over", () => void this.loginOver());
+    this.addEventListener("vt-log-in", () => this.askForLogin());
+    this.addEventListener("vt-log-out", (event) => void this.leave(event.detail.failed));
+    this.addEventListener("vt-logged-in", (event) => void this.enter(event.detail.path));
     this.api.authConfig().then(
-      ({ noAuth }) => (this.noAuth = noAuth),
-      () => undefined, // the page says by itself what fails
+      (config) => (this.config = config),
+      () => (this.config = { noAuth: false }), // the page says by itself what fails
     );
+    void this.learnUser();
   }
 
   override disconnectedCallback(): void {
@@ -43,23 +62,48 @@ export class App extends PlainElement {
   }
 
   protected override render(): TemplateResult {
-    const { route, api } = this;
+    const { route, api, user } = this;
+    if (this.over) return this.overNotice(this.over);
+    const noAuth = this.config?.noAuth ?? false;
     switch (route.page) {
       case "sessions":
-        return html`<vt-sessions-page .api=${api} .noAuth=${this.noAuth}></vt-sessions-page>`;
+        if (!this.known || isGuest(user)) return html``; // a guest is on the way to their session
+        return html`${keyed(
+          this.turn,
+          html`<vt-sessions-page .api=${api} .noAuth=${noAuth} .user=${user}></vt-sessions-page>`,
+        )}`;
       case "login":
-        return html`<vt-login-page .api=${api} .next=${route.next}></vt-login-page>`;
+        return html`<vt-login-page .api=${api} .next=${route.next} .config=${this.config}></vt-login-page>`;
+      case "share":
+        return html`<vt-share-page .api=${api}></vt-share-page>`;
       case "terminal":
         if (this.terminalPart === "failed") return this.reloadNotice();
         if (this.terminalPart === "loading") return html``;
-        return html`${keyed(route.id, html`<vt-terminal-page .api=${api} .sessionId=${route.id}></vt-terminal-page>`)}`;
+        return html`${keyed(
+          `${route.id} ${this.turn}`,
+          html`<vt-terminal-page .api=${api} .sessionId=${route.id} .noAuth=${noAuth} .user=${user}></vt-terminal-page>`,
+        )}`;
       case "unknown":
         return html`<main class="notice">
           <h1>There is nothing here</h1>
           <p>No page has the address <code>${route.path}</code>.</p>
-          <a class="button" href="/">All sessions</a>
+          <a class="button" href=${href("/")}>All sessions</a>
         </main>`;
     }
+  }
+
+  private overNotice(over: "login" | "guest"): TemplateResult {
+    return html`<main class="notice" role="alert" data-testid="access-ended">
+      <h1>${over === "guest" ? "Your access has ended" : "You have been logged out"}</h1>
+      <p>
+        ${
+          over === "guest"
+            ? "Whoever shared this session has ended it, or the time of your link is over. They can send you a new one."
+            : "This login was ended, or has not been used for a long time. Your sessions go on."
+        }
+      </p>
+      <button class="button" data-testid="log-in-again" @click=${() => this.askForLogin()}>Log in</button>
+    </main>`;
   }
 
   private reloadNotice(): TemplateResult {
@@ -72,10 +116,88 @@ export class App extends PlainElement {
 
   private show(route: Route): void {
     this.route = route;
+    this.over = undefined;
     if (route.page !== "terminal") document.title = "vibetunnel";
+    this.keepGuestInside();
   }
 
-  private logIn(): void {
-    if (this.route.page !== "login") this.router.go(loginPath(location.pathname), { replace: true });
+  /** Ask the server who this is; the pages need not wait for it. */
+  private learnUser(): Promise<void> {
+    this.learning ??= this.api
+      .user()
+      .then(
+        (user) => {
+          this.user = user;
+          this.keepGuestInside();
+          const asked = this.route.page === "sessions" && !this.looking && !this.over;
+          if (asked && !user.authenticated) this.askForLogin(); // the list would be refused
+        },
+        () => undefined, // the page says by itself what fails
+      )
+      .finally(() => {
+        this.learning = undefined;
+        this.known = true;
+      });
+    return this.learning;
+  }
+
+  /** Whether this is a page to log in on. */
+  private get comingIn(): boolean {
+    return this.route.page === "login" || this.route.page === "share";
+  }
+
+  /** For guests there is no list, but the one session that they came for. */
+  private keepGuestInside(): void {
+    const { user } = this;
+    if (this.route.page !== "sessions" || !isGuest(user) || !user?.sessionId) return;
+    this.router.go(sessionPath(user.sessionId), { replace: true });
+  }
+
+  /** After a login or a share link: another user than before. */
+  private async enter(path: string): Promise<void> {
+    await this.learning;
+    await this.learnUser();
+    this.router.go(path, { replace: true });
+  }
+
+  /** The server no longer knows this login. Who was in is told so; who was not is asked for a login. */
+  private async loginOver(): Promise<void> {
+    if (this.over || this.looking || this.comingIn) return;
+    if (this.leaving || !this.user?.authenticated) {
+      this.askForLogin();
+      return;
+    }
+    const before = this.user;
+    this.looking = true;
+    await new Promise((resolve) => setTimeout(resolve, SECOND_LOOK_MS));
+    await this.learnUser();
+    this.looking = false;
+    if (this.comingIn) return;
+    if (this.user?.authenticated) {
+      this.turn += 1;
+      return;
+    }
+    this.over = isGuest(before) ? "guest" : "login";
+    this.user = undefined;
+    document.title = "vibetunnel";
+  }
+
+  /** Log out. Connections may be cut before the answer is here. */
+  private async leave(failed: (message: string) => void): Promise<void> {
+    if (this.leaving) return;
+    this.leaving = true;
+    try {
+      await this.api.logout();
+      this.askForLogin();
+    } catch (error) {
+      failed(messageOf(error));
+    } finally {
+      this.leaving = false;
+    }
+  }
+
+  private askForLogin(): void {
+    this.user = undefined;
+    if (this.route.page !== "login") this.router.go(loginPath(this.router.path), { replace: true });
   }
 }

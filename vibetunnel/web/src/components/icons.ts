@@ -16,6 +16,11 @@ export const leave = icon(svg`<path d="M6.5 3H4a1 1 0 0 0-1 1v8a1 1 0 0 0 1 1h2.
 export const viewers = icon(
   svg`<path d="M1.8 8S4 3.8 8 3.8 14.2 8 14.2 8 12 12.2 8 12.2 1.8 8 1.8 8z" /><circle cx="8" cy="8" r="1.7" />`,
 );
+export const share = icon(svg`
+  <circle cx="12" cy="3.8" r="1.8" /><circle cx="4" cy="8" r="1.8" /><circle cx="12" cy="12.2" r="1.8" />
+  <path d="m5.6 7.1 4.8-2.4M5.6 8.9l4.8 2.4" />`);
+export const keyboard = icon(svg`
+  <rect x="1.5" y="4" width="13" height="8" rx="1.5" /><path d="M4.2 6.7h.1M6.7 6.7h.1M9.2 6.7h.1M11.7 6.7h.1M5.5 9.4h5" />`);
 export const bell = icon(
   svg`
     <path d="M8 2.5c2 0 3.3 1.5 3.3 3.5 0 3 1.2 4 1.2 4h-9s1.2-1 1.2-4c0-2 1.3-3.5 3.3-3.5z" />

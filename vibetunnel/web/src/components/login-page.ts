@@ -1,22 +1,31 @@
-/** The login page: takes the one-time code of the link it was opened with, or one that is typed. */
+/** The login page: takes the one-time code of the link it was opened with, a code that is typed, or a password. */
 
-import { type TemplateResult, html, nothing } from "lit";
-import { customElement, property, query, state } from "lit/decorators.js";
+import { type PropertyValues, type TemplateResult, html, nothing } from "lit";
+import { customElement, property, state } from "lit/decorators.js";
 
-import { type Api, ApiError, messageOf } from "../api.js";
+import { type Api, ApiError, type AuthConfig, messageOf } from "../api.js";
+import { wait } from "../format.js";
+import { Countdown } from "./countdown.js";
 import { mark } from "./icons.js";
-import { go } from "./navigation.js";
+import { loggedIn } from "./navigation.js";
 import { PlainElement } from "./plain-element.js";
+
+type Way = "code" | "password";
+
+const SWITCHED_OFF = "Passwords are switched off on this server.";
 
 @customElement("vt-login-page")
 export class LoginPage extends PlainElement {
   @property({ attribute: false }) api!: Api;
   @property({ attribute: false }) next = "/";
+  /** undefined: not known yet. */
+  @property({ attribute: false }) config: AuthConfig | undefined;
 
+  @state() private chosen: Way | undefined;
   @state() private busy = false;
   @state() private error = "";
-  @query("input") private field!: HTMLInputElement;
 
+  private readonly countdown = new Countdown(this, () => (this.error = ""));
   private readonly onHash = (): void => void this.takeFromLink();
 
   override connectedCallback(): void {
@@ -31,92 +40,195 @@ export class LoginPage extends PlainElement {
   }
 
   protected override render(): TemplateResult {
+    const { way } = this;
     return html`<main class="login">
       <form @submit=${this.submit} novalidate>
         ${mark}
         <h1>Log in to vibetunnel</h1>
-        <p class="quiet">Open the link that the server printed when it started, or enter the code at its end.</p>
-        <label for="code">One-time code</label>
-        <input
-          id="code"
-          name="code"
-          data-testid="login-code"
-          class="field mono"
-          autocomplete="one-time-code"
-          autocapitalize="off"
-          autocorrect="off"
-          spellcheck="false"
-          aria-describedby="login-error"
-          aria-invalid=${this.error !== ""}
-          ?readonly=${this.busy}
-          autofocus
-        />
-        <p id="login-error" class="error" role="alert">
-          ${this.error === "" ? nothing : html`<span data-testid="error">${this.error}</span>`}
-        </p>
-        <button class="button primary wide" data-testid="login-submit" ?disabled=${this.busy}>
-          ${this.busy ? "Logging in…" : "Log in"}
-        </button>
+        ${way === undefined ? nothing : way === "code" ? this.codeFields() : this.passwordFields()}
+        ${way === undefined ? nothing : this.footer(way)}
       </form>
     </main>`;
   }
 
-  protected override firstUpdated(): void {
-    this.field.focus();
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (changed.has("config") && this.config?.noAuth) loggedIn(this, this.next); // nobody is asked here
+  }
+
+  protected override updated(changed: PropertyValues): void {
+    // The form has just come, or is another one.
+    if (changed.has("config") || changed.has("chosen")) this.fields.find((field) => field.value === "")?.focus();
+  }
+
+  /** How one logs in; undefined: not known yet. */
+  private get way(): Way | undefined {
+    if (this.chosen !== undefined || this.config === undefined) return this.chosen;
+    return this.passwords ? "password" : "code";
+  }
+
+  private get passwords(): boolean {
+    return this.config?.passwords === true && this.config.disallowUserPassword !== true;
+  }
+
+  private get fields(): HTMLInputElement[] {
+    return [...this.querySelectorAll("input")];
+  }
+
+  private codeFields(): TemplateResult {
+    const off = this.config?.disallowUserPassword;
+    return html`<p class="quiet">
+        ${off ? SWITCHED_OFF : nothing} Open the link that the server printed when it started, or enter the code at its
+        end.
+      </p>
+      <label for="code">One-time code</label>
+      <input
+        id="code"
+        name="code"
+        data-testid="login-code"
+        class="field mono"
+        autocomplete="one-time-code"
+        autocapitalize="off"
+        autocorrect="off"
+        spellcheck="false"
+        aria-describedby="login-error"
+        aria-invalid=${this.error !== "" && this.countdown.left_s === 0}
+        ?readonly=${this.busy}
+      />`;
+  }
+
+  private passwordFields(): TemplateResult {
+    return html`<p class="quiet">With your account on this server.</p>
+      <label for="user">User</label>
+      <input
+        id="user"
+        name="username"
+        data-testid="login-user"
+        class="field"
+        autocomplete="username"
+        autocapitalize="off"
+        autocorrect="off"
+        spellcheck="false"
+        maxlength="64"
+        aria-describedby="login-error"
+        aria-invalid=${this.error !== "" && this.countdown.left_s === 0}
+        ?readonly=${this.busy}
+      />
+      <label for="password">Password</label>
+      <input
+        id="password"
+        name="password"
+        type="password"
+        data-testid="login-password"
+        class="field"
+        autocomplete="current-password"
+        maxlength="1024"
+        aria-describedby="login-error"
+        aria-invalid=${this.error !== "" && this.countdown.left_s === 0}
+        ?readonly=${this.busy}
+      />`;
+  }
+
+  private footer(way: Way): TemplateResult {
+    const { left_s } = this.countdown;
+    const words = left_s > 0 ? `Try again in ${wait(left_s)}` : this.busy ? "Logging in…" : "Log in";
+    return html`<p id="login-error" class="error" role="alert">
+        ${this.error === "" ? nothing : html`<span data-testid="error">${this.error}</span>`}
+      </p>
+      <button class="button primary wide" data-testid="login-submit" ?disabled=${this.busy || left_s > 0}>
+        ${words}
+      </button>
+      ${
+        this.passwords
+          ? html`<button type="button" class="text-button other" data-testid="login-other" @click=${this.change}>
+              ${way === "code" ? "Log in with a password" : "Log in with a one-time code"}
+            </button>`
+          : nothing
+      }`;
+  }
+
+  private change(): void {
+    this.chosen = this.way === "code" ? "password" : "code";
+    if (this.countdown.left_s === 0) this.error = "";
   }
 
   private async takeFromLink(): Promise<void> {
     const code = decodeURIComponentSafe(location.hash.slice(1));
     if (code === "") return;
     history.replaceState(null, "", location.pathname + location.search); // keep it out of screenshots
+    this.chosen = "code";
     await this.updateComplete;
-    this.field.value = code;
-    await this.logIn(code);
+    const [field] = this.fields;
+    if (field) field.value = code;
+    await this.logIn(() => this.api.loginByCode(code));
   }
 
   private submit(event: SubmitEvent): void {
     event.preventDefault();
-    const code = this.field.value.trim();
-    if (code === "") {
-      this.error = "Enter the code first.";
-      this.field.focus();
+    const empty = this.fields.find((field) => field.value.trim() === "");
+    if (empty) {
+      this.error = this.way === "code" ? "Enter the code first." : "Enter your user name and password first.";
+      empty.focus();
       return;
     }
-    void this.logIn(code.slice(code.lastIndexOf("#") + 1)); // a whole link may be pasted too
+    const [first = "", second = ""] = this.fields.map((field) => field.value);
+    if (this.way === "password") {
+      void this.logIn(() => this.api.loginByPassword(first.trim(), second));
+    } else {
+      const code = first.trim();
+      const pure = code.slice(code.lastIndexOf("#") + 1); // a whole link may be pasted too
+      void this.logIn(() => this.api.loginByCode(pure));
+    }
   }
 
-  private async logIn(code: string): Promise<void> {
+  private async logIn(attempt: () => Promise<unknown>): Promise<void> {
     if (this.busy) return;
     this.busy = true;
     this.error = "";
     try {
-      await this.api.login(code);
-      go(this, this.next, true);
+      await attempt();
+      loggedIn(this, this.next);
     } catch (error) {
-      if (await this.alreadyIn()) {
-        go(this, this.next, true);
+      if (this.way === "code" && (await this.alreadyIn())) {
+        loggedIn(this, this.next);
         return;
       }
       this.error = this.explain(error);
       this.busy = false;
       await this.updateComplete;
-      this.field.select();
+      const last = this.fields.at(-1);
+      if (this.way === "password" && last) last.value = "";
+      last?.focus();
+      last?.select();
     }
   }
 
   /** A used link that is opened again in a browser that it has logged in already is no failure. */
   private async alreadyIn(): Promise<boolean> {
-    return this.api.loggedIn().catch(() => false);
+    return this.api.user().then(
+      ({ authenticated, role }) => authenticated && role !== "guest",
+      () => false,
+    );
   }
 
   private explain(error: unknown): string {
-    if (error instanceof ApiError && error.status === 401) {
+    if (!(error instanceof ApiError)) return messageOf(error);
+    if (error.status === 429) {
+      this.countdown.start(error.retryAfter_s);
+      return "Too many attempts. The next one has to wait.";
+    }
+    if (this.way === "password") {
+      if (error.status === 401) return "Wrong user name or password.";
+      if (error.status !== 403) return error.message;
+      this.chosen = "code";
+      return `${SWITCHED_OFF} Use a one-time code.`;
+    }
+    if (error.status === 401) {
       return (
         "This code is wrong, too old, or has been used. Each code works once: " +
         "run “vibetunnel link” on the machine for a new one, or get one from a device that is logged in."
       );
     }
-    return messageOf(error);
+    return error.message;
   }
 }
 

@@ -4,18 +4,23 @@ import { type TemplateResult, html, nothing } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
 import type { Session } from "../api.js";
+import { href } from "../base.js";
 import { age, commandLine, folderName, stateText } from "../format.js";
 import { sessionPath } from "../router.js";
-import { bell, cross, pencil, stop, viewers } from "./icons.js";
+import { bell, cross, pencil, share, stop, viewers } from "./icons.js";
 import { PlainElement } from "./plain-element.js";
 
-/** Dispatches `rename` (detail: the new name), `kill` and `remove`. */
+/** Dispatches `rename` (detail: the new name), `share`, `kill` and `remove`. */
 @customElement("vt-session-card")
 export class SessionCard extends PlainElement {
   @property({ attribute: false }) session!: Session;
   @property({ attribute: false }) home: string | undefined;
   @property({ attribute: false }) now_ms = 0;
   @property({ attribute: false }) rang = false;
+  /** Whether this user may rename and end it. */
+  @property({ attribute: false }) controls = false;
+  /** Whether this user may make links to it. */
+  @property({ attribute: false }) shares = false;
 
   @state() private renaming = false;
   @query("input") private field!: HTMLInputElement;
@@ -24,7 +29,6 @@ export class SessionCard extends PlainElement {
     const { session } = this;
     const command = commandLine(session.command);
     const folder = folderName(session.folder ?? session.workingDir, this.home);
-    const exited = session.status === "exited";
     return html`<article class="card ${session.status}" data-testid="session-card" data-session-id=${session.id}>
       <span class="dot ${this.tone()}" title=${stateText(session)}></span>
       <div class="what">
@@ -47,39 +51,58 @@ export class SessionCard extends PlainElement {
           >${age(session.createdAt, this.now_ms)}</time
         >
       </p>
-      <div class="actions">
-        <button
-          class="quiet-button"
-          data-testid="session-rename"
-          aria-label="Rename ${session.name}"
-          title="Rename"
-          @click=${this.startRenaming}
-        >
-          ${pencil}
-        </button>
-        ${
-          exited
-            ? html`<button
-                class="quiet-button"
-                data-testid="session-remove"
-                aria-label="Remove ${session.name}"
-                title="Remove from the list"
-                @click=${() => this.tell("remove")}
-              >
-                ${cross}
-              </button>`
-            : html`<button
-                class="quiet-button"
-                data-testid="session-kill"
-                aria-label="Kill ${session.name}"
-                title="Kill"
-                @click=${() => this.tell("kill")}
-              >
-                ${stop}
-              </button>`
-        }
-      </div>
+      ${this.controls ? this.actions() : nothing}
     </article>`;
+  }
+
+  private actions(): TemplateResult {
+    const { session } = this;
+    const exited = session.status === "exited";
+    return html`<div class="actions">
+      ${
+        this.shares && !exited
+          ? html`<button
+              class="quiet-button"
+              data-testid="session-share"
+              aria-label="Share ${session.name}"
+              title="Share"
+              @click=${() => this.tell("share")}
+            >
+              ${share}
+            </button>`
+          : nothing
+      }
+      <button
+        class="quiet-button"
+        data-testid="session-rename"
+        aria-label="Rename ${session.name}"
+        title="Rename"
+        @click=${this.startRenaming}
+      >
+        ${pencil}
+      </button>
+      ${
+        exited
+          ? html`<button
+              class="quiet-button"
+              data-testid="session-remove"
+              aria-label="Remove ${session.name}"
+              title="Remove from the list"
+              @click=${() => this.tell("remove")}
+            >
+              ${cross}
+            </button>`
+          : html`<button
+              class="quiet-button"
+              data-testid="session-kill"
+              aria-label="Kill ${session.name}"
+              title="Kill"
+              @click=${() => this.tell("kill")}
+            >
+              ${stop}
+            </button>`
+      }
+    </div>`;
   }
 
   private tone(): string {
@@ -91,7 +114,7 @@ export class SessionCard extends PlainElement {
   private nameLink(): TemplateResult {
     const { session } = this;
     const title = session.title && session.title !== session.name ? session.title : "";
-    return html`<a href=${sessionPath(session.id)} data-testid="session-open">${session.name}</a>${
+    return html`<a href=${href(sessionPath(session.id))} data-testid="session-open">${session.name}</a>${
         title ? html`<span class="title">${title}</span>` : nothing
       }`;
   }

@@ -6,22 +6,29 @@ import { repeat } from "lit/directives/repeat.js";
 
 import { type Api, type ServerConfig, type Session, messageOf } from "../api.js";
 import { SessionList } from "../sessions.js";
+import { type User, may, mayShare } from "../users.js";
+import "./account-menu.js";
 import "./confirm-dialog.js";
 import "./create-dialog.js";
-import { device, leave, mark, plus } from "./icons.js";
+import { mark, plus } from "./icons.js";
 import "./link-dialog.js";
-import { askForLogin } from "./navigation.js";
+import { logOut } from "./navigation.js";
 import { PlainElement } from "./plain-element.js";
 import "./session-card.js";
+import "./share-dialog.js";
 
 const TICK_MS = 30_000; // ages are in minutes
 
-type Open = { readonly dialog: "create" | "link" } | { readonly dialog: "kill"; readonly session: Session };
+type Open =
+  | { readonly dialog: "create" | "link" }
+  | { readonly dialog: "kill" | "share"; readonly session: Session };
 
 @customElement("vt-sessions-page")
 export class SessionsPage extends PlainElement {
   @property({ attribute: false }) api!: Api;
   @property({ attribute: false }) noAuth = false;
+  /** undefined: not known yet. */
+  @property({ attribute: false }) user: User | undefined;
 
   @state() private config: ServerConfig = {};
   @state() private open: Open | undefined;
@@ -60,28 +67,15 @@ export class SessionsPage extends PlainElement {
         </p>
         <nav>
           ${
-            this.noAuth
-              ? nothing
-              : html`<button
-                    class="quiet-button"
-                    data-testid="link-open"
-                    title="Log in on another device"
-                    aria-label="Log in on another device"
-                    @click=${() => (this.open = { dialog: "link" })}
-                  >
-                    ${device}
-                  </button>
-                  <button
-                    class="quiet-button"
-                    data-testid="logout"
-                    title="Log out"
-                    aria-label="Log out"
-                    @click=${this.logOut}
-                  >
-                    ${leave}
-                  </button>`
+            this.user?.authenticated && !this.noAuth
+              ? html`<vt-account-menu
+                  .user=${this.user}
+                  @link=${() => (this.open = { dialog: "link" })}
+                  @leave=${this.leave}
+                ></vt-account-menu>`
+              : nothing
           }
-          ${all.length === 0 ? nothing : this.createButton()}
+          ${all.length === 0 || !this.controls ? nothing : this.createButton()}
         </nav>
       </header>
       <main>
@@ -94,12 +88,19 @@ export class SessionsPage extends PlainElement {
             : this.section(
                 "Exited",
                 exited,
-                html`<button class="text-button" data-testid="session-clean" @click=${this.clean}>Clean up</button>`,
+                this.controls
+                  ? html`<button class="text-button" data-testid="session-clean" @click=${this.clean}>Clean up</button>`
+                  : nothing,
               )
         }
       </main>
       ${this.dialog()}
     </div>`;
+  }
+
+  /** Whether this user may make, rename, end and share sessions. */
+  private get controls(): boolean {
+    return may(this.user, "control");
   }
 
   private section(heading: string, sessions: readonly Session[], action: TemplateResult | typeof nothing = nothing) {
@@ -119,7 +120,10 @@ export class SessionsPage extends PlainElement {
                 .home=${this.config.workingDir}
                 .now_ms=${this.now_ms}
                 .rang=${this.list?.rang.has(session.id) ?? false}
+                .controls=${this.controls}
+                .shares=${mayShare(this.user, session) && !this.noAuth}
                 @rename=${(event: CustomEvent<string>) => this.attempt(this.api.rename(session.id, event.detail))}
+                @share=${() => (this.open = { dialog: "share", session })}
                 @kill=${() => (this.open = { dialog: "kill", session })}
                 @remove=${() => this.attempt(this.api.cleanUp(session.id))}
               ></vt-session-card>
@@ -141,11 +145,17 @@ export class SessionsPage extends PlainElement {
   }
 
   private empty(): TemplateResult | typeof nothing {
-    if (this.list?.error) return nothing;
+    if (this.list?.error || !this.user) return nothing;
     return html`<div class="empty" data-testid="empty">
       <h2>No sessions yet</h2>
-      <p class="quiet">A session is a terminal on this machine. It goes on when you close the browser.</p>
-      ${this.createButton()}
+      <p class="quiet">
+        ${
+          this.controls
+            ? "A session is a terminal on this machine. It goes on when you close the browser."
+            : "As soon as somebody starts one, it is here for you to watch."
+        }
+      </p>
+      ${this.controls ? this.createButton() : nothing}
     </div>`;
   }
 
@@ -161,6 +171,15 @@ export class SessionsPage extends PlainElement {
         return html`<vt-create-dialog .api=${this.api} .config=${this.config} @closed=${closed}></vt-create-dialog>`;
       case "link":
         return html`<vt-link-dialog .api=${this.api} @closed=${closed}></vt-link-dialog>`;
+      case "share": {
+        const { session } = this.open;
+        return html`<vt-share-dialog
+          .api=${this.api}
+          .sessionId=${session.id}
+          .name=${session.name}
+          @closed=${closed}
+        ></vt-share-dialog>`;
+      }
       case "kill": {
         const { session } = this.open;
         return html`<vt-confirm-dialog
@@ -180,8 +199,9 @@ export class SessionsPage extends PlainElement {
     void this.attempt(this.api.cleanUpExited());
   }
 
-  private async logOut(): Promise<void> {
-    if (await this.attempt(this.api.logout())) askForLogin(this);
+  private leave(): void {
+    this.error = "";
+    logOut(this, (message) => (this.error = message));
   }
 
   private async attempt(work: Promise<unknown>): Promise<boolean> {

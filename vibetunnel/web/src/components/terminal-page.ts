@@ -5,18 +5,39 @@ import { type PropertyValues, type TemplateResult, html, nothing } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
 import { type Api, ApiError, type Session } from "../api.js";
+import { href } from "../base.js";
 import { copyText, pasteText } from "../clipboard.js";
 import { EventFeed, type ServerEvent } from "../events.js";
 import { characters, commandLine, ending, pageTitle } from "../format.js";
 import type { BarKey } from "../keys.js";
-import { back, cross } from "./icons.js";
+import { total } from "../people.js";
+import { type User, isGuest, mayShare } from "../users.js";
+import "./account-menu.js";
+import { back, cross, share, viewers } from "./icons.js";
 import "./key-bar.js";
-import { askForLogin } from "./navigation.js";
+import { askForLogin, logOut, loginOver } from "./navigation.js";
 import "./paste-dialog.js";
+import "./people-panel.js";
 import { PlainElement } from "./plain-element.js";
+import "./share-dialog.js";
 import "../styles/terminal.css";
 import { INITIAL_STATUS, type TerminalStatus, type VtTerminal } from "./vt-terminal.js";
 import "./vt-terminal.js";
+
+const NOTICES = {
+  missing: {
+    heading: "This session does not exist",
+    text: "It may have been cleaned up, or the address is wrong.",
+  },
+  forbidden: {
+    heading: "You have no access to this session",
+    text: "It was not given to you, or has been taken back.",
+  },
+  out: {
+    heading: "You have been put out of this session",
+    text: "Somebody who manages it has ended your connection.",
+  },
+} as const;
 
 const KEYBOARD_LEAST = 120; // CSS pixels; less is a browser's bar that comes and goes
 
@@ -24,11 +45,16 @@ const KEYBOARD_LEAST = 120; // CSS pixels; less is a browser's bar that comes an
 export class TerminalPage extends PlainElement {
   @property({ attribute: false }) api!: Api;
   @property({ attribute: false }) sessionId = "";
+  @property({ attribute: false }) noAuth = false;
+  /** undefined: not known yet. */
+  @property({ attribute: false }) user: User | undefined;
 
   @state() private session: Session | undefined;
-  @state() private missing = false;
+  @state() private gone: "missing" | "forbidden" | "out" | undefined; // why there is no terminal to be seen
   @state() private status: TerminalStatus = INITIAL_STATUS;
+  @state() private asleep = false; // the session waits for somebody who may type
   @state() private pasting = false;
+  @state() private sharing = false;
   @state() private offered: string | undefined; // what the program would like to have copied
   @state() private copyFailed = false;
   @query("vt-terminal") private terminal!: VtTerminal | null;
@@ -61,7 +87,7 @@ export class TerminalPage extends PlainElement {
   }
 
   protected override render(): TemplateResult {
-    if (this.missing) return this.notFound();
+    if (this.gone) return this.notice(this.gone);
     const { status } = this;
     return html`<div class="terminal-page">
       ${this.header()}
@@ -72,11 +98,22 @@ export class TerminalPage extends PlainElement {
           .sessionId=${this.sessionId}
           @status=${(event: CustomEvent<TerminalStatus>) => this.take(event.detail)}
         ></vt-terminal>
-        <div class="badges">${this.badge()} ${this.offer()}</div>
+        <div class="badges">
+          ${this.badge()} ${this.offer()}
+          <div role="status">${this.hint()}</div>
+        </div>
+        ${
+          this.asleep
+            ? html`<p class="asleep" role="status" data-testid="asleep">
+                Not started yet. It begins when somebody who may type comes in.
+              </p>`
+            : nothing
+        }
       </main>
       ${status.notice === "" ? nothing : html`<p class="banner" role="alert" data-testid="error">${status.notice}</p>`}
       ${status.state === "ended" ? this.exitBanner() : nothing}
-      ${this.coarse.matches && status.state !== "ended" ? this.keyBar() : nothing}
+      ${this.coarse.matches && status.state !== "ended" && status.writable ? this.keyBar() : nothing}
+      ${this.sharing ? this.shareDialog() : nothing}
       ${
         this.pasting
           ? html`<vt-paste-dialog
@@ -90,7 +127,8 @@ export class TerminalPage extends PlainElement {
 
   protected override updated(changed: PropertyValues<this>): void {
     super.updated(changed);
-    document.title = this.missing ? pageTitle("Not found", undefined) : pageTitle(this.shownTitle, this.session?.name);
+    const [first, second] = this.gone ? [NOTICES[this.gone].heading, undefined] : [this.shownTitle, this.session?.name];
+    document.title = pageTitle(first, second);
   }
 
   private get shownTitle(): string | undefined {
@@ -98,24 +136,42 @@ export class TerminalPage extends PlainElement {
   }
 
   private header(): TemplateResult {
-    const { session, status } = this;
+    const { session, status, guest } = this;
     const name = session?.name ?? "";
     const title =
       this.shownTitle && this.shownTitle !== name ? this.shownTitle : session ? commandLine(session.command) : "";
     return html`<header class="bar slim">
-      <a class="quiet-button" href="/" aria-label="All sessions" title="All sessions" data-testid="back">${back}</a>
+      ${
+        guest
+          ? nothing
+          : html`<a
+              class="quiet-button"
+              href=${href("/")}
+              aria-label="All sessions"
+              title="All sessions"
+              data-testid="back"
+              >${back}</a
+            >`
+      }
       <h1>
         <span class="name">${name}</span>
         <span class="title">${title}</span>
       </h1>
       ${
-        status.owner || status.state === "ended" || status.rows === 0
+        status.owner || !status.writable || status.state === "ended" || status.rows === 0
           ? nothing
           : html`<span class="size" title="Another viewer sets the size. Type here to take it over.">
               ${status.cols}×${status.rows}</span
             >`
       }
+      ${status.writable || status.state === "ended" ? nothing : this.viewOnly()} ${this.people()}
+      ${mayShare(this.user, session) && !this.noAuth && status.state !== "ended" ? this.shareButton() : nothing}
       ${this.connection()}
+      ${
+        guest && this.user
+          ? html`<vt-account-menu .user=${this.user} @leave=${this.leave}></vt-account-menu>`
+          : nothing
+      }
     </header>`;
   }
 
@@ -124,9 +180,12 @@ export class TerminalPage extends PlainElement {
     const words: Record<TerminalStatus["state"], string> = {
       connecting: "Connecting",
       open: "Connected",
+      asleep: "Not started",
       waiting: "Reconnecting",
       ended: "Exited",
       unauthorized: "Logged out",
+      forbidden: "No access",
+      out: "Put out",
       missing: "Gone",
     };
     const latency = latency_ms === undefined ? "" : `${Math.max(1, Math.round(latency_ms))} ms`;
@@ -136,7 +195,56 @@ export class TerminalPage extends PlainElement {
     </p>`;
   }
 
+  private get guest(): boolean {
+    return isGuest(this.user);
+  }
+
+  private viewOnly(): TemplateResult {
+    return html`<span class="chip" title="You can watch this session, and not type." data-testid="view-only">
+      ${viewers}View only
+    </span>`;
+  }
+
+  private people(): TemplateResult | typeof nothing {
+    const { presence, ownId, state } = this.status;
+    if (total(presence) < 2 || state !== "open") return nothing;
+    return html`<vt-people
+      .api=${this.api}
+      .sessionId=${this.sessionId}
+      .presence=${presence}
+      .ownId=${ownId}
+      .manages=${mayShare(this.user, this.session)}
+    ></vt-people>`;
+  }
+
+  private shareButton(): TemplateResult {
+    return html`<button
+      class="quiet-button"
+      aria-label="Share"
+      title="Share"
+      data-testid="share-open"
+      @click=${() => (this.sharing = true)}
+    >
+      ${share}
+    </button>`;
+  }
+
+  private shareDialog(): TemplateResult {
+    return html`<vt-share-dialog
+      .api=${this.api}
+      .sessionId=${this.sessionId}
+      .name=${this.session?.name ?? ""}
+      @closed=${this.stopSharing}
+    ></vt-share-dialog>`;
+  }
+
+  private hint(): TemplateResult | typeof nothing {
+    const { hint } = this.status;
+    return hint === "" ? nothing : html`<p class="badge hint" data-testid="hint">${hint}</p>`;
+  }
+
   private badge(): TemplateResult | typeof nothing {
+    if (this.asleep) return nothing;
     if (this.status.state !== "waiting" && !(this.status.state === "connecting" && this.status.rows > 0))
       return nothing;
     return html`<div class="badge late" data-testid="reconnecting">
@@ -180,7 +288,7 @@ export class TerminalPage extends PlainElement {
         ${ending(said)}
         ${exit && exit.code !== -1 && exit.reason ? html`<span class="quiet">${exit.reason}</span>` : nothing}
       </p>
-      <a class="button" href="/">All sessions</a>
+      ${this.guest ? nothing : html`<a class="button" href=${href("/")}>All sessions</a>`}
     </div>`;
   }
 
@@ -195,15 +303,38 @@ export class TerminalPage extends PlainElement {
     ></vt-key-bar>`;
   }
 
-  private notFound(): TemplateResult {
-    return html`<main class="notice">
-      <h1>This session does not exist</h1>
-      <p data-testid="error">It may have been cleaned up, or the address is wrong.</p>
-      <a class="button" href="/">All sessions</a>
+  private notice(gone: "missing" | "forbidden" | "out"): TemplateResult {
+    const { heading, text } = NOTICES[gone];
+    return html`<main class="notice" role="alert" data-testid="notice-${gone}">
+      <h1>${heading}</h1>
+      <p data-testid="error">${text}</p>
+      <div class="choices">
+        ${
+          gone === "out" && !this.guest
+            ? html`<button class="button" data-testid="come-back" @click=${this.comeBack}>Come back</button>`
+            : nothing
+        }
+        ${this.guest ? nothing : html`<a class="button" href=${href("/")}>All sessions</a>`}
+        ${
+          this.guest && gone !== "missing"
+            ? html`<button class="button" @click=${() => askForLogin(this)}>Log in</button>`
+            : nothing
+        }
+      </div>
     </main>`;
   }
 
+  private comeBack(): void {
+    this.status = INITIAL_STATUS;
+    this.gone = undefined;
+  }
+
+  private leave(): void {
+    logOut(this, (notice) => (this.status = { ...this.status, notice }));
+  }
+
   private happened(event: ServerEvent): void {
+    if (this.status.state === "asleep" && event.session?.id === this.sessionId) this.terminal?.reconnect();
     if (event.type !== "clipboard" || event.sessionId !== this.sessionId || !event.text) return;
     this.offered = event.text;
     this.copyFailed = false;
@@ -231,11 +362,18 @@ export class TerminalPage extends PlainElement {
     this.terminal?.focus();
   }
 
+  private stopSharing(): void {
+    this.sharing = false;
+    this.terminal?.focus();
+  }
+
   private take(status: TerminalStatus): void {
     const ended = status.state === "ended" && this.status.state !== "ended";
     this.status = status;
-    if (status.state === "unauthorized") askForLogin(this);
-    if (status.state === "missing") this.missing = true;
+    const { state } = status;
+    if (state !== "connecting" && state !== "waiting") this.asleep = state === "asleep"; // those two are on the way
+    if (state === "unauthorized") loginOver(this);
+    if (state === "missing" || state === "forbidden" || state === "out") this.gone = state;
     if (ended && !status.exit) void this.load();
   }
 
@@ -246,7 +384,7 @@ export class TerminalPage extends PlainElement {
     } catch (error) {
       // Anything else is the socket's to report: it tries again.
       if (!(error instanceof ApiError)) throw error;
-      if (error.status === 404) this.missing = true;
+      if (error.status === 404) this.gone = "missing";
     }
   }
 

@@ -6,14 +6,22 @@ import { customElement, property } from "lit/decorators.js";
 import { type Api, ApiError } from "../api.js";
 import { keepClientId, takeClientId } from "../client-id.js";
 import type { BarKey } from "../keys.js";
-import type { Exit, Hello, Lines, Redraw } from "../protocol.js";
+import { NOBODY } from "../people.js";
+import type { Access, Exit, Hello, Lines, Presence, Redraw } from "../protocol.js";
 import type { Request } from "../scrollback.js";
 import { type Probe, SessionSocket, type SocketListener, type SocketState } from "../socket.js";
 import { Screen, type ScreenListener } from "../terminal.js";
 import { PlainElement } from "./plain-element.js";
 
 const BELL_MS = 180; // how long the screen's edge shows the bell
+const HINT_MS = 4_000; // how long a hint stays
 const READ_ONLY = 1; // the protocol's error code
+
+const HINTS = {
+  watching: "View only: what you type goes nowhere.",
+  taken: "You can no longer type, only watch.",
+  given: "You can type now.",
+} as const;
 
 export interface TerminalStatus {
   readonly state: SocketState;
@@ -28,6 +36,12 @@ export interface TerminalStatus {
   readonly cols: number;
   readonly selected: boolean;
   readonly control: boolean;
+  /** Who is attached to the session. */
+  readonly presence: Presence;
+  /** Of this connection, among those. */
+  readonly ownId: string;
+  /** Something that passes by itself, in words; empty: nothing. */
+  readonly hint: string;
   /** Something that the person should know, in words; empty: nothing. */
   readonly notice: string;
 }
@@ -44,6 +58,9 @@ export const INITIAL_STATUS: TerminalStatus = {
   cols: 0,
   selected: false,
   control: false,
+  presence: NOBODY,
+  ownId: "",
+  hint: "",
   notice: "",
 };
 
@@ -59,6 +76,8 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
   private clientId = "";
   private leaving = new AbortController();
   private bellTimer: ReturnType<typeof setTimeout> | undefined;
+  private hintTimer: ReturnType<typeof setTimeout> | undefined;
+  private greeted = false; // it is known whether one may type here
 
   /** The visible rows as text. */
   text(): string {
@@ -130,6 +149,7 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
     super.disconnectedCallback();
     this.leaving.abort();
     clearTimeout(this.bellTimer);
+    clearTimeout(this.hintTimer);
     this.socket?.close();
     this.view?.dispose();
     this.socket = undefined;
@@ -164,11 +184,12 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
 
   private async probe(): Promise<Probe> {
     try {
-      await this.api.session(this.sessionId);
-      return "ok";
+      const { status } = await this.api.session(this.sessionId);
+      return status === "created" ? "asleep" : "ok";
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (error.status === 401) return "unauthorized";
+      if (error.status === 403) return "forbidden";
       return error.status === 404 || error.status === 400 ? "missing" : "unreachable";
     }
   }
@@ -188,6 +209,21 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
     this.toggleAttribute("viewer", !owner);
   }
 
+  private hint(hint: string): void {
+    clearTimeout(this.hintTimer);
+    this.hintTimer = setTimeout(() => this.tell({ hint: "" }), HINT_MS);
+    this.tell({ hint });
+  }
+
+  /** Whether one may type here, as the server has just said. */
+  private permit(writable: boolean): void {
+    const changed = this.greeted && writable !== this.status.writable;
+    this.greeted = true;
+    this.view?.setReadOnly(!writable);
+    this.tell({ writable, ...(writable ? {} : { control: false }) });
+    if (changed) this.hint(writable ? HINTS.given : HINTS.taken);
+  }
+
   private tell(change: Partial<TerminalStatus>): void {
     this.status = { ...this.status, ...change };
     this.dispatchEvent(new CustomEvent("status", { detail: this.status }));
@@ -198,9 +234,8 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
   input(data: Uint8Array): void {
     if (data.length === 0 || !this.socket || this.socket.send(data)) return;
     if (this.status.exit || this.status.state !== "open") return; // the banner says it already
-    this.tell({
-      notice: this.status.writable ? "That was too much to paste at once." : "This connection is read-only.",
-    });
+    if (this.status.writable) this.tell({ notice: "That was too much to paste at once." });
+    else this.hint(HINTS.watching);
   }
 
   viewport(): void {
@@ -233,7 +268,8 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
     this.view?.begin(hello.start, hello.live, fresh, hello);
     const { rows, cols, owner, writable } = hello;
     this.mark(owner);
-    this.tell({ rows, cols, owner, writable, notice: writable ? "" : "This connection is read-only." });
+    this.tell({ rows, cols, owner, notice: "" });
+    this.permit(writable);
   }
 
   output(data: Uint8Array, end: bigint): void {
@@ -262,13 +298,24 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
     this.tell({ title });
   }
 
+  access({ writable, id }: Access): void {
+    this.tell({ ownId: id });
+    this.permit(writable);
+  }
+
+  present(presence: Presence): void {
+    this.tell({ presence });
+  }
+
   exit(exit: Exit): void {
     this.view?.end();
     this.tell({ exit });
   }
 
   error(code: number, text: string): void {
-    this.tell({ notice: code === READ_ONLY ? "This connection is read-only." : `The server said: ${text}` });
+    // Somebody took the keyboard while something was on its way: the message about that is here, or comes.
+    if (code === READ_ONLY) this.hint(HINTS.watching);
+    else this.tell({ notice: `The server said: ${text}` });
   }
 
   latency(latency_ms: number): void {
