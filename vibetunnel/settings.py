@@ -207,7 +207,7 @@ class Settings:
     user_sessions: int = _setting(200, _number(int, 0, 1_000_000), "Sessions of a user at once; 0: no limit.")
     user_clients: int = _setting(1000, _number(int, 0, 1_000_000), "Sockets of a user at once; 0: no limit.")
     input_rate: int = _setting(
-        4194304, _number(int, 0, (1 << 31) - 1), "Input of a user a second; 0: no limit.", "bytes"
+        4194304, _number(int, 0, (1 << 31) - 1), "Input a second on one connection; 0: no limit.", "bytes"
     )
     spawn: str = _setting("lazy", _one_of("lazy", "now"), "When a session's program starts: at its first use, or now.")
     shell: str = _setting("", _text, "Program of new sessions; default: your login shell.")

@@ -71,13 +71,7 @@ export class TerminalPage extends PlainElement {
     visualViewport?.addEventListener("scroll", () => this.followKeyboard(), { signal });
     this.coarse.addEventListener("change", () => this.requestUpdate(), { signal });
     void this.load();
-    const nothingToDo = (): void => undefined; // the terminal has its own connection, and says what is wrong with it
-    this.feed = new EventFeed({
-      onOpen: nothingToDo,
-      onEvent: (event) => this.happened(event),
-      onLost: nothingToDo,
-    });
-    this.feed.start();
+    this.listen();
   }
 
   override disconnectedCallback(): void {
@@ -104,7 +98,7 @@ export class TerminalPage extends PlainElement {
         </div>
         ${
           this.asleep
-            ? html`<p class="asleep" role="status" data-testid="asleep">
+            ? html`<p class="not-started" role="status" data-testid="asleep">
                 Not started yet. It begins when somebody who may type comes in.
               </p>`
             : nothing
@@ -112,7 +106,7 @@ export class TerminalPage extends PlainElement {
       </main>
       ${status.notice === "" ? nothing : html`<p class="banner" role="alert" data-testid="error">${status.notice}</p>`}
       ${status.state === "ended" ? this.exitBanner() : nothing}
-      ${this.coarse.matches && status.state !== "ended" && status.writable ? this.keyBar() : nothing}
+      ${this.coarse.matches && status.state !== "ended" && status.writable && !this.asleep ? this.keyBar() : nothing}
       ${this.sharing ? this.shareDialog() : nothing}
       ${
         this.pasting
@@ -324,13 +318,35 @@ export class TerminalPage extends PlainElement {
     </main>`;
   }
 
+  /** Show that there is no terminal here, instead of the terminal. */
+  private leaveFor(gone: "missing" | "forbidden" | "out"): void {
+    this.gone = gone;
+    this.feed?.stop();
+  }
+
   private comeBack(): void {
     this.status = INITIAL_STATUS;
     this.gone = undefined;
+    this.listen();
   }
 
   private leave(): void {
     logOut(this, (notice) => (this.status = { ...this.status, notice }));
+  }
+
+  private listen(): void {
+    this.feed?.stop();
+    this.feed = new EventFeed({
+      onOpen: () => undefined,
+      onEvent: (event) => this.happened(event),
+      onLost: () => this.lost(),
+    });
+    this.feed.start();
+  }
+
+  /** The terminal's own connection says what is wrong; a session that has ended has none. */
+  private lost(): void {
+    if (this.status.state === "ended") void this.load();
   }
 
   private happened(event: ServerEvent): void {
@@ -373,7 +389,7 @@ export class TerminalPage extends PlainElement {
     const { state } = status;
     if (state !== "connecting" && state !== "waiting") this.asleep = state === "asleep"; // those two are on the way
     if (state === "unauthorized") loginOver(this);
-    if (state === "missing" || state === "forbidden" || state === "out") this.gone = state;
+    if (state === "missing" || state === "forbidden" || state === "out") this.leaveFor(state);
     if (ended && !status.exit) void this.load();
   }
 
@@ -384,7 +400,8 @@ export class TerminalPage extends PlainElement {
     } catch (error) {
       // Anything else is the socket's to report: it tries again.
       if (!(error instanceof ApiError)) throw error;
-      if (error.status === 404) this.gone = "missing";
+      if (error.status === 404) this.leaveFor("missing");
+      if (error.status === 403) this.leaveFor("forbidden");
     }
   }
 
