@@ -1,0 +1,462 @@
+"""Who may come in, who may type, and what a page says when that ends: seen in a real browser."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from playwright.sync_api import Locator, expect
+from served import PASSWORD, Serve, Served
+from visitor import Visit, Visitor
+
+PROMPT = r"^ready\$$"
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+REFUSED = r"status of (401|403)|HTTP Authentication failed"  # what Chromium says of answers that are part of the test
+EVERYWHERE = "() => JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, location.href])"
+
+
+def log_in(visitor: Visitor, name: str, password: str = PASSWORD) -> None:
+    """With the form of the login page, which is open."""
+    visitor.at("login-user").fill(name)
+    visitor.at("login-password").fill(password)
+    visitor.at("login-submit").click()
+
+
+def enter(visit: Visit, server: Served, session: str, role: str = "view", **order: object) -> Visitor:
+    """Somebody without an account, who has opened a link to a session that has been started."""
+    guest = visit(server, logged_in=False)
+    guest.page.goto(server.share(session, role, **order))
+    guest.until_connected()
+    return guest
+
+
+def person(visitor: Visitor, name: str) -> Locator:
+    """A row of the people who are here; the list is open."""
+    return visitor.at("person").filter(has_text=name)
+
+
+def types_nothing(visitor: Visitor) -> None:
+    """What they type does not arrive, and they are told."""
+    visitor.type("z")
+    expect(visitor.at("hint")).to_have_text("View only: what you type goes nowhere.")
+
+
+# Logging in
+
+
+def test_a_password_leads_to_the_page_that_was_wanted(server: Served, visit: Visit) -> None:
+    server.user("ada")
+    session = server.session("exec cat")
+    visitor = visit(server, logged_in=False)
+    visitor.allow_complaint(REFUSED)
+    visitor.open(f"/session/{session}")
+    log_in(visitor, "ada")
+    visitor.until_connected()
+    assert visitor.page.url == f"{server.url}/session/{session}"
+    visitor.at("back").click()
+    visitor.at("account").click()
+    expect(visitor.at("account-name")).to_have_text("ada")
+    expect(visitor.at("account-role")).to_have_text("Writer")
+
+
+def test_a_wrong_password_is_said_and_the_name_stays(server: Served, visit: Visit) -> None:
+    server.user("ada")
+    visitor = visit(server, logged_in=False)
+    visitor.allow_complaint(REFUSED)
+    visitor.open("/login")
+    log_in(visitor, "ada", "not this one")
+    expect(visitor.at("error")).to_have_text("Wrong user name or password.")
+    expect(visitor.at("login-user")).to_have_value("ada")
+    expect(visitor.at("login-password")).to_have_value("")
+    expect(visitor.at("login-password")).to_be_focused()
+
+
+def test_where_there_are_accounts_a_code_still_logs_in(server: Served, visit: Visit) -> None:
+    server.user("ada")
+    visitor = visit(server, logged_in=False)
+    visitor.open("/login")
+    visitor.at("login-other").click()
+    visitor.at("login-code").fill(server.ask("POST", "/api/auth/link")["code"])
+    visitor.press("Enter")
+    expect(visitor.at("empty")).to_be_visible()
+
+
+def test_passwords_that_are_switched_off_are_not_asked_for(serve: Serve, visit: Visit) -> None:
+    server = serve("--disallow-user-password")
+    server.user("ada")
+    visitor = visit(server, logged_in=False)
+    visitor.open("/login")
+    expect(visitor.at("login-code")).to_be_visible()
+    expect(visitor.at("login-password")).to_have_count(0)
+    expect(visitor.page.get_by_text("Passwords are switched off on this server.")).to_be_visible()
+
+
+def test_too_many_tries_have_to_wait_and_the_page_says_how_long(server: Served, visit: Visit) -> None:
+    server.user("ada")
+    visitor = visit(server, logged_in=False)
+    visitor.allow_complaint(r"status of (401|429)")
+    visitor.open("/login")
+    for _ in range(20):
+        log_in(visitor, "ada", "not this one")
+        visitor.until(lambda: visitor.at("error").count())
+        if "Too many" in visitor.at("error").inner_text():
+            break
+    expect(visitor.at("error")).to_have_text("Too many attempts. The next one has to wait.")
+    expect(visitor.at("login-submit")).to_be_disabled()
+    expect(visitor.at("login-submit")).to_have_text(re.compile(r"Try again in \d+ (s|min)"))
+    expect(visitor.at("login-submit")).to_have_text("Log in", timeout=120_000)  # of a delay that grows from 1 s
+    expect(visitor.at("error")).to_have_count(0)
+    visitor.until(lambda: visitor.at("login-submit").is_enabled())
+
+
+def test_no_secret_stays_where_a_script_can_read_it(server: Served, visit: Visit) -> None:
+    server.user("ada")
+    visitor = visit(server, logged_in=False)
+    visitor.allow_complaint(REFUSED)
+    session = server.session("exec cat")
+    visitor.open(f"/session/{session}")
+    log_in(visitor, "ada")
+    visitor.until_connected()
+    visitor.page.reload()
+    visitor.until_connected()
+    local, tab, cookie, address = json.loads(visitor.page.evaluate(EVERYWHERE))
+    assert (local, cookie, address) == ({}, "", f"{server.url}/session/{session}")
+    assert all(key.startswith("vibetunnel.client.") for key in tab)
+    cookies = visitor.context.cookies()
+    assert [(each["httpOnly"], each["sameSite"]) for each in cookies] == [(True, "Strict")]
+
+
+# Logging out, and being logged out
+
+
+def test_logging_out_in_one_tab_ends_the_other_which_leads_back_after_a_login(server: Served, visit: Visit) -> None:
+    server.user("ada")
+    session = server.session("exec cat")
+    visitor = visit(server, logged_in=False)
+    visitor.allow_complaint(REFUSED)
+    visitor.open(f"/session/{session}")
+    log_in(visitor, "ada")
+    visitor.until_connected()
+    terminal, visitor.page = visitor.page, visitor.context.new_page()
+    visitor.open()
+    visitor.choose_in_account("logout")
+    expect(visitor.at("login-user")).to_be_visible()
+    visitor.page = terminal
+    expect(visitor.at("access-ended")).to_contain_text("You have been logged out")
+    expect(visitor.at("terminal")).to_have_count(0)
+    visitor.at("log-in-again").click()
+    log_in(visitor, "ada")
+    visitor.until_connected()
+    assert visitor.page.url == f"{server.url}/session/{session}"
+
+
+def test_a_login_that_is_revoked_ends_every_open_page(server: Served, visit: Visit) -> None:
+    server.user("ada")
+    session = server.session("exec cat")
+    visitor = visit(server, logged_in=False)
+    visitor.allow_complaint(REFUSED)
+    visitor.open(f"/session/{session}")
+    log_in(visitor, "ada")
+    visitor.until_connected()
+    terminal, visitor.page = visitor.page, visitor.context.new_page()
+    visitor.open()
+    expect(visitor.card(session)).to_be_visible()
+    server.ask("POST", "/api/auth/revoke", {"user": "ada"})
+    for each in (visitor.page, terminal):
+        expect(each.get_by_test_id("access-ended")).to_contain_text("You have been logged out")
+
+
+def test_a_page_goes_on_after_another_tab_has_logged_in_anew(visitor: Visitor) -> None:
+    visitor.allow_complaint(REFUSED)
+    session = visitor.server.session("exec cat")
+    visitor.open()
+    visitor.at("session-rename").click()
+    visitor.at("rename-field").fill("first")
+    visitor.press("Enter")
+    expect(visitor.at("session-open")).to_have_text("first")
+    visitor.log_in()  # the page's token against forged requests belongs to the login before
+    visitor.at("session-rename").click()
+    visitor.at("rename-field").fill("second")
+    visitor.press("Enter")
+    visitor.until(lambda: visitor.server.ask("GET", f"/api/sessions/{session}")["name"] == "second")
+    expect(visitor.at("error")).to_have_count(0)
+
+
+# Roles
+
+
+def test_a_viewer_sees_every_session_and_changes_none(server: Served, visit: Visit) -> None:
+    server.user("vera", "viewer")
+    session = server.session("echo shown; exec cat", spawn="now")
+    visitor = visit(server, logged_in=False)
+    visitor.allow_complaint(REFUSED)
+    visitor.open()
+    log_in(visitor, "vera")
+    expect(visitor.card(session)).to_be_visible()
+    for control in ("session-create", "session-rename", "session-kill", "session-share"):
+        expect(visitor.at(control)).to_have_count(0)
+    visitor.at("session-open").click()
+    visitor.until_shows(r"^shown$")
+    expect(visitor.at("view-only")).to_be_visible()
+    types_nothing(visitor)
+    assert server.text(session) == "shown"
+
+
+# Links
+
+
+def test_a_link_that_was_made_in_the_dialog_lets_somebody_watch_and_not_type(visitor: Visitor, visit: Visit) -> None:
+    server = visitor.server
+    session = server.session("echo shown; exec cat", name="build")
+    visitor.open_session(session)
+    visitor.at("share-open").click()
+    visitor.at("share-name").fill("Grace")
+    visitor.at("share-create").click()
+    link = visitor.at("share-url").inner_text()
+    visitor.at("share-copy").click()
+    assert visitor.page.evaluate("() => navigator.clipboard.readText()") == link
+    expect(visitor.at("share")).to_contain_text("Grace · watch")
+    expect(visitor.at("share")).to_contain_text("not used")
+    visitor.at("share-done").click()
+
+    guest = visit(server, logged_in=False)
+    guest.page.goto(link)
+    guest.until_shows(r"^shown$")
+    assert guest.page.url == f"{server.url}/session/{session}"
+    expect(guest.at("view-only")).to_be_visible()
+    types_nothing(guest)
+    visitor.type("seen by both\n")
+    guest.until_shows(r"^seen by both$")
+    assert "z" not in server.text(session)
+    for nowhere in ("back", "share-open"):
+        expect(guest.at(nowhere)).to_have_count(0)
+    guest.open()
+    guest.until_shows(r"^seen by both$")
+    assert guest.page.url == f"{server.url}/session/{session}"
+    guest.page.go_back()
+    assert "#" not in guest.page.url
+
+
+def test_the_code_of_a_link_is_nowhere_after_it_was_used(server: Served, visit: Visit) -> None:
+    session = server.session("exec cat", spawn="now")
+    link = server.share(session)
+    guest = visit(server, logged_in=False)
+    guest.page.goto(link)
+    guest.until_connected()
+    assert link.partition("#")[2] not in guest.page.evaluate(EVERYWHERE)
+    guest.open(f"/session/{session}")
+    guest.until_connected()
+
+
+def test_a_link_that_is_used_up_says_so(server: Served, visit: Visit) -> None:
+    session = server.session("exec cat", spawn="now")
+    link = server.share(session, uses=1)
+    first = visit(server, logged_in=False)
+    first.page.goto(link)
+    first.until_connected()
+    late = visit(server, logged_in=False)
+    late.allow_complaint(REFUSED)
+    late.page.goto(link)
+    expect(late.page.get_by_role("heading")).to_have_text("This link does not work any more")
+
+
+def test_a_link_without_its_end_says_so(server: Served, visit: Visit) -> None:
+    visitor = visit(server, logged_in=False)
+    visitor.open("/share")
+    expect(visitor.page.get_by_role("heading")).to_have_text("This link is incomplete")
+
+
+def test_a_revoked_link_takes_the_last_screen_of_an_exited_session_away_too(server: Served, visit: Visit) -> None:
+    session = server.session("echo last words; exit 3", spawn="now")
+    guest = visit(server, logged_in=False)
+    guest.allow_complaint(REFUSED)
+    guest.page.goto(server.share(session))
+    guest.until_shows(r"^last words$")
+    expect(guest.at("exit-banner")).to_be_visible()
+    for share in server.ask("GET", f"/api/sessions/{session}/shares"):
+        server.ask("DELETE", f"/api/sessions/{session}/shares/{share['id']}")
+    expect(guest.at("access-ended")).to_be_visible()
+
+
+def test_who_may_do_more_than_a_link_allows_keeps_their_login(visitor: Visitor) -> None:
+    session = visitor.server.session("exec cat")
+    visitor.page.goto(visitor.server.share(session))
+    visitor.until_connected()
+    expect(visitor.at("view-only")).to_have_count(0)
+    visitor.at("back").click()
+    expect(visitor.card(session)).to_be_visible()
+
+
+def test_a_guest_who_leaves_is_asked_for_a_login(server: Served, visit: Visit) -> None:
+    guest = enter(visit, server, server.session("exec cat", spawn="now"), name="Grace")
+    guest.allow_complaint(REFUSED)
+    guest.at("account").click()
+    expect(guest.at("account-name")).to_have_text("Grace")
+    expect(guest.at("link-open")).to_have_count(0)
+    guest.at("logout").click()
+    expect(guest.at("login-submit")).to_be_visible()
+    guest.page.reload()
+    expect(guest.at("login-submit")).to_be_visible()
+
+
+def test_a_revoked_link_ends_the_access_of_a_page_that_is_open(visitor: Visitor, visit: Visit) -> None:
+    server = visitor.server
+    session = server.session("echo shown; exec cat", spawn="now")
+    guest = enter(visit, server, session, name="Grace")
+    guest.allow_complaint(REFUSED)
+    guest.until_shows(r"^shown$")
+    visitor.open()
+    visitor.at("session-share").click()
+    expect(visitor.at("share")).to_contain_text("1 here")
+    visitor.at("share-revoke").click()
+    visitor.at("share-revoke-confirm").click()
+    expect(visitor.at("share")).to_have_count(0)
+    expect(guest.at("access-ended")).to_contain_text("Your access has ended")
+    expect(guest.at("terminal")).to_have_count(0)
+    guest.at("log-in-again").click()
+    expect(guest.at("login-submit")).to_be_visible()
+
+
+def test_a_session_that_has_not_started_waits_for_somebody_who_may_type(visitor: Visitor, visit: Visit) -> None:
+    session = visitor.server.session("echo shown; exec cat")
+    guest = visit(visitor.server, logged_in=False)
+    guest.allow_complaint(r"Unexpected response code")
+    guest.page.goto(visitor.server.share(session))
+    expect(guest.at("asleep")).to_be_visible()
+    visitor.open_session(session)
+    guest.until_shows(r"^shown$")
+    expect(guest.at("asleep")).to_have_count(0)
+
+
+# Who is here
+
+
+def test_the_keyboard_is_taken_from_a_guest_and_given_back(visitor: Visitor, visit: Visit) -> None:
+    server = visitor.server
+    session = server.session()
+    visitor.open_session(session)
+    visitor.until_shows(PROMPT)
+    guest = enter(visit, server, session, "type", name="Grace")
+    guest.until_shows(PROMPT)
+    guest.type("echo from-the-''guest\n")
+    visitor.until_shows(r"^from-the-guest$")
+
+    visitor.at("people-open").click()
+    expect(person(visitor, "you")).to_contain_text("Owner · can type")
+    grace = person(visitor, "Grace")
+    expect(grace).to_contain_text("Guest · can type")
+    grace.get_by_test_id("person-keyboard").click()
+    expect(grace).to_contain_text("Guest · watching")
+    expect(guest.at("view-only")).to_be_visible()
+    types_nothing(guest)
+
+    grace.get_by_test_id("person-keyboard").click()
+    expect(guest.at("hint")).to_have_text("You can type now.")
+    expect(guest.at("view-only")).to_have_count(0)
+    guest.type("echo back-''again\n")
+    visitor.until_shows(r"^back-again$")
+    assert "z" not in server.text(session)
+
+
+def test_a_guest_sees_who_is_here_and_manages_nobody(visitor: Visitor, visit: Visit) -> None:
+    session = visitor.server.session("exec cat")
+    visitor.open_session(session)
+    guest = enter(visit, visitor.server, session, name="Grace")
+    guest.at("people-open").click()
+    expect(guest.at("person")).to_have_count(2)
+    expect(person(guest, "you")).to_contain_text("Grace")
+    expect(guest.at("person-keyboard")).to_have_count(0)
+    expect(guest.at("person-out")).to_have_count(0)
+
+
+def test_a_guest_who_is_put_out_is_out(visitor: Visitor, visit: Visit) -> None:
+    session = visitor.server.session("exec cat")
+    visitor.open_session(session)
+    guest = enter(visit, visitor.server, session, name="Grace")
+    guest.allow_complaint(REFUSED)
+    visitor.at("people-open").click()
+    person(visitor, "Grace").get_by_test_id("person-out").click()
+    visitor.at("person-out-confirm").click()
+    expect(guest.page.get_by_role("heading")).to_have_text(
+        re.compile("You have been put out of this session|Your access has ended")
+    )
+    expect(visitor.at("people-open")).to_have_count(0)
+    guest.page.reload()
+    expect(guest.at("login-submit")).to_be_visible()
+
+
+def test_a_user_who_is_put_out_comes_back_only_by_their_own_will(visitor: Visitor, visit: Visit) -> None:
+    server = visitor.server
+    server.user("ada")
+    session = server.session("exec cat")
+    visitor.open_session(session)
+    other = visit(server, logged_in=False)
+    other.allow_complaint(REFUSED)
+    other.open(f"/session/{session}")
+    log_in(other, "ada")
+    other.until_connected()
+    visitor.at("people-open").click()
+    person(visitor, "ada").get_by_test_id("person-out").click()
+    visitor.at("person-out-confirm").click()
+    expect(other.at("notice-out")).to_be_visible()
+    other.at("come-back").click()
+    other.until_connected()
+
+
+# Elsewhere
+
+
+@pytest.fixture
+def below(serve: Serve) -> Served:
+    return serve("--base-path", "/tools/terminal")
+
+
+def test_everything_works_below_a_path(below: Served, visit: Visit) -> None:
+    visitor = visit(below, logged_in=False)
+    visitor.allow_complaint(REFUSED)
+    visitor.page.goto(below.link)
+    expect(visitor.at("empty")).to_be_visible()
+    assert visitor.page.url == f"{below.origin}/tools/terminal/"
+    visitor.at("session-create").click()
+    visitor.at("create-submit").click()
+    visitor.until_shows(PROMPT)
+    assert visitor.page.url.startswith(f"{below.origin}/tools/terminal/session/")
+    visitor.page.reload()
+    visitor.until_shows(PROMPT)
+    visitor.type("echo hello-$((40+2))\n")
+    visitor.until_shows(r"^hello-42$")
+    visitor.at("back").click()
+    expect(visitor.at("session-state")).to_have_text("Running")
+    visitor.at("session-open").click()
+    visitor.until_shows(r"^hello-42$")
+    visitor.page.go_back()
+    visitor.choose_in_account("logout")
+    expect(visitor.at("login-code")).to_be_visible()
+    assert visitor.page.url == f"{below.origin}/tools/terminal/login"
+
+
+def test_a_link_leads_below_the_path_too(below: Served, visit: Visit) -> None:
+    session = below.session("echo shown; exec cat", spawn="now")
+    guest = enter(visit, below, session)
+    guest.until_shows(r"^shown$")
+    assert guest.page.url == f"{below.origin}/tools/terminal/session/{session}"
+
+
+def test_a_phone_shares_without_scrolling_sideways(server: Served, visit: Visit) -> None:
+    wide = "() => document.documentElement.scrollWidth > innerWidth"
+    session = server.session("exec cat", name="a very long name " * 10)
+    visitor = visit(server, **PHONE)
+    visitor.open_session(session)
+    guest = enter(visit, server, session, name="somebody with a name that is sixty letters long, or even more")
+    visitor.at("people-open").tap()
+    expect(visitor.at("person")).to_have_count(2)
+    assert not visitor.page.evaluate(wide)
+    visitor.press("Escape")
+    visitor.at("share-open").tap()
+    visitor.at("share-create").tap()
+    expect(visitor.at("share-url")).to_be_visible()
+    dialog = visitor.page.locator("dialog[open]").evaluate("each => each.scrollWidth > each.clientWidth")
+    assert not dialog
+    assert not visitor.page.evaluate(wide)
+    assert guest.at("view-only").is_visible()
