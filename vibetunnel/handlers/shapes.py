@@ -343,7 +343,7 @@ class Verified(msgspec.Struct, kw_only=True, rename="camel"):
 
 
 class TicketOrder(msgspec.Struct, kw_only=True, rename="camel"):
-    session_id: str = ""
+    session_id: Annotated[str, Meta(max_length=256)] = ""
     permission: Literal["view", "type"] = "type"
 
 

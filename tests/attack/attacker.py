@@ -1,0 +1,366 @@
+"""Who attacks, and whom: raw connections that say anything, browsers that keep cookies, and every kind of identity.
+
+What an attack needs beside the address of its target, it gets through the target's REST with the owner's secret. So it
+makes no difference whether the target runs in this process or on another machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import secrets
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.cookies import SimpleCookie
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlsplit
+
+from harness import DEADLINE_S, Client, Running
+from tornado.httpclient import HTTPResponse
+from tornado.httputil import HTTPHeaders
+
+WEBSOCKET = {
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+}
+PASSWORD = "correct horse battery staple"  # of every account that an attack makes
+SOCKETS = ("/ws", "/buffers", "/api/events")  # what lasts
+
+
+class Answer(NamedTuple):
+    """One HTTP answer, as it came."""
+
+    status: int
+    headers: HTTPHeaders
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Wire:
+    """A connection on which anything can be said. Nothing waits longer than the deadline."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+        self.accepted = HTTPHeaders()  # of a WebSocket: what the handshake was answered with
+
+    @property
+    def gone(self) -> bool:
+        """Whether the other side has hung up, as far as this is known."""
+        return self.writer.is_closing() or self.reader.at_eof() or self.reader.exception() is not None
+
+    async def send(self, data: bytes) -> None:
+        """Hand it to the kernel. The other side may have gone: that is for answer() to see."""
+        if self.gone:
+            return
+        with contextlib.suppress(ConnectionError):
+            self.writer.write(data)
+            async with asyncio.timeout(DEADLINE_S):
+                await self.writer.drain()
+
+    async def answer(self, *, head: bool = False) -> Answer | None:
+        """The next answer, of a HEAD for example; None: the connection is over."""
+        with contextlib.suppress(ConnectionError):
+            async with asyncio.timeout(DEADLINE_S):
+                return await self._answer(head)
+        return None
+
+    async def _answer(self, head: bool) -> Answer | None:
+        try:
+            lines = await self.reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError as incomplete:
+            if incomplete.partial:
+                raise AssertionError(f"half an answer: {incomplete.partial!r}") from None
+            return None
+        first, _, rest = lines.decode("latin-1").partition("\r\n")
+        assert first.startswith("HTTP/1.1 "), first
+        status, headers = int(first.split()[1]), HTTPHeaders.parse(rest)
+        if head or status < 200 or status in (204, 304):
+            return Answer(status, headers, b"")
+        if "Content-Length" in headers:
+            return Answer(status, headers, await self.reader.readexactly(int(headers["Content-Length"])))
+        body = b""
+        if headers.get("Transfer-Encoding") == "chunked":
+            while size := int(await self.reader.readuntil(b"\r\n"), 16):
+                body += (await self.reader.readexactly(size + 2))[:-2]
+            await self.reader.readuntil(b"\r\n")
+        else:
+            body = await self.reader.read()
+        return Answer(status, headers, body)
+
+    async def answers(self, *, head: bool = False) -> list[Answer]:
+        """All that come until the other side closes."""
+        found = []
+        while (answer := await self.answer(head=head)) is not None:
+            found.append(answer)
+        return found
+
+    async def over(self) -> bytes:
+        """The rest, as soon as the other side has closed."""
+        with contextlib.suppress(ConnectionError):
+            async with asyncio.timeout(DEADLINE_S):
+                return await self.reader.read()
+        return b""
+
+    async def close(self) -> None:
+        self.writer.close()
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            await self.writer.wait_closed()
+
+
+@dataclass(frozen=True)
+class Account:
+    """A user that an attack has made, with PASSWORD."""
+
+    name: str
+    role: str
+
+
+class Target(Client):
+    """A server and its owner's secret. `fetch`, `json`, `session` and `attach` act as the owner."""
+
+    def __init__(self, url: str, secret: str, *, patient: bool = False) -> None:
+        """patient: wait whenever it says that it is too much; its limits are its own, and not what is attacked."""
+        super().__init__(url, secret)
+        self._patient = patient
+        parts = urlsplit(url)
+        assert parts.hostname is not None
+        self.secret = secret
+        self.scheme = parts.scheme
+        self.host = parts.hostname
+        self.port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+        self.authority = parts.netloc
+        self.origin = f"{parts.scheme}://{parts.netloc}"
+        self.base = parts.path.rstrip("/")  # what everything is below
+        self._undo: list[tuple[str, str]] = []  # what has been made here: (method, path) that removes it
+        if self.scheme == "https":
+            self.options["validate_cert"] = False
+
+    async def fetch(self, method: str, path: str, body: object = None, **given: Any) -> HTTPResponse:
+        response = await super().fetch(method, path, body, **given)
+        while self._patient and response.code == HTTPStatus.TOO_MANY_REQUESTS:
+            await asyncio.sleep(int(response.headers["Retry-After"]))
+            response = await super().fetch(method, path, body, **given)
+        return response
+
+    # Raw
+
+    async def wire(self) -> Wire:
+        tls = None
+        if self.scheme == "https":
+            tls = ssl.create_default_context()
+            tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+        return Wire(*await asyncio.open_connection(self.host, self.port, ssl=tls, limit=1 << 24))
+
+    @contextlib.asynccontextmanager
+    async def connected(self) -> AsyncIterator[Wire]:
+        wire = await self.wire()
+        try:
+            yield wire
+        finally:
+            await wire.close()
+
+    def request(self, method: str, path: str, *lines: str, body: bytes = b"", host: str | None = None) -> bytes:
+        """A request with these header lines and a Host, as bytes; latin-1, so that any byte can be said."""
+        head = [f"{method} {self.base}{path} HTTP/1.1", f"Host: {self.authority if host is None else host}", *lines]
+        return "\r\n".join([*head, "", ""]).encode("latin-1") + body
+
+    async def say(self, *data: bytes) -> list[Answer]:
+        """Every answer on one connection to these bytes; the last request has to ask for the connection's end."""
+        async with self.connected() as wire:
+            for each in data:
+                await wire.send(each)
+            return await wire.answers(head=data[0].startswith(b"HEAD "))
+
+    # Identities
+
+    async def account(self, role: str = "writer") -> Account:
+        account = Account(f"attack-{secrets.token_hex(6)}", role)
+        await self.json("POST", "/api/users", {"name": account.name, "role": role, "password": PASSWORD}, status=201)
+        self._undo.append(("DELETE", f"/api/users/{account.name}"))
+        return account
+
+    async def api_token(self, *scope: str, session: str | None = None, expires: int = 600) -> str:
+        """A bearer token for a program."""
+        body: dict[str, object] = {"scope": list(scope), "expires": expires}
+        made = await self.json("POST", "/api/tokens", body | ({"sessionId": session} if session else {}), status=201)
+        self._undo.append(("DELETE", f"/api/tokens/{made['id']}"))
+        return str(made["token"])
+
+    async def share(self, session: str, **fields: object) -> dict[str, Any]:
+        made: dict[str, Any] = await self.json("POST", f"/api/sessions/{session}/shares", fields, status=201)
+        return made
+
+    async def session(self, command: object = None, **fields: object) -> str:
+        made = await super().session(command, **fields)
+        self._undo.append(("DELETE", f"/api/sessions/{made}"))
+        return made
+
+    def browser(self) -> Browser:
+        return Browser(self)
+
+    async def owner(self) -> Browser:
+        """A browser that has come in by a one-time code."""
+        browser = self.browser()
+        await browser.login((await self.json("POST", "/api/auth/link"))["code"])
+        return browser
+
+    async def user(self, role: str = "writer") -> Browser:
+        """A browser in which a new user of this role has logged in with a password."""
+        account = await self.account(role)
+        browser = self.browser()
+        response = await browser.password(account.name, PASSWORD)
+        assert response.code == 200, response.body
+        browser.tokens = json.loads(response.body)
+        return browser
+
+    async def guest(self, session: str, role: str) -> Browser:
+        """A browser that has come by a share link."""
+        code = (await self.share(session, role=role))["code"]
+        browser = self.browser()
+        response = await browser.fetch("POST", "/api/auth/share", {"code": code})
+        assert response.code == 200, response.body
+        return browser
+
+    async def headers(self, who: str, session: str = "") -> dict[str, str]:
+        """What `who` sends with every request: nobody, owner, writer, viewer (cookies), guest-view, guest-type,
+        secret, access (a user's access token), token-view, token-type, token-control, token-admin, token-session."""
+        kind, _, which = who.partition("-")
+        match kind:
+            case "nobody":
+                return {}
+            case "secret":
+                return self.bearer
+            case "owner" if not which:
+                return await (await self.owner()).headers()
+            case "writer" | "viewer":
+                return await (await self.user(kind)).headers()
+            case "guest":
+                return await (await self.guest(session, which)).headers()
+            case "access":
+                return {"Authorization": f"Bearer {(await self.user('owner')).tokens['token']}"}
+            case "token" if which == "session":
+                return {"Authorization": f"Bearer {await self.api_token('view', 'type', session=session)}"}
+            case "token":
+                return {"Authorization": f"Bearer {await self.api_token(which)}"}
+        raise AssertionError(who)
+
+    async def ticket(self, headers: dict[str, str] | None = None, **body: object) -> str:
+        made = await self.json("POST", "/api/auth/ticket", body, login=headers is None, headers=headers)
+        return str(made["ticket"])
+
+    # Sockets
+
+    async def upgrade(self, path: str, headers: dict[str, str]) -> int:
+        """The status that the handshake of a WebSocket, or the beginning of an event stream, is answered with."""
+        lines = [f"{name}: {value}" for name, value in ({} if "events" in path else WEBSOCKET).items()]
+        lines += [f"{name}: {value}" for name, value in headers.items() if name != "Host"]
+        async with self.connected() as wire:
+            await wire.send(self.request("GET", path, *lines, host=headers.get("Host")))
+            async with asyncio.timeout(DEADLINE_S):
+                return int((await wire.reader.readuntil(b"\r\n")).split()[1])
+
+    @contextlib.asynccontextmanager
+    async def upgraded(self, path: str, headers: dict[str, str] | None = None, *more: str) -> AsyncIterator[Wire]:
+        """A WebSocket of which the handshake is done; as the owner unless `headers` say otherwise."""
+        sent = WEBSOCKET | (self.bearer if headers is None else headers)
+        async with self.connected() as wire:
+            await wire.send(self.request("GET", path, *(f"{name}: {value}" for name, value in sent.items()), *more))
+            answer = await wire.answer()
+            assert answer is not None
+            assert answer.status == 101, answer
+            wire.accepted = answer.headers
+            yield wire
+
+    async def recorder(self) -> str:
+        """The id of a session whose output is `ready`, and then every byte that its terminal is given."""
+        session = await self.session(["sh", "-c", "stty raw -echo; printf ready; exec cat"], spawn="now")
+        await self.output(session, b"ready")
+        return session
+
+    async def recorded(self, session: str, end: str = "the-end") -> bytes:
+        """What a recorder's terminal has been given before this."""
+        await self.json("POST", f"/api/sessions/{session}/input", {"text": end})
+        got = await self.output(session, end.encode())
+        return got.removeprefix(b"ready").removesuffix(end.encode())
+
+    async def close(self) -> None:
+        """Remove what has been made here, and hang up."""
+        for method, path in reversed(self._undo):
+            await self.fetch(method, path)
+        await super().close()
+
+
+class Browser:
+    """Keeps its cookies and says what a browser says about itself; writes come with the CSRF token."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.jar: dict[str, str] = {}
+        self.csrf: str | None = None
+        self.tokens: dict[str, Any] = {}  # what the login was answered with
+
+    @property
+    def cookie(self) -> str:
+        return "; ".join(f"{name}={value}" for name, value in self.jar.items())
+
+    @property
+    def own(self) -> dict[str, str]:
+        """What a page of the server itself makes a browser send."""
+        sent = {"Origin": self.target.origin, "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}
+        return sent | ({"Cookie": self.cookie} if self.jar else {})
+
+    async def headers(self) -> dict[str, str]:
+        """As `own`, with the CSRF token."""
+        return self.own | {"X-CSRF-Token": await self.token()}
+
+    async def token(self) -> str:
+        """The CSRF token, as the page gets it."""
+        if self.csrf is None:
+            user = await self.target.json("GET", "/api/auth/current-user", login=False, headers=self.own)
+            self.csrf = user["csrfToken"] or ""
+        return self.csrf
+
+    async def fetch(
+        self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None, **options: Any
+    ) -> HTTPResponse:
+        sent = await self.headers() if self.jar and method not in ("GET", "HEAD") else self.own
+        sent = {name: value for name, value in (sent | (headers or {})).items() if value is not None}
+        response = await self.target.fetch(method, path, body, login=False, headers=sent, **options)
+        self.take(response)
+        return response
+
+    def take(self, response: HTTPResponse) -> None:
+        for each in response.headers.get_list("Set-Cookie"):
+            for morsel in SimpleCookie(each).values():
+                self.csrf = None
+                if morsel.value:
+                    self.jar[morsel.key] = morsel.coded_value
+                else:
+                    self.jar.pop(morsel.key, None)
+
+    async def login(self, code: str | None) -> HTTPResponse:
+        return await self.fetch("POST", "/api/auth/code", {"code": code})
+
+    async def password(self, name: str, password: str) -> HTTPResponse:
+        return await self.fetch("POST", "/api/auth/password", {"userId": name, "password": password})
+
+
+def filled(path: str, **values: str) -> str:
+    """An OpenAPI path with its parameters: the given ones, else `x`."""
+    for name in [part.partition("}")[0] for part in path.split("{")[1:]]:
+        path = path.replace(f"{{{name}}}", quote(values.get(name, "x"), safe=""))
+    return path
+
+
+def aim(server: Running) -> Target:
+    """A server in this process as a target. Whoever calls this closes it before the server goes."""
+    return Target(server.url, server.server.context.secret)

@@ -1,0 +1,144 @@
+"""Attacks on the logs: lines and escapes of the attacker's, secrets that end up in them, a disk that they fill."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from attacker import PASSWORD, Target, aim
+from harness import Running, Serve, no_more, until
+
+from vibetunnel.security import audit
+
+pytestmark = pytest.mark.attack
+
+LOGS = ("audit.log", "requests.log")
+HOSTILE = 'x"}\n{"action":"login","user":"injected"}\r\x1b[2J\x1b]0;owned\x07\x9b31m\u202egnp.exe\u2028\x00'
+
+
+async def attacked(running: Running) -> Target:
+    return aim(running)
+
+
+async def written(running: Running) -> str:
+    """Both logs, once the server has stopped."""
+    folder = running.server.settings.log_dir
+    await running.close()
+    return "".join((folder / each).read_text() for each in LOGS)
+
+
+async def test_nothing_that_is_said_makes_a_line_of_its_own_or_moves_a_cursor(serve: Serve) -> None:
+    # CWE-117, CWE-150
+    running = await serve(rate_limit_anonymous=0)
+    target = await attacked(running)
+    try:
+        await target.fetch("POST", "/api/auth/password", {"userId": HOSTILE, "password": "x"}, login=False)
+        await target.fetch("POST", "/api/users", {"name": HOSTILE, "role": "viewer"})
+        await target.fetch("POST", "/api/sessions", {"command": ["/bin/sh"], "name": HOSTILE})
+        session = await target.session(["/bin/sh"])
+        await target.fetch("POST", f"/api/sessions/{session}/shares", {"role": "view", "name": HOSTILE})
+        share = await target.share(session, role="view", name='\u00e9\u65e5 "guest"')
+        entered = await target.fetch(
+            "POST", "/api/auth/share", {"code": share["code"]}, login=False, headers={"User-Agent": "\xadx"}
+        )
+        assert entered.code == 200, entered.body
+        for path in ("/%0a%1b[2J", "/\x1b[2J\x80\xff", "/a%E2%80%AEb", "/\x7f", "/api/\\n", "/%00"):
+            await target.say(target.request("GET", path, "Connection: close", "User-Agent: \x1b[31m\x9b"))
+    finally:
+        await target.close()
+    text = await written(running)
+    lines = [json.loads(line) for line in text.split("\n") if line]
+    assert text.replace("\n", "").isprintable()
+    assert len(lines) == text.count("\n")
+    assert not any(each.get("user") == "injected" for each in lines)
+    assert sum(each.get("action") == "login-failure" for each in lines) == 1
+
+
+async def test_no_secret_output_or_keystroke_is_in_a_log(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    # CWE-532, CWE-598
+    running = await serve(rate_limit_anonymous=0, token_in_url=True)
+    caplog.set_level("DEBUG")
+    target = await attacked(running)
+    secrets: dict[str, str] = {"the installation's": running.server.context.authority.secret}
+    try:
+        account = await target.account("owner")
+        tokens = await target.json(
+            "POST", "/api/auth/password", {"userId": account.name, "password": PASSWORD}, login=False
+        )
+        secrets |= {"password": PASSWORD, "access": tokens["token"], "refresh": tokens["refreshToken"]}
+        secrets["program's"] = await target.api_token("view")
+        session = await target.session(["/bin/cat"], spawn="now")
+        share = await target.share(session)
+        secrets["code of a share"] = share["code"]
+        link = await target.json("POST", "/api/auth/link")
+        secrets["code of a login"] = link["code"]
+        came = await target.fetch("POST", "/api/auth/code", {"code": link["code"]}, login=False)
+        secrets["cookie"] = came.headers["Set-Cookie"].partition("=")[2].partition(";")[0]
+        ticket = await target.json("POST", "/api/auth/ticket", {"sessionId": session, "permission": "type"})
+        secrets["ticket"] = ticket["ticket"]
+        terminal = await target.attach(session, f"&ticket={ticket['ticket']}", headers={})
+        await terminal.send(b"hunter2-typed\n")
+        await terminal.until(b"hunter2-typed")
+        terminal.close()
+        secrets["keystrokes"] = "hunter2"
+        for path in ("/api/sessions", f"/api/sessions/{session}/output", "/api/nothing"):
+            await target.fetch("GET", f"{path}?token={tokens['token']}", login=False)
+            await target.fetch("GET", f"{path}?ticket={ticket['ticket']}&code={share['code']}", login=False)
+        await target.fetch("GET", f"/share/{share['code']}", login=False)  # a link that somebody has mended
+        await target.fetch("GET", f"/login/{link['code']}", login=False)
+        await target.fetch("POST", "/api/auth/password", {"userId": tokens["token"], "password": "x"}, login=False)
+    finally:
+        await target.close()
+    text = await written(running)
+    assert "attach" in text
+    assert "input-start" in text
+    for name, secret in secrets.items():
+        assert secret not in text, name
+        assert secret not in caplog.text, name
+
+
+async def test_a_flood_of_requests_fills_no_disk(serve: Serve) -> None:
+    # CWE-400, CWE-779
+    running = await serve(rate_limit_anonymous=0, log_bytes=65536, log_files=2)
+    target = await attacked(running)
+    try:
+        for _ in range(10):
+            request = target.request("GET", "/api/sessions/" + "x" * 200)
+            last = target.request("GET", "/api/sessions", "Connection: close")
+            assert len(await target.say(request * 60 + last)) == 61
+    finally:
+        await target.close()
+    folder = running.server.settings.log_dir
+    await running.close()
+    sizes = {each.name: each.stat().st_size for each in folder.iterdir()}
+    assert set(sizes) == {"audit.log", "requests.log", "requests.log.1"}
+    assert max(sizes.values()) <= 65536
+
+
+async def test_a_full_disk_does_not_stop_the_server(
+    serve: Serve, expect_log: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # CWE-703: neither may requests wait for the log, nor may what was done go unsaid for good
+    monkeypatch.setattr(audit, "RETRY_S", 0.02)
+    expect_log("cannot be written")
+    running = await serve()
+    with no_more(resource.RLIMIT_FSIZE):
+        for _ in range(20):
+            assert (await running.fetch("GET", "/api/sessions")).code == 200
+        session = await running.session(["/bin/sh"])
+
+        async def said() -> bool:
+            return "audit.log cannot be written" in caplog.text
+
+        await until(said)
+    folder = running.server.settings.log_dir
+
+    async def told() -> Any:
+        await asyncio.sleep(0)
+        return session in (folder / "audit.log").read_text()
+
+    await until(told)

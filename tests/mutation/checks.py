@@ -1,0 +1,744 @@
+"""The reviewed list: checks of the product, each with a way to take it out and the attacks that must notice.
+
+A text has to be in its file exactly once; who changes a check changes its line here. `vibetunnel/` is left out of the
+files' paths, `tests/attack/` out of the tests'.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Check(NamedTuple):
+    """One check.
+
+    what   is not checked any more
+    file   of the product
+    text   as it stands there
+    instead  what takes it out
+    tests  pytest's names; at least one of them has to fail
+    """
+
+    what: str
+    file: str
+    text: str
+    instead: str
+    tests: tuple[str, ...]
+
+
+def _cross(name: str) -> str:
+    return f"test_cross_site.py::{name}"
+
+
+def _walk(name: str) -> str:
+    return f"test_route_walk.py::{name}"
+
+
+def _jwt(name: str) -> str:
+    return f"test_jwt_attacks.py::{name}"
+
+
+def _login(name: str) -> str:
+    return f"test_session_attacks.py::{name}"
+
+
+def _guess(name: str) -> str:
+    return f"test_guessing.py::{name}"
+
+
+def _frames(name: str) -> str:
+    return f"test_frame_attacks.py::{name}"
+
+
+def _slow(name: str) -> str:
+    return f"test_slow.py::{name}"
+
+
+def _over(name: str) -> str:
+    return f"test_oversized.py::{name}"
+
+
+def _inject(name: str) -> str:
+    return f"test_injection.py::{name}"
+
+
+CHECKS: tuple[Check, ...] = (
+    # Doors
+    Check(
+        "Host: only this server's names",
+        "security/hosts.py",
+        '        if name == "localhost" or name in self.names:\n            return None\n',
+        "        return None\n",
+        (_cross("test_dns_rebinding"),),
+    ),
+    Check(
+        "Host: an address literal is a loopback one",
+        "security/hosts.py",
+        "if address is not None and (self.any_ip or _is_loopback(address)):",
+        "if address is not None:",
+        (_cross("test_dns_rebinding_to_the_address_that_means_all"),),
+    ),
+    Check(
+        "Host: it is there at all",
+        "security/hosts.py",
+        '        if authority is None:\n            return "Host: expected the name of this server"\n',
+        "        if authority is None:\n            return None\n",
+        (_cross("test_dns_rebinding"),),
+    ),
+    Check(
+        "Origin: one that is none is refused",
+        "security/hosts.py",
+        "        if parsed is None:\n            return refusal\n        if parsed in self.origins:",
+        "        if parsed is None:\n            return None\n        if parsed in self.origins:",
+        (_cross("test_cross_site_websocket_hijacking"),),
+    ),
+    Check(
+        "Origin: the scheme",
+        "security/hosts.py",
+        "if ours is None or theirs != (scheme or self.scheme):",
+        "if ours is None:",
+        (_cross("test_cross_site_websocket_hijacking_where_nobody_logs_in"),),
+    ),
+    Check(
+        "Origin: host and port",
+        "security/hosts.py",
+        "if authority != Authority(ours.host, ours.port or DEFAULT_PORTS[theirs]):",
+        "if authority.host != ours.host:",
+        (_cross("test_cross_site_websocket_hijacking_where_nobody_logs_in"),),
+    ),
+    Check(
+        "Origin at all",
+        "handlers/base.py",
+        'or context.doors.refuse_origin(headers.get("Origin"), host or "", client.scheme)',
+        "",
+        (_cross("test_cross_site_websocket_hijacking_with_a_stolen_ticket"),),
+    ),
+    Check(
+        "Sec-Fetch-Site",
+        "security/hosts.py",
+        'if site in (None, "same-origin", "none") or (page and mode == "navigate"):',
+        "if True:",
+        (_cross("test_what_the_browser_says_about_the_site_counts_without_an_origin"),),
+    ),
+    Check(
+        "allow list of a request",
+        "handlers/base.py",
+        "        if refusal is not None:\n            raise Refused(HTTPStatus.FORBIDDEN, refusal)\n        host =",
+        "        host =",
+        (_guess("test_a_trusted_proxy_is_believed_about_its_own_peer_only"),),
+    ),
+    Check(
+        "allow list: an unknown proxy on this machine is not this machine",
+        "security/allow_list.py",
+        "if client.local and is_forwarded(headers):",
+        "if False:",
+        (_guess("test_forged_addresses_do_not_pass_the_allow_list"),),
+    ),
+    Check(
+        "forwarding headers: of trusted proxies only",
+        "security/addresses.py",
+        "found = None if peer in self.trusted else direct(peer, context.protocol)",
+        "found = None",
+        (_guess("test_forged_scheme_and_host"),),
+    ),
+    Check(
+        "forwarding headers: no further than the first that is not trusted",
+        "security/addresses.py",
+        "found = _node(hop) if address in trusted else None",
+        "found = _node(hop)",
+        (_guess("test_a_trusted_proxy_is_believed_about_its_own_peer_only"),),
+    ),
+    Check(
+        "no other site frames the pages",
+        "security/headers.py",
+        "; frame-ancestors 'none'",
+        "",
+        (_cross("test_nothing_is_shared_with_other_origins"),),
+    ),
+    Check(
+        "Referer",
+        "security/headers.py",
+        '    "Referrer-Policy": "no-referrer",\n',
+        "",
+        (_login("test_no_credential_reaches_an_address_or_a_referer"),),
+    ),
+    Check(
+        "the redirect to HTTPS leads to a name of ours",
+        "handlers/redirect.py",
+        "        if refusal is not None:\n            self._say(HTTPStatus.FORBIDDEN, refusal)\n        elif",
+        "        if",
+        (_login("test_the_redirect_to_https_leads_nowhere_else"),),
+    ),
+    # Forged requests
+    Check(
+        "CSRF token: is it there",
+        "handlers/base.py",
+        'if not self.context.authority.csrf_valid(self.principal, self.request.headers.get(CSRF_HEADER, "")):',
+        "if False:",
+        (_cross("test_csrf_every_write_wants_the_token"),),
+    ),
+    Check(
+        "CSRF token: its signature",
+        "security/csrf.py",
+        "return hmac.compare_digest(_mac(key, login_id, data[:NONCE_BYTES]), data[NONCE_BYTES:])",
+        "return True",
+        (_cross("test_csrf_tokens_are_bound_to_their_login"),),
+    ),
+    Check(
+        "CSRF token: whose it is",
+        "security/csrf.py",
+        "_PURPOSE + nonce + login_id.encode()",
+        "_PURPOSE + nonce",
+        (_cross("test_csrf_tokens_are_bound_to_their_login"),),
+    ),
+    Check(
+        "Content-Type of a browser's request",
+        "handlers/base.py",
+        'if given.partition(";")[0].strip().lower() != "application/json":',
+        "if False:",
+        (_cross("test_csrf_a_form_is_no_json"), _cross("test_login_csrf")),
+    ),
+    # Who is it
+    Check(
+        "a login at all",
+        "handlers/base.py",
+        "        if principal is None:\n            challenge =",
+        "        if principal is None:\n"
+        "            return Principal('secret', 'root', Scope(15))\n"
+        "        if principal is None:\n            challenge =",
+        (_walk("test_missing_authentication"),),
+    ),
+    Check(
+        "the secret",
+        "security/authority.py",
+        "if same(credentials, self.secret):",
+        'if credentials == "wrong" or same(credentials, self.secret):',
+        (_walk("test_missing_authentication"),),
+    ),
+    Check(
+        "no token in an address",
+        "handlers/base.py",
+        'if "token" in query and self.context.settings.token_in_url:',
+        'if "token" in query:',
+        (_login("test_token_in_url"),),
+    ),
+    Check(
+        "tickets: for sockets only",
+        "handlers/base.py",
+        "if self.route.tickets and self.request.query:",
+        "if self.request.query:",
+        (_login("test_one_time_means_once"),),
+    ),
+    Check(
+        "tickets: once",
+        "security/tickets.py",
+        "ticket = self._drop(_hash(text))",
+        "ticket = self._tickets.get(_hash(text))",
+        (_login("test_one_time_means_once"),),
+    ),
+    Check(
+        "tickets: for their session",
+        "security/tickets.py",
+        " or ticket.session_id != session_id:",
+        ":",
+        (_login("test_one_time_means_once"),),
+    ),
+    Check(
+        "tickets: no more than was asked for",
+        "security/tickets.py",
+        "may = (principal.scopes | principal.grants.get(session_id, NOTHING)) & scope",
+        "may = principal.scopes | principal.grants.get(session_id, NOTHING)",
+        (_frames("test_a_ticket_for_viewing_does_not_type"),),
+    ),
+    Check(
+        "codes: once",
+        "security/codes.py",
+        "return self._codes.pop(found[0]).user",
+        "return self._codes[found[0]].user",
+        (_login("test_one_time_means_once"),),
+    ),
+    Check(
+        "cookies: HttpOnly",
+        "handlers/base.py",
+        '            path="/",\n            httponly=True,\n',
+        '            path="/",\n            httponly=False,\n',
+        (_login("test_cookie_flags"),),
+    ),
+    Check(
+        "cookies: SameSite",
+        "handlers/base.py",
+        '            httponly=True,\n            samesite="Strict",\n',
+        '            httponly=True,\n            samesite="Lax",\n',
+        (_login("test_cookie_flags"),),
+    ),
+    Check(
+        "cookies: __Host-",
+        "handlers/base.py",
+        'return f"__Host-{name}" if tls else name',
+        "return name",
+        (_login("test_cookie_flags_under_tls"),),
+    ),
+    Check(
+        "Clear-Site-Data",
+        "handlers/auth.py",
+        '        self.set_header("Clear-Site-Data", CLEAR_SITE_DATA)\n',
+        "",
+        (_login("test_logging_out_ends_everything_of_the_login"),),
+    ),
+    Check(
+        "a new login ends the one before it",
+        "handlers/auth.py",
+        "            await self.end_login(self.principal)\n",
+        "            pass\n",
+        (_login("test_a_login_is_rotated_at_login"),),
+    ),
+    Check(
+        "an unused login ends",
+        "security/logins.py",
+        "return login.last_used + self._idle_s <= now or login.created + self._max_s <= now",
+        "return login.created + self._max_s <= now",
+        (_login("test_a_login_that_is_over_is_not_accepted"),),
+    ),
+    Check(
+        "an old login ends",
+        "security/logins.py",
+        "return login.last_used + self._idle_s <= now or login.created + self._max_s <= now",
+        "return login.last_used + self._idle_s <= now",
+        (_login("test_a_login_that_is_over_is_not_accepted"),),
+    ),
+    Check(
+        "no hash of a password tells who has an account",
+        "security/passwords.py",
+        '    _argon2id(_NO_SALT).derive(password or b"")  # so that the answer takes as long\n',
+        "",
+        (_guess("test_user_enumeration"),),
+    ),
+    Check(
+        "a disabled user",
+        "security/users.py",
+        "or user is None or user.disabled or",
+        "or user is None or",
+        (_guess("test_user_enumeration"),),
+    ),
+    Check(
+        "a right password only",
+        "security/users.py",
+        "if not right or before is None",
+        "if before is None",
+        (_guess("test_user_enumeration"),),
+    ),
+    Check(
+        "SSH keys: the signature",
+        "security/ssh_keys.py",
+        "    public = _public(key.type, key.blob)\n    if public is None",
+        "    return True\n    public = _public(key.type, key.blob)\n    if public is None",
+        (_guess("test_ssh_key_logins"),),
+    ),
+    Check(
+        "SSH keys: a challenge is good once",
+        "security/ssh_keys.py",
+        "found = self._open.pop(challenge_id, None)",
+        "found = self._open.get(challenge_id)",
+        (_guess("test_ssh_key_logins"),),
+    ),
+    Check(
+        "SSH keys: whose it is",
+        "security/ssh_keys.py",
+        "return found[0] if found else None\n\n\nclass Challenge(",
+        "return key\n\n\nclass Challenge(",
+        (_guess("test_ssh_key_logins"),),
+    ),
+    # Tokens
+    Check(
+        "JWT: the header is one that we write",
+        "security/tokens.py",
+        '        key = self._headers.get(header)\n        if key is None:\n            raise InvalidToken("header")\n',
+        "        key = self._headers.get(header) or self._keys.current\n",
+        (_jwt("test_headers_that_point_elsewhere"),),
+    ),
+    Check(
+        "JWT: the signature",
+        "security/tokens.py",
+        "data = cast(bytes, self._jws[algorithm].decode(token, key.verifies, [algorithm]))",
+        'data = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))',
+        (_jwt("test_almost_a_token"),),
+    ),
+    Check(
+        "JWT: typ",
+        "security/tokens.py",
+        "if claims.typ != typ:",
+        "if False:",
+        (_jwt("test_every_kind_of_token_is_of_its_kind_only"), _jwt("test_claims")),
+    ),
+    Check("JWT: iss", "security/tokens.py", "if claims.iss != self._issuer:", "if False:", (_jwt("test_claims"),)),
+    Check("JWT: aud", "security/tokens.py", "if claims.aud != self._audience:", "if False:", (_jwt("test_claims"),)),
+    Check(
+        "JWT: exp",
+        "security/tokens.py",
+        "if claims.exp <= now and not allow_expired:",
+        "if False:",
+        (_jwt("test_claims"),),
+    ),
+    Check(
+        "JWT: nbf and iat",
+        "security/tokens.py",
+        "if claims.nbf > now + LEEWAY_S or claims.iat > now + LEEWAY_S:",
+        "if False:",
+        (_jwt("test_claims"),),
+    ),
+    Check(
+        "JWT: nothing that we do not know",
+        "security/tokens.py",
+        "class Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):",
+        "class Claims(msgspec.Struct, frozen=True, omit_defaults=True):",
+        (_jwt("test_claims"),),
+    ),
+    Check(
+        "JWT: a retired key signs nothing new",
+        "security/tokens.py",
+        "if key.retired is not None and claims.iat > key.retired + LEEWAY_S:",
+        "if False:",
+        (_jwt("test_rotated_keys_log_nobody_out_and_sign_nothing_old"),),
+    ),
+    Check(
+        "JWT: its login is there",
+        "security/authority.py",
+        "        if login is None or self.logins.is_revoked(claims.jti):\n            return None\n",
+        "        if login is None:\n            return Principal('secret', self.user, OWNER)\n",
+        (_login("test_logging_out_ends_everything_of_the_login"), _jwt("test_claims")),
+    ),
+    Check(
+        "JWT: whose it is",
+        "security/authority.py",
+        "if principal is None or principal.user != claims.sub:",
+        "if principal is None:",
+        (_jwt("test_claims"),),
+    ),
+    Check(
+        "refresh: a spent token ends the family",
+        "security/logins.py",
+        "            await self.revoke(sid)\n            raise ReusedRefresh(sid, login.user)\n",
+        "            raise ReusedRefresh(sid, login.user)\n",
+        (_jwt("test_refresh_replay"),),
+    ),
+    Check(
+        "refresh: once",
+        "security/logins.py",
+        "if not login.refresh_jti or not same(login.refresh_jti, jti):",
+        "if False:",
+        (_jwt("test_refresh_replay"),),
+    ),
+    Check(
+        "tokens of programs: the list",
+        "security/api_tokens.py",
+        "        del self._tokens[token_id]\n        return await",
+        "        return await",
+        (_jwt("test_a_revoked_token_of_a_program"),),
+    ),
+    Check(
+        "tokens of programs: no more than their user",
+        "security/authority.py",
+        "scopes = role.scopes & found.scopes",
+        "scopes = found.scopes | role.scopes",
+        (_walk("test_missing_authorization"),),
+    ),
+    Check(
+        "tokens of programs: one session",
+        "security/authority.py",
+        "        if found.session:\n            return Principal(",
+        "        if False:\n            return Principal(",
+        (_walk("test_one_session_only"),),
+    ),
+    Check(
+        "tokens of programs: no wider than their maker",
+        "handlers/users.py",
+        "if scope & ~role.scopes or (user == principal.user and scope & ~principal.scopes):",
+        "if False:",
+        (_walk("test_a_token_gets_nothing_that_it_has_not"), _walk("test_a_user_cannot_raise_itself")),
+    ),
+    Check(
+        "tokens of programs: of others by an owner only",
+        "handlers/users.py",
+        "if user != principal.user and not principal.may(Scope.ADMIN):",
+        "if False:",
+        (_walk("test_a_user_cannot_raise_itself"),),
+    ),
+    Check(
+        "tokens of programs: removed by their user only",
+        "handlers/users.py",
+        "if found is None or not (found.user == principal.user or principal.may(Scope.ADMIN)):",
+        "if found is None:",
+        (_walk("test_one_user_is_not_another"),),
+    ),
+    Check(
+        "tokens of programs: they make no others",
+        "handlers/users.py",
+        "        if principal.program:\n            raise Forbidden(",
+        "        if False:\n            raise Forbidden(",
+        (_walk("test_a_token_gets_nothing_that_it_has_not"),),
+    ),
+    Check(
+        "links to log in: of whole logins only",
+        "handlers/auth.py",
+        "            if principal.narrow or principal.program:\n",
+        "            if False:\n",
+        (_walk("test_a_token_gets_nothing_that_it_has_not"),),
+    ),
+    # What may they do
+    Check(
+        "the permission of a route",
+        "handlers/base.py",
+        "        if not allowed:\n            raise errors.Forbidden",
+        "        if False:\n            raise errors.Forbidden",
+        (_walk("test_missing_authorization"),),
+    ),
+    Check(
+        "what a route cannot declare",
+        "handlers/base.py",
+        "        if not principal.may(scope, session_id):\n",
+        "        if False:\n",
+        (_walk("test_one_session_only"), _walk("test_a_guest_subscribes_to_nothing_else")),
+    ),
+    Check(
+        "grants are for their session",
+        "security/principal.py",
+        "allowed |= self.grants.get(session_id, NOTHING)",
+        "allowed |= next(iter(self.grants.values()))",
+        (_walk("test_one_session_only"),),
+    ),
+    Check(
+        "/ws: typing is for who may type",
+        "handlers/attach.py",
+        "may_type = asked and (principal.may(Scope.TYPE, session.id) if held is None else held)",
+        "may_type = asked",
+        (_frames("test_not_one_byte_of_a_viewer"),),
+    ),
+    Check(
+        "/ws: the pump is told",
+        "handlers/attach.py",
+        "            writable=may_type,\n            since=",
+        "            writable=True,\n            since=",
+        (_frames("test_not_one_byte_of_a_viewer"),),
+    ),
+    Check(
+        "/buffers: each session",
+        "handlers/buffers.py",
+        "            self.require(Scope.VIEW, session_id)\n",
+        "",
+        (_walk("test_a_guest_subscribes_to_nothing_else"),),
+    ),
+    Check(
+        "a session is its owner's to share",
+        "handlers/sharing.py",
+        "if not may_manage(principal, session.record.owner):",
+        "if False:",
+        (_walk("test_one_user_is_not_another"),),
+    ),
+    Check(
+        "logins of others: revoking a user",
+        "handlers/auth.py",
+        "if not admin and wanted.user != principal.user:",
+        "if False:",
+        (_walk("test_one_user_is_not_another"),),
+    ),
+    Check(
+        "logins of others: the list",
+        "handlers/auth.py",
+        "if everybody or (login.user == principal.user and not login.guest)",
+        "if True",
+        (_walk("test_one_user_is_not_another"),),
+    ),
+    Check(
+        "a change of rights reaches open sockets",
+        "handlers/lasting.py",
+        "                connection.principal = now\n                self._permit(connection)\n",
+        "                connection.principal = now\n",
+        (_login("test_what_an_owner_takes_away_is_gone_at_once"),),
+    ),
+    Check(
+        "the end of a right closes sockets",
+        "handlers/lasting.py",
+        "                    self._close(connection, *GONE)\n",
+        "",
+        (_login("test_an_expired_share_ends_what_it_let_in"),),
+    ),
+    Check(
+        "shares: used up",
+        "security/shares.py",
+        "or share.ends <= self._clock() or share.used_up:",
+        "or share.ends <= self._clock():",
+        (_login("test_a_share_is_used_as_often_as_it_says"),),
+    ),
+    Check(
+        "shares: withdrawn",
+        "security/shares.py",
+        "        self._remove(share)\n        return await self._kept.write_or_remove()\n",
+        "        return await self._kept.write_or_remove()\n",
+        (_login("test_a_revoked_share_ends_what_it_let_in"),),
+    ),
+    Check(
+        "shares: for viewing unless typing is asked for",
+        "security/shares.py",
+        'return TYPIST if self.scope == "type" else VIEWER',
+        "return TYPIST",
+        (_walk("test_a_share_is_for_viewing_unless_typing_is_asked_for"), _walk("test_one_session_only")),
+    ),
+    # Limits
+    Check(
+        "tries to log in",
+        "security/limits.py",
+        "        if wait_s > 0:\n",
+        "        if False:\n",
+        (_guess("test_brute_force"),),
+    ),
+    Check(
+        "codes: tries",
+        "handlers/auth.py",
+        "            self.context.limits.login(account, self.client.address)\n",
+        "            pass\n",
+        (_guess("test_brute_force"),),
+    ),
+    Check(
+        "share links: tries",
+        "handlers/sharing.py",
+        "        context.limits.share(self.client.address)\n",
+        "",
+        (_guess("test_brute_force"),),
+    ),
+    Check(
+        "requests without a login",
+        "handlers/base.py",
+        "            limits.api(self.principal, self.client.address)\n",
+        "            pass\n",
+        (_guess("test_forged_addresses_do_not_lift_the_rate_limit"), _over("test_requests_of_a_user_are_limited")),
+    ),
+    Check(
+        "upgrades",
+        "handlers/base.py",
+        "            limits.upgrade(self.principal, self.client.address)\n",
+        "            pass\n",
+        (_over("test_connections_of_a_user_are_bounded"),),
+    ),
+    Check(
+        "connections at once",
+        "handlers/base.py",
+        "if limit and self.context.lasting.of_user(principal, self.client.address) >= limit:",
+        "if False:",
+        (_over("test_connections_of_a_user_are_bounded"),),
+    ),
+    Check(
+        "sessions at once",
+        "handlers/sessions.py",
+        "if own and registry.living(principal.user) >= own:",
+        "if False:",
+        (_over("test_sessions_of_a_user_are_bounded"),),
+    ),
+    Check(
+        "new sessions",
+        "handlers/sessions.py",
+        "        context.limits.create(principal)\n",
+        "",
+        (_over("test_sessions_of_a_user_are_bounded"),),
+    ),
+    Check(
+        "a body's size, before the rest of it",
+        "handlers/base.py",
+        "if max(len(self.request.body), declared_length(self.request.headers)) > MAX_BODY:",
+        "if False:",
+        (_over("test_oversized_bodies"),),
+    ),
+    # The wire
+    Check(
+        "lines end with CR LF",
+        "handlers/connections.py",
+        'if lines != data.count(b"\\r\\n"):',
+        "if False:",
+        ("test_smuggling.py::test_request_smuggling", "test_smuggling.py::test_malformed_request_lines"),
+    ),
+    Check(
+        "one Content-Length",
+        "handlers/connections.py",
+        'if len(headers.get_list("Content-Length")) > 1 or "," in headers.get("Content-Length", ""):',
+        "if False:",
+        ("test_smuggling.py::test_request_smuggling",),
+    ),
+    Check(
+        "header fields are bounded in number",
+        "handlers/connections.py",
+        "if lines > MAX_FIELDS + 3:",
+        "if False:",
+        (_over("test_oversized_headers"),),
+    ),
+    Check(
+        "half a request ends",
+        "handlers/connections.py",
+        "        self._half_open.sweep(now)\n",
+        "",
+        (_slow("test_who_dribbles_is_hung_up_on"),),
+    ),
+    Check(
+        "half-open connections make room",
+        "handlers/half_open.py",
+        "            if len(peers) >= self.per_network:\n                self._abort(next(iter(peers)))\n",
+        "            if False:\n                self._abort(next(iter(peers)))\n",
+        (_slow("test_slow_loris"),),
+    ),
+    Check(
+        "who never reads is hung up on",
+        "handlers/connections.py",
+        "            if connection.is_stuck(now):\n                connection.abort()\n            elif",
+        "            if",
+        (_slow("test_who_never_reads_is_hung_up_on"),),
+    ),
+    Check(
+        "a WebSocket's message is bounded",
+        "handlers/buffers.py",
+        "        return MAX_MESSAGE\n",
+        "        return 1 << 40\n",
+        (_frames("test_messages_on_buffers_are_bounded"),),
+    ),
+    # Names
+    Check(
+        "logs: what cannot be seen is spelt out",
+        "security/audit.py",
+        "return text if text.isprintable() else",
+        "return text if True else",
+        (_inject("test_log_injection"),),
+    ),
+    Check(
+        "names of accounts",
+        "security/users.py",
+        "    if not _NAME.fullmatch(name):\n        expected",
+        "    if False:\n        expected",
+        (_inject("test_names_of_accounts"),),
+    ),
+    Check(
+        "names of sessions",
+        "sessions/command.py",
+        "    if not name.isprintable():\n",
+        "    if False:\n",
+        ("test_smuggling.py::test_names_do_not_become_headers_or_markup",),
+    ),
+    Check(
+        "files: only those that were found",
+        "handlers/static.py",
+        "        return self._files.get(name)\n",
+        "        path = Path(__file__).parent.parent / 'web' / 'static' / name\n"
+        "        return self._files.get(name) or (File('text/plain', False, {'': path}) if path.is_file() else None)\n",
+        (_inject("test_path_tricks_in_files"),),
+    ),
+    Check(
+        "environment: NUL",
+        "sessions/command.py",
+        '        if not name or "=" in name or "\\0" in name:\n',
+        "        if False:\n",
+        (_inject("test_environment_injection"),),
+    ),
+    Check(
+        "environment: settings of the server stay here",
+        "keeper/environment.py",
+        "if name not in DROPPED and not name.startswith(DROPPED_PREFIXES)",
+        "if name not in DROPPED",
+        (_inject("test_sessions_know_nothing_of_the_server"),),
+    ),
+)
