@@ -1,5 +1,6 @@
 """Accounts, tokens, keys and logins on the command line: with a server, and on the files of one that does not run."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -26,6 +27,7 @@ from vibetunnel.cli_base import Sentence
 from vibetunnel.errors import VibeTunnelError
 from vibetunnel.offline import NotSaved, OfFiles
 from vibetunnel.running import Refused, RunningServer
+from vibetunnel.security.shares import Shares
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -370,6 +372,22 @@ def test_a_damaged_file_is_named_and_left_as_it_is(home: Home) -> None:
     paths.write_private(file, b'{"users": [')
     assert str(file) in home.refused("user", "add", "ada", "--no-password")
     assert file.read_bytes() == b'{"users": ['
+
+
+def test_the_links_of_a_user_who_is_shut_out_end_without_a_server_too(home: Home) -> None:
+    with OfFiles(home.settings) as files:
+        files.add_user("ada", "writer", "correct horse")
+        path = home.settings.state_dir / paths.SHARES
+
+        async def share() -> None:
+            shares = Shares(path)
+            for user in ("ada", "bob"):
+                await shares.create("session", scope="type", created_by=user, expires_s=None)
+            await shares.close()
+
+        asyncio.run(share())
+        files.change_user("ada", {"disabled": True})
+        assert [each.created_by for each in Shares(path).of("session")] == ["bob"]
 
 
 def test_a_full_disk_is_said_and_changes_nothing(home: Home, expect_log: Callable[[str], None]) -> None:

@@ -19,6 +19,7 @@ from tornado.httputil import HTTPHeaders
 from vibetunnel.handlers.route import Permission, Route
 from vibetunnel.handlers.table import ROUTES
 from vibetunnel.security.headers import HEADERS
+from vibetunnel.security.limits import NETWORK_FREE
 
 # What may be asked for without a login. Reviewed: none of it tells about sessions or takes input.
 OPEN = {
@@ -29,6 +30,7 @@ OPEN = {
     ("GET", "/health"),
     ("GET", "/login"),
     ("GET", "/session/{session_id}"),
+    ("GET", "/share"),
     ("GET", "/{name*}"),
     ("GET", "/api/auth/avatar/{user_id}"),
     ("POST", "/api/auth/challenge"),
@@ -201,7 +203,7 @@ async def test_a_forged_cookie_is_no_login(server: Running) -> None:
 
 async def test_too_many_wrong_codes_are_a_429(server: Running) -> None:
     browser = Browser(server)
-    for _ in range(10):
+    for _ in range(NETWORK_FREE + 1):
         response = await browser.login("AAAAA-AAAAA")
         assert response.code == 401
         assert "code" in json.loads(response.body)["error"]

@@ -225,6 +225,20 @@ async def test_a_next_request_that_does_not_come_ends_the_connection(
         assert (await door.ask(GET + b"\r\n")).endswith(b"hello")
 
 
+async def test_a_proxy_ends_what_is_idle_itself(
+    opened: Open, folder: Path, soon: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "FIRST_S", DEADLINE_S)
+    for given in ({"trusted_proxies": ("127.0.0.1",)}, {"bind": f"unix:{folder}/v.sock"}):
+        async with opened(**given) as door:
+            reader, writer = await door.connect()
+            for end in (b"\r\n", END):
+                writer.write(GET + end)
+                await reader.readuntil(b"hello")
+                await asyncio.sleep(0.3)  # IDLE_S and some sweeps
+        paths.private_dir(folder)
+
+
 async def test_a_body_that_does_not_come_ends_the_connection(opened: Open, soon: None) -> None:
     async with opened() as door:
         assert await door.ask(POST + b"Content-Length: 10\r\n\r\nabc") == b""
@@ -256,23 +270,37 @@ async def test_an_answer_that_nobody_takes_ends_the_connection(opened: Open, mon
         assert len(await everything(reader)) < BIG
 
 
+async def test_a_slow_client_of_a_tunnel_gets_all_of_its_answer(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    # On this machine the kernel takes megabytes at once, and then nothing until a third of them has gone.
+    monkeypatch.setattr(connections, "TAKEN_S", 0.5)
+    monkeypatch.setattr(connections, "SWEEP_S", 0.05)
+    async with opened() as door:
+        reader, writer = await door.connect()
+        writer.write(b"GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        async with asyncio.timeout(DEADLINE_S):
+            for _ in range(60):
+                await reader.readexactly(65536)
+                await asyncio.sleep(0.05)  # as fast as its line is
+        assert door.front.connections == 1
+
+
 def test_an_answer_that_is_taken_slowly_is_no_reason_to_hang_up() -> None:
     taking, at_a_time = Taking(), MIN_TAKEN
     for minute in range(10):
-        assert not taking.is_stuck(TAKEN_S * minute, writing=True, written=at_a_time * minute)
+        assert not taking.is_stuck(TAKEN_S * minute, writing=True, taken=at_a_time * minute)
         assert taking.behind
-    assert not taking.is_stuck(TAKEN_S * 9.9, writing=True, written=at_a_time * 9)
-    assert taking.is_stuck(TAKEN_S * 10, writing=True, written=at_a_time * 10 - 1)
+    assert not taking.is_stuck(TAKEN_S * 9.9, writing=True, taken=at_a_time * 9)
+    assert taking.is_stuck(TAKEN_S * 10, writing=True, taken=at_a_time * 10 - 1)
 
 
 def test_an_answer_that_was_taken_begins_anew() -> None:
     taking = Taking()
-    assert not taking.is_stuck(0, writing=True, written=0)
-    assert not taking.is_stuck(TAKEN_S - 1, writing=False, written=10)
+    assert not taking.is_stuck(0, writing=True, taken=0)
+    assert not taking.is_stuck(TAKEN_S - 1, writing=False, taken=10)
     assert not taking.behind
-    assert not taking.is_stuck(TAKEN_S, writing=True, written=10)
-    assert not taking.is_stuck(TAKEN_S * 2 - 1, writing=True, written=10)
-    assert taking.is_stuck(TAKEN_S * 2, writing=True, written=10)
+    assert not taking.is_stuck(TAKEN_S, writing=True, taken=10)
+    assert not taking.is_stuck(TAKEN_S * 2 - 1, writing=True, taken=10)
+    assert taking.is_stuck(TAKEN_S * 2, writing=True, taken=10)
 
 
 async def _open(door: Door, count: int) -> bool | None:
@@ -478,6 +506,59 @@ async def test_files_that_change_are_taken_up_without_a_word_to_anybody(
         assert (await until(taken_up)).endswith(b"hello")
         writer.write(GET + END)  # who was there before stays
         assert (await everything(reader)).endswith(b"hello")
+
+
+async def test_files_that_change_while_they_are_read_are_read_again(
+    opened: Open, folder: Path, soon: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "FIRST_S", DEADLINE_S)
+    read = certificates._context
+    own = folder / "own"
+    certificates.make(own, ["localhost", "127.0.0.1"])
+    async with opened(tls_cert=own / "cert.pem", tls_key=own / "key.pem") as door:
+
+        def read_and_replaced(chain: Path, key: Path) -> ssl.SSLContext:
+            context = read(chain, key)
+            monkeypatch.setattr(certificates, "_context", read)
+            certificates.make(own, ["localhost", "127.0.0.1"])
+            return context
+
+        monkeypatch.setattr(certificates, "_context", read_and_replaced)
+        certificates.make(own, ["localhost", "127.0.0.1"])
+
+        async def taken_up() -> bytes | None:
+            with contextlib.suppress(ssl.SSLError):
+                return await door.ask(GET + END, ssl.create_default_context(cafile=str(own / "cert.pem")))
+            return None
+
+        await until(lambda: _nothing(certificates._context is read))
+        assert (await until(taken_up)).endswith(b"hello")
+
+
+async def test_a_look_that_fails_is_not_the_last(
+    opened: Open, folder: Path, soon: None, monkeypatch: pytest.MonkeyPatch, expect_log: Callable[[str], None]
+) -> None:
+    monkeypatch.setattr(connections, "FIRST_S", DEADLINE_S)
+    expect_log("the look at the certificate failed")
+    state = certificates._state
+    own = folder / "own"
+    certificates.make(own, ["localhost", "127.0.0.1"])
+    async with opened(tls_cert=own / "cert.pem", tls_key=own / "key.pem") as door:
+
+        def fails(path: Path) -> tuple[int, int, int, int] | None:
+            monkeypatch.setattr(certificates, "_state", state)
+            raise MemoryError
+
+        monkeypatch.setattr(certificates, "_state", fails)
+        await until(lambda: _nothing(certificates._state is state))
+        certificates.make(own, ["localhost", "127.0.0.1"])
+
+        async def taken_up() -> bytes | None:
+            with contextlib.suppress(ssl.SSLError):
+                return await door.ask(GET + END, ssl.create_default_context(cafile=str(own / "cert.pem")))
+            return None
+
+        assert (await until(taken_up)).endswith(b"hello")
 
 
 async def test_a_reload_takes_up_other_files(opened: Open, folder: Path) -> None:

@@ -170,8 +170,9 @@ def test_every_error_has_a_status() -> None:
     def all_below(kind: type[Exception]) -> set[type[Exception]]:
         return {kind} | {each for below in kind.__subclasses__() for each in all_below(below)}
 
-    # Others, below these, are private to where they are raised and caught.
+    # Others, below these, are private to where they are raised and caught; offline.py's are the command line's.
     public = {each for each in all_below(errors.VibeTunnelError) if not each.__name__.startswith("_")}
+    public = {each for each in public if each.__module__ != "vibetunnel.offline"}
     assert public == set(STATUS)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -102,8 +103,6 @@ async def test_a_guest_hears_only_of_the_own_session(server: Running) -> None:
     streaming = server.fetch(
         "GET", "/api/events", login=False, headers=browser.headers, streaming_callback=heard.append
     )
-    import asyncio
-
     task = asyncio.ensure_future(streaming)
 
     async def listens() -> bool:
@@ -247,6 +246,21 @@ async def test_the_owner_gives_and_takes_the_keyboard(server: Running) -> None:
     assert (await browser.fetch("PATCH", f"/api/sessions/{session}/clients/{mine}", {"writable": True})).code == 403
 
 
+async def test_a_keyboard_that_was_taken_is_not_got_back_by_coming_again(server: Running) -> None:
+    session = await ready(server)
+    browser = await guest(server, session, role="type")
+    socket = await browser.attach(session)
+    await still_there(socket)
+    (mine,) = await people(server, session, 1)
+    await server.json("PATCH", f"/api/sessions/{session}/clients/{mine['id']}", {"writable": False})
+    again = await browser.attach(session, v1=True)
+    assert (await message(again, protocol.Access)).writable is False
+    for what, body in (("input", {"text": "x"}), ("resize", {"rows": 9, "cols": 9}), ("signal", {"signal": "INT"})):
+        assert (await browser.fetch("POST", f"/api/sessions/{session}/{what}", body)).code == 403
+    await server.json("PATCH", f"/api/sessions/{session}/clients/{mine['id']}", {"writable": True})
+    assert (await message(again, protocol.Access)).writable is True
+
+
 async def test_who_is_put_out_does_not_come_back_by_the_same_cookie(server: Running) -> None:
     session = await ready(server)
     browser = await guest(server, session)
@@ -255,7 +269,7 @@ async def test_who_is_put_out_does_not_come_back_by_the_same_cookie(server: Runn
     await socket.until(b"ready")
     out = next(each["id"] for each in await people(server, session, 2) if each["guest"])
     await server.json("DELETE", f"/api/sessions/{session}/clients/{out}")
-    assert (await socket.over())[0] == 1008
+    assert await socket.over() == (1008, "the owner of the session has put you out")
     assert (await browser.fetch("GET", f"/api/sessions/{session}")).code == 401
     assert len(await people(server, session, 1)) == 1
     assert (await server.fetch("DELETE", f"/api/sessions/{session}/clients/{out}")).code == 404

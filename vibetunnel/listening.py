@@ -8,6 +8,7 @@ import fcntl
 import os
 import socket
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from vibetunnel import paths
 from vibetunnel.errors import StartFailed
 
 BACKLOG = 1024  # connections that wait to be accepted; the kernel may allow fewer
+LOCK_S = 1.0  # to wait for another server that makes its socket in the same folder
+LOCK_POLL_S = 0.01
+ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)  # of an address that this machine does not have
 
 
 def listen(bind: str, port: int, *, flag: str = "--port") -> list[socket.socket]:
@@ -33,16 +37,22 @@ def listen(bind: str, port: int, *, flag: str = "--port") -> list[socket.socket]
         raise StartFailed(f"{expected}, got {bind} ({error.strerror})") from error
     with contextlib.ExitStack() as undo:
         sockets: list[socket.socket] = []
-        for family, _, _, _, address in found:
+        absent: OSError | None = None
+        for family, _, _, _, address in dict.fromkeys(found):  # a name may stand for one address twice
             try:
                 made = socket.create_server(
                     (address[0], port, *address[2:]), family=family, backlog=BACKLOG, dualstack_ipv6=both
                 )
             except OSError as error:
-                raise StartFailed(_cannot_listen(bind, wanted, flag, error)) from error
+                if error.errno not in ABSENT:
+                    raise StartFailed(_cannot_listen(bind, wanted, flag, error)) from error
+                absent = error  # `localhost` is ::1 too, also where there is no IPv6 (containers)
+                continue
             sockets.append(undo.enter_context(made))
             made.setblocking(False)
             port = made.getsockname()[1]  # with port 0 the first one chooses
+        if absent is not None and not sockets:
+            raise StartFailed(_cannot_listen(bind, wanted, flag, absent)) from absent
         undo.pop_all()
         return sockets
 
@@ -53,7 +63,7 @@ def _cannot_listen(bind: str, port: int, flag: str, error: OSError) -> str:
             why = f"is in use: stop what uses it, or choose another with {flag}"
         case errno.EACCES:
             why = f"may not be used by this user: choose one above 1023 with {flag}"
-        case errno.EADDRNOTAVAIL:
+        case errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT:
             return f"--bind: {bind} is not an address of this machine"
         case _:
             why = f"cannot be used: {error.strerror}"
@@ -102,10 +112,22 @@ def _locked(folder: Path) -> Iterator[None]:
         replaceable = found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX
         if replaceable or found.st_uid not in (0, os.geteuid()):
             raise _refused(folder, "expected a folder in which only this user can replace what is there")
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _lock(descriptor)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(folder: int) -> None:
+    """Whoever may look into a folder can lock it, and a server does so for a moment: who has it longer is none."""
+    deadline = time.monotonic() + LOCK_S
+    while True:
+        try:
+            return fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return
+        time.sleep(LOCK_POLL_S)
 
 
 def _make_room(path: Path) -> None:

@@ -15,6 +15,7 @@ from vibetunnel.security.api_tokens import ApiToken, ApiTokens
 from vibetunnel.security.logins import Logins
 from vibetunnel.security.passwords import hash_password
 from vibetunnel.security.principal import Role
+from vibetunnel.security.shares import Shares
 from vibetunnel.security.signing import LONGEST_TOKEN_S, SigningKeys
 from vibetunnel.security.tokens import Tokens
 from vibetunnel.security.users import User, Users
@@ -165,9 +166,12 @@ class OfFiles:
             tokens, logins = self._tokens(), Logins(self._state_dir / paths.LOGINS, owner=_owner())
             await tokens.remove_user(name)
             await logins.revoke_user(name)
-            written = tokens.safe and logins.safe
-            await tokens.close()
-            await logins.close()
+            shares = Shares(self._state_dir / paths.SHARES)
+            for share_id in await shares.forget_user(name):
+                await logins.drop_share(share_id)
+            written = tokens.safe and logins.safe and shares.safe
+            for store in (tokens, logins, shares):
+                await store.close()
             if not written:
                 raise NotSaved
 

@@ -215,7 +215,7 @@ class Server:
             doors=doors(bind=settings.bind, allow_host=settings.allow_host, url=settings.url, tls=settings.tls),
             authority=authority,
             keys=self._keys,
-            codes=Codes(),
+            codes=Codes(still=authority.still),
             challenges=Challenges(),
             limits=limits,
             audit=audit,
@@ -306,6 +306,7 @@ class Server:
 
     def _removed(self, session_id: str) -> None:
         self._shares.drop_session(session_id)
+        self.lasting.forget_session(session_id)
 
     def reload(self) -> None:
         """Read the settings again, and take over the allow list and the certificate; the rest needs a new start.

@@ -127,6 +127,20 @@ def test_no_secret_stays_where_a_script_can_read_it(server: Served, visit: Visit
     assert [(each["httpOnly"], each["sameSite"]) for each in cookies] == [(True, "Strict")]
 
 
+def test_the_login_page_is_left_at_once_by_who_is_logged_in(visitor: Visitor) -> None:
+    session = visitor.server.session("exec cat")
+    visitor.open(f"/login?next=/session/{session}")
+    visitor.until_connected()
+    assert visitor.page.url == f"{visitor.server.url}/session/{session}"
+
+
+def test_a_login_link_that_works_on_this_machine_only_says_so(visitor: Visitor) -> None:
+    visitor.open()
+    visitor.choose_in_account("link-open")
+    expect(visitor.at("link-url")).to_be_visible()
+    expect(visitor.at("link-warning")).to_contain_text("this machine only")
+
+
 # Logging out, and being logged out
 
 
@@ -167,6 +181,15 @@ def test_a_login_that_is_revoked_ends_every_open_page(server: Served, visit: Vis
         expect(each.get_by_test_id("access-ended")).to_contain_text("You have been logged out")
 
 
+def test_logging_out_asks_for_nothing_more(server: Served, visit: Visit) -> None:
+    for _ in range(5):  # the answer, and the end of the events, come in any order
+        visitor = visit(server)
+        visitor.open()
+        expect(visitor.at("empty")).to_be_visible()
+        visitor.choose_in_account("logout")
+        expect(visitor.at("login-code")).to_be_visible()
+
+
 def test_a_page_goes_on_after_another_tab_has_logged_in_anew(visitor: Visitor) -> None:
     visitor.allow_complaint(REFUSED)
     session = visitor.server.session("exec cat")
@@ -201,6 +224,15 @@ def test_a_viewer_sees_every_session_and_changes_none(server: Served, visit: Vis
     expect(visitor.at("view-only")).to_be_visible()
     types_nothing(visitor)
     assert server.text(session) == "shown"
+
+
+def test_a_page_that_is_open_follows_a_new_name(visitor: Visitor) -> None:
+    session = visitor.server.session("exec cat", name="before")
+    visitor.open_session(session)
+    visitor.until(lambda: "before" in visitor.page.title())
+    visitor.server.ask("PATCH", f"/api/sessions/{session}", {"name": "after"})
+    expect(visitor.page.get_by_role("heading", name="after")).to_be_visible()
+    visitor.until(lambda: "after" in visitor.page.title())
 
 
 # Links
@@ -259,6 +291,21 @@ def test_a_link_that_is_used_up_says_so(server: Served, visit: Visit) -> None:
     late.allow_complaint(REFUSED)
     late.page.goto(link)
     expect(late.page.get_by_role("heading")).to_have_text("This link does not work any more")
+
+
+def test_a_dead_link_leads_a_guest_to_where_they_may_still_be(server: Served, visit: Visit) -> None:
+    session = server.session("exec cat", spawn="now")
+    old, new = server.share(session), server.share(session)
+    guest = visit(server, logged_in=False)
+    guest.allow_complaint(REFUSED)
+    guest.page.goto(new)
+    guest.until_connected()
+    shares = server.ask("GET", f"/api/sessions/{session}/shares")
+    server.ask("DELETE", f"/api/sessions/{session}/shares/{next(each['id'] for each in shares if not each['used'])}")
+    guest.page.goto(old)
+    guest.at("share-way").click()
+    guest.until_connected()
+    assert guest.page.url == f"{server.url}/session/{session}"
 
 
 def test_a_link_without_its_end_says_so(server: Served, visit: Visit) -> None:
@@ -370,6 +417,27 @@ def test_a_guest_sees_who_is_here_and_manages_nobody(visitor: Visitor, visit: Vi
     expect(guest.at("person-out")).to_have_count(0)
 
 
+def test_who_manages_takes_back_the_keyboard_that_was_taken_from_them(visitor: Visitor, visit: Visit) -> None:
+    server = visitor.server
+    server.user("ada", "owner")
+    session = server.session("exec cat")
+    visitor.open_session(session)
+    other = visit(server, logged_in=False)
+    other.allow_complaint(REFUSED)
+    other.open(f"/session/{session}")
+    log_in(other, "ada")
+    other.until_connected()
+    visitor.at("people-open").click()
+    person(visitor, "ada").get_by_test_id("person-keyboard").click()
+    expect(other.at("view-only")).to_be_visible()
+    other.at("people-open").click()
+    own = person(other, "you")
+    expect(own.get_by_test_id("person-out")).to_have_count(0)
+    own.get_by_test_id("person-keyboard").click()
+    expect(other.at("view-only")).to_have_count(0)
+    expect(own.get_by_test_id("person-keyboard")).to_have_count(0)
+
+
 def test_a_guest_who_is_put_out_is_out(visitor: Visitor, visit: Visit) -> None:
     session = visitor.server.session("exec cat")
     visitor.open_session(session)
@@ -377,6 +445,7 @@ def test_a_guest_who_is_put_out_is_out(visitor: Visitor, visit: Visit) -> None:
     guest.allow_complaint(REFUSED)
     visitor.at("people-open").click()
     person(visitor, "Grace").get_by_test_id("person-out").click()
+    expect(person(visitor, "Grace")).to_contain_text("A link that is still good lets them in again")
     visitor.at("person-out-confirm").click()
     expect(guest.page.get_by_role("heading")).to_have_text(
         re.compile("You have been put out of this session|Your access has ended")

@@ -48,7 +48,9 @@ class SocketHandler(BaseHandler):
         session = self.context.registry.get(query.session_id)
         self.require_login()
         principal = self.require(Scope.VIEW, session.id)
-        may_type = asked and principal.may(Scope.TYPE, session.id)
+        self.check_room(principal)  # others may have come at the same time
+        held = self.context.lasting.held(principal, session.id)
+        may_type = asked and (principal.may(Scope.TYPE, session.id) if held is None else held)
         connection_id = new_id()
         response = agreed.response()
         taken = self._take_socket()
@@ -80,6 +82,7 @@ class SocketHandler(BaseHandler):
                 address=self.client.address,
                 session_id=session.id,
                 asked=asked,
+                held=held if asked else None,
                 writable=may_type,
             )
         )

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import platform
 import re
 import time
 from http import HTTPStatus
-from pathlib import Path
 from typing import Literal
 
-from vibetunnel.errors import InvalidField, InvalidToken, RateLimited, UnknownToken, WrongCode, WrongPassword
+from vibetunnel.errors import (
+    Forbidden,
+    InvalidField,
+    InvalidToken,
+    RateLimited,
+    ReusedRefresh,
+    UnknownToken,
+    WrongCode,
+    WrongPassword,
+)
 from vibetunnel.handlers import shapes
 from vibetunnel.handlers.base import BaseHandler, Refused
 from vibetunnel.security import pam, ssh_keys
@@ -118,16 +125,25 @@ class LoginHandler(BaseHandler):
         )
 
     async def succeeded(self, user: str, method: str, *, account: str | None) -> Login:
-        """A new login with a new cookie; the one that this browser had is over, and so are its sockets."""
+        """A new login with a new cookie; the one that this browser had is over, and so are its sockets.
+
+        Raises Refused (401) for an account that lets nobody in by now.
+        """
         context = self.context
-        context.limits.login_succeeded(account, self.client.address)
-        if self.principal is not None and self.principal.by_cookie:
-            await self.end_login(self.principal)
+        # Without a wait since the look at the password: whatever ends the user's logins from here on ends this one.
         login, cookie = await context.authority.log_in(
             user, method, address=self.client.address, agent=self.request.headers.get("User-Agent", "")
         )
+        principal = context.authority.of_login(login) if context.authority.logins.get(login.id) else None
+        if principal is None:
+            await context.authority.logins.revoke(login.id)
+            self.failed(account or user, method, "the account is disabled")
+            raise Refused(HTTPStatus.UNAUTHORIZED, "this account lets nobody in")
+        context.limits.login_succeeded(account, self.client.address)
+        if self.principal is not None and self.principal.by_cookie:
+            await self.end_login(self.principal)
         self.set_login_cookie(cookie)
-        context.audit.record("login", context.authority.of_login(login), self.client.address, "ok", method=method)
+        context.audit.record("login", principal, self.client.address, "ok", method=method)
         return login
 
     async def end_login(self, principal: Principal) -> bool:
@@ -216,29 +232,16 @@ class SshKeyHandler(LoginHandler):
             raise Refused(HTTPStatus.BAD_REQUEST, "Challenge ID, public key, and signature are required")
         self.began(None, "ssh-key")
         challenge = context.challenges.take(wanted.challenge_id)
-        refusal = await self._refusal(challenge, wanted)
+        refusal = "Invalid or expired challenge"  # in the Node server's words, as the others are
+        if challenge is not None:
+            refusal = await ssh_keys.refusal(
+                challenge, wanted.public_key, wanted.signature, context.authority.users, context.user, context.home
+            )
         if challenge is None or refusal:
             self.failed(None if challenge is None else challenge.user, "ssh-key", refusal)
             raise Refused(HTTPStatus.UNAUTHORIZED, refusal)
         login = await self.succeeded(challenge.user, "ssh-key", account=None)
         await self.answer_with_tokens(login, "ssh-key")
-
-    async def _refusal(self, challenge: ssh_keys.Challenge | None, wanted: shapes.SshLogin) -> str:
-        """In the Node server's words; empty: there is no reason to."""
-        if challenge is None:
-            return "Invalid or expired challenge"
-        context, authority = self.context, self.context.authority
-        key = ssh_keys.parse_key(wanted.public_key)
-        signature = ssh_keys.from_base64(wanted.signature)
-        if not ssh_keys.verify(key, signature, challenge.data):
-            return "Invalid SSH key signature"
-        user = authority.users.get(challenge.user)
-        keys = [] if user is None else list(user.keys)
-        if challenge.user == context.user:
-            keys += await asyncio.to_thread(ssh_keys.read_authorized_keys, Path(context.home))
-        if authority.role_of(challenge.user) is None or ssh_keys.authorised(key, keys) is None:
-            return "SSH key not authorized for this user"
-        return ""
 
 
 class RefreshHandler(LoginHandler):
@@ -249,7 +252,7 @@ class RefreshHandler(LoginHandler):
         try:
             login, granted = await self.context.authority.refresh(token)
         except InvalidToken as error:
-            self.failed(None, "refresh", error.why)
+            self.failed(error.user if isinstance(error, ReusedRefresh) else None, "refresh", error.why)
             self.context.lasting.review()  # the login may have ended by this
             raise Refused(HTTPStatus.UNAUTHORIZED, str(error)) from None
         self.answer(
@@ -308,7 +311,10 @@ class LinkHandler(BaseHandler):
         if self.context.settings.no_auth:
             self.answer(shapes.Link(url=base, code=None))
         else:
-            code = self.context.codes.issue(self.require_login().user, LINK_S)
+            principal = self.require_login()
+            if principal.narrow or principal.program:
+                raise Forbidden("this needs a whole login: a token makes none that could outlive it, or do more")
+            code = self.context.codes.issue(principal.user, LINK_S, principal)
             self.answer(shapes.Link(url=f"{base}/login#{code}", code=code))
 
 
@@ -339,7 +345,7 @@ class LoginsHandler(BaseHandler):
                     agent=login.agent,
                     current=principal.id == f"{LOGIN}{login.id}",
                 )
-                for login in self.context.authority.logins.list()
+                for login in ([] if principal.program and not everybody else self.context.authority.logins.list())
                 if everybody or (login.user == principal.user and not login.guest)
             ]
         )
@@ -356,6 +362,7 @@ class RevokeHandler(BaseHandler):
         for each in ended:
             self.context.lasting.end(each, "access has been revoked")
             self.context.authority.tickets.forget(each)
+        self.context.lasting.review()  # of the links that have ended with a user, and of single access tokens
         self.context.audit.record(
             "revoke",
             principal,
@@ -373,10 +380,15 @@ class RevokeHandler(BaseHandler):
         if wanted.user is not None:
             if not admin and wanted.user != principal.user:
                 raise UnknownToken
+            if principal.program and not admin:
+                raise UnknownToken
+            self.context.codes.forget_user(wanted.user)
             return await authority.revoke_user(wanted.user)
         if wanted.login is not None:
             login = authority.logins.get(wanted.login)
-            if login is None or not (admin or (login.user == principal.user and not login.guest)):
+            if login is None or not (
+                admin or (not principal.program and login.user == principal.user and not login.guest)
+            ):
                 raise UnknownToken
             await authority.logins.revoke(login.id)
             return [f"{LOGIN}{login.id}"]
@@ -392,6 +404,8 @@ class RevokeHandler(BaseHandler):
             if claims.sub != principal.user and not admin:
                 raise UnknownToken
             if claims.typ != "api":
+                if principal.program and not admin:
+                    raise UnknownToken
                 if claims.typ == "refresh":
                     await authority.logins.revoke(claims.sid)
                     return [f"{LOGIN}{claims.sid}"]
@@ -399,7 +413,12 @@ class RevokeHandler(BaseHandler):
                 return []
             jti = claims.jti
         found = authority.api_tokens.get(jti)
-        if found is None or not (admin or found.user == principal.user):
+        mine = (
+            found is not None
+            and found.user == principal.user
+            and not (principal.program and principal.id != f"{TOKEN}{jti}")
+        )
+        if found is None or not (admin or mine):
             raise UnknownToken
         await authority.api_tokens.remove(jti)
         return [f"{TOKEN}{jti}"]
@@ -419,9 +438,17 @@ class RotateKeysHandler(BaseHandler):
     """POST /api/auth/rotate-keys: new tokens get a new key, old ones stay good until they end; or none of them do."""
 
     async def post(self) -> None:
-        forget = self.read(shapes.RotateKeys).forget
-        await self.context.keys.rotate(forget=forget)
+        context, forget = self.context, self.read(shapes.RotateKeys).forget
+        if forget:
+            # Whoever had the key has made tokens with it: what those have opened and asked for goes with them.
+            context.authority.tickets.forget_all()
+            context.codes.forget_made()
+        await context.keys.rotate(forget=forget)
+        if forget:
+            for connection in context.lasting:
+                if connection.principal.token or connection.principal.program:
+                    context.lasting.put_out(connection, "access has been revoked")
         change = "new key, old ones forgotten" if forget else "new key"
-        self.context.audit.record("keys", self.require_login(), self.client.address, "ok", change=change)
+        context.audit.record("keys", self.principal, self.client.address, "ok", change=change)
         self.check_safe()
         self.answer(shapes.DoneWithMessage(message="New tokens are signed with a new key"))

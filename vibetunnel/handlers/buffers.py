@@ -136,11 +136,12 @@ class BuffersHandler(BaseHandler, WebSocketHandler):
 
     async def _subscribe(self, session_id: str) -> None:
         try:
+            self.require_login()  # now: a link may have ended since the socket was opened
             self.require(Scope.VIEW, session_id)
             snapshot = await self.context.snapshots.subscribe(self.context.registry.get(session_id), self)
         except UnknownSession:  # the Node server shows an empty screen, and its client may ask before it knows better
             snapshot = enveloped(session_id, NOTHING)
-        except VibeTunnelError:
+        except (Refused, VibeTunnelError):
             await self._write(Failed("Failed to subscribe to session"))
             return
         self._waiting.pop(session_id, None)  # older than this one

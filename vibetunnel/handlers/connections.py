@@ -6,9 +6,12 @@ A connection that becomes a WebSocket has left at detach(): nothing here knows i
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import socket
 import ssl
+import struct
 import sys
+import termios
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -32,13 +35,15 @@ MAX_HEADER = 32 * 1024  # bytes of a request line and its fields
 MAX_FIELDS = 100
 FIRST_S = 10.0  # from the connection to the end of the first request's header, a TLS handshake included
 IDLE_S = 20.0  # for the header of each next request, from the end of the one before
+PROXY_IDLE_S = 150.0  # the same of a proxy: it ends what is idle itself (nginx after 60 s, Caddy after 120 s), and so
+# never sends a request into a connection that we are about to close, which it could not send again
 BODY_S = 60.0  # for a request's body
 HELD = 64 * 1024 * 1024  # bytes of bodies that are arriving; the oldest of them make room
 SWEEP_S = 1.0
 
 
 class _Counted(IOStream):
-    """A stream that counts what the other end has taken. written: bytes."""
+    """A stream that counts. written: bytes that the kernel has taken."""
 
     written = 0
 
@@ -47,6 +52,11 @@ class _Counted(IOStream):
         self.written += taken
         return taken
 
+    @property
+    def taken(self) -> int:
+        """Bytes that have left this machine. The kernel may hold megabytes, and take more only when a third has gone."""
+        return self.written - _unsent(self.socket)
+
 
 class PlainStream(_Counted):
     """Of a connection that is not encrypted."""
@@ -54,6 +64,15 @@ class PlainStream(_Counted):
 
 class TLSStream(_Counted, SSLIOStream):
     """Of one that is."""
+
+
+def _unsent(connection: socket.socket) -> int:
+    """Bytes that the kernel has taken and the other end has not; 0 where the system does not tell (macOS)."""
+    try:
+        found: int = struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(struct.calcsize("i"))))[0]
+    except OSError:
+        return 0
+    return found
 
 
 class Peer:
@@ -119,7 +138,8 @@ class Connection(HTTP1ServerConnection):
     def is_stuck(self, now: float) -> bool:
         """Whether what was written is not being taken. To be asked from time to time."""
         stream = self.counted
-        return self.taking.is_stuck(now, writing=stream.writing(), written=stream.written, taken_s=TAKEN_S)
+        writing = stream.writing()
+        return self.taking.is_stuck(now, writing=writing, taken=stream.taken if writing else 0, taken_s=TAKEN_S)
 
 
 class Connections(HTTPServerConnectionDelegate):
@@ -201,7 +221,8 @@ class Connections(HTTPServerConnectionDelegate):
         connection.requests += 1
         if connection.requests > 1:
             connection.stalled = False
-            self._half_open.add(connection, self._loop.time() + IDLE_S)
+            idle_s = IDLE_S if connection.network else PROXY_IDLE_S
+            self._half_open.add(connection, self._loop.time() + idle_s)
         # Tornado makes these by itself, and offers no other way to say which class.
         request_conn.__class__ = _Strict
         return _Arriving(self, connection, self._application.start_request(server_conn, request_conn))

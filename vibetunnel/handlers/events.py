@@ -38,7 +38,11 @@ class EventsHandler(BaseHandler):
     async def get(self) -> None:
         principal = self.require_login()
         self.check_room(principal)
-        only = None if principal.may(Scope.VIEW) else frozenset(principal.grants)
+        only = (
+            None
+            if principal.may(Scope.VIEW)
+            else frozenset(each for each in principal.grants if principal.may(Scope.VIEW, each))
+        )
         self._set_stream_headers()
         self._listener = listener = self.context.registry.news.broadcast.listen(only)
         stream = _Stream(listener)

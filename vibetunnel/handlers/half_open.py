@@ -11,7 +11,7 @@ from typing import Protocol
 TOTAL = 2048  # entries; each costs a descriptor and some KiB, in the middle of a TLS handshake 75
 PER_NETWORK = 512  # of them, from one address or /64; a browser has six, an office behind one address some hundred
 TAKEN_S = 60.0  # for the client to take an answer, or MIN_TAKEN of it
-MIN_TAKEN = 64 * 1024  # bytes
+MIN_TAKEN = 32 * 1024  # bytes; half of what one of this machine (a proxy, a tunnel) takes at once
 
 
 class Entry(Protocol):
@@ -32,27 +32,27 @@ class Taking:
     """Whether an answer is being taken. To be looked at from time to time."""
 
     def __init__(self) -> None:
-        self._mark: tuple[float, int] | None = None  # (when, written by then)
+        self._mark: tuple[float, int] | None = None  # (when, taken by then)
 
     @property
     def behind(self) -> bool:
         """Whether there was something to take at the last look."""
         return self._mark is not None
 
-    def is_stuck(self, now: float, *, writing: bool, written: int, taken_s: float = TAKEN_S) -> bool:
+    def is_stuck(self, now: float, *, writing: bool, taken: int, taken_s: float = TAKEN_S) -> bool:
         """Whether the other end has taken less than MIN_TAKEN within `taken_s`, with more to take all the time.
 
         writing  something is left to take
-        written  bytes taken until now
+        taken    bytes until now
         """
         if not writing:
             self._mark = None
         elif self._mark is None:
-            self._mark = now, written
+            self._mark = now, taken
         elif now - self._mark[0] >= taken_s:
-            if written - self._mark[1] < MIN_TAKEN:
+            if taken - self._mark[1] < MIN_TAKEN:
                 return True
-            self._mark = now, written
+            self._mark = now, taken
         return False
 
 

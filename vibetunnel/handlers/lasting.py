@@ -14,6 +14,7 @@ from typing import Protocol
 import msgspec
 
 from vibetunnel._ext.pump import Client
+from vibetunnel.security.limits import nearby
 from vibetunnel.security.principal import Principal, Scope
 from vibetunnel.sessions.model import iso
 
@@ -117,6 +118,8 @@ class Lasting:
         self._by_principal: defaultdict[str, set[Connection]] = defaultdict(set)
         self._by_session: defaultdict[str, dict[Connection, None]] = defaultdict(dict)  # in the order of coming
         self._by_user: defaultdict[str, int] = defaultdict(int)
+        # session -> principal -> (whether it may type, whether it might have without that)
+        self._held: dict[str, dict[str, tuple[bool, bool]]] = {}
         self._telling: dict[str, asyncio.TimerHandle] = {}
         self._reviewing: asyncio.Task[None] | None = None
 
@@ -142,9 +145,9 @@ class Lasting:
         """Who is attached, in the order of coming."""
         return list(self._by_session.get(session_id, ()))
 
-    def of_user(self, user: str) -> int:
-        """How many connections a user has."""
-        return self._by_user.get(user, 0)
+    def of_user(self, principal: Principal, address: str) -> int:
+        """How many connections a user has; of guests, all of one address."""
+        return self._by_user.get(_counted(principal, address), 0)
 
     def find(self, closes: Closes) -> Connection | None:
         return self._by_closes.get(closes)
@@ -152,7 +155,7 @@ class Lasting:
     def add(self, connection: Connection) -> None:
         self._by_closes[connection.closes] = connection
         self._by_principal[connection.principal.id].add(connection)
-        self._by_user[connection.principal.user] += 1
+        self._by_user[_counted(connection.principal, connection.address)] += 1
         if connection.attached:
             self._by_session[connection.session_id][connection] = None
             self._tell(connection.session_id)
@@ -163,7 +166,7 @@ class Lasting:
         if connection is None:
             return None
         _remove(self._by_principal, connection.principal.id, connection)
-        user = connection.principal.user
+        user = _counted(connection.principal, connection.address)
         self._by_user[user] -= 1
         if self._by_user[user] <= 0:
             del self._by_user[user]
@@ -190,10 +193,32 @@ class Lasting:
     def put_out(self, connection: Connection, reason: str) -> None:
         self._close(connection, 1008, reason)
 
-    def hold(self, connection: Connection, writable: bool | None) -> None:
-        """Give or take the keyboard; None: as its rights are."""
-        connection.held = writable
-        self._permit(connection)
+    def hold(self, connection: Connection, writable: bool) -> None:
+        """Give or take the keyboard: on all connections of its principal to this session, also those that come later.
+
+        Where nobody logs in, all are one principal; then of this connection alone.
+        """
+        principal_id, session_id = connection.principal.id, connection.session_id
+        concerned = [connection]
+        if not connection.principal.local:
+            here = self._by_session.get(session_id, ())
+            concerned = [each for each in here if each.principal.id == principal_id]
+            might = connection.principal.may(Scope.TYPE, session_id)
+            self._held.setdefault(session_id, {})[principal_id] = writable, might
+        for each in concerned:
+            each.held = writable
+            self._permit(each)
+
+    def held(self, principal: Principal, session_id: str) -> bool | None:
+        """What the owner has said about this principal's typing into the session; None: nothing."""
+        writable, might = self._held.get(session_id, {}).get(principal.id, (None, False))
+        if writable and might and not principal.may(Scope.TYPE, session_id):
+            return None  # who has lost the right keeps nothing of what was given on top of it
+        return writable
+
+    def forget_session(self, session_id: str) -> None:
+        """It has been removed."""
+        self._held.pop(session_id, None)
 
     def review(self) -> None:
         """Close what its holder may not have any more, and take or give the keyboard as rights have changed.
@@ -214,6 +239,8 @@ class Lasting:
                 if now is None or not _may_stay(now, connection):
                     self._close(connection, *GONE)
                     continue
+                if connection.held:
+                    connection.held = self.held(now, connection.session_id)
                 connection.principal = now
                 self._permit(connection)
 
@@ -252,9 +279,18 @@ class Lasting:
 
 
 def _may_stay(principal: Principal, connection: Connection) -> bool:
+    """Whether it may go on. What is about several sessions ends with the right to one of them, and is opened again."""
     if connection.session_id:
         return principal.may(Scope.VIEW, connection.session_id)
-    return principal.may_anywhere(Scope.VIEW)
+    before = connection.principal
+    if before.may(Scope.VIEW):
+        return principal.may(Scope.VIEW)
+    return all(principal.may(Scope.VIEW, each) for each in before.grants if before.may(Scope.VIEW, each))
+
+
+def _counted(principal: Principal, address: str) -> str:
+    """Whose connections are counted together. A guest's name is what somebody wrote on a link, and may be a user's."""
+    return f"guest:{nearby(address)}" if principal.guest else f"user:{principal.user}"
 
 
 def _remove(sets: defaultdict[str, set[Connection]], key: str, connection: Connection) -> None:

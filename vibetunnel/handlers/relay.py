@@ -32,6 +32,7 @@ class Relays:
 
     def join(self, stream: IOStream, plain: socket.socket) -> None:
         """Carry what `stream` does through `plain`, one end of a pair(); both are the relay's from here."""
+        _prepare(stream)
         task = asyncio.create_task(_relay(stream, plain))
         self._tasks.add(task)  # owned: close() cancels it
         task.add_done_callback(self._tasks.discard)
@@ -52,6 +53,17 @@ def pair() -> tuple[socket.socket, socket.socket]:
         end.setblocking(False)
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
     return ends
+
+
+def _prepare(stream: IOStream) -> None:
+    """An echo is not to wait for the answer to the one before it, nor an interrupt behind megabytes of output.
+
+    As the pump has it of its own sockets, and it sees only the plain one.
+    """
+    stream.set_nodelay(True)
+    option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+    if option is not None and stream.socket is not None and stream.socket.family in (socket.AF_INET, socket.AF_INET6):
+        stream.socket.setsockopt(socket.IPPROTO_TCP, option, BUFFER)
 
 
 async def _relay(stream: IOStream, plain: socket.socket) -> None:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 import msgspec
 from msgspec import UNSET
 
-from vibetunnel.errors import InvalidField, LimitReached
+from vibetunnel.errors import Forbidden, InvalidField, LimitReached
 from vibetunnel.handlers import shapes
 from vibetunnel.handlers.base import BaseHandler
 from vibetunnel.handlers.upgrade import OFFSET_HEADER
@@ -26,6 +26,13 @@ class SessionHandler(BaseHandler):
 
     def session(self, session_id: str) -> Session:
         return self.context.registry.get(session_id)
+
+    def typist(self, session_id: str) -> Principal:
+        """Whoever asks, unless the owner has taken the keyboard from them. Raises Forbidden."""
+        principal = self.require_login()
+        if self.context.lasting.held(principal, session_id) is False:
+            raise Forbidden("the owner of the session has taken the keyboard")
+        return principal
 
     def note_input(self, principal: Principal, session_id: str) -> None:
         """For the audit: that somebody has begun to type by REST; not what, and once for each session."""
@@ -46,10 +53,12 @@ class SessionsHandler(BaseHandler):
     async def post(self) -> None:
         wanted, principal, context = self.read(shapes.NewSession), self.require_login(), self.context
         context.limits.create(principal)
+        order = await self._order(wanted)
+        self.require_login()  # looking for the folder takes a while
+        principal = self.require(Scope.CONTROL, None)
         registry, own = context.registry, 0 if principal.local else context.settings.user_sessions
         if own and registry.living(principal.user) >= own:
             raise LimitReached("sessions of a user", own)
-        order = await self._order(wanted)
         if (wanted.spawn or context.settings.spawn) == "now":
             session = await registry.create_now(order, principal.user)
         else:
@@ -86,6 +95,7 @@ class OneSessionHandler(SessionHandler):
         self.answer(shapes.Renamed(name=self.context.registry.rename(session_id, name)))
 
     async def delete(self, session_id: str) -> None:
+        self.session(session_id)  # what is not there is not ended
         self.context.audit.record("kill", self.principal, self.client.address, "ok", session=session_id)
         killed = await self.context.registry.kill(session_id)
         self.answer(shapes.DoneWithMessage(message="Session killed" if killed else "Session cleaned up"))
@@ -113,7 +123,7 @@ class InputHandler(SessionHandler):
 
     async def post(self, session_id: str) -> None:
         session = self.session(session_id)
-        data, principal = _typed(self.read(shapes.Input)), self.require_login()
+        data, principal = _typed(self.read(shapes.Input)), self.typist(session_id)
         self.context.limits.input_bytes(principal, len(data), self.client.address)
         await session.write(data)
         self.note_input(principal, session_id)
@@ -140,6 +150,7 @@ class ResizeHandler(SessionHandler):
     async def post(self, session_id: str) -> None:
         session = self.session(session_id)
         wanted = self.read(shapes.Resize)
+        self.typist(session_id)
         await session.resize(wanted.rows, wanted.cols)
         self.answer(shapes.Resized(rows=wanted.rows, cols=wanted.cols))
 
@@ -149,6 +160,7 @@ class SignalHandler(SessionHandler):
 
     async def post(self, session_id: str) -> None:
         session = self.session(session_id)
+        self.typist(session_id)
         await session.signal(_signal_number(self.read(shapes.Signal).signal))
         self.answer(shapes.Done())
 

@@ -6,12 +6,12 @@ from http import HTTPStatus
 
 import msgspec
 
-from vibetunnel.errors import Forbidden, UnknownClient, UnknownShare, WrongShare
+from vibetunnel.errors import Forbidden, RateLimited, UnknownClient, UnknownShare, WrongShare
 from vibetunnel.handlers import shapes
 from vibetunnel.handlers.auth import public_base
 from vibetunnel.handlers.base import BaseHandler
 from vibetunnel.handlers.lasting import Connection
-from vibetunnel.security.authority import LOGIN
+from vibetunnel.security.authority import LOGIN, TOKEN
 from vibetunnel.security.principal import Principal, Scope
 from vibetunnel.security.shares import Share
 from vibetunnel.sessions.model import iso
@@ -67,6 +67,7 @@ class SharesHandler(SharingHandler):
             expires_s=wanted.expires,
             uses=wanted.uses,
             name=wanted.name,
+            token=principal.id.removeprefix(TOKEN) if principal.program else "",
         )
         self.context.audit.record(
             "share", principal, self.client.address, "ok", session=session_id, what=share.id, role=share.scope
@@ -100,24 +101,34 @@ class EnterHandler(BaseHandler):
 
     async def post(self) -> None:
         context, code = self.context, self.read(shapes.ShareCode).code
-        context.limits.share(self.client.address)
         try:
+            counted = self._count_try(code)
             share, cookie = await context.authority.enter(
                 code,
                 self.principal,
                 address=self.client.address,
                 agent=self.request.headers.get("User-Agent", ""),
             )
-        except WrongShare:
-            context.audit.record("share-use", None, self.client.address, "refused")
+        except (WrongShare, RateLimited) as error:
+            why = "too many tries" if isinstance(error, RateLimited) else "wrong code"
+            context.audit.record("share-use", self.principal, self.client.address, "refused", why=why)
             raise
-        context.limits.share_succeeded(self.client.address)
+        if counted:
+            context.limits.share_succeeded(self.client.address)
         if cookie is not None:
             self.set_login_cookie(cookie)
         context.audit.record(
             "share-use", self.principal, self.client.address, "ok", session=share.session_id, what=share.id
         )
         self.answer(shapes.Entered(session_id=share.session_id, role=share.scope, name=share.name))
+
+    def _count_try(self, code: str) -> bool:
+        """False: there is nothing to guess for who has the right already, and who comes often shuts nobody else out."""
+        context = self.context
+        if context.authority.is_in(code, self.principal):
+            return False
+        context.limits.share(self.client.address)
+        return True
 
 
 class PeopleHandler(SharingHandler):
@@ -174,8 +185,8 @@ class PersonHandler(SharingHandler):
         connection = self._find(session_id, client_id)
         put_out = connection.principal
         if put_out.guest:  # the link would let them in again otherwise
-            await self.context.authority.logins.revoke(put_out.id.removeprefix(LOGIN))
             self.context.lasting.end(put_out.id, "the owner of the session has put you out")
+            await self.context.authority.logins.revoke(put_out.id.removeprefix(LOGIN))
         else:
             self.context.lasting.put_out(connection, "the owner of the session has put you out")
         self.context.audit.record(

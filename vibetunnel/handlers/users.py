@@ -13,7 +13,7 @@ from vibetunnel.handlers.base import BaseHandler
 from vibetunnel.security.api_tokens import ApiToken
 from vibetunnel.security.authority import TOKEN
 from vibetunnel.security.passwords import hash_password
-from vibetunnel.security.principal import Role, Scope, parse
+from vibetunnel.security.principal import Principal, Role, Scope, parse
 from vibetunnel.security.users import User
 from vibetunnel.sessions.model import iso
 
@@ -82,8 +82,11 @@ class UserHandler(UsersRoute):
         self.answer(user_view(users.get_or_raise(name)))
 
     async def delete(self, name: str) -> None:
-        await self.context.authority.users.remove(name)
+        users = self.context.authority.users
+        # First: while it is written that the account is gone, nothing of it may count as that of another of this name.
+        await users.disable(name)
         await self.end_all_of(name)
+        await users.remove(name)
         self.note(name, "removed")
         self.check_safe()
         self.answer(shapes.DoneWithMessage(message="User removed"))
@@ -107,6 +110,14 @@ class UserKeyHandler(UsersRoute):
         self.answer(user_view(user))
 
 
+def may_end(principal: Principal, other: str) -> bool:
+    """Whether they have to do with their user's logins and tokens: of a program's token only with itself.
+
+    other  id of the principal that it is about
+    """
+    return not principal.program or principal.may(Scope.ADMIN) or principal.id == other
+
+
 def token_view(token: ApiToken) -> shapes.TokenView:
     return shapes.TokenView(
         id=token.id,
@@ -126,10 +137,13 @@ class TokensHandler(BaseHandler):
         principal = self.require_login()
         admin = principal.may(Scope.ADMIN)
         tokens = self.context.authority.api_tokens.list()
-        self.answer([token_view(each) for each in tokens if admin or each.user == principal.user])
+        own = [each for each in tokens if each.user == principal.user and may_end(principal, f"{TOKEN}{each.id}")]
+        self.answer([token_view(each) for each in (tokens if admin else own)])
 
     async def post(self) -> None:
         wanted, principal = self.read(shapes.NewToken), self.require_login()
+        if principal.program:
+            raise Forbidden("this needs a login: a token of a program makes none that could outlive it")
         authority = self.context.authority
         user = wanted.user or principal.user
         if user != principal.user and not principal.may(Scope.ADMIN):
@@ -154,6 +168,8 @@ class TokenHandler(BaseHandler):
     async def delete(self, token_id: str) -> None:
         principal, tokens = self.require_login(), self.context.authority.api_tokens
         found = tokens.get(token_id)
+        if not may_end(principal, f"{TOKEN}{token_id}"):
+            raise UnknownToken
         if found is None or not (found.user == principal.user or principal.may(Scope.ADMIN)):
             raise UnknownToken
         await tokens.remove(token_id)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from vibetunnel.errors import InvalidToken, UnknownToken
+from vibetunnel.errors import InvalidToken, UnknownToken, WrongShare
 from vibetunnel.security import csrf
 from vibetunnel.security.api_tokens import ApiTokens
 from vibetunnel.security.logins import Login, Logins
@@ -121,7 +121,7 @@ class Authority:
             claims = self.tokens.verify(expired, "access", allow_expired=True)
         except InvalidToken:
             return False
-        return login.id == f"{LOGIN}{claims.sid}"
+        return login.id == f"{LOGIN}{claims.sid}" and not self.logins.is_revoked(claims.jti)
 
     # What may they do, now?
 
@@ -138,7 +138,7 @@ class Authority:
         grants: dict[str, Scope] = {}
         for share_id in login.shares:
             share = self.shares.get(share_id)
-            if share is not None:
+            if share is not None and self._stands(share):
                 grants[share.session_id] = grants.get(share.session_id, NOTHING) | share.scopes
         if role is None and not (login.guest and grants):
             return None
@@ -151,6 +151,13 @@ class Authority:
             by_cookie=by_cookie,
             token=token,
         )
+
+    def _stands(self, share: Share) -> bool:
+        """Whether whoever made a link could make it today. Of the server's own account the secret may have been it."""
+        if share.token and self.api_tokens.get(share.token) is None:
+            return False
+        role = self.role_of(share.created_by)
+        return share.created_by == self.user or (role is not None and Scope.CONTROL in role.scopes)
 
     def in_use(self, principal: Principal) -> Principal | None:
         """The same as still(); what stays open counts as a use of the login."""
@@ -198,22 +205,35 @@ class Authority:
             raise InvalidToken("the account is gone or disabled")
         return login, await self.grant(login)
 
+    def is_in(self, code: str, present: Principal | None) -> bool:
+        """Whether this is the code of a link that gives `present` nothing they have not."""
+        if present is None:
+            return False
+        try:
+            share = self.shares.find(code)
+        except WrongShare:
+            return False
+        return present.may(share.scopes, share.session_id)
+
     async def enter(
         self, code: str, present: Principal | None, *, address: str = "", agent: str = ""
     ) -> tuple[Share, str | None]:
         """Use a share's code up: (the share, a new cookie).
 
         Who has the right already uses nothing up, and needs no other cookie; who is logged in keeps the login and has
-        the share's right in addition. Raises WrongShare.
+        the share's right in addition. Who is logged in without a cookie is given none: it would outlive the token that
+        was shown. Raises WrongShare.
         """
         share = self.shares.find(code)
-        if present is not None and present.may(share.scopes, share.session_id):
+        if not self._stands(share):
+            raise WrongShare
+        if self.is_in(code, present):
             return share, None
         share = await self.shares.exchange(code)
         if present is not None and present.id.startswith(LOGIN):
             login_id = present.id.removeprefix(LOGIN)
             await self.logins.add_share(login_id, share.id)
-            return share, await self.logins.rotate_cookie(login_id)
+            return share, await self.logins.rotate_cookie(login_id) if present.by_cookie else None
         _, cookie = await self.logins.add(
             "", method="share", guest=True, name=share.name, shares=[share.id], address=address, agent=agent
         )
@@ -230,9 +250,14 @@ class Authority:
     # Ending
 
     async def revoke_user(self, user: str) -> list[str]:
-        """End every login and token of an account. Returns the principals' ids."""
+        """End every login and token of an account, and the links it has made. Returns the principals' ids.
+
+        Of those who came by the links, guests are ended; a review has to look at what others among them have open.
+        """
         logins = await self.logins.revoke_user(user)
         tokens = await self.api_tokens.remove_user(user)
+        for share_id in await self.shares.forget_user(user):
+            await self.logins.drop_share(share_id)
         return [*(f"{LOGIN}{each}" for each in logins), *(f"{TOKEN}{each}" for each in tokens)]
 
     @property
@@ -243,5 +268,6 @@ class Authority:
 
 def _narrowed(principal: Principal, scopes: Scope, grants: Mapping[str, Scope]) -> Principal:
     """The same one with no more than this, for good."""
-    kept = {key: scope & (principal.scopes | principal.grants.get(key, NOTHING)) for key, scope in grants.items()}
+    left = {key: scope & (principal.scopes | principal.grants.get(key, NOTHING)) for key, scope in grants.items()}
+    kept = {key: scope for key, scope in left.items() if scope}
     return dataclasses.replace(principal, scopes=principal.scopes & scopes, grants=kept, by_cookie=False, narrow=True)

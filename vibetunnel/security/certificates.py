@@ -50,8 +50,7 @@ class Certificate:
         self.failed = ""
         self.given_up = False
         self._due = time.monotonic() + DUE_S
-        self.context = self._load(settings)
-        self._seen = self._state()  # it may have been made only now
+        self._seen, self.context = self._loaded(settings)
         self.fingerprint = _fingerprint(self._files(settings)[0])
 
     def watch(self) -> None:
@@ -67,8 +66,7 @@ class Certificate:
         """Load the files that `settings` name. Raises StartFailed, NotPrivate, and the old one stays then."""
         before, self._settings = self._settings, settings
         try:
-            state = self._state()
-            context = self._load(settings)
+            state, context = self._loaded(settings)
         except BaseException:
             self._settings = before
             raise
@@ -84,7 +82,10 @@ class Certificate:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(LOOK_S)
-            await self._look()
+            try:
+                await self._look()
+            except Exception:  # the next look must come all the same
+                log.exception("the look at the certificate failed")
 
     async def _look(self) -> None:
         """Load what has changed. A pair of which only one half is there yet is tried again at the next look."""
@@ -96,8 +97,7 @@ class Certificate:
                 self._due = time.monotonic() + DUE_S
             if state == self._seen and not (due and await asyncio.to_thread(_is_due, settings)):
                 return
-            context = await asyncio.to_thread(self._load, settings)
-            state = await asyncio.to_thread(self._state)
+            state, context = await asyncio.to_thread(self._loaded, settings)
         except (StartFailed, paths.NotPrivate) as error:
             if str(error) == self.failed:  # twice: nobody is in the middle of replacing it
                 log.warning("the certificate stays the old one: %s", error)
@@ -121,6 +121,12 @@ class Certificate:
         assert settings.tls_cert is not None
         assert settings.tls_key is not None
         return settings.tls_cert, settings.tls_key
+
+    def _loaded(self, settings: Settings) -> tuple[_State, ssl.SSLContext]:
+        """What the files are, and a context of them. Raises as _load() does."""
+        state = self._state()  # as they were before: who replaces them meanwhile is noticed at the next look
+        context = self._load(settings)
+        return self._state() if settings.tls_self_signed else state, context  # the own one may have been made only now
 
     def _load(self, settings: Settings) -> ssl.SSLContext:
         if settings.tls_self_signed and _is_due(settings):

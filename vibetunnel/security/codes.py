@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from vibetunnel.errors import WrongCode
+from vibetunnel.security.principal import Principal
 from vibetunnel.security.secret import same
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O, U
@@ -23,23 +24,36 @@ _READ_AS = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": None})
 class _Code(NamedTuple):
     user: str
     expires: float
+    maker: Principal | None
 
 
 class Codes:
-    """The codes that are still good. `clock` counts seconds from anywhere."""
+    """The codes that are still good.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    clock  seconds from anywhere
+    still  who a principal is now; None: nobody any more, and the codes that they have made let nobody in
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        still: Callable[[Principal], Principal | None] = lambda principal: principal,
+    ) -> None:
         self._clock = clock
+        self._still = still
         self._codes: dict[str, _Code] = {}
 
-    def issue(self, user: str, lifetime_s: float = math.inf) -> str:
-        """A new code for a login as `user`, in two groups for the eye: `7Q2M4-XK9RT`."""
+    def issue(self, user: str, lifetime_s: float = math.inf, maker: Principal | None = None) -> str:
+        """A new code for a login as `user`, in two groups for the eye: `7Q2M4-XK9RT`.
+
+        maker  who has asked for it, with whose access it ends; None: the server itself
+        """
         code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
         self._drop_expired()
         while len(self._codes) >= OUTSTANDING:
             # The one printed at the start has no end, and goes last.
             del self._codes[min(self._codes, key=lambda each: self._codes[each].expires)]
-        self._codes[code] = _Code(user, self._clock() + lifetime_s)
+        self._codes[code] = _Code(user, self._clock() + lifetime_s, maker)
         return f"{code[: LENGTH // 2]}-{code[LENGTH // 2 :]}"
 
     def redeem(self, text: str) -> str:
@@ -55,6 +69,14 @@ class Codes:
         """No code lets anybody in as `user` any more."""
         self._codes = {code: each for code, each in self._codes.items() if each.user != user}
 
+    def forget_made(self) -> None:
+        """No code lets anybody in that somebody has asked for: whoever it was may have been somebody else."""
+        self._codes = {code: each for code, each in self._codes.items() if each.maker is None}
+
     def _drop_expired(self) -> None:
         now = self._clock()
-        self._codes = {code: each for code, each in self._codes.items() if each.expires > now}
+        self._codes = {
+            code: each
+            for code, each in self._codes.items()
+            if each.expires > now and (each.maker is None or self._still(each.maker) is not None)
+        }

@@ -72,6 +72,11 @@ class Principal:
         """Whoever can read the state folder, or everybody where nobody logs in: no limit is for them."""
         return self.id in ("secret", "no-auth")
 
+    @property
+    def program(self) -> bool:
+        """Came by a token of a program: whatever it may do, it makes nothing that would outlive it."""
+        return self.id.startswith("token:")
+
     def may(self, scope: Scope, session_id: str | None = None) -> bool:
         """Whether they have all of `scope`, for this session or (None) for every one."""
         allowed = self.scopes

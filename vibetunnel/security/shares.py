@@ -41,6 +41,7 @@ class Share(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     name        of whoever comes by it, in its maker's words; printable, may be empty
     created     seconds since the epoch
     created_by  name of the account
+    token       id of the program's token that made it, with which it ends; empty: no program has
     expires     seconds since the epoch; None: when it is withdrawn, or its session is removed
     uses        how often it may be exchanged; None: any number
     used        how often it was
@@ -56,6 +57,7 @@ class Share(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     expires: float | None
     uses: int | None
     used: int = 0
+    token: str = ""
 
     @property
     def scopes(self) -> Scope:
@@ -109,6 +111,7 @@ class Shares:
         expires_s: float | None = LIFETIME_S,
         uses: int | None = None,
         name: str = "",
+        token: str = "",
     ) -> tuple[Share, str]:
         """A new link, and its code, 22 characters of base64url; this is the only place that ever has it.
 
@@ -141,6 +144,7 @@ class Shares:
             created_by=created_by,
             expires=None if expires_s is None else now + expires_s,
             uses=uses,
+            token=token,
         )
         self._shares[share.id] = share
         self._by_code[share.code_hash] = share
@@ -190,6 +194,10 @@ class Shares:
     async def forget_session(self, session_id: str) -> list[str]:
         """A session has been removed, and its links with it; returns their ids."""
         return await self._forget(each for each in self._shares.values() if each.session_id == session_id)
+
+    async def forget_user(self, user: str) -> list[str]:
+        """Whoever made them is to be out, and could come back by them as a guest; returns their ids."""
+        return await self._forget(each for each in self._shares.values() if each.created_by == user)
 
     def drop_session(self, session_id: str) -> None:
         """The same for callers that cannot wait: the file follows soon. A restart looks through it anyway."""

@@ -77,6 +77,11 @@ class Tickets:
         for hashed in list(self._own.get(principal_id, ())):
             self._drop(hashed)
 
+    def forget_all(self) -> None:
+        """Whoever has one takes another."""
+        self._tickets.clear()
+        self._own.clear()
+
     def _drop(self, hashed: bytes) -> _Ticket | None:
         ticket = self._tickets.pop(hashed, None)
         if ticket is not None:

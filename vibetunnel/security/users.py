@@ -152,6 +152,8 @@ class Users:
             fresh = await passwords.rehash(password)
             if self._users.get(name) is user:
                 user = await self._put(msgspec.structs.replace(user, password=fresh))
+            if self._users.get(name) is not user:  # changed meanwhile: by another login, or to end them all
+                return await self.check_password(name, password)
         return user
 
     async def close(self) -> None:

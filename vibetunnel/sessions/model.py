@@ -78,6 +78,7 @@ class SessionView(msgspec.Struct, kw_only=True, rename="camel"):
     lazy          true: not started yet; its first use starts it
     exit_code     as the shell has it: 128+N after signal N
     reason        why it could not start, or how it ended
+    owner         name of the account that made it
     title         what the program set (OSC 0 or 2)
     folder        a path: where the shell said it is (OSC 7)
     last_modified the last output or input
@@ -101,6 +102,7 @@ class SessionView(msgspec.Struct, kw_only=True, rename="camel"):
     offset: int
     version: str
     source: str = "local"
+    owner: str = ""
     pid: int | UnsetType = UNSET
     exit_code: int | UnsetType = UNSET
     signal: int | UnsetType = UNSET

@@ -125,6 +125,7 @@ class Session:
             last_modified=created,
             offset=0,
             version=record.version,
+            owner=record.owner,
         )
         last = max(record.created_ns, record.started_ns)
         if terminal is not None:

@@ -21,6 +21,13 @@ export function describe({ role, writable }: Person): string {
   return `${roleName(role)} · ${writable ? "can type" : "watching"}`;
 }
 
+/** What putting somebody out does not do. */
+export function returning({ guest }: Person): string {
+  return guest
+    ? "A link that is still good lets them in again: revoke it under Share."
+    : "With their account they can come back.";
+}
+
 /** For a label: "3 people here". */
 export function summary(presence: Presence): string {
   const count = total(presence);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { describe as described, sorted, summary, total } from "../src/people.js";
+import { describe as described, returning, sorted, summary, total } from "../src/people.js";
 import type { Person } from "../src/protocol.js";
 import { type User, initials, isGuest, may, mayShare, roleName, tone } from "../src/users.js";
 
@@ -90,5 +90,10 @@ describe("the people of a session", () => {
   it("say what they may do", () => {
     expect(described(person("a", { role: "guest" }))).toBe("Guest · watching");
     expect(described(person("a", { role: "owner", writable: true }))).toBe("Owner · can type");
+  });
+
+  it("may come back after they were put out, each in their own way", () => {
+    expect(returning(person("a", { guest: true }))).toContain("A link that is still good");
+    expect(returning(person("a"))).toContain("their account");
   });
 });

@@ -53,7 +53,10 @@ export class App extends PlainElement {
       (config) => (this.config = config),
       () => (this.config = { noAuth: false }), // the page says by itself what fails
     );
-    void this.learnUser();
+    const brought = location.hash !== ""; // a code, which logs in once more
+    void this.learnUser().then(() => {
+      if (!brought) this.skipLogin();
+    });
   }
 
   override disconnectedCallback(): void {
@@ -86,7 +89,7 @@ export class App extends PlainElement {
       case "unknown":
         return html`<main class="notice">
           <h1>There is nothing here</h1>
-          <p>No page has the address <code>${route.path}</code>.</p>
+          <p>No page has the address <code>${href(route.path)}</code>.</p>
           <a class="button" href=${href("/")}>All sessions</a>
         </main>`;
     }
@@ -144,6 +147,13 @@ export class App extends PlainElement {
   /** Whether this is a page to log in on. */
   private get comingIn(): boolean {
     return this.route.page === "login" || this.route.page === "share";
+  }
+
+  /** Who opens the address of the login page and is logged in has no need of it. */
+  private skipLogin(): void {
+    const { route, user } = this;
+    if (route.page !== "login" || !user?.authenticated || isGuest(user)) return;
+    this.router.go(route.next, { replace: true });
   }
 
   /** For guests there is no list, but the one session that they came for. */

@@ -5,6 +5,7 @@ import { customElement, property, state } from "lit/decorators.js";
 
 import { type Api, type LoginLink, messageOf } from "../api.js";
 import { copyText } from "../clipboard.js";
+import { isForThisMachineOnly } from "../shares.js";
 import { Modal } from "./modal.js";
 
 @customElement("vt-link-dialog")
@@ -51,7 +52,15 @@ export class LinkDialog extends Modal {
       <dt>Link</dt>
       <dd><output class="mono" data-testid="link-url">${url}</output></dd>
       ${code === null ? nothing : html`<dt>Code</dt><dd><output class="mono" data-testid="link-code">${code}</output></dd>`}
-    </dl>`;
+    </dl>
+    ${
+      isForThisMachineOnly(url)
+        ? html`<p class="warning" data-testid="link-warning">
+            The address works on this machine only. Open vibetunnel by the address that the other device uses, and get
+            the link from there.
+          </p>`
+        : nothing
+    }`;
   }
 
   private async copy(): Promise<void> {

@@ -6,7 +6,7 @@ import { repeat } from "lit/directives/repeat.js";
 
 import { type Api, messageOf } from "../api.js";
 import { age } from "../format.js";
-import { NOBODY, describe, sorted, summary, total } from "../people.js";
+import { NOBODY, describe, returning, sorted, summary, total } from "../people.js";
 import type { Person, Presence } from "../protocol.js";
 import { initials, tone } from "../users.js";
 import { placeBelow } from "./dropdown.js";
@@ -77,13 +77,14 @@ export class People extends PlainElement {
           >${describe(each)} · ${age(each.since, Date.now())}</span
         >
       </p>
-      ${this.manages && !own ? this.actions(each) : nothing}
+      ${this.manages && (!own || !each.writable) ? this.actions(each, own) : nothing}
     </li>`;
   }
 
-  private actions(each: Person): TemplateResult {
+  private actions(each: Person, own: boolean): TemplateResult {
     if (this.asking === each.id) {
       return html`<span class="question">
+        <span class="quiet">${returning(each)}</span>
         <button class="text-button" @click=${() => (this.asking = "")}>Keep</button>
         <button
           class="text-button bad"
@@ -95,7 +96,7 @@ export class People extends PlainElement {
         </button>
       </span>`;
     }
-    const verb = each.writable ? "Take keyboard" : "Let type";
+    const verb = each.writable ? "Take keyboard" : own ? "Take it back" : "Let type";
     return html`<span class="question">
       <button
         class="text-button"
@@ -106,14 +107,18 @@ export class People extends PlainElement {
       >
         ${verb}
       </button>
-      <button
-        class="text-button"
-        data-testid="person-out"
-        aria-label="Put out ${each.user}"
-        @click=${() => (this.asking = each.id)}
-      >
-        Put out
-      </button>
+      ${
+        own
+          ? nothing
+          : html`<button
+              class="text-button"
+              data-testid="person-out"
+              aria-label="Put out ${each.user}"
+              @click=${() => (this.asking = each.id)}
+            >
+              Put out
+            </button>`
+      }
     </span>`;
   }
 

@@ -40,8 +40,7 @@ export class SessionsPage extends PlainElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.list = new SessionList(this.api, () => this.changed());
-    this.list.start();
+    this.follow();
     this.ticker = setInterval(() => (this.now_ms = Date.now()), TICK_MS);
     this.api.config().then(
       (config) => (this.config = config),
@@ -201,7 +200,16 @@ export class SessionsPage extends PlainElement {
 
   private leave(): void {
     this.error = "";
-    logOut(this, (message) => (this.error = message));
+    this.list?.stop(); // it would ask why it is cut
+    logOut(this, (message) => {
+      this.error = message;
+      this.follow();
+    });
+  }
+
+  private follow(): void {
+    this.list = new SessionList(this.api, () => this.changed());
+    this.list.start();
   }
 
   private async attempt(work: Promise<unknown>): Promise<boolean> {

@@ -4,8 +4,10 @@ import { type TemplateResult, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 
 import { type Api, ApiError, messageOf } from "../api.js";
+import { href } from "../base.js";
 import { wait } from "../format.js";
 import { sessionPath } from "../router.js";
+import { isGuest } from "../users.js";
 import { Countdown } from "./countdown.js";
 import { mark } from "./icons.js";
 import { askForLogin, loggedIn } from "./navigation.js";
@@ -15,6 +17,8 @@ interface Problem {
   readonly heading: string;
   readonly text: string;
   readonly again: boolean;
+  /** A page that is open to them all the same, as a path. */
+  readonly way?: string;
 }
 
 @customElement("vt-share-page")
@@ -54,7 +58,13 @@ export class SharePage extends PlainElement {
               </button>`
             : nothing
         }
-        <button class="button" @click=${() => askForLogin(this)}>Log in instead</button>
+        ${
+          problem.way === undefined
+            ? html`<button class="button" @click=${() => askForLogin(this)}>Log in instead</button>`
+            : html`<a class="button" href=${href(problem.way)} data-testid="share-way">
+                ${problem.way === "/" ? "All sessions" : "Open your session"}
+              </a>`
+        }
       </div>
     </main>`;
   }
@@ -82,23 +92,33 @@ export class SharePage extends PlainElement {
       const { sessionId } = await this.api.enter(code);
       if (code === this.code) loggedIn(this, sessionPath(sessionId));
     } catch (error) {
-      if (code === this.code) this.problem = this.explain(error);
+      const problem = await this.explain(error);
+      if (code === this.code) this.problem = problem;
     }
   }
 
-  private explain(error: unknown): Problem {
+  private async explain(error: unknown): Promise<Problem> {
     const status = error instanceof ApiError ? error.status : 0;
     if (status === 401 || status === 404) {
-      return {
-        heading: "This link does not work any more",
-        text: "It was revoked, has been used up, or its time is over. Whoever sent it can give you a new one.",
-        again: false,
-      };
+      const heading = "This link does not work any more";
+      const why = "It was revoked, has been used up, or its time is over.";
+      const way = await this.way();
+      return way === undefined
+        ? { heading, text: `${why} Whoever sent it can give you a new one.`, again: false }
+        : { heading, text: `${why} What you came in by before is still good.`, again: false, way };
     }
     if (error instanceof ApiError && status === 429) {
       this.countdown.start(error.retryAfter_s);
       return { heading: "Too many attempts", text: "The next one has to wait.", again: true };
     }
     return { heading: "The session could not be opened", text: messageOf(error), again: true };
+  }
+
+  /** Where they may go without this link: it may be the one that they came in by, opened once more. */
+  private async way(): Promise<string | undefined> {
+    const user = await this.api.user().catch(() => undefined); // nobody, as far as is known
+    if (user?.authenticated !== true) return undefined;
+    if (!isGuest(user)) return "/";
+    return user.sessionId === null ? undefined : sessionPath(user.sessionId);
   }
 }

@@ -154,7 +154,7 @@ export class TerminalPage extends PlainElement {
       ${
         status.owner || !status.writable || status.state === "ended" || status.rows === 0
           ? nothing
-          : html`<span class="size" title="Another viewer sets the size. Type here to take it over.">
+          : html`<span class="size" title="Another browser sets the size. Type here to take it over.">
               ${status.cols}×${status.rows}</span
             >`
       }
@@ -331,7 +331,11 @@ export class TerminalPage extends PlainElement {
   }
 
   private leave(): void {
-    logOut(this, (notice) => (this.status = { ...this.status, notice }));
+    this.feed?.stop(); // it would ask why it is cut
+    logOut(this, (notice) => {
+      this.status = { ...this.status, notice };
+      this.listen();
+    });
   }
 
   private listen(): void {
@@ -350,7 +354,10 @@ export class TerminalPage extends PlainElement {
   }
 
   private happened(event: ServerEvent): void {
-    if (this.status.state === "asleep" && event.session?.id === this.sessionId) this.terminal?.reconnect();
+    if (event.session?.id === this.sessionId) {
+      this.session = event.session; // it may have been renamed
+      if (this.status.state === "asleep") this.terminal?.reconnect();
+    }
     if (event.type !== "clipboard" || event.sessionId !== this.sessionId || !event.text) return;
     this.offered = event.text;
     this.copyFailed = false;
