@@ -432,6 +432,26 @@ async def test_who_follows_misses_nothing_when_the_log_is_rotated(logs: Logs) ->
     assert seen == list(range(1500))
 
 
+async def test_who_follows_goes_on_when_the_log_is_emptied_in_place(logs: Logs) -> None:
+    file = logs.file()
+    made = Audit(file)
+    batches = [[0, 1, 2], [3, 4]]  # the second is shorter than what was read before
+
+    def more() -> None:
+        if not batches:
+            raise EOFError
+        os.truncate(file.path, 0)  # as logrotate does with copytruncate
+        for number in batches.pop(0):
+            made.record("login", ADA, HERE, number=number)
+        while file._queue or file._lines:
+            time.sleep(0.001)
+
+    seen: list[int] = []
+    with pytest.raises(EOFError):
+        seen.extend(each["number"] for each in audit.read(file.path, follow=more))
+    assert seen == [0, 1, 2, 3, 4]
+
+
 # On the command line
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import socket
@@ -236,7 +237,6 @@ async def test_a_proxy_ends_what_is_idle_itself(
                 writer.write(GET + end)
                 await reader.readuntil(b"hello")
                 await asyncio.sleep(0.3)  # IDLE_S and some sweeps
-        paths.private_dir(folder)
 
 
 async def test_a_body_that_does_not_come_ends_the_connection(opened: Open, soon: None) -> None:
@@ -485,11 +485,21 @@ async def test_a_certificate_near_its_end_is_made_again(opened: Open, monkeypatc
         assert (door.settings.state_dir / "tls" / "cert.pem").read_bytes() != before
 
 
+async def _true(condition: bool) -> bool | None:
+    return condition or None
+
+
+async def _with_certificate(door: Door, folder: Path) -> bytes | None:
+    """The answer of a server that has the certificate in `folder`; None: it has another."""
+    with contextlib.suppress(ssl.SSLError):
+        return await door.ask(GET + END, ssl.create_default_context(cafile=str(folder / "cert.pem")))
+    return None
+
+
 async def test_files_that_change_are_taken_up_without_a_word_to_anybody(
-    opened: Open, folder: Path, soon: None, monkeypatch: pytest.MonkeyPatch
+    opened: Open, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "IDLE_S", DEADLINE_S)
-    monkeypatch.setattr(connections, "FIRST_S", DEADLINE_S)
+    monkeypatch.setattr(certificates, "LOOK_S", 0.05)
     paths.private_dir(folder / "s")
     own = folder / "own"
     certificates.make(own, ["localhost", "127.0.0.1"])
@@ -497,21 +507,15 @@ async def test_files_that_change_are_taken_up_without_a_word_to_anybody(
         trusting = ssl.create_default_context(cafile=str(own / "cert.pem"))
         reader, writer = await door.connect(trusting)
         certificates.make(own, ["localhost", "127.0.0.1"])
-
-        async def taken_up() -> bytes | None:
-            with contextlib.suppress(ssl.SSLError):
-                return await door.ask(GET + END, ssl.create_default_context(cafile=str(own / "cert.pem")))
-            return None
-
-        assert (await until(taken_up)).endswith(b"hello")
+        assert (await until(lambda: _with_certificate(door, own))).endswith(b"hello")
         writer.write(GET + END)  # who was there before stays
         assert (await everything(reader)).endswith(b"hello")
 
 
 async def test_files_that_change_while_they_are_read_are_read_again(
-    opened: Open, folder: Path, soon: None, monkeypatch: pytest.MonkeyPatch
+    opened: Open, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "FIRST_S", DEADLINE_S)
+    monkeypatch.setattr(certificates, "LOOK_S", 0.05)
     read = certificates._context
     own = folder / "own"
     certificates.make(own, ["localhost", "127.0.0.1"])
@@ -526,19 +530,14 @@ async def test_files_that_change_while_they_are_read_are_read_again(
         monkeypatch.setattr(certificates, "_context", read_and_replaced)
         certificates.make(own, ["localhost", "127.0.0.1"])
 
-        async def taken_up() -> bytes | None:
-            with contextlib.suppress(ssl.SSLError):
-                return await door.ask(GET + END, ssl.create_default_context(cafile=str(own / "cert.pem")))
-            return None
-
-        await until(lambda: _nothing(certificates._context is read))
-        assert (await until(taken_up)).endswith(b"hello")
+        await until(lambda: _true(certificates._context is read))
+        assert (await until(lambda: _with_certificate(door, own))).endswith(b"hello")
 
 
 async def test_a_look_that_fails_is_not_the_last(
-    opened: Open, folder: Path, soon: None, monkeypatch: pytest.MonkeyPatch, expect_log: Callable[[str], None]
+    opened: Open, folder: Path, monkeypatch: pytest.MonkeyPatch, expect_log: Callable[[str], None]
 ) -> None:
-    monkeypatch.setattr(connections, "FIRST_S", DEADLINE_S)
+    monkeypatch.setattr(certificates, "LOOK_S", 0.05)
     expect_log("the look at the certificate failed")
     state = certificates._state
     own = folder / "own"
@@ -550,15 +549,9 @@ async def test_a_look_that_fails_is_not_the_last(
             raise MemoryError
 
         monkeypatch.setattr(certificates, "_state", fails)
-        await until(lambda: _nothing(certificates._state is state))
+        await until(lambda: _true(certificates._state is state))
         certificates.make(own, ["localhost", "127.0.0.1"])
-
-        async def taken_up() -> bytes | None:
-            with contextlib.suppress(ssl.SSLError):
-                return await door.ask(GET + END, ssl.create_default_context(cafile=str(own / "cert.pem")))
-            return None
-
-        assert (await until(taken_up)).endswith(b"hello")
+        assert (await until(lambda: _with_certificate(door, own))).endswith(b"hello")
 
 
 async def test_a_reload_takes_up_other_files(opened: Open, folder: Path) -> None:
@@ -578,7 +571,7 @@ async def test_a_reload_takes_up_other_files(opened: Open, folder: Path) -> None
         assert (await door.ask(GET + END, ssl.create_default_context(cafile=str(two["tls_cert"])))).endswith(b"hello")
 
 
-async def test_files_that_are_damaged_change_nothing(
+async def test_files_that_are_damaged_change_true(
     opened: Open, folder: Path, expect_log: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(certificates, "LOOK_S", 0.01)
@@ -766,6 +759,19 @@ def test_a_path_that_is_too_long_is_refused(folder: Path) -> None:
         listening.UnixListener(folder / ("x" * 100), 0o600)
 
 
+def test_who_locks_the_folder_for_ever_keeps_nobody_from_listening(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "LOCK_S", 0.05)
+    stranger = os.open(folder, os.O_RDONLY)
+    fcntl.flock(stranger, fcntl.LOCK_EX)
+    try:
+        listening.UnixListener(folder / "v.sock", 0o600).close()
+    finally:
+        os.close(stranger)
+    assert not (folder / "v.sock").exists()
+
+
 def test_a_socket_that_another_server_has_put_there_is_left_alone(folder: Path) -> None:
     first = listening.UnixListener(folder / "v.sock", 0o600)
     (folder / "v.sock").unlink()
@@ -774,3 +780,47 @@ def test_a_socket_that_another_server_has_put_there_is_left_alone(folder: Path) 
     assert (folder / "v.sock").exists()
     second.close()
     assert not (folder / "v.sock").exists()
+
+
+# Names of several addresses
+
+
+@pytest.fixture
+def addresses(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """What a name stands for from here on."""
+
+    def stands_for(*given: str) -> None:
+        found = [
+            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", (each, 0, 0, 0))
+            if ":" in each
+            else (socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, 0))
+            for each in given
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+
+    return stands_for
+
+
+# 2001:db8::1 is for documentation: no machine has it.
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (("127.0.0.1", "127.0.0.1"), ["127.0.0.1"]),
+        (("2001:db8::1", "127.0.0.1"), ["127.0.0.1"]),
+        (("127.0.0.1", "2001:db8::1"), ["127.0.0.1"]),
+    ],
+)
+def test_a_name_may_have_addresses_twice_and_some_that_are_not_here(
+    addresses: Callable[..., None], given: tuple[str, ...], expected: list[str]
+) -> None:
+    addresses(*given)
+    sockets = listening.listen("localhost", 0)
+    assert [each.getsockname()[0] for each in sockets] == expected
+    for each in sockets:
+        each.close()
+
+
+def test_a_name_of_other_machines_is_refused(addresses: Callable[..., None]) -> None:
+    addresses("2001:db8::1", "192.0.2.1")
+    with pytest.raises(StartFailed, match=r"--bind: box\.example is not an address of this machine"):
+        listening.listen("box.example", 0)

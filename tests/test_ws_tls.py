@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import hashlib
 import ipaddress
+import socket
 import ssl
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from test_buffers import watching
 from test_doors import WEBSOCKET
 from test_ws import upgrade_without_descriptors
 from tornado.ioloop import IOLoop
+from tornado.iostream import IOStream
 
 from vibetunnel.errors import StartFailed
 from vibetunnel.handlers import relay
@@ -74,8 +76,9 @@ async def test_snapshots_work_over_tls(secure: Running) -> None:
 
 async def test_ten_megabytes_arrive_whole_over_tls_and_then_the_close(secure: Running) -> None:
     size = 10_000_000
-    session = await secure.session(["sh", "-c", f"stty raw -echo; read go; yes | head -c {size}"])
+    session = await secure.session(["sh", "-c", f"stty raw -echo; echo ready; read go; yes | head -c {size}"])
     socket = await secure.attach(session)
+    await socket.until(b"ready\n")  # before that, what is typed is echoed
     await socket.send(b"go\n")
     digest = hashlib.sha256()
     async with asyncio.timeout(DEADLINE_S):
@@ -118,6 +121,22 @@ async def test_a_client_that_takes_nothing_loses_its_relay(secure: Running, monk
 
     await until(gone)
     writer.transport.abort()
+
+
+async def test_a_relay_sends_at_once_and_has_the_kernel_hold_little(secure: Running) -> None:
+    joined = []
+    relays = secure.server.context.relays
+    join = relays.join
+
+    def noted(stream: IOStream, plain: socket.socket) -> None:
+        join(stream, plain)
+        joined.append(stream.socket)
+
+    relays.join = noted  # type: ignore[method-assign]
+    terminal = await secure.attach(await secure.session(["sh", "-c", "echo ready; cat"]))
+    await terminal.until(b"ready")
+    assert joined[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    assert joined[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == relay.BUFFER
 
 
 async def test_without_a_free_descriptor_it_is_a_503_over_tls_too(secure: Running) -> None:

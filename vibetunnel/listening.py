@@ -121,12 +121,10 @@ def _locked(folder: Path) -> Iterator[None]:
 def _lock(folder: int) -> None:
     """Whoever may look into a folder can lock it, and a server does so for a moment: who has it longer is none."""
     deadline = time.monotonic() + LOCK_S
-    while True:
-        try:
-            return fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                return
+    while time.monotonic() < deadline:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
         time.sleep(LOCK_POLL_S)
 
 

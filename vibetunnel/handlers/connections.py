@@ -54,7 +54,7 @@ class _Counted(IOStream):
 
     @property
     def taken(self) -> int:
-        """Bytes that have left this machine. The kernel may hold megabytes, and take more only when a third has gone."""
+        """Bytes that have left the kernel too: it may hold megabytes, and take more only when a third has gone."""
         return self.written - _unsent(self.socket)
 
 

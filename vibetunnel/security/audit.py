@@ -428,6 +428,9 @@ def _lines(path: Path, follow: Callable[[], None] | None) -> Iterator[bytes]:
         rest = b""
         while True:
             moved = follow is not None and _has_moved(path, current)  # before its last lines are read
+            if current is not None and os.fstat(current.fileno()).st_size < current.tell():
+                current.seek(0)  # it was emptied in place
+                rest = b""
             for line in current or ():
                 rest += line
                 if rest.endswith(b"\n") or follow is None:

@@ -63,6 +63,11 @@ export function ending({ code, signal, reason }: Ending): string {
   return `Exited with code ${code}`;
 }
 
+/** What there is to say beside ending(): nothing where that has said the reason. */
+export function remark({ code, signal, reason }: Ending): string {
+  return code === -1 || signalName(signal) !== "" ? "" : (reason ?? "");
+}
+
 function signalName(signal: number | string | undefined): string {
   if (signal === undefined || signal === 0 || signal === "") return "";
   if (typeof signal === "number") return SIGNALS[signal] ?? `signal ${signal}`;

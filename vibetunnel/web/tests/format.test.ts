@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { age, characters, commandLine, ending, folderName, left, pageTitle, wait } from "../src/format.js";
+import { age, characters, commandLine, ending, folderName, left, pageTitle, remark, wait } from "../src/format.js";
 
 describe("age", () => {
   const now_ms = Date.parse("2024-05-06T12:00:00Z");
@@ -81,6 +81,13 @@ describe("ending", () => {
     [{}, "Exited"],
   ])("of %j is %s", (exit, text) => {
     expect(ending(exit)).toBe(text);
+  });
+
+  it("is not said twice", () => {
+    expect(remark({ code: 129, signal: 1, reason: "ended by SIGHUP" })).toBe("");
+    expect(remark({ code: -1, reason: "no such file" })).toBe("");
+    expect(remark({ code: 3, signal: 0, reason: "a newer server says why" })).toBe("a newer server says why");
+    expect(remark({})).toBe("");
   });
 });
 

@@ -101,7 +101,8 @@ export class App extends PlainElement {
       <p>
         ${
           over === "guest"
-            ? "Whoever shared this session has taken it back, or the time of your link is over. They can send a new one."
+            ? "Whoever shared this session has taken it back or removed it, or the time of your link is over. " +
+              "They can send you a new one."
             : "This login was ended, or has not been used for a long time. Your sessions go on."
         }
       </p>

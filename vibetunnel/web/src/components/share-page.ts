@@ -101,11 +101,11 @@ export class SharePage extends PlainElement {
     const status = error instanceof ApiError ? error.status : 0;
     if (status === 401 || status === 404) {
       const heading = "This link does not work any more";
-      const why = "It was revoked, has been used up, or its time is over.";
+      const why = "It was revoked, has been used up, its time is over, or its session is gone.";
       const way = await this.way();
       return way === undefined
         ? { heading, text: `${why} Whoever sent it can give you a new one.`, again: false }
-        : { heading, text: `${why} What you came in by before is still good.`, again: false, way };
+        : { heading, text: `${why} ${way === "/" ? "You are still logged in." : "The access that you had before is still good."}`, again: false, way };
     }
     if (error instanceof ApiError && status === 429) {
       this.countdown.start(error.retryAfter_s);

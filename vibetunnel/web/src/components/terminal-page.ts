@@ -8,7 +8,7 @@ import { type Api, ApiError, type Session } from "../api.js";
 import { href } from "../base.js";
 import { copyText, pasteText } from "../clipboard.js";
 import { EventFeed, type ServerEvent } from "../events.js";
-import { characters, commandLine, ending, pageTitle } from "../format.js";
+import { characters, commandLine, ending, pageTitle, remark } from "../format.js";
 import type { BarKey } from "../keys.js";
 import { total } from "../people.js";
 import { type User, isGuest, mayShare } from "../users.js";
@@ -280,7 +280,7 @@ export class TerminalPage extends PlainElement {
       <p>
         <span class="dot ${exit && exit.code !== 0 ? "failed" : "exited"}"></span>
         ${ending(said)}
-        ${exit && exit.code !== -1 && exit.reason ? html`<span class="quiet">${exit.reason}</span>` : nothing}
+        ${exit && remark(exit) ? html`<span class="quiet">${remark(exit)}</span>` : nothing}
       </p>
       ${this.guest ? nothing : html`<a class="button" href=${href("/")}>All sessions</a>`}
     </div>`;
