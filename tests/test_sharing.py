@@ -273,3 +273,42 @@ async def test_who_is_put_out_does_not_come_back_by_the_same_cookie(server: Runn
     assert (await browser.fetch("GET", f"/api/sessions/{session}")).code == 401
     assert len(await people(server, session, 1)) == 1
     assert (await server.fetch("DELETE", f"/api/sessions/{session}/clients/{out}")).code == 404
+
+
+async def test_who_is_put_out_of_one_session_stays_in_the_others(server: Running) -> None:
+    first, second = await ready(server), await ready(server)
+    browser = await guest(server, first, name="Grace A")
+    await browser.enter((await share(server, second, name="Grace W"))["code"])
+    for session in (first, second):
+        await (await server.attach(session)).until(b"ready")
+    sockets = [await browser.attach(session) for session in (first, second)]
+    named = [next(each for each in await people(server, session, 2) if each["guest"]) for session in (first, second)]
+    assert [each["user"] for each in named] == ["Grace A", "Grace W"]
+    await server.json("DELETE", f"/api/sessions/{second}/clients/{named[1]['id']}")
+    assert await sockets[1].over() == (1008, "the owner of the session has put you out")
+    assert (await browser.fetch("GET", f"/api/sessions/{second}")).code == 403
+    assert (await browser.fetch("GET", f"/api/sessions/{first}")).code == 200
+    assert len(await people(server, first, 2)) == 2
+
+
+async def test_who_came_by_a_link_that_is_used_up_may_open_it_again(server: Running) -> None:
+    session = await ready(server)
+    made = await share(server, session, uses=1)
+    browser = Browser(server)
+    for _ in range(2):
+        assert (await browser.enter(made["code"])).code == 200
+    assert (await Browser(server).enter(made["code"])).code == 401
+
+
+async def test_a_keyboard_that_was_taken_stays_so_after_a_restart(serve: Serve) -> None:
+    first = await serve()
+    session = await ready(first)
+    browser = await guest(first, session, role="type")
+    socket = await browser.attach(session)
+    await still_there(socket)
+    (mine,) = await people(first, session, 1)
+    await first.json("PATCH", f"/api/sessions/{session}/clients/{mine['id']}", {"writable": False})
+    await first.close()
+    browser.server = await serve()
+    again = await browser.attach(session, v1=True)
+    assert (await message(again, protocol.Access)).writable is False

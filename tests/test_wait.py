@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Running, Serve, until
+from harness import Browser, Running, Serve, until
 
 from vibetunnel.errors import InvalidField
 from vibetunnel.handlers.terminal import TIMEOUT_MS
@@ -169,7 +169,7 @@ async def test_a_pattern_that_backtracks_without_end_is_refused_and_holds_nobody
     waiting = begun(session, regex=r"(a|aa)+\d", status=400)
     looks = 0
     while not waiting.done():
-        await server.json("GET", "/api/health", login=False)
+        await server.json("GET", "/api/health")
         looks += 1
     assert "quick to search" in (await waiting)["error"]
     assert looks > 3
@@ -385,14 +385,11 @@ async def test_a_server_that_stops_does_not_wait_for_the_waits(serve: Serve) -> 
 
 async def test_logging_out_ends_the_waits_of_that_login(server: Running) -> None:
     session = await told(server, ["cat"])
-    code = (await server.json("POST", "/api/auth/link"))["code"]
-    response = await server.fetch("POST", "/api/auth/code", {"code": code}, login=False)
-    cookie = {"Cookie": response.headers["Set-Cookie"].partition(";")[0]}
-    waiting = asyncio.create_task(
-        server.fetch("POST", f"{session.path}/wait", {"text": "x"}, login=False, headers=cookie)
-    )
+    browser = Browser(server)
+    await browser.login((await server.json("POST", "/api/auth/link"))["code"])
+    waiting = asyncio.create_task(browser.fetch("POST", f"{session.path}/wait", {"text": "x"}))
     await session.waiting()
-    await server.fetch("POST", "/api/auth/logout", login=False, headers=cookie)
+    await browser.fetch("POST", "/api/auth/logout")
     assert (await waiting).code == 401
 
 

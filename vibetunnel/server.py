@@ -190,7 +190,7 @@ class Server:
             on_typed=self._typed,
             on_removed=self._removed,
         )
-        self.lasting = lasting = Lasting(authority.in_use, registry.present)
+        self.lasting = lasting = Lasting(authority.in_use, registry.present, authority.muted)
         undo.push_async_callback(lasting.close)
         relays = Relays()
         undo.push_async_callback(relays.close)  # behind the pump's end: its last words pass through them

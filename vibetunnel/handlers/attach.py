@@ -82,6 +82,7 @@ class SocketHandler(BaseHandler):
                 address=self.client.address,
                 session_id=session.id,
                 asked=asked,
+                name=self.context.authority.name_in(principal, session.id),
                 held=held if asked else None,
                 writable=may_type,
             )

@@ -65,6 +65,7 @@ class Connection:
     session_id  what it is about; "": several
     asked       it wants to type
     held        what the session's owner has said about typing; None: nothing
+    name        what the others call it
     """
 
     closes: Closes
@@ -74,7 +75,7 @@ class Connection:
     asked: bool = False
     held: bool | None = None
     writable: bool = False
-    typed: bool = False
+    name: str = ""
     id: str = field(default_factory=new_id)
     since_ns: int = field(default_factory=time.time_ns)
 
@@ -86,7 +87,7 @@ class Connection:
     def person(self) -> Person:
         return Person(
             id=self.id,
-            user=self.principal.user,
+            user=self.name or self.principal.user,
             role=self.principal.role,
             writable=self.writable,
             guest=self.principal.guest,
@@ -105,15 +106,18 @@ class Lasting:
 
     still    who a principal is now, counted as a use of their login; None: nobody any more
     present  gives a session's participants the news of who is there
+    muted    whether the keyboard of a session was taken from somebody in an earlier server's time
     """
 
     def __init__(
         self,
         still: Callable[[Principal], Principal | None],
         present: Callable[[str, bytes], None],
+        muted: Callable[[Principal, str], bool] = lambda _principal, _session_id: False,
     ) -> None:
         self._still = still
         self._present = present
+        self._muted = muted
         self._by_closes: dict[Closes, Connection] = {}
         self._by_principal: defaultdict[str, set[Connection]] = defaultdict(set)
         self._by_session: defaultdict[str, dict[Connection, None]] = defaultdict(dict)  # in the order of coming
@@ -214,7 +218,7 @@ class Lasting:
         writable, might = self._held.get(session_id, {}).get(principal.id, (None, False))
         if writable and might and not principal.may(Scope.TYPE, session_id):
             return None  # who has lost the right keeps nothing of what was given on top of it
-        return writable
+        return False if writable is None and self._muted(principal, session_id) else writable
 
     def forget_session(self, session_id: str) -> None:
         """It has been removed."""

@@ -165,10 +165,11 @@ class PersonHandler(SharingHandler):
                 return connection
         raise UnknownClient
 
-    def patch(self, session_id: str, client_id: str) -> None:
+    async def patch(self, session_id: str, client_id: str) -> None:
         principal, wanted = self.manager(session_id), self.read(shapes.Keyboard)
         connection = self._find(session_id, client_id)
         self.context.lasting.hold(connection, wanted.writable)
+        await self.context.authority.mute(connection.principal, session_id, muted=not wanted.writable)
         self.context.audit.record(
             "access",
             principal,
@@ -183,13 +184,15 @@ class PersonHandler(SharingHandler):
     async def delete(self, session_id: str, client_id: str) -> None:
         principal = self.manager(session_id)
         connection = self._find(session_id, client_id)
-        put_out = connection.principal
-        if put_out.guest:  # the link would let them in again otherwise
-            self.context.lasting.end(put_out.id, "the owner of the session has put you out")
-            await self.context.authority.logins.revoke(put_out.id.removeprefix(LOGIN))
-        else:
-            self.context.lasting.put_out(connection, "the owner of the session has put you out")
+        put_out, lasting = connection.principal, self.context.lasting
+        concerned = [connection]
+        if put_out.guest:  # the cookie would let them in again otherwise
+            concerned = [each for each in lasting.of_session(session_id) if each.principal.id == put_out.id]
+        for each in concerned:
+            lasting.put_out(each, "the owner of the session has put you out")
+        if put_out.guest:
+            await self.context.authority.put_out(put_out, session_id)
         self.context.audit.record(
-            "put-out", principal, self.client.address, "ok", session=session_id, user=put_out.user
+            "put-out", principal, self.client.address, "ok", session=session_id, user=connection.name
         )
         self.answer(shapes.Done())

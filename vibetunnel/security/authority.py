@@ -210,7 +210,7 @@ class Authority:
         if present is None:
             return False
         try:
-            share = self.shares.find(code)
+            share = self.shares.recognise(code)
         except WrongShare:
             return False
         return present.may(share.scopes, share.session_id)
@@ -224,7 +224,7 @@ class Authority:
         the share's right in addition. Who is logged in without a cookie is given none: it would outlive the token that
         was shown. Raises WrongShare.
         """
-        share = self.shares.find(code)
+        share = self.shares.recognise(code)
         if not self._stands(share):
             raise WrongShare
         if self.is_in(code, present):
@@ -238,6 +238,31 @@ class Authority:
             "", method="share", guest=True, name=share.name, shares=[share.id], address=address, agent=agent
         )
         return share, cookie
+
+    def name_in(self, principal: Principal, session_id: str) -> str:
+        """What somebody is called in a session: a guest as the link says that led there."""
+        if principal.guest:
+            login = self.logins.get(principal.id.removeprefix(LOGIN))
+            for share_id in reversed([] if login is None else login.shares):
+                share = self.shares.get(share_id)
+                if share is not None and share.session_id == session_id:
+                    return share.name or "guest"
+        return principal.user
+
+    def muted(self, principal: Principal, session_id: str) -> bool:
+        """Whether the keyboard of this session has been taken from them."""
+        login = self.logins.get(principal.id.removeprefix(LOGIN)) if principal.id.startswith(LOGIN) else None
+        return login is not None and session_id in login.muted
+
+    async def mute(self, principal: Principal, session_id: str, *, muted: bool) -> None:
+        """Take the keyboard of this session from a login, beyond the life of the server, or give it back."""
+        if principal.id.startswith(LOGIN):
+            await self.logins.mute(principal.id.removeprefix(LOGIN), session_id, muted=muted)
+
+    async def put_out(self, guest: Principal, session_id: str) -> None:
+        """A guest has no right to this session any more, whatever links led there; others are not touched."""
+        shares = [share.id for share in self.shares.of(session_id)]
+        await self.logins.drop_shares_of(guest.id.removeprefix(LOGIN), shares)
 
     # Against forged requests
 

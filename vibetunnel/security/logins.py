@@ -30,6 +30,7 @@ SAVE_USE_S = 60.0  # how far the file may be behind, about when a login was used
 
 MAX_AGENT = 200  # characters
 MAX_NAME = 64
+MUTED_OF_ONE = 1000  # sessions that one login may not type into; beyond it the first is forgotten
 SHARES_OF_ONE = 100  # links that one guest has followed; a newer one replaces the oldest
 
 
@@ -46,6 +47,7 @@ class Login(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     guest        came by a share link, and has no account
     name         of a guest, as the link says
     shares       ids of the share links that were followed; what they still allow, shares.py knows
+    muted        ids of the sessions whose owners have taken the keyboard from it
     address      where it was made from
     agent        the browser's name for itself: printable, at most MAX_AGENT characters
 
@@ -62,6 +64,7 @@ class Login(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     guest: bool = False
     name: str = ""
     shares: list[str] = []
+    muted: list[str] = []
     address: str = ""
     agent: str = ""
 
@@ -306,6 +309,27 @@ class Logins:
         if having:
             await self._kept.write_or_remove()
         return [each.id for each in having]
+
+    async def drop_shares_of(self, login_id: str, share_ids: Iterable[str]) -> bool:
+        """One login has no right by these links any more; a guest without another one ends.
+
+        False: a restart of the server would bring it back.
+        """
+        login, gone = self.get(login_id), set(share_ids)
+        if login is None:
+            return True
+        login.shares = [each for each in login.shares if each not in gone]
+        if login.guest and not login.shares:
+            self._end(login)
+        return await self._kept.write_or_remove()
+
+    async def mute(self, login_id: str, session_id: str, *, muted: bool) -> None:
+        """Whether the keyboard of this session has been taken from a login. Nothing happens when it is not there."""
+        login = self.get(login_id)
+        if login is not None:
+            others = [each for each in login.muted if each != session_id][1 - MUTED_OF_ONE :]
+            login.muted = [*others, session_id] if muted else others
+            await self._kept.write()
 
     async def close(self) -> None:
         """Write what could not be written before, if it can be now."""

@@ -153,8 +153,15 @@ class Shares:
 
     def find(self, code: str) -> Share:
         """The link of this code, not used by this. Raises WrongShare as exchange() does."""
+        share = self.recognise(code)
+        if share.used_up:
+            raise WrongShare
+        return share
+
+    def recognise(self, code: str) -> Share:
+        """The link of this code, used up or not: who came by it may come again. Raises WrongShare."""
         share = self._by_code.get(_hash(code))
-        if share is None or share.ends <= self._clock() or share.used_up:
+        if share is None or share.ends <= self._clock():
             raise WrongShare
         return share
 
