@@ -119,6 +119,7 @@ cdef enum:
     MESSAGE_LIMIT = 65536  # bytes a client's message may have
     SCRATCH = MESSAGE_LIMIT + 4096  # bytes taken from one socket in one turn
     BATCH = 65536  # bytes read from one PTY in one turn, and the largest frame
+    BATCH_NS = 1000000  # ns that this may take
     CONTROL_LIMIT = 65536  # bytes of small messages queued for a client that does not read, before it is dropped
     QUEUE_LIMIT = 16777216  # bytes of input queued for a PTY by write(), before it refuses
     OFFSET_DIGITS = 20  # of a 64-bit offset in a response
@@ -1303,7 +1304,7 @@ cdef void watch_pty(terminal_t* t) noexcept nogil:
 
 # ---------------------------------------------------------------- output: PTY to ring to clients
 
-cdef void catch_up(terminal_t* t) noexcept nogil:
+cdef void feed(terminal_t* t) noexcept nogil:
     """Show the engine what has come into the ring, as far as one turn's work goes."""
     cdef Ring* r = &t.ring
     cdef uint64_t at = engine.vt_offset(t.vt)
@@ -1317,10 +1318,14 @@ cdef void catch_up(terminal_t* t) noexcept nogil:
         if used < run:
             t.behind = t.lane.behind = True
             break
+
+
+cdef void shown(terminal_t* t) noexcept nogil:
+    """The engine has seen more: what follows from it."""
     if load_relaxed(&t.watched):
         report_soon(t, DID_CHANGE)
     digest(t)
-    if at - t.checkpointed >= rings.ring_capacity(r) // 4:
+    if engine.vt_offset(t.vt) - t.checkpointed >= rings.ring_capacity(&t.ring) // 4:
         checkpoint(t, CHECKPOINT_LINES, rings.CHECKPOINT_MAX)
 
 
@@ -1448,7 +1453,8 @@ cdef void catch_all_up(lane_t* lane) noexcept nogil:
     lane.behind = False
     while t is not NULL:
         if t.behind:
-            catch_up(t)
+            feed(t)
+            shown(t)
             if not t.behind:
                 flush_all(t)  # the exit of a session that has ended waits for it
             charge(lane, t)
@@ -1514,10 +1520,16 @@ cdef void read_pty(terminal_t* t) noexcept nogil:
         t.told_hang_up = False
         if n < 1024 and not t.finished:
             break  # what a person's program prints comes in one short read: do not ask a second time
+        # The kernel fills the PTY anew meanwhile; a read that finds it empty would wait for that, and be woken.
+        feed(t)
+        if t.behind or clock_ns(CLOCK_MONOTONIC) - t.lane.now > BATCH_NS:
+            break
     if got:
         t.traffic += got
         store_relaxed(&t.last_output_ns, clock_ns(CLOCK_REALTIME))
-        catch_up(t)
+        if not t.behind:
+            feed(t)
+        shown(t)
         if t.lane.skipping and n < 1024:
             answer_interrupts(t)
     if over:

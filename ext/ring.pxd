@@ -27,7 +27,9 @@ cdef extern from *:
     #define load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
     #define store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
     static inline int64_t file_size(int fd) { struct stat s; return fstat(fd, &s) < 0 ? -1 : (int64_t)s.st_size; }
+    static uint8_t ring_pattern[4096]; /* of MARGIN bytes; ring_open fills it */
     """
+    uint8_t[4096] ring_pattern
     uint64_t load_acquire(uint64_t*) nogil
     void store_release(uint64_t*, uint64_t) nogil
     void acquire_fence() nogil
@@ -89,14 +91,11 @@ cdef struct Ring:
 
 cdef inline void ring_mark(Ring* r, uint64_t offset, uint64_t n) noexcept nogil:
     """Write the pattern at [offset, offset + n)."""
-    cdef uint64_t i, start, run
-    cdef uint8_t* at
+    cdef uint64_t start, run
     while n:
-        start = offset & (r.size - 1)
-        run = min(n, r.size - start)
-        at = r.data + start
-        for i in range(run):  # start + run <= size
-            at[i] = 0xF8 | (((<uint32_t>(offset + i) * <uint32_t>2654435761) >> 27) & 7)
+        start = offset & (MARGIN - 1)
+        run = min(n, MARGIN - start)  # the ring's size is a multiple of MARGIN, so this lies in one piece
+        memcpy(r.data + (offset & (r.size - 1)), ring_pattern + start, run)
         offset += run
         n -= run
 
@@ -107,7 +106,7 @@ cdef inline uint64_t ring_overwritten(Ring* r) noexcept nogil:
     cdef uint64_t offset
     while n:
         offset = r.head + n - 1
-        if r.data[offset & (r.size - 1)] != 0xF8 | (((<uint32_t>offset * <uint32_t>2654435761) >> 27) & 7):
+        if r.data[offset & (r.size - 1)] != ring_pattern[offset & (MARGIN - 1)]:
             return n
         n -= 1
     return 0
@@ -134,6 +133,9 @@ cdef inline int ring_open(Ring* r, int fd) noexcept nogil:
     cdef int64_t whole = file_size(fd)
     cdef uint64_t size
     cdef void* base
+    cdef uint32_t i
+    for i in range(<uint32_t>MARGIN):
+        ring_pattern[i] = 0xF8 | (((i * <uint32_t>2654435761) >> 27) & 7)
     memset(r, 0, sizeof(Ring))
     if whole < HEADER_SIZE + MIN_SIZE + CHECKPOINTS * CHECKPOINT_MAX:
         return -1 if whole < 0 else -2
@@ -149,9 +151,9 @@ cdef inline int ring_open(Ring* r, int fd) noexcept nogil:
     if r.header.magic[0] == 0:
         r.header.size = size
         ring_mark(r, 0, MARGIN)
-        memcpy(r.header.magic, b"VTRING2\0", 8)  # last: without it the next server starts afresh
+        memcpy(r.header.magic, b"VTRING3\0", 8)  # last: without it the next server starts afresh
         return 0
-    if memcmp(r.header.magic, b"VTRING2\0", 8) or r.header.size != size:
+    if memcmp(r.header.magic, b"VTRING3\0", 8) or r.header.size != size:
         munmap(base, <size_t>whole)
         r.header = NULL
         return -3
