@@ -267,6 +267,25 @@ def test_every_client_gets_every_byte_and_the_slowest_paces_the_program(bench: B
     assert fast.output == whole
 
 
+def test_hundreds_of_clients_get_every_byte_once_whoever_types_and_leaves_meanwhile(bench: Bench) -> None:
+    terminal, _ = bench.run("cat", raw=True)
+    peers = [bench.peer(terminal) for _ in range(200)]  # more than one turn sends to
+    wait_for(lambda: terminal.clients == len(peers))
+    wanted = b""
+    for number in range(100):
+        piece = b"<%d>" % number
+        peers[number * 37 % len(peers)].type_in(piece)  # who types moves to the front, where echoes go first
+        wanted += piece
+        if number % 5 == 4:
+            first = peers[0]
+            first.until(lambda first=first, wanted=wanted: len(first.output) >= len(wanted))
+            peers.pop(number * 7 % len(peers)).close()  # while others wait for their turn
+    for peer in peers:
+        peer.until(lambda peer=peer: len(peer.output) >= len(wanted))
+        assert peer.output == peers[0].output
+    assert sorted(peers[0].output.split(b"<")) == sorted(wanted.split(b"<"))
+
+
 def test_a_client_that_leaves_while_it_lags_lets_the_program_go_on(bench: Bench) -> None:
     terminal, program = bench.sh("yes | head -n 500000; echo done; exec cat")
     peer = bench.peer(terminal, buffer=4096)
