@@ -267,7 +267,8 @@ def test_every_client_gets_every_byte_and_the_slowest_paces_the_program(bench: B
     assert fast.output == whole
 
 
-def test_hundreds_of_clients_get_every_byte_once_whoever_types_and_leaves_meanwhile(bench: Bench) -> None:
+def test_hundreds_of_clients_get_every_byte_once_whoever_types_and_leaves_meanwhile(make: Callable[..., Bench]) -> None:
+    bench = make(ping_s=1000, timeout_s=3000)  # or a ping would bring what was forgotten
     terminal, _ = bench.run("cat", raw=True)
     peers = [bench.peer(terminal) for _ in range(200)]  # more than one turn sends to
     wait_for(lambda: terminal.clients == len(peers))

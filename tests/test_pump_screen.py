@@ -441,8 +441,8 @@ def test_an_interrupt_is_felt_at_once_however_much_was_under_way(bench: Bench, v
     wait_for(lambda: peer.client.lag >= STUCK)
     peer.type_in(b"\x03")
     peer.until(b"stopped")
-    # What was under way, a redraw, what was printed until the shell had heard: all but the backlog in between.
-    assert terminal.head - len(peer.output) > STUCK // 2
+    # All but the backlog between what was under way (64 KiB) and the redraw with what follows it.
+    assert terminal.head - len(peer.output) > STUCK // 4
     if v1:
         peer.until(lambda: peer.offset == terminal.head)
         assert peer.screen() == screen_of(bench.capture(terminal))
