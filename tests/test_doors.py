@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import resource
 import shutil
 from collections.abc import Callable
@@ -15,7 +16,10 @@ import pytest
 from harness import Browser, Running, Serve, no_more, until
 from tornado.httpclient import HTTPClientError, HTTPResponse
 from tornado.httputil import HTTPHeaders
+from tornado.web import RequestHandler
 
+from vibetunnel.handlers.application import LeanRoute
+from vibetunnel.handlers.lean import LeanHandler
 from vibetunnel.handlers.route import Permission, Route
 from vibetunnel.handlers.table import ROUTES
 from vibetunnel.security.headers import HEADERS
@@ -65,13 +69,26 @@ async def ask(
 def test_every_route_on_the_router_is_declared(server: Running) -> None:
     application = server.server.application
     rules = application.wildcard_router.rules
-    assert [rule.target for rule in rules] == [route.handler for route in ROUTES]
-    assert all(rule.target_kwargs["route"] is route for rule, route in zip(rules, ROUTES, strict=True))
+    for rule, route in zip(rules, ROUTES, strict=True):
+        if isinstance(rule.target, LeanRoute):
+            assert rule.target.route is route
+            assert issubclass(route.handler, LeanHandler)
+        else:
+            assert rule.target is route.handler
+            assert rule.target_kwargs["route"] is route
     # Tornado's own doors are shut: every method that a handler has is declared.
     for route in ROUTES:
+        base = LeanHandler if issubclass(route.handler, LeanHandler) else RequestHandler
         for method in ("get", "post", "put", "patch", "delete", "options"):
-            has = getattr(route.handler, method) is not getattr(route.handler.__mro__[-2], method)
+            has = getattr(route.handler, method, None) is not getattr(base, method, None)
             assert not has or method.upper() in route.operations, (route.path, method)
+
+
+def test_what_is_found_at_once_is_what_tornado_would_find(server: Running) -> None:
+    application = server.server.application
+    assert {"/api/health", "/api/sessions"} <= set(application.at_once)
+    for path, route in application.at_once.items():
+        assert next(each for each in ROUTES if re.fullmatch(each.pattern, path)) is route
 
 
 def test_the_list_of_open_routes_is_the_reviewed_one() -> None:

@@ -22,7 +22,7 @@ from harness import DEADLINE_S, Running, Serve
 
 from vibetunnel import __version__, errors
 from vibetunnel.errors import StartFailed
-from vibetunnel.handlers.base import STATUS
+from vibetunnel.handlers.checks import STATUS
 from vibetunnel.handlers.route import Media
 from vibetunnel.handlers.static import choose_coding
 from vibetunnel.handlers.table import ROUTES

@@ -20,7 +20,6 @@ from test_buffers import watching
 from test_doors import WEBSOCKET
 from test_ws import upgrade_without_descriptors
 from tornado.ioloop import IOLoop
-from tornado.iostream import IOStream
 
 from vibetunnel.errors import StartFailed
 from vibetunnel.handlers import relay
@@ -128,9 +127,9 @@ async def test_a_relay_sends_at_once_and_has_the_kernel_hold_little(secure: Runn
     relays = secure.server.context.relays
     join = relays.join
 
-    def noted(stream: IOStream, plain: socket.socket) -> None:
-        join(stream, plain)
-        joined.append(stream.socket)
+    def noted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, plain: socket.socket) -> None:
+        join(reader, writer, plain)
+        joined.append(writer.get_extra_info("socket"))
 
     relays.join = noted  # type: ignore[method-assign]
     terminal = await secure.attach(await secure.session(["sh", "-c", "echo ready; cat"]))

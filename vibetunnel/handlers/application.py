@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable
 from http import HTTPStatus
@@ -9,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest, RequestStartLine, ResponseStartLine
-from tornado.routing import URLSpec
+from tornado.routing import Router, URLSpec
 from tornado.web import Application, RequestHandler
 
-from vibetunnel.handlers.base import MAX_BODY, BaseHandler, NoPathHandler, Refused, cookie_name, declared_length
+from vibetunnel.handlers.base import BaseHandler, NoPathHandler
+from vibetunnel.handlers.checks import MAX_BODY, Refused, cookie_name, declared_length
 from vibetunnel.handlers.context import Context
+from vibetunnel.handlers.lean import Lean, LeanHandler
 from vibetunnel.handlers.openapi import document
 from vibetunnel.handlers.route import Route
 from vibetunnel.handlers.static import Files
@@ -60,11 +63,22 @@ class Bounded(HTTPMessageDelegate):
         self._inner.on_connection_close()
 
 
+class LeanRoute(Router):
+    """A route as a target of Tornado's own routing, which has taken the path apart."""
+
+    def __init__(self, application: VibeTunnelApplication, route: Route) -> None:
+        self._application = application
+        self.route = route
+
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate:
+        return self._application.lean(request, self.route, kwargs.get("path_kwargs", {}))
+
+
 class OutsideHandler(BaseHandler):
     """What is not below --base-path: nothing, but for the path itself without the / that makes it a folder."""
 
     def prepare(self) -> None:
-        self._check_doors()
+        self.check_doors()
         base_path = self.context.settings.base_path
         if self.request.path == base_path and self.request.method in ("GET", "HEAD"):
             self.set_header("Location", f"{base_path}/")
@@ -75,34 +89,49 @@ class OutsideHandler(BaseHandler):
 
 
 class VibeTunnelApplication(Application):
-    """Routes of handlers/table.py; a body that is larger than MAX_BODY is never held whole."""
+    """Routes of handlers/table.py; a body that is larger than MAX_BODY is never held whole.
+
+    at_once  path -> its route, where that is the whole path and the handler is lean: no regular expression is tried
+    """
 
     def __init__(self, context: Context, static: Path = STATIC) -> None:
         def log_request(handler: RequestHandler) -> None:
             assert isinstance(handler, BaseHandler)
-            request = handler.request
-            context.requests.record(
-                request.method or "",
-                request.path,
-                handler.get_status(),
-                request.request_time() * 1000,
-                handler.client_address,
-                None if handler.principal is None else handler.principal.user,
-            )
+            handler.log_request()
 
         base_path = context.settings.base_path
         outside = OutsideHandler if base_path else NoPathHandler
+        self._context = context
+        self._running: set[asyncio.Task[None]] = set()
+        self.at_once: dict[str, Route] = {}
+        for route in ROUTES:
+            if not route.parameters and issubclass(route.handler, LeanHandler):
+                self.at_once[base_path + route.path] = route
         super().__init__(
-            [
-                URLSpec(re.escape(base_path) + route.pattern, route.handler, {"context": context, "route": route})
-                for route in ROUTES
-            ],
+            [self._rule(base_path, route) for route in ROUTES],
             log_function=log_request,
             default_handler_class=outside,
             default_handler_args={"context": context, "route": Route("*", outside, {}, hidden=True)},
             files=Files(static, base_path),
             openapi=document(ROUTES, cookie_name(tls=context.tls, base_path=base_path), base_path),
         )
+
+    def _rule(self, base_path: str, route: Route) -> URLSpec:
+        pattern = re.escape(base_path) + route.pattern
+        if issubclass(route.handler, LeanHandler):
+            return URLSpec(pattern, LeanRoute(self, route))
+        return URLSpec(pattern, route.handler, {"context": self._context, "route": route})
+
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:  # Tornado names a private class here
+        route = self.at_once.get(request.path)
+        return super().find_handler(request, **kwargs) if route is None else self.lean(request, route, {})
+
+    def lean(self, request: HTTPServerRequest, route: Route, raw: dict[str, bytes]) -> HTTPMessageDelegate:
+        """What answers a request of such a route. raw: the parts of its path."""
+        assert issubclass(route.handler, LeanHandler)
+        delegate = Lean(route.handler(self._context, route, request, self._running), raw)
+        headers = request.headers
+        return Bounded(delegate) if "Content-Length" in headers or "Transfer-Encoding" in headers else delegate
 
     def get_handler_delegate(
         self,

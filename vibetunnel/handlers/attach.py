@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import socket
 import uuid
-from collections.abc import Callable
 from http import HTTPStatus
-from typing import TypeVar
 
-from tornado.http1connection import HTTP1Connection
-from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
+from tornado.iostream import StreamClosedError
 
 from vibetunnel.errors import InvalidField
 from vibetunnel.handlers import shapes
-from vibetunnel.handlers.base import BaseHandler, Refused
+from vibetunnel.handlers.base import BaseHandler, or_refused
+from vibetunnel.handlers.checks import Refused
 from vibetunnel.handlers.lasting import Connection, new_id
 from vibetunnel.handlers.relay import pair
 from vibetunnel.handlers.upgrade import OFFSET_HEADER, REDRAW_HEADER, NotAnUpgrade, handshake, place
 from vibetunnel.security.principal import Scope
-
-T = TypeVar("T")
 
 
 class SocketHandler(BaseHandler):
@@ -53,10 +46,12 @@ class SocketHandler(BaseHandler):
         may_type = asked and (principal.may(Scope.TYPE, session.id) if held is None else held)
         connection_id = new_id()
         response = agreed.response()
-        taken = self._take_socket()
-        if taken is None:
+        try:
+            await self.exchange.drained()  # answers to requests before this one
+            descriptor, received = self._take_socket()
+        except StreamClosedError:
+            self.detach()
             return  # the client did not wait
-        descriptor, received = taken
         client = session.attach(
             descriptor,
             response,
@@ -93,53 +88,23 @@ class SocketHandler(BaseHandler):
         self.set_status(HTTPStatus.SWITCHING_PROTOCOLS)
         self.application.log_request(self)
 
-    def _take_socket(self) -> tuple[int, bytes] | None:
-        """(a descriptor of a plain socket, what has been read from it already), both the caller's; None: it is closed.
+    def _take_socket(self) -> tuple[int, bytes]:
+        """(a descriptor of a plain socket, what has been read from it already), both the caller's.
 
-        Raises Refused (503), and the connection is still HTTP's then.
+        Raises StreamClosedError; Refused (503), and the connection is still HTTP's then.
         """
-        connection = self.request.connection
-        assert isinstance(connection, HTTP1Connection)
-        stream = connection.stream
-        if stream.closed():
+        exchange = self.exchange
+        if exchange.closed:
+            raise StreamClosedError
+        if exchange.plain:
+            plain, received = or_refused(exchange.take_socket)
             self.detach()
-            return None
-        if isinstance(stream, SSLIOStream):
-            ours, theirs = _or_refused(pair)
-            self.detach()
-            # What the stream has read already comes through the relay, like the rest.
-            self.context.relays.join(stream, ours)
-            return theirs.detach(), b""
-        plain = _or_refused(stream.socket.dup)
-        self.detach()
-        with plain, contextlib.closing(stream):
-            plain.setblocking(False)
-            if plain.family in (socket.AF_INET, socket.AF_INET6):
-                plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            received = _received(stream)
             return plain.detach(), received
-
-
-def _or_refused(make: Callable[[], T]) -> T:
-    """What needs a descriptor is made before detach(): behind it there is no way to say that there is none left."""
-    try:
-        return make()
-    except OSError as error:
-        message = f"no room for another connection: {error.strerror}; try again later"
-        raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, message) from error
-
-
-def _received(stream: IOStream) -> bytes:
-    """What the client has sent behind its request, as far as it is here; the stream is of no use afterwards."""
-    reading = asyncio.ensure_future(stream.read_bytes(stream.max_buffer_size, partial=True))
-    if not reading.done():
-        # Closing the stream fails it; nobody needs to know.
-        reading.add_done_callback(lambda future: future.cancelled() or future.exception())
-        return b""
-    try:
-        return reading.result()
-    except StreamClosedError:
-        return b""
+        ours, theirs = or_refused(pair)
+        self.detach()
+        # What has been read already comes through the relay, like the rest.
+        self.context.relays.join(*exchange.take_streams(), ours)
+        return theirs.detach(), b""
 
 
 def _stream_name(client: str | None) -> bytes:

@@ -20,7 +20,8 @@ from vibetunnel.errors import (
     WrongPassword,
 )
 from vibetunnel.handlers import shapes
-from vibetunnel.handlers.base import BaseHandler, Refused
+from vibetunnel.handlers.base import BaseHandler
+from vibetunnel.handlers.checks import Refused
 from vibetunnel.security import pam, ssh_keys
 from vibetunnel.security.authority import LOGIN, TOKEN
 from vibetunnel.security.codes import LINK_S

@@ -11,9 +11,11 @@ from tornado.iostream import IOStream
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from vibetunnel.errors import UnknownSession, VibeTunnelError
-from vibetunnel.handlers.base import BaseHandler, Refused
+from vibetunnel.handlers.base import BaseHandler, or_refused
+from vibetunnel.handlers.checks import Refused
 from vibetunnel.handlers.context import Context
 from vibetunnel.handlers.lasting import Connection
+from vibetunnel.handlers.relay import pair
 from vibetunnel.handlers.route import Route
 from vibetunnel.handlers.snapshots import NOTHING, enveloped
 from vibetunnel.handlers.upgrade import NotAnUpgrade, handshake
@@ -62,6 +64,7 @@ class BuffersHandler(BaseHandler, WebSocketHandler):
         self._waiting: dict[str, bytes] = {}  # session -> its newest snapshot that could not be written yet
         self._under_way = 0  # messages being written
         self._stream: IOStream | None = None
+        self._pair: tuple[socket.socket, socket.socket]
         self._timer: asyncio.TimerHandle | None = None
         self._alive = True  # whether the client has said or taken anything since the last look
         self._quiet_s = 0.0  # for how long it has not
@@ -72,6 +75,7 @@ class BuffersHandler(BaseHandler, WebSocketHandler):
         except NotAnUpgrade as refusal:
             raise Refused(refusal.status, str(refusal), refusal.headers) from None
         self.check_room(self.require_login())
+        self._pair = or_refused(lambda: pair(UNSENT))
         await super().get()
 
     def check_origin(self, origin: str) -> bool:
@@ -82,13 +86,14 @@ class BuffersHandler(BaseHandler, WebSocketHandler):
         return MAX_MESSAGE
 
     def detach(self) -> IOStream:
-        self._stream = super().detach()
+        """For Tornado's WebSocket, which wants a stream of its own."""
+        ours, theirs = self._pair
+        self.context.relays.join(*self.exchange.take_streams(), ours)
+        self._stream = IOStream(theirs)
         return self._stream
 
     def open(self) -> None:
         assert self.principal is not None
-        self.set_nodelay(True)
-        self._keep_little_unsent()
         self.context.lasting.add(Connection(closes=self, principal=self.principal, address=self.client.address))
         self.context.snapshots.enter(self)
         self._look()
@@ -181,12 +186,6 @@ class BuffersHandler(BaseHandler, WebSocketHandler):
         if not written.cancelled() and written.exception() is None:
             self._heard()
             self._write_waiting()
-
-    def _keep_little_unsent(self) -> None:
-        option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
-        assert self._stream is not None
-        if option is not None and self._stream.socket.family in (socket.AF_INET, socket.AF_INET6):
-            self._stream.socket.setsockopt(socket.IPPROTO_TCP, option, UNSENT)
 
     # Signs of life. Tornado's own keep-alive would drop a slow client whose pong waits behind a snapshot.
 

@@ -1,4 +1,4 @@
-"""Connections that speak HTTP: what is read from them, how long they may take for it, and what they may hold up.
+"""Connections that speak HTTP: how long they may take for what they owe us, and what they may hold up.
 
 A connection that becomes a WebSocket has left at detach(): nothing here knows it any more.
 """
@@ -7,32 +7,28 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import logging
 import socket
 import ssl
 import struct
-import sys
 import termios
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from tornado.http1connection import HTTP1Connection, HTTP1ConnectionParameters, HTTP1ServerConnection
 from tornado.httputil import (
-    HTTPConnection,
     HTTPHeaders,
-    HTTPInputError,
     HTTPMessageDelegate,
     HTTPServerConnectionDelegate,
     RequestStartLine,
     ResponseStartLine,
 )
-from tornado.iostream import IOStream, SSLIOStream
 
+from vibetunnel.handlers import http1
 from vibetunnel.handlers.half_open import TAKEN_S, HalfOpen, Taking
+from vibetunnel.handlers.http1 import Exchange
 from vibetunnel.security.addresses import UNIX, Client, Networks, canonical, network
 
 MAX_BODY = 1024 * 1024  # bytes
-MAX_HEADER = 32 * 1024  # bytes of a request line and its fields
-MAX_FIELDS = 100
 FIRST_S = 10.0  # from the connection to the end of the first request's header, a TLS handshake included
 IDLE_S = 20.0  # for the header of each next request, from the end of the one before
 PROXY_IDLE_S = 150.0  # the same of a proxy: it ends what is idle itself (nginx after 60 s, Caddy after 120 s), and so
@@ -41,29 +37,104 @@ BODY_S = 60.0  # for a request's body
 HELD = 64 * 1024 * 1024  # bytes of bodies that are arriving; the oldest of them make room
 SWEEP_S = 1.0
 
+log = logging.getLogger(__name__)
 
-class _Counted(IOStream):
-    """A stream that counts. written: bytes that the kernel has taken."""
 
-    written = 0
+class Peer:
+    """The other end of a connection, as Tornado wants to know it, and as it is.
 
-    def write_to_fd(self, data: memoryview) -> int:
-        taken = super().write_to_fd(data)
-        self.written += taken
-        return taken
+    vibetunnel_client  kept by security/addresses.py
+    """
+
+    def __init__(self, family: int, address: Any, *, encrypted: bool) -> None:  # Any: each family has its own
+        self.address = address
+        self.address_family = family
+        internet = family in (socket.AF_INET, socket.AF_INET6)
+        self.name = canonical(str(address[0])) if internet else UNIX
+        self.remote_ip = self.name if internet else "0.0.0.0"  # noqa: S104 (Tornado wants some address)
+        self.protocol = "https" if encrypted else "http"
+        self.vibetunnel_client: Client | None
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Connection(http1.Connection):
+    """One client's, with one request after the other. An entry of HalfOpen whenever it owes us something.
+
+    held     bytes of a body that are here, without the rest of it
+    stalled  it is not taking what was written to it
+    """
+
+    def __init__(
+        self, owner: Connections, taken: socket.socket, peer: Peer, tls: ssl.SSLContext | None, network: str
+    ) -> None:
+        super().__init__(peer, encrypted=tls is not None, keep_alive=owner.keep_alive)
+        self.network = network
+        self.deadline = 0.0
+        self.held = 0
+        self.stalled = False
+        self._owner = owner
+        self._name = peer.name
+        self._socket = taken
+        self._tls = tls
+        self._looked = Taking()
+        self._opening: asyncio.Task[Any] | None = None
 
     @property
-    def taken(self) -> int:
-        """Bytes that have left the kernel too: it may hold megabytes, and take more only when a third has gone."""
-        return self.written - _unsent(self.socket)
+    def name(self) -> str:
+        """The other end: an IP address, UNIX."""
+        return self._name
 
+    @property
+    def behind(self) -> bool:
+        """Whether there was something to take at the last look."""
+        return self._looked.behind
 
-class PlainStream(_Counted):
-    """Of a connection that is not encrypted."""
+    def open(self) -> None:
+        """Begin to serve, after a handshake where there is TLS."""
+        timeout_s = None if self._tls is None else FIRST_S
+        opening = self._loop.connect_accepted_socket(
+            lambda: self, self._socket, ssl=self._tls, ssl_handshake_timeout=timeout_s
+        )
+        self._opening = asyncio.create_task(opening)  # owned: abort() cancels it
+        self._opening.add_done_callback(self._opened)
 
+    def _opened(self, opening: asyncio.Task[Any]) -> None:
+        self._opening = None
+        error = None if opening.cancelled() else opening.exception()
+        if opening.cancelled() or error is not None:
+            self._socket.close()
+            self._end()  # it has never begun
+        if error is not None and not isinstance(error, OSError):  # what clients do is no incident
+            log.error("a connection could not be opened", exc_info=error)
 
-class TLSStream(_Counted, SSLIOStream):
-    """Of one that is."""
+    def abort(self) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
+        super().abort()
+
+    async def close(self) -> None:
+        """End it, and return when it has ended."""
+        self.abort()
+        while not self.closed:
+            await asyncio.sleep(0)  # the transport says so in the next turn of the loop
+
+    def is_stuck(self, now: float) -> bool:
+        """Whether what was written is not being taken. To be asked from time to time."""
+        writing = self.unsent > 0
+        # The kernel may hold megabytes, and take more only when a third of them has gone.
+        taken = self.sent - _unsent(self._socket) if writing else 0
+        return self._looked.is_stuck(now, writing=writing, taken=taken, taken_s=TAKEN_S)
+
+    def begins(self, exchange: Exchange) -> HTTPMessageDelegate:
+        return self._owner.start_request(self, exchange)
+
+    def idles(self) -> None:
+        self._owner.idles(self)
+
+    def ends(self) -> None:
+        self._owner.on_close(self)
 
 
 def _unsent(connection: socket.socket) -> int:
@@ -73,73 +144,6 @@ def _unsent(connection: socket.socket) -> int:
     except OSError:
         return 0
     return found
-
-
-class Peer:
-    """The other end of a connection, as Tornado wants to know it, and as it is.
-
-    vibetunnel_client  kept by security/addresses.py
-    """
-
-    def __init__(self, stream: IOStream, address: Any) -> None:  # Any: each family has its own
-        self.address = address
-        self.address_family = None if stream.socket is None else stream.socket.family
-        internet = self.address_family in (socket.AF_INET, socket.AF_INET6)
-        self.name = canonical(str(address[0])) if internet else UNIX
-        self.remote_ip = self.name if internet else "0.0.0.0"  # noqa: S104 (Tornado wants some address)
-        self.protocol = "https" if isinstance(stream, SSLIOStream) else "http"
-        self.vibetunnel_client: Client | None
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class _Strict(HTTP1Connection):
-    """One request, with what Tornado lets pass refused: the ways in which a proxy may see another request than we do
-    (RFC 9112, 2.2, 6.1 and 6.3)."""
-
-    def _parse_headers(self, data: bytes) -> tuple[str, HTTPHeaders]:
-        lines = data.count(b"\n")
-        if lines != data.count(b"\r\n"):
-            raise HTTPInputError("a line that ends without CR")
-        if lines > MAX_FIELDS + 3:  # the request line, the empty one, and one that may be before them
-            raise HTTPInputError("too many header fields")
-        start_line, headers = super()._parse_headers(data)
-        if len(headers.get_list("Content-Length")) > 1 or "," in headers.get("Content-Length", ""):
-            raise HTTPInputError("more than one Content-Length")
-        if "Transfer-Encoding" in headers and not start_line.endswith(" HTTP/1.1"):
-            raise HTTPInputError("Transfer-Encoding in a request of HTTP/1.0")
-        return start_line, headers
-
-
-class Connection(HTTP1ServerConnection):
-    """One client's, with one request after the other. An entry of HalfOpen whenever it owes us something.
-
-    held     bytes of a body that are here, without the rest of it
-    stalled  it is not taking what was written to it
-    """
-
-    def __init__(
-        self, stream: PlainStream | TLSStream, parameters: HTTP1ConnectionParameters, peer: Peer, network: str
-    ) -> None:
-        super().__init__(stream, parameters, peer)
-        self.counted = stream
-        self.peer = peer
-        self.network = network
-        self.deadline = 0.0
-        self.requests = 0
-        self.held = 0
-        self.stalled = False
-        self.taking = Taking()
-
-    def abort(self) -> None:
-        self.counted.close()
-
-    def is_stuck(self, now: float) -> bool:
-        """Whether what was written is not being taken. To be asked from time to time."""
-        stream = self.counted
-        writing = stream.writing()
-        return self.taking.is_stuck(now, writing=writing, taken=stream.taken if writing else 0, taken_s=TAKEN_S)
 
 
 class Connections(HTTPServerConnectionDelegate):
@@ -165,12 +169,8 @@ class Connections(HTTPServerConnectionDelegate):
         self._all: set[Connection] = set()
         self._holding: dict[Connection, None] = {}  # with part of a body, the oldest first
         self.held = 0
+        self.keep_alive = keep_alive
         self._closed = False
-        self._parameters = HTTP1ConnectionParameters(
-            no_keep_alive=not keep_alive,
-            max_header_size=MAX_HEADER,
-            max_body_size=sys.maxsize,  # the application has its own limit, and words for it
-        )  # and no timeouts, which are a timer for each request: the sweep has them all
         self._sweeping = self._loop.call_later(SWEEP_S, self._sweep)
 
     def __len__(self) -> int:
@@ -185,7 +185,7 @@ class Connections(HTTPServerConnectionDelegate):
 
     def end(self, which: Callable[[str], bool]) -> None:
         """End those with a peer (an IP address, UNIX) of which `which` is true."""
-        for each in [each for each in self._all if which(each.peer.name)]:
+        for each in [each for each in self._all if which(each.name)]:
             each.abort()
 
     def network(self, address: Any) -> str:  # Any: each family has its own
@@ -198,34 +198,25 @@ class Connections(HTTPServerConnectionDelegate):
 
         since  when it was made, by the loop's clock; 0: just now
         """
-        stream: PlainStream | TLSStream
-        if tls is None:
-            stream = PlainStream(taken, max_buffer_size=MAX_BODY)
-        else:
-            try:
-                wrapped = tls.wrap_socket(taken, server_side=True, do_handshake_on_connect=False)
-            except OSError:  # it has hung up already
-                taken.close()
-                return
-            stream = TLSStream(wrapped, max_buffer_size=MAX_BODY)
-        connection = Connection(stream, self._parameters, Peer(stream, address), self.network(address))
+        if taken.family in (socket.AF_INET, socket.AF_INET6):
+            taken.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        peer = Peer(taken.family, address, encrypted=tls is not None)
+        connection = Connection(self, taken, peer, tls, self.network(address))
         self._all.add(connection)
         self._half_open.add(connection, (since or self._loop.time()) + FIRST_S)
-        connection.start_serving(self)
+        connection.open()
 
-    # What Tornado calls
+    # What its connections call
 
-    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
-        connection = server_conn
-        assert isinstance(connection, Connection)
-        connection.requests += 1
-        if connection.requests > 1:
-            connection.stalled = False
-            idle_s = IDLE_S if connection.network else PROXY_IDLE_S
-            self._half_open.add(connection, self._loop.time() + idle_s)
-        # Tornado makes these by itself, and offers no other way to say which class.
-        request_conn.__class__ = _Strict
-        return _Arriving(self, connection, self._application.start_request(server_conn, request_conn))
+    def start_request(self, server_conn: object, request_conn: object) -> HTTPMessageDelegate:
+        assert isinstance(server_conn, Connection)
+        assert isinstance(request_conn, Exchange)
+        return _Arriving(self, server_conn, self._application.start_request(server_conn, request_conn))
+
+    def idles(self, connection: Connection) -> None:
+        """It may send another request."""
+        connection.stalled = False
+        self._half_open.add(connection, self._loop.time() + (IDLE_S if connection.network else PROXY_IDLE_S))
 
     def on_close(self, server_conn: object) -> None:
         assert isinstance(server_conn, Connection)
@@ -263,9 +254,12 @@ class Connections(HTTPServerConnectionDelegate):
         for connection in tuple(self._all):
             if connection.is_stuck(now):
                 connection.abort()
-            elif connection.taking.behind != connection.stalled:
+                continue
+            if connection.behind and connection.idle:  # the answer to the last one is being taken
+                connection.deadline = max(connection.deadline, now + IDLE_S)
+            if connection.behind != connection.stalled:
                 # One more that owes us something, and may have to make room; or no more.
-                if connection.taking.behind and connection not in self._half_open:
+                if connection.behind and connection not in self._half_open:
                     connection.stalled = True
                     self._half_open.add(connection, float("inf"))
                 elif connection.stalled:

@@ -53,7 +53,7 @@ class EventsHandler(BaseHandler):
         except StreamClosedError:
             pass  # the client is gone, as clients do
         except TimeoutError:
-            self.detach().close()
+            self.exchange.abort()
         finally:
             listener.close()
             self.context.lasting.discard(stream)

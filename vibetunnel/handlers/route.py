@@ -9,12 +9,15 @@ import enum
 import re
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from tornado.web import RequestHandler
 
 from vibetunnel.security.principal import Scope
+
+if TYPE_CHECKING:
+    from vibetunnel.handlers.lean import LeanHandler
 
 
 class Permission(enum.Enum):
@@ -89,7 +92,7 @@ class Route:
     """
 
     path: str
-    handler: type[RequestHandler]
+    handler: type[RequestHandler] | type[LeanHandler]
     operations: dict[str, Operation]
     page: bool = False
     hidden: bool = False

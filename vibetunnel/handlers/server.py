@@ -7,12 +7,13 @@ import os
 from vibetunnel import __version__
 from vibetunnel.handlers import shapes
 from vibetunnel.handlers.base import BaseHandler
+from vibetunnel.handlers.lean import LeanHandler
 
 # What the Node server offers in its dialog, less what most machines do not have.
 QUICK_COMMANDS = [shapes.QuickCommand(command=each) for each in ("zsh", "bash", "htop", "python3", "node")]
 
 
-class HealthHandler(BaseHandler):
+class HealthHandler(LeanHandler):
     """GET /api/health and /health."""
 
     def get(self) -> None:
@@ -22,7 +23,7 @@ class HealthHandler(BaseHandler):
         )
 
 
-class StatusHandler(BaseHandler):
+class StatusHandler(LeanHandler):
     """GET /api/server/status."""
 
     def get(self) -> None:
@@ -38,7 +39,7 @@ class StatusHandler(BaseHandler):
         )
 
 
-class ConfigHandler(BaseHandler):
+class ConfigHandler(LeanHandler):
     """GET /api/config."""
 
     def get(self) -> None:
@@ -58,7 +59,7 @@ class ConfigHandler(BaseHandler):
         )
 
 
-class MetricsHandler(BaseHandler):
+class MetricsHandler(LeanHandler):
     """GET /metrics, for Prometheus."""
 
     def get(self) -> None:

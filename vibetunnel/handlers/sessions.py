@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from vibetunnel.errors import Forbidden, InvalidField, LimitReached
 from vibetunnel.handlers import shapes
-from vibetunnel.handlers.base import BaseHandler
+from vibetunnel.handlers.lean import LeanHandler
 from vibetunnel.handlers.upgrade import OFFSET_HEADER
 from vibetunnel.security.principal import Principal, Scope
 from vibetunnel.sessions import command
@@ -21,7 +21,7 @@ from vibetunnel.sessions.session import Session
 NEXT_OFFSET_HEADER = "X-VibeTunnel-Next-Offset"
 
 
-class SessionHandler(BaseHandler):
+class SessionHandler(LeanHandler):
     """What routes of one session share."""
 
     def session(self, session_id: str) -> Session:
@@ -40,7 +40,7 @@ class SessionHandler(BaseHandler):
             self.context.audit.record("input-start", principal, self.client.address, "ok", session=session_id)
 
 
-class SessionsHandler(BaseHandler):
+class SessionsHandler(LeanHandler):
     """GET and POST /api/sessions."""
 
     def get(self) -> None:
@@ -109,7 +109,7 @@ class CleanupHandler(SessionHandler):
         self.answer(shapes.DoneWithMessage(message="Session cleaned up"))
 
 
-class CleanupExitedHandler(BaseHandler):
+class CleanupExitedHandler(LeanHandler):
     """POST /api/cleanup-exited."""
 
     def post(self) -> None:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from vibetunnel._ext import vt
 from vibetunnel.errors import InvalidField
 from vibetunnel.handlers import shapes
-from vibetunnel.handlers.base import Refused
+from vibetunnel.handlers.checks import Refused
 from vibetunnel.handlers.lasting import Connection
 from vibetunnel.handlers.sessions import SessionHandler
 from vibetunnel.handlers.upgrade import OFFSET_HEADER
