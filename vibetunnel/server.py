@@ -52,6 +52,7 @@ from vibetunnel.settings import Settings, SettingsError
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
 GATHER_S = 0.2  # requests are written together; who looks into the log waits so long at most
+GATHER_AUDIT_S = 0.02  # and so is what was done: waking the log's thread for each would cost more than the rest
 LOCK_S = 1.0  # the command line takes the lock for a moment, to see whether a server holds it
 LOCK_POLL_S = 0.02
 
@@ -249,7 +250,7 @@ class Server:
             if not wanted:
                 opened.append(None)
                 continue
-            gather_s = GATHER_S if name == paths.REQUEST_LOG else 0.0
+            gather_s = GATHER_S if name == paths.REQUEST_LOG else GATHER_AUDIT_S
             file = LogFile(
                 settings.log_dir / name, max_bytes=settings.log_bytes, files=settings.log_files, gather_s=gather_s
             )

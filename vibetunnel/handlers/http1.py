@@ -27,6 +27,7 @@ from vibetunnel.handlers.chunks import Chunks, MalformedChunks
 
 MAX_HEADER = 32 * 1024  # bytes of a request line and its fields
 MAX_FIELDS = 100
+LARGE = 16 * 1024  # bytes of a body that is not copied behind its header, but written with it
 AHEAD = 64 * 1024  # bytes of further requests that are read while one is being answered
 
 _END = b"\r\n\r\n"
@@ -112,7 +113,7 @@ class Exchange(HTTPConnection):
         """All of an answer at once. fields: whole lines, checked by the caller; Content-Length is added."""
         head = f"HTTP/1.1 {code} {reason}\r\n{fields}Content-Length: {len(body)}\r\n{self._connection_field()}\r\n"
         self.begun = True
-        written = self._connection.write(head.encode("latin-1") + (b"" if self.method == "HEAD" else body))
+        written = self._connection.write(head.encode("latin-1"), b"" if self.method == "HEAD" else body)
         self._connection.answered(self)
         return written
 
@@ -207,15 +208,18 @@ class Connection(asyncio.Protocol, ABC):
 
     # What is written
 
-    def write(self, data: bytes) -> Written:
-        """Returns what is done when little is left to leave for the kernel, or fails with StreamClosedError."""
+    def write(self, data: bytes, body: bytes = b"") -> Written:
+        """Write both. Returns what is done when little is left in this process, or fails with StreamClosedError."""
         if self.closed or self._transport is None:
             failed: Written = self._loop.create_future()
             failed.set_exception(StreamClosedError())
             failed.exception()  # who wants to know may look; nobody has to
             return failed
-        self._written += len(data)
-        self._transport.write(data)
+        self._written += len(data) + len(body)
+        if len(body) > LARGE:
+            self._transport.writelines((data, body))
+        else:
+            self._transport.write(data + body)
         return self._wait() if self._full else self._done
 
     @property

@@ -46,9 +46,10 @@ class SessionsHandler(LeanHandler):
     def get(self) -> None:
         principal, sessions = self.require_login(), self.context.registry
         if principal.may(Scope.VIEW):
-            self.answer([session.summary() for session in sessions])
+            self.finish(sessions.listing.encoded())
         else:
-            self.answer([session.summary() for session in sessions if principal.may(Scope.VIEW, session.id)])
+            pieces = [session.summary() for session in sessions if principal.may(Scope.VIEW, session.id)]
+            self.finish(b"[" + b",".join(pieces) + b"]")
 
     async def post(self) -> None:
         wanted, principal, context = self.read(shapes.NewSession), self.require_login(), self.context

@@ -34,6 +34,8 @@ ANOTHER_RUNS = 3  # exit code of a keeper that found the lock taken
 
 LENGTH = struct.Struct(">I")
 
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
+
 
 class ProtocolError(Exception):
     """The peer sent what this protocol does not know; the connection cannot go on."""
@@ -116,7 +118,7 @@ def encode(fields: Mapping[str, Any], descriptors: Sequence[str] = ()) -> bytes:
     """
     if descriptors:
         fields = {**fields, "descriptors": list(descriptors)}
-    body = json.dumps(fields, separators=(",", ":")).encode("ascii")
+    body = _to_json(fields).encode("ascii")
     if len(body) > FRAME_LIMIT:
         raise ProtocolError(f"{fields.get('type')}: a frame has at most {FRAME_LIMIT} bytes, this one {len(body)}")
     return LENGTH.pack(len(body)) + body

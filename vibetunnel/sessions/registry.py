@@ -23,6 +23,7 @@ from vibetunnel.keeper.errors import SpawnFailed
 from vibetunnel.keeper.protocol import GRACE_LIMIT_S, META_LIMIT
 from vibetunnel.sessions.command import unique_name
 from vibetunnel.sessions.link import KeeperLink
+from vibetunnel.sessions.listing import Listing
 from vibetunnel.sessions.model import FORMAT, End, Order, Record, Status
 from vibetunnel.sessions.news import News
 from vibetunnel.sessions.session import Session
@@ -68,6 +69,7 @@ class Registry:
         self._max_sessions = max_sessions
         self._kill_grace_s = min(kill_grace_s, GRACE_LIMIT_S)
         self._sessions: dict[str, Session] = {}
+        self.listing = Listing(self._sessions)
         self._by_terminal: dict[Terminal, Session] = {}
         self._closing = False
 
@@ -75,7 +77,9 @@ class Registry:
         """Find the keeper, adopt what an earlier server left, and listen to the pump. Raises KeeperFailed."""
         for kept in await self.keeper.connect():
             self._adopt(kept)
-        self._sessions = dict(sorted(self._sessions.items(), key=lambda item: item[1].record.created_ns))
+        adopted = sorted(self._sessions.items(), key=lambda item: item[1].record.created_ns)
+        self._sessions.clear()
+        self._sessions.update(adopted)
         asyncio.get_running_loop().add_reader(self.pump.fileno(), self._take_events)
 
     async def close(self, *, kill: bool = False) -> None:
@@ -136,6 +140,7 @@ class Registry:
         if len(meta) > META_LIMIT:
             raise InvalidField("command, env", f"at most {META_LIMIT} bytes in all", str(len(meta)))
         self._sessions[session.id] = session
+        self.listing.changed()
         self.keeper.note(session.id, meta)
         self.news.session("session-created", session)
         return session
@@ -160,8 +165,7 @@ class Registry:
         """Returns the name it has now: ` (2)` is added to one that another session has."""
         session = self.get(session_id)
         taken = {other.name for other in self._sessions.values() if other is not session}
-        session.record.name = unique_name(name, taken)
-        session.note()
+        session.rename(unique_name(name, taken))
         self.news.session("session-renamed", session)
         return session.record.name
 
@@ -193,6 +197,7 @@ class Registry:
     def _forget(self, session: Session) -> None:
         if self._sessions.pop(session.id, None) is None:
             return
+        self.listing.changed()
         if session.terminal is not None:
             self._by_terminal.pop(session.terminal, None)
             session.terminal.close()
@@ -290,6 +295,7 @@ class Registry:
                 return
             session.adopt(terminal, kept.pid or 0, _end(kept.exited) if kept.exited is not None else None)
         self._sessions[session.id] = session
+        self.listing.changed()
 
 
 def _end(exited: Exited) -> End:

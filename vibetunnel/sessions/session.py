@@ -22,6 +22,7 @@ from vibetunnel.sessions import orphans
 from vibetunnel.sessions.command import integration
 from vibetunnel.sessions.commands import Command, Commands, Mark
 from vibetunnel.sessions.link import KeeperLink
+from vibetunnel.sessions.listing import Listing
 from vibetunnel.sessions.model import End, Record, SessionView, Status, iso, url_path
 from vibetunnel.sessions.news import News
 from vibetunnel.sessions.past import marks_in
@@ -44,6 +45,7 @@ class Surroundings(Protocol):
     ring_bytes: int
     runtime_dir: Path
     shell_integration: bool
+    listing: Listing
 
     def opened(self, session: Session, terminal: Terminal) -> None:
         """Events of `terminal` belong to `session` from here."""
@@ -68,7 +70,7 @@ class Session:
     def __init__(self, record: Record, around: Surroundings, *, foreign: bool = False) -> None:
         self.record = record
         self.foreign = foreign
-        self.status = Status.CREATED
+        self._status = Status.CREATED
         self.terminal: Terminal | None = None
         self.pid = 0
         self.end: End | None = None
@@ -87,7 +89,7 @@ class Session:
         self._hung_up = False
         self._watching: asyncio.Task[None] | None = None
         self._created = iso(record.created_ns)
-        self._summary: tuple[str, msgspec.Raw] | None = None  # the name that it was made with
+        self._summary = b""
         self._captures: dict[int, asyncio.Future[vt.Terminal]] = {}  # ticket -> who waits for the copy
         self._watches: set[Watch] = set()
         self._commands = Commands()
@@ -98,6 +100,15 @@ class Session:
     @property
     def id(self) -> str:
         return self.record.id
+
+    @property
+    def status(self) -> Status:
+        return self._status
+
+    @status.setter
+    def status(self, status: Status) -> None:
+        self._status = status
+        self._around.listing.changed()
 
     @property
     def name(self) -> str:
@@ -143,13 +154,18 @@ class Session:
             view.reason = end.reason or UNSET
         return view
 
-    def summary(self) -> msgspec.Raw:
+    @property
+    def still(self) -> bool:
+        """Whether nothing of it moves by itself: it has not started."""
+        return self._status is Status.CREATED
+
+    def summary(self) -> bytes:
         """describe() as JSON. Of a session that has not started it is kept: lists of a thousand of them are common."""
-        if self.status is not Status.CREATED:
-            return msgspec.Raw(_encode(self.describe()))
-        if self._summary is None or self._summary[0] != self.name:
-            self._summary = self.name, msgspec.Raw(_encode(self.describe()))
-        return self._summary[1]
+        if not self.still:
+            return _encode(self.describe())
+        if not self._summary:
+            self._summary = _encode(self.describe())
+        return self._summary
 
     # Beginning
 
@@ -568,6 +584,12 @@ class Session:
 
     def record_bytes(self) -> bytes:
         return _encode(self.record)
+
+    def rename(self, name: str) -> None:
+        self.record.name = name
+        self._summary = b""
+        self._around.listing.changed()
+        self.note()
 
     def note(self) -> None:
         """Have the keeper remember the record as it is now."""
