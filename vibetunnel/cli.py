@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vibetunnel import __version__, settings
-from vibetunnel.cli_audit import audit
 from vibetunnel.cli_base import (
     LOCATION,
     Commands,
@@ -37,8 +36,6 @@ from vibetunnel.cli_base import (
     takes_settings,
     warn,
 )
-from vibetunnel.cli_sharing import share, who
-from vibetunnel.cli_users import keys, logins, revoke, token, user
 from vibetunnel.running import TIMEOUT_S as REQUEST_TIMEOUT_S
 from vibetunnel.running import Refused, RunningServer
 from vibetunnel.settings import MAX_GRACE_S
@@ -293,10 +290,6 @@ def link(config: Path | None, **flags: Any) -> None:
     print_link(answer["url"], answer["code"], qr=chosen.qr)
     if settings.is_loopback(urllib.parse.urlsplit(answer["url"]).hostname or ""):
         entry("Note", "this address works on this machine only: start the server with --bind and --url for others")
-
-
-for each in (share, who, user, token, keys, logins, revoke, audit):
-    main.add_command(each)
 
 
 @main.command()

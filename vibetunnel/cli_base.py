@@ -1,6 +1,7 @@
 """What the verbs of the command line share: options, errors in one sentence, tables, and how things are printed."""
 
 import contextlib
+import importlib
 import io
 import os
 import shutil
@@ -75,8 +76,29 @@ def duration(*, never: bool = False) -> Callable[[click.Context, click.Parameter
     return convert
 
 
+ELSEWHERE = {  # command -> its module, which only who uses it waits for: above all, the server does not
+    "share": "vibetunnel.cli_sharing",
+    "who": "vibetunnel.cli_sharing",
+    "user": "vibetunnel.cli_users",
+    "token": "vibetunnel.cli_users",
+    "keys": "vibetunnel.cli_users",
+    "logins": "vibetunnel.cli_users",
+    "revoke": "vibetunnel.cli_users",
+    "audit": "vibetunnel.cli_audit",
+}
+
+
 class Commands(InOrder):
     """A group whose command is `serve` when none is named, and whose errors are one sentence each."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *ELSEWHERE]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        found: click.Command = getattr(importlib.import_module(ELSEWHERE[cmd_name]), cmd_name)
+        return found
 
     def main(self, *args: Any, **kwargs: Any) -> Any:  # Any: click's own business
         _open_standard_streams()

@@ -1,94 +1,42 @@
-"""What /metrics says: read from the registry and the pump when it is asked for."""
+"""What /metrics says: read from the registry and the pump when it is asked for, and the event loop's delays."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+import bisect
+import itertools
 from collections.abc import Iterable, Iterator, Sized
-
-from prometheus_client import CollectorRegistry, Histogram, PlatformCollector, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.registry import Collector
+from typing import TYPE_CHECKING
 
 from vibetunnel.security.audit import LogFile
 from vibetunnel.security.limits import Limits
-from vibetunnel.sessions.model import Status
 from vibetunnel.sessions.registry import Registry
 
+if TYPE_CHECKING:
+    from vibetunnel.exposition import Exposition
+
 DELAY_PERIOD_S = 0.5  # between two looks at the event loop
-DELAY_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
-
-# Totals and gauges of Pump.statistics, and what they mean.
-TOTALS = {
-    "bytes_out": "Bytes sent to clients.",
-    "bytes_in": "Bytes received from clients.",
-    "frames_out": "WebSocket frames sent.",
-    "frames_in": "WebSocket frames received.",
-    "pty_reads": "Reads of PTYs.",
-    "turns": "Turns of the lanes' loops.",
-    "moves": "Sessions moved between lanes.",
-    "dropped": "Clients dropped because they gave no sign of life.",
-    "redraws": "Redraws sent to clients that came, fell behind, asked, or saw the size change.",
-}
-GAUGES = {
-    "clients": "Attached clients.",
-    "terminals": "Terminals in the pump.",
-    "input_queued": "Bytes of input that wait for PTYs.",
-    "max_lag": "Bytes by which the slowest client is behind.",
-}
+DELAY_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, float("inf"))  # seconds, upper bounds
 
 
-class _Sessions(Collector):
-    """Sessions, who looks at them, and the pump."""
+class Delays:
+    """How late the event loop was, so many times up to each bound. total_s: all delays together."""
 
-    def __init__(self, registry: Registry, watchers: Sized) -> None:
-        self._registry = registry
-        self._watchers = watchers
+    def __init__(self) -> None:
+        self.total_s = 0.0
+        self._counts = [0] * len(DELAY_BUCKETS)
 
-    def describe(self) -> list[Metric]:
-        return []  # nothing is collected to find out the names
+    def observe(self, delay_s: float) -> None:
+        self.total_s += delay_s
+        self._counts[bisect.bisect_left(DELAY_BUCKETS, delay_s)] += 1
 
-    def collect(self) -> Iterator[Metric]:
-        states = Counter(session.status for session in self._registry)
-        sessions = GaugeMetricFamily("vibetunnel_sessions", "Sessions by state.", labels=["state"])
-        for status in Status:
-            sessions.add_metric([status.value], states[status])
-        yield sessions
-        listeners = len(self._registry.news.broadcast.listeners)
-        yield GaugeMetricFamily("vibetunnel_event_listeners", "Open streams of /api/events.", value=listeners)
-        watchers = len(self._watchers)
-        yield GaugeMetricFamily("vibetunnel_buffer_sockets", "Open sockets of /buffers.", value=watchers)
-        statistics = self._registry.pump.statistics()
-        for name, help_text in TOTALS.items():
-            yield CounterMetricFamily(f"vibetunnel_pump_{name}", help_text, value=statistics[name])
-        for name, help_text in GAUGES.items():
-            yield GaugeMetricFamily(f"vibetunnel_pump_{name}", help_text, value=statistics[name])
-
-
-class _Doors(Collector):
-    """Who was turned away for asking too much, and what the logs have lost."""
-
-    def __init__(self, limits: Limits, logs: Iterable[LogFile]) -> None:
-        self._limits = limits
-        self._logs = tuple(logs)
-
-    def describe(self) -> list[Metric]:
-        return []
-
-    def collect(self) -> Iterator[Metric]:
-        refused = CounterMetricFamily("vibetunnel_rate_limited", "Refusals by what was too much.", labels=["what"])
-        for what, count in sorted(self._limits.refused.items()):
-            refused.add_metric([what], count)
-        yield refused
-        lost = CounterMetricFamily("vibetunnel_log_records_lost", "Records that no log has.", labels=["log"])
-        for each in self._logs:
-            lost.add_metric([each.path.stem], each.lost)
-        yield lost
+    def up_to(self) -> Iterator[tuple[float, int]]:
+        """(bound, how many were not above it)."""
+        return zip(DELAY_BUCKETS, itertools.accumulate(self._counts), strict=True)
 
 
 class Metrics:
-    """The metrics of one server. Nothing of it is global: several servers in a process do not mix.
+    """The metrics of one server.
 
     watchers  the sockets of /buffers
     limits    whose refusals are counted; None: nobody's
@@ -98,18 +46,9 @@ class Metrics:
     def __init__(
         self, registry: Registry, watchers: Sized, limits: Limits | None = None, logs: Iterable[LogFile] = ()
     ) -> None:
-        self._metrics = CollectorRegistry(auto_describe=False)
-        self._metrics.register(_Sessions(registry, watchers))
-        if limits is not None:
-            self._metrics.register(_Doors(limits, logs))
-        ProcessCollector(registry=self._metrics)  # memory, descriptors, processor time; Linux only
-        PlatformCollector(registry=self._metrics)
-        self._delay = Histogram(
-            "vibetunnel_event_loop_delay_seconds",
-            "By how much the control plane's event loop is late.",
-            buckets=DELAY_BUCKETS,
-            registry=self._metrics,
-        )
+        self._of = registry, watchers, limits, tuple(logs)
+        self._delays = Delays()
+        self._exposition: Exposition | None = None
         self._watch: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -123,11 +62,15 @@ class Metrics:
 
     def page(self) -> tuple[str, bytes]:
         """(content type, text for Prometheus)."""
-        return CONTENT_TYPE_LATEST, generate_latest(self._metrics)
+        if self._exposition is None:
+            from vibetunnel.exposition import Exposition  # here: most servers are never asked
+
+            self._exposition = Exposition(*self._of, self._delays)
+        return self._exposition.page()
 
     async def _watch_loop(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             before = loop.time()
             await asyncio.sleep(DELAY_PERIOD_S)
-            self._delay.observe(max(0.0, loop.time() - before - DELAY_PERIOD_S))
+            self._delays.observe(max(0.0, loop.time() - before - DELAY_PERIOD_S))

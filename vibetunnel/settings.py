@@ -5,7 +5,6 @@ import ipaddress
 import json
 import os
 import re
-import tomllib
 import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -324,6 +323,8 @@ def unknown_variables(names: Iterable[str]) -> list[str]:
 def _from_file(file: Path, *, needed: bool) -> dict[str, object]:
     try:
         text = file.read_text(encoding="utf-8")
+        import tomllib  # here: 1 MB, where there is such a file
+
         table = tomllib.loads(text)
     except FileNotFoundError:
         if needed:

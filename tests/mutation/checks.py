@@ -329,9 +329,9 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "SSH keys: the signature",
-        "security/ssh_keys.py",
-        "    public = _public(key.type, key.blob)\n    if public is None",
-        "    return True\n    public = _public(key.type, key.blob)\n    if public is None",
+        "security/signatures.py",
+        "    public = public_key(name, blob)\n    if public is None",
+        "    return True\n    public = public_key(name, blob)\n    if public is None",
         (_guess("test_ssh_key_logins"),),
     ),
     Check(

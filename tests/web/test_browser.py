@@ -15,7 +15,7 @@ from visitor import Visit, Visitor
 PROMPT = r"^ready\$$"  # a shell that waits
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 # What Chromium says of a server that has just died.
-DOWN = r"net::ERR_(CONNECTION|EMPTY_RESPONSE|INCOMPLETE|SOCKET_NOT_CONNECTED)"
+DOWN = r"net::ERR_(CONNECTION|CONTENT_LENGTH_MISMATCH|EMPTY_RESPONSE|INCOMPLETE|SOCKET_NOT_CONNECTED)"
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 # Logging in

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 from collections.abc import Awaitable
 from http import HTTPStatus
@@ -17,7 +18,6 @@ from vibetunnel.handlers.base import BaseHandler, NoPathHandler
 from vibetunnel.handlers.checks import MAX_BODY, Refused, cookie_name, declared_length
 from vibetunnel.handlers.context import Context
 from vibetunnel.handlers.lean import Lean, LeanHandler
-from vibetunnel.handlers.openapi import document
 from vibetunnel.handlers.route import Route
 from vibetunnel.handlers.static import Files
 from vibetunnel.handlers.table import ROUTES
@@ -100,6 +100,13 @@ class VibeTunnelApplication(Application):
             handler.log_request()
 
         base_path = context.settings.base_path
+
+        @functools.cache
+        def openapi() -> bytes:
+            from vibetunnel.handlers.openapi import document  # here: few servers are asked for it
+
+            return document(ROUTES, cookie_name(tls=context.tls, base_path=base_path), base_path)
+
         outside = OutsideHandler if base_path else NoPathHandler
         self._context = context
         self._running: set[asyncio.Task[None]] = set()
@@ -113,7 +120,7 @@ class VibeTunnelApplication(Application):
             default_handler_class=outside,
             default_handler_args={"context": context, "route": Route("*", outside, {}, hidden=True)},
             files=Files(static, base_path),
-            openapi=document(ROUTES, cookie_name(tls=context.tls, base_path=base_path), base_path),
+            openapi=openapi,
         )
 
     def _rule(self, base_path: str, route: Route) -> URLSpec:

@@ -6,6 +6,7 @@ A connection that becomes a WebSocket has left at detach(): nothing here knows i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import logging
 import socket
@@ -36,6 +37,7 @@ PROXY_IDLE_S = 150.0  # the same of a proxy: it ends what is idle itself (nginx 
 BODY_S = 60.0  # for a request's body
 HELD = 64 * 1024 * 1024  # bytes of bodies that are arriving; the oldest of them make room
 SWEEP_S = 1.0
+FAREWELL_S = 1.0  # for answers to leave when the server stops
 
 log = logging.getLogger(__name__)
 
@@ -114,11 +116,12 @@ class Connection(http1.Connection):
             self._opening.cancel()
         super().abort()
 
-    async def close(self) -> None:
-        """End it, and return when it has ended."""
-        self.abort()
-        while not self.closed:
-            await asyncio.sleep(0)  # the transport says so in the next turn of the loop
+    def end(self) -> None:
+        """End it as soon as what was written has left."""
+        if self._opening is not None:
+            self.abort()
+        else:
+            self.hang_up()
 
     def is_stuck(self, now: float) -> bool:
         """Whether what was written is not being taken. To be asked from time to time."""
@@ -167,6 +170,7 @@ class Connections(HTTPServerConnectionDelegate):
         self._trusted = Networks() if trusted is None else trusted
         self._loop = asyncio.get_running_loop()
         self._all: set[Connection] = set()
+        self._ended = asyncio.Event()  # one of them
         self._holding: dict[Connection, None] = {}  # with part of a body, the oldest first
         self.held = 0
         self.keep_alive = keep_alive
@@ -177,11 +181,20 @@ class Connections(HTTPServerConnectionDelegate):
         return len(self._all)
 
     async def close(self) -> None:
-        """End them all. Safe twice."""
+        """End them all; what was written may leave for FAREWELL_S. Safe twice."""
         self._closed = True
         self._sweeping.cancel()
+        for each in tuple(self._all):
+            each.end()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_S):
+                while self._all:
+                    await self._ended.wait()
+                    self._ended.clear()
         while self._all:
-            await next(iter(self._all)).close()
+            for each in tuple(self._all):
+                each.abort()
+            await asyncio.sleep(0)  # the transports say that they have ended in the next turn of the loop
 
     def end(self, which: Callable[[str], bool]) -> None:
         """End those with a peer (an IP address, UNIX) of which `which` is true."""
@@ -221,6 +234,7 @@ class Connections(HTTPServerConnectionDelegate):
     def on_close(self, server_conn: object) -> None:
         assert isinstance(server_conn, Connection)
         self._all.discard(server_conn)
+        self._ended.set()
         self.arrived(server_conn)
 
     # What the requests that are arriving call

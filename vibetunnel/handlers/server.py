@@ -73,4 +73,4 @@ class OpenApiHandler(BaseHandler):
 
     def get(self) -> None:
         self.set_header("Content-Type", "application/json; charset=utf-8")
-        self.finish(self.application.settings["openapi"])
+        self.finish(self.application.settings["openapi"]())

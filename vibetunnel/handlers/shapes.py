@@ -12,8 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from vibetunnel.sessions.commands import Command
 from vibetunnel.sessions.model import SessionView, Size
-from vibetunnel.sessions.patterns import PATTERN_LIMIT
-from vibetunnel.sessions.waits import Outcome
+from vibetunnel.sessions.waits import PATTERN_LIMIT, Outcome
 
 __all__ = ["Command", "Outcome", "SessionView"]  # from here too, so that a handler has one place for its shapes
 

@@ -10,16 +10,13 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from limits import RateLimitItemPerMinute
-from limits.strategies import SlidingWindowCounterRateLimiter
-
 from vibetunnel.errors import RateLimited
-from vibetunnel.security.windows import Memory
 
 if TYPE_CHECKING:
     from limits.storage.base import SlidingWindowCounterSupport
 
     from vibetunnel.security.principal import Principal
+    from vibetunnel.security.windows import Windows
     from vibetunnel.settings import Settings
 
 K = TypeVar("K")
@@ -51,6 +48,13 @@ class Quota(NamedTuple):
     reset_s: int
 
 
+class Rule(NamedTuple):
+    """So many of `name` a minute."""
+
+    name: str
+    amount: int
+
+
 class Limits:
     """The limits of one server. Every method returns at once, and raises RateLimited or counts.
 
@@ -76,13 +80,12 @@ class Limits:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
-        self._storage = Memory(clock) if storage is None else storage
-        self._limiter = SlidingWindowCounterRateLimiter(self._storage)  # type: ignore[arg-type]
+        self._storage = storage
         self._api = _rule("requests", settings.rate_limit)
         self._anonymous = _rule("requests", settings.rate_limit_anonymous)
         self._create = _rule("sessions", settings.rate_limit_sessions)
         self._upgrade = _rule("connections", settings.rate_limit_upgrades)
-        self._everybody = _Rule("logins", _PerMinute(EVERYBODY, namespace="logins"))
+        self._everybody = Rule("logins", EVERYBODY)
         self._pairs = _Failures(PAIR_FREE, MAX_DELAY_S)
         self._networks = _Failures(NETWORK_FREE, MAX_DELAY_S)
         self._accounts = _Failures(ACCOUNT_FREE, MAX_ACCOUNT_DELAY_S)
@@ -195,8 +198,14 @@ class Limits:
             return [(self._pairs, pair)]
         return [(self._pairs, pair), (self._networks, network), (self._accounts, account)]
 
-    def _hit(self, rule: _Rule, key: str) -> Quota:
-        passed = self._limiter.hit(rule.item, key)
+    @functools.cached_property
+    def _windows(self) -> Windows:
+        from vibetunnel.security.windows import Windows  # here: what it needs is 2 MB, and nothing is counted at first
+
+        return Windows(self._storage, self._clock)
+
+    def _hit(self, rule: Rule, key: str) -> Quota:
+        passed = self._windows.hit(rule, key)
         quota = self._left(rule, key)
         if not passed:
             self.refused[rule.name] += 1
@@ -205,10 +214,9 @@ class Limits:
             )
         return quota
 
-    def _left(self, rule: _Rule, key: str) -> Quota:
-        limit = rule.item.amount
-        counts = self._storage.get_sliding_window(rule.item.key_for(key), WINDOW_S)
-        previous, previous_s, current, _ = counts
+    def _left(self, rule: Rule, key: str) -> Quota:
+        limit = rule.amount
+        previous, previous_s, current, _ = self._windows.counts(rule, key)
         left_s = WINDOW_S - self._clock() % WINDOW_S  # of this window
         remaining = max(0, limit - int(previous * previous_s / WINDOW_S) - current)
         wait_s = 0.0
@@ -267,22 +275,8 @@ def _who(principal: Principal, address: str) -> str:
     return f"user:{principal.user}"
 
 
-class _PerMinute(RateLimitItemPerMinute):
-    """One of the package's items, with a key that is made in a tenth of the time."""
-
-    def key_for(self, *identifiers: bytes | str | float) -> str:
-        return f"{self.namespace}/{identifiers[0]!s}"
-
-
-class _Rule(NamedTuple):
-    """So many of `name` a minute."""
-
-    name: str
-    item: _PerMinute
-
-
-def _rule(name: str, amount: int) -> _Rule | None:
-    return _Rule(name, _PerMinute(amount, namespace=name)) if amount else None
+def _rule(name: str, amount: int) -> Rule | None:
+    return Rule(name, amount) if amount else None
 
 
 class _Failure:

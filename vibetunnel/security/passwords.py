@@ -13,12 +13,12 @@ import threading
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
-
-from cryptography.exceptions import InvalidKey
-from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from typing import TYPE_CHECKING, TypeVar
 
 from vibetunnel.errors import InvalidField, RateLimited
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 # OWASP Password Storage Cheat Sheet: 19 MiB, 2 passes, 1 lane; of its equal choices the one with the least memory.
 MEMORY_KIB = 19 * 1024
@@ -110,6 +110,8 @@ async def _in_thread(work: Callable[..., T], *arguments: object) -> T:
 
 
 def _argon2id(salt: bytes) -> Argon2id:
+    from cryptography.hazmat.primitives.kdf.argon2 import Argon2id  # here: see signing.py
+
     return Argon2id(salt=salt, length=HASH_BYTES, iterations=PASSES, lanes=LANES, memory_cost=MEMORY_KIB)
 
 
@@ -118,6 +120,9 @@ def _hash(password: bytes) -> str:
 
 
 def _verify(password: bytes | None, phc: str | None) -> bool:
+    from cryptography.exceptions import InvalidKey
+    from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
     if password is not None and phc is not None and _PARAMETERS.fullmatch(phc):
         try:
             Argon2id.verify_phc_encoded(password, phc)

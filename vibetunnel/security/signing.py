@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import enum
-import hashlib
-import json
+import functools
 import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from vibetunnel.security.kept import Kept
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 KEY_BYTES = 32  # of an Ed25519 seed (RFC 8032 §5.1.5), and of an HMAC key (RFC 7518 §3.2: at least the hash's size)
 LONGEST_TOKEN_S = 366 * 24 * 3600  # no token lives longer, so no key has to be kept longer after its last signature
@@ -35,23 +37,35 @@ class Algorithm(enum.StrEnum):
         return {"eddsa": "EdDSA", "hs256": "HS256"}[self.value]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, repr=False)
 class SigningKey:
     """One key, and the only algorithm that it is ever used with.
 
-    kid       names it in a token's header; not secret
-    signs     what PyJWT signs with: a private key, or the bytes of an HMAC key
-    verifies  what PyJWT verifies with: the public key, or the same bytes
+    kid       names it in a token's header; random, for what is derived from a key has to be computed, or tells of it
+    raw       KEY_BYTES
     created   seconds since the epoch
     retired   when another one took its place; None: it is the one that signs
     """
 
     kid: str
     algorithm: Algorithm
-    signs: Ed25519PrivateKey | bytes
-    verifies: Ed25519PublicKey | bytes
+    raw: bytes
     created: float
     retired: float | None = None
+
+    @functools.cached_property
+    def signs(self) -> Ed25519PrivateKey | bytes:
+        """What PyJWT signs with: a private key, or the bytes of an HMAC key."""
+        if self.algorithm is Algorithm.HS256:
+            return self.raw
+        from cryptography.hazmat.primitives.asymmetric import ed25519  # here: 8 MB that a server without logins saves
+
+        return ed25519.Ed25519PrivateKey.from_private_bytes(self.raw)
+
+    @property
+    def verifies(self) -> Ed25519PublicKey | bytes:
+        """What PyJWT verifies with: the public key, or the same bytes."""
+        return self.signs if isinstance(self.signs, bytes) else self.signs.public_key()
 
     def __repr__(self) -> str:  # no key material in a log
         return f"SigningKey({self.kid!r}, {self.algorithm.value}, created={self.created}, retired={self.retired})"
@@ -145,8 +159,8 @@ class SigningKeys:
     def _replace_current(self, now: float) -> SigningKey:
         for kid, key in self._keys.items():
             if key.retired is None:
-                self._keys[kid] = SigningKey(kid, key.algorithm, key.signs, key.verifies, key.created, now)
-        key = _key(self._algorithm, secrets.token_bytes(KEY_BYTES), now)
+                self._keys[kid] = dataclasses.replace(key, retired=now)
+        key = SigningKey(secrets.token_urlsafe(32), self._algorithm, secrets.token_bytes(KEY_BYTES), now)
         self._keys[key.kid] = key
         self._generation += 1
         return key
@@ -161,32 +175,11 @@ class SigningKeys:
         return msgspec.json.encode(
             _File(
                 [
-                    _Key(key.kid, key.algorithm.value, _base64(_raw(key)), key.created, key.retired)
+                    _Key(key.kid, key.algorithm.value, _base64(key.raw), key.created, key.retired)
                     for key in self._keys.values()
                 ]
             )
         )
-
-
-def thumbprint(public: Ed25519PublicKey) -> str:
-    """The name of a public key: SHA-256 over its required members in their order (RFC 7638 §3, RFC 8037 §2)."""
-    members = {"crv": "Ed25519", "kty": "OKP", "x": _base64(public.public_bytes_raw())}
-    return _base64(hashlib.sha256(json.dumps(members, separators=(",", ":"), sort_keys=True).encode()).digest())
-
-
-def _key(
-    algorithm: Algorithm, raw: bytes, created: float, retired: float | None = None, kid: str | None = None
-) -> SigningKey:
-    if algorithm is Algorithm.HS256:
-        # Not the hash of the key itself (RFC 7638 §7): a random name tells nothing.
-        return SigningKey(kid or secrets.token_urlsafe(32), algorithm, raw, raw, created, retired)
-    private = Ed25519PrivateKey.from_private_bytes(raw)
-    public = private.public_key()
-    return SigningKey(thumbprint(public), algorithm, private, public, created, retired)
-
-
-def _raw(key: SigningKey) -> bytes:
-    return key.signs if isinstance(key.signs, bytes) else key.signs.private_bytes_raw()
 
 
 def _decode(data: bytes) -> list[SigningKey]:
@@ -196,10 +189,7 @@ def _decode(data: bytes) -> list[SigningKey]:
         raw = _unbase64(each.key)
         if len(raw) != KEY_BYTES:
             raise ValueError(f"key: expected {KEY_BYTES} bytes, got {len(raw)}")
-        key = _key(Algorithm(each.algorithm), raw, each.created, each.retired, each.kid)
-        if key.kid != each.kid:
-            raise ValueError("kid: expected the thumbprint of its key")
-        keys.append(key)
+        keys.append(SigningKey(each.kid, Algorithm(each.algorithm), raw, each.created, each.retired))
     if not keys:
         raise ValueError("keys: expected at least one")
     return keys

@@ -21,35 +21,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_public_key
 
 from vibetunnel.errors import InvalidField
 
 if TYPE_CHECKING:
     from vibetunnel.security.users import Users
 
-ED25519 = "ssh-ed25519"  # RFC 8709
-RSA = "ssh-rsa"  # RFC 4253 §6.6; as the name of a key, which says nothing about the hash of its signatures
-CURVES: dict[str, hashes.HashAlgorithm] = {  # RFC 5656 §6.2.1
-    "ecdsa-sha2-nistp256": hashes.SHA256(),
-    "ecdsa-sha2-nistp384": hashes.SHA384(),
-    "ecdsa-sha2-nistp521": hashes.SHA512(),
-}
-RSA_HASHES: dict[str, hashes.HashAlgorithm] = {  # RFC 8332 §3; SHA-1 is none of them
-    "rsa-sha2-256": hashes.SHA256(),
-    "rsa-sha2-512": hashes.SHA512(),
-}
-TYPES = (ED25519, *CURVES, RSA)
-RSA_BITS = (2048, 8192)  # NIST SP 800-131A; larger ones cost the server more than they give
-RSA_EXPONENT_BITS = 32  # so that a stranger's key costs no time; everybody's is 65537
+TYPES = (
+    "ssh-ed25519",  # RFC 8709
+    "ecdsa-sha2-nistp256",  # RFC 5656
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "ssh-rsa",  # RFC 4253 §6.6; as the name of a key, which says nothing about the hash of its signatures
+)
 
 MAX_LINE = 16 * 1024  # bytes of a public key with its options and comment
 MAX_COMMENT = 256  # characters that are kept
-MAX_FILE = 1024 * 1024  # bytes of an authorized_keys
 MAX_SIGNATURE = 4096  # bytes; one of RSA with 8192 bits has 1024
+MAX_FILE = 1024 * 1024  # bytes of an authorized_keys
 
 MAX_USER = 256  # characters of a name that a challenge remembers; no account has so many
 
@@ -75,9 +64,6 @@ class SshKey(msgspec.Struct, frozen=True):
         """As `ssh-keygen -l` shows it: `SHA256:` and base64 without padding."""
         digest = hashlib.sha256(base64.b64decode(self.blob)).digest()
         return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
-
-
-PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 
 def parse_key(line: str) -> SshKey:
@@ -142,25 +128,10 @@ def from_base64(text: str, field: str = "signature") -> bytes:
 
 
 def verify(key: SshKey, signature: bytes, data: bytes) -> bool:
-    """Whether whoever has the private key signed `data`. Never raises.
+    """Whether whoever has the private key signed `data` (signatures.verify). Never raises."""
+    from vibetunnel.security import signatures  # here: what it needs is 8 MB, and most servers have no SSH keys
 
-    signature  Ed25519: 64 bytes (RFC 8032); ECDSA: DER, or r and s of the curve's length (RFC 7518 §3.4), over the
-               curve's own hash; RSA: PKCS #1 v1.5 with SHA-256 or SHA-512. Or each as SSH sends it: its name and the
-               signature, as strings (RFC 4253 §6.6, RFC 5656 §3.1.2, RFC 8332 §3).
-    """
-    public = _public(key.type, key.blob)
-    if public is None or len(signature) > MAX_SIGNATURE:
-        return False
-    name, inner = _unpack(signature)
-    if isinstance(public, ed25519.Ed25519PublicKey):
-        return _holds(lambda: public.verify(inner if name == ED25519 else signature, data))
-    if isinstance(public, rsa.RSAPublicKey):
-        algorithms = [RSA_HASHES[name]] if name in RSA_HASHES else list(RSA_HASHES.values())
-        plain = inner if name in RSA_HASHES else signature
-        return any(_holds(lambda: public.verify(plain, data, padding.PKCS1v15(), each)) for each in algorithms)  # noqa: B023 (called at once)
-    ecdsa = ec.ECDSA(CURVES[key.type])
-    forms = _mpints(inner) if name == key.type else [signature, *_halves(signature, (public.key_size + 7) // 8)]
-    return any(_holds(lambda: public.verify(form, data, ecdsa)) for form in forms)  # noqa: B023 (called at once)
+    return signatures.verify(key.type, key.blob, signature, data)
 
 
 def authorised(key: SshKey, keys: Iterable[SshKey]) -> SshKey | None:
@@ -257,25 +228,14 @@ async def refusal(
 def _parse(entry: str) -> SshKey | None:
     """A key without options in front; None: it is none that could log in."""
     fields = entry.split(None, 2)
-    if len(fields) < 2 or fields[0] not in TYPES or _public(fields[0], fields[1]) is None:
+    if len(fields) < 2 or fields[0] not in TYPES:
+        return None
+    from vibetunnel.security import signatures
+
+    if signatures.public_key(fields[0], fields[1]) is None:
         return None
     comment = "".join(each for each in "".join(fields[2:]) if each.isprintable())
     return SshKey(fields[0], fields[1], comment[:MAX_COMMENT].strip())
-
-
-def _public(name: str, blob: str) -> PublicKey | None:
-    """The key in base64, when it is of this type, large enough, and written in the one canonical way."""
-    try:
-        found = load_ssh_public_key(f"{name} {blob}".encode("ascii"))
-        again = found.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
-    except (ValueError, UnsupportedAlgorithm):
-        return None
-    if again != f"{name} {blob}":
-        return None
-    if isinstance(found, rsa.RSAPublicKey):
-        small = found.public_numbers().e.bit_length() <= RSA_EXPONENT_BITS
-        return found if small and RSA_BITS[0] <= found.key_size <= RSA_BITS[1] else None
-    return found if isinstance(found, (ed25519.Ed25519PublicKey, ec.EllipticCurvePublicKey)) else None
 
 
 def _split_options(entry: str) -> tuple[list[str] | None, str]:
@@ -298,46 +258,3 @@ def _split_options(entry: str) -> tuple[list[str] | None, str]:
 
 def _ours(found: os.stat_result, kind: Callable[[int], bool]) -> bool:
     return kind(found.st_mode) and found.st_uid in (0, os.getuid()) and not found.st_mode & 0o022
-
-
-def _unpack(signature: bytes) -> tuple[str, bytes]:
-    """(name, signature) of an SSH signature; ("", b"") when it is not of that form (RFC 4251 §5)."""
-    name, rest = _string(signature)
-    inner, more = _string(rest or b"")
-    if name is None or inner is None or more or not name.isascii():
-        return "", b""
-    return name.decode("ascii"), inner
-
-
-def _string(data: bytes) -> tuple[bytes | None, bytes]:
-    """A string of the SSH wire form, and what is behind it."""
-    end = 4 + int.from_bytes(data[:4], "big")
-    return (data[4:end], data[end:]) if 4 <= end <= len(data) and len(data) >= 4 else (None, b"")
-
-
-def _halves(signature: bytes, half: int) -> list[bytes]:
-    """r and s, of `half` bytes each, as DER; nothing when they have another length."""
-    if len(signature) != 2 * half:
-        return []
-    return [_der(int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big"))]
-
-
-def _mpints(signature: bytes) -> list[bytes]:
-    """r and s, as SSH writes numbers, as DER; nothing when they are none."""
-    r, rest = _string(signature)
-    s, more = _string(rest)
-    if r is None or s is None or more:
-        return []
-    return [_der(int.from_bytes(r, "big", signed=True), int.from_bytes(s, "big", signed=True))]
-
-
-def _der(r: int, s: int) -> bytes:
-    return utils.encode_dss_signature(max(0, r), max(0, s))  # no signature has 0 or less in it
-
-
-def _holds(check: Callable[[], None]) -> bool:
-    try:
-        check()
-    except (InvalidSignature, ValueError):
-        return False
-    return True

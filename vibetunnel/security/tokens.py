@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import hashlib
 import json
 import math
@@ -17,15 +18,17 @@ import re
 import secrets
 import time
 from collections.abc import Callable
-from typing import Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
-import jwt
 import msgspec
 
 from vibetunnel.errors import InvalidToken
 from vibetunnel.security import principal
 from vibetunnel.security.principal import Scope
 from vibetunnel.security.signing import LONGEST_TOKEN_S, SigningKey, SigningKeys
+
+if TYPE_CHECKING:
+    import jwt
 
 TokenType = Literal["access", "refresh", "api"]
 
@@ -88,8 +91,6 @@ class Tokens:
         self._generation = -1  # of the keys, that the two below belong to
         self._headers: dict[str, SigningKey] = {}  # the first part of a token -> its key
         self._verified: dict[bytes, Claims] = {}  # hash of a token -> what it says
-        # One for each algorithm, which knows no other.
-        self._jws = {name: jwt.PyJWS(algorithms=[name]) for name in ("EdDSA", "HS256")}
 
     def issue(
         self, typ: TokenType, sub: str, scope: Scope, *, lifetime_s: float, sid: str = "", session: str = ""
@@ -149,6 +150,13 @@ class Tokens:
         """
         return self._known(token)
 
+    @functools.cached_property
+    def _jws(self) -> dict[str, jwt.PyJWS]:
+        """One for each algorithm, which knows no other."""
+        import jwt  # here: with what it needs, 10 MB that a server without logins saves
+
+        return {name: jwt.PyJWS(algorithms=[name]) for name in ("EdDSA", "HS256")}
+
     async def rotate(self, *, forget: bool = False) -> SigningKey:
         """A new key signs from now on: see SigningKeys.rotate()."""
         return await self._keys.rotate(forget=forget)
@@ -178,12 +186,14 @@ class Tokens:
         # One spelling for each token: the unused bits of the last character are none (RFC 4648 §3.5).
         if not (_is_canonical(payload) and _is_canonical(signature)):
             raise InvalidToken("base64")
+        from jwt import PyJWTError
+
         algorithm = key.algorithm.header
         try:
             data = cast(bytes, self._jws[algorithm].decode(token, key.verifies, [algorithm]))
             claims = _decode_claims(data)
             claims.scopes  # noqa: B018 (raises)
-        except jwt.PyJWTError as error:
+        except PyJWTError as error:
             raise InvalidToken("signature") from error
         except ValueError as error:
             raise InvalidToken("claims") from error

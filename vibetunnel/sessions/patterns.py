@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import regex
 
 from vibetunnel.errors import InvalidField
+from vibetunnel.sessions.waits import PATTERN_LIMIT
 
-PATTERN_LIMIT = 1000  # characters
 # The library writes `(?:x{100}){100}` out, with the GIL held: so many parts take 2 to 15 ms.
 PARTS_LIMIT = 4000
 SEARCH_S = 0.5  # for one search; more is no pattern to look for again and again

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -14,10 +14,13 @@ from msgspec import UNSET, UnsetType
 from vibetunnel._ext import vt
 from vibetunnel.errors import SessionEnded, TooManyWaits, UnknownSession, WaitTimedOut
 from vibetunnel.sessions.commands import Command
-from vibetunnel.sessions.patterns import Patterns
 from vibetunnel.sessions.session import Session
 
+if TYPE_CHECKING:
+    from vibetunnel.sessions.patterns import Patterns
+
 AT_ONCE = 64  # waits for one session
+PATTERN_LIMIT = 1000  # characters of a regular expression
 GUESS = 256  # lines that may be printed between two looks and are found at the first try
 
 Kind = Literal["text", "regex", "idle", "prompt", "exit"]
@@ -67,11 +70,12 @@ class Waits:
     """The waits that are under way. Whoever awaits one owns it: cancelled, it leaves nothing behind."""
 
     def __init__(self) -> None:
-        self._patterns = Patterns()
         self._counts: Counter[str] = Counter()  # by session
+        self._patterns: Patterns | None = None
 
     async def close(self) -> None:
-        await self._patterns.close()
+        if self._patterns is not None:
+            await self._patterns.close()
 
     def waiting(self, session_id: str) -> int:
         """How many wait for it."""
@@ -114,10 +118,13 @@ class Waits:
         return await (_prompt(session) if wanted.prompt else _exit(session))
 
     async def _pattern(self, text: str) -> Search:
-        pattern = await self._patterns.compile(text)
+        from vibetunnel.sessions.patterns import Patterns  # here: its library is 2 MB, and most waits have none
+
+        patterns = self._patterns = self._patterns or Patterns()
+        pattern = await patterns.compile(text)
 
         async def search(screen: str) -> tuple[int, str, Groups] | None:
-            found = await self._patterns.search(pattern, screen)
+            found = await patterns.search(pattern, screen)
             return None if found is None else (found.start(), found.group(), list(found.groups()))
 
         return search
