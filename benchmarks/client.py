@@ -21,6 +21,7 @@ from benchmarks.link import FAST, Bucket, Link
 from benchmarks.wires import Wire
 
 DEADLINE_S = 20  # of any one answer
+LEAST_RATE = 1024 * 1024  # bytes of output a second, below which a transfer has failed
 RECEIVE = 256 * 1024  # bytes asked for at once
 MASK = os.urandom(4)  # one for the whole run, so that frames can be built before
 KEYS = b"abcdefghijklmnopqrstuvwxyz0123456789"  # typed in turn; no interface has to escape one
@@ -158,7 +159,7 @@ class Terminal:
         """Type on a schedule, whether or not echoes are late, and time each key until its own echo; ns.
 
         The first `warmup` keys are typed and checked beside `keys`, and not returned.
-        Raises Wrong for an echo that is not the next key's, and for none within DEADLINE_S.
+        Raises Wrong for an echo that is not the next key's, and unless all have come DEADLINE_S after the last key.
         """
         total = warmup + keys
         frames = [self._wire.encode(KEYS[at : at + 1]) for at in range(len(KEYS))]
@@ -182,8 +183,8 @@ class Terminal:
                         continue
                     wait_s = early_ns / 1e9
                 else:
-                    wait_s = DEADLINE_S
-                if not select.select(readable, (), (), wait_s)[0]:
+                    wait_s = max(0, DEADLINE_S + (due - now_ns()) / 1e9)
+                if not select.select(readable, (), (), wait_s)[0] or not wait_s:
                     if sent == total:
                         raise Wrong(f"expected the echo of key {echoed} within {DEADLINE_S} s, got none")
                     continue
@@ -202,8 +203,10 @@ class Terminal:
         """Type `start`, and receive output of the length of `content`; seconds from then to the last byte.
 
         memory   large enough for content and framing, its pages touched before; check_received() looks at it
+        Raises Wrong when nothing comes for DEADLINE_S, or all of it more slowly than LEAST_RATE.
         """
         walk, end = Walk(), 0
+        patience_s = DEADLINE_S + content.size / LEAST_RATE
         connection, wire = self.connection, self._wire
         with quiet(), answers("transfer"):
             started = time.perf_counter()
@@ -211,10 +214,16 @@ class Terminal:
             while not wire.whole(walk, memory, end, content):
                 if end == len(memory):
                     raise Wrong(f"output: expected {content.size} bytes, got {end} on the wire without an end")
-                size = connection.recv_into(memory[end : end + RECEIVE])
+                try:
+                    size = connection.recv_into(memory[end : end + RECEIVE])
+                except BlockingIOError:
+                    got = f"{end} on the wire, then nothing for {DEADLINE_S} s"
+                    raise Wrong(f"output: expected {content.size} bytes, got {got}") from None
                 if not size:
                     raise Wrong(f"output: expected {content.size} bytes, got the end of the connection after {end}")
                 end += size
+                if time.perf_counter() - started > patience_s:
+                    raise Wrong(f"output: expected {content.size} bytes in {patience_s:.0f} s, got {end} on the wire")
             took_s = time.perf_counter() - started
         self._received = end
         return took_s

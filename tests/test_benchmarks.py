@@ -1,8 +1,11 @@
 """The harness computes and checks what it says; nothing here depends on time."""
 
+import contextlib
+import http.server
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -27,12 +30,14 @@ from benchmarks import (
     materials,
     report,
 )
+from benchmarks.chunked import Chunks
 from benchmarks.client import Tail
 from benchmarks.content import Content
 from benchmarks.engines import ENGINES
 from benchmarks.errors import Wrong
 from benchmarks.figures import Cell, Row
 from benchmarks.harness import Page, Results
+from benchmarks.http import Http, build
 from benchmarks.link import Bucket
 from benchmarks.peers import SERVERS
 from benchmarks.scale import Scale
@@ -159,6 +164,52 @@ def test_terminado_speaks_json_arrays() -> None:
     assert wire.decode(memoryview(sent)) == b"a\n"
     with pytest.raises(Wrong, match="disconnect"):
         wire.decode(memoryview(server_frame(b'["disconnect", 1]', opcode=frames.TEXT)))
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def test_chunks_say_where_they_end() -> None:
+    chunks = Chunks()
+    assert chunks.decode(chunk(b"ab\r\n0\r\n\r\n") + b"2;x=y\r\ncd\r\n") == b"ab\r\n0\r\n\r\ncd"
+    assert not chunks.ended
+    assert chunks.decode(Chunks.LAST) == b""
+    assert chunks.ended
+    for broken in (b"xy\r\n", b"1\r\nab\r\n"):
+        with pytest.raises(Wrong, match="chunk: expected its"):
+            Chunks().decode(broken)
+
+
+class InChunks(http.server.BaseHTTPRequestHandler):
+    """Answers with what it is asked for, in two chunks."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        body = json.dumps({"path": self.path}).encode()
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for piece in (chunk(body[:5]), chunk(body[5:]), Chunks.LAST):
+            self.wfile.write(piece)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_answers_in_chunks_are_read_whole_one_after_the_other() -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), InChunks) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            address = ("127.0.0.1", server.server_port)
+            with contextlib.closing(Http(address)) as client:
+                for path in ("/a", "/b" * 2000):
+                    assert client.json(build(address, "GET", path), 200)[1] == {"path": path}
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def packed(wire: Wire, piece: bytes) -> bytes:
