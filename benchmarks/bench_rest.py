@@ -44,19 +44,16 @@ def measure(server: Server, scale: Scale) -> Figures:
 
 def create(http: Http, server: Server, count: int) -> tuple[list[int], set[str]]:
     """Create `count` sessions: the time of each in ns, and their ids."""
-    body = {"command": ["/bin/sh"], "workingDir": "/", "name": "benchmark"}
-    request = build(server.address, "POST", server.sessions, body)
+    request = build(server.address, "POST", server.sessions, server.creation())
     took: list[int] = []
     ids: set[str] = set()
     with quiet():
         for number in range(count):
-            time_ns, session = http.json(request, 201)
+            time_ns, answer = http.json(request, 201)
             took.append(time_ns)
-            if session["status"] != "created" or session["lazy"] is not True or session["command"] != ["/bin/sh"]:
-                raise Wrong(f"create: expected a session that has not started, got {session!r}")
-            ids.add(session["id"])
+            ids.add(session := server.created(answer))
             if len(ids) != number + 1:
-                raise Wrong(f"create: expected a new id, got {session['id']} again")
+                raise Wrong(f"create: expected a new id, got {session} again")
     return took, ids
 
 
@@ -65,9 +62,10 @@ def _list(http: Http, server: Server, count: int, ids: set[str]) -> list[int]:
     took: list[int] = []
     with quiet():
         for _ in range(5 + count):
-            time_ns, sessions = http.json(request, 200)
+            time_ns, answer = http.json(request, 200)
             took.append(time_ns)
-            if len(sessions) != len(ids) or {each["id"] for each in sessions} != ids:
+            sessions = server.listed(answer)
+            if len(sessions) != len(ids) or set(sessions) != ids:
                 raise Wrong(f"list: expected the {len(ids)} sessions created, got {len(sessions)}")
     return took[5:]
 
@@ -80,6 +78,6 @@ def _health(http: Http, server: Server, count: int) -> list[int]:
         for _ in range(WARMUP + count):
             time_ns, health = http.json(request, 200)
             took.append(time_ns)
-            if health["status"] != "ok" or health["pid"] not in pids:
+            if not server.healthy(health, pids):
                 raise Wrong(f"health: expected ok from the server's process, got {health!r}")
     return took[WARMUP:]

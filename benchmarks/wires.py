@@ -1,5 +1,6 @@
 """How a terminal's bytes are put on a peer's socket: one class per interface."""
 
+import base64
 import json
 import struct
 from abc import ABC, abstractmethod
@@ -190,3 +191,110 @@ class V1Wire(BinaryWire):
             ack = self._ACK + self._drawn.to_bytes(8, "big")
             self.replies += client_frame(BINARY, ack, self._mask)
         return output
+
+
+class TtydWire(BinaryWire):
+    """ttyd's: a type byte, then the payload. The first message that goes in says how large the terminal is.
+
+    resume_every   as its own client in a browser: one that draws all at once sends RESUME after each so many bytes;
+                   0: never, for a client that has nothing to do with flow control
+    """
+
+    PROTOCOL = "tty"
+    RESUME_EVERY = 100_000  # bytes; `limit` in its client
+    _OUTPUT, _TITLE, _PREFERENCES = b"0", b"1", b"2"
+    _INPUT, _RESUME = b"0", b"3"
+
+    def __init__(self, mask: bytes, resume_every: int = 0) -> None:
+        super().__init__(mask)
+        self._resume_every = resume_every
+        self._drawn = 0  # bytes since the last RESUME
+        self._resume_due = 0
+
+    def hello(self, rows: int, cols: int) -> bytes:
+        """The first message, which starts the program."""
+        size = {"AuthToken": "", "columns": cols, "rows": rows}
+        return client_frame(BINARY, json.dumps(size).encode("ascii"), self._mask)
+
+    def input(self, data: bytes) -> bytes:
+        return self._INPUT + data
+
+    def output(self, message: bytes) -> bytes:
+        kind = message[:1]
+        if kind in (self._TITLE, self._PREFERENCES):
+            return b""
+        if kind != self._OUTPUT:
+            raise Wrong(f"ttyd: expected output, got {message[:40]!r}")
+        self._drawn += len(message) - 1
+        if self._resume_every and self._drawn > self._resume_every:
+            self._drawn = 0
+            self._resume_due += 1
+        return message[1:]
+
+    def decode(self, chunk: memoryview) -> bytes:
+        output = super().decode(chunk)
+        self.replies += client_frame(BINARY, self._RESUME, self._mask) * self._resume_due
+        self._resume_due = 0
+        return output
+
+    def whole(self, walk: Walk, buffer: memoryview, end: int, content: Content) -> bool:
+        walk.over(buffer, end)
+        return walk.payload - walk.messages >= content.size
+
+    def output_in(self, buffer: memoryview, end: int) -> Iterator[bytes | memoryview]:
+        for message in super().output_in(buffer, end):  # libwebsockets makes one frame of each message
+            yield self.output(bytes(message))
+
+
+class GottyWire(BinaryWire):
+    """gotty's: text frames with a type byte, and base64 both ways, as its own client asks for it."""
+
+    PROTOCOL = "webtty"
+    input_opcode = TEXT
+    _OUTPUT = b"1"
+    _OTHERS = (b"2", b"3", b"4", b"5", b"6")  # pong, title, preferences, reconnect, size of its buffer
+    _INPUT, _RESIZE, _ENCODING = b"1", b"3", b"4base64"
+
+    def __init__(self, mask: bytes) -> None:
+        super().__init__(mask)
+        self._padding = 0  # characters, in the messages of a transfer
+
+    def hello(self, arguments: str, rows: int, cols: int) -> bytes:
+        """The first messages: the program's arguments, as in an address; its size; how input will come."""
+        first = json.dumps({"Arguments": arguments, "AuthToken": ""}).encode("ascii")
+        size = self._RESIZE + json.dumps({"columns": cols, "rows": rows}).encode("ascii")
+        return b"".join(client_frame(TEXT, message, self._mask) for message in (first, size, self._ENCODING))
+
+    def input(self, data: bytes) -> bytes:
+        return self._INPUT + base64.b64encode(data)
+
+    def output(self, message: bytes) -> bytes:
+        kind = message[:1]
+        if kind in self._OTHERS:
+            return b""
+        try:
+            if kind == self._OUTPUT:
+                return base64.b64decode(message[1:], validate=True)
+        except ValueError:
+            pass
+        raise Wrong(f"gotty: expected output in base64, got {message[:40]!r}")
+
+    def whole(self, walk: Walk, buffer: memoryview, end: int, content: Content) -> bool:
+        if not walk.position:
+            self._padding = 0
+        while frame := walk.step(buffer, end):
+            _, start, stop = frame
+            self._padding += bytes(buffer[max(start, stop - 2) : stop]).count(b"=")
+        return (walk.payload - walk.messages) // 4 * 3 - self._padding >= content.size
+
+    def output_in(self, buffer: memoryview, end: int) -> Iterator[bytes | memoryview]:
+        yield GottyWire(self._mask).decode(buffer[:end])  # most messages are two frames
+
+
+class GoWire(BinaryWire):
+    """VibeTunnel's Go server: text frames with output as it is, and JSON objects with input."""
+
+    input_opcode = TEXT
+
+    def input(self, data: bytes) -> bytes:
+        return json.dumps({"type": "input", "data": data.decode("ascii")}).encode("ascii")

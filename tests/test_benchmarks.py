@@ -3,6 +3,7 @@
 import contextlib
 import http.server
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -34,15 +35,16 @@ from benchmarks.chunked import Chunks
 from benchmarks.client import Tail
 from benchmarks.content import Content
 from benchmarks.engines import ENGINES
-from benchmarks.errors import Wrong
+from benchmarks.errors import Unavailable, Wrong
 from benchmarks.figures import Cell, Row
 from benchmarks.harness import Page, Results
 from benchmarks.http import Http, build
 from benchmarks.link import Bucket
-from benchmarks.peers import SERVERS
+from benchmarks.peers import SERVERS, go, outside
+from benchmarks.peers.child import Child
 from benchmarks.scale import Scale
 from benchmarks.screens import normal
-from benchmarks.wires import BinaryWire, JsonWire, RawWire, V1Wire, Wire
+from benchmarks.wires import BinaryWire, GottyWire, GoWire, JsonWire, RawWire, TtydWire, V1Wire, Wire
 from vibetunnel import protocol
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -166,6 +168,50 @@ def test_terminado_speaks_json_arrays() -> None:
         wire.decode(memoryview(server_frame(b'["disconnect", 1]', opcode=frames.TEXT)))
 
 
+@pytest.mark.parametrize("cut", [1, 7, 1000])
+def test_ttyd_tells_title_and_preferences_before_it_prints(cut: int) -> None:
+    sent = b"\x82\x151sh dispatch.sh (box)\x82\x042{ }\x82\x060READY\x82\x030a\n"
+    wire = TtydWire(MASK)
+    assert b"".join(wire.decode(memoryview(sent[at : at + cut])) for at in range(0, len(sent), cut)) == b"READYa\n"
+    assert wire.encode(b"x") == frames.client_frame(frames.BINARY, b"0x", MASK)
+    hello = b'{"AuthToken": "", "columns": 80, "rows": 24}'
+    assert wire.hello(24, 80) == frames.client_frame(frames.BINARY, hello, MASK)
+    with pytest.raises(Wrong, match="ttyd: expected output, got b'9'"):
+        wire.decode(memoryview(server_frame(b"9")))
+
+
+def test_a_browser_tells_ttyd_now_and_then_that_it_has_drawn() -> None:
+    wire = TtydWire(MASK, resume_every=250)
+    replies = []
+    for _ in range(6):
+        wire.decode(memoryview(server_frame(b"0" + b"a" * 100)))
+        replies.append(wire.replies)
+    resume = frames.client_frame(frames.BINARY, b"3", MASK)
+    assert replies == [b"", b"", resume, b"", b"", resume]
+
+
+@pytest.mark.parametrize("cut", [1, 7, 1000])
+def test_gotty_speaks_base64_and_tells_title_and_size_first(cut: int) -> None:
+    sent = b"\x81\x073sh@box\x81\x0561024\x81\t1UkVBRFk=\x81\x051YQo="
+    wire = GottyWire(MASK)
+    assert b"".join(wire.decode(memoryview(sent[at : at + cut])) for at in range(0, len(sent), cut)) == b"READYa\n"
+    assert wire.encode(b"xy") == frames.client_frame(frames.TEXT, b"1eHk=", MASK)
+    hello = [b'{"Arguments": "?arg=echo", "AuthToken": ""}', b'3{"columns": 80, "rows": 24}', b"4base64"]
+    assert wire.hello("?arg=echo", 24, 80) == b"".join(
+        frames.client_frame(frames.TEXT, message, MASK) for message in hello
+    )
+    for unexpected in (b"9", b"1***"):
+        with pytest.raises(Wrong, match="gotty: expected output in base64"):
+            GottyWire(MASK).decode(memoryview(server_frame(unexpected, opcode=frames.TEXT)))
+
+
+def test_the_go_server_prints_text_as_it_is_and_takes_objects() -> None:
+    wire = GoWire(MASK)
+    assert wire.decode(memoryview(b"\x81\x05READY\x81\x02a\n")) == b"READYa\n"
+    assert wire.encode(b"\x03") == frames.client_frame(frames.TEXT, b'{"type": "input", "data": "\\u0003"}', MASK)
+    assert go.ids([{"id": "a"}, {"id": "b"}]) == go.ids({"sessions": [{"id": "a"}, {"id": "b"}], "count": 2})
+
+
 def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
@@ -213,13 +259,26 @@ def test_answers_in_chunks_are_read_whole_one_after_the_other() -> None:
 
 
 def packed(wire: Wire, piece: bytes) -> bytes:
-    if isinstance(wire, JsonWire):
-        text = piece.decode("ascii").replace("\n", "\\n")
-        return server_frame(f'["stdout", "{text}"]'.encode("ascii"), opcode=frames.TEXT)
-    return server_frame(piece) if isinstance(wire, BinaryWire) else piece
+    text = json.dumps(piece.decode("ascii"))
+    match wire:
+        case JsonWire():
+            return server_frame(f'["stdout", {text}]'.encode("ascii"), opcode=frames.TEXT)
+        case TtydWire():
+            return server_frame(b"0" + piece)
+        case GottyWire():
+            message = wire.encode(piece)[8:]  # as long as what the server sends, and masked
+            message = bytes(byte ^ MASK[at & 3] for at, byte in enumerate(message))
+            head, rest = server_frame(message[:1024], opcode=frames.TEXT, fin=len(message) <= 1024), message[1024:]
+            return head + (server_frame(rest, opcode=0) if rest else b"")
+        case BinaryWire():
+            return server_frame(piece)
+    return piece
 
 
-@pytest.mark.parametrize("wire", [RawWire(), BinaryWire(MASK), JsonWire(MASK)], ids=["raw", "binary", "json"])
+WIRES = [RawWire(), *(kind(MASK) for kind in (BinaryWire, JsonWire, TtydWire, GottyWire, GoWire))]
+
+
+@pytest.mark.parametrize("wire", WIRES, ids=lambda wire: type(wire).__name__)
 def test_a_transfer_ends_with_its_last_byte_and_not_before(wire: Wire) -> None:
     expected = Content.of(20_000)
     whole = b"".join(content.blocks(20_000))
@@ -242,8 +301,55 @@ def test_the_table_shows_ratios_failures_and_what_a_peer_has_not() -> None:
     assert report._label(bench_flood.ROWS[0]).endswith("MiB/s ↑")
 
 
+def server(name: str) -> harness.Peer[object]:
+    return next(peer for peer in SERVERS if peer.name == name)
+
+
+def test_ours_is_measured_first_and_the_bound_last() -> None:
+    assert [peer.name for peer in SERVERS] == ["vibetunnel", "ttyd", "go", "gotty", "terminado", "floor"]
+
+
+@pytest.mark.parametrize("name", ["ttyd", "gotty", "go"])
+def test_a_peer_that_the_environment_does_not_name_says_which_variable_would(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variable = f"VIBETUNNEL_BENCH_{name.upper()}"
+    monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(Unavailable, match=f"^set {variable} to its binary$"):
+        server(name).about()
+    monkeypatch.setenv(variable, "/nowhere")
+    with pytest.raises(Unavailable, match=f"{variable}: expected a program, got '/nowhere'"):
+        server(name).about()
+
+
+def test_a_server_with_one_command_is_told_which_program_to_run(tmp_path: Path) -> None:
+    script = outside.dispatcher({"first": "printf '%s' \"it's $0\"", "second": "exit 3"}, tmp_path)
+
+    def run(name: str) -> tuple[int, str]:
+        done = subprocess.run(["sh", script, name], capture_output=True, text=True, timeout=60)
+        return done.returncode, done.stdout
+
+    assert run("first") == (0, "it's /bin/sh")
+    assert run("second") == (3, "")
+    assert run("third") == (2, "")
+
+
+def test_a_port_is_found_in_the_log_of_a_server_or_its_end_is_told(tmp_path: Path) -> None:
+    child = Child(["sh", "-c", "echo 'Listening on port: 4021' >&2; read line"], tmp_path, os.environ)
+    try:
+        assert child.logged(r"port: (\d+)") == "4021"
+    finally:
+        child.stop()
+    child = Child(["sh", "-c", "echo 'address in use' >&2"], tmp_path, os.environ)
+    try:
+        with pytest.raises(Wrong, match=r"expected 'port: .* it wrote: address in use"):
+            child.logged(r"port: (\d+)")
+    finally:
+        child.stop()
+
+
 def test_the_report_has_every_round_and_names_who_failed_and_why() -> None:
-    ours, terminado, floor = SERVERS
+    ours, terminado, floor = (server(name) for name in ("vibetunnel", "terminado", "floor"))
     results = Results()
     for rate in (10.0, 30.0, 20.0):
         results.add("vibetunnel", {"flood_rate": (rate,), "flood_cpu": (1.0,)})
@@ -408,7 +514,8 @@ def test_list_says_what_is_measured() -> None:
     listed = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--list"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     ).stdout
-    for word in ("echo", "flood", "rest", "memory", "interrupt", "engine", "vibetunnel", "terminado", "floor", "vt"):
+    names = ["vibetunnel", "ttyd", "go", "gotty", "terminado", "floor", "vt"]
+    for word in ("echo", "flood", "rest", "memory", "interrupt", "engine", *names):
         assert f"\n{word} " in f"\n{listed}", word
 
 

@@ -1,6 +1,8 @@
 """A server process that the harness has started, and will end."""
 
 import json
+import re
+import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -48,6 +50,18 @@ class Child:
                 raise self.failed(f"expected {file.name} within {START_S} s, got none")
             time.sleep(0.01)
 
+    def logged(self, pattern: str) -> str:
+        """The first group of a regular expression, once a server has written a match of it to stderr."""
+        give_up = time.monotonic() + START_S
+        while True:
+            ended = self._process.poll() is not None
+            written = self._log.read_text(encoding="utf-8", errors="replace")
+            if found := re.search(pattern, written):
+                return found[1]
+            if ended or time.monotonic() > give_up:
+                raise self.failed(f"expected {pattern!r} in its log within {START_S} s, got none")
+            time.sleep(0.01)
+
     def failed(self, message: str) -> Wrong:
         return Wrong(f"the server did not start: {message}; it wrote: {self.log()}")
 
@@ -66,3 +80,9 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def free_port() -> int:
+    """For a server that cannot choose one itself. Free now; somebody else may take it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

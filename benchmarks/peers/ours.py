@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks import processes
 from benchmarks.client import MASK, Terminal, upgrade
-from benchmarks.errors import Unavailable
+from benchmarks.errors import Unavailable, Wrong
 from benchmarks.http import Http, build
 from benchmarks.link import FAST, Link
 from benchmarks.peers.child import STOP_S, Child
@@ -67,6 +67,17 @@ class OurServer(Server):
 
     def pids(self, *, keeper: bool = True) -> list[int]:
         return processes.with_argument(str(self._runtime_dir)) if keeper else [self._child.pid]
+
+    def creation(self) -> object:
+        return {"command": ["/bin/sh"], "workingDir": "/", "name": "benchmark"}
+
+    def created(self, answer: Any) -> str:
+        if answer["status"] != "created" or answer["lazy"] is not True or answer["command"] != ["/bin/sh"]:
+            raise Wrong(f"create: expected a session that has not started, got {answer!r}")
+        return str(answer["id"])
+
+    def listed(self, answer: Any) -> list[str]:
+        return [each["id"] for each in answer]
 
     def open(self, program: str) -> str:
         body = {"command": ["/bin/sh", "-c", self._programs[program]], "name": program, "rows": 24, "cols": 80}

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from benchmarks.client import Address, Terminal
 from benchmarks.link import FAST, Link
@@ -61,6 +61,22 @@ class Server(ABC):
 
         keeper   also one that holds terminals and moves none of their bytes
         """
+
+    def healthy(self, answer: Any, pids: list[int]) -> bool:  # Any: what JSON holds
+        """Whether the answer to `health` is what it has to be, of one of these processes."""
+        return bool(answer["status"] == "ok" and answer["pid"] in pids)
+
+    def creation(self) -> object:
+        """What is sent to `sessions` for a new one."""
+        raise NotImplementedError
+
+    def created(self, answer: Any) -> str:
+        """The id in the answer to that. Raises Wrong unless it is a session that has not started."""
+        raise NotImplementedError
+
+    def listed(self, answer: Any) -> list[str]:
+        """The ids in a list."""
+        raise NotImplementedError
 
     @abstractmethod
     def open(self, program: str) -> str:

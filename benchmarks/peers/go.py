@@ -1,0 +1,133 @@
+"""VibeTunnel's Go server, when VIBETUNNEL_BENCH_GO names its binary: lazy sessions, shared by clients of /ws."""
+
+import contextlib
+import hashlib
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.client import DEADLINE_S, MASK, RECEIVE, Tail, Terminal, Upgraded, answers, connect, upgrade
+from benchmarks.errors import Wrong
+from benchmarks.frames import FIN, PING, PONG, TEXT, client_frame
+from benchmarks.http import Http, build
+from benchmarks.link import FAST, Link
+from benchmarks.peers import outside
+from benchmarks.peers.child import START_S, Child, free_port
+from benchmarks.peers.peer import Peer, Server
+from benchmarks.programs import READY
+from benchmarks.wires import GoWire
+
+VARIABLE = "VIBETUNNEL_BENCH_GO"
+SETTINGS = {"ENABLE_RATE_LIMIT": "false", "ENABLE_REQUEST_LOG": "false"}  # of its environment; no logins by default
+
+
+class GoServer(Server):
+    """It keeps no output: a client gets what comes after it."""
+
+    health = "/health"
+    sessions = "/api/sessions"
+
+    def __init__(self, programs: Mapping[str, str], folder: Path) -> None:
+        self._programs = programs
+        self._begun: set[str] = set()  # sessions that a client has been attached to
+        self.address = ("127.0.0.1", free_port())
+        environment = os.environ | SETTINGS | {"HOST": "127.0.0.1", "PORT": str(self.address[1]), "HOME": str(folder)}
+        self._child = Child([outside.binary(VARIABLE)], folder, environment)
+        try:
+            self._until_it_listens()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _until_it_listens(self) -> None:
+        give_up = time.monotonic() + START_S
+        while True:
+            try:
+                return connect(self.address).close()
+            except ConnectionRefusedError:
+                if time.monotonic() > give_up:
+                    raise self._child.failed(f"expected it to listen within {START_S} s") from None
+                time.sleep(0.01)
+
+    def pids(self, *, keeper: bool = True) -> list[int]:
+        return [self._child.pid]
+
+    def healthy(self, answer: Any, pids: list[int]) -> bool:
+        return bool(answer["status"] == "ok")  # it says nothing of its process
+
+    def creation(self) -> object:
+        return {"command": "/bin/sh", "cwd": "/", "title": "benchmark"}
+
+    def created(self, answer: Any) -> str:
+        if answer["command"] != "/bin/sh" or answer["active"] is not True:
+            raise Wrong(f"create: expected a session, got {answer!r}")
+        return str(answer["id"])
+
+    def listed(self, answer: Any) -> list[str]:
+        return ids(answer)
+
+    def open(self, program: str) -> str:
+        body = {"command": self._programs[program], "cwd": "/", "title": program, "rows": 24, "cols": 80}
+        with contextlib.closing(Http(self.address)) as http:  # one that is kept is hung up on after an idle minute
+            _, session = http.json(build(self.address, "POST", self.sessions, body), 201)
+        return str(session["id"])
+
+    def attach(self, session: str, link: Link = FAST) -> Terminal:
+        """The first client starts the program, and sees all of it.
+
+        A later one would wait in vain for what was printed before: it is shown READY from here, once it is served.
+        """
+        if session not in self._begun:
+            return self.view(session, link)
+        upgraded = self._upgrade(session, link)
+        shown = bytes([FIN | TEXT, len(READY)]) + READY
+        return Terminal(upgraded.connection, GoWire(MASK), shown + _served(upgraded), link)
+
+    def view(self, session: str, link: Link = FAST, *, raw: bool = False) -> Terminal:
+        upgraded = self._upgrade(session, link)
+        return Terminal(upgraded.connection, GoWire(MASK), upgraded.received, link)
+
+    def _upgrade(self, session: str, link: Link) -> Upgraded:
+        self._begun.add(session)
+        return upgrade(self.address, f"/ws?sessionId={session}", link)
+
+    def stop(self) -> None:
+        self._child.stop()  # the kernel hangs up its programs
+
+
+def ids(answer: Any) -> list[str]:
+    """Of the sessions in a list, which an earlier version wraps in an object."""
+    return [each["id"] for each in (answer["sessions"] if isinstance(answer, dict) else answer)]
+
+
+def _served(upgraded: Upgraded) -> bytes:
+    """What has come up to the answer to a ping, which is given only after the client is in its session."""
+    connection, received = upgraded.connection, [upgraded.received]
+    tail = Tail(bytes([FIN | PONG, 4]) + b"here")
+    give_up = time.monotonic() + DEADLINE_S
+    try:
+        connection.sendall(client_frame(PING, b"here", MASK))
+        with answers("ping"):
+            while not tail.add(received[-1]):
+                received.append(connection.recv(RECEIVE))
+                if not received[-1] or time.monotonic() > give_up:
+                    raise Wrong(f"ping: expected an answer within {DEADLINE_S} s, got none")
+    except BaseException:
+        connection.close()
+        raise
+    return b"".join(received)
+
+
+class Go(Peer[Server]):
+    name = "go"
+
+    def about(self) -> str:
+        # It does not tell its version, so the binary says which one it is.
+        digest = hashlib.sha256(Path(outside.binary(VARIABLE)).read_bytes()).hexdigest()
+        settings = " ".join(f"{name}={value}" for name, value in SETTINGS.items())
+        return f"VibeTunnel's Go server, a binary of SHA-256 {digest[:12]}; {settings}, no login"
+
+    def start(self, programs: Mapping[str, str], files: Mapping[str, Path], folder: Path) -> Server:
+        return GoServer(programs, folder)

@@ -1,0 +1,57 @@
+"""gotty, when VIBETUNNEL_BENCH_GOTTY names its binary: a program for each connection, output in base64."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks.client import MASK, Terminal, upgrade
+from benchmarks.link import FAST, Link
+from benchmarks.peers import outside
+from benchmarks.peers.child import Child
+from benchmarks.peers.peer import Peer, Server
+from benchmarks.wires import GottyWire
+
+VARIABLE = "VIBETUNNEL_BENCH_GOTTY"
+FLAGS = ("--address=127.0.0.1", "--permit-write", "--permit-arguments")
+
+
+class GottyServer(Server):
+    """Its sessions are the names of programs, which the first message of a client says."""
+
+    shares_sessions = False
+
+    def __init__(self, programs: Mapping[str, str], folder: Path) -> None:
+        command = ["sh", str(outside.dispatcher(programs, folder))]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("GOTTY_")}
+        environment["HOME"] = str(folder)  # not the user's own configuration
+        self._child = Child([outside.binary(VARIABLE), "--port=0", *FLAGS, *command], folder, environment)
+        try:
+            self.address = ("127.0.0.1", int(self._child.logged(r"listening at: http://127\.0\.0\.1:(\d+)/")))
+        except BaseException:
+            self.stop()
+            raise
+
+    def pids(self, *, keeper: bool = True) -> list[int]:
+        return [self._child.pid]
+
+    def open(self, program: str) -> str:
+        return program
+
+    def attach(self, session: str, link: Link = FAST) -> Terminal:
+        wire = GottyWire(MASK)
+        upgraded = upgrade(self.address, "/ws", link, protocol=wire.PROTOCOL)
+        upgraded.connection.sendall(wire.hello(f"?arg={session}", 24, 80))
+        return Terminal(upgraded.connection, wire, upgraded.received, link)
+
+    def stop(self) -> None:
+        self._child.stop()  # the kernel hangs up its programs
+
+
+class Gotty(Peer[Server]):
+    name = "gotty"
+
+    def about(self) -> str:
+        return f"{outside.version(outside.binary(VARIABLE))}; {' '.join(FLAGS)}"
+
+    def start(self, programs: Mapping[str, str], files: Mapping[str, Path], folder: Path) -> Server:
+        return GottyServer(programs, folder)
