@@ -151,5 +151,5 @@ dist: $(DEV)/.installed
 .PHONY: clean
 clean:
 	rm -rf $(RUN) $(DEV) $(ASAN) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	rm -rf vibetunnel/_ext/*.so $(WEB)/static $(WEB)/node_modules tests/fuzz/build
+	rm -rf vibetunnel/_ext/*.so $(WEB)/static $(WEB)/node_modules benchmarks/peers/node_package/node_modules tests/fuzz/build
 	find vibetunnel tests benchmarks -name __pycache__ -prune -exec rm -rf {} +

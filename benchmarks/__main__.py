@@ -78,6 +78,7 @@ def main(arguments: list[str]) -> int:
     for peer in dict.fromkeys(peer for page in chosen for peer in page.PEERS):
         if not options.peer or peer.name in options.peer:
             try:
+                peer.prepare()
                 about.peers[peer] = peer.about()
             except Unavailable as error:
                 about.missing[peer] = str(error)

@@ -5,7 +5,7 @@ Measures    us from request to the answer's last byte, average and p99 of a roun
 How         one keep-alive connection, one request after the other: the time one client waits, not the most that
             can be served. Every status and body is checked: new ids, every one of them in each list.
 Leaves out  logins (no-auth), and the start of a program: the first attach pays for that.
-Compares    where a peer has the same: terminado has no sessions without a process and no list.
+Compares    where a peer has the same: terminado and Node have no sessions without a process.
 Run         python -m benchmarks rest
 """
 

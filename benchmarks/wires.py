@@ -6,6 +6,7 @@ import struct
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
+from benchmarks.chunked import Chunks
 from benchmarks.content import Content
 from benchmarks.errors import Wrong
 from benchmarks.frames import BINARY, PING, PONG, TEXT, Walk, client_frame
@@ -298,3 +299,42 @@ class GoWire(BinaryWire):
 
     def input(self, data: bytes) -> bytes:
         return json.dumps({"type": "input", "data": data.decode("ascii")}).encode("ascii")
+
+
+class SseWire(Wire):
+    """VibeTunnel's Node server: an asciicast event per server-sent event, in a chunked answer; input by a WebSocket."""
+
+    def __init__(self, mask: bytes) -> None:
+        super().__init__()
+        self._mask = mask
+        self._chunks = Chunks()
+        self._rest = b""  # of an event that has not arrived whole
+
+    def encode(self, data: bytes) -> bytes:
+        return client_frame(TEXT, data, self._mask)
+
+    def decode(self, chunk: memoryview) -> bytes:
+        *events, self._rest = (self._rest + self._chunks.decode(chunk)).split(b"\n\n")
+        return b"".join(self._output(event) for event in events)
+
+    def _output(self, event: bytes) -> bytes:
+        if not event.startswith(b"data: "):  # a comment, or an event of another kind
+            return b""
+        try:
+            match json.loads(event.removeprefix(b"data: ")):
+                case [_, "o", str(text)]:
+                    return text.encode()
+                case [_, str(), str()] | {"version": 2}:  # what is typed, sizes, marks; the header
+                    return b""
+        except ValueError:
+            pass
+        raise Wrong(f"node: expected an event of an asciicast, got {event[:80]!r}")
+
+    def whole(self, walk: Walk, buffer: memoryview, end: int, content: Content) -> bool:
+        # No event says how long its output is. To parse them costs a hundredth of what the server needs to make them.
+        walk.payload += len(self.decode(buffer[walk.position : end]))
+        walk.position = end
+        return walk.payload >= content.size
+
+    def output_in(self, buffer: memoryview, end: int) -> Iterator[bytes | memoryview]:
+        yield SseWire(self._mask).decode(buffer[:end])

@@ -40,11 +40,11 @@ from benchmarks.figures import Cell, Row
 from benchmarks.harness import Page, Results
 from benchmarks.http import Http, build
 from benchmarks.link import Bucket
-from benchmarks.peers import SERVERS, go, outside
+from benchmarks.peers import SERVERS, go, node, outside
 from benchmarks.peers.child import Child
 from benchmarks.scale import Scale
 from benchmarks.screens import normal
-from benchmarks.wires import BinaryWire, GottyWire, GoWire, JsonWire, RawWire, TtydWire, V1Wire, Wire
+from benchmarks.wires import BinaryWire, GottyWire, GoWire, JsonWire, RawWire, SseWire, TtydWire, V1Wire, Wire
 from vibetunnel import protocol
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -212,6 +212,24 @@ def test_the_go_server_prints_text_as_it_is_and_takes_objects() -> None:
     assert go.ids([{"id": "a"}, {"id": "b"}]) == go.ids({"sessions": [{"id": "a"}, {"id": "b"}], "count": 2})
 
 
+NODE_SENT = (
+    b"5\r\n:ok\n\n\r\n"
+    b'5d\r\ndata: {"version":2,"width":80,"height":24,"timestamp":1795912819,"title":"sh (/)","env":{}}\n\n\r\n'
+    b'17\r\ndata: [0,"o","READY"]\n\n\r\n'
+    b'28\r\ndata: [0.003000020980834961,"i","a\\n"]\n\n\r\n28\r\ndata: [0.004000186920166016,"o","a\\n"]\n\n\r\n'
+)
+
+
+@pytest.mark.parametrize("cut", [1, 7, 1000])
+def test_the_node_server_sends_events_of_a_recording(cut: int) -> None:
+    wire = SseWire(MASK)
+    got = [wire.decode(memoryview(NODE_SENT[at : at + cut])) for at in range(0, len(NODE_SENT), cut)]
+    assert b"".join(got) == b"READYa\n"
+    assert wire.encode(b"\x03") == frames.client_frame(frames.TEXT, b"\x03", MASK)
+    with pytest.raises(Wrong, match="expected an event of an asciicast"):
+        wire.decode(memoryview(chunk(b'data: ["exit",0,"4c9f74d0"]\n\n')))
+
+
 def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
@@ -270,12 +288,14 @@ def packed(wire: Wire, piece: bytes) -> bytes:
             message = bytes(byte ^ MASK[at & 3] for at, byte in enumerate(message))
             head, rest = server_frame(message[:1024], opcode=frames.TEXT, fin=len(message) <= 1024), message[1024:]
             return head + (server_frame(rest, opcode=0) if rest else b"")
+        case SseWire():
+            return chunk(b'data: [1.25,"i","g"]\n\n') + chunk(f'data: [1.5,"o",{text}]\n\n'.encode("ascii"))
         case BinaryWire():
             return server_frame(piece)
     return piece
 
 
-WIRES = [RawWire(), *(kind(MASK) for kind in (BinaryWire, JsonWire, TtydWire, GottyWire, GoWire))]
+WIRES = [RawWire(), *(kind(MASK) for kind in (BinaryWire, JsonWire, TtydWire, GottyWire, GoWire, SseWire))]
 
 
 @pytest.mark.parametrize("wire", WIRES, ids=lambda wire: type(wire).__name__)
@@ -306,7 +326,7 @@ def server(name: str) -> harness.Peer[object]:
 
 
 def test_ours_is_measured_first_and_the_bound_last() -> None:
-    assert [peer.name for peer in SERVERS] == ["vibetunnel", "ttyd", "go", "gotty", "terminado", "floor"]
+    assert [peer.name for peer in SERVERS] == ["vibetunnel", "ttyd", "go", "gotty", "terminado", "node", "floor"]
 
 
 @pytest.mark.parametrize("name", ["ttyd", "gotty", "go"])
@@ -320,6 +340,12 @@ def test_a_peer_that_the_environment_does_not_name_says_which_variable_would(
     monkeypatch.setenv(variable, "/nowhere")
     with pytest.raises(Unavailable, match=f"{variable}: expected a program, got '/nowhere'"):
         server(name).about()
+
+
+def test_a_package_that_npm_does_not_install_is_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node, "FOLDER", tmp_path)  # nothing says what to install there
+    with pytest.raises(Unavailable, match="npm ci fails: "):
+        server("node").prepare()
 
 
 def test_a_server_with_one_command_is_told_which_program_to_run(tmp_path: Path) -> None:
@@ -514,7 +540,7 @@ def test_list_says_what_is_measured() -> None:
     listed = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--list"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     ).stdout
-    names = ["vibetunnel", "ttyd", "go", "gotty", "terminado", "floor", "vt"]
+    names = ["vibetunnel", "ttyd", "go", "gotty", "terminado", "node", "floor", "vt"]
     for word in ("echo", "flood", "rest", "memory", "interrupt", "engine", *names):
         assert f"\n{word} " in f"\n{listed}", word
 

@@ -56,11 +56,12 @@ def test_every_npm_dependency_says_what_it_is_for() -> None:
 
 def test_nothing_is_explained_that_is_not_used() -> None:
     package = json.loads((ROOT / "vibetunnel" / "web" / "package.json").read_text(encoding="utf-8"))
+    peer = json.loads((ROOT / "benchmarks" / "peers" / "node_package" / "package.json").read_text(encoding="utf-8"))
     project = PROJECT["project"]
     used = {named(each) for each in [*PROJECT["build-system"]["requires"], *project["dependencies"]]}
     for extra in project["optional-dependencies"].values():
         used |= {named(each) for each in extra}
-    used |= {*package.get("dependencies", {}), *package.get("devDependencies", {})}
+    used |= {*package.get("dependencies", {}), *package.get("devDependencies", {}), *peer["dependencies"]}
     assert set(re.findall(r"^- \*\*(.+?)\*\*", DEPENDENCIES, flags=re.MULTILINE)) == used
 
 

