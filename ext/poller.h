@@ -1,5 +1,6 @@
-/* Readiness of descriptors, level-triggered: epoll on Linux, kqueue on macOS and the BSDs; and a waker that a thread
- * can be woken by. Both halves have one shape, so that nothing above this file differs between systems. */
+/* Readiness of descriptors, level-triggered: epoll on Linux, kqueue on macOS and the BSDs; a waker that a thread can be
+ * woken by, and an alarm that wakes it at a time. Both halves have one shape, so that nothing above this file differs
+ * between systems. */
 #ifndef VIBETUNNEL_POLLER_H
 #define VIBETUNNEL_POLLER_H
 
@@ -37,6 +38,7 @@ static inline int64_t clock_ns(clockid_t which)
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 
 static inline int poller_open(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
@@ -49,11 +51,12 @@ static inline int poller_watch(int poller, int fd, void *owner, unsigned was, un
     return epoll_ctl(poller, !want ? EPOLL_CTL_DEL : !was ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event);
 }
 
-/* Wait at most timeout_ms (-1: for ever). Returns the number of events, 0 after a time-out or a signal, -1 with errno. */
-static inline int poller_wait(int poller, poller_event *events, int timeout_ms)
+/* Wait for events, or just look. Returns their number, 0 when there are none or after a signal, -1 with errno.
+   There is no time-out: arming and disarming one costs a timer each time, of which a keystroke needs none (see alarm_set). */
+static inline int poller_wait(int poller, poller_event *events, int look)
 {
     struct epoll_event ready[POLLER_BATCH];
-    int n = epoll_wait(poller, ready, POLLER_BATCH, timeout_ms);
+    int n = epoll_wait(poller, ready, POLLER_BATCH, look ? 0 : -1);
     if (n < 0)
         return errno == EINTR ? 0 : -1;
     for (int i = 0; i < n; i++) {
@@ -62,6 +65,40 @@ static inline int poller_wait(int poller, poller_event *events, int timeout_ms)
         events[i].ready = all | (ready[i].events & EPOLLIN ? POLLER_READ : 0u) | (ready[i].events & EPOLLOUT ? POLLER_WRITE : 0u);
     }
     return n;
+}
+
+/* An alarm for one poller. Returns its descriptor, which events with `owner` come from, or -1 with errno. */
+static inline int alarm_open(int poller, void *owner)
+{
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (fd >= 0 && poller_watch(poller, fd, owner, 0, POLLER_READ) < 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* Have it go off once at `when` (CLOCK_MONOTONIC, ns, not 0), instead of any time that was set before. */
+static inline void alarm_set(int poller, int fd, void *owner, int64_t when)
+{
+    struct itimerspec at = {{0, 0}, {when / 1000000000, when % 1000000000}};
+    (void)poller;
+    (void)owner;
+    timerfd_settime(fd, TFD_TIMER_ABSTIME, &at, NULL);
+}
+
+/* It has gone off. */
+static inline void alarm_clear(int fd)
+{
+    uint64_t count;
+    ssize_t n = read(fd, &count, sizeof count);
+    (void)n;
+}
+
+static inline void alarm_close(int fd)
+{
+    if (fd >= 0)
+        close(fd);
 }
 
 /* fds[0] is watched for reading, fds[1] written to; here both are one eventfd. Returns 0, or -1 with errno. */
@@ -90,11 +127,11 @@ static inline int poller_watch(int poller, int fd, void *owner, unsigned was, un
     return n ? kevent(poller, change, n, NULL, 0, NULL) : 0;
 }
 
-static inline int poller_wait(int poller, poller_event *events, int timeout_ms)
+static inline int poller_wait(int poller, poller_event *events, int look)
 {
     struct kevent ready[POLLER_BATCH];
-    struct timespec limit = {timeout_ms / 1000, (timeout_ms % 1000) * 1000000L};
-    int n = kevent(poller, NULL, 0, ready, POLLER_BATCH, timeout_ms < 0 ? NULL : &limit);
+    struct timespec none = {0, 0};
+    int n = kevent(poller, NULL, 0, ready, POLLER_BATCH, look ? &none : NULL);
     if (n < 0)
         return errno == EINTR ? 0 : -1;
     for (int i = 0; i < n; i++) {
@@ -103,6 +140,27 @@ static inline int poller_wait(int poller, poller_event *events, int timeout_ms)
     }
     return n;
 }
+
+/* Here it is an event of the poller itself; its descriptor is none, but is not negative either. */
+static inline int alarm_open(int poller, void *owner)
+{
+    (void)poller;
+    (void)owner;
+    return 0;
+}
+
+static inline void alarm_set(int poller, int fd, void *owner, int64_t when)
+{
+    struct kevent change;
+    int64_t left = when - clock_ns(CLOCK_MONOTONIC);
+    (void)fd;
+    EV_SET(&change, 0, EVFILT_TIMER, EV_ADD | EV_ONESHOT, NOTE_NSECONDS, left > 0 ? left : 0, owner);
+    kevent(poller, &change, 1, NULL, 0, NULL);
+}
+
+static inline void alarm_clear(int fd) { (void)fd; }
+
+static inline void alarm_close(int fd) { (void)fd; }
 
 static inline int waker_open(int fds[2])
 {

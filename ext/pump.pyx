@@ -37,7 +37,11 @@ cdef extern from "poller.h" nogil:
         unsigned ready
     int poller_open()
     int poller_watch(int poller, int fd, void* owner, unsigned was, unsigned want)
-    int poller_wait(int poller, poller_event* events, int timeout_ms)
+    int poller_wait(int poller, poller_event* events, int look)
+    int alarm_open(int poller, void* owner)
+    void alarm_set(int poller, int fd, void* owner, int64_t when)
+    void alarm_clear(int fd)
+    void alarm_close(int fd)
     int waker_open(int* fds)
     void waker_wake(int* fds)
     void waker_clear(int* fds)
@@ -157,6 +161,7 @@ cdef enum:
 
 cdef enum Kind:
     WAKER
+    ALARM
     PTY
     SOCKET
 
@@ -401,6 +406,8 @@ cdef struct statistics_t:
 cdef struct lane_t:
     watch_t wake
     int[2] waker
+    watch_t alarm
+    int64_t alarm_ns  # when it goes off; 0: it does not
     int poller
     int index
     core_t* core
@@ -2460,13 +2467,30 @@ cdef void charge(lane_t* lane, terminal_t* t) noexcept nogil:
     account(lane, t, lane.now - before)
 
 
+cdef inline void set_alarm(lane_t* lane) noexcept nogil:
+    """Have this lane woken when something is due. An alarm that is too early stays: waking once costs less than moving it
+    with every event."""
+    cdef int64_t due = lane.sweep_ns if lane.terminals is not NULL else <int64_t>0x7FFFFFFFFFFFFFFF
+    if lane.late:
+        due = min(due, lane.late_ns)
+    if lane.throttled:
+        due = min(due, lane.throttle_ns)
+    if lane.skipping:
+        due = min(due, lane.now + SKIP_WAIT)
+    if lane.stopping:
+        due = min(due, lane.now + EVENT_GAP)
+    if due != <int64_t>0x7FFFFFFFFFFFFFFF and (lane.alarm_ns == 0 or due < lane.alarm_ns):
+        lane.alarm_ns = due
+        alarm_set(lane.poller, lane.alarm.fd, &lane.alarm, due)
+
+
 cdef void* run_lane(void* arg) noexcept nogil:
     """A lane's thread, from start to end."""
     cdef lane_t* lane = <lane_t*>arg
     cdef core_t* core = lane.core
     cdef poller_event[256] events
     cdef watch_t* watch
-    cdef int i, n, timeout_ms
+    cdef int i, n
     cdef bint commands
     cdef int64_t period = max(<int64_t>10000000, min(<int64_t>1000000000, core.ping_ns // 4))
     if lane.index > 0:
@@ -2474,18 +2498,8 @@ cdef void* run_lane(void* arg) noexcept nogil:
     lane.now = clock_ns(CLOCK_MONOTONIC)
     lane.sweep_ns = lane.now + period
     while True:
-        timeout_ms = -1
-        if lane.terminals is not NULL:
-            timeout_ms = <int>max(<int64_t>0, (lane.sweep_ns - lane.now) // 1000000 + 1)
-        if lane.late or lane.stopping:
-            timeout_ms = EVENT_GAP // 1000000
-        if lane.throttled:
-            timeout_ms = min(timeout_ms, <int>max(<int64_t>0, (lane.throttle_ns - lane.now) // 1000000 + 1))
-        if lane.skipping:
-            timeout_ms = SKIP_WAIT // 1000000
-        if lane.closures or lane.moves or lane.behind or lane.fanning:
-            timeout_ms = 0
-        n = poller_wait(lane.poller, events, timeout_ms)
+        set_alarm(lane)
+        n = poller_wait(lane.poller, events, lane.closures or lane.moves or lane.behind or lane.fanning)
         lane.now = clock_ns(CLOCK_MONOTONIC)
         lane.statistics.turns += 1
         commands = False
@@ -2494,6 +2508,9 @@ cdef void* run_lane(void* arg) noexcept nogil:
             if watch.kind == WAKER:
                 waker_clear(lane.waker)
                 commands = True
+            elif watch.kind == ALARM:
+                alarm_clear(lane.alarm.fd)
+                lane.alarm_ns = 0
             else:
                 serve(lane, watch, events[i].ready)
         if commands:
@@ -2651,10 +2668,16 @@ cdef class Pump:
             lane.index = i
             lane.wake.kind = WAKER
             lane.wake.fd = -1
+            lane.alarm.kind = ALARM
+            lane.alarm.fd = -1
             lane.poller = poller_open()
             lane.scratch = <uint8_t*>malloc(SCRATCH)
             lane.typed = <uint8_t*>malloc(TYPED_MAX)
             if lane.poller < 0 or lane.scratch is NULL or lane.typed is NULL or waker_open(lane.waker) < 0:
+                raise OSError(errno, f"a lane cannot start: {os.strerror(errno)}")
+            lane.alarm.fd = alarm_open(lane.poller, &lane.alarm)
+            if lane.alarm.fd < 0:
+                waker_close(lane.waker)
                 raise OSError(errno, f"a lane cannot start: {os.strerror(errno)}")
             lane.wake.fd = lane.waker[0]
             rewatch(lane, &lane.wake, POLLER_READ)
@@ -2708,6 +2731,7 @@ cdef class Pump:
             if lane.core is not NULL:
                 if lane.wake.fd >= 0:
                     waker_close(lane.waker)
+                alarm_close(lane.alarm.fd)
                 if lane.poller >= 0:
                     close(lane.poller)
             free(lane.scratch)
