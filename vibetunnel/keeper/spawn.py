@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SIZE_LIMIT = 65535  # rows or cols: what struct winsize holds
 LACKING = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC)  # it may work later
+_SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 IUTF8 = 0x4000  # c_iflag: erase removes a whole UTF-8 character; the same on Linux and macOS, unknown to `termios`
 
 
@@ -88,12 +89,13 @@ def start(
     _check(argv, environment, rows, cols)
     keeper = os.getpid()
     spare = _lowest_descriptors()
+    ignored = _ignored()
 
     def become() -> NoReturn:
         # Runs in the child, where ptyprocess turns an exception of it into one of `spawn`. ptyprocess would exec by
         # itself, but with the path as argv[0], which makes a login shell impossible; so this never returns.
         try:
-            _prepare_child(folder, open_files)
+            _prepare_child(folder, open_files, ignored)
         except OSError as error:
             raise RuntimeError(_printable(_folder_reason(error, folder))) from None
         try:
@@ -165,10 +167,18 @@ def _check(argv: list[str], environment: Mapping[str, str], rows: int, cols: int
             raise CannotStart(f"a name in the environment is empty or holds '=' or NUL, or its value NUL: {name!r}")
 
 
-def _prepare_child(folder: str, open_files: tuple[int, int]) -> None:
+def _ignored() -> list[int]:
+    """The signals that a program of ours would find ignored; those that we handle, exec(2) makes default again.
+
+    A server started in the background passes an ignored SIGINT on, and the keeper ignores some itself.
+    """
+    return [signum for signum in _SIGNALS if signal.getsignal(signum) in (signal.SIG_IGN, None)]
+
+
+def _prepare_child(folder: str, open_files: tuple[int, int], ignored: list[int]) -> None:
+    # As little as there can be: every page that this touches is copied first.
     signal.set_wakeup_fd(-1)
-    # A server started in the background passes an ignored SIGINT on, and the keeper ignores some itself.
-    for signum in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+    for signum in ignored:
         signal.signal(signum, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     resource.setrlimit(resource.RLIMIT_NOFILE, open_files)
