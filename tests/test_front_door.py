@@ -330,6 +330,24 @@ async def test_an_answer_that_nobody_takes_ends_the_connection(opened: Open, mon
         assert len(await everything(reader)) < BIG
 
 
+async def test_answers_that_nobody_takes_are_not_piled_up(opened: Open) -> None:
+    async with opened() as door:
+        reader, writer = await door.connect()
+        writer.write(b"GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n" * 4 + GET + END)
+        await reader.readuntil(b"\r\n\r\n")
+        (connection,) = door.front._speaking[0]._all
+        for _ in range(100):  # whatever would have come by now
+            await asyncio.sleep(0)
+        assert connection.unsent <= BIG
+        size = 0
+        async with asyncio.timeout(DEADLINE_S):
+            while chunk := await reader.read(65536):
+                size += len(chunk)
+                end = chunk[-5:]
+        assert size > 4 * BIG
+        assert end == b"hello"
+
+
 async def test_a_slow_client_of_a_tunnel_gets_all_of_its_answer(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     # On this machine the kernel takes megabytes at once, and then nothing until a third of them has gone.
     monkeypatch.setattr(connections, "TAKEN_S", 0.5)

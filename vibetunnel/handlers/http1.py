@@ -203,7 +203,7 @@ class Connection(asyncio.Protocol, ABC):
 
     @property
     def idle(self) -> bool:
-        """Whether there is no request that is not answered yet."""
+        """Whether there is no request that is not answered yet, nor an answer of which much is still to leave."""
         return self._exchange is None
 
     # What is written
@@ -251,7 +251,11 @@ class Connection(asyncio.Protocol, ABC):
         assert self._transport is not None
         if not exchange.keep_alive or not exchange.whole:
             self._transport.close()
-            return
+        elif not self._full:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """The answer has been taken, as far as that matters: to the next request."""
         self._exchange = None
         self.idles()
         if not self._taking:
@@ -326,6 +330,9 @@ class Connection(asyncio.Protocol, ABC):
         for each in waiting:
             if not each.done():
                 each.set_result(None)
+        exchange = self._exchange
+        if exchange is not None and exchange.finished and not self.closed and not exchange.switches:
+            self._go_on()  # only now: answers that nobody takes are not piled up
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._transport is None:
