@@ -10,13 +10,16 @@ Run         python -m benchmarks crowd
 
 from benchmarks.bench_echo import WARMUP, attach
 from benchmarks.client import Terminal
-from benchmarks.figures import Figures, Row, p50_p99_us
+from benchmarks.figures import Figures, Row, Target, p50_p99_us
 from benchmarks.peers import SERVERS
 from benchmarks.peers.peer import Server
 from benchmarks.scale import Scale
 
+TOPIC = "Echo"
 PEERS = SERVERS
-ROWS = (Row("echo_idle_clients", "echo, 100 idle clients attached", "us", ("p50", "p99")),)
+ROWS = (
+    Row("echo_idle_clients", "echo, 100 idle clients attached", "us", ("p50", "p99"), targets=(Target(1.15, "floor"),)),
+)
 
 
 def measure(server: Server, scale: Scale) -> Figures:

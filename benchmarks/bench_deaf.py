@@ -18,6 +18,7 @@ from benchmarks.peers import SERVERS
 from benchmarks.peers.peer import Server
 from benchmarks.scale import Scale
 
+TOPIC = "Echo"
 PEERS = SERVERS
 FILES = ("transfer",)
 ROUNDS = 3

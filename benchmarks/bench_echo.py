@@ -11,16 +11,18 @@ Run         python -m benchmarks echo
 
 from benchmarks.client import Terminal
 from benchmarks.drain import Drain
-from benchmarks.figures import Figures, Row, p50_p99_us
+from benchmarks.figures import Figures, Row, Target, p50_p99_us
 from benchmarks.peers import SERVERS
 from benchmarks.peers.peer import Server
 from benchmarks.programs import READY
 from benchmarks.scale import Scale
 
+TOPIC = "Echo"
 PEERS = SERVERS
+NEAR_FLOOR = (Target(1.15, "floor"), Target(1.15, "floor"))
 ROWS = (
-    Row("echo_idle", "echo, idle", "us", ("p50", "p99")),
-    Row("echo_flood", "echo while another session floods", "us", ("p50", "p99")),
+    Row("echo_idle", "echo, idle", "us", ("p50", "p99"), targets=NEAR_FLOOR),
+    Row("echo_flood", "echo while another session floods", "us", ("p50", "p99"), targets=NEAR_FLOOR),
     Row("echo_flood_rate", "... and that flood meanwhile", "MiB/s", ("on the wire",), higher=True),
 )
 WARMUP = 50  # keys of each condition that are not counted

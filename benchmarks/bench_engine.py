@@ -29,6 +29,7 @@ LABELS = {
     "yes": "... `y`",
     "long": "... lines of 1,000 bytes",
 }
+TOPIC = "Terminal engine"
 PEERS = ENGINES
 FILES = ("mixed", *(f"kind-{kind}" for kind in corpus.KINDS))
 ROUNDS, WARM_UP = 3, False  # CPU time varies little, and every process warms up for itself

@@ -1,8 +1,10 @@
 """How fast does output arrive, and what does it cost?
 
 Measures    MiB/s of a program's output, from the key that starts it to the last byte at one client; CPU ms that the
-            server's own processes (the keeper's too, not the program's) use per MiB.
+            server's own processes (the keeper's too, not the program's) use per MiB; MiB by which their resident memory
+            grows meanwhile, at the most.
 How         64 MiB of numbered lines that `cat` prints; every byte is checked by SHA-256 after the clock has stopped.
+            Memory is looked at twenty times a second.
 Leaves out  drawing.
 Compares    with the floor, one read of the pty and one write to the socket at a time.
 Run         python -m benchmarks flood
@@ -11,17 +13,27 @@ Run         python -m benchmarks flood
 from benchmarks import processes
 from benchmarks.client import touched
 from benchmarks.content import Content
-from benchmarks.figures import Figures, Row
+from benchmarks.figures import Figures, Row, Target
+from benchmarks.growth import Growth
 from benchmarks.peers import SERVERS
 from benchmarks.peers.peer import Server
 from benchmarks.programs import READY
 from benchmarks.scale import Scale
 
+TOPIC = "Floods"
 PEERS = SERVERS
 FILES = ("transfer",)
 ROWS = (
-    Row("flood_rate", "flood to one client, every byte checked", "MiB/s", ("rate",), higher=True),
-    Row("flood_cpu", "... CPU of the server", "ms/MiB", ("CPU",)),
+    Row(
+        "flood_rate",
+        "flood to one client, every byte checked",
+        "MiB/s",
+        ("rate",),
+        higher=True,
+        targets=(Target(0.95, "floor"),),
+    ),
+    Row("flood_cpu", "... CPU of the server", "ms/MiB", ("CPU",), targets=(Target(1, "ttyd"),)),
+    Row("flood_memory", "... growth of the server's memory", "MiB", ("RSS",), targets=(Target(1),)),
 )
 ROOM = 1.5  # of what is sent, for framing, escapes and base64
 
@@ -34,10 +46,11 @@ def measure(server: Server, scale: Scale) -> Figures:
         terminal.until(READY)
         pids = server.pids()
         before_ms = processes.cpu_ms(pids)
-        took_s = terminal.receive(content, memory, start=b"g")
+        with Growth(pids) as growth:
+            took_s = terminal.receive(content, memory, start=b"g")
         spent_ms = processes.cpu_ms(pids) - before_ms
         terminal.check_received(content, memory)
     finally:
         terminal.close()
     size = scale.transfer / 2**20
-    return {"flood_rate": (size / took_s,), "flood_cpu": (spent_ms / size,)}
+    return {"flood_rate": (size / took_s,), "flood_cpu": (spent_ms / size,), "flood_memory": (growth.mib,)}

@@ -18,6 +18,7 @@ from benchmarks.figures import Figures, Row
 from benchmarks.scale import FULL, Scale
 
 TRIES = 3
+TOPIC = "Terminal engine"
 PEERS = ENGINES
 FILES = ("hostile", "screen-50x200")
 ROUNDS, WARM_UP = 1, False  # it takes its own samples

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.client import Tail, Terminal
 from benchmarks.errors import Wrong
-from benchmarks.figures import Figures, Row, p50_p95_ms, percentile
+from benchmarks.figures import Figures, Row, Target, p50_p95_ms, percentile
 from benchmarks.link import Link
 from benchmarks.peers import SERVERS
 from benchmarks.peers.peer import Server
@@ -30,13 +30,21 @@ from benchmarks.screens import Screen, normal
 PROGRAMS = {"yes": "`yes`", "log": "coloured log"}
 RATES = {"100k": 100_000, "1m": 1_000_000, "all": None}  # bytes a second
 AT = {"100k": "100 KB/s", "1m": "1 MB/s", "all": "all it can"}
+TARGETS = {"yes_1m": (Target(300), Target(300))}
 IN_ALL = 6  # times the patience for one interrupt
+TOPIC = "Ctrl-C, slow and late clients"
 PEERS = SERVERS
 FILES = ("log",)
 ROUNDS, WARM_UP = 1, False  # it takes its own samples
 ROWS = (
     *(
-        Row(f"interrupt_{program}_{rate}{raw}", label.format(PROGRAMS[program], AT[rate]), "ms", ("p50", "p95"))
+        Row(
+            f"interrupt_{program}_{rate}{raw}",
+            label.format(PROGRAMS[program], AT[rate]),
+            "ms",
+            ("p50", "p95"),
+            targets=TARGETS.get(f"{program}_{rate}{raw}", ()),
+        )
         for raw, label in (("", "Ctrl-C under {}, client reads {}"), ("_raw", "... raw, latest: {}, {}"))
         for program in PROGRAMS
         for rate in RATES

@@ -22,6 +22,7 @@ from benchmarks.scale import Scale
 from benchmarks.screens import Screen, normal
 
 SILENCE_S = 1.0  # after which nothing more is expected to come
+TOPIC = "Ctrl-C, slow and late clients"
 PEERS = SERVERS
 FILES = ("history",)
 ROUNDS, WARM_UP = 1, False  # it takes its own samples

@@ -19,6 +19,7 @@ from benchmarks.reader import Reader
 from benchmarks.scale import Scale
 
 SLOW = 100_000  # bytes a second
+TOPIC = "Floods"
 PEERS = SERVERS
 FILES = ("lossless",)
 ROUNDS = 2

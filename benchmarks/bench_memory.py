@@ -1,8 +1,8 @@
 """How much memory does it take?
 
 Measures    resident memory of the server's own processes (the keeper's too, not the programs'): with nothing to do
-            after its first answer; per session that has not started, over 1,000 of them; per client attached to
-            one session and idle, over 500 of them.
+            after its first answer; with 1,000 sessions that have not started, in all and for each; per client attached
+            to one session and idle, over 500 of them.
 How         growth between two states, after some sessions and clients that pay for what only the first ones cost.
 Leaves out  the kernel's side: sockets and ptys.
 Compares    with the floor's listening process; its process per connection shares nearly all pages with that.
@@ -11,17 +11,19 @@ Run         python -m benchmarks memory
 
 from benchmarks import bench_rest, processes
 from benchmarks.client import Terminal
-from benchmarks.figures import Figures, Row
+from benchmarks.figures import Figures, Row, Target
 from benchmarks.http import Http
 from benchmarks.peers import SERVERS
 from benchmarks.peers.peer import Server
 from benchmarks.programs import READY
 from benchmarks.scale import Scale
 
+TOPIC = "Start and memory"
 PEERS = SERVERS
 ROWS = (
-    Row("memory_idle", "memory, idle", "MiB", ("RSS",)),
-    Row("memory_session", "... per lazy session (1,000)", "KiB", ("RSS",)),
+    Row("memory_idle", "memory, idle", "MiB", ("RSS",), targets=(Target(50),)),
+    Row("memory_sessions", "... with 1,000 lazy sessions", "MB", ("RSS",), targets=(Target(60),)),
+    Row("memory_session", "... for each of them", "KiB", ("RSS",)),
     Row("memory_client", "... per attached client, idle", "KiB", ("RSS",)),
 )
 FIRST = 20  # sessions and clients before the counting
@@ -34,8 +36,10 @@ def measure(server: Server, scale: Scale) -> Figures:
         try:
             bench_rest.create(http, server, FIRST)
             before = processes.rss(server.pids())
-            bench_rest.create(http, server, scale.sessions)
-            figures["memory_session"] = ((processes.rss(server.pids()) - before) / scale.sessions / 1024,)
+            bench_rest.create(http, server, scale.sessions - FIRST)
+            after = processes.rss(server.pids())
+            figures["memory_sessions"] = (after / 1e6,)
+            figures["memory_session"] = ((after - before) / (scale.sessions - FIRST) / 1024,)
         finally:
             http.close()
     if server.shares_sessions:

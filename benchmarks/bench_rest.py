@@ -11,17 +11,18 @@ Run         python -m benchmarks rest
 
 from benchmarks.client import quiet
 from benchmarks.errors import Wrong
-from benchmarks.figures import Figures, Row, avg_p99_us
+from benchmarks.figures import Figures, Row, Target, avg_p99_us
 from benchmarks.http import Http, build
 from benchmarks.peers import SERVERS
 from benchmarks.peers.peer import Server
 from benchmarks.scale import Scale
 
+TOPIC = "HTTP and sessions"
 PEERS = SERVERS
 ROWS = (
-    Row("health", "health, keep-alive", "us", ("avg", "p99")),
-    Row("create", "session create (lazy)", "us", ("avg", "p99")),
-    Row("list", "list of 1,000 sessions", "us", ("avg", "p99")),
+    Row("health", "health, keep-alive", "us", ("avg", "p99"), targets=(Target(1.2, "go"),)),
+    Row("create", "session create (lazy)", "us", ("avg", "p99"), targets=(Target(0.75, "go"),)),
+    Row("list", "list of 1,000 sessions", "us", ("avg", "p99"), targets=(Target(0.2, "go"),)),
 )
 WARMUP = 50  # requests of each kind that are not counted; the sessions among them are listed too
 

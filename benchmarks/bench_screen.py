@@ -17,6 +17,7 @@ from benchmarks.scale import Scale
 
 HELD = 8  # terminals; the first one beside them pays for what only the first one costs
 SIZES = ((24, 80), (50, 200))
+TOPIC = "Terminal engine"
 PEERS = ENGINES
 FILES = ("lines", "screen-24x80", "screen-50x200")
 ROUNDS, WARM_UP = 3, False

@@ -21,6 +21,7 @@ from benchmarks.peers.ours import Ours, OurServer
 from benchmarks.peers.peer import Peer
 from benchmarks.scale import Scale
 
+TOPIC = "Closed doors"
 PEERS: tuple[Peer[OurServer], ...] = (Ours(), Guarded("token"), Guarded("cookie"))
 ROWS = (
     Row("guarded_read", "GET of one session", "us", ("p50", "p99")),

@@ -1,10 +1,12 @@
 """How much memory does a slow client of a flood take?
 
-Measures    growth of the server's resident memory (not the keeper's) per slow client, 60 s after they came; and those
-            seconds: fewer, where the growth of all had come to 256 MiB before.
+Measures    MiB by which the server's resident memory (the keeper's too) grows at the most while `yes` runs for 10 s
+            into one client that reads 1 MiB/s. Then, with more clients, growth of the server alone per slow client,
+            60 s after they came; and those seconds: fewer, where the growth of all had come to 256 MiB before.
 How         16 clients, half of which read 100 KB/s, half 1 MB/s (token bucket, a small receive buffer), half of each on
             a session that runs `yes`, half on one that prints a coloured log without end. Before the counting both
-            have printed more than is kept of them, and have one such client of each rate.
+            have printed more than is kept of them, and have one such client of each rate. Before the growth with the
+            one client nothing was printed: what a server keeps of a session is in it.
 Leaves out  the kernel's side: the send buffers of sockets.
 Compares    terminado, which paces no program and bounds no buffer. The floor has no two clients in a session.
 Run         python -m benchmarks slow
@@ -13,7 +15,8 @@ Run         python -m benchmarks slow
 import time
 
 from benchmarks import processes
-from benchmarks.figures import Figures, Row
+from benchmarks.figures import Figures, Row, Target
+from benchmarks.growth import Growth
 from benchmarks.link import Link
 from benchmarks.peers import SERVERS
 from benchmarks.peers.peer import Server
@@ -21,18 +24,43 @@ from benchmarks.programs import prompt
 from benchmarks.reader import Reader
 from benchmarks.scale import Scale
 
+ALONE = 1024 * 1024  # bytes a second
 RATES = (100_000, 1_000_000)  # bytes a second
 PRINTED = 4 * 1024 * 1024  # bytes, before; more than a ring and the scrollback keep
 ENOUGH = 256 * 1024 * 1024  # bytes of growth
+TOPIC = "Ctrl-C, slow and late clients"
 PEERS = SERVERS
 FILES = ("log",)
 ROUNDS, WARM_UP = 1, False  # it takes its own samples
-ROWS = (Row("slow_memory", "memory per slow client of a flood", "s", ("KiB", "after")),)
+ROWS = (
+    Row("slow_alone", "memory growth, `yes` to a client that reads 1 MiB/s", "MiB", ("RSS",), targets=(Target(0.5),)),
+    Row("slow_memory", "memory per slow client of a flood", "s", ("KiB", "after")),
+)
 
 
 def measure(server: Server, scale: Scale) -> Figures:
-    if not server.shares_sessions:
-        return {}
+    figures: Figures = {"slow_alone": (_alone(server, scale),)}
+    if server.shares_sessions:
+        figures["slow_memory"] = _per_client(server, scale)
+    return figures
+
+
+def _alone(server: Server, scale: Scale) -> float:
+    terminal = server.view(server.open("prompt-yes"), Link.of(ALONE))
+    try:
+        terminal.until(prompt(1))
+        with Growth(server.pids()) as growth:
+            terminal.send(b"\n")
+            over = time.monotonic() + scale.alone_s
+            while time.monotonic() < over:
+                terminal.read()
+        terminal.send(b"\x03")
+    finally:
+        terminal.close()
+    return growth.mib
+
+
+def _per_client(server: Server, scale: Scale) -> tuple[float, float]:
     sessions = [server.open("prompt-yes"), server.open("prompt-log")]
     readers: list[Reader] = []
     try:
@@ -48,7 +76,7 @@ def measure(server: Server, scale: Scale) -> Figures:
             growth = processes.rss(server.pids(keeper=False)) - before
             passed_s = time.monotonic() - began
             if passed_s >= scale.slow_s or growth > ENOUGH:
-                return {"slow_memory": (growth / scale.slow_clients / 1024, passed_s)}
+                return growth / scale.slow_clients / 1024, passed_s
             time.sleep(0.1)
     finally:
         for reader in readers:

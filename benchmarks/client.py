@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from benchmarks import deflate
 from benchmarks.content import Content
 from benchmarks.errors import Wrong
 from benchmarks.frames import Walk
@@ -95,6 +96,8 @@ def upgrade(
         found = {name.strip().lower(): value.strip() for name, _, value in lines}
         if found.get("sec-websocket-protocol", "") != protocol:
             raise Wrong(f"GET {path}: expected the subprotocol {protocol!r}, got {answer[:300]!r}")
+        if deflate.HEADER.lower() in found and deflate.HEADER not in (headers or {}):
+            raise Wrong(f"GET {path}: expected no extension, for none was offered, got {answer[:300]!r}")
     except BaseException:
         connection.close()
         raise
@@ -102,19 +105,24 @@ def upgrade(
 
 
 class Terminal:
-    """One attached client."""
+    """One attached client.
+
+    connection   blocking
+    wire         how its bytes are put there
+    taken        bytes, headers and all, that read() has had from the socket
+    """
 
     def __init__(self, connection: socket.socket, wire: Wire, received: bytes = b"", link: Link = FAST) -> None:
         self.connection = connection
-        self.taken = len(received)  # bytes, headers and all, that read() has had from the socket
-        self._wire = wire
+        self.wire = wire
+        self.taken = len(received)
         self._bucket = None if link.rate is None else Bucket(link.rate)
         self._buffer = memoryview(bytearray(RECEIVE))
         self._early = wire.decode(memoryview(received)) if received else b""
         self._received = 0  # bytes that receive() got
 
     def send(self, data: bytes) -> None:
-        self.connection.sendall(self._wire.encode(data))
+        self.connection.sendall(self.wire.encode(data))
 
     def readable(self, within_s: float) -> bool:
         """Whether read() would have something by then."""
@@ -138,19 +146,19 @@ class Terminal:
         self.taken += size
         if self._bucket is not None:
             self._bucket.took(size)
-        output = self._wire.decode(buffer[:size])
+        output = self.wire.decode(buffer[:size])
         self._reply()
         return output
 
     def _reply(self) -> None:
-        if self._wire.replies:
-            self.connection.sendall(self._wire.replies)
+        if self.wire.replies:
+            self.connection.sendall(self.wire.replies)
 
     def until(self, marker: bytes) -> None:
         """Read on to the read that completes `marker`, and a redraw. Raises Wrong when DEADLINE_S pass without it."""
         give_up = time.monotonic() + DEADLINE_S
         tail = Tail(marker)
-        while not tail.found or self._wire.redraw:
+        while not tail.found or self.wire.redraw:
             if time.monotonic() > give_up:
                 raise Wrong(f"expected {marker!r} within {DEADLINE_S} s, got {tail.last!r}")
             tail.add(self.read())
@@ -162,7 +170,7 @@ class Terminal:
         Raises Wrong for an echo that is not the next key's, and unless all have come DEADLINE_S after the last key.
         """
         total = warmup + keys
-        frames = [self._wire.encode(KEYS[at : at + 1]) for at in range(len(KEYS))]
+        frames = [self.wire.encode(KEYS[at : at + 1]) for at in range(len(KEYS))]
         # Irregular, or it would beat with somebody's timer; the same in every run.
         chance = random.Random(1)
         gaps = [int(interval_s * 1e9 * chance.uniform(0.75, 1.25)) for _ in range(total)]
@@ -192,7 +200,7 @@ class Terminal:
                 at = now_ns()
                 if not size:
                     raise Wrong(f"expected the echo of key {echoed}, got the end of the connection")
-                for byte in self._wire.decode(buffer[:size]):
+                for byte in self.wire.decode(buffer[:size]):
                     if echoed == sent or byte != KEYS[echoed % len(KEYS)]:
                         raise Wrong(f"expected the echo of key {echoed} of {sent} typed, got {bytes([byte])!r}")
                     took[echoed] = at - sent_at[echoed]
@@ -207,7 +215,7 @@ class Terminal:
         """
         walk, end = Walk(), 0
         patience_s = DEADLINE_S + content.size / LEAST_RATE
-        connection, wire = self.connection, self._wire
+        connection, wire = self.connection, self.wire
         with quiet(), answers("transfer"):
             started = time.perf_counter()
             self.send(start)
@@ -230,7 +238,7 @@ class Terminal:
 
     def check_received(self, content: Content, memory: memoryview) -> None:
         """Raises Wrong unless what the last receive() got is `content`, byte for byte."""
-        content.check(self._wire.output_in(memory, self._received))
+        content.check(self.wire.output_in(memory, self._received))
 
     def close(self) -> None:
         self.connection.close()

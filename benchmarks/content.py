@@ -51,6 +51,33 @@ class Content:
         if digest.hexdigest() != self.sha256:
             raise Wrong(self._difference(b"".join(pieces)))
 
+    def missing(self, received: Iterable[bytes | memoryview]) -> int:
+        """Bytes of the lines that are not whole in `received`, which is this content with pieces left out.
+
+        Raises Wrong for lines out of order or doubled, and for more broken lines than there are gaps: a peer that
+        loses output may leave it out, and nothing else.
+        """
+        pieces = list(received)
+        digest = hashlib.sha256()
+        for piece in pieces:
+            digest.update(piece)
+        if digest.hexdigest() == self.sha256:
+            return 0
+        whole = {line: number for number, line in enumerate(b"".join(blocks(self.size)).splitlines(keepends=True))}
+        found, last, gaps, broken = 0, -1, 0, 0
+        for line in b"".join(pieces).splitlines(keepends=True):
+            number = whole.get(line)
+            if number is None:
+                broken += 1
+                continue
+            if number <= last:
+                raise Wrong(f"output: expected a line after number {last}, got {line!r}")
+            gaps += number != last + 1
+            found, last = found + len(line), number
+        if broken > gaps + 1:  # one more may be the end
+            raise Wrong(f"output: expected lines of the content, got {broken} others with {gaps} gaps between its own")
+        return self.size - found
+
     def _difference(self, received: bytes) -> str:
         offset = 0
         for block in blocks(self.size):

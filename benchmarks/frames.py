@@ -6,6 +6,7 @@ from benchmarks.errors import Wrong
 
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 FIN = 0x80
+RESERVED, RSV1 = 0x70, 0x40  # of the first byte; RSV1: the message is compressed (RFC 7692)
 
 
 def client_frame(opcode: int, payload: bytes, mask: bytes) -> bytes:

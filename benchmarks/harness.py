@@ -18,14 +18,16 @@ from benchmarks.scale import Scale
 class Page(Protocol):
     """A module bench_NAME: one question.
 
-    PEERS     who is measured, ours first: one table for pages with the same
+    TOPIC     the section of the report that it belongs to
+    PEERS     who is measured, ours first
     FILES     the materials that it needs; default: none
     ROUNDS    at most so many; default: what the scale says
-    WARM_UP   whether there is another round before, which does not count; default: yes
+    WARM_UP   whether there is another round before, which does not count; default: what the scale says
     """
 
     __name__: str
     __doc__: str | None
+    TOPIC: str
     ROWS: tuple[Row, ...]
     PEERS: tuple[Peer[Any], ...]
 
@@ -52,6 +54,11 @@ class Results:
         for row in page.ROWS:
             self.cells[row.key, peer] = Cell(failure=reason)
 
+    def miss(self, peer: str, page: Page, reason: str) -> None:
+        """It could not be measured here."""
+        for row in page.ROWS:
+            self.cells[row.key, peer] = Cell(missing=reason)
+
 
 def run(pages: Sequence[Page], peers: Sequence[Peer[Any]], scale: Scale, progress: Callable[[str], None]) -> Results:
     """Measure everything. A peer that fails a page is out of it, and in the next one again."""
@@ -63,14 +70,19 @@ def run(pages: Sequence[Page], peers: Sequence[Peer[Any]], scale: Scale, progres
         for page in pages:
             left = [peer for peer in page.PEERS if peer in peers]
             rounds = min(scale.rounds, getattr(page, "ROUNDS", scale.rounds))
-            for number in range(0 if getattr(page, "WARM_UP", True) else 1, rounds + 1):
+            warm_up = scale.warm_up and getattr(page, "WARM_UP", True)
+            for number in range(0 if warm_up else 1, rounds + 1):
                 # Who comes first changes, so that nobody always follows the same one.
                 turn = number % len(left) if left else 0
                 for peer in left[turn:] + left[:turn]:
                     progress(f"{name(page)}: {'round ' + str(number) if number else 'warm-up'}, {peer.name}")
                     try:
                         figures = _round(page, peer, scale, texts, files)
-                    except (Wrong, Unavailable, OSError, subprocess.SubprocessError) as error:
+                    except Unavailable as error:
+                        results.miss(peer.name, page, str(error))
+                        left.remove(peer)
+                        continue
+                    except (Wrong, OSError, subprocess.SubprocessError) as error:
                         results.fail(peer.name, page, str(error))
                         left.remove(peer)
                         continue

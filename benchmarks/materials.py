@@ -27,7 +27,7 @@ def make(names: Iterable[str], scale: Scale, folder: Path) -> dict[str, Path]:
 def history(size: int) -> Iterator[bytes]:
     """A line that stays, as a package manager has one, and log that scrolls above: the end alone is not the screen."""
     yield STATUS
-    yield from _log(size - len(STATUS) - len(CUT))
+    yield from log(size - len(STATUS) - len(CUT))
     yield CUT
 
 
@@ -36,15 +36,15 @@ def history_tail(size: int) -> bytes:
     printed = size - len(STATUS) - len(CUT)
     kept = min(printed, LOG)
     start = (printed - kept) % LOG
-    log = corpus.kind("log", LOG)[:LOG]
-    return STATUS + (log + log)[start : start + kept] + CUT
+    lines = corpus.kind("log", LOG)[:LOG]
+    return STATUS + (lines + lines)[start : start + kept] + CUT
 
 
-def _log(size: int) -> Iterator[bytes]:
+def log(size: int) -> Iterator[bytes]:
     """The log's last line, and each that is the last one of LOG bytes, may be cut anywhere."""
-    log = corpus.kind("log", LOG)[:LOG]
-    for left in range(size, 0, -len(log)):
-        yield log[:left]
+    lines = corpus.kind("log", LOG)[:LOG]
+    for left in range(size, 0, -len(lines)):
+        yield lines[:left]
 
 
 def _kind(name: str) -> Callable[[Scale], Iterator[bytes]]:
@@ -53,8 +53,10 @@ def _kind(name: str) -> Callable[[Scale], Iterator[bytes]]:
 
 MAKERS: Mapping[str, Callable[[Scale], Iterable[bytes]]] = {
     "transfer": lambda scale: blocks(scale.transfer),
+    "fanout": lambda scale: blocks(scale.fanout),
     "lossless": lambda scale: blocks(scale.lossless),
-    "log": lambda scale: _log(scale.log),
+    "log": lambda scale: log(scale.log),
+    "packed": lambda scale: log(scale.packed),
     "history": lambda scale: history(scale.history),
     "mixed": lambda scale: [corpus.mixed(scale.corpus)],
     "lines": lambda _: [corpus.log_lines(LINES)],

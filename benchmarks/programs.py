@@ -9,16 +9,30 @@ END = b"THE-END"
 _SETUP = "stty raw -echo && printf READY && "
 
 ECHO = _SETUP + "exec cat"  # what is typed comes back, byte by byte and once
-FLOOD = _SETUP + "exec yes 'the quick brown fox jumps over the lazy dog, and does it again'"
+_YES = "yes 'the quick brown fox jumps over the lazy dog, and does it again'"
+FLOOD = f"{_SETUP}exec {_YES}"
+# Floods, answers each Enter in between, without a new process, and ends at any other line.
+MARKS = (
+    _SETUP
+    + "{ "
+    + _YES
+    + " & n=0; while read -r line && [ -z $line ]; do n=$((n+1)); printf '<mark %d>' $n; done; kill $!; }"
+)
+ENOUGH = b"x\n"  # such a line
+HELLO = "printf READY && read -r _"  # nothing but the shell itself; it ends at Enter
 
 
 def named(files: Mapping[str, Path]) -> dict[str, str]:
     """Name -> shell text of every program there is."""
     return {
         "echo": ECHO,
+        "hello": HELLO,
         "flood": FLOOD,
+        "marks": MARKS,
         "transfer": transfer(files["transfer"]),
+        "fanout": transfer(files["fanout"]),
         "lossless": transfer(files["lossless"]),
+        "packed": transfer(files["packed"]),
         "history": transfer(files["history"], END),
         "prompt-yes": prompting("exec yes"),
         "prompt-log": prompting(f"while :; do cat {shlex.quote(str(files['log']))}; done"),
@@ -35,6 +49,11 @@ def prompting(command: str) -> str:
     # What was interrupted may have stopped within a sequence: ESC ends it, or the prompt would be swallowed with it.
     loop = r"n=$((n+1)); printf '\033[m\r\n<prompt %d>' $n; read -r line || exit"
     return f"stty -echo; trap : INT; printf READY; n=0; while :; do {loop}; sh -c {shlex.quote(command)}; done"
+
+
+def mark(number: int) -> bytes:
+    """What answers Enter of that number below `marks`; the first is 1."""
+    return b"<mark %d>" % number
 
 
 def prompt(number: int) -> bytes:

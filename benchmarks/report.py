@@ -1,13 +1,15 @@
-"""The table, as Markdown to read and as JSON to compare."""
+"""The tables, as Markdown to read and as JSON to compare, and the plots beside them."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.figures import Cell, Row, ratios
+from benchmarks import targets
+from benchmarks.figures import Cell, Row, number, ratios
 from benchmarks.harness import Page, Results, name
 from benchmarks.peers.peer import Peer
+from benchmarks.plots import PLOTS, svg
 
 
 @dataclass
@@ -21,65 +23,167 @@ class About:
     missing: dict[Peer[Any], str] = field(default_factory=dict)
 
 
-def markdown(pages: Sequence[Page], results: Results, facts: Mapping[str, str], about: About) -> str:
-    """One table for all pages that measure the same peers."""
+@dataclass(frozen=True)
+class Section:
+    """The pages of one topic, and the peers that any of them measured, in the order of the columns.
+
+    ours   the peer that is compared with the others; "": it was not measured
+    """
+
+    topic: str
+    pages: Sequence[Page]
+    peers: Sequence[str]
+    ours: str
+
+    @property
+    def rows(self) -> list[Row]:
+        return [row for page in self.pages for row in page.ROWS]
+
+    @property
+    def others(self) -> list[str]:
+        return [peer for peer in self.peers if peer != self.ours] if self.ours else []
+
+
+def sections(pages: Sequence[Page], about: About) -> list[Section]:
+    """In the order in which their first pages come."""
+    found = []
+    for topic in dict.fromkeys(page.TOPIC for page in pages):
+        together = [page for page in pages if topic == page.TOPIC]
+        peers = dict.fromkeys(peer.name for page in together for peer in page.PEERS if peer in about.peers)
+        ours = together[0].PEERS[0].name
+        found.append(Section(topic, together, list(peers), ours if ours in peers else ""))
+    return found
+
+
+def plots(pages: Sequence[Page], results: Results, about: About) -> dict[str, str]:
+    """Name -> SVG of each that has something to show."""
+    found = {}
+    for section in sections(pages, about):
+        for plot in PLOTS:
+            if plot.topic == section.topic:
+                found[plot.name] = svg(plot, results.cells, section.peers, section.ours)
+    return {plot: picture for plot, picture in found.items() if picture}
+
+
+def markdown(
+    pages: Sequence[Page], results: Results, facts: Mapping[str, str], about: About, pictures: Sequence[str] = ()
+) -> str:
+    """A table for each topic, one with the ratios of all, and what they are about.
+
+    pictures   names of the plots that lie in plots/
+    """
+    found = sections(pages, about)
     text = [
         "# Benchmarks",
         "",
         "Medians over the rounds of one interleaved run; a lower figure is better, but for rows with ↑.",
         "`-`: it has nothing of the kind. What each row measures stands at the top of `benchmarks/bench_*.py`;",
         "`make bench` measures again, `make bench ARGS=--write` renews this page.",
+        "",
+        *_summary(found, results),
     ]
-    notes = [f"- {key}: {value}" for key, value in facts.items()]
-    failures: list[str] = []
-    for competitors in dict.fromkeys(page.PEERS for page in pages):
-        together = [page for page in pages if competitors == page.PEERS]
-        peers = [peer for peer in competitors if peer in about.peers]
-        text += ["", *_table(together, [peer.name for peer in peers], competitors[0].name, results)]
-        notes += [f"- {peer.name}: {about.peers[peer]}" for peer in peers]
-        notes += [
-            f"- {peer.name}: not measured: {about.missing[peer]}" for peer in competitors if peer in about.missing
-        ]
-        for page in together:
-            for peer in peers:
-                cell = results.cells.get((page.ROWS[0].key, peer.name))
-                if cell is not None and cell.failure:
-                    failures.append(f"- {name(page)}, {peer.name}: {cell.failure}")
-    text += ["", *notes]
-    if failures:
-        text += ["", "Failed:", "", *failures]
+    for section in found:
+        text += ["", f"## {section.topic}", ""]
+        for plot in PLOTS:
+            if plot.topic == section.topic and plot.name in pictures:
+                text += [f"![{plot.title}, {plot.unit}](plots/{plot.name}.svg)", ""]
+        text += _table(section, results)
+    text += _ratios(found, results)
+    text += ["", "## The run", "", *(f"- {key}: {value}" for key, value in facts.items())]
+    notes = [f"- {peer.name}: {said}" for peer, said in about.peers.items()]
+    notes += [f"- {peer.name}: not measured: {why}" for peer, why in about.missing.items()]
+    text += dict.fromkeys(notes)
+    for title, kind in (("Failed", "failure"), ("Not measured", "missing")):
+        if reasons := _reasons(found, results, kind):
+            text += ["", f"{title}:", "", *reasons]
     return "\n".join(text) + "\n"
 
 
-def _table(pages: Sequence[Page], peers: Sequence[str], ours: str, results: Results) -> list[str]:
-    others = [peer for peer in peers if peer != ours] if ours in peers else []
-    header = ["", *peers, *(f"ours / {peer}" for peer in others)]
-    lines = [_line(header), _line(["---"] * len(header))]
-    for page in pages:
-        for row in page.ROWS:
-            cells = {peer: results.cells.get((row.key, peer)) for peer in peers}
-            shown = [_cell(cells[peer]) for peer in peers]
-            shown += [_ratio(cells[ours], cells[peer]) for peer in others]
-            lines.append(_line([_label(row), *shown]))
+def _summary(found: Sequence[Section], results: Results) -> list[str]:
+    """How many targets are met, and which ones are not."""
+    lines, counts = [], dict.fromkeys((True, False, None), 0)
+    for section in found:
+        for page in section.pages:
+            for row in page.ROWS:
+                verdicts = _verdicts(section, row, results)
+                for verdict in verdicts:
+                    counts[verdict.met] += 1
+                if any(verdict.met is False for verdict in verdicts):
+                    ours = _cell(results.cells.get((row.key, section.ours)))
+                    label = f"{name(page)}: {_label(row).removeprefix('... ')}"
+                    lines.append(f"- {label}: {ours}; target {targets.said(row)}")
+    if not any(counts.values()):
+        return []
+    more = f"; {counts[None]} more are relative to a peer that has no figure here" if counts[None] else ""
+    head = f"Targets met: {counts[True]} of {counts[True] + counts[False]}{more}."
+    return [head, "Missed:", "", *lines] if lines else [head]
+
+
+def _verdicts(section: Section, row: Row, results: Results) -> list[targets.Verdict]:
+    if not section.ours:
+        return []
+    cells = {peer: results.cells[row.key, peer] for peer in section.peers if (row.key, peer) in results.cells}
+    return targets.verdicts(row, section.ours, cells)
+
+
+def _table(section: Section, results: Results) -> list[str]:
+    judged = bool(section.ours) and any(row.targets for row in section.rows)
+    lines = _head(["", *section.peers, *(["target", "met"] if judged else [])])
+    for row in section.rows:
+        shown = [_cell(results.cells.get((row.key, peer))) for peer in section.peers]
+        if judged:
+            shown += [targets.said(row), targets.met(_verdicts(section, row, results))]
+        lines.append(_line([_label(row), *shown]))
     return lines
+
+
+def _ratios(found: Sequence[Section], results: Results) -> list[str]:
+    """One table for those with the same peers."""
+    text = []
+    for others in dict.fromkeys((section.ours, *section.others) for section in found if section.others):
+        lines = _head([f"{others[0]} /", *others[1:]])
+        for section in found:
+            if (section.ours, *section.others) == others:
+                for row in section.rows:
+                    ours = results.cells.get((row.key, others[0]))
+                    shown = [_ratio(ours, results.cells.get((row.key, peer))) for peer in others[1:]]
+                    if any(ratio != "-" for ratio in shown):
+                        lines.append(_line([_label(row, unit=False), *shown]))
+        text += ["", *lines]
+    return ["", "## As a multiple of the peer's", *text] if text else []
+
+
+def _reasons(found: Sequence[Section], results: Results, kind: str) -> list[str]:
+    """Of each page and peer: why there is nothing."""
+    return [
+        f"- {name(page)}, {peer}: {getattr(cell, kind)}"
+        for section in found
+        for page in section.pages
+        for peer in section.peers
+        if (cell := results.cells.get((page.ROWS[0].key, peer))) and getattr(cell, kind)
+    ]
 
 
 def as_json(pages: Sequence[Page], results: Results, facts: Mapping[str, str], about: About) -> str:
     """Every round of every figure, not only the medians."""
     rows = []
-    for page in pages:
-        for row in page.ROWS:
-            entry: dict[str, object] = {
-                "page": name(page),
-                "key": row.key,
-                "label": row.label,
-                "unit": row.unit,
-                "parts": row.parts,
-                "better": "higher" if row.higher else "lower",
-            }
-            found = {peer.name: results.cells.get((row.key, peer.name)) for peer in page.PEERS}
-            entry["peers"] = {peer: _rounds(cell) for peer, cell in found.items() if cell is not None}
-            rows.append(entry)
+    for section in sections(pages, about):
+        for page in section.pages:
+            for row in page.ROWS:
+                entry: dict[str, object] = {
+                    "page": name(page),
+                    "key": row.key,
+                    "label": row.label,
+                    "unit": row.unit,
+                    "parts": row.parts,
+                    "better": "higher" if row.higher else "lower",
+                }
+                if row.targets:
+                    entry["target"] = targets.said(row)
+                    entry["met"] = [verdict.met for verdict in _verdicts(section, row, results)]
+                found = {peer.name: results.cells.get((row.key, peer.name)) for peer in page.PEERS}
+                entry["peers"] = {peer: _rounds(cell) for peer, cell in found.items() if cell is not None}
+                rows.append(entry)
     whole = {
         "facts": dict(facts),
         "peers": {peer.name: text for peer, text in about.peers.items()},
@@ -92,28 +196,32 @@ def as_json(pages: Sequence[Page], results: Results, facts: Mapping[str, str], a
 def _rounds(cell: Cell) -> dict[str, object]:
     if cell.failure:
         return {"failure": cell.failure}
+    if cell.missing:
+        return {"missing": cell.missing}
     said = {"said": cell.said} if cell.said else {}
     return {"medians": cell.medians, "rounds": cell.rounds, **said}
 
 
-def _label(row: Row) -> str:
+def _label(row: Row, *, unit: bool = True) -> str:
     parts = " / ".join(row.parts) + " " if len(row.parts) > 1 else ""
-    return f"{row.label}, {parts}{row.unit}{' ↑' if row.higher else ''}"
+    return f"{row.label}, {parts}{row.unit}{' ↑' if row.higher else ''}" if unit else row.label
 
 
 def _cell(cell: Cell | None) -> str:
     if cell is None:
         return "-"
-    return "failed" if cell.failure else cell.said or " / ".join(_number(value) for value in cell.medians)
+    if cell.failure or cell.missing:
+        return "failed" if cell.failure else "not measured"
+    return cell.said or " / ".join(number(value) for value in cell.medians)
 
 
 def _ratio(ours: Cell | None, peer: Cell | None) -> str:
     found = ratios(ours, peer) if ours and peer else ()
-    return " / ".join(f"{value:.2f}x" for value in found) or "-"
+    return " / ".join(f"{number(value)}x" for value in found) or "-"
 
 
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+def _head(cells: Sequence[str]) -> list[str]:
+    return [_line(cells), _line(["---"] * len(cells))]
 
 
 def _line(cells: Sequence[str]) -> str:

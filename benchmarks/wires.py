@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 from benchmarks.chunked import Chunks
 from benchmarks.content import Content
+from benchmarks.deflate import Inflater
 from benchmarks.errors import Wrong
-from benchmarks.frames import BINARY, PING, PONG, TEXT, Walk, client_frame
+from benchmarks.frames import BINARY, PING, PONG, RESERVED, RSV1, TEXT, Walk, client_frame
 
 
 class Wire(ABC):
@@ -17,11 +18,14 @@ class Wire(ABC):
 
     replies   what the last decode() wants sent back
     redraw    bytes of a redraw at the beginning that have not come yet
+    inflater  with which decode() undoes permessage-deflate, if that is agreed upon. For the flow only: whole() and
+              output_in() count and give what is on the wire
     """
 
     def __init__(self) -> None:
         self.replies = b""
         self.redraw = 0
+        self.inflater: Inflater | None = None
 
     @abstractmethod
     def encode(self, data: bytes) -> bytes:
@@ -61,12 +65,14 @@ class BinaryWire(Wire):
 
     input_opcode = BINARY
 
-    def __init__(self, mask: bytes, redraw: int = 0) -> None:
+    def __init__(self, mask: bytes, redraw: int = 0, *, inflater: Inflater | None = None) -> None:
         super().__init__()
         self.redraw = redraw
         self._mask = mask
+        self.inflater = inflater
         self._rest = b""  # of a frame that has not arrived whole
         self._parts: list[bytes] = []  # of a message that has not
+        self._compressed = False  # that message
 
     def encode(self, data: bytes) -> bytes:
         return client_frame(self.input_opcode, self.input(data), self._mask)
@@ -89,14 +95,28 @@ class BinaryWire(Wire):
             if first & 0x0F == PING:
                 self.replies += client_frame(PONG, bytes(buffer[start:end]), self._mask)
             elif not first & 0x08:
-                self._parts.append(bytes(buffer[start:end]))
+                self._part(first, bytes(buffer[start:end]))
                 if first & 0x80:
-                    found.append(self.output(b"".join(self._parts)))
-                    self._parts.clear()
+                    found.append(self.output(self._message()))
         self._rest = bytes(buffer[walk.position :])
         output = b"".join(found)
         self.redraw = max(0, self.redraw - len(output))
         return output
+
+    def _part(self, first: int, payload: bytes) -> None:
+        """One frame's share of a message. The message's first frame says whether it is compressed."""
+        allowed = 0
+        if first & 0x0F:
+            allowed = RSV1 if self.inflater else 0
+            self._compressed = bool(first & allowed)
+        if first & RESERVED & ~allowed:
+            raise Wrong(f"frame: expected no reserved bit that was not agreed upon, got {first:#04x}")
+        self._parts.append(payload)
+
+    def _message(self) -> bytes:
+        message = b"".join(self._parts)
+        self._parts.clear()
+        return self.inflater.message(message) if self.inflater and self._compressed else message
 
     def whole(self, walk: Walk, buffer: memoryview, end: int, content: Content) -> bool:
         walk.over(buffer, end)

@@ -2468,8 +2468,10 @@ cdef void charge(lane_t* lane, terminal_t* t) noexcept nogil:
 
 
 cdef inline void set_alarm(lane_t* lane) noexcept nogil:
-    """Have this lane woken when something is due. An alarm that is too early stays: waking once costs less than moving it
-    with every event."""
+    """Have this lane woken when something is due.
+
+    An alarm that is too early stays: waking once costs less than moving it with every event.
+    """
     cdef int64_t due = lane.sweep_ns if lane.terminals is not NULL else <int64_t>0x7FFFFFFFFFFFFFFF
     if lane.late:
         due = min(due, lane.late_ns)

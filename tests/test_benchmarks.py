@@ -14,30 +14,38 @@ from typing import cast
 import pytest
 
 from benchmarks import (
+    bench_audience,
+    bench_compression,
     bench_deaf,
     bench_engine,
+    bench_fanout,
+    bench_first,
     bench_flood,
+    bench_floods,
     bench_hostile,
     bench_interrupt,
     bench_late,
     bench_lossless,
+    bench_many,
+    bench_memory,
+    bench_requests,
     bench_screen,
     bench_slow,
+    bench_start,
     content,
     corpus,
     figures,
     frames,
     harness,
     materials,
-    report,
 )
 from benchmarks.chunked import Chunks
 from benchmarks.client import Tail
 from benchmarks.content import Content
 from benchmarks.engines import ENGINES
 from benchmarks.errors import Unavailable, Wrong
-from benchmarks.figures import Cell, Row
-from benchmarks.harness import Page, Results
+from benchmarks.figures import Cell
+from benchmarks.harness import Page
 from benchmarks.http import Http, build
 from benchmarks.link import Bucket
 from benchmarks.peers import SERVERS, go, node, outside
@@ -310,17 +318,6 @@ def test_a_transfer_ends_with_its_last_byte_and_not_before(wire: Wire) -> None:
     expected.check(wire.output_in(memory, len(sent)))
 
 
-def test_the_table_shows_ratios_failures_and_what_a_peer_has_not() -> None:
-    assert report._number(1234.5) == "1,234"
-    assert report._cell(None) == "-"
-    assert report._cell(Cell(failure="why")) == "failed"
-    assert report._cell(Cell(rounds=[(1.0, 12.34)])) == "1.00 / 12.3"
-    assert report._ratio(Cell(rounds=[(1.0,)]), Cell(rounds=[(2.0,)])) == "0.50x"
-    assert report._ratio(Cell(rounds=[(1.0,)]), Cell(failure="why")) == "-"
-    assert report._label(Row("key", "name", "us", ("p50", "p99"))) == "name, p50 / p99 us"
-    assert report._label(bench_flood.ROWS[0]).endswith("MiB/s ↑")
-
-
 def server(name: str) -> harness.Peer[object]:
     return next(peer for peer in SERVERS if peer.name == name)
 
@@ -374,38 +371,6 @@ def test_a_port_is_found_in_the_log_of_a_server_or_its_end_is_told(tmp_path: Pat
         child.stop()
 
 
-def test_the_report_has_every_round_and_names_who_failed_and_why() -> None:
-    ours, terminado, floor = (server(name) for name in ("vibetunnel", "terminado", "floor"))
-    results = Results()
-    for rate in (10.0, 30.0, 20.0):
-        results.add("vibetunnel", {"flood_rate": (rate,), "flood_cpu": (1.0,)})
-    page = cast(Page, bench_flood)
-    results.fail("terminado", page, "it lost a byte")
-    about = report.About({ours: "this one", terminado: "that one"}, {floor: "no compiler"})
-    table = report.markdown([page], results, {"machine": "a small one"}, about)
-    assert "| flood to one client, every byte checked, MiB/s ↑ | 20.0 | failed | - |" in table
-    for line in ("- machine: a small one", "- floor: not measured: no compiler", "- flood, terminado: it lost a byte"):
-        assert line in table.splitlines()
-    rows = json.loads(report.as_json([page], results, {}, about))["rows"]
-    assert rows[0]["peers"]["vibetunnel"] == {"medians": [20.0], "rounds": [[10.0], [30.0], [20.0]]}
-    assert rows[0]["peers"]["terminado"] == {"failure": "it lost a byte"}
-
-
-def test_servers_and_engines_have_a_table_each() -> None:
-    about = report.About({SERVERS[0]: "a server", ENGINES[0]: "an engine"})
-    table = report.markdown([cast(Page, bench_flood), cast(Page, bench_engine)], Results(), {}, about)
-    assert [line for line in table.splitlines() if line.startswith("|  |")] == ["|  | vibetunnel |", "|  | vt |"]
-
-
-def test_a_peer_without_a_figure_says_why() -> None:
-    results = Results()
-    results.add("terminado", {"flood_rate": "none in 3 s"})
-    cell = results.cells["flood_rate", "terminado"]
-    assert report._cell(cell) == "none in 3 s"
-    assert report._ratio(Cell(rounds=[(1.0,)]), cell) == "-"
-    assert report._rounds(cell) == {"medians": (), "rounds": [], "said": "none in 3 s"}
-
-
 def test_the_corpus_is_the_same_every_time_and_as_long_as_asked_for() -> None:
     for kind in corpus.KINDS:
         first = corpus.kind(kind, 100_000)
@@ -424,6 +389,41 @@ def test_the_end_of_a_history_is_what_the_late_client_has_to_see(monkeypatch: py
         assert printed.startswith(materials.STATUS)
         assert tail.startswith(materials.STATUS)
         assert printed.endswith(tail.removeprefix(materials.STATUS))
+
+
+LINES = [line.encode() for line in b"".join(content.blocks(64 * 100)).decode().splitlines(keepends=True)]
+
+
+@pytest.mark.parametrize(
+    ("received", "missing"),
+    [
+        (LINES, 0),
+        (LINES[:-1], 64),
+        (LINES[1:], 64),
+        (LINES[:20] + LINES[50:], 30 * 64),
+        ([*LINES[:20], LINES[20][:10] + LINES[50][30:], *LINES[51:]], 31 * 64),
+        ([*LINES[:20], LINES[20][:10]], 80 * 64),
+        ([LINES[3][:10]], 100 * 64),
+        ([], 100 * 64),
+    ],
+    ids=["none", "end", "start", "middle", "cut within lines", "cut off", "nothing whole", "nothing"],
+)
+def test_output_with_pieces_left_out_is_counted(received: list[bytes], missing: int) -> None:
+    assert Content.of(6400).missing(received) == missing
+
+
+@pytest.mark.parametrize(
+    ("received", "message"),
+    [
+        (LINES + LINES[-1:], "expected a line after number 99"),
+        (LINES[:10] + LINES[8:], "expected a line after number 9"),
+        ([*LINES[:10], b"something\n", b"else\n", *LINES[10:]], "2 others with 0 gaps"),
+    ],
+    ids=["doubled", "again", "not of it"],
+)
+def test_output_that_is_more_than_left_out_is_wrong(received: list[bytes], message: str) -> None:
+    with pytest.raises(Wrong, match=message):
+        Content.of(6400).missing(received)
 
 
 def test_a_link_lets_its_rate_through_and_saves_up_little() -> None:
@@ -512,12 +512,43 @@ TINY = Scale(
     late_clients=2,
     lossless=512 * 1024,
     log=8 * 1024 * 1024,
+    marks=5,
+    fanout=256 * 1024,
+    sessions=30,
+    attached=5,
+    requests_s=0.2,
+    firsts=2,
+    alone_s=0.2,
+    packed=1024 * 1024,
+    link_s=0.2,
+    many=5,
+    many_s=1,
+    audience=30,
+    lines=4,
 )
 
 
 @pytest.mark.parametrize(
     "page",
-    [bench_interrupt, bench_slow, bench_deaf, bench_late, bench_lossless, bench_engine, bench_screen, bench_hostile],
+    [
+        bench_floods,
+        bench_deaf,
+        bench_flood,
+        bench_fanout,
+        bench_lossless,
+        bench_interrupt,
+        bench_slow,
+        bench_late,
+        bench_many,
+        bench_audience,
+        bench_requests,
+        bench_first,
+        bench_start,
+        bench_memory,
+        bench_engine,
+        bench_screen,
+        bench_hostile,
+    ],
     ids=lambda page: page.__name__.rpartition(".")[2],
 )
 def test_a_page_has_a_figure_for_each_of_its_rows(page: Page) -> None:
@@ -528,6 +559,18 @@ def test_a_page_has_a_figure_for_each_of_its_rows(page: Page) -> None:
         assert not cell.failure
         assert not cell.said
         assert [len(figures) for figures in cell.rounds] == [len(row.parts)]
+
+
+def test_compression_is_measured_where_a_server_offers_it() -> None:
+    page = cast(Page, bench_compression)
+    terminado, floor = server("terminado"), server("floor")
+    results = harness.run([page], [terminado, floor], TINY, lambda _: None)
+    for row in page.ROWS:
+        offered, bare = results.cells[row.key, "terminado"], results.cells[row.key, "floor"]
+        assert [len(figures) for figures in offered.rounds] == [len(row.parts)], offered
+        assert bare.said == ("not offered" if row.key.endswith("_on") else ""), bare
+    slow_link = [results.cells[f"compression_rate_{how}", "terminado"].medians[0] for how in ("off", "on")]
+    assert slow_link[1] > slow_link[0]
 
 
 @pytest.mark.parametrize("engine", ENGINES[1:], ids=lambda engine: engine.name)

@@ -13,6 +13,7 @@ from benchmarks.errors import Wrong
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_S = 20
 STOP_S = 10
+LOOK_S = 0.001  # between two looks for a file; much less than any start takes
 
 
 class Child:
@@ -20,11 +21,16 @@ class Child:
 
     def __init__(self, argv: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
         self._log = folder / "server.log"
+        self._began = time.monotonic()
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 argv, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
             )
         self.pid = self._process.pid
+
+    def age_ms(self) -> float:
+        """Since just before its exec."""
+        return (time.monotonic() - self._began) * 1000
 
     def announced_port(self) -> int:
         """From the line {"port": N} that the server prints once it listens."""
@@ -48,7 +54,7 @@ class Child:
         while not file.exists():
             if self._process.poll() is not None or time.monotonic() > give_up:
                 raise self.failed(f"expected {file.name} within {START_S} s, got none")
-            time.sleep(0.01)
+            time.sleep(LOOK_S)
 
     def logged(self, pattern: str, file: Path | None = None) -> str:
         """The first group of a regular expression, once a server has written a match of it to its log.
@@ -66,7 +72,7 @@ class Child:
                 return found[1]
             if ended or time.monotonic() > give_up:
                 raise self.failed(f"expected {pattern!r} in its log within {START_S} s, got none")
-            time.sleep(0.01)
+            time.sleep(LOOK_S)
 
     def failed(self, message: str) -> Wrong:
         return Wrong(f"the server did not start: {message}; it wrote: {self.log()}")
@@ -74,6 +80,12 @@ class Child:
     def log(self) -> str:
         """The end of what it has written to stderr."""
         return self._log.read_text(encoding="utf-8", errors="replace").strip()[-600:] or "nothing"
+
+    def kill(self) -> None:
+        """As a crash ends it: without a last word."""
+        self._process.kill()
+        self._process.wait()
+        self.stop()
 
     def stop(self) -> None:
         for pipe in (self._process.stdin, self._process.stdout):

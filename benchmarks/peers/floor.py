@@ -1,21 +1,15 @@
 """The bound: a pty behind a bare TCP socket, in C (floor.c), compiled when it is needed. Not a competitor."""
 
 import os
-import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks import processes
+from benchmarks import compiled, processes
 from benchmarks.client import Terminal, connect
-from benchmarks.errors import Unavailable
 from benchmarks.link import FAST, Link
 from benchmarks.peers.child import Child
 from benchmarks.peers.peer import Peer, Server
 from benchmarks.wires import RawWire
-
-SOURCE = Path(__file__).with_name("floor.c")
-CC_S = 60
 
 
 class FloorServer(Server):
@@ -24,16 +18,12 @@ class FloorServer(Server):
     shares_sessions = False
 
     def __init__(self, programs: Mapping[str, str], folder: Path) -> None:
-        binary = folder / "floor"
-        built = subprocess.run(
-            [_compiler(), "-O2", "-o", str(binary), str(SOURCE)], capture_output=True, text=True, timeout=CC_S
-        )
-        if built.returncode:
-            raise Unavailable(f"floor.c does not compile: {built.stderr.strip()[-600:]}")
+        binary = compiled.program("peers/floor.c")
         self._numbers = {name: number for number, name in enumerate(programs)}
         self._child = Child([str(binary), *programs.values()], folder, os.environ)
         try:
             self.address = ("127.0.0.1", self._child.announced_port())
+            self.has_started(self._child)
         except BaseException:
             self.stop()
             raise
@@ -57,15 +47,7 @@ class Floor(Peer[Server]):
     name = "floor"
 
     def about(self) -> str:
-        version = subprocess.run([_compiler(), "--version"], capture_output=True, text=True, timeout=CC_S).stdout
-        return f"a pty behind a bare TCP socket, a process per connection; `cc -O2`, {version.splitlines()[0]}"
+        return f"a pty behind a bare TCP socket, a process per connection; {compiled.about()}"
 
     def start(self, programs: Mapping[str, str], files: Mapping[str, Path], folder: Path) -> Server:
         return FloorServer(programs, folder)
-
-
-def _compiler() -> str:
-    found = shutil.which("cc")
-    if found is None:
-        raise Unavailable("no C compiler (cc): the bound is not measured")
-    return found

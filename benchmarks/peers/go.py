@@ -14,7 +14,7 @@ from benchmarks.frames import FIN, PING, PONG, TEXT, client_frame
 from benchmarks.http import Http, build
 from benchmarks.link import FAST, Link
 from benchmarks.peers import outside
-from benchmarks.peers.child import START_S, Child, free_port
+from benchmarks.peers.child import LOOK_S, START_S, Child, free_port
 from benchmarks.peers.peer import Peer, Server
 from benchmarks.programs import READY
 from benchmarks.wires import GoWire
@@ -37,6 +37,7 @@ class GoServer(Server):
         self._child = Child([outside.binary(VARIABLE)], folder, environment)
         try:
             self._until_it_listens()
+            self.has_started(self._child)
         except BaseException:
             self.stop()
             raise
@@ -49,7 +50,7 @@ class GoServer(Server):
             except ConnectionRefusedError:
                 if time.monotonic() > give_up:
                     raise self._child.failed(f"expected it to listen within {START_S} s") from None
-                time.sleep(0.01)
+                time.sleep(LOOK_S)
 
     def pids(self, *, keeper: bool = True) -> list[int]:
         return [self._child.pid]

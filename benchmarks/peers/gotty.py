@@ -27,6 +27,7 @@ class GottyServer(Server):
         self._child = Child([outside.binary(VARIABLE), "--port=0", *FLAGS, *command], folder, environment)
         try:
             self.address = ("127.0.0.1", int(self._child.logged(r"listening at: http://127\.0\.0\.1:(\d+)/")))
+            self.has_started(self._child)
         except BaseException:
             self.stop()
             raise

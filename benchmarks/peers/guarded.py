@@ -22,6 +22,7 @@ class Guarded(Ours):
     """A server that asks for a login. by: token, the access token of an account; cookie, a browser's login."""
 
     def __init__(self, by: str) -> None:
+        super().__init__()
         self.name = by
 
     def about(self) -> str:

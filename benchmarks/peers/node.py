@@ -50,6 +50,7 @@ class NodeServer(Server):
         try:
             log = home / ".vibetunnel" / "log.txt"
             self.address = ("127.0.0.1", int(self._child.logged(r"running on http://127\.0\.0\.1:(\d+)", log)))
+            self.has_started(self._child)
         except BaseException:
             self.stop()
             raise

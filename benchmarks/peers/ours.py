@@ -1,6 +1,7 @@
 """This project: `python -m vibetunnel serve`, as it is in the work tree."""
 
 import contextlib
+import dataclasses
 import importlib.metadata
 import json
 import os
@@ -11,14 +12,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import processes
+from benchmarks import deflate, processes
 from benchmarks.client import MASK, Terminal, upgrade
 from benchmarks.errors import Unavailable, Wrong
 from benchmarks.http import Http, build
 from benchmarks.link import FAST, Link
 from benchmarks.peers.child import STOP_S, Child
-from benchmarks.peers.peer import Peer, Server
+from benchmarks.peers.peer import Peer, Server, if_compressed
 from benchmarks.wires import BinaryWire, V1Wire
+
+OPEN = ("--no-auth", "--no-request-log")
 
 
 class OurServer(Server):
@@ -32,10 +35,9 @@ class OurServer(Server):
     sessions = "/api/sessions"
     raw_viewers = True
 
-    def __init__(
-        self, programs: Mapping[str, str], folder: Path, flags: Sequence[str] = ("--no-auth", "--no-request-log")
-    ) -> None:
+    def __init__(self, programs: Mapping[str, str], folder: Path, flags: Sequence[str] = OPEN) -> None:
         self._programs = programs
+        self._folder = folder
         self.state_dir = folder / "state"
         self.headers: dict[str, str] = {}
         self._runtime_dir = folder / "run"
@@ -49,21 +51,31 @@ class OurServer(Server):
             "log-level": "warning",
         }
         # Most pages measure terminals and answers, not logins; it listens on loopback, for seconds.
-        argv = [sys.executable, "-m", "vibetunnel", "serve", "--kill-on-exit", *flags]
+        self._argv = [sys.executable, "-m", "vibetunnel", "serve", "--kill-on-exit", *flags]
         for name, value in options.items():
-            argv += [f"--{name}", str(value)]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("VIBETUNNEL_")}
-        self._child = Child(argv, folder, environment)
+            self._argv += [f"--{name}", str(value)]
+        self._environment = {name: value for name, value in os.environ.items() if not name.startswith("VIBETUNNEL_")}
         self._connections = contextlib.ExitStack()
+        self._start()
+
+    def _start(self) -> None:
+        self._child = Child(self._argv, self._folder, self._environment)
         try:
             file = self._runtime_dir / "server.json"
             self._child.until_exists(file)
             self.address = ("127.0.0.1", int(json.loads(file.read_bytes())["port"]))
             self._http = self._connections.enter_context(contextlib.closing(Http(self.address)))
-            self._http.json(build(self.address, "GET", self.health), 200)
+            self.has_started(self._child)
         except BaseException:
             self.stop()
             raise
+
+    def restart(self) -> float | None:
+        self._connections.close()
+        self._child.kill()
+        (self._runtime_dir / "server.json").unlink()  # the next one's is waited for
+        self._start()
+        return self.start_ms
 
     def pids(self, *, keeper: bool = True) -> list[int]:
         return processes.with_argument(str(self._runtime_dir)) if keeper else [self._child.pid]
@@ -103,10 +115,14 @@ class OurServer(Server):
         )
         return Terminal(upgraded.connection, V1Wire(MASK), upgraded.received, link)
 
-    def _raw(self, path: str, link: Link) -> Terminal:
-        upgraded = upgrade(self.address, path, link, headers=self.headers)
+    def compressed(self, session: str, link: Link = FAST) -> Terminal | None:
+        return if_compressed(self._raw(f"/ws?sessionId={session}", link, {deflate.HEADER: deflate.OFFER}))
+
+    def _raw(self, path: str, link: Link, headers: Mapping[str, str] | None = None) -> Terminal:
+        upgraded = upgrade(self.address, path, link, headers={**self.headers, **(headers or {})})
         redraw = int(upgraded.headers.get("x-vibetunnel-redraw", "0"))
-        return Terminal(upgraded.connection, BinaryWire(MASK, redraw), upgraded.received, link)
+        wire = BinaryWire(MASK, redraw, inflater=deflate.agreed(upgraded.headers))
+        return Terminal(upgraded.connection, wire, upgraded.received, link)
 
     def screen(self, session: str) -> str | None:
         request = build(self.address, "GET", f"{self.sessions}/{session}/text", headers=self.headers)
@@ -133,7 +149,12 @@ def _gone(pids: Callable[[], list[int]]) -> bool:
 
 
 class Ours(Peer[Server]):
+    """flags: of the command line, in addition; those that this work tree does not know yet are left out."""
+
     name = "vibetunnel"
+
+    def __init__(self, *flags: str) -> None:
+        self._more = flags
 
     def about(self) -> str:
         try:
@@ -143,7 +164,13 @@ class Ours(Peer[Server]):
             raise Unavailable(f"{error}; the extension is built by `make bench`, or `pip install -e .`") from None
         assert pump
         versions = " ".join(f"{name} {importlib.metadata.version(name)}" for name in ("tornado", "uvloop"))
-        return f"{__version__} of this work tree, {versions}; `serve --no-auth --no-request-log`, else defaults"
+        return f"{__version__} of this work tree, {versions}; `serve {' '.join(self._flags())}`, else defaults"
 
     def start(self, programs: Mapping[str, str], files: Mapping[str, Path], folder: Path) -> Server:
-        return OurServer(programs, folder)
+        return OurServer(programs, folder, self._flags())
+
+    def _flags(self) -> tuple[str, ...]:
+        from vibetunnel.settings import Settings
+
+        known = {field.name.replace("_", "-") for field in dataclasses.fields(Settings)}
+        return (*OPEN, *(flag for flag in self._more if flag.removeprefix("--").partition("=")[0] in known))

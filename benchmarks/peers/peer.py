@@ -1,12 +1,15 @@
 """What a peer is to the pages: something that starts, can be measured, and is gone afterwards."""
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from benchmarks.client import Address, Terminal
+from benchmarks.http import Http, build
 from benchmarks.link import FAST, Link
+from benchmarks.peers.child import Child
 
 
 class Subject(Protocol):
@@ -50,6 +53,8 @@ class Server(ABC):
     raw_viewers       view() has a way without the interface of its own
     health            path of its cheapest JSON answer; "": it has none
     sessions          path where sessions are created lazily and listed; "": it has none
+    start_ms          from the exec of its first process to the first answer from `health`, or to its listening;
+                      None: nobody has looked
     """
 
     address: Address
@@ -57,6 +62,14 @@ class Server(ABC):
     raw_viewers = False
     health = ""
     sessions = ""
+    start_ms: float | None = None
+
+    def has_started(self, child: Child) -> None:
+        """It listens. Sets `start_ms`; to be called at once."""
+        if self.health:
+            with contextlib.closing(Http(self.address)) as http:
+                http.json(build(self.address, "GET", self.health), 200)
+        self.start_ms = child.age_ms()
 
     @abstractmethod
     def pids(self, *, keeper: bool = True) -> list[int]:
@@ -96,6 +109,14 @@ class Server(ABC):
         """
         return self.attach(session, link)
 
+    def compressed(self, session: str, link: Link = FAST) -> Terminal | None:
+        """As attach(), with permessage-deflate (deflate.OFFER); None: the server does not agree to it."""
+        return None
+
+    def restart(self) -> float | None:
+        """Kill it, and start it again: ms as in `start_ms`, beside whatever has outlived it; None: nothing does."""
+        return None
+
     def screen(self, session: str) -> str | None:
         """The text that the session's screen shows now, as the server knows it; None: it does not."""
         return None
@@ -103,3 +124,11 @@ class Server(ABC):
     @abstractmethod
     def stop(self) -> None:
         """End every process of it; in any state, and safe twice."""
+
+
+def if_compressed(terminal: Terminal) -> Terminal | None:
+    """For Server.compressed(): `terminal`, closed if its server has not agreed."""
+    if terminal.wire.inflater:
+        return terminal
+    terminal.close()
+    return None

@@ -8,11 +8,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from benchmarks import deflate
 from benchmarks.client import MASK, Terminal, upgrade
 from benchmarks.errors import Unavailable
 from benchmarks.link import FAST, Link
 from benchmarks.peers.child import Child
-from benchmarks.peers.peer import Peer, Server
+from benchmarks.peers.peer import Peer, Server, if_compressed
 from benchmarks.wires import JsonWire
 
 
@@ -27,6 +28,7 @@ class TerminadoServer(Server):
         self._child = Child(argv, folder, os.environ)
         try:
             self.address = ("127.0.0.1", self._child.announced_port())
+            self.has_started(self._child)
         except BaseException:
             self.stop()
             raise
@@ -38,8 +40,15 @@ class TerminadoServer(Server):
         return f"{program}/{next(self._names)}"
 
     def attach(self, session: str, link: Link = FAST) -> Terminal:
-        upgraded = upgrade(self.address, f"/terminals/{session}", link)
-        return Terminal(upgraded.connection, JsonWire(MASK), upgraded.received, link)
+        return self._attach(session, link, {})
+
+    def compressed(self, session: str, link: Link = FAST) -> Terminal | None:
+        return if_compressed(self._attach(session, link, {deflate.HEADER: deflate.OFFER}))
+
+    def _attach(self, session: str, link: Link, headers: Mapping[str, str]) -> Terminal:
+        upgraded = upgrade(self.address, f"/terminals/{session}", link, headers=headers)
+        wire = JsonWire(MASK, inflater=deflate.agreed(upgraded.headers))
+        return Terminal(upgraded.connection, wire, upgraded.received, link)
 
     def stop(self) -> None:
         self._child.stop()  # which hangs up its terminals

@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 import time
+from typing import Any
 
 import tornado.httpserver
 import tornado.netutil
@@ -18,7 +19,7 @@ from terminado.websocket import TermSocket
 
 
 class Socket(TermSocket):
-    """terminado's own, with TCP_NODELAY, which Tornado leaves to the application.
+    """terminado's own, with TCP_NODELAY and compression, which Tornado leaves to the application.
 
     Without it an echo waits for the ACK of the one before, which a client that types on a schedule sends with its next
     key: each echo would be one key late. That is true of terminado as it comes, and would say nothing else about it.
@@ -27,6 +28,10 @@ class Socket(TermSocket):
     def open(self, url_component: str | None = None) -> None:
         self.set_nodelay(True)
         super().open(url_component)
+
+    def get_compression_options(self) -> dict[str, Any]:
+        """Tornado's defaults, for clients that offer it."""
+        return {}
 
 
 class HealthHandler(tornado.web.RequestHandler):

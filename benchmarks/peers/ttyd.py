@@ -27,6 +27,7 @@ class TtydServer(Server):
         self._child = Child([outside.binary(VARIABLE), "--port=0", *FLAGS, *command], folder, os.environ)
         try:
             self.address = ("127.0.0.1", int(self._child.logged(r"Listening on port: (\d+)")))
+            self.has_started(self._child)
         except BaseException:
             self.stop()
             raise

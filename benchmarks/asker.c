@@ -1,0 +1,205 @@
+/* A client that asks one question over and over, on many connections at once, and looks at every answer.
+ *
+ * No pipelining: a connection asks again when its answer has come whole. Linux: epoll. Called by asker.py.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MOST 1024    /* connections */
+#define ANSWER 16384 /* bytes, head and body */
+#define SILENCE_MS 20000
+
+static const char last[] = "0\r\n\r\n"; /* of the chunks of a body in chunks (RFC 9112, 7.1) */
+
+struct connection {
+    int fd;
+    int size; /* bytes of the answer under way */
+    int chunked;
+    char answer[ANSWER];
+};
+
+/* What is asked, and what an answer has to be: a head that begins with `head`, a body between `before` and `after`. */
+struct question {
+    const char *request, *head, *before, *after;
+    int request_size, head_size, before_size, after_size;
+};
+
+static char problem[1024];
+
+static int wrong(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(problem, sizeof problem, format, arguments);
+    va_end(arguments);
+    return -1;
+}
+
+const char *asker_problem(void)
+{
+    return problem;
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+static int open_to(int port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    int one = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (fd < 0)
+        return -1;
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+        close(fd);
+        return -1;
+    }
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    return fd;
+}
+
+static int ask(const struct connection *connection, const struct question *question)
+{
+    /* A request is small, and there is none under way: it fits. */
+    if (send(connection->fd, question->request, (size_t)question->request_size, MSG_NOSIGNAL) != question->request_size)
+        return wrong("request: %s", strerror(errno));
+    return 0;
+}
+
+/* Bytes of the whole answer; 0: it has not come so far that this can be said; -1: there is none of that kind. */
+static int whole(struct connection *connection)
+{
+    const char *end = memmem(connection->answer, (size_t)connection->size, "\r\n\r\n", 4);
+    int head, final = (int)sizeof last - 1;
+    if (!end)
+        return 0;
+    head = (int)(end + 4 - connection->answer);
+    for (const char *line = connection->answer; line < end;) {
+        const char *next = (const char *)memchr(line, '\n', (size_t)(end + 2 - line)) + 1;
+        connection->chunked = !strncasecmp(line, "Transfer-Encoding: chunked", 26);
+        if (connection->chunked) /* no JSON has a CR in it */
+            return connection->size - final >= head &&
+                           !memcmp(connection->answer + connection->size - final, last, (size_t)final)
+                       ? connection->size
+                       : 0;
+        if (!strncasecmp(line, "Content-Length:", 15))
+            return head + atoi(line + 15);
+        line = next;
+    }
+    return wrong("expected a Content-Length, got %.*s", (int)(end - connection->answer), connection->answer);
+}
+
+static int check(const struct connection *connection, const struct question *question)
+{
+    const char *end = connection->answer + connection->size;
+    const char *body = (const char *)memmem(connection->answer, (size_t)connection->size, "\r\n\r\n", 4) + 4;
+    if (memcmp(connection->answer, question->head, (size_t)question->head_size))
+        return wrong("expected %s, got %.*s", question->head, connection->size, connection->answer);
+    if (connection->chunked && end - body > (int)sizeof last - 1) { /* a short body is one chunk: its size, itself */
+        body = (const char *)memchr(body, '\n', (size_t)(end - body)) + 1;
+        end -= sizeof last - 1 + 2;
+    }
+    if (end - body < question->before_size + question->after_size ||
+        memcmp(body, question->before, (size_t)question->before_size) ||
+        memcmp(end - question->after_size, question->after, (size_t)question->after_size))
+        return wrong("expected %s...%s, got %.*s", question->before, question->after, (int)(end - body), body);
+    return 0;
+}
+
+/* What has come to one connection; 1: the answer was whole and right, and the next request is out. */
+static int take(struct connection *connection, const struct question *question)
+{
+    int size, expected;
+    ssize_t got = recv(connection->fd, connection->answer + connection->size, ANSWER - (size_t)connection->size, 0);
+    if (got <= 0)
+        return wrong("expected an answer, got %s", got ? strerror(errno) : "the end of the connection");
+    size = connection->size += (int)got;
+    expected = whole(connection);
+    if (expected < 0)
+        return -1;
+    if (!expected || size < expected)
+        return size < ANSWER ? 0 : wrong("expected an answer of less than %d bytes", ANSWER);
+    if (size > expected)
+        return wrong("expected an answer of %d bytes, got %d", expected, size);
+    if (check(connection, question) < 0)
+        return -1;
+    connection->size = 0;
+    return ask(connection, question) < 0 ? -1 : 1;
+}
+
+/* Ask `port` of 127.0.0.1 on so many connections: answers counted within run_ms, after warm_ms of the same.
+ * -1: asker_problem() says why. took_ns: of the counted ones.
+ */
+long asker_ask(int port, int connections, int warm_ms, int run_ms, const struct question *question, int64_t *took_ns)
+{
+    struct connection *all = calloc((size_t)connections, sizeof *all);
+    struct epoll_event events[MOST];
+    int poller = epoll_create1(EPOLL_CLOEXEC), opened = 0;
+    long count = -1;
+    int64_t began, from = 0, now;
+    if (!all || poller < 0 || connections > MOST) {
+        wrong("%d connections: %s", connections, strerror(errno));
+        goto out;
+    }
+    for (; opened < connections; opened++) {
+        struct epoll_event event = {.events = EPOLLIN, .data.ptr = &all[opened]};
+        if ((all[opened].fd = open_to(port)) < 0) {
+            wrong("connection %d: %s", opened, strerror(errno));
+            goto out;
+        }
+        epoll_ctl(poller, EPOLL_CTL_ADD, all[opened].fd, &event);
+    }
+    for (int each = 0; each < connections; each++)
+        if (ask(&all[each], question) < 0)
+            goto out;
+    count = 0;
+    for (began = now = now_ns(); now < began + (warm_ms + run_ms) * 1000000LL;) {
+        int ready = epoll_wait(poller, events, MOST, SILENCE_MS);
+        if (!ready)
+            wrong("expected an answer within %d ms, got none", SILENCE_MS);
+        if (ready <= 0) {
+            if (ready < 0 && errno == EINTR)
+                continue;
+            count = -1;
+            goto out;
+        }
+        for (int each = 0; each < ready; each++) {
+            int done = take(events[each].data.ptr, question);
+            if (done < 0) {
+                count = -1;
+                goto out;
+            }
+            count += done;
+        }
+        now = now_ns();
+        if (!from && now >= began + warm_ms * 1000000LL) {
+            from = now;
+            count = 0;
+        }
+    }
+    *took_ns = now - from;
+out:
+    while (opened)
+        close(all[--opened].fd);
+    if (poller >= 0)
+        close(poller);
+    free(all);
+    return count;
+}

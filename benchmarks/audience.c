@@ -1,0 +1,185 @@
+/* Ten thousand clients that look on: reads what comes to each, until all have got one line.
+ *
+ * WebSocket frames of a server are told apart; what is in data frames is looked through for the line, pings are answered.
+ * Linux: epoll. Called by audience.py.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define AT_ONCE 512
+#define FRAME 1024 /* bytes of a frame that has not come whole; none is longer */
+#define TEXT 512   /* bytes of output that may be under way */
+
+struct client {
+    int fd;
+    int held; /* bytes of `frame` */
+    int size; /* bytes of `text` */
+    int seen; /* the line has come */
+    unsigned char frame[FRAME];
+    char text[TEXT];
+};
+
+static struct client *clients;
+static int count, poller = -1;
+static char problem[1024];
+
+static int wrong(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(problem, sizeof problem, format, arguments);
+    va_end(arguments);
+    return -1;
+}
+
+const char *audience_problem(void)
+{
+    return problem;
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+void audience_close(void)
+{
+    free(clients);
+    if (poller >= 0)
+        close(poller);
+    clients = NULL;
+    poller = -1;
+}
+
+/* Connections that are WebSockets, of which nothing but frames is still to come. They are borrowed. */
+int audience_open(const int *fds, int many)
+{
+    audience_close();
+    count = many;
+    clients = calloc((size_t)many, sizeof *clients);
+    poller = epoll_create1(EPOLL_CLOEXEC);
+    if (!clients || poller < 0)
+        return wrong("%d clients: %s", many, strerror(errno));
+    for (int each = 0; each < many; each++) {
+        struct epoll_event event = {.events = EPOLLIN, .data.ptr = &clients[each]};
+        clients[each].fd = fds[each];
+        if (epoll_ctl(poller, EPOLL_CTL_ADD, fds[each], &event) < 0)
+            return wrong("client %d: %s", each, strerror(errno));
+    }
+    return 0;
+}
+
+/* The same bytes back, masked with zeros, which changes none. */
+static int pong(struct client *client, const unsigned char *payload, int size)
+{
+    unsigned char frame[6 + 125] = {0x8a, (unsigned char)(0x80 | size)};
+    memcpy(frame + 6, payload, (size_t)size);
+    if (send(client->fd, frame, (size_t)(6 + size), MSG_NOSIGNAL | MSG_DONTWAIT) != 6 + size)
+        return wrong("pong: %s", strerror(errno));
+    return 0;
+}
+
+/* Output of one client; 1: the line is whole with it. */
+static int output(struct client *client, const unsigned char *payload, int size, const char *line, int length)
+{
+    if (client->size + size > TEXT)
+        return wrong("client %d: expected %.*s, got %d bytes of something else", client->fd, length, line, client->size);
+    memcpy(client->text + client->size, payload, (size_t)size);
+    client->size += size;
+    char *found = memmem(client->text, (size_t)client->size, line, (size_t)length);
+    if (!found)
+        return 0;
+    if (client->seen)
+        return wrong("client %d: expected %.*s once, got it twice", client->fd, length, line);
+    client->size -= (int)(found + length - client->text);
+    memmove(client->text, found + length, (size_t)client->size);
+    return client->seen = 1;
+}
+
+/* What one client can read; 1: the line is whole with it. */
+static int take(struct client *client, const char *line, int length)
+{
+    int done = 0;
+    ssize_t got = recv(client->fd, client->frame + client->held, FRAME - (size_t)client->held, MSG_DONTWAIT);
+    if (got < 0 && errno == EAGAIN)
+        return 0;
+    if (got <= 0)
+        return wrong("client %d: expected output, got %s", client->fd, got ? strerror(errno) : "its end");
+    client->held += (int)got;
+    unsigned char *at = client->frame, *end = at + client->held;
+    while (end - at >= 2) {
+        int opcode = at[0] & 0x0f, size = at[1], head = 2;
+        if (size > 126)
+            return wrong("client %d: expected small frames without a mask, got %02x %02x", client->fd, at[0], at[1]);
+        if (size == 126) {
+            if (end - at < 4)
+                break;
+            size = at[2] << 8 | at[3], head = 4;
+        }
+        if (head + size > FRAME)
+            return wrong("client %d: expected small frames, got one of %d bytes", client->fd, size);
+        if (end - at < head + size)
+            break;
+        int said = 0;
+        if (opcode < 8)
+            said = output(client, at + head, size, line, length);
+        else if (opcode == 9)
+            said = pong(client, at + head, size);
+        else if (opcode == 8)
+            said = wrong("client %d: expected output, got a close frame", client->fd);
+        if (said < 0)
+            return -1;
+        done |= said;
+        at += head + size;
+    }
+    client->held = (int)(end - at);
+    memmove(client->frame, at, (size_t)client->held);
+    return done;
+}
+
+/* Send `frame` to client 0, wait, and read until every client has got `line` once; how many have within `within_ms`.
+ *
+ * wait_ms   before the clock starts and anything is read; 0: the clock starts before the frame is sent
+ * took_ns   to the read that completes the last one
+ * -1: audience_problem() says why
+ */
+int audience_line(
+    const char *frame, int frame_size, const char *line, int length, int wait_ms, int within_ms, int64_t *took_ns)
+{
+    struct epoll_event events[AT_ONCE];
+    int left = count;
+    for (int each = 0; each < count; each++)
+        clients[each].seen = clients[each].size = 0;
+    int64_t began = now_ns(), now;
+    if (send(clients[0].fd, frame, (size_t)frame_size, MSG_NOSIGNAL) != frame_size)
+        return wrong("key: %s", strerror(errno));
+    if (wait_ms) {
+        struct timespec wait = {wait_ms / 1000, wait_ms % 1000 * 1000000L};
+        nanosleep(&wait, NULL);
+        began = now_ns();
+    }
+    *took_ns = 0;
+    while (left && (now = now_ns()) < began + within_ms * 1000000LL) {
+        int ready = epoll_wait(poller, events, AT_ONCE, 100);
+        for (int each = 0; each < ready; each++) {
+            int done = take(events[each].data.ptr, line, length);
+            if (done < 0)
+                return -1;
+            left -= done;
+        }
+        if (ready > 0)
+            *took_ns = now_ns() - began;
+    }
+    return count - left;
+}

@@ -1,0 +1,39 @@
+"""permessage-deflate (RFC 7692) as a client offers and undoes it; what it sends itself it does not compress."""
+
+import zlib
+from collections.abc import Mapping
+
+from benchmarks.errors import Wrong
+
+HEADER = "Sec-WebSocket-Extensions"
+OFFER = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+_FLUSHED = b"\x00\x00\xff\xff"  # what a message leaves out at its end (§7.2.1)
+
+
+class Inflater:
+    """One connection's.
+
+    keeps_context   a message may refer to those before
+    """
+
+    def __init__(self, *, keeps_context: bool) -> None:
+        self._kept = zlib.decompressobj(-zlib.MAX_WBITS) if keeps_context else None
+
+    def message(self, compressed: bytes) -> bytes:
+        inflating = self._kept or zlib.decompressobj(-zlib.MAX_WBITS)
+        try:
+            return inflating.decompress(compressed + _FLUSHED)
+        except zlib.error as error:
+            raise Wrong(f"frame: expected a compressed message, got {compressed[:40]!r}: {error}") from None
+
+
+def agreed(headers: Mapping[str, str]) -> Inflater | None:
+    """What an answer to OFFER comes to. Raises Wrong for one that agrees to something else."""
+    answer = headers.get(HEADER.lower(), "")
+    if not answer:
+        return None
+    name, *parameters = [part.strip() for part in answer.split(";")]
+    if name != "permessage-deflate" or set(parameters) - {part.strip() for part in OFFER.split(";")}:
+        raise Wrong(f"{HEADER}: expected {OFFER}, got {answer!r}")
+    # Tornado agrees without a word to keeping none. An inflater with context understands messages without.
+    return Inflater(keeps_context="server_no_context_takeover" not in parameters)
