@@ -138,6 +138,7 @@ cdef enum:
     LOSSLESS_UNSENT = 131072  # bytes; nothing is ever skipped there, but memory is memory
     CHECKPOINT_LINES = 200  # of scrollback, in the checkpoints that are made in passing
     CHECKPOINT_CALM = 262144  # bytes that one may have which is made at leisure: some 2,500 lines of a log
+    BUFFER_KEPT = 65536  # bytes of a lane's buffer for redraws that are not given back: most have a tenth of it
     PIECE_CELLS = 16384  # of scrollback in one message: about 20 KB of a coloured log
     MARKS_LIMIT = 262144  # bytes of prompt marks and clipboards that wait for Python
     FRAMED_RAW = 0  # index into terminal_t.framed, by what a client speaks
@@ -1436,7 +1437,7 @@ cdef bint checkpoint(terminal_t* t, uint32_t lines, size_t most) noexcept nogil:
             &t.ring, t.checkpointed, engine.vt_top(t.vt), engine.vt_rows(t.vt), engine.vt_cols(t.vt),
             buffer.data, buffer.n,
         )
-    if buffer.size > rings.CHECKPOINT_MAX or buffer.failed:
+    if buffer.size > BUFFER_KEPT or buffer.failed:
         engine.vt_buf_free(buffer)
     return fits
 

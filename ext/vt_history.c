@@ -14,6 +14,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
@@ -34,7 +35,8 @@
 
 #define CELL_MAX 32     /* bytes of text of a cell: a cluster of 8 */
 #define FIRST_BLOCK 2048 /* a session that prints a page costs no more; each block is twice the one before it, up to */
-#define LAST_BLOCK 65536
+#define LAST_BLOCK (WHOLE_BLOCK - (uint32_t)sizeof(vt_block))
+#define WHOLE_BLOCK 16384 /* bytes of one of these with its head: whole pages, from the system and back to it */
 #define LINK_MAX 4096   /* bytes of id and URI; a longer link is left out */
 
 /* Bytes from the lowest on; four are written, whatever is taken of them. */
@@ -416,6 +418,45 @@ static inline uint32_t record_size(const uint8_t *p, int *header)
     return (p[2] | (uint32_t)p[3] << 8 | (uint32_t)p[4] << 16 | (uint32_t)p[5] << 24) + 6;
 }
 
+/* Blocks of the largest size come from the system, not from malloc: a session that floods moves from one thread to
+   another, and what the first one's arena has given out would stay with it. Not where the sanitizer looks for overruns. */
+#if defined(__SANITIZE_ADDRESS__)
+#define MAPPED 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define MAPPED 0
+#endif
+#endif
+#ifndef MAPPED
+#define MAPPED 1
+#endif
+#ifndef MAP_POPULATE /* Linux: all pages at once */
+#define MAP_POPULATE 0
+#endif
+#ifndef MAP_ANONYMOUS
+#define MAP_ANONYMOUS MAP_ANON
+#endif
+
+/* Memory for a block of `*size` bytes, or some less if the system has no more mappings. NULL: no memory. */
+static vt_block *block_new(size_t *size)
+{
+    if (MAPPED && *size == LAST_BLOCK) {
+        void *whole = mmap(NULL, WHOLE_BLOCK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+        if (whole != MAP_FAILED)
+            return whole;
+        *size -= 16; /* which says where it is from */
+    }
+    return malloc(sizeof(vt_block) + *size);
+}
+
+static void block_free(vt_block *b)
+{
+    if (MAPPED && b->size == LAST_BLOCK)
+        munmap(b, WHOLE_BLOCK);
+    else
+        free(b);
+}
+
 static void unlink_block(vt_history *h, vt_block *b)
 {
     if (b->prev)
@@ -437,12 +478,21 @@ static void forget_block(vt_history *h, const vt_block *b)
     h->excess = 0;
 }
 
+/* It has left the list. A flood drops as many blocks as it makes: one is kept for the next. */
+static void retire(vt_history *h, vt_block *b)
+{
+    if (b->size == LAST_BLOCK && !h->spare)
+        h->spare = b;
+    else
+        block_free(b);
+}
+
 static void drop_block(vt_history *h)
 {
     vt_block *b = h->oldest;
     forget_block(h, b);
     unlink_block(h, b);
-    free(b);
+    retire(h, b);
 }
 
 /* A new newest block with room for `n` bytes. NULL: no memory, or more than the limit allows. */
@@ -471,10 +521,15 @@ static vt_block *new_block(vt *t, vt_history *h, size_t n)
             drop_block(h);
         }
     }
-    if (!b && !(b = malloc(all))) {
+    if (!b && size == LAST_BLOCK && h->spare) {
+        b = h->spare;
+        h->spare = NULL;
+    }
+    if (!b && !(b = block_new(&size))) {
         h->failed = 1;
         return NULL;
     }
+    all = sizeof(vt_block) + size;
     b->size = (uint32_t)size;
     b->n = b->last = b->lines = 0;
     b->next = NULL;
@@ -504,7 +559,7 @@ static __attribute__((noinline)) vt_block *put_in_new(vt *t, vt_history *h, cons
         if (n < b->size)
             n = b->size;
         unlink_block(h, b);
-        free(b);
+        block_free(b);
     }
 }
 
@@ -530,7 +585,7 @@ static inline void count_line(const vt *t, vt_history *h, vt_block *b)
         vt_block *old = h->oldest;
         h->excess -= old->lines;
         unlink_block(h, old);
-        free(old);
+        retire(h, old);
     }
 }
 
@@ -650,8 +705,11 @@ void vt_history_free(vt_history *h)
     while (h->oldest) {
         vt_block *b = h->oldest;
         unlink_block(h, b);
-        free(b);
+        block_free(b);
     }
+    if (h->spare)
+        block_free(h->spare);
+    h->spare = NULL;
     h->excess = 0;
 }
 
@@ -680,7 +738,7 @@ void vt_history_trim(vt *t, uint64_t lines)
         if (b->lines <= lines && b->prev) {
             lines -= b->lines;
             unlink_block(h, b);
-            free(b);
+            block_free(b);
             continue;
         }
         uint32_t at = 0;
@@ -819,12 +877,13 @@ int vt_history_copy(const vt *t, vt *to, uint64_t lines)
     uint64_t left = lines;
     for (const vt_block *b = from.block; left; b = b->next) {
         uint32_t start = b == from.block ? from.at : 0, n = b->n - start;
-        vt_block *copy = malloc(sizeof *copy + n);
+        size_t size = n == LAST_BLOCK ? n + 1 : n; /* from malloc, and so is to be freed */
+        vt_block *copy = malloc(sizeof *copy + size);
         if (!copy) {
             vt_history_free(&to->history);
             return -1;
         }
-        *copy = (vt_block){.prev = to->history.newest, .n = n, .size = n, .last = b->last - start};
+        *copy = (vt_block){.prev = to->history.newest, .n = n, .size = (uint32_t)size, .last = b->last - start};
         copy->lines = b == from.block ? b->lines - from.skipped : b->lines;
         memcpy(copy->data, b->data + start, n);
         if (copy->prev)
@@ -832,7 +891,7 @@ int vt_history_copy(const vt *t, vt *to, uint64_t lines)
         else
             to->history.oldest = copy;
         to->history.newest = copy;
-        to->history.bytes += sizeof *copy + n;
+        to->history.bytes += sizeof *copy + size;
         left -= copy->lines;
     }
     return 0;

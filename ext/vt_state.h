@@ -100,6 +100,7 @@ typedef struct vt_block {
 
 typedef struct {
     vt_block *oldest, *newest;
+    vt_block *spare;     /* of the largest size, and in no list: the one that was dropped last */
     uint64_t count;      /* lines */
     uint32_t excess;     /* lines at the front of the oldest block that are dropped and not counted any more */
     uint64_t dropped;    /* lines that are not kept any more: the absolute number of the oldest */
