@@ -4,6 +4,25 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <string.h>
+    /* The key's four bytes from byte `phase` (0 to 3) on, twice, as they stand in memory. */
+    static inline uint64_t mask_word(const uint8_t *key, unsigned phase)
+    {
+        uint32_t word;
+        memcpy(&word, key, 4);
+    #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+        word = word >> 8 * phase | word << 8 * (-phase & 3);
+    #else
+        word = word << 8 * phase | word >> 8 * (-phase & 3);
+    #endif
+        return (uint64_t)word << 32 | word;
+    }
+    """
+    uint64_t mask_word(const uint8_t* key, unsigned phase) nogil
+
 cdef enum:
     OP_CONTINUATION = 0x0
     OP_TEXT = 0x1
@@ -48,12 +67,9 @@ cdef inline void xor_mask(uint8_t* data, size_t n, const uint8_t* key, unsigned 
     """XOR `data` in place with the 4-byte key starting at its byte `phase` (§5.3), eight bytes at a time."""
     cdef uint8_t[8] pattern
     cdef uint64_t word
-    cdef uint64_t wide
-    cdef size_t i
-    for i in range(8):
-        pattern[i] = key[(phase + i) & 3]
-    memcpy(&wide, pattern, 8)
-    i = 0
+    cdef uint64_t wide = mask_word(key, phase & 3)
+    cdef size_t i = 0
+    memcpy(pattern, &wide, 8)
     while i + 8 <= n:  # i + 8 <= n keeps both copies inside data
         memcpy(&word, data + i, 8)
         word ^= wide
