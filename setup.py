@@ -47,7 +47,11 @@ def extensions() -> list[Extension]:
             f"vibetunnel._ext.{source.stem}",
             [str(source)],
             include_dirs=[str(EXT)],
-            libraries=["pthread", "m"],
+            libraries=[
+                "pthread",
+                "m",
+                *(["dl"] if sys.platform == "linux" else []),
+            ],  # dlopen: of its own before glibc 2.34
             depends=shared,
             extra_compile_args=compile_args,
             extra_link_args=link_args,

@@ -14,6 +14,7 @@ BINARY = rfc.OP_BINARY
 CLOSE = rfc.OP_CLOSE
 PING = rfc.OP_PING
 PONG = rfc.OP_PONG
+COMPRESSED = rfc.RSV1
 
 Message = namedtuple("Message", ["opcode", "data"])
 
@@ -27,8 +28,8 @@ class FrameError(ValueError):
 
 def encode(int opcode, bytes payload not None, *, bint fin=True, bytes mask=None):
     """One complete frame (RFC 6455 §5.2); payload is copied once. mask: 4 bytes, or None for a server's frame."""
-    if not 0 <= opcode <= 0xF:
-        raise ValueError(f"opcode: expected 0..15, got {opcode}")
+    if opcode & ~(0xF | rfc.RSV1):
+        raise ValueError(f"opcode: expected 0..15, COMPRESSED or not, got {opcode}")
     if mask is not None and len(mask) != 4:
         raise ValueError(f"mask: expected 4 bytes, got {len(mask)}")
     cdef uint8_t[14] header
@@ -70,12 +71,13 @@ cdef class Decoder:
     cdef rfc.Decoder state
     cdef int failed
 
-    def __cinit__(self, *, Py_ssize_t limit=65536, bint masked=True):
+    def __cinit__(self, *, Py_ssize_t limit=65536, bint masked=True, bint deflate=False):
         if limit < 0:
             raise ValueError(f"limit: expected 0 or more bytes, got {limit}")
         memset(&self.state, 0, sizeof(self.state))
         self.state.limit = limit
         self.state.masked = masked
+        self.state.deflate = deflate
         self.failed = 0
 
     def __dealloc__(self):

@@ -7,6 +7,7 @@ from libc.string cimport memcpy, memset
 
 import os
 
+from vibetunnel._ext cimport deflate as deflates
 from vibetunnel._ext cimport objects
 from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport v1
@@ -169,3 +170,48 @@ cdef class Ring:
             raise ValueError("client: expected 16 bytes")
         cdef int index = rings.slot_find(&self.state, bytes_of(client), taken, &fresh)
         return index, bool(fresh)
+
+
+# ---------------------------------------------------------------- permessage-deflate
+
+cdef class Codec:
+    """What a lane has for compressed messages: one stream for each direction."""
+
+    cdef deflates.Deflater deflater
+    cdef deflates.Inflater inflater
+
+    def __cinit__(self):
+        memset(&self.deflater, 0, sizeof(self.deflater))
+        memset(&self.inflater, 0, sizeof(self.inflater))
+        cdef const char* error = deflates.zlib_load()
+        if error is not NULL:
+            raise OSError((<bytes>error).decode("utf-8", "replace"))
+
+    def __dealloc__(self):
+        deflates.deflater_free(&self.deflater)
+        deflates.inflater_free(&self.inflater)
+
+    def deflate(self, list pieces not None, Py_ssize_t room):
+        """The payload of a message of up to eight pieces; None when it would need more than room - 5 bytes."""
+        cdef deflates.Piece[8] all
+        cdef bytearray out = bytearray(room)
+        cdef int i
+        cdef size_t n
+        if len(pieces) > 8:
+            raise ValueError(f"pieces: expected at most 8, got {len(pieces)}")
+        for i in range(len(pieces)):
+            all[i].data = bytes_of(pieces[i])
+            all[i].n = len(<bytes>pieces[i])
+        n = deflates.deflate_message(&self.deflater, all, len(pieces), <uint8_t*><char*>out, room)
+        return bytes(out[:n]) if n else None
+
+    def inflate(self, bytes payload not None, Py_ssize_t limit):
+        """What is in a message; ValueError with the close code when it is not whole, or longer than the limit."""
+        cdef bytearray out = bytearray(limit + 1)
+        cdef size_t n = 0
+        cdef int result = deflates.inflate_message(
+            &self.inflater, bytes_of(payload), len(payload), <uint8_t*><char*>out, limit, &n
+        )
+        if result < 0:
+            raise ValueError(-result)
+        return bytes(out[:n])

@@ -30,6 +30,7 @@ cdef enum:
     OP_CLOSE = 0x8
     OP_PING = 0x9
     OP_PONG = 0xA
+    RSV1 = 0x40  # beside the opcode of a message: it is compressed (RFC 7692 §6)
 
     MAX_CONTROL = 125  # bytes of payload (§5.5)
 
@@ -46,7 +47,7 @@ cdef enum:
 
 
 cdef inline int write_header(uint8_t* out, uint8_t opcode, bint fin, uint64_t length) noexcept nogil:
-    """Write an unmasked frame's header (§5.2); returns its 2, 4 or 10 bytes."""
+    """Write an unmasked frame's header (§5.2); returns its 2, 4 or 10 bytes. `opcode` may have RSV1."""
     cdef int i
     out[0] = (0x80 if fin else 0) | opcode
     if length < 126:
@@ -133,13 +134,14 @@ cdef inline bint close_code_valid(unsigned code) noexcept nogil:
 
 
 cdef struct Message:
-    uint8_t opcode  # OP_TEXT, OP_BINARY, or a control opcode
+    uint8_t opcode  # OP_TEXT, OP_BINARY, either with RSV1 when it is compressed; or a control opcode
     uint8_t* data  # borrowed: valid until the next decoder_next()
     size_t n
 
 
 cdef struct Decoder:
-    size_t limit  # bytes a data message may have
+    size_t limit  # bytes a data message may have; whoever inflates a compressed one applies it again
+    bint deflate  # compressed messages were negotiated
     bint masked  # True: we are the server, every frame must be masked (§5.1)
     uint8_t[14] head  # an unfinished frame header
     uint8_t head_n
@@ -147,7 +149,7 @@ cdef struct Decoder:
     bint fin
     bint spent  # buffer was lent out with the last message: give it back at the next call
     uint8_t opcode  # of the frame under way
-    uint8_t message_opcode  # of the fragmented message under way; 0: none
+    uint8_t message_opcode  # of the fragmented message under way, with RSV1 when it is compressed; 0: none
     uint8_t phase
     uint8_t[4] key
     uint64_t remaining  # payload bytes of the frame under way still to come
@@ -163,6 +165,14 @@ cdef inline void decoder_free(Decoder* d) noexcept nogil:
     d.buffer = NULL
     d.buffer_n = 0
     d.buffer_size = 0
+
+
+cdef inline size_t _deflated_limit(Decoder* d) noexcept nogil:
+    """Bytes that a compressed message may have as it comes: it can be longer than what is in it.
+
+    zlib adds at most 4 % with the least of memory, and 5 bytes to 16 KiB otherwise.
+    """
+    return d.limit + d.limit // 16 + 64
 
 
 cdef inline int _keep(Decoder* d, const uint8_t* data, size_t n) noexcept nogil:
@@ -217,8 +227,8 @@ cdef inline int _head(Decoder* d, const uint8_t* data, size_t n, size_t* used) n
         i = 10
         if length < 65536 or length >> 63:
             return -CLOSE_PROTOCOL
-    if d.head[0] & 0x70:
-        return -CLOSE_PROTOCOL  # reserved bits, and no extension was negotiated
+    if d.head[0] & 0x70 and not (d.deflate and d.head[0] & 0x70 == RSV1 and OP_TEXT <= d.opcode <= OP_BINARY):
+        return -CLOSE_PROTOCOL  # reserved bits; RSV1 stands on the first frame of a message (RFC 7692 §6.1)
     if (d.head[1] & 0x80 != 0) != d.masked:
         return -CLOSE_PROTOCOL
     if d.masked:
@@ -231,10 +241,10 @@ cdef inline int _head(Decoder* d, const uint8_t* data, size_t n, size_t* used) n
     else:
         if d.opcode > OP_BINARY or (d.opcode == OP_CONTINUATION) != (d.message_opcode != 0):
             return -CLOSE_PROTOCOL
-        if length > d.limit - d.buffer_n:  # buffer_n never exceeds limit
-            return -CLOSE_TOO_BIG
         if d.opcode != OP_CONTINUATION:
-            d.message_opcode = d.opcode
+            d.message_opcode = d.head[0] & (0x0F | RSV1)
+        if length + d.buffer_n > d.limit and (not d.message_opcode & RSV1 or length + d.buffer_n > _deflated_limit(d)):
+            return -CLOSE_TOO_BIG
     d.remaining = length
     d.in_frame = True
     return 1
@@ -244,7 +254,8 @@ cdef inline int decoder_next(Decoder* d, uint8_t* data, size_t n, size_t* used, 
     """Take bytes from data[used..n), unmasking them in place, until a message is whole.
 
     Returns 1 with *out set, 0 when all of data is used and more is needed, or minus a close code (§7.4.1); after
-    that the decoder must not be used again. A message that arrives in one piece is not copied.
+    that the decoder must not be used again. A message that arrives in one piece is not copied. Text is valid UTF-8,
+    unless it is compressed.
     """
     cdef size_t take
     cdef uint8_t* start

@@ -18,6 +18,7 @@ class Oracle:
 
     limit: int = 65536
     masked: bool = True
+    deflate: bool = False
     data: bytes = b""
     messages: list[tuple[int, bytes]] = field(default_factory=list)
     error: int = 0
@@ -51,17 +52,18 @@ class Oracle:
             key = self.data[need : need + mask_bytes]
             need += mask_bytes
             code, fin = first & 0xF, first & 0x80
-            if first & 0x70 or bool(mask_bytes) != self.masked:
+            compressed = first & 0x40 if self.deflate and code in (1, 2) else 0
+            if first & 0x70 != compressed or bool(mask_bytes) != self.masked:
                 raise OracleError(1002)
             if code >= 8:
                 if code > 10 or not fin or length > 125:
                     raise OracleError(1002)
             elif code > 2 or (code == 0) != (opcode != 0):
                 raise OracleError(1002)
-            elif length + len(message) > self.limit:
+            if code in (1, 2):
+                opcode = code | compressed
+            if code < 8 and length + len(message) > self.limit + (self.limit // 16 + 64 if opcode & 0x40 else 0):
                 raise OracleError(1009)
-            if code < 8 and code:
-                opcode = code
             if len(self.data) < need + length:
                 return
             body = self.data[need : need + length]

@@ -8,6 +8,7 @@ import socket
 import termios
 import time
 import tty
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -58,18 +59,37 @@ class Program:
             self.fd = -1
 
 
+def deflated(data: bytes, level: int = 1) -> bytes:
+    """A message's payload with permessage-deflate (RFC 7692 §7.2.1)."""
+    engine = zlib.compressobj(level, zlib.DEFLATED, -15)
+    whole = engine.compress(data) + engine.flush(zlib.Z_SYNC_FLUSH)
+    return whole.removesuffix(b"\0\0\xff\xff")
+
+
+def inflated(payload: bytes) -> bytes:
+    """What is in a message (RFC 7692 §7.2.2), which must not need anything that came before."""
+    engine = zlib.decompressobj(-15)
+    data = engine.decompress(payload + b"\0\0\xff\xff")
+    assert not engine.eof, "no block says that it is the last"
+    assert not engine.unconsumed_tail
+    return data
+
+
 class Peer:
     """A blocking WebSocket client on a connected socket, from the first frame on; `received` has come already."""
 
-    def __init__(self, connected: socket.socket, *, v1: bool = False, received: bytes = b"") -> None:
+    def __init__(
+        self, connected: socket.socket, *, v1: bool = False, deflates: bool = False, received: bytes = b""
+    ) -> None:
         self.socket = connected
         self.socket.settimeout(DEADLINE_S)
-        self.decoder = frames.Decoder(limit=1 << 24, masked=False)
+        self.decoder = frames.Decoder(limit=1 << 24, masked=False, deflate=deflates)
         self.waiting: list[frames.Message] = self.decoder.feed(received)
         self.output = b""
         self.offset = 0  # v1: behind the last output byte
         self.sent = 0  # v1: input bytes
         self.seen: list[protocol.ServerMessage] = []  # v1, without output
+        self.compressed: list[tuple[int, int]] = []  # bytes of each such message, inflated and as they came
         self.pings = 0
         self.pongs = 0
         self.ended = False
@@ -107,6 +127,10 @@ class Peer:
                 return False
             self.waiting = self.decoder.feed(data)
         message = self.waiting.pop(0)
+        if message.opcode & frames.COMPRESSED:
+            data = inflated(message.data)
+            self.compressed.append((len(data), len(message.data)))
+            message = frames.Message(message.opcode & ~frames.COMPRESSED, data)
         if message.opcode == frames.PING:
             self.pings += 1
             self.answer(frames.PONG, message.data)
@@ -163,23 +187,35 @@ class Peer:
 
 
 class PumpPeer(Peer):
-    """A peer on one end of a socketpair; a pump has the other, without any HTTP in between."""
+    """A peer on one end of a socketpair; a pump has the other, without any HTTP in between.
 
-    def __init__(self, terminal: Terminal, *, buffer: int = 0, **options: Any) -> None:
+    buffer  bytes that the kernel holds in each direction, or twice as much; the pump sets its own for `latest` ones
+    narrow  those, whatever the pump sets: it sends the half of what it would like to
+    """
+
+    def __init__(self, terminal: Terminal, *, buffer: int = 0, narrow: bool = False, **options: Any) -> None:
         ours, theirs = socket.socketpair()
+        again = theirs.dup()
         if buffer:
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
             theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
-        super().__init__(ours, v1=bool(options.get("v1")))
+        super().__init__(ours, v1=bool(options.get("v1")), deflates=bool(options.get("deflates")))
         try:
             self.client: Client = terminal.attach(theirs.detach(), options.pop("response", b""), **options)
+            if narrow:
+                again.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
         except BaseException:
             ours.close()
             raise
+        finally:
+            again.close()
 
 
 def connect(port: int, path: str, *, v1: bool = False, headers: dict[str, str] | None = None) -> Peer:
-    """A peer of a server on this machine, through the upgrade; ConnectionError with the answer if there is none."""
+    """A peer of a server on this machine, through the upgrade; ConnectionError with the answer if there is none.
+
+    It takes compressed messages if it asks for them (Sec-WebSocket-Extensions) and the answer agrees.
+    """
     connected = socket.create_connection(("127.0.0.1", port), DEADLINE_S)
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     lines = [
@@ -203,7 +239,7 @@ def connect(port: int, path: str, *, v1: bool = False, headers: dict[str, str] |
     if not head.startswith(b"HTTP/1.1 101 "):
         connected.close()
         raise ConnectionError(answer.decode(errors="replace"))
-    return Peer(connected, v1=v1, received=received)
+    return Peer(connected, v1=v1, deflates=b"permessage-deflate" in head, received=received)
 
 
 def events_until(pump: Pump, condition: Callable[[list[Event]], bool]) -> list[Event]:

@@ -25,6 +25,9 @@ def decode(data: bytes, *cuts: int, **options: int) -> tuple[list[tuple[int, byt
     return messages, 0
 
 
+PRESSED_TEXT, PRESSED_BINARY = frames.TEXT | frames.COMPRESSED, frames.BINARY | frames.COMPRESSED
+
+
 def close(payload: bytes) -> bytes:
     return frames.encode(frames.CLOSE, payload, mask=KEY)
 
@@ -96,6 +99,54 @@ def test_a_malformed_frame_gets_the_close_code_of_the_rfc(name: str, data: str, 
     assert decode(bytes.fromhex(data)) == ([], code), name
 
 
+def first(opcode: int, **options: bool) -> bytes:
+    return frames.encode(opcode, b"payload", mask=KEY, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "expected"),
+    [
+        ("text", first(PRESSED_TEXT), ([(PRESSED_TEXT, b"payload")], 0)),
+        ("binary", first(PRESSED_BINARY), ([(PRESSED_BINARY, b"payload")], 0)),
+        ("not compressed all the same", first(frames.TEXT), ([(frames.TEXT, b"payload")], 0)),
+        (
+            "in fragments, with a ping between",
+            first(PRESSED_TEXT, fin=False) + first(frames.PING) + first(frames.CONTINUATION) + first(frames.BINARY),
+            ([(9, b"payload"), (PRESSED_TEXT, b"payload" * 2), (2, b"payload")], 0),
+        ),
+        ("on a continuation", first(2, fin=False) + first(frames.COMPRESSED), ([], 1002)),
+        (
+            "on a continuation of a compressed one",
+            first(PRESSED_BINARY, fin=False) + first(frames.COMPRESSED),
+            ([], 1002),
+        ),
+        ("on a ping", first(frames.PING | frames.COMPRESSED), ([], 1002)),
+        ("on a close", first(frames.CLOSE | frames.COMPRESSED), ([], 1002)),
+        ("on an opcode that there is not", first(3 | frames.COMPRESSED), ([], 1002)),
+        ("with another reserved bit", bytes([0xE2, 0x80]) + KEY, ([], 1002)),
+        ("another reserved bit alone", bytes([0xA2, 0x80]) + KEY, ([], 1002)),
+    ],
+)
+def test_where_rsv1_may_stand_once_compression_was_negotiated(name: str, data: bytes, expected: object) -> None:
+    assert decode(data, deflate=True) == expected, name
+    assert decode(data, *range(len(data)), deflate=True) == expected, name
+    if frames.COMPRESSED & data[0]:
+        assert decode(data) == ([], 1002)
+
+
+def test_a_compressed_message_may_be_a_little_longer_than_what_may_be_in_it() -> None:
+    limit = 1000 + 62 + 64
+    whole = frames.encode(PRESSED_BINARY, b"x" * limit, mask=KEY)
+    assert decode(whole, deflate=True, limit=1000) == ([(PRESSED_BINARY, b"x" * limit)], 0)
+    assert decode(frames.encode(PRESSED_BINARY, b"x" * (limit + 1), mask=KEY), deflate=True, limit=1000) == ([], 1009)
+    assert decode(frames.encode(frames.BINARY, b"x" * 1001, mask=KEY), deflate=True, limit=1000) == ([], 1009)
+    half = frames.encode(PRESSED_BINARY, b"x" * 900, fin=False, mask=KEY)
+    rest = frames.encode(frames.CONTINUATION, b"x" * (limit - 900), mask=KEY)
+    assert decode(half + rest, deflate=True, limit=1000)[1] == 0
+    more = frames.encode(frames.CONTINUATION, b"x" * (limit - 899), mask=KEY)
+    assert decode(half + more, deflate=True, limit=1000) == ([], 1009)
+
+
 def test_a_masked_frame_from_a_server_is_refused() -> None:
     assert decode(frames.encode(frames.TEXT, b"x", mask=KEY), masked=False) == ([], 1002)
 
@@ -158,12 +209,16 @@ FRAME = st.builds(
 )
 
 
-@given(st.lists(FRAME, max_size=8).map(b"".join), st.lists(st.integers(0, 2000), max_size=6), st.booleans())
-def test_any_frames_cut_anywhere_decode_as_the_oracle_says(data: bytes, cuts: list[int], small: bool) -> None:
+@given(
+    st.lists(FRAME, max_size=8).map(b"".join), st.lists(st.integers(0, 2000), max_size=6), st.booleans(), st.booleans()
+)
+def test_any_frames_cut_anywhere_decode_as_the_oracle_says(
+    data: bytes, cuts: list[int], small: bool, deflate: bool
+) -> None:
     limit = 100 if small else 65536
-    oracle = Oracle(limit=limit)
+    oracle = Oracle(limit=limit, deflate=deflate)
     oracle.feed(data)
-    assert decode(data, *cuts, limit=limit) == (oracle.messages, oracle.error)
+    assert decode(data, *cuts, limit=limit, deflate=deflate) == (oracle.messages, oracle.error)
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=4))
@@ -174,7 +229,7 @@ def test_any_bytes_decode_as_the_oracle_says(data: bytes, cuts: list[int]) -> No
 
 
 def test_bad_arguments_say_what_was_expected() -> None:
-    with pytest.raises(ValueError, match=r"opcode: expected 0\.\.15, got 16"):
+    with pytest.raises(ValueError, match=r"opcode: expected 0\.\.15, COMPRESSED or not, got 16"):
         frames.encode(16, b"")
     with pytest.raises(ValueError, match="mask: expected 4 bytes, got 3"):
         frames.encode(1, b"", mask=b"abc")

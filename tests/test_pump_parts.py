@@ -2,6 +2,7 @@
 
 import json
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pump_peer import deflated, inflated
 
 from vibetunnel import protocol
 from vibetunnel._ext import probes
@@ -301,3 +303,131 @@ def test_an_input_stream_is_remembered_until_32_others_have_come(ring_fd: int) -
     assert fresh
     assert stolen != first
     assert ring.slot(b"C" * 16, taken=0xFFFFFFFF) == (-1, False)
+
+
+# ---------------------------------------------------------------- permessage-deflate
+
+
+@pytest.fixture(scope="module")
+def codec() -> probes.Codec:
+    return probes.Codec()
+
+
+TEXTS = st.one_of(
+    st.binary(max_size=3000),
+    st.lists(st.sampled_from([b"\x1b[0m", b"\x1b[31m", b"INFO ", b"compiled ", b"1", b"2", b"\r\n"]), max_size=400).map(
+        b"".join
+    ),
+    st.builds(lambda piece, n: piece * n, st.binary(min_size=1, max_size=30), st.integers(1, 2000)),
+)
+
+
+@given(messages=st.lists(st.lists(TEXTS, min_size=1, max_size=4), min_size=1, max_size=3))
+def test_what_is_compressed_in_pieces_is_what_zlib_inflates(codec: probes.Codec, messages: list[list[bytes]]) -> None:
+    for pieces in messages:  # on one stream, and each by itself
+        whole = b"".join(pieces)
+        payload = codec.deflate(pieces, len(whole) + 100 + len(whole) // 8)
+        assert payload is not None
+        assert inflated(payload) == whole
+        assert codec.inflate(payload, len(whole)) == whole
+        tight = codec.deflate(pieces, len(payload) + 5)
+        assert tight == payload
+        assert codec.deflate(pieces, len(payload) + 4) is None
+        assert codec.deflate(pieces, 0) is None
+
+
+def test_what_cannot_become_smaller_is_not_compressed(codec: probes.Codec) -> None:
+    noise = os.urandom(5000)
+    assert codec.deflate([noise], len(noise) + 4) is None
+    log = b"\x1b[32mINFO\x1b[0m compiled in 13 ms\r\n" * 20
+    pressed = codec.deflate([log], len(log) + 4)
+    assert pressed is not None
+    assert len(pressed) < len(log) // 8
+
+
+@given(
+    messages=st.lists(TEXTS, min_size=1, max_size=3),
+    level=st.integers(0, 9),
+    window=st.integers(9, 15),
+    strategy=st.sampled_from([zlib.Z_DEFAULT_STRATEGY, zlib.Z_HUFFMAN_ONLY, zlib.Z_FIXED, zlib.Z_RLE]),
+    flush=st.sampled_from([zlib.Z_SYNC_FLUSH, zlib.Z_FULL_FLUSH]),
+)
+def test_whatever_zlib_compresses_is_inflated_up_to_the_limit(
+    codec: probes.Codec, messages: list[bytes], level: int, window: int, strategy: int, flush: int
+) -> None:
+    for data in messages:
+        engine = zlib.compressobj(level, zlib.DEFLATED, -window, 8, strategy)
+        payload = (engine.compress(data) + engine.flush(flush)).removesuffix(b"\0\0\xff\xff")
+        assert codec.inflate(payload, len(data)) == data
+        assert codec.inflate(payload, 65536) == data
+        if data:
+            with pytest.raises(ValueError, match="1009"):
+                codec.inflate(payload, len(data) - 1)
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        ("f248cdc9c90700", b"Hello"),  # RFC 7692 §7.2.3: one block
+        ("000500faff48656c6c6f00", b"Hello"),  # one that is not compressed
+        ("f348cdc9c9070000", b"Hello"),  # one that says that it is the last
+        ("f348cdc9c90700", b"Hello"),  # the same without what §7.2.3.4 adds to it
+        ("f348cdc9c90700f348cdc9c9070000", b"HelloHello"),  # two of those
+        ("f248050000 00ffffcac9c90700", b"Hello"),  # two blocks
+        ("00", b""),
+        ("01", b""),
+        ("", b""),
+    ],
+)
+def test_the_forms_that_a_message_can_have(codec: probes.Codec, payload: str, expected: bytes) -> None:
+    assert codec.inflate(bytes.fromhex(payload), 65536) == expected
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "f200110000",  # RFC 7692 §7.2.3.2: refers to the message before, which is not taken over
+        "f248cdc9c907",  # ends inside a block
+        "000500faff4865",  # the same, of one that is not compressed
+        "07",  # a block of no kind
+        "000500ffff48656c6c6f00",  # lengths that do not agree
+        "ffffffffffffffff",
+        "789c4bcecf2d284a2d2e4e4d01000ee60339",  # zlib's own format
+    ],
+)
+def test_what_is_no_whole_message_is_refused(codec: probes.Codec, payload: str) -> None:
+    with pytest.raises(ValueError, match="1007"):
+        codec.inflate(bytes.fromhex(payload), 65536)
+    assert codec.inflate(deflated(b"the next one"), 65536) == b"the next one"
+
+
+def test_a_bomb_is_looked_at_up_to_the_limit(codec: probes.Codec) -> None:
+    bomb = deflated(bytes(100_000_000), 9)
+    assert len(bomb) < 100_000
+    for limit in (0, 1, 65536):
+        with pytest.raises(ValueError, match="1009"):
+            codec.inflate(bomb, limit)
+    assert codec.inflate(deflated(bytes(65536)), 65536) == bytes(65536)
+
+
+@given(payload=st.binary(max_size=200), data=TEXTS, at=st.integers(0, 4000), bits=st.integers(1, 255))
+def test_damaged_messages_give_what_zlib_gives_or_nothing(
+    codec: probes.Codec, payload: bytes, data: bytes, at: int, bits: int
+) -> None:
+    damaged = bytearray(deflated(data))
+    damaged[at % len(damaged)] ^= bits
+    for each in (payload, bytes(damaged)):
+        try:
+            expected = zlib.decompressobj(-15).decompress(each + b"\0\0\xff\xff", 65537)
+        except zlib.error:
+            expected = None
+        found, code = b"", 0
+        try:
+            found = codec.inflate(each, 65536)
+        except ValueError as error:
+            code = error.args[0]
+        assert code in (0, 1007, 1009)
+        if code == 0:
+            assert expected is not None
+            assert found.startswith(expected)  # a block that said that it was the last ends it for zlib
+        assert code != 1009 or expected is None or len(expected) > 65536

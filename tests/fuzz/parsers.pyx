@@ -1,6 +1,7 @@
-"""A libFuzzer target over what the pump reads from clients: frames, v1 messages, objects. engine.c has the output.
+"""A libFuzzer target over what the pump reads from clients: frames, compressed or not, v1 messages, objects.
 
-The first byte of an input chooses the parser, the second where the rest is cut. Whole and cut must agree. Nothing here
+The first byte of an input chooses the parser, the second where the rest is cut. Whole and cut must agree. engine.c has
+the output. Compressed messages are inflated when the machine has zlib. Nothing here
 is Python at run time: only the nogil code of ext/*.pxd is called, so no interpreter is started.
 """
 
@@ -8,9 +9,18 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport abort, free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
+from vibetunnel._ext cimport deflate
 from vibetunnel._ext cimport objects
 from vibetunnel._ext cimport rfc6455 as rfc
 from vibetunnel._ext cimport v1
+
+
+cdef enum:
+    LIMIT = 1000
+
+cdef deflate.Inflater inflater  # one for all, as a lane has it
+cdef bint looked = False  # for zlib
+cdef bint inflates = False
 
 
 cdef uint32_t mix(uint32_t sum, const uint8_t* data, size_t n) noexcept nogil:
@@ -25,6 +35,18 @@ cdef struct Result:
     int code
     uint32_t sum
     uint32_t messages
+
+
+cdef uint32_t inflate(uint32_t sum, const uint8_t* data, size_t n) noexcept nogil:
+    """The checksum of what is in a compressed message, or of the reason why nothing is."""
+    cdef uint8_t[LIMIT + 1] out
+    cdef size_t size = 0
+    cdef int result = deflate.inflate_message(&inflater, data, n, out, LIMIT, &size)
+    if result == 0 and size > LIMIT:
+        abort()
+    if result not in (0, -rfc.CLOSE_INVALID, -rfc.CLOSE_TOO_BIG, -rfc.CLOSE_INTERNAL):
+        abort()
+    return mix(sum, out, size) if result == 0 else sum ^ <uint32_t>result
 
 
 cdef void feed(rfc.Decoder* d, const uint8_t* data, size_t n, Result* result) noexcept nogil:
@@ -45,18 +67,24 @@ cdef void feed(rfc.Decoder* d, const uint8_t* data, size_t n, Result* result) no
         result.sum = mix(mix(result.sum, &message.opcode, 1), message.data, message.n)
         if message.opcode == rfc.OP_TEXT and not rfc.utf8_valid(message.data, message.n):
             abort()
+        if message.opcode & rfc.RSV1:
+            if not d.deflate or message.opcode & 0x8:
+                abort()
+            if inflates:
+                result.sum = inflate(result.sum, message.data, message.n)
     if used > n or result.code == 0 and used != n:
         abort()
     free(own)
 
 
-cdef Result decode(const uint8_t* data, size_t n, size_t cut) noexcept nogil:
+cdef Result decode(const uint8_t* data, size_t n, size_t cut, bint compressed) noexcept nogil:
     cdef rfc.Decoder d
     cdef Result result
     memset(&d, 0, sizeof(d))
     memset(&result, 0, sizeof(result))
-    d.limit = 1000
+    d.limit = LIMIT
     d.masked = True
+    d.deflate = compressed
     feed(&d, data, cut, &result)
     feed(&d, data + cut, n - cut, &result)
     rfc.decoder_free(&d)
@@ -85,14 +113,18 @@ cdef void read(const uint8_t* data, size_t n) noexcept nogil:
 
 
 cdef public int LLVMFuzzerTestOneInput(const uint8_t* data, size_t n) noexcept nogil:
+    global looked, inflates
     cdef size_t cut
     cdef Result whole, parts
     if n < 2:
         return 0
+    if not looked:
+        looked = True
+        inflates = deflate.zlib_load() is NULL
     cut = data[1] % (n - 1)
-    if data[0] % 2 == 0:
-        whole = decode(data + 2, n - 2, 0)
-        parts = decode(data + 2, n - 2, min(cut, n - 2))
+    if data[0] % 3 != 1:
+        whole = decode(data + 2, n - 2, 0, data[0] % 3 == 2)
+        parts = decode(data + 2, n - 2, min(cut, n - 2), data[0] % 3 == 2)
         if whole.code != parts.code or whole.sum != parts.sum or whole.messages != parts.messages:
             abort()
     else:

@@ -33,14 +33,15 @@ include=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
 flags=(-g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -w)
 "$clang" "${flags[@]}" -I"$include" -Iext -c "$build/parsers.c" -o "$build/parsers.o"
 nm -u "$build/parsers.o" | awk '$2 ~ /^_?Py/ { print "char " $2 "[64];" }' > "$build/interpreter.c"
-"$clang" "${flags[@]}" "$build/parsers.o" "$build/interpreter.c" -lm -o "$build/parsers"
+"$clang" "${flags[@]}" "$build/parsers.o" "$build/interpreter.c" -lm -ldl -o "$build/parsers"
 mkdir -p "$build/corpus"
 "$python" - "$build/corpus" <<'SEEDS'
 import pathlib, sys
 folder = pathlib.Path(sys.argv[1])
 seeds = [
     bytes.fromhex("0000818537fa213d7f9f4d5158"), bytes.fromhex("0003018237fa213d5f9f808237fa213d5b96"),
-    bytes.fromhex("0002888237fa213d3412"),
+    bytes.fromhex("0002888237fa213d3412"), b"\x02\x04\xc1\x87\0\0\0\0\xf2H\xcd\xc9\xc9\x07\0",
+    b"\x02\x09\x42\x83\0\0\0\0\xf2H\xcd\x80\x84\0\0\0\0\xc9\xc9\x07\0\xc2\x81\0\0\0\0\0",
     b'\x01\x00{"type":"input","data":"a\\u00e9\\n"}', b'\x01\x00{"type":"resize","data":"{\\"rows\\":24,\\"cols\\":80}"}',
     b"\x01\x00\x81" + bytes(8) + b"ls", b"\x01\x00\x82\x00\x18\x00\x50",
 ]

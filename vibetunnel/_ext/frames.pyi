@@ -8,9 +8,13 @@ BINARY: int
 CLOSE: int
 PING: int
 PONG: int
+COMPRESSED: int  # RSV1, beside the opcode of a message with permessage-deflate (RFC 7692)
 
 class Message(NamedTuple):
-    """One whole message (fragments joined) or one control frame."""
+    """One whole message (fragments joined) or one control frame.
+
+    data  of a message with COMPRESSED in its opcode: compressed still; nobody has looked whether it is whole, or UTF-8
+    """
 
     opcode: int
     data: bytes
@@ -31,11 +35,12 @@ def is_utf8(data: bytes) -> bool: ...
 class Decoder:
     """Turns what a peer sends into messages, however it is cut.
 
-    limit    bytes a message may have; more is FrameError 1009
+    limit    bytes a message may have; more is FrameError 1009. A compressed one may have a sixteenth and 64 more
     masked   True: frames must be masked (we are the server); False: must not be
+    deflate  compressed messages were negotiated
     """
 
-    def __init__(self, *, limit: int = 65536, masked: bool = True) -> None: ...
+    def __init__(self, *, limit: int = 65536, masked: bool = True, deflate: bool = False) -> None: ...
     def feed(self, data: bytes) -> list[Message]:
         """Messages completed by `data`. Raises FrameError at the first bad frame, and on every later call;
         messages before it are in the exception's `messages`."""

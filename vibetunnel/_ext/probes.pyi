@@ -39,3 +39,12 @@ class Ring:
         """(offset, rows, cols, data) of the checkpoint that a new server begins with."""
     def slot(self, client: bytes, taken: int = 0) -> tuple[int, bool]:
         """(index or -1, whether it is new) of a client's input stream."""
+
+class Codec:
+    """Compressed messages (RFC 7692), each by itself. OSError without zlib."""
+
+    def __init__(self) -> None: ...
+    def deflate(self, pieces: list[bytes], room: int) -> bytes | None:
+        """The payload of a message of up to eight pieces; None when it would need more than room - 5 bytes."""
+    def inflate(self, payload: bytes, limit: int) -> bytes:
+        """What is in a message. ValueError with the close code: 1007 is not whole, 1009 is longer than the limit."""
