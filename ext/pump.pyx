@@ -13,13 +13,13 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcmp, memcpy, memmove, memset
 
 import os
 import struct
 from collections import namedtuple
 
-from vibetunnel._ext cimport objects
+from vibetunnel._ext cimport deflate, objects
 from vibetunnel._ext cimport rfc6455 as rfc
 from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport v1 as wire
@@ -144,6 +144,13 @@ cdef enum:
     FRAMED_RAW = 0  # index into terminal_t.framed, by what a client speaks
     FRAMED_V1 = 1
 
+    DEFLATE_MIN = 200  # bytes; less goes out as it is, an echo above all: 7 us would save a quarter of it
+    DEFLATE_FRAME = 16384  # a compressed frame ends where a multiple of this does: who lags sends what others send
+    DEFLATE_TURN = 262144  # bytes that a lane compresses in one turn, some 2 ms; what is more goes out as it is
+    DEFLATE_KEPT = 8  # frames kept while a batch is sent: it has five
+    INFLATE_TURN = 262144  # bytes that messages may inflate to in one turn of a lane; the others wait for the next
+    INFLATE_COST = 512  # bytes that beginning a message counts for there
+
     MOVE_WINDOW = 50000000  # ns; a terminal's use of its lane is judged over this time
     MOVE_BUSY = 4000000  # ns of lane time within the window: a flood, which goes to a bulk lane
     MOVE_BYTES = 32768  # bytes printed, received and sent within the window; less, and the time went elsewhere
@@ -159,6 +166,9 @@ cdef enum:
     PRESENCE_MAX = 16384  # bytes of what clients are told of each other: a hundred people with long names
     THROTTLE_BURST = 1000000000  # ns; as much input as its rate allows in this time may come at once
     THROTTLE_STEP = 50000000  # ns between two looks at who has paid for the input: a paste flows on without a jerk
+
+cdef const char* TOO_BIG = b"expected at most 65536 bytes a message"
+
 
 cdef enum Kind:
     WAKER
@@ -198,6 +208,7 @@ cdef enum:
 cdef enum:
     BLOCKED_FULL = 1  # its PTY's input queue is full
     BLOCKED_RATE = 2  # it has sent more input than its rate allows
+    BLOCKED_UNREAD = 4  # what it has sent before was not all looked at yet
 
 ctypedef uint8_t flag_t  # a bint takes four bytes, and clients are many
 
@@ -234,6 +245,18 @@ cdef struct capture_t:  # a copy of a terminal's state that somebody has asked f
     engine.vt* state  # NULL: out of memory
 
 
+cdef struct block_t:  # a compressed frame, header and all; made once for all that send it
+    int refs  # who is sending it, and the terminal while it keeps it; all in one lane
+    size_t n
+    uint8_t[1] data
+
+
+cdef struct deflated_t:  # what became of a piece of output that was to be compressed
+    uint64_t start
+    uint64_t end  # == start: nothing is kept here
+    block_t* block  # NULL: it did not get smaller
+
+
 cdef struct client_t:
     watch_t watch
     terminal_t* terminal
@@ -268,14 +291,17 @@ cdef struct client_t:
     flag_t lines_asked  # an answer is due, and be it an empty one
     flag_t has_since
     flag_t has_id
+    flag_t deflates  # compressed messages were negotiated
     int64_t skip_ns  # 0, or until when an interrupt's redraw waits for the program's answer
     uint64_t base  # offset of the last redraw: what came before it is void
     uint64_t window  # v1: bytes that may be under way without an ack
     uint64_t lines_before  # v1: the line behind those of the next piece
     uint32_t lines_left  # lines that it has asked for
     rfc.Decoder decoder
-    uint64_t cursor  # offset of the next output byte to frame or, in a frame, to send
+    uint64_t cursor  # offset of the next output byte to frame or, in a frame, to send; all through a block of its first
     uint64_t frame_end  # offset behind the frame under way; == cursor: none
+    block_t* block  # the frame under way, when it is compressed: it has its header in it, and needs no ring
+    size_t block_sent
     uint8_t header_n
     uint8_t header_sent
     uint8_t[24] header
@@ -306,7 +332,7 @@ cdef struct client_t:
     int code
     size_t reason_n
     uint8_t[124] reason
-    chunk_t* received
+    chunk_t* received  # what has come and was not looked at yet, or NULL
     uint8_t name_n
     uint8_t[1] name  # name_n bytes
 
@@ -360,6 +386,10 @@ cdef struct terminal_t:
     uint64_t low
     uint64_t batch
     framed_t[2] framed
+    deflated_t[2][8] deflated  # the last ones, by what a client speaks: DEFLATE_KEPT each, until a batch is sent
+    unsigned[2] deflated_next  # which of them is replaced next
+    bint keeps_deflated  # in lane.keepers
+    terminal_t* keepers_next
     chunk_t* presence  # who is there, for every v1 client that comes; NULL: nothing is said of it
     chunk_t* input_first
     chunk_t* input_last
@@ -402,6 +432,13 @@ cdef struct statistics_t:
     int64_t moves
     int64_t dropped
     int64_t redraws
+    int64_t compressions
+    int64_t blocks  # that are there; less than none where they were made in another lane
+
+
+cdef struct inflated_t:  # what was in the last compressed message
+    uint8_t* data  # MESSAGE_LIMIT + 1 bytes; NULL: there was none yet
+    size_t n
 
 
 cdef struct lane_t:
@@ -419,15 +456,23 @@ cdef struct lane_t:
     client_t* graveyard  # gone in this turn: events of this turn may still point to them
     int64_t now
     int64_t sweep_ns
-    bint behind  # some terminal's engine has not seen all
+    bint behind  # some terminal's engine has not seen all, or some client's messages were not
     bint fanning  # some terminal's clients have not all been sent the last batch
     bint skipping  # some client waits to be skipped ahead
+    bint unread  # some client has sent what can be looked at now; `behind` too
     bint throttled  # some client is not read because of its rate
     int64_t throttle_ns  # when to look at those again
     engine.vt_buf buffer  # for redraws
+    deflate.Deflater deflater
+    deflate.Inflater inflater
+    inflated_t inflated
+    bint compresses  # there was something of that in this turn
+    size_t deflated_n  # bytes compressed in this turn
+    size_t inflated_n  # bytes that messages have inflated to in this turn, with what beginning them costs
     bint late  # some terminal holds back events
     int64_t late_ns  # until when
     terminal_t* due  # terminals to be settled at the end of the turn
+    terminal_t* keepers  # terminals that keep compressed frames
     uint8_t* typed  # input of the client whose turn it is
     size_t typed_n
     bint moves  # some terminal belongs elsewhere
@@ -615,6 +660,15 @@ cdef bint put_big(
 ) noexcept nogil:
     """Queue a binary frame that CONTROL_LIMIT does not count: one at a time is made, when it can be sent."""
     cdef uint8_t[10] header
+    cdef block_t* block
+    cdef bint done
+    if c.deflates:
+        block = compress(c.terminal, head, head_n, data, n, NULL, 0)
+        if block is not NULL:
+            c.control_big += block.n
+            done = control_put(c, block.data, block.n)
+            block_unref(c.terminal.lane, block)
+            return done
     c.control_big += rfc.write_header(header, rfc.OP_BINARY, True, head_n + n) + head_n + n
     return put_frame(c, rfc.OP_BINARY, head, head_n, data, n)
 
@@ -722,11 +776,21 @@ cdef inline bint falls_behind(client_t* c) noexcept nogil:
 
 
 cdef inline uint64_t client_limit(client_t* c) noexcept nogil:
-    """The offset up to which output may be sent now."""
+    """The offset up to which output may be sent now; none if that is not behind the cursor."""
     cdef uint64_t head = c.terminal.ring.head
+    cdef uint64_t limit
     if falls_behind(c) or c.redraw_due and (c.latest or c.cursor == engine.vt_offset(c.terminal.vt)):
         return c.cursor  # nothing that a redraw would make void
-    return min(head, client_acked(c) + c.window) if c.v1 else head
+    if not c.v1:
+        return head
+    limit = client_acked(c) + c.window
+    if limit >= head:
+        return head
+    if c.deflates and c.window >= 2 * DEFLATE_FRAME:
+        # The whole of a compressed frame, as others get it, or nothing: with half of its window drawn, as it has to
+        # acknowledge, there is room for it.
+        return limit & ~<uint64_t>(DEFLATE_FRAME - 1)
+    return limit
 
 
 cdef inline uint64_t client_lag(client_t* c) noexcept nogil:
@@ -735,6 +799,18 @@ cdef inline uint64_t client_lag(client_t* c) noexcept nogil:
 
 cdef inline bint between_frames(client_t* c) noexcept nogil:
     return c.cursor == c.frame_end and c.header_sent == c.header_n
+
+
+cdef inline bint is_untouched(client_t* c) noexcept nogil:
+    """Whether nothing is sent yet of the frame under way."""
+    if c.block is not NULL:
+        return c.block_sent == 0
+    return c.header_n > 0 and c.header_sent == 0
+
+
+cdef inline bint needs_ring(client_t* c) noexcept nogil:
+    """Whether it is in the midst of a frame whose rest is in the ring alone."""
+    return c.cursor < c.frame_end and c.block is NULL
 
 
 cdef inline bint may_redraw(client_t* c) noexcept nogil:
@@ -841,7 +917,12 @@ cdef void frame_start(client_t* c) noexcept nogil:
     cdef size_t head_n = 0
     if c.closing or end <= c.cursor:
         return
-    end = min(end, c.cursor + (LATEST_FRAME if c.latest else BATCH) - (wire.OUTPUT_HEADER if c.v1 else 0))
+    if c.deflates:
+        end = block_start(c, end)
+        if end == c.cursor:
+            return
+    else:
+        end = min(end, c.cursor + (LATEST_FRAME if c.latest else BATCH) - (wire.OUTPUT_HEADER if c.v1 else 0))
     if framed.start != c.cursor or framed.end != end:
         framed.start = c.cursor
         framed.end = end
@@ -855,6 +936,141 @@ cdef void frame_start(client_t* c) noexcept nogil:
     c.header_sent = 0
     c.frame_end = end
     t.lane.statistics.frames_out += 1
+
+
+cdef block_t* compress(
+    terminal_t* t, const uint8_t* head, size_t head_n, const uint8_t* a, size_t a_n, const uint8_t* b, size_t b_n
+) noexcept nogil:
+    """A binary frame of three parts, compressed. NULL: it is no smaller then, or there is no time or memory for it."""
+    cdef lane_t* lane = t.lane
+    cdef deflate.Piece[3] pieces
+    cdef size_t whole = head_n + a_n + b_n
+    cdef size_t n
+    cdef int header_n
+    cdef block_t* block
+    cdef block_t* shrunk
+    if whole < DEFLATE_MIN or lane.deflated_n + whole > DEFLATE_TURN:
+        return NULL
+    block = <block_t*>malloc(sizeof(block_t) + 10 + whole + deflate.TAIL)
+    if block is NULL:
+        return NULL
+    lane.compresses = True
+    lane.deflated_n += whole
+    lane.statistics.compressions += 1
+    pieces[0].data = head
+    pieces[0].n = head_n
+    pieces[1].data = a
+    pieces[1].n = a_n
+    pieces[2].data = b
+    pieces[2].n = b_n
+    n = deflate.deflate_message(&lane.deflater, pieces, 3, block.data + 10, whole + deflate.TAIL)
+    charge(lane, t)  # in whatever part of the turn that was
+    if n == 0:
+        free(block)
+        return NULL
+    header_n = rfc.write_header(block.data, rfc.OP_BINARY | rfc.RSV1, True, n)
+    memmove(block.data + header_n, block.data + 10, n)
+    block.n = header_n + n
+    block.refs = 1
+    lane.statistics.blocks += 1
+    shrunk = <block_t*>realloc(block, sizeof(block_t) + block.n)
+    return shrunk if shrunk is not NULL else block
+
+
+cdef void block_unref(lane_t* lane, block_t* block) noexcept nogil:
+    block.refs -= 1
+    if block.refs == 0:
+        lane.statistics.blocks -= 1
+        free(block)
+
+
+cdef uint64_t block_start(client_t* c, uint64_t end) noexcept nogil:
+    """Begin a compressed frame, which ends at `end` or before: the one that others send, if there is one.
+
+    Returns the cursor, or else where a frame ends that is to go out as it is.
+    """
+    cdef terminal_t* t = c.terminal
+    cdef int kind = FRAMED_V1 if c.v1 else FRAMED_RAW
+    cdef deflated_t* all = t.deflated[kind]
+    cdef deflated_t* found = NULL
+    cdef uint8_t[16] head
+    cdef uint64_t start, run
+    cdef int i
+    if t.keeps_deflated:
+        for i in range(DEFLATE_KEPT):
+            if all[i].start == c.cursor and all[i].start < all[i].end <= end:
+                if found is NULL or all[i].end > found.end:
+                    found = &all[i]
+    if found is NULL:
+        end = min(end, (c.cursor | (DEFLATE_FRAME - 1)) + 1)
+        if end - c.cursor < DEFLATE_MIN:
+            return end
+        found = &all[t.deflated_next[kind] % DEFLATE_KEPT]
+        t.deflated_next[kind] += 1
+        if not t.keeps_deflated:
+            t.keeps_deflated = True
+            t.keepers_next = t.lane.keepers
+            t.lane.keepers = t
+        if found.block is not NULL:
+            block_unref(t.lane, found.block)
+        start = c.cursor & (t.ring.size - 1)
+        run = min(end - c.cursor, t.ring.size - start)
+        found.start = c.cursor
+        found.end = end
+        found.block = compress(
+            t, head, wire.write_output_header(head, c.cursor) if c.v1 else 0,
+            t.ring.data + start, run, t.ring.data, end - c.cursor - run,
+        )
+    if found.block is NULL:
+        return found.end
+    c.block = found.block
+    c.block.refs += 1
+    c.block_sent = 0
+    c.frame_end = found.end
+    t.lane.statistics.frames_out += 1
+    return c.cursor
+
+
+cdef void block_leave(client_t* c) noexcept nogil:
+    """The frame under way was compressed, and is sent, or is to be sent no more."""
+    block_unref(c.terminal.lane, c.block)
+    c.block = NULL
+
+
+cdef void block_took(client_t* c, size_t n) noexcept nogil:
+    """So many more bytes of the block are sent; its output counts as sent when all of them are."""
+    c.block_sent += n
+    if c.block_sent == c.block.n:
+        block_leave(c)
+        c.cursor = c.frame_end
+
+
+cdef void forget_deflated(terminal_t* t) noexcept nogil:
+    """Let go of what was kept for others to send. Who has not begun to is late, and has it made again."""
+    cdef deflated_t* each
+    cdef int i
+    t.keeps_deflated = False
+    for i in range(2 * DEFLATE_KEPT):
+        each = &t.deflated[i // DEFLATE_KEPT][i % DEFLATE_KEPT]
+        each.end = each.start
+        if each.block is not NULL:
+            block_unref(t.lane, each.block)
+            each.block = NULL
+
+
+cdef void end_compression(lane_t* lane) noexcept nogil:
+    """The end of a turn: what is kept is kept while a batch goes to client after client, and no longer."""
+    cdef terminal_t** at = &lane.keepers
+    cdef terminal_t* t
+    lane.deflated_n = lane.inflated_n = 0
+    while at[0] is not NULL:
+        t = at[0]
+        if t.fanning and t.clients is not NULL and t.move_to < 0:
+            at = &t.keepers_next
+        else:
+            at[0] = t.keepers_next
+            forget_deflated(t)
+    lane.compresses = lane.keepers is not NULL
 
 
 cdef void put_ending(client_t* c) noexcept nogil:
@@ -955,7 +1171,7 @@ cdef void flush(client_t* c) noexcept nogil:
                 parts[count].iov_len = c.control_n - c.control_sent
                 whole += parts[count].iov_len
                 count += 1
-            if share + LATEST_FRAME <= BATCH:
+            if share + LATEST_FRAME <= BATCH or c.deflates and share < BATCH:
                 frame_start(c)
                 share += c.frame_end - c.cursor
         header_left = c.header_n - c.header_sent
@@ -964,7 +1180,12 @@ cdef void flush(client_t* c) noexcept nogil:
             parts[count].iov_len = header_left
             whole += header_left
             count += 1
-        if c.cursor < c.frame_end:
+        if c.cursor < c.frame_end and c.block is not NULL:
+            parts[count].iov_base = c.block.data + c.block_sent
+            parts[count].iov_len = c.block.n - c.block_sent
+            whole += parts[count].iov_len
+            count += 1
+        elif c.cursor < c.frame_end:
             start = c.cursor & (t.ring.size - 1)
             run = min(c.frame_end - c.cursor, t.ring.size - start)
             parts[count].iov_base = t.ring.data + start
@@ -1000,11 +1221,16 @@ cdef void flush(client_t* c) noexcept nogil:
                 free(c.control)
                 c.control = NULL
                 c.control_n = c.control_sent = c.control_big = 0
-        run = min(step, header_left)
-        c.header_sent += <uint8_t>run
-        c.cursor += step - run
+        if c.block is not NULL:
+            block_took(c, step)
+        else:
+            run = min(step, header_left)
+            c.header_sent += <uint8_t>run
+            c.cursor += step - run
         if <size_t>n < whole:
-            if c.control_n and c.header_n and c.header_sent == 0:  # a frame behind them has not begun: it will anew
+            if c.control_n and is_untouched(c):  # a frame behind them has not begun: it will anew
+                if c.block is not NULL:
+                    block_leave(c)
                 c.frame_end = c.cursor
                 c.header_n = 0
                 t.lane.statistics.frames_out -= 1
@@ -1063,6 +1289,8 @@ cdef void drop(client_t* c) noexcept nogil:
     rewatch(lane, &c.watch, 0)
     close(c.watch.fd)
     c.watch.fd = -1
+    if c.block is not NULL:
+        block_leave(c)
     client_unlink(c)
     progress(c)
     if t.owner == c:
@@ -1162,10 +1390,7 @@ cdef void attach(terminal_t* t, client_t* c) noexcept nogil:
     if t.closing and not t.finished:
         put_close(c, rfc.CLOSE_AWAY, NULL, 0)
     flush(c)
-    if c.received.n and c.watch.fd >= 0:
-        receive(c, c.received.data, c.received.n)
-    free(c.received)
-    c.received = NULL
+    receive_unread(c)
     pace(t)
 
 
@@ -1250,9 +1475,9 @@ cdef void pace(terminal_t* t) noexcept nogil:
     t.floor = t.ring.head
     while c is not NULL:
         following = c.next
-        if not c.latest and (not c.closing or c.cursor < c.frame_end):
+        if not c.latest and (not c.closing or needs_ring(c)):
             t.floor = min(t.floor, c.cursor)
-        elif c.latest and c.cursor < c.frame_end and t.ring.head - c.cursor + t.batch > rings.ring_capacity(&t.ring):
+        elif c.latest and needs_ring(c) and t.ring.head - c.cursor + t.batch > rings.ring_capacity(&t.ring):
             if not spill(c):
                 drop(c)
         if not c.closing and c.watch.fd >= 0:
@@ -1290,7 +1515,7 @@ cdef uint64_t owed(client_t* c) noexcept nogil:
     if c.watch.fd < 0:
         return 0
     if c.closing:  # only the rest of a frame under way
-        return c.terminal.ring.head - c.cursor if c.cursor < c.frame_end else 0
+        return c.terminal.ring.head - c.cursor if needs_ring(c) else 0
     return client_lag(c)
 
 
@@ -1465,9 +1690,11 @@ cdef bint capture(terminal_t* t, int ticket, uint32_t lines) noexcept nogil:
 
 
 cdef void catch_all_up(lane_t* lane) noexcept nogil:
-    """Another turn's work for every engine that has not seen all of its ring."""
+    """Another turn's work for engines that have not seen all of their rings, and for clients that wait to be read."""
     cdef terminal_t* t = lane.terminals
     lane.behind = False
+    if lane.unread:
+        receive_all_unread(lane)
     while t is not NULL:
         if t.behind:
             feed(t)
@@ -1764,6 +1991,8 @@ cdef void unblock_input(client_t* c, unsigned why) noexcept nogil:
     if c.input_blocked == 0:
         c.heard_ns = c.terminal.lane.now  # nobody has listened meanwhile
         rewatch(c.terminal.lane, &c.watch, c.watch.want | POLLER_READ)
+    elif c.input_blocked == BLOCKED_UNREAD:
+        c.terminal.lane.unread = c.terminal.lane.behind = True
 
 
 cdef void throttle(lane_t* lane) noexcept nogil:
@@ -2041,6 +2270,84 @@ cdef void receive(client_t* c, uint8_t* data, size_t n) noexcept nogil:
     send_typed(c)
 
 
+cdef bint inflate(client_t* c, uint8_t opcode, const uint8_t* data, size_t n) noexcept nogil:
+    """Have lane.inflated be what is in a compressed message. False: it cannot be, and the connection is over."""
+    cdef lane_t* lane = c.terminal.lane
+    cdef int result = -rfc.CLOSE_INTERNAL
+    lane.inflated.n = 0
+    if c.closing:
+        return True  # nobody will look at it
+    if lane.inflated.data is NULL:
+        lane.inflated.data = <uint8_t*>malloc(MESSAGE_LIMIT + 1)
+    if lane.inflated.data is not NULL:
+        result = deflate.inflate_message(&lane.inflater, data, n, lane.inflated.data, MESSAGE_LIMIT, &lane.inflated.n)
+    lane.compresses = True
+    lane.inflated_n += lane.inflated.n + INFLATE_COST
+    if result == 0 and opcode & 0xF == rfc.OP_TEXT and not rfc.utf8_valid(lane.inflated.data, lane.inflated.n):
+        result = -rfc.CLOSE_INVALID
+    if result == 0:
+        return True
+    c.answered = True  # no message of such a client is looked at any more
+    if result == -rfc.CLOSE_TOO_BIG:
+        put_text_close(c, -result, TOO_BIG)
+    elif result == -rfc.CLOSE_INVALID:
+        put_text_close(c, -result, b"expected whole deflate blocks, and UTF-8 in text")
+    else:
+        put_text_close(c, -result, b"out of memory")
+    flush_later(c)
+    return False
+
+
+cdef bint put_off(client_t* c, const uint8_t* data, size_t n) noexcept nogil:
+    """Whether what a client has sent behind a message has to wait, now that some were compressed; it is kept then.
+
+    A few bytes can be a great deal of input: it is queued no further than any other, and others have their turns.
+    """
+    cdef lane_t* lane = c.terminal.lane
+    if lane.typed_n >= MESSAGE_LIMIT:
+        send_typed(c)
+    if n == 0 or c.answered or c.watch.fd < 0 or not c.input_blocked and lane.inflated_n < INFLATE_TURN:
+        return False
+    c.received = chunk_new(data, n)
+    if c.received is NULL:
+        drop(c)
+        return True
+    c.input_blocked |= BLOCKED_UNREAD
+    if c.input_blocked == BLOCKED_UNREAD:
+        lane.unread = lane.behind = True
+    rewatch(lane, &c.watch, c.watch.want & POLLER_WRITE)
+    progress(c)
+    flush_later(c)
+    return True
+
+
+cdef void receive_unread(client_t* c) noexcept nogil:
+    """Look at what has come before."""
+    cdef chunk_t* chunk = c.received
+    c.received = NULL
+    if chunk is not NULL and chunk.n and c.watch.fd >= 0:
+        receive(c, chunk.data, chunk.n)
+    free(chunk)
+
+
+cdef void receive_all_unread(lane_t* lane) noexcept nogil:
+    """Another turn's share of what clients have sent and was put off."""
+    cdef terminal_t* t = lane.terminals
+    cdef client_t* c
+    cdef client_t* following
+    lane.unread = False
+    while t is not NULL:
+        c = t.clients
+        while c is not NULL:
+            following = c.next
+            if c.input_blocked == BLOCKED_UNREAD:
+                unblock_input(c, BLOCKED_UNREAD)
+                receive_unread(c)
+                charge(lane, t)
+            c = following
+        t = t.next
+
+
 cdef void take_messages(client_t* c, uint8_t* data, size_t n) noexcept nogil:
     """Decode what a client has sent; unmasks it in place."""
     cdef rfc.Message message
@@ -2053,7 +2360,7 @@ cdef void take_messages(client_t* c, uint8_t* data, size_t n) noexcept nogil:
         if result < 0:
             c.answered = True  # nothing that follows can be understood
             if result == -rfc.CLOSE_TOO_BIG:
-                put_text_close(c, -result, b"expected at most 65536 bytes a message")
+                put_text_close(c, -result, TOO_BIG)
             elif result == -rfc.CLOSE_INVALID:
                 put_text_close(c, -result, b"expected UTF-8")
             else:
@@ -2062,6 +2369,12 @@ cdef void take_messages(client_t* c, uint8_t* data, size_t n) noexcept nogil:
             return
         c.terminal.lane.statistics.frames_in += 1
         c.heard_ns = c.terminal.lane.now  # whole messages are signs of life: who sends one byte by byte wears us out
+        if message.opcode & rfc.RSV1:
+            if not inflate(c, message.opcode, message.data, message.n):
+                return
+            message.opcode &= 0xF
+            message.data = c.terminal.lane.inflated.data
+            message.n = c.terminal.lane.inflated.n
         if message.opcode == rfc.OP_CLOSE:
             c.answered = True
             if c.code == 0:
@@ -2085,6 +2398,8 @@ cdef void take_messages(client_t* c, uint8_t* data, size_t n) noexcept nogil:
             take_request(c, message.data, message.n)
         else:
             client_input(c, message.data, message.n)
+        if c.deflates and c.terminal.lane.inflated_n and put_off(c, data + used, n - used):
+            return
 
 
 cdef void client_ready(client_t* c, unsigned ready) noexcept nogil:
@@ -2239,6 +2554,8 @@ cdef void serve_commands(lane_t* lane) noexcept nogil:
                 want = 0 if c.input_blocked else POLLER_READ
                 if c.input_blocked & BLOCKED_RATE:
                     throttle(lane)
+                if c.input_blocked == BLOCKED_UNREAD:
+                    lane.unread = lane.behind = True
                 if c.control_n or c.cursor < c.frame_end or client_limit(c) > c.cursor or c.lines_asked:
                     want |= POLLER_WRITE
                 rewatch(lane, &c.watch, want)
@@ -2384,6 +2701,8 @@ cdef void tidy(lane_t* lane) noexcept nogil:
         lane.due = t.due_next
         t.due = False
         settle(t)
+    if lane.compresses:
+        end_compression(lane)
     while lane.graveyard is not NULL:
         c = lane.graveyard
         lane.graveyard = c.grave_next
@@ -2411,6 +2730,7 @@ cdef void bury(lane_t* lane, terminal_t* t, bint always) noexcept nogil:
     cdef core_t* core = lane.core
     pthread_mutex_lock(&core.lock)
     if always or not t.queued:
+        forget_deflated(t)
         close_pty(t)
         unlink_terminal(lane, t)
         lane.load -= 1
@@ -2462,7 +2782,7 @@ cdef void serve(lane_t* lane, watch_t* watch, unsigned ready) noexcept nogil:
     charge(lane, t)
 
 
-cdef void charge(lane_t* lane, terminal_t* t) noexcept nogil:
+cdef inline void charge(lane_t* lane, terminal_t* t) noexcept nogil:
     cdef int64_t before = lane.now
     lane.now = clock_ns(CLOCK_MONOTONIC)
     account(lane, t, lane.now - before)
@@ -2538,6 +2858,9 @@ cdef void* run_lane(void* arg) noexcept nogil:
                 keep(lane.terminals, rings.CHECKPOINT_MAX)
                 bury(lane, lane.terminals, True)
             engine.vt_buf_free(&lane.buffer)
+            deflate.deflater_free(&lane.deflater)
+            deflate.inflater_free(&lane.inflater)
+            free(lane.inflated.data)
             return NULL
 
 
@@ -2621,6 +2944,12 @@ cdef list take_marks(engine.vt_buf* marks):
 
 cdef object decode(const uint8_t* text, size_t n):
     return PyBytes_FromStringAndSize(<const char*>text, n).decode("utf-8", "replace")
+
+
+def load_zlib():
+    cdef const char* error = deflate.zlib_load()
+    if error is not NULL:
+        raise OSError("zlib cannot be loaded: " + (<bytes>error).decode("utf-8", "replace"))
 
 
 # A handle's __dealloc__ needs what it refers to, also when the collector breaks a cycle: no_gc_clear.
@@ -2931,6 +3260,8 @@ cdef class Pump:
             total.moves += load_relaxed(&s.moves)
             total.dropped += load_relaxed(&s.dropped)
             total.redraws += load_relaxed(&s.redraws)
+            total.compressions += load_relaxed(&s.compressions)
+            total.blocks += load_relaxed(&s.blocks)
         for terminal in self.terminals.values():
             queued += load_relaxed(&terminal.state.input_queued)
             lag = max(lag, load_relaxed(&terminal.state.max_lag))
@@ -3070,7 +3401,7 @@ cdef class Terminal:
     def attach(
         self, int socket_fd, bytes response not None, *, bytes received=b"", bint v1=False, bint writable=True,
         since=None, int rows=0, int cols=0, bytes client_id=b"", Py_ssize_t offset_at=0, Py_ssize_t redraw_at=0,
-        bint latest=False, int scrollback=0, bytes name=b"", int64_t input_rate=0,
+        bint latest=False, int scrollback=0, bytes name=b"", int64_t input_rate=0, bint deflates=False,
     ):
         cdef client_t* c = NULL
         cdef terminal_t* t
@@ -3094,6 +3425,8 @@ cdef class Terminal:
                 raise ValueError(f"input_rate: expected 0 or more bytes a second, got {input_rate}")
             if since is not None and not 0 <= since < 2**64:
                 raise ValueError(f"since: expected 0..2^64-1, got {since}")
+            if deflates:
+                load_zlib()
             if set_nonblocking(socket_fd) < 0:
                 raise OSError(errno, f"socket: {os.strerror(errno)}")
             c = <client_t*>calloc(1, sizeof(client_t) + len(name))
@@ -3126,6 +3459,7 @@ cdef class Terminal:
                 memcpy(c.client_id, PyBytes_AS_STRING(client_id), 16)
             c.decoder.limit = MESSAGE_LIMIT
             c.decoder.masked = True
+            c.decoder.deflate = c.deflates = deflates
             socket_prepare(
                 socket_fd, LATEST_UNSENT if latest else LOSSLESS_UNSENT, LATEST_BUFFER if latest else 0
             )

@@ -27,12 +27,14 @@ TOTALS = {
     "moves": "Sessions moved between lanes.",
     "dropped": "Clients dropped because they gave no sign of life.",
     "redraws": "Redraws sent to clients that came, fell behind, asked, or saw the size change.",
+    "compressions": "Messages compressed, once for all clients that they were sent to.",
 }
 GAUGES = {
     "clients": "Attached clients.",
     "terminals": "Terminals in the pump.",
     "input_queued": "Bytes of input that wait for PTYs.",
     "max_lag": "Bytes by which the slowest client is behind.",
+    "blocks": "Compressed messages that are being sent.",
 }
 
 

@@ -50,6 +50,9 @@ class Event(NamedTuple):
     text: str
     data: Mark | bytes | vt.Terminal | None = None
 
+def load_zlib() -> None:
+    """Have zlib ready for clients that negotiate compression. OSError when there is none. Before, nothing is loaded."""
+
 class Pump:
     """Owns the lanes (threads), every terminal and every client.
 
@@ -86,7 +89,8 @@ class Pump:
         """
     def statistics(self) -> dict[str, int]:
         """Totals since the start: bytes_out, bytes_in, frames_out, frames_in, pty_reads, turns, moves (between lanes),
-        dropped (clients that timed out), redraws. Gauges: clients, terminals; input_queued, max_lag in bytes."""
+        dropped (clients that timed out), redraws, compressions. Gauges: clients, terminals; input_queued, max_lag in
+        bytes; blocks (compressed frames that are being sent)."""
     def close(self, *, code: int = 1001, reason: str = "", linger_s: float = 1.0) -> None:
         """Close every client, wait up to `linger_s` for their close frames, end the threads. PTYs are left alone.
         Releases the GIL. Safe twice."""
@@ -142,6 +146,7 @@ class Terminal:
         scrollback: int = 0,
         name: bytes = b"",
         input_rate: int = 0,
+        deflates: bool = False,
     ) -> Client:
         """Hand over a connected stream socket; it is the pump's from here, also on an error.
 
@@ -157,6 +162,7 @@ class Terminal:
         name       what a v1 client is called in presence, at most 64 bytes of UTF-8; it is told so by `access`
         input_rate bytes of input a second on the average, of which a second's worth may come at once: who sends more is
                    not read for a while. 0: no limit
+        deflates   permessage-deflate was negotiated, without context takeover on either side; OSError without zlib
         """
     def present(self, message: bytes) -> None:
         """Tell every v1 client who is here, now and whenever one comes: text of at most 16 KiB, passed on as it is.
