@@ -158,12 +158,22 @@ class Client:
         query: str = "",
         *,
         v1: bool = False,
+        deflates: bool = False,
         headers: dict[str, str] | None = None,
     ) -> Socket:
-        """A WebSocket to the session. Raises HTTPClientError when there is no upgrade."""
+        """A WebSocket to the session. Raises HTTPClientError when there is no upgrade.
+
+        deflates  offer permessage-deflate
+        """
         url = f"{self.url.replace('http', 'ws', 1)}/ws?sessionId={session_id}{query}"
         request = HTTPRequest(url, headers=self.bearer if headers is None else headers, **self.options)
-        socket = Socket(await websocket_connect(request, subprotocols=["vibetunnel.v1"] if v1 else None))
+        socket = Socket(
+            await websocket_connect(
+                request,
+                subprotocols=["vibetunnel.v1"] if v1 else None,
+                compression_options={} if deflates else None,
+            )
+        )
         self._sockets.append(socket)
         return socket
 

@@ -56,6 +56,7 @@ def test_every_setting_can_come_from_the_file_and_from_the_environment(config: P
         "user_sessions": "14", "user_clients": "15", "input_rate": "65536",
         "spawn": "now", "shell": "/bin/sh", "rows": "30", "cols": "90", "shell_integration": "yes", "max_sessions": "5",
         "ring_bytes": "65536", "scrollback_lines": "500", "scrollback_bytes": "65536", "bulk_lanes": "2",
+        "compression": "yes",
         "ping_s": "1.5", "timeout_s": "4", "kill_on_exit": "true", "kill_grace_s": "0.5", "qr": "no",
         "log_level": "DEBUG", "request_log": "off", "audit": "off", "log_bytes": "65536", "log_files": "3",
         "log_dir": "/tmp/l", "state_dir": "/tmp/s", "runtime_dir": "/tmp/r",
@@ -77,7 +78,7 @@ def test_every_setting_can_come_from_the_file_and_from_the_environment(config: P
         user_sessions = 14\nuser_clients = 15\ninput_rate = 65536
         spawn = "now"\nshell = "/bin/sh"\nrows = 30\ncols = 90\nshell-integration = true\nmax-sessions = 5
         ring_bytes = 65536\nscrollback_lines = 500\nscrollback-bytes = 65536
-        bulk_lanes = 2\nping-s = 1.5\ntimeout_s = 4\nkill_on_exit = true\nkill_grace_s = 0.5
+        bulk_lanes = 2\ncompression = true\nping-s = 1.5\ntimeout_s = 4\nkill_on_exit = true\nkill_grace_s = 0.5
         qr = false\nlog_level = "debug"\nrequest_log = false\naudit = false\nlog_bytes = 65536\nlog_files = 3
         log_dir = "/tmp/l"\nstate_dir = "/tmp/s"\nruntime_dir = "/tmp/r"
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from harness import DEADLINE_S, Running, Serve, Socket, no_more, until
 from tornado.httpclient import HTTPClientError
 
 from vibetunnel import protocol
+from vibetunnel.errors import StartFailed
 from vibetunnel.handlers.upgrade import NotAnUpgrade, handshake
 
 GOOD = {
@@ -66,6 +68,93 @@ def test_a_request_that_is_no_upgrade_is_refused(changed: dict[str, str], status
     assert refused.value.status == status
     if status == 426:
         assert refused.value.headers
+
+
+AGREED = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+
+
+@pytest.mark.parametrize(
+    ("offered", "answer"),
+    [
+        ("permessage-deflate", AGREED),
+        ("permessage-deflate; client_max_window_bits", AGREED),  # Chromium, Firefox
+        ("permessage-deflate;client_max_window_bits=15", AGREED),
+        ('permessage-deflate ;\tclient_max_window_bits = "8"', AGREED),
+        ('permessage-deflate; client_max_window_bits="1\\5"', AGREED),
+        ("permessage-deflate; server_no_context_takeover; client_no_context_takeover", AGREED),
+        ("permessage-deflate; server_max_window_bits=15", f"{AGREED}; server_max_window_bits=15"),
+        ("x-webkit-deflate-frame, permessage-deflate", AGREED),
+        (", ,permessage-deflate,", AGREED),
+        ('other; a="b"; c=d, permessage-deflate', AGREED),
+        ("permessage-deflate; server_max_window_bits=10, permessage-deflate", AGREED),  # the second, then
+        ("permessage-deflate; unknown, permessage-deflate; client_max_window_bits", AGREED),
+        # What RFC 7692 §7.1 says is to be declined
+        ("permessage-deflate; server_max_window_bits=14", ""),
+        ("permessage-deflate; server_max_window_bits=8", ""),
+        ("permessage-deflate; server_max_window_bits", ""),
+        ("permessage-deflate; server_max_window_bits=16", ""),
+        ("permessage-deflate; server_max_window_bits=015", ""),
+        ("permessage-deflate; client_max_window_bits=7", ""),
+        ("permessage-deflate; client_max_window_bits=16", ""),
+        ("permessage-deflate; client_max_window_bits=08", ""),
+        ("permessage-deflate; client_max_window_bits=x", ""),
+        ("permessage-deflate; server_no_context_takeover=1", ""),
+        ('permessage-deflate; client_no_context_takeover="true"', ""),
+        ("permessage-deflate; client_max_window_bits; client_max_window_bits", ""),
+        ("permessage-deflate; server_no_context_takeover; server_no_context_takeover", ""),
+        ("permessage-deflate; unknown", ""),
+        ("permessage-deflate; unknown=1", ""),
+        ("permessage-bzip2", ""),
+        ("PerMessage-Deflate", ""),
+        ("", ""),
+        (" , ", ""),
+    ],
+)
+def test_the_first_offer_of_compression_that_can_be_accepted_is(offered: str, answer: str) -> None:
+    request = GOOD | {"Sec-WebSocket-Extensions": offered}
+    agreed = handshake("HTTP/1.1", request, compression=True)
+    assert agreed.extension == answer
+    line = f"\r\nSec-WebSocket-Extensions: {answer}\r\n".encode()
+    assert (line in agreed.response()) is bool(answer)
+    without = handshake("HTTP/1.1", request)
+    assert without.extension == ""
+    assert b"Extensions" not in without.response()
+
+
+@pytest.mark.parametrize(
+    "offered",
+    [
+        "permessage-deflate;",
+        "permessage-deflate; ;client_max_window_bits",
+        "permessage-deflate client_max_window_bits",
+        "permessage-deflate; client_max_window_bits=",
+        'permessage-deflate; client_max_window_bits="15',
+        'permessage-deflate; client_max_window_bits=""',
+        'permessage-deflate; client_max_window_bits="1 5"',
+        'permessage-deflate; client_max_window_bits="15"x',
+        "permessage-deflate; =15",
+        "permessage-deflate, other;",
+        "permessage-deflate; client_max_window_bits=15=15",
+        "perm\u00e9ssage-deflate",
+        "permessage-deflate\x0b",
+        "permessage-deflate/2",
+        ";",
+        '"permessage-deflate"',
+    ],
+)
+def test_what_is_no_list_of_extensions_is_refused_where_they_are_looked_at(offered: str) -> None:
+    request = GOOD | {"Sec-WebSocket-Extensions": offered}
+    with pytest.raises(NotAnUpgrade) as refused:
+        handshake("HTTP/1.1", request, compression=True)
+    assert refused.value.status == 400
+    assert handshake("HTTP/1.1", request).extension == ""
+
+
+def test_a_long_list_of_extensions_takes_no_time() -> None:
+    for piece in ("a;b=c,", "a ", "a;", 'a;b="', "a;b=\\", "\t", ";a" * 3 + ' = "\\"', ","):
+        request = GOOD | {"Sec-WebSocket-Extensions": piece * (60_000 // len(piece))}
+        with contextlib.suppress(NotAnUpgrade):
+            handshake("HTTP/1.1", request, compression=True)
 
 
 def test_http_1_0_cannot_be_upgraded() -> None:
@@ -246,6 +335,53 @@ async def test_returning_with_an_offset_brings_exactly_the_rest(server: Running)
     socket.close()
     again = await server.attach(session, "&since=4")
     assert await again.until(b"9") == b"456789"
+
+
+# Compression
+
+
+@pytest.mark.parametrize("v1", [False, True])
+async def test_compression_is_agreed_on_where_it_is_set_and_asked_for(serve: Serve, v1: bool) -> None:
+    server = await serve(compression=True)
+    session = await server.session(["sh", "-c", "seq 5000; read line; echo $line; cat"])
+    plain, pressed = (
+        await server.attach(session, "&since=0", v1=v1),
+        await server.attach(session, "&since=0", v1=v1, deflates=True),
+    )
+    assert pressed.connection.headers["Sec-WebSocket-Extensions"] == AGREED
+    assert "Sec-WebSocket-Extensions" not in plain.connection.headers
+    typed = "word " * 100 + "over"
+    await pressed.send(protocol.encode(protocol.Input(0, f"{typed}\n".encode())) if v1 else f"{typed}\n".encode())
+    for socket in (plain, pressed):
+        output = b""
+        while output.count(b"over\r\n") < 2:  # echoed, and printed
+            message = await socket.receive()
+            assert message is not None
+            decoded = protocol.decode(message) if v1 else None
+            output += decoded.data if isinstance(decoded, protocol.Output) else b"" if v1 else message
+        assert b"\r\n4999\r\n5000\r\n" in output
+    pump = server.server.context.registry.pump
+    assert pump.statistics()["compressions"] > 0
+    assert b"vibetunnel_pump_compressions_total" in (await server.fetch("GET", "/metrics")).body
+
+
+async def test_compression_is_not_agreed_on_unless_it_is_set(server: Running) -> None:
+    session = await server.session(["sh", "-c", "seq 5000; cat"])
+    socket = await server.attach(session, "&since=0", deflates=True)
+    assert "Sec-WebSocket-Extensions" not in socket.connection.headers
+    await socket.until(b"\r\n5000\r\n")
+    assert server.server.context.registry.pump.statistics()["compressions"] == 0
+
+
+async def test_a_server_that_is_to_compress_and_finds_no_zlib_says_what_to_do(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> None:
+        raise OSError("zlib cannot be loaded: libz.so.1: no such file")
+
+    monkeypatch.setattr("vibetunnel.server.load_zlib", missing)
+    with pytest.raises(StartFailed, match=r"--compression: zlib cannot be loaded: libz\.so\.1: .*apt install zlib1g"):
+        await serve(compression=True)
 
 
 # The end

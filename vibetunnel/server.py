@@ -19,7 +19,7 @@ import msgspec
 import uvloop
 
 from vibetunnel import __version__, paths
-from vibetunnel._ext.pump import Client, Pump
+from vibetunnel._ext.pump import Client, Pump, load_zlib
 from vibetunnel.account import account
 from vibetunnel.errors import StartFailed
 from vibetunnel.front import Front
@@ -166,6 +166,8 @@ class Server:
         undo.callback(front.close)
         self.port = front.port
 
+        if settings.compression:
+            _require_zlib()
         pump = Pump(
             bulk_lanes=settings.lanes,
             ping_s=settings.ping_s,
@@ -367,6 +369,17 @@ async def _serve(server: Server, announce: Callable[[Announcement], None]) -> No
         log.info("stopping")
     finally:
         await server.close()
+
+
+def _require_zlib() -> None:
+    """Raises StartFailed."""
+    try:
+        load_zlib()
+    except OSError as error:
+        raise StartFailed(
+            f"--compression: {error}: install it (Debian, Ubuntu: `apt install zlib1g`; Fedora: `dnf install zlib`; "
+            "Alpine: `apk add zlib`), or leave the option out"
+        ) from error
 
 
 def _own_address() -> str:

@@ -218,6 +218,9 @@ class Settings:
     scrollback_lines: int = _setting(10000, _number(int, 0, 1_000_000), "Lines kept above each screen.", "lines")
     scrollback_bytes: int = _setting(4194304, _number(int, 0, 1 << 30), "Bytes that those take at most.", "bytes")
     bulk_lanes: int = _setting(0, _number(int, 0, 16), "Threads for sessions that flood; 0: by the number of cores.")
+    compression: bool = _setting(
+        False, _yes_no, "Compress terminals' WebSockets for browsers that can (permessage-deflate)."
+    )
     ping_s: float = _setting(20.0, _number(float, 0.1, 3600), "Ask a quiet browser for a sign of life after.", "s")
     timeout_s: float = _setting(60.0, _number(float, 0.2, 36000), "Drop a browser that gives none after.", "s")
     kill_on_exit: bool = _setting(False, _yes_no, "End the sessions too when the server stops.")

@@ -9,8 +9,8 @@ import struct
 import zlib
 
 import pytest
-from attacker import Target, Wire
-from harness import until
+from attacker import Target, Wire, aim
+from harness import Serve, until
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tornado.ioloop import IOLoop
@@ -81,7 +81,8 @@ LENIENT = {
 
 async def rest(wire: Wire) -> list[frames.Message]:
     """The frames that come until the other side closes."""
-    decoder = frames.Decoder(limit=1 << 24, masked=False)
+    agreed = "Sec-WebSocket-Extensions" in wire.accepted
+    decoder = frames.Decoder(limit=1 << 24, masked=False, deflate=agreed)
     return decoder.feed(await wire.over())
 
 
@@ -122,17 +123,64 @@ OFFERS = [
 ]  # fmt: skip
 
 
+def deflated(data: bytes) -> bytes:
+    """RFC 7692 §7.2.1."""
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return (deflater.compress(data) + deflater.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
 async def test_compression_is_never_agreed_on(target: Target) -> None:
-    """CWE-409 (deflate bomb), RFC 7692 §5: whatever is offered, no frame is ever inflated."""
+    """CWE-409 (deflate bomb), RFC 7692 §5: whatever is offered, no frame is ever inflated, without --compression."""
     session = await target.recorder()
-    deflater = zlib.compressobj(9, zlib.DEFLATED, -15)  # a megabyte of zeros without its tail: RFC 7692 §7.2.1
-    bomb = (deflater.compress(bytes(1 << 20)) + deflater.flush(zlib.Z_SYNC_FLUSH))[:-4]
+    bomb = deflated(bytes(1 << 20))
     for path, offer in ((path, offer) for path in (f"/ws?sessionId={session}", "/buffers") for offer in OFFERS):
         async with target.upgraded(path, None, f"Sec-WebSocket-Extensions: {offer}") as wire:
             assert "Sec-WebSocket-Extensions" not in wire.accepted, offer
             await wire.send(frame(2, bomb, first=0xC0))
             await wire.over()
     assert await target.recorded(session) == b""
+
+
+BAD_MESSAGES = {
+    "a bomb": (frame(2, deflated(bytes(50_000_000)), first=0xC0), 1009),
+    "a bomb in pieces": (
+        frame(2, (bomb := deflated(bytes(1 << 20)))[:500], first=0x40) + frame(0, bomb[500:]), 1009
+    ),
+    "pieces that are too many bytes": (frame(2, bytes(60000), first=0x40) + frame(0, bytes(20000)), 1009),
+    "cut short": (frame(2, deflated(b"evil" * 200)[:-3], first=0xC0), 1007),
+    "noise": (frame(2, b"\xff" * 100, first=0xC0), 1007),
+    "text that is not UTF-8": (frame(1, deflated(b"evil\xff"), first=0xC0), 1007),
+    "what came before is referred to": (frame(2, b"\xf2\0\x11\0\0", first=0xC0), 1007),
+    "RSV1 on a continuation": (frame(2, b"", first=0x40) + frame(0, b"evil", first=0xC0), 1002),
+    "RSV1 on a ping": (frame(9, b"evil", first=0xC0), 1002),
+    "RSV1 on a close": (frame(8, b"", first=0xC0), 1002),
+    "RSV2 beside it": (frame(2, b"evil", first=0xE0), 1002),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("v1", [False, True], ids=["raw", "v1"])
+async def test_compressed_messages_where_they_are_agreed_on(serve: Serve, v1: bool) -> None:
+    """CWE-409 (deflate bomb), CWE-20, RFC 7692 §6, §7.2: what is longer than a message may be is not inflated, what is
+    damaged ends the connection, and many small bombs at once are no load."""
+    target = aim(await serve(compression=True, rate_limit_anonymous=0))
+    session = await target.recorder()
+    more = [f"Sec-WebSocket-Protocol: {protocol.SUBPROTOCOL}"] if v1 else []
+    more.append("Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits")
+    for name, (data, code) in BAD_MESSAGES.items():
+        async with target.upgraded(f"/ws?sessionId={session}", None, *more) as wire:
+            assert wire.accepted["Sec-WebSocket-Extensions"].startswith("permessage-deflate;"), name
+            await wire.send(data + frame(2, b"typed behind it"))
+            closed = [message for message in await rest(wire) if message.opcode == frames.CLOSE]
+        assert [int.from_bytes(each.data[:2], "big") for each in closed] in ([], [code]), name  # a reset can pass it
+    ignored = frame(2, deflated(b"\x99" + bytes(MAX - 1)), first=0xC0)  # a type that v1 does not know
+    async with target.upgraded(f"/ws?sessionId={session}&permission=view", None, *more) as wire:
+        await wire.send(ignored * 2000)
+        assert (await target.fetch("GET", "/api/health")).code == 200
+        await wire.send(frame(8, struct.pack(">H", 1000)))
+        closed = [message for message in await rest(wire) if message.opcode == frames.CLOSE]
+    assert [int.from_bytes(each.data[:2], "big") for each in closed] == [1000]
+    assert await target.recorded(session) == b""
+    await target.close()
 
 
 async def test_a_compressed_body_is_no_body(target: Target) -> None:

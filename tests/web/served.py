@@ -75,6 +75,12 @@ class Served:
         """The session's screen as the server has it, without the blank rows at its end."""
         return self._ask("GET", f"/api/sessions/{session}/text").decode().rstrip()
 
+    def metric(self, name: str) -> float:
+        """The value of a metric without labels."""
+        found = re.search(rf"^{name} (\S+)$", self._ask("GET", "/metrics").decode(), re.MULTILINE)
+        assert found, name
+        return float(found[1])
+
     def _ask(self, method: str, path: str, body: object = None) -> bytes:
         secret = (self.folder / "s" / "secret").read_text().strip()
         headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import WebSocketRoute, expect
-from served import Served
+from served import Serve, Served
 from visitor import Visit, Visitor
 
 PROMPT = r"^ready\$$"  # a shell that waits
@@ -233,6 +233,36 @@ def test_a_browser_that_falls_behind_is_brought_to_the_present(visitor: Visitor,
     assert same_screen(slow, session)
     assert same_screen(visitor, session)
     assert read_back(slow, 39_000) == list(range(39_000, 40_001))
+
+
+def test_with_compression_a_browser_shows_and_sends_the_same(serve: Serve, visit: Visit) -> None:
+    server = serve("--compression")
+    visitor = visit(server)
+    session = server.session()
+    visitor.open_session(session)
+    visitor.until_shows(PROMPT)
+    visitor.type("i=1; while [ $i -le 20000 ]; do echo line $i; i=$((i+1)); done\n")
+    visitor.until_shows(r"^line 20000\nready\$")
+    assert same_screen(visitor, session)
+    assert read_back(visitor, 19_000) == list(range(19_000, 20_001))
+    before = visitor.size()
+    visitor.page.set_viewport_size({"width": 901, "height": 503})
+    visitor.until(lambda: visitor.size() != before)
+    visitor.type("stty size\n")
+    rows, cols = map(int, visitor.until_shows(r"^(\d+) (\d+)$").groups())
+    assert (rows, cols) == visitor.size()
+    visitor.page.reload()
+    visitor.until_shows(rf"^{rows} {cols}$")
+    visitor.until(lambda: same_screen(visitor, session))
+    visitor.type("stty -echo; wc\n")
+    visitor.paste("some words of a line\n" * 5000)
+    visitor.press("Control+D")
+    visitor.until_shows(r"^ *5000 +25000 +105000$")
+    visitor.type("stty echo; cat /dev/urandom | od\n")
+    visitor.until_shows(r"^[0-7]{7} ( ?[0-7]{6}){8}$")
+    visitor.press("Control+C")
+    visitor.until_shows(r"ready\$\Z")
+    assert server.metric("vibetunnel_pump_compressions_total") > 100
 
 
 def test_what_xterm_cannot_do_the_server_draws(visitor: Visitor) -> None:

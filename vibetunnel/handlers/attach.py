@@ -22,7 +22,9 @@ class SocketHandler(BaseHandler):
 
     async def get(self) -> None:
         try:
-            agreed = handshake(self.request.version, self.request.headers)
+            agreed = handshake(
+                self.request.version, self.request.headers, compression=self.context.settings.compression
+            )
         except NotAnUpgrade as refusal:
             raise Refused(refusal.status, str(refusal), refusal.headers) from None
         query = self.query(shapes.AttachQuery)
@@ -68,6 +70,7 @@ class SocketHandler(BaseHandler):
             scrollback=query.scrollback,
             name=connection_id.encode("ascii"),
             input_rate=0 if principal.local else self.context.settings.input_rate,
+            deflates=bool(agreed.extension),
         )
         self.context.lasting.add(
             Connection(

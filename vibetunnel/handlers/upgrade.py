@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -14,7 +15,13 @@ V1 = "vibetunnel.v1"
 OFFSET_HEADER = "X-VibeTunnel-Offset"
 REDRAW_HEADER = "X-VibeTunnel-Redraw"
 NUMBER = "0" * 20  # digits that the pump writes over
+DEFLATE = "permessage-deflate"  # RFC 7692
+NO_TAKEOVER = ("server_no_context_takeover", "client_no_context_takeover")
+WINDOW_BITS = frozenset(str(bits) for bits in range(8, 16))
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # a token of HTTP
+_PARAMETER = rf'[ \t]*;[ \t]*({_WORD})(?:[ \t]*=[ \t]*(?:({_WORD})|"((?:[^"\\]|\\.)*)"))?'
+_OFFER = re.compile(rf"[ \t]*(?:({_WORD})((?:{_PARAMETER})*)[ \t]*)?(?:,|\Z)")
 
 
 class NotAnUpgrade(Exception):
@@ -30,11 +37,13 @@ class NotAnUpgrade(Exception):
 class Handshake:
     """A request that may be upgraded.
 
-    v1  the client offered the subprotocol `vibetunnel.v1`; raw otherwise, whatever else it offered
+    v1         the client offered the subprotocol `vibetunnel.v1`; raw otherwise, whatever else it offered
+    extension  the answer to its offers of permessage-deflate; "": none, messages are not compressed
     """
 
     accept: str
     v1: bool
+    extension: str
 
     def response(self) -> bytes:
         """The 101 answer, for `place`d numbers of a raw client; in vibetunnel.v1 messages say the same."""
@@ -44,6 +53,8 @@ class Handshake:
             "Connection: Upgrade",
             f"Sec-WebSocket-Accept: {self.accept}",
         ]
+        if self.extension:
+            lines.append(f"Sec-WebSocket-Extensions: {self.extension}")
         if self.v1:
             lines.append(f"Sec-WebSocket-Protocol: {V1}")
         else:
@@ -57,8 +68,11 @@ def place(response: bytes, header: str) -> int:
     return at + len(header) + 4 if at >= 0 else 0
 
 
-def handshake(version: str, headers: Mapping[str, str]) -> Handshake:
-    """Check the request of a client; `version` is HTTP's. Raises NotAnUpgrade."""
+def handshake(version: str, headers: Mapping[str, str], *, compression: bool = False) -> Handshake:
+    """Check the request of a client; `version` is HTTP's. Raises NotAnUpgrade.
+
+    compression  accept permessage-deflate; otherwise nobody looks at what extensions are offered
+    """
     if "websocket" not in _tokens(headers.get("Upgrade", "")):
         raise _not_upgrading("Upgrade: expected websocket")
     if "upgrade" not in _tokens(headers.get("Connection", "")) or version != "HTTP/1.1":
@@ -77,7 +91,62 @@ def handshake(version: str, headers: Mapping[str, str]) -> Handshake:
         raise NotAnUpgrade(HTTPStatus.BAD_REQUEST, "Sec-WebSocket-Key: expected 16 bytes in base64") from None
     accept = base64.b64encode(hashlib.sha1(f"{key}{_GUID}".encode(), usedforsecurity=False).digest()).decode()
     offered = {each.strip() for each in headers.get("Sec-WebSocket-Protocol", "").split(",")}
-    return Handshake(accept, V1 in offered)
+    return Handshake(accept, V1 in offered, _agreed(headers.get("Sec-WebSocket-Extensions", "")) if compression else "")
+
+
+def _agreed(header: str) -> str:
+    """The answer to the first offer of permessage-deflate that can be accepted, or "".
+
+    Raises NotAnUpgrade for what is no list of extensions: RFC 6455 §9.1 wants no connection then.
+    """
+    try:
+        offers = list(_offers(header))
+    except ValueError:
+        message = "Sec-WebSocket-Extensions: expected a list of extensions with their parameters"
+        raise NotAnUpgrade(HTTPStatus.BAD_REQUEST, message) from None
+    answers = (_answer(parameters) for extension, parameters in offers if extension == DEFLATE)
+    return next((answer for answer in answers if answer), "")
+
+
+def _answer(parameters: list[tuple[str, str | None]]) -> str:
+    """The answer to one offer of permessage-deflate; "" declines it, as RFC 7692 §7.1 asks for what it does not know.
+
+    Nothing is taken over from one message to the next, so no connection needs a stream of its own. Our window is not
+    made smaller for anybody, since many share what is compressed once.
+    """
+    answer = "; ".join((DEFLATE, *NO_TAKEOVER))
+    if len({name for name, _ in parameters}) < len(parameters):
+        return ""
+    for name, value in parameters:
+        if name == "server_max_window_bits" and value == "15":
+            answer += "; server_max_window_bits=15"  # who asks is to be told (§7.1.2.1)
+        elif name == "client_max_window_bits":
+            if value is not None and value not in WINDOW_BITS:
+                return ""
+        elif name not in NO_TAKEOVER or value is not None:
+            return ""
+    return answer
+
+
+def _offers(header: str) -> Iterator[tuple[str, list[tuple[str, str | None]]]]:
+    """(extension, [(parameter, its value or None)]) of every offer, in order (RFC 6455 §9.1). Raises ValueError."""
+    at = 0
+    while at < len(header):
+        offer = _OFFER.match(header, at)
+        if offer is None:
+            raise ValueError(header)
+        at = offer.end()
+        if offer[1]:
+            yield offer[1], [_parameter(each) for each in re.finditer(_PARAMETER, offer[2])]
+
+
+def _parameter(found: re.Match[str]) -> tuple[str, str | None]:
+    name, value, quoted = found.groups()
+    if quoted is not None:
+        value = re.sub(r"\\(.)", r"\1", quoted)
+        if not re.fullmatch(_WORD, value):
+            raise ValueError(quoted)
+    return name, value
 
 
 def _not_upgrading(message: str) -> NotAnUpgrade:

@@ -291,6 +291,7 @@ class Session:
         scrollback: int,
         name: bytes = b"",
         input_rate: int = 0,
+        deflates: bool = False,
     ) -> Client:
         """Hand a connected socket over to the pump (Terminal.attach). Call attachable() first."""
         assert self.terminal is not None
@@ -310,6 +311,7 @@ class Session:
             scrollback=scrollback,
             name=name,
             input_rate=input_rate,
+            deflates=deflates,
         )
         self._around.news.updated(self)
         return client
