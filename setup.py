@@ -25,6 +25,7 @@ EXT = Path("ext")  # relative: distutils wants the sources of an extension so
 WEB = Path("vibetunnel/web")
 CLIENT = WEB / "static"
 ENGINE_USERS = ("pump", "vt")  # the extension modules that have the terminal engine, ext/vt_*.c, in them
+LINUX_ONLY = ("spawn",)  # elsewhere ptyprocess does it
 SANITIZE = os.environ.get("VIBETUNNEL_SANITIZE") == "1"
 ANNOTATE = os.environ.get("VIBETUNNEL_CYTHON_ANNOTATE") == "1"
 
@@ -57,6 +58,7 @@ def extensions() -> list[Extension]:
             extra_link_args=link_args,
         )
         for source in sorted(EXT.glob("*.pyx"))
+        if sys.platform == "linux" or source.stem not in LINUX_ONLY
     ]
 
 

@@ -26,7 +26,7 @@ import pytest
 import uvloop
 
 from vibetunnel.keeper import client as client_module
-from vibetunnel.keeper import processes, ring, spawn
+from vibetunnel.keeper import portable, processes, ring, spawn
 from vibetunnel.keeper.channel import Channel
 from vibetunnel.keeper.client import KeeperClient, Kept, Spawned, SpawnOrder
 from vibetunnel.keeper.environment import session_environment
@@ -531,7 +531,24 @@ def test_ring_without_memfd_is_a_file_without_a_name(tmp_path, monkeypatch):
         os.close(made)
 
 
-def test_failed_exec_leaves_no_descriptor_and_no_child(tmp_path):
+def by_vfork(program: str, *arguments: str, folder: str = "/") -> tuple[int, int]:
+    """What the keeper does on Linux."""
+    argv, environment = [program, *arguments], {"PATH": "/bin:/usr/bin"}
+    return spawn.start(program, argv, folder=folder, environment=environment, rows=24, cols=80, open_files=LIMITS)
+
+
+def by_ptyprocess(program: str, *arguments: str, folder: str = "/") -> tuple[int, int]:
+    """What it does elsewhere."""
+    return portable.start(program, [program, *arguments], folder, {"PATH": "/bin:/usr/bin"}, (24, 80), LIMITS)
+
+
+each_way = pytest.mark.parametrize(
+    "start_here", [by_vfork, by_ptyprocess] if sys.platform == "linux" else [by_ptyprocess]
+)
+
+
+@each_way
+def test_failed_exec_leaves_no_descriptor_and_no_child(tmp_path, start_here):
     program = tmp_path / "program"
     program.write_text("neither binary nor script\n")
     program.chmod(0o755)
@@ -547,6 +564,97 @@ def test_failed_exec_leaves_no_descriptor_and_no_child(tmp_path):
         os.waitpid(-1, os.WNOHANG)
 
 
+@each_way
+def test_nothing_of_the_one_who_asks_is_left_in_the_program(start_here):
+    read_end, write_end = os.pipe()
+    os.set_inheritable(write_end, True)
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    before = signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    handled = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        pid, master = start_here("/bin/cat", "/proc/self/status", "/proc/self/limits")
+        assert signal.SIGUSR1 in signal.pthread_sigmask(signal.SIG_BLOCK, ())  # ours is as it was
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        signal.signal(signal.SIGUSR2, before)
+        signal.signal(signal.SIGTERM, handled)
+        os.close(write_end)
+    try:
+        said = b""
+        with contextlib.suppress(OSError):  # EIO: the last one has left the terminal
+            while chunk := os.read(master, 65536):
+                said += chunk
+        for field in (b"SigBlk", b"SigIgn", b"SigCgt"):
+            assert re.search(field + rb":\s+0+\r", said), said
+        assert re.search(rb"Max open files\s+%d\s+%d " % LIMITS, said)
+        assert os.read(read_end, 1) == b""  # the other end is nowhere open
+    finally:
+        os.close(read_end)
+        os.close(master)
+        os.waitpid(pid, 0)
+
+
+@each_way
+def test_the_program_leads_a_session_on_a_terminal_of_its_size(start_here):
+    pid, master = start_here("/bin/sh", "-c", "ps -o pid=,sid=,tty= -p $$; stty size; stty -a | grep -o iutf8; pwd")
+    try:
+        said = b""
+        with contextlib.suppress(OSError):
+            while chunk := os.read(master, 65536):
+                said += chunk
+        who, size, mode, folder = said.split(b"\r\n")[:4]
+        assert who.split()[:2] == [b"%d" % pid, b"%d" % pid]
+        assert who.split()[2].startswith(b"pts/")
+        assert (size, mode, folder) == (b"24 80", b"iutf8", b"/")
+        assert not os.get_inheritable(master)
+    finally:
+        os.close(master)
+        os.waitpid(pid, 0)
+
+
+@each_way
+@pytest.mark.parametrize(
+    ("program", "folder", "reason"),
+    [
+        ("/bin/true", "/nowhere", "no such folder: /nowhere"),
+        ("/nowhere", "/", "no such file: /nowhere"),
+        ("/etc/passwd", "/", "permission denied: /etc/passwd"),
+    ],
+)
+def test_what_cannot_be_started_says_why_and_leaves_nothing(start_here, program, folder, reason):
+    before = descriptors()
+    if start_here is by_ptyprocess and program != "/bin/true":  # it looks for the program itself, in other words
+        reason = "The command was not found or was not executable"
+    with pytest.raises(spawn.CannotStart, match=reason):
+        start_here(program, folder=folder)
+    assert descriptors() == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+@pytest.mark.parametrize(
+    ("step", "number", "kind", "reason"),
+    [
+        ("terminal", errno.ENOSPC, spawn.NothingLeft, "no new terminal: No space left on device"),
+        ("process", errno.EAGAIN, spawn.NothingLeft, "no new terminal: Resource temporarily unavailable"),
+        ("exec", errno.ENOMEM, spawn.NothingLeft, "cannot run '/bin/true': Cannot allocate memory"),
+        ("exec", errno.ENOEXEC, spawn.CannotStart, "cannot run '/bin/true': Exec format error"),
+        ("folder", errno.EACCES, spawn.CannotStart, "folder not permitted: /"),
+    ],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="ptyprocess does it elsewhere")
+def test_what_the_system_lacks_is_not_blamed_on_the_program(monkeypatch, step, number, kind, reason):
+    from vibetunnel._ext import spawn as system
+
+    def refused(*_, **__):
+        raise system.StepFailed(number, step)
+
+    monkeypatch.setattr(system, "start", refused)
+    with pytest.raises(spawn.CannotStart, match=reason) as raised:
+        by_vfork("/bin/true")
+    assert type(raised.value) is kind
+
+
 def test_failed_fork_leaves_no_descriptor(monkeypatch):
     def no_process_left(*_):
         raise BlockingIOError(11, "Resource temporarily unavailable")
@@ -555,7 +663,7 @@ def test_failed_fork_leaves_no_descriptor(monkeypatch):
     monkeypatch.setattr(os, "fork", no_process_left)
     before = descriptors()
     with pytest.raises(spawn.NothingLeft, match="no new terminal: Resource temporarily unavailable"):
-        start_here("/bin/true")
+        by_ptyprocess("/bin/true")
     assert descriptors() == before
 
 
@@ -566,7 +674,7 @@ def test_exec_without_memory_is_not_blamed_on_the_program(monkeypatch):
     monkeypatch.setattr(os, "execve", no_memory_left)  # in the child, which has it from here
     before = descriptors()
     with pytest.raises(spawn.NothingLeft, match="cannot run '/bin/true': Cannot allocate memory"):
-        start_here("/bin/true")
+        by_ptyprocess("/bin/true")
     assert descriptors() == before
 
 
@@ -582,10 +690,6 @@ async def test_start_without_a_descriptor_left_fails_for_now_and_works_later(pla
     resource.prlimit(server.client.pid, resource.RLIMIT_NOFILE, limit)
     assert [(one.session_id, one.pid, one.meta) for one in await server.adopt()] == [("a", None, b"created")]
     await (await server.start("a", "echo", "now")).until(b"now")
-
-
-def start_here(program: str) -> tuple[int, int]:
-    return spawn.start(program, [program], folder="/", environment={}, rows=24, cols=80, open_files=LIMITS)
 
 
 # What is kept

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
-import signal
 import stat
-import termios
-
-from ptyprocess import PtyProcess
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import NoReturn
+
+LINUX = sys.platform == "linux"
 
 SIZE_LIMIT = 65535  # rows or cols: what struct winsize holds
 LACKING = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC)  # it may work later
-_SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
-IUTF8 = 0x4000  # c_iflag: erase removes a whole UTF-8 character; the same on Linux and macOS, unknown to `termios`
 
 
 class CannotStart(Exception):
@@ -37,7 +32,7 @@ def check_folder(folder: str) -> None:
     try:
         mode = os.stat(folder).st_mode
     except (OSError, ValueError) as error:
-        raise CannotStart(_folder_reason(error, folder)) from None
+        raise CannotStart(folder_reason(error, folder)) from None
     if not stat.S_ISDIR(mode):
         raise CannotStart(f"not a folder: {folder}")
     if not os.access(folder, os.X_OK):
@@ -87,73 +82,33 @@ def start(
     Raises      CannotStart; NothingLeft when it is the system's fault and not the program's
     """
     _check(argv, environment, rows, cols)
-    keeper = os.getpid()
-    spare = _lowest_descriptors()
-    ignored = _ignored()
+    if not LINUX:
+        from vibetunnel.keeper import portable  # here: it is the only one that needs ptyprocess
 
-    def become() -> NoReturn:
-        # Runs in the child, where ptyprocess turns an exception of it into one of `spawn`. ptyprocess would exec by
-        # itself, but with the path as argv[0], which makes a login shell impossible; so this never returns.
-        try:
-            _prepare_child(folder, open_files, ignored)
-        except OSError as error:
-            raise RuntimeError(_printable(_folder_reason(error, folder))) from None
-        try:
-            os.execve(program, argv, environment)
-        except OSError as error:
-            # Only its class and its text reach the parent.
-            kind = MemoryError if error.errno in LACKING else RuntimeError
-            raise kind(_printable(_exec_reason(error, program))) from None
+        return portable.start(program, argv, folder, environment, (rows, cols), open_files)
+    from vibetunnel._ext import spawn
 
-    reason = ""
-    kind: type[CannotStart] = CannotStart
+    _room()
     try:
-        child: _Child = _Child.spawn([program], preexec_fn=become, dimensions=(rows, cols))
-    except BaseException as error:
-        if os.getpid() != keeper:
-            os._exit(127)  # the child, failed where ptyprocess catches nothing: it must not go on as a second keeper
-        if not isinstance(error, (RuntimeError, MemoryError, OSError)):
-            raise
-        reason = str(error)
-        # ptyprocess looks for the program once more, and may find it gone.
-        if not isinstance(error, (RuntimeError, FileNotFoundError)):
-            kind = NothingLeft
-        if isinstance(error, OSError) and kind is NothingLeft:
-            # No fork: no process or no pty left. ptyprocess forgets its pipe then, and pty.fork() the pair it opened.
-            reason = f"no new terminal: {error.strerror or error}"
-            _close_leaked(spare)
-        # The exception holds the frame of ptyprocess, and that holds the exception and the child that could not exec.
-        # Cut the circle, so that the child is closed and reaped here and not when garbage is collected.
-        error.__traceback__ = None
-    if reason:
-        raise kind(reason)
-    return child.take()
-
-
-class _Child(PtyProcess):  # type: ignore[misc]  # ptyprocess has no types
-    """What ptyprocess starts, without what it would do later: the keeper reads nothing, and never waits.
-
-    Until `take`, dropping the object closes the master and reaps the child, which then is one whose exec failed.
-    """
-
-    def __init__(self, pid: int, fd: int) -> None:
-        # Not the base's: that opens two buffered files for 16 KB, and asks a terminal which the keeper has not.
-        self.pid = pid
-        self.fd = fd
-        self.closed = False
-        os.set_inheritable(fd, False)  # forkpty leaves it open to the next child
-
-    def take(self) -> tuple[int, int]:
-        """Pid and master, the caller's from here."""
-        self.closed = True
-        return self.pid, self.fd
-
-    def close(self, force: bool = True) -> None:
-        """Give up a child that could not exec. It has said why and has only _exit left, so the wait is short."""
-        if not self.closed:
-            self.closed = True
-            os.close(self.fd)
-            os.waitpid(self.pid, 0)
+        return spawn.start(
+            os.fsencode(program),
+            [os.fsencode(word) for word in argv],
+            [os.fsencode(f"{name}={value}") for name, value in environment.items()],
+            os.fsencode(folder),
+            rows=rows,
+            cols=cols,
+            open_files=open_files,
+        )
+    except spawn.StepFailed as error:
+        kind = NothingLeft if error.errno in LACKING else CannotStart
+        match error.step:
+            case "folder":
+                why = OSError(error.errno, error.strerror)  # of the class that says what it is
+                raise kind(folder_reason(why, folder)) from None
+            case "exec":
+                raise kind(exec_reason(error, program)) from None
+            case _:
+                raise NothingLeft(f"no new terminal: {error.strerror}") from None
 
 
 def _check(argv: list[str], environment: Mapping[str, str], rows: int, cols: int) -> None:
@@ -167,25 +122,13 @@ def _check(argv: list[str], environment: Mapping[str, str], rows: int, cols: int
             raise CannotStart(f"a name in the environment is empty or holds '=' or NUL, or its value NUL: {name!r}")
 
 
-def _ignored() -> list[int]:
-    """The signals that a program of ours would find ignored; those that we handle, exec(2) makes default again.
-
-    A server started in the background passes an ignored SIGINT on, and the keeper ignores some itself.
-    """
-    return [signum for signum in _SIGNALS if signal.getsignal(signum) in (signal.SIG_IGN, None)]
-
-
-def _prepare_child(folder: str, open_files: tuple[int, int], ignored: list[int]) -> None:
-    # As little as there can be: every page that this touches is copied first.
-    signal.set_wakeup_fd(-1)
-    for signum in ignored:
-        signal.signal(signum, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    resource.setrlimit(resource.RLIMIT_NOFILE, open_files)
-    modes = termios.tcgetattr(0)
-    modes[0] |= IUTF8
-    termios.tcsetattr(0, termios.TCSANOW, modes)
-    os.chdir(folder)
+def _room() -> None:
+    """The answer's duplicates of the descriptors have to find room too."""
+    try:
+        for descriptor in (*os.pipe(), *os.pipe()):
+            os.close(descriptor)
+    except OSError as error:
+        raise NothingLeft(f"no new terminal: {error.strerror}") from None
 
 
 def _why_not_runnable(path: str) -> str:
@@ -193,7 +136,7 @@ def _why_not_runnable(path: str) -> str:
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError) as error:
-        return _exec_reason(error, path)
+        return exec_reason(error, path)
     if stat.S_ISDIR(mode):
         return f"is a folder: {path}"
     if not stat.S_ISREG(mode):
@@ -201,7 +144,7 @@ def _why_not_runnable(path: str) -> str:
     return "" if os.access(path, os.X_OK) else f"permission denied: {path}"
 
 
-def _exec_reason(error: OSError | ValueError, path: str) -> str:
+def exec_reason(error: OSError | ValueError, path: str) -> str:
     code = getattr(error, "errno", None)
     if code in (errno.EACCES, errno.EPERM):
         return f"permission denied: {path}"
@@ -212,36 +155,9 @@ def _exec_reason(error: OSError | ValueError, path: str) -> str:
     return f"cannot run {path!r}: {getattr(error, 'strerror', None) or error}"
 
 
-def _folder_reason(error: Exception, folder: str) -> str:
+def folder_reason(error: Exception, folder: str) -> str:
     if isinstance(error, PermissionError):
         return f"folder not permitted: {folder}"
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return f"no such folder: {folder}"
     return f"cannot enter {folder!r}: {getattr(error, 'strerror', None) or error}"
-
-
-def _printable(text: str) -> str:
-    # ptyprocess sends it as UTF-8, which a path of other bytes is not.
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _lowest_descriptors() -> list[int]:
-    # The four that the kernel gives next; having them free also means that the answer's duplicates will find room.
-    taken: list[int] = []
-    try:
-        taken += os.pipe()
-        taken += os.pipe()
-    except OSError as error:
-        raise NothingLeft(f"no new terminal: {error.strerror}") from None
-    finally:
-        for descriptor in taken:
-            os.close(descriptor)
-    return taken
-
-
-def _close_leaked(descriptors: list[int]) -> None:
-    for descriptor in descriptors:
-        try:
-            os.close(descriptor)
-        except OSError:
-            continue  # this one was not left open

@@ -1,0 +1,137 @@
+/* One program on a new pty, by vfork(2): the child borrows the parent's memory until it execs, so that nothing is copied.
+ *
+ * Between vfork and exec the child may call what is async-signal-safe and write to its own part of the stack; it tells by
+ * `step` and `error` there what it could not do. Linux: a session leader that opens a terminal gets it as its own. */
+#ifndef VIBETUNNEL_SPAWN_H
+#define VIBETUNNEL_SPAWN_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+enum { STEP_NONE, STEP_TERMINAL, STEP_PROCESS, STEP_PREPARE, STEP_FOLDER, STEP_EXEC };
+
+typedef struct {
+    const char *program;
+    char *const *argv;
+    char *const *environment;
+    const char *folder;
+    unsigned short rows, cols;
+    struct rlimit files;
+    const char *terminal; /* path of the slave */
+} spawn_order;
+
+typedef struct {
+    int step;  /* what could not be done; STEP_NONE: the program runs */
+    int error; /* errno of it */
+} spawn_failure;
+
+/* The child: never returns. */
+static void spawn_become(const spawn_order *order, volatile spawn_failure *failure)
+{
+    struct sigaction standard;
+    sigset_t none;
+    int slave;
+    memset(&standard, 0, sizeof standard);
+    standard.sa_handler = SIG_DFL;
+    sigemptyset(&standard.sa_mask);
+    sigemptyset(&none);
+    failure->step = STEP_TERMINAL;
+    if (setsid() < 0 || (slave = open(order->terminal, O_RDWR)) < 0)
+        goto failed;
+    for (int fd = 0; fd < 3; fd++)
+        if (dup2(slave, fd) < 0)
+            goto failed;
+    failure->step = STEP_PREPARE;
+#ifdef SYS_close_range
+    if (syscall(SYS_close_range, 3u, ~0u, 0u) < 0) /* Linux 5.9 */
+#endif
+        for (int fd = (int)sysconf(_SC_OPEN_MAX); fd > 2; fd--)
+            close(fd);
+    /* Handlers of the parent's must not run here, in its memory: all signals are blocked until none is left. */
+    for (int number = 1; number < NSIG; number++)
+        sigaction(number, &standard, NULL); /* refused for SIGKILL, SIGSTOP and those of the C library */
+    if (setrlimit(RLIMIT_NOFILE, &order->files) < 0)
+        goto failed;
+    failure->step = STEP_FOLDER;
+    if (chdir(order->folder) < 0)
+        goto failed;
+    failure->step = STEP_EXEC;
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    execve(order->program, order->argv, order->environment);
+failed:
+    failure->error = errno;
+    _exit(127);
+}
+
+/* Not inlined: the child must not share a frame with what the parent goes on to use. */
+static pid_t __attribute__((noinline)) spawn_child(const spawn_order *order, volatile spawn_failure *failure)
+{
+    pid_t pid = vfork();
+    if (pid == 0)
+        spawn_become(order, failure);
+    return pid;
+}
+
+/* A new pty; its master, or -1 with errno. `terminal` gets the slave's path. */
+static int spawn_open(const spawn_order *order, char *terminal, size_t size)
+{
+    struct winsize window = {order->rows, order->cols, 0, 0};
+    struct termios modes;
+    int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (master < 0)
+        return -1;
+    if (grantpt(master) < 0 || unlockpt(master) < 0 || ptsname_r(master, terminal, size) != 0
+        || ioctl(master, TIOCSWINSZ, &window) < 0 || tcgetattr(master, &modes) < 0)
+        goto failed;
+    modes.c_iflag |= IUTF8; /* erase removes a whole character */
+    if (tcsetattr(master, TCSANOW, &modes) < 0)
+        goto failed;
+    return master;
+failed:;
+    int error = errno;
+    close(master);
+    errno = error;
+    return -1;
+}
+
+/* Run it. Returns its pid and sets `master`, when exec has succeeded; or -1 and sets `failure`, and nothing is left. */
+static pid_t spawn_start(spawn_order *order, int *master, spawn_failure *failure)
+{
+    char terminal[64];
+    sigset_t all, before;
+    volatile spawn_failure told = {STEP_NONE, 0};
+    *failure = (spawn_failure){STEP_TERMINAL, 0};
+    *master = spawn_open(order, terminal, sizeof terminal);
+    if (*master < 0) {
+        failure->error = errno;
+        return -1;
+    }
+    order->terminal = terminal;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pid_t pid = spawn_child(order, &told);
+    int error = errno;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (pid < 0)
+        told = (spawn_failure){STEP_PROCESS, error};
+    if (told.error == 0)
+        return pid;
+    *failure = (spawn_failure){told.step, told.error};
+    close(*master);
+    *master = -1;
+    if (pid > 0)
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+    return -1;
+}
+
+#endif
