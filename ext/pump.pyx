@@ -123,6 +123,8 @@ cdef enum:
     MESSAGE_LIMIT = 65536  # bytes a client's message may have
     SCRATCH = MESSAGE_LIMIT + 4096  # bytes taken from one socket in one turn
     BATCH = 65536  # bytes read from one PTY in one turn, and the largest frame
+    BATCH_FOR_FEW = 16384  # bytes of it while there are FEW clients: gathering more saves less than it delays
+    FEW = 3  # clients
     BATCH_NS = 1000000  # ns that this may take
     FAN = 16  # clients that one turn sends a batch to: a tenth of a millisecond, in which other sessions wait
     CONTROL_LIMIT = 65536  # bytes of small messages queued for a client that does not read, before it is dropped
@@ -159,6 +161,7 @@ cdef enum:
     EVENT_GAP = 50000000  # ns between two reports of bells and titles of one terminal
     SKIP_LAG = 4096  # bytes; an interrupt from a client that is less behind skips nothing
     RECORD_HEADER = 25  # bytes of one of the engine's records before its text
+    HELD = 1000000000  # ns that a new terminal's output waits for the client that it was opened for
     LINGER = 2000000000  # ns that a peer has to answer a close frame
     CALM = 1000000000  # ns without output after which scrollback is put where it outlives the server
     SKIP_WAIT = 10000000  # ns after an interrupt in which the program's answer to it may come into the redraw
@@ -379,6 +382,8 @@ cdef struct terminal_t:
     bint fan_again  # more has come since the round began: there is to be another
     uint64_t fan_start  # offset of what was read first since all clients were paced
     client_t* owner  # of the size
+    bint held  # nobody has been attached yet for whom it was opened: the PTY is not read
+    int64_t opened_ns
     bint paused  # the PTY is left alone until all `blockers` have caught up, or, if there are none, any client has
     int blockers
     uint64_t floor  # no client's cursor is below
@@ -1353,6 +1358,7 @@ cdef void attach(terminal_t* t, client_t* c) noexcept nogil:
         if fresh:
             t.slot_next[c.slot] = 0
     client_link(c)
+    release(t)
     if c.cursor < t.floor:
         t.floor = c.cursor
     if t.owner is NULL and c.writable and c.rows:
@@ -1540,8 +1546,15 @@ cdef void watch_pty(terminal_t* t) noexcept nogil:
     if t.pty.fd < 0 or t.hung_up:
         want = 0
     else:
-        want = (0 if t.paused else POLLER_READ) | (POLLER_WRITE if t.input_first is not NULL else 0)
+        want = (0 if t.paused or t.held else POLLER_READ) | (POLLER_WRITE if t.input_first is not NULL else 0)
     rewatch(t.lane, &t.pty, want)
+
+
+cdef inline void release(terminal_t* t) noexcept nogil:
+    """Begin to read a PTY that was held back."""
+    if t.held:
+        t.held = False
+        watch_pty(t)
 
 
 # ---------------------------------------------------------------- output: PTY to ring to clients
@@ -1744,11 +1757,12 @@ cdef void read_pty(terminal_t* t) noexcept nogil:
     cdef uint64_t start, room
     cdef ssize_t n
     cdef bint over = False
+    cdef uint64_t most = min(t.batch, <uint64_t>BATCH_FOR_FEW) if t.client_count <= FEW else t.batch
     if not t.fanning:
         t.fan_start = r.head
-    if t.paused or t.behind or t.pty.fd < 0 or r.head - t.fan_start >= t.batch:
+    if t.paused or t.held or t.behind or t.pty.fd < 0 or r.head - t.fan_start >= most:
         return
-    while r.head - t.fan_start < t.batch:
+    while r.head - t.fan_start < most:
         start = r.head & (r.size - 1)
         room = min(<uint64_t>rings.MARGIN, r.size - start)
         n = read(t.pty.fd, r.data + start, <size_t>room)
@@ -2457,6 +2471,7 @@ cdef void obey(terminal_t* t, command_t* command) noexcept nogil:
             t.reason_n = rfc.utf8_prefix(command.chunk.data, min(command.chunk.n, sizeof(t.reason)))
             memcpy(t.reason, command.chunk.data, t.reason_n)
             t.hung_up = False
+            release(t)
             if t.pty.fd < 0:
                 end(t)
             else:
@@ -2647,6 +2662,8 @@ cdef void sweep(lane_t* lane) noexcept nogil:
         if t.hung_up and not t.finished and t.pty.fd >= 0 and not t.paused:
             t.hung_up = False
             watch_pty(t)  # still hung up: the poller says so at once
+        elif t.held and lane.now - t.opened_ns > HELD:
+            release(t)  # whoever it was for does not come
         elif t.finished and not t.ended:
             read_pty(t)  # something else still holds the PTY: what is there now is all
         if t.ring.head - t.kept > rings.ring_capacity(&t.ring) // 4 and wall_ns - t.last_output_ns > CALM:
@@ -3173,7 +3190,7 @@ cdef class Pump:
                 events.append(Event("gone", (<Client>client).terminal, client, code, decode(reason, reason_n)))
         return events
 
-    def open(self, int pty_fd, int ring_fd, *, int rows, int cols):
+    def open(self, int pty_fd, int ring_fd, *, int rows, int cols, bint held=False):
         cdef terminal_t* t = NULL
         cdef int result
         cdef uint64_t capacity
@@ -3216,6 +3233,8 @@ cdef class Pump:
         t.rows = rows
         t.cols = cols
         t.move_to = -1
+        t.held = held
+        t.opened_ns = clock_ns(CLOCK_MONOTONIC)
         t.high = min(self.core.high, capacity // 2)
         t.low = t.high // 2
         with nogil:

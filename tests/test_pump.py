@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
-from pump_peer import Program, PumpPeer, events_until, new_ring, no_leaked_descriptors, wait_for
+from pump_peer import DEADLINE_S, Program, PumpPeer, events_until, new_ring, no_leaked_descriptors, wait_for
 
 from vibetunnel import protocol
 from vibetunnel._ext import frames
@@ -295,6 +295,34 @@ def test_a_client_that_leaves_while_it_lags_lets_the_program_go_on(bench: Bench)
     wait_for(lambda: b"done" in terminal.read()[2])
     events_until(bench.pump, lambda events: any(e.kind == "gone" and e.client is peer.client for e in events))
     assert program.pid
+
+
+def test_who_starts_a_program_sees_its_first_byte_however_fast_it_prints(bench: Bench) -> None:
+    program = Program("sh", "-c", "printf first; exec yes", raw=True)
+    bench.programs.append(program)
+    terminal = bench.pump.open(program.give(), new_ring(), rows=24, cols=80, held=True)
+    assert select.select([program.fd], (), (), DEADLINE_S)[0]  # it prints, and the ring would be lapped soon
+    assert terminal.head == 0
+    peer = bench.peer(terminal)
+    peer.until(lambda: len(peer.output) >= 5)
+    assert peer.output.startswith(b"first")
+
+
+def test_what_waits_for_somebody_who_does_not_come_is_read_all_the_same(bench: Bench) -> None:
+    program = Program("sh", "-c", "printf hello; exec cat")
+    bench.programs.append(program)
+    terminal = bench.pump.open(program.give(), new_ring(), rows=24, cols=80, held=True)
+    wait_for(lambda: terminal.head >= 5)
+
+
+def test_what_an_ended_program_has_printed_waits_for_nobody(bench: Bench) -> None:
+    program = Program("sh", "-c", "printf bye")
+    bench.programs.append(program)
+    terminal = bench.pump.open(program.give(), new_ring(), rows=24, cols=80, held=True)
+    program.wait()
+    terminal.finish(0)
+    events_until(bench.pump, lambda events: any(event.kind == "ended" for event in events))
+    assert terminal.head == 3
 
 
 def test_output_is_read_while_nobody_is_attached(bench: Bench) -> None:

@@ -79,12 +79,13 @@ class Pump:
     def fileno(self) -> int:
         """Readable while events wait."""
     def take_events(self) -> list[Event]: ...
-    def open(self, pty_fd: int, ring_fd: int, *, rows: int, cols: int) -> Terminal:
+    def open(self, pty_fd: int, ring_fd: int, *, rows: int, cols: int, held: bool = False) -> Terminal:
         """Take over a PTY master and its ring; both descriptors are the pump's from here, also on an error.
 
         pty_fd   -1 for a session whose process is gone: the ring alone
         ring_fd  4096 bytes of header, a power of two of data, 2 MiB for checkpoints; all zero when new, else continued
                  at its offset, with the screen that it had there
+        held     nothing is read from the PTY until a client is attached, or for a second
         Raises ValueError for a ring of a bad size or content, OSError when it cannot be mapped.
         """
     def statistics(self) -> dict[str, int]:

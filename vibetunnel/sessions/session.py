@@ -83,6 +83,7 @@ class Session:
         self._around = around
         self._starting: asyncio.Task[Terminal] | None = None
         self._viewport: tuple[int, int] | None = None  # of the client whose coming starts the process
+        self._held = False
         self._early: End | None = None  # an exit that was reported before the spawn was
         self._started = ""  # orphans.start_time of the process
         self._released = False
@@ -169,9 +170,10 @@ class Session:
 
     # Beginning
 
-    async def started(self, rows: int = 0, cols: int = 0) -> Terminal:
+    async def started(self, rows: int = 0, cols: int = 0, *, held: bool = False) -> Terminal:
         """The terminal; the process is started if it never was, at the size of whoever came first.
 
+        held  its first output waits for a client to attach, who is about to
         Raises SpawnFailed when it cannot be started; the session is then `exited`. KeeperFailed: try again later.
         """
         if self.terminal is not None:
@@ -181,6 +183,7 @@ class Session:
         if self._starting is None:
             if rows and cols:
                 self._viewport = rows, cols
+            self._held = held
             self.status = Status.STARTING
             self._starting = asyncio.create_task(self._start())  # owned: close() cancels it
             self._starting.add_done_callback(_retrieve)
@@ -224,7 +227,7 @@ class Session:
 
     async def _open(self, spawned: Spawned, rows: int, cols: int) -> Terminal:
         try:
-            terminal = self._around.pump.open(spawned.pty_fd, spawned.ring_fd, rows=rows, cols=cols)
+            terminal = self._around.pump.open(spawned.pty_fd, spawned.ring_fd, rows=rows, cols=cols, held=self._held)
         except (OSError, ValueError) as error:
             if (keeper := self._around.keeper.live) is not None:
                 await keeper.kill(self.id, 0)
@@ -258,7 +261,8 @@ class Session:
         if self.terminal is None and self.end is None and not may_type and self._starting is None:
             raise SessionNotRunning("it has not started, and is started only by a client that may type")
         try:
-            return await self.started(rows, cols)
+            # However fast it prints: who has started it sees its first byte.
+            return await self.started(rows, cols, held=True)
         except SpawnFailed as error:
             return self.terminal or self._empty(str(error))
 
