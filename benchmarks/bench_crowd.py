@@ -17,6 +17,7 @@ from benchmarks.scale import Scale
 
 TOPIC = "Echo"
 PEERS = SERVERS
+STARTS = True
 ROWS = (
     Row("echo_idle_clients", "echo, 100 idle clients attached", "us", ("p50", "p99"), targets=(Target(1.15, "floor"),)),
 )

@@ -19,6 +19,7 @@ from benchmarks.scale import Scale
 
 TOPIC = "Echo"
 PEERS = SERVERS
+STARTS = True
 NEAR_FLOOR = (Target(1.15, "floor"), Target(1.15, "floor"))
 ROWS = (
     Row("echo_idle", "echo, idle", "us", ("p50", "p99"), targets=NEAR_FLOOR),

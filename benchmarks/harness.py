@@ -22,6 +22,7 @@ class Page(Protocol):
     PEERS     who is measured, ours first
     FILES     the materials that it needs; default: none
     ROUNDS    at most so many; default: what the scale says
+    STARTS    a round is several starts of each peer, since where the kernel puts it decides much; default: one
     WARM_UP   whether there is another round before, which does not count; default: what the scale says
     """
 
@@ -69,7 +70,9 @@ def run(pages: Sequence[Page], peers: Sequence[Peer[Any]], scale: Scale, progres
         texts = programs.named(files)
         for page in pages:
             left = [peer for peer in page.PEERS if peer in peers]
-            rounds = min(scale.rounds, getattr(page, "ROUNDS", scale.rounds))
+            rounds = min(scale.rounds, getattr(page, "ROUNDS", scale.rounds)) * (
+                scale.starts if getattr(page, "STARTS", False) else 1
+            )
             warm_up = scale.warm_up and getattr(page, "WARM_UP", True)
             for number in range(0 if warm_up else 1, rounds + 1):
                 # Who comes first changes, so that nobody always follows the same one.

@@ -10,6 +10,7 @@ class Scale:
     """
     rounds         that count
     warm_up        whether each peer has one more before them, which does not count
+    starts         of each peer in a round of a page that wants more than one
     keys           typed per condition and round
     interval_s     mean time between two keys, whatever the echoes do
     marks          keys answered in a flood, per condition and round
@@ -43,6 +44,7 @@ class Scale:
     """
 
     rounds: int = 5
+    starts: int = 3
     warm_up: bool = True
     keys: int = 1000
     interval_s: float = 0.004
@@ -80,6 +82,7 @@ class Scale:
 FULL = Scale()
 QUICK = Scale(
     rounds=1,
+    starts=1,
     warm_up=False,
     keys=250,
     marks=75,
