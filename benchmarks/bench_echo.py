@@ -9,6 +9,7 @@ Compares    what the flood carried meanwhile, too: starving it would be a way to
 Run         python -m benchmarks echo
 """
 
+from benchmarks import processes
 from benchmarks.client import Terminal
 from benchmarks.drain import Drain
 from benchmarks.figures import Figures, Row, Target, p50_p99_us
@@ -23,6 +24,7 @@ STARTS = True
 NEAR_FLOOR = (Target(1.15, "floor"), Target(1.15, "floor"))
 ROWS = (
     Row("echo_idle", "echo, idle", "us", ("p50", "p99"), targets=NEAR_FLOOR),
+    Row("echo_cpu", "... CPU of the server for each key", "us", ("CPU",)),
     Row("echo_flood", "echo while another session floods", "us", ("p50", "p99"), targets=NEAR_FLOOR),
     Row("echo_flood_rate", "... and that flood meanwhile", "MiB/s", ("on the wire",), higher=True),
 )
@@ -37,7 +39,10 @@ def measure(server: Server, scale: Scale) -> Figures:
         return p50_p99_us(terminal.echoes(scale.keys, scale.interval_s, warmup=WARMUP))
 
     try:
+        pids = server.pids()
+        before_ms = processes.cpu_ms(pids)
         figures["echo_idle"] = typed()
+        figures["echo_cpu"] = ((processes.cpu_ms(pids) - before_ms) * 1000 / (WARMUP + scale.keys),)
         flood = Drain(attach(server, server.open("flood")))
         try:
             figures["echo_flood"] = typed()
