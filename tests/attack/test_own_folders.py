@@ -295,8 +295,9 @@ def environments() -> bytes:
 
 
 async def test_no_secret_is_in_ps_or_in_the_environment_of_a_program(server: Running) -> None:
-    session = await server.session(["/bin/sh", "-c", "env; ps -ww -A -o args; echo en''d; read line"], spawn="now")
-    output = (await server.output(session, b"end")).decode(errors="replace")
+    script = "env; ps -ww -A -o args; echo all-th''ere; read line"
+    session = await server.session(["/bin/sh", "-c", script], spawn="now")
+    output = (await server.output(session, b"all-there")).decode(errors="replace")
     assert "vibetunnel.keeper" in output
     assert server.server.context.secret not in output
     names = {line.partition("=")[0] for line in output.splitlines() if line.startswith("VIBETUNNEL_")}
@@ -307,8 +308,8 @@ async def test_no_secret_is_in_ps_or_in_the_environment_of_a_program(server: Run
 async def test_settings_of_the_server_do_not_reach_programs(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIBETUNNEL_URL", "https://secret.example")
     running = await serve()
-    session = await running.session(["/bin/sh", "-c", "env; echo en''d; read line"], spawn="now")
-    assert b"secret.example" not in await running.output(session, b"end")
+    session = await running.session(["/bin/sh", "-c", "env; echo all-th''ere; read line"], spawn="now")
+    assert b"secret.example" not in await running.output(session, b"all-there")
 
 
 async def test_the_secret_of_a_folder_is_never_a_file_that_is_served(server: Running) -> None:

