@@ -15,7 +15,7 @@ def decoded(data: bytes, sizes: list[int]) -> tuple[bytes, Chunks]:
     while data:
         size = sizes[turn % len(sizes)]
         turn += 1
-        found += b"".join(chunks.feed(data[:size]))
+        found += chunks.feed(data[:size])
         data = data[size:]
     return found, chunks
 

@@ -39,13 +39,22 @@ class Hello(RequestHandler):
     def get(self) -> None:
         self.finish("hello")
 
+    posted = 0
+
     def post(self) -> None:
+        Hello.posted += 1
         self.finish(str(len(self.request.body)))
 
 
 class Big(RequestHandler):
     def get(self) -> None:
         self.finish(b"x" * BIG)
+
+
+class More(RequestHandler):
+    def get(self) -> None:
+        self.set_header("Content-Length", "2")
+        self.finish("and more")
 
 
 class Who(RequestHandler):
@@ -107,7 +116,9 @@ def opened(folder: Path) -> Open:
         before = len(os.listdir("/dev/fd"))
         made = Front(settings)
         application = Application(
-            [("/", Hello), ("/big", Big), ("/who", Who)], front=made, log_function=lambda _handler: None
+            [("/", Hello), ("/big", Big), ("/more", More), ("/who", Who)],
+            front=made,
+            log_function=lambda _handler: None,
         )
         made.serve(application, doors(bind=settings.bind, allow_host=settings.allow_host, tls=settings.tls))
         door = Door(made, settings)
@@ -210,6 +221,51 @@ async def test_what_is_pipelined_behind_chunks_is_answered(opened: Open) -> None
         answer = await door.ask((CHUNKED + b"3\r\nabc\r\n0\r\n\r\n") * 2 + GET + END)
         assert answer.count(b"HTTP/1.1 200 ") == 3
         assert answer.endswith(b"hello")
+
+
+async def test_more_requests_than_are_taken_in_one_turn_are_all_answered(opened: Open) -> None:
+    async with opened() as door:
+        count = 5 * http1.AT_ONCE
+        answer = await door.ask((GET + b"\r\n") * count + GET + END)
+        assert answer.count(b"HTTP/1.1 200 ") == count + 1
+
+
+async def test_a_request_behind_the_last_answer_is_not_heard(opened: Open) -> None:
+    """However slowly that one is taken, and although what it asks for would be harmless."""
+    Hello.posted = 0
+    async with opened() as door:
+        reader, writer = await door.connect()
+        last = b"GET /big HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx"
+        writer.write(last + POST + b"Content-Length: 0\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        answer = await everything(reader)
+        assert len(answer) == BIG
+        assert Hello.posted == 0
+
+
+async def test_some_empty_lines_before_a_request_are_read_over_and_many_are_refused(opened: Open) -> None:
+    async with opened() as door:
+        assert (await door.ask(b"\r\n" * http1.EMPTY_LINES + GET + END)).endswith(b"hello")
+        answer = await door.ask(b"\r\n" * 100_000 + GET + END)
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b"hello" not in answer
+
+
+async def test_blanks_around_a_value_are_not_of_it(opened: Open) -> None:
+    async with opened() as door:
+        answer = await door.ask(b"POST / HTTP/1.1\r\nHost: \tlocalhost \t\r\nContent-Length: 3 \r\n" + END + b"abc")
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert answer.endswith(b"3")
+
+
+async def test_an_answer_that_is_longer_than_it_says_is_cut_off(
+    opened: Open, expect_log: Callable[[str], None]
+) -> None:
+    expect_log("Uncaught exception GET /more")
+    expect_log("Cannot send error response")
+    expect_log("Failed to flush partial response")
+    async with opened() as door:
+        assert b"more" not in await door.ask(b"GET /more HTTP/1.1\r\nHost: localhost\r\n\r\n" + GET + END)
 
 
 async def test_chunks_that_are_mostly_something_else_are_refused(opened: Open) -> None:

@@ -170,7 +170,7 @@ def test_counting_starts_no_thread_and_has_a_bound(made: Limits, monkeypatch: py
                 made.login_succeeded(f"user{number}", address)
     assert threading.active_count() == before
     tables = [*vars(made).values(), *vars(made._pairs).values(), *vars(made._networks).values()]
-    tables += [*vars(made._accounts).values(), made._windows.storage._counts]  # type: ignore[attr-defined]
+    tables += [*vars(made._accounts).values(), *made._windows.storage._tables.values()]  # type: ignore[attr-defined]
     assert all(len(each) <= 101 for each in tables if isinstance(each, dict))
 
 

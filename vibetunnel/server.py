@@ -234,6 +234,7 @@ class Server:
             snapshots=snapshots,
         )
         self.application = VibeTunnelApplication(self.context, self._static)
+        undo.push_async_callback(self.application.close)
         front.serve(self.application, self.context.doors)
         undo.push_async_callback(front.stop)
         self._front = front  # from here on it can be reloaded

@@ -261,8 +261,8 @@ class Settings:
 
     @property
     def lanes(self) -> int:
-        """bulk_lanes, with 0 replaced by one less than the cores: at least 1, at most 4."""
-        return self.bulk_lanes or min(4, max(1, (os.cpu_count() or 1) - 1))
+        """bulk_lanes, with 0 replaced by half the cores: what floods needs a core as well. At least 1, at most 16."""
+        return self.bulk_lanes or min(16, max(1, (os.cpu_count() or 1) // 2))
 
 
 def is_loopback(address: str) -> bool:

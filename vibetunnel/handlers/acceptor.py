@@ -17,7 +17,6 @@ from vibetunnel.security.addresses import UNIX, canonical
 AT_ONCE = 128  # connections taken in one turn of the loop; requests are to be answered in between
 REST_S = 1.0  # before the next try when the system refuses one more
 HANDSHAKE = b"\x16"  # the first byte of every TLS connection (RFC 8446, 5.1: content type `handshake`)
-STRANGE = ("SSL Error on", "Malformed HTTP message", "Timeout reading body")  # how such a line begins
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +58,6 @@ class Acceptor:
         self._undecided: set[_Undecided] = set()
         self._rest: asyncio.TimerHandle | None = None
         self._refused = False  # said once, until a connection comes in again
-        logging.getLogger("tornado.general").addFilter(_of_use)
         self._listen()
 
     def close(self) -> None:
@@ -181,8 +179,3 @@ def _user(connection: socket.socket) -> int:
         return int(struct.unpack("3i", credentials)[1])
     # LOCAL_PEERCRED gives a struct xucred, which begins with u_int cr_version and uid_t cr_uid (macOS, FreeBSD).
     return int(struct.unpack_from("2I", connection.getsockopt(0, 1, 76))[1])
-
-
-def _of_use(record: logging.LogRecord) -> bool:
-    """Whether to log what Tornado says. What strangers send, only for who looks for it: it could fill every disk."""
-    return not str(record.msg).startswith(STRANGE) or logging.getLogger().isEnabledFor(logging.DEBUG)

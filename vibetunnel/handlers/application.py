@@ -23,6 +23,7 @@ from vibetunnel.handlers.static import Files
 from vibetunnel.handlers.table import ROUTES
 
 DRAIN_LIMIT = 64 * MAX_BODY  # bytes of a body that are read on, so that the client reads the 413 and not a reset
+CLOSE_S = 0.5  # for what is being answered when the server stops: a start that is under way, say
 
 STATIC = Path(__file__).parents[1] / "web" / "static"
 
@@ -30,7 +31,7 @@ STATIC = Path(__file__).parents[1] / "web" / "static"
 class Bounded(HTTPMessageDelegate):
     """Passes a body on until it is known to be too large; the rest is read and dropped.
 
-    One beyond DRAIN_LIMIT is answered as soon as that is known, and Tornado closes the connection behind the answer.
+    One beyond DRAIN_LIMIT is answered as soon as that is known, and the connection is closed behind the answer.
     """
 
     def __init__(self, inner: HTTPMessageDelegate) -> None:
@@ -122,6 +123,14 @@ class VibeTunnelApplication(Application):
             files=Files(static, base_path),
             openapi=openapi,
         )
+
+    async def close(self) -> None:
+        """End what is still at it, when nobody is left who would read the answer."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=CLOSE_S)
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
 
     def _rule(self, base_path: str, route: Route) -> URLSpec:
         pattern = re.escape(base_path) + route.pattern

@@ -39,7 +39,12 @@ class SocketHandler(BaseHandler):
         session = self.context.registry.get(query.session_id)
         begins = session.terminal is None  # who starts a session sees it from its first byte on, however fast that came
         await session.attachable(may_type=may_type, rows=rows, cols=cols)
-        # A start takes a while: the session may have been removed meanwhile, or the user logged out.
+        try:
+            await self.exchange.drained()  # answers to requests before this one
+        except StreamClosedError:
+            self.detach()
+            return  # the client did not wait
+        # Both take a while: the session may have been removed meanwhile, or the user logged out. No more waiting.
         session = self.context.registry.get(query.session_id)
         self.require_login()
         principal = self.require(Scope.VIEW, session.id)
@@ -49,7 +54,6 @@ class SocketHandler(BaseHandler):
         connection_id = new_id()
         response = agreed.response()
         try:
-            await self.exchange.drained()  # answers to requests before this one
             descriptor, received = self._take_socket()
         except StreamClosedError:
             self.detach()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterator
 
 MAX_LINE = 256  # bytes of a chunk's size and extensions, and of each line of a trailer
 MAX_TRAILER = 4096  # bytes
@@ -42,32 +41,35 @@ class Chunks:
         self._line = b""  # what has come of one
         self._trailer = MAX_TRAILER
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """The pieces of the body in `data`, which goes on where the last one ended. Raises MalformedChunks."""
-        while data and not self.ended:
+    def feed(self, data: bytes) -> bytes:
+        """What `data` has of the body; it goes on where the last one ended. Raises MalformedChunks."""
+        pieces, at = [], 0
+        while at < len(data) and not self.ended:
             if self._next is _Next.DATA:
-                piece, data = data[: self._left], data[self._left :]
+                piece = data[at : at + self._left]
+                at += len(piece)
                 self._left -= len(piece)
                 if not self._left:
                     self._next = _Next.DATA_END
-                yield piece
+                pieces.append(piece)
             else:
-                data = self._take_line(data)
-        self.rest += data
+                at = self._take_line(data, at)
+        self.rest += data[at:]
+        return b"".join(pieces)
 
-    def _take_line(self, data: bytes) -> bytes:
-        """Take a line, or what has come of it. Returns what is behind."""
-        line = self._line + data[: MAX_LINE + 2]
+    def _take_line(self, data: bytes, at: int) -> int:
+        """Take a line, or what has come of it. Returns where the next thing is."""
+        line = self._line + data[at : at + MAX_LINE + 2]
         end = line.find(b"\r\n")
         if end < 0 and len(line) <= MAX_LINE + 1 and b"\n" not in line:
             self._line = line
-            return b""
+            return len(data)
         if not 0 <= end <= MAX_LINE:
             raise MalformedChunks(f"expected a line of at most {MAX_LINE} bytes")
-        used = end + 2 - len(self._line)
+        at += end + 2 - len(self._line)
         self._line = b""
         self._ends(line[:end])
-        return data[used:]
+        return at
 
     def _ends(self, line: bytes) -> None:
         match self._next:

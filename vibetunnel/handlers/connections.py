@@ -38,6 +38,7 @@ BODY_S = 60.0  # for a request's body
 HELD = 64 * 1024 * 1024  # bytes of bodies that are arriving; the oldest of them make room
 SWEEP_S = 1.0
 FAREWELL_S = 1.0  # for answers to leave when the server stops
+GOODBYE_S = 1.0  # for the other end's close_notify of TLS; uvloop would wait for 30 s, uncounted
 
 log = logging.getLogger(__name__)
 
@@ -95,9 +96,13 @@ class Connection(http1.Connection):
 
     def open(self) -> None:
         """Begin to serve, after a handshake where there is TLS."""
-        timeout_s = None if self._tls is None else FIRST_S
+        handshake_s, shutdown_s = (None, None) if self._tls is None else (FIRST_S, GOODBYE_S)
         opening = self._loop.connect_accepted_socket(
-            lambda: self, self._socket, ssl=self._tls, ssl_handshake_timeout=timeout_s
+            lambda: self,
+            self._socket,
+            ssl=self._tls,
+            ssl_handshake_timeout=handshake_s,
+            ssl_shutdown_timeout=shutdown_s,
         )
         self._opening = asyncio.create_task(opening)  # owned: abort() cancels it
         self._opening.add_done_callback(self._opened)

@@ -29,6 +29,8 @@ MAX_HEADER = 32 * 1024  # bytes of a request line and its fields
 MAX_FIELDS = 100
 LARGE = 16 * 1024  # bytes of a body that is not copied behind its header, but written with it
 AHEAD = 64 * 1024  # bytes of further requests that are read while one is being answered
+AT_ONCE = 16  # requests of one client that are answered before others have their turn
+EMPTY_LINES = 8  # that may precede a request (RFC 9112 §2.2 asks for one)
 
 _END = b"\r\n\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -62,6 +64,7 @@ class Exchange(HTTPConnection):
         self.on_close: Callable[[], None] | None = None
         self._connection = connection
         self._left = 0  # bytes of the answer's body that Content-Length has announced
+        self._bounded = True  # there may be no more than that
         self._chunked = False
 
     # Tornado's interface
@@ -80,7 +83,7 @@ class Exchange(HTTPConnection):
         if "Content-Length" in headers:
             self._left = 0 if bodiless else int(headers["Content-Length"])
         elif not bodiless and self.version == "HTTP/1.0":
-            self.keep_alive = False  # the end of the connection is that of the body
+            self.keep_alive = self._bounded = False  # the end of the connection is that of the body
         elif not bodiless:
             self._chunked = True
             headers["Transfer-Encoding"] = "chunked"
@@ -151,7 +154,11 @@ class Exchange(HTTPConnection):
     def _framed(self, chunk: bytes) -> bytes:
         if self._chunked:
             return b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunk else b""  # an empty one would be the last
-        self._left -= len(chunk)
+        if self._bounded:
+            self._left -= len(chunk)
+            if self._left < 0:
+                self._connection.abort()
+                raise ValueError(f"an answer goes on for {-self._left} bytes behind its Content-Length")
         return chunk
 
 
@@ -174,6 +181,7 @@ class Connection(asyncio.Protocol, ABC):
         self._exchange: Exchange | None = None
         self._buffer = b""  # what has come and is not used up
         self._taking = False  # _take() is at work
+        self._ending = False  # what was written may leave; nothing is read any more
         self._paused = False  # nothing is read
         self._length = 0  # bytes of the body that are still to come
         self._chunks: Chunks | None = None  # or it comes in these
@@ -233,9 +241,14 @@ class Connection(asyncio.Protocol, ABC):
         return self._written - self.unsent
 
     async def drained(self) -> None:
-        if self._transport is not None and self.unsent:
-            self._transport.set_write_buffer_limits(high=1)
+        if self._transport is None or not self.unsent:
+            return
+        self._transport.set_write_buffer_limits(high=1)
+        try:
             await self._wait()
+        finally:
+            if self._transport is not None:
+                self._transport.set_write_buffer_limits()
 
     def _wait(self) -> Written:
         waiting: Written = self._loop.create_future()
@@ -250,7 +263,7 @@ class Connection(asyncio.Protocol, ABC):
             return
         assert self._transport is not None
         if not exchange.keep_alive or not exchange.whole:
-            self._transport.close()
+            self.hang_up()
         elif not self._full:
             self._go_on()
 
@@ -270,7 +283,9 @@ class Connection(asyncio.Protocol, ABC):
             self._transport.abort()
 
     def hang_up(self) -> None:
-        """End it as soon as what was written has left. Safe twice."""
+        """End it as soon as what was written has left. What has come behind it is not read. Safe twice."""
+        self._ending = True
+        self._buffer = b""
         if self._transport is not None:
             self._transport.close()
 
@@ -291,10 +306,10 @@ class Connection(asyncio.Protocol, ABC):
         transport, received = self._leave()
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
-        if received:
-            reader.feed_data(received)
         if self._paused:
             transport.resume_reading()
+        if received:
+            reader.feed_data(received)  # behind that: it may pause again
         return reader, asyncio.StreamWriter(transport, protocol, reader, self._loop)
 
     def _leave(self) -> tuple[asyncio.Transport, bytes]:
@@ -317,7 +332,7 @@ class Connection(asyncio.Protocol, ABC):
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
 
     def data_received(self, data: bytes) -> None:
-        if self.closed:
+        if self.closed or self._ending:
             return
         self._take(self._buffer + data if self._buffer else data)
 
@@ -331,7 +346,7 @@ class Connection(asyncio.Protocol, ABC):
             if not each.done():
                 each.set_result(None)
         exchange = self._exchange
-        if exchange is not None and exchange.finished and not self.closed and not exchange.switches:
+        if exchange is not None and exchange.finished and not (self.closed or self._ending or exchange.switches):
             self._go_on()  # only now: answers that nobody takes are not piled up
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -359,13 +374,19 @@ class Connection(asyncio.Protocol, ABC):
         """Use what has come, as far as that can be done now. What is left is in `_buffer`, whoever may look there."""
         self._taking = True
         self._buffer = data
+        begun = 0
         try:
             while self._buffer and not self.closed:
                 exchange = self._exchange
                 if exchange is None:
+                    if begun == AT_ONCE:
+                        self._pause()
+                        self._loop.call_soon(self._resume)
+                        break
                     head = self._head()
                     if not head:
                         break
+                    begun += 1
                     self._begin(head)
                 elif exchange.whole or exchange.finished:
                     break
@@ -381,15 +402,19 @@ class Connection(asyncio.Protocol, ABC):
 
     def _head(self) -> bytes:
         """Take a header from what has come; b"": it is not all here."""
-        data = self._buffer
-        while data.startswith(b"\r\n"):  # RFC 9112, 2.2
-            data = data[2:]
-        end = data.find(_END)
-        if end > MAX_HEADER or (end < 0 and len(data) > MAX_HEADER):
-            raise HTTPInputError(f"a header of more than {MAX_HEADER} bytes")
-        end += len(_END) if end >= 0 else 1
+        data, at = self._buffer, 0
+        while data.startswith(b"\r\n", at):
+            at += 2
+        if at > 2 * EMPTY_LINES:
+            raise HTTPInputError(f"more than {EMPTY_LINES} empty lines before a request")
+        end = data.find(_END, at, at + MAX_HEADER + len(_END))
+        if end < 0:
+            if len(data) - at >= MAX_HEADER + len(_END):
+                raise HTTPInputError(f"a header of more than {MAX_HEADER} bytes")
+            return b""
+        end += len(_END)
         self._buffer = data[end:]
-        return data[:end]
+        return data[at:end]
 
     def _begin(self, head: bytes) -> None:
         """A whole header is here."""
@@ -416,7 +441,7 @@ class Connection(asyncio.Protocol, ABC):
         exchange.delegate.headers_received(RequestStartLine(method, self._target.decode("latin-1"), version), headers)
         if exchange.whole:
             exchange.delegate.finish()
-        elif not self._buffer and not exchange.finished and headers.get("Expect", "").lower() == "100-continue":
+        elif not self._buffer and not exchange.finished and _waits(version, headers):
             self.write(_CONTINUE)
 
     def _headers(self, version: str) -> HTTPHeaders:
@@ -448,18 +473,18 @@ class Connection(asyncio.Protocol, ABC):
             exchange.delegate.data_received(piece)
         else:
             try:
-                for piece in self._chunks.feed(data):
-                    if not exchange.finished:
-                        exchange.delegate.data_received(piece)
+                piece = self._chunks.feed(data)
             except MalformedChunks as error:
                 raise HTTPInputError(str(error)) from error
+            if piece and not exchange.finished:
+                exchange.delegate.data_received(piece)
             self._buffer = self._chunks.rest
             exchange.whole = self._chunks.ended
         if exchange.whole and not exchange.finished:
             exchange.delegate.finish()
 
     def _resume(self) -> None:
-        if self.closed or self._exchange is not None:
+        if self.closed or self._ending or self._exchange is not None:
             return
         if self._paused and self._transport is not None:
             self._paused = False
@@ -476,8 +501,7 @@ class Connection(asyncio.Protocol, ABC):
         """What has come is no request, and what is behind it may be anything."""
         if self._exchange is None or not self._exchange.begun:
             self.write(_MALFORMED)
-        if self._transport is not None:
-            self._transport.close()
+        self.hang_up()
 
     # What httptools calls
 
@@ -485,8 +509,13 @@ class Connection(asyncio.Protocol, ABC):
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._fields.append((name, value))
+        self._fields.append((name, value.strip(b" \t")))  # RFC 9112 §5.1
 
     def on_headers_complete(self) -> None:
         self._headed = True
         self._lasting = self._parser.should_keep_alive()  # which it forgets at the end of the message
+
+
+def _waits(version: str, headers: HTTPHeaders) -> bool:
+    """Whether the client sends the body only when it is told to (RFC 9110 §10.1.1)."""
+    return version == "HTTP/1.1" and headers.get("Expect", "").lower() == "100-continue"

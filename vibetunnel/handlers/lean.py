@@ -146,7 +146,7 @@ class Lean(HTTPMessageDelegate):
     def __init__(self, handler: LeanHandler, raw: dict[str, bytes]) -> None:
         self._handler = handler
         self._raw = raw
-        self._chunks: list[bytes] = []
+        self._body = bytearray()
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
@@ -154,11 +154,11 @@ class Lean(HTTPMessageDelegate):
         return None
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        self._chunks.append(chunk)
+        self._body += chunk
         return None
 
     def finish(self) -> None:
-        self._handler.request.body = b"".join(self._chunks)
+        self._handler.request.body = bytes(self._body)
         self._handler.execute(self._raw)
 
     def on_connection_close(self) -> None:

@@ -1,6 +1,6 @@
 """What a route declares: path, permission, what comes in, what goes out.
 
-From this one declaration come Tornado's router, the checks in base.py, the validation, and /api/openapi.json.
+From this one declaration come Tornado's router, those of checks.py, the validation, and /api/openapi.json.
 """
 
 from __future__ import annotations

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LINUX = sys.platform == "linux"
+if LINUX:
+    # Here, not when it is first needed: the keeper outlives upgrades, and may be out of descriptors then.
+    from vibetunnel._ext import spawn as by_vfork
 
 SIZE_LIMIT = 65535  # rows or cols: what struct winsize holds
 LACKING = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC)  # it may work later
@@ -86,11 +89,9 @@ def start(
         from vibetunnel.keeper import portable  # here: it is the only one that needs ptyprocess
 
         return portable.start(program, argv, folder, environment, (rows, cols), open_files)
-    from vibetunnel._ext import spawn
-
     _room()
     try:
-        return spawn.start(
+        return by_vfork.start(
             os.fsencode(program),
             [os.fsencode(word) for word in argv],
             [os.fsencode(f"{name}={value}") for name, value in environment.items()],
@@ -99,7 +100,7 @@ def start(
             cols=cols,
             open_files=open_files,
         )
-    except spawn.StepFailed as error:
+    except by_vfork.StepFailed as error:
         kind = NothingLeft if error.errno in LACKING else CannotStart
         match error.step:
             case "folder":
@@ -124,11 +125,15 @@ def _check(argv: list[str], environment: Mapping[str, str], rows: int, cols: int
 
 def _room() -> None:
     """The answer's duplicates of the descriptors have to find room too."""
+    taken: list[int] = []
     try:
-        for descriptor in (*os.pipe(), *os.pipe()):
-            os.close(descriptor)
+        taken += os.pipe()
+        taken += os.pipe()
     except OSError as error:
         raise NothingLeft(f"no new terminal: {error.strerror}") from None
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
 
 
 def _why_not_runnable(path: str) -> str:

@@ -34,7 +34,6 @@ MOST = 24  # values of one record, and of one list
 QUEUE = 8192  # records that wait for the disk; more are counted, and lost
 CHUNK = 256 * 1024  # bytes of one write
 RETRY_S = 1.0  # after a write that failed
-GATHER_S = 0.05  # in which requests are gathered into one write: a thread that wakes for each would cost more than it
 
 Value = str | int | float | bool | list[str] | None
 Record = Callable[[], dict[str, Value]]  # made where it happens, encoded in the writer's thread

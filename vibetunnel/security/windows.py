@@ -12,7 +12,7 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 
 from vibetunnel.security.limits import WINDOW_S, Rule
 
-LIMIT = 20_000  # keys; about 250 bytes each. Beyond it the one that was new first is forgotten.
+LIMIT = 10_000  # keys of each rule; about 250 bytes each. Beyond it the one that was new first is forgotten.
 
 
 class Windows:
@@ -59,7 +59,9 @@ class Memory(Storage, SlidingWindowCounterSupport):
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._counts: dict[str, list[int]] = {}  # key -> [number of the window, count in it, count in the one before]
+        # Rule -> key -> [number of the window, count in it, count in the one before]. By rule, so that many keys of one
+        # cannot put another's out.
+        self._tables: dict[str, dict[str, list[int]]] = {}
 
     @property
     def base_exceptions(self) -> type[Exception]:
@@ -69,14 +71,15 @@ class Memory(Storage, SlidingWindowCounterSupport):
         """Count `amount` unless there would be more than `limit` in the last `expiry` seconds."""
         now = self._clock()
         number = int(now // expiry)
-        counts = self._counts.get(key)
+        table = self._table(key)
+        counts = table.get(key)
         if counts is None:
-            if len(self._counts) >= LIMIT:
-                del self._counts[next(iter(self._counts))]
-            counts = self._counts[key] = [number, 0, 0]
+            if len(table) >= LIMIT:
+                del table[next(iter(table))]
+            counts = table[key] = [number, 0, 0]
         elif counts[0] != number:
             # A key that goes on counting is no longer the oldest.
-            self._counts[key] = self._counts.pop(key)
+            table[key] = table.pop(key)
             counts[2] = counts[1] if counts[0] == number - 1 else 0
             counts[0], counts[1] = number, 0
         before = counts[2] * (1 - now / expiry % 1) if counts[2] else 0
@@ -90,7 +93,7 @@ class Memory(Storage, SlidingWindowCounterSupport):
         forgotten)."""
         now = self._clock()
         number, left = int(now // expiry), (1 - now / expiry % 1) * expiry
-        window, current, previous = self._counts.get(key, (number, 0, 0))
+        window, current, previous = self._table(key).get(key, (number, 0, 0))
         if window == number - 1:
             current, previous = 0, current
         elif window != number:
@@ -98,17 +101,20 @@ class Memory(Storage, SlidingWindowCounterSupport):
         return previous, left if previous else 0.0, current, left + expiry
 
     def clear_sliding_window(self, key: str, expiry: int) -> None:
-        self._counts.pop(key, None)
+        self.clear(key)
 
     def clear(self, key: str) -> None:
-        self._counts.pop(key, None)
+        self._table(key).pop(key, None)
+
+    def _table(self, key: str) -> dict[str, list[int]]:
+        return self._tables.setdefault(key.partition("/")[0], {})
 
     def check(self) -> bool:
         return True
 
     def reset(self) -> int:
-        found = len(self._counts)
-        self._counts.clear()
+        found = sum(map(len, self._tables.values()))
+        self._tables.clear()
         return found
 
     # What the other strategies would need.

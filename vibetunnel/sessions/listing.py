@@ -28,13 +28,13 @@ class Listing:
     def changed(self) -> None:
         """A session has come, gone, or changed its status or name."""
         self._current = False
+        self._order, self._pieces, self._moving, self._whole = [], [], [], b""  # removed ones are not kept
 
     def encoded(self) -> bytes:
         if not self._current:
             self._order = list(self._sessions.values())[::-1]
             self._pieces = [session.summary() for session in self._order]
             self._moving = [place for place, session in enumerate(self._order) if not session.still]
-            self._whole = b""
             self._current = True
         for place in self._moving:
             piece = self._order[place].summary()
