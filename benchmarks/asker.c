@@ -116,7 +116,8 @@ static int check(const struct connection *connection, const struct question *que
         body = (const char *)memchr(body, '\n', (size_t)(end - body)) + 1;
         end -= sizeof last - 1 + 2;
     }
-    if (end - body < question->before_size + question->after_size ||
+    long size = end - body, least = question->before_size + question->after_size;
+    if (size < least || (!question->after_size && size > least) || /* without `after` it is the whole body */
         memcmp(body, question->before, (size_t)question->before_size) ||
         memcmp(end - question->after_size, question->after, (size_t)question->after_size))
         return wrong("expected %s...%s, got %.*s", question->before, question->after, (int)(end - body), body);

@@ -20,7 +20,10 @@ class _Question(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Question:
-    """A complete request, and how its answers begin and end; what may change from one to the next is between."""
+    """A complete request, and how its answers begin and end; what may change from one to the next is between.
+
+    after   b"": `before` is all of each
+    """
 
     request: bytes
     before: bytes
@@ -38,6 +41,8 @@ class Question:
 
     def matches(self, body: bytes) -> bool:
         """As asker.c looks at it."""
+        if not self.after:
+            return body == self.before
         long_enough = len(body) >= len(self.before) + len(self.after)
         return long_enough and body.startswith(self.before) and body.endswith(self.after)
 

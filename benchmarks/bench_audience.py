@@ -37,7 +37,7 @@ TOPIC = "Scale"
 PEERS = SERVERS
 ROUNDS, WARM_UP = 1, False  # it takes its own samples
 ROWS = (
-    Row("audience_time", "10,000 idle clients attach to one session", "s", ("clients", "time")),
+    Row("audience_time", "10,000 idle clients attach to one session", "s", ("time",)),
     Row("audience_memory", "... memory for each of them", "KiB", ("RSS",), targets=(Target(8),)),
     Row("audience_line", "... a line of output at the last of them", "ms", ("p50",), targets=(Target(100),)),
     Row("audience_alone", "... of that, the load client's own reading", "ms", ("p50",)),
@@ -78,7 +78,7 @@ def measure(server: Server, scale: Scale) -> Figures:
         after = attach_until(scale.audience)
         took_s = (time.monotonic() - began) * scale.audience / (scale.audience - FIRST)
         figures: Figures = {
-            "audience_time": (scale.audience, took_s),
+            "audience_time": (took_s,),
             "audience_memory": ((after - before) / (scale.audience - FIRST) / 1024,),
         }
         if isinstance(attached.terminals[0].wire, BinaryWire):

@@ -3,7 +3,7 @@
 Measures    ms from the send of Ctrl-C to the prompt in what the client has received, p50 and p95; and the KB/s that
             came until then, since starving the client would be a way to look good.
 How         `yes`, and a 64 MiB coloured log printed over and over, below a shell on a cooked tty; a client that reads
-            100 KB/s, 1 MB/s (token bucket, benchmarks/link.py), or all it can. 20 interrupts of each, one flood
+            100 KB/s, 1 MiB/s (token bucket, benchmarks/link.py), or all it can. 20 interrupts of each, one flood
             of 0.3 s before each; a peer gets 5 s for each prompt, and 30 s for all of a condition. The shaped
             conditions of one rate run at the same time, each in a session of its own: they wait, nearly always.
 First       the client's receive buffer is 8 KiB: what waits in it is on no link. Its acks say what it has read.
@@ -28,9 +28,9 @@ from benchmarks.scale import Scale
 from benchmarks.screens import Screen, normal
 
 PROGRAMS = {"yes": "`yes`", "log": "coloured log"}
-RATES = {"100k": 100_000, "1m": 1_000_000, "all": None}  # bytes a second
-AT = {"100k": "100 KB/s", "1m": "1 MB/s", "all": "all it can"}
-TARGETS = {"yes_1m": (Target(300), Target(300))}
+RATES = {"100k": 100_000, "1m": 1024 * 1024, "all": None}  # bytes a second
+AT = {"100k": "100 KB/s", "1m": "1 MiB/s", "all": "all it can"}
+TARGETS = dict.fromkeys(("yes_1m", "yes_1m_raw"), (Target(300), Target(300)))
 IN_ALL = 6  # times the patience for one interrupt
 TOPIC = "Ctrl-C, slow and late clients"
 PEERS = SERVERS

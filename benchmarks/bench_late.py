@@ -40,7 +40,7 @@ def measure(server: Server, scale: Scale) -> Figures:
     try:
         first.until(READY)
         first.send(b"g")
-        first.until(END)
+        first.until(END, size=scale.history)
     finally:
         first.close()
     right = Screen()

@@ -4,6 +4,7 @@ import array
 import base64
 import gc
 import hashlib
+import mmap
 import os
 import random
 import select
@@ -117,7 +118,7 @@ class Terminal:
         self.wire = wire
         self.taken = len(received)
         self._bucket = None if link.rate is None else Bucket(link.rate)
-        self._buffer = memoryview(bytearray(RECEIVE))
+        self._buffer = memoryview(mmap.mmap(-1, RECEIVE))  # only what is used of it is ever touched
         self._early = wire.decode(memoryview(received)) if received else b""
         self._received = 0  # bytes that receive() got
 
@@ -154,13 +155,18 @@ class Terminal:
         if self.wire.replies:
             self.connection.sendall(self.wire.replies)
 
-    def until(self, marker: bytes) -> None:
-        """Read on to the read that completes `marker`, and a redraw. Raises Wrong when DEADLINE_S pass without it."""
-        give_up = time.monotonic() + DEADLINE_S
+    def until(self, marker: bytes, *, size: int = 0) -> None:
+        """Read on to the read that completes `marker`, and a redraw.
+
+        size   bytes that are printed before it
+        Raises Wrong when DEADLINE_S pass without it, and as long again as `size` takes at LEAST_RATE.
+        """
+        patience_s = DEADLINE_S + size / LEAST_RATE
+        give_up = time.monotonic() + patience_s
         tail = Tail(marker)
         while not tail.found or self.wire.redraw:
             if time.monotonic() > give_up:
-                raise Wrong(f"expected {marker!r} within {DEADLINE_S} s, got {tail.last!r}")
+                raise Wrong(f"expected {marker!r} within {patience_s:.0f} s, got {tail.last!r}")
             tail.add(self.read())
 
     def echoes(self, keys: int, interval_s: float, *, warmup: int) -> list[int]:

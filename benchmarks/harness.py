@@ -1,7 +1,6 @@
 """One interleaved run: every round, page by page, each peer in turn, started anew."""
 
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -61,8 +60,17 @@ class Results:
             self.cells[row.key, peer] = Cell(missing=reason)
 
 
-def run(pages: Sequence[Page], peers: Sequence[Peer[Any]], scale: Scale, progress: Callable[[str], None]) -> Results:
-    """Measure everything. A peer that fails a page is out of it, and in the next one again."""
+def run(
+    pages: Sequence[Page],
+    peers: Sequence[Peer[Any]],
+    scale: Scale,
+    progress: Callable[[str], None],
+    settled: Callable[[], None] = lambda: None,
+) -> Results:
+    """Measure everything. A peer that fails a page is out of it, and in the next one again.
+
+    settled   returns when nothing that a peer has started is at it any more; called after each
+    """
     results = Results()
     with _Folder() as shared:
         wanted = dict.fromkeys(file for page in pages for file in getattr(page, "FILES", ()))
@@ -80,13 +88,14 @@ def run(pages: Sequence[Page], peers: Sequence[Peer[Any]], scale: Scale, progres
                 for peer in left[turn:] + left[:turn]:
                     progress(f"{name(page)}: {'round ' + str(number) if number else 'warm-up'}, {peer.name}")
                     try:
-                        figures = _round(page, peer, scale, texts, files)
+                        figures = _round(page, peer, scale, texts, files, settled)
                     except Unavailable as error:
                         results.miss(peer.name, page, str(error))
                         left.remove(peer)
                         continue
-                    except (Wrong, OSError, subprocess.SubprocessError) as error:
-                        results.fail(peer.name, page, str(error))
+                    except Exception as error:  # whatever it was: the others are measured all the same
+                        reason = str(error) if isinstance(error, Wrong) else f"{type(error).__name__}: {error}"
+                        results.fail(peer.name, page, reason)
                         left.remove(peer)
                         continue
                     if number:
@@ -98,13 +107,21 @@ def name(page: Page) -> str:
     return page.__name__.rpartition("bench_")[2]
 
 
-def _round(page: Page, peer: Peer[Any], scale: Scale, texts: Mapping[str, str], files: Mapping[str, Path]) -> Figures:
+def _round(
+    page: Page,
+    peer: Peer[Any],
+    scale: Scale,
+    texts: Mapping[str, str],
+    files: Mapping[str, Path],
+    settled: Callable[[], None],
+) -> Figures:
     with _Folder() as folder:
         subject = peer.start(texts, files, folder)
         try:
             return page.measure(subject, scale)
         finally:
             subject.stop()
+            settled()
 
 
 class _Folder:

@@ -1,6 +1,7 @@
 """Requests over one keep-alive connection: built before, sent and received at once, looked at after."""
 
 import json
+import mmap
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -29,7 +30,7 @@ class Http:
 
     def __init__(self, address: Address) -> None:
         self._connection = connect(address)
-        self._memory = memoryview(bytearray(ANSWER))
+        self._memory = memoryview(mmap.mmap(-1, ANSWER))  # only what is used of it is ever touched
         self._head = b""  # of the last answer
 
     def exchange(self, request: bytes) -> tuple[int, int, memoryview]:
@@ -96,6 +97,29 @@ class Http:
 
     def close(self) -> None:
         self._connection.close()
+
+
+class Kept:
+    """A connection that is opened when it is needed, and again when its server may have hung up on an idle one."""
+
+    def __init__(self, address: Address, idle_s: float) -> None:
+        self._address = address
+        self._idle_s = idle_s
+        self._http: Http | None = None
+        self._used = 0.0
+
+    def open(self) -> Http:
+        now = time.monotonic()
+        if self._http is None or now > self._used + self._idle_s:
+            self.close()
+            self._http = Http(self._address)
+        self._used = now
+        return self._http
+
+    def close(self) -> None:
+        if self._http is not None:
+            self._http.close()
+            self._http = None
 
 
 def _line(request: bytes) -> str:

@@ -4,7 +4,7 @@ Measures    nanoseconds a step, best of 5 rounds; and instructions a step, user 
             can be read (`perf stat`), from the difference of two runs, which cancels all that comes before.
 Leaves out  for the pump's paths nothing: the kernel and our side of the socket and the PTY are in it; bench_echo.py has
             the whole server. `make bench-guard` counts what the extension alone executes.
-First       every path checks what comes out of it.
+First       the pump's paths and the decoder's compare what comes out of each step; tests/ has the others'.
 Run         python -m benchmarks.micro [PATH...]
 """
 
@@ -82,6 +82,8 @@ def _counted(name: str, steps: int) -> int:
         timeout=LIMIT_S,
         check=False,
     )
+    if done.returncode:
+        raise RuntimeError(f"{name}: expected {steps} steps, got {done.stderr[-300:]!r}")
     return counter(done.stderr)
 
 

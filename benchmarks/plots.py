@@ -210,6 +210,7 @@ def _bar(axis: Axis, y: float, peer: str, cell: Cell, *, kind: str) -> str:
         if len(cell.medians) > 1:
             start, end = end, max(axis.x(cell.medians[1]), end)
             parts.append(f'<path class="whisker" d="M{start:.1f} {middle}H{end:.1f}m0 -3v6"/>')
-    text = " / ".join(number(value) for value in cell.medians[:2]) or cell.said or "failed"
+    text = " / ".join(number(value) for value in cell.medians[:2]) or cell.said
+    text = text or ("not measured" if cell.missing else "failed")
     parts.append(f'<text class="faint" x="{end + 6:.1f}" y="{right}">{escape(text)}</text>')
     return f"<g{f' class={chr(34)}{kind}{chr(34)}' if kind else ''}>{''.join(parts)}</g>"

@@ -17,23 +17,27 @@ class About:
     """
     peers     those that are measured: versions, and how they are run
     missing   those that are not: why
+    judged    it was measured as the targets want it
     """
 
     peers: dict[Peer[Any], str] = field(default_factory=dict)
     missing: dict[Peer[Any], str] = field(default_factory=dict)
+    judged: bool = True
 
 
 @dataclass(frozen=True)
 class Section:
     """The pages of one topic, and the peers that any of them measured, in the order of the columns.
 
-    ours   the peer that is compared with the others; "": it was not measured
+    ours     the peer that is compared with the others; "": it was not measured
+    judged   its rows' targets count
     """
 
     topic: str
     pages: Sequence[Page]
     peers: Sequence[str]
     ours: str
+    judged: bool
 
     @property
     def rows(self) -> list[Row]:
@@ -51,7 +55,8 @@ def sections(pages: Sequence[Page], about: About) -> list[Section]:
         together = [page for page in pages if topic == page.TOPIC]
         peers = dict.fromkeys(peer.name for page in together for peer in page.PEERS if peer in about.peers)
         ours = together[0].PEERS[0].name
-        found.append(Section(topic, together, list(peers), ours if ours in peers else ""))
+        measured = ours in peers
+        found.append(Section(topic, together, list(peers), ours if measured else "", measured and about.judged))
     return found
 
 
@@ -114,20 +119,22 @@ def _summary(found: Sequence[Section], results: Results) -> list[str]:
                     lines.append(f"- {label}: {ours}; target {targets.said(row)}")
     if not any(counts.values()):
         return []
-    more = f"; {counts[None]} more are relative to a peer that has no figure here" if counts[None] else ""
+    more = (
+        f"; of {counts[None]} more it cannot be said, since ours or the peer has no figure here" if counts[None] else ""
+    )
     head = f"Targets met: {counts[True]} of {counts[True] + counts[False]}{more}."
     return [head, "Missed:", "", *lines] if lines else [head]
 
 
 def _verdicts(section: Section, row: Row, results: Results) -> list[targets.Verdict]:
-    if not section.ours:
+    if not section.judged:
         return []
     cells = {peer: results.cells[row.key, peer] for peer in section.peers if (row.key, peer) in results.cells}
     return targets.verdicts(row, section.ours, cells)
 
 
 def _table(section: Section, results: Results) -> list[str]:
-    judged = bool(section.ours) and any(row.targets for row in section.rows)
+    judged = section.judged and any(row.targets for row in section.rows)
     lines = _head(["", *section.peers, *(["target", "met"] if judged else [])])
     for row in section.rows:
         shown = [_cell(results.cells.get((row.key, peer))) for peer in section.peers]
@@ -186,7 +193,7 @@ def as_json(pages: Sequence[Page], results: Results, facts: Mapping[str, str], a
                 rows.append(entry)
     whole = {
         "facts": dict(facts),
-        "peers": {peer.name: text for peer, text in about.peers.items()},
+        "peers": [{"name": peer.name, "about": text} for peer, text in about.peers.items()],
         "missing": {peer.name: text for peer, text in about.missing.items()},
         "rows": rows,
     }

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.client import Address, connect
 from benchmarks.errors import Wrong
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -98,6 +99,18 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def until_it_listens(child: Child, address: Address) -> None:
+    """For a server that does not say so."""
+    give_up = time.monotonic() + START_S
+    while True:
+        try:
+            return connect(address).close()
+        except ConnectionRefusedError:
+            if time.monotonic() > give_up:
+                raise child.failed(f"expected it to listen within {START_S} s") from None
+            time.sleep(LOOK_S)
 
 
 def free_port() -> int:

@@ -1,6 +1,5 @@
 """VibeTunnel's Go server, when VIBETUNNEL_BENCH_GO names its binary: lazy sessions, shared by clients of /ws."""
 
-import contextlib
 import hashlib
 import os
 import time
@@ -8,18 +7,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.client import DEADLINE_S, MASK, RECEIVE, Tail, Terminal, Upgraded, answers, connect, upgrade
+from benchmarks import deflate
+from benchmarks.client import DEADLINE_S, MASK, RECEIVE, Tail, Terminal, Upgraded, answers, upgrade
 from benchmarks.errors import Wrong
 from benchmarks.frames import FIN, PING, PONG, TEXT, client_frame
-from benchmarks.http import Http, build
+from benchmarks.http import Kept, build
 from benchmarks.link import FAST, Link
 from benchmarks.peers import outside
-from benchmarks.peers.child import LOOK_S, START_S, Child, free_port
-from benchmarks.peers.peer import Peer, Server
+from benchmarks.peers.child import Child, free_port, until_it_listens
+from benchmarks.peers.peer import Peer, Server, if_compressed
 from benchmarks.programs import READY
 from benchmarks.wires import GoWire
 
 VARIABLE = "VIBETUNNEL_BENCH_GO"
+IDLE_S = 30  # of a connection; it hangs up after 60
 SETTINGS = {"ENABLE_RATE_LIMIT": "false", "ENABLE_REQUEST_LOG": "false"}  # of its environment; no logins by default
 
 
@@ -35,22 +36,13 @@ class GoServer(Server):
         self.address = ("127.0.0.1", free_port())
         environment = os.environ | SETTINGS | {"HOST": "127.0.0.1", "PORT": str(self.address[1]), "HOME": str(folder)}
         self._child = Child([outside.binary(VARIABLE)], folder, environment)
+        self._kept = Kept(self.address, IDLE_S)
         try:
-            self._until_it_listens()
+            until_it_listens(self._child, self.address)
             self.has_started(self._child)
         except BaseException:
             self.stop()
             raise
-
-    def _until_it_listens(self) -> None:
-        give_up = time.monotonic() + START_S
-        while True:
-            try:
-                return connect(self.address).close()
-            except ConnectionRefusedError:
-                if time.monotonic() > give_up:
-                    raise self._child.failed(f"expected it to listen within {START_S} s") from None
-                time.sleep(LOOK_S)
 
     def pids(self, *, keeper: bool = True) -> list[int]:
         return [self._child.pid]
@@ -71,8 +63,7 @@ class GoServer(Server):
 
     def open(self, program: str) -> str:
         body = {"command": self._programs[program], "cwd": "/", "title": program, "rows": 24, "cols": 80}
-        with contextlib.closing(Http(self.address)) as http:  # one that is kept is hung up on after an idle minute
-            _, session = http.json(build(self.address, "POST", self.sessions, body), 201)
+        _, session = self._kept.open().json(build(self.address, "POST", self.sessions, body), 201)
         return str(session["id"])
 
     def attach(self, session: str, link: Link = FAST) -> Terminal:
@@ -82,19 +73,25 @@ class GoServer(Server):
         """
         if session not in self._begun:
             return self.view(session, link)
-        upgraded = self._upgrade(session, link)
+        upgraded = self._upgrade(session, link, {})
         shown = bytes([FIN | TEXT, len(READY)]) + READY
         return Terminal(upgraded.connection, GoWire(MASK), shown + _served(upgraded), link)
 
     def view(self, session: str, link: Link = FAST, *, raw: bool = False) -> Terminal:
-        upgraded = self._upgrade(session, link)
+        upgraded = self._upgrade(session, link, {})
         return Terminal(upgraded.connection, GoWire(MASK), upgraded.received, link)
 
-    def _upgrade(self, session: str, link: Link) -> Upgraded:
+    def compressed(self, session: str, link: Link = FAST) -> Terminal | None:
+        upgraded = self._upgrade(session, link, {deflate.HEADER: deflate.OFFER})
+        wire = GoWire(MASK, inflater=deflate.agreed(upgraded.headers))
+        return if_compressed(Terminal(upgraded.connection, wire, upgraded.received, link))
+
+    def _upgrade(self, session: str, link: Link, headers: Mapping[str, str]) -> Upgraded:
         self._begun.add(session)
-        return upgrade(self.address, f"/ws?sessionId={session}", link)
+        return upgrade(self.address, f"/ws?sessionId={session}", link, headers=headers)
 
     def stop(self) -> None:
+        self._kept.close()
         self._child.stop()  # the kernel hangs up its programs
 
 
@@ -123,6 +120,7 @@ def _served(upgraded: Upgraded) -> bytes:
 
 class Go(Peer[Server]):
     name = "go"
+    quick = False
 
     def about(self) -> str:
         # It does not tell its version, so the binary says which one it is.

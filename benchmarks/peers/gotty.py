@@ -4,11 +4,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from benchmarks import deflate
 from benchmarks.client import MASK, Terminal, upgrade
 from benchmarks.link import FAST, Link
 from benchmarks.peers import outside
 from benchmarks.peers.child import Child
-from benchmarks.peers.peer import Peer, Server
+from benchmarks.peers.peer import Peer, Server, if_compressed
 from benchmarks.wires import GottyWire
 
 VARIABLE = "VIBETUNNEL_BENCH_GOTTY"
@@ -39,8 +40,15 @@ class GottyServer(Server):
         return program
 
     def attach(self, session: str, link: Link = FAST) -> Terminal:
+        return self._terminal(session, link, {})
+
+    def compressed(self, session: str, link: Link = FAST) -> Terminal | None:
+        return if_compressed(self._terminal(session, link, {deflate.HEADER: deflate.OFFER}))
+
+    def _terminal(self, session: str, link: Link, headers: Mapping[str, str]) -> Terminal:
         wire = GottyWire(MASK)
-        upgraded = upgrade(self.address, "/ws", link, protocol=wire.PROTOCOL)
+        upgraded = upgrade(self.address, "/ws", link, protocol=wire.PROTOCOL, headers=headers)
+        wire.inflater = deflate.agreed(upgraded.headers)
         upgraded.connection.sendall(wire.hello(f"?arg={session}", 24, 80))
         return Terminal(upgraded.connection, wire, upgraded.received, link)
 
@@ -50,6 +58,7 @@ class GottyServer(Server):
 
 class Gotty(Peer[Server]):
     name = "gotty"
+    quick = False
 
     def about(self) -> str:
         return f"{outside.version(outside.binary(VARIABLE))}; {' '.join(FLAGS)}"

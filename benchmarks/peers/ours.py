@@ -22,6 +22,7 @@ from benchmarks.peers.peer import Peer, Server, if_compressed
 from benchmarks.wires import BinaryWire, V1Wire
 
 OPEN = ("--no-auth", "--no-request-log")
+QUIET = ("--kill-on-exit", "--log-level=warning")
 
 
 class OurServer(Server):
@@ -48,10 +49,9 @@ class OurServer(Server):
             "state-dir": self.state_dir,
             "runtime-dir": self._runtime_dir,
             "port": 0,
-            "log-level": "warning",
         }
         # Most pages measure terminals and answers, not logins; it listens on loopback, for seconds.
-        self._argv = [sys.executable, "-m", "vibetunnel", "serve", "--kill-on-exit", *flags]
+        self._argv = [sys.executable, "-m", "vibetunnel", "serve", *QUIET, *flags]
         for name, value in options.items():
             self._argv += [f"--{name}", str(value)]
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("VIBETUNNEL_")}
@@ -164,7 +164,9 @@ class Ours(Peer[Server]):
             raise Unavailable(f"{error}; the extension is built by `make bench`, or `pip install -e .`") from None
         assert pump
         versions = " ".join(f"{name} {importlib.metadata.version(name)}" for name in ("tornado", "uvloop"))
-        return f"{__version__} of this work tree, {versions}; `serve {' '.join(self._flags())}`, else defaults"
+        return (
+            f"{__version__} of this work tree, {versions}; `serve {' '.join((*self._flags(), *QUIET))}`, else defaults"
+        )
 
     def start(self, programs: Mapping[str, str], files: Mapping[str, Path], folder: Path) -> Server:
         return OurServer(programs, folder, self._flags())

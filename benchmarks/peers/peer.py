@@ -25,9 +25,11 @@ class Peer(ABC, Generic[S]):
     """Something to measure.
 
     name     its column
+    quick    it is measured in a short run, too
     """
 
     name: str
+    quick = True
 
     def prepare(self) -> None:
         """Install what is not there yet. Raises Unavailable when it cannot be."""

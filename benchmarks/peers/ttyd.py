@@ -3,30 +3,36 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from benchmarks import deflate
 from benchmarks.client import MASK, Terminal, upgrade
 from benchmarks.link import FAST, Link
 from benchmarks.peers import outside
-from benchmarks.peers.child import Child
-from benchmarks.peers.peer import Peer, Server
+from benchmarks.peers.child import Child, free_port, until_it_listens
+from benchmarks.peers.peer import Peer, Server, if_compressed
 from benchmarks.wires import TtydWire
 
 VARIABLE = "VIBETUNNEL_BENCH_TTYD"
 # By default it pings after 5 s, and hangs up after 10 on a client that has not answered. Ours do not, while they type.
 PING_S = 3600
-FLAGS = ("--interface=127.0.0.1", "--writable", "--url-arg", f"--ping-interval={PING_S}")
+# Debug level 3: without a line for each request, as the others are run.
+FLAGS = ("--interface=127.0.0.1", "--writable", "--url-arg", f"--ping-interval={PING_S}", "--debug=3")
 
 
 class TtydServer(Server):
     """Its sessions are the names of programs, which the address says."""
 
     shares_sessions = False
+    health = "/token"  # its only JSON
 
     def __init__(self, programs: Mapping[str, str], folder: Path) -> None:
         command = ["sh", str(outside.dispatcher(programs, folder))]
-        self._child = Child([outside.binary(VARIABLE), "--port=0", *FLAGS, *command], folder, os.environ)
+        self.address = ("127.0.0.1", free_port())
+        argv = [outside.binary(VARIABLE), f"--port={self.address[1]}", *FLAGS, *command]
+        self._child = Child(argv, folder, os.environ)
         try:
-            self.address = ("127.0.0.1", int(self._child.logged(r"Listening on port: (\d+)")))
+            until_it_listens(self._child, self.address)
             self.has_started(self._child)
         except BaseException:
             self.stop()
@@ -34,6 +40,9 @@ class TtydServer(Server):
 
     def pids(self, *, keeper: bool = True) -> list[int]:
         return [self._child.pid]
+
+    def healthy(self, answer: Any, pids: list[int]) -> bool:
+        return bool(answer == {"token": ""})  # there is no login
 
     def open(self, program: str) -> str:
         return program
@@ -44,8 +53,12 @@ class TtydServer(Server):
     def view(self, session: str, link: Link = FAST, *, raw: bool = False) -> Terminal:
         return self._terminal(session, link, TtydWire(MASK, TtydWire.RESUME_EVERY))
 
-    def _terminal(self, session: str, link: Link, wire: TtydWire) -> Terminal:
-        upgraded = upgrade(self.address, f"/ws?arg={session}", link, protocol=wire.PROTOCOL)
+    def compressed(self, session: str, link: Link = FAST) -> Terminal | None:
+        return if_compressed(self._terminal(session, link, TtydWire(MASK), {deflate.HEADER: deflate.OFFER}))
+
+    def _terminal(self, session: str, link: Link, wire: TtydWire, headers: Mapping[str, str] | None = None) -> Terminal:
+        upgraded = upgrade(self.address, f"/ws?arg={session}", link, protocol=wire.PROTOCOL, headers=headers)
+        wire.inflater = deflate.agreed(upgraded.headers)
         upgraded.connection.sendall(wire.hello(24, 80))
         return Terminal(upgraded.connection, wire, upgraded.received, link)
 
@@ -55,6 +68,7 @@ class TtydServer(Server):
 
 class Ttyd(Peer[Server]):
     name = "ttyd"
+    quick = False
 
     def about(self) -> str:
         return f"{outside.version(outside.binary(VARIABLE))}; {' '.join(FLAGS)}"
