@@ -6,6 +6,7 @@ import resource
 import signal
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn, cast
@@ -114,18 +115,26 @@ def main(arguments: list[str]) -> int:
         print(f"{time.monotonic() - began:5.0f} s  {line}", file=sys.stderr, flush=True)
 
     processes.adopt()
-    results = harness.run(chosen, list(about.peers), scale, progress, processes.reap)
+    results = harness.Results()
+    for page in chosen:
+        harness.run([page], list(about.peers), scale, progress, settled=processes.reap, results=results)
+        if options.write:  # after each: a run that is cut short keeps what it has
+            _write(chosen, results, facts, about)
     print(report.markdown(chosen, results, facts, about))
-    if options.write:
-        PLOTS.mkdir(exist_ok=True)
-        pictures = report.plots(chosen, results, about)
-        for name, picture in pictures.items():
-            (PLOTS / f"{name}.svg").write_text(picture, encoding="utf-8")
-        table = report.markdown(chosen, results, facts, about, list(pictures))
-        (HERE / "RESULTS.md").write_text(table, encoding="utf-8")
-        (HERE / "RESULTS.json").write_text(report.as_json(chosen, results, facts, about), encoding="utf-8")
     ours = {page.PEERS[0].name for page in chosen}
     return 1 if any(cell.failure for (_, peer), cell in results.cells.items() if peer in ours) else 0
+
+
+def _write(
+    pages: Sequence[harness.Page], results: harness.Results, facts: Mapping[str, str], about: report.About
+) -> None:
+    PLOTS.mkdir(exist_ok=True)
+    pictures = report.plots(pages, results, about)
+    for name, picture in pictures.items():
+        (PLOTS / f"{name}.svg").write_text(picture, encoding="utf-8")
+    table = report.markdown(pages, results, facts, about, list(pictures))
+    (HERE / "RESULTS.md").write_text(table, encoding="utf-8")
+    (HERE / "RESULTS.json").write_text(report.as_json(pages, results, facts, about), encoding="utf-8")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -97,6 +97,8 @@ static int output(struct client *client, const unsigned char *payload, int size,
         return wrong("client %d: expected %.*s, got %d bytes of something else", client->fd, length, line, client->size);
     memcpy(client->text + client->size, payload, (size_t)size);
     client->size += size;
+    if (!size)
+        return 0;
     int known = client->size < length ? client->size : length;
     if (client->seen || client->size > length || memcmp(client->text, line, (size_t)known))
         return wrong("client %d: expected %.*s once, got %.*s", client->fd, length, line, client->size, client->text);

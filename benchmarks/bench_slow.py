@@ -2,7 +2,7 @@
 
 Measures    MiB by which the server's resident memory (the keeper's too) grows at the most while `yes` runs for 10 s
             into one client that reads 1 MiB/s. Then, with more clients, growth of the server alone per slow client,
-            60 s after they came; and those seconds: fewer, where the growth of all had come to 256 MiB before.
+            20 s after they came; and those seconds: fewer, where the growth of all had come to 256 MiB before.
 How         16 clients, half of which read 100 KB/s, half 1 MB/s (token bucket, a small receive buffer), half of each on
             a session that runs `yes`, half on one that prints a coloured log without end. Before the counting both
             have printed more than is kept of them, and have one such client of each rate. Before the growth with the

@@ -65,13 +65,16 @@ def run(
     peers: Sequence[Peer[Any]],
     scale: Scale,
     progress: Callable[[str], None],
+    *,
     settled: Callable[[], None] = lambda: None,
+    results: Results | None = None,
 ) -> Results:
     """Measure everything. A peer that fails a page is out of it, and in the next one again.
 
     settled   returns when nothing that a peer has started is at it any more; called after each
+    results   they are added to these
     """
-    results = Results()
+    results = Results() if results is None else results
     with _Folder() as shared:
         wanted = dict.fromkeys(file for page in pages for file in getattr(page, "FILES", ()))
         files = materials.make(wanted, scale, shared)

@@ -43,10 +43,10 @@ class Scale:
     lines          of output that all of them get
     """
 
-    rounds: int = 5
+    rounds: int = 3
     starts: int = 3
     warm_up: bool = True
-    keys: int = 1000
+    keys: int = 700
     interval_s: float = 0.004
     marks: int = 300
     idle_clients: int = 100
@@ -67,7 +67,7 @@ class Scale:
     log: int = 64 * MIB
     alone_s: float = 10
     slow_clients: int = 16
-    slow_s: float = 60
+    slow_s: float = 20
     history: int = 100_000_000
     late_clients: int = 20
     lossless: int = 100_000_000

@@ -295,8 +295,13 @@ def audience(send: Receive) -> Callable[[Sequence[socket.socket]], None]:
     """A server that gives every line of the first client to `send`."""
 
     def serve(connections: Sequence[socket.socket]) -> None:
-        while line := connections[0].recv(1000)[6:]:  # behind a header and its mask
-            send(connections, line)
+        typed = b""
+        while more := connections[0].recv(1000):
+            typed += more
+            while len(typed) >= 6 and len(typed) >= (end := 6 + (typed[1] & 0x7F)):
+                frame, typed = typed[:end], typed[end:]
+                if frame[0] & 0x0F != frames.PONG:
+                    send(connections, frame[6:])  # behind a header and its mask
 
     return serve
 
@@ -338,7 +343,7 @@ def close_frame(connections: Sequence[socket.socket], line: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("send", "message"),
-    [(twice, "once, got it twice"), (else_, "something else"), (end, "its end"), (close_frame, "close frame")],
+    [(twice, "once, got line 000001"), (else_, "once, got xxx"), (end, "its end"), (close_frame, "close frame")],
 )
 def test_an_audience_that_gets_something_else_is_wrong(send: Receive, message: str) -> None:
     with server(2, audience(send)) as connections:

@@ -119,7 +119,7 @@ def test_the_page_says_how_many_targets_are_met_and_which_are_missed() -> None:
     results.add("floor", {"flood_rate": (100.0,)})
     about = report.About({ours: "", floor: ""}, {terminado: "not installed"})
     table = report.markdown([cast(Page, bench_flood)], results, {}, about)
-    assert "Targets met: 1 of 2; 1 more are relative to a peer that has no figure here.\n" in table
+    assert "Targets met: 1 of 2; of 1 more it cannot be said, since ours or the peer has no figure here.\n" in table
     assert "- flood: flood to one client, every byte checked, MiB/s ↑: 80.0; target ≥ 0.95x floor\n" in table
     rows = json.loads(report.as_json([cast(Page, bench_flood)], results, {}, about))["rows"]
     assert [(row.get("target"), row.get("met")) for row in rows] == [
