@@ -1016,6 +1016,7 @@ cdef uint64_t block_start(client_t* c, uint64_t end) noexcept nogil:
             t.keeps_deflated = True
             t.keepers_next = t.lane.keepers
             t.lane.keepers = t
+            t.lane.compresses = True  # even if there is no memory to compress with: tidy() unlinks it
         if found.block is not NULL:
             block_unref(t.lane, found.block)
         start = c.cursor & (t.ring.size - 1)
@@ -1237,7 +1238,7 @@ cdef void flush(client_t* c) noexcept nogil:
                 if c.block is not NULL:
                     block_leave(c)
                 c.frame_end = c.cursor
-                c.header_n = 0
+                c.header_n = c.header_sent = 0  # before a block they may be of the frame before it
                 t.lane.statistics.frames_out -= 1
             rewatch(t.lane, &c.watch, (c.watch.want & POLLER_READ) | POLLER_WRITE)
             progress(c)

@@ -65,7 +65,7 @@ def start(
     cdef spawn_failure failure
     cdef int master = -1
     cdef int pid
-    cdef char** c_argv = words(argv)
+    cdef char** c_argv = NULL
     cdef char** c_environment = NULL
     order.program = PyBytes_AS_STRING(program)
     order.folder = PyBytes_AS_STRING(folder)
@@ -75,6 +75,7 @@ def start(
     order.files.rlim_cur = <unsigned long>(<long>open_files[0])
     order.files.rlim_max = <unsigned long>(<long>open_files[1])
     try:
+        c_argv = words(argv)
         c_environment = words(environment)
         order.argv = c_argv
         order.environment = c_environment

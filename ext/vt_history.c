@@ -437,14 +437,14 @@ static inline uint32_t record_size(const uint8_t *p, int *header)
 #define MAP_ANONYMOUS MAP_ANON
 #endif
 
-/* Memory for a block of `*size` bytes, or some less if the system has no more mappings. NULL: no memory. */
+/* Memory for a block of `*size` bytes, or some more if the system has no more mappings. NULL: no memory. */
 static vt_block *block_new(size_t *size)
 {
     if (MAPPED && *size == LAST_BLOCK) {
         void *whole = mmap(NULL, WHOLE_BLOCK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
         if (whole != MAP_FAILED)
             return whole;
-        *size -= 16; /* which says where it is from */
+        *size += 16; /* which says where it is from */
     }
     return malloc(sizeof(vt_block) + *size);
 }

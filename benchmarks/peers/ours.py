@@ -15,13 +15,14 @@ from typing import Any
 from benchmarks import deflate, processes
 from benchmarks.client import MASK, Terminal, upgrade
 from benchmarks.errors import Unavailable, Wrong
-from benchmarks.http import Http, build
+from benchmarks.http import Kept, build
 from benchmarks.link import FAST, Link
 from benchmarks.peers.child import STOP_S, Child
 from benchmarks.peers.peer import Peer, Server, if_compressed
 from benchmarks.wires import BinaryWire, V1Wire
 
 OPEN = ("--no-auth", "--no-request-log")
+IDLE_S = 10  # of a connection; it hangs up after 20
 QUIET = ("--kill-on-exit", "--log-level=warning")
 
 
@@ -64,7 +65,7 @@ class OurServer(Server):
             file = self._runtime_dir / "server.json"
             self._child.until_exists(file)
             self.address = ("127.0.0.1", int(json.loads(file.read_bytes())["port"]))
-            self._http = self._connections.enter_context(contextlib.closing(Http(self.address)))
+            self._kept = self._connections.enter_context(contextlib.closing(Kept(self.address, IDLE_S)))
             self.has_started(self._child)
         except BaseException:
             self.stop()
@@ -98,11 +99,11 @@ class OurServer(Server):
 
     def ask(self, method: str, path: str, body: object = None, *, status: int = 200) -> tuple[int, Any]:
         """Time in ns, and the JSON answer. Raises Wrong for another status."""
-        return self._http.json(build(self.address, method, path, body, self.headers), status)
+        return self._kept.open().json(build(self.address, method, path, body, self.headers), status)
 
     def cookie(self, path: str, body: object) -> str:
         """`name=value` of the cookie that a POST is answered with."""
-        return self._http.cookie(build(self.address, "POST", path, body))
+        return self._kept.open().cookie(build(self.address, "POST", path, body))
 
     def attach(self, session: str, link: Link = FAST) -> Terminal:
         return self._raw(f"/ws?sessionId={session}", link)
@@ -126,7 +127,7 @@ class OurServer(Server):
 
     def screen(self, session: str) -> str | None:
         request = build(self.address, "GET", f"{self.sessions}/{session}/text", headers=self.headers)
-        return self._http.text(request, 200)
+        return self._kept.open().text(request, 200)
 
     def stop(self) -> None:
         self._connections.close()
