@@ -254,7 +254,8 @@ def test_with_compression_a_browser_shows_and_sends_the_same(serve: Serve, visit
     visitor.page.reload()
     visitor.until_shows(rf"^{rows} {cols}$")
     visitor.until(lambda: same_screen(visitor, session))
-    visitor.type("stty -echo; wc\n")
+    visitor.type("stty -echo; echo go''ing; wc\n")
+    visitor.until_shows(r"^going$")  # what is pasted before it would be echoed
     visitor.paste("some words of a line\n" * 5000)
     visitor.press("Control+D")
     visitor.until_shows(r"^ *5000 +25000 +105000$")
