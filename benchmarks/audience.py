@@ -36,9 +36,10 @@ class Audience:
         line = b"line %06d " % self._lines
         line += b"." * (LINE - len(line))
         frame = self._typist.wire.encode(line)
+        expected = self._typist.wire.message(line)
         took_ns = ctypes.c_int64()
         reached = self._library.audience_line(
-            frame, len(frame), line, len(line), int(wait_s * 1000), DEADLINE_S * 1000, ctypes.byref(took_ns)
+            frame, len(frame), expected, len(expected), int(wait_s * 1000), DEADLINE_S * 1000, ctypes.byref(took_ns)
         )
         if reached < 0:
             raise self._wrong()

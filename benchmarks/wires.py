@@ -81,6 +81,10 @@ class BinaryWire(Wire):
         """Input, as a message carries it."""
         return data
 
+    def message(self, output: bytes) -> bytes:
+        """What carries a line of printable ASCII."""
+        return output
+
     def output(self, message: bytes) -> bytes:
         """What a message prints."""
         return message
@@ -138,6 +142,9 @@ class JsonWire(BinaryWire):
 
     def input(self, data: bytes) -> bytes:
         return json.dumps(["stdin", data.decode("ascii")]).encode("ascii")
+
+    def message(self, output: bytes) -> bytes:
+        return json.dumps(["stdout", output.decode("ascii")]).encode("ascii")
 
     def output(self, message: bytes) -> bytes:
         kind, *values = json.loads(message)

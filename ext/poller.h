@@ -72,7 +72,9 @@ static inline int alarm_open(int poller, void *owner)
 {
     int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (fd >= 0 && poller_watch(poller, fd, owner, 0, POLLER_READ) < 0) {
+        int error = errno;
         close(fd);
+        errno = error;
         return -1;
     }
     return fd;

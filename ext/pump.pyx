@@ -150,7 +150,7 @@ cdef enum:
     DEFLATE_FRAME = 16384  # a compressed frame ends where a multiple of this does: who lags sends what others send
     DEFLATE_TURN = 262144  # bytes that a lane compresses in one turn, some 2 ms; what is more goes out as it is
     DEFLATE_KEPT = 8  # frames kept while a batch is sent: it has five
-    INFLATE_TURN = 262144  # bytes that messages may inflate to in one turn of a lane; the others wait for the next
+    INFLATE_TURN = 262144  # bytes that messages inflate to in one turn of a lane; then each client has one message more
     INFLATE_COST = 512  # bytes that beginning a message counts for there
 
     MOVE_WINDOW = 50000000  # ns; a terminal's use of its lane is judged over this time

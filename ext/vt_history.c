@@ -437,13 +437,20 @@ static inline uint32_t record_size(const uint8_t *p, int *header)
 #define MAP_ANONYMOUS MAP_ANON
 #endif
 
-/* Memory for a block of `*size` bytes, or some more if the system has no more mappings. NULL: no memory. */
+#define MAPPINGS 16384 /* blocks of the process that are; each may be a mapping of its own, and Linux gives 65,530 */
+
+static long mappings;
+
+/* Memory for a block of `*size` bytes, or some more if there are no more mappings for it. NULL: no memory. */
 static vt_block *block_new(size_t *size)
 {
     if (MAPPED && *size == LAST_BLOCK) {
-        void *whole = mmap(NULL, WHOLE_BLOCK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+        void *whole = MAP_FAILED;
+        if (__atomic_add_fetch(&mappings, 1, __ATOMIC_RELAXED) <= MAPPINGS)
+            whole = mmap(NULL, WHOLE_BLOCK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
         if (whole != MAP_FAILED)
             return whole;
+        __atomic_sub_fetch(&mappings, 1, __ATOMIC_RELAXED);
         *size += 16; /* which says where it is from */
     }
     return malloc(sizeof(vt_block) + *size);
@@ -451,10 +458,13 @@ static vt_block *block_new(size_t *size)
 
 static void block_free(vt_block *b)
 {
-    if (MAPPED && b->size == LAST_BLOCK)
-        munmap(b, WHOLE_BLOCK);
-    else
+    if (MAPPED && b->size == LAST_BLOCK) {
+        if (munmap(b, WHOLE_BLOCK) < 0) /* a hole in a mapping makes two of one, of which there may be enough */
+            madvise(b, WHOLE_BLOCK, MADV_DONTNEED);
+        __atomic_sub_fetch(&mappings, 1, __ATOMIC_RELAXED);
+    } else {
         free(b);
+    }
 }
 
 static void unlink_block(vt_history *h, vt_block *b)
@@ -476,6 +486,11 @@ static void forget_block(vt_history *h, const vt_block *b)
     h->count -= b->lines - h->excess;
     h->dropped += b->lines - h->excess;
     h->excess = 0;
+}
+
+size_t vt_history_memory(const vt_history *h)
+{
+    return h->bytes + (h->spare ? WHOLE_BLOCK : 0);
 }
 
 /* It has left the list. A flood drops as many blocks as it makes: one is kept for the next. */

@@ -919,7 +919,7 @@ static size_t screen_memory(const vt *t, const vt_screen *s)
 
 size_t vt_memory(const vt *t)
 {
-    size_t n = sizeof *t + screen_memory(t, &t->main) + screen_memory(t, &t->alt) + t->history.bytes;
+    size_t n = sizeof *t + screen_memory(t, &t->main) + screen_memory(t, &t->alt) + vt_history_memory(&t->history);
     n += t->styles_size * sizeof *t->styles + t->style_hash_size * sizeof *t->style_hash;
     n += t->clusters_size * sizeof *t->clusters + t->links_size * sizeof *t->links;
     for (uint32_t i = 1; i < t->links_n; i++)

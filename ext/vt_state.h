@@ -284,6 +284,7 @@ void vt_answer_style(vt *);                            /* DECRQSS of SGR */
 void vt_partial(const vt *, vt_buf *);
 
 /* vt_history.c: lines that have scrolled off the main screen */
+size_t vt_history_memory(const vt_history *);         /* bytes allocated */
 void vt_history_push(vt *, const vt_row *); /* encodes a row behind the newest line; drops what is too much */
 void vt_history_unwrap(vt *);                          /* the newest line does not go on in the screen's first row */
 int vt_history_pop(vt *, vt_row *); /* decodes the newest line into a row and forgets it; 0: none left */

@@ -1,5 +1,6 @@
 """The load clients do what they say: schedules, checks, and a peer that does wrong is found out. Real sockets."""
 
+import json
 import mmap
 import os
 import select
@@ -321,6 +322,20 @@ def test_a_line_reaches_all_of_an_audience_however_it_is_cut() -> None:
         try:
             assert [clients.line() > 0 for _ in range(3)] == [True] * 3
             assert clients.line(wait_s=0.05) < 20
+        finally:
+            clients.close()
+
+
+def test_a_line_may_come_in_a_message_of_the_interface() -> None:
+    def in_json(connections: Sequence[socket.socket], line: bytes) -> None:
+        text = json.loads(line)[1]
+        for each in connections:
+            each.sendall(server_frame(json.dumps(["stdout", text]).encode("ascii"), opcode=frames.TEXT))
+
+    with server(3, audience(in_json)) as connections:
+        clients = Audience([Terminal(each, JsonWire(MASK)) for each in connections])
+        try:
+            assert clients.line() > 0
         finally:
             clients.close()
 

@@ -85,7 +85,7 @@ class Pump:
         pty_fd   -1 for a session whose process is gone: the ring alone
         ring_fd  4096 bytes of header, a power of two of data, 2 MiB for checkpoints; all zero when new, else continued
                  at its offset, with the screen that it had there
-        held     nothing is read from the PTY until a client is attached, or for a second
+        held     nothing is read from the PTY until a client is attached, or for a second or two
         Raises ValueError for a ring of a bad size or content, OSError when it cannot be mapped.
         """
     def statistics(self) -> dict[str, int]:

@@ -87,8 +87,8 @@ def _raise_open_files() -> tuple[int, int]:
     """Allow the keeper what it needs; returns the limits as they were."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
-    # An unlimited one is lowered: ptyprocess would then close nothing in the child.
-    if soft < wanted or soft == resource.RLIM_INFINITY:
+    # A higher one is lowered: where the system has no close_range(2), each number below it is closed at every start.
+    if soft != wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return soft, hard
 

@@ -12,7 +12,7 @@ import termios
 
 from ptyprocess import PtyProcess
 
-from vibetunnel.keeper.spawn import LACKING, CannotStart, NothingLeft, exec_reason, folder_reason
+from vibetunnel.keeper.spawn import LACKING, CannotStart, NothingLeft, exec_reason, folder_reason, lowest_descriptors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def start(
 ) -> tuple[int, int]:
     """See spawn.start(), which has looked at what is asked for. size: rows, cols."""
     keeper = os.getpid()
-    spare = _lowest_descriptors()
+    spare = lowest_descriptors()
     ignored = _ignored()
 
     def become() -> NoReturn:
@@ -125,20 +125,6 @@ def _prepare_child(folder: str, open_files: tuple[int, int], ignored: list[int])
 def _printable(text: str) -> str:
     # ptyprocess sends it as UTF-8, which a path of other bytes is not.
     return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _lowest_descriptors() -> list[int]:
-    # The four that the kernel gives next; having them free also means that the answer's duplicates will find room.
-    taken: list[int] = []
-    try:
-        taken += os.pipe()
-        taken += os.pipe()
-    except OSError as error:
-        raise NothingLeft(f"no new terminal: {error.strerror}") from None
-    finally:
-        for descriptor in taken:
-            os.close(descriptor)
-    return taken
 
 
 def _close_leaked(descriptors: list[int]) -> None:

@@ -89,7 +89,7 @@ def start(
         from vibetunnel.keeper import portable  # here: it is the only one that needs ptyprocess
 
         return portable.start(program, argv, folder, environment, (rows, cols), open_files)
-    _room()
+    lowest_descriptors()
     try:
         return by_vfork.start(
             os.fsencode(program),
@@ -123,8 +123,8 @@ def _check(argv: list[str], environment: Mapping[str, str], rows: int, cols: int
             raise CannotStart(f"a name in the environment is empty or holds '=' or NUL, or its value NUL: {name!r}")
 
 
-def _room() -> None:
-    """The answer's duplicates of the descriptors have to find room too."""
+def lowest_descriptors() -> list[int]:
+    """The four that the kernel gives next. Raises NothingLeft: the answer's duplicates have to find room too."""
     taken: list[int] = []
     try:
         taken += os.pipe()
@@ -134,6 +134,7 @@ def _room() -> None:
     finally:
         for descriptor in taken:
             os.close(descriptor)
+    return taken
 
 
 def _why_not_runnable(path: str) -> str:
