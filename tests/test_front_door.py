@@ -752,6 +752,24 @@ async def test_a_handshake_that_is_none_ends_the_connection_without_a_line_in_th
         assert b"hello" not in await door.ask(b"\x16\x03\x01\x00\x05hello" * 100)
 
 
+async def test_a_goodbye_of_tls_that_is_not_answered_ends_the_connection(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "GOODBYE_S", 0.05)
+
+    def ask(door: Door) -> ssl.SSLSocket:
+        plain = socket.create_connection(("127.0.0.1", door.front.port), timeout=DEADLINE_S)
+        speaking = tls_to(door).wrap_socket(plain, server_hostname="localhost")
+        speaking.sendall(GET + END)
+        while speaking.recv(65536):
+            pass
+        return speaking  # it has been told that nothing more comes, and has said nothing itself
+
+    async with opened(tls_self_signed=True) as door:
+        with await asyncio.to_thread(ask, door):
+            await until(lambda: _open(door, 0))
+
+
 async def test_who_waits_to_be_heard_is_closed_at_the_end(opened: Open) -> None:
     async with opened(tls_self_signed=True) as door:
         reader, _ = await door.connect()
