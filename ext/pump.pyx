@@ -206,6 +206,7 @@ cdef enum:
 cdef enum:
     NEWS_GONE = 1
     NEWS_TYPED = 2
+    NEWS_CAME = 4
 
 # Why a client is not read.
 cdef enum:
@@ -1359,6 +1360,7 @@ cdef void attach(terminal_t* t, client_t* c) noexcept nogil:
         if fresh:
             t.slot_next[c.slot] = 0
     client_link(c)
+    announce(c, NEWS_CAME)
     release(t)
     if c.cursor < t.floor:
         t.floor = c.cursor
@@ -3185,6 +3187,8 @@ cdef class Pump:
             client = self.clients.pop(number, None) if did & NEWS_GONE else self.clients.get(number)
             if client is None:
                 continue
+            if did & NEWS_CAME:
+                events.append(Event("came", (<Client>client).terminal, client, 0, ""))
             if did & NEWS_TYPED:
                 events.append(Event("typed", (<Client>client).terminal, client, 0, ""))
             if did & NEWS_GONE:

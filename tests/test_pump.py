@@ -458,7 +458,7 @@ def test_the_client_that_typed_last_owns_the_size(bench: Bench) -> None:
     first.close()
     assert second.message(protocol.Resize) == protocol.Resize(20, 60, True)
     events = events_until(bench.pump, lambda events: any(e.text == "20x60" for e in events))
-    assert {e.kind for e in events} <= {"resized", "gone", "typed"}
+    assert {e.kind for e in events} <= {"resized", "came", "gone", "typed"}
 
 
 def test_a_resize_by_the_control_plane_reaches_every_client(bench: Bench) -> None:

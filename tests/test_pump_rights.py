@@ -478,6 +478,16 @@ def test_the_first_input_of_a_client_is_reported_once(bench: Bench) -> None:
     assert all(e.terminal is terminal for e in typed)
 
 
+def test_one_that_comes_is_counted_by_the_time_it_is_reported(bench: Bench) -> None:
+    terminal, _ = bench.bare()
+    for count in range(1, 30):
+        peer = bench.peer(terminal)
+        events_until(
+            bench.pump, lambda events, peer=peer: ("came", peer.client) in [(e.kind, e.client) for e in events]
+        )
+        assert terminal.clients == count
+
+
 def test_one_that_types_and_leaves_is_reported_in_that_order(bench: Bench) -> None:
     terminal, _ = bench.bare()
     peers = [bench.peer(terminal) for _ in range(50)]
@@ -486,7 +496,7 @@ def test_one_that_types_and_leaves_is_reported_in_that_order(bench: Bench) -> No
         peer.close()
     events = events_until(bench.pump, lambda events: sum(e.kind == "gone" for e in events) == 50)
     for peer in peers:
-        assert [e.kind for e in events if e.client is peer.client] == ["typed", "gone"]
+        assert [e.kind for e in events if e.client is peer.client] == ["came", "typed", "gone"]
 
 
 def test_input_into_a_session_that_has_ended_is_none(bench: Bench) -> None:

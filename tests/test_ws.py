@@ -346,8 +346,8 @@ async def test_compression_is_agreed_on_where_it_is_set_and_asked_for(serve: Ser
     server = await serve(compression=True)
     session = await server.session(["sh", "-c", "seq 5000; read line; echo $line; cat"])
     plain, pressed = (
-        await server.attach(session, "&since=0", v1=v1),
-        await server.attach(session, "&since=0", v1=v1, deflates=True),
+        await server.attach(session, "&since=0&lag=lossless", v1=v1),
+        await server.attach(session, "&since=0&lag=lossless", v1=v1, deflates=True),
     )
     assert pressed.connection.headers["Sec-WebSocket-Extensions"] == AGREED
     assert "Sec-WebSocket-Extensions" not in plain.connection.headers

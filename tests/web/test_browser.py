@@ -57,6 +57,7 @@ def test_another_device_logs_in_with_the_code_that_the_first_shows(visitor: Visi
 
 def test_after_logging_out_every_page_asks_for_a_login(visitor: Visitor) -> None:
     visitor.allow_complaint("401")
+    visitor.allow_complaint("WebSocket connection to")  # refused, or given up on the way to the login
     session = visitor.server.session()
     visitor.open()
     visitor.choose_in_account("logout")

@@ -5,7 +5,19 @@ from typing import Literal, NamedTuple
 from vibetunnel._ext import vt
 
 EventKind = Literal[
-    "hangup", "ended", "title", "folder", "bell", "resized", "gone", "changed", "mark", "clipboard", "captured", "typed"
+    "hangup",
+    "ended",
+    "title",
+    "folder",
+    "bell",
+    "resized",
+    "came",
+    "gone",
+    "changed",
+    "mark",
+    "clipboard",
+    "captured",
+    "typed",
 ]
 
 class Mark(NamedTuple):
@@ -35,6 +47,7 @@ class Event(NamedTuple):
     folder   text: the path of OSC 7
     bell     number: how many since the last event
     resized  text "ROWSxCOLS": the PTY's new size
+    came     client is attached: `clients` counts it
     gone     client left; number is the close code (1006: without a word), text its reason
     changed  output has come, of a terminal that is watched
     mark     data: a Mark

@@ -246,7 +246,7 @@ class Registry:
             case "resized":
                 session.resized()
                 self.news.updated(session)
-            case "folder" | "gone":
+            case "folder" | "came" | "gone":
                 self.news.updated(session)
 
     def _process_ended(self, exited: Exited) -> None:

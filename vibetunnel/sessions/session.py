@@ -299,7 +299,7 @@ class Session:
     ) -> Client:
         """Hand a connected socket over to the pump (Terminal.attach). Call attachable() first."""
         assert self.terminal is not None
-        client = self.terminal.attach(
+        return self.terminal.attach(
             socket_fd,
             response,
             received=received,
@@ -317,8 +317,6 @@ class Session:
             input_rate=input_rate,
             deflates=deflates,
         )
-        self._around.news.updated(self)
-        return client
 
     def typed_first_by(self, who: str) -> bool:
         """Whether this is the first time that REST types for them; after MAX_TYPISTS others it may be again."""
