@@ -103,6 +103,13 @@ class Wire:
             found.append(answer)
         return found
 
+    def end(self) -> None:
+        """Send no more: what has been begun will never be whole."""
+        if self.writer.can_write_eof():
+            self.writer.write_eof()
+        else:
+            self.writer.close()  # TLS ends both ways
+
     async def over(self) -> bytes:
         """The rest, as soon as the other side has closed."""
         with contextlib.suppress(ConnectionError):

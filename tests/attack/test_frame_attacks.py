@@ -11,7 +11,7 @@ import zlib
 import pytest
 from attacker import Target, Wire, aim
 from harness import Serve, until
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tornado.ioloop import IOLoop
 
@@ -269,9 +269,11 @@ def test_not_one_byte_of_a_viewer(io_loop: IOLoop, target: Target) -> None:
         path = f"/ws?sessionId={session}{query}&rows=5&cols=6"
         async with target.upgraded(path, identities[which], *more) as wire:
             await wire.send(b"".join(data) + frame(8, struct.pack(">H", 1000)))
+            wire.end()
             await wire.over()
 
     @settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @example(data=[b"\x88\xde\xc5\x17\x8c\x02\x18\xce\xee"], v1=False, which=0, asked="")  # longer than all that comes
     @given(data=streams, v1=st.booleans(), which=st.integers(0, 3), asked=st.sampled_from(["", "view", "type"]))
     def attacks(data: list[bytes], v1: bool, which: int, asked: str) -> None:
         io_loop.run_sync(lambda: attack(data, v1, which, asked))
