@@ -142,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure this project and its peers.")
     parser.add_argument("page", nargs="*", metavar="PAGE", help=f"{', '.join(pages)}; all of them when none is named")
     parser.add_argument(
-        "--quick", action="store_true", help="under 3 minutes instead of an hour: less of all, with fewer peers"
+        "--quick", action="store_true", help="under 3 minutes instead of over an hour: less of all, with fewer peers"
     )
     parser.add_argument("--peer", action="append", choices=peers, help="only this one, and others named so")
     parser.add_argument("--rounds", type=int, help="that count; medians are taken over them")

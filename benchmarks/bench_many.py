@@ -28,7 +28,7 @@ COMING_S = 0.1  # that each may take; ten times what is usual
 FIRST_S = 1  # of typing, that is not counted
 TOPIC = "Scale"
 PEERS = SERVERS
-ROUNDS, WARM_UP = 1, False  # it takes its own samples
+WARM_UP = False  # FIRST_S is that, in each round
 ROWS = (
     Row(
         "many_attached",

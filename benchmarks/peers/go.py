@@ -21,7 +21,8 @@ from benchmarks.wires import GoWire
 
 VARIABLE = "VIBETUNNEL_BENCH_GO"
 IDLE_S = 30  # of a connection; it hangs up after 60
-SETTINGS = {"ENABLE_RATE_LIMIT": "false", "ENABLE_REQUEST_LOG": "false"}  # of its environment; no logins by default
+# Of its environment; no logins by default. Later versions write each session to a file; the seed's did not.
+SETTINGS = {"ENABLE_RATE_LIMIT": "false", "ENABLE_REQUEST_LOG": "false", "ENABLE_PERSISTENCE": "false"}
 
 
 class GoServer(Server):
