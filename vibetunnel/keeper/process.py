@@ -84,6 +84,7 @@ class Keeper:
         self._open_files = open_files
         self._selector = selectors.DefaultSelector()
         self._sessions: dict[str, Session] = {}  # in the order of their start
+        self._dying: list[Session] = []  # of those: with a killing under way
         self._connections: set[Connection] = set()
         self._server: Connection | None = None
         self._idle_until: float | None = None
@@ -164,7 +165,7 @@ class Keeper:
                 self._ended = True
 
     def _pause(self) -> float:
-        times = [session.killing.next_at for session in self._sessions.values() if session.killing]
+        times = [session.killing.next_at for session in self._dying if session.killing]
         times += [connection.deadline for connection in self._connections if connection.deadline is not None]
         times.append(self._look_at)
         if self._accept_again_at is not None:
@@ -547,9 +548,10 @@ class Keeper:
             session.killing.hasten(grace_s, now)
         else:
             session.killing = Killing(session.pid, grace_s, now)
+            self._dying.append(session)
 
     def _go_on_killing(self, now: float) -> None:
-        due = [session for session in self._sessions.values() if session.killing and session.killing.next_at <= now]
+        due = [session for session in self._dying if session.killing and session.killing.next_at <= now]
         if due:
             try:
                 # No look is a snapshot: a process may fork and end while /proc is read. Two in a row do not miss it.
@@ -564,18 +566,22 @@ class Keeper:
                 killing = session.killing
                 assert killing is not None  # `due` has no other
                 if killing.step(processes, now) and session.reap():
-                    session.killing = None
+                    self._end_killing(session)
                     self._report(session)
                     self._answer_kill(session, {"type": "done"})
                 elif killing.hopeless(now):
-                    session.killing = None
+                    self._end_killing(session)
                     if session.reap():
                         self._report(session)
                     pids = ", ".join(map(str, killing.left[:10])) or str(session.pid)
                     self._log.write(f"session {session.id}: processes {pids} cannot be killed")
                     self._answer_kill(session, {"type": "failed", "reason": f"processes {pids} cannot be killed"})
-        if self._stopping is not None and not any(session.killing for session in self._sessions.values()):
+        if self._stopping is not None and not self._dying:
             self._finish_stop(self._stopping)
+
+    def _end_killing(self, session: Session) -> None:
+        session.killing = None
+        self._dying.remove(session)
 
     def _answer_kill(self, session: Session, answer: dict[str, Any]) -> None:
         for request in session.waiting:
