@@ -9,15 +9,16 @@ from tornado.iostream import StreamClosedError
 
 from vibetunnel.errors import InvalidField
 from vibetunnel.handlers import shapes
-from vibetunnel.handlers.base import BaseHandler, or_refused
+from vibetunnel.handlers.base import or_refused
 from vibetunnel.handlers.checks import Refused
 from vibetunnel.handlers.lasting import Connection, new_id
+from vibetunnel.handlers.lean import LeanHandler
 from vibetunnel.handlers.relay import pair
 from vibetunnel.handlers.upgrade import OFFSET_HEADER, REDRAW_HEADER, NotAnUpgrade, handshake, place
 from vibetunnel.security.principal import Scope
 
 
-class SocketHandler(BaseHandler):
+class SocketHandler(LeanHandler):
     """GET /ws (docs/protocol.md). Not tornado.websocket: frames are the pump's business."""
 
     async def get(self) -> None:
@@ -93,7 +94,7 @@ class SocketHandler(BaseHandler):
             "attach", principal, self.client.address, "ok", session=session.id, client=connection_id, writable=may_type
         )
         self.set_status(HTTPStatus.SWITCHING_PROTOCOLS)
-        self.application.log_request(self)
+        self.log_request()
 
     def _take_socket(self) -> tuple[int, bytes]:
         """(a descriptor of a plain socket, what has been read from it already), both the caller's.

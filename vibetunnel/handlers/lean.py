@@ -1,6 +1,6 @@
-"""Requests that are answered in one piece, without what Tornado's RequestHandler makes for each: most of the API.
+"""Requests that are answered in one piece, or handed to the pump, without what Tornado's RequestHandler makes for each.
 
-That takes longer than most answers do (`python -m benchmarks rest`).
+To make that takes longer than most answers do (`python -m benchmarks rest`).
 """
 
 from __future__ import annotations
@@ -89,6 +89,11 @@ class LeanHandler(Checks):
         written = self.exchange.answer(self._status, _REASONS[self._status], f"Date: {_date()}\r\n{lines}", content)
         self.log_request()
         return written
+
+    def detach(self) -> None:
+        """No answer comes from here: the connection is somebody else's, or has ended."""
+        self._finished = True
+        self.exchange.detach()
 
     def head(self, **arguments: str) -> Awaitable[None] | None:
         found: Awaitable[None] | None = getattr(self, "get")(**arguments)  # noqa: B009 (each handler has its own)

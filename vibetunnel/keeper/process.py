@@ -82,6 +82,7 @@ class Keeper:
         self._log = log
         self._idle_s = idle_s
         self._open_files = open_files
+        self._environ = dict(os.environ)  # itself decodes each variable anew whenever it is asked for it
         self._selector = selectors.DefaultSelector()
         self._sessions: dict[str, Session] = {}  # in the order of their start
         self._dying: list[Session] = []  # of those: with a killing under way
@@ -444,7 +445,7 @@ class Keeper:
         ring_size = message.get("ring_bytes", int)
         if not 0 < ring_size <= RING_LIMIT:
             raise Refused(f"ring_bytes must be 1 to {RING_LIMIT}, not {ring_size}")
-        environment = session_environment(os.environ, message.mapping("env"), session_id=session_id, folder=folder)
+        environment = session_environment(self._environ, message.mapping("env"), session_id=session_id, folder=folder)
         session = Session(session_id, self._meta(message))
         check_folder(folder)
         program = find_program(argv[0], environment["PATH"], folder)
