@@ -1,5 +1,6 @@
 """This project: `python -m vibetunnel serve`, as it is in the work tree."""
 
+import compileall
 import contextlib
 import dataclasses
 import importlib.metadata
@@ -17,7 +18,7 @@ from benchmarks.client import MASK, Terminal, upgrade
 from benchmarks.errors import Unavailable, Wrong
 from benchmarks.http import Kept, build
 from benchmarks.link import FAST, Link
-from benchmarks.peers.child import STOP_S, Child
+from benchmarks.peers.child import ROOT, STOP_S, Child
 from benchmarks.peers.peer import Peer, Server, if_compressed
 from benchmarks.wires import BinaryWire, V1Wire
 
@@ -156,6 +157,10 @@ class Ours(Peer[Server]):
 
     def __init__(self, *flags: str) -> None:
         self._more = flags
+
+    def prepare(self) -> None:
+        # As pip does: where Python is told to write none itself, each start would compile it all.
+        compileall.compile_dir(ROOT / "vibetunnel", maxlevels=1, quiet=1)
 
     def about(self) -> str:
         try:
