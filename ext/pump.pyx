@@ -381,6 +381,8 @@ cdef struct terminal_t:
     bint fanning  # a round of sending what has come is under way
     client_t* fan  # the first one that it has not come to
     bint fan_again  # more has come since the round began: there is to be another
+    bint fan_due  # in lane.fans
+    terminal_t* fan_next
     uint64_t fan_start  # offset of what was read first since all clients were paced
     client_t* owner  # of the size
     bint held  # nobody has been attached yet for whom it was opened: the PTY is not read
@@ -463,7 +465,7 @@ cdef struct lane_t:
     int64_t now
     int64_t sweep_ns
     bint behind  # some terminal's engine has not seen all, or some client's messages were not
-    bint fanning  # some terminal's clients have not all been sent the last batch
+    terminal_t* fans  # whose clients have not all been sent the last batch
     bint skipping  # some client waits to be skipped ahead
     bint unread  # some client has sent what can be looked at now; `behind` too
     bint throttled  # some client is not read because of its rate
@@ -1823,6 +1825,14 @@ cdef inline void fan_to(client_t* c) noexcept nogil:
         flush(c)
 
 
+cdef void fan_later(terminal_t* t) noexcept nogil:
+    """Have fan_out_all() look at this terminal."""
+    if not t.fan_due:
+        t.fan_due = True
+        t.fan_next = t.lane.fans
+        t.lane.fans = t
+
+
 cdef void fan_out(terminal_t* t) noexcept nogil:
     """Send what has come to the next FAN clients; the lane comes back for the rest."""
     cdef client_t* c
@@ -1838,18 +1848,22 @@ cdef void fan_out(terminal_t* t) noexcept nogil:
         t.fanning = t.fan_again
         t.fan_again = False
         t.fan = t.clients if t.fanning else NULL
-    t.lane.fanning = t.lane.fanning or t.fanning
+    if t.fanning:
+        fan_later(t)
 
 
 cdef void fan_out_all(lane_t* lane) noexcept nogil:
     """Another turn's share for every terminal whose clients have not all been sent the last batch."""
-    cdef terminal_t* t = lane.terminals
-    lane.fanning = False
+    cdef terminal_t* t = lane.fans
+    cdef terminal_t* following
+    lane.fans = NULL
     while t is not NULL:
+        following = t.fan_next
+        t.fan_due = False
         if t.fanning:
             fan_out(t)
             charge(lane, t)
-        t = t.next
+        t = following
 
 
 cdef void answer_interrupts(terminal_t* t) noexcept nogil:
@@ -2522,6 +2536,7 @@ cdef void link_terminal(lane_t* lane, terminal_t* t) noexcept nogil:
 
 
 cdef void unlink_terminal(lane_t* lane, terminal_t* t) noexcept nogil:
+    cdef terminal_t** at = &lane.fans
     if t.prev is not NULL:
         t.prev.next = t.next
     else:
@@ -2529,6 +2544,11 @@ cdef void unlink_terminal(lane_t* lane, terminal_t* t) noexcept nogil:
     if t.next is not NULL:
         t.next.prev = t.prev
     t.next = t.prev = NULL
+    if t.fan_due:
+        while at[0] != t:
+            at = &at[0].fan_next
+        at[0] = t.fan_next
+        t.fan_due = False
 
 
 cdef void serve_commands(lane_t* lane) noexcept nogil:
@@ -2565,7 +2585,8 @@ cdef void serve_commands(lane_t* lane) noexcept nogil:
             if t.late:
                 report_soon(t, 0)
             lane.behind = lane.behind or t.behind
-            lane.fanning = lane.fanning or t.fanning
+            if t.fanning:
+                fan_later(t)
             watch_pty(t)
             c = t.clients
             while c is not NULL:
@@ -2842,7 +2863,7 @@ cdef void* run_lane(void* arg) noexcept nogil:
     lane.sweep_ns = lane.now + period
     while True:
         set_alarm(lane)
-        n = poller_wait(lane.poller, events, lane.closures or lane.moves or lane.behind or lane.fanning)
+        n = poller_wait(lane.poller, events, lane.closures or lane.moves or lane.behind or lane.fans is not NULL)
         lane.now = clock_ns(CLOCK_MONOTONIC)
         lane.statistics.turns += 1
         commands = False
@@ -2865,7 +2886,7 @@ cdef void* run_lane(void* arg) noexcept nogil:
             report_late(lane)
         if lane.behind:
             catch_all_up(lane)
-        if lane.fanning:
+        if lane.fans is not NULL:
             fan_out_all(lane)
         if lane.throttled and lane.now >= lane.throttle_ns:
             unthrottle(lane)
