@@ -23,6 +23,7 @@ from benchmarks.scale import Scale
 TOPIC = "Floods"
 PEERS = SERVERS
 FILES = ("transfer",)
+STARTS = True
 ROWS = (
     Row(
         "flood_rate",
