@@ -24,9 +24,11 @@ def decode_body(body: bytes, shape: type[T]) -> T:
         return msgspec.json.decode(body, type=shape)
     except msgspec.ValidationError as error:
         raise _explained(str(error), _decoded(body), "body", shape) from None
-    except UnicodeDecodeError as error:
-        raise InvalidField("body", "UTF-8", f"the byte {error.object[error.start]:#04x} in a text") from None
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        wrong = _wrong_byte(body)
+        # From msgspec 0.23 on it is the text that says so.
+        if wrong is not None and (isinstance(error, UnicodeDecodeError) or "UTF-8" in str(error)):
+            raise InvalidField("body", "UTF-8", f"the byte {wrong:#04x} in a text") from None
         raise InvalidField("body", "JSON", _brief(str(error))) from None
 
 
@@ -42,6 +44,15 @@ def decode_query(arguments: Mapping[str, list[bytes]], shape: type[T]) -> T:
         return msgspec.convert(values, type=shape, strict=False)
     except msgspec.ValidationError as error:
         raise _explained(str(error), values, "query", shape) from None
+
+
+def _wrong_byte(body: bytes) -> int | None:
+    """The first that is not UTF-8."""
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        return body[error.start]
+    return None
 
 
 def _decoded(body: bytes) -> Any:  # Any: whatever JSON can be
