@@ -8,7 +8,7 @@ from html import escape
 from benchmarks.figures import Cell, number
 
 WIDTH = 480  # px; a phone shows it at three quarters of that
-LEFT, RIGHT = 116, 112  # px: for the peers' names, for the figures
+LEFT, RIGHT = 116, 138  # px: for the peers' names, for the figures
 BAR, PITCH, GROUP, HEAD, FOOT = 13, 19, 30, 44, 30  # px, all of them heights
 LEAST = 1.5  # px of a bar: something is there
 STYLE = """
@@ -75,7 +75,7 @@ PLOTS = (
         "ms",
         {
             "interrupt_yes_100k": "client reads 100 KB/s",
-            "interrupt_yes_1m": "client reads 1 MB/s",
+            "interrupt_yes_1m": "client reads 1 MiB/s",
             "interrupt_yes_all": "client reads all it can",
         },
         log=True,
@@ -194,10 +194,15 @@ def _step(high: float) -> float:
 def _grid(axis: Axis, bottom: float) -> str:
     lines = []
     for tick in axis.ticks:
-        x, text = axis.x(tick), f"{tick:,.9g}"
+        x, text = axis.x(tick), _short(tick)
         lines.append(f'<path class="grid" d="M{x:.1f} {HEAD}V{bottom}"/>')
         lines.append(f'<text class="faint" x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">{text}</text>')
     return "\n".join(lines)
+
+
+def _short(tick: float) -> str:
+    """Of a tick, which has neighbours."""
+    return f"{tick / 1e6:g}M" if tick >= 1e6 else f"{tick / 1e3:g}k" if tick >= 1e4 else f"{tick:,.9g}"
 
 
 def _bar(axis: Axis, y: float, peer: str, cell: Cell, *, kind: str) -> str:
