@@ -201,7 +201,7 @@ def _grid(axis: Axis, bottom: float) -> str:
 
 
 def _short(tick: float) -> str:
-    """Of a tick, which has neighbours."""
+    """A tick's label, narrow enough to stand beside its neighbours'."""
     return f"{tick / 1e6:g}M" if tick >= 1e6 else f"{tick / 1e3:g}k" if tick >= 1e4 else f"{tick:,.9g}"
 
 

@@ -46,7 +46,7 @@ class Running(Protocol):
 
 
 class LeanHandler(Checks):
-    """One request. A method named like the request's (`get`, `post`, ...) answers it: with answer() or finish(), once.
+    """One request. A method named like the request's (`get`, `post`, ...) answers it: with answer() or finish(), once, or detach().
 
     The method may be a coroutine, which goes on when the client hangs up.
     """
@@ -93,7 +93,6 @@ class LeanHandler(Checks):
     def detach(self) -> None:
         """No answer comes from here: the connection is somebody else's, or has ended."""
         self._finished = True
-        self.exchange.detach()
 
     def head(self, **arguments: str) -> Awaitable[None] | None:
         found: Awaitable[None] | None = getattr(self, "get")(**arguments)  # noqa: B009 (each handler has its own)
