@@ -46,7 +46,8 @@ class Running(Protocol):
 
 
 class LeanHandler(Checks):
-    """One request. A method named like the request's (`get`, `post`, ...) answers it: with answer() or finish(), once, or detach().
+    """One request. A method named like the request's (`get`, `post`, ...) answers it, once: with
+    answer(), finish() or detach().
 
     The method may be a coroutine, which goes on when the client hangs up.
     """

@@ -85,7 +85,7 @@ class Keeper:
         self._environ = dict(os.environ)  # itself decodes each variable anew whenever it is asked for it
         self._selector = selectors.DefaultSelector()
         self._sessions: dict[str, Session] = {}  # in the order of their start
-        self._dying: list[Session] = []  # of those: with a killing under way
+        self._killings: dict[Session, Killing] = {}  # under way
         self._connections: set[Connection] = set()
         self._server: Connection | None = None
         self._idle_until: float | None = None
@@ -154,8 +154,8 @@ class Keeper:
         if signal.SIGCHLD in arrived:
             now = time.monotonic()
             for session in self._living():
-                if session.killing:
-                    session.killing.next_at = now
+                if session in self._killings:
+                    self._killings[session].next_at = now
                 elif session.reap():
                     self._report(session)
         if signal.SIGTERM in arrived:
@@ -166,7 +166,7 @@ class Keeper:
                 self._ended = True
 
     def _pause(self) -> float:
-        times = [session.killing.next_at for session in self._dying if session.killing]
+        times = [killing.next_at for killing in self._killings.values()]
         times += [connection.deadline for connection in self._connections if connection.deadline is not None]
         times.append(self._look_at)
         if self._accept_again_at is not None:
@@ -545,44 +545,36 @@ class Keeper:
 
     def _start_killing(self, session: Session, grace_s: float) -> None:
         now = time.monotonic()
-        if session.killing:
-            session.killing.hasten(grace_s, now)
+        if session in self._killings:
+            self._killings[session].hasten(grace_s, now)
         else:
-            session.killing = Killing(session.pid, grace_s, now)
-            self._dying.append(session)
+            self._killings[session] = Killing(session.pid, grace_s, now)
 
     def _go_on_killing(self, now: float) -> None:
-        due = [session for session in self._dying if session.killing and session.killing.next_at <= now]
+        due = [(session, killing) for session, killing in self._killings.items() if killing.next_at <= now]
         if due:
             try:
                 # No look is a snapshot: a process may fork and end while /proc is read. Two in a row do not miss it.
                 processes = living() + living()
             except OSError as error:  # no descriptor left
                 self._log.write(f"no look at the processes: {error.strerror}")
-                for session in due:
-                    assert session.killing is not None  # `due` has no other
-                    session.killing.next_at = now + LAST_LOOK_S
+                for _, killing in due:
+                    killing.next_at = now + LAST_LOOK_S
                 return
-            for session in due:
-                killing = session.killing
-                assert killing is not None  # `due` has no other
+            for session, killing in due:
                 if killing.step(processes, now) and session.reap():
-                    self._end_killing(session)
+                    del self._killings[session]
                     self._report(session)
                     self._answer_kill(session, {"type": "done"})
                 elif killing.hopeless(now):
-                    self._end_killing(session)
+                    del self._killings[session]
                     if session.reap():
                         self._report(session)
                     pids = ", ".join(map(str, killing.left[:10])) or str(session.pid)
                     self._log.write(f"session {session.id}: processes {pids} cannot be killed")
                     self._answer_kill(session, {"type": "failed", "reason": f"processes {pids} cannot be killed"})
-        if self._stopping is not None and not self._dying:
+        if self._stopping is not None and not self._killings:
             self._finish_stop(self._stopping)
-
-    def _end_killing(self, session: Session) -> None:
-        session.killing = None
-        self._dying.remove(session)
 
     def _answer_kill(self, session: Session, answer: dict[str, Any]) -> None:
         for request in session.waiting:

@@ -11,8 +11,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from vibetunnel.keeper.killing import Killing
-
 
 class Session:
     """What is known of one session. Without a pid it has metadata only: created, not started.
@@ -23,10 +21,9 @@ class Session:
     exited    the fields of its `exited` message; None as long as the process is not reaped
     known     to the present server: it started or adopted it, and so is told of its end
     released  the server has all output: the master may go as soon as the process has
-    killing   under way, or None
     """
 
-    __slots__ = ("exited", "forget", "id", "killing", "known", "meta", "pid", "pty", "released", "ring", "waiting")
+    __slots__ = ("exited", "forget", "id", "known", "meta", "pid", "pty", "released", "ring", "waiting")
 
     def __init__(self, session_id: str, meta: bytes) -> None:
         self.id = session_id
@@ -37,7 +34,6 @@ class Session:
         self.exited: dict[str, Any] | None = None
         self.known = False
         self.released = False
-        self.killing: Killing | None = None
         self.waiting: list[int] = []  # requests that wait for the end of the killing
         self.forget = False  # with the end of the killing
 
