@@ -13,7 +13,7 @@ WEB := vibetunnel/web
 
 # What an installed copy is made of; a change to one of these makes `make run` install again.
 BUILD_FILES := pyproject.toml setup.py MANIFEST.in
-EXT_FILES := $(wildcard ext/*.pyx ext/*.pxd ext/vt_*.c ext/*.h)
+EXT_FILES := $(shell find ext -type f ! -name '.*')
 WEB_FILES := $(shell find $(WEB) \( -name node_modules -o -name static \) -prune -o -type f -print)
 PACKAGE_FILES := $(shell find vibetunnel \( -path $(WEB) -o -name __pycache__ \) -prune -o \( -name '*.py' -o -name '*.pyi' -o -path '*/shell/*' \) -type f -print)
 

@@ -22,9 +22,10 @@ from setuptools.errors import BaseError, CCompilerError
 
 ROOT = Path(__file__).resolve().parent
 EXT = Path("ext")  # relative: distutils wants the sources of an extension so
+LAYERS = [EXT / "wire", EXT / "vt", EXT / "pump"]  # folders with what the modules, ext/*.pyx, include and cimport
 WEB = Path("vibetunnel/web")
 CLIENT = WEB / "static"
-ENGINE_USERS = ("pump", "vt")  # the extension modules that have the terminal engine, ext/vt_*.c, in them
+ENGINE_USERS = ("pump", "vt")  # the extension modules that have the terminal engine, ext/vt/*.c, in them
 LINUX_ONLY = ("spawn",)  # elsewhere ptyprocess does it
 SANITIZE = os.environ.get("VIBETUNNEL_SANITIZE") == "1"
 ANNOTATE = os.environ.get("VIBETUNNEL_CYTHON_ANNOTATE") == "1"
@@ -42,12 +43,12 @@ def extensions() -> list[Extension]:
         link_args += ["-fsanitize=address,undefined"]
     else:
         compile_args += ["-O3"]
-    shared = ["setup.py", *sources("vt_*.c", "*.h", "*.pxd")]
+    shared = ["setup.py", *engine_sources(), *headers(), *cython_headers()]
     return [
         Extension(
             f"vibetunnel._ext.{source.stem}",
             [str(source)],
-            include_dirs=[str(EXT)],
+            include_dirs=[str(folder) for folder in (EXT, *LAYERS)],
             libraries=[
                 "pthread",
                 "m",
@@ -62,8 +63,16 @@ def extensions() -> list[Extension]:
     ]
 
 
-def sources(*patterns: str) -> list[str]:
-    return sorted(str(path) for pattern in patterns for path in EXT.glob(pattern))
+def engine_sources() -> list[str]:
+    return sorted(map(str, EXT.glob("vt/*.c")))
+
+
+def headers() -> list[str]:
+    return sorted(map(str, EXT.rglob("*.h")))
+
+
+def cython_headers() -> list[str]:
+    return sorted(map(str, EXT.rglob("*.pxd")))
 
 
 def client_sources() -> Iterator[Path]:
@@ -110,17 +119,17 @@ class Build(build):
 class BuildExt(build_ext):
     """Cython, then the C compiler, each only for what is older than its sources.
 
-    ext/ is no package, yet its modules cimport each other by their full names. So the .pxd files are
-    laid out as vibetunnel/_ext/*.pxd in a folder below build/, and Cython searches that first.
+    ext/ is no package, yet its files cimport each other as vibetunnel._ext.NAME, whichever folder they are in.
+    So the .pxd files are laid out as vibetunnel/_ext/*.pxd in a folder below build/, and Cython searches that first.
     The engine is compiled once, before the modules, which may be built at the same time (build_ext --parallel).
     """
 
     engine: list[str]
 
     def build_extensions(self) -> None:
-        engine = sources("vt_*.c")
+        engine = engine_sources()
         if not self.extensions or not engine:
-            raise BaseError("no ext/*.pyx or no ext/vt_*.c found: the source tree is not complete")
+            raise BaseError("no ext/*.pyx or no ext/vt/*.c found: the source tree is not complete")
         try:
             self.engine = [self.compiled(source, self.extensions[0]) for source in engine]
             super().build_extensions()
@@ -136,20 +145,20 @@ class BuildExt(build_ext):
         from Cython.Build import cythonize
         from Cython.Compiler.Errors import CompileError
 
-        headers = Path(self.build_temp) / "pxd"
-        package = headers / "vibetunnel" / "_ext"
+        laid_out = Path(self.build_temp) / "pxd"
+        package = laid_out / "vibetunnel" / "_ext"
         package.mkdir(parents=True, exist_ok=True)
         for folder in (package.parent, package):
             (folder / "__init__.pxd").touch()
-        for pxd in EXT.glob("*.pxd"):
-            shutil.copyfile(pxd, package / pxd.name)
+        for pxd in cython_headers():
+            shutil.copyfile(pxd, package / Path(pxd).name)
         generated = (Path(self.build_temp) / "c" / ext.sources[0]).with_suffix(".c")
         if self.force or ANNOTATE or not is_current(generated, ext):
             try:
                 cythonize(
                     [ext],
                     build_dir=str(Path(self.build_temp) / "c"),
-                    include_path=[str(headers)],
+                    include_path=[str(laid_out)],
                     compiler_directives={"language_level": 3},
                     force=True,
                     annotate=ANNOTATE,
@@ -167,7 +176,7 @@ class BuildExt(build_ext):
     def compiled(self, source: str, ext: Extension) -> str:
         """The object of one C file, compiled as those of `ext` are, if it is not there or older than its sources."""
         (target,) = self.compiler.object_filenames([source], output_dir=self.build_temp)
-        if self.force or is_older(target, [source, "setup.py", *sources("*.h")]):
+        if self.force or is_older(target, [source, "setup.py", *headers()]):
             self.compiler.compile(
                 [source],
                 output_dir=self.build_temp,
@@ -199,7 +208,7 @@ def is_current(generated: Path, ext: Extension) -> bool:
     with generated.open(encoding="utf-8") as file:
         if file.readline().strip() != f"/* Generated by Cython {__version__} */":
             return False
-    return not is_older(generated, [*ext.sources, "setup.py", *sources("*.pxd")])
+    return not is_older(generated, [*ext.sources, "setup.py", *cython_headers()])
 
 
 def first_line(error: BaseException) -> str:

@@ -8,7 +8,7 @@ from libc.string cimport memcpy, memset
 import os
 
 from vibetunnel._ext cimport deflate as deflates
-from vibetunnel._ext cimport objects
+from vibetunnel._ext cimport raw
 from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport v1
 
@@ -87,18 +87,18 @@ def read_object(bytes text not None):
 
     None means input as it stands.
     """
-    cdef objects.Object found
+    cdef raw.Object found
     cdef bytearray own = bytearray(text)
-    cdef int kind = objects.read_object(<uint8_t*><char*>own, len(own), &found)
-    if kind == objects.OBJECT_NONE:
+    cdef int kind = raw.read_object(<uint8_t*><char*>own, len(own), &found)
+    if kind == raw.OBJECT_NONE:
         if own != text:
             raise AssertionError("text that is no object was changed")
         return None
-    if kind == objects.OBJECT_INPUT:
+    if kind == raw.OBJECT_INPUT:
         return "input", text_of(found.data, found.n)
-    if kind == objects.OBJECT_RESIZE:
+    if kind == raw.OBJECT_RESIZE:
         return "resize", found.rows, found.cols
-    return ("ping",) if kind == objects.OBJECT_PING else ("bad",)
+    return ("ping",) if kind == raw.OBJECT_PING else ("bad",)
 
 
 # ---------------------------------------------------------------- the ring

@@ -19,7 +19,7 @@ import os
 import struct
 from collections import namedtuple
 
-from vibetunnel._ext cimport deflate, objects
+from vibetunnel._ext cimport deflate, raw
 from vibetunnel._ext cimport rfc6455 as rfc
 from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport v1 as wire
@@ -2279,15 +2279,15 @@ cdef void take_request(client_t* c, const uint8_t* message, size_t n) noexcept n
 
 cdef void take_text(client_t* c, uint8_t* text, size_t n) noexcept nogil:
     """One text message of a raw client: input, unless it is one of the objects."""
-    cdef objects.Object found
-    cdef int kind = objects.read_object(text, n, &found)
-    if kind == objects.OBJECT_NONE:
+    cdef raw.Object found
+    cdef int kind = raw.read_object(text, n, &found)
+    if kind == raw.OBJECT_NONE:
         client_input(c, text, n)
-    elif kind == objects.OBJECT_INPUT:
+    elif kind == raw.OBJECT_INPUT:
         client_input(c, found.data, found.n)
-    elif kind == objects.OBJECT_RESIZE:
+    elif kind == raw.OBJECT_RESIZE:
         client_viewport(c, found.rows, found.cols)
-    elif kind == objects.OBJECT_BAD:
+    elif kind == raw.OBJECT_BAD:
         malformed(c, 0, b'expected {"type":"input","data":text} or {"type":"resize","rows":1..1000,"cols":1..1000}')
 
 

@@ -2,7 +2,7 @@
 
 The first byte of an input chooses the parser, the second where the rest is cut. Whole and cut must agree. engine.c has
 the output. Compressed messages are inflated when the machine has zlib. Nothing here
-is Python at run time: only the nogil code of ext/*.pxd is called, so no interpreter is started.
+is Python at run time: only the nogil code of ext/*/*.pxd is called, so no interpreter is started.
 """
 
 from libc.stdint cimport uint8_t, uint32_t
@@ -10,7 +10,7 @@ from libc.stdlib cimport abort, free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
 from vibetunnel._ext cimport deflate
-from vibetunnel._ext cimport objects
+from vibetunnel._ext cimport raw
 from vibetunnel._ext cimport rfc6455 as rfc
 from vibetunnel._ext cimport v1
 
@@ -93,18 +93,18 @@ cdef Result decode(const uint8_t* data, size_t n, size_t cut, bint compressed) n
 
 cdef void read(const uint8_t* data, size_t n) noexcept nogil:
     cdef uint8_t* own = <uint8_t*>malloc(n + 1)
-    cdef objects.Object found
+    cdef raw.Object found
     cdef v1.Request request
     cdef int kind
     if own is NULL:
         return
     memcpy(own, data, n)
-    kind = objects.read_object(own, n, &found)
-    if kind == objects.OBJECT_NONE and memcmp(own, data, n):
+    kind = raw.read_object(own, n, &found)
+    if kind == raw.OBJECT_NONE and memcmp(own, data, n):
         abort()
-    if kind == objects.OBJECT_INPUT and (found.data < own or found.data + found.n > own + n):
+    if kind == raw.OBJECT_INPUT and (found.data < own or found.data + found.n > own + n):
         abort()
-    if kind == objects.OBJECT_RESIZE and not (1 <= found.rows <= 1000 and 1 <= found.cols <= 1000):
+    if kind == raw.OBJECT_RESIZE and not (1 <= found.rows <= 1000 and 1 <= found.cols <= 1000):
         abort()
     free(own)
     if v1.read_request(data, n, &request) > 0 and request.n:

@@ -26,12 +26,12 @@ fi
 rm -rf "$build"
 mkdir -p "$build/vibetunnel/_ext" "$here/findings"
 touch "$build/vibetunnel/__init__.py" "$build/vibetunnel/_ext/__init__.py"
-cp ext/*.pxd "$build/vibetunnel/_ext/"
+cp ext/*.pxd ext/*/*.pxd "$build/vibetunnel/_ext/"
 "$python" -m cython -3 -I "$build" -o "$build/parsers.c" "$here/parsers.pyx"
 include=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
 # The Python part of the module is never entered; empty stand-ins for the interpreter's symbols let it link.
 flags=(-g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -w)
-"$clang" "${flags[@]}" -I"$include" -Iext -c "$build/parsers.c" -o "$build/parsers.o"
+"$clang" "${flags[@]}" -I"$include" -Iext/wire -Iext/vt -Iext/pump -c "$build/parsers.c" -o "$build/parsers.o"
 nm -u "$build/parsers.o" | awk '$2 ~ /^_?Py/ { print "char " $2 "[64];" }' > "$build/interpreter.c"
 "$clang" "${flags[@]}" "$build/parsers.o" "$build/interpreter.c" -lm -ldl -o "$build/parsers"
 mkdir -p "$build/corpus"
@@ -50,7 +50,7 @@ for number, seed in enumerate(seeds):
 SEEDS
 
 # The engine is C alone. Its seeds are what the grammar of the differential tests makes, and pieces of the recordings.
-"$clang" "${flags[@]}" -D_GNU_SOURCE -std=gnu11 -Iext $here/engine.c ext/vt_*.c -lm -o "$build/engine"
+"$clang" "${flags[@]}" -D_GNU_SOURCE -std=gnu11 -Iext/vt $here/engine.c ext/vt/*.c -lm -o "$build/engine"
 mkdir -p "$build/engine-corpus"
 "$python" - "$build/engine-corpus" <<'SEEDS'
 import gzip, pathlib, sys

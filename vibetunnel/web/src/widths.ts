@@ -1,4 +1,4 @@
-/** Columns of each code point, Unicode 14.0.0: written by ext/make_widths.py, do not edit. */
+/** Columns of each code point, Unicode 14.0.0: written by ext/vt/make_widths.py, do not edit. */
 
 // Runs of code points of equal width: length in base 36, width.
 const RUNS =

@@ -1,6 +1,6 @@
 """Write the table of character widths: vt_width.h for the terminal engine, web/src/widths.ts for the browser.
 
-Run         python ext/make_widths.py, with the Python whose Unicode version is wanted; the output says which it was.
+Run         python ext/vt/make_widths.py, with the Python whose Unicode version is wanted; the output says which it was.
             The written files are committed, so that a build never depends on the machine's Python, and so that the
             server and its viewers, which both use them, break lines at the same places.
 Rules       those of xterm.js's Unicode 11 provider: Mn, Me and Cf (but for the soft hyphen) and the Hangul vowels and
@@ -12,9 +12,9 @@ import unicodedata
 from itertools import groupby
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent
-HEADER = ROOT / "vt_width.h"
-SCRIPT = ROOT.parent / "vibetunnel" / "web" / "src" / "widths.ts"
+HERE = Path(__file__).resolve().parent
+HEADER = HERE / "vt_width.h"
+SCRIPT = HERE.parents[1] / "vibetunnel" / "web" / "src" / "widths.ts"
 
 CODES = 0x110000
 BLOCK = 256  # code points that share an entry of the first stage
@@ -91,7 +91,7 @@ def script(widths: list[int]) -> str:
     text = " +\n".join(f'  "{line}"' for line in lines)
     version = unicodedata.unidata_version
     return (
-        f"/** Columns of each code point, Unicode {version}: written by ext/make_widths.py, do not edit. */\n\n"
+        f"/** Columns of each code point, Unicode {version}: written by ext/vt/make_widths.py, do not edit. */\n\n"
         "// Runs of code points of equal width: length in base 36, width.\n"
         f"const RUNS =\n{text};\n\n"
         f"const starts = new Uint32Array({len(runs)});\n"
