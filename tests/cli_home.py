@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from vibetunnel import paths
-from vibetunnel.running import RunningServer
+from vibetunnel.cli.server_client import RunningServer
 from vibetunnel.settings import Settings
 
 DEADLINE_S = 30  # for what takes a moment; reaching it is a failure

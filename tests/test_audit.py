@@ -20,7 +20,7 @@ import pytest
 from click.testing import CliRunner
 from harness import no_more, until
 
-from vibetunnel.cli_audit import audit as command
+from vibetunnel.cli.audit import audit as command
 from vibetunnel.paths import NotPrivate
 from vibetunnel.security import audit
 from vibetunnel.security.audit import Action, Audit, LogFile, RequestLog, clean

@@ -21,8 +21,8 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from vibetunnel._ext.vt import Terminal
 from vibetunnel.errors import UnknownSession
-from vibetunnel.handlers.snapshots import Feed, Snapshots, enveloped
 from vibetunnel.sessions.session import Session
+from vibetunnel.sessions.snapshots import Feed, Snapshots, enveloped
 
 # The worked example of the reference: session `ab`, 20 columns, three rows.
 EXAMPLE = bytes.fromhex(

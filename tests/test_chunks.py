@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vibetunnel.handlers.chunks import MAX_LINE, MAX_TRAILER, Chunks, MalformedChunks
+from vibetunnel.http.chunked import MAX_LINE, MAX_TRAILER, Chunks, MalformedChunks
 
 
 def decoded(data: bytes, sizes: list[int]) -> tuple[bytes, Chunks]:

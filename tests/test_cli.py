@@ -21,8 +21,9 @@ from typing import Any
 import pytest
 from cli_home import DEADLINE_S, Home
 
-from vibetunnel import __version__, cli, cli_base, paths
-from vibetunnel.running import NotRunning, Refused, RunningServer
+from vibetunnel import __version__, cli, paths
+from vibetunnel.cli import options
+from vibetunnel.cli.server_client import NotRunning, Refused, RunningServer
 from vibetunnel.shell import SCRIPTS
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -309,7 +310,7 @@ def session(**more: Any) -> dict[str, Any]:
 
 
 def ls(sessions: list[dict[str, Any]], *, width: int | None = None) -> list[str]:
-    return cli_base.aligned(cli.table(sessions, now=NOW), width=width, squeeze=cli.NAME)
+    return options.aligned(cli.table(sessions, now=NOW), width=width, squeeze=cli.NAME)
 
 
 def test_ls_is_an_aligned_table() -> None:
@@ -325,11 +326,11 @@ def test_ls_is_an_aligned_table() -> None:
 def test_no_line_of_ls_is_wider_than_the_terminal(width: int) -> None:
     long = session(name="漢字" * 30, command=["sh", "-c", "x" * 300])
     for line in ls([session(), long], width=width):
-        assert cli_base.columns_of(line) <= width
+        assert options.columns_of(line) <= width
 
 
 def test_a_name_cannot_talk_to_the_terminal() -> None:
-    (_, line) = cli_base.aligned(
+    (_, line) = options.aligned(
         cli.table([session(name="\x1b]0;evil\x07", command=["a\nb", "\u202e"])], now=NOW), width=None, squeeze=cli.NAME
     )
     assert line.isprintable()
@@ -337,7 +338,7 @@ def test_a_name_cannot_talk_to_the_terminal() -> None:
 
 
 def test_ids_are_shown_as_long_as_it_takes() -> None:
-    lines = cli_base.aligned(
+    lines = options.aligned(
         cli.table([session(id="0a1b2c3d-1"), session(id="0a1b2c3d-2")], now=NOW), width=None, squeeze=cli.NAME
     )
     assert [line.split()[0] for line in lines] == ["ID", "0a1b2c3d-1", "0a1b2c3d-2"]
@@ -355,7 +356,7 @@ def test_ids_are_shown_as_long_as_it_takes() -> None:
     ],
 )
 def test_text_is_cut_to_columns_not_characters(text: str, width: int, expected: str) -> None:
-    assert cli_base.fit(text, width) == expected
+    assert options.fit(text, width) == expected
 
 
 @pytest.mark.parametrize(
@@ -377,15 +378,15 @@ def test_a_session_is_found_by_id_name_or_the_beginning_of_its_id() -> None:
     one, two = session(id="aa11", name="x"), session(id="aa22", name="aa11")
     twins = [session(id="bb1", name="twin"), session(id="bb2", name="twin")]
     everyone = [one, two, *twins]
-    assert cli_base.choose(everyone, "aa11") is one  # an id goes before a name
-    assert cli_base.choose(everyone, "x") is one
-    assert cli_base.choose(everyone, "AA2") is two
+    assert options.choose(everyone, "aa11") is one  # an id goes before a name
+    assert options.choose(everyone, "x") is one
+    assert options.choose(everyone, "AA2") is two
     for ambiguous, ids in (("twin", "bb1, bb2"), ("aa", "aa11, aa22")):
         with pytest.raises(cli.Sentence, match=f"'{ambiguous}' is more than one session: expected one of {ids}"):
-            cli_base.choose(everyone, ambiguous)
+            options.choose(everyone, ambiguous)
     for unknown in ("none", ""):
         with pytest.raises(cli.Sentence, match="no session has the id or name"):
-            cli_base.choose(everyone, unknown)
+            options.choose(everyone, unknown)
 
 
 # With a server
@@ -549,7 +550,7 @@ def test_kill_waits_as_long_as_the_server_does(home: Home, monkeypatch: pytest.M
         home.new_session(["sh", "-c", "trap '' HUP TERM; echo ready; sleep 1000 & wait; wait"], "stubborn")
         running = RunningServer(home.settings)
         until(lambda: running.sessions()[0]["offset"] > 0)
-        monkeypatch.setattr("vibetunnel.running.TIMEOUT_S", 1.0)
+        monkeypatch.setattr("vibetunnel.cli.server_client.TIMEOUT_S", 1.0)
         running.request("DELETE", f"/api/sessions/{running.sessions()[0]['id']}")
         assert running.sessions()[0]["status"] == "exited"
 

@@ -14,8 +14,9 @@ import pytest
 from cli_home import DEADLINE_S, Home
 from test_cli_users import post
 
-from vibetunnel import cli_sharing, paths
-from vibetunnel.running import RunningServer
+from vibetunnel import paths
+from vibetunnel.cli import sharing
+from vibetunnel.cli.server_client import RunningServer
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -132,7 +133,7 @@ def test_shares_and_people_as_tables() -> None:
         "used": 1,
         "people": 1,
     }
-    assert cli_sharing.share_rows([share, {**share, "uses": None, "expiresAt": None}], now=NOW)[1:] == [
+    assert sharing.share_rows([share, {**share, "uses": None, "expiresAt": None}], now=NOW)[1:] == [
         ("s1", "Grace?[2J", "view", "1 of 3", "1", "5h", "ada"),
         ("s1", "Grace?[2J", "view", "1", "1", "never", "ada"),
     ]
@@ -145,7 +146,7 @@ def test_shares_and_people_as_tables() -> None:
         "since": (NOW - timedelta(minutes=2)).isoformat(),
         "you": False,
     }
-    assert cli_sharing.people_rows([person, {**person, "writable": True, "address": "::1"}], now=NOW)[1:] == [
+    assert sharing.people_rows([person, {**person, "writable": True, "address": "::1"}], now=NOW)[1:] == [
         ("Grace?", "guest", "no", "2m", "", "c1"),
         ("Grace?", "guest", "yes", "2m", "::1", "c1"),
     ]

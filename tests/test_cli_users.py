@@ -22,11 +22,12 @@ import pytest
 from cli_home import DEADLINE_S, Home
 from harness import no_more
 
-from vibetunnel import cli_base, cli_users, paths
-from vibetunnel.cli_base import Sentence
+from vibetunnel import paths
+from vibetunnel.cli import accounts, options
+from vibetunnel.cli.local_accounts import NotSaved, OfFiles
+from vibetunnel.cli.options import Sentence
+from vibetunnel.cli.server_client import Refused, RunningServer
 from vibetunnel.errors import VibeTunnelError
-from vibetunnel.offline import NotSaved, OfFiles
-from vibetunnel.running import Refused, RunningServer
 from vibetunnel.security.shares import Shares
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -465,20 +466,20 @@ def login(**more: Any) -> dict[str, Any]:
 
 def test_whom_to_revoke() -> None:
     logins = [login(), login(id="aaaacccc", user="bob"), login(id="dddd", user="Guest", guest=True)]
-    assert cli_users.whom("aaaabbbb", logins, []) == {"login": "aaaabbbb"}
-    assert cli_users.whom("ada", logins, []) == {"user": "ada"}
-    assert cli_users.whom("eve", logins, ["eve"]) == {"user": "eve"}
-    assert cli_users.whom("aaaac", logins, []) == {"login": "aaaacccc"}
-    assert cli_users.whom("aaaac", logins, ["aaaac"]) == {"user": "aaaac"}
+    assert accounts.whom("aaaabbbb", logins, []) == {"login": "aaaabbbb"}
+    assert accounts.whom("ada", logins, []) == {"user": "ada"}
+    assert accounts.whom("eve", logins, ["eve"]) == {"user": "eve"}
+    assert accounts.whom("aaaac", logins, []) == {"login": "aaaacccc"}
+    assert accounts.whom("aaaac", logins, ["aaaac"]) == {"user": "aaaac"}
     for wanted, words in (("aaaa", "more than one"), ("Guest", "there is no"), ("", "there is no")):
         with pytest.raises(Sentence, match=words):
-            cli_users.whom(wanted, logins, ["ada"])
+            accounts.whom(wanted, logins, ["ada"])
 
 
 def test_tables_are_aligned_and_cannot_talk_to_the_terminal() -> None:
-    rows = cli_users.login_rows([login(agent="\x1b]0;evil\x07\u202e\n", user="a\x9bb")], now=NOW)
+    rows = accounts.login_rows([login(agent="\x1b]0;evil\x07\u202e\n", user="a\x9bb")], now=NOW)
     assert rows[1] == ("aaaabbbb", "a?b", "password", "2h", "3m ago", "10.0.0.7", "?]0;evil???")
-    assert cli_users.login_rows([login(guest=True)], now=NOW)[1][1] == "ada (guest)"
+    assert accounts.login_rows([login(guest=True)], now=NOW)[1][1] == "ada (guest)"
     user = {
         "name": "a\x1b[2Jb",
         "role": "owner",
@@ -487,7 +488,7 @@ def test_tables_are_aligned_and_cannot_talk_to_the_terminal() -> None:
         "hasPassword": False,
         "keys": [{}],
     }
-    assert cli_users.user_rows([user], now=NOW)[1] == ("a?[2Jb", "owner", "disabled", "no", "1", "0s")
+    assert accounts.user_rows([user], now=NOW)[1] == ("a?[2Jb", "owner", "disabled", "no", "1", "0s")
     token = {
         "id": "x",
         "name": "\r\n",
@@ -497,7 +498,7 @@ def test_tables_are_aligned_and_cannot_talk_to_the_terminal() -> None:
         "createdAt": (NOW - timedelta(days=3)).isoformat(),
         "expiresAt": (NOW + timedelta(days=27)).isoformat(),
     }
-    assert cli_users.token_rows([token], now=NOW)[1] == ("x", "??", "ada", "view,type", "0a1b2c3d", "3d", "27d")
+    assert accounts.token_rows([token], now=NOW)[1] == ("x", "??", "ada", "view,type", "0a1b2c3d", "3d", "27d")
 
 
 def test_a_key_is_named_by_fingerprint_or_comment() -> None:
@@ -508,10 +509,10 @@ def test_a_key_is_named_by_fingerprint_or_comment() -> None:
     ]
     found = {"name": "ada", "keys": keys}
     for wanted in ("SHA256:one", "one", "laptop"):
-        assert cli_users.fingerprint_of(found, wanted) == "SHA256:one"
+        assert accounts.fingerprint_of(found, wanted) == "SHA256:one"
     for wanted in ("phone", "tw", "", "SHA256:"):
         with pytest.raises(Sentence):
-            cli_users.fingerprint_of(found, wanted)
+            accounts.fingerprint_of(found, wanted)
 
 
 @pytest.mark.parametrize(
@@ -535,7 +536,7 @@ def test_never_where_it_may_be() -> None:
 
 def _duration(text: str, *, never: bool = False) -> int | None:
     option = click.Option(["--expires"])
-    return cli_base.duration(never=never)(click.Context(click.Command("x")), option, text)
+    return options.duration(never=never)(click.Context(click.Command("x")), option, text)
 
 
 def test_a_name_in_an_address_is_a_name(home: Home) -> None:
@@ -544,5 +545,5 @@ def test_a_name_in_an_address_is_a_name(home: Home) -> None:
     with home.serve("--kill-on-exit"):
         for name in ("../sessions", "ada/keys", "ada?x", "%2e%2e", ".", "\udcff"):
             with pytest.raises(Refused):
-                cli_users.OfServer(RunningServer(home.settings)).remove_user(name)
+                accounts.OfServer(RunningServer(home.settings)).remove_user(name)
         assert list(users(home)) == ["ada"]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from vibetunnel.sessions.commands import LIMIT, LINE_LIMIT, Commands
+from vibetunnel.sessions.shell_commands import LIMIT, LINE_LIMIT, Commands
 
 SECOND = 1_000_000_000
 START = 1_767_323_045 * SECOND  # 2026-01-02T03:04:05Z

@@ -21,7 +21,7 @@ from tornado.web import RequestHandler
 from vibetunnel.handlers.application import LeanRoute
 from vibetunnel.handlers.lean import LeanHandler
 from vibetunnel.handlers.route import Permission, Route
-from vibetunnel.handlers.table import ROUTES
+from vibetunnel.handlers.routes import ROUTES
 from vibetunnel.security.headers import HEADERS
 from vibetunnel.security.limits import NETWORK_FREE
 

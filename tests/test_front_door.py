@@ -18,11 +18,11 @@ import pytest
 from harness import DEADLINE_S, until
 from tornado.web import Application, RequestHandler
 
-from vibetunnel import front, listening, paths
+from vibetunnel import paths
 from vibetunnel.errors import StartFailed
-from vibetunnel.front import Front
-from vibetunnel.handlers import acceptor, connections, http1
-from vibetunnel.handlers.half_open import MIN_TAKEN, TAKEN_S, HalfOpen, Taking
+from vibetunnel.http import acceptor, connection, frontend, server, sockets
+from vibetunnel.http.deadlines import MIN_TAKEN, TAKEN_S, HalfOpen, Taking
+from vibetunnel.http.frontend import Front
 from vibetunnel.security import certificates
 from vibetunnel.security.hosts import doors
 from vibetunnel.settings import Settings
@@ -137,7 +137,7 @@ def opened(folder: Path) -> Open:
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes long is over soon."""
     for module, names in (
-        (connections, ("FIRST_S", "IDLE_S", "BODY_S", "TAKEN_S", "SWEEP_S")),
+        (server, ("FIRST_S", "IDLE_S", "BODY_S", "TAKEN_S", "SWEEP_S")),
         (acceptor, ("FIRST_S",)),
         (certificates, ("LOOK_S",)),
     ):
@@ -225,7 +225,7 @@ async def test_what_is_pipelined_behind_chunks_is_answered(opened: Open) -> None
 
 async def test_more_requests_than_are_taken_in_one_turn_are_all_answered(opened: Open) -> None:
     async with opened() as door:
-        count = 5 * http1.AT_ONCE
+        count = 5 * connection.AT_ONCE
         answer = await door.ask((GET + b"\r\n") * count + GET + END)
         assert answer.count(b"HTTP/1.1 200 ") == count + 1
 
@@ -245,7 +245,7 @@ async def test_a_request_behind_the_last_answer_is_not_heard(opened: Open) -> No
 
 async def test_some_empty_lines_before_a_request_are_read_over_and_many_are_refused(opened: Open) -> None:
     async with opened() as door:
-        assert (await door.ask(b"\r\n" * http1.EMPTY_LINES + GET + END)).endswith(b"hello")
+        assert (await door.ask(b"\r\n" * connection.EMPTY_LINES + GET + END)).endswith(b"hello")
         answer = await door.ask(b"\r\n" * 100_000 + GET + END)
         assert answer.startswith(b"HTTP/1.1 400 ")
         assert b"hello" not in answer
@@ -316,13 +316,13 @@ async def test_what_a_proxy_might_read_otherwise_is_refused(opened: Open, reques
 
 async def test_a_hundred_fields_are_answered(opened: Open) -> None:
     async with opened() as door:
-        fields = b"".join(b"X-%d: a\r\n" % i for i in range(http1.MAX_FIELDS - 2))
+        fields = b"".join(b"X-%d: a\r\n" % i for i in range(connection.MAX_FIELDS - 2))
         assert (await door.ask(GET + fields + END)).endswith(b"hello")
 
 
 async def test_a_header_that_is_too_large_ends_the_connection(opened: Open) -> None:
     async with opened() as door:
-        assert b"hello" not in await door.ask(GET + b"X: " + b"a" * http1.MAX_HEADER + b"\r\n" + END)
+        assert b"hello" not in await door.ask(GET + b"X: " + b"a" * connection.MAX_HEADER + b"\r\n" + END)
 
 
 # Half-open connections, and what they may hold up
@@ -337,7 +337,7 @@ async def test_a_header_that_does_not_come_ends_the_connection(opened: Open, soo
 async def test_a_next_request_that_does_not_come_ends_the_connection(
     opened: Open, soon: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "FIRST_S", DEADLINE_S)
+    monkeypatch.setattr(server, "FIRST_S", DEADLINE_S)
     async with opened() as door:
         assert (await door.ask(GET + b"\r\n")).endswith(b"hello")
 
@@ -345,7 +345,7 @@ async def test_a_next_request_that_does_not_come_ends_the_connection(
 async def test_a_proxy_ends_what_is_idle_itself(
     opened: Open, folder: Path, soon: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "FIRST_S", DEADLINE_S)
+    monkeypatch.setattr(server, "FIRST_S", DEADLINE_S)
     for given in ({"trusted_proxies": ("127.0.0.1",)}, {"bind": f"unix:{folder}/v.sock"}):
         async with opened(**given) as door:
             reader, writer = await door.connect()
@@ -376,8 +376,8 @@ async def test_a_header_byte_by_byte_is_no_sign_of_life(opened: Open, soon: None
 
 
 async def test_an_answer_that_nobody_takes_ends_the_connection(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "TAKEN_S", 0.05)
-    monkeypatch.setattr(connections, "SWEEP_S", 0.05)
+    monkeypatch.setattr(server, "TAKEN_S", 0.05)
+    monkeypatch.setattr(server, "SWEEP_S", 0.05)
     async with opened() as door:
         reader, writer = await door.connect()
         writer.write(b"GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -406,8 +406,8 @@ async def test_answers_that_nobody_takes_are_not_piled_up(opened: Open) -> None:
 
 async def test_a_slow_client_of_a_tunnel_gets_all_of_its_answer(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     # On this machine the kernel takes megabytes at once, and then nothing until a third of them has gone.
-    monkeypatch.setattr(connections, "TAKEN_S", 0.5)
-    monkeypatch.setattr(connections, "SWEEP_S", 0.05)
+    monkeypatch.setattr(server, "TAKEN_S", 0.5)
+    monkeypatch.setattr(server, "SWEEP_S", 0.05)
     async with opened() as door:
         reader, writer = await door.connect()
         writer.write(b"GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -442,7 +442,7 @@ async def _open(door: Door, count: int) -> bool | None:
 
 
 async def test_bodies_that_are_arriving_are_bounded_together(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "HELD", 3 * 65536)
+    monkeypatch.setattr(server, "HELD", 3 * 65536)
     async with opened() as door:
         first, writer = await door.connect()
         writer.write(POST + b"Content-Length: 200000\r\n\r\n" + b"a" * 65536)
@@ -458,7 +458,7 @@ async def _held(door: Door, size: int) -> bool | None:
 
 
 async def test_many_that_say_nothing_keep_nobody_out(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(front, "_half_open", lambda: HalfOpen(total=50, per_network=20))
+    monkeypatch.setattr(frontend, "_half_open", lambda: HalfOpen(total=50, per_network=20))
     async with opened() as door:
         silent = [await door.connect() for _ in range(100)]
         assert (await door.ask(GET + END)).endswith(b"hello")
@@ -755,7 +755,7 @@ async def test_a_handshake_that_is_none_ends_the_connection_without_a_line_in_th
 async def test_a_goodbye_of_tls_that_is_not_answered_ends_the_connection(
     opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "GOODBYE_S", 0.05)
+    monkeypatch.setattr(server, "GOODBYE_S", 0.05)
 
     def ask(door: Door) -> ssl.SSLSocket:
         plain = socket.create_connection(("127.0.0.1", door.front.port), timeout=DEADLINE_S)
@@ -894,7 +894,7 @@ def test_nothing_else_is_replaced(folder: Path, what: str) -> None:
                 elsewhere.write_text("mine")
     before = path.lstat()
     with pytest.raises(StartFailed, match="expected nothing there"):
-        listening.UnixListener(path, 0o600)
+        sockets.UnixListener(path, 0o600)
     assert path.lstat().st_ino == before.st_ino
     assert elsewhere.exists() is (what == "link")
 
@@ -902,33 +902,33 @@ def test_nothing_else_is_replaced(folder: Path, what: str) -> None:
 def test_a_folder_in_which_everybody_replaces_things_is_refused(folder: Path) -> None:
     folder.chmod(0o777)
     with pytest.raises(StartFailed, match="only this user"):
-        listening.UnixListener(folder / "v.sock", 0o600)
+        sockets.UnixListener(folder / "v.sock", 0o600)
     folder.chmod(0o1777)
-    listening.UnixListener(folder / "v.sock", 0o600).close()
+    sockets.UnixListener(folder / "v.sock", 0o600).close()
 
 
 def test_a_path_that_is_too_long_is_refused(folder: Path) -> None:
     with pytest.raises(StartFailed, match="at most 103 bytes"):
-        listening.UnixListener(folder / ("x" * 100), 0o600)
+        sockets.UnixListener(folder / ("x" * 100), 0o600)
 
 
 def test_who_locks_the_folder_for_ever_keeps_nobody_from_listening(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listening, "LOCK_S", 0.05)
+    monkeypatch.setattr(sockets, "LOCK_S", 0.05)
     stranger = os.open(folder, os.O_RDONLY)
     fcntl.flock(stranger, fcntl.LOCK_EX)
     try:
-        listening.UnixListener(folder / "v.sock", 0o600).close()
+        sockets.UnixListener(folder / "v.sock", 0o600).close()
     finally:
         os.close(stranger)
     assert not (folder / "v.sock").exists()
 
 
 def test_a_socket_that_another_server_has_put_there_is_left_alone(folder: Path) -> None:
-    first = listening.UnixListener(folder / "v.sock", 0o600)
+    first = sockets.UnixListener(folder / "v.sock", 0o600)
     (folder / "v.sock").unlink()
-    second = listening.UnixListener(folder / "v.sock", 0o600)
+    second = sockets.UnixListener(folder / "v.sock", 0o600)
     first.close()
     assert (folder / "v.sock").exists()
     second.close()
@@ -967,13 +967,13 @@ def test_a_name_may_have_addresses_twice_and_some_that_are_not_here(
     addresses: Callable[..., None], given: tuple[str, ...], expected: list[str]
 ) -> None:
     addresses(*given)
-    sockets = listening.listen("localhost", 0)
-    assert [each.getsockname()[0] for each in sockets] == expected
-    for each in sockets:
+    listening = sockets.listen("localhost", 0)
+    assert [each.getsockname()[0] for each in listening] == expected
+    for each in listening:
         each.close()
 
 
 def test_a_name_of_other_machines_is_refused(addresses: Callable[..., None]) -> None:
     addresses("2001:db8::1", "192.0.2.1")
     with pytest.raises(StartFailed, match=r"--bind: box\.example is not an address of this machine"):
-        listening.listen("box.example", 0)
+        sockets.listen("box.example", 0)

@@ -14,9 +14,9 @@ from harness import Browser, Serve, until
 from test_serving import Process, process
 from tornado.httpclient import HTTPClientError
 
+from vibetunnel.cli.server_client import NotRunning, RunningServer
 from vibetunnel.errors import StartFailed
 from vibetunnel.keeper.client import KeeperClient
-from vibetunnel.running import NotRunning, RunningServer
 
 ALLOWED, OTHER = {"X-Forwarded-For": "198.51.100.7"}, {"X-Forwarded-For": "203.0.113.9"}
 LISTED = ("198.51.100.0/24",)
@@ -221,7 +221,7 @@ async def test_the_command_line_gives_no_secret_to_a_socket_of_another_user(
     server = await serve(bind=f"unix:{folder / 'http.sock'}")
     found = await asyncio.to_thread(RunningServer, server.server.settings)
     uid = os.geteuid()
-    monkeypatch.setattr("vibetunnel.running.os.geteuid", lambda: uid + 1)
+    monkeypatch.setattr("vibetunnel.cli.server_client.os.geteuid", lambda: uid + 1)
     with pytest.raises(Exception, match="belongs to a process of user"):
         await asyncio.to_thread(found.sessions)
 

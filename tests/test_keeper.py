@@ -26,7 +26,7 @@ import pytest
 import uvloop
 
 from vibetunnel.keeper import client as client_module
-from vibetunnel.keeper import portable, processes, ring, spawn
+from vibetunnel.keeper import processes, ring, spawn, spawn_ptyprocess
 from vibetunnel.keeper.channel import Channel
 from vibetunnel.keeper.client import KeeperClient, Kept, Spawned, SpawnOrder
 from vibetunnel.keeper.environment import session_environment
@@ -539,7 +539,7 @@ def by_vfork(program: str, *arguments: str, folder: str = "/") -> tuple[int, int
 
 def by_ptyprocess(program: str, *arguments: str, folder: str = "/") -> tuple[int, int]:
     """What it does elsewhere."""
-    return portable.start(program, [program, *arguments], folder, {"PATH": "/bin:/usr/bin"}, (24, 80), LIMITS)
+    return spawn_ptyprocess.start(program, [program, *arguments], folder, {"PATH": "/bin:/usr/bin"}, (24, 80), LIMITS)
 
 
 each_way = pytest.mark.parametrize(

@@ -14,9 +14,8 @@ import pytest
 from harness import Running, Serve, until
 
 from vibetunnel.errors import StartFailed
-from vibetunnel.keeper import client
+from vibetunnel.keeper import client, orphans
 from vibetunnel.keeper.client import KeeperClient, SpawnOrder
-from vibetunnel.sessions import orphans
 from vibetunnel.sessions.model import FORMAT, Order, Record, url_path
 
 ExpectLog = Callable[[str], None]

@@ -16,9 +16,9 @@ from harness import DEADLINE_S, no_more
 
 from vibetunnel.errors import InvalidToken, ReusedRefresh, StartFailed, UnknownToken
 from vibetunnel.paths import NotPrivate
-from vibetunnel.security import csrf, kept, logins
-from vibetunnel.security.kept import Kept
+from vibetunnel.security import csrf, logins, state_file
 from vibetunnel.security.logins import IDLE_S, MAX_S, Login, Logins
+from vibetunnel.security.state_file import Kept
 
 FULL = "logins are not kept for the next start"
 
@@ -436,7 +436,7 @@ async def test_a_file_that_could_not_be_written_is_tried_again(
     book: Book, monkeypatch: pytest.MonkeyPatch, expect_log: Callable[[str], None]
 ) -> None:
     expect_log(FULL)
-    monkeypatch.setattr(kept, "RETRY_S", 0.001)
+    monkeypatch.setattr(state_file, "RETRY_S", 0.001)
     with no_more(resource.RLIMIT_FSIZE):
         await book.add()
     async with asyncio.timeout(DEADLINE_S):
@@ -470,7 +470,7 @@ class Slow:
             work(*arguments)
             self.written.append(self.kept.path.read_bytes())
 
-        monkeypatch.setattr(kept.asyncio, "to_thread", to_thread)  # type: ignore[attr-defined]
+        monkeypatch.setattr(state_file.asyncio, "to_thread", to_thread)  # type: ignore[attr-defined]
 
 
 async def test_changes_at_the_same_time_are_one_write(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

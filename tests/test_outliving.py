@@ -16,7 +16,7 @@ from test_sharing import guest, people, share
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
-from vibetunnel.handlers.checks import cookie_of
+from vibetunnel.handlers.access import cookie_of
 from vibetunnel.security.limits import Limits
 
 

@@ -22,10 +22,10 @@ from harness import DEADLINE_S, Running, Serve
 
 from vibetunnel import __version__, errors
 from vibetunnel.errors import StartFailed
-from vibetunnel.handlers.checks import STATUS
+from vibetunnel.handlers.access import STATUS
 from vibetunnel.handlers.route import Media
+from vibetunnel.handlers.routes import ROUTES
 from vibetunnel.handlers.static import choose_coding
-from vibetunnel.handlers.table import ROUTES
 from vibetunnel.keeper import errors as keeper_errors  # noqa: F401 (its classes are subclasses of VibeTunnelError)
 
 PASSWORD = "correct horse battery staple"
@@ -170,9 +170,9 @@ def test_every_error_has_a_status() -> None:
     def all_below(kind: type[Exception]) -> set[type[Exception]]:
         return {kind} | {each for below in kind.__subclasses__() for each in all_below(below)}
 
-    # Others, below these, are private to where they are raised and caught; offline.py's are the command line's.
+    # Others, below these, are private to where they are raised and caught; the command line has its own.
     public = {each for each in all_below(errors.VibeTunnelError) if not each.__name__.startswith("_")}
-    public = {each for each in public if each.__module__ != "vibetunnel.offline"}
+    public = {each for each in public if each.__module__ != "vibetunnel.cli.local_accounts"}
     assert public == set(STATUS)
 
 

@@ -17,7 +17,7 @@ from ptyprocess import PtyProcess
 
 from vibetunnel._ext import vt
 from vibetunnel.keeper.environment import session_environment
-from vibetunnel.sessions.command import integration
+from vibetunnel.sessions.launch import integration
 from vibetunnel.shell import SCRIPTS
 
 DEADLINE_S = 30.0  # for anything that a shell is asked; one that gets there has failed

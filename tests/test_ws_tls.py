@@ -22,7 +22,7 @@ from test_ws import upgrade_without_descriptors
 from tornado.ioloop import IOLoop
 
 from vibetunnel.errors import StartFailed
-from vibetunnel.handlers import relay
+from vibetunnel.http import tls_relay
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ async def test_a_client_that_hangs_up_takes_its_relay_with_it(secure: Running) -
 
 
 async def test_a_client_that_takes_nothing_loses_its_relay(secure: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay, "TAKEN_S", 0.05)
+    monkeypatch.setattr(tls_relay, "TAKEN_S", 0.05)
     session = await secure.session(["yes"])
     context = ssl.create_default_context(cafile=secure.options["ca_certs"])
     host, port = secure.url.removeprefix("https://").split(":")
@@ -135,7 +135,7 @@ async def test_a_relay_sends_at_once_and_has_the_kernel_hold_little(secure: Runn
     terminal = await secure.attach(await secure.session(["sh", "-c", "echo ready; cat"]))
     await terminal.until(b"ready")
     assert joined[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-    assert joined[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == relay.BUFFER
+    assert joined[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == tls_relay.BUFFER
 
 
 async def test_without_a_free_descriptor_it_is_a_503_over_tls_too(secure: Running) -> None:

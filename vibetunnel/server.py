@@ -22,12 +22,10 @@ from vibetunnel import __version__, paths
 from vibetunnel._ext.pump import Client, Pump, load_zlib
 from vibetunnel.account import account
 from vibetunnel.errors import StartFailed
-from vibetunnel.front import Front
 from vibetunnel.handlers.application import STATIC, VibeTunnelApplication
 from vibetunnel.handlers.context import Context
-from vibetunnel.handlers.lasting import Lasting
-from vibetunnel.handlers.relay import Relays
-from vibetunnel.handlers.snapshots import Snapshots
+from vibetunnel.http.frontend import Front
+from vibetunnel.http.tls_relay import Relays
 from vibetunnel.keeper.errors import KeeperFailed
 from vibetunnel.metrics import Metrics
 from vibetunnel.security import pam, secret
@@ -45,8 +43,10 @@ from vibetunnel.security.ssh_keys import Challenges
 from vibetunnel.security.tickets import Tickets
 from vibetunnel.security.tokens import Tokens
 from vibetunnel.security.users import Users
-from vibetunnel.sessions.command import login_shell
+from vibetunnel.sessions.attachments import Lasting
+from vibetunnel.sessions.launch import login_shell
 from vibetunnel.sessions.registry import Registry
+from vibetunnel.sessions.snapshots import Snapshots
 from vibetunnel.sessions.waits import Waits
 from vibetunnel.settings import Settings, SettingsError
 

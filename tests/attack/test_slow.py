@@ -15,7 +15,7 @@ from attacker import Target, Wire, aim
 from harness import Serve, until
 from test_frame_attacks import frame
 
-from vibetunnel.handlers import connections
+from vibetunnel.http import server
 
 pytestmark = pytest.mark.attack
 
@@ -150,7 +150,7 @@ async def drip(wire: Wire, data: bytes, pace_s: float = 0.02) -> None:
 def short_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
     """The product's own are some seconds long."""
     for name, value_s in (("FIRST_S", 0.4), ("IDLE_S", 0.4), ("BODY_S", 0.4), ("TAKEN_S", 0.4), ("SWEEP_S", 0.05)):
-        monkeypatch.setattr(connections, name, value_s)
+        monkeypatch.setattr(server, name, value_s)
 
 
 @pytest.mark.usefixtures("short_deadlines")
@@ -180,7 +180,7 @@ async def test_who_dribbles_is_hung_up_on(serve: Serve) -> None:
 @pytest.mark.usefixtures("short_deadlines")
 async def test_who_dribbles_in_tls_is_hung_up_on(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """CWE-400: neither silence nor half a ClientHello keeps a connection."""
-    from vibetunnel.handlers import acceptor
+    from vibetunnel.http import acceptor
 
     monkeypatch.setattr(acceptor, "FIRST_S", 0.4)
     server = await serve(tls_self_signed=True)

@@ -108,7 +108,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "Origin at all",
-        "handlers/checks.py",
+        "handlers/access.py",
         'or context.doors.refuse_origin(headers.get("Origin"), host or "", client.scheme)',
         "",
         (_cross("test_cross_site_websocket_hijacking_with_a_stolen_ticket"),),
@@ -122,7 +122,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "allow list of a request",
-        "handlers/checks.py",
+        "handlers/access.py",
         "        if refusal is not None:\n            raise Refused(HTTPStatus.FORBIDDEN, refusal)\n        host =",
         "        host =",
         (_guess("test_a_trusted_proxy_is_believed_about_its_own_peer_only"),),
@@ -164,7 +164,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "the redirect to HTTPS leads to a name of ours",
-        "handlers/redirect.py",
+        "http/redirect.py",
         "        if refusal is not None:\n            self._say(HTTPStatus.FORBIDDEN, refusal)\n        elif",
         "        if",
         (_login("test_the_redirect_to_https_leads_nowhere_else"),),
@@ -172,7 +172,7 @@ CHECKS: tuple[Check, ...] = (
     # Forged requests
     Check(
         "CSRF token: is it there",
-        "handlers/checks.py",
+        "handlers/access.py",
         'if not self.context.authority.csrf_valid(self.principal, self.request.headers.get(CSRF_HEADER, "")):',
         "if False:",
         (_cross("test_csrf_every_write_wants_the_token"),),
@@ -193,7 +193,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "Content-Type of a browser's request",
-        "handlers/checks.py",
+        "handlers/access.py",
         'if given.partition(";")[0].strip().lower() != "application/json":',
         "if False:",
         (_cross("test_csrf_a_form_is_no_json"), _cross("test_login_csrf")),
@@ -201,7 +201,7 @@ CHECKS: tuple[Check, ...] = (
     # Who is it
     Check(
         "a login at all",
-        "handlers/checks.py",
+        "handlers/access.py",
         "        if principal is None:\n            challenge =",
         "        if principal is None:\n"
         "            return Principal('secret', 'root', Scope(15))\n"
@@ -217,14 +217,14 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "no token in an address",
-        "handlers/checks.py",
+        "handlers/access.py",
         'if "token" in query and self.context.settings.token_in_url:',
         'if "token" in query:',
         (_login("test_token_in_url"),),
     ),
     Check(
         "tickets: for sockets only",
-        "handlers/checks.py",
+        "handlers/access.py",
         "if self.route.tickets and self.request.query:",
         "if self.request.query:",
         (_login("test_one_time_means_once"),),
@@ -273,7 +273,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "cookies: __Host-",
-        "handlers/checks.py",
+        "handlers/access.py",
         'return f"__Host-{name}" if tls else name',
         "return name",
         (_login("test_cookie_flags_under_tls"),),
@@ -487,14 +487,14 @@ CHECKS: tuple[Check, ...] = (
     # What may they do
     Check(
         "the permission of a route",
-        "handlers/checks.py",
+        "handlers/access.py",
         "        if not allowed:\n            raise errors.Forbidden",
         "        if False:\n            raise errors.Forbidden",
         (_walk("test_missing_authorization"),),
     ),
     Check(
         "what a route cannot declare",
-        "handlers/checks.py",
+        "handlers/access.py",
         "        if not principal.may(scope, session_id):\n",
         "        if False:\n",
         (_walk("test_one_session_only"), _walk("test_a_guest_subscribes_to_nothing_else")),
@@ -550,14 +550,14 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "a change of rights reaches open sockets",
-        "handlers/lasting.py",
+        "sessions/attachments.py",
         "                connection.principal = now\n                self._permit(connection)\n",
         "                connection.principal = now\n",
         (_login("test_what_an_owner_takes_away_is_gone_at_once"),),
     ),
     Check(
         "the end of a right closes sockets",
-        "handlers/lasting.py",
+        "sessions/attachments.py",
         "                    self._close(connection, *GONE)\n",
         "",
         (_login("test_an_expired_share_ends_what_it_let_in"),),
@@ -607,21 +607,21 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "requests without a login",
-        "handlers/checks.py",
+        "handlers/access.py",
         "            limits.api(self.principal, self.client.address)\n",
         "            pass\n",
         (_guess("test_forged_addresses_do_not_lift_the_rate_limit"), _over("test_requests_of_a_user_are_limited")),
     ),
     Check(
         "upgrades",
-        "handlers/checks.py",
+        "handlers/access.py",
         "            limits.upgrade(self.principal, self.client.address)\n",
         "            pass\n",
         (_over("test_connections_of_a_user_are_bounded"),),
     ),
     Check(
         "connections at once",
-        "handlers/checks.py",
+        "handlers/access.py",
         "if limit and self.context.lasting.of_user(principal, self.client.address) >= limit:",
         "if False:",
         (_over("test_connections_of_a_user_are_bounded"),),
@@ -642,7 +642,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "a body's size, before the rest of it",
-        "handlers/checks.py",
+        "handlers/access.py",
         "if max(len(self.request.body), declared_length(self.request.headers)) > MAX_BODY:",
         "if False:",
         (_over("test_oversized_bodies"),),
@@ -650,21 +650,21 @@ CHECKS: tuple[Check, ...] = (
     # The wire
     Check(
         "the request line is what the grammar says",
-        "handlers/http1.py",
+        "http/connection.py",
         "if not self._headed or version not in _VERSIONS or not head.startswith(line):",
         "if False:",
         ("test_smuggling.py::test_malformed_request_lines",),
     ),
     Check(
         "one coding",
-        "handlers/http1.py",
+        "http/connection.py",
         'if version != "HTTP/1.1" or headers["Transfer-Encoding"].lower() != "chunked":',
         "if False:",
         ("test_smuggling.py::test_request_smuggling",),
     ),
     Check(
         "a chunk ends where it says",
-        "handlers/chunks.py",
+        "http/chunked.py",
         """                if line:
                     raise MalformedChunks("expected the end of a chunk")
 """,
@@ -673,28 +673,28 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "header fields are bounded in number",
-        "handlers/http1.py",
+        "http/connection.py",
         "if len(self._fields) > MAX_FIELDS:",
         "if False:",
         (_over("test_oversized_headers"),),
     ),
     Check(
         "half a request ends",
-        "handlers/connections.py",
+        "http/server.py",
         "        self._half_open.sweep(now)\n",
         "",
         (_slow("test_who_dribbles_is_hung_up_on"),),
     ),
     Check(
         "half-open connections make room",
-        "handlers/half_open.py",
+        "http/deadlines.py",
         "            if len(peers) >= self.per_network:\n                self._abort(next(iter(peers)))\n",
         "            if False:\n                self._abort(next(iter(peers)))\n",
         (_slow("test_slow_loris"),),
     ),
     Check(
         "who never reads is hung up on",
-        "handlers/connections.py",
+        "http/server.py",
         "            if connection.is_stuck(now):\n                connection.abort()\n                continue\n",
         "",
         (_slow("test_who_never_reads_is_hung_up_on"),),
@@ -723,7 +723,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "names of sessions",
-        "sessions/command.py",
+        "sessions/launch.py",
         "    if not name.isprintable():\n",
         "    if False:\n",
         ("test_smuggling.py::test_names_do_not_become_headers_or_markup",),
@@ -738,7 +738,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "environment: NUL",
-        "sessions/command.py",
+        "sessions/launch.py",
         '        if not name or "=" in name or "\\0" in name:\n',
         "        if False:\n",
         (_inject("test_environment_injection"),),

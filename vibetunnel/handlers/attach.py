@@ -8,14 +8,14 @@ from http import HTTPStatus
 from tornado.iostream import StreamClosedError
 
 from vibetunnel.errors import InvalidField
-from vibetunnel.handlers import shapes
+from vibetunnel.handlers import schemas
+from vibetunnel.handlers.access import Refused
 from vibetunnel.handlers.base import or_refused
-from vibetunnel.handlers.checks import Refused
-from vibetunnel.handlers.lasting import Connection, new_id
 from vibetunnel.handlers.lean import LeanHandler
-from vibetunnel.handlers.relay import pair
 from vibetunnel.handlers.upgrade import OFFSET_HEADER, REDRAW_HEADER, NotAnUpgrade, handshake, place
+from vibetunnel.http.tls_relay import pair
 from vibetunnel.security.principal import Scope
+from vibetunnel.sessions.attachments import Connection, new_id
 
 
 class SocketHandler(LeanHandler):
@@ -28,7 +28,7 @@ class SocketHandler(LeanHandler):
             )
         except NotAnUpgrade as refusal:
             raise Refused(refusal.status, str(refusal), refusal.headers) from None
-        query = self.query(shapes.AttachQuery)
+        query = self.query(schemas.AttachQuery)
         if (query.rows is None) != (query.cols is None):
             raise InvalidField("rows, cols", "both or neither")
         client_id = _stream_name(query.client)

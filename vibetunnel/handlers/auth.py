@@ -19,9 +19,9 @@ from vibetunnel.errors import (
     WrongCode,
     WrongPassword,
 )
-from vibetunnel.handlers import shapes
+from vibetunnel.handlers import schemas
+from vibetunnel.handlers.access import Refused
 from vibetunnel.handlers.base import BaseHandler
-from vibetunnel.handlers.checks import Refused
 from vibetunnel.security import pam, ssh_keys
 from vibetunnel.security.authority import LOGIN, TOKEN
 from vibetunnel.security.codes import LINK_S
@@ -44,7 +44,7 @@ class AuthConfigHandler(BaseHandler):
         settings, authority = self.context.settings, self.context.authority
         allowed = not settings.disallow_user_password
         self.answer(
-            shapes.AuthConfig(
+            schemas.AuthConfig(
                 no_auth=settings.no_auth,
                 passwords=allowed and (settings.pam or any(user.password for user in authority.users.list())),
                 enable_ssh_keys=settings.enable_ssh_keys,
@@ -59,11 +59,11 @@ class CurrentUserHandler(BaseHandler):
     def get(self) -> None:
         principal = self.principal
         if principal is None:
-            self.answer(shapes.CurrentUser(user_id=self.context.user, authenticated=False))
+            self.answer(schemas.CurrentUser(user_id=self.context.user, authenticated=False))
             return
         csrf = self.context.authority.csrf_token(principal) if principal.by_cookie else None
         self.answer(
-            shapes.CurrentUser(
+            schemas.CurrentUser(
                 user_id=principal.user,
                 authenticated=True,
                 role=_role(principal),
@@ -82,8 +82,8 @@ def _role(principal: Principal) -> Literal["owner", "writer", "viewer", "guest"]
             return "guest"
 
 
-def _names(scopes: Scope) -> list[shapes.ScopeName]:
-    found: list[shapes.ScopeName] = []
+def _names(scopes: Scope) -> list[schemas.ScopeName]:
+    found: list[schemas.ScopeName] = []
     for name in names(scopes):
         match name:
             case "view" | "type" | "control" | "admin":
@@ -106,7 +106,7 @@ class AvatarHandler(BaseHandler):
             raise Refused(HTTPStatus.BAD_REQUEST, "User ID too long")
         if not USER_ID.fullmatch(user_id):
             raise Refused(HTTPStatus.BAD_REQUEST, "Invalid user ID format")
-        self.answer(shapes.Avatar(avatar=None, platform=platform.system().lower()))
+        self.answer(schemas.Avatar(avatar=None, platform=platform.system().lower()))
 
 
 class LoginHandler(BaseHandler):
@@ -156,7 +156,7 @@ class LoginHandler(BaseHandler):
     async def answer_with_tokens(self, login: Login, method: str) -> None:
         granted = await self.context.authority.grant(login)
         self.answer(
-            shapes.Tokens(
+            schemas.Tokens(
                 token=granted.token,
                 refresh_token=granted.refresh_token,
                 expires_in=granted.expires_in,
@@ -170,7 +170,7 @@ class CodeHandler(LoginHandler):
     """POST /api/auth/code: a one-time code for a cookie."""
 
     async def post(self) -> None:
-        code = self.read(shapes.Code).code
+        code = self.read(schemas.Code).code
         self.began(None, "code")
         try:
             user = self.context.codes.redeem(code)
@@ -178,14 +178,14 @@ class CodeHandler(LoginHandler):
             self.failed(None, "code", "wrong code")
             raise
         await self.succeeded(user, "code", account=None)
-        self.answer(shapes.LoggedIn(user_id=user))
+        self.answer(schemas.LoggedIn(user_id=user))
 
 
 class PasswordHandler(LoginHandler):
     """POST /api/auth/password."""
 
     async def post(self) -> None:
-        wanted, settings = self.read(shapes.Password), self.context.settings
+        wanted, settings = self.read(schemas.Password), self.context.settings
         if settings.disallow_user_password:
             raise Refused(HTTPStatus.FORBIDDEN, "passwords are not accepted here (--disallow-user-password)")
         if not wanted.user_id or not wanted.password:
@@ -207,14 +207,14 @@ class ChallengeHandler(LoginHandler):
     """POST /api/auth/challenge: who has no account gets one too, so that nobody learns who has."""
 
     def post(self) -> None:
-        wanted = self.read(shapes.ChallengeFor)
+        wanted = self.read(schemas.ChallengeFor)
         if not self.context.settings.enable_ssh_keys:
             raise Refused(HTTPStatus.FORBIDDEN, "SSH keys are not accepted here (--enable-ssh-keys)")
         if not wanted.user_id:
             raise Refused(HTTPStatus.BAD_REQUEST, "User ID is required")
         made = self.context.challenges.issue(wanted.user_id)
         self.answer(
-            shapes.Challenge(
+            schemas.Challenge(
                 challenge_id=made.id,
                 challenge=base64.b64encode(made.data).decode(),
                 expires_at=int((time.time() + ssh_keys.CHALLENGE_S) * 1000),
@@ -226,7 +226,7 @@ class SshKeyHandler(LoginHandler):
     """POST /api/auth/ssh-key: a signed challenge for a login."""
 
     async def post(self) -> None:
-        context, wanted = self.context, self.read(shapes.SshLogin)
+        context, wanted = self.context, self.read(schemas.SshLogin)
         if not context.settings.enable_ssh_keys:
             raise Refused(HTTPStatus.FORBIDDEN, "SSH keys are not accepted here (--enable-ssh-keys)")
         if not wanted.challenge_id or not wanted.public_key or not wanted.signature:
@@ -249,7 +249,7 @@ class RefreshHandler(LoginHandler):
     """POST /api/auth/refresh: the next pair of tokens; a token that was used before ends its whole login."""
 
     async def post(self) -> None:
-        token = self.read(shapes.Refresh).refresh_token
+        token = self.read(schemas.Refresh).refresh_token
         try:
             login, granted = await self.context.authority.refresh(token)
         except InvalidToken as error:
@@ -257,7 +257,7 @@ class RefreshHandler(LoginHandler):
             self.context.lasting.review()  # the login may have ended by this
             raise Refused(HTTPStatus.UNAUTHORIZED, str(error)) from None
         self.answer(
-            shapes.Tokens(
+            schemas.Tokens(
                 token=granted.token,
                 refresh_token=granted.refresh_token,
                 expires_in=granted.expires_in,
@@ -272,7 +272,7 @@ class VerifyHandler(BaseHandler):
 
     def get(self) -> None:
         principal = self.require_login()
-        self.answer(shapes.Verified(user_id=principal.user))
+        self.answer(schemas.Verified(user_id=principal.user))
 
 
 class LogoutHandler(LoginHandler):
@@ -291,17 +291,17 @@ class LogoutHandler(LoginHandler):
                     "logged out, but the state folder cannot be written: a restart of the server before it can be "
                     "would bring this login back",
                 )
-        self.answer(shapes.DoneWithMessage(message="Logged out successfully"))
+        self.answer(schemas.DoneWithMessage(message="Logged out successfully"))
 
 
 class TicketHandler(BaseHandler):
     """POST /api/auth/ticket: lets one socket or stream in whose client cannot send headers."""
 
     def post(self) -> None:
-        principal, wanted = self.require_login(), self.read(shapes.TicketOrder)
+        principal, wanted = self.require_login(), self.read(schemas.TicketOrder)
         scope = Scope.VIEW | Scope.TYPE if wanted.permission == "type" else Scope.VIEW
         ticket = self.context.authority.tickets.issue(principal, wanted.session_id, scope)
-        self.answer(shapes.Ticket(ticket=ticket, expires_in=int(TICKET_S)))
+        self.answer(schemas.Ticket(ticket=ticket, expires_in=int(TICKET_S)))
 
 
 class LinkHandler(BaseHandler):
@@ -310,13 +310,13 @@ class LinkHandler(BaseHandler):
     def post(self) -> None:
         base = public_base(self)
         if self.context.settings.no_auth:
-            self.answer(shapes.Link(url=base, code=None))
+            self.answer(schemas.Link(url=base, code=None))
         else:
             principal = self.require_login()
             if principal.narrow or principal.program:
                 raise Forbidden("this needs a whole login: a token makes none that could outlive it, or do more")
             code = self.context.codes.issue(principal.user, LINK_S, principal)
-            self.answer(shapes.Link(url=f"{base}/login#{code}", code=code))
+            self.answer(schemas.Link(url=f"{base}/login#{code}", code=code))
 
 
 def public_base(handler: BaseHandler) -> str:
@@ -335,7 +335,7 @@ class LoginsHandler(BaseHandler):
         everybody = principal.may(Scope.ADMIN)
         self.answer(
             [
-                shapes.LoginView(
+                schemas.LoginView(
                     id=login.id,
                     user=login.name if login.guest else login.user,
                     method=login.method,
@@ -356,7 +356,7 @@ class RevokeHandler(BaseHandler):
     """POST /api/auth/revoke: all of a user, one login with its tokens, or one token."""
 
     async def post(self) -> None:
-        wanted, principal = self.read(shapes.Revoke), self.require_login()
+        wanted, principal = self.read(schemas.Revoke), self.require_login()
         if sum(each is not None for each in (wanted.user, wanted.login, wanted.token)) != 1:
             raise InvalidField("user, login, token", "exactly one of them")
         ended = await self._end(wanted, principal)
@@ -373,9 +373,9 @@ class RevokeHandler(BaseHandler):
             what=wanted.login or wanted.token or "",
         )
         self.check_safe()
-        self.answer(shapes.Revoked(ended=len(ended)))
+        self.answer(schemas.Revoked(ended=len(ended)))
 
-    async def _end(self, wanted: shapes.Revoke, principal: Principal) -> list[str]:
+    async def _end(self, wanted: schemas.Revoke, principal: Principal) -> list[str]:
         authority = self.context.authority
         admin = principal.may(Scope.ADMIN)
         if wanted.user is not None:
@@ -439,7 +439,7 @@ class RotateKeysHandler(BaseHandler):
     """POST /api/auth/rotate-keys: new tokens get a new key, old ones stay good until they end; or none of them do."""
 
     async def post(self) -> None:
-        context, forget = self.context, self.read(shapes.RotateKeys).forget
+        context, forget = self.context, self.read(schemas.RotateKeys).forget
         if forget:
             # Whoever had the key has made tokens with it: what those have opened and asked for goes with them.
             context.authority.tickets.forget_all()
@@ -452,4 +452,4 @@ class RotateKeysHandler(BaseHandler):
         change = "new key, old ones forgotten" if forget else "new key"
         context.audit.record("keys", self.principal, self.client.address, "ok", change=change)
         self.check_safe()
-        self.answer(shapes.DoneWithMessage(message="New tokens are signed with a new key"))
+        self.answer(schemas.DoneWithMessage(message="New tokens are signed with a new key"))

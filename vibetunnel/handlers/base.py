@@ -12,7 +12,7 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
 from vibetunnel import errors
-from vibetunnel.handlers.checks import JSON, Checks, Refused, answer_to, encode
+from vibetunnel.handlers.access import JSON, Checks, Refused, answer_to, encode
 from vibetunnel.handlers.context import Context
 from vibetunnel.handlers.route import Route
 from vibetunnel.security.headers import HEADERS

@@ -11,15 +11,15 @@ from tornado.iostream import IOStream
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from vibetunnel.errors import UnknownSession, VibeTunnelError
+from vibetunnel.handlers.access import Refused
 from vibetunnel.handlers.base import BaseHandler, or_refused
-from vibetunnel.handlers.checks import Refused
 from vibetunnel.handlers.context import Context
-from vibetunnel.handlers.lasting import Connection
-from vibetunnel.handlers.relay import pair
 from vibetunnel.handlers.route import Route
-from vibetunnel.handlers.snapshots import NOTHING, enveloped
 from vibetunnel.handlers.upgrade import NotAnUpgrade, handshake
+from vibetunnel.http.tls_relay import pair
 from vibetunnel.security.principal import Scope
+from vibetunnel.sessions.attachments import Connection
+from vibetunnel.sessions.snapshots import NOTHING, enveloped
 
 MAX_MESSAGE = 64 * 1024  # bytes of one message of a client, as on /ws; a real one has a hundred
 UNSENT = 16 * 1024  # bytes that the kernel keeps beyond what the network takes: what waits there cannot be replaced

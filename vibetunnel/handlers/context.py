@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from vibetunnel.handlers.lasting import Lasting
-from vibetunnel.handlers.relay import Relays
-from vibetunnel.handlers.snapshots import Snapshots
+from vibetunnel.http.tls_relay import Relays
 from vibetunnel.metrics import Metrics
 from vibetunnel.security.addresses import Clients
 from vibetunnel.security.allow_list import AllowList
@@ -18,7 +16,9 @@ from vibetunnel.security.hosts import Doors
 from vibetunnel.security.limits import Limits
 from vibetunnel.security.signing import SigningKeys
 from vibetunnel.security.ssh_keys import Challenges
+from vibetunnel.sessions.attachments import Lasting
 from vibetunnel.sessions.registry import Registry
+from vibetunnel.sessions.snapshots import Snapshots
 from vibetunnel.sessions.waits import Waits
 from vibetunnel.settings import Settings
 

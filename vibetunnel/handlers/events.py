@@ -7,8 +7,8 @@ import asyncio
 from tornado.iostream import StreamClosedError
 
 from vibetunnel.handlers.base import BaseHandler
-from vibetunnel.handlers.lasting import Connection
 from vibetunnel.security.principal import Scope
+from vibetunnel.sessions.attachments import Connection
 from vibetunnel.sessions.broadcast import Listener
 from vibetunnel.sessions.news import encoded
 

@@ -24,10 +24,10 @@ from tornado.httputil import (
 from tornado.iostream import StreamClosedError
 
 from vibetunnel import errors
-from vibetunnel.handlers.checks import JSON, Checks, Refused, answer_to, encode
+from vibetunnel.handlers.access import JSON, Checks, Refused, answer_to, encode
 from vibetunnel.handlers.context import Context
-from vibetunnel.handlers.http1 import Written
 from vibetunnel.handlers.route import Route
+from vibetunnel.http.connection import Written
 from vibetunnel.security.headers import HEADERS
 
 log = logging.getLogger(__name__)

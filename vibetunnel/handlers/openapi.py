@@ -10,7 +10,7 @@ import msgspec
 
 from vibetunnel import __version__
 from vibetunnel.handlers.route import Media, Operation, Permission, Route
-from vibetunnel.handlers.shapes import Error
+from vibetunnel.handlers.schemas import Error
 
 Json = dict[str, Any]  # Any: a JSON Schema has no narrower type
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 
 from vibetunnel import __version__
-from vibetunnel.handlers import shapes
+from vibetunnel.handlers import schemas
 from vibetunnel.handlers.base import BaseHandler
 from vibetunnel.handlers.lean import LeanHandler
 
 # What the Node server offers in its dialog, less what most machines do not have.
-QUICK_COMMANDS = [shapes.QuickCommand(command=each) for each in ("zsh", "bash", "htop", "python3", "node")]
+QUICK_COMMANDS = [schemas.QuickCommand(command=each) for each in ("zsh", "bash", "htop", "python3", "node")]
 
 
 class HealthHandler(LeanHandler):
@@ -19,7 +19,9 @@ class HealthHandler(LeanHandler):
     def get(self) -> None:
         context = self.context
         self.answer(
-            shapes.Health(version=__version__, uptime=context.uptime_s, sessions=len(context.registry), pid=os.getpid())
+            schemas.Health(
+                version=__version__, uptime=context.uptime_s, sessions=len(context.registry), pid=os.getpid()
+            )
         )
 
 
@@ -29,7 +31,7 @@ class StatusHandler(LeanHandler):
     def get(self) -> None:
         context = self.context
         self.answer(
-            shapes.ServerStatus(
+            schemas.ServerStatus(
                 version=__version__,
                 uptime=context.uptime_s,
                 pid=os.getpid(),
@@ -45,7 +47,7 @@ class ConfigHandler(LeanHandler):
     def get(self) -> None:
         context, settings = self.context, self.context.settings
         self.answer(
-            shapes.Config(
+            schemas.Config(
                 version=__version__,
                 default_command=[context.shell],
                 working_dir=context.home,

@@ -9,11 +9,11 @@ import msgspec
 from msgspec import UNSET
 
 from vibetunnel.errors import Forbidden, InvalidField, LimitReached
-from vibetunnel.handlers import shapes
+from vibetunnel.handlers import schemas
 from vibetunnel.handlers.lean import LeanHandler
 from vibetunnel.handlers.upgrade import OFFSET_HEADER
 from vibetunnel.security.principal import Principal, Scope
-from vibetunnel.sessions import command
+from vibetunnel.sessions import launch
 from vibetunnel.sessions.keys import key_bytes
 from vibetunnel.sessions.model import Order, Status
 from vibetunnel.sessions.session import Session
@@ -52,7 +52,7 @@ class SessionsHandler(LeanHandler):
             self.finish(b"[" + b",".join(pieces) + b"]")
 
     async def post(self) -> None:
-        wanted, principal, context = self.read(shapes.NewSession), self.require_login(), self.context
+        wanted, principal, context = self.read(schemas.NewSession), self.require_login(), self.context
         context.limits.create(principal)
         order = await self._order(wanted)
         self.require_login()  # looking for the folder takes a while
@@ -66,16 +66,16 @@ class SessionsHandler(LeanHandler):
             session = registry.create(order, principal.user)
         context.audit.record("create", principal, self.client.address, "ok", session=session.id)
         view = session.describe()
-        self.answer(shapes.CreatedSession(**msgspec.structs.asdict(view), session_id=session.id), HTTPStatus.CREATED)
+        self.answer(schemas.CreatedSession(**msgspec.structs.asdict(view), session_id=session.id), HTTPStatus.CREATED)
 
-    async def _order(self, wanted: shapes.NewSession) -> Order:
+    async def _order(self, wanted: schemas.NewSession) -> Order:
         context = self.context
-        argv, login = command.resolve(wanted.command, context.shell)
-        folder = await command.folder(wanted.working_dir or wanted.cwd, context.home)
-        command.check_environment(wanted.env)
+        argv, login = launch.resolve(wanted.command, context.shell)
+        folder = await launch.folder(wanted.working_dir or wanted.cwd, context.home)
+        launch.check_environment(wanted.env)
         name = wanted.name or wanted.title
         return Order(
-            name=command.check_name(name) if name else command.default_name(argv, folder, context.home),
+            name=launch.check_name(name) if name else launch.default_name(argv, folder, context.home),
             argv=argv,
             login=login,
             folder=folder,
@@ -92,14 +92,14 @@ class OneSessionHandler(SessionHandler):
         self.answer(self.session(session_id).describe())
 
     def patch(self, session_id: str) -> None:
-        name = command.check_name(self.read(shapes.Rename).name)
-        self.answer(shapes.Renamed(name=self.context.registry.rename(session_id, name)))
+        name = launch.check_name(self.read(schemas.Rename).name)
+        self.answer(schemas.Renamed(name=self.context.registry.rename(session_id, name)))
 
     async def delete(self, session_id: str) -> None:
         self.session(session_id)  # what is not there is not ended
         self.context.audit.record("kill", self.principal, self.client.address, "ok", session=session_id)
         killed = await self.context.registry.kill(session_id)
-        self.answer(shapes.DoneWithMessage(message="Session killed" if killed else "Session cleaned up"))
+        self.answer(schemas.DoneWithMessage(message="Session killed" if killed else "Session cleaned up"))
 
 
 class CleanupHandler(SessionHandler):
@@ -107,7 +107,7 @@ class CleanupHandler(SessionHandler):
 
     def delete(self, session_id: str) -> None:
         self.context.registry.remove(session_id)
-        self.answer(shapes.DoneWithMessage(message="Session cleaned up"))
+        self.answer(schemas.DoneWithMessage(message="Session cleaned up"))
 
 
 class CleanupExitedHandler(LeanHandler):
@@ -116,7 +116,7 @@ class CleanupExitedHandler(LeanHandler):
     def post(self) -> None:
         count = self.context.registry.remove_exited()
         message = f"{count} exited session{'' if count == 1 else 's'} cleaned up across all servers"
-        self.answer(shapes.CleanedUp(message=message, local_cleaned=count))
+        self.answer(schemas.CleanedUp(message=message, local_cleaned=count))
 
 
 class InputHandler(SessionHandler):
@@ -124,14 +124,14 @@ class InputHandler(SessionHandler):
 
     async def post(self, session_id: str) -> None:
         session = self.session(session_id)
-        data, principal = _typed(self.read(shapes.Input)), self.typist(session_id)
+        data, principal = _typed(self.read(schemas.Input)), self.typist(session_id)
         self.context.limits.input_bytes(principal, len(data), self.client.address)
         await session.write(data)
         self.note_input(principal, session_id)
-        self.answer(shapes.Done())
+        self.answer(schemas.Done())
 
 
-def _typed(wanted: shapes.Input) -> bytes:
+def _typed(wanted: schemas.Input) -> bytes:
     text = wanted.text
     if wanted.type is not UNSET or wanted.data is not UNSET:  # as the Go server has it
         if wanted.type not in (UNSET, "input"):
@@ -150,10 +150,10 @@ class ResizeHandler(SessionHandler):
 
     async def post(self, session_id: str) -> None:
         session = self.session(session_id)
-        wanted = self.read(shapes.Resize)
+        wanted = self.read(schemas.Resize)
         self.typist(session_id)
         await session.resize(wanted.rows, wanted.cols)
-        self.answer(shapes.Resized(rows=wanted.rows, cols=wanted.cols))
+        self.answer(schemas.Resized(rows=wanted.rows, cols=wanted.cols))
 
 
 class SignalHandler(SessionHandler):
@@ -162,8 +162,8 @@ class SignalHandler(SessionHandler):
     async def post(self, session_id: str) -> None:
         session = self.session(session_id)
         self.typist(session_id)
-        await session.signal(_signal_number(self.read(shapes.Signal).signal))
-        self.answer(shapes.Done())
+        await session.signal(_signal_number(self.read(schemas.Signal).signal))
+        self.answer(schemas.Done())
 
 
 def _signal_number(given: str | int) -> int:
@@ -182,7 +182,7 @@ class OutputHandler(SessionHandler):
     async def head(self, **arguments: str) -> None:
         session_id = arguments["session_id"]
         if self.session(session_id).status is Status.CREATED:
-            self.query(shapes.OutputQuery)  # GET would start it; who only asks for the headers does not
+            self.query(schemas.OutputQuery)  # GET would start it; who only asks for the headers does not
             self._set_headers(0, 0)
         else:
             await self.get(session_id)
@@ -190,10 +190,10 @@ class OutputHandler(SessionHandler):
     async def get(self, session_id: str) -> None:
         session = self.session(session_id)
         if session.status is Status.CREATED and not self.require_login().may(Scope.TYPE, session_id):
-            self.query(shapes.OutputQuery)
+            self.query(schemas.OutputQuery)
             self._set_headers(0, 0)  # who may only look starts nothing
             return
-        first, following, data = await session.output(self.query(shapes.OutputQuery).since)
+        first, following, data = await session.output(self.query(schemas.OutputQuery).since)
         self._set_headers(first, following)
         await self.finish(data)
 

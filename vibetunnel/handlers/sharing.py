@@ -7,13 +7,13 @@ from http import HTTPStatus
 import msgspec
 
 from vibetunnel.errors import Forbidden, RateLimited, UnknownClient, UnknownShare, WrongShare
-from vibetunnel.handlers import shapes
+from vibetunnel.handlers import schemas
 from vibetunnel.handlers.auth import public_base
 from vibetunnel.handlers.base import BaseHandler
-from vibetunnel.handlers.lasting import Connection
 from vibetunnel.security.authority import LOGIN, TOKEN
 from vibetunnel.security.principal import Principal, Scope
 from vibetunnel.security.shares import Share
+from vibetunnel.sessions.attachments import Connection
 from vibetunnel.sessions.model import iso
 
 
@@ -27,11 +27,11 @@ class SharingHandler(BaseHandler):
             raise Forbidden("this is for the owner of the session")
         return principal
 
-    def view(self, share: Share) -> shapes.ShareView:
+    def view(self, share: Share) -> schemas.ShareView:
         logins = self.context.authority.logins
         here = self.context.lasting.of_session(share.session_id)
         guests = {each.principal.id.removeprefix(LOGIN) for each in here if each.principal.id.startswith(LOGIN)}
-        return shapes.ShareView(
+        return schemas.ShareView(
             id=share.id,
             session_id=share.session_id,
             role=share.scope,
@@ -59,7 +59,7 @@ class SharesHandler(SharingHandler):
         self.answer([self.view(share) for share in shares])
 
     async def post(self, session_id: str) -> None:
-        principal, wanted = self.manager(session_id), self.read(shapes.NewShare)
+        principal, wanted = self.manager(session_id), self.read(schemas.NewShare)
         share, code = await self.context.authority.shares.create(
             session_id,
             scope=wanted.role,
@@ -74,7 +74,7 @@ class SharesHandler(SharingHandler):
         )
         url = f"{public_base(self)}/share#{code}"
         self.answer(
-            shapes.CreatedShare(**msgspec.structs.asdict(self.view(share)), url=url, code=code), HTTPStatus.CREATED
+            schemas.CreatedShare(**msgspec.structs.asdict(self.view(share)), url=url, code=code), HTTPStatus.CREATED
         )
 
 
@@ -93,14 +93,14 @@ class OneShareHandler(SharingHandler):
             "share-revoke", principal, self.client.address, "ok", session=session_id, what=share_id
         )
         self.check_safe()
-        self.answer(shapes.DoneWithMessage(message="Share revoked"))
+        self.answer(schemas.DoneWithMessage(message="Share revoked"))
 
 
 class EnterHandler(BaseHandler):
     """POST /api/auth/share: the code of a link for a guest's login."""
 
     async def post(self) -> None:
-        context, code = self.context, self.read(shapes.ShareCode).code
+        context, code = self.context, self.read(schemas.ShareCode).code
         try:
             counted = self._count_try(code)
             share, cookie = await context.authority.enter(
@@ -120,7 +120,7 @@ class EnterHandler(BaseHandler):
         context.audit.record(
             "share-use", self.principal, self.client.address, "ok", session=share.session_id, what=share.id
         )
-        self.answer(shapes.Entered(session_id=share.session_id, role=share.scope, name=share.name))
+        self.answer(schemas.Entered(session_id=share.session_id, role=share.scope, name=share.name))
 
     def _count_try(self, code: str) -> bool:
         """False: there is nothing to guess for who has the right already, and who comes often shuts nobody else out."""
@@ -140,7 +140,7 @@ class PeopleHandler(SharingHandler):
         admin = principal.may(Scope.ADMIN)
         self.answer(
             [
-                shapes.Participant(
+                schemas.Participant(
                     id=person.id,
                     user=person.user,
                     role=person.role,
@@ -166,7 +166,7 @@ class PersonHandler(SharingHandler):
         raise UnknownClient
 
     async def patch(self, session_id: str, client_id: str) -> None:
-        principal, wanted = self.manager(session_id), self.read(shapes.Keyboard)
+        principal, wanted = self.manager(session_id), self.read(schemas.Keyboard)
         connection = self._find(session_id, client_id)
         self.context.lasting.hold(connection, wanted.writable)
         await self.context.authority.mute(connection.principal, session_id, muted=not wanted.writable)
@@ -179,7 +179,7 @@ class PersonHandler(SharingHandler):
             user=connection.principal.user,
             change="keyboard given" if wanted.writable else "keyboard taken",
         )
-        self.answer(shapes.Done())
+        self.answer(schemas.Done())
 
     async def delete(self, session_id: str, client_id: str) -> None:
         principal = self.manager(session_id)
@@ -195,4 +195,4 @@ class PersonHandler(SharingHandler):
         self.context.audit.record(
             "put-out", principal, self.client.address, "ok", session=session_id, user=connection.name
         )
-        self.answer(shapes.Done())
+        self.answer(schemas.Done())

@@ -11,8 +11,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from vibetunnel.handlers.access import Refused
 from vibetunnel.handlers.base import BaseHandler
-from vibetunnel.handlers.checks import Refused
 
 INDEX = "index.html"
 BASE = b'<base href="/">'

@@ -7,11 +7,11 @@ from http import HTTPStatus
 
 from vibetunnel._ext import vt
 from vibetunnel.errors import InvalidField
-from vibetunnel.handlers import shapes
-from vibetunnel.handlers.checks import Refused
-from vibetunnel.handlers.lasting import Connection
+from vibetunnel.handlers import schemas
+from vibetunnel.handlers.access import Refused
 from vibetunnel.handlers.sessions import SessionHandler
 from vibetunnel.handlers.upgrade import OFFSET_HEADER
+from vibetunnel.sessions.attachments import Connection
 from vibetunnel.sessions.waits import Wait
 
 TOP_HEADER = "X-VibeTunnel-Top"
@@ -35,7 +35,7 @@ HTML = """<!doctype html>
 class LinesHandler(SessionHandler):
     """What answers with some lines of a terminal."""
 
-    async def captured(self, session_id: str, query: shapes.LinesQuery) -> tuple[vt.Terminal, int, int]:
+    async def captured(self, session_id: str, query: schemas.LinesQuery) -> tuple[vt.Terminal, int, int]:
         """A copy of the terminal, and the wanted lines as it counts them: [first, last). Sets the headers."""
         session = self.session(session_id)
         first, last = query.first or 0, query.last
@@ -58,7 +58,7 @@ class TextHandler(LinesHandler):
     """GET /api/sessions/{session_id}/text."""
 
     async def get(self, session_id: str) -> None:
-        query = self.query(shapes.TextQuery)
+        query = self.query(schemas.TextQuery)
         copy, first, last = await self.captured(session_id, query)
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         await self.finish(copy.text(first, last, unwrap=query.unwrap))
@@ -68,7 +68,7 @@ class HtmlHandler(LinesHandler):
     """GET /api/sessions/{session_id}/html."""
 
     async def get(self, session_id: str) -> None:
-        copy, first, last = await self.captured(session_id, self.query(shapes.LinesQuery))
+        copy, first, last = await self.captured(session_id, self.query(schemas.LinesQuery))
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.set_header("Content-Security-Policy", HTML_POLICY)
         await self.finish(HTML.format(copy.html(first, last)))
@@ -103,7 +103,7 @@ class CommandsHandler(SessionHandler):
 class _Waiting:
     """A wait as something that a logout can end."""
 
-    def __init__(self, task: asyncio.Task[shapes.Outcome]) -> None:
+    def __init__(self, task: asyncio.Task[schemas.Outcome]) -> None:
         self._task = task
         self.ended = False
 
@@ -115,12 +115,12 @@ class _Waiting:
 class WaitHandler(SessionHandler):
     """POST /api/sessions/{session_id}/wait."""
 
-    _task: asyncio.Task[shapes.Outcome] | None = None
+    _task: asyncio.Task[schemas.Outcome] | None = None
     _left = False
 
     async def post(self, session_id: str) -> None:
         principal = self.require_login()
-        wanted = _wanted(self.read(shapes.Wait))
+        wanted = _wanted(self.read(schemas.Wait))
         # A task of its own, so that there is something to cancel when the client leaves.
         self._task = asyncio.create_task(self.context.waits.wait(self.session(session_id), wanted))
         waiting = _Waiting(self._task)
@@ -146,7 +146,7 @@ class WaitHandler(SessionHandler):
             self._task.cancel()
 
 
-def _wanted(given: shapes.Wait) -> Wait:
+def _wanted(given: schemas.Wait) -> Wait:
     """What is waited for. Raises InvalidField."""
     idle_ms = given.idle_ms if given.idleMs is None else given.idleMs
     timeout_ms = given.timeout_ms if given.timeoutMs is None else given.timeoutMs

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from vibetunnel.errors import Forbidden, InvalidField, UnknownToken
-from vibetunnel.handlers import shapes
+from vibetunnel.handlers import schemas
 from vibetunnel.handlers.base import BaseHandler
 from vibetunnel.security.api_tokens import ApiToken
 from vibetunnel.security.authority import TOKEN
@@ -18,14 +18,14 @@ from vibetunnel.security.users import User
 from vibetunnel.sessions.model import iso
 
 
-def user_view(user: User) -> shapes.UserView:
-    return shapes.UserView(
+def user_view(user: User) -> schemas.UserView:
+    return schemas.UserView(
         name=user.name,
         role=user.role.value,
         disabled=user.disabled,
         created_at=iso(int(user.created * 1e9)),
         has_password=user.password is not None,
-        keys=[shapes.UserKey(fingerprint=key.fingerprint, type=key.type, comment=key.comment) for key in user.keys],
+        keys=[schemas.UserKey(fingerprint=key.fingerprint, type=key.type, comment=key.comment) for key in user.keys],
     )
 
 
@@ -51,7 +51,7 @@ class UsersHandler(UsersRoute):
         self.answer([user_view(user) for user in self.context.authority.users.list()])
 
     async def post(self) -> None:
-        wanted = self.read(shapes.NewUser)
+        wanted = self.read(schemas.NewUser)
         phc = None if wanted.password is None else await hash_password(wanted.password)
         user = await self.context.authority.users.add(wanted.name, Role(wanted.role), phc)
         self.note(user.name, f"added as {user.role}")
@@ -62,7 +62,7 @@ class UserHandler(UsersRoute):
     """PATCH and DELETE /api/users/{name}."""
 
     async def patch(self, name: str) -> None:
-        wanted, users = self.read(shapes.UserChange), self.context.authority.users
+        wanted, users = self.read(schemas.UserChange), self.context.authority.users
         users.get_or_raise(name)
         changes = []
         if wanted.password is not UNSET:
@@ -89,14 +89,14 @@ class UserHandler(UsersRoute):
         await users.remove(name)
         self.note(name, "removed")
         self.check_safe()
-        self.answer(shapes.DoneWithMessage(message="User removed"))
+        self.answer(schemas.DoneWithMessage(message="User removed"))
 
 
 class UserKeysHandler(UsersRoute):
     """POST /api/users/{name}/keys."""
 
     async def post(self, name: str) -> None:
-        user = await self.context.authority.users.add_key(name, self.read(shapes.NewKey).key)
+        user = await self.context.authority.users.add_key(name, self.read(schemas.NewKey).key)
         self.note(name, "key added")
         self.answer(user_view(user), HTTPStatus.CREATED)
 
@@ -118,8 +118,8 @@ def may_end(principal: Principal, other: str) -> bool:
     return not principal.program or principal.may(Scope.ADMIN) or principal.id == other
 
 
-def token_view(token: ApiToken) -> shapes.TokenView:
-    return shapes.TokenView(
+def token_view(token: ApiToken) -> schemas.TokenView:
+    return schemas.TokenView(
         id=token.id,
         name=token.name,
         user=token.user,
@@ -141,7 +141,7 @@ class TokensHandler(BaseHandler):
         self.answer([token_view(each) for each in (tokens if admin else own)])
 
     async def post(self) -> None:
-        wanted, principal = self.read(shapes.NewToken), self.require_login()
+        wanted, principal = self.read(schemas.NewToken), self.require_login()
         if principal.program:
             raise Forbidden("this needs a login: a token of a program makes none that could outlive it")
         authority = self.context.authority
@@ -159,7 +159,7 @@ class TokensHandler(BaseHandler):
         made, claims = authority.tokens.issue("api", user, scope, lifetime_s=wanted.expires, session=wanted.session_id)
         kept = await authority.api_tokens.add(claims, name=wanted.name)
         self.context.audit.record("token", principal, self.client.address, "ok", user=user, what=kept.id)
-        self.answer(shapes.CreatedToken(**msgspec.structs.asdict(token_view(kept)), token=made), HTTPStatus.CREATED)
+        self.answer(schemas.CreatedToken(**msgspec.structs.asdict(token_view(kept)), token=made), HTTPStatus.CREATED)
 
 
 class TokenHandler(BaseHandler):
@@ -177,4 +177,4 @@ class TokenHandler(BaseHandler):
         self.context.authority.tickets.forget(f"{TOKEN}{token_id}")
         self.context.audit.record("revoke", principal, self.client.address, "ok", user=found.user, what=token_id)
         self.check_safe()
-        self.answer(shapes.DoneWithMessage(message="Token revoked"))
+        self.answer(schemas.DoneWithMessage(message="Token revoked"))

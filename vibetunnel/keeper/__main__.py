@@ -7,9 +7,9 @@ import resource
 import sys
 
 from vibetunnel.keeper.log import Log
-from vibetunnel.keeper.place import AnotherRuns, CannotRun, Place
 from vibetunnel.keeper.process import Keeper
 from vibetunnel.keeper.protocol import ANOTHER_RUNS, LOG_NAME
+from vibetunnel.keeper.runtime_dir import AnotherRuns, CannotRun, Place
 
 USAGE = "usage: python -m vibetunnel.keeper --runtime-dir DIR [--idle-s SECONDS] [--detach]"
 IDLE_S = 30.0

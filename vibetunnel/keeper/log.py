@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from vibetunnel.keeper.place import open_own
+from vibetunnel.keeper.runtime_dir import open_own
 
 LIMIT = 1024 * 1024  # bytes; then it starts again from nothing: what matters in it is recent
 

@@ -13,7 +13,6 @@ from collections import deque
 from vibetunnel.keeper.channel import Channel
 from vibetunnel.keeper.environment import session_environment
 from vibetunnel.keeper.killing import LAST_LOOK_S, Killing
-from vibetunnel.keeper.place import CannotRun
 from vibetunnel.keeper.processes import living
 from vibetunnel.keeper.protocol import (
     GRACE_LIMIT_S,
@@ -25,6 +24,7 @@ from vibetunnel.keeper.protocol import (
     ProtocolError,
 )
 from vibetunnel.keeper.ring import RING_LIMIT, make_ring
+from vibetunnel.keeper.runtime_dir import CannotRun
 from vibetunnel.keeper.session import Session
 from vibetunnel.keeper.spawn import LACKING, CannotStart, NothingLeft, check_folder, find_program, start
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from vibetunnel.keeper.log import Log
-    from vibetunnel.keeper.place import Place
+    from vibetunnel.keeper.runtime_dir import Place
 
 AFTER_BUG_S = 0.1  # what failed on time would fail again at once
 FIRST_SERVER_S = 10.0  # for whoever started the keeper to come, however short its idle time

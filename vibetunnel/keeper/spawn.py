@@ -86,9 +86,9 @@ def start(
     """
     _check(argv, environment, rows, cols)
     if not LINUX:
-        from vibetunnel.keeper import portable  # here: it is the only one that needs ptyprocess
+        from vibetunnel.keeper import spawn_ptyprocess  # here: it is the only one that needs ptyprocess
 
-        return portable.start(program, argv, folder, environment, (rows, cols), open_files)
+        return spawn_ptyprocess.start(program, argv, folder, environment, (rows, cols), open_files)
     lowest_descriptors()
     try:
         return by_vfork.start(

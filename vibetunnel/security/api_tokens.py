@@ -12,9 +12,9 @@ import msgspec
 
 from vibetunnel.errors import LimitReached, UnknownToken
 from vibetunnel.security import principal
-from vibetunnel.security.kept import Kept
 from vibetunnel.security.logins import MAX_NAME, clean
 from vibetunnel.security.principal import Scope
+from vibetunnel.security.state_file import Kept
 from vibetunnel.security.tokens import Claims
 
 LIMIT = 5000  # tokens

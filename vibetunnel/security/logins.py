@@ -18,8 +18,8 @@ from typing import Literal
 import msgspec
 
 from vibetunnel.errors import ReusedRefresh, UnknownToken
-from vibetunnel.security.kept import Kept
 from vibetunnel.security.secret import same
+from vibetunnel.security.state_file import Kept
 
 IDLE_S = 7 * 24 * 3600.0
 MAX_S = 30 * 24 * 3600.0

@@ -17,9 +17,9 @@ from typing import Literal
 import msgspec
 
 from vibetunnel.errors import InvalidField, LimitReached, UnknownShare, WrongShare
-from vibetunnel.security.kept import Kept
 from vibetunnel.security.logins import MAX_NAME, clean
 from vibetunnel.security.principal import TYPIST, VIEWER, Scope
+from vibetunnel.security.state_file import Kept
 
 CODE_BYTES = 16  # 128 bits; 22 characters of base64url
 LIFETIME_S = 24 * 3600.0  # of a link whose maker has not said

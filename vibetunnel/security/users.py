@@ -13,9 +13,9 @@ import msgspec
 
 from vibetunnel.errors import InvalidField, LimitReached, UnknownUser, UserExists
 from vibetunnel.security import passwords
-from vibetunnel.security.kept import Kept
 from vibetunnel.security.principal import Role
 from vibetunnel.security.ssh_keys import SshKey, parse_key
+from vibetunnel.security.state_file import Kept
 
 LIMIT = 10_000  # accounts
 KEYS_OF_ONE = 100  # SSH keys of one account

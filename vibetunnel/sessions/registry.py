@@ -20,9 +20,9 @@ from vibetunnel._ext.pump import Client, Event, Mark, Pump, Terminal
 from vibetunnel.errors import InvalidField, SessionLimitReached, SessionStillRunning, UnknownSession
 from vibetunnel.keeper.client import Exited, Kept
 from vibetunnel.keeper.errors import SpawnFailed
+from vibetunnel.keeper.link import KeeperLink
 from vibetunnel.keeper.protocol import GRACE_LIMIT_S, META_LIMIT
-from vibetunnel.sessions.command import unique_name
-from vibetunnel.sessions.link import KeeperLink
+from vibetunnel.sessions.launch import unique_name
 from vibetunnel.sessions.listing import Listing
 from vibetunnel.sessions.model import FORMAT, End, Order, Record, Status
 from vibetunnel.sessions.news import News

@@ -15,17 +15,17 @@ from msgspec import UNSET
 from vibetunnel._ext import vt
 from vibetunnel._ext.pump import Client, Pump, Terminal
 from vibetunnel.errors import InputQueueFull, SessionNotRunning, UnknownSession
+from vibetunnel.keeper import orphans
 from vibetunnel.keeper.client import Spawned, SpawnOrder
 from vibetunnel.keeper.errors import KeeperFailed, SpawnFailed
+from vibetunnel.keeper.link import KeeperLink
 from vibetunnel.keeper.ring import make_ring
-from vibetunnel.sessions import orphans
-from vibetunnel.sessions.command import integration
-from vibetunnel.sessions.commands import Command, Commands, Mark
-from vibetunnel.sessions.link import KeeperLink
+from vibetunnel.sessions.launch import integration
 from vibetunnel.sessions.listing import Listing
 from vibetunnel.sessions.model import End, Record, SessionView, Status, iso, url_path
 from vibetunnel.sessions.news import News
 from vibetunnel.sessions.past import marks_in
+from vibetunnel.sessions.shell_commands import Command, Commands, Mark
 from vibetunnel.sessions.watch import Watch
 
 EMPTY_RING = 32768  # bytes; the smallest ring that the pump takes, for a session that never ran

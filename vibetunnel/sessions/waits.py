@@ -13,8 +13,8 @@ from msgspec import UNSET, UnsetType
 
 from vibetunnel._ext import vt
 from vibetunnel.errors import SessionEnded, TooManyWaits, UnknownSession, WaitTimedOut
-from vibetunnel.sessions.commands import Command
 from vibetunnel.sessions.session import Session
+from vibetunnel.sessions.shell_commands import Command
 
 if TYPE_CHECKING:
     from vibetunnel.sessions.patterns import Patterns

@@ -11,11 +11,11 @@ import ssl
 from tornado.httputil import HTTPServerConnectionDelegate
 
 from vibetunnel.errors import StartFailed
-from vibetunnel.handlers.acceptor import Acceptor
-from vibetunnel.handlers.connections import Connections
-from vibetunnel.handlers.half_open import PER_NETWORK, TOTAL, HalfOpen
-from vibetunnel.handlers.redirect import Redirect
-from vibetunnel.listening import UnixListener, listen
+from vibetunnel.http.acceptor import Acceptor
+from vibetunnel.http.deadlines import PER_NETWORK, TOTAL, HalfOpen
+from vibetunnel.http.redirect import Redirect
+from vibetunnel.http.server import Connections
+from vibetunnel.http.sockets import UnixListener, listen
 from vibetunnel.security.addresses import Clients, Networks
 from vibetunnel.security.allow_list import AllowList
 from vibetunnel.security.certificates import Certificate

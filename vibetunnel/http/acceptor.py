@@ -10,8 +10,8 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from vibetunnel.handlers.connections import FIRST_S, Connections
-from vibetunnel.handlers.half_open import HalfOpen
+from vibetunnel.http.deadlines import HalfOpen
+from vibetunnel.http.server import FIRST_S, Connections
 from vibetunnel.security.addresses import UNIX, canonical
 
 AT_ONCE = 128  # connections taken in one turn of the loop; requests are to be answered in between

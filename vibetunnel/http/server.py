@@ -24,9 +24,9 @@ from tornado.httputil import (
     ResponseStartLine,
 )
 
-from vibetunnel.handlers import http1
-from vibetunnel.handlers.half_open import TAKEN_S, HalfOpen, Taking
-from vibetunnel.handlers.http1 import Exchange
+from vibetunnel.http import connection as http1
+from vibetunnel.http.connection import Exchange
+from vibetunnel.http.deadlines import TAKEN_S, HalfOpen, Taking
 from vibetunnel.security.addresses import UNIX, Client, Networks, canonical, network
 
 MAX_BODY = 1024 * 1024  # bytes

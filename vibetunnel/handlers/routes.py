@@ -9,9 +9,9 @@ from vibetunnel.handlers import (
     auth,
     buffers,
     events,
+    schemas,
     server,
     sessions,
-    shapes,
     sharing,
     static,
     terminal,
@@ -33,7 +33,7 @@ _UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE
 _UNAUTHORIZED = HTTPStatus.UNAUTHORIZED
 
 _HEALTH = {
-    "GET": Operation("Whether the server runs.", {200: shapes.Health}, permission=_OPEN),
+    "GET": Operation("Whether the server runs.", {200: schemas.Health}, permission=_OPEN),
 }
 _PAGE = {"GET": Operation("The web client.", {200: Media("text/html")}, permission=_OPEN, errors=(_UNAVAILABLE,))}
 _SESSION = "/api/sessions/{session_id}"
@@ -58,12 +58,12 @@ ROUTES: tuple[Route, ...] = (
         "/api/sessions",
         sessions.SessionsHandler,
         {
-            "GET": Operation("All sessions, newest first.", {200: list[shapes.SessionView]}, some=True),
+            "GET": Operation("All sessions, newest first.", {200: list[schemas.SessionView]}, some=True),
             "POST": Operation(
                 "A new session. It starts at its first use, or at once with `spawn`.",
-                {201: shapes.CreatedSession},
+                {201: schemas.CreatedSession},
                 permission=_CONTROL,
-                body=shapes.NewSession,
+                body=schemas.NewSession,
                 body_optional=True,
                 errors=(_BUSY, _UNAVAILABLE),
             ),
@@ -73,13 +73,13 @@ ROUTES: tuple[Route, ...] = (
         _SESSION,
         sessions.OneSessionHandler,
         {
-            "GET": Operation("One session.", {200: shapes.SessionView}, errors=(_NOT_FOUND,)),
+            "GET": Operation("One session.", {200: schemas.SessionView}, errors=(_NOT_FOUND,)),
             "PATCH": Operation(
-                "Rename.", {200: shapes.Renamed}, permission=_CONTROL, body=shapes.Rename, errors=(_NOT_FOUND,)
+                "Rename.", {200: schemas.Renamed}, permission=_CONTROL, body=schemas.Rename, errors=(_NOT_FOUND,)
             ),
             "DELETE": Operation(
                 "End the process, and answer when it is gone; remove a session that has none.",
-                {200: shapes.DoneWithMessage},
+                {200: schemas.DoneWithMessage},
                 permission=_CONTROL,
                 errors=(_NOT_FOUND, _UNAVAILABLE),
             ),
@@ -91,7 +91,7 @@ ROUTES: tuple[Route, ...] = (
         {
             "DELETE": Operation(
                 "Remove a session that has no process.",
-                {200: shapes.DoneWithMessage},
+                {200: schemas.DoneWithMessage},
                 permission=_CONTROL,
                 errors=(_NOT_FOUND, _CONFLICT),
             )
@@ -103,9 +103,9 @@ ROUTES: tuple[Route, ...] = (
         {
             "POST": Operation(
                 "Type text, or press a key.",
-                {200: shapes.Done},
+                {200: schemas.Done},
                 permission=_TYPE,
-                body=shapes.Input,
+                body=schemas.Input,
                 limit="input",
                 errors=(_NOT_FOUND, _UNAVAILABLE),
             )
@@ -117,9 +117,9 @@ ROUTES: tuple[Route, ...] = (
         {
             "POST": Operation(
                 "Set the size of the terminal.",
-                {200: shapes.Resized},
+                {200: schemas.Resized},
                 permission=_TYPE,
-                body=shapes.Resize,
+                body=schemas.Resize,
                 errors=(_NOT_FOUND, _UNAVAILABLE),
             )
         },
@@ -130,9 +130,9 @@ ROUTES: tuple[Route, ...] = (
         {
             "POST": Operation(
                 "Send a signal to the foreground process group.",
-                {200: shapes.Done},
+                {200: schemas.Done},
                 permission=_TYPE,
-                body=shapes.Signal,
+                body=schemas.Signal,
                 errors=(_NOT_FOUND, _UNAVAILABLE),
             )
         },
@@ -152,7 +152,7 @@ ROUTES: tuple[Route, ...] = (
                         },
                     )
                 },
-                query=shapes.OutputQuery,
+                query=schemas.OutputQuery,
                 errors=(_NOT_FOUND, _UNAVAILABLE),
             )
         },
@@ -164,7 +164,7 @@ ROUTES: tuple[Route, ...] = (
             "GET": Operation(
                 "What stands on the screen, or lines of it and its scrollback, as text.",
                 {200: Media("text/plain", _LINES)},
-                query=shapes.TextQuery,
+                query=schemas.TextQuery,
                 errors=(_NOT_FOUND,),
             )
         },
@@ -176,7 +176,7 @@ ROUTES: tuple[Route, ...] = (
             "GET": Operation(
                 "The same with styles: a page that needs nothing else.",
                 {200: Media("text/html", _LINES)},
-                query=shapes.LinesQuery,
+                query=schemas.LinesQuery,
                 errors=(_NOT_FOUND,),
             )
         },
@@ -184,7 +184,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         f"{_SESSION}/screen",
         terminal.ScreenHandler,
-        {"GET": Operation("The screen with styles, cursor and modes.", {200: shapes.Screen}, errors=(_NOT_FOUND,))},
+        {"GET": Operation("The screen with styles, cursor and modes.", {200: schemas.Screen}, errors=(_NOT_FOUND,))},
     ),
     Route(f"{_SESSION}/snapshot", terminal.SnapshotHandler, _SNAPSHOT),
     Route(f"{_SESSION}/buffer", terminal.SnapshotHandler, _SNAPSHOT),
@@ -194,7 +194,7 @@ ROUTES: tuple[Route, ...] = (
         {
             "GET": Operation(
                 "The commands of a shell that marks them (OSC 133), newest last; at most 1000.",
-                {200: list[shapes.Command]},
+                {200: list[schemas.Command]},
                 errors=(_NOT_FOUND,),
             )
         },
@@ -205,8 +205,8 @@ ROUTES: tuple[Route, ...] = (
         {
             "POST": Operation(
                 "Answer when text is there, a pattern matches, nothing is printed, a prompt is there, or it has ended.",
-                {200: shapes.Outcome},
-                body=shapes.Wait,
+                {200: schemas.Outcome},
+                body=schemas.Wait,
                 errors=(_NOT_FOUND, _CONFLICT, _BUSY, HTTPStatus.REQUEST_TIMEOUT),
             )
         },
@@ -214,7 +214,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "/api/cleanup-exited",
         sessions.CleanupExitedHandler,
-        {"POST": Operation("Remove every session that has ended.", {200: shapes.CleanedUp}, permission=_CONTROL)},
+        {"POST": Operation("Remove every session that has ended.", {200: schemas.CleanedUp}, permission=_CONTROL)},
     ),
     Route(
         "/api/events",
@@ -224,28 +224,28 @@ ROUTES: tuple[Route, ...] = (
                 "News of sessions, as server-sent events.",
                 {200: Media("text/event-stream")},
                 some=True,
-                query=shapes.TicketQuery,
+                query=schemas.TicketQuery,
                 errors=(_BUSY,),
                 limit="upgrade",
             )
         },
         tickets=True,
     ),
-    Route("/api/config", server.ConfigHandler, {"GET": Operation("What a client should know.", {200: shapes.Config})}),
+    Route("/api/config", server.ConfigHandler, {"GET": Operation("What a client should know.", {200: schemas.Config})}),
     Route(
         "/api/server/status",
         server.StatusHandler,
-        {"GET": Operation("How the server is.", {200: shapes.ServerStatus})},
+        {"GET": Operation("How the server is.", {200: schemas.ServerStatus})},
     ),
     Route(
         "/api/auth/config",
         auth.AuthConfigHandler,
-        {"GET": Operation("How to log in.", {200: shapes.AuthConfig}, permission=_OPEN)},
+        {"GET": Operation("How to log in.", {200: schemas.AuthConfig}, permission=_OPEN)},
     ),
     Route(
         "/api/auth/current-user",
         auth.CurrentUserHandler,
-        {"GET": Operation("Who is logged in.", {200: shapes.CurrentUser}, permission=_OPEN)},
+        {"GET": Operation("Who is logged in.", {200: schemas.CurrentUser}, permission=_OPEN)},
     ),
     Route(
         "/api/auth/avatar/{user_id}",
@@ -253,7 +253,7 @@ ROUTES: tuple[Route, ...] = (
         {
             "GET": Operation(
                 "The picture of a user: there are none.",
-                {200: shapes.Avatar},
+                {200: schemas.Avatar},
                 permission=_OPEN,
                 errors=(HTTPStatus.BAD_REQUEST,),
             )
@@ -265,9 +265,9 @@ ROUTES: tuple[Route, ...] = (
         {
             "POST": Operation(
                 "Log in with a one-time code; the answer sets a cookie.",
-                {200: shapes.LoggedIn},
+                {200: schemas.LoggedIn},
                 permission=_OPEN,
-                body=shapes.Code,
+                body=schemas.Code,
                 errors=(_UNAUTHORIZED, _BUSY),
             )
         },
@@ -278,9 +278,9 @@ ROUTES: tuple[Route, ...] = (
         {
             "POST": Operation(
                 "Log in with a password; the answer sets a cookie.",
-                {200: shapes.Tokens},
+                {200: schemas.Tokens},
                 permission=_OPEN,
-                body=shapes.Password,
+                body=schemas.Password,
                 errors=(_UNAUTHORIZED, _BUSY),
             )
         },
@@ -291,9 +291,9 @@ ROUTES: tuple[Route, ...] = (
         {
             "POST": Operation(
                 "Something to sign with an SSH key, once, within 60 seconds.",
-                {200: shapes.Challenge},
+                {200: schemas.Challenge},
                 permission=_OPEN,
-                body=shapes.ChallengeFor,
+                body=schemas.ChallengeFor,
             )
         },
     ),
@@ -303,9 +303,9 @@ ROUTES: tuple[Route, ...] = (
         {
             "POST": Operation(
                 "Log in with a signed challenge; the answer sets a cookie.",
-                {200: shapes.Tokens},
+                {200: schemas.Tokens},
                 permission=_OPEN,
-                body=shapes.SshLogin,
+                body=schemas.SshLogin,
                 errors=(_UNAUTHORIZED, _BUSY),
             )
         },
@@ -316,9 +316,9 @@ ROUTES: tuple[Route, ...] = (
         {
             "POST": Operation(
                 "The next pair of tokens. A refresh token is good once; the second time ends its login.",
-                {200: shapes.Tokens},
+                {200: schemas.Tokens},
                 permission=_OPEN,
-                body=shapes.Refresh,
+                body=schemas.Refresh,
                 errors=(_UNAUTHORIZED,),
             )
         },
@@ -329,9 +329,9 @@ ROUTES: tuple[Route, ...] = (
         {
             "POST": Operation(
                 "Exchange the code of a link to a session for a guest's cookie.",
-                {200: shapes.Entered},
+                {200: schemas.Entered},
                 permission=_OPEN,
-                body=shapes.ShareCode,
+                body=schemas.ShareCode,
                 errors=(_UNAUTHORIZED, _BUSY),
             )
         },
@@ -339,14 +339,14 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "/api/auth/verify",
         auth.VerifyHandler,
-        {"GET": Operation("Whether a token is good.", {200: shapes.Verified}, permission=_LOGIN)},
+        {"GET": Operation("Whether a token is good.", {200: schemas.Verified}, permission=_LOGIN)},
     ),
     Route(
         "/api/auth/logout",
         auth.LogoutHandler,
         {
             "POST": Operation(
-                "End this login.", {200: shapes.DoneWithMessage}, permission=_LOGIN, errors=(_UNAVAILABLE,)
+                "End this login.", {200: schemas.DoneWithMessage}, permission=_LOGIN, errors=(_UNAVAILABLE,)
             )
         },
     ),
@@ -356,9 +356,9 @@ ROUTES: tuple[Route, ...] = (
         {
             "POST": Operation(
                 "Lets one socket or stream in whose client cannot send headers, once, within 30 seconds.",
-                {200: shapes.Ticket},
+                {200: schemas.Ticket},
                 permission=_LOGIN,
-                body=shapes.TicketOrder,
+                body=schemas.TicketOrder,
                 body_optional=True,
             )
         },
@@ -366,7 +366,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "/api/auth/link",
         auth.LinkHandler,
-        {"POST": Operation("A one-time code for another device.", {200: shapes.Link})},
+        {"POST": Operation("A one-time code for another device.", {200: schemas.Link})},
     ),
     Route(
         "/api/auth/revoke",
@@ -374,8 +374,8 @@ ROUTES: tuple[Route, ...] = (
         {
             "POST": Operation(
                 "End all logins and tokens of a user, one login, or one token; of others only for who manages users.",
-                {200: shapes.Revoked},
-                body=shapes.Revoke,
+                {200: schemas.Revoked},
+                body=schemas.Revoke,
                 errors=(_NOT_FOUND, _UNAVAILABLE),
             )
         },
@@ -386,25 +386,25 @@ ROUTES: tuple[Route, ...] = (
         {
             "POST": Operation(
                 "Sign new tokens with a new key; those that there are stay good.",
-                {200: shapes.DoneWithMessage},
+                {200: schemas.DoneWithMessage},
                 permission=_ADMIN,
-                body=shapes.RotateKeys,
+                body=schemas.RotateKeys,
                 body_optional=True,
                 errors=(_UNAVAILABLE,),
             )
         },
     ),
-    Route("/api/logins", auth.LoginsHandler, {"GET": Operation("Who is logged in.", {200: list[shapes.LoginView]})}),
+    Route("/api/logins", auth.LoginsHandler, {"GET": Operation("Who is logged in.", {200: list[schemas.LoginView]})}),
     Route(
         "/api/users",
         users.UsersHandler,
         {
-            "GET": Operation("All accounts.", {200: list[shapes.UserView]}, permission=_ADMIN),
+            "GET": Operation("All accounts.", {200: list[schemas.UserView]}, permission=_ADMIN),
             "POST": Operation(
                 "A new account.",
-                {201: shapes.UserView},
+                {201: schemas.UserView},
                 permission=_ADMIN,
-                body=shapes.NewUser,
+                body=schemas.NewUser,
                 errors=(_CONFLICT, _BUSY),
             ),
         },
@@ -415,14 +415,14 @@ ROUTES: tuple[Route, ...] = (
         {
             "PATCH": Operation(
                 "Another role or password, or no more logins.",
-                {200: shapes.UserView},
+                {200: schemas.UserView},
                 permission=_ADMIN,
-                body=shapes.UserChange,
+                body=schemas.UserChange,
                 errors=(_NOT_FOUND, _CONFLICT, _UNAVAILABLE),
             ),
             "DELETE": Operation(
                 "Remove an account.",
-                {200: shapes.DoneWithMessage},
+                {200: schemas.DoneWithMessage},
                 permission=_ADMIN,
                 errors=(_NOT_FOUND, _CONFLICT, _UNAVAILABLE),
             ),
@@ -434,9 +434,9 @@ ROUTES: tuple[Route, ...] = (
         {
             "POST": Operation(
                 "One more SSH key.",
-                {201: shapes.UserView},
+                {201: schemas.UserView},
                 permission=_ADMIN,
-                body=shapes.NewKey,
+                body=schemas.NewKey,
                 errors=(_NOT_FOUND, _CONFLICT, _BUSY),
             )
         },
@@ -444,19 +444,19 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "/api/users/{name}/keys/{fingerprint}",
         users.UserKeyHandler,
-        {"DELETE": Operation("One key less.", {200: shapes.UserView}, permission=_ADMIN, errors=(_NOT_FOUND,))},
+        {"DELETE": Operation("One key less.", {200: schemas.UserView}, permission=_ADMIN, errors=(_NOT_FOUND,))},
     ),
     Route(
         "/api/tokens",
         users.TokensHandler,
         {
             "GET": Operation(
-                "Tokens of programs; of others only for who manages users.", {200: list[shapes.TokenView]}
+                "Tokens of programs; of others only for who manages users.", {200: list[schemas.TokenView]}
             ),
             "POST": Operation(
                 "A token for a program.",
-                {201: shapes.CreatedToken},
-                body=shapes.NewToken,
+                {201: schemas.CreatedToken},
+                body=schemas.NewToken,
                 errors=(_NOT_FOUND, _BUSY),
             ),
         },
@@ -464,20 +464,20 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "/api/tokens/{token_id}",
         users.TokenHandler,
-        {"DELETE": Operation("Revoke it.", {200: shapes.DoneWithMessage}, errors=(_NOT_FOUND, _UNAVAILABLE))},
+        {"DELETE": Operation("Revoke it.", {200: schemas.DoneWithMessage}, errors=(_NOT_FOUND, _UNAVAILABLE))},
     ),
     Route(
         f"{_SESSION}/shares",
         sharing.SharesHandler,
         {
             "GET": Operation(
-                "Links to this session.", {200: list[shapes.ShareView]}, permission=_CONTROL, errors=(_NOT_FOUND,)
+                "Links to this session.", {200: list[schemas.ShareView]}, permission=_CONTROL, errors=(_NOT_FOUND,)
             ),
             "POST": Operation(
                 "A link that lets guests in, to watch or to type.",
-                {201: shapes.CreatedShare},
+                {201: schemas.CreatedShare},
                 permission=_CONTROL,
-                body=shapes.NewShare,
+                body=schemas.NewShare,
                 body_optional=True,
                 errors=(_NOT_FOUND, _BUSY),
             ),
@@ -489,7 +489,7 @@ ROUTES: tuple[Route, ...] = (
         {
             "DELETE": Operation(
                 "Withdraw a link; who came by it is out.",
-                {200: shapes.DoneWithMessage},
+                {200: schemas.DoneWithMessage},
                 permission=_CONTROL,
                 errors=(_NOT_FOUND, _UNAVAILABLE),
             )
@@ -498,7 +498,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         f"{_SESSION}/clients",
         sharing.PeopleHandler,
-        {"GET": Operation("Who is here.", {200: list[shapes.Participant]}, errors=(_NOT_FOUND,))},
+        {"GET": Operation("Who is here.", {200: list[schemas.Participant]}, errors=(_NOT_FOUND,))},
     ),
     Route(
         f"{_SESSION}/clients/{{client_id}}",
@@ -506,12 +506,12 @@ ROUTES: tuple[Route, ...] = (
         {
             "PATCH": Operation(
                 "Give the keyboard, or take it.",
-                {200: shapes.Done},
+                {200: schemas.Done},
                 permission=_CONTROL,
-                body=shapes.Keyboard,
+                body=schemas.Keyboard,
                 errors=(_NOT_FOUND,),
             ),
-            "DELETE": Operation("Put somebody out.", {200: shapes.Done}, permission=_CONTROL, errors=(_NOT_FOUND,)),
+            "DELETE": Operation("Put somebody out.", {200: schemas.Done}, permission=_CONTROL, errors=(_NOT_FOUND,)),
         },
     ),
     Route(
@@ -528,7 +528,7 @@ ROUTES: tuple[Route, ...] = (
                 "Attach to a session: a WebSocket (docs/protocol.md).",
                 {101: None},
                 some=True,
-                query=shapes.AttachQuery,
+                query=schemas.AttachQuery,
                 errors=(_NOT_FOUND, HTTPStatus.UPGRADE_REQUIRED, _BUSY, _UNAVAILABLE),
                 head=False,
                 limit="upgrade",
@@ -544,7 +544,7 @@ ROUTES: tuple[Route, ...] = (
                 "Snapshots of sessions: a WebSocket (docs/terminal.md).",
                 {101: None},
                 some=True,
-                query=shapes.TicketQuery,
+                query=schemas.TicketQuery,
                 errors=(HTTPStatus.BAD_REQUEST, HTTPStatus.UPGRADE_REQUIRED, _BUSY),
                 head=False,
                 limit="upgrade",

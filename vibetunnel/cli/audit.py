@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from vibetunnel import paths
-from vibetunnel.cli_base import load, plain, say, styled, takes_settings, warn
+from vibetunnel.cli.options import load, plain, say, styled, takes_settings, warn
 
 POLL_S = 0.2  # between two looks whether the log has grown
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}

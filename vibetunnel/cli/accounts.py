@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import click
 
-from vibetunnel.cli_base import (
+from vibetunnel.cli.options import (
     LOCATION,
     InOrder,
     Sentence,
@@ -32,7 +32,7 @@ from vibetunnel.cli_base import (
     takes_settings,
     until,
 )
-from vibetunnel.running import NotRunning, RunningServer
+from vibetunnel.cli.server_client import NotRunning, RunningServer
 from vibetunnel.security.principal import Role, Scope
 
 Answer = dict[str, Any]  # a JSON object of the REST API
@@ -111,7 +111,7 @@ def _accounts(config: Path | None, flags: dict[str, Any]) -> Iterator[Accounts]:
     try:
         server = RunningServer(chosen)
     except NotRunning:
-        from vibetunnel.offline import OfFiles  # here, because it imports half a server
+        from vibetunnel.cli.local_accounts import OfFiles  # here, because it imports half a server
 
         with OfFiles(chosen) as files:
             yield files

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from vibetunnel.cli_base import (
+from vibetunnel.cli.options import (
     LOCATION,
     InOrder,
     Session,
@@ -30,7 +30,7 @@ from vibetunnel.cli_base import (
     takes_settings,
     until,
 )
-from vibetunnel.running import RunningServer
+from vibetunnel.cli.server_client import RunningServer
 
 DAY_S = 86400
 IDS = {"ignore_unknown_options": True}  # an id may begin with a hyphen

@@ -14,9 +14,9 @@ from tornado.web import HTTPError
 
 from vibetunnel import errors
 from vibetunnel.handlers.context import Context
-from vibetunnel.handlers.http1 import Exchange
 from vibetunnel.handlers.route import Operation, Permission, Route
 from vibetunnel.handlers.validation import decode_body, decode_query, listed
+from vibetunnel.http.connection import Exchange
 from vibetunnel.keeper.errors import KeeperBusy, KeeperFailed, NoResources, SpawnFailed
 from vibetunnel.security.addresses import Client
 from vibetunnel.security.hosts import is_loopback_host

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vibetunnel import __version__, settings
-from vibetunnel.cli_base import (
+from vibetunnel.cli.options import (
     LOCATION,
     Commands,
     Sentence,
@@ -36,8 +36,8 @@ from vibetunnel.cli_base import (
     takes_settings,
     warn,
 )
-from vibetunnel.running import TIMEOUT_S as REQUEST_TIMEOUT_S
-from vibetunnel.running import Refused, RunningServer
+from vibetunnel.cli.server_client import TIMEOUT_S as REQUEST_TIMEOUT_S
+from vibetunnel.cli.server_client import Refused, RunningServer
 from vibetunnel.settings import MAX_GRACE_S
 from vibetunnel.shell import SCRIPTS, script
 

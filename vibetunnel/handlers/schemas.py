@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from vibetunnel.sessions.commands import Command
 from vibetunnel.sessions.model import SessionView, Size
+from vibetunnel.sessions.shell_commands import Command
 from vibetunnel.sessions.waits import PATTERN_LIMIT, Outcome
 
 __all__ = ["Command", "Outcome", "SessionView"]  # from here too, so that a handler has one place for its shapes

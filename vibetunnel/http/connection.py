@@ -23,7 +23,7 @@ from tornado.httputil import (
 )
 from tornado.iostream import StreamClosedError
 
-from vibetunnel.handlers.chunks import Chunks, MalformedChunks
+from vibetunnel.http.chunked import Chunks, MalformedChunks
 
 MAX_HEADER = 32 * 1024  # bytes of a request line and its fields
 MAX_FIELDS = 100

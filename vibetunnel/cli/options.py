@@ -15,9 +15,9 @@ from typing import Any
 import click
 
 from vibetunnel import __version__, settings
+from vibetunnel.cli.server_client import NotRunning, Refused, RunningServer
 from vibetunnel.errors import VibeTunnelError
 from vibetunnel.paths import NotPrivate
-from vibetunnel.running import NotRunning, Refused, RunningServer
 from vibetunnel.settings import Settings, SettingsError
 
 Session = dict[str, Any]  # the session object of the REST API
@@ -77,14 +77,14 @@ def duration(*, never: bool = False) -> Callable[[click.Context, click.Parameter
 
 
 ELSEWHERE = {  # command -> its module, which only who uses it waits for: above all, the server does not
-    "share": "vibetunnel.cli_sharing",
-    "who": "vibetunnel.cli_sharing",
-    "user": "vibetunnel.cli_users",
-    "token": "vibetunnel.cli_users",
-    "keys": "vibetunnel.cli_users",
-    "logins": "vibetunnel.cli_users",
-    "revoke": "vibetunnel.cli_users",
-    "audit": "vibetunnel.cli_audit",
+    "share": "vibetunnel.cli.sharing",
+    "who": "vibetunnel.cli.sharing",
+    "user": "vibetunnel.cli.accounts",
+    "token": "vibetunnel.cli.accounts",
+    "keys": "vibetunnel.cli.accounts",
+    "logins": "vibetunnel.cli.accounts",
+    "revoke": "vibetunnel.cli.accounts",
+    "audit": "vibetunnel.cli.audit",
 }
 
 

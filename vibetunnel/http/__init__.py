@@ -1,0 +1,1 @@
+"""The transport below the application: listening sockets, connections, their deadlines, TLS."""
