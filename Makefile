@@ -17,8 +17,7 @@ EXT_FILES := $(shell find ext -type f ! -name '.*')
 WEB_FILES := $(shell find $(WEB) \( -name node_modules -o -name static \) -prune -o -type f -print)
 PACKAGE_FILES := $(shell find vibetunnel \( -path $(WEB) -o -name __pycache__ \) -prune -o \( -name '*.py' -o -name '*.pyi' -o -path '*/shell/*' \) -type f -print)
 
-ASAN_TESTS ?= $(wildcard tests/test_frames*.py tests/test_pump*.py tests/test_ring*.py tests/test_marks*.py \
-	tests/test_vt.py tests/test_vt_cases.py tests/test_vt_roundtrip.py)
+ASAN_TESTS ?= tests/engine tests/pump
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 # What the tests start, as command=package (Debian's), and a library of theirs.
 PROGRAMS := bash=bash zsh=zsh fish=fish nginx=nginx openssl=openssl ssh-keygen=openssh-client
@@ -124,7 +123,7 @@ test-asan: $(ASAN)/.installed $(WEB)/node_modules/.package-lock.json
 .PHONY: fuzz
 fuzz: $(DEV)/.installed $(WEB)/node_modules/.package-lock.json
 	PYTHON=$(DEV)/bin/python tests/fuzz/run.sh $(ARGS)
-	cd tests && ../$(DEV)/bin/python -m vt.gate $(FUZZ_COUNT)
+	cd tests/engine && ../../$(DEV)/bin/python -m vt.gate $(FUZZ_COUNT)
 
 .PHONY: bench
 bench: $(DEV)/.installed

@@ -54,7 +54,7 @@ SEEDS
 mkdir -p "$build/engine-corpus"
 "$python" - "$build/engine-corpus" <<'SEEDS'
 import gzip, pathlib, sys
-sys.path.insert(0, "tests")
+sys.path.insert(0, "tests/engine")
 from vt.grammar import generate
 folder = pathlib.Path(sys.argv[1])
 for seed in range(300):
@@ -62,7 +62,7 @@ for seed in range(300):
     middle = len(pieces) // 2
     made = [bytes((rows - 1, cols - 2, seed % 256, seed % 6)), *pieces[:middle], bytes((0xF8 + seed % 8, seed % 20, seed % 30)), *pieces[middle:]]
     (folder / f"grammar{seed}").write_bytes(b"".join(made))
-for path in pathlib.Path("tests/vt/recordings").glob("*.gz"):
+for path in pathlib.Path("tests/engine/vt/recordings").glob("*.gz"):
     data = gzip.decompress(path.read_bytes())
     for at in range(0, len(data) - 1500, len(data) // 5):
         (folder / f"{path.name}{at}").write_bytes(bytes((23, 58, 50, at % 6)) + data[at : at + 1500])

@@ -15,7 +15,7 @@ from pump_peer import deflated, inflated
 from vibetunnel import protocol
 from vibetunnel._ext import probes
 
-VECTORS = json.loads((Path(__file__).parent / "vectors" / "v1.json").read_text())["messages"]
+VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "v1.json").read_text())["messages"]
 RING_SIZE = 65536
 CHECKPOINTS = 2 * 1024 * 1024
 

@@ -20,7 +20,7 @@ from pyghostty import ffi, lib
 
 from .screens import Screen, Style, canonical
 
-WEB = Path(__file__).resolve().parents[2] / "vibetunnel/web"
+WEB = Path(__file__).resolve().parents[3] / "vibetunnel/web"
 SCROLLBACK = 1000  # lines
 
 Step = bytes | tuple[int, int] | None

@@ -1,6 +1,6 @@
 """Make the recordings: real programs on a PTY, keys pressed for them, in an environment that says nothing of its maker.
 
-python tests/vt/record.py [NAME ...]    writes tests/vt/recordings/NAME.ROWSxCOLS.gz, the bytes as the PTY gave them
+python tests/engine/vt/record.py [NAME ...]    writes recordings/NAME.ROWSxCOLS.gz, the bytes that the PTY gave
 Needs Linux, root (for namespaces of processes and of the host's name), vim, htop, less, tmux and mc.
 """
 

@@ -39,7 +39,7 @@ class Bench:
         return self.run("sh", "-c", script, **options)
 
     def peer(self, terminal: Terminal, **options: object) -> PumpPeer:
-        """A client that wants every byte from the first on: redraws are tests/test_pump_screen.py's."""
+        """A client that wants every byte from the first on: redraws are test_pump_screen.py's."""
         options.setdefault("since", 0)
         peer = PumpPeer(terminal, **options)  # type: ignore[arg-type]
         self.peers.append(peer)

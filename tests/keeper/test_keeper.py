@@ -44,7 +44,7 @@ from vibetunnel.keeper.protocol import (
 )
 
 DEADLINE_S = 60  # of one test; nothing waits for it but a failure
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 LIMITS = resource.getrlimit(resource.RLIMIT_NOFILE)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 CLIENT = "vibetunnel/web/static/index.html"
 NOT_COPIED = shutil.ignore_patterns(
     ".git", ".venv*", "node_modules", "build", "dist", "*.so", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis"
@@ -74,8 +74,8 @@ def test_the_sdist_has_all_that_it_takes_to_build_and_test(sdist: Path) -> None:
         "ext/vt/make_widths.py",
         "ext/vt/vt_parse.c",
         "ext/vt/vt.h",
-        "tests/vt/recordings/vim.24x80.gz",
-        "tests/test_package.py",
+        "tests/engine/vt/recordings/vim.24x80.gz",
+        "tests/package/test_package.py",
         "tests/vectors/v1.json",
         "vibetunnel/_ext/pump.pyi",
         "vibetunnel/py.typed",

@@ -1,6 +1,6 @@
 """The differential fuzz: random output into our terminal and the oracles, what differs minimised and looked up.
 
-python -m vt.gate [COUNT [FIRST]]    in tests/: COUNT sequences for each oracle from seed FIRST on; `make fuzz` does it
+python -m vt.gate [COUNT [FIRST]]    in tests/engine/: COUNT sequences for each oracle, from seed FIRST on
 Prints what differs without an explanation, and ends with 1 if something does.
 """
 

@@ -394,7 +394,7 @@ async def test_logging_out_ends_the_waits_of_that_login(server: Running) -> None
 
 
 def test_every_bound_of_the_documentation_is_the_one_of_the_code() -> None:
-    page = (Path(__file__).parents[1] / "docs" / "automation.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "automation.md").read_text(encoding="utf-8")
     assert f"longer than {patterns.PATTERN_LIMIT} characters" in page
     assert f"longer than {patterns.SEARCH_S:g} s" in page
     assert f"more than {patterns.PARTS_LIMIT} parts" in page

@@ -1,7 +1,7 @@
-// @xterm/headless as an oracle: a line of JSON in, a line of JSON out. tests/vt/oracles.py talks to it.
+// @xterm/headless as an oracle: a line of JSON in, a line of JSON out. tests/engine/vt/oracles.py talks to it.
 //
 // in   [{rows, cols, scrollback, steps}, ...]; a step is output in base64, or [rows, cols] to resize, or null to look
-// out  [[screen, ...], ...]: what was there at each look, as in tests/vt/screens.py; null once xterm.js has thrown
+// out  [[screen, ...], ...]: what was there at each look, as in tests/engine/vt/screens.py; null once xterm.js has thrown
 
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";

@@ -59,7 +59,7 @@ from benchmarks.screens import normal
 from benchmarks.wires import BinaryWire, GottyWire, GoWire, JsonWire, RawWire, SseWire, TtydWire, V1Wire, Wire
 from vibetunnel import protocol
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 MASK = b"\x01\x02\x03\x04"
 
 

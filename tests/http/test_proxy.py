@@ -20,7 +20,7 @@ from tornado.httpclient import HTTPClientError
 from vibetunnel import paths
 from vibetunnel.security import certificates
 
-DOCUMENTED = (Path(__file__).parents[1] / "docs" / "deployment.md").read_text(encoding="utf-8")
+DOCUMENTED = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text(encoding="utf-8")
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/local/bin:/usr/bin:/opt/homebrew/bin") or "nginx"
 
 SURROUNDINGS = """
