@@ -54,7 +54,7 @@ class _Sessions(Collector):
         for status in Status:
             sessions.add_metric([status.value], states[status])
         yield sessions
-        listeners = len(self._registry.news.broadcast.listeners)
+        listeners = len(self._registry.events.broadcast.listeners)
         yield GaugeMetricFamily("vibetunnel_event_listeners", "Open streams of /api/events.", value=listeners)
         watchers = len(self._watchers)
         yield GaugeMetricFamily("vibetunnel_buffer_sockets", "Open sockets of /buffers.", value=watchers)

@@ -34,7 +34,7 @@ from vibetunnel.security.api_tokens import ApiTokens
 from vibetunnel.security.audit import Audit, LogFile, RequestLog
 from vibetunnel.security.authority import LOGIN, Authority
 from vibetunnel.security.codes import Codes
-from vibetunnel.security.hosts import doors
+from vibetunnel.security.hosts import host_policy
 from vibetunnel.security.limits import Limits
 from vibetunnel.security.logins import Logins
 from vibetunnel.security.shares import Shares
@@ -43,7 +43,7 @@ from vibetunnel.security.ssh_keys import Challenges
 from vibetunnel.security.tickets import Tickets
 from vibetunnel.security.tokens import Tokens
 from vibetunnel.security.users import Users
-from vibetunnel.sessions.attachments import Lasting
+from vibetunnel.sessions.attachments import Attachments
 from vibetunnel.sessions.launch import login_shell
 from vibetunnel.sessions.registry import Registry
 from vibetunnel.sessions.snapshots import Snapshots
@@ -104,7 +104,7 @@ class Server:
         self.settings = settings
         self.port = 0
         self.context: Context
-        self.lasting: Lasting
+        self.attachments: Attachments
         self.audit: Audit
         self.application: VibeTunnelApplication
         self._static = static
@@ -193,14 +193,14 @@ class Server:
             on_typed=self._typed,
             on_removed=self._removed,
         )
-        self.lasting = lasting = Lasting(authority.in_use, registry.present, authority.muted)
-        undo.push_async_callback(lasting.close)
+        self.attachments = attachments = Attachments(authority.in_use, registry.present, authority.muted)
+        undo.push_async_callback(attachments.close)
         relays = Relays()
         undo.push_async_callback(relays.close)  # behind the pump's end: its last words pass through them
         await registry.open()
         undo.push_async_callback(registry.close, kill=settings.kill_on_exit)
         await authority.shares.forget_all_but(session.id for session in registry)
-        lasting.start()
+        attachments.start()
         waits = Waits()
         undo.push_async_callback(waits.close)
         snapshots = Snapshots()
@@ -215,7 +215,9 @@ class Server:
             url=self.url,
             registry=registry,
             waits=waits,
-            doors=doors(bind=settings.bind, allow_host=settings.allow_host, url=settings.url, tls=settings.tls),
+            host_policy=host_policy(
+                bind=settings.bind, allow_host=settings.allow_host, url=settings.url, tls=settings.tls
+            ),
             authority=authority,
             keys=self._keys,
             codes=Codes(still=authority.still),
@@ -229,13 +231,13 @@ class Server:
             home=home,
             shell=login_shell(settings.shell),
             user=user,
-            lasting=lasting,
+            attachments=attachments,
             relays=relays,
             snapshots=snapshots,
         )
         self.application = VibeTunnelApplication(self.context, self._static)
         undo.push_async_callback(self.application.close)
-        front.serve(self.application, self.context.doors)
+        front.serve(self.application, self.context.host_policy)
         undo.push_async_callback(front.stop)
         self._front = front  # from here on it can be reloaded
 
@@ -279,7 +281,7 @@ class Server:
                 owner=user,
                 idle_s=settings.login_idle_s,
                 max_s=settings.login_max_s,
-                on_end=lambda login: self.lasting.end(f"{LOGIN}{login.id}"),
+                on_end=lambda login: self.attachments.end(f"{LOGIN}{login.id}"),
             ),
             tokens=Tokens(self._keys, installation, f"{installation}/api"),
             api_tokens=ApiTokens(state_dir / paths.TOKENS),
@@ -293,7 +295,7 @@ class Server:
     # What the pump reports of clients
 
     def _gone(self, client: Client) -> None:
-        connection = self.lasting.discard(client)
+        connection = self.attachments.discard(client)
         if connection is not None:
             self.audit.record(
                 "detach", connection.principal, connection.address, "ok",
@@ -301,7 +303,7 @@ class Server:
             )  # fmt: skip
 
     def _typed(self, client: Client) -> None:
-        connection = self.lasting.find(client)
+        connection = self.attachments.find(client)
         if connection is not None:
             self.audit.record(
                 "input-start", connection.principal, connection.address, "ok",
@@ -310,7 +312,7 @@ class Server:
 
     def _removed(self, session_id: str) -> None:
         self._shares.drop_session(session_id)
-        self.lasting.forget_session(session_id)
+        self.attachments.forget_session(session_id)
 
     def reload(self) -> None:
         """Read the settings again, and take over the allow list and the certificate; the rest needs a new start.
@@ -325,7 +327,7 @@ class Server:
             log.warning("the settings stay as they were: %s", error)
             self.audit.record("settings", None, "", "refused", change=str(error))
             return
-        ended = self.context.lasting.refuse(self.context.allow_list.refuses, REFUSAL)
+        ended = self.context.attachments.refuse(self.context.allow_list.refuses, REFUSAL)
         said = "; ".join(changed) or "nothing has changed"
         self.audit.record("settings", None, "", "ok", change=said)
         log.info("settings read again: %s%s", said, f"; {ended} connections ended" if ended else "")

@@ -23,7 +23,7 @@ from cli_home import DEADLINE_S, Home
 
 from vibetunnel import __version__, cli, paths
 from vibetunnel.cli import options
-from vibetunnel.cli.server_client import NotRunning, Refused, RunningServer
+from vibetunnel.cli.server_client import NotRunning, RunningServer, ServerRefused
 from vibetunnel.shell import SCRIPTS
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -382,10 +382,10 @@ def test_a_session_is_found_by_id_name_or_the_beginning_of_its_id() -> None:
     assert options.choose(everyone, "x") is one
     assert options.choose(everyone, "AA2") is two
     for ambiguous, ids in (("twin", "bb1, bb2"), ("aa", "aa11, aa22")):
-        with pytest.raises(cli.Sentence, match=f"'{ambiguous}' is more than one session: expected one of {ids}"):
+        with pytest.raises(cli.UserError, match=f"'{ambiguous}' is more than one session: expected one of {ids}"):
             options.choose(everyone, ambiguous)
     for unknown in ("none", ""):
-        with pytest.raises(cli.Sentence, match="no session has the id or name"):
+        with pytest.raises(cli.UserError, match="no session has the id or name"):
             options.choose(everyone, unknown)
 
 
@@ -402,7 +402,7 @@ def test_the_server_announces_a_link_whose_code_logs_in_once(home: Home) -> None
         running = RunningServer(home.settings)
         assert running.url == found[1]
         assert running.request("POST", "/api/auth/code", {"code": found[2]})["success"] is True
-        with pytest.raises(Refused):
+        with pytest.raises(ServerRefused):
             running.request("POST", "/api/auth/code", {"code": found[2]})
 
 

@@ -24,9 +24,9 @@ from harness import no_more
 
 from vibetunnel import paths
 from vibetunnel.cli import accounts, options
-from vibetunnel.cli.local_accounts import NotSaved, OfFiles
-from vibetunnel.cli.options import Sentence
-from vibetunnel.cli.server_client import Refused, RunningServer
+from vibetunnel.cli.local_accounts import LocalAccounts, NotSaved
+from vibetunnel.cli.options import UserError
+from vibetunnel.cli.server_client import RunningServer, ServerRefused
 from vibetunnel.errors import VibeTunnelError
 from vibetunnel.security.shares import Shares
 
@@ -376,7 +376,7 @@ def test_a_damaged_file_is_named_and_left_as_it_is(home: Home) -> None:
 
 
 def test_the_links_of_a_user_who_is_shut_out_end_without_a_server_too(home: Home) -> None:
-    with OfFiles(home.settings) as files:
+    with LocalAccounts(home.settings) as files:
         files.add_user("ada", "writer", "correct horse")
         path = home.settings.state_dir / paths.SHARES
 
@@ -395,7 +395,7 @@ def test_a_full_disk_is_said_and_changes_nothing(home: Home, expect_log: Callabl
     expect_log("accounts are not kept")
     expect_log("tokens of programs are not kept")
     expect_log("signing keys are not kept")
-    with OfFiles(home.settings) as files:
+    with LocalAccounts(home.settings) as files:
         files.add_user("ada", "writer", "correct horse")
         made = files.create_token({"scope": ["view"], "expires": 60, "user": "ada"})
         with no_more(resource.RLIMIT_FSIZE):
@@ -412,9 +412,9 @@ def test_a_full_disk_is_said_and_changes_nothing(home: Home, expect_log: Callabl
 
 
 def test_one_at_a_time(home: Home) -> None:
-    with OfFiles(home.settings), pytest.raises(VibeTunnelError, match="try again"), OfFiles(home.settings):
+    with LocalAccounts(home.settings), pytest.raises(VibeTunnelError, match="try again"), LocalAccounts(home.settings):
         pass
-    with OfFiles(home.settings) as files:
+    with LocalAccounts(home.settings) as files:
         assert files.users() == []
 
 
@@ -472,7 +472,7 @@ def test_whom_to_revoke() -> None:
     assert accounts.whom("aaaac", logins, []) == {"login": "aaaacccc"}
     assert accounts.whom("aaaac", logins, ["aaaac"]) == {"user": "aaaac"}
     for wanted, words in (("aaaa", "more than one"), ("Guest", "there is no"), ("", "there is no")):
-        with pytest.raises(Sentence, match=words):
+        with pytest.raises(UserError, match=words):
             accounts.whom(wanted, logins, ["ada"])
 
 
@@ -511,7 +511,7 @@ def test_a_key_is_named_by_fingerprint_or_comment() -> None:
     for wanted in ("SHA256:one", "one", "laptop"):
         assert accounts.fingerprint_of(found, wanted) == "SHA256:one"
     for wanted in ("phone", "tw", "", "SHA256:"):
-        with pytest.raises(Sentence):
+        with pytest.raises(UserError):
             accounts.fingerprint_of(found, wanted)
 
 
@@ -544,6 +544,6 @@ def test_a_name_in_an_address_is_a_name(home: Home) -> None:
     home.ok("user", "add", "ada", "--no-password")
     with home.serve("--kill-on-exit"):
         for name in ("../sessions", "ada/keys", "ada?x", "%2e%2e", ".", "\udcff"):
-            with pytest.raises(Refused):
-                accounts.OfServer(RunningServer(home.settings)).remove_user(name)
+            with pytest.raises(ServerRefused):
+                accounts.RemoteAccounts(RunningServer(home.settings)).remove_user(name)
         assert list(users(home)) == ["ada"]

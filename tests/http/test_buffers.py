@@ -225,8 +225,8 @@ async def forgotten(server: Running) -> None:
     """Return when nobody watches, and nothing is left of those who did."""
 
     async def look() -> bool:
-        hub, lasting = snapshots(server), server.server.context.lasting
-        return (len(hub), hub.feeds, len(lasting)) == (0, 0, 0)
+        hub, attachments = snapshots(server), server.server.context.attachments
+        return (len(hub), hub.feeds, len(attachments)) == (0, 0, 0)
 
     await until(look)
 

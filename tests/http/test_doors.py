@@ -344,7 +344,7 @@ async def test_logging_out_closes_the_sockets_and_streams_of_that_login_only(ser
         await socket.until(b"ready")
     stream = server.fetch("GET", "/api/events", login=False, headers={"Cookie": browser.cookie})
     streaming = asyncio.ensure_future(stream)
-    broadcast = server.server.context.registry.news.broadcast
+    broadcast = server.server.context.registry.events.broadcast
 
     async def streams() -> bool:
         return len(broadcast.listeners) == 1

@@ -21,10 +21,10 @@ from tornado.web import Application, RequestHandler
 from vibetunnel import paths
 from vibetunnel.errors import StartFailed
 from vibetunnel.http import acceptor, connection, frontend, server, sockets
-from vibetunnel.http.deadlines import MIN_TAKEN, TAKEN_S, HalfOpen, Taking
+from vibetunnel.http.deadlines import MIN_TAKEN, TAKEN_S, ConnectionDeadlines, StallDetector
 from vibetunnel.http.frontend import Front
 from vibetunnel.security import certificates
-from vibetunnel.security.hosts import doors
+from vibetunnel.security.hosts import host_policy
 from vibetunnel.settings import Settings
 
 BIG = 16 * 1024 * 1024  # bytes; more than any socket keeps
@@ -120,7 +120,7 @@ def opened(folder: Path) -> Open:
             front=made,
             log_function=lambda _handler: None,
         )
-        made.serve(application, doors(bind=settings.bind, allow_host=settings.allow_host, tls=settings.tls))
+        made.serve(application, host_policy(bind=settings.bind, allow_host=settings.allow_host, tls=settings.tls))
         door = Door(made, settings)
         try:
             yield door
@@ -299,8 +299,8 @@ async def test_who_speaks_an_older_http_is_answered_and_hung_up_on(opened: Open)
     async with opened() as door:
         answer = await door.ask(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
         assert answer.endswith(b"hello")
-        lasting = b"GET / HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n"
-        answer = await door.ask(lasting + lasting + b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        attachments = b"GET / HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n"
+        answer = await door.ask(attachments + attachments + b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
         assert answer.count(b"hello") == 3
         assert answer.count(b"Connection: keep-alive") == 2
 
@@ -419,7 +419,7 @@ async def test_a_slow_client_of_a_tunnel_gets_all_of_its_answer(opened: Open, mo
 
 
 def test_an_answer_that_is_taken_slowly_is_no_reason_to_hang_up() -> None:
-    taking, at_a_time = Taking(), MIN_TAKEN
+    taking, at_a_time = StallDetector(), MIN_TAKEN
     for minute in range(10):
         assert not taking.is_stuck(TAKEN_S * minute, writing=True, taken=at_a_time * minute)
         assert taking.behind
@@ -428,7 +428,7 @@ def test_an_answer_that_is_taken_slowly_is_no_reason_to_hang_up() -> None:
 
 
 def test_an_answer_that_was_taken_begins_anew() -> None:
-    taking = Taking()
+    taking = StallDetector()
     assert not taking.is_stuck(0, writing=True, taken=0)
     assert not taking.is_stuck(TAKEN_S - 1, writing=False, taken=10)
     assert not taking.behind
@@ -458,7 +458,7 @@ async def _held(door: Door, size: int) -> bool | None:
 
 
 async def test_many_that_say_nothing_keep_nobody_out(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frontend, "_half_open", lambda: HalfOpen(total=50, per_network=20))
+    monkeypatch.setattr(frontend, "_half_open", lambda: ConnectionDeadlines(total=50, per_network=20))
     async with opened() as door:
         silent = [await door.connect() for _ in range(100)]
         assert (await door.ask(GET + END)).endswith(b"hello")
@@ -479,7 +479,7 @@ class Entry:
 
 
 def test_the_oldest_of_a_network_makes_room_for_its_newest() -> None:
-    bound = HalfOpen(total=10, per_network=2)
+    bound = ConnectionDeadlines(total=10, per_network=2)
     others, own = [Entry("b"), Entry()], [Entry("a") for _ in range(3)]
     for each in (*others, *own):
         bound.add(each, 1.0)
@@ -488,7 +488,7 @@ def test_the_oldest_of_a_network_makes_room_for_its_newest() -> None:
 
 
 def test_the_oldest_of_all_makes_room_when_there_are_too_many() -> None:
-    bound = HalfOpen(total=3, per_network=2)
+    bound = ConnectionDeadlines(total=3, per_network=2)
     entries = [Entry(str(i)) for i in range(4)]
     for each in entries[:3]:
         bound.add(each, 1.0)
@@ -498,7 +498,7 @@ def test_the_oldest_of_all_makes_room_when_there_are_too_many() -> None:
 
 
 def test_a_sweep_takes_those_whose_time_is_over() -> None:
-    bound = HalfOpen()
+    bound = ConnectionDeadlines()
     entries = [Entry("a"), Entry("a"), Entry()]
     for each, deadline in zip(entries, (1.0, 3.0, 2.0), strict=True):
         bound.add(each, deadline)

@@ -329,8 +329,8 @@ async def test_what_the_server_answers_is_what_the_document_says(serve: Serve) -
                     await ask(method, route.path, of=["x", "x"], login=False)
     succeeded = {(path, method) for path, method, status in asked if status < 300}
     # test_events.py, test_ws.py, test_buffers.py
-    lasting = {("/api/events", "GET"), ("/ws", "GET"), ("/buffers", "GET")}
-    assert succeeded | lasting == {(r.path, m) for r in ROUTES if not r.hidden for m in r.operations}
+    attachments = {("/api/events", "GET"), ("/ws", "GET"), ("/buffers", "GET")}
+    assert succeeded | attachments == {(r.path, m) for r in ROUTES if not r.hidden for m in r.operations}
 
 
 def test_json_answers_are_declared_with_their_shapes() -> None:

@@ -295,12 +295,12 @@ async def test_bytes_sent_along_with_the_request_are_not_lost(server: Running) -
 async def test_a_client_that_leaves_is_no_longer_counted(server: Running) -> None:
     session = await server.session(["cat"])
     socket = await server.attach(session)
-    lasting = server.server.context.lasting
-    assert len(lasting) == 1
+    attachments = server.server.context.attachments
+    assert len(attachments) == 1
     socket.close()
 
     async def gone() -> bool:
-        return (await server.json("GET", f"/api/sessions/{session}"))["clients"] == 0 and len(lasting) == 0
+        return (await server.json("GET", f"/api/sessions/{session}"))["clients"] == 0 and len(attachments) == 0
 
     await until(gone)
 

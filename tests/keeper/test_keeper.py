@@ -28,7 +28,7 @@ import uvloop
 from vibetunnel.keeper import client as client_module
 from vibetunnel.keeper import processes, ring, spawn, spawn_ptyprocess
 from vibetunnel.keeper.channel import Channel
-from vibetunnel.keeper.client import KeeperClient, Kept, Spawned, SpawnOrder
+from vibetunnel.keeper.client import KeeperClient, KeptSession, Spawned, SpawnOrder
 from vibetunnel.keeper.environment import session_environment
 from vibetunnel.keeper.errors import KeeperBusy, KeeperFailed, NoResources, SpawnFailed
 from vibetunnel.keeper.log import LIMIT as LOG_LIMIT
@@ -137,7 +137,7 @@ class Server:
         self.owned |= {spawned.pty_fd, spawned.ring_fd}
         return spawned
 
-    async def adopt(self) -> list[Kept]:
+    async def adopt(self) -> list[KeptSession]:
         kept = await self.client.adopt()
         self.owned |= {fd for one in kept for fd in (one.pty_fd, one.ring_fd) if fd >= 0}
         return kept
@@ -162,7 +162,7 @@ class Server:
         return await until(lambda: self.exits.get(name))
 
 
-class Place:
+class RuntimeDir:
     """A runtime folder, the keeper in it, and the servers that come and go."""
 
     def __init__(self, folder: Path) -> None:
@@ -246,7 +246,7 @@ def _is_open(fd: int) -> bool:
 @pytest.fixture
 def place():
     folder = Path(tempfile.mkdtemp(prefix="vt"))
-    made = Place(folder)
+    made = RuntimeDir(folder)
     yield made
 
     made.peers.close()

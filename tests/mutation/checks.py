@@ -63,7 +63,7 @@ def _inject(name: str) -> str:
 
 
 CHECKS: tuple[Check, ...] = (
-    # Doors
+    # HostPolicy
     Check(
         "Host: only this server's names",
         "security/hosts.py",
@@ -102,14 +102,14 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "Origin: host and port",
         "security/hosts.py",
-        "if authority != Authority(ours.host, ours.port or DEFAULT_PORTS[theirs]):",
+        "if authority != HostPort(ours.host, ours.port or DEFAULT_PORTS[theirs]):",
         "if authority.host != ours.host:",
         (_cross("test_cross_site_websocket_hijacking_where_nobody_logs_in"),),
     ),
     Check(
         "Origin at all",
         "handlers/access.py",
-        'or context.doors.refuse_origin(headers.get("Origin"), host or "", client.scheme)',
+        'or context.host_policy.refuse_origin(headers.get("Origin"), host or "", client.scheme)',
         "",
         (_cross("test_cross_site_websocket_hijacking_with_a_stolen_ticket"),),
     ),
@@ -572,8 +572,8 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "shares: withdrawn",
         "security/shares.py",
-        "        self._remove(share)\n        return await self._kept.write_or_remove()\n",
-        "        return await self._kept.write_or_remove()\n",
+        "        self._remove(share)\n        return await self._file.write_or_remove()\n",
+        "        return await self._file.write_or_remove()\n",
         (_login("test_a_revoked_share_ends_what_it_let_in"),),
     ),
     Check(
@@ -622,7 +622,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "connections at once",
         "handlers/access.py",
-        "if limit and self.context.lasting.of_user(principal, self.client.address) >= limit:",
+        "if limit and self.context.attachments.of_user(principal, self.client.address) >= limit:",
         "if False:",
         (_over("test_connections_of_a_user_are_bounded"),),
     ),

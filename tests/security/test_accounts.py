@@ -415,7 +415,7 @@ async def test_an_idle_login_ends_and_an_open_socket_keeps_it(serve: Serve, monk
     socket = await busy.attach(session)
     await socket.until(b"ready")
     now[0] += 40
-    server.server.lasting.review()
+    server.server.attachments.review()
     now[0] += 40
     assert (await idle.fetch("GET", "/api/sessions")).code == 401
     assert (await busy.fetch("GET", "/api/sessions")).code == 200

@@ -11,7 +11,7 @@ from tornado.httputil import HTTPHeaders
 
 from vibetunnel.security.addresses import (
     UNIX,
-    Client,
+    ClientAddress,
     Networks,
     canonical,
     client_address,
@@ -133,9 +133,9 @@ def test_scheme_and_host_are_those_of_the_nearest_proxy() -> None:
     sent = headers(
         X_Forwarded_For="198.51.100.1", X_Forwarded_Proto="http, https", X_Forwarded_Host="evil.example, box.example"
     )
-    assert forwarded(PROXY, "http", sent, TRUSTED) == Client("198.51.100.1", "https", "box.example")
+    assert forwarded(PROXY, "http", sent, TRUSTED) == ClientAddress("198.51.100.1", "https", "box.example")
     standard = headers(Forwarded='for=198.51.100.1;proto=https;host="box.example:8443", for=10.0.0.5;proto=http')
-    assert forwarded(PROXY, "http", standard, TRUSTED) == Client("198.51.100.1", "https", "box.example:8443")
+    assert forwarded(PROXY, "http", standard, TRUSTED) == ClientAddress("198.51.100.1", "https", "box.example:8443")
 
 
 @pytest.mark.parametrize("bad", ["javascript", "https:", "", "ftp"])

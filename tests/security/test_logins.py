@@ -18,7 +18,7 @@ from vibetunnel.errors import InvalidToken, ReusedRefresh, StartFailed, UnknownT
 from vibetunnel.paths import NotPrivate
 from vibetunnel.security import csrf, logins, state_file
 from vibetunnel.security.logins import IDLE_S, MAX_S, Login, Logins
-from vibetunnel.security.state_file import Kept
+from vibetunnel.security.state_file import StateFile
 
 FULL = "logins are not kept for the next start"
 
@@ -461,7 +461,7 @@ class Slow:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.value = 0
-        self.kept = Kept(folder / "file", lambda: str(self.value).encode(), "things")
+        self.kept = StateFile(folder / "file", lambda: str(self.value).encode(), "things")
         self.written: list[bytes] = []
         self.gate = asyncio.Event()
 
@@ -504,7 +504,7 @@ async def test_who_stops_waiting_does_not_stop_the_write(folder: Path, monkeypat
 
 async def test_a_write_that_nobody_waits_for_is_done_at_the_end_at_the_latest(folder: Path) -> None:
     value = b"1"
-    soon = Kept(folder / "file", lambda: value, "things")
+    soon = StateFile(folder / "file", lambda: value, "things")
     soon.write_soon(3600)
     value = b"2"
     assert not soon.path.exists()
@@ -513,7 +513,7 @@ async def test_a_write_that_nobody_waits_for_is_done_at_the_end_at_the_latest(fo
 
 
 async def test_a_write_that_nobody_waits_for_is_done_in_time(folder: Path) -> None:
-    soon = Kept(folder / "file", lambda: b"x", "things")
+    soon = StateFile(folder / "file", lambda: b"x", "things")
     soon.write_soon()
     async with asyncio.timeout(DEADLINE_S):
         while not soon.path.exists():
@@ -522,14 +522,14 @@ async def test_a_write_that_nobody_waits_for_is_done_in_time(folder: Path) -> No
 
 
 def test_without_an_event_loop_a_change_is_remembered(folder: Path) -> None:
-    soon = Kept(folder / "file", lambda: b"x", "things")
+    soon = StateFile(folder / "file", lambda: b"x", "things")
     soon.write_soon(1)
     asyncio.run(soon.close())
     assert soon.path.read_bytes() == b"x"
 
 
 def test_a_file_that_cannot_be_done_without_stops_the_start(folder: Path) -> None:
-    needed = Kept(folder / "file", lambda: b"", "things")
+    needed = StateFile(folder / "file", lambda: b"", "things")
     assert needed.load(bytes.decode, lost=None) is None
     needed.write_now()
     assert needed.load(bytes.decode, lost=None) == ""

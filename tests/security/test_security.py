@@ -10,10 +10,10 @@ import pytest
 from vibetunnel.errors import StartFailed, WrongCode
 from vibetunnel.paths import NotPrivate
 from vibetunnel.security import codes, secret
-from vibetunnel.security.hosts import Authority, doors, parse_authority, parse_origin
+from vibetunnel.security.hosts import HostPort, host_policy, parse_authority, parse_origin
 
-LOOPBACK = doors(bind="127.0.0.1", allow_host=("term.example.", "Box"), url="https://public.example")
-ANYWHERE = doors(bind="0.0.0.0")
+LOOPBACK = host_policy(bind="127.0.0.1", allow_host=("term.example.", "Box"), url="https://public.example")
+ANYWHERE = host_policy(bind="0.0.0.0")
 
 
 # Hosts
@@ -46,7 +46,7 @@ def test_a_server_for_other_machines_is_let_in_by_address_but_not_by_name() -> N
     assert ANYWHERE.refuse_host("192.168.1.5:4020") is None
     assert ANYWHERE.refuse_host("[2001:db8::1]:4020") is None
     assert ANYWHERE.refuse_host("rebound.example") is not None
-    named = doors(bind="server.lan")
+    named = host_policy(bind="server.lan")
     assert named.refuse_host("server.lan:4020") is None
     assert named.refuse_host("other.lan") is not None
 
@@ -92,7 +92,7 @@ def test_a_foreign_origin_is_refused(origin: str, host: str) -> None:
 
 
 def test_under_tls_only_https_origins_are_own() -> None:
-    secure = doors(bind="127.0.0.1", tls=True)
+    secure = host_policy(bind="127.0.0.1", tls=True)
     assert secure.refuse_origin("https://localhost:4020", "localhost:4020") is None
     assert secure.refuse_origin("http://localhost:4020", "localhost:4020") is not None
 
@@ -107,9 +107,9 @@ def test_other_sites_may_link_to_a_page_and_nothing_else() -> None:
 
 
 def test_authorities_and_origins_are_taken_apart() -> None:
-    assert parse_authority("[2001:DB8:0::1]:80") == Authority("2001:db8::1", 80)
-    assert parse_authority("Example.ORG.") == Authority("example.org", None)
-    assert parse_origin("HTTPS://Example.org") == ("https", Authority("example.org", 443))
+    assert parse_authority("[2001:DB8:0::1]:80") == HostPort("2001:db8::1", 80)
+    assert parse_authority("Example.ORG.") == HostPort("example.org", None)
+    assert parse_origin("HTTPS://Example.org") == ("https", HostPort("example.org", 443))
     assert parse_origin("ws://example.org") is None
 
 

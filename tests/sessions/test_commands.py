@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from vibetunnel.sessions.shell_commands import LIMIT, LINE_LIMIT, Commands
+from vibetunnel.sessions.shell_commands import LIMIT, LINE_LIMIT, ShellCommands
 
 SECOND = 1_000_000_000
 START = 1_767_323_045 * SECOND  # 2026-01-02T03:04:05Z
@@ -26,14 +26,14 @@ class Given:
     at_ns: int = START
 
 
-def seen(*marks: Given) -> Commands:
-    commands = Commands()
+def seen(*marks: Given) -> ShellCommands:
+    commands = ShellCommands()
     for mark in marks:
         commands.take(mark)
     return commands
 
 
-def told(commands: Commands) -> list[tuple[str, bool, object]]:
+def told(commands: ShellCommands) -> list[tuple[str, bool, object]]:
     return [(each.command, each.running, each.exit_code) for each in commands.newest()]
 
 
@@ -70,7 +70,7 @@ def test_the_one_under_way_is_running_and_has_no_end() -> None:
 
 
 def test_a_mark_tells_which_command_it_ends() -> None:
-    commands = Commands()
+    commands = ShellCommands()
     assert commands.take(Given("C", command="a")) is None
     ended = commands.take(Given("D", exit_code=0))
     assert ended is not None
@@ -139,7 +139,7 @@ def test_lines_are_void_once_they_have_other_numbers() -> None:
 
 
 def test_the_list_and_its_lines_are_bounded() -> None:
-    commands = Commands()
+    commands = ShellCommands()
     for number in range(LIMIT + 5):
         commands.take(Given("C", command=f"{number} " + "x" * 2 * LINE_LIMIT))
         commands.take(Given("D"))
@@ -150,7 +150,7 @@ def test_the_list_and_its_lines_are_bounded() -> None:
 
 
 def test_a_prompt_is_there_until_a_command_begins_and_its_redrawing_is_no_new_one() -> None:
-    commands = Commands()
+    commands = ShellCommands()
     assert commands.prompt is None
     first = Given("A", 1)
     for mark in (first, Given("B", 2), Given("B", 3)):

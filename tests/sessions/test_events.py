@@ -106,12 +106,15 @@ async def test_the_stream_is_never_compressed_nor_kept(server: Running) -> None:
 
 
 async def test_a_listener_that_leaves_is_forgotten(server: Running) -> None:
-    listeners, lasting = server.server.context.registry.news.broadcast.listeners, server.server.context.lasting
+    listeners, attachments = (
+        server.server.context.registry.events.broadcast.listeners,
+        server.server.context.attachments,
+    )
     async with listening(server):
-        assert (len(listeners), len(lasting)) == (1, 1)
+        assert (len(listeners), len(attachments)) == (1, 1)
 
     async def forgotten() -> bool:
-        return (len(listeners), len(lasting)) == (0, 0)
+        return (len(listeners), len(attachments)) == (0, 0)
 
     await until(forgotten)
 
@@ -132,13 +135,13 @@ async def test_silence_is_filled_with_comments(server: Running, monkeypatch: pyt
 
 async def test_a_client_that_takes_nothing_is_cut_off(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vibetunnel.handlers.events.STUCK_S", 0.1)
-    news, lasting = server.server.context.registry.news, server.server.context.lasting
+    news, attachments = server.server.context.registry.events, server.server.context.attachments
     async with listening(server):
         for _ in range(broadcast.QUEUE_LIMIT):
             news.broadcast.publish(b"x" * 65536)
 
         async def forgotten() -> bool:
-            return (len(news.broadcast.listeners), len(lasting)) == (0, 0)
+            return (len(news.broadcast.listeners), len(attachments)) == (0, 0)
 
         await until(forgotten)
 

@@ -192,7 +192,7 @@ async def test_events_of_a_session_end_with_the_link_to_it_though_there_is_anoth
         )
         return asyncio.ensure_future(streaming)
 
-    broadcast = server.server.context.registry.news.broadcast
+    broadcast = server.server.context.registry.events.broadcast
 
     async def listens() -> bool:
         return len(broadcast.listeners) == 1

@@ -261,8 +261,8 @@ async def test_finished_commands_and_clipboards_are_news(server: Running) -> Non
 async def test_a_clipboard_that_is_no_text_or_too_much_is_no_news(
     server: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vibetunnel.sessions.news.CLIPBOARD_LIMIT", 10)
-    news = server.server.context.registry.news
+    monkeypatch.setattr("vibetunnel.sessions.events.CLIPBOARD_LIMIT", 10)
+    news = server.server.context.registry.events
     async with listening(server) as stream:
         news.clipboard("binary", "c", b"\xff\x00")
         news.clipboard("large", "c", b"x" * 11)

@@ -98,7 +98,7 @@ async def test_a_guest_sees_one_session_and_nothing_else(server: Running) -> Non
 async def test_a_guest_hears_only_of_the_own_session(server: Running) -> None:
     session, other = await ready(server), await ready(server)
     browser = await guest(server, session)
-    broadcast = server.server.context.registry.news.broadcast
+    broadcast = server.server.context.registry.events.broadcast
     heard: list[bytes] = []
     streaming = server.fetch(
         "GET", "/api/events", login=False, headers=browser.headers, streaming_callback=heard.append

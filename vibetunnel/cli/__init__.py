@@ -16,11 +16,11 @@ import click
 from vibetunnel import __version__, settings
 from vibetunnel.cli.options import (
     LOCATION,
-    Commands,
-    Sentence,
+    CommandGroup,
     Session,
     TimedOut,
     Unwritable,
+    UserError,
     age,
     choose,
     count,
@@ -37,7 +37,7 @@ from vibetunnel.cli.options import (
     warn,
 )
 from vibetunnel.cli.server_client import TIMEOUT_S as REQUEST_TIMEOUT_S
-from vibetunnel.cli.server_client import Refused, RunningServer
+from vibetunnel.cli.server_client import RunningServer, ServerRefused
 from vibetunnel.settings import MAX_GRACE_S
 from vibetunnel.shell import SCRIPTS, script
 
@@ -52,7 +52,7 @@ KILLS_AT_ONCE = 64  # threads, each of which waits for one session to end
 
 
 @click.group(
-    cls=Commands,
+    cls=CommandGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Without a command, `vibetunnel` serves: `vibetunnel serve --help` lists the options.",
 )
@@ -110,7 +110,7 @@ def kill(config: Path | None, session: tuple[str, ...], **flags: Any) -> None:
     sessions = server.sessions()
     for found in [choose(sessions, wanted) for wanted in session]:
         if found["status"] == "exited":
-            raise Sentence(f"session {label(found)} has ended already; `vibetunnel rm` removes it")
+            raise UserError(f"session {label(found)} has ended already; `vibetunnel rm` removes it")
         server.request("DELETE", f"/api/sessions/{found['id']}")
         say(f"Ended {label(found)}.")
 
@@ -132,7 +132,7 @@ def rm(config: Path | None, session: tuple[str, ...], exited: bool, **flags: Any
         return
     for found in [choose(sessions, wanted) for wanted in session]:
         if found["status"] in ("starting", "running"):
-            raise Sentence(f"session {label(found)} is running: end it first, with `vibetunnel kill`")
+            raise UserError(f"session {label(found)} is running: end it first, with `vibetunnel kill`")
         server.request("DELETE", f"/api/sessions/{found['id']}/cleanup")
         say(f"Removed {label(found)}.")
 
@@ -212,7 +212,7 @@ def wait(
         answer = server.request(
             "POST", f"/api/sessions/{found['id']}/wait", body, timeout_s=timeout + REQUEST_TIMEOUT_S
         )
-    except Refused as error:
+    except ServerRefused as error:
         if error.status == 408:
             raise TimedOut(f"{label(found)}: it did not happen within {timeout:g} s") from None
         raise
@@ -267,12 +267,12 @@ def stop(config: Path | None, kill_sessions: bool, **flags: Any) -> None:
     server = find_server(config, flags)
     # The file may be left over and its process id someone else's by now: ask who really answers there.
     if server.request("GET", "/api/health")["pid"] != server.pid:
-        raise Sentence(f"the server at {server.url} is not process {server.pid}: stop it by hand")
+        raise UserError(f"the server at {server.url} is not process {server.pid}: stop it by hand")
     alive = [found for found in server.sessions() if found["status"] != "exited"]
     if kill_sessions:
         _end(server, alive)
     if not _terminate(server.pid):
-        raise Sentence(f"process {server.pid} is still there after {STOP_S:g} s: its log may say why")
+        raise UserError(f"process {server.pid} is still there after {STOP_S:g} s: its log may say why")
     if kill_sessions:
         say(f"Stopped, and ended {count(len(alive), 'session')}.")
     else:

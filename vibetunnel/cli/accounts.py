@@ -17,7 +17,7 @@ import click
 from vibetunnel.cli.options import (
     LOCATION,
     InOrder,
-    Sentence,
+    UserError,
     choose,
     count,
     duration,
@@ -61,7 +61,7 @@ class Accounts(Protocol):
     def rotate_keys(self, *, forget: bool) -> None: ...
 
 
-class OfServer:
+class RemoteAccounts:
     """The server that runs does it."""
 
     def __init__(self, server: RunningServer) -> None:
@@ -111,12 +111,12 @@ def _accounts(config: Path | None, flags: dict[str, Any]) -> Iterator[Accounts]:
     try:
         server = RunningServer(chosen)
     except NotRunning:
-        from vibetunnel.cli.local_accounts import OfFiles  # here, because it imports half a server
+        from vibetunnel.cli.local_accounts import LocalAccounts  # here, because it imports half a server
 
-        with OfFiles(chosen) as files:
+        with LocalAccounts(chosen) as files:
             yield files
     else:
-        yield OfServer(server)
+        yield RemoteAccounts(server)
 
 
 # Users
@@ -424,7 +424,7 @@ def user_named(users: Sequence[Answer], name: str) -> Answer:
     for each in users:
         if each["name"] == name:
             return each
-    raise Sentence(f"there is no user {plain(name)!r}: `vibetunnel user list` lists them")
+    raise UserError(f"there is no user {plain(name)!r}: `vibetunnel user list` lists them")
 
 
 def fingerprint_of(user: Answer, wanted: str) -> str:
@@ -435,20 +435,20 @@ def fingerprint_of(user: Answer, wanted: str) -> str:
             return str(each)
     named = [each["fingerprint"] for each in user["keys"] if each["comment"] == wanted]
     if len(named) > 1:
-        raise Sentence(f"{plain(wanted)!r} is the comment of more than one key: expected a fingerprint")
+        raise UserError(f"{plain(wanted)!r} is the comment of more than one key: expected a fingerprint")
     if not named:
-        raise Sentence(f"{plain(user['name'])} has no key {plain(wanted)!r}: `vibetunnel user key list` lists them")
+        raise UserError(f"{plain(user['name'])} has no key {plain(wanted)!r}: `vibetunnel user key list` lists them")
     return str(named[0])
 
 
 def key_lines(data: bytes) -> list[str]:
     """The lines with keys in a .pub file, or in several of them. Raises Sentence."""
     if b"PRIVATE KEY" in data:
-        raise Sentence("this is a private key, which is nobody else's business: expected the .pub file beside it")
+        raise UserError("this is a private key, which is nobody else's business: expected the .pub file beside it")
     lines = [line.strip() for line in data.decode(errors="replace").splitlines()]
     found = [line for line in lines if line and not line.startswith("#")]
     if not found or len(data) > MAX_KEY_FILE:
-        raise Sentence("expected a file with a public key, such as ~/.ssh/id_ed25519.pub")
+        raise UserError("expected a file with a public key, such as ~/.ssh/id_ed25519.pub")
     return found
 
 
@@ -497,9 +497,9 @@ def read_password(*, stdin: bool) -> str:
         try:
             password = line.removesuffix(b"\n").removesuffix(b"\r").decode()
         except UnicodeDecodeError:
-            raise Sentence("the password on standard input is not UTF-8") from None
+            raise UserError("the password on standard input is not UTF-8") from None
         if not password:
-            raise Sentence("expected a password on standard input")
+            raise UserError("expected a password on standard input")
         return password
     if not sys.stdin.isatty():
         raise click.UsageError("expected a terminal to ask for the password on, or --password-stdin.")

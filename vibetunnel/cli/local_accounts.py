@@ -33,7 +33,7 @@ class NotSaved(VibeTunnelError):
         super().__init__("the state folder cannot be written (is the disk full?): the change is lost")
 
 
-class OfFiles:
+class LocalAccounts:
     """What the server would do, and answer. Holds the server's lock from `with` on; the methods are for its inside.
 
     Everything is written before a method returns, or NotSaved is raised.
@@ -44,7 +44,7 @@ class OfFiles:
         self._state_dir = settings.state_dir
         self._lock = -1
 
-    def __enter__(self) -> OfFiles:
+    def __enter__(self) -> LocalAccounts:
         """Raises VibeTunnelError when a server is about to start or to stop, paths.NotPrivate."""
         paths.private_dir(self._state_dir)
         paths.private_dir(self._settings.runtime_dir)

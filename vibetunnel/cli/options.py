@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from vibetunnel import __version__, settings
-from vibetunnel.cli.server_client import NotRunning, Refused, RunningServer
+from vibetunnel.cli.server_client import NotRunning, RunningServer, ServerRefused
 from vibetunnel.errors import VibeTunnelError
 from vibetunnel.paths import NotPrivate
 from vibetunnel.settings import Settings, SettingsError
@@ -27,24 +27,24 @@ LAST_COLUMN = 20  # columns that the last cell of a table has at least, such as 
 TIMED_OUT = 124  # exit code of `wait`, as of timeout(1)
 
 
-class Sentence(click.ClickException):
+class UserError(click.ClickException):
     """An error whose message is all the user needs."""
 
     def show(self, file: Any = None) -> None:  # Any: click's own IO[Any] | None
         click.echo(f"vibetunnel: {self.message}", err=True, file=file)
 
 
-class Unwritable(Sentence):
+class Unwritable(UserError):
     """Standard output takes no more."""
 
 
-class Misconfigured(Sentence):
+class Misconfigured(UserError):
     """What is set cannot be: exit code 2, as for a wrong flag."""
 
     exit_code = 2
 
 
-class TimedOut(Sentence):
+class TimedOut(UserError):
     """What was waited for has not happened."""
 
     exit_code = TIMED_OUT
@@ -88,7 +88,7 @@ ELSEWHERE = {  # command -> its module, which only who uses it waits for: above 
 }
 
 
-class Commands(InOrder):
+class CommandGroup(InOrder):
     """A group whose command is `serve` when none is named, and whose errors are one sentence each."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -114,8 +114,8 @@ class Commands(InOrder):
             return super().invoke(ctx)
         except SettingsError as error:
             raise Misconfigured(str(error)) from error
-        except (NotPrivate, NotRunning, Refused, VibeTunnelError) as error:
-            raise Sentence(str(error)) from error
+        except (NotPrivate, NotRunning, ServerRefused, VibeTunnelError) as error:
+            raise UserError(str(error)) from error
 
 
 def _open_standard_streams() -> None:
@@ -238,8 +238,8 @@ def choose(sessions: Sequence[Session], wanted: str) -> Session:
             return matches[0]
         if matches:
             ids = ", ".join(short_ids(sessions)[found["id"]] for found in matches)
-            raise Sentence(f"{plain(wanted)!r} is more than one session: expected one of {ids}")
-    raise Sentence(f"no session has the id or name {plain(wanted)!r}: `vibetunnel ls` lists them")
+            raise UserError(f"{plain(wanted)!r} is more than one session: expected one of {ids}")
+    raise UserError(f"no session has the id or name {plain(wanted)!r}: `vibetunnel ls` lists them")
 
 
 def plain(text: str) -> str:
@@ -315,9 +315,9 @@ def one_of(ids: Iterable[str], wanted: str, what: str) -> str:
     ids = list(ids)
     found = [each for each in ids if each == wanted] or [each for each in ids if wanted and each.startswith(wanted)]
     if not found:
-        raise Sentence(f"there is no {what} {plain(wanted)!r}")
+        raise UserError(f"there is no {what} {plain(wanted)!r}")
     if len(found) > 1:
-        raise Sentence(f"{plain(wanted)!r} is more than one {what}: expected one of {', '.join(map(plain, found))}")
+        raise UserError(f"{plain(wanted)!r} is more than one {what}: expected one of {', '.join(map(plain, found))}")
     return found[0]
 
 

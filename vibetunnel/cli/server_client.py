@@ -26,7 +26,7 @@ class NotRunning(Exception):
     """No server is running where we looked."""
 
 
-class Refused(Exception):
+class ServerRefused(Exception):
     """The server answered with an error, or not at all; the message is its own sentence.
 
     status  HTTP's; 0: no answer, or none that it could have given
@@ -58,9 +58,9 @@ class RunningServer:
         try:
             self._secret = paths.read_private(secret).decode("ascii").strip()
         except UnicodeDecodeError:
-            raise Refused(f"{secret} is damaged: remove it and start the server again") from None
+            raise ServerRefused(f"{secret} is damaged: remove it and start the server again") from None
         except FileNotFoundError:
-            raise Refused(
+            raise ServerRefused(
                 f"the server at {self.url} has another state folder: expected its secret in {settings.state_dir}; "
                 "name the right one with --state-dir"
             ) from None
@@ -83,7 +83,7 @@ class RunningServer:
         except ValueError:
             parsed = None
         if not isinstance(parsed, kind):
-            raise Refused(f"what answers at {self.url} is no vibetunnel: expected JSON for {path}")
+            raise ServerRefused(f"what answers at {self.url} is no vibetunnel: expected JSON for {path}")
         return parsed
 
     def fetch(self, method: str, path: str, body: object = None, *, timeout_s: float | None = None) -> bytes:
@@ -102,12 +102,12 @@ class RunningServer:
         except (ConnectionRefusedError, FileNotFoundError):  # the latter: no such socket
             raise self._not_running() from None
         except (OSError, http.client.HTTPException, UnicodeError) as error:
-            raise Refused(f"the server at {self.url} does not answer: {error or type(error).__name__}") from error
+            raise ServerRefused(f"the server at {self.url} does not answer: {error or type(error).__name__}") from error
         finally:
             connection.close()
         if response.status >= 400:
             reason = _reason(answer) or f"{response.status} {response.reason}"
-            raise Refused(f"the server refused: {reason}", response.status)
+            raise ServerRefused(f"the server refused: {reason}", response.status)
         return answer
 
     def _not_running(self) -> NotRunning:
@@ -167,9 +167,9 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except ValueError:
-        raise Refused(f"{path} is damaged: stop the server by hand and start it again") from None
+        raise ServerRefused(f"{path} is damaged: stop the server by hand and start it again") from None
     if not isinstance(found, dict) or not _is_pid(found.get("pid")) or not _is_address(found.get("url")):
-        raise Refused(f"{path} is damaged, or of another version of vibetunnel: expected a pid and a url in it")
+        raise ServerRefused(f"{path} is damaged, or of another version of vibetunnel: expected a pid and a url in it")
     return found
 
 

@@ -18,7 +18,7 @@ from vibetunnel.handlers.route import Operation, Permission, Route
 from vibetunnel.handlers.validation import decode_body, decode_query, listed
 from vibetunnel.http.connection import Exchange
 from vibetunnel.keeper.errors import KeeperBusy, KeeperFailed, NoResources, SpawnFailed
-from vibetunnel.security.addresses import Client
+from vibetunnel.security.addresses import ClientAddress
 from vibetunnel.security.hosts import is_loopback_host
 from vibetunnel.security.limits import headers as rate_headers
 from vibetunnel.security.principal import Principal, Scope, names
@@ -143,7 +143,7 @@ class Checks(ABC):
     context: Context
     route: Route
     principal: Principal | None
-    client: Client
+    client: ClientAddress
     operation: Operation
     path_kwargs: dict[str, str]
 
@@ -209,10 +209,10 @@ class Checks(ABC):
         host = client.host or headers.get("Host")
         refusal = (
             # Both: a proxy that does not set X-Forwarded-Host passes on what the page of a rebound name has set.
-            context.doors.refuse_host(headers.get("Host"))
-            or (context.doors.refuse_host(client.host) if client.host is not None else None)
-            or context.doors.refuse_origin(headers.get("Origin"), host or "", client.scheme)
-            or context.doors.refuse_site(
+            context.host_policy.refuse_host(headers.get("Host"))
+            or (context.host_policy.refuse_host(client.host) if client.host is not None else None)
+            or context.host_policy.refuse_origin(headers.get("Origin"), host or "", client.scheme)
+            or context.host_policy.refuse_site(
                 headers.get("Sec-Fetch-Site"),
                 headers.get("Sec-Fetch-Mode"),
                 page=self.route.page and self.request.method in ("GET", "HEAD"),
@@ -233,7 +233,7 @@ class Checks(ABC):
     @property
     def client_address(self) -> str:
         """For the log, of a request that may not have come as far as prepare()."""
-        client: Client | None = getattr(self, "client", None)
+        client: ClientAddress | None = getattr(self, "client", None)
         return (self.request.remote_ip or "") if client is None else client.address
 
     @property
@@ -310,7 +310,7 @@ class Checks(ABC):
     def check_room(self, principal: Principal) -> None:
         """Whether they may open one more connection that lasts. Raises LimitReached."""
         limit = 0 if principal.local else self.context.settings.user_clients
-        if limit and self.context.lasting.of_user(principal, self.client.address) >= limit:
+        if limit and self.context.attachments.of_user(principal, self.client.address) >= limit:
             raise errors.LimitReached("connections of a user", limit)
 
     def check_rate(self, operation: Operation | None) -> None:

@@ -15,7 +15,7 @@ from vibetunnel.handlers.lean import LeanHandler
 from vibetunnel.handlers.upgrade import OFFSET_HEADER, REDRAW_HEADER, NotAnUpgrade, handshake, place
 from vibetunnel.http.tls_relay import pair
 from vibetunnel.security.principal import Scope
-from vibetunnel.sessions.attachments import Connection, new_id
+from vibetunnel.sessions.attachments import Attachment, new_id
 
 
 class SocketHandler(LeanHandler):
@@ -50,7 +50,7 @@ class SocketHandler(LeanHandler):
         self.require_login()
         principal = self.require(Scope.VIEW, session.id)
         self.check_room(principal)  # others may have come at the same time
-        held = self.context.lasting.held(principal, session.id)
+        held = self.context.attachments.held(principal, session.id)
         may_type = asked and (principal.may(Scope.TYPE, session.id) if held is None else held)
         connection_id = new_id()
         response = agreed.response()
@@ -77,8 +77,8 @@ class SocketHandler(LeanHandler):
             input_rate=0 if principal.local else self.context.settings.input_rate,
             deflates=bool(agreed.extension),
         )
-        self.context.lasting.add(
-            Connection(
+        self.context.attachments.add(
+            Attachment(
                 id=connection_id,
                 closes=client,
                 principal=principal,

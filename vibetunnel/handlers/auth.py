@@ -150,7 +150,7 @@ class LoginHandler(BaseHandler):
     async def end_login(self, principal: Principal) -> bool:
         """False: a restart of the server would bring it back."""
         gone = await self.context.authority.logins.revoke(principal.id.removeprefix(LOGIN))
-        self.context.lasting.end(principal.id)
+        self.context.attachments.end(principal.id)
         return gone
 
     async def answer_with_tokens(self, login: Login, method: str) -> None:
@@ -254,7 +254,7 @@ class RefreshHandler(LoginHandler):
             login, granted = await self.context.authority.refresh(token)
         except InvalidToken as error:
             self.failed(error.user if isinstance(error, ReusedRefresh) else None, "refresh", error.why)
-            self.context.lasting.review()  # the login may have ended by this
+            self.context.attachments.review()  # the login may have ended by this
             raise Refused(HTTPStatus.UNAUTHORIZED, str(error)) from None
         self.answer(
             schemas.Tokens(
@@ -361,9 +361,9 @@ class RevokeHandler(BaseHandler):
             raise InvalidField("user, login, token", "exactly one of them")
         ended = await self._end(wanted, principal)
         for each in ended:
-            self.context.lasting.end(each, "access has been revoked")
+            self.context.attachments.end(each, "access has been revoked")
             self.context.authority.tickets.forget(each)
-        self.context.lasting.review()  # of the links that have ended with a user, and of single access tokens
+        self.context.attachments.review()  # of the links that have ended with a user, and of single access tokens
         self.context.audit.record(
             "revoke",
             principal,
@@ -446,9 +446,9 @@ class RotateKeysHandler(BaseHandler):
             context.codes.forget_made()
         await context.keys.rotate(forget=forget)
         if forget:
-            for connection in context.lasting:
+            for connection in context.attachments:
                 if connection.principal.token or connection.principal.program:
-                    context.lasting.put_out(connection, "access has been revoked")
+                    context.attachments.put_out(connection, "access has been revoked")
         change = "new key, old ones forgotten" if forget else "new key"
         context.audit.record("keys", self.principal, self.client.address, "ok", change=change)
         self.check_safe()

@@ -18,7 +18,7 @@ from vibetunnel.handlers.route import Route
 from vibetunnel.handlers.upgrade import NotAnUpgrade, handshake
 from vibetunnel.http.tls_relay import pair
 from vibetunnel.security.principal import Scope
-from vibetunnel.sessions.attachments import Connection
+from vibetunnel.sessions.attachments import Attachment
 from vibetunnel.sessions.snapshots import NOTHING, enveloped
 
 MAX_MESSAGE = 64 * 1024  # bytes of one message of a client, as on /ws; a real one has a hundred
@@ -94,7 +94,7 @@ class BuffersHandler(BaseHandler, WebSocketHandler):
 
     def open(self) -> None:
         assert self.principal is not None
-        self.context.lasting.add(Connection(closes=self, principal=self.principal, address=self.client.address))
+        self.context.attachments.add(Attachment(closes=self, principal=self.principal, address=self.client.address))
         self.context.snapshots.enter(self)
         self._look()
         self._write(Connected())
@@ -113,7 +113,7 @@ class BuffersHandler(BaseHandler, WebSocketHandler):
         if self._timer is not None:
             self._timer.cancel()
         self._waiting.clear()
-        self.context.lasting.discard(self)
+        self.context.attachments.discard(self)
         self.context.snapshots.leave(self)
 
     def abort(self) -> None:

@@ -12,11 +12,11 @@ from vibetunnel.security.allow_list import AllowList
 from vibetunnel.security.audit import Audit, RequestLog
 from vibetunnel.security.authority import Authority
 from vibetunnel.security.codes import Codes
-from vibetunnel.security.hosts import Doors
+from vibetunnel.security.hosts import HostPolicy
 from vibetunnel.security.limits import Limits
 from vibetunnel.security.signing import SigningKeys
 from vibetunnel.security.ssh_keys import Challenges
-from vibetunnel.sessions.attachments import Lasting
+from vibetunnel.sessions.attachments import Attachments
 from vibetunnel.sessions.registry import Registry
 from vibetunnel.sessions.snapshots import Snapshots
 from vibetunnel.sessions.waits import Waits
@@ -37,7 +37,7 @@ class Context:
     url: str
     registry: Registry
     waits: Waits
-    doors: Doors
+    host_policy: HostPolicy
     authority: Authority
     keys: SigningKeys
     codes: Codes
@@ -51,7 +51,7 @@ class Context:
     home: str
     shell: str
     user: str
-    lasting: Lasting
+    attachments: Attachments
     relays: Relays
     snapshots: Snapshots
     started: float = field(default_factory=time.monotonic)

@@ -8,9 +8,9 @@ from tornado.iostream import StreamClosedError
 
 from vibetunnel.handlers.base import BaseHandler
 from vibetunnel.security.principal import Scope
-from vibetunnel.sessions.attachments import Connection
+from vibetunnel.sessions.attachments import Attachment
 from vibetunnel.sessions.broadcast import Listener
-from vibetunnel.sessions.news import encoded
+from vibetunnel.sessions.events import encoded
 
 STUCK_S = 30  # for one message to leave; a client that takes nothing for so long is cut off
 QUIET_S = 15  # a comment after this much silence tells proxies and both ends that the other is there
@@ -44,9 +44,9 @@ class EventsHandler(BaseHandler):
             else frozenset(each for each in principal.grants if principal.may(Scope.VIEW, each))
         )
         self._set_stream_headers()
-        self._listener = listener = self.context.registry.news.broadcast.listen(only)
+        self._listener = listener = self.context.registry.events.broadcast.listen(only)
         stream = _Stream(listener)
-        self.context.lasting.add(Connection(closes=stream, principal=principal, address=self.client.address))
+        self.context.attachments.add(Attachment(closes=stream, principal=principal, address=self.client.address))
         try:
             await self._send(b"data: " + encoded("connected") + b"\n\n")
             await self._pass_on(listener)
@@ -56,7 +56,7 @@ class EventsHandler(BaseHandler):
             self.exchange.abort()
         finally:
             listener.close()
-            self.context.lasting.discard(stream)
+            self.context.attachments.discard(stream)
 
     async def _pass_on(self, listener: Listener) -> None:
         while True:

@@ -194,7 +194,7 @@ ROUTES: tuple[Route, ...] = (
         {
             "GET": Operation(
                 "The commands of a shell that marks them (OSC 133), newest last; at most 1000.",
-                {200: list[schemas.Command]},
+                {200: list[schemas.ShellCommand]},
                 errors=(_NOT_FOUND,),
             )
         },

@@ -11,10 +11,10 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from vibetunnel.sessions.model import SessionView, Size
-from vibetunnel.sessions.shell_commands import Command
+from vibetunnel.sessions.shell_commands import ShellCommand
 from vibetunnel.sessions.waits import PATTERN_LIMIT, Outcome
 
-__all__ = ["Command", "Outcome", "SessionView"]  # from here too, so that a handler has one place for its shapes
+__all__ = ["Outcome", "SessionView", "ShellCommand"]  # from here too, so that a handler has one place for its shapes
 
 Offset = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 

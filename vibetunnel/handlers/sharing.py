@@ -13,7 +13,7 @@ from vibetunnel.handlers.base import BaseHandler
 from vibetunnel.security.authority import LOGIN, TOKEN
 from vibetunnel.security.principal import Principal, Scope
 from vibetunnel.security.shares import Share
-from vibetunnel.sessions.attachments import Connection
+from vibetunnel.sessions.attachments import Attachment
 from vibetunnel.sessions.model import iso
 
 
@@ -29,7 +29,7 @@ class SharingHandler(BaseHandler):
 
     def view(self, share: Share) -> schemas.ShareView:
         logins = self.context.authority.logins
-        here = self.context.lasting.of_session(share.session_id)
+        here = self.context.attachments.of_session(share.session_id)
         guests = {each.principal.id.removeprefix(LOGIN) for each in here if each.principal.id.startswith(LOGIN)}
         return schemas.ShareView(
             id=share.id,
@@ -88,7 +88,7 @@ class OneShareHandler(SharingHandler):
             raise UnknownShare
         await shares.revoke(share_id)
         await self.context.authority.logins.drop_share(share_id)
-        self.context.lasting.review()
+        self.context.attachments.review()
         self.context.audit.record(
             "share-revoke", principal, self.client.address, "ok", session=session_id, what=share_id
         )
@@ -150,7 +150,7 @@ class PeopleHandler(SharingHandler):
                     you=connection.principal.id == principal.id,
                     address=connection.address if admin else None,
                 )
-                for connection in self.context.lasting.of_session(session_id)
+                for connection in self.context.attachments.of_session(session_id)
                 for person in [connection.person()]
             ]
         )
@@ -159,8 +159,8 @@ class PeopleHandler(SharingHandler):
 class PersonHandler(SharingHandler):
     """PATCH and DELETE /api/sessions/{session_id}/clients/{client_id}."""
 
-    def _find(self, session_id: str, client_id: str) -> Connection:
-        for connection in self.context.lasting.of_session(session_id):
+    def _find(self, session_id: str, client_id: str) -> Attachment:
+        for connection in self.context.attachments.of_session(session_id):
             if connection.id == client_id:
                 return connection
         raise UnknownClient
@@ -168,7 +168,7 @@ class PersonHandler(SharingHandler):
     async def patch(self, session_id: str, client_id: str) -> None:
         principal, wanted = self.manager(session_id), self.read(schemas.Keyboard)
         connection = self._find(session_id, client_id)
-        self.context.lasting.hold(connection, wanted.writable)
+        self.context.attachments.hold(connection, wanted.writable)
         await self.context.authority.mute(connection.principal, session_id, muted=not wanted.writable)
         self.context.audit.record(
             "access",
@@ -184,12 +184,12 @@ class PersonHandler(SharingHandler):
     async def delete(self, session_id: str, client_id: str) -> None:
         principal = self.manager(session_id)
         connection = self._find(session_id, client_id)
-        put_out, lasting = connection.principal, self.context.lasting
+        put_out, attachments = connection.principal, self.context.attachments
         concerned = [connection]
         if put_out.guest:  # the cookie would let them in again otherwise
-            concerned = [each for each in lasting.of_session(session_id) if each.principal.id == put_out.id]
+            concerned = [each for each in attachments.of_session(session_id) if each.principal.id == put_out.id]
         for each in concerned:
-            lasting.put_out(each, "the owner of the session has put you out")
+            attachments.put_out(each, "the owner of the session has put you out")
         if put_out.guest:
             await self.context.authority.put_out(put_out, session_id)
         self.context.audit.record(

@@ -11,7 +11,7 @@ from vibetunnel.handlers import schemas
 from vibetunnel.handlers.access import Refused
 from vibetunnel.handlers.sessions import SessionHandler
 from vibetunnel.handlers.upgrade import OFFSET_HEADER
-from vibetunnel.sessions.attachments import Connection
+from vibetunnel.sessions.attachments import Attachment
 from vibetunnel.sessions.waits import Wait
 
 TOP_HEADER = "X-VibeTunnel-Top"
@@ -124,8 +124,8 @@ class WaitHandler(SessionHandler):
         # A task of its own, so that there is something to cancel when the client leaves.
         self._task = asyncio.create_task(self.context.waits.wait(self.session(session_id), wanted))
         waiting = _Waiting(self._task)
-        self.context.lasting.add(
-            Connection(closes=waiting, principal=principal, address=self.client.address, session_id=session_id)
+        self.context.attachments.add(
+            Attachment(closes=waiting, principal=principal, address=self.client.address, session_id=session_id)
         )
         try:
             outcome = await self._task
@@ -138,7 +138,7 @@ class WaitHandler(SessionHandler):
         else:
             self.answer(outcome)
         finally:
-            self.context.lasting.discard(waiting)
+            self.context.attachments.discard(waiting)
 
     def on_connection_close(self) -> None:
         self._left = True

@@ -40,8 +40,8 @@ class UsersRoute(BaseHandler):
         self.context.codes.forget_user(name)
         self.context.limits.forget_account(name)
         for principal_id in await self.context.authority.revoke_user(name):
-            self.context.lasting.end(principal_id, "access has been revoked")
-        self.context.lasting.review()
+            self.context.attachments.end(principal_id, "access has been revoked")
+        self.context.attachments.review()
 
 
 class UsersHandler(UsersRoute):
@@ -76,7 +76,7 @@ class UserHandler(UsersRoute):
             changes.append("disabled" if wanted.disabled else "enabled")
         if wanted.password is not UNSET or wanted.disabled is True:
             await self.end_all_of(name)  # whoever knew the old password is out
-        self.context.lasting.review()
+        self.context.attachments.review()
         self.note(name, ", ".join(changes) or "nothing")
         self.check_safe()
         self.answer(user_view(users.get_or_raise(name)))
@@ -173,7 +173,7 @@ class TokenHandler(BaseHandler):
         if found is None or not (found.user == principal.user or principal.may(Scope.ADMIN)):
             raise UnknownToken
         await tokens.remove(token_id)
-        self.context.lasting.end(f"{TOKEN}{token_id}", "access has been revoked")
+        self.context.attachments.end(f"{TOKEN}{token_id}", "access has been revoked")
         self.context.authority.tickets.forget(f"{TOKEN}{token_id}")
         self.context.audit.record("revoke", principal, self.client.address, "ok", user=found.user, what=token_id)
         self.check_safe()

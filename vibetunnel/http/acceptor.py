@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from vibetunnel.http.deadlines import HalfOpen
+from vibetunnel.http.deadlines import ConnectionDeadlines
 from vibetunnel.http.server import FIRST_S, Connections
 from vibetunnel.security.addresses import UNIX, canonical
 
@@ -38,7 +38,7 @@ class Acceptor:
         self,
         sockets: Sequence[socket.socket],
         http: Connections,
-        half_open: HalfOpen,
+        half_open: ConnectionDeadlines,
         *,
         admits: Callable[[str], bool] = lambda _: True,
         users: frozenset[int] | None = None,

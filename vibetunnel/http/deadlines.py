@@ -28,7 +28,7 @@ class Entry(Protocol):
         """Close it at once. It is out of the list before."""
 
 
-class Taking:
+class StallDetector:
     """Whether an answer is being taken. To be looked at from time to time."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Taking:
         return False
 
 
-class HalfOpen:
+class ConnectionDeadlines:
     """All of one server, in the order of their beginning; at most `total`, and `per_network` from one network."""
 
     def __init__(self, total: int = TOTAL, per_network: int = PER_NETWORK) -> None:

@@ -12,14 +12,14 @@ from tornado.httputil import HTTPServerConnectionDelegate
 
 from vibetunnel.errors import StartFailed
 from vibetunnel.http.acceptor import Acceptor
-from vibetunnel.http.deadlines import PER_NETWORK, TOTAL, HalfOpen
+from vibetunnel.http.deadlines import PER_NETWORK, TOTAL, ConnectionDeadlines
 from vibetunnel.http.redirect import Redirect
 from vibetunnel.http.server import Connections
 from vibetunnel.http.sockets import UnixListener, listen
 from vibetunnel.security.addresses import Clients, Networks
 from vibetunnel.security.allow_list import AllowList
 from vibetunnel.security.certificates import Certificate
-from vibetunnel.security.hosts import Doors
+from vibetunnel.security.hosts import HostPolicy
 from vibetunnel.settings import Settings
 
 LEAST = 16  # half-open connections, however few descriptors there are
@@ -81,7 +81,7 @@ class Front:
         """Bytes of bodies of which the rest is still to come."""
         return sum(each.held for each in self._speaking)
 
-    def serve(self, application: HTTPServerConnectionDelegate, doors: Doors) -> None:
+    def serve(self, application: HTTPServerConnectionDelegate, host_policy: HostPolicy) -> None:
         """Begin to answer."""
         settings, trusted = self._settings, self.clients.trusted
         half_open = self._half_open
@@ -92,7 +92,7 @@ class Front:
         if self.certificate is not None:
             self.certificate.watch()
             self._serving.push_async_callback(self.certificate.close)
-            redirect = Redirect(doors, lambda: self.port, settings.url)
+            redirect = Redirect(host_policy, lambda: self.port, settings.url)
             plain = Connections(redirect, half_open, trusted, keep_alive=False)
             self._speaking.append(plain)
             self._serving.push_async_callback(plain.close)
@@ -149,8 +149,8 @@ class Front:
             each.tls = context
 
 
-def _half_open() -> HalfOpen:
+def _half_open() -> ConnectionDeadlines:
     """As many as there may be, and never so many that no descriptors are left for others."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     total = TOTAL if soft == resource.RLIM_INFINITY else max(LEAST, min(TOTAL, soft // 4))
-    return HalfOpen(total, min(PER_NETWORK, total // 2))
+    return ConnectionDeadlines(total, min(PER_NETWORK, total // 2))

@@ -9,7 +9,7 @@ from typing import Any
 from tornado.web import Application, RequestHandler
 
 from vibetunnel.security.headers import HEADERS
-from vibetunnel.security.hosts import DEFAULT_PORTS, Doors, parse_authority
+from vibetunnel.security.hosts import DEFAULT_PORTS, HostPolicy, parse_authority
 
 WANTED = "this port speaks HTTPS: expected an address that begins with https://"
 
@@ -24,16 +24,16 @@ class Redirect(Application):
     url   of the server for others; "": by the name that they have used
     """
 
-    def __init__(self, doors: Doors, port: Callable[[], int], url: str = "") -> None:
-        arguments = {"doors": doors, "port": port, "url": url}
+    def __init__(self, host_policy: HostPolicy, port: Callable[[], int], url: str = "") -> None:
+        arguments = {"host_policy": host_policy, "port": port, "url": url}
         super().__init__(
             default_handler_class=_RedirectHandler, default_handler_args=arguments, log_function=lambda _handler: None
         )
 
 
 class _RedirectHandler(RequestHandler):
-    def initialize(self, doors: Doors, port: Callable[[], int], url: str) -> None:
-        self._doors = doors
+    def initialize(self, host_policy: HostPolicy, port: Callable[[], int], url: str) -> None:
+        self._host_policy = host_policy
         self._port = port
         self._url = url
 
@@ -45,7 +45,7 @@ class _RedirectHandler(RequestHandler):
 
     def prepare(self) -> None:
         host, path = self.request.headers.get("Host"), self.request.uri or ""
-        refusal = self._doors.refuse_host(host)  # nobody is sent to a place that somebody else has chosen
+        refusal = self._host_policy.refuse_host(host)  # nobody is sent to a place that somebody else has chosen
         if refusal is not None:
             self._say(HTTPStatus.FORBIDDEN, refusal)
         elif self.request.method not in ("GET", "HEAD") or not path.startswith("/"):

@@ -26,8 +26,8 @@ from tornado.httputil import (
 
 from vibetunnel.http import connection as http1
 from vibetunnel.http.connection import Exchange
-from vibetunnel.http.deadlines import TAKEN_S, HalfOpen, Taking
-from vibetunnel.security.addresses import UNIX, Client, Networks, canonical, network
+from vibetunnel.http.deadlines import TAKEN_S, ConnectionDeadlines, StallDetector
+from vibetunnel.security.addresses import UNIX, ClientAddress, Networks, canonical, network
 
 MAX_BODY = 1024 * 1024  # bytes
 FIRST_S = 10.0  # from the connection to the end of the first request's header, a TLS handshake included
@@ -56,7 +56,7 @@ class Peer:
         self.name = canonical(str(address[0])) if internet else UNIX
         self.remote_ip = self.name if internet else "0.0.0.0"  # noqa: S104 (Tornado wants some address)
         self.protocol = "https" if encrypted else "http"
-        self.vibetunnel_client: Client | None
+        self.vibetunnel_client: ClientAddress | None
 
     def __str__(self) -> str:
         return self.name
@@ -81,7 +81,7 @@ class Connection(http1.Connection):
         self._name = peer.name
         self._socket = taken
         self._tls = tls
-        self._looked = Taking()
+        self._looked = StallDetector()
         self._opening: asyncio.Task[Any] | None = None
 
     @property
@@ -165,7 +165,7 @@ class Connections(HTTPServerConnectionDelegate):
     def __init__(
         self,
         application: HTTPServerConnectionDelegate,
-        half_open: HalfOpen,
+        half_open: ConnectionDeadlines,
         trusted: Networks | None = None,
         *,
         keep_alive: bool = True,

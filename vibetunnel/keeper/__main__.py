@@ -9,7 +9,7 @@ import sys
 from vibetunnel.keeper.log import Log
 from vibetunnel.keeper.process import Keeper
 from vibetunnel.keeper.protocol import ANOTHER_RUNS, LOG_NAME
-from vibetunnel.keeper.runtime_dir import AnotherRuns, CannotRun, Place
+from vibetunnel.keeper.runtime_dir import AnotherRuns, CannotRun, RuntimeDir
 
 USAGE = "usage: python -m vibetunnel.keeper --runtime-dir DIR [--idle-s SECONDS] [--detach]"
 IDLE_S = 30.0
@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> int:
         folder = os.path.abspath(folder)
         os.chdir("/")  # whatever folder it was started in may be removed
         _close_inherited_descriptors()
-        place = Place(folder)
+        place = RuntimeDir(folder)
         log = Log(os.path.join(folder, LOG_NAME))
         _leave_terminal(detach)
         Keeper(place, log=log, idle_s=idle_s, open_files=_raise_open_files()).run()

@@ -90,7 +90,7 @@ class Exited:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptSession:
     """A session that the keeper has. The descriptors belong to whoever gets this.
 
     pid      None for a session that has metadata only
@@ -122,7 +122,7 @@ class KeeperClient:
         self._loop = asyncio.get_running_loop()
         self._requests = 0
         self._waiting: dict[int, asyncio.Future[Message]] = {}
-        self._adopted: dict[int, list[Kept]] = {}
+        self._adopted: dict[int, list[KeptSession]] = {}
         self._given_up: dict[int, str] = {}  # spawns that nobody waits for, and their sessions, until the answer comes
         self._unwanted: set[str] = set()  # of those sessions: to be forgotten then
         self._disowned: set[str] = set()  # sessions that came of them: being killed
@@ -195,9 +195,9 @@ class KeeperClient:
 
     # Requests
 
-    async def adopt(self) -> list[Kept]:
+    async def adopt(self) -> list[KeptSession]:
         """All sessions that the keeper has, in the order of their start, with their descriptors."""
-        kept: list[Kept] = []
+        kept: list[KeptSession] = []
         number = self._requests + 1  # the one that `_ask` takes next
         self._adopted[number] = kept
         try:
@@ -530,9 +530,9 @@ def _exited(fields: dict[str, Any]) -> Exited:
         raise ProtocolError(f"exited: {error} is missing") from None
 
 
-def _kept(message: Message) -> Kept:
+def _kept(message: Message) -> KeptSession:
     exited = message.fields.get("exited")
-    return Kept(
+    return KeptSession(
         session_id=message.session(),
         pid=message.fields.get("pid"),
         pty_fd=message.take("pty"),

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from vibetunnel.keeper.client import Exited, KeeperClient, Kept, Spawned, SpawnOrder
+from vibetunnel.keeper.client import Exited, KeeperClient, KeptSession, Spawned, SpawnOrder
 from vibetunnel.keeper.errors import KeeperFailed
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ class KeeperLink:
         *,
         on_exit: Callable[[Exited], None],
         on_lost: Callable[[], None],
-        on_found: Callable[[list[Kept]], None],
+        on_found: Callable[[list[KeptSession]], None],
     ) -> None:
         self._runtime_dir = runtime_dir
         self._on_exit = on_exit
@@ -42,7 +42,7 @@ class KeeperLink:
         """The connected client; None while the keeper is lost."""
         return self._live
 
-    async def connect(self) -> list[Kept]:
+    async def connect(self) -> list[KeptSession]:
         """Connect for the first time. Returns all that the keeper has. Raises KeeperFailed, KeeperBusy."""
         self._live = await self._connect()
         return await self._live.adopt()

@@ -25,7 +25,7 @@ from vibetunnel.keeper.protocol import (
 )
 from vibetunnel.keeper.ring import RING_LIMIT, make_ring
 from vibetunnel.keeper.runtime_dir import CannotRun
-from vibetunnel.keeper.session import Session
+from vibetunnel.keeper.session import KeeperSession
 from vibetunnel.keeper.spawn import LACKING, CannotStart, NothingLeft, check_folder, find_program, start
 
 TYPE_CHECKING = False
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from vibetunnel.keeper.log import Log
-    from vibetunnel.keeper.runtime_dir import Place
+    from vibetunnel.keeper.runtime_dir import RuntimeDir
 
 AFTER_BUG_S = 0.1  # what failed on time would fail again at once
 FIRST_SERVER_S = 10.0  # for whoever started the keeper to come, however short its idle time
@@ -48,11 +48,11 @@ ADOPT_AHEAD = 16 * 1024  # bytes queued of an adoption; each queued session hold
 LOOK_S = 30.0  # between two looks whether the socket is still there for the next server
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """A request that cannot be granted; the text is the reason."""
 
 
-class Connection:
+class Peer:
     """One peer, and how far it has come.
 
     deadline  when it is dropped: it must have said hello, or have read its refusal; None for the server
@@ -77,17 +77,17 @@ class Keeper:
     open_files  limits that the sessions' programs shall have; the keeper's own may be higher
     """
 
-    def __init__(self, place: Place, *, log: Log, idle_s: float, open_files: tuple[int, int]) -> None:
+    def __init__(self, place: RuntimeDir, *, log: Log, idle_s: float, open_files: tuple[int, int]) -> None:
         self._place = place
         self._log = log
         self._idle_s = idle_s
         self._open_files = open_files
         self._environ = dict(os.environ)  # itself decodes each variable anew whenever it is asked for it
         self._selector = selectors.DefaultSelector()
-        self._sessions: dict[str, Session] = {}  # in the order of their start
-        self._killings: dict[Session, Killing] = {}  # under way
-        self._connections: set[Connection] = set()
-        self._server: Connection | None = None
+        self._sessions: dict[str, KeeperSession] = {}  # in the order of their start
+        self._killings: dict[KeeperSession, Killing] = {}  # under way
+        self._connections: set[Peer] = set()
+        self._server: Peer | None = None
         self._idle_until: float | None = None
         self._holder = 0  # the server's process id
         self._stopping: int | None = None  # the request that waits for the last session's end; 0: its server has left
@@ -121,13 +121,13 @@ class Keeper:
                 break
             for key, _ in self._selector.select(self._pause()):
                 try:
-                    if isinstance(key.data, Connection):
+                    if isinstance(key.data, Peer):
                         self._serve(key.data)
                     else:
                         key.data()
                 except Exception as error:  # the edge: shells hang on this process, so that no bug may end it
                     self._log_bug(error)
-                    if isinstance(key.data, Connection):
+                    if isinstance(key.data, Peer):
                         self._drop(key.data)
         self._place.listener.close()
         for connection in list(self._connections):
@@ -236,11 +236,11 @@ class Keeper:
             self._log.write("turned a connection away: another user's, or one too many")
             channel.close()
             return
-        connection = Connection(channel, time.monotonic() + HELLO_S)
+        connection = Peer(channel, time.monotonic() + HELLO_S)
         self._connections.add(connection)
         self._watch(connection)
 
-    def _watch(self, connection: Connection) -> None:
+    def _watch(self, connection: Peer) -> None:
         events = selectors.EVENT_READ if connection.channel.pending < OUTBOX_HIGH else 0
         if connection.channel.pending:
             events |= selectors.EVENT_WRITE
@@ -252,7 +252,7 @@ class Keeper:
             self._selector.modify(connection.channel, events, connection)
         connection.watched = events
 
-    def _serve(self, connection: Connection) -> None:
+    def _serve(self, connection: Peer) -> None:
         """Send what waits, read what came, answer it."""
         try:
             connection.channel.flush()
@@ -267,14 +267,14 @@ class Keeper:
         else:
             self._drop(connection)
 
-    def _discard(self, connection: Connection) -> bool:
+    def _discard(self, connection: Peer) -> bool:
         # Until the peer hangs up: closing with its bytes unread would take the refusal from it.
         try:
             return bool(connection.channel.sock.recv(65536))
         except BlockingIOError:
             return True
 
-    def _read(self, connection: Connection) -> bool:
+    def _read(self, connection: Peer) -> bool:
         try:
             alive = connection.channel.receive()
             for message in connection.channel.messages():
@@ -292,7 +292,7 @@ class Keeper:
             return True
         return alive
 
-    def _drop(self, connection: Connection) -> None:
+    def _drop(self, connection: Peer) -> None:
         if connection not in self._connections:
             return
         self._connections.remove(connection)
@@ -312,7 +312,7 @@ class Keeper:
         if self._stopping:
             self._stopping = 0
 
-    def _refuse(self, connection: Connection, kind: str, reason: str, **fields: Any) -> None:
+    def _refuse(self, connection: Peer, kind: str, reason: str, **fields: Any) -> None:
         """Say why, then leave the peer a moment to read it."""
         self._log.write(f"refused a connection: {kind}")
         if connection is self._server:
@@ -324,7 +324,7 @@ class Keeper:
         connection.channel.send({"type": kind, "reason": reason, "version": VERSION, **fields})
         connection.channel.sock.shutdown(socket.SHUT_WR)
 
-    def _greet(self, connection: Connection, message: Message) -> None:
+    def _greet(self, connection: Peer, message: Message) -> None:
         if message.kind != "hello":
             raise ProtocolError(f"the first message must be hello, not {message.kind}")
         version = message.get("version", int)
@@ -346,7 +346,7 @@ class Keeper:
         connection.channel.send({"type": "welcome", "version": VERSION, "pid": os.getpid()})
         self._log.write(f"serves process {self._holder}")
 
-    def _has_left(self, server: Connection) -> bool:
+    def _has_left(self, server: Peer) -> bool:
         # Its end may be in the same round as the next one's hello. What it sent before still counts.
         poll = select.poll()
         poll.register(server.channel, 0)
@@ -367,9 +367,9 @@ class Keeper:
         try:
             kind = message.kind
             if kind not in self._requests:
-                raise Refused(f"unknown request: {kind}")
+                raise RequestRefused(f"unknown request: {kind}")
             answer = self._requests[kind](message)
-        except (Refused, CannotStart, ProtocolError) as error:
+        except (RequestRefused, CannotStart, ProtocolError) as error:
             answer = {"type": "failed" if request else "error", "reason": str(error)}
             if isinstance(error, NothingLeft):
                 answer["code"] = NOTHING_LEFT
@@ -393,31 +393,31 @@ class Keeper:
             self._log.write(f"the server cannot be reached: {error.strerror}")
             self._drop(server)
 
-    def _session(self, message: Message) -> Session:
+    def _session(self, message: Message) -> KeeperSession:
         session_id = message.session()
         if session_id not in self._sessions:
-            raise Refused(f"no such session: {session_id}")
+            raise RequestRefused(f"no such session: {session_id}")
         return self._sessions[session_id]
 
     def _room(self) -> None:
         if len(self._sessions) >= SESSIONS_LIMIT:
-            raise Refused(f"the keeper holds {SESSIONS_LIMIT} sessions, its limit")
+            raise RequestRefused(f"the keeper holds {SESSIONS_LIMIT} sessions, its limit")
 
     def _meta(self, message: Message) -> bytes:
         meta = message.data("meta")
         if len(meta) > META_LIMIT:
-            raise Refused(f"metadata has at most {META_LIMIT} bytes, this has {len(meta)}")
+            raise RequestRefused(f"metadata has at most {META_LIMIT} bytes, this has {len(meta)}")
         return meta
 
     def _adopt(self, message: Message) -> None:
         server = self._server
         assert server is not None  # the request came from it
         if server.adopt_request:
-            raise Refused("an adoption is under way")
+            raise RequestRefused("an adoption is under way")
         server.adopt_request = message.get("request", int)
         server.adopting.extend(self._sessions)
 
-    def _tell_kept(self, connection: Connection) -> None:
+    def _tell_kept(self, connection: Peer) -> None:
         while connection.adopt_request and connection.channel.pending < ADOPT_AHEAD:
             if connection.adopting:
                 session = self._sessions.get(connection.adopting.popleft())
@@ -437,16 +437,16 @@ class Keeper:
         if known is None:
             self._room()
         elif known.pid:
-            raise Refused(f"session {session_id} has been started already")
+            raise RequestRefused(f"session {session_id} has been started already")
         if self._stopping is not None:
-            raise Refused("the keeper is ending")
+            raise RequestRefused("the keeper is ending")
         argv = message.strings("argv") or [""]
         folder = message.get("cwd", str)
         ring_size = message.get("ring_bytes", int)
         if not 0 < ring_size <= RING_LIMIT:
-            raise Refused(f"ring_bytes must be 1 to {RING_LIMIT}, not {ring_size}")
+            raise RequestRefused(f"ring_bytes must be 1 to {RING_LIMIT}, not {ring_size}")
         environment = session_environment(self._environ, message.mapping("env"), session_id=session_id, folder=folder)
-        session = Session(session_id, self._meta(message))
+        session = KeeperSession(session_id, self._meta(message))
         check_folder(folder)
         program = find_program(argv[0], environment["PATH"], folder)
         if message.get("login", bool, False):
@@ -479,7 +479,7 @@ class Keeper:
         meta = self._meta(message)
         if session_id not in self._sessions:
             self._room()
-            self._sessions[session_id] = Session(session_id, meta)
+            self._sessions[session_id] = KeeperSession(session_id, meta)
         self._sessions[session_id].meta = meta
 
     def _signal(self, message: Message) -> dict[str, Any]:
@@ -487,18 +487,18 @@ class Keeper:
         signum = message.get("signal", int)
         group = message.get("group", str)
         if signum not in signal.valid_signals():
-            raise Refused(f"no such signal: {signum}")
+            raise RequestRefused(f"no such signal: {signum}")
         if group not in ("foreground", "session"):
-            raise Refused(f"group must be foreground or session, not {group}")
+            raise RequestRefused(f"group must be foreground or session, not {group}")
         if not session.lives:
-            raise Refused(f"session {session.id} has no process")
+            raise RequestRefused(f"session {session.id} has no process")
         session.signal(signum, group)
         return {"type": "done"}
 
     def _grace(self, message: Message) -> float:
         grace_s = message.get("grace_s", float, GRACE_S)
         if not 0 <= grace_s <= GRACE_LIMIT_S:
-            raise Refused(f"grace_s must be 0 to {GRACE_LIMIT_S}, not {grace_s}")
+            raise RequestRefused(f"grace_s must be 0 to {GRACE_LIMIT_S}, not {grace_s}")
         return grace_s
 
     def _kill(self, message: Message) -> dict[str, Any] | None:
@@ -523,7 +523,7 @@ class Keeper:
     def _forget(self, message: Message) -> None:
         session = self._session(message)
         if session.lives:
-            raise Refused(f"session {session.id} still has process {session.pid}: kill it first")
+            raise RequestRefused(f"session {session.id} still has process {session.pid}: kill it first")
         self._remove(session)
 
     def _stop(self, message: Message) -> dict[str, Any] | None:
@@ -531,7 +531,7 @@ class Keeper:
         grace_s = self._grace(message)
         if living and not message.get("kill", bool):
             # Its end would close the masters, and so hang up on the shells.
-            raise Refused(f"{len(living)} sessions still have a process")
+            raise RequestRefused(f"{len(living)} sessions still have a process")
         self._stopping = message.get("request", int)
         self._log.write(f"stop: {len(living)} sessions to kill")
         for session in living:
@@ -540,10 +540,10 @@ class Keeper:
 
     # Ends
 
-    def _living(self) -> list[Session]:
+    def _living(self) -> list[KeeperSession]:
         return [session for session in self._sessions.values() if session.lives]
 
-    def _start_killing(self, session: Session, grace_s: float) -> None:
+    def _start_killing(self, session: KeeperSession, grace_s: float) -> None:
         now = time.monotonic()
         if session in self._killings:
             self._killings[session].hasten(grace_s, now)
@@ -576,7 +576,7 @@ class Keeper:
         if self._stopping is not None and not self._killings:
             self._finish_stop(self._stopping)
 
-    def _answer_kill(self, session: Session, answer: dict[str, Any]) -> None:
+    def _answer_kill(self, session: KeeperSession, answer: dict[str, Any]) -> None:
         for request in session.waiting:
             self._send({"request": request, **answer})
         session.waiting.clear()
@@ -591,13 +591,13 @@ class Keeper:
         if request:
             self._send({"request": request, **answer})
 
-    def _report(self, session: Session) -> None:
+    def _report(self, session: KeeperSession) -> None:
         """Tell the server of an end, unless it does not know of the session yet: then it learns both at once."""
         assert session.exited is not None  # only ends are reported
         self._log.write(f"session {session.id}: process {session.pid} ended")
         if session.known:
             self._send({"type": "exited", **session.exited})
 
-    def _remove(self, session: Session) -> None:
+    def _remove(self, session: KeeperSession) -> None:
         session.close()
         self._sessions.pop(session.id, None)

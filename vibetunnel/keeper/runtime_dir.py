@@ -18,7 +18,7 @@ class AnotherRuns(CannotRun):
     """The folder has its keeper already."""
 
 
-class Place:
+class RuntimeDir:
     """Taken when it is made. Raises CannotRun, AnotherRuns, OSError.
 
     folder    absolute

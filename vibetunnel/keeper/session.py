@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class Session:
+class KeeperSession:
     """What is known of one session. Without a pid it has metadata only: created, not started.
 
     meta      what the server wants kept; never looked into

@@ -113,7 +113,7 @@ def _unmapped(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> ipaddre
     return ipaddress.IPv4Network((mapped, network.prefixlen - 96))
 
 
-class Client(NamedTuple):
+class ClientAddress(NamedTuple):
     """Who stands at the far end, as far as one can know.
 
     address  canonical text of its IP address; UNIX
@@ -137,11 +137,11 @@ class Clients:
     def __init__(self, trusted: Networks) -> None:
         self.trusted = trusted
 
-    def of(self, request: HTTPServerRequest) -> Client:
+    def of(self, request: HTTPServerRequest) -> ClientAddress:
         """The client. Found once for a connection, unless it is a trusted proxy's."""
         context: Any = request.connection.context  # type: ignore[union-attr]  # Tornado's, which has no public type
         try:
-            found: Client | None = context.vibetunnel_client
+            found: ClientAddress | None = context.vibetunnel_client
         except AttributeError:
             peer = peer_address(context)
             found = None if peer in self.trusted else direct(peer, context.protocol)
@@ -155,12 +155,12 @@ def peer_address(context: Any) -> str:  # Any: tornado.httpserver._HTTPRequestCo
 
 
 @functools.lru_cache(maxsize=REMEMBERED)  # connections of one browser share it
-def direct(peer: str, scheme: str) -> Client:
+def direct(peer: str, scheme: str) -> ClientAddress:
     """Who comes without a proxy that we trust."""
-    return Client(peer, scheme, local=is_local(peer))
+    return ClientAddress(peer, scheme, local=is_local(peer))
 
 
-def forwarded(peer: str, scheme: str, headers: HTTPHeaders, trusted: Networks) -> Client:
+def forwarded(peer: str, scheme: str, headers: HTTPHeaders, trusted: Networks) -> ClientAddress:
     """Who comes through the proxy `peer`, which is trusted. Where its headers say nothing, it is the proxy itself.
 
     scheme  of the connection to the proxy
@@ -168,12 +168,12 @@ def forwarded(peer: str, scheme: str, headers: HTTPHeaders, trusted: Networks) -
     hops = headers.get_list(FORWARDED_FOR)
     elements = _elements(headers.get_list(FORWARDED))
     if not hops and not elements:
-        return _told(Client(peer, scheme, local=is_local(peer) and not is_forwarded(headers)), headers)
+        return _told(ClientAddress(peer, scheme, local=is_local(peer) and not is_forwarded(headers)), headers)
     if hops:
-        return _told(Client(client_address(peer, hops, (), trusted), scheme), headers)
+        return _told(ClientAddress(client_address(peer, hops, (), trusted), scheme), headers)
     address, steps = _walk(peer, [each.get("for", "") for each in elements], trusted)
     ends = elements[-steps] if steps else elements[-1]  # where it was that the client came in
-    own = Client(address, _scheme(ends.get("proto", "")) or scheme, _host(ends.get("host", "")))
+    own = ClientAddress(address, _scheme(ends.get("proto", "")) or scheme, _host(ends.get("host", "")))
     return _told(own, headers)
 
 
@@ -227,7 +227,7 @@ def _elements(lines: Iterable[str]) -> list[dict[str, str]]:
     return found
 
 
-def _told(client: Client, headers: HTTPHeaders) -> Client:
+def _told(client: ClientAddress, headers: HTTPHeaders) -> ClientAddress:
     """`client` with the scheme and the host that the nearest proxy says: the rightmost, where there are several."""
     scheme = _scheme(headers.get("X-Forwarded-Proto", "").rpartition(",")[2])
     host = _host(headers.get("X-Forwarded-Host", "").rpartition(",")[2])

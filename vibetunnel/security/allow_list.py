@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tornado.httputil import HTTPHeaders
 
-from vibetunnel.security.addresses import Client, Networks, is_forwarded, is_local
+from vibetunnel.security.addresses import ClientAddress, Networks, is_forwarded, is_local
 
 REFUSAL = "IP address not allowed"  # as the seed system says it
 
@@ -27,7 +27,7 @@ class AllowList:
         """Whether a connection that was let in has to end, now that the list is another."""
         return bool(self.networks) and address not in self.networks and not is_local(address)
 
-    def refusal(self, client: Client, headers: HTTPHeaders) -> str | None:
+    def refusal(self, client: ClientAddress, headers: HTTPHeaders) -> str | None:
         """Why a request is refused (403); None: it may be answered."""
         if not self.networks:
             return None

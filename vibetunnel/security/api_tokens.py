@@ -14,7 +14,7 @@ from vibetunnel.errors import LimitReached, UnknownToken
 from vibetunnel.security import principal
 from vibetunnel.security.logins import MAX_NAME, clean
 from vibetunnel.security.principal import Scope
-from vibetunnel.security.state_file import Kept
+from vibetunnel.security.state_file import StateFile
 from vibetunnel.security.tokens import Claims
 
 LIMIT = 5000  # tokens
@@ -63,15 +63,15 @@ class ApiTokens:
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._kept = Kept(path, self._encode, "tokens of programs")
+        self._file = StateFile(path, self._encode, "tokens of programs")
         self._tokens = {
-            each.id: each for each in self._kept.load(_decode, lost="programs need new tokens") or () if each.id
+            each.id: each for each in self._file.load(_decode, lost="programs need new tokens") or () if each.id
         }
 
     @property
     def safe(self) -> bool:
         """False: a token that was removed would be there again after a restart of the server."""
-        return self._kept.safe
+        return self._file.safe
 
     async def add(self, claims: Claims, *, name: str = "") -> ApiToken:
         """Make a token good that Tokens.issue("api", ...) has just given.
@@ -95,7 +95,7 @@ class ApiTokens:
             expires=float(claims.exp),
         )
         self._tokens[made.id] = made
-        await self._kept.write()
+        await self._file.write()
         return made
 
     def get(self, token_id: str) -> ApiToken | None:
@@ -114,7 +114,7 @@ class ApiTokens:
         if self.get(token_id) is None:
             raise UnknownToken
         del self._tokens[token_id]
-        return await self._kept.write_or_remove()
+        return await self._file.write_or_remove()
 
     async def remove_user(self, user: str) -> builtins.list[str]:
         """All tokens of an account are void; returns their ids. `safe` tells whether a restart brings them back."""
@@ -122,12 +122,12 @@ class ApiTokens:
         for each in ids:
             del self._tokens[each]
         if ids:
-            await self._kept.write_or_remove()
+            await self._file.write_or_remove()
         return ids
 
     async def close(self) -> None:
         """Write what could not be written before, if it can be now."""
-        await self._kept.close()
+        await self._file.close()
 
     def _drop_expired(self) -> None:
         now = self._clock()

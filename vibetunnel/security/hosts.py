@@ -18,7 +18,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 _AUTHORITY = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::(?P<port>[0-9]{1,5}))?")
 
 
-class Authority(NamedTuple):
+class HostPort(NamedTuple):
     """`host[:port]`, taken apart; the host in lower case, without brackets and final dot."""
 
     host: str
@@ -26,7 +26,7 @@ class Authority(NamedTuple):
 
 
 @functools.lru_cache(maxsize=256)  # a server hears the same few names with every request
-def parse_authority(text: str) -> Authority | None:
+def parse_authority(text: str) -> HostPort | None:
     """None: not of the form `host[:port]`."""
     match = _AUTHORITY.fullmatch(text)
     if match is None:
@@ -36,21 +36,21 @@ def parse_authority(text: str) -> Authority | None:
         return None
     host = (match["v6"] or match["name"]).lower().removesuffix(".")
     address = _address(host)
-    return Authority(host if address is None else str(address), port)
+    return HostPort(host if address is None else str(address), port)
 
 
-def parse_origin(text: str) -> tuple[str, Authority] | None:
+def parse_origin(text: str) -> tuple[str, HostPort] | None:
     """(scheme, authority with its port) of an Origin header; None for `null` and everything else that is none."""
     scheme, separator, rest = text.partition("://")
     authority = parse_authority(rest)
     if not separator or scheme.lower() not in DEFAULT_PORTS or authority is None:
         return None
     scheme = scheme.lower()
-    return scheme, Authority(authority.host, authority.port or DEFAULT_PORTS[scheme])
+    return scheme, HostPort(authority.host, authority.port or DEFAULT_PORTS[scheme])
 
 
 @dataclass(frozen=True)
-class Doors:
+class HostPolicy:
     """The names of this server.
 
     names    lower case, beside localhost and the loopback addresses
@@ -62,7 +62,7 @@ class Doors:
     names: frozenset[str]
     any_ip: bool
     scheme: str
-    origins: frozenset[tuple[str, Authority]] = frozenset()
+    origins: frozenset[tuple[str, HostPort]] = frozenset()
 
     def refuse_host(self, host: str | None) -> str | None:
         """Why this Host header is refused; None: it is ours."""
@@ -94,7 +94,7 @@ class Doors:
         ours = parse_authority(host)
         if ours is None or theirs != (scheme or self.scheme):
             return refusal
-        if authority != Authority(ours.host, ours.port or DEFAULT_PORTS[theirs]):
+        if authority != HostPort(ours.host, ours.port or DEFAULT_PORTS[theirs]):
             return refusal
         return None
 
@@ -108,7 +108,7 @@ class Doors:
         return "Sec-Fetch-Site: expected same-origin; pages of other sites may not use this server"
 
 
-def doors(*, bind: str, allow_host: tuple[str, ...] = (), url: str = "", tls: bool = False) -> Doors:
+def host_policy(*, bind: str, allow_host: tuple[str, ...] = (), url: str = "", tls: bool = False) -> HostPolicy:
     """The doors of a server that listens on `bind`, an address or `unix:/path`, and is known to others as `url`."""
     names = {name.lower().removesuffix(".") for name in allow_host}
     any_ip = False
@@ -127,7 +127,7 @@ def doors(*, bind: str, allow_host: tuple[str, ...] = (), url: str = "", tls: bo
         if parsed is not None:
             origins.add(parsed)
             names.add(parsed[1].host)
-    return Doors(frozenset(names), any_ip, "https" if tls else "http", frozenset(origins))
+    return HostPolicy(frozenset(names), any_ip, "https" if tls else "http", frozenset(origins))
 
 
 def is_loopback_host(host: str) -> bool:

@@ -19,7 +19,7 @@ import msgspec
 
 from vibetunnel.errors import ReusedRefresh, UnknownToken
 from vibetunnel.security.secret import same
-from vibetunnel.security.state_file import Kept
+from vibetunnel.security.state_file import StateFile
 
 IDLE_S = 7 * 24 * 3600.0
 MAX_S = 30 * 24 * 3600.0
@@ -120,11 +120,11 @@ class Logins:
         self._max_s = max_s
         self._clock = clock
         self._on_end = on_end
-        self._kept = Kept(path, self._encode, "logins")
+        self._file = StateFile(path, self._encode, "logins")
         self._logins: dict[str, Login] = {}  # by id, the oldest first
         self._by_cookie: dict[str, Login] = {}
         self._revoked: dict[str, _Revoked] = {}
-        found = self._kept.load(self._decode, lost="everybody has to log in again")
+        found = self._file.load(self._decode, lost="everybody has to log in again")
         if found is not None:
             for login in found.logins:
                 self._logins[login.id] = login
@@ -135,7 +135,7 @@ class Logins:
     @property
     def safe(self) -> bool:
         """False: a login that has ended would be there again after a restart of the server."""
-        return self._kept.safe
+        return self._file.safe
 
     def now(self) -> float:
         """Seconds since the epoch, as everything here counts them."""
@@ -212,14 +212,14 @@ class Logins:
         self._make_room(login)
         self._logins[login.id] = login
         self._by_cookie[login.cookie_hash] = login
-        await self._kept.write()  # else it ends with this server
+        await self._file.write()  # else it ends with this server
         return login, token
 
     async def add_share(self, login_id: str, share_id: str) -> Login:
         """Who is logged in has followed one more link. Raises UnknownToken when they are not, any more."""
         login = self._require(login_id)
         login.shares = [*(each for each in login.shares if each != share_id), share_id][-SHARES_OF_ONE:]
-        await self._kept.write()
+        await self._file.write()
         return login
 
     async def rotate_cookie(self, login_id: str) -> str:
@@ -230,7 +230,7 @@ class Logins:
         login.cookie_hash = _hash(token)
         self._by_cookie[login.cookie_hash] = login
         self._use(login)
-        await self._kept.write_or_remove()
+        await self._file.write_or_remove()
         return token
 
     # Tokens of a login
@@ -242,7 +242,7 @@ class Logins:
         it does all the same; then the good one counts as spent, and the first use of both ends the login.
         """
         self._require(login_id).refresh_jti = jti
-        await self._kept.write()
+        await self._file.write()
 
     async def refresh(self, sid: str, jti: str) -> Login:
         """Spend a refresh token (verified before): its login, used now. set_refresh() with the next one has to follow.
@@ -271,7 +271,7 @@ class Logins:
         if len(self._revoked) >= REVOKED_LIMIT and jti not in self._revoked:
             return await self.revoke(sid)
         self._revoked[jti] = _Revoked(sid, exp)
-        return await self._kept.write_or_remove()
+        return await self._file.write_or_remove()
 
     def is_revoked(self, jti: str) -> bool:
         """Whether this access token was revoked by itself. Whether its login still is there, get() tells."""
@@ -285,7 +285,7 @@ class Logins:
         if login is None:
             return True
         self._end(login)
-        return await self._kept.write_or_remove()
+        return await self._file.write_or_remove()
 
     async def revoke_user(self, user: str, *, but: str = "") -> builtins.list[str]:
         """End all logins of an account, and return their ids; `safe` tells whether a restart would bring them back.
@@ -307,7 +307,7 @@ class Logins:
             if login.guest and not login.shares:
                 self._end(login)
         if having:
-            await self._kept.write_or_remove()
+            await self._file.write_or_remove()
         return [each.id for each in having]
 
     async def drop_shares_of(self, login_id: str, share_ids: Iterable[str]) -> bool:
@@ -321,7 +321,7 @@ class Logins:
         login.shares = [each for each in login.shares if each not in gone]
         if login.guest and not login.shares:
             self._end(login)
-        return await self._kept.write_or_remove()
+        return await self._file.write_or_remove()
 
     async def mute(self, login_id: str, session_id: str, *, muted: bool) -> None:
         """Whether the keyboard of this session has been taken from a login. Nothing happens when it is not there."""
@@ -329,18 +329,18 @@ class Logins:
         if login is not None:
             others = [each for each in login.muted if each != session_id][1 - MUTED_OF_ONE :]
             login.muted = [*others, session_id] if muted else others
-            await self._kept.write()
+            await self._file.write()
 
     async def close(self) -> None:
         """Write what could not be written before, if it can be now."""
-        await self._kept.close()
+        await self._file.close()
 
     async def _revoke_all(self, which: Iterable[Login]) -> builtins.list[str]:
         ending = list(which)
         for login in ending:
             self._end(login)
         if ending:
-            await self._kept.write_or_remove()
+            await self._file.write_or_remove()
         return [each.id for each in ending]
 
     def _require(self, login_id: str) -> Login:
@@ -355,7 +355,7 @@ class Logins:
             return False
         login.created = min(login.created, now)  # as in _drop_expired
         login.last_used = now
-        self._kept.write_soon(SAVE_USE_S)
+        self._file.write_soon(SAVE_USE_S)
         return True
 
     def _is_over(self, login: Login, now: float) -> bool:

@@ -19,7 +19,7 @@ import msgspec
 from vibetunnel.errors import InvalidField, LimitReached, UnknownShare, WrongShare
 from vibetunnel.security.logins import MAX_NAME, clean
 from vibetunnel.security.principal import TYPIST, VIEWER, Scope
-from vibetunnel.security.state_file import Kept
+from vibetunnel.security.state_file import StateFile
 
 CODE_BYTES = 16  # 128 bits; 22 characters of base64url
 LIFETIME_S = 24 * 3600.0  # of a link whose maker has not said
@@ -90,17 +90,17 @@ class Shares:
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._kept = Kept(path, self._encode, "share links")
+        self._file = StateFile(path, self._encode, "share links")
         self._shares: dict[str, Share] = {}  # by id, the oldest first
         self._by_code: dict[str, Share] = {}
-        for each in self._kept.load(_decode, lost="no share link is good any more") or ():
+        for each in self._file.load(_decode, lost="no share link is good any more") or ():
             self._shares[each.id] = each
             self._by_code[each.code_hash] = each
 
     @property
     def safe(self) -> bool:
         """False: a link that was withdrawn would be good again after a restart of the server."""
-        return self._kept.safe
+        return self._file.safe
 
     async def create(
         self,
@@ -148,7 +148,7 @@ class Shares:
         )
         self._shares[share.id] = share
         self._by_code[share.code_hash] = share
-        await self._kept.write()
+        await self._file.write()
         return share, code
 
     def find(self, code: str) -> Share:
@@ -173,7 +173,7 @@ class Shares:
         share = self.find(code)
         share.used += 1  # at once: of two that come at the same time for the last use, one is too late
         # A link for three must not be one for three after each restart; how often the others were used is less dear.
-        await (self._kept.write() if share.uses is None else self._kept.write_or_remove())
+        await (self._file.write() if share.uses is None else self._file.write_or_remove())
         return share
 
     def get(self, share_id: str) -> Share | None:
@@ -196,7 +196,7 @@ class Shares:
         if share is None:
             raise UnknownShare
         self._remove(share)
-        return await self._kept.write_or_remove()
+        return await self._file.write_or_remove()
 
     async def forget_session(self, session_id: str) -> list[str]:
         """A session has been removed, and its links with it; returns their ids."""
@@ -212,7 +212,7 @@ class Shares:
         for each in going:
             self._remove(each)
         if going:
-            self._kept.write_soon()
+            self._file.write_soon()
 
     async def forget_all_but(self, session_ids: Iterable[str]) -> list[str]:
         """At the start: the links of sessions that are gone; returns their ids."""
@@ -221,14 +221,14 @@ class Shares:
 
     async def close(self) -> None:
         """Write what could not be written before, if it can be now."""
-        await self._kept.close()
+        await self._file.close()
 
     async def _forget(self, which: Iterable[Share]) -> list[str]:
         going = list(which)
         for each in going:
             self._remove(each)
         if going:
-            await self._kept.write_or_remove()
+            await self._file.write_or_remove()
         return [each.id for each in going]
 
     def _remove(self, share: Share) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from vibetunnel.security.state_file import Kept
+from vibetunnel.security.state_file import StateFile
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -101,16 +101,16 @@ class SigningKeys:
     ) -> None:
         self._clock = clock
         self._algorithm = Algorithm(algorithm)
-        self._kept = Kept(path, self._encode, "signing keys")
+        self._file = StateFile(path, self._encode, "signing keys")
         self._keys: dict[str, SigningKey] = {}  # by kid, the oldest first
         self._generation = 0
-        for key in self._kept.load(_decode, lost=None) or ():
+        for key in self._file.load(_decode, lost=None) or ():
             self._keys[key.kid] = key
         now = clock()
         signing = [key for key in self._keys.values() if key.retired is None]
         if not signing or signing[-1].algorithm is not self._algorithm:
             self._replace_current(now)
-            self._kept.write_now()
+            self._file.write_now()
         self._forget_old(now)
 
     @property
@@ -126,7 +126,7 @@ class SigningKeys:
     @property
     def safe(self) -> bool:
         """False: a key that was forgotten would be there again after a restart of the server."""
-        return self._kept.safe
+        return self._file.safe
 
     def get(self, kid: str) -> SigningKey | None:
         """The key of this name, signing or retired; None: there is none (any more)."""
@@ -149,12 +149,12 @@ class SigningKeys:
             self._keys.clear()
         key = self._replace_current(now)
         self._forget_old(now)
-        await (self._kept.write_or_remove() if forget else self._kept.write())
+        await (self._file.write_or_remove() if forget else self._file.write())
         return key
 
     async def close(self) -> None:
         """Write what could not be written before, if it can be now."""
-        await self._kept.close()
+        await self._file.close()
 
     def _replace_current(self, now: float) -> SigningKey:
         for kid, key in self._keys.items():

@@ -21,7 +21,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-class Kept:
+class StateFile:
     """One file, written whole by one process, in a thread; a reader finds the old or the new contents.
 
     path    in a folder that is private; made again when somebody has removed it

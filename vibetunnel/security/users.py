@@ -15,7 +15,7 @@ from vibetunnel.errors import InvalidField, LimitReached, UnknownUser, UserExist
 from vibetunnel.security import passwords
 from vibetunnel.security.principal import Role
 from vibetunnel.security.ssh_keys import SshKey, parse_key
-from vibetunnel.security.state_file import Kept
+from vibetunnel.security.state_file import StateFile
 
 LIMIT = 10_000  # accounts
 KEYS_OF_ONE = 100  # SSH keys of one account
@@ -59,8 +59,8 @@ class Users:
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._kept = Kept(path, self._encode, "accounts")
-        self._users = {each.name: each for each in self._kept.load(_decode, lost=None) or ()}
+        self._file = StateFile(path, self._encode, "accounts")
+        self._users = {each.name: each for each in self._file.load(_decode, lost=None) or ()}
         self._safe = True
 
     @property
@@ -118,7 +118,7 @@ class Users:
     async def remove(self, name: str) -> None:
         """The account is gone. End the logins and tokens of this name too: another could get it."""
         del self._users[self.get_or_raise(name).name]
-        self._safe = await self._kept.write()
+        self._safe = await self._file.write()
 
     async def add_key(self, name: str, line: str) -> User:
         """Add the public key of a line as in a .pub file. Raises InvalidField, LimitReached. Nothing happens twice."""
@@ -158,11 +158,11 @@ class Users:
 
     async def close(self) -> None:
         """Write what could not be written before, if it can be now."""
-        await self._kept.close()
+        await self._file.close()
 
     async def _put(self, user: User) -> User:
         self._users[user.name] = user
-        self._safe = await self._kept.write()
+        self._safe = await self._file.write()
         return user
 
     def _encode(self) -> bytes:

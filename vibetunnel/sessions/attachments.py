@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 
 
-class Closes(Protocol):
+class Closable(Protocol):
     """What a logout can end."""
 
     def close(self, code: int = 1000, reason: str = "") -> None: ...
@@ -58,7 +58,7 @@ def new_id() -> str:
 
 
 @dataclass(eq=False, kw_only=True)
-class Connection:
+class Attachment:
     """One that lasts.
 
     principal   who opened it, as of the last look
@@ -68,7 +68,7 @@ class Connection:
     name        what the others call it
     """
 
-    closes: Closes
+    closes: Closable
     principal: Principal
     address: str
     session_id: str = ""
@@ -101,7 +101,7 @@ class Connection:
         return self.asked and self.principal.may(Scope.TYPE, self.session_id)
 
 
-class Lasting:
+class Attachments:
     """Every connection that lasts.
 
     still    who a principal is now, counted as a use of their login; None: nobody any more
@@ -118,9 +118,9 @@ class Lasting:
         self._still = still
         self._present = present
         self._muted = muted
-        self._by_closes: dict[Closes, Connection] = {}
-        self._by_principal: defaultdict[str, set[Connection]] = defaultdict(set)
-        self._by_session: defaultdict[str, dict[Connection, None]] = defaultdict(dict)  # in the order of coming
+        self._by_closes: dict[Closable, Attachment] = {}
+        self._by_principal: defaultdict[str, set[Attachment]] = defaultdict(set)
+        self._by_session: defaultdict[str, dict[Attachment, None]] = defaultdict(dict)  # in the order of coming
         self._by_user: defaultdict[str, int] = defaultdict(int)
         # session -> principal -> (whether it may type, whether it might have without that)
         self._held: dict[str, dict[str, tuple[bool, bool]]] = {}
@@ -142,10 +142,10 @@ class Lasting:
     def __len__(self) -> int:
         return len(self._by_closes)
 
-    def __iter__(self) -> Iterator[Connection]:
+    def __iter__(self) -> Iterator[Attachment]:
         return iter(tuple(self._by_closes.values()))
 
-    def of_session(self, session_id: str) -> list[Connection]:
+    def of_session(self, session_id: str) -> list[Attachment]:
         """Who is attached, in the order of coming."""
         return list(self._by_session.get(session_id, ()))
 
@@ -153,10 +153,10 @@ class Lasting:
         """How many connections a user has; of guests, all of one address."""
         return self._by_user.get(_counted(principal, address), 0)
 
-    def find(self, closes: Closes) -> Connection | None:
+    def find(self, closes: Closable) -> Attachment | None:
         return self._by_closes.get(closes)
 
-    def add(self, connection: Connection) -> None:
+    def add(self, connection: Attachment) -> None:
         self._by_closes[connection.closes] = connection
         self._by_principal[connection.principal.id].add(connection)
         self._by_user[_counted(connection.principal, connection.address)] += 1
@@ -164,7 +164,7 @@ class Lasting:
             self._by_session[connection.session_id][connection] = None
             self._tell(connection.session_id)
 
-    def discard(self, closes: Closes) -> Connection | None:
+    def discard(self, closes: Closable) -> Attachment | None:
         """It is gone. Safe twice; None the second time."""
         connection = self._by_closes.pop(closes, None)
         if connection is None:
@@ -194,10 +194,10 @@ class Lasting:
             self._close(connection, 1008, reason)
         return len(found)
 
-    def put_out(self, connection: Connection, reason: str) -> None:
+    def put_out(self, connection: Attachment, reason: str) -> None:
         self._close(connection, 1008, reason)
 
-    def hold(self, connection: Connection, writable: bool) -> None:
+    def hold(self, connection: Attachment, writable: bool) -> None:
         """Give or take the keyboard: on all connections of its principal to this session, also those that come later.
 
         Where nobody logs in, all are one principal; then of this connection alone.
@@ -256,14 +256,14 @@ class Lasting:
             except Exception:  # the next look must come all the same
                 log.exception("the look at who may still be here failed")
 
-    def _permit(self, connection: Connection) -> None:
+    def _permit(self, connection: Attachment) -> None:
         writable = connection.allowed()
         if isinstance(connection.closes, Client) and writable != connection.writable:
             connection.writable = writable
             connection.closes.permit(writable)
             self._tell(connection.session_id)
 
-    def _close(self, connection: Connection, code: int, reason: str) -> None:
+    def _close(self, connection: Attachment, code: int, reason: str) -> None:
         if isinstance(connection.closes, Client):
             connection.closes.permit(False)  # what it has sent already does not reach the terminal any more
         connection.closes.close(code, reason)
@@ -282,7 +282,7 @@ class Lasting:
             self._present(session_id, _encode(Presence(people=people, more=len(here) - len(people))))
 
 
-def _may_stay(principal: Principal, connection: Connection) -> bool:
+def _may_stay(principal: Principal, connection: Attachment) -> bool:
     """Whether it may go on. What is about several sessions ends with the right to one of them, and is opened again."""
     if connection.session_id:
         return principal.may(Scope.VIEW, connection.session_id)
@@ -297,7 +297,7 @@ def _counted(principal: Principal, address: str) -> str:
     return f"guest:{nearby(address)}" if principal.guest else f"user:{principal.user}"
 
 
-def _remove(sets: defaultdict[str, set[Connection]], key: str, connection: Connection) -> None:
+def _remove(sets: defaultdict[str, set[Attachment]], key: str, connection: Attachment) -> None:
     sets[key].discard(connection)
     if not sets[key]:
         del sets[key]

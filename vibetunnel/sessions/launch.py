@@ -16,7 +16,7 @@ from vibetunnel.shell import SCRIPTS
 NAME_LIMIT = 200  # characters of a session's name, as the Go server has it
 
 
-class Command(NamedTuple):
+class Launch(NamedTuple):
     """login: the program is told, by a `-` before its name, that it is a login shell."""
 
     argv: list[str]
@@ -39,12 +39,12 @@ def integration(argv: list[str], *, login: bool) -> dict[str, str]:
     return {SCRIPT: str(SCRIPTS[name])}
 
 
-def resolve(command: list[str] | str | None, shell: str) -> Command:
+def resolve(command: list[str] | str | None, shell: str) -> Launch:
     """argv of what a client asked for: a list as it is, a text run by `shell`, nothing for a login shell."""
     if command is None or not command:
         if isinstance(command, list):
             raise InvalidField("command", "a list with the program and its arguments, or a text for the shell", "[]")
-        return Command([shell], login=True)
+        return Launch([shell], login=True)
     if isinstance(command, str) and not command.strip():
         raise InvalidField("command", "a text for the shell, or nothing for a login shell", "blanks only")
     words = [shell, "-c", command] if isinstance(command, str) else command
@@ -52,7 +52,7 @@ def resolve(command: list[str] | str | None, shell: str) -> Command:
         raise InvalidField("command", "text without NUL characters")
     if not words[0].strip():
         raise InvalidField("command", "a program as its first entry", "an empty text or blanks only")
-    return Command(words, login=False)
+    return Launch(words, login=False)
 
 
 async def folder(path: str | None, home: str) -> str:

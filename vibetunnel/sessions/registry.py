@@ -18,14 +18,14 @@ from vibetunnel import __version__
 from vibetunnel._ext import vt
 from vibetunnel._ext.pump import Client, Event, Mark, Pump, Terminal
 from vibetunnel.errors import InvalidField, SessionLimitReached, SessionStillRunning, UnknownSession
-from vibetunnel.keeper.client import Exited, Kept
+from vibetunnel.keeper.client import Exited, KeptSession
 from vibetunnel.keeper.errors import SpawnFailed
 from vibetunnel.keeper.link import KeeperLink
 from vibetunnel.keeper.protocol import GRACE_LIMIT_S, META_LIMIT
+from vibetunnel.sessions.events import SessionEvents
 from vibetunnel.sessions.launch import unique_name
 from vibetunnel.sessions.listing import Listing
 from vibetunnel.sessions.model import FORMAT, End, Order, Record, Status
-from vibetunnel.sessions.news import News
 from vibetunnel.sessions.session import Session
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class Registry:
         self.runtime_dir = runtime_dir
         self.ring_bytes = ring_bytes
         self.shell_integration = shell_integration
-        self.news = News()
+        self.events = SessionEvents()
         self.keeper = KeeperLink(
             runtime_dir, on_exit=self._process_ended, on_lost=self._keeper_lost, on_found=self._keeper_found
         )
@@ -85,7 +85,7 @@ class Registry:
     async def close(self, *, kill: bool = False) -> None:
         """Stop the pump (clients get 1001) and leave the processes alone; kill: end them too."""
         self._closing = True
-        self.news.close()
+        self.events.close()
         asyncio.get_running_loop().remove_reader(self.pump.fileno())
         for session in self._sessions.values():
             await session.close()
@@ -142,7 +142,7 @@ class Registry:
         self._sessions[session.id] = session
         self.listing.changed()
         self.keeper.note(session.id, meta)
-        self.news.session("session-created", session)
+        self.events.session("session-created", session)
         return session
 
     async def create_now(self, order: Order, owner: str = "") -> Session:
@@ -166,7 +166,7 @@ class Registry:
         session = self.get(session_id)
         taken = {other.name for other in self._sessions.values() if other is not session}
         session.rename(unique_name(name, taken))
-        self.news.session("session-renamed", session)
+        self.events.session("session-renamed", session)
         return session.record.name
 
     # Ending
@@ -204,7 +204,7 @@ class Registry:
         session.removed()
         if session.kept:
             self.keeper.forget(session.id)
-        self.news.removed(session.id)
+        self.events.removed(session.id)
         self._on_removed(session.id)
 
     # What the pump and the keeper report
@@ -229,9 +229,9 @@ class Registry:
             case "ended":
                 session.output_ended()
             case "title":
-                self.news.title(session.id, event.text)
+                self.events.title(session.id, event.text)
             case "bell":
-                self.news.bell(session.id, event.number)
+                self.events.bell(session.id, event.number)
             case "captured":
                 assert event.data is None or isinstance(event.data, vt.Terminal)
                 session.captured(event.number, event.data)
@@ -242,12 +242,12 @@ class Registry:
                 session.marked(event.data)
             case "clipboard":
                 assert isinstance(event.data, bytes)
-                self.news.clipboard(session.id, event.text, event.data)
+                self.events.clipboard(session.id, event.text, event.data)
             case "resized":
                 session.resized()
-                self.news.updated(session)
+                self.events.updated(session)
             case "folder" | "came" | "gone":
-                self.news.updated(session)
+                self.events.updated(session)
 
     def _process_ended(self, exited: Exited) -> None:
         session = self._sessions.get(exited.session_id)
@@ -258,7 +258,7 @@ class Registry:
         for session in tuple(self._sessions.values()):
             session.keeper_lost()
 
-    def _keeper_found(self, kept: list[Kept]) -> None:
+    def _keeper_found(self, kept: list[KeptSession]) -> None:
         """A new keeper knows nothing of what was created and not started; the old one, met again, still knows all."""
         known = set()
         for each in kept:
@@ -277,7 +277,7 @@ class Registry:
             if session.id not in known and session.status in (Status.CREATED, Status.STARTING):
                 session.note()
 
-    def _adopt(self, kept: Kept) -> None:
+    def _adopt(self, kept: KeptSession) -> None:
         record, problem = _record(kept)
         session = Session(record, self, foreign=bool(problem))
         if kept.pid is None and kept.exited is None:  # created only
@@ -302,7 +302,7 @@ def _end(exited: Exited) -> End:
     return End(exited.code, exited.signal or 0, exited.reason or "")
 
 
-def _record(kept: Kept) -> tuple[Record, str]:
+def _record(kept: KeptSession) -> tuple[Record, str]:
     """What the earlier server wrote down, as much as this one can read of it; and what is wrong with it, or nothing."""
     problem = ""
     try:

@@ -20,12 +20,12 @@ from vibetunnel.keeper.client import Spawned, SpawnOrder
 from vibetunnel.keeper.errors import KeeperFailed, SpawnFailed
 from vibetunnel.keeper.link import KeeperLink
 from vibetunnel.keeper.ring import make_ring
+from vibetunnel.sessions.events import SessionEvents
 from vibetunnel.sessions.launch import integration
 from vibetunnel.sessions.listing import Listing
 from vibetunnel.sessions.model import End, Record, SessionView, Status, iso, url_path
-from vibetunnel.sessions.news import News
 from vibetunnel.sessions.past import marks_in
-from vibetunnel.sessions.shell_commands import Command, Commands, Mark
+from vibetunnel.sessions.shell_commands import Mark, ShellCommand, ShellCommands
 from vibetunnel.sessions.watch import Watch
 
 EMPTY_RING = 32768  # bytes; the smallest ring that the pump takes, for a session that never ran
@@ -36,12 +36,12 @@ DRAIN_S = 2.0  # how long an answer waits for the last output of a process that 
 _encode = msgspec.json.Encoder().encode
 
 
-class Surroundings(Protocol):
+class Services(Protocol):
     """What a session works with; the registry is it."""
 
     pump: Pump
     keeper: KeeperLink
-    news: News
+    events: SessionEvents
     ring_bytes: int
     runtime_dir: Path
     shell_integration: bool
@@ -67,7 +67,7 @@ class Session:
     present   false as soon as it is removed, or the server stops
     """
 
-    def __init__(self, record: Record, around: Surroundings, *, foreign: bool = False) -> None:
+    def __init__(self, record: Record, around: Services, *, foreign: bool = False) -> None:
         self.record = record
         self.foreign = foreign
         self._status = Status.CREATED
@@ -93,7 +93,7 @@ class Session:
         self._summary = b""
         self._captures: dict[int, asyncio.Future[vt.Terminal]] = {}  # ticket -> who waits for the copy
         self._watches: set[Watch] = set()
-        self._commands = Commands()
+        self._commands = ShellCommands()
         self._past = 0  # offset up to which an earlier server saw the output, and its marks are still to be read
         self._cols = 0
         self._typists: set[str] = set()
@@ -220,7 +220,7 @@ class Session:
         self.pid = spawned.pid
         self._started = orphans.start_time(spawned.pid)
         self.status = Status.RUNNING
-        self._around.news.session("session-started", self)
+        self._around.events.session("session-started", self)
         if self._early is not None:
             self.process_ended(self._early)
         return terminal
@@ -404,13 +404,13 @@ class Session:
                 self.terminal.watch(any(watch.output for watch in self._watches))
 
     @property
-    def commands(self) -> list[Command]:
+    def commands(self) -> list[ShellCommand]:
         """What its shell has marked as commands (OSC 133), newest last."""
         self._read_past()
         return self._commands.newest()
 
     @property
-    def last_command(self) -> Command | None:
+    def last_command(self) -> ShellCommand | None:
         """The newest that has ended."""
         self._read_past()
         return self._commands.last_ended
@@ -492,7 +492,7 @@ class Session:
         self._read_past()
         ended = self._commands.take(mark)
         if ended is not None:
-            self._around.news.command(self.id, ended)
+            self._around.events.command(self.id, ended)
         for watch in self._watches:
             if not watch.output:  # the others are told that something was printed
                 watch.wake()
@@ -519,7 +519,7 @@ class Session:
         elif self.end is None:
             self._finish(end)
             self.note()
-            self._around.news.session("session-exited", self)
+            self._around.events.session("session-exited", self)
 
     def _finish(self, end: End) -> None:
         assert self.terminal is not None
@@ -537,7 +537,7 @@ class Session:
         if self.end is not None and self.terminal is not None and not self._past:
             ended = self._commands.session_ended(self.terminal.head, self.end.at_ns)
             if ended is not None:
-                self._around.news.command(self.id, ended)
+                self._around.events.command(self.id, ended)
         self.changed()
         self._release()
 
@@ -563,7 +563,7 @@ class Session:
         self.cannot_start(reason)
         self._around.keeper.forget(self.id)
         self.kept = False
-        self._around.news.session("session-exited", self)
+        self._around.events.session("session-exited", self)
 
     async def settled(self) -> None:
         """Return when the last output is in the ring, or DRAIN_S later (a slow viewer paces that, too)."""

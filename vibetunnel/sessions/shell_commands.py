@@ -54,7 +54,7 @@ class Output(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True):
     last_line: int | UnsetType = UNSET
 
 
-class Command(msgspec.Struct, kw_only=True, rename="camel"):
+class ShellCommand(msgspec.Struct, kw_only=True, rename="camel"):
     """One command. What is unknown is left out.
 
     running  true: the one that is under way; it has no end yet
@@ -69,7 +69,7 @@ class Command(msgspec.Struct, kw_only=True, rename="camel"):
     exit_code: int | UnsetType = UNSET
 
 
-class Commands:
+class ShellCommands:
     """What the marks of a session say.
 
     A shell inside of a shell speaks through the same marks, which do not name their shell. So one command is under way
@@ -77,14 +77,14 @@ class Commands:
     """
 
     def __init__(self) -> None:
-        self._all: deque[Command] = deque(maxlen=LIMIT)
+        self._all: deque[ShellCommand] = deque(maxlen=LIMIT)
         self._began_ns = 0  # of the one that runs
         self._prompt: Mark | None = None
 
     def __len__(self) -> int:
         return len(self._all)
 
-    def newest(self, count: int = LIMIT) -> list[Command]:
+    def newest(self, count: int = LIMIT) -> list[ShellCommand]:
         """The newest of them, newest last."""
         return list(islice(self._all, max(0, len(self._all) - count), None))
 
@@ -94,10 +94,10 @@ class Commands:
         return self._prompt
 
     @property
-    def last_ended(self) -> Command | None:
+    def last_ended(self) -> ShellCommand | None:
         return next((each for each in reversed(self._all) if not each.running), None)
 
-    def take(self, mark: Mark) -> Command | None:
+    def take(self, mark: Mark) -> ShellCommand | None:
         """Returns the command that this mark ends, if it does."""
         match mark.kind:
             case "A" | "B":
@@ -114,7 +114,7 @@ class Commands:
                 return self._finish(mark.offset, mark.line, mark.exit_code, mark.at_ns)
         return None  # a mark of tomorrow
 
-    def session_ended(self, offset: int, at_ns: int) -> Command | None:
+    def session_ended(self, offset: int, at_ns: int) -> ShellCommand | None:
         """Nothing runs any more. Returns the command that this ends, if any: `exit`, as a rule."""
         self._prompt = None
         return self._finish(offset, None, None, at_ns)
@@ -127,7 +127,7 @@ class Commands:
     def _begin(self, mark: Mark) -> None:
         self._began_ns = mark.at_ns
         self._all.append(
-            Command(
+            ShellCommand(
                 command=mark.command[:LINE_LIMIT],
                 running=True,
                 output=Output(start=mark.offset, first_line=mark.line if mark.line >= 0 else UNSET),
@@ -135,7 +135,7 @@ class Commands:
             )
         )
 
-    def _finish(self, offset: int, line: int | None, exit_code: int | None, at_ns: int) -> Command | None:
+    def _finish(self, offset: int, line: int | None, exit_code: int | None, at_ns: int) -> ShellCommand | None:
         last = self._all[-1] if self._all else None
         if last is None or not last.running:
             return None

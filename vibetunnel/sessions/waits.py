@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 from vibetunnel._ext import vt
 from vibetunnel.errors import SessionEnded, TooManyWaits, UnknownSession, WaitTimedOut
 from vibetunnel.sessions.session import Session
-from vibetunnel.sessions.shell_commands import Command
+from vibetunnel.sessions.shell_commands import ShellCommand
 
 if TYPE_CHECKING:
     from vibetunnel.sessions.patterns import Patterns
@@ -60,7 +60,7 @@ class Outcome(msgspec.Struct, kw_only=True, rename="camel"):
     text: str | UnsetType = UNSET
     line: int | UnsetType = UNSET
     groups: Groups | UnsetType = UNSET
-    command: Command | UnsetType = UNSET
+    command: ShellCommand | UnsetType = UNSET
     exit_code: int | UnsetType = UNSET
     signal: int | UnsetType = UNSET
     reason: str | UnsetType = UNSET

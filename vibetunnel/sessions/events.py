@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from vibetunnel.sessions.broadcast import Broadcast
 from vibetunnel.sessions.model import Describes, SessionView, iso
-from vibetunnel.sessions.shell_commands import Command
+from vibetunnel.sessions.shell_commands import ShellCommand
 
 SETTLE_S = 0.05  # a program that sets its title or size in a loop makes one message in this time
 CLIPBOARD_LIMIT = 65536  # bytes; half of a text is worse than none
@@ -33,7 +33,7 @@ Kind = Literal[
 ]
 
 
-class Message(msgspec.Struct, kw_only=True, rename="camel"):
+class SessionEvent(msgspec.Struct, kw_only=True, rename="camel"):
     """One message of GET /api/events."""
 
     type: Kind
@@ -44,7 +44,7 @@ class Message(msgspec.Struct, kw_only=True, rename="camel"):
     title: str | UnsetType = UNSET
     selection: str | UnsetType = UNSET
     text: str | UnsetType = UNSET
-    command: Command | UnsetType = UNSET
+    command: ShellCommand | UnsetType = UNSET
 
 
 _encode = msgspec.json.Encoder().encode
@@ -52,10 +52,10 @@ _encode = msgspec.json.Encoder().encode
 
 def encoded(kind: Kind) -> bytes:
     """A message about no session."""
-    return _encode(Message(type=kind, timestamp=iso(time.time_ns())))
+    return _encode(SessionEvent(type=kind, timestamp=iso(time.time_ns())))
 
 
-class News:
+class SessionEvents:
     """Publishes what happens to sessions.
 
     What matters once goes out at once; what a program can repeat at will (title, bell, size) is gathered for SETTLE_S.
@@ -74,13 +74,13 @@ class News:
         """Tell about `session` at once."""
         self._updates.pop(session.id, None)  # it is in this message
         if self.broadcast.listeners:
-            self._publish(Message(type=kind, timestamp=_now(), session_id=session.id, session=session.describe()))
+            self._publish(SessionEvent(type=kind, timestamp=_now(), session_id=session.id, session=session.describe()))
 
     def removed(self, session_id: str) -> None:
         for waiting in (self._titles, self._bells, self._updates, self._clipboards, self._commands):
             waiting.pop(session_id, None)
         if self.broadcast.listeners:
-            self._publish(Message(type="session-removed", timestamp=_now(), session_id=session_id))
+            self._publish(SessionEvent(type="session-removed", timestamp=_now(), session_id=session_id))
 
     def updated(self, session: Describes) -> None:
         """Clients, size or folder have changed."""
@@ -103,12 +103,14 @@ class News:
             except UnicodeDecodeError:
                 pass
 
-    def command(self, session_id: str, command: Command) -> None:
+    def command(self, session_id: str, command: ShellCommand) -> None:
         """A command has ended."""
         if self._gather():
             gathered = self._commands.setdefault(session_id, deque(maxlen=COMMANDS_AT_ONCE))
             # Encoded now: a resize may change what is known of its lines.
-            gathered.append(_encode(Message(type="command", timestamp=_now(), session_id=session_id, command=command)))
+            gathered.append(
+                _encode(SessionEvent(type="command", timestamp=_now(), session_id=session_id, command=command))
+            )
 
     def close(self) -> None:
         """End every listener's stream."""
@@ -135,18 +137,18 @@ class News:
         for session in updates.values():
             self.session("session-updated", session)
         for session_id, title in titles.items():
-            self._publish(Message(type="title", timestamp=now, session_id=session_id, title=title))
+            self._publish(SessionEvent(type="title", timestamp=now, session_id=session_id, title=title))
         for session_id, count in bells.items():
-            self._publish(Message(type="bell", timestamp=now, session_id=session_id, count=count))
+            self._publish(SessionEvent(type="bell", timestamp=now, session_id=session_id, count=count))
         for session_id, (selection, text) in clipboards.items():
             self._publish(
-                Message(type="clipboard", timestamp=now, session_id=session_id, selection=selection, text=text)
+                SessionEvent(type="clipboard", timestamp=now, session_id=session_id, selection=selection, text=text)
             )
         for session_id, messages in commands.items():
             for message in messages:
                 self.broadcast.publish(message, session_id)
 
-    def _publish(self, message: Message) -> None:
+    def _publish(self, message: SessionEvent) -> None:
         self.broadcast.publish(_encode(message), message.session_id or "")
 
 
