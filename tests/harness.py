@@ -7,27 +7,46 @@ import contextlib
 import json
 import os
 import resource
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from http.cookies import SimpleCookie
 from typing import Any, Protocol, TypeVar
 
-from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
+import pytest
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from vibetunnel.server import Announcement, Server
 
-DEADLINE_S = 20.0  # for any condition; a test that gets there has failed
+DEADLINE_S = 30.0  # for any condition; a test that gets there has failed
+WEBSOCKET = {  # the headers of an upgrade
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+}
 
 T = TypeVar("T")
 
 
-async def until(condition: Callable[[], Awaitable[T | None]]) -> T:
-    """The first result of `condition` that is true."""
+async def until(condition: Callable[[], Awaitable[T | None] | T | None]) -> T:
+    """Call `condition`, plain or async, again and again; return its first true result."""
     async with asyncio.timeout(DEADLINE_S):
         while True:
-            if result := await condition():
+            result = condition()
+            if isinstance(result, Awaitable):
+                result = await result
+            if result:
                 return result
             await asyncio.sleep(0.01)
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    """Call `condition` until it is true, without an event loop: for what nothing announces."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.002)
 
 
 @contextlib.contextmanager
@@ -253,3 +272,30 @@ class Serve(Protocol):
     """`await serve(no_auth=True, ...)`: another server in this process."""
 
     async def __call__(self, **settings: Any) -> Running: ...
+
+
+async def ready(server: Client) -> str:
+    """The id of a new session whose program echoes."""
+    return await server.session(["sh", "-c", "stty -echo; echo ready; exec cat"])
+
+
+async def still_there(socket: Socket) -> None:
+    await socket.send(b"ping\n")
+    await socket.until(b"ping")
+
+
+async def refused(attaching: Awaitable[object]) -> int:
+    """The HTTP status with which the server refuses this upgrade."""
+    with pytest.raises(HTTPClientError) as error:
+        await attaching
+    return error.value.code
+
+
+async def people(server: Client, session: str, count: int) -> list[dict[str, Any]]:
+    """The session's clients, as soon as there are `count`."""
+
+    async def here() -> list[dict[str, Any]] | None:
+        found: list[dict[str, Any]] = await server.json("GET", f"/api/sessions/{session}/clients")
+        return found if len(found) == count else None
+
+    return await until(here)

@@ -11,6 +11,7 @@ import contextlib
 import json
 import secrets
 import ssl
+import struct
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -18,18 +19,26 @@ from http.cookies import SimpleCookie
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
-from harness import DEADLINE_S, Client, Running
+from harness import DEADLINE_S, WEBSOCKET, Client, Running
 from tornado.httpclient import HTTPResponse
 from tornado.httputil import HTTPHeaders
 
-WEBSOCKET = {
-    "Upgrade": "websocket",
-    "Connection": "Upgrade",
-    "Sec-WebSocket-Version": "13",
-    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
-}
+KEY = b"\x01\x02\x03\x04"  # masks frames
 PASSWORD = "correct horse battery staple"  # of every account that an attack makes
 SOCKETS = ("/ws", "/buffers", "/api/events")  # what lasts
+
+
+def frame(
+    opcode: int, payload: bytes = b"", *, first: int = 0x80, masked: bool = True, length: bytes | None = None
+) -> bytes:
+    """One frame as it should not be: `first` are FIN and the reserved bits, `length` the length's own bytes."""
+    size = len(payload)
+    if length is None:
+        short = size if size < 126 else 126 if size < 65536 else 127
+        long = b"" if size < 126 else struct.pack(">H" if size < 65536 else ">Q", size)
+        length = bytes([short | (0x80 if masked else 0)]) + long
+    body = bytes(byte ^ KEY[at % 4] for at, byte in enumerate(payload)) if masked else payload
+    return bytes([first | opcode]) + length + (KEY if masked else b"") + body
 
 
 class Answer(NamedTuple):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from attacker import SOCKETS, WEBSOCKET, Browser, Target, aim, filled
-from harness import Serve
+from attacker import SOCKETS, Browser, Target, aim, filled
+from harness import WEBSOCKET, Serve
 
 pytestmark = pytest.mark.attack
 

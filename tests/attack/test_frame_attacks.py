@@ -9,7 +9,7 @@ import struct
 import zlib
 
 import pytest
-from attacker import Target, Wire, aim
+from attacker import Target, Wire, aim, frame
 from harness import Serve, until
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -20,21 +20,7 @@ from vibetunnel._ext import frames
 
 pytestmark = pytest.mark.attack
 
-KEY = b"\x01\x02\x03\x04"
 MAX = 64 * 1024  # bytes of a message
-
-
-def frame(
-    opcode: int, payload: bytes = b"", *, first: int = 0x80, masked: bool = True, length: bytes | None = None
-) -> bytes:
-    """One frame as it should not be: `first` are FIN and the reserved bits, `length` the length's own bytes."""
-    size = len(payload)
-    if length is None:
-        short = size if size < 126 else 126 if size < 65536 else 127
-        long = b"" if size < 126 else struct.pack(">H" if size < 65536 else ">Q", size)
-        length = bytes([short | (0x80 if masked else 0)]) + long
-    body = bytes(byte ^ KEY[at % 4] for at, byte in enumerate(payload)) if masked else payload
-    return bytes([first | opcode]) + length + (KEY if masked else b"") + body
 
 
 MALFORMED = {

@@ -6,8 +6,8 @@ import json
 import resource
 
 import pytest
-from attacker import PASSWORD, WEBSOCKET, Target, aim
-from harness import Serve, no_more
+from attacker import PASSWORD, Target, aim
+from harness import WEBSOCKET, Serve, no_more
 
 pytestmark = pytest.mark.attack
 

@@ -11,9 +11,8 @@ import stat
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from attacker import Target, Wire, aim
+from attacker import Target, Wire, aim, frame
 from harness import Serve, until
-from test_frame_attacks import frame
 
 from vibetunnel.http import server
 

@@ -1,21 +1,22 @@
 """Folders of its own for the command line, and the command line as a process that uses them."""
 
 import contextlib
+import json
 import os
 import shlex
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from harness import DEADLINE_S
 
 from vibetunnel import paths
 from vibetunnel.cli.server_client import RunningServer
 from vibetunnel.settings import Settings
-
-DEADLINE_S = 30  # for what takes a moment; reaching it is a failure
 
 
 class Home:
@@ -115,3 +116,17 @@ class Home:
         body = {"command": command, "name": name, "spawn": spawn, "workingDir": str(self.folder)}
         session: dict[str, Any] = RunningServer(self.settings).request("POST", "/api/sessions", body)
         return session
+
+
+def post(home: Home, path: str, body: object) -> tuple[int, dict[str, Any]]:
+    """A request without any credentials."""
+    url = RunningServer(home.settings).url + path
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers, method="POST")
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=DEADLINE_S) as response:
+            return response.status, json.loads(response.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read())

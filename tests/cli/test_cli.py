@@ -12,14 +12,14 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_home import DEADLINE_S, Home
+from cli_home import Home
+from harness import DEADLINE_S, wait_for
 
 from vibetunnel import __version__, cli, paths
 from vibetunnel.cli import options
@@ -70,25 +70,6 @@ class Impostor:
         text = json.dumps({"pid": pid, "url": f"http://127.0.0.1:{self._server.server_port}"})
         paths.write_private(paths.private_dir(home.settings.runtime_dir) / paths.SERVER_FILE, text.encode())
         paths.write_private(paths.private_dir(home.settings.state_dir) / paths.SECRET, b"0" * 64)
-
-
-@pytest.fixture
-def home() -> Iterator[Home]:
-    with tempfile.TemporaryDirectory(prefix="vt-", dir="/tmp") as folder:  # short: sockets are in it
-        yield Home(Path(folder))
-
-
-@pytest.fixture
-def server(home: Home) -> Iterator["subprocess.Popen[str]"]:
-    with home.serve("--kill-on-exit") as (process, _):
-        yield process
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, "the condition never came true"
-        time.sleep(0.02)  # a poll under one deadline: another process decides
 
 
 # Without a server
@@ -505,7 +486,7 @@ def test_a_server_works_with_closed_standard_streams(home: Home, closed: str) ->
         stderr=subprocess.DEVNULL,
     )
     try:
-        until(lambda: server.poll() is not None or home.run("ls").returncode == 0)
+        wait_for(lambda: server.poll() is not None or home.run("ls").returncode == 0)
         assert server.poll() is None
         home.new_session(["true"])
         assert home.shell(f"vibetunnel ls {closed}").returncode == 0
@@ -533,7 +514,7 @@ def test_a_server_goes_on_when_nobody_reads_its_link(home: Home, pair: Callable[
             break
     else:
         pytest.fail("the server ended")
-    until(lambda: home.run("ls").returncode == 0)
+    wait_for(lambda: home.run("ls").returncode == 0)
     assert home.ok("stop") == "Stopped.\n"
     assert "Error" not in server.communicate(timeout=DEADLINE_S)[1]
 
@@ -549,7 +530,7 @@ def test_kill_waits_as_long_as_the_server_does(home: Home, monkeypatch: pytest.M
     with home.serve("--kill-on-exit", "--kill-grace-s", "2"):
         home.new_session(["sh", "-c", "trap '' HUP TERM; echo ready; sleep 1000 & wait; wait"], "stubborn")
         running = RunningServer(home.settings)
-        until(lambda: running.sessions()[0]["offset"] > 0)
+        wait_for(lambda: running.sessions()[0]["offset"] > 0)
         monkeypatch.setattr("vibetunnel.cli.server_client.TIMEOUT_S", 1.0)
         running.request("DELETE", f"/api/sessions/{running.sessions()[0]['id']}")
         assert running.sessions()[0]["status"] == "exited"

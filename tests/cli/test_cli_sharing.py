@@ -3,34 +3,18 @@
 import json
 import socket
 import subprocess
-import tempfile
 import urllib.parse
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-import pytest
-from cli_home import DEADLINE_S, Home
-from test_cli_users import post
+from cli_home import Home, post
+from harness import DEADLINE_S
 
 from vibetunnel import paths
 from vibetunnel.cli import sharing
 from vibetunnel.cli.server_client import RunningServer
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-
-@pytest.fixture
-def home() -> Iterator[Home]:
-    with tempfile.TemporaryDirectory(prefix="vt-", dir="/tmp") as folder:  # short: sockets are in it
-        yield Home(Path(folder))
-
-
-@pytest.fixture
-def server(home: Home) -> Iterator["subprocess.Popen[str]"]:
-    with home.serve("--kill-on-exit") as (process, _):
-        yield process
 
 
 def code_of(url: str) -> str:

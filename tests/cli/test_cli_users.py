@@ -9,7 +9,6 @@ import resource
 import select
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -19,8 +18,8 @@ from typing import Any
 
 import click
 import pytest
-from cli_home import DEADLINE_S, Home
-from harness import no_more
+from cli_home import Home, post
+from harness import DEADLINE_S, no_more
 
 from vibetunnel import paths
 from vibetunnel.cli import accounts, options
@@ -31,12 +30,6 @@ from vibetunnel.errors import VibeTunnelError
 from vibetunnel.security.shares import Shares
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-
-@pytest.fixture
-def home() -> Iterator[Home]:
-    with tempfile.TemporaryDirectory(prefix="vt-", dir="/tmp") as folder:  # short: sockets are in it
-        yield Home(Path(folder))
 
 
 @pytest.fixture(params=["files", "server"])
@@ -54,20 +47,6 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("keys") / "id"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "me@home", "-f", path], check=True)
     return path.with_suffix(".pub")
-
-
-def post(home: Home, path: str, body: object) -> tuple[int, dict[str, Any]]:
-    """A request without any credentials."""
-    url = RunningServer(home.settings).url + path
-    headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(url, json.dumps(body).encode(), headers, method="POST")
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=DEADLINE_S) as response:
-            return response.status, json.loads(response.read())
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, json.loads(error.read())
 
 
 def get(home: Home, path: str, token: str) -> int:

@@ -13,7 +13,7 @@ from http.cookies import SimpleCookie
 from pathlib import Path
 
 import pytest
-from harness import Browser, Running, Serve, no_more, until
+from harness import WEBSOCKET, Browser, Running, Serve, no_more, until
 from tornado.httpclient import HTTPClientError, HTTPResponse
 from tornado.httputil import HTTPHeaders
 from tornado.web import RequestHandler
@@ -48,13 +48,6 @@ LOGGING_IN = {path for method, path in OPEN if method == "POST"}
 
 OPERATIONS = [(route, method) for route in ROUTES for method in route.operations]
 IDS = [f"{method} {route.path}" for route, method in OPERATIONS]
-
-WEBSOCKET = {
-    "Upgrade": "websocket",
-    "Connection": "Upgrade",
-    "Sec-WebSocket-Version": "13",
-    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
-}
 
 
 async def ask(

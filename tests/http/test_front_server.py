@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from harness import Browser, Serve, until
-from test_serving import Process, process
+from server_process import Process, process
 from tornado.httpclient import HTTPClientError
 
 from vibetunnel.cli.server_client import NotRunning, RunningServer

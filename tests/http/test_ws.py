@@ -8,13 +8,12 @@ import contextlib
 import json
 import os
 import re
-import resource
-import ssl
 import uuid
 from typing import TypeVar
 
 import pytest
-from harness import DEADLINE_S, Running, Serve, Socket, no_more, until
+from harness import Running, Serve, Socket, until
+from scenarios import upgrade_without_descriptors
 from tornado.httpclient import HTTPClientError
 
 from vibetunnel import protocol
@@ -163,36 +162,6 @@ def test_http_1_0_cannot_be_upgraded() -> None:
 
 
 # Coming in
-
-
-async def answer(reader: asyncio.StreamReader) -> tuple[str, bytes]:
-    """(status line, body) of the next answer on a connection."""
-    async with asyncio.timeout(DEADLINE_S):
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        length = re.search("Content-Length: ([0-9]+)", head)
-        return head.partition("\r\n")[0], await reader.readexactly(int(length[1]) if length else 0)
-
-
-async def upgrade_without_descriptors(server: Running, tls: ssl.SSLContext | None = None) -> None:
-    """Refused while there is no descriptor left, and let in on the same connection when there is."""
-    session = await server.session(["sh", "-c", "echo ready; cat"], spawn="now")
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.server.port, ssl=tls)
-    bearer = f"Host: localhost\r\nAuthorization: {server.bearer['Authorization']}\r\n"
-    upgrade = "".join(f"{name}: {value}\r\n" for name, value in GOOD.items())
-    request = f"GET /ws?sessionId={session}&since=0 HTTP/1.1\r\n{bearer}{upgrade}\r\n".encode()
-    writer.write(f"GET /api/health HTTP/1.1\r\n{bearer}\r\n".encode())
-    assert (await answer(reader))[0].startswith("HTTP/1.1 200 ")
-    with no_more(resource.RLIMIT_NOFILE):
-        writer.write(request)
-        status, body = await answer(reader)
-    assert status.startswith("HTTP/1.1 503 ")
-    assert json.loads(body)["error"].startswith("no room for another connection: ")
-    writer.write(request)
-    assert (await answer(reader))[0].startswith("HTTP/1.1 101 ")
-    async with asyncio.timeout(DEADLINE_S):
-        await reader.readuntil(b"ready\r\n")
-    writer.close()
-    await writer.wait_closed()
 
 
 async def test_without_a_free_descriptor_it_is_a_503_and_the_connection_lives_on(server: Running) -> None:

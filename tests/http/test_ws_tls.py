@@ -15,10 +15,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from harness import DEADLINE_S, Running, Serve, until
-from test_buffers import watching
-from test_doors import WEBSOCKET
-from test_ws import upgrade_without_descriptors
+from harness import DEADLINE_S, WEBSOCKET, Running, Serve, until
+from scenarios import upgrade_without_descriptors
+from snapshot_client import watching
 from tornado.ioloop import IOLoop
 
 from vibetunnel.errors import StartFailed

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import pytest
 import uvloop
+from harness import until
 
 from vibetunnel.keeper import client as client_module
 from vibetunnel.keeper import processes, ring, spawn, spawn_ptyprocess
@@ -64,13 +65,6 @@ def on(loop_factory):
 
 on_uvloop = on(uvloop.new_event_loop)
 on_asyncio = on(asyncio.new_event_loop)
-
-
-async def until(condition):
-    """Wait for what no event tells; returns its first true value."""
-    while not (value := condition()):
-        await asyncio.sleep(0.01)
-    return value
 
 
 def alive(pid: int) -> bool:

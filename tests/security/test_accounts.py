@@ -5,60 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from harness import Browser, Client, Running, Serve, Socket, until
-from tornado.httpclient import HTTPClientError
-
-PASSWORD = "correct horse battery staple"
-OTHER = "another horse, another battery"
-
-
-class Program(Client):
-    """A client with a token of its own."""
-
-    def __init__(self, server: Running, token: str) -> None:
-        super().__init__(server.url, token)
-        self.options = server.options
-
-
-async def account(server: Running, name: str, role: str = "writer") -> None:
-    await server.json("POST", "/api/users", {"name": name, "role": role, "password": PASSWORD}, status=201)
-
-
-async def logged_in(server: Running, name: str, role: str = "writer") -> Browser:
-    """A browser of a new account."""
-    await account(server, name, role)
-    browser = Browser(server)
-    assert (await browser.password(name, PASSWORD)).code == 200
-    return browser
-
-
-async def tokens_of(server: Running, name: str, role: str = "writer") -> dict[str, Any]:
-    await account(server, name, role)
-    body = {"userId": name, "password": PASSWORD}
-    found: dict[str, Any] = await server.json("POST", "/api/auth/password", body, login=False)
-    return found
-
-
-async def refused(attaching: Any) -> int:
-    with pytest.raises(HTTPClientError) as error:
-        await attaching
-    return error.value.code
-
-
-async def ready(server: Running) -> str:
-    """A session whose program echoes."""
-    return await server.session(["sh", "-c", "stty -echo; echo ready; exec cat"])
-
-
-async def still_there(socket: Socket) -> None:
-    await socket.send(b"ping\n")
-    await socket.until(b"ping")
-
+from harness import Browser, Running, Serve, ready, refused, still_there, until
+from principals import OTHER, PASSWORD, Program, account, logged_in, tokens_of
 
 # Logging in
 

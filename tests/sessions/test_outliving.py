@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Browser, Running, Serve, Socket, until
-from test_accounts import OTHER, PASSWORD, Program, account, logged_in, ready, refused, still_there, tokens_of
-from test_sharing import guest, people, share
+from harness import Browser, Running, Serve, Socket, people, ready, refused, still_there, until
+from principals import OTHER, PASSWORD, Program, account, guest, logged_in, share, tokens_of
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 

@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 import pytest
+from event_stream import listening
 from harness import Running, Serve, until
-from test_events import listening
 
 from vibetunnel._ext import vt
 

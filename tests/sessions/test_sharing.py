@@ -7,22 +7,10 @@ import json
 from typing import Any
 
 import pytest
-from harness import Browser, Running, Serve, Socket, until
-from test_accounts import logged_in, ready, refused, still_there
+from harness import Browser, Running, Serve, Socket, people, ready, refused, still_there, until
+from principals import guest, logged_in, share
 
 from vibetunnel import protocol
-
-
-async def share(server: Running, session: str, **order: Any) -> dict[str, Any]:
-    made: dict[str, Any] = await server.json("POST", f"/api/sessions/{session}/shares", order, status=201)
-    return made
-
-
-async def guest(server: Running, session: str, **order: Any) -> Browser:
-    """A browser that came by a new link."""
-    browser = Browser(server)
-    assert (await browser.enter((await share(server, session, **order))["code"])).code == 200
-    return browser
 
 
 async def message(socket: Socket, kind: type[Any], met: Any = lambda _: True) -> Any:
@@ -33,14 +21,6 @@ async def message(socket: Socket, kind: type[Any], met: Any = lambda _: True) ->
         found = protocol.decode(data)
         if isinstance(found, kind) and met(found):
             return found
-
-
-async def people(server: Running, session: str, count: int) -> list[dict[str, Any]]:
-    async def here() -> list[dict[str, Any]] | None:
-        found: list[dict[str, Any]] = await server.json("GET", f"/api/sessions/{session}/clients")
-        return found if len(found) == count else None
-
-    return await until(here)
 
 
 # Links

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Serve, until
+from harness import DEADLINE_S, Serve, until
 from ptyprocess import PtyProcess
 
 from vibetunnel._ext import vt
@@ -20,7 +20,6 @@ from vibetunnel.keeper.environment import session_environment
 from vibetunnel.sessions.launch import integration
 from vibetunnel.shell import SCRIPTS
 
-DEADLINE_S = 30.0  # for anything that a shell is asked; one that gets there has failed
 SHELLS = list(SCRIPTS)
 
 # Start-up files: a plain prompt, and what the shell has to be told for that.

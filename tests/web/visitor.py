@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from harness import DEADLINE_S
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request, expect
 from served import Served
 
-DEADLINE_S = 20.0  # for any condition; a test that gets there has failed
 POLL_MS = 20
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MACOS_CHROMIUMS = (
