@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from harness import DEADLINE_S
+
 from vibetunnel import protocol
 from vibetunnel._ext import frames
 from vibetunnel._ext.pump import Client, Event, Pump, Terminal
 
 KEY = b"\x01\x02\x03\x04"
-DEADLINE_S = 30.0  # for anything a test waits for; never reached on a machine that works
 
 
 def new_ring(size: int = 262144) -> int:
@@ -252,14 +253,6 @@ def events_until(pump: Pump, condition: Callable[[list[Event]], bool]) -> list[E
             return events
         assert time.monotonic() < limit, f"waited too long; events so far: {[e.kind for e in events]}"
         select.select([pump], [], [], 1.0)
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Look again until it holds: for what nothing announces."""
-    limit = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < limit, "waited too long"
-        select.select([], [], [], 0.002)
 
 
 @contextmanager

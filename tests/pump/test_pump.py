@@ -8,80 +8,26 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import pytest
-from pump_peer import DEADLINE_S, Program, PumpPeer, events_until, new_ring, no_leaked_descriptors, wait_for
+from bench import Bench
+from harness import DEADLINE_S, wait_for
+from pump_peer import Program, PumpPeer, events_until, new_ring, no_leaked_descriptors
 
 from vibetunnel import protocol
 from vibetunnel._ext import frames
 from vibetunnel._ext.pump import Client, Pump, Terminal
 
 ID = b"0123456789abcdef"
-
-
-class Bench:
-    """A pump, and what was opened on it."""
-
-    def __init__(self, **options: float) -> None:
-        self.pump = Pump(**options)  # type: ignore[arg-type]
-        self.programs: list[Program] = []
-        self.peers: list[PumpPeer] = []
-        self.reapers: list[threading.Thread] = []
-
-    def run(self, *argv: str, raw: bool = False, ring: int = 0, size: int = 262144) -> tuple[Terminal, Program]:
-        program = Program(*argv, raw=raw)
-        self.programs.append(program)
-        return self.pump.open(program.give(), ring or new_ring(size), rows=24, cols=80), program
-
-    def sh(self, script: str, **options: bool) -> tuple[Terminal, Program]:
-        return self.run("sh", "-c", script, **options)
-
-    def peer(self, terminal: Terminal, **options: object) -> PumpPeer:
-        """A client that wants every byte from the first on: redraws are test_pump_screen.py's."""
-        options.setdefault("since", 0)
-        peer = PumpPeer(terminal, **options)  # type: ignore[arg-type]
-        self.peers.append(peer)
-        return peer
-
-    def finish(self, terminal: Terminal, program: Program) -> None:
-        """Do what the keeper's exit notice does, when the program ends."""
-
-        def reap() -> None:
-            code = program.wait()
-            terminal.finish(code if code >= 0 else 128 - code, max(0, -code))
-
-        self.reapers.append(threading.Thread(target=reap))
-        self.reapers[-1].start()
-
-    def close(self) -> None:
-        for reaper in self.reapers:
-            reaper.join()
-        for peer in self.peers:
-            peer.close()
-        self.pump.close(linger_s=0.2)
-        for program in self.programs:
-            program.close()
+EVERY_BYTE = partial(PumpPeer, since=0)  # from the first on: redraws are for test_pump_screen.py
 
 
 @pytest.fixture
-def make() -> Iterator[Callable[..., Bench]]:
-    benches: list[Bench] = []
-
-    def build(**options: float) -> Bench:
-        benches.append(Bench(**options))
-        return benches[-1]
-
-    with no_leaked_descriptors():
-        yield build
-        for bench in benches:
-            bench.close()
-
-
-@pytest.fixture
-def bench(make: Callable[..., Bench]) -> Bench:
-    return make()
+def peers() -> Callable[..., PumpPeer]:
+    return EVERY_BYTE
 
 
 # ---------------------------------------------------------------- bytes
@@ -779,7 +725,7 @@ def test_closing_the_pump_says_1001_and_leaves_the_programs(bench: Bench) -> Non
 
 def test_a_pump_that_is_dropped_in_the_middle_of_a_flood_ends_by_itself() -> None:
     with no_leaked_descriptors():
-        bench = Bench()
+        bench = Bench(EVERY_BYTE)
         terminal, _ = bench.sh("yes")
         peer = bench.peer(terminal)
         peer.until(lambda: len(peer.output) > 1_000_000)

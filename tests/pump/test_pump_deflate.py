@@ -8,14 +8,15 @@ import subprocess
 import sys
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pump_peer import PumpPeer, deflated, events_until, new_ring, no_leaked_descriptors, wait_for
-from test_pump_screen import LOG, STUCK, VIM, Bench, Screen, hang_up, printed, reading, screen_of
+from bench import LOG, STUCK, VIM, Bench, Screen, hang_up, heard, printed, reading, screen_of
+from harness import wait_for
+from pump_peer import PumpPeer, deflated, events_until, new_ring
 
 from vibetunnel import protocol
 from vibetunnel._ext import frames
@@ -29,37 +30,8 @@ HASHES = b"".join(random.Random(i).randbytes(36).hex().encode() + b"\r\n" for i 
 TEXT, BINARY = frames.TEXT | frames.COMPRESSED, frames.BINARY | frames.COMPRESSED
 
 
-@pytest.fixture
-def make() -> Iterator[Callable[..., Bench]]:
-    benches: list[Bench] = []
-
-    def build(**options: Any) -> Bench:
-        benches.append(Bench(**options))
-        return benches[-1]
-
-    with no_leaked_descriptors():
-        yield build
-        for bench in benches:
-            for peer in bench.peers:
-                peer.close()
-            wait_for(lambda bench=bench: bench.pump.statistics()["blocks"] == 0)  # type: ignore[misc]
-            bench.close()
-
-
-@pytest.fixture
-def bench(make: Callable[..., Bench]) -> Bench:
-    return make()
-
-
 def counted(bench: Bench, name: str) -> int:
     return bench.pump.statistics()[name]
-
-
-def heard(peer: PumpPeer) -> None:
-    """Wait until the pump has looked at all that this client has sent."""
-    before = peer.pongs
-    peer.send(frames.PING, b"")
-    peer.until(lambda: peer.pongs > before)
 
 
 # ---------------------------------------------------------------- output

@@ -1,77 +1,25 @@
 """Who may type, who is told of whom, and who is given up: what the pump enforces on whoever is attached already."""
 
 import os
-import pty
 import select
 import socket
 import threading
 import time
-import tty
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+from collections.abc import Callable
+from contextlib import closing, suppress
 
 import pytest
+from bench import Bench, heard
+from harness import DEADLINE_S, wait_for
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pump_peer import DEADLINE_S, PumpPeer, events_until, new_ring, no_leaked_descriptors, wait_for
+from pump_peer import PumpPeer, events_until, new_ring, no_leaked_descriptors
 
 from vibetunnel import protocol
 from vibetunnel._ext import frames
-from vibetunnel._ext.pump import Event, Pump, Terminal
 
 ID = b"0123456789abcdef"
 END = b"<the end>"
-
-
-class Bench:
-    """A pump, PTYs whose other end is the test's and records what reaches it, and clients."""
-
-    def __init__(self, **options: Any) -> None:
-        self.pump = Pump(**options)
-        self.peers: list[PumpPeer] = []
-        self.slaves: list[int] = []
-
-    def bare(self) -> tuple[Terminal, int]:
-        master, slave = pty.openpty()
-        tty.setraw(slave)
-        self.slaves.append(slave)
-        return self.pump.open(master, new_ring(), rows=24, cols=80), slave
-
-    def peer(self, terminal: Terminal, **options: Any) -> PumpPeer:
-        peer = PumpPeer(terminal, **options)
-        self.peers.append(peer)
-        return peer
-
-    def gone(self, peer: PumpPeer) -> Event:
-        """Wait for a client's end, and take what was reported until then."""
-
-        def of_it(events: list[Event]) -> list[Event]:
-            return [e for e in events if e.kind == "gone" and e.client is peer.client]
-
-        return of_it(events_until(self.pump, lambda events: bool(of_it(events))))[0]
-
-    def close(self) -> None:
-        for peer in self.peers:
-            peer.close()
-        self.pump.close(linger_s=0.2)
-        for slave in self.slaves:
-            os.close(slave)
-
-
-@contextmanager
-def a_bench(**options: Any) -> Iterator[Bench]:
-    bench = Bench(**options)
-    try:
-        yield bench
-    finally:
-        bench.close()
-
-
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    with no_leaked_descriptors(), a_bench() as bench:
-        yield bench
 
 
 def recorded(slave: int, end: bytes = END) -> bytes:
@@ -82,18 +30,6 @@ def recorded(slave: int, end: bytes = END) -> bytes:
         assert ready, f"waited too long for {end!r}; got {len(data)} bytes, the last {data[-100:]!r}"
         data += os.read(slave, 65536)
     return data.removesuffix(end)
-
-
-def heard(peer: PumpPeer) -> None:
-    """Wait until the pump has looked at all that this client has sent."""
-    if peer.v1:
-        pong = protocol.Pong(os.urandom(8))
-        peer.ask(protocol.Ping(pong.data))
-        peer.until(lambda: pong in peer.seen)
-        return
-    before = peer.pongs
-    peer.send(frames.PING, b"heard?")
-    peer.until(lambda: peer.pongs > before)
 
 
 # ---------------------------------------------------------------- the right to type
@@ -378,7 +314,7 @@ STREAM = st.lists(st.one_of(FRAME, SPOILT, st.binary(max_size=40)), max_size=20)
 def test_whatever_a_viewer_sends_the_program_gets_nothing_and_keeps_its_size(
     v1: bool, stream: bytes, lost: bool, split: int
 ) -> None:
-    with a_bench() as bench:
+    with closing(Bench()) as bench:
         terminal, slave = bench.bare()
         os.write(slave, b"$ \x1b[6n")  # the terminal's answer is the only thing that comes of what is printed
         assert recorded(slave, b"\x1b[1;3R") == b""
@@ -404,7 +340,7 @@ def test_whatever_a_viewer_sends_the_program_gets_nothing_and_keeps_its_size(
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(stream=STREAM)
 def test_whatever_a_writer_sends_others_are_not_harmed(v1: bool, stream: bytes) -> None:
-    with a_bench() as bench:
+    with closing(Bench()) as bench:
         terminal, slave = bench.bare()
         good, bad = bench.peer(terminal), bench.peer(terminal, v1=v1)
         drain = threading.Thread(target=lambda: recorded(slave))
@@ -426,7 +362,7 @@ def test_whatever_a_writer_sends_others_are_not_harmed(v1: bool, stream: bytes) 
 def test_the_program_gets_exactly_what_was_typed_with_the_right(
     v1: bool, steps: list[bool | bytes], with_id: bool
 ) -> None:
-    with a_bench(ping_s=0.04) as bench:  # that often it tells what was accepted
+    with closing(Bench(ping_s=0.04)) as bench:  # that often it tells what was accepted
         terminal, slave = bench.bare()
         peer = bench.peer(terminal, v1=v1, client_id=ID if with_id else b"")
         expected, writable = b"", True
@@ -601,7 +537,7 @@ def dribble(bench: Bench, peer: PumpPeer, data: bytes) -> None:
 @pytest.mark.parametrize("v1", [False, True])
 def test_half_a_message_is_no_sign_of_life(v1: bool) -> None:
     frame = frames.encode(frames.BINARY, b"x" * 60000, mask=b"abcd")
-    with no_leaked_descriptors(), a_bench(ping_s=0.1, timeout_s=0.4) as bench:
+    with no_leaked_descriptors(), closing(Bench(ping_s=0.1, timeout_s=0.4)) as bench:
         terminal, _ = bench.bare()
         peer = bench.peer(terminal, v1=v1, received=frame[:100])
         dribble(bench, peer, frame[100:])
@@ -609,7 +545,7 @@ def test_half_a_message_is_no_sign_of_life(v1: bool) -> None:
 
 
 def test_a_message_without_end_is_no_sign_of_life() -> None:
-    with no_leaked_descriptors(), a_bench(ping_s=0.1, timeout_s=0.4) as bench:
+    with no_leaked_descriptors(), closing(Bench(ping_s=0.1, timeout_s=0.4)) as bench:
         terminal, _ = bench.bare()
         peer = bench.peer(terminal)
         peer.send(frames.BINARY, b"", fin=False)
@@ -617,7 +553,7 @@ def test_a_message_without_end_is_no_sign_of_life() -> None:
 
 
 def test_whole_messages_are_signs_of_life_whatever_they_say() -> None:
-    with no_leaked_descriptors(), a_bench(ping_s=0.1, timeout_s=0.4) as bench:
+    with no_leaked_descriptors(), closing(Bench(ping_s=0.1, timeout_s=0.4)) as bench:
         terminal, _ = bench.bare()
         peer = bench.peer(terminal, v1=True, writable=False)
         end = time.monotonic() + 1.2  # three times over
@@ -713,7 +649,7 @@ def test_a_client_that_has_sent_too_much_is_not_stuck(bench: Bench, end: str) ->
 
 
 def test_a_client_over_its_rate_is_not_dropped_for_its_silence() -> None:
-    with no_leaked_descriptors(), a_bench(ping_s=0.1, timeout_s=0.4) as bench:
+    with no_leaked_descriptors(), closing(Bench(ping_s=0.1, timeout_s=0.4)) as bench:
         terminal, slave = bench.bare()
         peer = bench.peer(terminal, v1=True, input_rate=3000)
         peer.type_in(b"x" * 6000 + END)  # two seconds of which one is free: five time-outs later it is read again

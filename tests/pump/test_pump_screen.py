@@ -2,135 +2,21 @@
 
 import contextlib
 import os
-import pty
 import random
 import socket
 import threading
 import time
-import tty
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import pytest
-from pump_peer import Program, PumpPeer, events_until, new_ring, no_leaked_descriptors, wait_for
+from bench import LOG, STUCK, VIM, Bench, Screen, hang_up, printed, reading, screen_of
+from harness import wait_for
+from pump_peer import PumpPeer, events_until, new_ring
 
 from vibetunnel import protocol
 from vibetunnel._ext import frames
-from vibetunnel._ext.pump import Event, Mark, Pump, Terminal
+from vibetunnel._ext.pump import Event, Mark, Terminal
 from vibetunnel._ext.vt import Terminal as Engine
-
-LOG = b"".join(
-    b"\x1b[3%dm%05d\x1b[0m a line of a coloured log, \x1b[1mbold\x1b[0m and plain\r\n" % (i % 8, i) for i in range(4000)
-)
-VIM = (
-    b"\x1b[?1049h\x1b[?1h\x1b[?2004h\x1b[2J\x1b[1;23r\x1b[1;1H\x1b[38;5;81mimport\x1b[0m os\r\n~\r\n~"
-    b"\x1b[24;1H\x1b[7m f\xc3\xb6\xc3\xb6.py \xe6\xbc\xa2\xe5\xad\x97 \x1b[27m\x1b[3;5H"
-    b"\x1b]2;vim f\xc3\xb6\xc3\xb6.py\x07"
-)
-STUCK = 120_000  # bytes of lag at which a client that is not read has stopped the program, nearly (half of a ring)
-
-
-class Bench:
-    """A pump, PTYs whose other end is the test's, and clients."""
-
-    def __init__(self, **options: Any) -> None:
-        self.pump = Pump(**options)
-        self.programs: list[Program] = []
-        self.peers: list[PumpPeer] = []
-        self.slaves: list[int] = []
-
-    def bare(self, *, size: int = 262144, ring: int = 0, rows: int = 24, cols: int = 80) -> tuple[Terminal, int]:
-        """A terminal, and the raw slave side of its PTY for the test to print on."""
-        master, slave = pty.openpty()
-        tty.setraw(slave)
-        self.slaves.append(slave)
-        return self.pump.open(master, ring or new_ring(size), rows=rows, cols=cols), slave
-
-    def sh(self, script: str, **options: Any) -> tuple[Terminal, Program]:
-        program = Program("sh", "-c", script)
-        self.programs.append(program)
-        return self.pump.open(program.give(), new_ring(), rows=24, cols=80), program
-
-    def peer(self, terminal: Terminal, **options: Any) -> "Screen":
-        peer = Screen(terminal, **options)
-        self.peers.append(peer)
-        return peer
-
-    def capture(self, terminal: Terminal, lines: int = 0) -> Engine:
-        ticket = terminal.capture(lines)
-        events = events_until(
-            self.pump, lambda events: any(e.kind == "captured" and e.number == ticket for e in events)
-        )
-        found = next(e.data for e in events if e.kind == "captured" and e.number == ticket)
-        assert isinstance(found, Engine)
-        return found
-
-    def close(self) -> None:
-        for peer in self.peers:
-            peer.close()
-        self.pump.close(linger_s=0.2)
-        for program in self.programs:
-            program.close()
-        for slave in self.slaves:
-            os.close(slave)
-
-
-class Screen(PumpPeer):
-    """A client with a terminal of its own, which knows only what it was sent."""
-
-    def __init__(self, terminal: Terminal, **options: Any) -> None:
-        self.engine = Engine(terminal.rows, terminal.cols)
-        self.redraws: list[protocol.Redraw] = []
-        self.lines: list[protocol.Lines] = []
-        self.taken = 0
-        super().__init__(terminal, **options)
-
-    def take(self, message: object) -> None:
-        if isinstance(message, protocol.Redraw):
-            self.redraws.append(message)
-            self.engine = Engine(message.rows, message.cols)
-            self.engine.feed(message.data)
-        elif isinstance(message, protocol.Output):
-            self.engine.feed(message.data)
-        elif isinstance(message, protocol.Lines):
-            self.lines.append(message)
-        super().take(message)
-
-    def screen(self) -> str:
-        """All fields of the terminal but scrollback."""
-        return self.engine.dump().partition("-- scrollback --")[0]
-
-
-def printed(slave: int, terminal: Terminal, data: bytes) -> None:
-    """Print, and wait until the pump has it."""
-    head = terminal.head + len(data)
-    while data:
-        data = data[os.write(slave, data) :]
-    wait_for(lambda: terminal.head == head)
-
-
-def screen_of(engine: Engine) -> str:
-    return engine.dump().partition("-- scrollback --")[0]
-
-
-@pytest.fixture
-def make() -> Iterator[Callable[..., Bench]]:
-    benches: list[Bench] = []
-
-    def build(**options: Any) -> Bench:
-        benches.append(Bench(**options))
-        return benches[-1]
-
-    with no_leaked_descriptors():
-        yield build
-        for bench in benches:
-            bench.close()
-
-
-@pytest.fixture
-def bench(make: Callable[..., Bench]) -> Bench:
-    return make()
-
 
 # ---------------------------------------------------------------- coming late
 
@@ -341,18 +227,6 @@ def test_a_flood_of_size_changes_gives_one_redraw_at_a_time(bench: Bench) -> Non
 
 
 # ---------------------------------------------------------------- falling behind
-
-
-def reading(peer: Screen) -> threading.Thread:
-    """Read a peer to its end on a thread of its own."""
-    thread = threading.Thread(target=peer.until_over)
-    thread.start()
-    return thread
-
-
-def hang_up(peer: Screen, thread: threading.Thread) -> None:
-    peer.socket.shutdown(socket.SHUT_RDWR)
-    thread.join()
 
 
 @pytest.mark.parametrize("v1", [False, True])
