@@ -558,7 +558,7 @@ async def test_a_server_stops_though_a_client_takes_nothing(serve: Serve) -> Non
         assert await opcodes(connection) == []
 
 
-# Doors (that it has those of every route: test_doors.py)
+# Doors (that it has those of every route: test_route_access.py)
 
 
 async def test_a_browsers_login_is_enough_and_its_logout_closes_the_socket(server: Running) -> None:
