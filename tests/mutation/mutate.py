@@ -1,8 +1,8 @@
-"""Take one check out of the product after the other: do the attack tests notice?
+"""Remove the product's security checks one at a time: does an attack test fail?
 
-Measures    of each check of checks.py, whether at least one of its tests fails without it.
-First       runs all of these tests on the product as it is: none may fail.
-Fails       when a check can be taken out and nobody notices, or when its text is not there any more, or there twice.
+Measures    for each check in checks.py, whether at least one of its tests fails without the check.
+First       runs all of these tests on the unchanged product: each must pass.
+Fails       if no test fails without a check, or if the check's text does not occur exactly once in its file.
 Run         make test-mutation [ARGS="--only hosts --jobs 4"]
 """
 
@@ -27,14 +27,14 @@ from checks import CHECKS, Check
 
 ROOT = Path(__file__).resolve().parents[2]
 ATTACKS = ROOT / "tests" / "attack"
-LIMIT_S = 300.0  # for the tests of one check; who hangs has noticed, too
+LIMIT_S = 300.0  # for the tests of one check; tests that hang have noticed, too
 NOT_COPIED = shutil.ignore_patterns("__pycache__", "web")
 
 NOTICED, SURVIVED, BROKEN = "noticed", "SURVIVED", "BROKEN"
 
 
 class Outcome(NamedTuple):
-    """said: the first test that failed, or what is wrong with the check itself."""
+    """said: the first test that failed, or the fault in the check itself."""
 
     check: Check
     result: str
@@ -44,7 +44,7 @@ class Outcome(NamedTuple):
 
 @contextmanager
 def copy(check: Check | None = None) -> Iterator[Path]:
-    """A folder with the package in it, with the check taken out. Raises ValueError when it is not to be found."""
+    """A folder that holds the package without the check. Raises ValueError if its text does not occur exactly once."""
     with tempfile.TemporaryDirectory(prefix="vtm") as name:
         folder = Path(name)
         package = folder / "vibetunnel"
@@ -55,7 +55,7 @@ def copy(check: Check | None = None) -> Iterator[Path]:
             path = package / check.file
             text = path.read_text()
             if text.count(check.text) != 1:
-                raise ValueError(f"its text is in {check.file} {text.count(check.text)} times, expected once")
+                raise ValueError(f"its text must occur once in {check.file}, but occurs {text.count(check.text)} times")
             path.write_text(text.replace(check.text, check.instead))
         yield folder
 
@@ -76,7 +76,7 @@ def attack(folder: Path, tests: list[str]) -> subprocess.CompletedProcess[str]:
     )
     try:
         output, _ = process.communicate(timeout=LIMIT_S)
-    except BaseException:  # interrupted, too: it would not notice by itself
+    except BaseException:  # KeyboardInterrupt too: pytest runs in a session of its own and gets no signal
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         raise
@@ -95,7 +95,7 @@ def examine(check: Check) -> Outcome:
     except ValueError as error:
         return outcome(BROKEN, str(error))
     except subprocess.TimeoutExpired:
-        return outcome(NOTICED, f"nothing ended within {LIMIT_S:g} s")
+        return outcome(NOTICED, f"the tests did not end within {LIMIT_S:g} s")
     if ran.returncode == 0:
         return outcome(SURVIVED, ", ".join(check.tests))
     if ran.returncode != 1:
@@ -106,18 +106,20 @@ def examine(check: Check) -> Outcome:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="checks at a time")
-    parser.add_argument("--only", default="", help="checks with this in their description or file")
-    parser.add_argument("--list", action="store_true", help="only look whether every text is there")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="checks to test at the same time")
+    parser.add_argument("--only", default="", help="only checks with this text in their description or file name")
+    parser.add_argument("--list", action="store_true", help="run no test; see whether each text occurs exactly once")
     arguments = parser.parse_args()
     chosen = [each for each in CHECKS if arguments.only in f"{each.what} {each.file}"]
+    if not chosen:
+        parser.error(f"--only {arguments.only}: no check has this text in its description or file name")
     if arguments.list:
         return look(chosen)
     with copy() as folder:
         ran = attack(folder, sorted({test for each in chosen for test in each.tests}))
     if ran.returncode:
         print(ran.stdout)
-        print("the attack tests fail on the product as it is: nothing can be said about its checks")
+        print("The attack tests fail on the unchanged product: correct that first.")
         return 2
     counts = dict.fromkeys((NOTICED, SURVIVED, BROKEN), 0)
     with ThreadPoolExecutor(arguments.jobs) as pool:
@@ -138,8 +140,8 @@ def look(chosen: list[Check]) -> int:
         count = (ROOT / "vibetunnel" / each.file).read_text().count(each.text)
         if count != 1:
             missing += 1
-            print(f"{each.file}: {each.what}: its text is there {count} times")
-    print(f"{len(chosen)} checks, {missing} with a text that is not there once")
+            print(f"{each.file}: {each.what}: its text must occur once, but occurs {count} times")
+    print(f"{len(chosen)} checks, {missing} of them without a text that occurs exactly once")
     return 1 if missing else 0
 
 
