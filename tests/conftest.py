@@ -1,7 +1,7 @@
-"""What the tests share: a real server with a real keeper, and a watch on what they leave behind.
+"""Fixtures of all tests: a real server with a real keeper, and checks for what a test leaves behind.
 
 An async test is a plain `async def test_...`; pytest-tornasync runs it on the `io_loop` fixture. Fixtures are not
-async: one that has to wait takes `io_loop` and says `io_loop.run_sync(...)`.
+async: one that must wait takes `io_loop` and calls `io_loop.run_sync(...)`.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from vibetunnel.settings import Settings
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("attack", "the attack suite (pytest -m attack)")
-    group.addoption("--attack-url", help="attack this server; only the attacks that need nothing but its address run")
-    group.addoption("--attack-secret-file", help="file with its owner's secret (`secret` in its state folder)")
+    group.addoption("--attack-url", help="attack this server, with only those attacks that work on any server")
+    group.addoption("--attack-secret-file", help="file with that server's secret (`secret` in its state folder)")
 
 
 @pytest.fixture(autouse=True)
 def expect_log() -> Iterator[Callable[[str], None]]:
-    """Fails a test that leaves a log record of WARNING or above, unless the test has said: expect_log(regex)."""
+    """Fails a test that logs a WARNING or worse, unless the test calls expect_log(regex); and if no record matches."""
     expected: list[str] = []
     records: list[logging.LogRecord] = []
     handler = logging.Handler(logging.WARNING)
@@ -52,7 +52,7 @@ def expect_log() -> Iterator[Callable[[str], None]]:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A private folder with a short path: the keeper's socket has to fit into 103 bytes."""
+    """A private folder with a short path: the path of the keeper's socket is limited to 103 bytes."""
     path = Path(tempfile.mkdtemp(prefix="vt"))
     yield path
     shutil.rmtree(path)
@@ -64,15 +64,15 @@ def _descriptors() -> set[str]:
         try:
             found.add(f"{each} {os.readlink(f'/dev/fd/{each}')}")
         except OSError:
-            continue  # the listing's own, or a system without links here
+            continue  # the descriptor of this listing, or a system without links here
     return found
 
 
 @pytest.fixture
 def serve(io_loop: IOLoop, folder: Path) -> Iterator[Serve]:
-    """Starts servers in this process. At the end they, their keepers and all sessions are gone, nothing is left open.
+    """Starts servers in this process; stops them, their keepers and all sessions at the end. Nothing may stay open.
 
-    Without another runtime_dir they share one, and so the keeper: close one before the next starts.
+    Servers with the same runtime_dir, which is the default, share a keeper: close one before you start the next.
     """
     before = _descriptors()
     running: list[Running] = []
@@ -93,7 +93,7 @@ def serve(io_loop: IOLoop, folder: Path) -> Iterator[Serve]:
             keeper = await KeeperClient.connect(runtime_dir, on_exit=lambda _: None, on_lost=lambda: None)
             await keeper.stop(kill=True)
         left = asyncio.all_tasks() - {asyncio.current_task()}
-        if left:  # handlers of connections that have just been cut
+        if left:  # handlers of connections that were just closed
             _, stuck = await asyncio.wait(left, timeout=DEADLINE_S)
             assert not stuck, "tasks are left"
 
@@ -105,6 +105,6 @@ def serve(io_loop: IOLoop, folder: Path) -> Iterator[Serve]:
 
 @pytest.fixture
 def server(io_loop: IOLoop, serve: Serve) -> Running:
-    """A server that wants a login; `fetch` and `attach` have one."""
+    """A server that requires a login; its `fetch` and `attach` are logged in."""
     running: Running = io_loop.run_sync(serve)
     return running

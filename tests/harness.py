@@ -1,4 +1,4 @@
-"""A real server in the test's process, and clients of it. The fixtures that make them are in conftest.py."""
+"""A real server in the test's process, and clients of it. Their fixtures are in conftest.py."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from vibetunnel.server import Announcement, Server
 
-DEADLINE_S = 30.0  # for any condition; a test that gets there has failed
+DEADLINE_S = 30.0  # for any condition; a test that waits longer fails
 WEBSOCKET = {  # the headers of an upgrade
     "Upgrade": "websocket",
     "Connection": "Upgrade",
@@ -51,9 +51,9 @@ def wait_for(condition: Callable[[], object]) -> None:
 
 @contextlib.contextmanager
 def no_more(what: int) -> Iterator[None]:
-    """This process gets no more of it: RLIMIT_NOFILE, descriptors; RLIMIT_FSIZE, room in files."""
+    """Let this process have no more descriptors (RLIMIT_NOFILE) or no more room in files (RLIMIT_FSIZE)."""
     soft, hard = resource.getrlimit(what)
-    free = os.dup(0)  # the first one
+    free = os.dup(0)  # the lowest free descriptor
     os.close(free)
     resource.setrlimit(what, (free if what == resource.RLIMIT_NOFILE else 0, hard))
     try:
@@ -71,11 +71,11 @@ class Socket:
 
     @property
     def ending(self) -> tuple[int | None, str | None]:
-        """(close code, reason), once receive() has returned None; without a close frame both are None."""
+        """(close code, reason) after receive() has returned None. Both are None if no close frame came."""
         return self.connection.close_code, self.connection.close_reason
 
     async def receive(self) -> bytes | None:
-        """The next message, which this server only ever sends as binary; None when the connection is over."""
+        """The next message; None after the end of the connection. This server sends binary messages only."""
         if self._over:
             return None
         async with asyncio.timeout(DEADLINE_S):
@@ -88,7 +88,7 @@ class Socket:
         await self.connection.write_message(message, binary=isinstance(message, bytes))
 
     async def until(self, expected: bytes) -> bytes:
-        """What a raw client gets, up to and with the message that completes `expected`."""
+        """The output that a raw client gets, up to and including the message that completes `expected`."""
         got = b""
         while expected not in got:
             message = await self.receive()
@@ -97,7 +97,7 @@ class Socket:
         return got
 
     async def over(self) -> tuple[int | None, str | None]:
-        """How it ends, after whatever comes before."""
+        """Read to the end; (close code, reason)."""
         while await self.receive() is not None:
             pass
         return self.ending
@@ -130,7 +130,7 @@ class Client:
         headers: dict[str, str] | None = None,
         **given: Any,
     ) -> HTTPResponse:
-        """body: sent as JSON, bytes as they are."""
+        """body  sent as JSON, but bytes unchanged"""
         raw = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         sent = {"Content-Type": "application/json"} if raw is not None else {}
         sent |= self.bearer if login else {}
@@ -142,7 +142,7 @@ class Client:
         return await self._client.fetch(request, raise_error=False)
 
     async def json(self, method: str, path: str, body: object = None, *, status: int = 200, **options: Any) -> Any:
-        """The answer's JSON, when it has the status."""
+        """The answer's JSON. The answer must have this status."""
         response = await self.fetch(method, path, body, **options)
         assert response.code == status, (response.code, response.body)
         return json.loads(response.body)
@@ -180,7 +180,7 @@ class Client:
         deflates: bool = False,
         headers: dict[str, str] | None = None,
     ) -> Socket:
-        """A WebSocket to the session. Raises HTTPClientError when there is no upgrade.
+        """A WebSocket to the session. Raises HTTPClientError if the server refuses the upgrade.
 
         deflates  offer permessage-deflate
         """
@@ -197,15 +197,15 @@ class Client:
         return socket
 
     async def close(self) -> None:
-        """Hang up, as soon as the server has closed its sockets."""
+        """Close all connections, after the server has closed its WebSockets."""
         self._client.close()
         for socket in self._sockets:
-            await socket.over()  # the connection's own task waits for someone to read
+            await socket.over()  # the connection's task ends only when its messages are read
             socket.close()
 
 
 class Browser:
-    """Keeps its cookie and its token against forged requests, and says what a browser says about itself."""
+    """A client like a browser: it keeps its cookie and its CSRF token, and sends Origin and Sec-Fetch-Site."""
 
     def __init__(self, server: Client) -> None:
         self.server = server
@@ -219,7 +219,7 @@ class Browser:
         return own | ({"X-CSRF-Token": self.csrf} if self.csrf else {})
 
     async def fetch(self, method: str, path: str, body: object = None, **headers: str) -> HTTPResponse:
-        """headers: in addition; `_` stands for `-`."""
+        """headers  sent in addition; `_` stands for `-`"""
         sent = self.headers | {name.replace("_", "-"): value for name, value in headers.items()}
         response = await self.server.fetch(method, path, body, login=False, headers=sent)
         given = response.headers.get_list("Set-Cookie")
@@ -231,13 +231,13 @@ class Browser:
         return response
 
     async def json(self, method: str, path: str, body: object = None, *, status: int = 200) -> Any:
-        """The answer's JSON, when it has the status."""
+        """The answer's JSON. The answer must have this status."""
         response = await self.fetch(method, path, body)
         assert response.code == status, (response.code, response.body)
         return json.loads(response.body)
 
     async def user(self) -> Any:
-        """What GET /api/auth/current-user says."""
+        """The answer of GET /api/auth/current-user."""
         return json.loads((await self.fetch("GET", "/api/auth/current-user")).body)
 
     async def login(self, code: str | None) -> HTTPResponse:
@@ -247,7 +247,7 @@ class Browser:
         return await self.fetch("POST", "/api/auth/password", {"userId": name, "password": password})
 
     async def enter(self, code: str) -> HTTPResponse:
-        """By the code of a share link."""
+        """Log in with the code of a share link."""
         return await self.fetch("POST", "/api/auth/share", {"code": code})
 
     async def attach(self, session_id: str, query: str = "", *, v1: bool = False) -> Socket:
@@ -263,13 +263,13 @@ class Running(Client):
         self.announcement = announcement
 
     async def close(self) -> None:
-        """Stop the server as SIGTERM would. Safe twice."""
+        """Stop the server as SIGTERM does. A second call does nothing."""
         await self.server.close()
         await super().close()
 
 
 class Serve(Protocol):
-    """`await serve(no_auth=True, ...)`: another server in this process."""
+    """`await serve(no_auth=True, ...)` starts another server in this process."""
 
     async def __call__(self, **settings: Any) -> Running: ...
 

@@ -1,4 +1,4 @@
-"""The other end of a pump's client: a blocking WebSocket peer over a socketpair, and programs on real PTYs."""
+"""Blocking WebSocket peers of a pump or a server, and programs on real PTYs."""
 
 import os
 import pty
@@ -29,19 +29,19 @@ def new_ring(size: int = 262144) -> int:
 
 
 class Program:
-    """A program on a PTY of its own. `fd` is a duplicate of the master for whoever wants it."""
+    """A program on a PTY of its own. `fd` is the test's descriptor of the master."""
 
     def __init__(self, *argv: str, raw: bool = False) -> None:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.environ.pop("LD_PRELOAD", None)  # the sanitizer is for the extension, not for cat
-            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell cannot trap what was ignored when it began
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell cannot trap a signal that was ignored at its start
             os.execvp(argv[0], argv)
         if raw:
             tty.setraw(self.fd, termios.TCSANOW)
 
     def give(self) -> int:
-        """The master, for a pump to own."""
+        """Another descriptor of the master, for a pump to own."""
         return os.dup(self.fd)
 
     def wait(self) -> int:
@@ -68,16 +68,19 @@ def deflated(data: bytes, level: int = 1) -> bytes:
 
 
 def inflated(payload: bytes) -> bytes:
-    """What is in a message (RFC 7692 §7.2.2), which must not need anything that came before."""
+    """The contents of a compressed message (RFC 7692 §7.2.2), which must not depend on earlier messages."""
     engine = zlib.decompressobj(-15)
     data = engine.decompress(payload + b"\0\0\xff\xff")
-    assert not engine.eof, "no block says that it is the last"
+    assert not engine.eof, "no block may be marked as the last"
     assert not engine.unconsumed_tail
     return data
 
 
 class Peer:
-    """A blocking WebSocket client on a connected socket, from the first frame on; `received` has come already."""
+    """A blocking WebSocket client on a connected socket, after the upgrade.
+
+    received  bytes of frames that were read with the answer
+    """
 
     def __init__(
         self, connected: socket.socket, *, v1: bool = False, deflates: bool = False, received: bytes = b""
@@ -87,10 +90,10 @@ class Peer:
         self.decoder = frames.Decoder(limit=1 << 24, masked=False, deflate=deflates)
         self.waiting: list[frames.Message] = self.decoder.feed(received)
         self.output = b""
-        self.offset = 0  # v1: behind the last output byte
+        self.offset = 0  # v1: of the end of the output
         self.sent = 0  # v1: input bytes
         self.seen: list[protocol.ServerMessage] = []  # v1, without output
-        self.compressed: list[tuple[int, int]] = []  # bytes of each such message, inflated and as they came
+        self.compressed: list[tuple[int, int]] = []  # size of each compressed message, inflated and on the wire
         self.pings = 0
         self.pongs = 0
         self.ended = False
@@ -102,7 +105,7 @@ class Peer:
         self.socket.sendall(frames.encode(opcode, payload, fin=fin, mask=KEY))
 
     def answer(self, opcode: int, payload: bytes) -> None:
-        """Send, unless the other side has gone meanwhile: then the next step() sees the end."""
+        """Send. If the other side has closed the connection, the next step() sees that."""
         with suppress(BrokenPipeError, ConnectionResetError):
             self.send(opcode, payload)
 
@@ -117,7 +120,7 @@ class Peer:
         self.send(frames.BINARY, protocol.encode(message))
 
     def step(self) -> bool:
-        """Take one message, or close. False when the connection is over."""
+        """Take one message. False after the end of the connection."""
         while not self.waiting:
             try:
                 data = self.socket.recv(1 << 18)
@@ -177,7 +180,7 @@ class Peer:
             pass
 
     def message(self, kind: type) -> Any:
-        """The first v1 message of a kind, read if it has not come yet; it is taken out."""
+        """Remove the first v1 message of this kind from `seen`; read until there is one."""
         self.until(lambda: any(isinstance(m, kind) for m in self.seen))
         found = next(m for m in self.seen if isinstance(m, kind))
         self.seen.remove(found)
@@ -190,8 +193,8 @@ class Peer:
 class PumpPeer(Peer):
     """A peer on one end of a socketpair; a pump has the other, without any HTTP in between.
 
-    buffer  bytes that the kernel holds in each direction, or twice as much; the pump sets its own for `latest` ones
-    narrow  those, whatever the pump sets: it sends the half of what it would like to
+    buffer  size of the kernel's socket buffers (Linux doubles it); the pump sets its own size for `latest` clients
+    narrow  keep `buffer` against the pump, so that each write sends only a part
     """
 
     def __init__(self, terminal: Terminal, *, buffer: int = 0, narrow: bool = False, **options: Any) -> None:
@@ -213,9 +216,9 @@ class PumpPeer(Peer):
 
 
 def connect(port: int, path: str, *, v1: bool = False, headers: dict[str, str] | None = None) -> Peer:
-    """A peer of a server on this machine, through the upgrade; ConnectionError with the answer if there is none.
+    """A peer of a server on this machine, after the upgrade. Raises ConnectionError with the answer if it is refused.
 
-    It takes compressed messages if it asks for them (Sec-WebSocket-Extensions) and the answer agrees.
+    Messages are compressed if `headers` ask for it (Sec-WebSocket-Extensions) and the server agrees.
     """
     connected = socket.create_connection(("127.0.0.1", port), DEADLINE_S)
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -244,7 +247,7 @@ def connect(port: int, path: str, *, v1: bool = False, headers: dict[str, str] |
 
 
 def events_until(pump: Pump, condition: Callable[[list[Event]], bool]) -> list[Event]:
-    """All events up to the moment at which the condition holds."""
+    """All events until the condition holds for them."""
     events: list[Event] = []
     limit = time.monotonic() + DEADLINE_S
     while True:
