@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fuzz the parsers of the extension and the terminal engine with libFuzzer, AddressSanitizer and UBSan, for FUZZ_S seconds
-# each (default 60). Needs clang with its runtime; PYTHON is one with Cython. What it finds lies in tests/fuzz/findings.
+# each (default 60). Needs clang with its runtime, and Cython in $PYTHON. Inputs that crash go to tests/fuzz/findings.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 seconds=${FUZZ_S:-60}
@@ -12,7 +12,7 @@ clang=${CLANG:-clang}
 if ! command -v "$clang" >/dev/null || ! echo 'int LLVMFuzzerTestOneInput(char *d, long n) { return 0; }' |
     "$clang" -fsanitize=fuzzer,address -x c - -o /dev/null 2>/dev/null; then
     if ! command -v apt-get >/dev/null; then
-        echo 'make fuzz needs clang with libFuzzer: install LLVM and try again' >&2
+        echo 'make fuzz needs clang with libFuzzer: install LLVM, then run make fuzz again' >&2
         exit 1
     fi
     sudo=$([ "$(id -u)" = 0 ] || echo sudo)
@@ -22,14 +22,14 @@ if ! command -v "$clang" >/dev/null || ! echo 'int LLVMFuzzerTestOneInput(char *
         DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends clang >/dev/null
 fi
 
-# The .pxd files are cimported by their installed names, as setup.py lays them out.
+# The fuzz target cimports the .pxd files by their installed names, so lay them out as setup.py does.
 rm -rf "$build"
 mkdir -p "$build/vibetunnel/_ext" "$here/findings"
 touch "$build/vibetunnel/__init__.py" "$build/vibetunnel/_ext/__init__.py"
 cp ext/*.pxd ext/*/*.pxd "$build/vibetunnel/_ext/"
 "$python" -m cython -3 -I "$build" -o "$build/parsers.c" "$here/parsers.pyx"
 include=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
-# The Python part of the module is never entered; empty stand-ins for the interpreter's symbols let it link.
+# The fuzzer never enters the module's Python part; empty stand-ins for the interpreter's symbols let it link.
 flags=(-g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -w)
 "$clang" "${flags[@]}" -I"$include" -Iext/wire -Iext/vt -Iext/pump -c "$build/parsers.c" -o "$build/parsers.o"
 nm -u "$build/parsers.o" | awk '$2 ~ /^_?Py/ { print "char " $2 "[64];" }' > "$build/interpreter.c"
@@ -49,7 +49,7 @@ for number, seed in enumerate(seeds):
     (folder / str(number)).write_bytes(seed)
 SEEDS
 
-# The engine is C alone. Its seeds are what the grammar of the differential tests makes, and pieces of the recordings.
+# The engine is plain C. Its seeds come from the grammar of the differential tests and from the recordings.
 "$clang" "${flags[@]}" -D_GNU_SOURCE -std=gnu11 -Iext/vt $here/engine.c ext/vt/*.c -lm -o "$build/engine"
 mkdir -p "$build/engine-corpus"
 "$python" - "$build/engine-corpus" <<'SEEDS'
@@ -62,7 +62,9 @@ for seed in range(300):
     middle = len(pieces) // 2
     made = [bytes((rows - 1, cols - 2, seed % 256, seed % 6)), *pieces[:middle], bytes((0xF8 + seed % 8, seed % 20, seed % 30)), *pieces[middle:]]
     (folder / f"grammar{seed}").write_bytes(b"".join(made))
-for path in pathlib.Path("tests/engine/vt/recordings").glob("*.gz"):
+recordings = list(pathlib.Path("tests/engine/vt/recordings").glob("*.gz"))
+assert recordings, "no recording in tests/engine/vt/recordings"
+for path in recordings:
     data = gzip.decompress(path.read_bytes())
     for at in range(0, len(data) - 1500, len(data) // 5):
         (folder / f"{path.name}{at}").write_bytes(bytes((23, 58, 50, at % 6)) + data[at : at + 1500])
