@@ -1,7 +1,7 @@
-"""Who attacks, and whom: raw connections that say anything, browsers that keep cookies, and every kind of identity.
+"""The tools of an attacker: raw connections, browsers that keep cookies, and every kind of credential.
 
-What an attack needs beside the address of its target, it gets through the target's REST with the owner's secret. So it
-makes no difference whether the target runs in this process or on another machine.
+Besides the address of its target, an attack has only the owner's secret: it makes all else through the target's REST.
+So the target may run in this process or on another machine.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from tornado.httputil import HTTPHeaders
 
 KEY = b"\x01\x02\x03\x04"  # masks frames
 PASSWORD = "correct horse battery staple"  # of every account that an attack makes
-SOCKETS = ("/ws", "/buffers", "/api/events")  # what lasts
+SOCKETS = ("/ws", "/buffers", "/api/events")  # long-lived connections
 
 
 def frame(
     opcode: int, payload: bytes = b"", *, first: int = 0x80, masked: bool = True, length: bytes | None = None
 ) -> bytes:
-    """One frame as it should not be: `first` are FIN and the reserved bits, `length` the length's own bytes."""
+    """One frame, also an invalid one: `first` is FIN and the reserved bits, `length` the bytes of the length field."""
     size = len(payload)
     if length is None:
         short = size if size < 126 else 126 if size < 65536 else 127
@@ -42,7 +42,7 @@ def frame(
 
 
 class Answer(NamedTuple):
-    """One HTTP answer, as it came."""
+    """One HTTP answer, unchanged."""
 
     status: int
     headers: HTTPHeaders
@@ -54,20 +54,20 @@ class Answer(NamedTuple):
 
 
 class Wire:
-    """A connection on which anything can be said. Nothing waits longer than the deadline."""
+    """A connection that sends any bytes. Nothing waits longer than DEADLINE_S."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
         self.writer = writer
-        self.accepted = HTTPHeaders()  # of a WebSocket: what the handshake was answered with
+        self.accepted = HTTPHeaders()  # of a WebSocket: the headers of the 101 answer
 
     @property
     def gone(self) -> bool:
-        """Whether the other side has hung up, as far as this is known."""
+        """Whether the server is known to have closed the connection."""
         return self.writer.is_closing() or self.reader.at_eof() or self.reader.exception() is not None
 
     async def send(self, data: bytes) -> None:
-        """Hand it to the kernel. The other side may have gone: that is for answer() to see."""
+        """Give `data` to the kernel. If the server has closed the connection, answer() shows it."""
         if self.gone:
             return
         with contextlib.suppress(ConnectionError):
@@ -76,7 +76,7 @@ class Wire:
                 await self.writer.drain()
 
     async def answer(self, *, head: bool = False) -> Answer | None:
-        """The next answer, of a HEAD for example; None: the connection is over."""
+        """The next answer, `head`: to a HEAD request; None after the end of the connection."""
         with contextlib.suppress(ConnectionError):
             async with asyncio.timeout(DEADLINE_S):
                 return await self._answer(head)
@@ -106,21 +106,21 @@ class Wire:
         return Answer(status, headers, body)
 
     async def answers(self, *, head: bool = False) -> list[Answer]:
-        """All that come until the other side closes."""
+        """All answers until the server closes the connection."""
         found = []
         while (answer := await self.answer(head=head)) is not None:
             found.append(answer)
         return found
 
     def end(self) -> None:
-        """Send no more: what has been begun will never be whole."""
+        """Send no more: an incomplete request stays incomplete."""
         if self.writer.can_write_eof():
             self.writer.write_eof()
         else:
             self.writer.close()  # TLS ends both ways
 
     async def over(self) -> bytes:
-        """The rest, as soon as the other side has closed."""
+        """The remaining bytes, after the server has closed the connection."""
         with contextlib.suppress(ConnectionError):
             async with asyncio.timeout(DEADLINE_S):
                 return await self.reader.read()
@@ -134,7 +134,7 @@ class Wire:
 
 @dataclass(frozen=True)
 class Account:
-    """A user that an attack has made, with PASSWORD."""
+    """A user made by an attack, with PASSWORD."""
 
     name: str
     role: str
@@ -144,7 +144,7 @@ class Target(Client):
     """A server and its owner's secret. `fetch`, `json`, `session` and `attach` act as the owner."""
 
     def __init__(self, url: str, secret: str, *, patient: bool = False) -> None:
-        """patient: wait whenever it says that it is too much; its limits are its own, and not what is attacked."""
+        """patient  wait and repeat after a 429: the limits of this server are not under attack"""
         super().__init__(url, secret)
         self._patient = patient
         parts = urlsplit(url)
@@ -185,12 +185,12 @@ class Target(Client):
             await wire.close()
 
     def request(self, method: str, path: str, *lines: str, body: bytes = b"", host: str | None = None) -> bytes:
-        """A request with these header lines and a Host, as bytes; latin-1, so that any byte can be said."""
+        """A request with these header lines and a Host, encoded as latin-1, so that it can hold any byte."""
         head = [f"{method} {self.base}{path} HTTP/1.1", f"Host: {self.authority if host is None else host}", *lines]
         return "\r\n".join([*head, "", ""]).encode("latin-1") + body
 
     async def say(self, *data: bytes) -> list[Answer]:
-        """Every answer on one connection to these bytes; the last request has to ask for the connection's end."""
+        """All answers to these bytes on one connection. The last request must ask the server to close it."""
         async with self.connected() as wire:
             for each in data:
                 await wire.send(each)
@@ -224,13 +224,13 @@ class Target(Client):
         return Browser(self)
 
     async def owner(self) -> Browser:
-        """A browser that has come in by a one-time code."""
+        """A browser logged in with a one-time code."""
         browser = self.browser()
         await browser.login((await self.json("POST", "/api/auth/link"))["code"])
         return browser
 
     async def user(self, role: str = "writer") -> Browser:
-        """A browser in which a new user of this role has logged in with a password."""
+        """A browser where a new user of this role has logged in with a password."""
         account = await self.account(role)
         browser = self.browser()
         response = await browser.password(account.name, PASSWORD)
@@ -239,7 +239,7 @@ class Target(Client):
         return browser
 
     async def guest(self, session: str, role: str) -> Browser:
-        """A browser that has come by a share link."""
+        """A browser that has opened a share link."""
         code = (await self.share(session, role=role))["code"]
         browser = self.browser()
         response = await browser.fetch("POST", "/api/auth/share", {"code": code})
@@ -247,7 +247,7 @@ class Target(Client):
         return browser
 
     async def headers(self, who: str, session: str = "") -> dict[str, str]:
-        """What `who` sends with every request: nobody, owner, writer, viewer (cookies), guest-view, guest-type,
+        """The credentials that `who` sends: nobody, owner, writer, viewer (cookies), guest-view, guest-type,
         secret, access (a user's access token), token-view, token-type, token-control, token-admin, token-session."""
         kind, _, which = who.partition("-")
         match kind:
@@ -276,7 +276,7 @@ class Target(Client):
     # Sockets
 
     async def upgrade(self, path: str, headers: dict[str, str]) -> int:
-        """The status that the handshake of a WebSocket, or the beginning of an event stream, is answered with."""
+        """The status of the answer to a WebSocket handshake or to a request for the event stream."""
         lines = [f"{name}: {value}" for name, value in ({} if "events" in path else WEBSOCKET).items()]
         lines += [f"{name}: {value}" for name, value in headers.items() if name != "Host"]
         async with self.connected() as wire:
@@ -286,7 +286,7 @@ class Target(Client):
 
     @contextlib.asynccontextmanager
     async def upgraded(self, path: str, headers: dict[str, str] | None = None, *more: str) -> AsyncIterator[Wire]:
-        """A WebSocket of which the handshake is done; as the owner unless `headers` say otherwise."""
+        """A WebSocket after its handshake, as the owner or with other `headers`."""
         sent = WEBSOCKET | (self.bearer if headers is None else headers)
         async with self.connected() as wire:
             await wire.send(self.request("GET", path, *(f"{name}: {value}" for name, value in sent.items()), *more))
@@ -297,26 +297,26 @@ class Target(Client):
             yield wire
 
     async def recorder(self) -> str:
-        """The id of a session whose output is `ready`, and then every byte that its terminal is given."""
+        """The id of a session that prints `ready`, then every byte of its input."""
         session = await self.session(["sh", "-c", "stty raw -echo; printf ready; exec cat"], spawn="now")
         await self.output(session, b"ready")
         return session
 
     async def recorded(self, session: str, end: str = "the-end") -> bytes:
-        """What a recorder's terminal has been given before this."""
+        """The input of a recorder until now."""
         await self.json("POST", f"/api/sessions/{session}/input", {"text": end})
         got = await self.output(session, end.encode())
         return got.removeprefix(b"ready").removesuffix(end.encode())
 
     async def close(self) -> None:
-        """Remove what has been made here, and hang up."""
+        """Remove all that was made through this target, and disconnect."""
         for method, path in reversed(self._undo):
             await self.fetch(method, path)
         await super().close()
 
 
 class Browser:
-    """Keeps its cookies and says what a browser says about itself; writes come with the CSRF token."""
+    """Keeps its cookies, sends the headers of a browser, and the CSRF token with writes."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -330,7 +330,7 @@ class Browser:
 
     @property
     def own(self) -> dict[str, str]:
-        """What a page of the server itself makes a browser send."""
+        """The headers that a page of the server makes a browser send."""
         sent = {"Origin": self.target.origin, "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}
         return sent | ({"Cookie": self.cookie} if self.jar else {})
 
@@ -339,7 +339,7 @@ class Browser:
         return self.own | {"X-CSRF-Token": await self.token()}
 
     async def token(self) -> str:
-        """The CSRF token, as the page gets it."""
+        """The CSRF token, obtained as a page does it."""
         if self.csrf is None:
             user = await self.target.json("GET", "/api/auth/current-user", login=False, headers=self.own)
             self.csrf = user["csrfToken"] or ""
@@ -371,12 +371,12 @@ class Browser:
 
 
 def filled(path: str, **values: str) -> str:
-    """An OpenAPI path with its parameters: the given ones, else `x`."""
+    """An OpenAPI path with its parameters filled in; `x` if not given."""
     for name in [part.partition("}")[0] for part in path.split("{")[1:]]:
         path = path.replace(f"{{{name}}}", quote(values.get(name, "x"), safe=""))
     return path
 
 
 def aim(server: Running) -> Target:
-    """A server in this process as a target. Whoever calls this closes it before the server goes."""
+    """A server in this process as a target. The caller closes the target before the server."""
     return Target(server.url, server.server.context.secret)

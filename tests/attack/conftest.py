@@ -3,9 +3,9 @@
     pytest -m attack
     pytest -m attack --attack-url https://host:4020 --attack-secret-file secret
 
-An attack that takes only `target` needs nothing but the server's address and can be made on any. What it needs there
-(accounts, sessions, tokens) it makes with the secret, and removes at the end. The others look into the server, set it
-up in a special way, or would lock the attacker's address out for a while: they are left out there.
+An attack that takes only the fixture `target` works on any server. It makes its accounts, sessions and tokens with the
+secret, and removes them at the end. The other attacks look into the server, need special settings, or would lock the
+attacker's address out for a while: with `--attack-url` they do not run.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture
 def target(io_loop: IOLoop, request: pytest.FixtureRequest) -> Iterator[Target]:
-    """A server that wants a login, and knows its attackers by nothing but their requests."""
+    """A server that requires a login, and knows its attackers only by their requests."""
     url = request.config.getoption("--attack-url")
     if url:
         secret = Path(request.config.getoption("--attack-secret-file")).read_text().strip()
         target = Target(url.rstrip("/"), secret, patient=True)
     else:
         serve: Serve = request.getfixturevalue("serve")
-        # Hundreds of requests without a login are what these tests are made of; their limit has tests of its own.
+        # These tests send hundreds of requests without a login; the limit of such requests has tests of its own.
         target = aim(io_loop.run_sync(lambda: serve(rate_limit_anonymous=0)))
     yield target
     io_loop.run_sync(target.close)

@@ -1,4 +1,4 @@
-"""Another site's page in the browser of somebody who is logged in: it opens sockets, rebinds names, and posts forms."""
+"""Attacks by another site's page in a logged-in browser: sockets, DNS rebinding and forms."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WRITES = ("post", "put", "patch", "delete")
 
 
 def foreign(target: Target) -> list[str]:
-    """Origins that are not the target's, whatever they look like."""
+    """Origins that look like the target's, but are not."""
     scheme, host, port = target.scheme, target.host, target.port
     other = "https" if scheme == "http" else "http"
     return [
@@ -51,12 +51,12 @@ def foreign(target: Target) -> list[str]:
 @pytest.mark.parametrize("path", SOCKETS)
 @pytest.mark.parametrize("who", ["owner", "writer", "guest-type", "secret", "access", "token-view"])
 async def test_cross_site_websocket_hijacking(target: Target, who: str, path: str) -> None:
-    """CWE-1385 (CSWSH), CWE-346: no page of another origin gets a socket, whatever credentials come along."""
+    """CWE-1385 (CSWSH), CWE-346: no page of another origin gets a socket, with any credential."""
     session = await target.session(["cat"], spawn="now")
     own = {name: value for name, value in (await target.headers(who, session)).items() if name != "Origin"}
     path = f"{path}?sessionId={session}" if path == "/ws" else path
     allowed = await target.upgrade(path, own | {"Origin": target.origin})
-    # A guest may have no more than its session's socket; from elsewhere it gets none in any case.
+    # A guest may open only its session's socket; from another origin it may open none.
     assert allowed in (101, 200) or (who == "guest-type" and path != SOCKETS[0])
     for origin in foreign(target):
         assert await target.upgrade(path, own | {"Origin": origin}) == 403, origin
@@ -64,7 +64,7 @@ async def test_cross_site_websocket_hijacking(target: Target, who: str, path: st
 
 @pytest.mark.parametrize("path", SOCKETS)
 async def test_cross_site_websocket_hijacking_with_a_stolen_ticket(target: Target, path: str) -> None:
-    """CWE-1385: a ticket takes the place of a header, not that of the Origin check."""
+    """CWE-1385: a ticket replaces a header, not the Origin check."""
     session = await target.session(["cat"])
     for origin in foreign(target):
         ticket = await target.ticket(**({"sessionId": session} if path == "/ws" else {}))
@@ -85,7 +85,7 @@ async def test_cross_site_websocket_hijacking_where_nobody_logs_in(serve: Serve,
 
 
 async def test_a_second_origin_header_is_no_way_around(target: Target) -> None:
-    """CWE-346, RFC 6454 §7.3: of two Origin headers none is believed, in either order."""
+    """CWE-346, RFC 6454 §7.3: two Origin headers are refused, in either order."""
     bearer = f"Authorization: {target.bearer['Authorization']}"
     ours, theirs = f"Origin: {target.origin}", "Origin: http://evil.example"
     for pair in ((ours, theirs), (theirs, ours)):
@@ -97,7 +97,7 @@ async def test_a_second_origin_header_is_no_way_around(target: Target) -> None:
 
 
 async def test_what_the_browser_says_about_the_site_counts_without_an_origin(target: Target) -> None:
-    """CWE-352, CWE-1385: Fetch Metadata refuses what an old form or an image sends without an Origin."""
+    """CWE-352, CWE-1385: Fetch Metadata refuses requests of old forms and images, which have no Origin."""
     owner = await target.owner()
     sites = ("cross-site", "same-site", "evil", "same-origin, cross-site")
     for site, path in ((site, path) for site in sites for path in ("/api/sessions", *SOCKETS)):
@@ -137,7 +137,7 @@ REBOUND = [
 
 
 async def test_dns_rebinding(target: Target) -> None:
-    """CWE-350 (as CVE-2018-5702): a name that an attacker points at this machine is not one of its own."""
+    """CWE-350 (as CVE-2018-5702): a name that an attacker points at this machine is refused."""
     paths = ("/", "/login", "/api/health", "/api/auth/code", "/api/sessions", *SOCKETS, "/x.js")
     for path, name in ((path, name) for path in paths for name in REBOUND):
         host = name.format(host=target.host, port=target.port)
@@ -154,7 +154,7 @@ async def test_dns_rebinding_to_the_address_that_means_all(serve: Serve) -> None
 
 
 async def test_a_host_that_is_missing_or_there_twice(target: Target) -> None:
-    """CWE-350, RFC 9112 §3.2: without one Host, exactly one, there is no answer."""
+    """CWE-350, RFC 9112 §3.2: a request must have exactly one Host."""
     for lines in (
         ["Connection: close"],
         ["Connection: close", f"Host: {target.authority}", "Host: evil.example"],
@@ -174,7 +174,7 @@ async def writes(target: Target) -> list[tuple[str, str]]:
     return [(method.upper(), path) for path, each in paths.items() for method in each if method in WRITES]
 
 
-# They are asked without a login, so there is none that a forger could use.
+# These requests need no login, so an attacker has no login to misuse.
 BEFORE_LOGIN = {
     "/api/auth/code",
     "/api/auth/password",
@@ -195,7 +195,7 @@ async def refused_for_csrf(browser: Browser, method: str, path: str, headers: di
 
 
 async def test_csrf_every_write_wants_the_token(target: Target) -> None:
-    """CWE-352: of all routes that change something, none does so for a cookie alone."""
+    """CWE-352: no route that changes something accepts a cookie alone."""
     owner = await target.owner()
     asked = 0
     for method, path in await writes(target):
@@ -228,7 +228,7 @@ def forged(token: str, other: str) -> list[str]:
 
 
 async def test_csrf_tokens_are_bound_to_their_login(target: Target) -> None:
-    """CWE-352: missing, forged, or another login's (the attacker's own, say): none is the token."""
+    """CWE-352: a token that is missing, forged, or of another login (the attacker's own) is refused."""
     victim, attacker = await target.owner(), await target.owner()
     guest = await target.guest(await target.session(["cat"]), "type")
     own, other = await victim.token(), await attacker.token()
@@ -242,7 +242,7 @@ async def test_csrf_tokens_are_bound_to_their_login(target: Target) -> None:
 
 
 async def test_csrf_tokens_end_with_their_login(target: Target) -> None:
-    """CWE-352, CWE-613: a token of an earlier login of the same browser is not one of the next."""
+    """CWE-352, CWE-613: the token of a browser's earlier login is not valid for the next one."""
     browser = await target.owner()
     old = await browser.token()
     assert (await browser.fetch("POST", "/api/auth/logout")).code == 200
@@ -274,7 +274,7 @@ async def test_csrf_a_right_token_from_another_site_is_refused(target: Target) -
 
 
 async def test_csrf_a_form_is_no_json(target: Target) -> None:
-    """CWE-352: what a page can send elsewhere without asking first is not taken, even with everything else right."""
+    """CWE-352: content types that a page can send without a preflight are refused, even if all else is right."""
     browser = await target.owner()
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""):
         response = await browser.fetch("POST", "/api/sessions", b"{}", headers={"Content-Type": kind})
@@ -310,7 +310,7 @@ async def test_login_csrf(target: Target) -> None:
 
 
 async def test_nothing_is_shared_with_other_origins(target: Target) -> None:
-    """CWE-942, CWE-1021: no CORS for anyone, and no frame around the pages."""
+    """CWE-942, CWE-1021: no CORS for any origin, and no frame around the pages."""
     for path in ("/", "/api/health", "/api/sessions", "/api/auth/config", "/api/events", "/nope"):
         for method in ("OPTIONS", "HEAD"):
             asked = {"Origin": target.origin, "Access-Control-Request-Method": "POST"}

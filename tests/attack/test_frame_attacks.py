@@ -1,4 +1,4 @@
-"""Somebody with a WebSocket: malformed frames, compressed ones, huge ones, and a viewer who wants to type."""
+"""Attacks through WebSocket frames: malformed, compressed and huge ones, and input of a viewer."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def test_malformed_frames(target: Target, v1: bool) -> None:
 
 
 async def test_malformed_frames_on_buffers(target: Target) -> None:
-    """CWE-20, CWE-130, CWE-770, RFC 6455 §5: the same on the other socket."""
+    """CWE-20, CWE-130, CWE-770, RFC 6455 §5: the same on /buffers."""
     for name, data in MALFORMED.items():
         async with target.upgraded("/buffers") as wire:
             await wire.send(data + (frame(8, struct.pack(">H", 1000)) if name in LENIENT else b""))
@@ -95,7 +95,7 @@ async def test_malformed_frames_on_buffers(target: Target) -> None:
 
 
 async def test_messages_on_buffers_are_bounded(target: Target) -> None:
-    """CWE-770, RFC 6455 §10.4: what is too large is refused by its announced length, and is not waited for."""
+    """CWE-770, RFC 6455 §10.4: the announced length of a message is enough to refuse it."""
     for data in (MALFORMED["4 GiB"], frame(2, b"e" * 40000, first=0) + frame(0, b"e" * 40000, first=0)):
         async with target.upgraded("/buffers") as wire:
             await wire.send(data)
@@ -116,7 +116,7 @@ def deflated(data: bytes) -> bytes:
 
 
 async def test_compression_is_never_agreed_on(target: Target) -> None:
-    """CWE-409 (deflate bomb), RFC 7692 §5: whatever is offered, no frame is ever inflated, without --compression."""
+    """CWE-409 (deflate bomb), RFC 7692 §5: without --compression no frame is inflated, for any offer."""
     session = await target.recorder()
     bomb = deflated(bytes(1 << 20))
     for path, offer in ((path, offer) for path in (f"/ws?sessionId={session}", "/buffers") for offer in OFFERS):
@@ -146,8 +146,8 @@ BAD_MESSAGES = {
 
 @pytest.mark.parametrize("v1", [False, True], ids=["raw", "v1"])
 async def test_compressed_messages_where_they_are_agreed_on(serve: Serve, v1: bool) -> None:
-    """CWE-409 (deflate bomb), CWE-20, RFC 7692 §6, §7.2: what is longer than a message may be is not inflated, what is
-    damaged ends the connection, and many small bombs at once are no load."""
+    """CWE-409 (deflate bomb), CWE-20, RFC 7692 §6, §7.2: a message is inflated only up to its limit, damaged data
+    ends the connection, and many small bombs at once are no load."""
     target = aim(await serve(compression=True, rate_limit_anonymous=0))
     session = await target.recorder()
     more = [f"Sec-WebSocket-Protocol: {protocol.SUBPROTOCOL}"] if v1 else []
@@ -179,7 +179,7 @@ async def test_a_compressed_body_is_no_body(target: Target) -> None:
 
 
 async def test_fragments_without_end(target: Target) -> None:
-    """CWE-400, CWE-835: a hundred thousand empty pieces of one message are no load, and no end of the connection's."""
+    """CWE-400, CWE-835: 100,000 empty fragments of a message are no load, and do not end the connection."""
     session = await target.recorder()
     async with target.upgraded(f"/ws?sessionId={session}") as wire:
         await wire.send(frame(2, b"a", first=0) + frame(0, b"", first=0) * 100_000 + frame(0, b"b"))
@@ -188,7 +188,7 @@ async def test_fragments_without_end(target: Target) -> None:
 
 
 async def test_pings_without_end(target: Target) -> None:
-    """CWE-400, CWE-770: pings whose pongs nobody takes do not pile up in the server."""
+    """CWE-400, CWE-770: pongs that the client does not read do not pile up in the server."""
     session = await target.recorder()
     for path in (f"/ws?sessionId={session}", "/buffers"):
         async with target.upgraded(path) as wire:
@@ -200,7 +200,7 @@ async def test_pings_without_end(target: Target) -> None:
                         wire.writer.write(flood)
                         await wire.writer.drain()
                 except (TimeoutError, ConnectionError):
-                    break  # it stopped reading, or hung up: both will do
+                    break  # the server may stop reading or disconnect
             assert (await target.fetch("GET", "/api/health")).code == 200
             wire.writer.transport.abort()
     assert await target.recorded(session) == b""
@@ -234,8 +234,8 @@ streams = st.one_of(
 
 
 def test_not_one_byte_of_a_viewer(io_loop: IOLoop, target: Target) -> None:
-    """CWE-862, CWE-285, CVE-2021-34182: whatever frames a viewer sends, in whatever protocol, with whatever permission
-    it asks for: nothing is typed, resized, or broken."""
+    """CWE-862, CWE-285, CVE-2021-34182: no frame of a viewer types, resizes or breaks anything, in any protocol and
+    with any permission that it asks for."""
 
     async def prepare() -> tuple[str, list[dict[str, str]], dict[str, object]]:
         session = await target.recorder()
@@ -249,7 +249,7 @@ def test_not_one_byte_of_a_viewer(io_loop: IOLoop, target: Target) -> None:
 
     async def attack(data: list[bytes], v1: bool, which: int, asked: str) -> None:
         if which == 3:
-            asked = "view"  # the owner, who wants no more
+            asked = "view"  # the owner, with a smaller permission
         more = [f"Sec-WebSocket-Protocol: {protocol.SUBPROTOCOL}"] if v1 else []
         query = f"&permission={asked}" if asked else ""
         path = f"/ws?sessionId={session}{query}&rows=5&cols=6"
@@ -259,7 +259,7 @@ def test_not_one_byte_of_a_viewer(io_loop: IOLoop, target: Target) -> None:
             await wire.over()
 
     @settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-    @example(data=[b"\x88\xde\xc5\x17\x8c\x02\x18\xce\xee"], v1=False, which=0, asked="")  # longer than all that comes
+    @example(data=[b"\x88\xde\xc5\x17\x8c\x02\x18\xce\xee"], v1=False, which=0, asked="")  # length beyond the input
     @given(data=streams, v1=st.booleans(), which=st.integers(0, 3), asked=st.sampled_from(["", "view", "type"]))
     def attacks(data: list[bytes], v1: bool, which: int, asked: str) -> None:
         io_loop.run_sync(lambda: attack(data, v1, which, asked))
@@ -277,7 +277,7 @@ def test_not_one_byte_of_a_viewer(io_loop: IOLoop, target: Target) -> None:
 
 @pytest.mark.parametrize("who", ["guest-view", "viewer", "token-view"])
 async def test_a_viewer_does_nothing_by_rest_or_buffers(target: Target, who: str) -> None:
-    """CWE-862: nor does any other way lead to the keyboard, the size, a signal or the name."""
+    """CWE-862: REST and /buffers give a viewer no input, size, signal or name either."""
     session = await target.recorder()
     before = await target.json("GET", f"/api/sessions/{session}")
     headers = await target.headers(who, session)
@@ -311,7 +311,7 @@ async def test_a_viewer_does_nothing_by_rest_or_buffers(target: Target, who: str
 
 
 async def test_a_ticket_for_viewing_does_not_type(target: Target) -> None:
-    """CWE-269: a ticket has no more than was asked for, whoever asked."""
+    """CWE-269: a ticket has only the permission that was asked for, also the owner's."""
     session = await target.recorder()
     ticket = await target.ticket(sessionId=session, permission="view")
     async with target.upgraded(f"/ws?sessionId={session}&ticket={ticket}&permission=type", {}) as wire:
@@ -334,8 +334,8 @@ QUESTIONS = [
 
 
 async def test_terminal_answer_back(target: Target) -> None:
-    """CWE-150, CWE-77 (CVE-2003-0063, CVE-2022-45872): what is printed makes the terminal answer with nothing that the
-    printer chose, no line end among it; and no viewer's terminal answers at all."""
+    """CWE-150, CWE-77 (CVE-2003-0063, CVE-2022-45872): no output makes the terminal answer with bytes that
+    the output chose, or with a line end; and no viewer's terminal answers at all."""
     text = "".join(QUESTIONS).encode().hex()
     print_it = "".join(f"\\{int(text[at : at + 2], 16):03o}" for at in range(0, len(text), 2))
     script = f"stty raw -echo; printf '{print_it}'; printf ready; exec od -An -v -tx1 -w1"
@@ -343,7 +343,7 @@ async def test_terminal_answer_back(target: Target) -> None:
     guest = await target.guest(session, "view")
     viewers = [await target.attach(session, "&since=0", v1=v1, headers=guest.own) for v1 in (False, True)]
     await target.output(session, b"ready")
-    for viewer in viewers:  # as a terminal that answers all that it was asked
+    for viewer in viewers:  # like a terminal that answers every question
         await viewer.send(b"\x1b[?64;evilc\x1b]2;evil\x1b\\evil\r" if viewer is viewers[0] else
                           protocol.encode(protocol.Input(0, b"\x1b[?64;evilc\r")))  # fmt: skip
     await target.json("POST", f"/api/sessions/{session}/input", {"text": "the-end"})

@@ -1,4 +1,4 @@
-"""Somebody who guesses: passwords, codes, names of users, and where the request came from."""
+"""Attacks by guessing (passwords, codes, names of users), and by forged client addresses."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ FORWARDED = (
     "Client-IP",
     "Forwarded-For",
 )
-TRIES = 60  # far more than anyone may have
+TRIES = 60  # far more than the limit
 
 
 def claims(address: str) -> dict[str, str]:
-    """Every header that some proxy somewhere would say it with."""
+    """Every header with which some proxy names the client's address."""
     shown = f"[{address}]" if ":" in address else address
     return dict.fromkeys(FORWARDED, address) | {
         "Forwarded": f'for="{shown}";proto=https;host=localhost',
@@ -42,7 +42,7 @@ def claims(address: str) -> dict[str, str]:
 
 
 def limited(response: HTTPResponse) -> int:
-    """After how many seconds the next try may be made; 0: now."""
+    """Seconds until the next try is allowed; 0: now."""
     if response.code != 429:
         assert "Retry-After" not in response.headers
         return 0
@@ -59,7 +59,7 @@ def limited(response: HTTPResponse) -> int:
 )
 @pytest.mark.parametrize("forge", [False, True])
 async def test_brute_force(serve: Serve, path: str, body: dict[str, str], forge: bool) -> None:
-    """CWE-307: guessing ends soon, and a forged address (CWE-348, CWE-290) does not make a new guesser."""
+    """CWE-307: guessing is limited soon, and a forged address (CWE-348, CWE-290) does not reset the limit."""
     target = aim(await serve(rate_limit_anonymous=0))
     await target.account()
     for number in range(TRIES):
@@ -75,7 +75,7 @@ async def test_brute_force(serve: Serve, path: str, body: dict[str, str], forge:
 
 
 async def test_brute_force_of_a_password_is_no_oracle(serve: Serve) -> None:
-    """CWE-307: while the guesser has to wait, the right password says nothing that a wrong one does not."""
+    """CWE-307: while an attacker has to wait, the right password gets the same answer as a wrong one."""
     target = aim(await serve(rate_limit_anonymous=0))
     account = await target.account()
     wrong = {"userId": account.name, "password": "wrong" * 3}
@@ -92,7 +92,7 @@ async def test_brute_force_of_a_password_is_no_oracle(serve: Serve) -> None:
 
 
 async def test_delays_grow(serve: Serve) -> None:
-    """CWE-307: whoever goes on guessing waits longer and longer."""
+    """CWE-307: the delay grows with each wrong guess."""
     target = aim(await serve(rate_limit_anonymous=0))
     account = await target.account()
     seen = []
@@ -102,19 +102,19 @@ async def test_delays_grow(serve: Serve) -> None:
         seen.append(limited(response))
     assert 0 in seen
     assert max(seen) >= 1
-    assert seen[-1] > 0  # asking all the time does not bring the next try nearer
+    assert seen[-1] > 0  # asking again does not shorten the delay
     await target.close()
 
 
 async def test_user_enumeration(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """CWE-204, CWE-208: one answer, and one Argon2 run, for no such user, a wrong password, a disabled user."""
+    """CWE-204, CWE-208: one answer, and one Argon2 run, for an unknown user, a wrong password and a disabled user."""
     from cryptography.hazmat.primitives.kdf import argon2
 
     real = argon2.Argon2id
     runs = 0
 
     class Counted:
-        """Argon2id, counted: time itself is nothing that a test could measure."""
+        """Counts the runs of Argon2id, because a test cannot measure time reliably."""
 
         def __init__(self, *given: Any, **named: Any) -> None:
             self._inner = real(*given, **named)
@@ -160,7 +160,7 @@ async def test_user_enumeration(serve: Serve, monkeypatch: pytest.MonkeyPatch) -
 
 
 async def test_user_enumeration_by_challenge(serve: Serve) -> None:
-    """CWE-204: whoever asks for an SSH challenge learns nothing about who exists."""
+    """CWE-204: an SSH challenge does not tell whether the user exists."""
     target = aim(await serve(rate_limit_anonymous=0, enable_ssh_keys=True))
     account = await target.account()
     answers = []
@@ -173,7 +173,7 @@ async def test_user_enumeration_by_challenge(serve: Serve) -> None:
 
 
 async def test_forged_addresses_do_not_lift_the_rate_limit(serve: Serve) -> None:
-    """CWE-348, CWE-290: without a trusted proxy the limit is the TCP peer's, whatever headers claim."""
+    """CWE-348, CWE-290: without a trusted proxy the limit is by the address of the TCP peer; headers do not count."""
     target = aim(await serve(rate_limit_anonymous=5))
     for number in range(50):
         headers = claims(f"2001:db8:{number:x}::1")
@@ -187,7 +187,7 @@ async def test_forged_addresses_do_not_lift_the_rate_limit(serve: Serve) -> None
 
 
 async def test_a_trusted_proxy_is_believed_about_its_own_peer_only(serve: Serve) -> None:
-    """CWE-348: of an X-Forwarded-For only what the trusted hops have written counts, from the right."""
+    """CWE-348: only the part of X-Forwarded-For that trusted proxies wrote counts, from the right."""
     server = await serve(trusted_proxies=("127.0.0.1",), allow_ip=("198.51.100.0/24",), rate_limit_anonymous=0)
     target = aim(server)
     for sent, status in (
@@ -214,7 +214,7 @@ async def test_a_trusted_proxy_is_believed_about_its_own_peer_only(serve: Serve)
     "garbage", ["", ",", "unknown", "_hidden", "198.51.100.7 ", "198.51.100.7\t,x", "0", "1" * 4000]
 )
 async def test_garbage_from_a_proxy_opens_no_door(serve: Serve, garbage: str) -> None:
-    """CWE-20, CWE-348: what is no address is not somebody who is on the list."""
+    """CWE-20, CWE-348: a forwarded value that is not an address does not pass the allow list."""
     server = await serve(trusted_proxies=("127.0.0.1",), allow_ip=("198.51.100.0/24",), rate_limit_anonymous=0)
     target = aim(server)
     forged = {"X-Forwarded-For": f"198.51.100.7, 203.0.113.9, {garbage}"}
@@ -226,7 +226,7 @@ async def test_garbage_from_a_proxy_opens_no_door(serve: Serve, garbage: str) ->
 
 
 async def test_forged_addresses_do_not_pass_the_allow_list(serve: Serve) -> None:
-    """CWE-290: where no proxy is trusted, who claims to be on the list is not."""
+    """CWE-290: without a trusted proxy, forged addresses do not pass the allow list."""
     target = aim(await serve(allow_ip=("198.51.100.0/24",)))
     config = "/api/auth/config"
     assert (await target.fetch("GET", config, login=False)).code == 200  # this machine itself
@@ -237,7 +237,7 @@ async def test_forged_addresses_do_not_pass_the_allow_list(serve: Serve) -> None
 
 
 async def test_forged_scheme_and_host(target: Target) -> None:
-    """CWE-348, CWE-290: nor does anyone choose the server's name or scheme by a header."""
+    """CWE-348, CWE-290: no client chooses the server's name or scheme with a header."""
     other = "https" if target.scheme == "http" else "http"
     origin = {"Origin": f"{other}://{target.authority}"}
     for forged in ({"X-Forwarded-Proto": other}, {"Forwarded": f"proto={other}"}, {"X-Scheme": other}):
@@ -252,7 +252,7 @@ async def test_forged_scheme_and_host(target: Target) -> None:
 
 
 async def test_ssh_key_logins(serve: Serve) -> None:
-    """CWE-294, CWE-287, CWE-347: a challenge is good once, for its user, and signed by a key of that user's."""
+    """CWE-294, CWE-287, CWE-347: a challenge is valid once, for its user, signed with one of the user's keys."""
     target = aim(await serve(rate_limit_anonymous=0, enable_ssh_keys=True))
     victim, attacker = await target.account(), await target.account()
     keys = {each.name: Ed25519PrivateKey.generate() for each in (victim, attacker)}
@@ -273,7 +273,7 @@ async def test_ssh_key_logins(serve: Serve) -> None:
     assert await login(name, name, lines[name], given=once) == 200
     assert await login(name, name, lines[name], given=once) == 401  # replayed
     assert await login(name, other, lines[other]) == 401  # the attacker's own key
-    assert await login(name, other, lines[name]) == 401  # the victim's key, and somebody else's signature
+    assert await login(name, other, lines[name]) == 401  # the victim's key, with another key's signature
     assert await login(name, name, lines[name], spoil=1) == 401
     assert await login("nobody-of-this-name", other, lines[other]) == 401
     await target.json("PATCH", f"/api/users/{name}", {"disabled": True})

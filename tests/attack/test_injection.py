@@ -1,4 +1,4 @@
-"""Somebody who hides something in a name: in logs, titles, paths, environments and command lines."""
+"""Attacks through names: in logs, titles, paths, environments and command lines."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ EVIL = [
 
 
 def harmless(text: str) -> bool:
-    """Whether a terminal, a log reader or a person would see nothing but characters."""
+    """Whether the text has only printable characters, for a terminal, a log reader and a person."""
     return all(each.isprintable() and unicodedata.category(each) not in ("Cc", "Cf", "Cs", "Zl", "Zp") for each in text)
 
 
 async def test_log_injection(serve: Serve, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """CWE-117, CWE-150, CWE-134: every record is one line of JSON with printable characters, whatever came in."""
+    """CWE-117, CWE-150, CWE-134: every record is one line of JSON with printable characters, for any input."""
     server = await serve(rate_limit_anonymous=0)
     target = aim(server)
     session = await target.session(["cat"])
@@ -88,7 +88,7 @@ async def test_log_injection(serve: Serve, folder: Path, caplog: pytest.LogCaptu
 
 
 async def test_title_injection(target: Target) -> None:
-    """CWE-150, CWE-451: a title that a program sets is shown as text, and bounded."""
+    """CWE-150, CWE-451: a title that a program sets is shown as text of bounded length."""
     print_it = (
         r"printf '\033]2;a\033[31mb\007'; printf '\033]0;\342\200\256c\302\205d\n\007'; printf '\033]2;%70000d\007' 7"
     )
@@ -103,7 +103,7 @@ async def test_title_injection(target: Target) -> None:
 
 
 async def test_html_of_a_screen_is_text(target: Target) -> None:
-    """CWE-79: what is printed, and links in it, become no markup and no script of the page."""
+    """CWE-79: output and its links become no markup and no script of the page."""
     print_it = (
         r"printf '<img src=x onerror=alert(1)>&\"'\'''; "
         r"printf '\033]8;;javascript:alert(1)\007l\033]8;;\007\033]8;;http://x/\"onclick=\"alert(1)\007m\033]8;;\007'"
@@ -173,7 +173,7 @@ async def test_path_tricks_in_ids(serve: Serve, folder: Path) -> None:
 
 
 async def test_path_tricks_in_files(target: Target) -> None:
-    """CWE-22, CWE-23, CWE-59: what is served is the client's files, and nothing above or beside them."""
+    """CWE-22, CWE-23, CWE-59: only the client's files are served, and nothing above or beside them."""
     for trick in (
         "/../../../../etc/passwd", "/..%2f..%2f..%2fetc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/assets/../../server.py",
         "/assets/..%2f..%2f..%2fserver.py", "/..%5c..%5cserver.py", "//etc/passwd", "/%2fetc%2fpasswd", "/etc/passwd",
@@ -190,7 +190,7 @@ async def test_path_tricks_in_files(target: Target) -> None:
 
 
 async def test_argv_injection(target: Target) -> None:
-    """CWE-88, CWE-78: words of a command are the program's own; no shell and no option of ours reads them."""
+    """CWE-88, CWE-78: the words of a command go to the program; no shell and no option parser reads them."""
     for word in ("--help", "-c", "$(id)", "`id`", ";id", "|id", "&& id", "'", '"', "\\", "\n", "--", "*", "~", "-rf /"):
         session = await target.session(["printf", "<%s>\n", word, "end"], spawn="now")
         got = await target.output(session, b"<end>")
@@ -204,7 +204,7 @@ async def test_argv_injection(target: Target) -> None:
 
 
 async def test_environment_injection(target: Target) -> None:
-    """CWE-454, CWE-93: a session's environment has its names and values as they are, or the session is refused."""
+    """CWE-454, CWE-93: a session gets its environment unchanged, or is refused."""
     for env in ({"": "x"}, {"A=B": "x"}, {"A\x00": "x"}, {"A": "x\x00"}, {"A": 1}, {"A": None}, [], "A=B"):
         response = await target.fetch("POST", "/api/sessions", {"command": ["cat"], "env": env})
         assert response.code == 400, env
@@ -232,7 +232,7 @@ async def test_sessions_know_nothing_of_the_server(serve: Serve, monkeypatch: py
 
 
 async def test_names_of_accounts(target: Target) -> None:
-    """CWE-20, CWE-88, CWE-178, CWE-1007: no name that is a path, an option, another user's or looks like one."""
+    """CWE-20, CWE-88, CWE-178, CWE-1007: an account's name is no path, no option, no lookalike of another name."""
     known = (await target.account()).name
     for name in (
         "",
@@ -261,7 +261,7 @@ async def test_names_of_accounts(target: Target) -> None:
 
 @pytest.fixture
 def process(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """(the server as a program of its own, its code), with everything that could be a secret in it."""
+    """(a server process, its one-time code), started with every setting that may hold a secret."""
     environment = {**os.environ, "VIBETUNNEL_LOG_LEVEL": "warning"}
     options = ["--port", "0", "--state-dir", str(folder / "s"), "--runtime-dir", str(folder / "r"), "--kill-on-exit"]
     server = subprocess.Popen(
@@ -280,7 +280,7 @@ def process(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 def processes() -> str:
-    """As any user of this machine sees them."""
+    """All processes, as any user of this machine sees them."""
     return subprocess.run(["ps", "axww", "-o", "pid=,args="], capture_output=True, text=True, check=True).stdout
 
 
@@ -310,13 +310,13 @@ async def test_ps_shows_no_secret(process: tuple[subprocess.Popen[str], str], fo
     assert f"{server.pid} " in shown
     assert f"{program} " in shown
     assert not [text for text in secrets if text in shown]
-    for each in (server.pid, program):  # where there is no /proc, nobody else reads an environment
+    for each in (server.pid, program):  # without /proc, no other user can read an environment
         assert not [text for text in secrets if text.encode() in environment_of(each)], each
     await target.close()
 
 
 async def test_own_files_are_private(serve: Serve, folder: Path) -> None:
-    """CWE-276, CWE-732: folders 0700, files and sockets 0600, whatever the umask was."""
+    """CWE-276, CWE-732: folders 0700, files and sockets 0600, for any umask."""
     before = os.umask(0)
     try:
         target = aim(await serve(tls_self_signed=True))

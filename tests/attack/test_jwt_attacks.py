@@ -1,4 +1,4 @@
-"""Somebody with a JSON Web Token: forged, changed, of another kind, of another time, or used twice (RFC 8725)."""
+"""Attacks with JSON Web Tokens: forged, changed, of another kind, expired, or used twice (RFC 8725)."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def taken_apart(token: str) -> Parts:
 
 
 async def status(target: Target, token: str) -> int:
-    """What a request with this bearer is answered with."""
+    """The status of the answer to a request with this bearer."""
     raw = target.request("GET", "/api/sessions", "Connection: close", f"Authorization: Bearer {token}")
     answers = await target.say(raw)
-    return answers[0].status if answers else 400  # hung up on: too large for a header
+    return answers[0].status if answers else 400  # disconnected: too large for a header
 
 
 async def own(target: Target) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def hs256(key: bytes) -> Callable[[dict[str, Any], dict[str, Any]], str]:
 
 
 async def test_algorithm_none(target: Target) -> None:
-    """CWE-347, RFC 8725 §2.1 (CVE-2015-9235): a token that says it needs no signature, with and without one."""
+    """CWE-347, RFC 8725 §2.1 (CVE-2015-9235): a token that claims to need no signature, with and without one."""
     header, claims, signature = taken_apart((await own(target))["token"])
     for algorithm in ("none", "None", "NONE", "nOnE", "", None, 0, [], "HS256", "EdDSA ", "eddsa"):
         forged = f"{encoded(header | {'alg': algorithm})}.{encoded(claims)}."
@@ -82,7 +82,7 @@ async def test_algorithm_swap(serve: Serve) -> None:
 
 
 async def test_hs256_is_pinned_too(serve: Serve) -> None:
-    """CWE-327, CWE-347: with HS256 nothing but HS256 verifies, and no easy key does."""
+    """CWE-327, CWE-347: with HS256 only HS256 verifies, and no weak key does."""
     server = await serve(jwt_algorithm="hs256")
     target = aim(server)
     header, claims, signature = taken_apart((await own(target))["token"])
@@ -133,8 +133,8 @@ HEADERS: list[dict[str, Any]] = [
 
 
 async def test_headers_that_point_elsewhere(serve: Serve) -> None:
-    """CWE-347, RFC 8725 §3.5, §3.10, RFC 7515 §4.1.11: kid, jku, x5u, jwk and crit reach no key of the attacker's,
-    whether it signs them or we did."""
+    """CWE-347, RFC 8725 §3.5, §3.10, RFC 7515 §4.1.11: kid, jku, x5u, jwk and crit lead to no key of the attacker,
+    whether the attacker or the server signed the token."""
     server = await serve()
     target = aim(server)
     header, claims, _ = taken_apart((await own(target))["token"])
@@ -148,7 +148,7 @@ async def test_headers_that_point_elsewhere(serve: Serve) -> None:
 
 
 def claim_changes(now: int) -> list[tuple[str, dict[str, Any]]]:
-    """name -> what is changed; None: it is missing."""
+    """name -> changed claims; None: the claim is missing."""
     return [
         *((f"no {name}", {name: None}) for name in ("iss", "aud", "sub", "exp", "nbf", "iat", "jti", "typ", "scope")),
         ("no login", {"sid": None}),
@@ -182,7 +182,7 @@ def claim_changes(now: int) -> list[tuple[str, dict[str, Any]]]:
 
 
 async def test_claims(serve: Serve) -> None:
-    """CWE-345, CWE-613, RFC 7519 §4.1, RFC 8725 §3.8, §3.9, §3.11: signed by us, and still not what it has to be."""
+    """CWE-345, CWE-613, RFC 7519 §4.1, RFC 8725 §3.8, §3.9, §3.11: a wrong claim is refused, though signed by us."""
     server = await serve()
     target = aim(server)
     header, claims, _ = taken_apart((await own(target))["token"])
@@ -196,7 +196,7 @@ async def test_claims(serve: Serve) -> None:
 
 
 async def test_more_scope_than_the_user_has(serve: Serve) -> None:
-    """CWE-269: a token never gives more than its user may do now, whatever it says."""
+    """CWE-269: a token never allows more than its user may do now, whatever its scope claims."""
     server = await serve()
     target = aim(server)
     header, claims, _ = taken_apart((await target.user("viewer")).tokens["token"])
@@ -211,7 +211,7 @@ async def test_more_scope_than_the_user_has(serve: Serve) -> None:
 
 
 def spoiled(token: str) -> list[str]:
-    """Not this token, but almost."""
+    """Tokens that differ slightly from this one."""
     header, claims, signature = token.split(".")
     parts = (header, claims, signature)
     flipped = [
@@ -221,7 +221,7 @@ def spoiled(token: str) -> list[str]:
     ]
     whole = json.loads(decoded(claims))
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-    spare = letters[letters.index(signature[-1]) ^ 1]  # differs in a bit that says nothing (RFC 4648 §3.5)
+    spare = letters[letters.index(signature[-1]) ^ 1]  # differs in an unused bit (RFC 4648 §3.5)
     doubled = json.dumps(whole)[:-1] + ', "sub": "root"}'
     return [
         *flipped,
@@ -266,7 +266,7 @@ def spoiled(token: str) -> list[str]:
 
 
 async def test_almost_a_token(target: Target) -> None:
-    """CWE-347, CWE-20, CWE-400: changed, cut, longer, oversized, in another spelling: none is the token."""
+    """CWE-347, CWE-20, CWE-400: a changed, cut, longer, oversized or otherwise encoded token is refused."""
     token = (await own(target))["token"]
     assert await status(target, token) == 200
     for each in spoiled(token):
@@ -289,7 +289,7 @@ async def test_every_kind_of_token_is_of_its_kind_only(target: Target) -> None:
 
 
 async def test_refresh_replay(target: Target) -> None:
-    """CWE-294, RFC 9700 §4.14.2: a refresh token that comes twice ends the whole family: the thief's, the owner's."""
+    """CWE-294, RFC 9700 §4.14.2: a refresh token used twice ends the whole family, of thief and owner."""
     browser = await target.user("writer")
     first = browser.tokens
 
@@ -312,7 +312,7 @@ async def test_refresh_replay(target: Target) -> None:
 
 
 async def test_a_race_for_a_refresh_token_has_one_winner_at_most(target: Target) -> None:
-    """CWE-362, CWE-294: asked for ten times at once, a refresh token is still good once."""
+    """CWE-362, CWE-294: used ten times at once, a refresh token is valid once."""
     tokens = (await target.user("writer")).tokens
     body = {"refreshToken": tokens["refreshToken"]}
     asked = [target.fetch("POST", "/api/auth/refresh", body, login=False) for _ in range(10)]
@@ -322,7 +322,7 @@ async def test_a_race_for_a_refresh_token_has_one_winner_at_most(target: Target)
 
 
 async def test_a_revoked_token_of_a_program(target: Target) -> None:
-    """CWE-613: revoked, it is no token at once, though its signature is good for long."""
+    """CWE-613: a revoked token is refused at once, though its signature stays valid."""
     token = await target.api_token("view")
     jti = taken_apart(token)[1]["jti"]
     assert await status(target, token) == 200
@@ -331,7 +331,7 @@ async def test_a_revoked_token_of_a_program(target: Target) -> None:
 
 
 async def test_rotated_keys_log_nobody_out_and_sign_nothing_old(serve: Serve) -> None:
-    """CWE-320, CWE-321: keys are made here, can be replaced, and a retired one signs nothing new."""
+    """CWE-320, CWE-321: keys are made at the installation and can be replaced; a retired key signs nothing new."""
     server = await serve()
     target = aim(server)
     tokens = await own(target)
@@ -339,7 +339,7 @@ async def test_rotated_keys_log_nobody_out_and_sign_nothing_old(serve: Serve) ->
     await target.json("POST", "/api/auth/rotate-keys")
     assert await status(target, tokens["token"]) == 200
     header, claims, _ = taken_apart(tokens["token"])
-    with pytest.MonkeyPatch.context() as patch:  # an hour later, somebody has found the old key
+    with pytest.MonkeyPatch.context() as patch:  # an hour later, an attacker has the old key
         patch.setattr(server.server.context.authority.tokens, "_clock", lambda: time.time() + 3600)
         signed = f"{encoded(header)}.{encoded(claims | {'iat': claims['iat'] + 3600, 'exp': claims['exp'] + 3600})}"
         assert await status(target, f"{signed}.{encoded(retired.signs.sign(signed.encode()))}") == 401
@@ -348,7 +348,7 @@ async def test_rotated_keys_log_nobody_out_and_sign_nothing_old(serve: Serve) ->
 
 
 async def test_two_installations_do_not_know_each_other(serve: Serve, folder: Any) -> None:
-    """CWE-321, CWE-798: no key, secret, code, cookie or token of one server is good on another."""
+    """CWE-321, CWE-798: no key, secret, code, cookie or token of one server is valid on another."""
     one = aim(await serve())
     user = await one.user("owner")
     code = (await one.json("POST", "/api/auth/link"))["code"]

@@ -1,4 +1,4 @@
-"""Attacks on the logs: lines and escapes of the attacker's, secrets that end up in them, a disk that they fill."""
+"""Attacks on the logs: forged lines, escape sequences, secrets in records, and a full disk."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def attacked(running: Running) -> Target:
 
 
 async def written(running: Running) -> str:
-    """Both logs, once the server has stopped."""
+    """Both logs, after the server has stopped."""
     folder = running.server.settings.log_dir
     await running.close()
     return "".join((folder / each).read_text() for each in LOGS)
@@ -88,7 +88,7 @@ async def test_no_secret_output_or_keystroke_is_in_a_log(serve: Serve, caplog: p
         for path in ("/api/sessions", f"/api/sessions/{session}/output", "/api/nothing"):
             await target.fetch("GET", f"{path}?token={tokens['token']}", login=False)
             await target.fetch("GET", f"{path}?ticket={ticket['ticket']}&code={share['code']}", login=False)
-        await target.fetch("GET", f"/share/{share['code']}", login=False)  # a link that somebody has mended
+        await target.fetch("GET", f"/share/{share['code']}", login=False)  # a link that a user has repaired by hand
         await target.fetch("GET", f"/login/{link['code']}", login=False)
         await target.fetch("POST", "/api/auth/password", {"userId": tokens["token"], "password": "x"}, login=False)
     finally:
@@ -133,7 +133,7 @@ async def test_a_flood_of_requests_fills_no_disk(serve: Serve) -> None:
 async def test_a_full_disk_does_not_stop_the_server(
     serve: Serve, expect_log: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # CWE-703: neither may requests wait for the log, nor may what was done go unsaid for good
+    # CWE-703: requests must not wait for the log, and no action may stay unlogged for good
     monkeypatch.setattr(audit, "RETRY_S", 0.02)
     expect_log("cannot be written")
     running = await serve()

@@ -1,4 +1,4 @@
-"""Somebody who sends too much of something: of headers, bodies, nesting, names, sessions, connections, keys."""
+"""Attacks by size and number: of headers, bodies, nesting, names, sessions, connections and keys."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ GIGABYTE = 1 << 30
     ("/api/sessions", ["Authorization: Bearer " + "x" * 70_000]),
 ], ids=lambda value: str(value)[:40])  # fmt: skip
 async def test_oversized_headers(target: Target, path: str, lines: list[str]) -> None:
-    """CWE-770, CWE-400, RFC 9110 §5.4: refused or hung up on, and never held whole."""
+    """CWE-770, CWE-400, RFC 9110 §5.4: refused or disconnected, and never held whole in memory."""
     answers = await target.say(target.request("GET", path, *lines, "Connection: close"))
     assert all(answer.status >= 400 for answer in answers), answers
     assert (await target.fetch("GET", "/api/health")).code == 200
 
 
 async def test_headers_without_end(target: Target) -> None:
-    """CWE-770: a header that never ends does not go on for ever."""
+    """CWE-770: a header that never ends ends the connection."""
     async with target.connected() as wire:
         await wire.send(target.request("GET", "/api/health")[:-2])
         for _ in range(4000):  # 4 MB
@@ -65,7 +65,7 @@ async def test_oversized_bodies(target: Target, login: bool) -> None:
 
 @pytest.mark.parametrize("length", [str(GIGABYTE), str(1 << 62), str(1 << 64), "9" * 4000])
 async def test_a_body_that_is_only_announced(target: Target, length: str) -> None:
-    """CWE-789: a number costs no memory."""
+    """CWE-789: an announced length alone costs no memory."""
     lines = ["Content-Type: application/json", f"Content-Length: {length}"]
     async with target.connected() as wire:
         await wire.send(target.request("POST", "/api/auth/code", *lines) + b"{")
@@ -74,7 +74,7 @@ async def test_a_body_that_is_only_announced(target: Target, length: str) -> Non
 
 
 async def test_bodies_that_are_held_back(target: Target) -> None:
-    """CWE-770: two hundred bodies without their last byte are not held together; everybody else is served."""
+    """CWE-770: 200 bodies without their last byte are not all held; other clients are served."""
     lines = ["Content-Type: application/json", f"Content-Length: {MAX_BODY}"]
     wires = [await target.wire() for _ in range(200)]
     try:
@@ -110,17 +110,17 @@ BODIES = [
 
 
 async def test_oversized_json(target: Target) -> None:
-    """CWE-674, CWE-400, CWE-1284: depth, digits and numbers of things are bounded; nothing is a 500."""
+    """CWE-674, CWE-400, CWE-1284: depth, digits and numbers of items are bounded; no answer is a 500."""
     names = ("sessions", "auth/code", "auth/password", "auth/revoke", "users", "tokens")
     for path, body in ((f"/api/{name}", body) for name in names for body in BODIES):
         response = await target.fetch("POST", path, body)
         assert response.code in (201, 400, 401, 404, 413, 429, 503), (path, response.code, response.body[:300])
-        if response.code == 201:  # an ordinary wish, after all
+        if response.code == 201:  # a valid request
             await target.fetch("DELETE", f"/api/sessions/{json.loads(response.body)['id']}")
 
 
 async def test_form_bodies_are_not_parsed(target: Target, caplog: pytest.LogCaptureFixture) -> None:
-    """CWE-400, CWE-779 (CVE-2025-47287: a log line for each malformed part): nobody reads or logs forms."""
+    """CWE-400, CWE-779 (CVE-2025-47287: a log line for each malformed part): forms are neither parsed nor logged."""
     parts = b"--x\r\nno header\r\n\r\nbody\r\n" * 10_000
     for kind, body in (
         ("multipart/form-data; boundary=x", parts + b"--x--\r\n"),
@@ -137,7 +137,7 @@ async def test_form_bodies_are_not_parsed(target: Target, caplog: pytest.LogCapt
 
 
 async def test_oversized_queries(target: Target) -> None:
-    """CWE-400, CWE-407: thousands of parameters, and thousands of times the same."""
+    """CWE-400, CWE-407: thousands of parameters, and one parameter thousands of times."""
     for query in (
         "&".join(f"k{number}=v" for number in range(3000)),
         "since=0&" * 3000,
@@ -149,7 +149,7 @@ async def test_oversized_queries(target: Target) -> None:
 
 
 async def test_oversized_credentials(target: Target) -> None:
-    """CWE-400 (long password denial of service): nothing long is hashed, compared or remembered."""
+    """CWE-400 (long password denial of service): no long credential is hashed, compared or stored."""
     account = await target.account()
     for path, body in (
         ("/api/auth/password", {"userId": account.name, "password": "x" * 1_000_000}),
@@ -176,7 +176,7 @@ async def test_oversized_credentials(target: Target) -> None:
 
 
 async def test_shares_are_bounded(target: Target) -> None:
-    """CWE-1284: no share lasts for ever by a slip, and none counts below zero."""
+    """CWE-1284: no share is endless by mistake, and none has a negative number of uses."""
     session = await target.session(["cat"])
     for body in (
         {"expires": -1}, {"expires": 0}, {"expires": 10**20}, {"uses": 0}, {"uses": -1}, {"uses": 10**20},
@@ -219,7 +219,7 @@ async def test_connections_of_a_user_are_bounded(serve: Serve) -> None:
 
 
 async def test_typing_is_limited_by_bytes(serve: Serve) -> None:
-    """CWE-770: who floods the keyboard by REST is told to wait; what has been taken is typed."""
+    """CWE-770: a client that floods input through REST is told to wait; accepted input is typed."""
     target = aim(await serve(input_rate=1000, rate_limit=0))
     session = await target.recorder()
     user = await target.user("writer")
@@ -233,7 +233,7 @@ async def test_typing_is_limited_by_bytes(serve: Serve) -> None:
 
 
 async def test_requests_of_a_user_are_limited(serve: Serve) -> None:
-    """CWE-770: by user, whatever it logs in with; the limit of one is not the limit of others."""
+    """CWE-770: the limit is per user, with any credential, and does not affect other users."""
     target = aim(await serve(rate_limit=30))
     user, other = await target.user("viewer"), await target.user("viewer")
     bearer = {"Authorization": f"Bearer {user.tokens['token']}"}
@@ -249,7 +249,7 @@ async def test_requests_of_a_user_are_limited(serve: Serve) -> None:
 
 
 async def test_descriptors_run_out(serve: Serve) -> None:
-    """CWE-775, CWE-400: without a free descriptor new sockets are refused, and those that are there go on."""
+    """CWE-775, CWE-400: without a free descriptor new sockets are refused, and open ones go on."""
     target = aim(await serve())
     session = await target.recorder()
     socket = await target.attach(session)

@@ -1,4 +1,4 @@
-"""Attacks through the folders that the server keeps its files in: what others have planted there, and what it leaks."""
+"""Attacks through the folders of the server: files that other users plant there, and files that it leaks."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def settings(folder: Path) -> Settings:
 
 
 async def starts(settings: Settings) -> bool:
-    """Whether a server starts there. It is over then, and so is its keeper."""
+    """Whether a server starts with these folders. Stops it and its keeper."""
     server = Server(settings)
     try:
         async with asyncio.timeout(DEADLINE_S):
@@ -69,10 +69,10 @@ async def starts(settings: Settings) -> bool:
 
 @pytest.fixture
 def precious(folder: Path) -> Iterator[Path]:
-    """A file of the user's that no attack may change, read into an answer, or open to others."""
+    """A user's file. No attack may change it, read it into an answer, or open it to others."""
     path = folder / "precious"
     path.write_bytes(PRECIOUS)
-    path.chmod(0o600)  # nothing else than the link may be what keeps the server from using it
+    path.chmod(0o600)  # so that only the link can be the reason to refuse it
     yield path
     assert path.read_bytes() == PRECIOUS
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -97,16 +97,14 @@ async def test_folder_that_others_may_enter_is_not_used_and_not_closed_either(na
     path.chmod(0o1777)
     assert not await starts(settings)
     assert list(path.iterdir()) == []
-    assert (
-        stat.S_IMODE(path.stat().st_mode) == 0o1777
-    )  # whoever passes /tmp by mistake would not thank for a closed one
+    assert stat.S_IMODE(path.stat().st_mode) == 0o1777  # a user may pass /tmp by mistake: it must stay open to others
 
 
 @pytest.mark.parametrize("name", FOLDERS)
 async def test_folder_below_one_that_anybody_may_change_is_not_used(
     name: str, settings: Settings, folder: Path
 ) -> None:
-    # Its name could lead to another folder at any moment, however private it is.
+    # Its name may lead to another folder at any moment, even if the folder is private.
     (folder / "open").mkdir()
     (folder / "open").chmod(0o777)
     own = folder / "open" / "own"
@@ -184,7 +182,7 @@ async def test_what_is_planted_in_place_of_a_file_is_neither_followed_nor_filled
     if await starts(settings):
         with contextlib.suppress(FileNotFoundError):
             found = path.lstat()
-            # Replaced as a whole, or left alone: never opened where it leads to.
+            # The file is replaced as a whole or left alone; the server never opens the link's target.
             untouched = (found.st_ino, found.st_size) == (before.st_ino, before.st_size)
             assert untouched or stat.S_IMODE(found.st_mode) == 0o600
     assert not new.exists()
@@ -232,11 +230,11 @@ async def test_keeper_of_another_user_is_told_nothing(settings: Settings, monkey
                 await server.start()
         connection, _ = listener.accept()
         with connection:
-            assert connection.recv(1) == b""  # hung up without a word
+            assert connection.recv(1) == b""  # disconnected without an answer
 
 
 async def test_keeper_hangs_up_on_another_user_before_it_listens(folder: Path) -> None:
-    # Its socket is 0600 in a folder that is 0700: only a user who got past that comes so far.
+    # Its socket is 0600 in a folder of 0700: only a user who bypassed both gets this far.
     fake = (
         "import sys\n"
         "from vibetunnel.keeper.channel import Channel\n"
@@ -264,7 +262,7 @@ async def test_keeper_hangs_up_on_another_user_before_it_listens(folder: Path) -
         await keeper.wait()
 
 
-# What others may see (CWE-200, CWE-214, CWE-276)
+# What other users may see (CWE-200, CWE-214, CWE-276)
 
 
 async def test_everything_that_is_made_is_private_whatever_the_umask(serve: Serve, folder: Path) -> None:
@@ -286,7 +284,7 @@ async def test_everything_that_is_made_is_private_whatever_the_umask(serve: Serv
 
 
 def environments() -> bytes:
-    """Of all processes that this user may look into, where the system shows them."""
+    """The environments of all processes that this user may read, if the system has them."""
     found = b""
     for each in Path("/proc").glob("[0-9]*/environ"):
         with contextlib.suppress(OSError):

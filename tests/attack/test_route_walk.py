@@ -1,4 +1,4 @@
-"""Somebody who tries every door: each route, as nobody and as everybody who has too little."""
+"""Attacks on every route: without a login, and with every credential that allows too little."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from attacker import PASSWORD, SOCKETS, Target, filled
 pytestmark = pytest.mark.attack
 
 VIEW, TYPE, CONTROL, ADMIN, LOGIN, OPEN = "view", "type", "control", "admin", "login", "open"
-FULL = "a whole login"  # what hands out more logins: nothing that was narrowed gets one
+FULL = "a full login"  # for routes that create credentials: refused to every restricted credential
 METHODS = ("get", "post", "put", "patch", "delete")
 SESSION = "/api/sessions/{session_id}"
 
-# Reviewed, and not derived from the product: what each route takes. `OPEN` tells nothing about sessions or users.
+# Reviewed, not derived from the product: the right that a route needs. `OPEN` ones tell nothing of sessions or users.
 NEEDS = {
     ("GET", "/api/health"): OPEN,
     ("GET", "/health"): OPEN,
@@ -78,7 +78,7 @@ NEEDS = {
     ("GET", "/api/events"): VIEW,
 }
 
-HAS = {  # whole logins have what else they are in addition
+HAS = {  # full logins have these as well
     "viewer": {VIEW, LOGIN, FULL},
     "writer": {VIEW, TYPE, CONTROL, LOGIN, FULL},
     "owner": {VIEW, TYPE, CONTROL, ADMIN, LOGIN, FULL},
@@ -105,7 +105,7 @@ async def operations(target: Target) -> list[tuple[str, str, dict[str, Any]]]:
 async def ask(
     target: Target, method: str, path: str, operation: dict[str, Any], headers: dict[str, str], session: str = "x"
 ) -> Reply:
-    """With a body of the wrong kind: who is let in gets a 400, and nothing has happened."""
+    """Send a body of the wrong kind: an authorized request gets a 400 and changes nothing."""
     full = filled(path, session_id=session)
     if path in SOCKETS:
         return Reply(await target.upgrade(f"{path}?sessionId={session}" if path == "/ws" else path, headers), b"")
@@ -115,7 +115,7 @@ async def ask(
 
 
 async def test_every_route_is_in_the_reviewed_table(target: Target) -> None:
-    """CWE-1059: a new route has to be thought about here."""
+    """CWE-1059: a new route must be reviewed and added here."""
     assert {(method, path) for method, path, _ in await operations(target)} == set(NEEDS)
 
 
@@ -137,7 +137,7 @@ WRONG = [
 
 async def test_missing_authentication(target: Target) -> None:
     """CWE-306 (CVE-2026-39987: a terminal's WebSocket without the check that all other routes had): every route,
-    method and socket, to nobody."""
+    method and socket, without a login."""
     session = await target.session(["cat"])
     known = await operations(target)
     for headers, (method, path, operation) in ((headers, each) for headers in WRONG for each in known):
@@ -151,7 +151,7 @@ async def test_missing_authentication(target: Target) -> None:
 
 
 async def test_methods_that_no_route_has(target: Target) -> None:
-    """CWE-650, CWE-749: a method that is not in the table does nothing, and tells nobody anything."""
+    """CWE-650, CWE-749: a method that is not in the table does nothing and tells nothing."""
     paths = {path for _, path, _ in await operations(target)}
     methods = ("OPTIONS", "PUT", "PATCH", "DELETE", "POST", "TRACE", "CONNECT", "PROPFIND", "GARBAGE")
     for method, path in ((method, path) for method in methods for path in paths):
@@ -162,7 +162,7 @@ async def test_methods_that_no_route_has(target: Target) -> None:
 
 
 async def test_addresses_that_almost_are_a_route(target: Target) -> None:
-    """CWE-22, CWE-425, CWE-178: no other spelling of a route's address is a way around its check."""
+    """CWE-22, CWE-425, CWE-178: no other spelling of a route's address bypasses its check."""
     for path in (
         "//api/sessions",
         "/api//sessions",
@@ -196,7 +196,7 @@ async def test_addresses_that_almost_are_a_route(target: Target) -> None:
 
 @pytest.mark.parametrize("who", HAS)
 async def test_missing_authorization(target: Target, who: str) -> None:
-    """CWE-862, CWE-863: every route, to each role and to each scope of a program's token."""
+    """CWE-862, CWE-863: every route, with each role and with each scope of a program's token."""
     headers = await target.headers(who)
     own = {"login": False, "headers": headers} if CONTROL in HAS[who] else {}
     session = (await target.json("POST", "/api/sessions", {"command": ["cat"]}, status=201, **own))["id"]
@@ -206,7 +206,7 @@ async def test_missing_authorization(target: Target, who: str) -> None:
             continue
         for at in (session, "x"):
             if needs in HAS[who] and not operation.get("requestBody") and method != "GET" and at == session:
-                continue  # it would be done
+                continue  # authorized
             response = await ask(target, method, path, operation, headers, at)
             if needs in HAS[who]:
                 assert response.code not in (401, 403), (method, path, response.code)
@@ -217,11 +217,11 @@ async def test_missing_authorization(target: Target, who: str) -> None:
 
 @pytest.mark.parametrize("who", ["guest-view", "guest-type", "token-session"])
 async def test_one_session_only(target: Target, who: str) -> None:
-    """CWE-639 (IDOR), CWE-862: who came for one session has nothing of any other, and no route about all."""
+    """CWE-639 (IDOR), CWE-862: a guest of one session reaches no other session, and no route about all sessions."""
     own, other = await target.session(["cat"]), await target.session(["cat"], name="secret-name-of-another")
     headers = await target.headers(who, own)
     may = {VIEW, LOGIN} | ({TYPE} if who != "guest-view" else set())
-    lists = {("GET", "/api/sessions"), ("GET", "/api/events"), ("GET", "/buffers")}  # shown as far as it is theirs
+    lists = {("GET", "/api/sessions"), ("GET", "/api/events"), ("GET", "/buffers")}  # shows only their own
     for method, path, operation in await operations(target):
         needs = NEEDS[method, path]
         if needs == OPEN or path == "/api/auth/logout":
@@ -248,7 +248,7 @@ async def test_one_session_only(target: Target, who: str) -> None:
 
 
 async def test_a_guest_subscribes_to_nothing_else(target: Target) -> None:
-    """CWE-639: /buffers takes ids in its messages: each of them is checked."""
+    """CWE-639: each session id in a message to /buffers is checked."""
     own, other = await target.session(["cat"]), await target.session(["sh", "-c", "echo hidden; cat"])
     await target.json("POST", f"/api/sessions/{other}/input", {"text": "x"})
     await target.output(other, b"hidden")
@@ -267,14 +267,14 @@ async def test_a_guest_subscribes_to_nothing_else(target: Target) -> None:
         assert message is not None
         seen.append(message)
     assert not any(other in str(message) and "subscribed" in str(message) for message in seen)
-    # A snapshot of somebody else's session would have its cells: an empty screen has none.
+    # A snapshot of the other session would have its cells; an empty screen has none.
     assert not any(isinstance(message, bytes) and b"h\x00\x00\x00i" in message for message in seen)
     socket.close()
     await socket.over()
 
 
 async def test_a_guest_with_the_name_of_a_user_is_a_guest(target: Target) -> None:
-    """CWE-290, CWE-863: the name on a link is a label, and not an account."""
+    """CWE-290, CWE-863: the name on a share link is a label, not an account."""
     victim = await target.user("writer")
     name = (await target.json("GET", "/api/auth/current-user", login=False, headers=victim.own))["userId"]
     session = await target.session(["cat"])
@@ -295,7 +295,7 @@ async def test_a_guest_with_the_name_of_a_user_is_a_guest(target: Target) -> Non
 
 
 async def test_a_token_gets_nothing_that_it_has_not(target: Target) -> None:
-    """CWE-269: a narrow token makes no login, no wider token, and no longer one."""
+    """CWE-269: a restricted token creates no login, and no token with more rights or a later expiry."""
     narrow = {"Authorization": f"Bearer {await target.api_token('view', expires=60)}"}
     for path, body in (
         ("/api/auth/link", None),
@@ -309,7 +309,7 @@ async def test_a_token_gets_nothing_that_it_has_not(target: Target) -> None:
 
 
 async def test_a_user_cannot_raise_itself(target: Target) -> None:
-    """CWE-269: no writer makes itself an owner, whatever fields it sends along."""
+    """CWE-269: no writer becomes an owner, with any field in any request."""
     writer = await target.user("writer")
     name = (await target.json("GET", "/api/auth/current-user", login=False, headers=writer.own))["userId"]
     for method, path, body in (
@@ -324,7 +324,7 @@ async def test_a_user_cannot_raise_itself(target: Target) -> None:
 
 
 async def test_one_user_is_not_another(target: Target) -> None:
-    """CWE-639: logins, tokens and links of other people are not there for whoever is no owner."""
+    """CWE-639: a user who is not an owner does not see the logins, tokens and links of others."""
     victim, other = await target.user("writer"), await target.user("writer")
     name = (await target.json("GET", "/api/auth/current-user", login=False, headers=victim.own))["userId"]
     made = json.loads((await victim.fetch("POST", "/api/tokens", {"scope": ["view"], "expires": 60})).body)
@@ -360,12 +360,12 @@ async def test_a_share_is_for_viewing_unless_typing_is_asked_for(target: Target)
     for role in ("", "TYPE", "type ", "owner", "control", "admin", "view,type", 1, True, ["type"], {"type": True}):
         response = await target.fetch("POST", f"/api/sessions/{session}/shares", {"role": role})
         assert response.code == 400, role
-    # Misspelt, so it is not there: the default again.
+    # A misspelt field is ignored, so the default applies.
     assert (await target.share(session, Role="type", permission="type", writable=True))["role"] == "view"
 
 
 async def test_a_token_and_an_account_have_no_more_than_was_asked_for(target: Target) -> None:
-    """CWE-276, CVE-2021-34182: no scope, no token; and an account is no owner unless somebody says so."""
+    """CWE-276, CVE-2021-34182: a token needs a scope, and an account is an owner only if its creator says so."""
     for scope in (None, [], ["all"], "view", ["view", ""], ["*"]):
         body = {"expires": 60} | ({} if scope is None else {"scope": scope})
         response = await target.fetch("POST", "/api/tokens", body)
@@ -377,7 +377,7 @@ async def test_a_token_and_an_account_have_no_more_than_was_asked_for(target: Ta
 
 
 async def test_errors_tell_nothing_about_the_server(target: Target) -> None:
-    """CWE-209, CWE-200: no traceback, path, version or secret in what goes wrong."""
+    """CWE-209, CWE-200: no error shows a traceback, path, version or secret."""
     for path in ("/api/nope", "/api/sessions/x", "/nope", "/api/auth/code", "/ws", "/%ff", "/api/sessions/%ff"):
         for method in ("GET", "POST"):
             for login in (True, False):

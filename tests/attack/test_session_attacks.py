@@ -1,4 +1,4 @@
-"""Somebody who wants another's login: fixed, stolen, kept beyond its end, or leaked in an address."""
+"""Attacks on logins: fixed, stolen, used after their end, or leaked in an address."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def link(target: Target) -> str:
 
 
 async def ways_in(target: Target) -> list[tuple[str, dict[str, object]]]:
-    """Every request that is answered with a cookie."""
+    """Every request whose answer sets a cookie."""
     account = await target.account()
     share = await target.share(await target.session(["cat"]))
     return [
@@ -39,7 +39,7 @@ async def ways_in(target: Target) -> list[tuple[str, dict[str, object]]]:
 
 
 async def test_session_fixation(target: Target) -> None:
-    """CWE-384: a cookie that was there before a login is worth nothing after it, and is not taken over."""
+    """CWE-384: a cookie from before a login is invalid after it, and is not taken over."""
     for path, body in await ways_in(target):
         browser = target.browser()
         planted = "fixed-by-the-attacker-0000000000000000000000"
@@ -55,7 +55,7 @@ async def test_session_fixation(target: Target) -> None:
 
 
 async def test_a_login_is_rotated_at_login(target: Target) -> None:
-    """CWE-384, CWE-613: who logs in again has another cookie, and the old one is over."""
+    """CWE-384, CWE-613: a second login in a browser has a new cookie, and ends the first."""
     browser = await target.owner()
     old = target.browser()
     old.jar = dict(browser.jar)
@@ -66,7 +66,7 @@ async def test_a_login_is_rotated_at_login(target: Target) -> None:
 
 
 async def test_logging_out_ends_everything_of_the_login(target: Target) -> None:
-    """CWE-613: cookie, access token, refresh token, tickets and open sockets are over with it."""
+    """CWE-613: its cookie, access token, refresh token, tickets and open sockets end with it."""
     browser = await target.user("writer")
     tokens = dict(browser.tokens)
     ticket = await target.ticket(headers=await browser.headers())
@@ -89,7 +89,7 @@ async def test_logging_out_ends_everything_of_the_login(target: Target) -> None:
 
 @pytest.mark.parametrize("end", ["disabled", "removed", "password", "revoked", "viewer"])
 async def test_what_an_owner_takes_away_is_gone_at_once(target: Target, end: str) -> None:
-    """CWE-613: no cookie, token or socket of a user outlives the right to it."""
+    """CWE-613: no cookie, token or socket of a user outlives the right that it came from."""
     account = await target.account()
     browser = target.browser()
     tokens = json.loads((await browser.password(account.name, PASSWORD)).body)
@@ -126,7 +126,7 @@ async def test_what_an_owner_takes_away_is_gone_at_once(target: Target, end: str
 
 
 async def test_a_revoked_share_ends_what_it_let_in(target: Target) -> None:
-    """CWE-613: the guest's socket is closed, and neither cookie nor link is good again."""
+    """CWE-613: the guest's socket is closed, and neither cookie nor link is valid again."""
     session = await target.session(["cat"])
     share = await target.share(session, role="type")
     guest = target.browser()
@@ -141,7 +141,7 @@ async def test_a_revoked_share_ends_what_it_let_in(target: Target) -> None:
 
 
 async def test_an_expired_share_ends_what_it_let_in(target: Target) -> None:
-    """CWE-613: a link's end is the end of who came by it, open sockets included."""
+    """CWE-613: when a link expires, its guests' access ends, open sockets included."""
     session = await target.session(["cat"], spawn="now")
     share = await target.share(session, role="type", expires=2)
     guest = target.browser()
@@ -152,14 +152,14 @@ async def test_an_expired_share_ends_what_it_let_in(target: Target) -> None:
 
 
 async def test_a_share_is_used_as_often_as_it_says(target: Target) -> None:
-    """CWE-841, CWE-294: a link for one is not a link for two."""
+    """CWE-841, CWE-294: a link for one use lets in one guest."""
     share = await target.share(await target.session(["cat"]), uses=1)
     assert (await target.browser().fetch("POST", "/api/auth/share", {"code": share["code"]})).code == 200
     assert (await target.browser().fetch("POST", "/api/auth/share", {"code": share["code"]})).code == 401
 
 
 async def test_one_time_means_once(target: Target) -> None:
-    """CWE-294 (replay): codes and tickets are good for one use, and a ticket for what it was made for."""
+    """CWE-294 (replay): codes and tickets are valid once, and a ticket only for its purpose."""
     code = await link(target)
     assert (await target.browser().login(code)).code == 200
     assert (await target.browser().login(code)).code == 401
@@ -191,7 +191,7 @@ def flags(response: HTTPResponse) -> dict[str, dict[str, str]]:
 
 
 async def test_cookie_flags(target: Target) -> None:
-    """CWE-1004, CWE-614, CWE-1275: no script sees it, no other site sends it, no other host sets it."""
+    """CWE-1004, CWE-614, CWE-1275: no script reads the cookie, no other site sends it, no other host sets it."""
     secure = target.scheme == "https"
     for path, body in await ways_in(target):
         response = await target.browser().fetch("POST", path, body)
@@ -203,7 +203,7 @@ async def test_cookie_flags(target: Target) -> None:
 
 
 async def test_cookie_flags_under_tls(serve: Serve) -> None:
-    """CWE-614, RFC 6265bis §4.1.3: under TLS it is __Host-, and one without the prefix is not looked at."""
+    """CWE-614, RFC 6265bis §4.1.3: under TLS the cookie has the prefix __Host-, and one without it is ignored."""
     target = aim(await serve(tls_self_signed=True))
     browser = target.browser()
     response = await browser.login(await link(target))
@@ -218,7 +218,7 @@ async def test_cookie_flags_under_tls(serve: Serve) -> None:
 
 
 async def test_a_login_that_is_over_is_not_accepted(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """CWE-613: an unused login ends, and a used one does too in the end."""
+    """CWE-613: an unused login expires, and a used one in the end, too."""
     server = await serve(login_idle_s=60.0, login_max_s=150.0)
     target, logins, ahead_s = aim(server), server.server.context.authority.logins, 0.0
     monkeypatch.setattr(logins, "_clock", lambda: time.time() + ahead_s)
@@ -232,11 +232,11 @@ async def test_a_login_that_is_over_is_not_accepted(serve: Serve, monkeypatch: p
     await target.close()
 
 
-# What stands in an address is in histories, logs and Referer headers
+# Addresses end up in histories, logs and Referer headers
 
 
 async def test_token_in_url(target: Target) -> None:
-    """CWE-598: no long-lived credential is taken from a query, whatever it is called."""
+    """CWE-598: no long-lived credential is accepted in a query, under any name."""
     session = await target.session(["cat"], spawn="now")
     user = await target.user("owner")
     for credential in (
@@ -252,7 +252,7 @@ async def test_token_in_url(target: Target) -> None:
 
 
 async def test_no_credential_reaches_an_address_or_a_referer(target: Target) -> None:
-    """CWE-598, CWE-200: codes stand behind `#`, which no browser sends; and no page says where one came from."""
+    """CWE-598, CWE-200: codes come after `#`, which no browser sends; and pages send no Referer."""
     made = await target.json("POST", "/api/auth/link")
     assert made["url"].endswith(f"#{made['code']}")
     share = await target.share(await target.session(["cat"]))
@@ -263,7 +263,7 @@ async def test_no_credential_reaches_an_address_or_a_referer(target: Target) -> 
 
 
 async def test_no_secret_reaches_a_log(serve: Serve, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """CWE-532: not one of the credentials that were used, right or wrong, is in any log, file or answer."""
+    """CWE-532: no credential that was used, right or wrong, is in any log, file or answer."""
     caplog.set_level(logging.DEBUG)
     server = await serve(token_in_url=True, rate_limit_anonymous=0)
     target = aim(server)
@@ -297,7 +297,7 @@ async def test_no_secret_reaches_a_log(serve: Serve, folder: Path, caplog: pytes
     assert written
     for text in (caplog.text, *written.values()):
         assert [each for each in secrets if each in text] == []
-    # At rest, only what cannot be turned back: hashes.
+    # On disk there are only hashes.
     kept = "".join(path.read_text() for path in (folder / "s").glob("*.json"))
     for each in (PASSWORD, tokens["token"], tokens["refreshToken"], share["code"], ticket, code, made):
         assert each not in kept
@@ -314,7 +314,7 @@ ELSEWHERE = [
 
 
 async def test_open_redirect(target: Target) -> None:
-    """CWE-601, CWE-113: nothing in an address makes this server send a browser elsewhere."""
+    """CWE-601, CWE-113: no address makes this server redirect a browser to another site."""
     for method, path in ((method, path) for method in ("GET", "HEAD", "POST") for path in ELSEWHERE):
         for answer in await target.say(target.request(method, path, "Connection: close", "Content-Length: 0")):
             location = answer.headers.get("Location", "")
@@ -325,7 +325,7 @@ async def test_open_redirect(target: Target) -> None:
 
 
 async def test_the_redirect_to_https_leads_nowhere_else(serve: Serve) -> None:
-    """CWE-601: plain HTTP on the TLS port is sent to this server, or nowhere, whatever Host says."""
+    """CWE-601: plain HTTP on the TLS port is redirected to this server or not at all, for any Host."""
     server = await serve(tls_self_signed=True)
     for host in ("evil.example", f"evil.example:{server.server.port}", "localhost@evil.example", "", "localhost/x"):
         reader, writer = await asyncio.open_connection("127.0.0.1", server.server.port)
@@ -341,7 +341,7 @@ async def test_the_redirect_to_https_leads_nowhere_else(serve: Serve) -> None:
 
 
 async def test_only_the_owner_puts_people_out(server: Running) -> None:
-    """CWE-862: a guest neither gives itself the keyboard nor puts the owner out; the owner may do both."""
+    """CWE-862: a guest can neither give itself the right to type nor disconnect the owner; the owner can do both."""
     target = aim(server)
     session = await target.session(["cat"])
     guest = await target.guest(session, "view")

@@ -1,4 +1,4 @@
-"""Somebody who is slow on purpose (slow loris): half a request, half a handshake, half a frame, and never reading."""
+"""Attacks by slowness (slow loris): half a request, half a handshake, half a frame, and clients that never read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MANY = 2000
 
 @pytest.fixture
 def many_descriptors() -> Iterator[None]:
-    """Both ends of all connections are in this process."""
+    """Raise the limit: both ends of all connections are in this process."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     assert hard == resource.RLIM_INFINITY or hard > 3 * MANY, "ulimit -Hn is too small for this attack"
@@ -33,7 +33,7 @@ def many_descriptors() -> Iterator[None]:
 
 @contextlib.asynccontextmanager
 async def half_open(target: Target, count: int, said: bytes) -> AsyncIterator[list[socket.socket]]:
-    """So many connections that have said this, and say no more."""
+    """Connections, `count` of them, that have sent this and send no more."""
     loop = asyncio.get_running_loop()
     sockets = []
     try:
@@ -62,7 +62,7 @@ def is_open(connection: socket.socket) -> bool:
 
 
 async def works(target: Target, session: str, text: bytes) -> None:
-    """Whether somebody can come, log in, attach and type, and sees what was typed."""
+    """Check that a new client can log in, attach, type, and see its input."""
     browser = await target.owner()
     assert (await browser.fetch("GET", "/api/sessions")).code == 200
     terminal = await target.attach(session, headers=browser.own)
@@ -85,7 +85,7 @@ STAGES = {
 @pytest.mark.usefixtures("many_descriptors")
 @pytest.mark.parametrize("stage", STAGES)
 async def test_slow_loris(serve: Serve, stage: str) -> None:
-    """CWE-400, CWE-772 (CVE-2007-6750): two thousand half-open connections, and everybody else works as before."""
+    """CWE-400, CWE-772 (CVE-2007-6750): 2,000 half-open connections, and other clients work as before."""
     target = aim(await serve())
     session = await target.recorder()
     terminal = await target.attach(session)
@@ -93,7 +93,7 @@ async def test_slow_loris(serve: Serve, stage: str) -> None:
         await terminal.send(b"<typed during the attack>")
         await terminal.until(b"<typed during the attack>")
         await works(target, session, b"<typed by somebody who came during the attack>")
-        assert sum(map(is_open, sockets)) < MANY  # the oldest had to make room
+        assert sum(map(is_open, sockets)) < MANY  # the oldest one made room
     await works(target, session, b"<typed afterwards>")
     await target.close()
 
@@ -110,7 +110,7 @@ async def test_slow_loris_in_tls(serve: Serve) -> None:
 
 @pytest.mark.usefixtures("many_descriptors")
 async def test_slow_loris_in_frames(serve: Serve) -> None:
-    """CWE-400: somebody with a login holds two thousand sockets, each with half a frame, and all others work."""
+    """CWE-400: a logged-in attacker holds 2,000 sockets, each with half a frame, and other clients work."""
     target = aim(await serve(user_clients=0, rate_limit_upgrades=0, rate_limit=0))
     session = await target.recorder()
     guest = await target.guest(session, "view")
@@ -129,11 +129,11 @@ async def test_slow_loris_in_frames(serve: Serve) -> None:
     await target.close()
 
 
-# None of them is held for ever
+# No such connection is held for ever
 
 
 async def drip(wire: Wire, data: bytes, pace_s: float = 0.02) -> None:
-    """Send a byte at a time until the other side hangs up; it has to, before the last one."""
+    """Send byte by byte until the server disconnects, which it must do before the last byte."""
     for at in range(len(data)):
         wire.writer.write(data[at : at + 1])
         with contextlib.suppress(TimeoutError, ConnectionError):
@@ -147,14 +147,14 @@ async def drip(wire: Wire, data: bytes, pace_s: float = 0.02) -> None:
 
 @pytest.fixture
 def short_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The product's own are some seconds long."""
+    """Shorten the product's deadlines, which are several seconds."""
     for name, value_s in (("FIRST_S", 0.4), ("IDLE_S", 0.4), ("BODY_S", 0.4), ("TAKEN_S", 0.4), ("SWEEP_S", 0.05)):
         monkeypatch.setattr(server, name, value_s)
 
 
 @pytest.mark.usefixtures("short_deadlines")
 async def test_who_dribbles_is_hung_up_on(serve: Serve) -> None:
-    """CWE-400: a byte from time to time is no progress: of a header, of the next one, of a body, of a handshake."""
+    """CWE-400: a byte from time to time is no progress: in a first or later header, a body, or a handshake."""
     target = aim(await serve())
     async with target.connected() as wire:
         await drip(wire, target.request("GET", "/", "X: " + "x" * 3000))
@@ -191,7 +191,7 @@ async def test_who_dribbles_in_tls_is_hung_up_on(serve: Serve, monkeypatch: pyte
 
 
 def has_connection_from(name: object) -> bool:
-    """Whether a socket of this process, which the server is in, has this at its other end."""
+    """Whether a socket of this process, which includes the server, is connected to this address."""
     for each in os.listdir("/dev/fd"):
         with contextlib.suppress(OSError):
             if stat.S_ISSOCK(os.fstat(int(each)).st_mode):
@@ -203,7 +203,7 @@ def has_connection_from(name: object) -> bool:
 
 @pytest.mark.usefixtures("short_deadlines")
 async def test_who_never_reads_is_hung_up_on(serve: Serve) -> None:
-    """CWE-400: answers that nobody takes are not kept for ever."""
+    """CWE-400: answers that the client does not read are not kept for ever."""
     target = aim(await serve())
     files = [name for name in (await target.fetch("GET", "/", login=False)).body.decode().split('"') if ".js" in name]
     assert files
@@ -217,7 +217,7 @@ async def test_who_never_reads_is_hung_up_on(serve: Serve) -> None:
         name = reading.getsockname()
         assert has_connection_from(name)
 
-        async def hung_up() -> bool:  # it is seen from here only: what was sent before stands in the way of the news
+        async def hung_up() -> bool:  # the client cannot see it: the answers that it did not read come first
             return not has_connection_from(name)
 
         await until(hung_up)
@@ -226,7 +226,7 @@ async def test_who_never_reads_is_hung_up_on(serve: Serve) -> None:
 
 @pytest.mark.parametrize("path", ["/ws", "/buffers"])
 async def test_who_dribbles_frames_is_hung_up_on(serve: Serve, path: str) -> None:
-    """CWE-400: a frame that never gets complete is no sign of life."""
+    """CWE-400: an incomplete frame is no sign of life."""
     target = aim(await serve(ping_s=0.2, timeout_s=0.6))
     session = await target.recorder()
     async with target.upgraded(f"{path}?sessionId={session}" if path == "/ws" else path) as wire:
@@ -236,7 +236,7 @@ async def test_who_dribbles_frames_is_hung_up_on(serve: Serve, path: str) -> Non
 
 
 async def test_a_viewer_that_reads_nothing_does_not_hold_up_the_others(serve: Serve) -> None:
-    """CWE-400: a guest with an open socket and closed ears neither stops the program nor the owner."""
+    """CWE-400: a guest that does not read its socket stops neither the program nor the owner."""
     target = aim(await serve())
     session = await target.session(["sh", "-c", "read x; seq 1 300000; echo the-end; exec cat"], spawn="now")
     guest = await target.guest(session, "view")

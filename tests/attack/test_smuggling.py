@@ -1,4 +1,4 @@
-"""Somebody who says what a proxy and this server could read in two ways (CWE-444), or writes into answers (CWE-113)."""
+"""Attacks with requests that a proxy could parse differently (CWE-444), and on the headers of answers (CWE-113)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from attacker import Answer, Target
 
 pytestmark = pytest.mark.attack
 
-# Each stands between the request line and the end of the headers of a POST; what follows is meant to be smuggled.
+# Header lines of a POST. The bytes after the headers are the request to smuggle.
 AMBIGUOUS: dict[str, tuple[str, ...]] = {
     "CL.TE": ("Content-Length: {n}", "Transfer-Encoding: chunked"),
     "TE.CL": ("Transfer-Encoding: chunked", "Content-Length: 4"),
@@ -50,7 +50,7 @@ AMBIGUOUS: dict[str, tuple[str, ...]] = {
 
 
 async def nothing_smuggled(target: Target, *said: bytes, session: str) -> list[Answer]:
-    """What came back. Whatever was said, the session is there, and no more than one request was answered well."""
+    """The answers. The session must still exist, and at most one request may have succeeded."""
     answers = await target.say(*said)
     assert sum(answer.status < 400 for answer in answers) <= 1, answers
     await target.json("GET", f"/api/sessions/{session}")
@@ -58,7 +58,7 @@ async def nothing_smuggled(target: Target, *said: bytes, session: str) -> list[A
 
 
 async def test_request_smuggling(target: Target) -> None:
-    """CWE-444, RFC 9112 §5.1, §5.2, §6.1, §6.3: what is ambiguous is refused, and the connection ends with it."""
+    """CWE-444, RFC 9112 §5.1, §5.2, §6.1, §6.3: an ambiguous request is refused and ends the connection."""
     session = await target.session(["cat"])
     bearer = f"Authorization: {target.bearer['Authorization']}"
     smuggled = target.request("DELETE", f"/api/sessions/{session}", bearer, "Connection: close")
@@ -92,7 +92,7 @@ CHUNKS = {
 
 
 async def test_malformed_chunks(target: Target) -> None:
-    """CWE-444, RFC 9112 §7.1: a chunk is what the grammar says, or the connection ends."""
+    """CWE-444, RFC 9112 §7.1: a chunk that violates the grammar ends the connection."""
     session = await target.session(["cat"])
     bearer = f"Authorization: {target.bearer['Authorization']}"
     head = target.request("POST", "/api/cleanup-exited", bearer, "Content-Type: application/json",
@@ -125,7 +125,7 @@ LINES = {
 
 
 async def test_malformed_request_lines(target: Target) -> None:
-    """CWE-20, CWE-444, RFC 9112 §3: no request, no answer worth having, and the next connection is served as ever."""
+    """CWE-20, CWE-444, RFC 9112 §3: a malformed line gets no useful answer; the next connection is served."""
     bearer = f"Authorization: {target.bearer['Authorization']}"
     for name, line in LINES.items():
         raw = line.replace(b"{host}", target.authority.encode()).replace(b"{bearer}", bearer.encode())
@@ -139,14 +139,14 @@ async def test_malformed_request_lines(target: Target) -> None:
 
 
 async def test_what_is_pipelined_is_answered_in_order_and_once(target: Target) -> None:
-    """CWE-444: two requests in one segment are two, with an answer each."""
+    """CWE-444: two requests in one segment get one answer each."""
     one = target.request("GET", "/api/health")
     two = target.request("GET", "/api/nope", f"Authorization: {target.bearer['Authorization']}", "Connection: close")
     assert [answer.status for answer in await target.say(one + two)] == [200, 404]
 
 
 async def test_nothing_is_smuggled_behind_a_refused_upgrade(target: Target) -> None:
-    """CWE-444: bytes behind a handshake that was refused are no request, or one like any other."""
+    """CWE-444: bytes after a refused handshake are dropped, or treated as an ordinary request."""
     session = await target.session(["cat"])
     upgrade = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Key: x", "Sec-WebSocket-Version: 13")
     smuggled = target.request("DELETE", f"/api/sessions/{session}", "Connection: close")
@@ -169,7 +169,7 @@ SPELLINGS = [
 
 
 async def test_response_splitting(target: Target) -> None:
-    """CWE-113, CWE-93: nothing of an address becomes a header of the answer."""
+    """CWE-113, CWE-93: no part of an address becomes a header of the answer."""
     bearer = f"Authorization: {target.bearer['Authorization']}"
     places = ("", "api/", "api/sessions/", "session/", "login?", "ws?sessionId=", "api/auth/avatar/", "share?x=")
     for path in (f"/{place}{spelling}" for place in places for spelling in SPELLINGS):
@@ -179,7 +179,7 @@ async def test_response_splitting(target: Target) -> None:
 
 
 async def test_names_do_not_become_headers_or_markup(target: Target) -> None:
-    """CWE-113, CWE-79: a session's name, a title and what is printed stay what they are."""
+    """CWE-113, CWE-79: a session's name, its title and its output stay text."""
     script = "printf '\\033]2;<script>alert(1)</script>\\007<script>alert(2)</script>%s'; cat"
     for name in (SPLIT, "x\ny", "x\x1b[31m", "x\x00"):
         assert (await target.fetch("POST", "/api/sessions", {"command": ["cat"], "name": name})).code == 400
@@ -199,7 +199,7 @@ async def test_names_do_not_become_headers_or_markup(target: Target) -> None:
 
 
 async def test_headers_of_the_handshake_are_ours(target: Target) -> None:
-    """CWE-113: what is offered in a handshake is not repeated into its answer."""
+    """CWE-113: values offered in a handshake are not repeated in its answer."""
     session = await target.session(["cat"])
     lines = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13")
     lines += ("Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", f"Authorization: {target.bearer['Authorization']}")
