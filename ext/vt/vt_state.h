@@ -88,7 +88,7 @@ typedef struct {
 } vt_link;
 #define VT_LINK_HASH 256
 
-/* A block of scrollback: encoded lines one behind the other. vt_history.c knows the form. */
+/* A block of scrollback: encoded lines one behind the other. vt_scrollback.c knows the form. */
 typedef struct vt_block {
     struct vt_block *next, *prev;
     uint32_t lines;
@@ -266,7 +266,7 @@ const uint8_t *vt_print_utf8(vt *, const uint8_t *, const uint8_t *end); /* whol
 void vt_print_code(vt *, uint32_t code);
 void vt_repeat(vt *, int n);
 
-/* vt_string.c: OSC and DCS strings, complete in vt.string. `end`: offset behind the sequence. `bel`: it ended in one.
+/* vt_osc.c: OSC and DCS strings, complete in vt.string. `end`: offset behind the sequence. `bel`: it ended in one.
    */
 void vt_osc(vt *, uint64_t end, int bel);
 void vt_dcs(vt *);
@@ -283,7 +283,7 @@ void vt_answer_style(vt *);                            /* DECRQSS of SGR */
    swallowed. */
 void vt_partial(const vt *, vt_buf *);
 
-/* vt_history.c: lines that have scrolled off the main screen */
+/* vt_scrollback.c: lines that have scrolled off the main screen */
 size_t vt_history_memory(const vt_history *);         /* bytes allocated */
 void vt_history_push(vt *, const vt_row *); /* encodes a row behind the newest line; drops what is too much */
 void vt_history_unwrap(vt *);                          /* the newest line does not go on in the screen's first row */
@@ -316,7 +316,7 @@ typedef struct {
     int room;                /* columns there is room for */
 } vt_line;
 
-/* vt_history.c */
+/* vt_scrollback.c */
 int vt_line_init(vt_line *, int cols);                 /* 0, or -1: out of memory; room for lines of `cols` columns */
 void vt_line_free(vt_line *);
 void vt_line_clear(vt_line *);
