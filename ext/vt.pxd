@@ -26,8 +26,8 @@ cdef extern from "vt.h" nogil:
     void vt_free(vt*)
     size_t vt_memory(const vt*)
 
-    size_t VT_WORK
-    size_t vt_feed(vt*, const uint8_t*, size_t n, size_t work)
+    size_t VT_BUDGET
+    size_t vt_feed(vt*, const uint8_t*, size_t n, size_t budget)
     int vt_resize(vt*, int rows, int cols)
     void vt_mute(vt*, int on)
 
@@ -80,7 +80,7 @@ cdef class Terminal:  # final
     cdef bytes end(self, vt_buf* out)
     cdef int64_t absolute(self, object line) except? -1
     cdef int span(self, object first, object last, int64_t* span) except -1
-    cdef size_t take(self, object data, size_t work) except? 0
+    cdef size_t take(self, object data, size_t budget) except? 0
 
 
 # A Terminal that owns `state`, made by vt_new() or vt_clone(); when it cannot be made, `state` is freed.

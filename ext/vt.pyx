@@ -154,8 +154,8 @@ cdef class Terminal:
         span[1] = self.absolute(last)
         return 0
 
-    cdef size_t take(self, object data, size_t work) except? 0:
-        """Feed what `work` allows, once, or all (0). Returns the bytes consumed."""
+    cdef size_t take(self, object data, size_t budget) except? 0:
+        """Feed what `budget` allows, once, or all (0). Returns the bytes consumed."""
         cdef Py_buffer view
         cdef vt* state = self.idle()
         cdef size_t done = 0
@@ -164,10 +164,10 @@ cdef class Terminal:
         cdef size_t n = view.len
         self.busy = True
         if n < RELEASE_FROM:
-            done = run(state, bytes_of, n, work)
+            done = run(state, bytes_of, n, budget)
         else:
             with nogil:
-                done = run(state, bytes_of, n, work)
+                done = run(state, bytes_of, n, budget)
         self.busy = False
         PyBuffer_Release(&view)
         return done
@@ -175,10 +175,10 @@ cdef class Terminal:
     def feed(self, object data):
         self.take(data, 0)
 
-    def feed_some(self, object data, object work):
-        if work < 1:
-            raise ValueError(f"work: expected 1 or more, got {work}")
-        return self.take(data, work)
+    def feed_some(self, object data, object budget):
+        if budget < 1:
+            raise ValueError(f"budget: expected 1 or more, got {budget}")
+        return self.take(data, budget)
 
     def resize(self, int rows, int cols):
         cdef vt* state = self.idle()
@@ -369,12 +369,12 @@ cdef class Terminal:
         return vt_memory(self.idle())
 
 
-cdef size_t run(vt* state, const uint8_t* data, size_t n, size_t work) noexcept nogil:
+cdef size_t run(vt* state, const uint8_t* data, size_t n, size_t budget) noexcept nogil:
     cdef size_t done = 0
-    if work:
-        return vt_feed(state, data, n, work) if n else 0
+    if budget:
+        return vt_feed(state, data, n, budget) if n else 0
     while done < n:
-        done += vt_feed(state, data + done, n - done, VT_WORK)
+        done += vt_feed(state, data + done, n - done, VT_BUDGET)
     return done
 
 

@@ -39,10 +39,10 @@ vt *vt_clone(const vt *, uint32_t scrollback_lines);             /* a copy with 
 void vt_free(vt *);
 size_t vt_memory(const vt *);                                    /* bytes allocated */
 
-/* Take output. `work` bounds what one call may touch (cells, roughly; see VT_WORK); returns the bytes consumed, less
-   than `n` when the work is used up: call again with the rest. Consumes at least one byte. */
-#define VT_WORK 400000 /* about a millisecond */
-size_t vt_feed(vt *, const uint8_t *, size_t n, size_t work);
+/* Take output. `budget` bounds what one call may touch (cells, roughly; see VT_BUDGET); returns the bytes consumed, less
+   than `n` when the budget is used up: call again with the rest. Consumes at least one byte. */
+#define VT_BUDGET 400000 /* about a millisecond */
+size_t vt_feed(vt *, const uint8_t *, size_t n, size_t budget);
 int vt_resize(vt *, int rows, int cols);                         /* 0; -1: out of memory or range, nothing changed */
 void vt_mute(vt *, int on);                                      /* while on: no replies, events or records are made */
 

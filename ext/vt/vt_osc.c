@@ -11,7 +11,7 @@
 #define RECORDS_MAX (128 * 1024) /* bytes of marks and clipboard requests that wait to be taken */
 #define RECORD_HEAD 25
 #define COMMAND_MAX 4096         /* bytes of a command line that a mark tells or the screen shows */
-#define CELL_WORK 4              /* cells' worth of one whose text is taken for a command line */
+#define CELL_COST 4              /* cells' worth of one whose text is taken for a command line */
 
 typedef struct {
     const char *p;
@@ -60,36 +60,23 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Bytes of the UTF-8 character at `p`, or of what there is of an invalid one; `valid` says which. */
-static size_t utf8_size(const uint8_t *p, size_t n, int *valid)
-{
-    size_t size = p[0] < 0x80 ? 1 : p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : p[0] < 0xF5 ? 4 : 0;
-    uint8_t low = p[0] == 0xE0 ? 0xA0 : p[0] == 0xF0 ? 0x90 : 0x80;
-    uint8_t high = p[0] == 0xED ? 0x9F : p[0] == 0xF4 ? 0x8F : 0xBF;
-    size_t have = 1;
-    for (; have < size && have < n && p[have] >= low && p[have] <= high; have++) {
-        low = 0x80;
-        high = 0xBF;
-    }
-    *valid = have == size;
-    return have;
-}
-
 /* Copy a text without its control characters, as much as there is room for; U+FFFD for what is no UTF-8. */
 static size_t clean(uint8_t *to, size_t room, text from)
 {
     size_t used = 0;
-    for (size_t i = 0; i < from.n;) {
-        const uint8_t *p = (const uint8_t *)from.p + i;
-        int valid;
-        size_t size = utf8_size(p, from.n - i, &valid);
-        i += size;
-        if (p[0] < 0x20 || p[0] == 0x7F || (valid && p[0] == 0xC2 && p[1] < 0xA0))
+    const uint8_t *p = (const uint8_t *)from.p, *end = p + from.n;
+    while (p < end) {
+        uint32_t code = 0xFFFD;
+        const uint8_t *begin = p;
+        int valid = vt_utf8_decode(p, end, &code);
+        p += valid ? valid : vt_utf8_part(p, end);
+        if (valid && (code < 0x20 || (code >= 0x7F && code < 0xA0)))
             continue;
-        if (used + (valid ? size : 3) > room)
+        size_t size = valid ? (size_t)valid : 3;
+        if (used + size > room)
             break;
-        memcpy(to + used, valid ? p : (const uint8_t *)"\xEF\xBF\xBD", valid ? size : 3);
-        used += valid ? size : 3;
+        memcpy(to + used, valid ? begin : (const uint8_t *)"\xEF\xBF\xBD", size);
+        used += size;
     }
     return used;
 }
@@ -295,7 +282,7 @@ static void set_link(vt *t, text rest)
 
 /* ---- records ---- */
 
-static void put_number(uint8_t *to, uint64_t value, int n)
+static void put_little(uint8_t *to, uint64_t value, int n)
 {
     for (int i = 0; i < n; i++)
         to[i] = (uint8_t)(value >> 8 * i);
@@ -307,10 +294,10 @@ static void record(vt *t, int kind, int32_t value, uint64_t offset, const void *
         return;
     uint8_t head[RECORD_HEAD];
     head[0] = (uint8_t)kind;
-    put_number(head + 1, (uint32_t)value, 4);
-    put_number(head + 5, offset, 8);
-    put_number(head + 13, (uint64_t)(vt_top(t) + t->row), 8);
-    put_number(head + 21, n, 4);
+    put_little(head + 1, (uint32_t)value, 4);
+    put_little(head + 5, offset, 8);
+    put_little(head + 13, (uint64_t)(vt_top(t) + t->row), 8);
+    put_little(head + 21, n, 4);
     size_t before = t->records.n;
     if (vt_put(&t->records, head, RECORD_HEAD) || vt_put(&t->records, data, n)) {
         t->records.n = before;
@@ -365,31 +352,11 @@ static void clipboard(vt *t, text rest, uint64_t end)
     text selection = split(&rest, ';');
     if (is(rest, "?"))
         return;
-    uint8_t *data = t->string.data + (rest.p - (const char *)t->string.data);
+    uint8_t *data = t->parser.string.data + (rest.p - (const char *)t->parser.string.data);
     long n = decode_base64(data, rest.n);
     uint8_t letter = selection.n ? (uint8_t)selection.p[0] : 0;
     if (n >= 0)
         record(t, 'c', letter < 0x80 ? letter : 0, end, data, (size_t)n);
-}
-
-static size_t put_cell(const vt *t, vt_cell cell, uint8_t *to)
-{
-    vt_cluster one = {.n = 1, .codes = {VT_CODE(cell) ? VT_CODE(cell) : ' '}};
-    const vt_cluster *cluster = cell & VT_CLUSTER ? &t->clusters[VT_CODE(cell)] : &one;
-    size_t n = 0;
-    for (int i = 0; i < cluster->n; i++) {
-        uint32_t c = cluster->codes[i];
-        if (c < 0x80) {
-            to[n++] = (uint8_t)c;
-            continue;
-        }
-        static const uint8_t lead[] = {0, 0xC0, 0xE0, 0xF0};
-        int more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-        to[n++] = (uint8_t)(lead[more] | c >> 6 * more);
-        while (more--)
-            to[n++] = (uint8_t)(0x80 | (c >> 6 * more & 0x3F));
-    }
-    return n;
 }
 
 /* What stands on the screen between the last mark 'B' and the cursor, without blanks at its end. */
@@ -404,11 +371,13 @@ static size_t command_on_screen(vt *t, uint8_t *to)
         int end = VT_CODE(r->tail) ? t->cols : r->len, col = row == first ? t->command_col : 0;
         if (row == t->row && t->col + t->pending < end)
             end = t->col + t->pending;
-        t->work -= CELL_WORK * (1 + end);
-        for (; col < end && n + 32 < COMMAND_MAX; col++)
-            if (VT_WIDTH(vt_at(r, col)))
-                n += put_cell(t, vt_at(r, col), to + n);
-        if (!r->wrapped && n + 32 < COMMAND_MAX) {
+        t->budget -= CELL_COST * (1 + end);
+        for (; col < end && n + VT_CELL_TEXT < COMMAND_MAX; col++) {
+            vt_cell cell = vt_at(r, col);
+            if (VT_WIDTH(cell))
+                n = (size_t)(vt_cell_text(t, to + n, VT_CODE(cell) ? cell : ' ') - to);
+        }
+        if (!r->wrapped && n + VT_CELL_TEXT < COMMAND_MAX) {
             while (n && to[n - 1] == ' ')
                 n--;
             to[n++] = '\n';
@@ -451,7 +420,7 @@ static void mark(vt *t, text rest, uint64_t end)
         return;
     switch (kind.p[0]) {
     case 'A':
-        record(t, 'A', VT_NO_CODE, t->sequence, NULL, 0);
+        record(t, 'A', VT_NO_CODE, t->parser.sequence, NULL, 0);
         break;
     case 'B':
         t->command_line = t->s == &t->main ? vt_top(t) + t->row : -1;
@@ -471,7 +440,7 @@ static void mark(vt *t, text rest, uint64_t end)
         text code = split(&rest, ';');
         int negative = code.n && code.p[0] == '-';
         int value = number((text){code.p + negative, code.n - (size_t)negative});
-        record(t, 'D', value < 0 ? VT_NO_CODE : negative ? -value : value, t->sequence, NULL, 0);
+        record(t, 'D', value < 0 ? VT_NO_CODE : negative ? -value : value, t->parser.sequence, NULL, 0);
         break;
     }
     }
@@ -481,9 +450,9 @@ static void mark(vt *t, text rest, uint64_t end)
 
 void vt_osc(vt *t, uint64_t end, int bel)
 {
-    text rest = {t->string.n ? (const char *)t->string.data : "", t->string.n};
+    text rest = {t->parser.string.n ? (const char *)t->parser.string.data : "", t->parser.string.n};
     int kind = number(split(&rest, ';'));
-    t->work -= 16 + (int64_t)t->string.n / 4;
+    t->budget -= 16 + (int64_t)t->parser.string.n / 4;
     switch (kind) {
     case 0:
     case 2:
@@ -558,12 +527,12 @@ static void request_capability(vt *t, text names)
 
 void vt_dcs(vt *t)
 {
-    text data = {t->string.n ? (const char *)t->string.data : "", t->string.n};
-    t->work -= 16 + (int64_t)t->string.n / 4;
-    if (t->prefix || t->intermediates_n != 1 || t->final != 'q')
+    text data = {t->parser.string.n ? (const char *)t->parser.string.data : "", t->parser.string.n};
+    t->budget -= 16 + (int64_t)t->parser.string.n / 4;
+    if (t->parser.prefix || t->parser.intermediates_n != 1 || t->parser.final != 'q')
         return;
-    if (t->intermediates[0] == '$')
+    if (t->parser.intermediates[0] == '$')
         request_status(t, data);
-    else if (t->intermediates[0] == '+')
+    else if (t->parser.intermediates[0] == '+')
         request_capability(t, data);
 }

@@ -22,8 +22,8 @@ typedef struct {
     vt *t;
     int rows, cols;
     vt_screen screen;
-    vt_history reflowed;
-    vt_history *history;  /* the terminal's own when the width stays */
+    vt_scrollback reflowed;
+    vt_scrollback *scrollback;  /* the terminal's own when the width stays */
     vt_row *window[VT_MAX_ROWS]; /* rows of `screen`, the oldest at `first` */
     int first, n;
     int64_t passed;       /* rows that have left the window */
@@ -65,10 +65,10 @@ static void pass(flow *f)
         }
         f->open.wrapped = r->wrapped;
         f->open.tail = f->spare.tail;
-        vt_history_put(f->t, f->history, &f->open);
+        vt_scrollback_put(f->t, f->scrollback, &f->open);
         vt_line_clear(&f->open);
     } else {
-        vt_history_put_row(f->t, f->history, r, f->cols);
+        vt_scrollback_put_row(f->t, f->scrollback, r, f->cols);
     }
     f->first = (f->first + 1) % f->rows;
     f->n--;
@@ -211,11 +211,11 @@ static void flow_run(flow *f, const vt_run *run)
         } else {
             uint32_t code;
             if (*p >= 0x80) {
-                n = (uint32_t)vt_decode(p, end, &code);
+                n = (uint32_t)vt_utf8_next(p, end, &code);
                 width = vt_width(code) == 2 ? 2 : 1;
             }
             while (p + n < end && p[n] >= 0x80) {
-                int k = vt_decode(p + n, end, &code);
+                int k = vt_utf8_next(p + n, end, &code);
                 if (vt_width(code))
                     break;
                 n += (uint32_t)k;
@@ -225,7 +225,7 @@ static void flow_run(flow *f, const vt_run *run)
             if (n && f->open.cols < f->cols) /* a wide character: a blank of its style, as where it is printed */
                 vt_line_add(&f->open, run, (const uint8_t *)"", 1, 1);
             f->open.wrapped = 1;
-            vt_history_put(f->t, f->history, &f->open);
+            vt_scrollback_put(f->t, f->scrollback, &f->open);
             vt_line_clear(&f->open);
             continue;
         }
@@ -239,7 +239,7 @@ static int begins_wide(const vt_line *line)
     uint32_t code;
     if (!line->n || !line->runs[0].n || line->runs[0].text[0] < 0x80)
         return 0;
-    vt_decode(line->runs[0].text, line->runs[0].text + line->runs[0].n, &code);
+    vt_utf8_next(line->runs[0].text, line->runs[0].text + line->runs[0].n, &code);
     return vt_width(code) == 2;
 }
 
@@ -263,22 +263,22 @@ static int close_gap(vt_line *line, int next_wide, int cols)
 }
 
 /* The whole scrollback, split anew, into f->reflowed; what of it goes on on the screen stays in f->open. */
-static int flow_history(flow *f)
+static int flow_scrollback(flow *f)
 {
     static const uint8_t blanks[VT_MAX_COLS];
     vt *t = f->t;
-    vt_history_reader reader;
+    vt_scrollback_reader reader;
     vt_line a, b, *line = &a, *next = &b;
     int failed = vt_line_init(&a, t->cols);
     failed |= vt_line_init(&b, t->cols);
-    vt_history_seek(t, &reader, 0);
-    vt_history_reader before = reader, ahead = reader;
-    int more = !failed && vt_history_next(&ahead, line);
+    vt_scrollback_seek(t, &reader, 0);
+    vt_scrollback_reader before = reader, ahead = reader;
+    int more = !failed && vt_scrollback_next(&ahead, line);
     while (more) {
         reader = ahead;
-        more = vt_history_next(&ahead, next);
+        more = vt_scrollback_next(&ahead, next);
         if (!f->open.cols && !line->wrapped && line->cols <= f->cols) {
-            vt_history_pass(t, f->history, &before);
+            vt_scrollback_pass(t, f->scrollback, &before);
         } else {
             int rest = 0;
             if (line->wrapped)
@@ -291,7 +291,7 @@ static int flow_history(flow *f)
             } else {
                 f->open.wrapped = 0;
                 f->open.tail = line->tail;
-                vt_history_put(t, f->history, &f->open);
+                vt_scrollback_put(t, f->scrollback, &f->open);
                 vt_line_clear(&f->open);
             }
         }
@@ -302,7 +302,7 @@ static int flow_history(flow *f)
     }
     vt_line_free(&a);
     vt_line_free(&b);
-    return failed || f->history->failed ? -1 : 0;
+    return failed || f->scrollback->failed ? -1 : 0;
 }
 
 /* ---- the alternate screen ---- */
@@ -356,7 +356,7 @@ static void lay_out(flow *f, int pull)
     vt *t = f->t;
     int extra = 0;
     if (pull)
-        while (f->n + extra < f->rows && (uint64_t)extra < t->history.count)
+        while (f->n + extra < f->rows && (uint64_t)extra < t->scrollback.count)
             extra++;
     for (int i = 0; i < f->rows; i++)
         t->main.rows[(i + extra) % f->rows] = f->window[(f->first + i) % f->rows];
@@ -376,11 +376,11 @@ static void lay_out(flow *f, int pull)
         }
     }
     if (extra) {
-        vt_history_reader reader;
-        vt_history_seek(t, &reader, t->history.count - (uint64_t)extra);
-        for (int i = 0; i < extra && vt_history_next(&reader, &f->spare); i++)
+        vt_scrollback_reader reader;
+        vt_scrollback_seek(t, &reader, t->scrollback.count - (uint64_t)extra);
+        for (int i = 0; i < extra && vt_scrollback_next(&reader, &f->spare); i++)
             vt_line_cells(t, &f->spare, t->main.rows[i]);
-        vt_history_trim(t, (uint64_t)extra);
+        vt_scrollback_trim(t, (uint64_t)extra);
     }
     f->passed -= extra; /* places are now counted from the new first row */
 }
@@ -406,9 +406,9 @@ int vt_resize(vt *t, int rows, int cols)
     f->t = t;
     f->rows = rows;
     f->cols = cols;
-    f->history = cols == old_cols ? &t->history : &f->reflowed;
-    f->reflowed.dropped = t->history.dropped;
-    t->history.failed = 0;
+    f->scrollback = cols == old_cols ? &t->scrollback : &f->reflowed;
+    f->reflowed.dropped = t->scrollback.dropped;
+    t->scrollback.failed = 0;
 
     /* New screens are made by vt_screen_init(), which goes by the terminal's size. */
     t->rows = rows;
@@ -419,13 +419,13 @@ int vt_resize(vt *t, int rows, int cols)
     int widest = cols > old_cols ? cols : old_cols;
     failed |= vt_line_init(&f->open, widest) | vt_line_init(&f->spare, widest);
     if (!failed && cols != old_cols)
-        failed = flow_history(f);
+        failed = flow_scrollback(f);
     if (failed) {
         t->rows = rows;
         vt_screen_free(t, &f->screen);
         vt_screen_free(t, &alt);
         t->rows = old_rows;
-        vt_history_free(&f->reflowed);
+        vt_scrollback_free(&f->reflowed);
         vt_line_free(&f->open);
         vt_line_free(&f->spare);
         free(f);
@@ -435,7 +435,7 @@ int vt_resize(vt *t, int rows, int cols)
     t->hold++;
     for (int i = 0; i < rows; i++)
         f->window[i] = f->screen.rows[i];
-    int64_t top = (int64_t)(t->history.dropped + t->history.count);
+    int64_t top = (int64_t)(t->scrollback.dropped + t->scrollback.count);
     f->cursor = on_alt ? (place){.row = t->main.saved.row, .col = t->main.saved.col}
                        : (place){.row = t->row, .col = t->col, .pending = t->pending};
     f->mark.row = -1;
@@ -448,10 +448,10 @@ int vt_resize(vt *t, int rows, int cols)
         flow_screen(f, count);
 
     /* From here on nothing fails. */
-    vt_history old = t->history;
+    vt_scrollback old = t->scrollback;
     vt_screen old_main = t->main, old_alt = t->alt;
     if (cols != old_cols)
-        t->history = f->reflowed;
+        t->scrollback = f->reflowed;
     t->main.base = f->screen.base;
     t->main.base_n = f->screen.base_n;
     t->main.rows = f->screen.rows;
@@ -469,7 +469,7 @@ int vt_resize(vt *t, int rows, int cols)
     t->cols = cols;
     lay_out(f, count == old_rows); /* a screen that was full to its end stays at its end */
     if (cols != old_cols)
-        vt_history_free(&old);
+        vt_scrollback_free(&old);
     t->hold--;
 
     if (on_alt) {
@@ -490,7 +490,7 @@ int vt_resize(vt *t, int rows, int cols)
     t->alt.saved.row = clamp(t->alt.saved.row, rows - 1);
     t->alt.saved.col = clamp(t->alt.saved.col, cols - 1);
     if (f->mark.found) {
-        t->command_line = (int64_t)(t->history.dropped + t->history.count) + f->mark.now - f->passed;
+        t->command_line = (int64_t)(t->scrollback.dropped + t->scrollback.count) + f->mark.now - f->passed;
         t->command_col = f->mark.now_col;
     } else if (cols != old_cols) {
         t->command_line = -1;
@@ -508,78 +508,4 @@ int vt_resize(vt *t, int rows, int cols)
     vt_line_free(&f->spare);
     free(f);
     return 0;
-}
-
-/* ---- copies ---- */
-
-static void *copied(const void *data, size_t n, int *failed)
-{
-    if (!data)
-        return NULL;
-    void *copy = malloc(n ? n : 1);
-    if (!copy)
-        *failed = 1;
-    else
-        memcpy(copy, data, n);
-    return copy;
-}
-
-static vt_buf copied_buf(const vt_buf *b, int *failed)
-{
-    vt_buf copy = {.n = b->n, .size = b->n};
-    copy.data = copied(b->n ? b->data : NULL, b->n, failed);
-    return copy;
-}
-
-static void copy_screen(vt *copy, vt_screen *to, const vt_screen *from, int *failed)
-{
-    vt_screen was = *from;
-    *to = was;
-    to->base = to->rows = NULL;
-    if (!from->base)
-        return;
-    if (vt_screen_init(copy, to)) {
-        *failed = 1;
-        return;
-    }
-    to->top = was.top;
-    to->bottom = was.bottom;
-    to->left = was.left;
-    to->right = was.right;
-    for (int i = 0; i < copy->rows; i++)
-        memcpy(to->rows[i], from->rows[i], sizeof(vt_row) + from->rows[i]->len * sizeof(vt_cell));
-}
-
-vt *vt_clone(const vt *t, uint32_t scrollback_lines)
-{
-    vt *copy = malloc(sizeof *copy);
-    int failed = 0;
-    if (!copy)
-        return NULL;
-    *copy = *t;
-    copy->s = t->s == &t->alt ? &copy->alt : &copy->main;
-    copy->events = copy->bells = 0;
-    copy->chunk = NULL;
-    memset(&copy->replies, 0, sizeof copy->replies);
-    memset(&copy->records, 0, sizeof copy->records);
-    copy->string = copied_buf(&t->string, &failed);
-    copy->titles = copied_buf(&t->titles, &failed);
-    copy->palette = copied(t->palette, VT_COLOURS * sizeof *t->palette, &failed);
-    copy->styles = copied(t->styles, t->styles_size * sizeof *t->styles, &failed);
-    copy->style_hash = copied(t->style_hash, t->style_hash_size * sizeof *t->style_hash, &failed);
-    copy->clusters = copied(t->clusters, t->clusters_size * sizeof *t->clusters, &failed);
-    copy->links = copied(t->links, t->links_size * sizeof *t->links, &failed);
-    if (copy->links)
-        for (uint32_t i = 1; i < t->links_n; i++)
-            copy->links[i].text = copied(t->links[i].text, (size_t)t->links[i].id_n + t->links[i].uri_n, &failed);
-    else
-        copy->links_n = copy->links_size = 0;
-    copy_screen(copy, &copy->main, &t->main, &failed);
-    copy_screen(copy, &copy->alt, &t->alt, &failed);
-    copy->history = (vt_history){0};
-    failed = failed || vt_history_copy(t, copy, scrollback_lines);
-    if (!failed)
-        return copy;
-    vt_free(copy);
-    return NULL;
 }

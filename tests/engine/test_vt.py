@@ -50,7 +50,7 @@ def test_bad_arguments() -> None:
         one.text(3, 1)
     with pytest.raises(ValueError, match="first <= last"):
         one.html(7)
-    with pytest.raises(ValueError, match="work"):
+    with pytest.raises(ValueError, match="budget"):
         one.feed_some(b"abc", 0)
     with pytest.raises(ValueError, match="scrollback_lines"):
         Terminal(6, 10, scrollback_lines=-1)
