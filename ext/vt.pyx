@@ -361,10 +361,6 @@ cdef class Terminal:
         return vt_top(state) - vt_oldest(state)
 
     @property
-    def lines_dropped(self):
-        return vt_oldest(self.idle())
-
-    @property
     def memory(self):
         return vt_memory(self.idle())
 

@@ -142,7 +142,7 @@ static void sweep_links(vt *t, const uint8_t *used_styles)
 }
 
 /* Give up what nothing on a screen refers to. Without memory for the marks: nothing, and the tables grow instead. */
-static void collect(vt *t)
+static void collect_unused(vt *t)
 {
     uint8_t *styles = calloc(t->styles_n + t->clusters_n, 1);
     if (!styles)
@@ -186,7 +186,7 @@ static int grow_hash(vt *t)
 static __attribute__((noinline)) uint32_t new_style(vt *t, const vt_style *style)
 {
     if (!t->styles_free && t->styles_n >= t->styles_mark && !t->hold)
-        collect(t);
+        collect_unused(t);
     uint32_t id = t->styles_free;
     if (id) {
         t->styles_free = t->styles[id].fg;
@@ -225,7 +225,7 @@ void vt_pen_intern(vt *t)
 uint32_t vt_cluster_id(vt *t, const vt_cluster *cluster)
 {
     if (!t->clusters_free && t->clusters_n >= t->clusters_mark && !t->hold)
-        collect(t);
+        collect_unused(t);
     uint32_t id = t->clusters_free;
     if (id) {
         t->clusters_free = t->clusters[id].codes[0];
@@ -306,7 +306,7 @@ uint16_t vt_link_id(vt *t, const char *id, size_t id_n, const char *uri, size_t 
     }
     uint32_t place = link_place(t);
     if (!place && !t->hold) {
-        collect(t);
+        collect_unused(t);
         place = link_place(t);
         if (!place)
             t->links_wait = LINKS_WAIT;

@@ -245,3 +245,28 @@ uint32_t vt_character(const uint8_t *p, const uint8_t *end, int *width)
     }
     return n;
 }
+
+int vt_line_begins_wide(const vt_line *line)
+{
+    uint32_t code;
+    if (!line->n || !line->runs[0].n || line->runs[0].text[0] < 0x80)
+        return 0;
+    vt_utf8_next(line->runs[0].text, line->runs[0].text + line->runs[0].n, &code);
+    return vt_width(code) == 2;
+}
+
+int vt_line_gap(const vt_line *line, int next_wide, int cols)
+{
+    if (!line->wrapped || !next_wide)
+        return 0;
+    if (line->cols < cols) /* the blanks after the runs were never written */
+        return 1;
+    const vt_run *last = &line->runs[line->n - 1];
+    return last->n && !last->text[last->n - 1];
+}
+
+int vt_row_gap(const vt_row *r, const vt_row *next, int cols)
+{
+    vt_cell last = vt_at(r, cols - 1);
+    return r->wrapped && VT_WIDTH(vt_at(next, 0)) == 2 && !VT_CODE(last) && VT_WIDTH(last) == 1;
+}

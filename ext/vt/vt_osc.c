@@ -39,7 +39,7 @@ static int is(text t, const char *word) { return t.n == strlen(word) && !memcmp(
 static int starts(text t, const char *word) { return t.n >= strlen(word) && !memcmp(t.p, word, strlen(word)); }
 
 /* A decimal number of at most 9 digits and nothing else, or -1. */
-static int number(text t)
+static int decimal(text t)
 {
     int value = 0;
     if (!t.n || t.n > 9)
@@ -229,7 +229,7 @@ static void set_or_answer(vt *t, int index, text spec, int bel)
 static void set_palette(vt *t, text rest, int bel)
 {
     while (rest.n) {
-        int index = number(split(&rest, ';'));
+        int index = decimal(split(&rest, ';'));
         text spec = split(&rest, ';');
         if (index >= 0 && index < 256)
             set_or_answer(t, index, spec, bel);
@@ -254,7 +254,7 @@ static void reset_palette(vt *t, text rest)
     if (!rest.n)
         memset(t->palette, 0, 256 * sizeof *t->palette);
     while (rest.n) {
-        int index = number(split(&rest, ';'));
+        int index = decimal(split(&rest, ';'));
         if (index >= 0 && index < 256)
             t->palette[index] = 0;
     }
@@ -262,7 +262,7 @@ static void reset_palette(vt *t, text rest)
 
 /* ---- links ---- */
 
-static void set_link(vt *t, text rest)
+static void set_pen_link(vt *t, text rest)
 {
     if (!memchr(rest.p, ';', rest.n))
         return;
@@ -439,7 +439,7 @@ static void mark(vt *t, text rest, uint64_t end)
     case 'D': {
         text code = split(&rest, ';');
         int negative = code.n && code.p[0] == '-';
-        int value = number((text){code.p + negative, code.n - (size_t)negative});
+        int value = decimal((text){code.p + negative, code.n - (size_t)negative});
         record(t, 'D', value < 0 ? VT_NO_CODE : negative ? -value : value, t->parser.sequence, NULL, 0);
         break;
     }
@@ -451,7 +451,7 @@ static void mark(vt *t, text rest, uint64_t end)
 void vt_osc(vt *t, uint64_t end, int bel)
 {
     text rest = {t->parser.string.n ? (const char *)t->parser.string.data : "", t->parser.string.n};
-    int kind = number(split(&rest, ';'));
+    int kind = decimal(split(&rest, ';'));
     t->budget -= 16 + (int64_t)t->parser.string.n / 4;
     switch (kind) {
     case 0:
@@ -465,7 +465,7 @@ void vt_osc(vt *t, uint64_t end, int bel)
         set_cwd(t, rest);
         break;
     case 8:
-        set_link(t, rest);
+        set_pen_link(t, rest);
         break;
     case 10:
     case 11:

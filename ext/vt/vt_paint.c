@@ -54,7 +54,7 @@ static uint8_t *put_sgr(uint8_t *p, const vt_style *from, const vt_style *to)
     return p;
 }
 
-static void set_link(vt_painter *w, const char *link, uint16_t id_n, uint16_t uri_n)
+static void paint_link(vt_painter *w, const char *link, uint16_t id_n, uint16_t uri_n)
 {
     uint8_t *p = vt_room(w->out, 16 + (size_t)id_n + uri_n);
     if (!p)
@@ -103,9 +103,9 @@ void vt_paint_run_pen(vt_painter *w, const vt_run *r)
     vt_paint_pen(w, &r->style, w->protecting ? r->protect : 0);
     if (r->link && w->link_bytes < LINKS_BYTES) {
         if (!vt_same_link(r->link, r->id_n, r->uri_n, w->link, w->id_n, w->uri_n))
-            set_link(w, r->link, r->id_n, r->uri_n);
+            paint_link(w, r->link, r->id_n, r->uri_n);
     } else if (w->link) {
-        set_link(w, NULL, 0, 0);
+        paint_link(w, NULL, 0, 0);
     }
 }
 
@@ -115,7 +115,7 @@ void vt_paint_plain(vt_painter *w)
 {
     vt_paint_pen(w, &plain, 0);
     if (w->link)
-        set_link(w, NULL, 0, 0);
+        paint_link(w, NULL, 0, 0);
 }
 
 /* ---- rows ---- */
@@ -153,22 +153,14 @@ typedef struct {
    of it that need no printing any more. */
 static uint32_t put_first(vt_painter *w, const vt_run *r, const row_join *j)
 {
-    uint32_t n = 0, code;
+    uint32_t n = 0;
     int width = 1, blank = !r->n || !*r->text;
     vt_paint_run_pen(w, r);
     if (blank) {
         vt_put_spaces(w->out, 1);
         n = r->n != 0;
     } else {
-        const uint8_t *end = r->text + r->n;
-        n = (uint32_t)vt_utf8_next(r->text, end, &code);
-        width = code >= 0x80 && vt_width(code) == 2 ? 2 : 1;
-        while (r->text + n < end && r->text[n] >= 0x80) {
-            int k = vt_utf8_next(r->text + n, end, &code);
-            if (vt_width(code))
-                break;
-            n += (uint32_t)k;
-        }
+        n = vt_character(r->text, r->text + r->n, &width);
         vt_put(w->out, r->text, n);
     }
     if (width >= w->cols) /* the cursor waits behind the last column: it could not be brought back there */
@@ -259,23 +251,11 @@ static const vt_run *blank_end(const vt_painter *w, const vt_line *line, vt_run 
     return can_erase(w, r) ? r : NULL;
 }
 
-static int begins_wide(const vt_line *line)
+/* Whether printing the next line's first character leaves the gap at this line's end again, in its own style. */
+static int leaves_gap(const vt_line *line, const vt_line *next, int cols)
 {
-    uint32_t code;
-    if (!line->n || line->runs[0].text[0] < 0x80)
-        return 0;
-    vt_utf8_next(line->runs[0].text, line->runs[0].text + line->runs[0].n, &code);
-    return vt_width(code) == 2;
-}
-
-/* Whether the last column of a wrapped line is what a wide character left there that is now the first of the next:
-   printing that character leaves it again, in its own style. */
-static int has_gap(const vt_line *line, const vt_line *next, int cols)
-{
-    if (!line->wrapped || line->cols < cols || !begins_wide(next))
-        return 0;
-    const vt_run *r = &line->runs[line->n - 1];
-    return !r->text[r->n - 1] && vt_same_run(r, &next->runs[0]);
+    return line->cols >= cols && vt_line_gap(line, vt_line_begins_wide(next), cols)
+           && vt_same_run(&line->runs[line->n - 1], &next->runs[0]);
 }
 
 int vt_line_pair_init(vt_line_pair *l, const vt *t)
@@ -320,7 +300,7 @@ void vt_paint_screen(vt_painter *w, const vt *t, const vt_screen *s, vt_line_pai
         if (i >= 0) {
             if (!more)
                 line->wrapped = 0;
-            j.gap = more && has_gap(line, next, t->cols);
+            j.gap = more && leaves_gap(line, next, t->cols);
             j.scrolled = i >= t->rows;
             paint_line(w, line, &j);
             j.continued = line->wrapped;
@@ -374,11 +354,11 @@ uint32_t vt_lines(const vt *t, vt_buf *out, int64_t first, int64_t last)
             vt_line_trim(next, 1);
         vt_put_string(out, "\x1b[0m");
         w.style = plain;
-        j.gap = more && has_gap(line, next, t->cols);
+        j.gap = more && leaves_gap(line, next, t->cols);
         paint_line(&w, line, &j);
         j.continued = line->wrapped;
         if (w.link)
-            set_link(&w, NULL, 0, 0);
+            paint_link(&w, NULL, 0, 0);
         if (!line->wrapped) {
             if (w.style.bg)
                 vt_paint_plain(&w);

@@ -30,7 +30,7 @@ typedef struct {
     vt_line open;         /* the end of the scrollback that goes on in the window's very first row */
     vt_line spare;
     place cursor, mark;
-} flow;
+} reflow;
 
 static int is_blank(vt_cell c)
 {
@@ -51,7 +51,7 @@ static int used(const vt_row *r, int cols)
 /* ---- the window ---- */
 
 /* The oldest row of the window becomes scrollback. */
-static void pass(flow *f)
+static void pass(reflow *f)
 {
     vt_row *r = f->window[f->first];
     if (f->passed == 0 && f->open.cols) {
@@ -76,7 +76,7 @@ static void pass(flow *f)
 }
 
 /* A blank row behind the others; NULL when that would push the cursor off the screen. */
-static vt_row *next_row(flow *f)
+static vt_row *next_row(reflow *f)
 {
     if (f->n == f->rows) {
         if (f->cursor.found && f->cursor.now == f->passed)
@@ -88,10 +88,10 @@ static vt_row *next_row(flow *f)
     return r;
 }
 
-static int64_t row_number(const flow *f) { return f->passed + f->n - 1; }
+static int64_t row_number(const reflow *f) { return f->passed + f->n - 1; }
 
 /* The place's character now ends at `col` of the newest row. */
-static void found(flow *f, place *p, int col)
+static void found(reflow *f, place *p, int col)
 {
     p->found = 1;
     p->now = row_number(f);
@@ -106,7 +106,7 @@ static void found(flow *f, place *p, int col)
 }
 
 /* The place is `beyond` columns behind the end of its line, which is at `col` of the newest row. */
-static void found_beyond(flow *f, place *p, int col, int beyond)
+static void found_beyond(reflow *f, place *p, int col, int beyond)
 {
     p->found = 1;
     p->now = row_number(f);
@@ -118,15 +118,8 @@ static void found_beyond(flow *f, place *p, int col, int beyond)
 
 /* ---- reflow ---- */
 
-/* Columns of a wrapped row that are text: not the last when it is what a wide character left that did not fit there. */
-static int joined(const vt_row *r, const vt_row *next, int cols)
-{
-    vt_cell last = vt_at(r, cols - 1);
-    return VT_WIDTH(vt_at(next, 0)) == 2 && !VT_CODE(last) && VT_WIDTH(last) == 1 ? cols - 1 : cols;
-}
-
 /* Puts the old screen's rows [0, count) into the window, split anew. */
-static void flow_screen(flow *f, int count)
+static void reflow_screen(reflow *f, int count)
 {
     vt *t = f->t;
     vt_row *r = NULL;
@@ -134,7 +127,7 @@ static void flow_screen(flow *f, int count)
     for (int row = 0; row < count; row++) {
         const vt_row *from = t->main.rows[row];
         int wrapped = from->wrapped && row + 1 < count;
-        int n = wrapped ? joined(from, t->main.rows[row + 1], t->cols) : used(from, t->cols);
+        int n = wrapped ? t->cols - vt_row_gap(from, t->main.rows[row + 1], t->cols) : used(from, t->cols);
         if (!r) {
             if (!(r = next_row(f)))
                 return;
@@ -181,7 +174,7 @@ static void flow_screen(flow *f, int count)
 }
 
 /* The same for rows that keep their width. */
-static void move_screen(flow *f, int count)
+static void move_screen(reflow *f, int count)
 {
     for (int row = 0; row < count; row++) {
         const vt_row *from = f->t->main.rows[row];
@@ -197,7 +190,7 @@ static void move_screen(flow *f, int count)
 }
 
 /* Puts a piece of a line of the scrollback behind `open`; what fills a row goes to the new scrollback. */
-static void flow_run(flow *f, const vt_run *run)
+static void reflow_run(reflow *f, const vt_run *run)
 {
     const uint8_t *p = run->text, *end = p + run->n;
     int ascii = run->n == run->cols; /* or else text of more bytes than columns */
@@ -209,17 +202,7 @@ static void flow_run(flow *f, const vt_run *run)
             n = end - p < room ? (uint32_t)(end - p) : (uint32_t)room;
             width = (int)n;
         } else {
-            uint32_t code;
-            if (*p >= 0x80) {
-                n = (uint32_t)vt_utf8_next(p, end, &code);
-                width = vt_width(code) == 2 ? 2 : 1;
-            }
-            while (p + n < end && p[n] >= 0x80) {
-                int k = vt_utf8_next(p + n, end, &code);
-                if (vt_width(code))
-                    break;
-                n += (uint32_t)k;
-            }
+            n = vt_character(p, end, &width);
         }
         if (!n || f->open.cols + width > f->cols) {
             if (n && f->open.cols < f->cols) /* a wide character: a blank of its style, as where it is printed */
@@ -234,25 +217,14 @@ static void flow_run(flow *f, const vt_run *run)
     }
 }
 
-static int begins_wide(const vt_line *line)
-{
-    uint32_t code;
-    if (!line->n || !line->runs[0].n || line->runs[0].text[0] < 0x80)
-        return 0;
-    vt_utf8_next(line->runs[0].text, line->runs[0].text + line->runs[0].n, &code);
-    return vt_width(code) == 2;
-}
-
-/* Drops the last column of a wrapped line when it is what a wide character left there. Returns the blanks it lacks. */
+/* Leaves out the gap at a wrapped line's end. Returns the blanks that the line lacks. */
 static int close_gap(vt_line *line, int next_wide, int cols)
 {
-    int rest = cols - line->cols;
-    if (!next_wide)
-        return rest;
+    int gap = vt_line_gap(line, next_wide, cols), rest = cols - line->cols;
     if (rest)
-        return rest - 1;
-    vt_run *last = line->n ? &line->runs[line->n - 1] : NULL;
-    if (last && last->n && !last->text[last->n - 1]) {
+        return rest - gap;
+    if (gap) {
+        vt_run *last = &line->runs[line->n - 1];
         last->n--;
         last->cols--;
         line->cols--;
@@ -263,7 +235,7 @@ static int close_gap(vt_line *line, int next_wide, int cols)
 }
 
 /* The whole scrollback, split anew, into f->reflowed; what of it goes on on the screen stays in f->open. */
-static int flow_scrollback(flow *f)
+static int reflow_scrollback(reflow *f)
 {
     static const uint8_t blanks[VT_MAX_COLS];
     vt *t = f->t;
@@ -282,12 +254,12 @@ static int flow_scrollback(flow *f)
         } else {
             int rest = 0;
             if (line->wrapped)
-                rest = close_gap(line, more ? begins_wide(next) : VT_WIDTH(vt_at(t->main.rows[0], 0)) == 2, t->cols);
+                rest = close_gap(line, more ? vt_line_begins_wide(next) : VT_WIDTH(vt_at(t->main.rows[0], 0)) == 2, t->cols);
             for (int i = 0; i < line->n; i++)
-                flow_run(f, &line->runs[i]);
+                reflow_run(f, &line->runs[i]);
             if (line->wrapped) {
                 vt_run fill = {.style = line->tail, .text = blanks, .n = (uint32_t)rest, .cols = (uint16_t)rest};
-                flow_run(f, &fill);
+                reflow_run(f, &fill);
             } else {
                 f->open.wrapped = 0;
                 f->open.tail = line->tail;
@@ -328,8 +300,6 @@ static void cut_rows(const vt *t, const vt_screen *from, vt_screen *to, int shif
 
 /* ---- resize ---- */
 
-static int clamp(int n, int high) { return n < high ? n : high; }
-
 static void full_margins(vt_screen *s, int rows, int cols)
 {
     s->top = s->left = 0;
@@ -351,7 +321,7 @@ static int rows_used(const vt *t, const place *cursor)
 }
 
 /* Lays what the window holds out as the new screen's rows, with lines back from the scrollback above them if `pull`. */
-static void lay_out(flow *f, int pull)
+static void lay_out(reflow *f, int pull)
 {
     vt *t = f->t;
     int extra = 0;
@@ -385,11 +355,11 @@ static void lay_out(flow *f, int pull)
     f->passed -= extra; /* places are now counted from the new first row */
 }
 
-static void set_place(const flow *f, const place *p, int *row, int *col)
+static void set_place(const reflow *f, const place *p, int *row, int *col)
 {
     int64_t now = p->found ? p->now - f->passed : 0;
-    *row = now < 0 ? 0 : clamp((int)now, f->rows - 1);
-    *col = clamp(p->now_col, f->cols - 1);
+    *row = now < 0 ? 0 : vt_min((int)now, f->rows - 1);
+    *col = vt_min(p->now_col, f->cols - 1);
 }
 
 int vt_resize(vt *t, int rows, int cols)
@@ -399,7 +369,7 @@ int vt_resize(vt *t, int rows, int cols)
     const int old_rows = t->rows, old_cols = t->cols, on_alt = t->s == &t->alt;
     if (rows == old_rows && cols == old_cols)
         return 0;
-    flow *f = calloc(1, sizeof *f);
+    reflow *f = calloc(1, sizeof *f);
     vt_screen alt = {0};
     if (!f)
         return -1;
@@ -419,7 +389,7 @@ int vt_resize(vt *t, int rows, int cols)
     int widest = cols > old_cols ? cols : old_cols;
     failed |= vt_line_init(&f->open, widest) | vt_line_init(&f->spare, widest);
     if (!failed && cols != old_cols)
-        failed = flow_scrollback(f);
+        failed = reflow_scrollback(f);
     if (failed) {
         t->rows = rows;
         vt_screen_free(t, &f->screen);
@@ -445,7 +415,7 @@ int vt_resize(vt *t, int rows, int cols)
     if (cols == old_cols)
         move_screen(f, count);
     else
-        flow_screen(f, count);
+        reflow_screen(f, count);
 
     /* From here on nothing fails. */
     vt_scrollback old = t->scrollback;
@@ -474,21 +444,21 @@ int vt_resize(vt *t, int rows, int cols)
 
     if (on_alt) {
         set_place(f, &f->cursor, &t->main.saved.row, &t->main.saved.col);
-        t->row = clamp(t->row - shift, rows - 1);
+        t->row = vt_min(t->row - shift, rows - 1);
         if (t->pending && t->col < cols - 1) { /* the last column, or the right margin, is elsewhere now */
             t->col++;
             t->pending = 0;
         }
         t->pending = t->pending && cols == old_cols;
-        t->col = clamp(t->col, cols - 1);
+        t->col = vt_min(t->col, cols - 1);
     } else {
         set_place(f, &f->cursor, &t->row, &t->col);
         t->pending = f->cursor.now_pending;
-        t->main.saved.row = clamp(t->main.saved.row, rows - 1);
-        t->main.saved.col = clamp(t->main.saved.col, cols - 1);
+        t->main.saved.row = vt_min(t->main.saved.row, rows - 1);
+        t->main.saved.col = vt_min(t->main.saved.col, cols - 1);
     }
-    t->alt.saved.row = clamp(t->alt.saved.row, rows - 1);
-    t->alt.saved.col = clamp(t->alt.saved.col, cols - 1);
+    t->alt.saved.row = vt_min(t->alt.saved.row, rows - 1);
+    t->alt.saved.col = vt_min(t->alt.saved.col, cols - 1);
     if (f->mark.found) {
         t->command_line = (int64_t)(t->scrollback.dropped + t->scrollback.count) + f->mark.now - f->passed;
         t->command_col = f->mark.now_col;

@@ -322,6 +322,11 @@ void vt_line_cells(vt *, const vt_line *, vt_row *);   /* the other way: fills a
 int vt_line_tail(const vt_line *, int cols, vt_run *); /* the blanks after the runs, as a run; 0: there are none */
 /* Bytes of the character at `p` with what combines with it; `width`: its columns. */
 uint32_t vt_character(const uint8_t *p, const uint8_t *end, int *width);
+/* The gap that a wide character leaves: it did not fit into a wrapped line's last column, which was therefore never
+   written, and is the first of the next line. Who joins the two lines leaves the gap out. 1: there is one. */
+int vt_line_gap(const vt_line *, int next_wide, int cols);
+int vt_line_begins_wide(const vt_line *);
+int vt_row_gap(const vt_row *, const vt_row *next, int cols);
 int vt_same_link(const char *a, uint16_t a_id_n, uint16_t a_uri_n, const char *b, uint16_t b_id_n, uint16_t b_uri_n);
 int vt_same_run(const vt_run *, const vt_run *);       /* but for their text */
 

@@ -1,20 +1,16 @@
 /* Lines as text. */
 #include "vt_state.h"
 
-/* Whether a wrapped line's last column is what a wide character left that did not fit there. */
-static int ends_in_gap(const vt *t, const vt_range *at, int64_t number, int cols)
+/* Columns of the gap at the end of a wrapped line: 0 or 1. */
+static int gap_at(const vt *t, const vt_range *at, int64_t number)
 {
     vt_scrollback_reader reader = at->reader;
     vt_line next;
-    if (at->line.cols < cols - 1 || vt_line_init(&next, cols))
+    if (!vt_line_gap(&at->line, 1, t->cols) || vt_line_init(&next, t->cols))
         return 0;
-    const vt_run *last = at->line.n ? &at->line.runs[at->line.n - 1] : NULL;
-    int blank = at->line.cols == cols - 1 || (last && last->n && !last->text[last->n - 1]);
-    int wide = 0;
-    if (blank && vt_line_at(t, &next, &reader, number + 1) && next.n && next.runs[0].n)
-        vt_character(next.runs[0].text, next.runs[0].text + next.runs[0].n, &wide);
+    int gap = vt_line_at(t, &next, &reader, number + 1) && vt_line_begins_wide(&next);
     vt_line_free(&next);
-    return wide == 2;
+    return gap;
 }
 
 void vt_text(const vt *t, vt_buf *out, int64_t first, int64_t last, int unwrap)
@@ -35,7 +31,7 @@ void vt_text(const vt *t, vt_buf *out, int64_t first, int64_t last, int unwrap)
             out->n += r->n;
         }
         if (unwrap && line->wrapped && i + 1 < at.last) {
-            int gap = ends_in_gap(t, &at, i, t->cols), rest = t->cols - line->cols;
+            int gap = gap_at(t, &at, i), rest = t->cols - line->cols;
             if (rest - gap >= 0)
                 vt_put_spaces(out, rest - gap);
             else if (!out->failed)

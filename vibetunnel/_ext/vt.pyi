@@ -166,7 +166,5 @@ class Terminal:
     @property
     def scrollback_count(self) -> int: ...
     @property
-    def lines_dropped(self) -> int: ...
-    @property
     def memory(self) -> int:
         """Bytes allocated."""
