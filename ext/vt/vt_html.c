@@ -23,13 +23,7 @@ static uint32_t rgb(const vt *t, uint32_t colour, int own, uint32_t standard)
         return standard;
     if (n < 16)
         return base[n];
-    if (n >= 232)
-        return (8 + 10 * (n - 232)) * 0x010101u;
-    n -= 16;
-    uint32_t level[3] = {n / 36, n / 6 % 6, n % 6}, all = 0;
-    for (int i = 0; i < 3; i++)
-        all = all << 8 | (level[i] ? 55 + 40 * level[i] : 0);
-    return all;
+    return vt_fixed_colour(n);
 }
 
 void vt_put_hex(vt_buf *out, const char *before, uint32_t colour, const char *behind)

@@ -4,11 +4,18 @@
 #include <string.h>
 
 #define DEFAULT_MODES (VT_M_WRAP | VT_M_CURSOR)
-#define MOUSE_TRACKING (VT_M_MOUSE_X10 | VT_M_MOUSE | VT_M_MOUSE_DRAG | VT_M_MOUSE_ANY)
-#define MOUSE_ENCODING (VT_M_MOUSE_UTF8 | VT_M_MOUSE_SGR | VT_M_MOUSE_URXVT | VT_M_MOUSE_PIXELS)
 #define SOFT_RESET_MODES                                                                                   \
     (VT_M_APP_CURSOR | VT_M_ORIGIN | VT_M_MARGINS | VT_M_FOCUS | VT_M_PASTE | VT_M_SYNC | VT_M_APP_KEYPAD   \
      | VT_M_INSERT | VT_M_REVERSE_WRAP)
+
+const vt_dec_mode vt_dec_modes[VT_DEC_MODE_COUNT] = {
+    {1, VT_M_APP_CURSOR},   {5, VT_M_REVERSE},       {6, VT_M_ORIGIN},          {7, VT_M_WRAP},
+    {9, VT_M_MOUSE_X10},    {12, VT_M_BLINK},        {25, VT_M_CURSOR},         {45, VT_M_REVERSE_WRAP},
+    {66, VT_M_APP_KEYPAD},  {69, VT_M_MARGINS},      {1000, VT_M_MOUSE},        {1002, VT_M_MOUSE_DRAG},
+    {1003, VT_M_MOUSE_ANY}, {1004, VT_M_FOCUS},      {1005, VT_M_MOUSE_UTF8},   {1006, VT_M_MOUSE_SGR},
+    {1007, VT_M_ALT_SCROLL}, {1015, VT_M_MOUSE_URXVT}, {1016, VT_M_MOUSE_PIXELS}, {2004, VT_M_PASTE},
+    {2026, VT_M_SYNC},      {2031, VT_M_COLOUR_SCHEME},
+};
 
 const char *const vt_mode_names[VT_MODE_COUNT] = {
     "application-cursor", "reverse-screen", "origin", "wrap", "cursor-blink", "cursor-visible", "margins", "mouse-x10",
@@ -92,23 +99,11 @@ static void show_main(vt *t)
     t->budget -= VT_STEP_COST + 2 * t->rows;
 }
 
-static const struct {
-    uint16_t number;
-    uint32_t bit;
-} DEC_MODES[] = {
-    {1, VT_M_APP_CURSOR}, {5, VT_M_REVERSE},         {6, VT_M_ORIGIN},         {7, VT_M_WRAP},
-    {9, VT_M_MOUSE_X10},  {12, VT_M_BLINK},          {25, VT_M_CURSOR},        {45, VT_M_REVERSE_WRAP},
-    {66, VT_M_APP_KEYPAD}, {69, VT_M_MARGINS},       {1000, VT_M_MOUSE},       {1002, VT_M_MOUSE_DRAG},
-    {1003, VT_M_MOUSE_ANY}, {1004, VT_M_FOCUS},      {1005, VT_M_MOUSE_UTF8},  {1006, VT_M_MOUSE_SGR},
-    {1007, VT_M_ALT_SCROLL}, {1015, VT_M_MOUSE_URXVT}, {1016, VT_M_MOUSE_PIXELS}, {2004, VT_M_PASTE},
-    {2026, VT_M_SYNC},    {2031, VT_M_COLOUR_SCHEME},
-};
-
 static uint32_t dec_mode(int mode)
 {
-    for (size_t i = 0; i < sizeof DEC_MODES / sizeof *DEC_MODES; i++)
-        if (DEC_MODES[i].number == mode)
-            return DEC_MODES[i].bit;
+    for (int i = 0; i < VT_DEC_MODE_COUNT; i++)
+        if (vt_dec_modes[i].number == mode)
+            return vt_dec_modes[i].bit;
     return 0;
 }
 
@@ -118,10 +113,10 @@ void vt_set_dec_mode(vt *t, int mode, int on)
     t->budget -= VT_STEP_COST;
     if (bit) {
         /* A mouse has one way to be followed and one to be encoded: the last set. */
-        if (bit & MOUSE_TRACKING)
-            modes &= ~(uint32_t)MOUSE_TRACKING;
-        else if (bit & MOUSE_ENCODING)
-            modes &= ~(uint32_t)MOUSE_ENCODING;
+        if (bit & VT_MOUSE_TRACKING)
+            modes &= ~(uint32_t)VT_MOUSE_TRACKING;
+        else if (bit & VT_MOUSE_ENCODING)
+            modes &= ~(uint32_t)VT_MOUSE_ENCODING;
         set_modes(t, on ? modes | bit : modes & ~bit);
         if (bit == VT_M_ORIGIN)
             vt_move_to(t, 0, 0);

@@ -8,8 +8,6 @@
 
 #define KITTY_POP "\x1b[<99u\x1b[=0u"
 
-
-
 /* ---- state ---- */
 
 static void put_charsets(vt_painter *w, const uint8_t *charsets, int gl, int all)
@@ -132,25 +130,19 @@ static void put_palette(vt_painter *w, const vt *t)
     }
 }
 
-/* Modes that neither move the cursor nor change what is printed; of the mouse's only the last that is set may stay. */
-static const struct { uint32_t bit; uint16_t number; } modes[] = {
-    {VT_M_APP_CURSOR, 1},     {VT_M_REVERSE, 5},       {VT_M_BLINK, 12},         {VT_M_CURSOR, 25},
-    {VT_M_REVERSE_WRAP, 45},  {VT_M_FOCUS, 1004},      {VT_M_ALT_SCROLL, 1007},  {VT_M_PASTE, 2004},
-    {VT_M_COLOUR_SCHEME, 2031}, {VT_M_MOUSE_X10, 9},   {VT_M_MOUSE, 1000},       {VT_M_MOUSE_DRAG, 1002},
-    {VT_M_MOUSE_ANY, 1003},   {VT_M_MOUSE_UTF8, 1005}, {VT_M_MOUSE_SGR, 1006},   {VT_M_MOUSE_URXVT, 1015},
-    {VT_M_MOUSE_PIXELS, 1016}, {VT_M_SYNC, 2026},
-};
+/* Modes that move the cursor or change what is printed, or have a sequence of their own: the others may be set at once. */
+#define NOT_AT_ONCE (VT_M_ORIGIN | VT_M_WRAP | VT_M_MARGINS | VT_M_APP_KEYPAD)
 
-/* CSI ? ... `final` for the modes above that are on, or off; all of the mouse's are turned off first. */
-static void put_some_modes(vt_painter *w, uint32_t which, char final)
+/* CSI ? ... `final` for the modes in `which`. */
+static void put_dec_modes(vt_painter *w, uint32_t which, char final)
 {
-    uint8_t *p = vt_room(w->out, 8 + 5 * sizeof modes / sizeof *modes), *begin = p;
+    uint8_t *p = vt_room(w->out, 8 + 5 * VT_DEC_MODE_COUNT), *begin = p;
     if (!p)
         return;
     p = vt_write_string(p, "\x1b[?");
-    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
-        if (which & modes[i].bit) {
-            p = vt_write_number(p, modes[i].number);
+    for (int i = 0; i < VT_DEC_MODE_COUNT; i++)
+        if (which & vt_dec_modes[i].bit & ~(uint32_t)NOT_AT_ONCE) {
+            p = vt_write_number(p, vt_dec_modes[i].number);
             *p++ = ';';
         }
     if (p[-1] != ';')
@@ -159,15 +151,11 @@ static void put_some_modes(vt_painter *w, uint32_t which, char final)
     w->out->n += (size_t)(p - begin);
 }
 
-#define MOUSE \
-    (VT_M_MOUSE_X10 | VT_M_MOUSE | VT_M_MOUSE_DRAG | VT_M_MOUSE_ANY | VT_M_MOUSE_UTF8 | VT_M_MOUSE_SGR           \
-     | VT_M_MOUSE_URXVT | VT_M_MOUSE_PIXELS)
-
 static void put_modes(vt_painter *w, const vt *t)
 {
     vt_paint_csi(w, "", t->shape, -1, " q"); /* before 12, which it may change */
-    put_some_modes(w, ~t->modes | MOUSE, 'l');
-    put_some_modes(w, t->modes, 'h');
+    put_dec_modes(w, ~t->modes | VT_MOUSE_TRACKING | VT_MOUSE_ENCODING, 'l'); /* of the mouse's only the last counts */
+    put_dec_modes(w, t->modes, 'h');
     vt_put_string(w->out, t->modes & VT_M_APP_KEYPAD ? "\x1b=" : "\x1b>");
     vt_put_string(w->out, t->modes & VT_M_NEWLINE ? "\x1b[20h" : "\x1b[20l");
 }

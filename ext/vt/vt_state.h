@@ -36,7 +36,16 @@ typedef uint64_t vt_cell;
 /* Colours: 0 default; palette and RGB are tagged. */
 #define VT_PALETTE 0x01000000u
 #define VT_RGB 0x02000000u
-#define VT_COLOUR_KIND 0xFF000000u
+
+/* Palette colours from 16 on, as RGB: a cube of six levels a side, then greys. Those below are the theme's. */
+static inline uint32_t vt_fixed_colour(unsigned n)
+{
+    static const uint32_t level[6] = {0, 95, 135, 175, 215, 255};
+    if (n >= 232)
+        return (8 + 10 * (n - 232)) * 0x010101u;
+    n -= 16;
+    return level[n / 36] << 16 | level[n / 6 % 6] << 8 | level[n % 6];
+}
 
 enum {
     VT_BOLD = 1,
@@ -407,6 +416,14 @@ void vt_settle_wrap(vt *);                             /* after a change of marg
 void vt_alignment(vt *);                               /* DECALN */
 
 /* vt_modes.c: modes, saved cursors, the alternate screen, keyboard flags, resets */
+typedef struct {
+    uint16_t number;
+    uint32_t bit;
+} vt_dec_mode;
+#define VT_DEC_MODE_COUNT 22
+extern const vt_dec_mode vt_dec_modes[VT_DEC_MODE_COUNT]; /* CSI ? number h */
+#define VT_MOUSE_TRACKING (VT_M_MOUSE_X10 | VT_M_MOUSE | VT_M_MOUSE_DRAG | VT_M_MOUSE_ANY)
+#define VT_MOUSE_ENCODING (VT_M_MOUSE_UTF8 | VT_M_MOUSE_SGR | VT_M_MOUSE_URXVT | VT_M_MOUSE_PIXELS)
 #define VT_MODE_COUNT 24
 extern const char *const vt_mode_names[VT_MODE_COUNT]; /* of the bits of vt_modes(), from the lowest on */
 void vt_save_cursor(vt *);
