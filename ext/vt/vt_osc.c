@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define RECORDS_MAX (128 * 1024) /* bytes of marks and clipboard requests that wait to be taken */
-#define RECORD_HEAD 25
 #define COMMAND_MAX 4096         /* bytes of a command line that a mark tells or the screen shows */
 #define CELL_COST 4              /* cells' worth of one whose text is taken for a command line */
 
@@ -146,17 +145,12 @@ static uint32_t default_colour(int index)
 {
     if (index < 16)
         return THEME[index];
-    if (index < 232) { /* a cube of six levels a side */
-        static const uint32_t level[6] = {0, 95, 135, 175, 215, 255};
-        index -= 16;
-        return level[index / 36] << 16 | level[index / 6 % 6] << 8 | level[index % 6];
-    }
     if (index < 256)
-        return (uint32_t)(8 + 10 * (index - 232)) * 0x010101;
+        return vt_fixed_colour((unsigned)index);
     return index == BACKGROUND ? THEME_BACKGROUND : THEME_FOREGROUND;
 }
 
-uint32_t vt_colour(const vt *t, int index)
+static uint32_t colour_in_force(const vt *t, int index)
 {
     return t->palette && t->palette[index] ? t->palette[index] : VT_RGB | default_colour(index);
 }
@@ -212,7 +206,7 @@ static uint32_t parse_colour(text spec)
 static void set_or_answer(vt *t, int index, text spec, int bel)
 {
     if (is(spec, "?")) {
-        unsigned rgb = vt_colour(t, index) & 0xFFFFFF, r = rgb >> 16, g = rgb >> 8 & 255, b = rgb & 255;
+        unsigned rgb = colour_in_force(t, index) & 0xFFFFFF, r = rgb >> 16, g = rgb >> 8 & 255, b = rgb & 255;
         char name[16];
         if (index < FOREGROUND)
             snprintf(name, sizeof name, "4;%d", index);
@@ -282,24 +276,13 @@ static void set_pen_link(vt *t, text rest)
 
 /* ---- records ---- */
 
-static void put_little(uint8_t *to, uint64_t value, int n)
-{
-    for (int i = 0; i < n; i++)
-        to[i] = (uint8_t)(value >> 8 * i);
-}
-
 static void record(vt *t, int kind, int32_t value, uint64_t offset, const void *data, size_t n)
 {
-    if (t->muted || t->records.n + RECORD_HEAD + n > RECORDS_MAX)
+    if (t->muted || t->records.n + sizeof(vt_record) + n > RECORDS_MAX)
         return;
-    uint8_t head[RECORD_HEAD];
-    head[0] = (uint8_t)kind;
-    put_little(head + 1, (uint32_t)value, 4);
-    put_little(head + 5, offset, 8);
-    put_little(head + 13, (uint64_t)(vt_top(t) + t->row), 8);
-    put_little(head + 21, n, 4);
+    const vt_record head = {(uint8_t)kind, value, offset, vt_top(t) + t->row, (uint32_t)n};
     size_t before = t->records.n;
-    if (vt_put(&t->records, head, RECORD_HEAD) || vt_put(&t->records, data, n)) {
+    if (vt_put(&t->records, &head, sizeof head) || vt_put(&t->records, data, n)) {
         t->records.n = before;
         t->records.failed = 0;
         return;
