@@ -1573,7 +1573,7 @@ cdef void feed(terminal_t* t) noexcept nogil:
     while at < r.head:
         start = at & (r.size - 1)
         run = min(r.head - at, r.size - start)
-        used = engine.vt_feed(t.vt, r.data + start, <size_t>run, engine.VT_WORK)
+        used = engine.vt_feed(t.vt, r.data + start, <size_t>run, engine.VT_BUDGET)
         at += used
         if used < run:
             t.behind = t.lane.behind = True
@@ -2939,7 +2939,7 @@ cdef void revive(terminal_t* t) noexcept nogil:
 cdef void show(engine.vt* vt, const uint8_t* data, size_t n) noexcept nogil:
     cdef size_t used
     while n:
-        used = engine.vt_feed(vt, data, n, engine.VT_WORK)
+        used = engine.vt_feed(vt, data, n, engine.VT_BUDGET)
         data += used
         n -= used
 

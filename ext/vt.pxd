@@ -1,6 +1,7 @@
 """The terminal engine (vt.h says what each function does), and the Python object that owns one terminal."""
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
 cdef extern from "vt.h" nogil:
     int VT_MIN_ROWS, VT_MAX_ROWS, VT_MIN_COLS, VT_MAX_COLS
@@ -26,8 +27,8 @@ cdef extern from "vt.h" nogil:
     void vt_free(vt*)
     size_t vt_memory(const vt*)
 
-    size_t VT_WORK
-    size_t vt_feed(vt*, const uint8_t*, size_t n, size_t work)
+    size_t VT_BUDGET
+    size_t vt_feed(vt*, const uint8_t*, size_t n, size_t budget)
     int vt_resize(vt*, int rows, int cols)
     void vt_mute(vt*, int on)
 
@@ -38,6 +39,12 @@ cdef extern from "vt.h" nogil:
     const uint8_t* vt_cwd(const vt*, size_t* n)
     const uint8_t* vt_reply(vt*, size_t* n)
     int VT_NO_CODE
+    ctypedef struct vt_record:
+        uint8_t kind
+        int32_t value
+        uint64_t offset
+        int64_t line
+        uint32_t n
     void vt_records(vt*, vt_buf* out)
 
     uint64_t vt_offset(const vt*)
@@ -70,6 +77,18 @@ cdef extern from "vt.h" nogil:
     void vt_dump(const vt*, vt_buf*)
 
 
+cdef inline size_t next_record(const uint8_t* data, size_t n, size_t at, vt_record* record) noexcept nogil:
+    """Read the record at data[at] of `n` bytes. Its own bytes are data[at + sizeof(vt_record) : the returned end].
+
+    Returns 0 if no whole record is there.
+    """
+    if n - at < sizeof(vt_record):
+        return 0
+    memcpy(record, data + at, sizeof(vt_record))
+    at += sizeof(vt_record)
+    return at + record.n if record.n <= n - at else 0
+
+
 cdef class Terminal:  # final
     cdef vt* state     # owned
     cdef bint busy     # in the hands of a thread that has let go of the GIL
@@ -80,7 +99,7 @@ cdef class Terminal:  # final
     cdef bytes end(self, vt_buf* out)
     cdef int64_t absolute(self, object line) except? -1
     cdef int span(self, object first, object last, int64_t* span) except -1
-    cdef size_t take(self, object data, size_t work) except? 0
+    cdef size_t take(self, object data, size_t budget) except? 0
 
 
 # A Terminal that owns `state`, made by vt_new() or vt_clone(); when it cannot be made, `state` is freed.

@@ -3,8 +3,8 @@
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.string cimport memset
 
 import enum
 from collections import namedtuple
@@ -50,9 +50,6 @@ _SCROLLBACK_BYTES = 4 * 1024 * 1024
 # Bytes: from here on feeding takes longer than letting go of the GIL and getting it back.
 cdef size_t RELEASE_FROM = 4096
 
-# Bytes of a record before its own (vt_records).
-cdef size_t RECORD_HEAD = 25
-
 
 cdef int check_size(int rows, int cols) except -1:
     if not VT_MIN_ROWS <= rows <= VT_MAX_ROWS:
@@ -71,25 +68,19 @@ cdef uint32_t count_of(object lines, str name) except? 0xFFFFFFFF:
 
 cdef list events_of(const uint8_t* data, size_t n):
     cdef list events = []
+    cdef vt_record record
     cdef size_t at = 0
-    cdef int32_t value
-    cdef uint64_t offset
-    cdef int64_t line
-    cdef uint32_t own
+    cdef size_t end = next_record(data, n, at, &record)
     cdef bytes text
-    while at + RECORD_HEAD <= n:
-        memcpy(&value, data + at + 1, 4)
-        memcpy(&offset, data + at + 5, 8)
-        memcpy(&line, data + at + 13, 8)
-        memcpy(&own, data + at + 21, 4)
-        text = data[at + RECORD_HEAD : at + RECORD_HEAD + own]
-        kind = chr(data[at])
-        if kind == "c":
-            events.append(Clipboard(chr(value) if value else "", text))
+    while end:
+        text = data[at + sizeof(vt_record) : end]
+        if record.kind == c"c":
+            events.append(Clipboard(chr(record.value) if record.value else "", text))
         else:
-            code = None if value == VT_NO_CODE or kind != "D" else value
-            events.append(Prompt(kind, offset, line, code, text.decode("utf-8", "replace")))
-        at += RECORD_HEAD + own
+            code = None if record.value == VT_NO_CODE else record.value
+            events.append(Prompt(chr(record.kind), record.offset, record.line, code, text.decode("utf-8", "replace")))
+        at = end
+        end = next_record(data, n, at, &record)
     return events
 
 
@@ -154,8 +145,8 @@ cdef class Terminal:
         span[1] = self.absolute(last)
         return 0
 
-    cdef size_t take(self, object data, size_t work) except? 0:
-        """Feed what `work` allows, once, or all (0). Returns the bytes consumed."""
+    cdef size_t take(self, object data, size_t budget) except? 0:
+        """Feed what `budget` allows, once, or all (0). Returns the bytes consumed."""
         cdef Py_buffer view
         cdef vt* state = self.idle()
         cdef size_t done = 0
@@ -164,10 +155,10 @@ cdef class Terminal:
         cdef size_t n = view.len
         self.busy = True
         if n < RELEASE_FROM:
-            done = run(state, bytes_of, n, work)
+            done = run(state, bytes_of, n, budget)
         else:
             with nogil:
-                done = run(state, bytes_of, n, work)
+                done = run(state, bytes_of, n, budget)
         self.busy = False
         PyBuffer_Release(&view)
         return done
@@ -175,10 +166,10 @@ cdef class Terminal:
     def feed(self, object data):
         self.take(data, 0)
 
-    def feed_some(self, object data, object work):
-        if work < 1:
-            raise ValueError(f"work: expected 1 or more, got {work}")
-        return self.take(data, work)
+    def feed_some(self, object data, object budget):
+        if budget < 1:
+            raise ValueError(f"budget: expected 1 or more, got {budget}")
+        return self.take(data, budget)
 
     def resize(self, int rows, int cols):
         cdef vt* state = self.idle()
@@ -361,20 +352,16 @@ cdef class Terminal:
         return vt_top(state) - vt_oldest(state)
 
     @property
-    def lines_dropped(self):
-        return vt_oldest(self.idle())
-
-    @property
     def memory(self):
         return vt_memory(self.idle())
 
 
-cdef size_t run(vt* state, const uint8_t* data, size_t n, size_t work) noexcept nogil:
+cdef size_t run(vt* state, const uint8_t* data, size_t n, size_t budget) noexcept nogil:
     cdef size_t done = 0
-    if work:
-        return vt_feed(state, data, n, work) if n else 0
+    if budget:
+        return vt_feed(state, data, n, budget) if n else 0
     while done < n:
-        done += vt_feed(state, data + done, n - done, VT_WORK)
+        done += vt_feed(state, data + done, n - done, VT_BUDGET)
     return done
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.engines.engine import GHOSTTY_SCROLLBACK, SCROLLBACK_LINES
 
-WORK = 400_000  # of one call, as the pump does it (VT_WORK in ext/vt/vt.h)
+WORK = 400_000  # of one call, as the pump does it (VT_BUDGET in ext/vt/vt.h)
 LONG_MS = 50  # not worth another try: noise is shorter
 BATCHES = 5  # of a repeated measurement; the best one counts
 

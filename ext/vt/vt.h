@@ -39,10 +39,10 @@ vt *vt_clone(const vt *, uint32_t scrollback_lines);             /* a copy with 
 void vt_free(vt *);
 size_t vt_memory(const vt *);                                    /* bytes allocated */
 
-/* Take output. `work` bounds what one call may touch (cells, roughly; see VT_WORK); returns the bytes consumed, less
-   than `n` when the work is used up: call again with the rest. Consumes at least one byte. */
-#define VT_WORK 400000 /* about a millisecond */
-size_t vt_feed(vt *, const uint8_t *, size_t n, size_t work);
+/* Take output. `budget` bounds what one call may touch (cells, roughly; see VT_BUDGET); returns the bytes consumed, less
+   than `n` when the budget is used up: call again with the rest. Consumes at least one byte. */
+#define VT_BUDGET 400000 /* about a millisecond */
+size_t vt_feed(vt *, const uint8_t *, size_t n, size_t budget);
 int vt_resize(vt *, int rows, int cols);                         /* 0; -1: out of memory or range, nothing changed */
 void vt_mute(vt *, int on);                                      /* while on: no replies, events or records are made */
 
@@ -65,18 +65,23 @@ const uint8_t *vt_cwd(const vt *, size_t *n); /* as OSC 7 has it (a URL, usually
    call of vt_feed(); empties the queue. */
 const uint8_t *vt_reply(vt *, size_t *n);
 
-/* Prompt marks (OSC 133) and clipboard requests (OSC 52), oldest first. Appended to `out`, and taken from the queue;
-   each is kind u8, value i32, offset u64, line i64, n u32 (little-endian, packed: 25 bytes), then n bytes.
-   kind 'A' prompt, 'B' command line begins, 'C' output begins (bytes: the command line), 'D' command done (value: its
-   exit code, or VT_NO_CODE), 'c' clipboard (value: the selection's first letter, or 0; bytes: decoded from base64).
-   `offset`: bytes of output before the mark's sequence began ('D', 'A'), or behind its end ('B', 'C', 'c'), so that the
-   output of a command is [C.offset, D.offset). `line`: absolute number of the cursor's line.
-   The command line of 'C' is the `cmdline_url=` (percent-encoded) or `cmdline=` of the mark, else what stands on the
-   screen between B and here. Bounded; what does not fit is dropped, newest first. */
+/* A prompt mark (OSC 133) or a clipboard request (OSC 52). `n` bytes follow it: of 'C' the command line, of 'c' what was
+   decoded from base64.
+   `offset` counts the bytes of output before the mark's sequence ('A', 'D') or up to its end ('B', 'C', 'c'), so that
+   the output of a command is [C.offset, D.offset).
+   The command line of 'C' is the `cmdline_url=` (percent-encoded) or `cmdline=` of the mark, else the text on the screen
+   between B and here. */
 #define VT_NO_CODE INT32_MIN
-void vt_records(vt *, vt_buf *out);
+typedef struct __attribute__((packed)) {
+    uint8_t kind;    /* 'A' prompt, 'B' command line begins, 'C' output begins, 'D' command done, 'c' clipboard */
+    int32_t value;   /* of 'D' the exit code, else VT_NO_CODE; of 'c' the selection's first letter, or 0 */
+    uint64_t offset;
+    int64_t line;    /* absolute number of the cursor's line */
+    uint32_t n;
+} vt_record;
+void vt_records(vt *, vt_buf *out); /* takes them from the queue, oldest first. Bounded: the newest are dropped */
 
-uint64_t vt_offset(const vt *); /* bytes consumed; vt_set_offset() begins it elsewhere */
+uint64_t vt_offset(const vt *);                                  /* bytes consumed; vt_set_offset() sets it */
 void vt_set_offset(vt *, uint64_t);
 uint64_t vt_generation(const vt *);                              /* grows with every visible change */
 int vt_rows(const vt *);

@@ -1,10 +1,12 @@
 /* A buffer of bytes that grows. */
-#include "vt.h"
+#include "vt_state.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FIRST_SIZE 256 /* bytes; most of what is put into one is a reply or a title */
+#define FIRST_ROOM 1024
 
 int vt_put(vt_buf *b, const void *data, size_t n)
 {
@@ -31,4 +33,47 @@ void vt_buf_free(vt_buf *b)
 {
     free(b->data);
     memset(b, 0, sizeof *b);
+}
+
+uint8_t *vt_room(vt_buf *b, size_t n)
+{
+    if (b->size - b->n >= n)
+        return b->data + b->n;
+    size_t size = b->size * 2 > b->n + n ? b->size * 2 : b->n + n;
+    if (size < FIRST_ROOM)
+        size = FIRST_ROOM;
+    uint8_t *data = b->failed ? NULL : realloc(b->data, size);
+    if (!data) {
+        b->failed = 1;
+        return NULL;
+    }
+    b->data = data;
+    b->size = size;
+    return data + b->n;
+}
+
+void vt_put_string(vt_buf *b, const char *s) { vt_put(b, s, strlen(s)); }
+
+void vt_put_byte(vt_buf *b, unsigned byte)
+{
+    uint8_t *p = vt_room(b, 1);
+    if (p) {
+        *p = (uint8_t)byte;
+        b->n++;
+    }
+}
+
+void vt_put_number(vt_buf *b, long long n)
+{
+    char s[24];
+    vt_put(b, s, (size_t)snprintf(s, sizeof s, "%lld", n));
+}
+
+void vt_put_spaces(vt_buf *b, int n)
+{
+    uint8_t *p = n > 0 ? vt_room(b, (size_t)n) : NULL;
+    if (p) {
+        memset(p, ' ', (size_t)n);
+        b->n += (size_t)n;
+    }
 }

@@ -12,7 +12,7 @@
 #define LINKS_MAX 1024      /* entries; a screen of links has about a hundred */
 #define LINK_ID_MAX 256     /* bytes */
 #define LINK_URI_MAX 2048   /* bytes, as much as browsers and other terminals take */
-#define LINK_WORK 64        /* cells' worth of looking one up */
+#define LINK_COST 64        /* cells' worth of looking one up */
 #define LINKS_WAIT 256      /* refusals; a screen that holds all links there may be is not walked for each more */
 
 static uint32_t hash_style(const vt_style *style)
@@ -23,12 +23,6 @@ static uint32_t hash_style(const vt_style *style)
                  + style->attrs * 0xD6E8FEB86659FD93u + style->link * 0xFF51AFD7ED558CCDu;
     a ^= a >> 29;
     return (uint32_t)(a >> 32);
-}
-
-static inline int same_style(const vt_style *a, const vt_style *b)
-{
-    return !((a->fg ^ b->fg) | (a->bg ^ b->bg) | (a->ul ^ b->ul) | (uint32_t)(a->attrs ^ b->attrs)
-             | (uint32_t)(a->link ^ b->link));
 }
 
 static void hash_insert(vt *t, uint32_t id)
@@ -148,7 +142,7 @@ static void sweep_links(vt *t, const uint8_t *used_styles)
 }
 
 /* Give up what nothing on a screen refers to. Without memory for the marks: nothing, and the tables grow instead. */
-static void collect(vt *t)
+static void collect_unused(vt *t)
 {
     uint8_t *styles = calloc(t->styles_n + t->clusters_n, 1);
     if (!styles)
@@ -160,7 +154,7 @@ static void collect(vt *t)
     sweep_clusters(t, styles + t->styles_n);
     sweep_links(t, styles);
     free(styles);
-    t->work -= 2 * t->rows * t->cols;
+    t->budget -= 2 * t->rows * t->cols;
 }
 
 /* ---- styles ---- */
@@ -192,7 +186,7 @@ static int grow_hash(vt *t)
 static __attribute__((noinline)) uint32_t new_style(vt *t, const vt_style *style)
 {
     if (!t->styles_free && t->styles_n >= t->styles_mark && !t->hold)
-        collect(t);
+        collect_unused(t);
     uint32_t id = t->styles_free;
     if (id) {
         t->styles_free = t->styles[id].fg;
@@ -212,11 +206,11 @@ static __attribute__((noinline)) uint32_t new_style(vt *t, const vt_style *style
 
 uint32_t vt_style_id(vt *t, const vt_style *style)
 {
-    if (!(style->fg | style->bg | style->ul | style->attrs | style->link))
+    if (vt_is_plain(style))
         return 0;
     uint32_t mask = t->style_hash_size - 1;
     for (uint32_t at = hash_style(style), id; (id = t->style_hash[at & mask]); at++)
-        if (same_style(&t->styles[id - 1], style))
+        if (vt_same_style(&t->styles[id - 1], style))
             return id - 1;
     return new_style(t, style);
 }
@@ -231,7 +225,7 @@ void vt_pen_intern(vt *t)
 uint32_t vt_cluster_id(vt *t, const vt_cluster *cluster)
 {
     if (!t->clusters_free && t->clusters_n >= t->clusters_mark && !t->hold)
-        collect(t);
+        collect_unused(t);
     uint32_t id = t->clusters_free;
     if (id) {
         t->clusters_free = t->clusters[id].codes[0];
@@ -250,6 +244,20 @@ uint32_t vt_cluster_id(vt *t, const vt_cluster *cluster)
     for (int i = 0; i < cluster->n; i++)
         new->codes[i] = cluster->codes[i];
     return id;
+}
+
+uint8_t *vt_cluster_text(const vt *t, uint8_t *p, vt_cell c)
+{
+    if (VT_CODE(c) >= t->clusters_n) {
+        *p++ = ' ';
+        return p;
+    }
+    const vt_cluster *k = &t->clusters[VT_CODE(c)];
+    for (int i = 0; i < k->n && i < 8; i++)
+        p = vt_utf8_put(p, k->codes[i] ? k->codes[i] : ' ');
+    if (!k->n)
+        *p++ = ' ';
+    return p;
 }
 
 /* ---- links ---- */
@@ -285,7 +293,7 @@ uint16_t vt_link_id(vt *t, const char *id, size_t id_n, const char *uri, size_t 
         return 0;
     uint32_t hash = hash_text(hash_text(2166136261u, id, id_n) * 16777619u, uri, uri_n);
     hash ^= hash >> 16;
-    t->work -= LINK_WORK;
+    t->budget -= LINK_COST;
     for (uint32_t i = t->link_hash[hash % VT_LINK_HASH]; i; i = t->links[i].next) {
         const vt_link *link = &t->links[i];
         if (link->hash == hash && link->id_n == id_n && link->uri_n == uri_n
@@ -298,7 +306,7 @@ uint16_t vt_link_id(vt *t, const char *id, size_t id_n, const char *uri, size_t 
     }
     uint32_t place = link_place(t);
     if (!place && !t->hold) {
-        collect(t);
+        collect_unused(t);
         place = link_place(t);
         if (!place)
             t->links_wait = LINKS_WAIT;

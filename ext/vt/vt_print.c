@@ -11,23 +11,17 @@
 #endif
 
 #define CLUSTER_MAX ((int)(sizeof((vt_cluster *)0)->codes / sizeof *((vt_cluster *)0)->codes))
-#define CODE_WORK 6 /* cells' worth of a character that takes the long way */
-
-int vt_width(uint32_t code) { return code < 0x110000 ? vt_width_of(code) : 1; }
-
-static inline vt_row *line(const vt *t) { return t->s->rows[t->row]; }
+#define CODE_COST 6 /* cells' worth of a character that takes the long way */
 
 /* The column behind the last that may be printed to before wrapping. */
 static inline int limit(const vt *t) { return t->col <= t->right ? t->right + 1 : t->cols; }
 
-static inline int whole_width(const vt *t) { return t->left == 0 && t->right == t->cols - 1; }
-
 /* On to the next row, which continues this one. */
 static void wrap(vt *t)
 {
-    vt_row *r = line(t);
+    vt_row *r = vt_cursor_row(t);
     int row = t->row;
-    r->wrapped = (uint8_t)(whole_width(t) && (row == t->bottom || row < t->rows - 1));
+    r->wrapped = (uint8_t)(vt_whole_width(t) && (row == t->bottom || row < t->rows - 1));
     vt_down(t);
     t->col = t->left;
     t->pending = 0;
@@ -84,7 +78,7 @@ static void join(vt *t, vt_cell *cell, uint32_t code)
 static void combine(vt *t, uint32_t code)
 {
     int col = t->pending ? t->col : t->col - 1;
-    vt_row *r = line(t);
+    vt_row *r = vt_cursor_row(t);
     if (col < 0)
         return;
     if (col >= r->len) {
@@ -100,7 +94,7 @@ static void combine(vt *t, uint32_t code)
 void vt_print_code(vt *t, uint32_t code)
 {
     int width = vt_width(code);
-    t->work -= CODE_WORK;
+    t->budget -= CODE_COST;
     if (!width) {
         combine(t, code);
         return;
@@ -114,10 +108,10 @@ void vt_print_code(vt *t, uint32_t code)
     if (t->pending || t->col + width > stop) {
         if (t->modes & VT_M_WRAP) {
             if (!t->pending) { /* a wide character does not fit into the last column */
-                mend_before(line(t), t->col, blank);
-                vt_row_widen(line(t), stop);
-                line(t)->cells[t->col] = blank;
-                mend_after(line(t), stop, blank);
+                mend_before(vt_cursor_row(t), t->col, blank);
+                vt_row_widen(vt_cursor_row(t), stop);
+                vt_cursor_row(t)->cells[t->col] = blank;
+                mend_after(vt_cursor_row(t), stop, blank);
             }
             wrap(t);
             stop = limit(t);
@@ -128,7 +122,7 @@ void vt_print_code(vt *t, uint32_t code)
                 return;
         }
     }
-    vt_row *r = line(t);
+    vt_row *r = vt_cursor_row(t);
     int col = t->col;
     if (t->modes & VT_M_INSERT)
         vt_row_insert(t, r, col, stop, width, blank);
@@ -196,7 +190,7 @@ static __attribute__((noinline)) void print_runs(vt *t, const uint8_t *p, size_t
         return;
     }
     const vt_cell pen = t->pen_cell | VT_BLANK;
-    t->work -= (int64_t)n;
+    t->budget -= (int64_t)n;
     t->last_char = p[n - 1];
     while (n) {
         if (t->pending) {
@@ -208,7 +202,7 @@ static __attribute__((noinline)) void print_runs(vt *t, const uint8_t *p, size_t
                 n = 1;
             }
         }
-        vt_row *r = line(t);
+        vt_row *r = vt_cursor_row(t);
         int stop = limit(t), col = t->col;
         int k = n < (size_t)(stop - col) ? (int)n : stop - col;
         mend_before(r, col, pen);
@@ -225,7 +219,7 @@ static __attribute__((noinline)) void print_runs(vt *t, const uint8_t *p, size_t
 
 void vt_print_text(vt *t, const uint8_t *p, size_t n, const uint8_t *end)
 {
-    vt_row *r = line(t);
+    vt_row *r = vt_cursor_row(t);
     const int col = t->col, most = t->right - col; /* one less than there are: no wrap comes to be pending */
     if (t->pen_dirty)
         vt_pen_intern(t);
@@ -247,40 +241,16 @@ void vt_print_text(vt *t, const uint8_t *p, size_t n, const uint8_t *end)
             mend_after(r, col + k, pen);
         store(r->cells + col, p, k, pen);
     }
-    t->work -= k;
+    t->budget -= k;
     t->last_char = p[k - 1];
     t->col = col + k;
-}
-
-/* The character at `p`, which is no ASCII, when it is whole and valid; its bytes, or 0. */
-static inline int decode(const uint8_t *p, const uint8_t *end, uint32_t *code)
-{
-    uint32_t c = p[0];
-    if (c >= 0xE0 && c < 0xF0) {
-        if (end - p < 3 || (p[1] & 0xC0) != 0x80 || (p[2] & 0xC0) != 0x80)
-            return 0;
-        c = (c & 15) << 12 | (p[1] & 63u) << 6 | (p[2] & 63u);
-        *code = c;
-        return c >= 0x800 && c - 0xD800 >= 0x800 ? 3 : 0;
-    }
-    if (c >= 0xC2 && c < 0xE0) {
-        if (end - p < 2 || (p[1] & 0xC0) != 0x80)
-            return 0;
-        *code = (c & 31) << 6 | (p[1] & 63u);
-        return 2;
-    }
-    if (c < 0xF0 || end - p < 4 || (p[1] & 0xC0) != 0x80 || (p[2] & 0xC0) != 0x80 || (p[3] & 0xC0) != 0x80)
-        return 0;
-    c = (c & 15) << 18 | (p[1] & 63u) << 12 | (p[2] & 63u) << 6 | (p[3] & 63u);
-    *code = c;
-    return p[0] < 0xF8 && c >= 0x10000 && c < 0x110000 ? 4 : 0;
 }
 
 /* The next character of a run: of what is no ASCII, or of ASCII that stands alone among it. Its bytes, or 0. */
 static inline int next_in_run(const uint8_t *p, const uint8_t *end, int ascii, uint32_t *code)
 {
     if (end - p < 2 || *p >= 0x80) {
-        int n = p < end && *p >= 0x80 ? decode(p, end, code) : 0;
+        int n = p < end && *p >= 0x80 ? vt_utf8_decode(p, end, code) : 0;
         return n && *code >= 0xA0 && *code != 0xFEFF ? n : 0; /* C1 is the parser's, and so is a byte order mark */
     }
     *code = *p;
@@ -289,7 +259,7 @@ static inline int next_in_run(const uint8_t *p, const uint8_t *end, int ascii, u
 
 const uint8_t *vt_print_utf8(vt *t, const uint8_t *p, const uint8_t *end)
 {
-    while (p < end && *p >= 0x80 && t->work > 0) {
+    while (p < end && *p >= 0x80 && t->budget > 0) {
         uint32_t code, last = 0;
         int n = next_in_run(p, end, 0, &code);
         if (!n)
@@ -303,7 +273,7 @@ const uint8_t *vt_print_utf8(vt *t, const uint8_t *p, const uint8_t *end)
         if (t->pen_dirty)
             vt_pen_intern(t);
         const vt_cell pen = t->pen_cell;
-        vt_row *r = line(t);
+        vt_row *r = vt_cursor_row(t);
         const int stop = limit(t), ascii = t->charsets[t->gl] == 'B';
         int col = t->col, from = col;
         mend_before(r, col, pen | VT_BLANK);
@@ -319,7 +289,7 @@ const uint8_t *vt_print_utf8(vt *t, const uint8_t *p, const uint8_t *end)
                 if (r->len < col) /* what is interned may be collected: the row must show what it has */
                     r->len = (uint16_t)col;
                 join(t, &cells[from], code);
-                t->work -= CODE_WORK;
+                t->budget -= CODE_COST;
             }
             p += n;
             n = next_in_run(p, end, ascii, &code);
@@ -327,7 +297,7 @@ const uint8_t *vt_print_utf8(vt *t, const uint8_t *p, const uint8_t *end)
                 break;
             width = code < 0x80 ? 1 : vt_width_of(code);
         } while (col + width <= stop && (width || col < stop));
-        t->work -= col - t->col;
+        t->budget -= col - t->col;
         t->last_char = last;
         if (col >= r->len)
             r->len = (uint16_t)col;
@@ -362,12 +332,12 @@ static int fill(vt *t, vt_cell what, const vt_cluster *text, int n)
     }
     if (n > room)
         n = room;
-    vt_row *r = line(t);
+    vt_row *r = vt_cursor_row(t);
     int col = t->col;
     if (width == 1 && n == t->cols && !(cell & (VT_PROTECTED | VT_CLUSTER))) {
         r->len = 0; /* a row of it, as DECALN makes them */
         r->tail = cell;
-        t->work -= CODE_WORK;
+        t->budget -= CODE_COST;
     } else {
         int end = col + n * width;
         mend_before(r, col, pen | VT_BLANK);
@@ -383,7 +353,7 @@ static int fill(vt *t, vt_cell what, const vt_cluster *text, int n)
         }
         if (n * width & 1)
             cells[n - 1] = cell;
-        t->work -= n * width;
+        t->budget -= n * width;
     }
     advance(t, col + n * width, stop);
     return n;
@@ -394,7 +364,7 @@ void vt_repeat(vt *t, int n)
 {
     if (!t->last_char)
         return;
-    const vt_row *r = line(t);
+    const vt_row *r = vt_cursor_row(t);
     int col = t->pending ? t->col : t->col - 1;
     if (col < 0 || col >= r->len)
         return;

@@ -22,15 +22,15 @@ typedef struct {
     vt *t;
     int rows, cols;
     vt_screen screen;
-    vt_history reflowed;
-    vt_history *history;  /* the terminal's own when the width stays */
+    vt_scrollback reflowed;
+    vt_scrollback *scrollback;  /* the terminal's own when the width stays */
     vt_row *window[VT_MAX_ROWS]; /* rows of `screen`, the oldest at `first` */
     int first, n;
     int64_t passed;       /* rows that have left the window */
     vt_line open;         /* the end of the scrollback that goes on in the window's very first row */
     vt_line spare;
     place cursor, mark;
-} flow;
+} reflow;
 
 static int is_blank(vt_cell c)
 {
@@ -51,7 +51,7 @@ static int used(const vt_row *r, int cols)
 /* ---- the window ---- */
 
 /* The oldest row of the window becomes scrollback. */
-static void pass(flow *f)
+static void pass(reflow *f)
 {
     vt_row *r = f->window[f->first];
     if (f->passed == 0 && f->open.cols) {
@@ -65,10 +65,10 @@ static void pass(flow *f)
         }
         f->open.wrapped = r->wrapped;
         f->open.tail = f->spare.tail;
-        vt_history_put(f->t, f->history, &f->open);
+        vt_scrollback_put(f->t, f->scrollback, &f->open);
         vt_line_clear(&f->open);
     } else {
-        vt_history_put_row(f->t, f->history, r, f->cols);
+        vt_scrollback_put_row(f->t, f->scrollback, r, f->cols);
     }
     f->first = (f->first + 1) % f->rows;
     f->n--;
@@ -76,7 +76,7 @@ static void pass(flow *f)
 }
 
 /* A blank row behind the others; NULL when that would push the cursor off the screen. */
-static vt_row *next_row(flow *f)
+static vt_row *next_row(reflow *f)
 {
     if (f->n == f->rows) {
         if (f->cursor.found && f->cursor.now == f->passed)
@@ -88,10 +88,10 @@ static vt_row *next_row(flow *f)
     return r;
 }
 
-static int64_t row_number(const flow *f) { return f->passed + f->n - 1; }
+static int64_t row_number(const reflow *f) { return f->passed + f->n - 1; }
 
 /* The place's character now ends at `col` of the newest row. */
-static void found(flow *f, place *p, int col)
+static void found(reflow *f, place *p, int col)
 {
     p->found = 1;
     p->now = row_number(f);
@@ -106,7 +106,7 @@ static void found(flow *f, place *p, int col)
 }
 
 /* The place is `beyond` columns behind the end of its line, which is at `col` of the newest row. */
-static void found_beyond(flow *f, place *p, int col, int beyond)
+static void found_beyond(reflow *f, place *p, int col, int beyond)
 {
     p->found = 1;
     p->now = row_number(f);
@@ -118,15 +118,8 @@ static void found_beyond(flow *f, place *p, int col, int beyond)
 
 /* ---- reflow ---- */
 
-/* Columns of a wrapped row that are text: not the last when it is what a wide character left that did not fit there. */
-static int joined(const vt_row *r, const vt_row *next, int cols)
-{
-    vt_cell last = vt_at(r, cols - 1);
-    return VT_WIDTH(vt_at(next, 0)) == 2 && !VT_CODE(last) && VT_WIDTH(last) == 1 ? cols - 1 : cols;
-}
-
 /* Puts the old screen's rows [0, count) into the window, split anew. */
-static void flow_screen(flow *f, int count)
+static void reflow_screen(reflow *f, int count)
 {
     vt *t = f->t;
     vt_row *r = NULL;
@@ -134,7 +127,7 @@ static void flow_screen(flow *f, int count)
     for (int row = 0; row < count; row++) {
         const vt_row *from = t->main.rows[row];
         int wrapped = from->wrapped && row + 1 < count;
-        int n = wrapped ? joined(from, t->main.rows[row + 1], t->cols) : used(from, t->cols);
+        int n = wrapped ? t->cols - vt_row_gap(from, t->main.rows[row + 1], t->cols) : used(from, t->cols);
         if (!r) {
             if (!(r = next_row(f)))
                 return;
@@ -181,7 +174,7 @@ static void flow_screen(flow *f, int count)
 }
 
 /* The same for rows that keep their width. */
-static void move_screen(flow *f, int count)
+static void move_screen(reflow *f, int count)
 {
     for (int row = 0; row < count; row++) {
         const vt_row *from = f->t->main.rows[row];
@@ -197,7 +190,7 @@ static void move_screen(flow *f, int count)
 }
 
 /* Puts a piece of a line of the scrollback behind `open`; what fills a row goes to the new scrollback. */
-static void flow_run(flow *f, const vt_run *run)
+static void reflow_run(reflow *f, const vt_run *run)
 {
     const uint8_t *p = run->text, *end = p + run->n;
     int ascii = run->n == run->cols; /* or else text of more bytes than columns */
@@ -209,23 +202,13 @@ static void flow_run(flow *f, const vt_run *run)
             n = end - p < room ? (uint32_t)(end - p) : (uint32_t)room;
             width = (int)n;
         } else {
-            uint32_t code;
-            if (*p >= 0x80) {
-                n = (uint32_t)vt_decode(p, end, &code);
-                width = vt_width(code) == 2 ? 2 : 1;
-            }
-            while (p + n < end && p[n] >= 0x80) {
-                int k = vt_decode(p + n, end, &code);
-                if (vt_width(code))
-                    break;
-                n += (uint32_t)k;
-            }
+            n = vt_character(p, end, &width);
         }
         if (!n || f->open.cols + width > f->cols) {
             if (n && f->open.cols < f->cols) /* a wide character: a blank of its style, as where it is printed */
                 vt_line_add(&f->open, run, (const uint8_t *)"", 1, 1);
             f->open.wrapped = 1;
-            vt_history_put(f->t, f->history, &f->open);
+            vt_scrollback_put(f->t, f->scrollback, &f->open);
             vt_line_clear(&f->open);
             continue;
         }
@@ -234,25 +217,14 @@ static void flow_run(flow *f, const vt_run *run)
     }
 }
 
-static int begins_wide(const vt_line *line)
-{
-    uint32_t code;
-    if (!line->n || !line->runs[0].n || line->runs[0].text[0] < 0x80)
-        return 0;
-    vt_decode(line->runs[0].text, line->runs[0].text + line->runs[0].n, &code);
-    return vt_width(code) == 2;
-}
-
-/* Drops the last column of a wrapped line when it is what a wide character left there. Returns the blanks it lacks. */
+/* Leaves out the gap at a wrapped line's end. Returns the blanks that the line lacks. */
 static int close_gap(vt_line *line, int next_wide, int cols)
 {
-    int rest = cols - line->cols;
-    if (!next_wide)
-        return rest;
+    int gap = vt_line_gap(line, next_wide, cols), rest = cols - line->cols;
     if (rest)
-        return rest - 1;
-    vt_run *last = line->n ? &line->runs[line->n - 1] : NULL;
-    if (last && last->n && !last->text[last->n - 1]) {
+        return rest - gap;
+    if (gap) {
+        vt_run *last = &line->runs[line->n - 1];
         last->n--;
         last->cols--;
         line->cols--;
@@ -263,35 +235,35 @@ static int close_gap(vt_line *line, int next_wide, int cols)
 }
 
 /* The whole scrollback, split anew, into f->reflowed; what of it goes on on the screen stays in f->open. */
-static int flow_history(flow *f)
+static int reflow_scrollback(reflow *f)
 {
     static const uint8_t blanks[VT_MAX_COLS];
     vt *t = f->t;
-    vt_history_reader reader;
+    vt_scrollback_reader reader;
     vt_line a, b, *line = &a, *next = &b;
     int failed = vt_line_init(&a, t->cols);
     failed |= vt_line_init(&b, t->cols);
-    vt_history_seek(t, &reader, 0);
-    vt_history_reader before = reader, ahead = reader;
-    int more = !failed && vt_history_next(&ahead, line);
+    vt_scrollback_seek(t, &reader, 0);
+    vt_scrollback_reader before = reader, ahead = reader;
+    int more = !failed && vt_scrollback_next(&ahead, line);
     while (more) {
         reader = ahead;
-        more = vt_history_next(&ahead, next);
+        more = vt_scrollback_next(&ahead, next);
         if (!f->open.cols && !line->wrapped && line->cols <= f->cols) {
-            vt_history_pass(t, f->history, &before);
+            vt_scrollback_pass(t, f->scrollback, &before);
         } else {
             int rest = 0;
             if (line->wrapped)
-                rest = close_gap(line, more ? begins_wide(next) : VT_WIDTH(vt_at(t->main.rows[0], 0)) == 2, t->cols);
+                rest = close_gap(line, more ? vt_line_begins_wide(next) : VT_WIDTH(vt_at(t->main.rows[0], 0)) == 2, t->cols);
             for (int i = 0; i < line->n; i++)
-                flow_run(f, &line->runs[i]);
+                reflow_run(f, &line->runs[i]);
             if (line->wrapped) {
                 vt_run fill = {.style = line->tail, .text = blanks, .n = (uint32_t)rest, .cols = (uint16_t)rest};
-                flow_run(f, &fill);
+                reflow_run(f, &fill);
             } else {
                 f->open.wrapped = 0;
                 f->open.tail = line->tail;
-                vt_history_put(t, f->history, &f->open);
+                vt_scrollback_put(t, f->scrollback, &f->open);
                 vt_line_clear(&f->open);
             }
         }
@@ -302,7 +274,7 @@ static int flow_history(flow *f)
     }
     vt_line_free(&a);
     vt_line_free(&b);
-    return failed || f->history->failed ? -1 : 0;
+    return failed || f->scrollback->failed ? -1 : 0;
 }
 
 /* ---- the alternate screen ---- */
@@ -328,8 +300,6 @@ static void cut_rows(const vt *t, const vt_screen *from, vt_screen *to, int shif
 
 /* ---- resize ---- */
 
-static int clamp(int n, int high) { return n < high ? n : high; }
-
 static void full_margins(vt_screen *s, int rows, int cols)
 {
     s->top = s->left = 0;
@@ -351,12 +321,12 @@ static int rows_used(const vt *t, const place *cursor)
 }
 
 /* Lays what the window holds out as the new screen's rows, with lines back from the scrollback above them if `pull`. */
-static void lay_out(flow *f, int pull)
+static void lay_out(reflow *f, int pull)
 {
     vt *t = f->t;
     int extra = 0;
     if (pull)
-        while (f->n + extra < f->rows && (uint64_t)extra < t->history.count)
+        while (f->n + extra < f->rows && (uint64_t)extra < t->scrollback.count)
             extra++;
     for (int i = 0; i < f->rows; i++)
         t->main.rows[(i + extra) % f->rows] = f->window[(f->first + i) % f->rows];
@@ -376,20 +346,20 @@ static void lay_out(flow *f, int pull)
         }
     }
     if (extra) {
-        vt_history_reader reader;
-        vt_history_seek(t, &reader, t->history.count - (uint64_t)extra);
-        for (int i = 0; i < extra && vt_history_next(&reader, &f->spare); i++)
+        vt_scrollback_reader reader;
+        vt_scrollback_seek(t, &reader, t->scrollback.count - (uint64_t)extra);
+        for (int i = 0; i < extra && vt_scrollback_next(&reader, &f->spare); i++)
             vt_line_cells(t, &f->spare, t->main.rows[i]);
-        vt_history_trim(t, (uint64_t)extra);
+        vt_scrollback_trim(t, (uint64_t)extra);
     }
     f->passed -= extra; /* places are now counted from the new first row */
 }
 
-static void set_place(const flow *f, const place *p, int *row, int *col)
+static void set_place(const reflow *f, const place *p, int *row, int *col)
 {
     int64_t now = p->found ? p->now - f->passed : 0;
-    *row = now < 0 ? 0 : clamp((int)now, f->rows - 1);
-    *col = clamp(p->now_col, f->cols - 1);
+    *row = now < 0 ? 0 : vt_min((int)now, f->rows - 1);
+    *col = vt_min(p->now_col, f->cols - 1);
 }
 
 int vt_resize(vt *t, int rows, int cols)
@@ -399,16 +369,16 @@ int vt_resize(vt *t, int rows, int cols)
     const int old_rows = t->rows, old_cols = t->cols, on_alt = t->s == &t->alt;
     if (rows == old_rows && cols == old_cols)
         return 0;
-    flow *f = calloc(1, sizeof *f);
+    reflow *f = calloc(1, sizeof *f);
     vt_screen alt = {0};
     if (!f)
         return -1;
     f->t = t;
     f->rows = rows;
     f->cols = cols;
-    f->history = cols == old_cols ? &t->history : &f->reflowed;
-    f->reflowed.dropped = t->history.dropped;
-    t->history.failed = 0;
+    f->scrollback = cols == old_cols ? &t->scrollback : &f->reflowed;
+    f->reflowed.dropped = t->scrollback.dropped;
+    t->scrollback.failed = 0;
 
     /* New screens are made by vt_screen_init(), which goes by the terminal's size. */
     t->rows = rows;
@@ -419,13 +389,13 @@ int vt_resize(vt *t, int rows, int cols)
     int widest = cols > old_cols ? cols : old_cols;
     failed |= vt_line_init(&f->open, widest) | vt_line_init(&f->spare, widest);
     if (!failed && cols != old_cols)
-        failed = flow_history(f);
+        failed = reflow_scrollback(f);
     if (failed) {
         t->rows = rows;
         vt_screen_free(t, &f->screen);
         vt_screen_free(t, &alt);
         t->rows = old_rows;
-        vt_history_free(&f->reflowed);
+        vt_scrollback_free(&f->reflowed);
         vt_line_free(&f->open);
         vt_line_free(&f->spare);
         free(f);
@@ -435,7 +405,7 @@ int vt_resize(vt *t, int rows, int cols)
     t->hold++;
     for (int i = 0; i < rows; i++)
         f->window[i] = f->screen.rows[i];
-    int64_t top = (int64_t)(t->history.dropped + t->history.count);
+    int64_t top = (int64_t)(t->scrollback.dropped + t->scrollback.count);
     f->cursor = on_alt ? (place){.row = t->main.saved.row, .col = t->main.saved.col}
                        : (place){.row = t->row, .col = t->col, .pending = t->pending};
     f->mark.row = -1;
@@ -445,13 +415,13 @@ int vt_resize(vt *t, int rows, int cols)
     if (cols == old_cols)
         move_screen(f, count);
     else
-        flow_screen(f, count);
+        reflow_screen(f, count);
 
     /* From here on nothing fails. */
-    vt_history old = t->history;
+    vt_scrollback old = t->scrollback;
     vt_screen old_main = t->main, old_alt = t->alt;
     if (cols != old_cols)
-        t->history = f->reflowed;
+        t->scrollback = f->reflowed;
     t->main.base = f->screen.base;
     t->main.base_n = f->screen.base_n;
     t->main.rows = f->screen.rows;
@@ -469,28 +439,28 @@ int vt_resize(vt *t, int rows, int cols)
     t->cols = cols;
     lay_out(f, count == old_rows); /* a screen that was full to its end stays at its end */
     if (cols != old_cols)
-        vt_history_free(&old);
+        vt_scrollback_free(&old);
     t->hold--;
 
     if (on_alt) {
         set_place(f, &f->cursor, &t->main.saved.row, &t->main.saved.col);
-        t->row = clamp(t->row - shift, rows - 1);
+        t->row = vt_min(t->row - shift, rows - 1);
         if (t->pending && t->col < cols - 1) { /* the last column, or the right margin, is elsewhere now */
             t->col++;
             t->pending = 0;
         }
         t->pending = t->pending && cols == old_cols;
-        t->col = clamp(t->col, cols - 1);
+        t->col = vt_min(t->col, cols - 1);
     } else {
         set_place(f, &f->cursor, &t->row, &t->col);
         t->pending = f->cursor.now_pending;
-        t->main.saved.row = clamp(t->main.saved.row, rows - 1);
-        t->main.saved.col = clamp(t->main.saved.col, cols - 1);
+        t->main.saved.row = vt_min(t->main.saved.row, rows - 1);
+        t->main.saved.col = vt_min(t->main.saved.col, cols - 1);
     }
-    t->alt.saved.row = clamp(t->alt.saved.row, rows - 1);
-    t->alt.saved.col = clamp(t->alt.saved.col, cols - 1);
+    t->alt.saved.row = vt_min(t->alt.saved.row, rows - 1);
+    t->alt.saved.col = vt_min(t->alt.saved.col, cols - 1);
     if (f->mark.found) {
-        t->command_line = (int64_t)(t->history.dropped + t->history.count) + f->mark.now - f->passed;
+        t->command_line = (int64_t)(t->scrollback.dropped + t->scrollback.count) + f->mark.now - f->passed;
         t->command_col = f->mark.now_col;
     } else if (cols != old_cols) {
         t->command_line = -1;
@@ -508,78 +478,4 @@ int vt_resize(vt *t, int rows, int cols)
     vt_line_free(&f->spare);
     free(f);
     return 0;
-}
-
-/* ---- copies ---- */
-
-static void *copied(const void *data, size_t n, int *failed)
-{
-    if (!data)
-        return NULL;
-    void *copy = malloc(n ? n : 1);
-    if (!copy)
-        *failed = 1;
-    else
-        memcpy(copy, data, n);
-    return copy;
-}
-
-static vt_buf copied_buf(const vt_buf *b, int *failed)
-{
-    vt_buf copy = {.n = b->n, .size = b->n};
-    copy.data = copied(b->n ? b->data : NULL, b->n, failed);
-    return copy;
-}
-
-static void copy_screen(vt *copy, vt_screen *to, const vt_screen *from, int *failed)
-{
-    vt_screen was = *from;
-    *to = was;
-    to->base = to->rows = NULL;
-    if (!from->base)
-        return;
-    if (vt_screen_init(copy, to)) {
-        *failed = 1;
-        return;
-    }
-    to->top = was.top;
-    to->bottom = was.bottom;
-    to->left = was.left;
-    to->right = was.right;
-    for (int i = 0; i < copy->rows; i++)
-        memcpy(to->rows[i], from->rows[i], sizeof(vt_row) + from->rows[i]->len * sizeof(vt_cell));
-}
-
-vt *vt_clone(const vt *t, uint32_t scrollback_lines)
-{
-    vt *copy = malloc(sizeof *copy);
-    int failed = 0;
-    if (!copy)
-        return NULL;
-    *copy = *t;
-    copy->s = t->s == &t->alt ? &copy->alt : &copy->main;
-    copy->events = copy->bells = 0;
-    copy->chunk = NULL;
-    memset(&copy->replies, 0, sizeof copy->replies);
-    memset(&copy->records, 0, sizeof copy->records);
-    copy->string = copied_buf(&t->string, &failed);
-    copy->titles = copied_buf(&t->titles, &failed);
-    copy->palette = copied(t->palette, VT_COLOURS * sizeof *t->palette, &failed);
-    copy->styles = copied(t->styles, t->styles_size * sizeof *t->styles, &failed);
-    copy->style_hash = copied(t->style_hash, t->style_hash_size * sizeof *t->style_hash, &failed);
-    copy->clusters = copied(t->clusters, t->clusters_size * sizeof *t->clusters, &failed);
-    copy->links = copied(t->links, t->links_size * sizeof *t->links, &failed);
-    if (copy->links)
-        for (uint32_t i = 1; i < t->links_n; i++)
-            copy->links[i].text = copied(t->links[i].text, (size_t)t->links[i].id_n + t->links[i].uri_n, &failed);
-    else
-        copy->links_n = copy->links_size = 0;
-    copy_screen(copy, &copy->main, &t->main, &failed);
-    copy_screen(copy, &copy->alt, &t->alt, &failed);
-    copy->history = (vt_history){0};
-    failed = failed || vt_history_copy(t, copy, scrollback_lines);
-    if (!failed)
-        return copy;
-    vt_free(copy);
-    return NULL;
 }

@@ -1,13 +1,26 @@
-/* What is inside a terminal: for vt_*.c only. */
+/* The inside of a terminal: its data, and the functions that vt_*.c share.
+
+   The engine is built in layers. A file calls functions of files that stand before it in this list, and no others;
+   tests/engine/test_vt_layers.py checks it.
+
+   storage    vt_buf vt_intern vt_line vt_codec vt_scrollback vt_numbers
+   screen     vt_screen vt_modes vt_print vt_resize
+   output     vt_partial vt_paint vt_redraw vt_snapshot vt_text vt_html vt_json vt_dump
+   parser     vt_reply vt_osc vt_csi vt_parse
+   terminal   vt
+
+   The headers vt_width.h, vt_utf8.h and vt_sgr.h are below all of them. Fields of struct vt that belong to one file
+   are marked with it; other files may read them. */
 #ifndef VT_STATE_H
 #define VT_STATE_H
 
 #include "vt.h"
+#include "vt_utf8.h"
 
-/* A cell: what stands there, its width, its style.
+/* A cell: its character, its width, its style.
    bits  0..20  code point; 0: never written (blank). With VT_CLUSTER: index into vt.clusters
    bit   21     VT_CLUSTER
-   bits 22..23  width in columns: 1, 2, or 0 for the right half of a wide character (and for a blank: 1)
+   bits 22..23  width in columns: 1, 2, or 0 for the right half of a wide character; a blank has 1
    bit   24     VT_PROTECTED (DECSCA)
    bits 32..63  style id, an index into vt.styles; 0 is the default style */
 typedef uint64_t vt_cell;
@@ -23,7 +36,16 @@ typedef uint64_t vt_cell;
 /* Colours: 0 default; palette and RGB are tagged. */
 #define VT_PALETTE 0x01000000u
 #define VT_RGB 0x02000000u
-#define VT_COLOUR_KIND 0xFF000000u
+
+/* Palette colours from 16 on, as RGB: a cube of six levels a side, then greys. Those below are the theme's. */
+static inline uint32_t vt_fixed_colour(unsigned n)
+{
+    static const uint32_t level[6] = {0, 95, 135, 175, 215, 255};
+    if (n >= 232)
+        return (8 + 10 * (n - 232)) * 0x010101u;
+    n -= 16;
+    return level[n / 36] << 16 | level[n / 6 % 6] << 8 | level[n % 6];
+}
 
 enum {
     VT_BOLD = 1,
@@ -44,6 +66,13 @@ typedef struct {
     uint16_t link;       /* index into vt.links; 0: none */
 } vt_style;
 
+static inline int vt_same_style(const vt_style *a, const vt_style *b)
+{
+    return !((a->fg ^ b->fg) | (a->bg ^ b->bg) | (a->ul ^ b->ul) | (uint32_t)(a->attrs ^ b->attrs)
+             | (uint32_t)(a->link ^ b->link));
+}
+static inline int vt_is_plain(const vt_style *s) { return !(s->fg | s->bg | s->ul | s->attrs | s->link); }
+
 /* A line of a screen. Cells from `len` on are `tail`: a blank with a style (ED, EL with a background), or a character
    of one column that fills the row (DECALN, REP). */
 typedef struct {
@@ -53,6 +82,16 @@ typedef struct {
     vt_cell cells[];     /* vt.cols of them, and VT_PAD; a right half always has its left half before it */
 } vt_row;
 #define VT_PAD 8         /* cells behind a row's last: who works on eight at a time need not look for the end */
+
+static inline vt_cell vt_at(const vt_row *r, int col) { return col < r->len ? r->cells[col] : r->tail; }
+/* Write cells out up to `col`, so that all before it may be written to. */
+static inline void vt_row_widen(vt_row *r, int col)
+{
+    for (int i = r->len; i < col; i++)
+        r->cells[i] = r->tail;
+    if (r->len < col)
+        r->len = (uint16_t)col;
+}
 
 /* DECSC. A pending wrap is not saved (as xterm.js), nor the link of the pen. */
 typedef struct {
@@ -88,7 +127,7 @@ typedef struct {
 } vt_link;
 #define VT_LINK_HASH 256
 
-/* A block of scrollback: encoded lines one behind the other. vt_history.c knows the form. */
+/* A block of scrollback: encoded lines one after the other (vt_codec.h). */
 typedef struct vt_block {
     struct vt_block *next, *prev;
     uint32_t lines;
@@ -100,20 +139,38 @@ typedef struct vt_block {
 
 typedef struct {
     vt_block *oldest, *newest;
-    vt_block *spare;     /* of the largest size, and in no list: the one that was dropped last */
+    vt_block *spare;     /* of the largest size, and in no list: the block that was dropped last */
     uint64_t count;      /* lines */
-    uint32_t excess;     /* lines at the front of the oldest block that are dropped and not counted any more */
-    uint64_t dropped;    /* lines that are not kept any more: the absolute number of the oldest */
+    uint32_t excess;     /* lines at the front of the oldest block that are dropped and no longer counted */
+    uint64_t dropped;    /* lines that are no longer kept: the absolute number of the oldest */
     uint64_t left_out;   /* of a copy: lines that its original has beside these */
     size_t bytes;        /* allocated */
     int failed;          /* lines were lost because there was no memory */
-} vt_history;
+} vt_scrollback;
 
 #define VT_STRING_MAX (64 * 1024) /* bytes of an OSC or DCS string that are kept; of a longer one nothing is used */
 #define VT_PARTIAL_MAX 4096       /* bytes of an unfinished sequence that a redraw can carry */
 #define VT_PARAMS 32
 #define VT_TITLES 10              /* pushed titles (CSI 22 t) */
 #define VT_COLOURS 259            /* of the palette, then foreground, background, cursor */
+
+/* States of the parser. CSI and DCS states are in the same order, CSI first. */
+enum vt_parser_state {
+    VT_GROUND,
+    VT_ESCAPE,
+    VT_ESCAPE_INTERMEDIATE,
+    VT_CSI_ENTRY,
+    VT_CSI_PARAM,
+    VT_CSI_INTERMEDIATE,
+    VT_CSI_IGNORE,
+    VT_DCS_ENTRY,
+    VT_DCS_PARAM,
+    VT_DCS_INTERMEDIATE,
+    VT_DCS_IGNORE,
+    VT_DCS_STRING,
+    VT_OSC_STRING,
+    VT_OTHER_STRING, /* SOS, PM, APC: read and forgotten */
+};
 
 struct vt {
     int rows, cols;
@@ -154,23 +211,24 @@ struct vt {
     uint16_t link_hash[VT_LINK_HASH]; /* the first of a list each; 0: none */
     uint32_t links_wait; /* so many links more are refused before another collection is tried */
 
-    vt_history history;
+    vt_scrollback scrollback;
 
-    /* parser */
-    uint8_t state;
-    uint8_t prefix;      /* private marker of a CSI or DCS: < = > ?, or 0 */
-    uint8_t final;       /* of a DCS whose string is being read */
-    uint8_t intermediates[2], intermediates_n; /* 3: more than two, so that no sequence has them */
-    uint16_t params[VT_PARAMS + 1]; /* the last takes what is too much */
-    uint64_t colons;     /* bit i: params[i] was begun by a colon */
-    uint64_t given;      /* bit i: params[i] has a digit */
-    int param;           /* index of the parameter that is being read */
-    uint8_t utf8[4], utf8_n, utf8_need; /* an unfinished character */
-    uint32_t last_char;  /* the character printed just before, nothing else between (REP); 0: none */
-    vt_buf string;       /* of OSC, DCS, APC... */
-    int string_over;     /* it was longer than VT_STRING_MAX: nothing of it is used */
-    uint64_t sequence;   /* offset at which the string being read began */
-    const uint8_t *chunk; /* what vt_feed() was given: `offset` is that of its first byte while it runs */
+    uint32_t last_char;  /* the character printed just before, with nothing after it (REP); 0: none */
+    struct {             /* of vt_parse.c */
+        uint8_t state;   /* vt_parser_state */
+        uint8_t prefix;  /* private marker of a CSI or DCS: < = > ?, or 0 */
+        uint8_t final;   /* of a DCS whose string is being read */
+        uint8_t intermediates[2], intermediates_n; /* 3: more than two, which no sequence has */
+        uint16_t params[VT_PARAMS + 1]; /* the last takes what is too much */
+        uint64_t colons; /* bit i: params[i] was begun by a colon */
+        uint64_t given;  /* bit i: params[i] has a digit */
+        int param;       /* index of the parameter that is being read */
+        uint8_t utf8[4], utf8_n, utf8_need; /* an unfinished character */
+        vt_buf string;   /* of OSC, DCS, APC... */
+        int string_over; /* it was longer than VT_STRING_MAX: nothing of it is used */
+        uint64_t sequence; /* offset at which the string being read began */
+        const uint8_t *chunk; /* the argument of vt_feed(): `offset` is that of its first byte while it runs */
+    } parser;
 
     /* what others ask for */
     uint64_t offset, generation;
@@ -186,33 +244,139 @@ struct vt {
     int64_t command_line; /* absolute line and column of the last OSC 133;B, or -1 */
     int command_col;
 
-    int64_t work;        /* left of this vt_feed(); negative when the last step took more */
+    int64_t budget;      /* left of this vt_feed(); negative when the last step took more */
     int hold;            /* while set no style, cluster or link is collected: rows are about that no screen holds */
 };
 
-/* vt_intern.c: what cells refer to by number */
-uint32_t vt_style_id(vt *, const vt_style *); /* interns; collects what no screen uses when full; 0 if no memory */
-uint32_t vt_cluster_id(vt *, const vt_cluster *);      /* a new one, of one cell only at first; 0 if no memory */
-uint16_t vt_link_id(vt *, const char *id, size_t id_n, const char *uri, size_t uri_n); /* 0 if there is no room */
+#define VT_STEP_COST 8 /* cells' worth of a control function, besides the cells that it touches */
+
+static inline int vt_min(int a, int b) { return a < b ? a : b; }
+static inline int vt_max(int a, int b) { return a > b ? a : b; }
+
+/* ---- storage ---- */
+
+/* vt_buf.c: buffers that grow */
+uint8_t *vt_room(vt_buf *, size_t n);                  /* where n bytes may be written (then add to `n`); NULL: `failed` */
+void vt_put_string(vt_buf *, const char *);
+void vt_put_byte(vt_buf *, unsigned byte);
+void vt_put_number(vt_buf *, long long n);             /* in decimal */
+void vt_put_spaces(vt_buf *, int n);
+/* Into memory that has room for it; they return its end. */
+static inline uint8_t *vt_write_string(uint8_t *p, const char *s)
+{
+    while (*s)
+        *p++ = (uint8_t)*s++;
+    return p;
+}
+static inline uint8_t *vt_write_number(uint8_t *p, unsigned n) /* below 100,000 */
+{
+    if (n >= 10000)
+        *p++ = (uint8_t)('0' + n / 10000 % 10);
+    if (n >= 1000)
+        *p++ = (uint8_t)('0' + n / 1000 % 10);
+    if (n >= 100)
+        *p++ = (uint8_t)('0' + n / 100 % 10);
+    if (n >= 10)
+        *p++ = (uint8_t)('0' + n / 10 % 10);
+    *p++ = (uint8_t)('0' + n % 10);
+    return p;
+}
+
+/* vt_intern.c: styles, clusters and links, which cells refer to by number */
+uint32_t vt_style_id(vt *, const vt_style *);          /* interns; collects what no screen uses when full; 0: no memory */
+uint32_t vt_cluster_id(vt *, const vt_cluster *);      /* a new one, of one cell only at first; 0: no memory */
+uint16_t vt_link_id(vt *, const char *id, size_t id_n, const char *uri, size_t uri_n); /* 0: there is no room */
 int vt_intern_init(vt *);                              /* 0, or -1: out of memory */
 void vt_intern_free(vt *);
 void vt_pen_intern(vt *);                              /* brings pen_cell up to date */
+#define VT_CELL_TEXT 32 /* bytes of text of a cell: a cluster of 8 */
+uint8_t *vt_cluster_text(const vt *, uint8_t *p, vt_cell); /* at most VT_CELL_TEXT bytes of UTF-8; returns their end */
+
+static inline uint8_t *vt_cell_text(const vt *t, uint8_t *p, vt_cell c) /* the same for any cell; a blank is a NUL */
+{
+    return c & VT_CLUSTER ? vt_cluster_text(t, p, c) : vt_utf8_put(p, VT_CODE(c));
+}
+
+/* vt_line.c: a line taken apart into stretches of one style, style and link by value */
+int vt_width(uint32_t code);                           /* columns of a code point: 0 combining, 1, 2 */
+/* Text is UTF-8 with a NUL for each cell that was never written; a code point of width 0 belongs to the cell before. */
+typedef struct {
+    vt_style style;          /* its link is 0: the link is `link` */
+    const uint8_t *text;     /* in vt_line.text, or in a block of the scrollback: valid until either changes */
+    uint32_t n;
+    uint16_t cols;
+    uint8_t protect;
+    uint16_t id_n, uri_n;
+    const char *link;        /* id, then URI; NULL: none */
+} vt_run;
+
+typedef struct {
+    vt_run *runs;
+    int n;
+    int cols;                /* of all runs */
+    int wrapped;
+    vt_style tail;           /* of the blanks after the runs */
+    uint8_t *text;
+    size_t text_n;
+    int room;                /* columns there is room for */
+} vt_line;
+
+int vt_line_init(vt_line *, int cols);                 /* 0, or -1: out of memory; room for lines of `cols` columns */
+void vt_line_free(vt_line *);
+void vt_line_clear(vt_line *);
+void vt_line_row(const vt *, vt_line *, const vt_row *, int cols); /* clears, then takes a row of a screen apart */
+void vt_line_add(vt_line *, const vt_run *, const uint8_t *, uint32_t n, int cols); /* appends a copy of a run's piece */
+void vt_line_trim(vt_line *, int spaces); /* drops default blanks at an unwrapped line's end, and spaces if asked */
+void vt_line_cells(vt *, const vt_line *, vt_row *);   /* the other way: fills a row, as wide as the screen */
+int vt_line_tail(const vt_line *, int cols, vt_run *); /* the blanks after the runs, as a run; 0: there are none */
+/* Bytes of the character at `p` with what combines with it; `width`: its columns. */
+uint32_t vt_character(const uint8_t *p, const uint8_t *end, int *width);
+/* The gap that a wide character leaves: it did not fit into a wrapped line's last column, which was therefore never
+   written, and is the first of the next line. Who joins the two lines leaves the gap out. 1: there is one. */
+int vt_line_gap(const vt_line *, int next_wide, int cols);
+int vt_line_begins_wide(const vt_line *);
+int vt_row_gap(const vt_row *, const vt_row *next, int cols);
+int vt_same_link(const char *a, uint16_t a_id_n, uint16_t a_uri_n, const char *b, uint16_t b_id_n, uint16_t b_uri_n);
+int vt_same_run(const vt_run *, const vt_run *);       /* but for their text */
+
+/* vt_scrollback.c: lines that have scrolled off the main screen */
+size_t vt_scrollback_memory(const vt_scrollback *);    /* bytes allocated */
+void vt_scrollback_push(vt *, const vt_row *);         /* appends a row; drops what is too much */
+void vt_scrollback_unwrap(vt *);                       /* the newest line does not go on in the screen's first row */
+void vt_scrollback_clear(vt *);                        /* ED 3, RIS */
+typedef struct { const vt_block *block; uint32_t at, skipped; uint64_t left; } vt_scrollback_reader;
+void vt_scrollback_seek(const vt *, vt_scrollback_reader *, uint64_t index); /* 0: the oldest line; goes forward */
+int vt_scrollback_next(vt_scrollback_reader *, vt_line *); /* takes the next line apart; 0: there is none */
+void vt_scrollback_put(vt *, vt_scrollback *, const vt_line *); /* appends to any scrollback */
+void vt_scrollback_put_row(vt *, vt_scrollback *, const vt_row *, int cols);
+void vt_scrollback_pass(vt *, vt_scrollback *, const vt_scrollback_reader *); /* the reader's next line, as it is */
+int vt_scrollback_copy(const vt *, vt *to, uint64_t lines); /* the newest ones; 0, or -1: out of memory */
+void vt_scrollback_free(vt_scrollback *);              /* all blocks; count and dropped stay */
+void vt_scrollback_trim(vt *, uint64_t lines);         /* forgets the newest `lines` lines */
+
+/* vt_numbers.c: lines by their absolute numbers */
+/* The line with that number, wherever it is (the shown screen's from vt_top() on). The reader is for the next call, with
+   the next number; begin with a zeroed one. 0: there is no such line. */
+int vt_line_at(const vt *, vt_line *, vt_scrollback_reader *, int64_t number);
+typedef struct {
+    vt_line line;
+    vt_scrollback_reader reader;
+    int64_t first, last;
+} vt_range;
+/* Lines [first, last), clamped to what is kept and to the screen's end. 0, or -1: out of memory, and `out` has failed. */
+int vt_range_init(vt_range *, const vt *, vt_buf *out, int64_t first, int64_t last);
+
+/* ---- screen ---- */
 
 /* vt_screen.c: rows, the cursor, and what sequences do to them. Counts may be anything from 0 up. */
 vt_row *vt_row_new(vt *);
 void vt_row_clear(vt_row *, vt_cell tail);
 int vt_screen_init(vt *, vt_screen *);                 /* 0, or -1: out of memory */
 void vt_screen_free(vt *, vt_screen *);
-static inline vt_cell vt_at(const vt_row *r, int col) { return col < r->len ? r->cells[col] : r->tail; }
-/* Write cells out up to `col`, so that all before it may be written to. */
-static inline void vt_row_widen(vt_row *r, int col)
-{
-    for (int i = r->len; i < col; i++)
-        r->cells[i] = r->tail;
-    if (r->len < col)
-        r->len = (uint16_t)col;
-}
+static inline vt_row *vt_cursor_row(const vt *t) { return t->s->rows[t->row]; }
+static inline int vt_whole_width(const vt *t) { return t->left == 0 && t->right == t->cols - 1; }
 void vt_row_insert(vt *, vt_row *, int col, int end, int n, vt_cell fill); /* n blanks; what passes `end` is lost */
+vt_cell vt_erased(vt *);                               /* a blank with the pen's background */
 void vt_down(vt *);                                    /* a row down, or scroll in the region's last */
 void vt_line_feed(vt *);
 void vt_new_line(vt *);                                /* CR LF */
@@ -225,6 +389,7 @@ void vt_tab(vt *, int n);
 void vt_back_tab(vt *, int n);
 void vt_tab_set(vt *);
 void vt_tab_clear(vt *, int what);
+void vt_go(vt *, int row, int col);                    /* 0-based, from the screen's corner, kept inside the margins */
 void vt_move_to(vt *, int row, int col);               /* 0-based, from the margins in origin mode */
 void vt_move_row(vt *, int row);
 void vt_move_col(vt *, int col);
@@ -246,6 +411,21 @@ void vt_insert_cols(vt *, int col, int n);             /* in every row of the re
 void vt_delete_cols(vt *, int col, int n);
 void vt_set_region(vt *, int top, int bottom);         /* DECSTBM, DECSLRM: 1-based, 0 is the default */
 void vt_set_margins(vt *, int left, int right);
+void vt_full_margins(vt *);                            /* region and margins are the whole screen */
+void vt_settle_wrap(vt *);                             /* after a change of margins: is a wrap still pending? */
+void vt_alignment(vt *);                               /* DECALN */
+
+/* vt_modes.c: modes, saved cursors, the alternate screen, keyboard flags, resets */
+typedef struct {
+    uint16_t number;
+    uint32_t bit;
+} vt_dec_mode;
+#define VT_DEC_MODE_COUNT 22
+extern const vt_dec_mode vt_dec_modes[VT_DEC_MODE_COUNT]; /* CSI ? number h */
+#define VT_MOUSE_TRACKING (VT_M_MOUSE_X10 | VT_M_MOUSE | VT_M_MOUSE_DRAG | VT_M_MOUSE_ANY)
+#define VT_MOUSE_ENCODING (VT_M_MOUSE_UTF8 | VT_M_MOUSE_SGR | VT_M_MOUSE_URXVT | VT_M_MOUSE_PIXELS)
+#define VT_MODE_COUNT 24
+extern const char *const vt_mode_names[VT_MODE_COUNT]; /* of the bits of vt_modes(), from the lowest on */
 void vt_save_cursor(vt *);
 void vt_restore_cursor(vt *);
 void vt_set_mode(vt *, int mode, int on);
@@ -255,88 +435,41 @@ int vt_report_dec_mode(const vt *, int mode);
 void vt_kitty_push(vt *, int flags);
 void vt_kitty_pop(vt *, int n);
 void vt_kitty_set(vt *, int flags, int how);
-void vt_alignment(vt *);                               /* DECALN */
 void vt_soft_reset(vt *);                              /* DECSTR */
 void vt_reset(vt *);                                   /* RIS, all but the parser */
 
 /* vt_print.c: text */
-int vt_width(uint32_t code);                           /* columns of a code point: 0 combining, 1, 2; by vt_width.h */
 void vt_print_text(vt *, const uint8_t *, size_t n, const uint8_t *end); /* ASCII, n > 0; up to `end` may be read */
 const uint8_t *vt_print_utf8(vt *, const uint8_t *, const uint8_t *end); /* whole characters, up to no text */
 void vt_print_code(vt *, uint32_t code);
 void vt_repeat(vt *, int n);
 
-/* vt_string.c: OSC and DCS strings, complete in vt.string. `end`: offset behind the sequence. `bel`: it ended in one.
-   */
-void vt_osc(vt *, uint64_t end, int bel);
-void vt_dcs(vt *);
-void vt_push_title(vt *);
-void vt_pop_title(vt *);
-uint32_t vt_colour(const vt *, int index); /* in force: VT_RGB | rgb; 256 foreground, 257 background, 258 cursor */
+/* ---- output ---- */
+
+/* vt_partial.c: the bytes of the sequence or character that the output stopped inside of, or other bytes to the same
+   effect, at most VT_PARTIAL_MAX; nothing if it stopped between two. Of a longer string: the beginning of one that is
+   swallowed. */
+void vt_partial(const vt *, vt_buf *);
+
+/* vt_html.c */
+void vt_put_hex(vt_buf *, const char *before, uint32_t colour, const char *after); /* #rrggbb */
+
+/* ---- parser ---- */
 
 /* vt_reply.c: answers to queries */
 void vt_answer(vt *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void vt_answer_style(vt *);                            /* DECRQSS of SGR */
 
-/* vt_parse.c: the bytes of the sequence or character that the output stopped inside of, or other ones to the same
-   effect, at most VT_PARTIAL_MAX; nothing when it stopped between two. Of a longer string: the beginning of one that is
-   swallowed. */
-void vt_partial(const vt *, vt_buf *);
+/* vt_osc.c: OSC and DCS strings, complete in parser.string. `end`: offset after the sequence. `bel`: BEL ended it. */
+void vt_osc(vt *, uint64_t end, int bel);
+void vt_dcs(vt *);
+void vt_push_title(vt *);
+void vt_pop_title(vt *);
 
-/* vt_history.c: lines that have scrolled off the main screen */
-size_t vt_history_memory(const vt_history *);         /* bytes allocated */
-void vt_history_push(vt *, const vt_row *); /* encodes a row behind the newest line; drops what is too much */
-void vt_history_unwrap(vt *);                          /* the newest line does not go on in the screen's first row */
-int vt_history_pop(vt *, vt_row *); /* decodes the newest line into a row and forgets it; 0: none left */
-void vt_history_clear(vt *);                           /* ED 3, RIS */
-typedef struct { const vt_block *block; uint32_t at, skipped; uint64_t left; } vt_history_reader;
-/* Start at line `index` (0: the oldest kept), going forward. */
-void vt_history_seek(const vt *, vt_history_reader *, uint64_t index);
-
-/* A line of either kind, taken apart for those who write it out: stretches of one style, style and link by value. Text
-   is UTF-8 with a NUL for each cell that was never written; a code point of width 0 belongs to the cell before it. */
-typedef struct {
-    vt_style style;          /* its link is 0: the link is `uri` */
-    const uint8_t *text;     /* in vt_line.text, or in a block of the scrollback: valid until either changes */
-    uint32_t n;
-    uint16_t cols;
-    uint8_t protect;
-    uint16_t id_n, uri_n;
-    const char *link;        /* id, then URI; NULL: none */
-} vt_run;
-
-typedef struct {
-    vt_run *runs;
-    int n;
-    int cols;                /* of all runs */
-    int wrapped;
-    vt_style tail;           /* of the blanks behind the runs */
-    uint8_t *text;
-    size_t text_n;
-    int room;                /* columns there is room for */
-} vt_line;
-
-/* vt_history.c */
-int vt_line_init(vt_line *, int cols);                 /* 0, or -1: out of memory; room for lines of `cols` columns */
-void vt_line_free(vt_line *);
-void vt_line_clear(vt_line *);
-void vt_line_row(const vt *, vt_line *, const vt_row *, int cols);      /* clears, then takes a row of a screen apart */
-void vt_line_add(vt_line *, const vt_run *, const uint8_t *, uint32_t n, int cols); /* copies a run's piece behind it */
-void vt_line_trim(vt_line *, int spaces); /* drops default blanks at an unwrapped line's end, and spaces if asked */
-void vt_line_cells(vt *, const vt_line *, vt_row *);   /* the other way: fills a row, as wide as the screen */
-int vt_history_next(vt_history_reader *, vt_line *);   /* takes the next line apart; 0: there is none */
-void vt_history_put(vt *, vt_history *, const vt_line *);               /* behind the newest of any history */
-void vt_history_put_row(vt *, vt_history *, const vt_row *, int cols);
-void vt_history_pass(vt *, vt_history *, const vt_history_reader *);    /* the reader's next line, as it is */
-int vt_history_copy(const vt *, vt *to, uint64_t lines);                /* the newest ones; 0, or -1: out of memory */
-void vt_history_free(vt_history *);                    /* all blocks; count and dropped stay */
-void vt_history_trim(vt *, uint64_t lines);            /* forgets the newest `lines` lines */
-/* The line with that absolute number, wherever it is (the shown screen's from vt_top() on). The reader is for the
-   next call, with the next number; begin with a zeroed one. 0: there is no such line. */
-int vt_line_at(const vt *, vt_line *, vt_history_reader *, int64_t number);
-
-/* vt_redraw.c */
-uint8_t *vt_room(vt_buf *, size_t n); /* where n bytes may be written (then add to `n`), or NULL and `failed` */
-int vt_decode(const uint8_t *, const uint8_t *end, uint32_t *code);     /* bytes of the UTF-8 character there, 1 to 4 */
+/* vt_csi.c: what controls and sequences do */
+void vt_control(vt *, uint8_t c);                      /* C0 */
+void vt_escape(vt *, uint8_t final);
+/* `plain`: without private marker and intermediate, which callers may know sooner than they can be read back. */
+void vt_csi(vt *, uint8_t final, int plain);
 
 #endif

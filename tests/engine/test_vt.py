@@ -50,7 +50,7 @@ def test_bad_arguments() -> None:
         one.text(3, 1)
     with pytest.raises(ValueError, match="first <= last"):
         one.html(7)
-    with pytest.raises(ValueError, match="work"):
+    with pytest.raises(ValueError, match="budget"):
         one.feed_some(b"abc", 0)
     with pytest.raises(ValueError, match="scrollback_lines"):
         Terminal(6, 10, scrollback_lines=-1)
@@ -398,7 +398,7 @@ def test_lines_give_the_same_lines_elsewhere() -> None:
 
 def test_scrollback_counts() -> None:
     one = terminal(b"".join(b"%d\r\n" % n for n in range(100)), scrollback_lines=20)
-    assert (one.top, one.oldest, one.scrollback_count, one.lines_dropped) == (95, 75, 20, 75)
+    assert (one.top, one.oldest, one.scrollback_count) == (95, 75, 20)
     assert one.text(-1000, 0).split() == [str(n) for n in range(75, 95)]
     one.feed(b"\x1b[3J")
     assert (one.scrollback_count, one.top) == (0, 95)
@@ -450,6 +450,40 @@ def test_reflow(data: bytes, size: tuple[int, int], expected: str, cursor: tuple
     assert one.text().rstrip("\n").split("\n") == expected.split("|")
     assert one.cursor[:2] == cursor
     assert (one.rows, one.cols) == size
+
+
+@pytest.mark.parametrize(
+    ("output", "line"),
+    [
+        ("abcd中efg", "abcd中efg"),  # no room for it in the fifth column: the gap
+        ("abcd中efg\x1b[1;3H\x1b[3X", "ab  中efg"),  # blanks before the gap
+        ("abcde中fg", "abcde中fg"),  # a full line, and so no gap
+        ("abcd 中fg", "abcd 中fg"),  # a printed space is text
+        ("abcdefgh\x1b[1;5H\x1b[X", "abcd fgh"),  # a blank, but the next line begins with a narrow character
+    ],
+)
+def test_the_gap_that_a_wide_character_leaves_is_no_text(output: str, line: str) -> None:
+    def unwrapped(one: Terminal) -> str:
+        return one.text(-one.scrollback_count, unwrap=True).strip("\n")
+
+    def wider(one: Terminal) -> str:
+        one.resize(4, 20)
+        return unwrapped(one)
+
+    def scrolled(columns: int) -> Terminal:
+        one = terminal(output.encode(), 4, 5)
+        one.feed(b"\x1b[4;1H" + b"\n" * 4)
+        assert one.scrollback_count == 4
+        if columns != 5:
+            one.resize(4, columns)
+        return one
+
+    assert unwrapped(terminal(output.encode(), 4, 5)) == line
+    assert wider(terminal(output.encode(), 4, 5)) == line  # from the screen
+    assert wider(terminal(terminal(output.encode(), 4, 5).redraw(), 4, 5)) == line  # as a redraw shows it
+    assert unwrapped(scrolled(5)) == line
+    assert unwrapped(scrolled(20)) == line  # from scrollback
+    assert wider(scrolled(3)) == line
 
 
 def test_a_smaller_screen_gives_lines_to_scrollback_and_a_larger_takes_them_back() -> None:

@@ -42,14 +42,14 @@ static void same(const vt *a, const vt *b, int all, const char *what)
 }
 
 /* Feeds a copy of exact size, so that the sanitizer sees a byte too much. */
-static void feed(vt *t, const uint8_t *data, size_t n, size_t piece, size_t work)
+static void feed(vt *t, const uint8_t *data, size_t n, size_t piece, size_t budget)
 {
     while (n) {
         size_t now = piece && piece < n ? piece : n, done = 0;
         uint8_t *own = malloc(now);
         memcpy(own, data, now);
         while (done < now) {
-            size_t used = vt_feed(t, own + done, now - done, work);
+            size_t used = vt_feed(t, own + done, now - done, budget);
             if (!used || used > now - done)
                 abort();
             done += used;
@@ -66,9 +66,9 @@ static void redraw(const vt *t, const uint8_t *before, uint32_t lines)
     vt *other = vt_new(vt_rows(t), vt_cols(t), &limits);
     vt_buf out = {0};
     const char *garbage = GARBAGE[*before % (sizeof GARBAGE / sizeof *GARBAGE)];
-    feed(other, (const uint8_t *)garbage, strlen(garbage), 0, VT_WORK);
+    feed(other, (const uint8_t *)garbage, strlen(garbage), 0, VT_BUDGET);
     vt_redraw(t, &out, lines);
-    feed(other, out.data, out.n, 0, VT_WORK);
+    feed(other, out.data, out.n, 0, VT_BUDGET);
     same(t, other, 0, "a redraw");
     vt_buf_free(&out);
     vt_free(other);
@@ -112,7 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         const uint8_t *q = p;
         while (q < end && *q < 0xF8)
             q++;
-        feed(whole, p, (size_t)(q - p), 0, VT_WORK);
+        feed(whole, p, (size_t)(q - p), 0, VT_BUDGET);
         feed(cut, p, (size_t)(q - p), 1 + *before % 7, 1 + *before);
         p = q;
         if (p == end)
@@ -135,8 +135,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
             break;
         case 0xFE: vt_mute(whole, 1); vt_mute(cut, 1); break;
         default: /* a byte that is never valid */
-            feed(whole, p - 1, 1, 0, VT_WORK);
-            feed(cut, p - 1, 1, 0, VT_WORK);
+            feed(whole, p - 1, 1, 0, VT_BUDGET);
+            feed(cut, p - 1, 1, 0, VT_BUDGET);
         }
     }
     same(whole, cut, 1, "the same output in pieces");

@@ -98,8 +98,8 @@ class Terminal:
     ) -> None: ...
     def feed(self, data: Buffer) -> None:
         """Take output. Lets go of the GIL from 4 KiB on."""
-    def feed_some(self, data: Buffer, work: int) -> int:
-        """Take output until about `work` cells were touched. Returns the bytes consumed, 1 or more."""
+    def feed_some(self, data: Buffer, budget: int) -> int:
+        """Take output until about `budget` cells were touched. Returns the bytes consumed, 1 or more."""
     def resize(self, rows: int, cols: int) -> None: ...
     def clone(self, *, scrollback_lines: int = 0) -> Terminal:
         """A copy that shares nothing, with the newest lines of scrollback. Its events and replies begin empty."""
@@ -165,8 +165,6 @@ class Terminal:
         """Of a copy: what `oldest` was of the terminal that it was made of; else the same as `oldest`."""
     @property
     def scrollback_count(self) -> int: ...
-    @property
-    def lines_dropped(self) -> int: ...
     @property
     def memory(self) -> int:
         """Bytes allocated."""

@@ -9,9 +9,8 @@
 #include <string.h>
 
 #define RECORDS_MAX (128 * 1024) /* bytes of marks and clipboard requests that wait to be taken */
-#define RECORD_HEAD 25
 #define COMMAND_MAX 4096         /* bytes of a command line that a mark tells or the screen shows */
-#define CELL_WORK 4              /* cells' worth of one whose text is taken for a command line */
+#define CELL_COST 4              /* cells' worth of one whose text is taken for a command line */
 
 typedef struct {
     const char *p;
@@ -39,7 +38,7 @@ static int is(text t, const char *word) { return t.n == strlen(word) && !memcmp(
 static int starts(text t, const char *word) { return t.n >= strlen(word) && !memcmp(t.p, word, strlen(word)); }
 
 /* A decimal number of at most 9 digits and nothing else, or -1. */
-static int number(text t)
+static int decimal(text t)
 {
     int value = 0;
     if (!t.n || t.n > 9)
@@ -60,36 +59,23 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Bytes of the UTF-8 character at `p`, or of what there is of an invalid one; `valid` says which. */
-static size_t utf8_size(const uint8_t *p, size_t n, int *valid)
-{
-    size_t size = p[0] < 0x80 ? 1 : p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : p[0] < 0xF5 ? 4 : 0;
-    uint8_t low = p[0] == 0xE0 ? 0xA0 : p[0] == 0xF0 ? 0x90 : 0x80;
-    uint8_t high = p[0] == 0xED ? 0x9F : p[0] == 0xF4 ? 0x8F : 0xBF;
-    size_t have = 1;
-    for (; have < size && have < n && p[have] >= low && p[have] <= high; have++) {
-        low = 0x80;
-        high = 0xBF;
-    }
-    *valid = have == size;
-    return have;
-}
-
 /* Copy a text without its control characters, as much as there is room for; U+FFFD for what is no UTF-8. */
 static size_t clean(uint8_t *to, size_t room, text from)
 {
     size_t used = 0;
-    for (size_t i = 0; i < from.n;) {
-        const uint8_t *p = (const uint8_t *)from.p + i;
-        int valid;
-        size_t size = utf8_size(p, from.n - i, &valid);
-        i += size;
-        if (p[0] < 0x20 || p[0] == 0x7F || (valid && p[0] == 0xC2 && p[1] < 0xA0))
+    const uint8_t *p = (const uint8_t *)from.p, *end = p + from.n;
+    while (p < end) {
+        uint32_t code = 0xFFFD;
+        const uint8_t *begin = p;
+        int valid = vt_utf8_decode(p, end, &code);
+        p += valid ? valid : vt_utf8_part(p, end);
+        if (valid && (code < 0x20 || (code >= 0x7F && code < 0xA0)))
             continue;
-        if (used + (valid ? size : 3) > room)
+        size_t size = valid ? (size_t)valid : 3;
+        if (used + size > room)
             break;
-        memcpy(to + used, valid ? p : (const uint8_t *)"\xEF\xBF\xBD", valid ? size : 3);
-        used += valid ? size : 3;
+        memcpy(to + used, valid ? begin : (const uint8_t *)"\xEF\xBF\xBD", size);
+        used += size;
     }
     return used;
 }
@@ -159,17 +145,12 @@ static uint32_t default_colour(int index)
 {
     if (index < 16)
         return THEME[index];
-    if (index < 232) { /* a cube of six levels a side */
-        static const uint32_t level[6] = {0, 95, 135, 175, 215, 255};
-        index -= 16;
-        return level[index / 36] << 16 | level[index / 6 % 6] << 8 | level[index % 6];
-    }
     if (index < 256)
-        return (uint32_t)(8 + 10 * (index - 232)) * 0x010101;
+        return vt_fixed_colour((unsigned)index);
     return index == BACKGROUND ? THEME_BACKGROUND : THEME_FOREGROUND;
 }
 
-uint32_t vt_colour(const vt *t, int index)
+static uint32_t colour_in_force(const vt *t, int index)
 {
     return t->palette && t->palette[index] ? t->palette[index] : VT_RGB | default_colour(index);
 }
@@ -225,7 +206,7 @@ static uint32_t parse_colour(text spec)
 static void set_or_answer(vt *t, int index, text spec, int bel)
 {
     if (is(spec, "?")) {
-        unsigned rgb = vt_colour(t, index) & 0xFFFFFF, r = rgb >> 16, g = rgb >> 8 & 255, b = rgb & 255;
+        unsigned rgb = colour_in_force(t, index) & 0xFFFFFF, r = rgb >> 16, g = rgb >> 8 & 255, b = rgb & 255;
         char name[16];
         if (index < FOREGROUND)
             snprintf(name, sizeof name, "4;%d", index);
@@ -242,7 +223,7 @@ static void set_or_answer(vt *t, int index, text spec, int bel)
 static void set_palette(vt *t, text rest, int bel)
 {
     while (rest.n) {
-        int index = number(split(&rest, ';'));
+        int index = decimal(split(&rest, ';'));
         text spec = split(&rest, ';');
         if (index >= 0 && index < 256)
             set_or_answer(t, index, spec, bel);
@@ -267,7 +248,7 @@ static void reset_palette(vt *t, text rest)
     if (!rest.n)
         memset(t->palette, 0, 256 * sizeof *t->palette);
     while (rest.n) {
-        int index = number(split(&rest, ';'));
+        int index = decimal(split(&rest, ';'));
         if (index >= 0 && index < 256)
             t->palette[index] = 0;
     }
@@ -275,7 +256,7 @@ static void reset_palette(vt *t, text rest)
 
 /* ---- links ---- */
 
-static void set_link(vt *t, text rest)
+static void set_pen_link(vt *t, text rest)
 {
     if (!memchr(rest.p, ';', rest.n))
         return;
@@ -295,24 +276,13 @@ static void set_link(vt *t, text rest)
 
 /* ---- records ---- */
 
-static void put_number(uint8_t *to, uint64_t value, int n)
-{
-    for (int i = 0; i < n; i++)
-        to[i] = (uint8_t)(value >> 8 * i);
-}
-
 static void record(vt *t, int kind, int32_t value, uint64_t offset, const void *data, size_t n)
 {
-    if (t->muted || t->records.n + RECORD_HEAD + n > RECORDS_MAX)
+    if (t->muted || t->records.n + sizeof(vt_record) + n > RECORDS_MAX)
         return;
-    uint8_t head[RECORD_HEAD];
-    head[0] = (uint8_t)kind;
-    put_number(head + 1, (uint32_t)value, 4);
-    put_number(head + 5, offset, 8);
-    put_number(head + 13, (uint64_t)(vt_top(t) + t->row), 8);
-    put_number(head + 21, n, 4);
+    const vt_record head = {(uint8_t)kind, value, offset, vt_top(t) + t->row, (uint32_t)n};
     size_t before = t->records.n;
-    if (vt_put(&t->records, head, RECORD_HEAD) || vt_put(&t->records, data, n)) {
+    if (vt_put(&t->records, &head, sizeof head) || vt_put(&t->records, data, n)) {
         t->records.n = before;
         t->records.failed = 0;
         return;
@@ -365,31 +335,11 @@ static void clipboard(vt *t, text rest, uint64_t end)
     text selection = split(&rest, ';');
     if (is(rest, "?"))
         return;
-    uint8_t *data = t->string.data + (rest.p - (const char *)t->string.data);
+    uint8_t *data = t->parser.string.data + (rest.p - (const char *)t->parser.string.data);
     long n = decode_base64(data, rest.n);
     uint8_t letter = selection.n ? (uint8_t)selection.p[0] : 0;
     if (n >= 0)
         record(t, 'c', letter < 0x80 ? letter : 0, end, data, (size_t)n);
-}
-
-static size_t put_cell(const vt *t, vt_cell cell, uint8_t *to)
-{
-    vt_cluster one = {.n = 1, .codes = {VT_CODE(cell) ? VT_CODE(cell) : ' '}};
-    const vt_cluster *cluster = cell & VT_CLUSTER ? &t->clusters[VT_CODE(cell)] : &one;
-    size_t n = 0;
-    for (int i = 0; i < cluster->n; i++) {
-        uint32_t c = cluster->codes[i];
-        if (c < 0x80) {
-            to[n++] = (uint8_t)c;
-            continue;
-        }
-        static const uint8_t lead[] = {0, 0xC0, 0xE0, 0xF0};
-        int more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-        to[n++] = (uint8_t)(lead[more] | c >> 6 * more);
-        while (more--)
-            to[n++] = (uint8_t)(0x80 | (c >> 6 * more & 0x3F));
-    }
-    return n;
 }
 
 /* What stands on the screen between the last mark 'B' and the cursor, without blanks at its end. */
@@ -404,11 +354,13 @@ static size_t command_on_screen(vt *t, uint8_t *to)
         int end = VT_CODE(r->tail) ? t->cols : r->len, col = row == first ? t->command_col : 0;
         if (row == t->row && t->col + t->pending < end)
             end = t->col + t->pending;
-        t->work -= CELL_WORK * (1 + end);
-        for (; col < end && n + 32 < COMMAND_MAX; col++)
-            if (VT_WIDTH(vt_at(r, col)))
-                n += put_cell(t, vt_at(r, col), to + n);
-        if (!r->wrapped && n + 32 < COMMAND_MAX) {
+        t->budget -= CELL_COST * (1 + end);
+        for (; col < end && n + VT_CELL_TEXT < COMMAND_MAX; col++) {
+            vt_cell cell = vt_at(r, col);
+            if (VT_WIDTH(cell))
+                n = (size_t)(vt_cell_text(t, to + n, VT_CODE(cell) ? cell : ' ') - to);
+        }
+        if (!r->wrapped && n + VT_CELL_TEXT < COMMAND_MAX) {
             while (n && to[n - 1] == ' ')
                 n--;
             to[n++] = '\n';
@@ -451,7 +403,7 @@ static void mark(vt *t, text rest, uint64_t end)
         return;
     switch (kind.p[0]) {
     case 'A':
-        record(t, 'A', VT_NO_CODE, t->sequence, NULL, 0);
+        record(t, 'A', VT_NO_CODE, t->parser.sequence, NULL, 0);
         break;
     case 'B':
         t->command_line = t->s == &t->main ? vt_top(t) + t->row : -1;
@@ -470,8 +422,8 @@ static void mark(vt *t, text rest, uint64_t end)
     case 'D': {
         text code = split(&rest, ';');
         int negative = code.n && code.p[0] == '-';
-        int value = number((text){code.p + negative, code.n - (size_t)negative});
-        record(t, 'D', value < 0 ? VT_NO_CODE : negative ? -value : value, t->sequence, NULL, 0);
+        int value = decimal((text){code.p + negative, code.n - (size_t)negative});
+        record(t, 'D', value < 0 ? VT_NO_CODE : negative ? -value : value, t->parser.sequence, NULL, 0);
         break;
     }
     }
@@ -481,9 +433,9 @@ static void mark(vt *t, text rest, uint64_t end)
 
 void vt_osc(vt *t, uint64_t end, int bel)
 {
-    text rest = {t->string.n ? (const char *)t->string.data : "", t->string.n};
-    int kind = number(split(&rest, ';'));
-    t->work -= 16 + (int64_t)t->string.n / 4;
+    text rest = {t->parser.string.n ? (const char *)t->parser.string.data : "", t->parser.string.n};
+    int kind = decimal(split(&rest, ';'));
+    t->budget -= 16 + (int64_t)t->parser.string.n / 4;
     switch (kind) {
     case 0:
     case 2:
@@ -496,7 +448,7 @@ void vt_osc(vt *t, uint64_t end, int bel)
         set_cwd(t, rest);
         break;
     case 8:
-        set_link(t, rest);
+        set_pen_link(t, rest);
         break;
     case 10:
     case 11:
@@ -558,12 +510,12 @@ static void request_capability(vt *t, text names)
 
 void vt_dcs(vt *t)
 {
-    text data = {t->string.n ? (const char *)t->string.data : "", t->string.n};
-    t->work -= 16 + (int64_t)t->string.n / 4;
-    if (t->prefix || t->intermediates_n != 1 || t->final != 'q')
+    text data = {t->parser.string.n ? (const char *)t->parser.string.data : "", t->parser.string.n};
+    t->budget -= 16 + (int64_t)t->parser.string.n / 4;
+    if (t->parser.prefix || t->parser.intermediates_n != 1 || t->parser.final != 'q')
         return;
-    if (t->intermediates[0] == '$')
+    if (t->parser.intermediates[0] == '$')
         request_status(t, data);
-    else if (t->intermediates[0] == '+')
+    else if (t->parser.intermediates[0] == '+')
         request_capability(t, data);
 }

@@ -1,0 +1,499 @@
+/* Control functions: what C0 controls, escape sequences and CSI sequences mean. */
+#include "vt_sgr.h"
+
+#include <string.h>
+
+/* ---- control functions ---- */
+
+void vt_control(vt *t, uint8_t c)
+{
+    t->last_char = 0;
+    t->budget--;
+    t->changed |= c >= '\b' && c <= '\r';
+    switch (c) {
+    case '\a':
+        if (!t->muted && t->bells < UINT32_MAX) {
+            t->bells++;
+            t->events |= VT_BELL;
+        }
+        break;
+    case '\b':
+        vt_backspace(t);
+        break;
+    case '\t':
+        vt_tab(t, 1);
+        break;
+    case '\n':
+    case '\v':
+    case '\f':
+        vt_line_feed(t);
+        break;
+    case '\r':
+        vt_carriage_return(t);
+        break;
+    case 0x0E:
+        t->gl = 1;
+        break;
+    case 0x0F:
+        t->gl = 0;
+        break;
+    }
+}
+
+static void identify(vt *t) { vt_answer(t, "\033[?1;2c"); }
+
+/* National sets are as good as ASCII here; of a set that nobody knows nothing is changed. */
+static void designate(vt *t, int set, uint8_t final)
+{
+    if (strchr("0AB45CRQKYE6ZH7=", final))
+        t->charsets[set] = final == '0' || final == 'A' ? final : 'B';
+}
+
+void vt_escape(vt *t, uint8_t final)
+{
+    t->budget -= VT_STEP_COST;
+    t->last_char = 0;
+    t->changed = 1;
+    if (t->parser.intermediates_n) {
+        if (t->parser.intermediates_n > 1)
+            return;
+        switch (t->parser.intermediates[0]) {
+        case '(':
+        case ')':
+        case '*':
+        case '+':
+            designate(t, t->parser.intermediates[0] - '(', final);
+            break;
+        case '%':
+            if (final == '@' || final == 'G') {
+                t->gl = 0;
+                t->charsets[0] = 'B';
+            }
+            break;
+        case '#':
+            if (final == '8')
+                vt_alignment(t);
+            break;
+        }
+        return;
+    }
+    switch (final) {
+    case '7':
+        vt_save_cursor(t);
+        break;
+    case '8':
+        vt_restore_cursor(t);
+        break;
+    case '=':
+        vt_set_dec_mode(t, 66, 1);
+        break;
+    case '>':
+        vt_set_dec_mode(t, 66, 0);
+        break;
+    case 'D':
+        vt_index(t);
+        break;
+    case 'E':
+        vt_next_line(t);
+        break;
+    case 'H':
+        vt_tab_set(t);
+        break;
+    case 'M':
+        vt_reverse_index(t);
+        break;
+    case 'N':
+        t->single_shift = 2;
+        break;
+    case 'O':
+        t->single_shift = 3;
+        break;
+    case 'Z':
+        identify(t);
+        break;
+    case 'c':
+        vt_reset(t);
+        break;
+    case 'n':
+        t->gl = 2;
+        break;
+    case 'o':
+        t->gl = 3;
+        break;
+    }
+}
+
+/* ---- CSI ---- */
+
+static inline int arg(const vt *t, int i) { return i <= t->parser.param ? t->parser.params[i] : 0; }
+
+/* A count or position, of which 0 means 1. */
+static inline int count(const vt *t, int i) { return arg(t, i) ? arg(t, i) : 1; }
+
+/* SGR 38, 48, 58 at `i`: the colour, and `i` on the last parameter that belongs to it. With colons: 5:n, 2:r:g:b or
+   2:space:r:g:b; what is missing is 0. */
+static int colour(const vt *t, int *i, uint32_t *colour)
+{
+    int at = *i + 1, end = at, colons = t->parser.colons >> at & 1;
+    int mode = arg(t, at);
+    if (colons)
+        while (end <= t->parser.param && t->parser.colons >> end & 1)
+            end++;
+    else
+        end = at + (mode == 2 ? 4 : mode == 5 ? 2 : 1);
+    *i = end - 1;
+    if (mode == 5) {
+        *colour = VT_PALETTE | (arg(t, at + 1) & 255);
+        return 1;
+    }
+    if (mode != 2)
+        return 0;
+    at += colons && end - at > 4 ? 2 : 1;
+    uint32_t rgb = 0;
+    for (int k = at; k < at + 3; k++)
+        rgb = rgb << 8 | (k < end ? arg(t, k) & 255 : 0);
+    *colour = VT_RGB | rgb;
+    return 1;
+}
+
+static void set_underline(vt_style *pen, int style)
+{
+    pen->attrs = (uint16_t)((pen->attrs & ~VT_UNDERLINE) | (style > 5 ? 1 : style) << VT_UNDERLINE_SHIFT);
+}
+
+static void sgr(vt *t)
+{
+    vt_style *pen = &t->pen;
+    t->pen_dirty = 1;
+    for (int i = 0; i <= t->parser.param; i++) {
+        unsigned p = t->parser.params[i];
+        if (p - VT_SGR_FOREGROUND < 8) {
+            pen->fg = VT_PALETTE | (p - VT_SGR_FOREGROUND);
+        } else if (p - VT_SGR_BACKGROUND < 8) {
+            pen->bg = VT_PALETTE | (p - VT_SGR_BACKGROUND);
+        } else if (p - (VT_SGR_FOREGROUND + 60) < 8) {
+            pen->fg = VT_PALETTE | (p - (VT_SGR_FOREGROUND + 60) + 8);
+        } else if (p - (VT_SGR_BACKGROUND + 60) < 8) {
+            pen->bg = VT_PALETTE | (p - (VT_SGR_BACKGROUND + 60) + 8);
+        } else {
+            switch (p) {
+            case 0:
+                pen->fg = pen->bg = pen->ul = 0;
+                pen->attrs = 0;
+                break;
+#define ON(attribute, number, snapshot, name) \
+    case number:                              \
+        pen->attrs |= attribute;              \
+        break;
+                VT_SGR_ATTRIBUTES(ON)
+#undef ON
+#define OFF(attributes, number)                    \
+    case number:                                   \
+        pen->attrs &= (uint16_t) ~(attributes);    \
+        break;
+                VT_SGR_ENDS(OFF)
+#undef OFF
+            case 4:
+                set_underline(pen, t->parser.colons >> (i + 1) & t->parser.given >> (i + 1) & 1 ? t->parser.params[i + 1] : 1);
+                break;
+            case 21:
+                set_underline(pen, 2);
+                break;
+            case VT_SGR_FOREGROUND + 8:
+                if (t->parser.params[i + 1] == 2 && i + 4 <= t->parser.param && !t->parser.colons) {
+                    pen->fg = VT_RGB | (t->parser.params[i + 2] & 255u) << 16 | (t->parser.params[i + 3] & 255u) << 8
+                              | (t->parser.params[i + 4] & 255u);
+                    i += 4;
+                } else {
+                    colour(t, &i, &pen->fg);
+                }
+                break;
+            case VT_SGR_FOREGROUND + 9:
+                pen->fg = 0;
+                break;
+            case VT_SGR_BACKGROUND + 8:
+                colour(t, &i, &pen->bg);
+                break;
+            case VT_SGR_BACKGROUND + 9:
+                pen->bg = 0;
+                break;
+            case VT_SGR_UNDERLINE + 8:
+                colour(t, &i, &pen->ul);
+                break;
+            case VT_SGR_UNDERLINE + 9:
+                pen->ul = 0;
+                break;
+            }
+        }
+        while (t->parser.colons >> (i + 1) & 1) /* subparameters of what has none */
+            i++;
+    }
+}
+
+/* Subparameters mean something to SGR alone: others see the parameters without them. */
+static void drop_subparameters(vt *t)
+{
+    int kept = 0;
+    for (int i = 0; i <= t->parser.param; i++)
+        if (!(t->parser.colons >> i & 1))
+            t->parser.params[kept++] = t->parser.params[i];
+    t->parser.param = kept - 1;
+}
+
+static void cursor_report(vt *t, const char *prefix)
+{
+    int origin = !!(t->modes & VT_M_ORIGIN);
+    vt_answer(t, "\033[%s%d;%dR", prefix, t->row + 1 - (origin ? t->top : 0), t->col + 1 - (origin ? t->left : 0));
+}
+
+static void window_operation(vt *t)
+{
+    int second = arg(t, 1);
+    switch (arg(t, 0)) {
+    case 18:
+        vt_answer(t, "\033[8;%d;%dt", t->rows, t->cols);
+        break;
+    case 19:
+        vt_answer(t, "\033[9;%d;%dt", t->rows, t->cols);
+        break;
+    case 22:
+        if (second == 0 || second == 2)
+            vt_push_title(t);
+        break;
+    case 23:
+        if (second == 0 || second == 2)
+            vt_pop_title(t);
+        break;
+    }
+}
+
+/* 1: the screen or the cursor may have changed. */
+static inline int plain_function(vt *t, uint8_t final)
+{
+    int first = arg(t, 0), n = count(t, 0);
+    switch (final) {
+    case '@':
+        vt_insert_chars(t, n);
+        break;
+    case 'A':
+        vt_move_up(t, n);
+        break;
+    case 'B':
+        vt_move_down(t, n);
+        break;
+    case 'C':
+        vt_move_forward(t, n);
+        break;
+    case 'D':
+        vt_move_back(t, n);
+        break;
+    case 'E':
+        vt_move_down(t, n);
+        vt_carriage_return(t);
+        break;
+    case 'F':
+        vt_move_up(t, n);
+        vt_carriage_return(t);
+        break;
+    case 'G':
+    case '`':
+        vt_move_col(t, n - 1);
+        break;
+    case 'H':
+    case 'f':
+        vt_move_to(t, n - 1, count(t, 1) - 1);
+        break;
+    case 'I':
+        vt_tab(t, n);
+        break;
+    case 'J':
+        vt_erase_display(t, first, 0);
+        break;
+    case 'K':
+        vt_erase_line(t, first, 0);
+        break;
+    case 'L':
+        vt_insert_lines(t, n);
+        break;
+    case 'M':
+        vt_delete_lines(t, n);
+        break;
+    case 'P':
+        vt_delete_chars(t, n);
+        break;
+    case 'S':
+        vt_scroll_up(t, n);
+        break;
+    case 'T':
+        vt_scroll_down(t, n);
+        break;
+    case 'X':
+        vt_erase_chars(t, n);
+        break;
+    case 'Z':
+        vt_back_tab(t, n);
+        break;
+    case 'a':
+        vt_move_by(t, 0, n);
+        break;
+    case 'b':
+        vt_repeat(t, n);
+        break;
+    case 'c':
+        if (!first)
+            identify(t);
+        return 0;
+    case 'd':
+        vt_move_row(t, n - 1);
+        break;
+    case 'e':
+        vt_move_by(t, n, 0);
+        break;
+    case 'g':
+        vt_tab_clear(t, first);
+        break;
+    case 'h':
+    case 'l':
+        for (int i = 0; i <= t->parser.param; i++)
+            vt_set_mode(t, arg(t, i), final == 'h');
+        break;
+    case 'n':
+        if (first == 5)
+            vt_answer(t, "\033[0n");
+        else if (first == 6)
+            cursor_report(t, "");
+        return 0;
+    case 'r':
+        vt_set_region(t, first, arg(t, 1));
+        break;
+    case 's':
+        if (t->modes & VT_M_MARGINS)
+            vt_set_margins(t, first, arg(t, 1));
+        else
+            vt_save_cursor(t);
+        break;
+    case 't':
+        window_operation(t);
+        return 0;
+    case 'u':
+        vt_restore_cursor(t);
+        break;
+    case 'x':
+        if (first <= 1)
+            vt_answer(t, "\033[%d;1;1;128;128;1;0x", first + 2);
+        return 0;
+    default:
+        return 0;
+    }
+    return 1;
+}
+
+#define KEY(prefix, intermediate, final) ((prefix) << 16 | (intermediate) << 8 | (final))
+
+/* The same for those with a private marker or an intermediate. */
+static int other_function(vt *t, uint8_t final)
+{
+    int first = arg(t, 0), n = count(t, 0);
+    switch (KEY(t->parser.prefix, t->parser.intermediates_n ? t->parser.intermediates[0] : 0, final)) {
+    case KEY(0, ' ', '@'):
+        vt_delete_cols(t, t->left, n);
+        break;
+    case KEY(0, ' ', 'A'):
+        vt_insert_cols(t, t->left, n);
+        break;
+    case KEY('?', 0, 'J'):
+        vt_erase_display(t, first, 1);
+        break;
+    case KEY('?', 0, 'K'):
+        vt_erase_line(t, first, 1);
+        break;
+    case KEY('>', 0, 'c'):
+        if (!first && !t->parser.param) /* the answer itself, come back, has parameters */
+            vt_answer(t, "\033[>0;276;0c");
+        return 0;
+    case KEY('=', 0, 'c'):
+        if (!first)
+            vt_answer(t, "\033P!|00000000\033\\");
+        return 0;
+    case KEY('?', 0, 'h'):
+    case KEY('?', 0, 'l'):
+        for (int i = 0; i <= t->parser.param; i++)
+            vt_set_dec_mode(t, arg(t, i), final == 'h');
+        break;
+    case KEY('?', 0, 'n'):
+        if (first == 6)
+            cursor_report(t, "?");
+        else if (first == 996)
+            vt_answer(t, "\033[?997;1n"); /* dark, as the colours that OSC 4, 10 and 11 tell */
+        return 0;
+    case KEY(0, '!', 'p'):
+        vt_soft_reset(t);
+        break;
+    case KEY(0, '$', 'p'):
+        vt_answer(t, "\033[%d;%d$y", first, vt_report_mode(t, first));
+        return 0;
+    case KEY('?', '$', 'p'):
+        vt_answer(t, "\033[?%d;%d$y", first, vt_report_dec_mode(t, first));
+        return 0;
+    case KEY(0, ' ', 'q'):
+        if (first <= 6)
+            t->shape = first;
+        break;
+    case KEY(0, '"', 'q'):
+        if (first <= 2) {
+            t->protect = first == 1;
+            t->pen_dirty = 1;
+        }
+        break;
+    case KEY('>', 0, 'q'):
+        if (!first)
+            vt_answer(t, "\033P>|vibetunnel\033\\");
+        return 0;
+    case KEY('?', 0, 'u'):
+        vt_answer(t, "\033[?%uu", vt_kitty_flags(t));
+        return 0;
+    case KEY('>', 0, 'u'):
+        vt_kitty_push(t, first);
+        break;
+    case KEY('<', 0, 'u'):
+        vt_kitty_pop(t, n);
+        break;
+    case KEY('=', 0, 'u'):
+        vt_kitty_set(t, first, count(t, 1));
+        break;
+    case KEY(0, '\'', '}'):
+        vt_insert_cols(t, t->col, n);
+        break;
+    case KEY(0, '\'', '~'):
+        vt_delete_cols(t, t->col, n);
+        break;
+    default:
+        return 0;
+    }
+    return 1;
+}
+
+static inline void dispatch(vt *t, uint8_t final, int plain)
+{
+    t->budget -= VT_STEP_COST;
+    if (t->parser.colons)
+        drop_subparameters(t);
+    if (plain)
+        t->changed |= plain_function(t, final);
+    else if (t->parser.intermediates_n < 2)
+        t->changed |= other_function(t, final);
+}
+
+void vt_csi(vt *t, uint8_t final, int plain)
+{
+    t->parser.state = VT_GROUND;
+    if (t->parser.param == VT_PARAMS)
+        t->parser.param--;
+    if (final == 'm' && plain) {
+        t->budget -= VT_STEP_COST / 2;
+        sgr(t);
+    } else {
+        dispatch(t, final, plain);
+    }
+    t->last_char = 0;
+}

@@ -1,0 +1,177 @@
+/* Dump. */
+#include "vt_state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void dump_bytes(vt_buf *out, const void *data, size_t n)
+{
+    const uint8_t *p = data;
+    for (size_t i = 0; i < n; i++) {
+        char s[8];
+        if (!p[i])
+            vt_put_byte(out, ' ');
+        else if (p[i] < 0x20 || p[i] == 0x7F || p[i] == '\\')
+            vt_put(out, s, (size_t)snprintf(s, sizeof s, "\\x%02x", p[i]));
+        else
+            vt_put_byte(out, p[i]);
+    }
+}
+
+static void dump_style(vt_buf *out, const vt_style *s)
+{
+    char text[64];
+    vt_put(out, text, (size_t)snprintf(text, sizeof text, "%x,%x,%x,%x", s->fg, s->bg, s->ul, s->attrs));
+}
+
+/* A cell that was never written is a space here: a redraw cannot always tell them apart, and only a character that
+   combines with it does. */
+static void dump_line(const vt *t, vt_buf *out, vt_line *line)
+{
+    vt_run tail;
+    const vt_run *before = NULL;
+    vt_put_string(out, line->wrapped ? "> " : "  ");
+    vt_line_trim(line, 1);
+    int has_tail = vt_line_tail(line, t->cols, &tail);
+    for (int i = 0; i < line->n + has_tail; i++) {
+        const vt_run *r = i < line->n ? &line->runs[i] : &tail;
+        if (!before || !vt_same_run(before, r)) {
+            vt_put_string(out, "{");
+            dump_style(out, &r->style);
+            if (r->protect)
+                vt_put_string(out, ",protected");
+            if (r->link) {
+                vt_put_string(out, ",");
+                dump_bytes(out, r->link, r->id_n);
+                vt_put_string(out, ";");
+                dump_bytes(out, r->link + r->id_n, r->uri_n);
+            }
+            vt_put_string(out, "}");
+        }
+        before = r;
+        dump_bytes(out, r->text, r->n);
+    }
+    vt_put_string(out, "\n");
+}
+
+static void dump_rows(const vt *t, vt_buf *out, vt_line *line, const vt_screen *s, const char *name)
+{
+    for (int i = 0; i < t->rows; i++) {
+        vt_put_string(out, name);
+        vt_put_string(out, " ");
+        vt_put_number(out, i);
+        vt_line_row(t, line, s->rows[i], t->cols);
+        if (i == t->rows - 1)
+            line->wrapped = 0;
+        dump_line(t, out, line);
+    }
+}
+
+static void dump_numbers(vt_buf *out, const char *name, const long long *numbers, int n)
+{
+    vt_put_string(out, name);
+    for (int i = 0; i < n; i++) {
+        vt_put_string(out, " ");
+        vt_put_number(out, numbers[i]);
+    }
+    vt_put_string(out, "\n");
+}
+
+static void dump_screen_state(vt_buf *out, const vt_screen *s, const char *name)
+{
+    vt_put_string(out, name);
+    vt_put_string(out, " kitty");
+    for (int i = 0; i <= s->kitty_n && i < (int)sizeof s->kitty; i++) {
+        vt_put_string(out, " ");
+        vt_put_number(out, s->kitty[i]);
+    }
+    vt_put_string(out, "\n");
+    vt_put_string(out, name);
+    vt_put_string(out, " saved ");
+    vt_put_number(out, s->saved.row);
+    vt_put_string(out, " ");
+    vt_put_number(out, s->saved.col);
+    vt_put_string(out, s->saved.origin ? " origin " : " ");
+    dump_style(out, &s->saved.pen);
+    vt_put_string(out, s->saved.protect ? " protected " : " ");
+    vt_put(out, s->saved.charsets, 4);
+    vt_put_string(out, " ");
+    vt_put_number(out, s->saved.gl);
+    vt_put_string(out, "\n");
+}
+
+void vt_dump(const vt *t, vt_buf *out)
+{
+    vt_line line;
+    if (vt_line_init(&line, t->cols)) {
+        out->failed = 1;
+        return;
+    }
+    dump_numbers(out, "size", (const long long[]){t->rows, t->cols}, 2);
+    vt_put_string(out, t->s == &t->alt ? "screen alternate\n" : "screen main\n");
+    dump_numbers(out, "cursor", (const long long[]){t->row, t->col}, 2);
+    dump_numbers(out, "pending", (const long long[]){t->pending != 0}, 1);
+    dump_numbers(out, "margins", (const long long[]){t->top, t->bottom, t->left, t->right}, 4);
+    vt_put_string(out, "modes");
+    for (size_t i = 0; i < VT_MODE_COUNT; i++)
+        if (t->modes >> i & 1) {
+            vt_put_string(out, " ");
+            vt_put_string(out, vt_mode_names[i]);
+        }
+    dump_numbers(out, "\nshape", (const long long[]){t->shape}, 1);
+    vt_put_string(out, "pen ");
+    dump_style(out, &t->pen);
+    if (t->pen.link && t->pen.link < t->links_n) {
+        const vt_link *link = &t->links[t->pen.link];
+        vt_put_string(out, " ");
+        dump_bytes(out, link->text, link->id_n);
+        vt_put_string(out, ";");
+        dump_bytes(out, link->text + link->id_n, link->uri_n);
+    }
+    vt_put_string(out, t->protect ? " protected\ncharsets " : "\ncharsets ");
+    vt_put(out, t->charsets, 4);
+    dump_numbers(out, "", (const long long[]){t->gl, t->single_shift}, 2);
+    vt_put_string(out, "tabs");
+    for (int i = 0; i < t->cols; i++)
+        if (t->tabs[i / 8] >> i % 8 & 1) {
+            vt_put_string(out, " ");
+            vt_put_number(out, i);
+        }
+    vt_put_string(out, "\ntitle ");
+    dump_bytes(out, t->title, t->title_n);
+    vt_put_string(out, "\nfolder ");
+    dump_bytes(out, t->cwd, t->cwd_n);
+    vt_put_string(out, "\n");
+    size_t pushed = 0;
+    for (int i = 0; i < t->titles_n && pushed + 2 <= t->titles.n; i++) {
+        size_t n = t->titles.data[pushed] | (size_t)t->titles.data[pushed + 1] << 8;
+        vt_put_string(out, "pushed ");
+        dump_bytes(out, t->titles.data + pushed + 2, n);
+        vt_put_string(out, "\n");
+        pushed += 2 + n;
+    }
+    for (int i = 0; t->palette && i < VT_COLOURS; i++)
+        if (t->palette[i])
+            dump_numbers(out, "colour", (const long long[]){i, t->palette[i] & 0xFFFFFF}, 2);
+    dump_screen_state(out, &t->main, "main");
+    dump_screen_state(out, &t->alt, "alternate");
+    if (t->s == &t->alt)
+        dump_numbers(out, "main margins",
+                     (const long long[]){t->main.top, t->main.bottom, t->main.left, t->main.right}, 4);
+    dump_rows(t, out, &line, &t->main, "main");
+    if (t->s == &t->alt)
+        dump_rows(t, out, &line, &t->alt, "alternate");
+    vt_buf partial = {0};
+    vt_partial(t, &partial);
+    vt_put_string(out, "unfinished ");
+    dump_bytes(out, partial.data, partial.n);
+    out->failed |= partial.failed;
+    vt_buf_free(&partial);
+
+    vt_put_string(out, "\n-- scrollback --\n");
+    vt_scrollback_reader reader;
+    vt_scrollback_seek(t, &reader, 0);
+    while (vt_scrollback_next(&reader, &line))
+        dump_line(t, out, &line);
+    vt_line_free(&line);
+}

@@ -1,0 +1,373 @@
+/* Lines as terminal bytes: the pen, text, blanks, wraps. */
+#include "vt_paint.h"
+#include "vt_sgr.h"
+
+#include <string.h>
+
+#define SGR_MAX 128   /* bytes of the longest SGR that vt_paint_pen() writes, DECSCA included */
+#define LINKS_BYTES (4 << 20) /* bytes of links in one piece of output: a cell may have one of 2 KiB, again and again */
+
+/* ---- a pen, and what changes it ---- */
+
+/* CSI prefix n final; `a`, `b` below 0 are left out. */
+void vt_paint_csi(vt_painter *w, const char *prefix, int a, int b, const char *final)
+{
+    uint8_t *p = vt_room(w->out, 32);
+    if (!p)
+        return;
+    uint8_t *begin = p;
+    *p++ = 0x1B;
+    *p++ = '[';
+    while (*prefix)
+        *p++ = (uint8_t)*prefix++;
+    if (a >= 0)
+        p = vt_write_number(p, (unsigned)a);
+    if (b >= 0) {
+        *p++ = ';';
+        p = vt_write_number(p, (unsigned)b);
+    }
+    while (*final)
+        *p++ = (uint8_t)*final++;
+    w->out->n += (size_t)(p - begin);
+}
+
+static uint8_t *put_sgr(uint8_t *p, const vt_style *from, const vt_style *to)
+{
+    static const vt_style none;
+    *p++ = 0x1B;
+    *p++ = '[';
+    /* Attributes are turned off all together only: their single ends differ between terminals (21, 22). */
+    if ((from->attrs & ~to->attrs & 0xFF) || (from->attrs & VT_UNDERLINE && (from->attrs ^ to->attrs) & VT_UNDERLINE)
+        || (!to->fg && !to->bg && !to->ul && !to->attrs)) {
+        *p++ = '0';
+        *p++ = ';';
+        from = &none;
+    }
+    p = vt_sgr_put_attributes(p, to->attrs & ~(unsigned)from->attrs);
+    if (from->fg != to->fg)
+        p = vt_sgr_put_colour(p, to->fg, VT_SGR_FOREGROUND, ';');
+    if (from->bg != to->bg)
+        p = vt_sgr_put_colour(p, to->bg, VT_SGR_BACKGROUND, ';');
+    if (from->ul != to->ul)
+        p = vt_sgr_put_colour(p, to->ul, VT_SGR_UNDERLINE, ':'); /* with colons: a terminal without it ignores all of it */
+    p[-1] = 'm';
+    return p;
+}
+
+static void paint_link(vt_painter *w, const char *link, uint16_t id_n, uint16_t uri_n)
+{
+    uint8_t *p = vt_room(w->out, 16 + (size_t)id_n + uri_n);
+    if (!p)
+        return;
+    uint8_t *begin = p;
+    p = vt_write_string(p, "\x1b]8;");
+    if (link && id_n) {
+        p = vt_write_string(p, "id=");
+        memcpy(p, link, id_n);
+        p += id_n;
+    }
+    *p++ = ';';
+    if (link) {
+        memcpy(p, link + id_n, uri_n);
+        p += uri_n;
+    }
+    p = vt_write_string(p, "\x1b\\");
+    w->out->n += (size_t)(p - begin);
+    w->link = link;
+    w->id_n = id_n;
+    w->uri_n = uri_n;
+    w->link_bytes += (size_t)id_n + uri_n;
+}
+
+void vt_paint_pen(vt_painter *w, const vt_style *style, int protect)
+{
+    int styled = !vt_same_style(&w->style, style);
+    if (!styled && (!w->protecting || protect == w->protect))
+        return;
+    uint8_t *p = vt_room(w->out, SGR_MAX);
+    if (!p)
+        return;
+    uint8_t *begin = p;
+    if (styled)
+        p = put_sgr(p, &w->style, style);
+    /* xterm.js forgets the protection at SGR 0, so it is said again behind one. */
+    if (w->protecting && (protect != w->protect || (styled && protect)))
+        p = vt_write_string(p, protect ? "\x1b[1\"q" : "\x1b[0\"q");
+    w->out->n += (size_t)(p - begin);
+    w->style = *style;
+    w->protect = protect;
+}
+
+void vt_paint_run_pen(vt_painter *w, const vt_run *r)
+{
+    vt_paint_pen(w, &r->style, w->protecting ? r->protect : 0);
+    if (r->link && w->link_bytes < LINKS_BYTES) {
+        if (!vt_same_link(r->link, r->id_n, r->uri_n, w->link, w->id_n, w->uri_n))
+            paint_link(w, r->link, r->id_n, r->uri_n);
+    } else if (w->link) {
+        paint_link(w, NULL, 0, 0);
+    }
+}
+
+static const vt_style plain;
+
+void vt_paint_plain(vt_painter *w)
+{
+    vt_paint_pen(w, &plain, 0);
+    if (w->link)
+        paint_link(w, NULL, 0, 0);
+}
+
+/* ---- rows ---- */
+
+/* Whether blanks of this style can be made by erasing: that leaves the background alone. */
+static int erasable(const vt_style *s) { return !s->fg && !s->ul && !s->attrs; }
+
+/* Whether blanks of this run can be made by erasing. Others (half of a wide character left them) become spaces. */
+static int can_erase(const vt_painter *w, const vt_run *r)
+{
+    return w->skipping && erasable(&r->style) && !r->link && !(w->protecting && r->protect);
+}
+
+/* n blanks in the pen's style. The row was blank before: those without a background are just passed by. */
+static void put_blanks(vt_painter *w, const vt_run *r, int n)
+{
+    if (!can_erase(w, r)) {
+        vt_put_spaces(w->out, n);
+        return;
+    }
+    if (r->style.bg)
+        vt_paint_csi(w, "", n, -1, "X");
+    vt_paint_csi(w, "", n, -1, "C");
+}
+
+/* How a line hangs together with those around it. */
+typedef struct {
+    int continued;      /* the line before is wrapped: only printing the first cell brings the cursor here */
+    int scrolled;       /* ... and scrolls, so that this row has that cell's background */
+    const vt_run *mend; /* ... and its last cell was a blank, printed as a space for the wrap's sake */
+    int gap;            /* the last column is what a wide character leaves that does not fit: printing that does it */
+} row_join;
+
+/* The first cell of a row that continues the one above: printed, whatever it is, and then put right. Returns the bytes
+   of it that need no printing any more. */
+static uint32_t put_first(vt_painter *w, const vt_run *r, const row_join *j)
+{
+    uint32_t n = 0;
+    int width = 1, blank = !r->n || !*r->text;
+    vt_paint_run_pen(w, r);
+    if (blank) {
+        vt_put_spaces(w->out, 1);
+        n = r->n != 0;
+    } else {
+        n = vt_character(r->text, r->text + r->n, &width);
+        vt_put(w->out, r->text, n);
+    }
+    if (width >= w->cols) /* the cursor waits behind the last column: it could not be brought back there */
+        return n;
+    if (j->scrolled && r->style.bg) {
+        vt_paint_plain(w);
+        vt_put_string(w->out, "\x1b[K");
+    }
+    if (blank && can_erase(w, r)) {
+        vt_paint_run_pen(w, r);
+        vt_put_string(w->out, "\r\x1b[X\x1b[C");
+    }
+    if (j->mend) {
+        vt_paint_run_pen(w, j->mend);
+        vt_paint_csi(w, "", -1, -1, "A");
+        vt_paint_csi(w, "", w->cols, -1, "G");
+        vt_put_string(w->out, "\x1b[X\x1b[B");
+        vt_paint_csi(w, "", width + 1, -1, "G");
+    }
+    return n;
+}
+
+static void paint_run(vt_painter *w, const vt_run *r, const uint8_t *text, const uint8_t *end, int wrapped)
+{
+    vt_paint_run_pen(w, r);
+    while (text < end) {
+        const uint8_t *nul = memchr(text, 0, (size_t)(end - text)), *stop = nul ? nul : end;
+        vt_put(w->out, text, (size_t)(stop - text));
+        for (text = stop; text < end && !*text; text++)
+            ;
+        if (text == stop)
+            continue;
+        int blanks = (int)(text - stop);
+        if (wrapped && text == end) { /* the wrap is pending behind a printed cell only */
+            if (blanks > 1)
+                put_blanks(w, r, blanks - 1);
+            vt_put_spaces(w->out, 1);
+        } else {
+            put_blanks(w, r, blanks);
+        }
+    }
+}
+
+/* Writes a line from the first column on; the cursor is there, or at the end of the line that it continues. */
+static void paint_line(vt_painter *w, const vt_line *line, const row_join *j)
+{
+    vt_run tail = {.style = line->tail};
+    int rest = w->cols - line->cols;
+    uint32_t done = 0;
+    if (j->continued) {
+        done = put_first(w, line->n ? &line->runs[0] : &tail, j);
+        rest -= !line->n;
+    }
+    for (int i = 0; i < line->n; i++) {
+        const vt_run *r = &line->runs[i];
+        const uint8_t *text = r->text + (i ? 0 : done), *end = r->text + r->n;
+        int last = line->wrapped && i == line->n - 1 && !rest;
+        if (text < end)
+            paint_run(w, r, text, end - (last && j->gap), last && !j->gap);
+    }
+    if (rest <= 0)
+        return;
+    if (line->wrapped) {
+        vt_paint_run_pen(w, &tail);
+        if (rest > 1)
+            put_blanks(w, &tail, rest - 1);
+        vt_put_spaces(w->out, 1);
+    } else if (!vt_is_plain(&tail.style)) {
+        vt_paint_run_pen(w, &tail);
+        if (erasable(&tail.style))
+            vt_put_string(w->out, "\x1b[K");
+        else
+            vt_put_spaces(w->out, rest);
+    }
+}
+
+/* The last cell of a wrapped line when it is a blank that paint_line() has to print as a space. `tail`: room for what
+   there is behind the runs. NULL: it is no such blank, or has to stay a space. */
+static const vt_run *blank_end(const vt_painter *w, const vt_line *line, vt_run *tail)
+{
+    const vt_run *r = line->n ? &line->runs[line->n - 1] : NULL;
+    if (line->cols < w->cols) {
+        *tail = (vt_run){.style = line->tail};
+        r = tail;
+    } else if (!r || r->text[r->n - 1]) {
+        return NULL;
+    }
+    return can_erase(w, r) ? r : NULL;
+}
+
+/* Whether printing the next line's first character leaves the gap at this line's end again, in its own style. */
+static int leaves_gap(const vt_line *line, const vt_line *next, int cols)
+{
+    return line->cols >= cols && vt_line_gap(line, vt_line_begins_wide(next), cols)
+           && vt_same_run(&line->runs[line->n - 1], &next->runs[0]);
+}
+
+int vt_line_pair_init(vt_line_pair *l, const vt *t)
+{
+    memset(l, 0, sizeof *l);
+    return vt_line_init(&l->a, t->cols) || vt_line_init(&l->b, t->cols) ? -1 : 0;
+}
+
+void vt_line_pair_free(vt_line_pair *l)
+{
+    vt_line_free(&l->a);
+    vt_line_free(&l->b);
+}
+
+/* A screen from its top, which is where the cursor is; `before` lines of scrollback first. */
+void vt_paint_screen(vt_painter *w, const vt *t, const vt_screen *s, vt_line_pair *l, uint32_t before)
+{
+    int rows = t->rows;
+    if (!before) /* nothing has to scroll: blank rows at the end need not be gone to */
+        for (; rows && !s->rows[rows - 1]->len && s->rows[rows - 1]->tail == VT_BLANK; rows--)
+            if (rows > 1 && s->rows[rows - 2]->wrapped)
+                break;
+    int64_t n = (int64_t)before + rows;
+    if (before)
+        vt_scrollback_seek(t, &l->reader, t->scrollback.count - before);
+    vt_line *line = &l->a, *next = &l->b;
+    row_join j = {0};
+    vt_run mend, tail;
+    for (int64_t i = -1; i < n; i++) {
+        /* `line` is i, `next` the one after it: a wrapped line needs to know how that begins */
+        int more = i + 1 < n;
+        if (more) {
+            if (i + 1 < before) {
+                vt_scrollback_next(&l->reader, next);
+            } else {
+                vt_line_row(t, next, s->rows[i + 1 - before], t->cols);
+                if (i + 1 - before == t->rows - 1)
+                    next->wrapped = 0; /* it goes on nowhere */
+            }
+            vt_line_trim(next, 0);
+        }
+        if (i >= 0) {
+            if (!more)
+                line->wrapped = 0;
+            j.gap = more && leaves_gap(line, next, t->cols);
+            j.scrolled = i >= t->rows;
+            paint_line(w, line, &j);
+            j.continued = line->wrapped;
+            j.mend = NULL;
+            if (j.continued && !j.gap && t->rows > 1) {
+                const vt_run *blank = blank_end(w, line, &tail);
+                if (blank) {
+                    mend = *blank;
+                    j.mend = &mend;
+                }
+            }
+            if (more && !j.continued) {
+                /* A row that scrolls in takes the pen's background. */
+                if (i + 1 >= t->rows && w->style.bg)
+                    vt_paint_plain(w);
+                vt_put_string(w->out, "\r\n");
+            }
+        }
+        vt_line *swap = line;
+        line = next;
+        next = swap;
+    }
+}
+
+uint32_t vt_lines(const vt *t, vt_buf *out, int64_t first, int64_t last)
+{
+    int64_t oldest = (int64_t)t->scrollback.dropped, end = oldest + (int64_t)t->scrollback.count + t->rows;
+    if (first < oldest)
+        first = oldest;
+    if (last > end)
+        last = end;
+    if (first >= last)
+        return 0;
+    vt_line_pair l;
+    if (vt_line_pair_init(&l, t)) {
+        vt_line_pair_free(&l);
+        out->failed = 1;
+        return 0;
+    }
+    vt_painter w = {.out = out, .cols = t->cols};
+    vt_line *line = &l.a, *next = &l.b;
+    /* Whoever reads this prints more lines than fit on a screen, so any row may have scrolled in. */
+    row_join j = {.scrolled = 1};
+    if (vt_line_at(t, line, &l.reader, first - 1))
+        j.continued = line->wrapped;
+    vt_line_at(t, line, &l.reader, first);
+    vt_line_trim(line, 1);
+    for (int64_t i = first; i < last; i++) {
+        int more = vt_line_at(t, next, &l.reader, i + 1);
+        if (more)
+            vt_line_trim(next, 1);
+        vt_put_string(out, "\x1b[0m");
+        w.style = plain;
+        j.gap = more && leaves_gap(line, next, t->cols);
+        paint_line(&w, line, &j);
+        j.continued = line->wrapped;
+        if (w.link)
+            paint_link(&w, NULL, 0, 0);
+        if (!line->wrapped) {
+            if (w.style.bg)
+                vt_paint_plain(&w);
+            vt_put_string(out, "\r\n");
+        }
+        vt_line *swap = line;
+        line = next;
+        next = swap;
+    }
+    vt_line_pair_free(&l);
+    return (uint32_t)(last - first);
+}
