@@ -354,8 +354,10 @@ cdef class Pump:
         t.move_to = -1
         t.held = held
         t.opened_ns = clock_ns(CLOCK_MONOTONIC)
-        t.high = min(self.core.high, capacity // 2)
-        t.low = t.high // 2
+        t.bounds.capacity = capacity
+        t.bounds.batch = min(<uint64_t>BATCH, capacity // 4)
+        t.bounds.high = min(self.core.high, capacity // 2)
+        t.bounds.low = t.bounds.high // 2
         with nogil:
             revive(t)
         if t.vt is NULL:
@@ -364,7 +366,6 @@ cdef class Pump:
                 close(pty_fd)
             free(t)
             raise MemoryError
-        t.batch = min(<uint64_t>BATCH, capacity // 4)
         for i in range(rings.SLOTS):
             t.slot_next[i] = t.ring.header.slots[i].accepted
         t.refs = 2  # the handle's and the lane's

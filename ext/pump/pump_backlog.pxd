@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
+from vibetunnel._ext cimport backlog
 from vibetunnel._ext cimport rfc6455 as rfc
 from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport vt as engine
@@ -16,44 +17,48 @@ from vibetunnel._ext.pump_state cimport (
 from vibetunnel._ext.ring cimport store_relaxed
 
 
-cdef inline uint64_t client_acked(client_t* c) noexcept nogil:
-    """Where its drawing counts from. While its input is not read, nor its acks: what is sent counts as drawn."""
+cdef inline uint64_t drawn(client_t* c) noexcept nogil:
+    """Output before this offset counts as drawn. While a client is not read, neither are its acks: all counts then."""
     return max(c.acked, c.base) if c.v1 and not c.input_blocked else c.cursor
 
 
-cdef inline bint falls_behind(client_t* c) noexcept nogil:
-    """Whether it is to be skipped ahead. Never the fastest one: the PTY is left alone before that is so far behind.
-
-    Who has come back gets all that it missed, as long as the ring keeps it.
-    """
-    cdef terminal_t* t = c.terminal
-    cdef uint64_t behind = t.ring.head - c.cursor
-    if not c.latest or behind <= t.high + t.batch:
-        c.returning = False
-        return False
-    return not c.returning or behind + t.batch > rings.ring_capacity(&t.ring)
+cdef inline bint skips_soon(client_t* c) noexcept nogil:
+    """Whether an interrupt has made its backlog void: the PTY need not wait for it."""
+    return c.skip_ns > c.terminal.lane.now
 
 
-cdef inline uint64_t client_limit(client_t* c) noexcept nogil:
-    """The offset up to which output may be sent now; none if that is not behind the cursor."""
-    cdef uint64_t head = c.terminal.ring.head
-    cdef uint64_t limit
-    if falls_behind(c) or c.redraw_due and (c.latest or c.cursor == engine.vt_offset(c.terminal.vt)):
-        return c.cursor  # nothing that a redraw would make void
+cdef inline backlog.Place place_of(client_t* c) noexcept nogil:
+    """Where a client stands, in the numbers of backlog.pxd."""
+    cdef backlog.Place place
+    place.cursor = c.cursor
+    place.drawn = drawn(c)
+    place.latest = c.latest
+    place.closing = c.closing or c.watch.fd < 0
+    place.in_ring = needs_ring(c) and c.watch.fd >= 0
+    place.skips_soon = skips_soon(c)
+    return place
+
+
+cdef inline bint is_behind(client_t* c) noexcept nogil:
+    return c.latest and backlog.is_behind(&c.terminal.bounds, c.terminal.ring.head, c.cursor, c.returning)
+
+
+cdef inline bint wants_redraw(client_t* c) noexcept nogil:
+    """Whether it is behind and most of what is under way to it is drawn."""
+    return is_behind(c) and backlog.has_room(c.cursor, drawn(c), c.window)
+
+
+cdef inline uint64_t sendable(client_t* c) noexcept nogil:
+    """The offset up to which output may be sent now; the cursor if that would become void by a redraw."""
+    if is_behind(c) or c.redraw_due and (c.latest or c.cursor == engine.vt_offset(c.terminal.vt)):
+        return c.cursor
     if not c.v1:
-        return head
-    limit = client_acked(c) + c.window
-    if limit >= head:
-        return head
-    if c.deflates and c.window >= 2 * DEFLATE_FRAME:
-        # The whole of a compressed frame, as others get it, or nothing: with half of its window drawn, as it has to
-        # acknowledge, there is room for it.
-        return limit & ~<uint64_t>(DEFLATE_FRAME - 1)
-    return limit
+        return c.terminal.ring.head  # it sends no acks, so the kernel's buffer is its window
+    return backlog.sendable(c.terminal.ring.head, drawn(c), c.window, DEFLATE_FRAME if c.deflates else 0)
 
 
-cdef inline uint64_t client_lag(client_t* c) noexcept nogil:
-    return c.terminal.ring.head - client_acked(c)
+cdef inline uint64_t lag_of(client_t* c) noexcept nogil:
+    return c.terminal.ring.head - drawn(c)
 
 
 cdef inline bint between_frames(client_t* c) noexcept nogil:
@@ -151,73 +156,56 @@ cdef inline void drop(client_t* c) noexcept nogil:
         lane.closures = True
 
 
-cdef inline void pace(terminal_t* t) noexcept nogil:
-    """Leave the PTY alone while a lossless client lags by the high watermark, or every client does."""
+cdef inline bint tally_all(terminal_t* t, backlog.Tally* tally) noexcept nogil:
+    """Count every client. False: one was dropped, so the count must begin again."""
+    cdef uint64_t head = t.ring.head
+    cdef backlog.Place place
     cdef client_t* c = t.clients
-    cdef client_t* following
-    cdef uint64_t worst = 0  # lag of all
-    cdef uint64_t strict = 0  # of those that are never skipped
-    cdef uint64_t best = <uint64_t>-1
-    cdef uint64_t lag
-    t.floor = t.ring.head
+    backlog.tally_start(tally, head)
     while c is not NULL:
-        following = c.next
-        if not c.latest and (not c.closing or needs_ring(c)):
-            t.floor = min(t.floor, c.cursor)
-        elif c.latest and needs_ring(c) and t.ring.head - c.cursor + t.batch > rings.ring_capacity(&t.ring):
+        place = place_of(c)
+        if backlog.tally_add(tally, &t.bounds, head, &place) == backlog.SPILL:
             if not spill(c):
                 drop(c)
-        if not c.closing and c.watch.fd >= 0:
-            lag = client_lag(c)
-            store_relaxed(&c.lag, <int64_t>lag)
-            worst = max(worst, lag)
-            if not c.latest:
-                strict = max(strict, lag)
-            best = min(best, 0 if skips_soon(c) else lag)
-        c = following
-    store_relaxed(&t.max_lag, <int64_t>worst)
-    if t.paused or not (
-        strict >= t.high
-        or t.clients is not NULL and best != <uint64_t>-1 and best >= t.high
-        or t.ring.head - t.floor + t.batch > rings.ring_capacity(&t.ring)
-    ):
+                return False
+            place = place_of(c)
+            backlog.tally_add(tally, &t.bounds, head, &place)
+        if not c.closing:
+            store_relaxed(&c.lag, <int64_t>backlog.lag(head, &place))
+        c = c.next
+    return True
+
+
+cdef inline void pace(terminal_t* t) noexcept nogil:
+    """Pause the PTY if its clients are too slow."""
+    cdef backlog.Tally tally
+    cdef backlog.Place place
+    cdef client_t* c
+    while not tally_all(t, &tally):
+        pass
+    store_relaxed(&t.max_lag, <int64_t>tally.worst)
+    if t.gate.paused or backlog.decide(&t.bounds, t.ring.head, &tally) == backlog.RUN:
         return
-    t.paused = True
-    t.blockers = 0
+    t.gate.paused = True
+    t.gate.blockers = 0
     c = t.clients
     while c is not NULL:
-        c.blocking = not c.latest and owed(c) > t.low
-        t.blockers += c.blocking
+        place = place_of(c)
+        c.blocking = backlog.blocks(&t.bounds, t.ring.head, &place)
+        t.gate.blockers += c.blocking
         c = c.next
     watch_pty(t)
-
-
-cdef inline bint skips_soon(client_t* c) noexcept nogil:
-    """Whether an interrupt has made its backlog void: the PTY need not wait for it."""
-    return c.skip_ns > c.terminal.lane.now
-
-
-cdef inline uint64_t owed(client_t* c) noexcept nogil:
-    """Bytes of the ring that this client still needs, as far as its PTY is concerned."""
-    if c.watch.fd < 0:
-        return 0
-    if c.closing:  # only the rest of a frame under way
-        return c.terminal.ring.head - c.cursor if needs_ring(c) else 0
-    return client_lag(c)
 
 
 cdef inline void progress(client_t* c) noexcept nogil:
     """A client got on, or needs nothing more: perhaps it was the last that a paused PTY waited for."""
     cdef terminal_t* t = c.terminal
-    cdef uint64_t lag = owed(c)
-    store_relaxed(&c.lag, <int64_t>lag)
-    if not t.paused or lag > t.low and not skips_soon(c):
-        return
-    if c.blocking:
-        c.blocking = False
-        t.blockers -= 1
-    if t.blockers == 0:
-        t.paused = False
+    cdef backlog.Place place = place_of(c)
+    cdef uint64_t owes = backlog.owed(t.ring.head, &place)
+    store_relaxed(&c.lag, <int64_t>owes)
+    if c.returning and backlog.has_caught_up(&t.bounds, t.ring.head, c.cursor):
+        c.returning = False
+    if t.gate.paused and backlog.gate_opens(&t.gate, &t.bounds, owes, place.skips_soon, &c.blocking):
         pace(t)
         watch_pty(t)
 
@@ -227,7 +215,7 @@ cdef inline void watch_pty(terminal_t* t) noexcept nogil:
     if t.pty.fd < 0 or t.hung_up:
         want = 0
     else:
-        want = (0 if t.paused or t.held else POLLER_READ) | (POLLER_WRITE if t.input_first is not NULL else 0)
+        want = (0 if t.gate.paused or t.held else POLLER_READ) | (POLLER_WRITE if t.input_first is not NULL else 0)
     rewatch(t.lane, &t.pty, want)
 
 

@@ -11,7 +11,7 @@ from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport v1 as wire
 from vibetunnel._ext cimport vt as engine
 from vibetunnel._ext.pump_backlog cimport (
-    client_limit, client_link, drop, pace, release, throttle, unthrottle, watch_pty,
+    client_link, drop, pace, release, sendable, throttle, unthrottle, watch_pty,
 )
 from vibetunnel._ext.pump_block cimport end_compression, forget_deflated
 from vibetunnel._ext.pump_outbox cimport account, announce, charge, client_unref, report_soon, rewatch, terminal_unref
@@ -52,7 +52,8 @@ cdef inline void attach(terminal_t* t, client_t* c) noexcept nogil:
     c.watch.kind = SOCKET
     c.watch.owner = c
     c.heard_ns = c.active_ns = t.lane.now
-    c.window = min(t.high, <uint64_t>LATEST_WINDOW) if c.latest else t.high
+    if c.v1:
+        c.window = min(t.bounds.high, <uint64_t>LATEST_WINDOW) if c.latest else t.bounds.high
     if c.has_since and max(rings.ring_oldest(&t.ring), t.ring.header.resized) <= c.since <= t.ring.head:
         start = c.since
         whole = c.returning = True
@@ -82,8 +83,6 @@ cdef inline void attach(terminal_t* t, client_t* c) noexcept nogil:
     client_link(c)
     announce(c, NEWS_CAME)
     release(t)
-    if c.cursor < t.floor:
-        t.floor = c.cursor
     if t.owner is NULL and c.writable and c.rows:
         sized = c.rows != t.rows or c.cols != t.cols
         own_size(t, c)
@@ -266,7 +265,7 @@ cdef inline void serve_commands(lane_t* lane) noexcept nogil:
                     throttle(lane)
                 if c.input_blocked == BLOCKED_UNREAD:
                     lane.unread = lane.behind = True
-                if c.control_n or c.cursor < c.frame_end or client_limit(c) > c.cursor or c.lines_asked:
+                if c.control_n or c.cursor < c.frame_end or sendable(c) > c.cursor or c.lines_asked:
                     want |= POLLER_WRITE
                 rewatch(lane, &c.watch, want)
                 lane.skipping = lane.skipping or c.skip_ns != 0
@@ -335,7 +334,7 @@ cdef inline void sweep(lane_t* lane) noexcept nogil:
     cdef int64_t wall_ns = clock_ns(CLOCK_REALTIME)
     while t is not NULL:
         t_following = t.next
-        if t.hung_up and not t.finished and t.pty.fd >= 0 and not t.paused:
+        if t.hung_up and not t.finished and t.pty.fd >= 0 and not t.gate.paused:
             t.hung_up = False
             watch_pty(t)  # still hung up: the poller says so at once
         elif t.held and lane.now - t.opened_ns > HELD:

@@ -95,10 +95,10 @@ cdef inline void read_pty(terminal_t* t) noexcept nogil:
     cdef uint64_t start, room
     cdef ssize_t n
     cdef bint over = False
-    cdef uint64_t most = min(t.batch, <uint64_t>BATCH_FOR_FEW) if t.client_count <= FEW else t.batch
+    cdef uint64_t most = min(t.bounds.batch, <uint64_t>BATCH_FOR_FEW) if t.client_count <= FEW else t.bounds.batch
     if not t.fanning:
         t.fan_start = r.head
-    if t.paused or t.held or t.behind or t.pty.fd < 0 or r.head - t.fan_start >= most:
+    if t.gate.paused or t.held or t.behind or t.pty.fd < 0 or r.head - t.fan_start >= most:
         return
     while r.head - t.fan_start < most:
         start = r.head & (r.size - 1)

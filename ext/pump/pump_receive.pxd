@@ -12,7 +12,7 @@ from vibetunnel._ext cimport rfc6455 as rfc
 from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport v1 as wire
 from vibetunnel._ext.pump_backlog cimport (
-    block_input, client_lag, client_link, client_unlink, drop, progress, unblock_input, watch_pty,
+    block_input, client_link, client_unlink, drop, lag_of, progress, unblock_input, watch_pty,
 )
 from vibetunnel._ext.pump_outbox cimport announce, charge, chunk_new, flush_later, rewatch, settle_later
 from vibetunnel._ext.pump_output cimport own_size
@@ -148,7 +148,7 @@ cdef inline void send_typed(client_t* c) noexcept nogil:
     if not c.typed and t.pty.fd >= 0:
         c.typed = True
         announce(c, NEWS_TYPED)
-    if c.latest and client_lag(c) > SKIP_LAG and t.pty.fd >= 0 and interrupts(t.pty.fd, t.lane.typed, n):
+    if c.latest and lag_of(c) > SKIP_LAG and t.pty.fd >= 0 and interrupts(t.pty.fd, t.lane.typed, n):
         c.redraw_due = True  # Ctrl-C is felt at once, however much was under way
         c.skip_ns = t.lane.now + SKIP_WAIT
         t.lane.skipping = True

@@ -11,7 +11,7 @@ from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport v1 as wire
 from vibetunnel._ext cimport vt as engine
 from vibetunnel._ext.pump_backlog cimport (
-    between_frames, client_acked, client_limit, drop, falls_behind, is_untouched, pace, progress, unblock_input,
+    between_frames, drop, is_untouched, pace, progress, sendable, unblock_input, wants_redraw,
 )
 from vibetunnel._ext.pump_block cimport block_leave, block_start, block_took, block_unref, compress
 from vibetunnel._ext.pump_outbox cimport charge, flush_later, rewatch
@@ -227,7 +227,7 @@ cdef inline void frame_start(client_t* c) noexcept nogil:
     """Begin the next output frame, if there is any; a batch is framed once for all clients that stand at its start."""
     cdef terminal_t* t = c.terminal
     cdef framed_t* framed = &t.framed[FRAMED_V1 if c.v1 else FRAMED_RAW]
-    cdef uint64_t end = client_limit(c)
+    cdef uint64_t end = sendable(c)
     cdef uint8_t[16] head
     cdef size_t head_n = 0
     if c.closing or end <= c.cursor:
@@ -328,7 +328,7 @@ cdef inline void flush(client_t* c) noexcept nogil:
         whole = 0
         control_first = False
         if between_frames(c):
-            if falls_behind(c) and c.cursor <= client_acked(c) + c.window // 2:
+            if wants_redraw(c):
                 c.redraw_due = True  # it has room again: what was under way is mostly drawn
             if (
                 not put_notices(c)
@@ -342,7 +342,7 @@ cdef inline void flush(client_t* c) noexcept nogil:
                 and not c.lines_asked and not c.redraw_due
             ):
                 put_ending(c)
-            elif (c.control_n or client_limit(c) > c.cursor) and not put_accepted(c, 1):
+            elif (c.control_n or sendable(c) > c.cursor) and not put_accepted(c, 1):
                 drop(c)
                 return
             if c.control_n:
@@ -425,7 +425,7 @@ cdef inline void flush(client_t* c) noexcept nogil:
         c.shut = True
         shutdown(c.watch.fd, SHUT_WR)
     want = c.watch.want & POLLER_READ
-    if not c.closing and (client_limit(c) > c.cursor or c.lines_asked and not c.redraw_due):
+    if not c.closing and (sendable(c) > c.cursor or c.lines_asked and not c.redraw_due):
         want |= POLLER_WRITE  # there is more: in the next turn; a redraw that is due waits for something else
     rewatch(t.lane, &c.watch, want)
     progress(c)

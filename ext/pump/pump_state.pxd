@@ -19,7 +19,7 @@ They are .pxd files of inline functions: the C of one translation unit, without 
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from vibetunnel._ext cimport deflate
+from vibetunnel._ext cimport backlog, deflate
 from vibetunnel._ext cimport rfc6455 as rfc
 from vibetunnel._ext cimport vt as engine
 from vibetunnel._ext.ring cimport Ring
@@ -384,12 +384,8 @@ cdef struct terminal_t:
     client_t* owner  # of the size
     bint held  # nobody has been attached yet for whom it was opened: the PTY is not read
     int64_t opened_ns
-    bint paused  # the PTY is left alone until all `blockers` have caught up, or, if there are none, any client has
-    int blockers
-    uint64_t floor  # no client's cursor is below
-    uint64_t high
-    uint64_t low
-    uint64_t batch
+    backlog.Bounds bounds
+    backlog.Gate gate
     framed_t[2] framed
     deflated_t[2][8] deflated  # the last ones, by what a client speaks: DEFLATE_KEPT each, until a batch is sent
     unsigned[2] deflated_next  # which of them is replaced next
