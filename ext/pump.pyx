@@ -29,13 +29,13 @@ from vibetunnel._ext.pump_outbox cimport chunk_new, client_unref, rewatch, termi
 from vibetunnel._ext.pump_screen cimport revive
 from vibetunnel._ext.pump_send cimport control_put
 from vibetunnel._ext.pump_state cimport (
-    ALARM, ATTACH, BATCH, CAPTURE, CLOCK_MONOTONIC, CLOSE, CONTROL_LIMIT, DETACH, DID_BELL, DID_CHANGE, DID_END,
-    DID_FOLDER, DID_HANG_UP, DID_RESIZE, DID_TITLE, FINISH, INPUT, LATEST_BUFFER, LATEST_UNSENT, LOSSLESS_UNSENT,
-    MAX_LANES, MESSAGE_LIMIT, NAME_MAX, NEWS_CAME, NEWS_GONE, NEWS_TYPED, OFFSET_DIGITS, Order, PERMIT, POLLER_READ,
-    PRESENCE_MAX, PRESENT, PTY, QUEUE_LIMIT, RESIZE, SCRATCH, TYPED_MAX, WAKER, alarm_close, alarm_open, capture_t,
-    client_t, clock_ns, close, command_t, core_t, lane_t, poller_open, pthread_join, pthread_mutex_destroy,
-    pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock, set_nonblocking, socket_prepare, start_lane,
-    statistics_t, terminal_t, waker_clear, waker_close, waker_open, waker_wake,
+    ALARM, ATTACH, BATCH, CAPTURE, CLIENT_ID_SIZE, CLOCK_MONOTONIC, CLOSE, CLOSE_REASON_MAX, CONTROL_LIMIT, DETACH,
+    DID_BELL, DID_CHANGE, DID_END, DID_FOLDER, DID_HANG_UP, DID_RESIZE, DID_TITLE, FINISH, INPUT, LATEST_BUFFER,
+    LATEST_UNSENT, LOSSLESS_UNSENT, MAX_LANES, MESSAGE_LIMIT, NAME_MAX, NEWS_CAME, NEWS_GONE, NEWS_TYPED,
+    OFFSET_DIGITS, Order, PERMIT, POLLER_READ, PRESENCE_MAX, PRESENT, PTY, QUEUE_LIMIT, RESIZE, SCRATCH, TYPED_MAX,
+    WAKER, alarm_close, alarm_open, capture_t, client_t, clock_ns, close, command_t, core_t, lane_t, poller_open,
+    pthread_join, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock, set_nonblocking,
+    socket_prepare, start_lane, statistics_t, terminal_t, waker_clear, waker_close, waker_open, waker_wake,
 )
 from vibetunnel._ext.ring cimport acquire_fence, load_acquire, load_relaxed, store_relaxed
 
@@ -217,9 +217,9 @@ cdef class Pump:
         cdef unsigned did
         cdef uint32_t bells
         cdef uint64_t number
-        cdef uint8_t[512] title
-        cdef uint8_t[1024] folder
-        cdef uint8_t[124] reason
+        cdef uint8_t[rings.TITLE_MAX] title
+        cdef uint8_t[rings.FOLDER_MAX] folder
+        cdef uint8_t[CLOSE_REASON_MAX] reason
         cdef size_t title_n, folder_n, reason_n
         cdef int code
         cdef engine.vt_buf marks
@@ -352,7 +352,7 @@ cdef class Pump:
         t.rows = rows
         t.cols = cols
         t.move_to = -1
-        t.held = held
+        t.awaits_client = held
         t.opened_ns = clock_ns(CLOCK_MONOTONIC)
         t.bounds.capacity = capacity
         t.bounds.batch = min(<uint64_t>BATCH, capacity // 4)
@@ -499,7 +499,7 @@ cdef class Terminal:
 
     @property
     def title(self):
-        cdef uint8_t[512] text
+        cdef uint8_t[rings.TITLE_MAX] text
         cdef terminal_t* t = self.live()
         pthread_mutex_lock(&self.pump.core.lock)
         cdef size_t n = t.ring.header.title_n
@@ -509,7 +509,7 @@ cdef class Terminal:
 
     @property
     def folder(self):
-        cdef uint8_t[1024] text
+        cdef uint8_t[rings.FOLDER_MAX] text
         cdef terminal_t* t = self.live()
         pthread_mutex_lock(&self.pump.core.lock)
         cdef size_t n = t.ring.header.folder_n
@@ -549,7 +549,7 @@ cdef class Terminal:
             t = self.live()
             if rows or cols:
                 check_size(rows, cols)
-            if len(client_id) not in (0, 16):
+            if len(client_id) not in (0, CLIENT_ID_SIZE):
                 raise ValueError(f"client_id: expected 16 bytes or none, got {len(client_id)}")
             if len(response) > CONTROL_LIMIT // 2:
                 raise ValueError(f"response: expected at most {CONTROL_LIMIT // 2} bytes, got {len(response)}")
@@ -571,18 +571,18 @@ cdef class Terminal:
             c = <client_t*>calloc(1, sizeof(client_t) + len(name))
             if c is NULL:
                 raise MemoryError
-            c.received = chunk_new(<const uint8_t*>PyBytes_AS_STRING(received), len(received))
-            if c.received is NULL or not control_put(c, <const uint8_t*>PyBytes_AS_STRING(response), len(response)):
+            c.input.unread = chunk_new(<const uint8_t*>PyBytes_AS_STRING(received), len(received))
+            if c.input.unread is NULL or not control_put(c, <const uint8_t*>PyBytes_AS_STRING(response), len(response)):
                 raise MemoryError
             self.pump.ids += 1
             c.id = self.pump.ids
             c.refs = 2  # the handle's and the lane's
             c.terminal = t
             c.watch.fd = socket_fd
-            c.slot = -1
+            c.input.slot = -1
             c.v1 = v1
             c.permitted = writable
-            c.input_rate = <uint32_t>min(input_rate, <int64_t>0xFFFFFFFF)
+            c.input.rate = <uint32_t>min(input_rate, <int64_t>0xFFFFFFFF)
             c.name_n = <uint8_t>len(name)
             memcpy(c.name, PyBytes_AS_STRING(name), c.name_n)
             c.rows = <uint16_t>rows
@@ -593,9 +593,9 @@ cdef class Terminal:
             c.redraw_at = redraw_at
             c.latest = latest
             c.scrollback = scrollback
-            c.has_id = len(client_id) == 16
+            c.has_id = len(client_id) == CLIENT_ID_SIZE
             if c.has_id:
-                memcpy(c.client_id, PyBytes_AS_STRING(client_id), 16)
+                memcpy(c.client_id, PyBytes_AS_STRING(client_id), CLIENT_ID_SIZE)
             c.decoder.limit = MESSAGE_LIMIT
             c.decoder.masked = True
             c.decoder.deflate = c.deflates = deflates
@@ -606,8 +606,8 @@ cdef class Terminal:
         except BaseException:
             close(socket_fd)
             if c is not NULL:
-                free(c.received)
-                free(c.control)
+                free(c.input.unread)
+                free(c.control.data)
                 free(c)
             raise
         client = Client.__new__(Client)

@@ -11,15 +11,15 @@ from vibetunnel._ext cimport vt as engine
 from vibetunnel._ext.pump_block cimport block_leave
 from vibetunnel._ext.pump_outbox cimport announce, flush_later, rewatch, settle_later
 from vibetunnel._ext.pump_state cimport (
-    BLOCKED_RATE, BLOCKED_UNREAD, DEFLATE_FRAME, NEWS_GONE, POLLER_READ, POLLER_WRITE, THROTTLE_BURST, THROTTLE_STEP,
-    client_t, close, flag_t, lane_t, terminal_t,
+    BLOCKED_RATE, BLOCKED_UNREAD, DEFLATE_FRAME, DUE_REDRAW, NEWS_GONE, OPEN, POLLER_READ, POLLER_WRITE,
+    THROTTLE_BURST, THROTTLE_STEP, client_t, close, flag_t, lane_t, terminal_t,
 )
 from vibetunnel._ext.ring cimport store_relaxed
 
 
 cdef inline uint64_t drawn(client_t* c) noexcept nogil:
     """Output before this offset counts as drawn. While a client is not read, neither are its acks: all counts then."""
-    return max(c.acked, c.base) if c.v1 and not c.input_blocked else c.cursor
+    return max(c.acked, c.base) if c.v1 and not c.input.blocked else c.cursor
 
 
 cdef inline bint skips_soon(client_t* c) noexcept nogil:
@@ -33,7 +33,7 @@ cdef inline backlog.Place place_of(client_t* c) noexcept nogil:
     place.cursor = c.cursor
     place.drawn = drawn(c)
     place.latest = c.latest
-    place.closing = c.closing or c.watch.fd < 0
+    place.closing = c.close_state != OPEN or c.watch.fd < 0
     place.in_ring = needs_ring(c) and c.watch.fd >= 0
     place.skips_soon = skips_soon(c)
     return place
@@ -50,7 +50,7 @@ cdef inline bint wants_redraw(client_t* c) noexcept nogil:
 
 cdef inline uint64_t sendable(client_t* c) noexcept nogil:
     """The offset up to which output may be sent now; the cursor if that would become void by a redraw."""
-    if is_behind(c) or c.redraw_due and (c.latest or c.cursor == engine.vt_offset(c.terminal.vt)):
+    if is_behind(c) or c.due & DUE_REDRAW and (c.latest or c.cursor == engine.vt_offset(c.terminal.vt)):
         return c.cursor
     if not c.v1:
         return c.terminal.ring.head  # it sends no acks, so the kernel's buffer is its window
@@ -62,44 +62,44 @@ cdef inline uint64_t lag_of(client_t* c) noexcept nogil:
 
 
 cdef inline bint between_frames(client_t* c) noexcept nogil:
-    return c.cursor == c.frame_end and c.header_sent == c.header_n
+    return c.cursor == c.frame.end and c.frame.header_sent == c.frame.header_n
 
 
 cdef inline bint is_untouched(client_t* c) noexcept nogil:
     """Whether nothing is sent yet of the frame under way."""
-    if c.block is not NULL:
-        return c.block_sent == 0
-    return c.header_n > 0 and c.header_sent == 0
+    if c.frame.block is not NULL:
+        return c.frame.block_sent == 0
+    return c.frame.header_n > 0 and c.frame.header_sent == 0
 
 
 cdef inline bint needs_ring(client_t* c) noexcept nogil:
     """Whether it is in the midst of a frame whose rest is in the ring alone."""
-    return c.cursor < c.frame_end and c.block is NULL
+    return c.cursor < c.frame.end and c.frame.block is NULL
 
 
 cdef inline bint spill(client_t* c) noexcept nogil:
     """Copy what is left of the frame under way out of the ring, which is about to lap it. False: give the client up."""
     cdef terminal_t* t = c.terminal
-    cdef size_t header_left = c.header_n - c.header_sent
-    cdef size_t body = c.frame_end - c.cursor
-    cdef size_t rest = c.control_n - c.control_sent
+    cdef size_t header_left = c.frame.header_n - c.frame.header_sent
+    cdef size_t body = c.frame.end - c.cursor
+    cdef size_t rest = c.control.n - c.control.sent
     cdef uint8_t* block
     if header_left == 0 and body == 0:
         return True
     block = <uint8_t*>malloc(header_left + body + rest)
     if block is NULL:
         return False
-    memcpy(block, c.header + c.header_sent, header_left)
+    memcpy(block, c.frame.header + c.frame.header_sent, header_left)
     rings.ring_copy(&t.ring, c.cursor, block + header_left, body)
     if rest:
-        memcpy(block + header_left + body, c.control + c.control_sent, rest)
-    free(c.control)
-    c.control = block
-    c.control_n = header_left + body + rest
-    c.control_sent = 0
-    c.control_big += header_left + body
-    c.cursor = c.frame_end
-    c.header_n = c.header_sent = 0
+        memcpy(block + header_left + body, c.control.data + c.control.sent, rest)
+    free(c.control.data)
+    c.control.data = block
+    c.control.n = header_left + body + rest
+    c.control.sent = 0
+    c.control.uncounted += header_left + body
+    c.cursor = c.frame.end
+    c.frame.header_n = c.frame.header_sent = 0
     return True
 
 
@@ -139,19 +139,19 @@ cdef inline void drop(client_t* c) noexcept nogil:
     rewatch(lane, &c.watch, 0)
     close(c.watch.fd)
     c.watch.fd = -1
-    if c.block is not NULL:
+    if c.frame.block is not NULL:
         block_leave(c)
     client_unlink(c)
     progress(c)
     if t.owner == c:
         t.owner = NULL
-        t.orphaned = True
+        t.size_owner_left = True
         settle_later(t)
     if c.code == 0:
         c.code = rfc.CLOSE_ABNORMAL
     announce(c, NEWS_GONE)
-    c.grave_next = lane.graveyard
-    lane.graveyard = c
+    c.dropped_next = lane.dropped
+    lane.dropped = c
     if t.closing:
         lane.closures = True
 
@@ -170,7 +170,7 @@ cdef inline bint tally_all(terminal_t* t, backlog.Tally* tally) noexcept nogil:
                 return False
             place = place_of(c)
             backlog.tally_add(tally, &t.bounds, head, &place)
-        if not c.closing:
+        if c.close_state == OPEN:
             store_relaxed(&c.lag, <int64_t>backlog.lag(head, &place))
         c = c.next
     return True
@@ -212,26 +212,25 @@ cdef inline void progress(client_t* c) noexcept nogil:
 
 cdef inline void watch_pty(terminal_t* t) noexcept nogil:
     cdef unsigned want = 0
-    if t.pty.fd < 0 or t.hung_up:
-        want = 0
-    else:
-        want = (0 if t.gate.paused or t.held else POLLER_READ) | (POLLER_WRITE if t.input_first is not NULL else 0)
+    if t.pty.fd >= 0 and not t.hung_up:
+        want |= 0 if t.gate.paused or t.awaits_client else POLLER_READ
+        want |= POLLER_WRITE if t.input_first is not NULL else 0
     rewatch(t.lane, &t.pty, want)
 
 
 cdef inline void release(terminal_t* t) noexcept nogil:
     """Begin to read a PTY that was held back."""
-    if t.held:
-        t.held = False
+    if t.awaits_client:
+        t.awaits_client = False
         watch_pty(t)
 
 
 cdef inline void block_input(client_t* c, unsigned why) noexcept nogil:
     """Read this client no more, for one more reason."""
     cdef lane_t* lane = c.terminal.lane
-    if c.input_blocked & why or c.closing or c.watch.fd < 0:
+    if c.input.blocked & why or c.close_state != OPEN or c.watch.fd < 0:
         return
-    c.input_blocked |= <flag_t>why
+    c.input.blocked |= <flag_t>why
     if why == BLOCKED_RATE:
         throttle(lane)
     rewatch(lane, &c.watch, c.watch.want & POLLER_WRITE)
@@ -241,13 +240,13 @@ cdef inline void block_input(client_t* c, unsigned why) noexcept nogil:
 
 cdef inline void unblock_input(client_t* c, unsigned why) noexcept nogil:
     """These reasons hold no more: read it again, if there is no other."""
-    if c.input_blocked & why == 0:
+    if c.input.blocked & why == 0:
         return
-    c.input_blocked &= <flag_t>~why
-    if c.input_blocked == 0:
+    c.input.blocked &= <flag_t>~why
+    if c.input.blocked == 0:
         c.heard_ns = c.terminal.lane.now  # nobody has listened meanwhile
         rewatch(c.terminal.lane, &c.watch, c.watch.want | POLLER_READ)
-    elif c.input_blocked == BLOCKED_UNREAD:
+    elif c.input.blocked == BLOCKED_UNREAD:
         c.terminal.lane.unread = c.terminal.lane.behind = True
 
 
@@ -266,8 +265,8 @@ cdef inline void unthrottle(lane_t* lane) noexcept nogil:
     while t is not NULL:
         c = t.clients
         while c is not NULL:
-            if c.input_blocked & BLOCKED_RATE:
-                if c.paid_ns - lane.now <= THROTTLE_BURST:
+            if c.input.blocked & BLOCKED_RATE:
+                if c.input.paid_ns - lane.now <= THROTTLE_BURST:
                     unblock_input(c, BLOCKED_RATE)
                 else:
                     throttle(lane)

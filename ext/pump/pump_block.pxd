@@ -10,7 +10,7 @@ from vibetunnel._ext cimport rfc6455 as rfc
 from vibetunnel._ext cimport v1 as wire
 from vibetunnel._ext.pump_outbox cimport charge
 from vibetunnel._ext.pump_state cimport (
-    DEFLATE_FRAME, DEFLATE_KEPT, DEFLATE_MIN, DEFLATE_TURN, FRAMED_RAW, FRAMED_V1, block_t, client_t, deflated_t,
+    CACHE_RAW, CACHE_V1, DEFLATE_FRAME, DEFLATE_KEPT, DEFLATE_MIN, DEFLATE_TURN, block_cache_t, block_t, client_t,
     lane_t, terminal_t,
 )
 
@@ -67,13 +67,13 @@ cdef inline uint64_t block_start(client_t* c, uint64_t end) noexcept nogil:
     Returns the cursor, or else where a frame ends that is to go out as it is.
     """
     cdef terminal_t* t = c.terminal
-    cdef int kind = FRAMED_V1 if c.v1 else FRAMED_RAW
-    cdef deflated_t* all = t.deflated[kind]
-    cdef deflated_t* found = NULL
+    cdef int kind = CACHE_V1 if c.v1 else CACHE_RAW
+    cdef block_cache_t* all = t.blocks[kind]
+    cdef block_cache_t* found = NULL
     cdef uint8_t[16] head
     cdef uint64_t start, run
     cdef int i
-    if t.keeps_deflated:
+    if t.keeps_blocks:
         for i in range(DEFLATE_KEPT):
             if all[i].start == c.cursor and all[i].start < all[i].end <= end:
                 if found is NULL or all[i].end > found.end:
@@ -82,10 +82,10 @@ cdef inline uint64_t block_start(client_t* c, uint64_t end) noexcept nogil:
         end = min(end, (c.cursor | (DEFLATE_FRAME - 1)) + 1)
         if end - c.cursor < DEFLATE_MIN:
             return end
-        found = &all[t.deflated_next[kind] % DEFLATE_KEPT]
-        t.deflated_next[kind] += 1
-        if not t.keeps_deflated:
-            t.keeps_deflated = True
+        found = &all[t.blocks_next[kind] % DEFLATE_KEPT]
+        t.blocks_next[kind] += 1
+        if not t.keeps_blocks:
+            t.keeps_blocks = True
             t.keepers_next = t.lane.keepers
             t.lane.keepers = t
             t.lane.compresses = True  # even if there is no memory to compress with: tidy() unlinks it
@@ -101,35 +101,35 @@ cdef inline uint64_t block_start(client_t* c, uint64_t end) noexcept nogil:
         )
     if found.block is NULL:
         return found.end
-    c.block = found.block
-    c.block.refs += 1
-    c.block_sent = 0
-    c.frame_end = found.end
+    c.frame.block = found.block
+    c.frame.block.refs += 1
+    c.frame.block_sent = 0
+    c.frame.end = found.end
     t.lane.statistics.frames_out += 1
     return c.cursor
 
 
 cdef inline void block_leave(client_t* c) noexcept nogil:
     """The frame under way was compressed, and is sent, or is to be sent no more."""
-    block_unref(c.terminal.lane, c.block)
-    c.block = NULL
+    block_unref(c.terminal.lane, c.frame.block)
+    c.frame.block = NULL
 
 
 cdef inline void block_took(client_t* c, size_t n) noexcept nogil:
     """So many more bytes of the block are sent; its output counts as sent when all of them are."""
-    c.block_sent += n
-    if c.block_sent == c.block.n:
+    c.frame.block_sent += n
+    if c.frame.block_sent == c.frame.block.n:
         block_leave(c)
-        c.cursor = c.frame_end
+        c.cursor = c.frame.end
 
 
-cdef inline void forget_deflated(terminal_t* t) noexcept nogil:
+cdef inline void forget_blocks(terminal_t* t) noexcept nogil:
     """Let go of what was kept for others to send. Who has not begun to is late, and has it made again."""
-    cdef deflated_t* each
+    cdef block_cache_t* each
     cdef int i
-    t.keeps_deflated = False
+    t.keeps_blocks = False
     for i in range(2 * DEFLATE_KEPT):
-        each = &t.deflated[i // DEFLATE_KEPT][i % DEFLATE_KEPT]
+        each = &t.blocks[i // DEFLATE_KEPT][i % DEFLATE_KEPT]
         each.end = each.start
         if each.block is not NULL:
             block_unref(t.lane, each.block)
@@ -147,5 +147,5 @@ cdef inline void end_compression(lane_t* lane) noexcept nogil:
             at = &t.keepers_next
         else:
             at[0] = t.keepers_next
-            forget_deflated(t)
+            forget_blocks(t)
     lane.compresses = lane.keepers is not NULL

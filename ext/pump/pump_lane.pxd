@@ -10,25 +10,23 @@ from vibetunnel._ext cimport rfc6455 as rfc
 from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport v1 as wire
 from vibetunnel._ext cimport vt as engine
-from vibetunnel._ext.pump_backlog cimport (
-    client_link, drop, pace, release, sendable, throttle, unthrottle, watch_pty,
-)
-from vibetunnel._ext.pump_block cimport end_compression, forget_deflated
+from vibetunnel._ext.pump_backlog cimport client_link, drop, pace, release, sendable, throttle, unthrottle, watch_pty
+from vibetunnel._ext.pump_block cimport end_compression, forget_blocks
 from vibetunnel._ext.pump_outbox cimport account, announce, charge, client_unref, report_soon, rewatch, terminal_unref
 from vibetunnel._ext.pump_output cimport end, own_size, read_pty, resize, settle, write_queued
 from vibetunnel._ext.pump_pty cimport close_pty, deliver
 from vibetunnel._ext.pump_receive cimport client_ready, may_type, receive_all_unread, receive_unread
-from vibetunnel._ext.pump_screen cimport capture, feed, keep, shown
+from vibetunnel._ext.pump_screen cimport after_feed, capture, feed, keep
 from vibetunnel._ext.pump_send cimport (
     fan_later, fan_out_all, flush, flush_all, present, put_accepted, put_access, put_close, put_frame, put_presence,
     put_redraw, put_text_close, skip_due, write_fixed,
 )
 from vibetunnel._ext.pump_state cimport (
     ALARM, ATTACH, BLOCKED_RATE, BLOCKED_UNREAD, CALM, CAPTURE, CHECKPOINT_CALM, CLOCK_MONOTONIC, CLOCK_REALTIME,
-    CLOSE, CONTROL_LIMIT, DETACH, EVENT_GAP, FINISH, HELD, INPUT, LATEST_WINDOW, MOVE_QUIET, NEWS_CAME, PERMIT,
-    POLLER_READ, POLLER_WRITE, PRESENT, PTY, RESIZE, SKIP_WAIT, SOCKET, WAKER, alarm_clear, alarm_set, client_t,
-    clock_ns, command_t, core_t, lane_t, poller_event, poller_wait, pthread_mutex_lock, pthread_mutex_unlock,
-    terminal_t, waker_clear, waker_wake, watch_t,
+    CLOSE, CONTROL_LIMIT, DETACH, DUE_LINES, DUE_TITLE, EVENT_GAP, FINISH, HELD, INPUT, LATEST_WINDOW, MOVE_QUIET,
+    NEWS_CAME, OPEN, PERMIT, POLLER_READ, POLLER_WRITE, PRESENT, PTY, RESIZE, SKIP_WAIT, SOCKET, WAKER, alarm_clear,
+    alarm_set, client_t, clock_ns, command_t, core_t, lane_t, poller_event, poller_wait, pthread_mutex_lock,
+    pthread_mutex_unlock, terminal_t, waker_clear, waker_wake, watch_t,
 )
 from vibetunnel._ext.ring cimport load_relaxed, store_relaxed
 
@@ -57,29 +55,29 @@ cdef inline void attach(terminal_t* t, client_t* c) noexcept nogil:
     if c.has_since and max(rings.ring_oldest(&t.ring), t.ring.header.resized) <= c.since <= t.ring.head:
         start = c.since
         whole = c.returning = True
-    c.cursor = c.frame_end = c.acked = start
-    c.slot = -1
+    c.cursor = c.frame.end = c.acked = start
+    c.input.slot = -1
     c.writable = load_relaxed(&c.permitted) != 0
     if c.has_id and not c.writable:  # its numbers go on, but only who types has them remembered
         known = rings.slot_known(&t.ring, c.client_id)
         if known >= 0:
-            c.input_next = c.accepted_told = accepted = t.ring.header.slots[known].accepted
+            c.input.next = c.input.accepted_told = accepted = t.ring.header.slots[known].accepted
     if c.has_id and c.writable:
         other = t.clients
         while other is not NULL:
             following = other.next
-            if other.slot >= 0:
-                taken |= <uint32_t>1 << other.slot
+            if other.input.slot >= 0:
+                taken |= <uint32_t>1 << other.input.slot
                 if memcmp(other.client_id, c.client_id, 16) == 0:  # back before its old connection was missed
                     put_text_close(other, rfc.CLOSE_AWAY, b"this client is back on another connection")
                     flush(other)
             other = following
-        c.slot = rings.slot_find(&t.ring, c.client_id, taken, &fresh)
-    if c.slot >= 0:
-        accepted = t.ring.header.slots[c.slot].accepted
-        c.accepted_told = accepted
+        c.input.slot = rings.slot_find(&t.ring, c.client_id, taken, &fresh)
+    if c.input.slot >= 0:
+        accepted = t.ring.header.slots[c.input.slot].accepted
+        c.input.accepted_told = accepted
         if fresh:
-            t.slot_next[c.slot] = 0
+            t.slot_next[c.input.slot] = 0
     client_link(c)
     announce(c, NEWS_CAME)
     release(t)
@@ -99,22 +97,24 @@ cdef inline void attach(terminal_t* t, client_t* c) noexcept nogil:
         put_access(c)
         put_presence(c)
         c.greeted = True
-        c.title_due = t.ring.header.title_n > 0
+        if t.ring.header.title_n > 0:
+            c.due |= DUE_TITLE
         if not whole or sized and t.ring.head > 0:
             if not put_redraw(c, 0):
                 drop(c)
                 return
-            c.lines_asked = c.scrollback > 0
+            if c.scrollback > 0:
+                c.due |= DUE_LINES
             c.lines_left = c.scrollback
             c.lines_before = engine.vt_top(t.vt)
     else:
         if c.offset_at:
-            write_fixed(c.control + c.offset_at, start)
+            write_fixed(c.control.data + c.offset_at, start)
         if not whole and not put_redraw(c, c.scrollback):
             drop(c)
             return
         if c.redraw_at and not whole:
-            write_fixed(c.control + c.redraw_at, t.lane.buffer.n)
+            write_fixed(c.control.data + c.redraw_at, t.lane.buffer.n)
     if t.closing and not t.finished:
         put_close(c, rfc.CLOSE_AWAY, NULL, 0)
     flush(c)
@@ -131,14 +131,14 @@ cdef inline void catch_all_up(lane_t* lane) noexcept nogil:
     while t is not NULL:
         if t.behind:
             feed(t)
-            shown(t)
+            after_feed(t)
             if not t.behind:
                 flush_all(t)  # the exit of a session that has ended waits for it
             charge(lane, t)
         t = t.next
 
 
-cdef inline void obey(terminal_t* t, command_t* command) noexcept nogil:
+cdef inline void run_command(terminal_t* t, command_t* command) noexcept nogil:
     cdef client_t* c
     cdef client_t* following
     if command.order == ATTACH:
@@ -260,19 +260,19 @@ cdef inline void serve_commands(lane_t* lane) noexcept nogil:
             watch_pty(t)
             c = t.clients
             while c is not NULL:
-                want = 0 if c.input_blocked else POLLER_READ
-                if c.input_blocked & BLOCKED_RATE:
+                want = 0 if c.input.blocked else POLLER_READ
+                if c.input.blocked & BLOCKED_RATE:
                     throttle(lane)
-                if c.input_blocked == BLOCKED_UNREAD:
+                if c.input.blocked == BLOCKED_UNREAD:
                     lane.unread = lane.behind = True
-                if c.control_n or c.cursor < c.frame_end or sendable(c) > c.cursor or c.lines_asked:
+                if c.control.n or c.cursor < c.frame.end or sendable(c) > c.cursor or c.due & DUE_LINES:
                     want |= POLLER_WRITE
                 rewatch(lane, &c.watch, want)
                 lane.skipping = lane.skipping or c.skip_ns != 0
                 c = c.next
         while command is not NULL:
             following = command.next
-            obey(t, command)
+            run_command(t, command)
             command = following
 
 
@@ -337,7 +337,7 @@ cdef inline void sweep(lane_t* lane) noexcept nogil:
         if t.hung_up and not t.finished and t.pty.fd >= 0 and not t.gate.paused:
             t.hung_up = False
             watch_pty(t)  # still hung up: the poller says so at once
-        elif t.held and lane.now - t.opened_ns > HELD:
+        elif t.awaits_client and lane.now - t.opened_ns > HELD:
             release(t)  # whoever it was for does not come
         elif t.finished and not t.ended:
             read_pty(t)  # something else still holds the PTY: what is there now is all
@@ -348,18 +348,18 @@ cdef inline void sweep(lane_t* lane) noexcept nogil:
             following = c.next
             if c.close_by_ns and lane.now > c.close_by_ns:
                 drop(c)
-            elif not c.input_blocked and lane.now - c.heard_ns > core.timeout_ns:
+            elif not c.input.blocked and lane.now - c.heard_ns > core.timeout_ns:
                 lane.statistics.dropped += 1
                 c.code = rfc.CLOSE_ABNORMAL
                 drop(c)
-            elif lane.now - c.heard_ns > core.ping_ns and lane.now - c.pinged_ns > core.ping_ns and not c.closing:
+            elif c.close_state == OPEN and min(lane.now - c.heard_ns, lane.now - c.pinged_ns) > core.ping_ns:
                 c.pinged_ns = lane.now
-                if c.control_n < CONTROL_LIMIT // 2 and put_frame(c, rfc.OP_PING, NULL, 0, NULL, 0):
+                if c.control.n < CONTROL_LIMIT // 2 and put_frame(c, rfc.OP_PING, NULL, 0, NULL, 0):
                     flush(c)
-            elif not c.closing:
+            elif c.close_state == OPEN:
                 if not put_accepted(c, 1):
                     drop(c)
-                elif c.control_n and c.watch.want & POLLER_WRITE == 0:
+                elif c.control.n and c.watch.want & POLLER_WRITE == 0:
                     flush(c)
             c = following
         if t.clients is not NULL:
@@ -395,9 +395,9 @@ cdef inline void tidy(lane_t* lane) noexcept nogil:
         settle(t)
     if lane.compresses:
         end_compression(lane)
-    while lane.graveyard is not NULL:
-        c = lane.graveyard
-        lane.graveyard = c.grave_next
+    while lane.dropped is not NULL:
+        c = lane.dropped
+        lane.dropped = c.dropped_next
         c.terminal = NULL
         pthread_mutex_lock(&core.lock)
         client_unref(c)
@@ -409,7 +409,7 @@ cdef inline void tidy(lane_t* lane) noexcept nogil:
     while t is not NULL:
         following = t.next
         if t.closing and t.clients is NULL:
-            bury(lane, t, False)
+            free_terminal(lane, t, False)
         elif t.move_to >= 0 and lane.stopping:
             t.move_to = -1  # stop() must find it here
         elif t.move_to >= 0:
@@ -417,12 +417,12 @@ cdef inline void tidy(lane_t* lane) noexcept nogil:
         t = following
 
 
-cdef inline void bury(lane_t* lane, terminal_t* t, bint always) noexcept nogil:
+cdef inline void free_terminal(lane_t* lane, terminal_t* t, bint always) noexcept nogil:
     """Let go of a terminal without clients, unless a command has come for it."""
     cdef core_t* core = lane.core
     pthread_mutex_lock(&core.lock)
     if always or not t.queued:
-        forget_deflated(t)
+        forget_blocks(t)
         close_pty(t)
         unlink_terminal(lane, t)
         lane.load -= 1
@@ -542,7 +542,7 @@ cdef inline void* run_lane(void* arg) noexcept nogil:
             tidy(lane)
             while lane.terminals is not NULL:
                 keep(lane.terminals, rings.CHECKPOINT_MAX)
-                bury(lane, lane.terminals, True)
+                free_terminal(lane, lane.terminals, True)
             engine.vt_buf_free(&lane.buffer)
             deflate.deflater_free(&lane.deflater)
             deflate.inflater_free(&lane.inflater)

@@ -8,9 +8,9 @@ from vibetunnel._ext cimport rfc6455 as rfc
 from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport vt as engine
 from vibetunnel._ext.pump_state cimport (
-    CLOCK_MONOTONIC, EVENT_GAP, MOVE_BUSY, MOVE_BYTES, MOVE_CALM, MOVE_WINDOW, NEWS_GONE, capture_t, chunk_t, client_t,
-    clock_ns, close, command_t, core_t, flag_t, lane_t, poller_watch, pthread_mutex_lock, pthread_mutex_unlock,
-    terminal_t, waker_wake, watch_t,
+    CLOCK_MONOTONIC, DUE_FLUSH, EVENT_GAP, MOVE_BUSY, MOVE_BYTES, MOVE_CALM, MOVE_WINDOW, NEWS_GONE, capture_t,
+    chunk_t, client_t, clock_ns, close, command_t, core_t, flag_t, lane_t, poller_watch, pthread_mutex_lock,
+    pthread_mutex_unlock, terminal_t, waker_wake, watch_t,
 )
 
 
@@ -21,7 +21,7 @@ cdef inline chunk_t* chunk_new(const uint8_t* data, size_t n) noexcept nogil:
         chunk.n = n
         chunk.sent = 0
         chunk.slot = -1
-        chunk.born = chunk.client = 0
+        chunk.generation = chunk.client = 0
         memcpy(chunk.data, data, n)
     return chunk
 
@@ -40,8 +40,8 @@ cdef inline void client_unref(client_t* c) noexcept nogil:
     c.refs -= 1
     if c.refs == 0:
         rfc.decoder_free(&c.decoder)
-        free(c.control)
-        free(c.received)
+        free(c.control.data)
+        free(c.input.unread)
         free(c)
 
 
@@ -129,7 +129,7 @@ cdef inline void settle_later(terminal_t* t) noexcept nogil:
 
 cdef inline void flush_later(client_t* c) noexcept nogil:
     """Send at the end of the turn, once, however much is said in it."""
-    c.flush_due = True
+    c.due |= DUE_FLUSH
     settle_later(c.terminal)
 
 

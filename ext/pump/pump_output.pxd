@@ -9,13 +9,13 @@ from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport vt as engine
 from vibetunnel._ext.pump_backlog cimport drop, unblock_input, watch_pty
 from vibetunnel._ext.pump_outbox cimport flush_later, report, report_soon
-from vibetunnel._ext.pump_pty cimport close_pty, credit, write_pty
-from vibetunnel._ext.pump_screen cimport feed, keep, shown
+from vibetunnel._ext.pump_pty cimport close_pty, count_accepted, write_pty
+from vibetunnel._ext.pump_screen cimport after_feed, feed, keep
 from vibetunnel._ext.pump_send cimport fan_out, fan_to, flush, flush_all, put_accepted
 from vibetunnel._ext.pump_state cimport (
     ACCEPTED_STEP, BATCH_FOR_FEW, BATCH_NS, BLOCKED_FULL, BLOCKED_RATE, CHECKPOINT_CALM, CLOCK_MONOTONIC,
-    CLOCK_REALTIME, DID_CHANGE, DID_END, DID_HANG_UP, DID_RESIZE, FEW, POLLER_WRITE, WRITE_MAX, chunk_t, client_t,
-    clock_ns, read, sched_yield, set_size, terminal_t,
+    CLOCK_REALTIME, DID_CHANGE, DID_END, DID_HANG_UP, DID_RESIZE, DUE_FLUSH, DUE_REDRAW, DUE_SIZE, FEW, OPEN,
+    POLLER_WRITE, WRITE_MAX, chunk_t, client_t, clock_ns, read, sched_yield, set_size, terminal_t,
 )
 from vibetunnel._ext.ring cimport Ring, load_relaxed, store_relaxed
 
@@ -28,10 +28,10 @@ cdef inline void own_size(terminal_t* t, client_t* c) noexcept nogil:
         resize(t, c.rows, c.cols)
     elif before != c:
         if before is not NULL:
-            before.size_due = True
+            before.due |= DUE_SIZE
             flush_later(before)
         if c.greeted:
-            c.size_due = True
+            c.due |= DUE_SIZE
             flush_later(c)
 
 
@@ -40,7 +40,7 @@ cdef inline void inherit_size(terminal_t* t) noexcept nogil:
     cdef client_t* c = t.clients
     cdef client_t* best = NULL
     while c is not NULL:
-        if c.writable and c.rows and not c.closing and (best is NULL or c.active_ns > best.active_ns):
+        if c.writable and c.rows and c.close_state == OPEN and (best is NULL or c.active_ns > best.active_ns):
             best = c
         c = c.next
     if best is not NULL:
@@ -64,8 +64,9 @@ cdef inline void resize(terminal_t* t, int rows, int cols) noexcept nogil:
     report_soon(t, DID_RESIZE | (DID_CHANGE if load_relaxed(&t.watched) else 0))
     while c is not NULL:
         if c.greeted:
-            c.size_due = True
-            c.redraw_due = c.redraw_due or t.ring.head > 0
+            c.due |= DUE_SIZE
+            if t.ring.head > 0:
+                c.due |= DUE_REDRAW
             flush_later(c)
         c = c.next
 
@@ -74,15 +75,15 @@ cdef inline void settle(terminal_t* t) noexcept nogil:
     """The end of a turn: who owns the size now, and what clients are still to be told."""
     cdef client_t* c
     cdef client_t* following
-    if t.orphaned:
-        t.orphaned = False
+    if t.size_owner_left:
+        t.size_owner_left = False
         if t.owner is NULL:
             inherit_size(t)
     c = t.clients
     while c is not NULL:
         following = c.next
-        if c.flush_due:
-            c.flush_due = False
+        if c.due & DUE_FLUSH:
+            c.due &= ~DUE_FLUSH
             if c.watch.want & POLLER_WRITE == 0:  # else it waits for room already
                 flush(c)
         c = following
@@ -98,7 +99,7 @@ cdef inline void read_pty(terminal_t* t) noexcept nogil:
     cdef uint64_t most = min(t.bounds.batch, <uint64_t>BATCH_FOR_FEW) if t.client_count <= FEW else t.bounds.batch
     if not t.fanning:
         t.fan_start = r.head
-    if t.gate.paused or t.held or t.behind or t.pty.fd < 0 or r.head - t.fan_start >= most:
+    if t.gate.paused or t.awaits_client or t.behind or t.pty.fd < 0 or r.head - t.fan_start >= most:
         return
     while r.head - t.fan_start < most:
         start = r.head & (r.size - 1)
@@ -124,7 +125,7 @@ cdef inline void read_pty(terminal_t* t) noexcept nogil:
         store_relaxed(&t.last_output_ns, clock_ns(CLOCK_REALTIME))
         if not t.behind:
             feed(t)
-        shown(t)
+        after_feed(t)
         if t.lane.skipping and n < 1024:
             answer_interrupts(t)
     if over:
@@ -198,7 +199,7 @@ cdef inline void write_queued(terminal_t* t) noexcept nogil:
         chunk = t.input_first
         done = <size_t>write_pty(t, chunk.data + chunk.sent, chunk.n - chunk.sent)
         whole += done
-        credit(t, chunk.slot, chunk.born, done)
+        count_accepted(t, chunk.slot, chunk.generation, done)
         chunk.sent += done
         store_relaxed(&t.input_queued, t.input_queued - <int64_t>done)
         if chunk.sent < chunk.n:
@@ -213,9 +214,9 @@ cdef inline void write_queued(terminal_t* t) noexcept nogil:
         following = c.next
         if t.input_queued <= <int64_t>(t.core.input_watermark // 2):
             unblock_input(c, BLOCKED_FULL)
-        if c.slot >= 0:
+        if c.input.slot >= 0:
             if not put_accepted(c, ACCEPTED_STEP):
                 drop(c)
-            elif c.control_n and c.watch.want & POLLER_WRITE == 0:
+            elif c.control.n and c.watch.want & POLLER_WRITE == 0:
                 flush(c)
         c = following

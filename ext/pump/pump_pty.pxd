@@ -19,10 +19,10 @@ cdef inline void close_pty(terminal_t* t) noexcept nogil:
         t.pty.fd = -1
 
 
-cdef inline void credit(terminal_t* t, int slot, uint64_t born, size_t n) noexcept nogil:
+cdef inline void count_accepted(terminal_t* t, int slot, uint64_t generation, size_t n) noexcept nogil:
     store_relaxed(&t.bytes_in, t.bytes_in + <int64_t>n)
     t.lane.statistics.bytes_in += <int64_t>n
-    if slot >= 0 and t.ring.header.slots[slot].born == born:
+    if slot >= 0 and t.ring.header.slots[slot].generation == generation:
         t.ring.header.slots[slot].accepted += n
 
 
@@ -41,8 +41,8 @@ cdef inline ssize_t write_pty(terminal_t* t, const uint8_t* data, size_t n) noex
 
 cdef inline void deliver(terminal_t* t, chunk_t* chunk, const uint8_t* data, size_t n, client_t* c) noexcept nogil:
     """Give input to the PTY, behind what waits already. Either `chunk` (taken over) or `data`; `c`: whose it is."""
-    cdef int slot = c.slot if c is not NULL else -1
-    cdef uint64_t born = t.ring.header.slots[slot].born if slot >= 0 else 0
+    cdef int slot = c.input.slot if c is not NULL else -1
+    cdef uint64_t generation = t.ring.header.slots[slot].generation if slot >= 0 else 0
     cdef size_t done = 0
     if chunk is not NULL:
         data = chunk.data
@@ -53,7 +53,7 @@ cdef inline void deliver(terminal_t* t, chunk_t* chunk, const uint8_t* data, siz
         return
     if t.input_first is NULL:
         done = <size_t>write_pty(t, data, n)
-        credit(t, slot, born, done)
+        count_accepted(t, slot, generation, done)
     if done == n:
         free(chunk)
         return
@@ -64,7 +64,7 @@ cdef inline void deliver(terminal_t* t, chunk_t* chunk, const uint8_t* data, siz
                 t.slot_next[slot] -= n - done
             return
         chunk.slot = slot
-        chunk.born = born
+        chunk.generation = generation
         chunk.client = c.id if c is not NULL else 0
     else:
         chunk.sent = done
@@ -77,7 +77,7 @@ cdef inline void deliver(terminal_t* t, chunk_t* chunk, const uint8_t* data, siz
     watch_pty(t)
 
 
-cdef inline void void_input(terminal_t* t, int slot, uint64_t born, size_t n) noexcept nogil:
+cdef inline void discard_input(terminal_t* t, int slot, uint64_t generation, size_t n) noexcept nogil:
     """Count what was thrown away as taken: the offsets of its stream go on."""
-    if slot >= 0 and t.ring.header.slots[slot].born == born:
+    if slot >= 0 and t.ring.header.slots[slot].generation == generation:
         t.ring.header.slots[slot].accepted += n

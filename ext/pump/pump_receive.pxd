@@ -16,12 +16,15 @@ from vibetunnel._ext.pump_backlog cimport (
 )
 from vibetunnel._ext.pump_outbox cimport announce, charge, chunk_new, flush_later, rewatch, settle_later
 from vibetunnel._ext.pump_output cimport own_size
-from vibetunnel._ext.pump_pty cimport deliver, void_input
-from vibetunnel._ext.pump_send cimport flush, put_access, put_close, put_error, put_frame, put_text_close
+from vibetunnel._ext.pump_pty cimport deliver, discard_input
+from vibetunnel._ext.pump_send cimport (
+    close_broken, close_received, flush, put_access, put_error, put_frame, put_text_close,
+)
 from vibetunnel._ext.pump_state cimport (
-    BLOCKED_FULL, BLOCKED_RATE, BLOCKED_UNREAD, CONTROL_LIMIT, INFLATE_COST, INFLATE_TURN, MESSAGE_LIMIT, NEWS_TYPED,
-    POLLER_READ, POLLER_WRITE, SCRATCH, SKIP_LAG, SKIP_WAIT, THROTTLE_BURST, TOO_BIG, TYPED_MAX, chunk_t, client_t,
-    interrupts, lane_t, recv, terminal_t,
+    BLOCKED_FULL, BLOCKED_RATE, BLOCKED_UNREAD, CLOSE_RECEIVED, CONTROL_LIMIT, DUE_ACCESS, DUE_LINES, DUE_REDRAW,
+    DUE_SIZE, DUE_VIEWPORT, INFLATE_COST, INFLATE_TURN, MESSAGE_LIMIT, NEWS_TYPED, OPEN, POLLER_READ, POLLER_WRITE,
+    SCRATCH, SKIP_LAG, SKIP_WAIT, THROTTLE_BURST, TOO_BIG, TYPED_MAX, chunk_t, client_t, interrupts, lane_t, recv,
+    terminal_t,
 )
 from vibetunnel._ext.ring cimport load_relaxed, store_relaxed
 
@@ -38,13 +41,14 @@ cdef inline void withdraw(client_t* c) noexcept nogil:
         if chunk.client == c.id:
             at[0] = chunk.next
             store_relaxed(&t.input_queued, t.input_queued - <int64_t>(chunk.n - chunk.sent))
-            void_input(t, chunk.slot, chunk.born, chunk.n - chunk.sent)
+            discard_input(t, chunk.slot, chunk.generation, chunk.n - chunk.sent)
             free(chunk)
         else:
             t.input_last = chunk
             at = &chunk.next
     if t.lane.typed_n:  # it is its turn just now
-        void_input(t, c.slot, t.ring.header.slots[c.slot].born if c.slot >= 0 else 0, t.lane.typed_n)
+        if c.input.slot >= 0:
+            discard_input(t, c.input.slot, t.ring.header.slots[c.input.slot].generation, t.lane.typed_n)
         t.lane.typed_n = 0
     watch_pty(t)
     while other is not NULL and t.input_queued <= <int64_t>(t.core.input_watermark // 2):
@@ -60,16 +64,16 @@ cdef inline void take_slot(client_t* c) noexcept nogil:
     cdef uint32_t taken = 0
     cdef bint fresh = False
     while other is not NULL:
-        if other.slot >= 0:
-            taken |= <uint32_t>1 << other.slot
+        if other.input.slot >= 0:
+            taken |= <uint32_t>1 << other.input.slot
             if memcmp(other.client_id, c.client_id, 16) == 0:
                 return  # that one's
         other = other.next
-    c.slot = rings.slot_find(&t.ring, c.client_id, taken, &fresh)
-    if c.slot >= 0:
-        slot = &t.ring.header.slots[c.slot]
-        slot.born = t.ring.header.attaches  # what an earlier connection has queued is not credited to this one
-        slot.accepted = t.slot_next[c.slot] = c.input_next
+    c.input.slot = rings.slot_find(&t.ring, c.client_id, taken, &fresh)
+    if c.input.slot >= 0:
+        slot = &t.ring.header.slots[c.input.slot]
+        slot.generation = t.ring.header.attaches  # what an earlier connection has queued is not credited to this one
+        slot.accepted = t.slot_next[c.input.slot] = c.input.next
 
 
 cdef inline void permit(client_t* c) noexcept nogil:
@@ -78,21 +82,22 @@ cdef inline void permit(client_t* c) noexcept nogil:
     c.writable = load_relaxed(&c.permitted) != 0
     c.told_read_only = False
     if c.writable:
-        if c.has_id and c.slot < 0:
+        if c.has_id and c.input.slot < 0:
             take_slot(c)
         if t.owner is NULL and c.rows:
             own_size(t, c)
     else:
         withdraw(c)
         unblock_input(c, BLOCKED_FULL | BLOCKED_RATE)  # nothing that it sends goes anywhere now
-        c.viewport_due = False
+        c.due &= ~DUE_VIEWPORT
         if t.owner == c:
             t.owner = NULL
-            t.orphaned = True
-            c.size_due = c.greeted
+            t.size_owner_left = True
+            if c.greeted:
+                c.due |= DUE_SIZE
             settle_later(t)
     if c.v1:
-        c.access_due = True
+        c.due |= DUE_ACCESS
         flush_later(c)
 
 
@@ -107,7 +112,7 @@ cdef inline void refuse(client_t* c) noexcept nogil:
     """It has asked for what it may not do: say so, once."""
     if c.v1 and not c.told_read_only:
         c.told_read_only = True
-        if c.access_due:
+        if c.due & DUE_ACCESS:
             put_access(c)  # the reason first
         put_error(c, wire.ERROR_READ_ONLY, b"read-only: this client may not type")
         flush_later(c)
@@ -149,15 +154,15 @@ cdef inline void send_typed(client_t* c) noexcept nogil:
         c.typed = True
         announce(c, NEWS_TYPED)
     if c.latest and lag_of(c) > SKIP_LAG and t.pty.fd >= 0 and interrupts(t.pty.fd, t.lane.typed, n):
-        c.redraw_due = True  # Ctrl-C is felt at once, however much was under way
+        c.due |= DUE_REDRAW  # Ctrl-C is felt at once, however much was under way
         c.skip_ns = t.lane.now + SKIP_WAIT
         t.lane.skipping = True
         progress(c)
     if t.input_queued > <int64_t>t.core.input_watermark:
         block_input(c, BLOCKED_FULL)
-    if c.input_rate:
-        c.paid_ns = max(c.paid_ns, t.lane.now) + <int64_t>n * 1000000000 // c.input_rate
-        if c.paid_ns - t.lane.now > THROTTLE_BURST:
+    if c.input.rate:
+        c.input.paid_ns = max(c.input.paid_ns, t.lane.now) + <int64_t>n * 1000000000 // c.input.rate
+        if c.input.paid_ns - t.lane.now > THROTTLE_BURST:
             block_input(c, BLOCKED_RATE)
 
 
@@ -170,7 +175,7 @@ cdef inline void client_viewport(client_t* c, int rows, int cols) noexcept nogil
     c.rows = <uint16_t>rows
     c.cols = <uint16_t>cols
     if t.owner == c or t.owner is NULL or not c.v1:  # a raw client has no viewport of its own: it asks for a size
-        c.viewport_due = True
+        c.due |= DUE_VIEWPORT
 
 
 cdef inline void malformed(client_t* c, int error, const char* text) noexcept nogil:
@@ -184,7 +189,7 @@ cdef inline void put_answer(
     client_t* c, uint8_t opcode, const uint8_t* head, size_t head_n, const uint8_t* data, size_t n
 ) noexcept nogil:
     """Answer a ping; who sends more of them than it reads answers to is given up."""
-    if c.control_n > CONTROL_LIMIT // 2 and c.watch.want & POLLER_WRITE == 0:
+    if c.control.n > CONTROL_LIMIT // 2 and c.watch.want & POLLER_WRITE == 0:
         flush(c)
     if c.watch.fd >= 0 and not put_frame(c, opcode, head, head_n, data, n):
         drop(c)
@@ -208,7 +213,7 @@ cdef inline void take_request(client_t* c, const uint8_t* message, size_t n) noe
         writable = may_type(c)
         if not writable:
             refuse(c)
-        expected = t.slot_next[c.slot] if c.slot >= 0 else c.input_next
+        expected = t.slot_next[c.input.slot] if c.input.slot >= 0 else c.input.next
         if request.offset > expected:
             if writable:
                 malformed(c, wire.ERROR_INPUT_GAP, b"input offset is beyond what was accepted: send what is before it")
@@ -217,14 +222,14 @@ cdef inline void take_request(client_t* c, const uint8_t* message, size_t n) noe
             return  # sent again after a reconnect, and known
         request.data += expected - request.offset
         request.n -= expected - request.offset
-        if c.slot >= 0:
-            t.slot_next[c.slot] += request.n
+        if c.input.slot >= 0:
+            t.slot_next[c.input.slot] += request.n
         else:
-            c.input_next += request.n
+            c.input.next += request.n
         if writable:
             client_typed(c, request.data, request.n)
-        elif c.slot >= 0:
-            void_input(t, c.slot, t.ring.header.slots[c.slot].born, request.n)
+        elif c.input.slot >= 0:
+            discard_input(t, c.input.slot, t.ring.header.slots[c.input.slot].generation, request.n)
     elif request.kind == wire.V1_RESIZE_REQUEST:
         client_viewport(c, request.rows, request.cols)
     elif request.kind == wire.V1_ACK:
@@ -237,10 +242,10 @@ cdef inline void take_request(client_t* c, const uint8_t* message, size_t n) noe
     elif request.kind == wire.V1_LINES_REQUEST:
         c.lines_before = request.offset
         c.lines_left = request.count
-        c.lines_asked = True
+        c.due |= DUE_LINES
         flush_later(c)
     elif request.kind == wire.V1_REDRAW_REQUEST:
-        c.redraw_due = True
+        c.due |= DUE_REDRAW
         flush_later(c)
     else:
         kind[0] = wire.V1_PONG
@@ -265,8 +270,8 @@ cdef inline void receive(client_t* c, uint8_t* data, size_t n) noexcept nogil:
     """One client's turn: everything that it has sent, then its size and its input, each once."""
     c.terminal.traffic += n
     take_messages(c, data, n)
-    if c.viewport_due:
-        c.viewport_due = False
+    if c.due & DUE_VIEWPORT:
+        c.due &= ~DUE_VIEWPORT
         own_size(c.terminal, c)
     send_typed(c)
 
@@ -276,7 +281,7 @@ cdef inline bint inflate(client_t* c, uint8_t opcode, const uint8_t* data, size_
     cdef lane_t* lane = c.terminal.lane
     cdef int result = -rfc.CLOSE_INTERNAL
     lane.inflated.n = 0
-    if c.closing:
+    if c.close_state != OPEN:
         return True  # nobody will look at it
     if lane.inflated.data is NULL:
         lane.inflated.data = <uint8_t*>malloc(MESSAGE_LIMIT + 1)
@@ -288,13 +293,12 @@ cdef inline bint inflate(client_t* c, uint8_t opcode, const uint8_t* data, size_
         result = -rfc.CLOSE_INVALID
     if result == 0:
         return True
-    c.answered = True  # no message of such a client is looked at any more
     if result == -rfc.CLOSE_TOO_BIG:
-        put_text_close(c, -result, TOO_BIG)
+        close_broken(c, -result, TOO_BIG)
     elif result == -rfc.CLOSE_INVALID:
-        put_text_close(c, -result, b"expected whole deflate blocks, and UTF-8 in text")
+        close_broken(c, -result, b"expected whole deflate blocks, and UTF-8 in text")
     else:
-        put_text_close(c, -result, b"out of memory")
+        close_broken(c, -result, b"out of memory")
     flush_later(c)
     return False
 
@@ -307,14 +311,16 @@ cdef inline bint put_off(client_t* c, const uint8_t* data, size_t n) noexcept no
     cdef lane_t* lane = c.terminal.lane
     if lane.typed_n >= MESSAGE_LIMIT:
         send_typed(c)
-    if n == 0 or c.answered or c.watch.fd < 0 or not c.input_blocked and lane.inflated_n < INFLATE_TURN:
+    if n == 0 or c.close_state == CLOSE_RECEIVED or c.watch.fd < 0:
         return False
-    c.received = chunk_new(data, n)
-    if c.received is NULL:
+    if not c.input.blocked and lane.inflated_n < INFLATE_TURN:
+        return False
+    c.input.unread = chunk_new(data, n)
+    if c.input.unread is NULL:
         drop(c)
         return True
-    c.input_blocked |= BLOCKED_UNREAD
-    if c.input_blocked == BLOCKED_UNREAD:
+    c.input.blocked |= BLOCKED_UNREAD
+    if c.input.blocked == BLOCKED_UNREAD:
         lane.unread = lane.behind = True
     rewatch(lane, &c.watch, c.watch.want & POLLER_WRITE)
     progress(c)
@@ -324,8 +330,8 @@ cdef inline bint put_off(client_t* c, const uint8_t* data, size_t n) noexcept no
 
 cdef inline void receive_unread(client_t* c) noexcept nogil:
     """Look at what has come before."""
-    cdef chunk_t* chunk = c.received
-    c.received = NULL
+    cdef chunk_t* chunk = c.input.unread
+    c.input.unread = NULL
     if chunk is not NULL and chunk.n and c.watch.fd >= 0:
         receive(c, chunk.data, chunk.n)
     free(chunk)
@@ -341,7 +347,7 @@ cdef inline void receive_all_unread(lane_t* lane) noexcept nogil:
         c = t.clients
         while c is not NULL:
             following = c.next
-            if c.input_blocked == BLOCKED_UNREAD:
+            if c.input.blocked == BLOCKED_UNREAD:
                 unblock_input(c, BLOCKED_UNREAD)
                 receive_unread(c)
                 charge(lane, t)
@@ -354,18 +360,17 @@ cdef inline void take_messages(client_t* c, uint8_t* data, size_t n) noexcept no
     cdef rfc.Message message
     cdef size_t used = 0
     cdef int result
-    while c.watch.fd >= 0 and not c.answered:
+    while c.watch.fd >= 0 and c.close_state != CLOSE_RECEIVED:
         result = rfc.decoder_next(&c.decoder, data, n, &used, &message)
         if result == 0:
             return
         if result < 0:
-            c.answered = True  # nothing that follows can be understood
             if result == -rfc.CLOSE_TOO_BIG:
-                put_text_close(c, -result, TOO_BIG)
+                close_broken(c, -result, TOO_BIG)
             elif result == -rfc.CLOSE_INVALID:
-                put_text_close(c, -result, b"expected UTF-8")
+                close_broken(c, -result, b"expected UTF-8")
             else:
-                put_text_close(c, -result, b"malformed frame")
+                close_broken(c, -result, b"malformed frame")
             flush_later(c)
             return
         c.terminal.lane.statistics.frames_in += 1
@@ -377,17 +382,12 @@ cdef inline void take_messages(client_t* c, uint8_t* data, size_t n) noexcept no
             message.data = c.terminal.lane.inflated.data
             message.n = c.terminal.lane.inflated.n
         if message.opcode == rfc.OP_CLOSE:
-            c.answered = True
-            if c.code == 0:
-                c.code = (<int>message.data[0] << 8) | message.data[1] if message.n >= 2 else rfc.CLOSE_NO_STATUS
-                c.reason_n = message.n - 2 if message.n >= 2 else 0
-                memcpy(c.reason, message.data + 2, c.reason_n)
-            put_close(c, c.code, NULL, 0)
+            close_received(c, message.data, message.n)
             flush_later(c)
         elif message.opcode == rfc.OP_PING:
-            if not c.closing:
+            if c.close_state == OPEN:
                 put_answer(c, rfc.OP_PONG, NULL, 0, message.data, message.n)
-        elif message.opcode == rfc.OP_PONG or c.closing:
+        elif message.opcode == rfc.OP_PONG or c.close_state != OPEN:
             pass
         elif message.opcode == rfc.OP_TEXT:
             if c.v1:

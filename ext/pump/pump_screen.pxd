@@ -11,8 +11,8 @@ from vibetunnel._ext.pump_outbox cimport report, report_soon
 from vibetunnel._ext.pump_pty cimport deliver
 from vibetunnel._ext.pump_state cimport (
     BUFFER_KEPT, CHECKPOINT_LINES, CLOCK_REALTIME, DID_BELL, DID_CAPTURE, DID_CHANGE, DID_FOLDER, DID_MARK, DID_TITLE,
-    MARKS_LIMIT, QUEUE_LIMIT, RECORD_HEADER, capture_t, client_t, clock_ns, pthread_mutex_lock, pthread_mutex_unlock,
-    terminal_t,
+    DUE_TITLE, MARKS_LIMIT, QUEUE_LIMIT, RECORD_HEADER, capture_t, client_t, clock_ns, pthread_mutex_lock,
+    pthread_mutex_unlock, terminal_t,
 )
 from vibetunnel._ext.ring cimport Ring, load_relaxed, store_relaxed
 
@@ -33,16 +33,16 @@ cdef inline void feed(terminal_t* t) noexcept nogil:
             break
 
 
-cdef inline void shown(terminal_t* t) noexcept nogil:
+cdef inline void after_feed(terminal_t* t) noexcept nogil:
     """The engine has seen more: what follows from it."""
     if load_relaxed(&t.watched):
         report_soon(t, DID_CHANGE)
-    digest(t)
+    handle_engine_events(t)
     if engine.vt_offset(t.vt) - t.checkpointed >= rings.ring_capacity(&t.ring) // 4:
         checkpoint(t, CHECKPOINT_LINES, rings.CHECKPOINT_MAX)
 
 
-cdef inline void digest(terminal_t* t) noexcept nogil:
+cdef inline void handle_engine_events(terminal_t* t) noexcept nogil:
     """What the output said beside text."""
     cdef unsigned did = engine.vt_events(t.vt)
     cdef const uint8_t* text
@@ -86,7 +86,8 @@ cdef inline void set_text(terminal_t* t, unsigned what, const uint8_t* text, siz
     pthread_mutex_unlock(&t.core.lock)
     report_soon(t, what)
     while c is not NULL and what == DID_TITLE:
-        c.title_due = c.v1
+        if c.v1:
+            c.due |= DUE_TITLE
         c = c.next
 
 

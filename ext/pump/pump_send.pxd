@@ -16,9 +16,10 @@ from vibetunnel._ext.pump_backlog cimport (
 from vibetunnel._ext.pump_block cimport block_leave, block_start, block_took, block_unref, compress
 from vibetunnel._ext.pump_outbox cimport charge, flush_later, rewatch
 from vibetunnel._ext.pump_state cimport (
-    BATCH, BLOCKED_FULL, BLOCKED_RATE, CONTROL_LIMIT, FAN, FRAMED_RAW, FRAMED_V1, LATEST_FRAME, LINGER, MSG_NOSIGNAL,
-    OFFSET_DIGITS, PIECE_CELLS, POLLER_READ, POLLER_WRITE, SHUT_WR, block_t, chunk_t, client_t, framed_t, iovec,
-    lane_t, msghdr, sendmsg, shutdown, terminal_t,
+    BATCH, BLOCKED_FULL, BLOCKED_RATE, CACHE_RAW, CACHE_V1, CLOSE_RECEIVED, CLOSE_SENT, CLOSING, CONTROL_LIMIT,
+    DUE_ACCESS, DUE_LINES, DUE_PRESENCE, DUE_REDRAW, DUE_SIZE, DUE_TITLE, FAN, LATEST_FRAME, LINGER, MSG_NOSIGNAL,
+    OFFSET_DIGITS, OPEN, PIECE_CELLS, POLLER_READ, POLLER_WRITE, SHUT_WR, block_t, chunk_t, client_t, frame_cache_t,
+    iovec, lane_t, msghdr, sendmsg, shutdown, terminal_t,
 )
 from vibetunnel._ext.ring cimport store_relaxed
 
@@ -26,14 +27,14 @@ from vibetunnel._ext.ring cimport store_relaxed
 cdef inline bint control_put(client_t* c, const uint8_t* data, size_t n) noexcept nogil:
     """Queue bytes that go out between two output frames. False: the client takes nothing, give it up."""
     cdef uint8_t* grown
-    if c.control_n + n > CONTROL_LIMIT + c.control_big:
+    if c.control.n + n > CONTROL_LIMIT + c.control.uncounted:
         return False
-    grown = <uint8_t*>realloc(c.control, c.control_n + n)
+    grown = <uint8_t*>realloc(c.control.data, c.control.n + n)
     if grown is NULL:
         return False
-    memcpy(grown + c.control_n, data, n)
-    c.control = grown
-    c.control_n += n
+    memcpy(grown + c.control.n, data, n)
+    c.control.data = grown
+    c.control.n += n
     return True
 
 
@@ -43,7 +44,7 @@ cdef inline bint put_frame(
     """Queue a whole frame, its payload given in two parts. False: give the client up."""
     cdef uint8_t[10] header
     cdef int header_n = rfc.write_header(header, opcode, True, head_n + n)
-    if c.control_n + header_n + head_n + n > CONTROL_LIMIT + c.control_big:
+    if c.control.n + header_n + head_n + n > CONTROL_LIMIT + c.control.uncounted:
         return False  # before the first byte: half a frame would spoil the stream
     return (
         control_put(c, header, header_n)
@@ -62,18 +63,18 @@ cdef inline bint put_big(
     if c.deflates:
         block = compress(c.terminal, head, head_n, data, n, NULL, 0)
         if block is not NULL:
-            c.control_big += block.n
+            c.control.uncounted += block.n
             done = control_put(c, block.data, block.n)
             block_unref(c.terminal.lane, block)
             return done
-    c.control_big += rfc.write_header(header, rfc.OP_BINARY, True, head_n + n) + head_n + n
+    c.control.uncounted += rfc.write_header(header, rfc.OP_BINARY, True, head_n + n) + head_n + n
     return put_frame(c, rfc.OP_BINARY, head, head_n, data, n)
 
 
 cdef inline void put_close(client_t* c, int code, const uint8_t* reason, size_t n) noexcept nogil:
     """Queue a close frame, once; nothing is queued behind it."""
     cdef uint8_t[2] head
-    if c.closing:
+    if c.close_state != OPEN:
         return
     n = rfc.utf8_prefix(reason, min(n, <size_t>(rfc.MAX_CONTROL - 2)))
     wire.put16(head, <uint16_t>code)
@@ -81,7 +82,7 @@ cdef inline void put_close(client_t* c, int code, const uint8_t* reason, size_t 
         put_frame(c, rfc.OP_CLOSE, NULL, 0, NULL, 0)
     else:
         put_frame(c, rfc.OP_CLOSE, head, 2, reason, n)
-    c.closing = True
+    c.close_state = CLOSING
     unblock_input(c, BLOCKED_FULL | BLOCKED_RATE)  # its input is of no use any more, its close frame is
     c.close_by_ns = c.terminal.lane.now + (c.terminal.core.timeout_ns if c.terminal.ended else LINGER)
     if c.code == 0:
@@ -90,6 +91,22 @@ cdef inline void put_close(client_t* c, int code, const uint8_t* reason, size_t 
         if n:
             memcpy(c.reason, reason, n)
     progress(c)
+
+
+cdef inline void close_received(client_t* c, const uint8_t* payload, size_t n) noexcept nogil:
+    """The client's close frame has come: answer with its own code."""
+    if c.code == 0:
+        c.code = (<int>payload[0] << 8) | payload[1] if n >= 2 else rfc.CLOSE_NO_STATUS
+        c.reason_n = n - 2 if n >= 2 else 0
+        memcpy(c.reason, payload + 2, c.reason_n)
+    put_close(c, c.code, NULL, 0)
+    c.close_state = CLOSE_RECEIVED
+
+
+cdef inline void close_broken(client_t* c, int code, const char* reason) noexcept nogil:
+    """Close a connection on which nothing that follows can be understood."""
+    put_text_close(c, code, reason)
+    c.close_state = CLOSE_RECEIVED
 
 
 cdef inline void put_text_close(client_t* c, int code, const char* reason) noexcept nogil:
@@ -119,7 +136,7 @@ cdef inline bint put_access(client_t* c) noexcept nogil:
     """Queue whether it may type now, and its own name."""
     cdef uint8_t[8] head
     cdef size_t n = wire.write_access_header(head, wire.MAY_TYPE if c.writable else 0)
-    c.access_due = False
+    c.due &= ~DUE_ACCESS
     return put_frame(c, rfc.OP_BINARY, head, n, c.name, c.name_n)
 
 
@@ -128,7 +145,7 @@ cdef inline bint put_presence(client_t* c) noexcept nogil:
     cdef uint8_t[1] kind
     cdef chunk_t* presence = c.terminal.presence
     kind[0] = wire.V1_PRESENCE
-    c.presence_due = False
+    c.due &= ~DUE_PRESENCE
     return presence is NULL or put_frame(c, rfc.OP_BINARY, kind, 1, presence.data, presence.n)
 
 
@@ -136,20 +153,20 @@ cdef inline bint put_notices(client_t* c) noexcept nogil:
     """Queue what this client is to be told of size, title, rights and others. False: give the client up."""
     cdef uint8_t[1] kind
     cdef rings.Header* header = c.terminal.ring.header
-    if not c.greeted or c.closing:
+    if not c.greeted or c.close_state != OPEN:
         return True
-    if c.size_due:
+    if c.due & DUE_SIZE:
         if not put_size(c):
             return False
-        c.size_due = False
-    if c.title_due:
+        c.due &= ~DUE_SIZE
+    if c.due & DUE_TITLE:
         kind[0] = wire.V1_TITLE
         if not put_frame(c, rfc.OP_BINARY, kind, 1, header.title, header.title_n):
             return False
-        c.title_due = False
-    if c.access_due and not (put_access(c) and put_accepted(c, 0)):
+        c.due &= ~DUE_TITLE
+    if c.due & DUE_ACCESS and not (put_access(c) and put_accepted(c, 0)):
         return False
-    if c.presence_due and c.control_n == 0:  # one at a time; until then the latest replaces the one before
+    if c.due & DUE_PRESENCE and c.control.n == 0:  # one at a time; until then the latest replaces the one before
         return put_presence(c)
     return True
 
@@ -157,22 +174,22 @@ cdef inline bint put_notices(client_t* c) noexcept nogil:
 cdef inline bint may_redraw(client_t* c) noexcept nogil:
     """Whether a redraw can go out now."""
     cdef terminal_t* t = c.terminal
-    if c.closing or c.control_big:
+    if c.close_state != OPEN or c.control.uncounted:
         return False
     if c.cursor > engine.vt_offset(t.vt):
         return False  # its stream never goes back: it may have drawn what the engine has not seen yet
     if not c.latest and c.cursor != engine.vt_offset(t.vt):
         return False  # not one byte is skipped: when it is up to date
-    if c.v1 and not c.input_blocked and c.acked < c.base:
+    if c.v1 and not c.input.blocked and c.acked < c.base:
         return False  # it has not drawn the last one
     return c.skip_ns == 0 or t.lane.now >= c.skip_ns
 
 
 cdef inline void skip(client_t* c) noexcept nogil:
     """From here its stream goes on with what the engine has not seen yet."""
-    c.cursor = c.frame_end = c.base = engine.vt_offset(c.terminal.vt)
-    c.header_n = c.header_sent = 0
-    c.redraw_due = False
+    c.cursor = c.frame.end = c.base = engine.vt_offset(c.terminal.vt)
+    c.frame.header_n = c.frame.header_sent = 0
+    c.due &= ~DUE_REDRAW
     c.skip_ns = 0
 
 
@@ -193,7 +210,7 @@ cdef inline bint put_redraw(client_t* c, uint32_t scrollback) noexcept nogil:
             <uint16_t>t.rows, <uint16_t>t.cols, wire.ALTERNATE_SCREEN if engine.vt_alternate(t.vt) else 0,
         )
     skip(c)
-    c.lines_asked = False  # those belong to another numbering, perhaps
+    c.due &= ~DUE_LINES  # those belong to another numbering, perhaps
     t.lane.statistics.redraws += 1
     return put_big(c, head, head_n, buffer.data, buffer.n)
 
@@ -216,7 +233,7 @@ cdef inline bint put_lines(client_t* c) noexcept nogil:
     c.lines_left -= count
     c.lines_before = before - count
     if c.lines_left == 0 or c.lines_before == oldest:
-        c.lines_asked = False
+        c.due &= ~DUE_LINES
         flags |= wire.LAST_PIECE
     if count and (buffer.n == 0 or buffer.data[buffer.n - 1] != 10):
         flags |= wire.WRAPPED
@@ -226,11 +243,11 @@ cdef inline bint put_lines(client_t* c) noexcept nogil:
 cdef inline void frame_start(client_t* c) noexcept nogil:
     """Begin the next output frame, if there is any; a batch is framed once for all clients that stand at its start."""
     cdef terminal_t* t = c.terminal
-    cdef framed_t* framed = &t.framed[FRAMED_V1 if c.v1 else FRAMED_RAW]
+    cdef frame_cache_t* framed = &t.frames[CACHE_V1 if c.v1 else CACHE_RAW]
     cdef uint64_t end = sendable(c)
     cdef uint8_t[16] head
     cdef size_t head_n = 0
-    if c.closing or end <= c.cursor:
+    if c.close_state != OPEN or end <= c.cursor:
         return
     if c.deflates:
         end = block_start(c, end)
@@ -246,10 +263,10 @@ cdef inline void frame_start(client_t* c) noexcept nogil:
         framed.n = <uint8_t>rfc.write_header(framed.data, rfc.OP_BINARY, True, head_n + end - c.cursor)
         memcpy(framed.data + framed.n, head, head_n)
         framed.n += <uint8_t>head_n
-    memcpy(c.header, framed.data, framed.n)
-    c.header_n = framed.n
-    c.header_sent = 0
-    c.frame_end = end
+    memcpy(c.frame.header, framed.data, framed.n)
+    c.frame.header_n = framed.n
+    c.frame.header_sent = 0
+    c.frame.end = end
     t.lane.statistics.frames_out += 1
 
 
@@ -302,12 +319,12 @@ cdef inline bint put_accepted(client_t* c, uint64_t step) noexcept nogil:
     """Tell how much of its input the PTY has taken, when that is at least `step` bytes more than was told."""
     cdef uint8_t[16] message
     cdef uint64_t accepted
-    if not c.v1 or c.closing:
+    if not c.v1 or c.close_state != OPEN:
         return True
-    accepted = c.terminal.ring.header.slots[c.slot].accepted if c.slot >= 0 else c.input_next
-    if accepted - c.accepted_told < step:
+    accepted = c.terminal.ring.header.slots[c.input.slot].accepted if c.input.slot >= 0 else c.input.next
+    if accepted - c.input.accepted_told < step:
         return True
-    c.accepted_told = accepted
+    c.input.accepted_told = accepted
     return put_frame(c, rfc.OP_BINARY, message, wire.write_accepted(message, accepted), NULL, 0)
 
 
@@ -329,52 +346,53 @@ cdef inline void flush(client_t* c) noexcept nogil:
         control_first = False
         if between_frames(c):
             if wants_redraw(c):
-                c.redraw_due = True  # it has room again: what was under way is mostly drawn
+                c.due |= DUE_REDRAW  # it has room again: what was under way is mostly drawn
             if (
                 not put_notices(c)
-                or c.redraw_due and may_redraw(c) and not put_redraw(c, 0)
-                or c.lines_asked and not c.redraw_due and c.control_n == 0 and not c.closing and not put_lines(c)
+                or c.due & DUE_REDRAW and may_redraw(c) and not put_redraw(c, 0)
+                or c.due & DUE_LINES and not c.due & DUE_REDRAW and c.control.n == 0 and c.close_state == OPEN
+                and not put_lines(c)
             ):
                 drop(c)
                 return
             if (
-                t.ended and not c.closing and not t.behind and c.cursor == t.ring.head
-                and not c.lines_asked and not c.redraw_due
+                t.ended and c.close_state == OPEN and not t.behind and c.cursor == t.ring.head
+                and not c.due & DUE_LINES and not c.due & DUE_REDRAW
             ):
                 put_ending(c)
-            elif (c.control_n or sendable(c) > c.cursor) and not put_accepted(c, 1):
+            elif (c.control.n or sendable(c) > c.cursor) and not put_accepted(c, 1):
                 drop(c)
                 return
-            if c.control_n:
+            if c.control.n:
                 control_first = True
-                parts[count].iov_base = c.control + c.control_sent
-                parts[count].iov_len = c.control_n - c.control_sent
+                parts[count].iov_base = c.control.data + c.control.sent
+                parts[count].iov_len = c.control.n - c.control.sent
                 whole += parts[count].iov_len
                 count += 1
             if share + LATEST_FRAME <= BATCH or c.deflates and share < BATCH:
                 frame_start(c)
-                share += c.frame_end - c.cursor
-        header_left = c.header_n - c.header_sent
+                share += c.frame.end - c.cursor
+        header_left = c.frame.header_n - c.frame.header_sent
         if header_left:
-            parts[count].iov_base = c.header + c.header_sent
+            parts[count].iov_base = c.frame.header + c.frame.header_sent
             parts[count].iov_len = header_left
             whole += header_left
             count += 1
-        if c.cursor < c.frame_end and c.block is not NULL:
-            parts[count].iov_base = c.block.data + c.block_sent
-            parts[count].iov_len = c.block.n - c.block_sent
+        if c.cursor < c.frame.end and c.frame.block is not NULL:
+            parts[count].iov_base = c.frame.block.data + c.frame.block_sent
+            parts[count].iov_len = c.frame.block.n - c.frame.block_sent
             whole += parts[count].iov_len
             count += 1
-        elif c.cursor < c.frame_end:
+        elif c.cursor < c.frame.end:
             start = c.cursor & (t.ring.size - 1)
-            run = min(c.frame_end - c.cursor, t.ring.size - start)
+            run = min(c.frame.end - c.cursor, t.ring.size - start)
             parts[count].iov_base = t.ring.data + start
             parts[count].iov_len = run
             count += 1
-            whole += c.frame_end - c.cursor
-            if run < c.frame_end - c.cursor:  # the ring's end lies within the frame
+            whole += c.frame.end - c.cursor
+            if run < c.frame.end - c.cursor:  # the ring's end lies within the frame
                 parts[count].iov_base = t.ring.data
-                parts[count].iov_len = c.frame_end - c.cursor - run
+                parts[count].iov_len = c.frame.end - c.cursor - run
                 count += 1
         if count == 0:
             break
@@ -394,38 +412,38 @@ cdef inline void flush(client_t* c) noexcept nogil:
         t.lane.statistics.bytes_out += n
         step = <size_t>n
         if control_first:
-            run = min(step, c.control_n - c.control_sent)
-            c.control_sent += run
+            run = min(step, c.control.n - c.control.sent)
+            c.control.sent += run
             step -= run
-            if c.control_sent == c.control_n:
-                free(c.control)
-                c.control = NULL
-                c.control_n = c.control_sent = c.control_big = 0
-        if c.block is not NULL:
+            if c.control.sent == c.control.n:
+                free(c.control.data)
+                c.control.data = NULL
+                c.control.n = c.control.sent = c.control.uncounted = 0
+        if c.frame.block is not NULL:
             block_took(c, step)
         else:
             run = min(step, header_left)
-            c.header_sent += <uint8_t>run
+            c.frame.header_sent += <uint8_t>run
             c.cursor += step - run
         if <size_t>n < whole:
-            if c.control_n and is_untouched(c):  # a frame behind them has not begun: it will anew
-                if c.block is not NULL:
+            if c.control.n and is_untouched(c):  # a frame behind them has not begun: it will anew
+                if c.frame.block is not NULL:
                     block_leave(c)
-                c.frame_end = c.cursor
-                c.header_n = c.header_sent = 0  # before a block they may be of the frame before it
+                c.frame.end = c.cursor
+                c.frame.header_n = c.frame.header_sent = 0  # before a block they may be of the frame before it
                 t.lane.statistics.frames_out -= 1
             rewatch(t.lane, &c.watch, (c.watch.want & POLLER_READ) | POLLER_WRITE)
             progress(c)
             return
-    if c.closing and c.answered:
+    if c.close_state == CLOSE_RECEIVED:
         drop(c)  # both close frames are through (RFC 6455 §7.1.1)
         return
-    if c.closing and not c.shut:
+    if c.close_state == CLOSING:
         # No close(2) yet: an ack that met a closed socket would have the kernel throw away what is still on its way.
-        c.shut = True
+        c.close_state = CLOSE_SENT
         shutdown(c.watch.fd, SHUT_WR)
     want = c.watch.want & POLLER_READ
-    if not c.closing and (sendable(c) > c.cursor or c.lines_asked and not c.redraw_due):
+    if c.close_state == OPEN and (sendable(c) > c.cursor or c.due & DUE_LINES and not c.due & DUE_REDRAW):
         want |= POLLER_WRITE  # there is more: in the next turn; a redraw that is due waits for something else
     rewatch(t.lane, &c.watch, want)
     progress(c)
@@ -523,6 +541,6 @@ cdef inline void present(terminal_t* t, chunk_t* presence) noexcept nogil:
         return
     while c is not NULL:
         if c.greeted:
-            c.presence_due = True
+            c.due |= DUE_PRESENCE
             flush_later(c)
         c = c.next

@@ -19,8 +19,10 @@ They are .pxd files of inline functions: the C of one translation unit, without 
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from vibetunnel._ext cimport backlog, deflate
+from vibetunnel._ext cimport backlog
+from vibetunnel._ext cimport deflate
 from vibetunnel._ext cimport rfc6455 as rfc
+from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport vt as engine
 from vibetunnel._ext.ring cimport Ring
 
@@ -143,8 +145,8 @@ cdef enum:
     BUFFER_KEPT = 65536  # bytes of a lane's buffer for redraws that are not given back: most have a tenth of it
     PIECE_CELLS = 16384  # of scrollback in one message: about 20 KB of a coloured log
     MARKS_LIMIT = 262144  # bytes of prompt marks and clipboards that wait for Python
-    FRAMED_RAW = 0  # index into terminal_t.framed, by what a client speaks
-    FRAMED_V1 = 1
+    CACHE_RAW = 0  # index into terminal_t.framed, by what a client speaks
+    CACHE_V1 = 1
 
     DEFLATE_MIN = 200  # bytes; less goes out as it is, an echo above all: 7 us would save a quarter of it
     DEFLATE_FRAME = 16384  # a compressed frame ends where a multiple of this does: who lags sends what others send
@@ -165,6 +167,11 @@ cdef enum:
     LINGER = 2000000000  # ns that a peer has to answer a close frame
     CALM = 1000000000  # ns without output after which scrollback is put where it outlives the server
     SKIP_WAIT = 10000000  # ns after an interrupt in which the program's answer to it may come into the redraw
+    HEADER_MAX = 24  # bytes before the output in a frame: of WebSocket, then of vibetunnel.v1
+    CLIENT_ID_SIZE = 16  # bytes of a UUID
+    CLOSE_REASON_MAX = 124  # bytes kept of a close frame's reason, which has at most 123
+    EXIT_REASON_MAX = 256  # bytes
+    CACHES = 2  # of frames: for raw clients and for v1
     NAME_MAX = 64  # bytes of a client's name
     PRESENCE_MAX = 16384  # bytes of what clients are told of each other: a hundred people with long names
     THROTTLE_BURST = 1000000000  # ns; as much input as its rate allows in this time may come at once
@@ -205,6 +212,23 @@ cdef enum:
     NEWS_TYPED = 2
     NEWS_CAME = 4
 
+# What a client is still to be sent, or what is still to be done about it.
+cdef enum:
+    DUE_FLUSH = 1  # at the end of the turn
+    DUE_SIZE = 2  # v1: the size
+    DUE_TITLE = 4  # v1: the title
+    DUE_ACCESS = 8  # v1: whether it may type
+    DUE_PRESENCE = 16  # v1: who is there
+    DUE_VIEWPORT = 32  # it has asked for a size that it may set
+    DUE_REDRAW = 64  # the screen; output goes on from there
+    DUE_LINES = 128  # scrollback, be it none
+
+cdef enum CloseState:
+    OPEN
+    CLOSING  # a close frame is queued, and no output follows it
+    CLOSE_SENT  # it is sent, and the client's has not come
+    CLOSE_RECEIVED  # the client's has come, or nothing that it sends can be understood
+
 # Why a client is not read.
 cdef enum:
     BLOCKED_FULL = 1  # its PTY's input queue is full
@@ -225,8 +249,8 @@ cdef struct chunk_t:  # bytes on their way to a PTY, or the text of a command
     chunk_t* next
     size_t n
     size_t sent
-    int slot  # input stream to credit, or -1
-    uint64_t born  # that slot's `born` then: a slot given to another client since is not credited
+    int slot  # input stream to count_accepted, or -1
+    uint64_t generation  # that slot's `generation` then: a slot given to another client since is not credited
     uint64_t client  # id of who typed it, whose right may be taken; 0: nobody
     uint8_t[1] data
 
@@ -252,10 +276,36 @@ cdef struct block_t:  # a compressed frame, header and all; made once for all th
     uint8_t[1] data
 
 
-cdef struct deflated_t:  # what became of a piece of output that was to be compressed
+cdef struct block_cache_t:  # what became of a piece of output that was to be compressed
     uint64_t start
     uint64_t end  # == start: nothing is kept here
     block_t* block  # NULL: it did not get smaller
+
+
+cdef struct frame_t:  # the output frame under way to one client
+    uint64_t end  # offset after its last byte; == the client's cursor: no frame is under way
+    block_t* block  # the compressed frame, header and all, which needs no ring; or NULL
+    size_t block_sent
+    uint8_t header_n
+    uint8_t header_sent
+    uint8_t[HEADER_MAX] header
+
+
+cdef struct control_t:  # what is sent before the next output frame: messages, redraws, the rest of a spilled frame
+    uint8_t* data
+    size_t n
+    size_t sent
+    size_t uncounted  # bytes of it that CONTROL_LIMIT does not count
+
+
+cdef struct input_t:  # what one client types
+    int slot  # its input stream in the ring's header, or -1
+    flag_t blocked  # BLOCKED_...: the client is not read
+    uint32_t rate  # bytes a second; 0: no limit
+    int64_t paid_ns  # when its rate will have allowed what it has sent
+    uint64_t next  # without a slot: offset of the next input byte
+    uint64_t accepted_told  # offset in the last `accepted` message
+    chunk_t* unread  # bytes from the socket that have not been decoded yet, or NULL
 
 
 cdef struct client_t:
@@ -264,85 +314,62 @@ cdef struct client_t:
     client_t* next
     client_t* prev
     client_t* news_next  # in core.news; guarded by core.lock
-    client_t* grave_next  # in lane.graveyard; `next` stays, for who walks the list just now
+    client_t* dropped_next  # in lane.dropped; `next` stays, for who walks the list just now
     uint64_t id
     int refs  # handle, lane, outbox; guarded by core.lock
+    unsigned due  # DUE_...
+    CloseState close_state
     flag_t gone  # guarded by core.lock
     flag_t news  # NEWS_...: in core.news unless 0; guarded by core.lock
     flag_t v1
     flag_t writable  # `permitted` as far as the lane has seen it; what follows from it is done
     flag_t attached  # linked into its terminal
     flag_t greeted  # v1: hello is queued, so other messages may follow
-    flag_t input_blocked  # BLOCKED_...: not read
     flag_t blocking  # one of those that a paused PTY waits for
-    flag_t closing  # a close frame is queued: no more output
-    flag_t answered  # the peer's close frame has come
-    flag_t shut  # our close frame has gone, and nothing follows it
     flag_t told_read_only
     flag_t typed  # some input of it has reached the PTY
-    flag_t flush_due  # at the end of the turn
-    flag_t size_due  # v1: to be told the size
-    flag_t title_due  # v1: to be told the title
-    flag_t access_due  # v1: to be told what it may do
-    flag_t presence_due  # v1: to be told who is there
-    flag_t viewport_due  # has asked for a size that it may set
     flag_t latest  # is skipped ahead when it falls behind; else it paces the PTY
     flag_t returning  # gets what it missed while it was away, and has not caught up yet
-    flag_t redraw_due  # to get the screen, and to go on from there
-    flag_t lines_asked  # an answer is due, and be it an empty one
     flag_t has_since
     flag_t has_id
     flag_t deflates  # compressed messages were negotiated
+    uint64_t cursor  # offset of the next output byte to frame or, in a frame, to send; all through a block of its first
+    frame_t frame
+    control_t control
+    input_t input
     int64_t skip_ns  # 0, or until when an interrupt's redraw waits for the program's answer
     uint64_t base  # offset of the last redraw: what came before it is void
     uint64_t window  # v1: bytes that may be under way without an ack
+    uint64_t acked
     uint64_t lines_before  # v1: the line behind those of the next piece
     uint32_t lines_left  # lines that it has asked for
     rfc.Decoder decoder
-    uint64_t cursor  # offset of the next output byte to frame or, in a frame, to send; all through a block of its first
-    uint64_t frame_end  # offset behind the frame under way; == cursor: none
-    block_t* block  # the frame under way, when it is compressed: it has its header in it, and needs no ring
-    size_t block_sent
-    uint8_t header_n
-    uint8_t header_sent
-    uint8_t[24] header
-    uint64_t acked
-    uint8_t* control  # what is sent before the next output frame: small messages, redraws, the rest of a spilled frame
-    size_t control_n
-    size_t control_sent
-    size_t control_big  # bytes of it that CONTROL_LIMIT does not count
     int64_t heard_ns
     int64_t pinged_ns
     int64_t active_ns
     int64_t close_by_ns  # 0, or when an unanswered close is over
     uint16_t rows
     uint16_t cols
-    int slot  # its input stream in the ring's header, or -1
-    uint64_t input_next  # without a slot: offset of the next input byte
     int64_t permitted  # whether it may type; set by Python at any time
-    int64_t paid_ns  # when its rate will have allowed what it has sent
-    uint32_t input_rate  # bytes a second; 0: no limit
-    uint64_t accepted_told
     int64_t bytes_sent
     int64_t lag  # for Python to read
     uint64_t since
     size_t offset_at  # where in the response the first offset goes, or 0
     size_t redraw_at  # where in the response the size of a raw client's redraw goes, or 0
     uint32_t scrollback  # lines that it wants at first
-    uint8_t[16] client_id
+    uint8_t[CLIENT_ID_SIZE] client_id
     int code
     size_t reason_n
-    uint8_t[124] reason
-    chunk_t* received  # what has come and was not looked at yet, or NULL
+    uint8_t[CLOSE_REASON_MAX] reason
     uint8_t name_n
     uint8_t[1] name  # name_n bytes
 
 
-cdef struct framed_t:  # header of the batch that was framed last, for all clients that stand at its start
+cdef struct frame_cache_t:  # header of the batch that was framed last, for all clients that stand at its start
     uint64_t start
     uint64_t end
     uint8_t n
-    uint8_t[24] data
+    uint8_t[HEADER_MAX] data
 
 
 cdef struct terminal_t:
@@ -382,23 +409,23 @@ cdef struct terminal_t:
     terminal_t* fan_next
     uint64_t fan_start  # offset of what was read first since all clients were paced
     client_t* owner  # of the size
-    bint held  # nobody has been attached yet for whom it was opened: the PTY is not read
+    bint awaits_client  # nobody has been attached yet for whom it was opened: the PTY is not read
     int64_t opened_ns
     backlog.Bounds bounds
     backlog.Gate gate
-    framed_t[2] framed
-    deflated_t[2][8] deflated  # the last ones, by what a client speaks: DEFLATE_KEPT each, until a batch is sent
-    unsigned[2] deflated_next  # which of them is replaced next
-    bint keeps_deflated  # in lane.keepers
+    frame_cache_t[CACHES] frames
+    block_cache_t[CACHES][DEFLATE_KEPT] blocks  # the last ones, by what a client speaks, until a batch is sent
+    unsigned[CACHES] blocks_next  # which of them is replaced next
+    bint keeps_blocks  # in lane.keepers
     terminal_t* keepers_next
     chunk_t* presence  # who is there, for every v1 client that comes; NULL: nothing is said of it
     chunk_t* input_first
     chunk_t* input_last
     int64_t input_queued
-    uint64_t[32] slot_next  # per input stream: offset of the next byte, queued ones counted
+    uint64_t[rings.SLOTS] slot_next  # per input stream: offset of the next byte, queued ones counted
     bint hung_up
     bint told_hang_up
-    bint orphaned  # the owner of the size has left
+    bint size_owner_left  # the owner of the size has left
     bint due  # in lane.due
     terminal_t* due_next
     bint finished
@@ -407,7 +434,7 @@ cdef struct terminal_t:
     int exit_code
     int exit_signal
     size_t reason_n
-    uint8_t[256] reason
+    uint8_t[EXIT_REASON_MAX] reason
     int64_t rows
     int64_t cols
     int64_t bytes_in
@@ -454,7 +481,7 @@ cdef struct lane_t:
     bint woken  # guarded by core.lock
     terminal_t* dirty  # terminals with commands; guarded by core.lock
     terminal_t* terminals
-    client_t* graveyard  # gone in this turn: events of this turn may still point to them
+    client_t* dropped  # gone in this turn: events of this turn may still point to them
     int64_t now
     int64_t sweep_ns
     bint behind  # some terminal's engine has not seen all, or some client's messages were not
@@ -487,7 +514,7 @@ cdef struct lane_t:
 
 cdef struct core_t:
     pthread_mutex_t lock
-    lane_t[17] lanes
+    lane_t[MAX_LANES] lanes
     int lane_count
     int[2] waker  # of the outbox
     terminal_t* events
@@ -495,7 +522,7 @@ cdef struct core_t:
     bint stopping  # guarded by lock
     int stop_code
     size_t stop_reason_n
-    uint8_t[124] stop_reason
+    uint8_t[CLOSE_REASON_MAX] stop_reason
     int64_t stop_by_ns
     int64_t ping_ns
     int64_t timeout_ns
