@@ -6,7 +6,9 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 import os
+from collections import namedtuple
 
+from vibetunnel._ext cimport backlog
 from vibetunnel._ext cimport deflate as deflates
 from vibetunnel._ext cimport raw
 from vibetunnel._ext cimport ring as rings
@@ -170,6 +172,81 @@ cdef class Ring:
             raise ValueError("client: expected 16 bytes")
         cdef int index = rings.slot_find(&self.state, bytes_of(client), taken, &fresh)
         return index, bool(fresh)
+
+
+# ---------------------------------------------------------------- the backlog
+
+Place = namedtuple(
+    "Place",
+    ["cursor", "drawn", "window", "step", "latest", "returning", "closing", "in_ring", "skips_soon"],
+    defaults=[0, 0, False, False, False, False, False],
+)
+Judged = namedtuple("Judged", ["caught_up", "behind", "sendable", "owed", "blocks", "has_room"])
+
+
+cdef backlog.Place read_place(object place):
+    cdef backlog.Place p
+    p.cursor = place.cursor
+    p.drawn = place.drawn
+    p.latest = place.latest
+    p.closing = place.closing
+    p.in_ring = place.in_ring
+    p.skips_soon = place.skips_soon
+    return p
+
+
+cdef class Backlog:
+    """The rule of one terminal, with the gate of its PTY."""
+
+    cdef backlog.Bounds bounds
+    cdef backlog.Gate gate
+
+    def __cinit__(self, *, uint64_t capacity, uint64_t batch, uint64_t high, uint64_t low):
+        self.bounds.capacity = capacity
+        self.bounds.batch = batch
+        self.bounds.high = high
+        self.bounds.low = low
+
+    @property
+    def paused(self):
+        return bool(self.gate.paused)
+
+    def judge(self, uint64_t head, place):
+        cdef backlog.Place p = read_place(place)
+        cdef const backlog.Bounds* b = &self.bounds
+        return Judged(
+            bool(backlog.has_caught_up(b, head, p.cursor)),
+            bool(p.latest and backlog.is_behind(b, head, p.cursor, place.returning)),
+            backlog.sendable(head, p.drawn, place.window, place.step),
+            backlog.owed(head, &p),
+            bool(backlog.blocks(b, head, &p)),
+            bool(backlog.has_room(p.cursor, p.drawn, place.window)),
+        )
+
+    def decide(self, uint64_t head, list places not None):
+        """(whether to pause, indexes of the places to spill); those are not counted."""
+        cdef backlog.Tally tally
+        cdef backlog.Place p
+        cdef list spilled = []
+        backlog.tally_start(&tally, head)
+        for i, place in enumerate(places):
+            p = read_place(place)
+            if backlog.tally_add(&tally, &self.bounds, head, &p) == backlog.SPILL:
+                spilled.append(i)
+        return backlog.decide(&self.bounds, head, &tally) == backlog.PAUSE, spilled
+
+    def pause(self, int blockers):
+        self.gate.paused = True
+        self.gate.blockers = blockers
+
+    def opens(self, uint64_t head, place, bint blocking):
+        """(whether the PTY may run again, whether the gate still counts the client)."""
+        cdef backlog.Place p = read_place(place)
+        cdef uint8_t counted = blocking
+        cdef bint runs = backlog.gate_opens(
+            &self.gate, &self.bounds, backlog.owed(head, &p), p.skips_soon, &counted
+        )
+        return bool(runs), bool(counted)
 
 
 # ---------------------------------------------------------------- permessage-deflate

@@ -49,13 +49,15 @@ cdef enum:
     FOLDER_MAX = 1024  # bytes
     CHECKPOINT_MAX = 1048576  # bytes; pages that nobody touches cost nothing
     CHECKPOINTS = 2
+    ID_SIZE = 16  # bytes of a client's UUID
+    MAGIC_SIZE = 8
 
 
 cdef struct InputSlot:
-    uint8_t[16] id  # the client's UUID
+    uint8_t[ID_SIZE] id  # the client's UUID
     uint64_t accepted  # bytes of its input that the PTY has taken
     uint64_t used  # when it was last attached, in attaches; 0: free
-    uint64_t born  # when it was given to this client
+    uint64_t generation  # when it was given to this client
 
 
 cdef struct Checkpoint:
@@ -68,7 +70,7 @@ cdef struct Checkpoint:
 
 
 cdef struct Header:
-    uint8_t[8] magic
+    uint8_t[MAGIC_SIZE] magic
     uint64_t size
     uint64_t head  # offset of the next byte
     uint64_t attaches
@@ -76,10 +78,10 @@ cdef struct Header:
     uint16_t title_n
     uint16_t folder_n
     uint32_t reserved
-    Checkpoint[2] checkpoints
-    InputSlot[32] slots
-    uint8_t[512] title
-    uint8_t[1024] folder
+    Checkpoint[CHECKPOINTS] checkpoints
+    InputSlot[SLOTS] slots
+    uint8_t[TITLE_MAX] title
+    uint8_t[FOLDER_MAX] folder
 
 
 cdef struct Ring:
@@ -151,9 +153,9 @@ cdef inline int ring_open(Ring* r, int fd) noexcept nogil:
     if r.header.magic[0] == 0:
         r.header.size = size
         ring_mark(r, 0, MARGIN)
-        memcpy(r.header.magic, b"VTRING3\0", 8)  # last: without it the next server starts afresh
+        memcpy(r.header.magic, b"VTRING3\0", MAGIC_SIZE)  # last: without it the next server starts afresh
         return 0
-    if memcmp(r.header.magic, b"VTRING3\0", 8) or r.header.size != size:
+    if memcmp(r.header.magic, b"VTRING3\0", MAGIC_SIZE) or r.header.size != size:
         munmap(base, <size_t>whole)
         r.header = NULL
         return -3
@@ -231,7 +233,7 @@ cdef inline int slot_known(Ring* r, const uint8_t* client) noexcept nogil:
     """The input stream of a client's UUID, or -1; looking is no use of it."""
     cdef int i
     for i in range(SLOTS):
-        if r.header.slots[i].used and memcmp(r.header.slots[i].id, client, 16) == 0:
+        if r.header.slots[i].used and memcmp(r.header.slots[i].id, client, ID_SIZE) == 0:
             return i
     return -1
 
@@ -247,14 +249,14 @@ cdef inline int slot_find(Ring* r, const uint8_t* client, uint32_t taken, bint* 
     r.header.attaches += 1
     fresh[0] = False
     for i in range(SLOTS):
-        if slots[i].used and memcmp(slots[i].id, client, 16) == 0:
+        if slots[i].used and memcmp(slots[i].id, client, ID_SIZE) == 0:
             slots[i].used = r.header.attaches
             return i
         if not taken >> i & 1 and (oldest < 0 or slots[i].used < slots[oldest].used):
             oldest = i
     if oldest >= 0:
         fresh[0] = True
-        memcpy(slots[oldest].id, client, 16)
+        memcpy(slots[oldest].id, client, ID_SIZE)
         slots[oldest].accepted = 0
-        slots[oldest].used = slots[oldest].born = r.header.attaches
+        slots[oldest].used = slots[oldest].generation = r.header.attaches
     return oldest

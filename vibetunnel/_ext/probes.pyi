@@ -1,6 +1,6 @@
 """The pure parts of the pump as Python sees them, for tests and tools."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 def hello(flags: int, rows: int, cols: int, start: int, live: int, accepted: int, window: int) -> bytes: ...
 def output(offset: int, data: bytes) -> bytes: ...
@@ -39,6 +39,42 @@ class Ring:
         """(offset, rows, cols, data) of the checkpoint that a new server begins with."""
     def slot(self, client: bytes, taken: int = 0) -> tuple[int, bool]:
         """(index or -1, whether it is new) of a client's input stream."""
+
+class Place(NamedTuple):
+    """Where one client stands, in the numbers of ext/pump/backlog.pxd."""
+
+    cursor: int
+    drawn: int
+    window: int = 0
+    step: int = 0
+    latest: bool = False
+    returning: bool = False
+    closing: bool = False
+    in_ring: bool = False
+    skips_soon: bool = False
+
+class Judged(NamedTuple):
+    """What the rule says of one client."""
+
+    caught_up: bool
+    behind: bool
+    sendable: int
+    owed: int
+    blocks: bool
+    has_room: bool
+
+class Backlog:
+    """The rule of who is slow, of one terminal, and the gate of its PTY."""
+
+    def __init__(self, *, capacity: int, batch: int, high: int, low: int) -> None: ...
+    @property
+    def paused(self) -> bool: ...
+    def judge(self, head: int, place: Place) -> Judged: ...
+    def decide(self, head: int, places: list[Place]) -> tuple[bool, list[int]]:
+        """(whether to pause, indexes of the places to spill); those are not counted."""
+    def pause(self, blockers: int) -> None: ...
+    def opens(self, head: int, place: Place, blocking: bool) -> tuple[bool, bool]:
+        """(whether the PTY may run again, whether the gate still counts the client)."""
 
 class Codec:
     """Compressed messages (RFC 7692), each by itself. OSError without zlib."""
