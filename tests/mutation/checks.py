@@ -651,7 +651,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "the request line is what the grammar says",
         "http/connection.py",
-        "if not self._headed or version not in _VERSIONS or not head.startswith(line):",
+        "if not self._headers_complete or version not in _VERSIONS or not head.startswith(line):",
         "if False:",
         ("test_smuggling.py::test_malformed_request_lines",),
     ),
@@ -681,12 +681,12 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "half a request ends",
         "http/server.py",
-        "        self._half_open.sweep(now)\n",
+        "        self._deadlines.sweep(now)\n",
         "",
         (_slow("test_who_dribbles_is_hung_up_on"),),
     ),
     Check(
-        "half-open connections make room",
+        "connections with a deadline make room",
         "http/deadlines.py",
         "            if len(peers) >= self.per_network:\n                self._abort(next(iter(peers)))\n",
         "            if False:\n                self._abort(next(iter(peers)))\n",

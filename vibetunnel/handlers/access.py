@@ -16,7 +16,8 @@ from vibetunnel import errors
 from vibetunnel.handlers.context import Context
 from vibetunnel.handlers.route import Operation, Permission, Route
 from vibetunnel.handlers.validation import decode_body, decode_query, listed
-from vibetunnel.http.connection import Exchange
+from vibetunnel.http.exchange import Exchange
+from vibetunnel.http.server import MAX_BODY
 from vibetunnel.keeper.errors import KeeperBusy, KeeperFailed, NoResources, SpawnFailed
 from vibetunnel.security.addresses import ClientAddress
 from vibetunnel.security.hosts import is_loopback_host
@@ -25,7 +26,6 @@ from vibetunnel.security.principal import Principal, Scope, names
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-MAX_BODY = 1024 * 1024  # bytes
 COOKIE = "vibetunnel"
 CSRF_HEADER = "X-CSRF-Token"
 STRICT_TRANSPORT = "max-age=31536000"  # seconds; of this host only: what its subdomains do is not ours to say

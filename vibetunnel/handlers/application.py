@@ -14,13 +14,14 @@ from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
 from tornado.routing import Router, URLSpec
 from tornado.web import Application, RequestHandler
 
-from vibetunnel.handlers.access import MAX_BODY, Refused, cookie_name, declared_length
+from vibetunnel.handlers.access import Refused, cookie_name, declared_length
 from vibetunnel.handlers.base import BaseHandler, NoPathHandler
 from vibetunnel.handlers.context import Context
 from vibetunnel.handlers.lean import Lean, LeanHandler
 from vibetunnel.handlers.route import Route
 from vibetunnel.handlers.routes import ROUTES
 from vibetunnel.handlers.static import Files
+from vibetunnel.http.server import MAX_BODY
 
 DRAIN_LIMIT = 64 * MAX_BODY  # bytes of a body that are read on, so that the client reads the 413 and not a reset
 CLOSE_S = 0.5  # for what is being answered when the server stops: a start that is under way, say

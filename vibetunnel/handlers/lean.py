@@ -27,7 +27,7 @@ from vibetunnel import errors
 from vibetunnel.handlers.access import JSON, Checks, Refused, answer_to, encode
 from vibetunnel.handlers.context import Context
 from vibetunnel.handlers.route import Route
-from vibetunnel.http.connection import Written
+from vibetunnel.http.exchange import Written
 from vibetunnel.security.headers import HEADERS
 
 log = logging.getLogger(__name__)
