@@ -19,7 +19,7 @@ from tornado.httputil import HTTPHeaders
 from tornado.web import RequestHandler
 
 from vibetunnel.handlers.application import LeanRoute
-from vibetunnel.handlers.lean import LeanHandler
+from vibetunnel.handlers.handler import LeanHandler
 from vibetunnel.handlers.route import Permission, Route
 from vibetunnel.handlers.routes import ROUTES
 from vibetunnel.security.headers import HEADERS

@@ -17,7 +17,7 @@ from tornado.web import Application, RequestHandler
 from vibetunnel.handlers.access import Refused, cookie_name, declared_length
 from vibetunnel.handlers.base import BaseHandler, NoPathHandler
 from vibetunnel.handlers.context import Context
-from vibetunnel.handlers.lean import Lean, LeanHandler
+from vibetunnel.handlers.handler import Lean, LeanHandler
 from vibetunnel.handlers.route import Route
 from vibetunnel.handlers.routes import ROUTES
 from vibetunnel.handlers.static import Files

@@ -11,9 +11,9 @@ from vibetunnel.errors import InvalidField
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.access import Refused
 from vibetunnel.handlers.base import or_refused
-from vibetunnel.handlers.lean import LeanHandler
-from vibetunnel.handlers.upgrade import OFFSET_HEADER, REDRAW_HEADER, NotAnUpgrade, handshake, place
+from vibetunnel.handlers.handler import LeanHandler
 from vibetunnel.http.tls_relay import pair
+from vibetunnel.http.upgrade import OFFSET_HEADER, REDRAW_HEADER, NotAnUpgrade, handshake, place
 from vibetunnel.security.principal import Scope
 from vibetunnel.sessions.attachments import Attachment, new_id
 

@@ -15,8 +15,8 @@ from vibetunnel.handlers.access import Refused
 from vibetunnel.handlers.base import BaseHandler, or_refused
 from vibetunnel.handlers.context import Context
 from vibetunnel.handlers.route import Route
-from vibetunnel.handlers.upgrade import NotAnUpgrade, handshake
 from vibetunnel.http.tls_relay import pair
+from vibetunnel.http.upgrade import NotAnUpgrade, handshake
 from vibetunnel.security.principal import Scope
 from vibetunnel.sessions.attachments import Attachment
 from vibetunnel.sessions.snapshots import NOTHING, enveloped

@@ -17,7 +17,7 @@ from tornado.web import RequestHandler
 from vibetunnel.security.principal import Scope
 
 if TYPE_CHECKING:
-    from vibetunnel.handlers.lean import LeanHandler
+    from vibetunnel.handlers.handler import LeanHandler
 
 
 class Permission(enum.Enum):

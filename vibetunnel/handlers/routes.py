@@ -10,16 +10,16 @@ from vibetunnel.handlers import (
     buffers,
     events,
     schemas,
+    screen,
     server,
     sessions,
     sharing,
     static,
-    terminal,
     users,
 )
 from vibetunnel.handlers.base import UnknownApiHandler
 from vibetunnel.handlers.route import Media, Operation, Permission, Route
-from vibetunnel.handlers.upgrade import OFFSET_HEADER
+from vibetunnel.http.upgrade import OFFSET_HEADER
 
 _OPEN = Permission.OPEN
 _LOGIN = Permission.LOGIN
@@ -40,8 +40,8 @@ _SESSION = "/api/sessions/{session_id}"
 _OFFSET = {OFFSET_HEADER: "Offset of the output, up to which it is."}
 _LINES = {
     **_OFFSET,
-    terminal.TOP_HEADER: "Absolute number of the screen's first line.",
-    terminal.OLDEST_HEADER: "Absolute number of the oldest line that is kept.",
+    screen.TOP_HEADER: "Absolute number of the screen's first line.",
+    screen.OLDEST_HEADER: "Absolute number of the oldest line that is kept.",
 }
 _SNAPSHOT = {
     "GET": Operation(
@@ -159,7 +159,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         f"{_SESSION}/text",
-        terminal.TextHandler,
+        screen.TextHandler,
         {
             "GET": Operation(
                 "What stands on the screen, or lines of it and its scrollback, as text.",
@@ -171,7 +171,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         f"{_SESSION}/html",
-        terminal.HtmlHandler,
+        screen.HtmlHandler,
         {
             "GET": Operation(
                 "The same with styles: a page that needs nothing else.",
@@ -183,14 +183,14 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         f"{_SESSION}/screen",
-        terminal.ScreenHandler,
+        screen.ScreenHandler,
         {"GET": Operation("The screen with styles, cursor and modes.", {200: schemas.Screen}, errors=(_NOT_FOUND,))},
     ),
-    Route(f"{_SESSION}/snapshot", terminal.SnapshotHandler, _SNAPSHOT),
-    Route(f"{_SESSION}/buffer", terminal.SnapshotHandler, _SNAPSHOT),
+    Route(f"{_SESSION}/snapshot", screen.SnapshotHandler, _SNAPSHOT),
+    Route(f"{_SESSION}/buffer", screen.SnapshotHandler, _SNAPSHOT),
     Route(
         f"{_SESSION}/commands",
-        terminal.CommandsHandler,
+        screen.CommandsHandler,
         {
             "GET": Operation(
                 "The commands of a shell that marks them (OSC 133), newest last; at most 1000.",
@@ -201,7 +201,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         f"{_SESSION}/wait",
-        terminal.WaitHandler,
+        screen.WaitHandler,
         {
             "POST": Operation(
                 "Answer when text is there, a pattern matches, nothing is printed, a prompt is there, or it has ended.",

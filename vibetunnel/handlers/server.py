@@ -7,7 +7,7 @@ import os
 from vibetunnel import __version__
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.base import BaseHandler
-from vibetunnel.handlers.lean import LeanHandler
+from vibetunnel.handlers.handler import LeanHandler
 
 # What the Node server offers in its dialog, less what most machines do not have.
 QUICK_COMMANDS = [schemas.QuickCommand(command=each) for each in ("zsh", "bash", "htop", "python3", "node")]

@@ -10,8 +10,8 @@ from msgspec import UNSET
 
 from vibetunnel.errors import Forbidden, InvalidField, LimitReached
 from vibetunnel.handlers import schemas
-from vibetunnel.handlers.lean import LeanHandler
-from vibetunnel.handlers.upgrade import OFFSET_HEADER
+from vibetunnel.handlers.handler import LeanHandler
+from vibetunnel.http.upgrade import OFFSET_HEADER
 from vibetunnel.security.principal import Principal, Scope
 from vibetunnel.sessions import launch
 from vibetunnel.sessions.keys import key_bytes

@@ -10,7 +10,7 @@ from vibetunnel.errors import InvalidField
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.access import Refused
 from vibetunnel.handlers.sessions import SessionHandler
-from vibetunnel.handlers.upgrade import OFFSET_HEADER
+from vibetunnel.http.upgrade import OFFSET_HEADER
 from vibetunnel.sessions.attachments import Attachment
 from vibetunnel.sessions.waits import Wait
 
