@@ -91,7 +91,7 @@ async def test_a_terminal_owes_the_front_door_nothing(serve: Serve) -> None:
     sockets = [await server.attach(session) for _ in range(3)]
 
     async def gone() -> bool:
-        return front.connections == front.half_open == 0
+        return front.connections == front.pending == 0
 
     await until(gone)
     for each in sockets:
@@ -245,7 +245,7 @@ async def test_a_terminal_works_over_a_unix_socket(serve: Serve, folder: Path) -
 
 
 async def test_a_unix_socket_is_not_encrypted(serve: Serve, folder: Path) -> None:
-    with pytest.raises(StartFailed, match="for the proxy in front of it"):
+    with pytest.raises(StartFailed, match="let the proxy in front of it use TLS"):
         await serve(bind=f"unix:{folder / 'http.sock'}", tls_self_signed=True)
 
 

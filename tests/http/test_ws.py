@@ -18,7 +18,7 @@ from tornado.httpclient import HTTPClientError
 
 from vibetunnel import protocol
 from vibetunnel.errors import StartFailed
-from vibetunnel.handlers.upgrade import NotAnUpgrade, handshake
+from vibetunnel.http.upgrade import NotAnUpgrade, handshake
 
 GOOD = {
     "Upgrade": "websocket",

@@ -1,4 +1,4 @@
-"""Connections come in here: from listening sockets to HTTP, if they may, with a rest when there is room for no more."""
+"""Accepts connections from the listening sockets, checks their address, and passes them to an HTTP server."""
 
 from __future__ import annotations
 
@@ -11,57 +11,57 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from vibetunnel.http.deadlines import ConnectionDeadlines
-from vibetunnel.http.server import FIRST_S, Connections
+from vibetunnel.http.server import FIRST_S, HttpServer
 from vibetunnel.security.addresses import UNIX, canonical
 
-AT_ONCE = 128  # connections taken in one turn of the loop; requests are to be answered in between
-REST_S = 1.0  # before the next try when the system refuses one more
+AT_ONCE = 128  # connections accepted in one turn of the loop, so that requests are answered in between
+REST_S = 1.0  # before the next try if the system has no room for another connection
 HANDSHAKE = b"\x16"  # the first byte of every TLS connection (RFC 8446, 5.1: content type `handshake`)
 
 log = logging.getLogger(__name__)
 
 
 class Acceptor:
-    """Takes connections from `sockets`, which are its own from here.
+    """Accepts connections from `sockets`, which belong to it from here.
 
-    Tornado's own lets the error of a process without free descriptors escape, and is called again at once: for ever.
+    Tornado's acceptor raises when the process has no free descriptor, and is called again at once, forever.
 
-    http      serves them
-    admits    whether an address may connect: an IP address, or UNIX
-    users     ids of who may connect to a unix socket; None: whom its permissions let
-    half_open counts those that have not said yet whether they want TLS
-    plain     serves who speaks plain HTTP to a port of TLS; None: nobody does
-    tls       its context for the next connection; None: there is no TLS. May be replaced at any time
+    http       serves the connections
+    deadlines  bound the connections that have not sent their first byte
+    admits     whether an address (an IP address, or UNIX) may connect
+    users      ids of the users who may connect to a unix socket; None: its permissions decide
+    tls        the context for the next connections, which may be replaced at any time; None: no TLS
+    plain      serves clients that speak plain HTTP to a port with TLS; None: they get TLS errors
     """
 
     def __init__(
         self,
         sockets: Sequence[socket.socket],
-        http: Connections,
-        half_open: ConnectionDeadlines,
+        http: HttpServer,
+        deadlines: ConnectionDeadlines,
         *,
         admits: Callable[[str], bool] = lambda _: True,
         users: frozenset[int] | None = None,
         tls: ssl.SSLContext | None = None,
-        plain: Connections | None = None,
+        plain: HttpServer | None = None,
     ) -> None:
         self.tls = tls
         self._sockets = sockets
         self._http = http
-        self._half_open = half_open
+        self._deadlines = deadlines
         self._admits = admits
         self._users = users
         self._plain = plain
         self._loop = asyncio.get_running_loop()
-        # Who has just come is not to make room for who comes at the same moment, before anybody has read a request.
-        self._at_once = max(1, min(AT_ONCE, half_open.per_network // 4))
+        # Few enough per turn that new connections cannot evict each other before their requests are read.
+        self._at_once = max(1, min(AT_ONCE, deadlines.per_network // 4))
         self._undecided: set[_Undecided] = set()
         self._rest: asyncio.TimerHandle | None = None
-        self._refused = False  # said once, until a connection comes in again
+        self._refused = False  # the warning was logged; no second one before a connection is accepted
         self._listen()
 
     def close(self) -> None:
-        """Take no more. Safe twice."""
+        """Stop accepting. Safe twice."""
         if self._rest is not None:
             self._rest.cancel()
         self._ignore()
@@ -86,10 +86,10 @@ class Acceptor:
             except BlockingIOError:
                 return
             except ConnectionAbortedError:
-                continue  # gone before its turn came
-            except OSError as error:  # no descriptor, no memory: the next try would fail in the same way
+                continue  # the client disconnected before it was accepted
+            except OSError as error:  # no descriptor or no memory: the next try would fail in the same way
                 if not self._refused:
-                    log.warning("no room for another connection: %s; connections wait until there is", error.strerror)
+                    log.warning("no room for another connection: %s; new connections wait", error.strerror)
                 self._refused = True
                 self._ignore()
                 self._rest = self._loop.call_later(REST_S, self._listen)
@@ -112,7 +112,7 @@ class Acceptor:
     # What the undecided call
 
     def decide(self, undecided: _Undecided, connection: socket.socket, *, tls: bool) -> None:
-        """It has begun to speak."""
+        """Serve a connection whose first byte shows whether it uses TLS."""
         if tls:
             self._http.serve(connection, undecided.address, self.tls, since=undecided.since)
         else:
@@ -120,17 +120,19 @@ class Acceptor:
             self._plain.serve(connection, undecided.address, since=undecided.since)
 
     def expect(self, undecided: _Undecided) -> None:
+        """Give a new connection its deadline."""
         self._undecided.add(undecided)
         undecided.network = self._http.network(undecided.address)
-        self._half_open.add(undecided, undecided.since + FIRST_S)
+        self._deadlines.add(undecided, undecided.since + FIRST_S)
 
     def forget(self, undecided: _Undecided) -> None:
+        """Drop a connection that was decided or closed."""
         self._undecided.discard(undecided)
-        self._half_open.discard(undecided)
+        self._deadlines.discard(undecided)
 
 
 class _Undecided:
-    """A connection to a port of TLS that has not sent its first byte: a socket, and nothing more."""
+    """A connection to a port with TLS that has not sent its first byte. It costs no more than a socket."""
 
     def __init__(self, acceptor: Acceptor, connection: socket.socket, address: Any) -> None:
         self.address = address
@@ -173,9 +175,9 @@ class _Undecided:
 
 
 def _user(connection: socket.socket) -> int:
-    """The user id of the process at the other end of a unix socket, as the kernel says."""
+    """The user id of the process at the other end of a unix socket, from the kernel."""
     if hasattr(socket, "SO_PEERCRED"):
         credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         return int(struct.unpack("3i", credentials)[1])
-    # LOCAL_PEERCRED gives a struct xucred, which begins with u_int cr_version and uid_t cr_uid (macOS, FreeBSD).
+    # LOCAL_PEERCRED gives a struct xucred, which starts with u_int cr_version and uid_t cr_uid (macOS, FreeBSD).
     return int(struct.unpack_from("2I", connection.getsockopt(0, 1, 76))[1])

@@ -1,6 +1,6 @@
-"""Bodies in chunks (RFC 9112 §7.1). Pure: bytes in, bytes out; what the grammar does not say is refused.
+"""The chunked coding of bodies (RFC 9112 §7.1). Pure: bytes in, bytes out; anything outside the grammar is refused.
 
-httptools reads chunks too, but would go on into the request behind them, and wait for whatever a chunk announces.
+httptools reads chunks too, but it would read on into the next request, and accepts a chunk of any size.
 """
 
 from __future__ import annotations
@@ -8,15 +8,15 @@ from __future__ import annotations
 import enum
 import re
 
-MAX_LINE = 256  # bytes of a chunk's size and extensions, and of each line of a trailer
+MAX_LINE = 256  # bytes of a chunk's size line, extensions included, and of each line of a trailer
 MAX_TRAILER = 4096  # bytes
 
-# Extensions are read over, as §7.1.1 asks. Eight digits: 4 GiB, more than any body may have.
+# Extensions are ignored, as §7.1.1 asks. Eight digits allow 4 GiB, more than any body may have.
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?")
 
 
 class MalformedChunks(Exception):
-    """The body is not one in chunks; nothing behind it can be understood."""
+    """The body breaks the grammar of chunks, so nothing after it can be understood."""
 
 
 class _Next(enum.Enum):
@@ -29,20 +29,20 @@ class _Next(enum.Enum):
 class Chunks:
     """One body.
 
-    ended  the last byte of it has been seen
-    rest   what has come behind it
+    ended  its last byte was seen
+    rest   the bytes after the body
     """
 
     def __init__(self) -> None:
         self.ended = False
         self.rest = b""
         self._next = _Next.SIZE
-        self._left = 0  # bytes of the chunk
-        self._line = b""  # what has come of one
-        self._trailer = MAX_TRAILER
+        self._left = 0  # bytes of the chunk that are still to come
+        self._line = b""  # the start of a line that is not complete
+        self._trailer = MAX_TRAILER  # bytes that the trailer may still have
 
     def feed(self, data: bytes) -> bytes:
-        """What `data` has of the body; it goes on where the last one ended. Raises MalformedChunks."""
+        """Return the part of the body in `data`, which follows the data of the last call. Raises MalformedChunks."""
         pieces, at = [], 0
         while at < len(data) and not self.ended:
             if self._next is _Next.DATA:
@@ -58,7 +58,7 @@ class Chunks:
         return b"".join(pieces)
 
     def _take_line(self, data: bytes, at: int) -> int:
-        """Take a line, or what has come of it. Returns where the next thing is."""
+        """Read a line, or the part of it that is there. Returns where the next item starts."""
         line = self._line + data[at : at + MAX_LINE + 2]
         end = line.find(b"\r\n")
         if end < 0 and len(line) <= MAX_LINE + 1 and b"\n" not in line:
@@ -68,10 +68,10 @@ class Chunks:
             raise MalformedChunks(f"expected a line of at most {MAX_LINE} bytes")
         at += end + 2 - len(self._line)
         self._line = b""
-        self._ends(line[:end])
+        self._on_line(line[:end])
         return at
 
-    def _ends(self, line: bytes) -> None:
+    def _on_line(self, line: bytes) -> None:
         match self._next:
             case _Next.SIZE:
                 found = _SIZE.fullmatch(line)

@@ -1,6 +1,7 @@
-"""HTTP/1.1 on one connection: requests are read, passed to an application, and answered, one by one (RFC 9112).
+"""One HTTP/1.1 connection (RFC 9112): requests are read, passed to an application, and answered one by one.
 
-httptools reads their headers. An `Exchange` is what the application writes its answer to, by Tornado's interface.
+httptools parses the headers. A request that a proxy could read differently is refused (request smuggling), and nothing
+after it is read.
 """
 
 from __future__ import annotations
@@ -9,27 +10,20 @@ import asyncio
 import os
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import Any, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
-from tornado.httputil import (
-    HTTPConnection,
-    HTTPHeaders,
-    HTTPInputError,
-    HTTPMessageDelegate,
-    RequestStartLine,
-    ResponseStartLine,
-)
+from tornado.httputil import HTTPHeaders, HTTPInputError, HTTPMessageDelegate, RequestStartLine
 from tornado.iostream import StreamClosedError
 
 from vibetunnel.http.chunked import Chunks, MalformedChunks
+from vibetunnel.http.exchange import Exchange, Written
 
 MAX_HEADER = 32 * 1024  # bytes of a request line and its fields
 MAX_FIELDS = 100
-LARGE = 16 * 1024  # bytes of a body that is not copied behind its header, but written with it
+LARGE = 16 * 1024  # bytes; a larger body is not copied into one buffer with its header
 AHEAD = 64 * 1024  # bytes of further requests that are read while one is being answered
-AT_ONCE = 16  # requests of one client that are answered before others have their turn
+AT_ONCE = 16  # requests of one client that are answered before other clients have their turn
 EMPTY_LINES = 8  # that may precede a request (RFC 9112 §2.2 asks for one)
 
 _END = b"\r\n\r\n"
@@ -37,140 +31,16 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _MALFORMED = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _VERSIONS = ("HTTP/1.1", "HTTP/1.0")
 
-Written = asyncio.Future[None]
-
-
-class Exchange(HTTPConnection):
-    """One request and its answer.
-
-    context     the other end, as Tornado wants to know it
-    keep_alive  another request may follow
-    whole       all of the request is here
-    begun       some of the answer has been written
-    finished    all of it has
-    switches    it was 101: what comes next is not HTTP
-    """
-
-    def __init__(self, connection: Connection, method: str, version: str, *, keep_alive: bool) -> None:
-        self.context = connection.peer
-        self.method = method
-        self.version = version
-        self.keep_alive = keep_alive
-        self.whole = False
-        self.begun = False
-        self.finished = False
-        self.switches = False
-        self.delegate: HTTPMessageDelegate | None = None
-        self.on_close: Callable[[], None] | None = None
-        self._connection = connection
-        self._left = 0  # bytes of the answer's body that Content-Length has announced
-        self._bounded = True  # there may be no more than that
-        self._chunked = False
-
-    # Tornado's interface
-
-    def set_close_callback(self, callback: Callable[[], None] | None) -> None:
-        """To be called when the client hangs up before the answer is finished."""
-        self.on_close = callback
-
-    def write_headers(
-        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders, chunk: bytes | None = None
-    ) -> Written:
-        assert isinstance(start_line, ResponseStartLine)
-        code = start_line.code
-        bodiless = self.method == "HEAD" or code in (101, 204, 304)
-        self.switches = code == 101
-        if "Content-Length" in headers:
-            self._left = 0 if bodiless else int(headers["Content-Length"])
-        elif not bodiless and self.version == "HTTP/1.0":
-            self.keep_alive = self._bounded = False  # the end of the connection is that of the body
-        elif not bodiless:
-            self._chunked = True
-            headers["Transfer-Encoding"] = "chunked"
-        lines = [f"{name}: {value}\r\n" for name, value in headers.get_all()]
-        if not self.switches and (connection := self._connection_field()):
-            lines.append(connection)
-        head = f"HTTP/1.1 {code} {start_line.reason}\r\n{''.join(lines)}\r\n"
-        if head.count("\n") != len(lines) + 2:
-            raise ValueError(f"expected headers of one line each, got {head!r}")
-        self.begun = True
-        return self._connection.write(head.encode("latin-1") + self._framed(chunk or b""))
-
-    def write(self, chunk: bytes) -> Written:
-        return self._connection.write(self._framed(chunk))
-
-    def finish(self) -> None:
-        if self._left > 0:
-            self._connection.abort()
-            raise ValueError(f"an answer has ended {self._left} bytes before its Content-Length")
-        if self._chunked:
-            self._connection.write(b"0\r\n\r\n")
-        self._connection.answered(self)
-
-    def detach(self) -> None:
-        """What follows RequestHandler.detach(), which finishes the handler: take_socket() or take_streams()."""
-
-    # Ours
-
-    def answer(self, code: int, reason: str, fields: str, body: bytes) -> Written:
-        """All of an answer at once. fields: whole lines, checked by the caller; Content-Length is added."""
-        head = f"HTTP/1.1 {code} {reason}\r\n{fields}Content-Length: {len(body)}\r\n{self._connection_field()}\r\n"
-        self.begun = True
-        written = self._connection.write(head.encode("latin-1"), b"" if self.method == "HEAD" else body)
-        self._connection.answered(self)
-        return written
-
-    @property
-    def plain(self) -> bool:
-        """Whether it is not encrypted."""
-        return not self._connection.encrypted
-
-    @property
-    def closed(self) -> bool:
-        return self._connection.closed
-
-    def abort(self) -> None:
-        """Hang up without a word."""
-        self._connection.abort()
-
-    async def drained(self) -> None:
-        """All that was written before this request's answer has left for the kernel. Raises StreamClosedError."""
-        await self._connection.drained()
-
-    def take_socket(self) -> tuple[socket.socket, bytes]:
-        """(the socket, what was read from it behind the request); the caller's, and HTTP's no more. drained() first."""
-        return self._connection.take_socket()
-
-    def take_streams(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """The connection as it is, the caller's, and HTTP's no more."""
-        return self._connection.take_streams()
-
-    def _connection_field(self) -> str:
-        self.keep_alive = self.keep_alive and self.whole  # who answers early does not want to know the rest
-        if not self.keep_alive:
-            return "Connection: close\r\n"
-        return "Connection: keep-alive\r\n" if self.version == "HTTP/1.0" else ""
-
-    def _framed(self, chunk: bytes) -> bytes:
-        if self._chunked:
-            return b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunk else b""  # an empty one would be the last
-        if self._bounded:
-            self._left -= len(chunk)
-            if self._left < 0:
-                self._connection.abort()
-                raise ValueError(f"an answer goes on for {-self._left} bytes behind its Content-Length")
-        return chunk
-
 
 class Connection(asyncio.Protocol, ABC):
-    """One client's. What somebody on the way may have read otherwise is refused, and nothing behind it is read.
+    """The connection of one client.
 
-    peer       the other end, as Tornado wants to know it
-    encrypted  with TLS
-    closed     it has ended, or is not HTTP's any more
+    peer       the other end, in the form that Tornado expects
+    encrypted  the connection uses TLS
+    closed     the connection has ended, or no longer carries HTTP
     """
 
-    def __init__(self, peer: Any, *, encrypted: bool = False, keep_alive: bool = True) -> None:  # Any: Tornado's
+    def __init__(self, peer: Any, *, encrypted: bool = False, keep_alive: bool = True) -> None:  # Any: as in exchange
         self.peer = peer
         self.encrypted = encrypted
         self.closed = False
@@ -179,49 +49,53 @@ class Connection(asyncio.Protocol, ABC):
         self._transport: asyncio.Transport | None = None
         self._parser = HttpRequestParser(self)
         self._exchange: Exchange | None = None
-        self._buffer = b""  # what has come and is not used up
-        self._taking = False  # _take() is at work
-        self._ending = False  # what was written may leave; nothing is read any more
-        self._paused = False  # nothing is read
+        self._buffer = b""  # bytes that were received and not used yet
+        self._consuming = False  # _consume() is running
+        self._ending = False  # what was written may still leave; nothing more is read
+        self._paused = False  # the transport does not read
         self._length = 0  # bytes of the body that are still to come
-        self._chunks: Chunks | None = None  # or it comes in these
-        self._written = 0  # bytes that the transport was given
-        self._full = False  # it wants no more just now
+        self._chunks: Chunks | None = None  # the body comes in chunks instead
+        self._written = 0  # bytes that were given to the transport
+        self._full = False  # the transport's buffer is above its watermark
         self._waiting: list[Written] = []
         self._done: Written = self._loop.create_future()
         self._done.set_result(None)
+        # Of the header that is being parsed
         self._target = b""
         self._fields: list[tuple[bytes, bytes]] = []
-        self._headed = False  # the header has ended
-        self._lasting = False  # the client wants to go on behind it
+        self._headers_complete = False
+        self._wants_keep_alive = False  # the client may send another request after this one
 
-    # What follows from it
-
-    @abstractmethod
-    def begins(self, exchange: Exchange) -> HTTPMessageDelegate:
-        """The header of a request is here: who takes it?"""
+    # What a subclass answers
 
     @abstractmethod
-    def idles(self) -> None:
-        """A request was answered, and the next is waited for."""
+    def on_request(self, exchange: Exchange) -> HTTPMessageDelegate:
+        """Return what takes the request, whose header is complete."""
 
     @abstractmethod
-    def ends(self) -> None:
-        """The connection has ended, or is not HTTP's any more."""
+    def on_idle(self) -> None:
+        """A request was answered; the connection waits for the next one."""
+
+    @abstractmethod
+    def on_close(self) -> None:
+        """The connection has ended, or no longer carries HTTP."""
 
     @property
     def idle(self) -> bool:
-        """Whether there is no request that is not answered yet, nor an answer of which much is still to leave."""
+        """Whether every request was answered, and little of the answers is still unsent."""
         return self._exchange is None
 
-    # What is written
+    # Writing
 
     def write(self, data: bytes, body: bytes = b"") -> Written:
-        """Write both. Returns what is done when little is left in this process, or fails with StreamClosedError."""
+        """Write both, as one. The future is done when this process holds little that is unsent.
+
+        It fails with StreamClosedError if the client has disconnected.
+        """
         if self.closed or self._transport is None:
             failed: Written = self._loop.create_future()
             failed.set_exception(StreamClosedError())
-            failed.exception()  # who wants to know may look; nobody has to
+            failed.exception()  # marks it as seen: the caller need not await it
             return failed
         self._written += len(data) + len(body)
         if len(body) > LARGE:
@@ -241,6 +115,7 @@ class Connection(asyncio.Protocol, ABC):
         return self._written - self.unsent
 
     async def drained(self) -> None:
+        """Wait until the kernel has taken everything. Raises StreamClosedError."""
         if self._transport is None or not self.unsent:
             return
         self._transport.set_write_buffer_limits(high=1)
@@ -256,40 +131,42 @@ class Connection(asyncio.Protocol, ABC):
         return waiting
 
     def answered(self, exchange: Exchange) -> None:
-        """The answer has been written, all of it."""
+        """Go on after an answer: all of it was written."""
         exchange.finished = True
         exchange.on_close = None
-        if self.closed or exchange.switches:
+        exchange.delegate = None  # it refers to this exchange: both are freed at once, without the garbage collector
+        if self.closed or exchange.upgraded:
             return
         assert self._transport is not None
-        if not exchange.keep_alive or not exchange.whole:
+        if not exchange.keep_alive or not exchange.request_complete:
             self.hang_up()
         elif not self._full:
-            self._go_on()
+            self._next()
 
-    def _go_on(self) -> None:
-        """The answer has been taken, as far as that matters: to the next request."""
+    def _next(self) -> None:
+        """Turn to the next request: most of the answer has left this process."""
         self._exchange = None
-        self.idles()
-        if not self._taking:
-            # Soon, not now: whoever has answered is still at it.
+        self.on_idle()
+        if not self._consuming:
+            # In the next turn of the loop, because the handler that has just answered is still running.
             self._loop.call_soon(self._resume)
 
-    # What ends it
+    # Ending
 
     def abort(self) -> None:
-        """Hang up without a word. Safe twice."""
+        """Close the connection at once. Safe twice."""
         if self._transport is not None:
             self._transport.abort()
 
     def hang_up(self) -> None:
-        """End it as soon as what was written has left. What has come behind it is not read. Safe twice."""
+        """Close the connection when what was written has left. What was received is dropped. Safe twice."""
         self._ending = True
         self._buffer = b""
         if self._transport is not None:
             self._transport.close()
 
     def take_socket(self) -> tuple[socket.socket, bytes]:
+        """Give the socket away, with the bytes that were read after the request."""
         assert self._transport is not None
         assert not self.encrypted
         own = self._transport.get_extra_info("socket")
@@ -297,10 +174,11 @@ class Connection(asyncio.Protocol, ABC):
         taken.setblocking(False)
         self._pause()
         transport, received = self._leave()
-        transport.abort()  # its descriptor, not the connection
+        transport.abort()  # closes the transport's descriptor; the duplicate keeps the connection
         return taken, received
 
     def take_streams(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Give the connection away as streams."""
         reader = asyncio.StreamReader(limit=AHEAD)
         protocol = asyncio.StreamReaderProtocol(reader)
         transport, received = self._leave()
@@ -309,7 +187,7 @@ class Connection(asyncio.Protocol, ABC):
         if self._paused:
             transport.resume_reading()
         if received:
-            reader.feed_data(received)  # behind that: it may pause again
+            reader.feed_data(received)  # after resume_reading(), because it may pause again
         return reader, asyncio.StreamWriter(transport, protocol, reader, self._loop)
 
     def _leave(self) -> tuple[asyncio.Transport, bytes]:
@@ -317,24 +195,24 @@ class Connection(asyncio.Protocol, ABC):
         assert transport is not None
         received, self._buffer = self._buffer, b""
         self._exchange = None
-        self._parser = None  # type: ignore[assignment]  # it refers to us
+        self._parser = None  # type: ignore[assignment]  # it refers to this object
         self._end()
         return transport, received
 
     def _end(self) -> None:
         if not self.closed:
             self.closed = True
-            self.ends()
+            self.on_close()
 
     # What the transport calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's has the same methods and another base class
 
     def data_received(self, data: bytes) -> None:
         if self.closed or self._ending:
             return
-        self._take(self._buffer + data if self._buffer else data)
+        self._consume(self._buffer + data if self._buffer else data)
 
     def pause_writing(self) -> None:
         self._full = True
@@ -346,15 +224,15 @@ class Connection(asyncio.Protocol, ABC):
             if not each.done():
                 each.set_result(None)
         exchange = self._exchange
-        if exchange is not None and exchange.finished and not (self.closed or self._ending or exchange.switches):
-            self._go_on()  # only now: answers that nobody takes are not piled up
+        if exchange is not None and exchange.finished and not (self.closed or self._ending or exchange.upgraded):
+            self._next()  # not earlier: answers would pile up for a client that does not read
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._transport is None:
-            return  # it was taken
+            return  # it was given away
         exchange, self._exchange = self._exchange, None
         self._transport = None
-        self._parser = None  # type: ignore[assignment]  # it refers to us
+        self._parser = None  # type: ignore[assignment]  # it refers to this object
         self._end()
         waiting, self._waiting = self._waiting, []
         for each in waiting:
@@ -363,45 +241,45 @@ class Connection(asyncio.Protocol, ABC):
                 each.exception()
         if exchange is None or exchange.finished:
             return
-        if not exchange.whole and exchange.delegate is not None:
+        if not exchange.request_complete and exchange.delegate is not None:
             exchange.delegate.on_connection_close()
         if exchange.on_close is not None:
             exchange.on_close()
 
-    # What comes in
+    # Reading
 
-    def _take(self, data: bytes) -> None:
-        """Use what has come, as far as that can be done now. What is left is in `_buffer`, whoever may look there."""
-        self._taking = True
+    def _consume(self, data: bytes) -> None:
+        """Use as much of `data` as can be used now. `_buffer` holds the rest all the time: the handlers may take it."""
+        self._consuming = True
         self._buffer = data
-        begun = 0
+        started = 0
         try:
             while self._buffer and not self.closed:
                 exchange = self._exchange
                 if exchange is None:
-                    if begun == AT_ONCE:
+                    if started == AT_ONCE:
                         self._pause()
                         self._loop.call_soon(self._resume)
                         break
-                    head = self._head()
+                    head = self._take_head()
                     if not head:
                         break
-                    begun += 1
-                    self._begin(head)
-                elif exchange.whole or exchange.finished:
+                    started += 1
+                    self._start_request(head)
+                elif exchange.request_complete or exchange.finished:
                     break
                 else:
-                    self._take_body(exchange)
+                    self._consume_body(exchange)
         except HTTPInputError:
             self._refuse()
             return
         finally:
-            self._taking = False
+            self._consuming = False
         if len(self._buffer) > AHEAD and self._exchange is not None:
-            self._pause()  # no more than that is read while a request is being answered
+            self._pause()
 
-    def _head(self) -> bytes:
-        """Take a header from what has come; b"": it is not all here."""
+    def _take_head(self) -> bytes:
+        """Take a header out of the buffer. Returns b"" if it is not complete yet."""
         data, at = self._buffer, 0
         while data.startswith(b"\r\n", at):
             at += 2
@@ -416,32 +294,32 @@ class Connection(asyncio.Protocol, ABC):
         self._buffer = data[end:]
         return data[at:end]
 
-    def _begin(self, head: bytes) -> None:
-        """A whole header is here."""
-        self._target, self._fields, self._headed = b"", [], False
+    def _start_request(self, head: bytes) -> None:
+        """Parse a complete header, and pass the request on."""
+        self._target, self._fields, self._headers_complete = b"", [], False
         parser, used_up = self._parser, False
         try:
             parser.feed_data(head)
-        except HttpParserUpgrade:  # it has looked at the header before that
+        except HttpParserUpgrade:  # raised after the header was parsed
             used_up = True
         except HttpParserError as error:
             raise HTTPInputError(str(error)) from error
         method = parser.get_method().decode("ascii")
         version = f"HTTP/{parser.get_http_version()}"
         line = b"%b %b %b\r\n" % (method.encode("ascii"), self._target, version.encode("ascii"))
-        if not self._headed or version not in _VERSIONS or not head.startswith(line):
-            raise HTTPInputError("a request line that is none")
+        if not self._headers_complete or version not in _VERSIONS or not head.startswith(line):
+            raise HTTPInputError("a malformed request line")
         headers = self._headers(version)
-        if used_up or self._length or self._chunks:  # that one would go on with another protocol, or the body
+        if used_up or self._length or self._chunks:  # that parser expects another protocol or the body next
             self._parser = HttpRequestParser(self)
-        exchange = Exchange(self, method, version, keep_alive=self._keep_alive and self._lasting)
+        exchange = Exchange(self, method, version, keep_alive=self._keep_alive and self._wants_keep_alive)
         self._exchange = exchange
-        exchange.whole = not self._length and self._chunks is None
-        exchange.delegate = self.begins(exchange)
-        exchange.delegate.headers_received(RequestStartLine(method, self._target.decode("latin-1"), version), headers)
-        if exchange.whole:
-            exchange.delegate.finish()
-        elif not self._buffer and not exchange.finished and _waits(version, headers):
+        exchange.request_complete = not self._length and self._chunks is None
+        exchange.delegate = delegate = self.on_request(exchange)
+        delegate.headers_received(RequestStartLine(method, self._target.decode("latin-1"), version), headers)
+        if exchange.request_complete:
+            delegate.finish()
+        elif not self._buffer and not exchange.finished and _expects_continue(version, headers):
             self.write(_CONTINUE)
 
     def _headers(self, version: str) -> HTTPHeaders:
@@ -453,7 +331,7 @@ class Connection(asyncio.Protocol, ABC):
             if name in headers:
                 headers.add(name, value.decode("latin-1"))
             else:
-                headers[name] = value.decode("latin-1")  # httptools has looked at both already
+                headers[name] = value.decode("latin-1")  # faster than add(); httptools has checked both
         self._length, self._chunks = 0, None
         if "Transfer-Encoding" in headers:
             if version != "HTTP/1.1" or headers["Transfer-Encoding"].lower() != "chunked":
@@ -463,25 +341,26 @@ class Connection(asyncio.Protocol, ABC):
             self._length = int(headers["Content-Length"])
         return headers
 
-    def _take_body(self, exchange: Exchange) -> None:
+    def _consume_body(self, exchange: Exchange) -> None:
         data, self._buffer = self._buffer, b""
-        assert exchange.delegate is not None
+        delegate = exchange.delegate
+        assert delegate is not None
         if self._chunks is None:
             piece, self._buffer = data[: self._length], data[self._length :]
             self._length -= len(piece)
-            exchange.whole = not self._length
-            exchange.delegate.data_received(piece)
+            exchange.request_complete = not self._length
+            delegate.data_received(piece)
         else:
             try:
                 piece = self._chunks.feed(data)
             except MalformedChunks as error:
                 raise HTTPInputError(str(error)) from error
             if piece and not exchange.finished:
-                exchange.delegate.data_received(piece)
+                delegate.data_received(piece)
             self._buffer = self._chunks.rest
-            exchange.whole = self._chunks.ended
-        if exchange.whole and not exchange.finished:
-            exchange.delegate.finish()
+            exchange.request_complete = self._chunks.ended
+        if exchange.request_complete and not exchange.finished:
+            delegate.finish()
 
     def _resume(self) -> None:
         if self.closed or self._ending or self._exchange is not None:
@@ -490,7 +369,7 @@ class Connection(asyncio.Protocol, ABC):
             self._paused = False
             self._transport.resume_reading()
         if self._buffer:
-            self._take(self._buffer)
+            self._consume(self._buffer)
 
     def _pause(self) -> None:
         if not self._paused and self._transport is not None and not self._transport.is_closing():
@@ -498,8 +377,8 @@ class Connection(asyncio.Protocol, ABC):
             self._transport.pause_reading()
 
     def _refuse(self) -> None:
-        """What has come is no request, and what is behind it may be anything."""
-        if self._exchange is None or not self._exchange.begun:
+        """Answer 400 and hang up: what follows a malformed request may be anything."""
+        if self._exchange is None or not self._exchange.response_started:
             self.write(_MALFORMED)
         self.hang_up()
 
@@ -512,10 +391,10 @@ class Connection(asyncio.Protocol, ABC):
         self._fields.append((name, value.strip(b" \t")))  # RFC 9112 §5.1
 
     def on_headers_complete(self) -> None:
-        self._headed = True
-        self._lasting = self._parser.should_keep_alive()  # which it forgets at the end of the message
+        self._headers_complete = True
+        self._wants_keep_alive = self._parser.should_keep_alive()  # the parser forgets it at the end of the message
 
 
-def _waits(version: str, headers: HTTPHeaders) -> bool:
-    """Whether the client sends the body only when it is told to (RFC 9110 §10.1.1)."""
+def _expects_continue(version: str, headers: HTTPHeaders) -> bool:
+    """Whether the client waits for 100 Continue before it sends the body (RFC 9110 §10.1.1)."""
     return version == "HTTP/1.1" and headers.get("Expect", "").lower() == "100-continue"

@@ -1,23 +1,23 @@
-"""Connections that owe us something: a handshake, a request, the taking of an answer. How many there may be, how long.
+"""Deadlines of connections that have not finished their handshake, their request, or reading their answer.
 
-Pure: entries and times in, decisions out. The oldest makes room for the newest, so that whoever holds all the places
-has to fight for them without pause, and everybody else needs only a moment.
+Pure: entries and times in, decisions out. The number of entries is bounded, and the oldest makes room for the newest.
+So an attacker must reconnect constantly to keep the slots; a real client needs one only briefly.
 """
 
 from __future__ import annotations
 
 from typing import Protocol
 
-TOTAL = 2048  # entries; each costs a descriptor and some KiB, in the middle of a TLS handshake 75
-PER_NETWORK = 512  # of them, from one address or /64; a browser has six, an office behind one address some hundred
-TAKEN_S = 60.0  # for the client to take an answer, or MIN_TAKEN of it
-MIN_TAKEN = 32 * 1024  # bytes; half of what one of this machine (a proxy, a tunnel) takes at once
+TOTAL = 2048  # entries; each costs a descriptor and some KiB, or 75 KiB during a TLS handshake
+PER_NETWORK = 512  # entries from one address or /64; a browser has six, an office with one address some hundred
+TAKEN_S = 60.0  # for the client to read an answer, or MIN_TAKEN of it
+MIN_TAKEN = 32 * 1024  # bytes; half of what a client on this machine (a proxy, a tunnel) reads at once
 
 
 class Entry(Protocol):
-    """One of them.
+    """A connection with a deadline.
 
-    network   where it comes from; "": a proxy or a socket of this machine, which many share
+    network   where it comes from; "": a proxy or a unix socket, which many clients share
     deadline  when it must be done, by the clock of the sweeps
     """
 
@@ -25,25 +25,25 @@ class Entry(Protocol):
     deadline: float
 
     def abort(self) -> None:
-        """Close it at once. It is out of the list before."""
+        """Close it at once. It was removed from the list before."""
 
 
 class StallDetector:
-    """Whether an answer is being taken. To be looked at from time to time."""
+    """Finds a client that does not read its answer. To be asked from time to time."""
 
     def __init__(self) -> None:
-        self._mark: tuple[float, int] | None = None  # (when, taken by then)
+        self._mark: tuple[float, int] | None = None  # (when, bytes taken until then)
 
     @property
-    def behind(self) -> bool:
-        """Whether there was something to take at the last look."""
+    def writing(self) -> bool:
+        """Whether something was unsent at the last look."""
         return self._mark is not None
 
     def is_stuck(self, now: float, *, writing: bool, taken: int, taken_s: float = TAKEN_S) -> bool:
-        """Whether the other end has taken less than MIN_TAKEN within `taken_s`, with more to take all the time.
+        """Whether the client has taken less than MIN_TAKEN within `taken_s` while something was always unsent.
 
-        writing  something is left to take
-        taken    bytes until now
+        writing  something is unsent
+        taken    bytes that the client has taken until now
         """
         if not writing:
             self._mark = None
@@ -57,7 +57,7 @@ class StallDetector:
 
 
 class ConnectionDeadlines:
-    """All of one server, in the order of their beginning; at most `total`, and `per_network` from one network."""
+    """The deadlines of one server, in the order of their start: at most `total`, and `per_network` from one network."""
 
     def __init__(self, total: int = TOTAL, per_network: int = PER_NETWORK) -> None:
         self.total = total
@@ -72,7 +72,7 @@ class ConnectionDeadlines:
         return entry in self._entries
 
     def add(self, entry: Entry, deadline: float) -> None:
-        """Begin to count one, as the newest. Others may be aborted for it."""
+        """Add an entry, as the newest. Others may be aborted to make room."""
         self.discard(entry)
         entry.deadline = deadline
         if entry.network:
@@ -86,7 +86,7 @@ class ConnectionDeadlines:
         self._entries[entry] = None
 
     def discard(self, entry: Entry) -> None:
-        """It owes nothing any more. Safe twice."""
+        """Remove an entry: it is done. Safe twice."""
         if entry not in self._entries:
             return
         del self._entries[entry]
@@ -97,9 +97,9 @@ class ConnectionDeadlines:
                 del self._by_network[entry.network]
 
     def sweep(self, now: float) -> None:
-        """Abort all whose time is over."""
+        """Abort the entries whose deadline has passed."""
         for entry in [each for each in self._entries if each.deadline <= now]:
-            if entry in self._entries:  # aborting another may have ended it too
+            if entry in self._entries:  # aborting another one may have removed it
                 self._abort(entry)
 
     def _abort(self, entry: Entry) -> None:

@@ -1,4 +1,4 @@
-"""The front door: sockets, certificate, allow list and acceptors of one server, made and joined."""
+"""The front end: makes and joins the sockets, certificate, allow list, acceptors and HTTP servers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vibetunnel.errors import StartFailed
 from vibetunnel.http.acceptor import Acceptor
 from vibetunnel.http.deadlines import PER_NETWORK, TOTAL, ConnectionDeadlines
 from vibetunnel.http.redirect import Redirect
-from vibetunnel.http.server import Connections
+from vibetunnel.http.server import HttpServer
 from vibetunnel.http.sockets import UnixListener, listen
 from vibetunnel.security.addresses import Clients, Networks
 from vibetunnel.security.allow_list import AllowList
@@ -22,35 +22,35 @@ from vibetunnel.security.certificates import Certificate
 from vibetunnel.security.hosts import HostPolicy
 from vibetunnel.settings import Settings
 
-LEAST = 16  # half-open connections, however few descriptors there are
-FOR_OTHERS = 0o077  # permissions of a unix socket that others than its owner have
+LEAST = 16  # connections with a deadline, however few descriptors the process may have
+FOR_OTHERS = 0o077  # permissions that let users other than the owner connect to a unix socket
 
 
 class Front:
-    """Listens from the beginning; what comes in waits in the kernel until serve().
+    """Listens from the start; new connections wait in the kernel until serve().
 
     port         of the (first) listening socket; 0: a unix socket
-    clients      who sends a request
-    allow_list   who may
+    clients      finds the client of a request
+    allow_list   the clients that may connect
     certificate  None: no TLS
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Raises StartFailed, NotPrivate; nothing is left open then."""
+        """Raises StartFailed, NotPrivate, and leaves nothing open."""
         self._settings = settings
         self._listening = contextlib.ExitStack()
         self._serving = contextlib.AsyncExitStack()
         self._acceptors: list[Acceptor] = []
-        self._half_open = _half_open()
-        self._speaking: list[Connections] = []
+        self._deadlines = _deadlines()
+        self._servers: list[HttpServer] = []
         self._redirecting: list[socket.socket] = []
         trusted = Networks.parse(settings.trusted_proxies)
         self.clients = Clients(trusted)
         self.allow_list = AllowList(Networks.parse(settings.allow_ip), trusted)
         if settings.unix_socket is not None and (settings.tls or settings.redirect_port):
             raise StartFailed(
-                "--bind names a unix socket: expected neither --tls-cert, --tls-self-signed nor --redirect-port, which "
-                "are for the proxy in front of it"
+                "--bind names a unix socket, which has no TLS: leave out --tls-cert, --tls-self-signed and "
+                "--redirect-port, and let the proxy in front of it use TLS"
             )
         self.certificate = Certificate(settings, self._renewed) if settings.tls else None
         with contextlib.ExitStack() as undo:
@@ -68,51 +68,51 @@ class Front:
 
     @property
     def connections(self) -> int:
-        """How many speak HTTP."""
-        return sum(len(each) for each in self._speaking)
+        """Number of HTTP connections."""
+        return sum(len(each) for each in self._servers)
 
     @property
-    def half_open(self) -> int:
-        """How many connections have not sent a whole request yet, or not taken an answer."""
-        return len(self._half_open)
+    def pending(self) -> int:
+        """Number of connections with a deadline: their request is not complete, or their answer not read."""
+        return len(self._deadlines)
 
     @property
-    def held(self) -> int:
-        """Bytes of bodies of which the rest is still to come."""
-        return sum(each.held for each in self._speaking)
+    def partial(self) -> int:
+        """Bytes of bodies that are not complete yet."""
+        return sum(each.partial for each in self._servers)
 
     def serve(self, application: HTTPServerConnectionDelegate, host_policy: HostPolicy) -> None:
-        """Begin to answer."""
+        """Begin to accept connections and answer them."""
         settings, trusted = self._settings, self.clients.trusted
-        half_open = self._half_open
-        http = Connections(application, half_open, trusted)
-        self._speaking.append(http)
+        deadlines = self._deadlines
+        http = HttpServer(application, deadlines, trusted)
+        self._servers.append(http)
         self._serving.push_async_callback(http.close)
         plain = None
         if self.certificate is not None:
             self.certificate.watch()
             self._serving.push_async_callback(self.certificate.close)
             redirect = Redirect(host_policy, lambda: self.port, settings.url)
-            plain = Connections(redirect, half_open, trusted, keep_alive=False)
-            self._speaking.append(plain)
+            plain = HttpServer(redirect, deadlines, trusted, keep_alive=False)
+            self._servers.append(plain)
             self._serving.push_async_callback(plain.close)
         users = None
         if settings.unix_socket is not None and not settings.unix_mode & FOR_OTHERS:
-            users = frozenset({0, os.geteuid()})  # the permissions say the same; the kernel's word is for free
+            users = frozenset({0, os.geteuid()})  # the permissions say the same; asking costs nothing
         admits = self.allow_list.admits
         tls = None if self.certificate is None else self.certificate.context
-        main = Acceptor(self._sockets, http, half_open, admits=admits, users=users, tls=tls, plain=plain)
+        main = Acceptor(self._sockets, http, deadlines, admits=admits, users=users, tls=tls, plain=plain)
         self._serving.callback(main.close)
         self._acceptors.append(main)
         if plain is not None and self._redirecting:
-            self._serving.callback(Acceptor(self._redirecting, plain, half_open, admits=admits).close)
+            self._serving.callback(Acceptor(self._redirecting, plain, deadlines, admits=admits).close)
 
     def reload(self, settings: Settings) -> list[str]:
-        """Take over what can be changed while running: the allow list, the certificate.
+        """Apply the settings that may change while the server runs: the allow list and the certificate.
 
-        Connections that speak HTTP and may not be here any more end; for those that do not speak it any more the
-        caller has `allow_list`. Returns what has changed, in words. Raises StartFailed, NotPrivate for a certificate
-        that is none, and nothing has changed then.
+        HTTP connections that the new allow list excludes are closed. Upgraded connections are the caller's to close,
+        by `allow_list`. Returns what has changed, in words. Raises StartFailed, NotPrivate for an invalid certificate,
+        and changes nothing then.
         """
         changed = []
         if self.certificate is not None and settings.tls and self.certificate.reload(settings):
@@ -121,16 +121,16 @@ class Front:
         if networks != self.allow_list.networks:
             self.allow_list.networks = networks
             changed.append(f"allow_ip {', '.join(settings.allow_ip) or 'everybody'}")
-            for each in self._speaking:
+            for each in self._servers:
                 each.end(lambda peer: not self.allow_list.admits(peer))
         return changed
 
     async def stop(self) -> None:
-        """Take no more, and end every connection that speaks HTTP. Safe twice."""
+        """Stop accepting, and end all HTTP connections. Safe twice."""
         await self._serving.aclose()
 
     def close(self) -> None:
-        """Listen no more. Safe twice."""
+        """Stop listening. Safe twice."""
         self._listening.close()
 
     def _listen(self, undo: contextlib.ExitStack) -> list[socket.socket]:
@@ -149,8 +149,8 @@ class Front:
             each.tls = context
 
 
-def _half_open() -> ConnectionDeadlines:
-    """As many as there may be, and never so many that no descriptors are left for others."""
+def _deadlines() -> ConnectionDeadlines:
+    """Bounds that leave three quarters of the process's descriptors to sessions and their clients."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     total = TOTAL if soft == resource.RLIM_INFINITY else max(LEAST, min(TOTAL, soft // 4))
     return ConnectionDeadlines(total, min(PER_NETWORK, total // 2))

@@ -1,4 +1,4 @@
-"""From plain HTTP to HTTPS: an application of its own, which does nothing else."""
+"""An application that redirects plain HTTP to HTTPS, and does nothing else."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from tornado.web import Application, RequestHandler
 from vibetunnel.security.headers import HEADERS
 from vibetunnel.security.hosts import DEFAULT_PORTS, HostPolicy, parse_authority
 
-WANTED = "this port speaks HTTPS: expected an address that begins with https://"
+WANTED = "This port speaks HTTPS: use an address that begins with https://"
 
 
 class Redirect(Application):
-    """Answers every GET and HEAD with the same address under HTTPS, and everything else with an error.
+    """Redirects every GET and HEAD to the same address with HTTPS, and answers other methods with an error.
 
-    Not 308 for the rest too: what a program has sent with a password or a token, everybody on the way has read. It is
-    to fail, at once and always, instead of doing so again with each request.
+    Other methods are not redirected, because they may have carried a password or a token that anyone on the network
+    could read. They must fail each time, so that the program is corrected.
 
     port  of the HTTPS server
-    url   of the server for others; "": by the name that they have used
+    url   the server's public address; "": the name that the client has used
     """
 
     def __init__(self, host_policy: HostPolicy, port: Callable[[], int], url: str = "") -> None:
@@ -45,7 +45,7 @@ class _RedirectHandler(RequestHandler):
 
     def prepare(self) -> None:
         host, path = self.request.headers.get("Host"), self.request.uri or ""
-        refusal = self._host_policy.refuse_host(host)  # nobody is sent to a place that somebody else has chosen
+        refusal = self._host_policy.refuse_host(host)  # an attacker's Host header must not choose the target
         if refusal is not None:
             self._say(HTTPStatus.FORBIDDEN, refusal)
         elif self.request.method not in ("GET", "HEAD") or not path.startswith("/"):
@@ -57,7 +57,7 @@ class _RedirectHandler(RequestHandler):
     def _base(self, host: str) -> str:
         """`https://name[:port]`."""
         ours, theirs = parse_authority(host), parse_authority(self._url.removeprefix("https://").partition("/")[0])
-        assert ours is not None  # refuse_host() has seen to it
+        assert ours is not None  # refuse_host() has checked it
         if self._url.startswith("https://") and theirs is not None and theirs.host == ours.host:
             return self._url[: len("https://")] + self._url.removeprefix("https://").partition("/")[0]
         name = f"[{ours.host}]" if ":" in ours.host else ours.host
@@ -72,4 +72,4 @@ class _RedirectHandler(RequestHandler):
         self.finish({"error": HTTPStatus(status_code).phrase})
 
     def compute_etag(self) -> None:
-        """None."""
+        """No tag: these answers are not cached."""

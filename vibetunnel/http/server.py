@@ -1,6 +1,6 @@
-"""Connections that speak HTTP: how long they may take for what they owe us, and what they may hold up.
+"""The HTTP server: its connections, their deadlines, and a bound on the bodies that they are sending.
 
-A connection that becomes a WebSocket has left at detach(): nothing here knows it any more.
+A connection that becomes a WebSocket leaves at the upgrade; the server then no longer knows it.
 """
 
 from __future__ import annotations
@@ -24,29 +24,30 @@ from tornado.httputil import (
     ResponseStartLine,
 )
 
-from vibetunnel.http import connection as http1
-from vibetunnel.http.connection import Exchange
+from vibetunnel.http.connection import Connection
 from vibetunnel.http.deadlines import TAKEN_S, ConnectionDeadlines, StallDetector
+from vibetunnel.http.exchange import Exchange
 from vibetunnel.security.addresses import UNIX, ClientAddress, Networks, canonical, network
 
-MAX_BODY = 1024 * 1024  # bytes
+MAX_BODY = 1024 * 1024  # bytes of a request's body
 FIRST_S = 10.0  # from the connection to the end of the first request's header, a TLS handshake included
-IDLE_S = 20.0  # for the header of each next request, from the end of the one before
-PROXY_IDLE_S = 150.0  # the same of a proxy: it ends what is idle itself (nginx after 60 s, Caddy after 120 s), and so
-# never sends a request into a connection that we are about to close, which it could not send again
+IDLE_S = 20.0  # from the end of one request to the end of the next one's header
+# The same for a proxy. It closes idle connections itself (nginx after 60 s, Caddy after 120 s), so it never sends a
+# request, which it could not repeat, into a connection that is about to be closed here.
+PROXY_IDLE_S = 150.0
 BODY_S = 60.0  # for a request's body
-HELD = 64 * 1024 * 1024  # bytes of bodies that are arriving; the oldest of them make room
+MAX_PARTIAL = 64 * 1024 * 1024  # bytes of unfinished bodies; above it the connection with the oldest one is closed
 SWEEP_S = 1.0
 FAREWELL_S = 1.0  # for answers to leave when the server stops
-GOODBYE_S = 1.0  # for the other end's close_notify of TLS; uvloop would wait for 30 s, uncounted
+GOODBYE_S = 1.0  # for the client's close_notify of TLS; uvloop would wait for 30 s, outside all bounds
 
 log = logging.getLogger(__name__)
 
 
-class Peer:
-    """The other end of a connection, as Tornado wants to know it, and as it is.
+class ConnectionContext:
+    """The other end of a connection, in the form that Tornado expects as `context`.
 
-    vibetunnel_client  kept by security/addresses.py
+    vibetunnel_client  set by security/addresses.py
     """
 
     def __init__(self, family: int, address: Any, *, encrypted: bool) -> None:  # Any: each family has its own
@@ -62,40 +63,40 @@ class Peer:
         return self.name
 
 
-class Connection(http1.Connection):
-    """One client's, with one request after the other. An entry of HalfOpen whenever it owes us something.
+class ServedConnection(Connection):
+    """A connection of an HttpServer. It has a deadline while it has not sent a request or not read its answer.
 
-    held     bytes of a body that are here, without the rest of it
-    stalled  it is not taking what was written to it
+    partial  bytes of a body that is not complete yet
+    stalled  the client does not read what was written to it
     """
 
     def __init__(
-        self, owner: Connections, taken: socket.socket, peer: Peer, tls: ssl.SSLContext | None, network: str
+        self, server: HttpServer, taken: socket.socket, peer: ConnectionContext, tls: ssl.SSLContext | None
     ) -> None:
-        super().__init__(peer, encrypted=tls is not None, keep_alive=owner.keep_alive)
-        self.network = network
+        super().__init__(peer, encrypted=tls is not None, keep_alive=server.keep_alive)
+        self.network = server.network(peer.address)
         self.deadline = 0.0
-        self.held = 0
+        self.partial = 0
         self.stalled = False
-        self._owner = owner
+        self._server = server
         self._name = peer.name
         self._socket = taken
         self._tls = tls
-        self._looked = StallDetector()
+        self._detector = StallDetector()
         self._opening: asyncio.Task[Any] | None = None
 
     @property
     def name(self) -> str:
-        """The other end: an IP address, UNIX."""
+        """The other end: an IP address, or UNIX."""
         return self._name
 
     @property
-    def behind(self) -> bool:
-        """Whether there was something to take at the last look."""
-        return self._looked.behind
+    def writing(self) -> bool:
+        """Whether something was still unsent at the last look."""
+        return self._detector.writing
 
     def open(self) -> None:
-        """Begin to serve, after a handshake where there is TLS."""
+        """Begin to serve, after the handshake of TLS if there is one."""
         handshake_s, shutdown_s = (None, None) if self._tls is None else (FIRST_S, GOODBYE_S)
         opening = self._loop.connect_accepted_socket(
             lambda: self,
@@ -112,8 +113,8 @@ class Connection(http1.Connection):
         error = None if opening.cancelled() else opening.exception()
         if opening.cancelled() or error is not None:
             self._socket.close()
-            self._end()  # it has never begun
-        if error is not None and not isinstance(error, OSError):  # what clients do is no incident
+            self._end()  # connection_lost() is not called for a connection that never opened
+        if error is not None and not isinstance(error, OSError):  # a client that fails is no incident
             log.error("a connection could not be opened", exc_info=error)
 
     def abort(self) -> None:
@@ -122,31 +123,31 @@ class Connection(http1.Connection):
         super().abort()
 
     def end(self) -> None:
-        """End it as soon as what was written has left."""
+        """Close the connection when what was written has left."""
         if self._opening is not None:
             self.abort()
         else:
             self.hang_up()
 
     def is_stuck(self, now: float) -> bool:
-        """Whether what was written is not being taken. To be asked from time to time."""
+        """Whether the client does not read what was written. To be called from time to time."""
         writing = self.unsent > 0
-        # The kernel may hold megabytes, and take more only when a third of them has gone.
-        taken = self.sent - _unsent(self._socket) if writing else 0
-        return self._looked.is_stuck(now, writing=writing, taken=taken, taken_s=TAKEN_S)
+        # The kernel may hold megabytes, and takes more only when a third of them has gone.
+        taken = self.sent - _unacknowledged(self._socket) if writing else 0
+        return self._detector.is_stuck(now, writing=writing, taken=taken, taken_s=TAKEN_S)
 
-    def begins(self, exchange: Exchange) -> HTTPMessageDelegate:
-        return self._owner.start_request(self, exchange)
+    def on_request(self, exchange: Exchange) -> HTTPMessageDelegate:
+        return self._server.start_request(self, exchange)
 
-    def idles(self) -> None:
-        self._owner.idles(self)
+    def on_idle(self) -> None:
+        self._server.on_idle(self)
 
-    def ends(self) -> None:
-        self._owner.on_close(self)
+    def on_close(self) -> None:
+        self._server.on_close(self)
 
 
-def _unsent(connection: socket.socket) -> int:
-    """Bytes that the kernel has taken and the other end has not; 0 where the system does not tell (macOS)."""
+def _unacknowledged(connection: socket.socket) -> int:
+    """Bytes that the kernel has taken and the client has not; 0 if the system does not tell (macOS)."""
     try:
         found: int = struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(struct.calcsize("i"))))[0]
     except OSError:
@@ -154,30 +155,30 @@ def _unsent(connection: socket.socket) -> int:
     return found
 
 
-class Connections(HTTPServerConnectionDelegate):
-    """Every HTTP connection of one server, for one application.
+class HttpServer(HTTPServerConnectionDelegate):
+    """All HTTP connections of one application.
 
-    trusted     proxies: each brings many clients, so that the bound for one network is not for them
-    keep_alive  a connection may have one request after the other
-    held        bytes of bodies of which the rest is still to come
+    trusted     proxies: each carries many clients, so the bound for one network does not apply to them
+    keep_alive  a connection may carry one request after the other
+    partial     bytes of bodies that are not complete yet
     """
 
     def __init__(
         self,
         application: HTTPServerConnectionDelegate,
-        half_open: ConnectionDeadlines,
+        deadlines: ConnectionDeadlines,
         trusted: Networks | None = None,
         *,
         keep_alive: bool = True,
     ) -> None:
         self._application = application
-        self._half_open = half_open
+        self._deadlines = deadlines
         self._trusted = Networks() if trusted is None else trusted
         self._loop = asyncio.get_running_loop()
-        self._all: set[Connection] = set()
-        self._ended = asyncio.Event()  # one of them
-        self._holding: dict[Connection, None] = {}  # with part of a body, the oldest first
-        self.held = 0
+        self._all: set[ServedConnection] = set()
+        self._ended = asyncio.Event()  # a connection has ended
+        self._sending: dict[ServedConnection, None] = {}  # those with a partial body, the oldest first
+        self.partial = 0
         self.keep_alive = keep_alive
         self._closed = False
         self._sweeping = self._loop.call_later(SWEEP_S, self._sweep)
@@ -186,7 +187,7 @@ class Connections(HTTPServerConnectionDelegate):
         return len(self._all)
 
     async def close(self) -> None:
-        """End them all; what was written may leave for FAREWELL_S. Safe twice."""
+        """End all connections; what was written may leave for FAREWELL_S. Safe twice."""
         self._closed = True
         self._sweeping.cancel()
         for each in tuple(self._all):
@@ -199,74 +200,74 @@ class Connections(HTTPServerConnectionDelegate):
         while self._all:
             for each in tuple(self._all):
                 each.abort()
-            await asyncio.sleep(0)  # the transports say that they have ended in the next turn of the loop
+            await asyncio.sleep(0)  # transports report their end in the next turn of the loop
 
     def end(self, which: Callable[[str], bool]) -> None:
-        """End those with a peer (an IP address, UNIX) of which `which` is true."""
+        """End the connections whose other end (an IP address, or UNIX) satisfies `which`."""
         for each in [each for each in self._all if which(each.name)]:
             each.abort()
 
     def network(self, address: Any) -> str:  # Any: each family has its own
-        """What HalfOpen counts a connection from `address` under."""
+        """The network that ConnectionDeadlines counts a connection from `address` in."""
         name = canonical(str(address[0])) if isinstance(address, tuple) else UNIX
         return "" if name == UNIX or name in self._trusted else network(name)
 
     def serve(self, taken: socket.socket, address: Any, tls: ssl.SSLContext | None = None, *, since: float = 0) -> None:
-        """Serve a connection, which is this object's from here.
+        """Serve a connection, which belongs to this object from here.
 
         since  when it was made, by the loop's clock; 0: just now
         """
         if taken.family in (socket.AF_INET, socket.AF_INET6):
             taken.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        peer = Peer(taken.family, address, encrypted=tls is not None)
-        connection = Connection(self, taken, peer, tls, self.network(address))
+        peer = ConnectionContext(taken.family, address, encrypted=tls is not None)
+        connection = ServedConnection(self, taken, peer, tls)
         self._all.add(connection)
-        self._half_open.add(connection, (since or self._loop.time()) + FIRST_S)
+        self._deadlines.add(connection, (since or self._loop.time()) + FIRST_S)
         connection.open()
 
     # What its connections call
 
     def start_request(self, server_conn: object, request_conn: object) -> HTTPMessageDelegate:
-        assert isinstance(server_conn, Connection)
+        assert isinstance(server_conn, ServedConnection)
         assert isinstance(request_conn, Exchange)
         return _Arriving(self, server_conn, self._application.start_request(server_conn, request_conn))
 
-    def idles(self, connection: Connection) -> None:
-        """It may send another request."""
+    def on_idle(self, connection: ServedConnection) -> None:
+        """The connection may send another request."""
         connection.stalled = False
-        self._half_open.add(connection, self._loop.time() + (IDLE_S if connection.network else PROXY_IDLE_S))
+        self._deadlines.add(connection, self._loop.time() + (IDLE_S if connection.network else PROXY_IDLE_S))
 
     def on_close(self, server_conn: object) -> None:
-        assert isinstance(server_conn, Connection)
+        assert isinstance(server_conn, ServedConnection)
         self._all.discard(server_conn)
         self._ended.set()
-        self.arrived(server_conn)
+        self.on_complete(server_conn)
 
-    # What the requests that are arriving call
+    # What arriving requests call
 
-    def begun(self, connection: Connection, *, body: bool) -> None:
-        """The header is here; with a `body` there is more to come."""
-        if body and connection in self._half_open:
+    def on_header(self, connection: ServedConnection, *, body: bool) -> None:
+        """The header is complete; with `body`, a body follows."""
+        if body and connection in self._deadlines:
             connection.deadline = self._loop.time() + BODY_S
 
-    def hold(self, connection: Connection, size: int) -> None:
-        """`size` bytes more of a body are here. What is beyond MAX_BODY, the application drops."""
-        size = min(size, MAX_BODY + 1 - connection.held)
-        self._holding.setdefault(connection)
-        connection.held += size
-        self.held += size
-        while self.held > HELD:
-            oldest = next(iter(self._holding))
-            self.arrived(oldest)
+    def on_body(self, connection: ServedConnection, size: int) -> None:
+        """`size` more bytes of a body were received. The application drops those above MAX_BODY."""
+        size = min(size, MAX_BODY + 1 - connection.partial)
+        self._sending.setdefault(connection)
+        connection.partial += size
+        self.partial += size
+        while self.partial > MAX_PARTIAL:
+            oldest = next(iter(self._sending))
+            self.on_complete(oldest)
             oldest.abort()
 
-    def arrived(self, connection: Connection) -> None:
-        """A whole request is here, or will never be. Safe twice."""
-        self._half_open.discard(connection)
-        if connection.held:
-            self.held -= connection.held
-            connection.held = 0
-            self._holding.pop(connection, None)
+    def on_complete(self, connection: ServedConnection) -> None:
+        """The request is complete, or never will be. Safe twice."""
+        self._deadlines.discard(connection)
+        if connection.partial:
+            self.partial -= connection.partial
+            connection.partial = 0
+            self._sending.pop(connection, None)
 
     def _sweep(self) -> None:
         now = self._loop.time()
@@ -274,43 +275,43 @@ class Connections(HTTPServerConnectionDelegate):
             if connection.is_stuck(now):
                 connection.abort()
                 continue
-            if connection.behind and connection.idle:  # the answer to the last one is being taken
+            if connection.writing and connection.idle:  # the client is still reading the last answer
                 connection.deadline = max(connection.deadline, now + IDLE_S)
-            if connection.behind != connection.stalled:
-                # One more that owes us something, and may have to make room; or no more.
-                if connection.behind and connection not in self._half_open:
+            if connection.writing != connection.stalled:
+                # A client that does not read counts among those with a deadline, and may have to make room.
+                if connection.writing and connection not in self._deadlines:
                     connection.stalled = True
-                    self._half_open.add(connection, float("inf"))
+                    self._deadlines.add(connection, float("inf"))
                 elif connection.stalled:
                     connection.stalled = False
-                    self._half_open.discard(connection)
-        self._half_open.sweep(now)
+                    self._deadlines.discard(connection)
+        self._deadlines.sweep(now)
         if not self._closed:
             self._sweeping = self._loop.call_later(SWEEP_S, self._sweep)
 
 
 class _Arriving(HTTPMessageDelegate):
-    """Passes a request on to the application, and tells when all of it is here."""
+    """Passes a request on to the application, and tells the server how much of it has arrived."""
 
-    def __init__(self, connections: Connections, connection: Connection, inner: HTTPMessageDelegate) -> None:
-        self._connections = connections
+    def __init__(self, server: HttpServer, connection: ServedConnection, inner: HTTPMessageDelegate) -> None:
+        self._server = server
         self._connection = connection
         self._inner = inner
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
-        self._connections.begun(self._connection, body="Content-Length" in headers or "Transfer-Encoding" in headers)
+        self._server.on_header(self._connection, body="Content-Length" in headers or "Transfer-Encoding" in headers)
         return self._inner.headers_received(start_line, headers)
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        self._connections.hold(self._connection, len(chunk))
+        self._server.on_body(self._connection, len(chunk))
         return self._inner.data_received(chunk)
 
     def finish(self) -> None:
-        self._connections.arrived(self._connection)
+        self._server.on_complete(self._connection)
         self._inner.finish()
 
     def on_connection_close(self) -> None:
-        self._connections.arrived(self._connection)
+        self._server.on_complete(self._connection)
         self._inner.on_connection_close()

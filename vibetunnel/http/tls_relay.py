@@ -1,7 +1,7 @@
-"""A plain socket, joined to a connection that is encrypted, or that has more to say than what is in its socket.
+"""Relays between a plain socket and a connection that has no plain socket of its own: TLS, or bytes already read.
 
-The pump knows plain sockets only. It gets one end of a socketpair; a task carries bytes between the other end and the
-connection, as fast as the slower side takes them.
+The pump knows plain sockets only. It gets one end of a socketpair. A task copies bytes between the other end and the
+connection, as fast as the slower side reads them.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import contextlib
 import logging
 import socket
 
-CHUNK = 65536  # bytes carried at once
-BUFFER = 65536  # bytes the kernel keeps on the way; more would only make an interrupt wait behind output
-TAKEN_S = 120.0  # for the client to take a CHUNK: the pump may have given up on it long before, unseen from here
-FAREWELL_S = 1.0  # for the close frames to reach clients that still take anything
+CHUNK = 65536  # bytes copied at once
+BUFFER = 65536  # bytes that the kernel may buffer; more would only delay the echo of an interrupt
+TAKEN_S = 120.0  # for the client to read a CHUNK; the pump may have dropped the client earlier, unseen from here
+FAREWELL_S = 1.0  # for the close frames to reach clients that still read
 
 log = logging.getLogger(__name__)
 
 
 class Relays:
-    """Every relay of one server."""
+    """The relays of one server."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
@@ -29,14 +29,14 @@ class Relays:
         return len(self._tasks)
 
     def join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, plain: socket.socket) -> None:
-        """Carry what a connection does through `plain`, one end of a pair(); both are the relay's from here."""
+        """Relay a connection through `plain`, one end of a pair(). Both belong to the relay from here."""
         _prepare(writer)
         task = asyncio.create_task(_relay(reader, writer, plain))
         self._tasks.add(task)  # owned: close() cancels it
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """End them all; call it when the pump has closed its ends, so that little is under way any more."""
+        """End all relays. To be called after the pump has closed its ends, when little is left to copy."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=FAREWELL_S)
         for task in tuple(self._tasks):
@@ -45,7 +45,7 @@ class Relays:
 
 
 def pair(buffer: int = BUFFER) -> tuple[socket.socket, socket.socket]:
-    """Two plain sockets that are joined: one for the relay, one for the other. buffer: bytes on the way each way."""
+    """Return two connected sockets, one for the relay. buffer: bytes that the kernel may hold in each direction."""
     ends = socket.socketpair()
     for end in ends:
         end.setblocking(False)
@@ -54,11 +54,11 @@ def pair(buffer: int = BUFFER) -> tuple[socket.socket, socket.socket]:
 
 
 def _prepare(writer: asyncio.StreamWriter) -> None:
-    """An interrupt is not to wait behind megabytes of output.
+    """Keep the buffers of a connection small, so that output after an interrupt need not wait for megabytes.
 
-    As the pump has it of its own sockets, and it sees only the plain one.
+    The pump does the same with its own sockets, but it sees only the plain end.
     """
-    writer.transport.set_write_buffer_limits(high=1)  # with 0, asyncio's TLS would wait for nothing, and for ever
+    writer.transport.set_write_buffer_limits(high=1)  # with 0, asyncio's TLS would wait forever
     option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
     own = writer.get_extra_info("socket")
     if option is not None and own.family in (socket.AF_INET, socket.AF_INET6):
@@ -66,13 +66,13 @@ def _prepare(writer: asyncio.StreamWriter) -> None:
 
 
 async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, plain: socket.socket) -> None:
-    """Carry both ways until both are done: either may end first, and what the other still has to say is said."""
+    """Copy both ways until both directions have ended: when one ends, the other is still copied to its end."""
     try:
         async with asyncio.TaskGroup() as both:
             inward = both.create_task(_inward(reader, plain))
             both.create_task(_outward(plain, writer, inward))
     except* OSError:
-        writer.transport.abort()  # the client or the pump has hung up in the middle, or the client takes nothing
+        writer.transport.abort()  # the client or the pump has disconnected, or the client does not read
     except* Exception:
         log.exception("a relay failed")
     finally:
@@ -81,7 +81,7 @@ async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pla
 
 
 async def _inward(reader: asyncio.StreamReader, plain: socket.socket) -> None:
-    """Client to pump. The end of the stream is passed on as the end of input; after the pump's own, nothing is."""
+    """Copy from client to pump, and pass the end of the stream on. After the pump has closed, nothing is copied."""
     loop = asyncio.get_running_loop()
     with contextlib.suppress(OSError):
         while data := await reader.read(CHUNK):
@@ -91,7 +91,7 @@ async def _inward(reader: asyncio.StreamReader, plain: socket.socket) -> None:
 
 
 async def _outward(plain: socket.socket, writer: asyncio.StreamWriter, inward: asyncio.Task[None]) -> None:
-    """Pump to client. When the pump has closed its end the conversation is over, both ways."""
+    """Copy from pump to client. When the pump closes its end, both directions are over."""
     loop = asyncio.get_running_loop()
     while data := await loop.sock_recv(plain, CHUNK):
         writer.write(data)

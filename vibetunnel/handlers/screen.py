@@ -1,0 +1,93 @@
+"""The REST routes that show a session's screen, its lines and its shell commands."""
+
+from __future__ import annotations
+
+from vibetunnel._ext import vt
+from vibetunnel.errors import InvalidField
+from vibetunnel.handlers import schemas
+from vibetunnel.handlers.sessions import SessionHandler
+from vibetunnel.http.upgrade import OFFSET_HEADER
+
+TOP_HEADER = "X-VibeTunnel-Top"
+OLDEST_HEADER = "X-VibeTunnel-Oldest"
+
+# The page runs no script and loads nothing, whatever a program has printed.
+HTML_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HTML = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Terminal</title>
+<style>body {{ background: #1e1e1e; color: #d4d4d4 }} pre {{ font-family: monospace }}</style>
+{}
+</html>
+"""
+
+
+class LinesHandler(SessionHandler):
+    """Answers with lines of a terminal."""
+
+    async def captured(self, session_id: str, query: schemas.LinesQuery) -> tuple[vt.Terminal, int, int]:
+        """Return a copy of the terminal, and the wanted lines in its numbers: [first, last). Sets the headers."""
+        session = self.session(session_id)
+        first, last = query.first or 0, query.last
+        if query.top is None:
+            copy = await session.capture(max(0, -first))
+        else:
+            copy = await session.capture_from(query.top + first)
+            first += query.top - copy.top
+            last = None if last is None else last + query.top - copy.top
+        last = copy.rows if last is None else last
+        if last < first:
+            raise InvalidField("last", "a line after the first", str(query.last))
+        self.set_header(OFFSET_HEADER, str(copy.offset))
+        self.set_header(TOP_HEADER, str(copy.top))
+        self.set_header(OLDEST_HEADER, str(copy.original_oldest))
+        return copy, first, last
+
+
+class TextHandler(LinesHandler):
+    """GET /api/sessions/{session_id}/text."""
+
+    async def get(self, session_id: str) -> None:
+        query = self.query(schemas.TextQuery)
+        copy, first, last = await self.captured(session_id, query)
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        await self.finish(copy.text(first, last, unwrap=query.unwrap))
+
+
+class HtmlHandler(LinesHandler):
+    """GET /api/sessions/{session_id}/html."""
+
+    async def get(self, session_id: str) -> None:
+        copy, first, last = await self.captured(session_id, self.query(schemas.LinesQuery))
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.set_header("Content-Security-Policy", HTML_POLICY)
+        await self.finish(HTML.format(copy.html(first, last)))
+
+
+class ScreenHandler(SessionHandler):
+    """GET /api/sessions/{session_id}/screen: the screen as JSON, from the engine."""
+
+    async def get(self, session_id: str) -> None:
+        copy = await self.session(session_id).capture()
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        await self.finish(copy.json())
+
+
+class SnapshotHandler(SessionHandler):
+    """GET /api/sessions/{session_id}/snapshot, and .../buffer, its name in the Node server."""
+
+    async def get(self, session_id: str) -> None:
+        copy = await self.session(session_id).capture()
+        self.set_header("Content-Type", "application/octet-stream")
+        self.set_header(OFFSET_HEADER, str(copy.offset))
+        await self.finish(copy.snapshot())
+
+
+class CommandsHandler(SessionHandler):
+    """GET /api/sessions/{session_id}/commands."""
+
+    def get(self, session_id: str) -> None:
+        self.answer(self.session(session_id).commands)
