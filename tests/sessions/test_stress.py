@@ -119,11 +119,7 @@ def test_a_paste_of_ten_megabytes_arrives_with_the_right_sha256(run: Callable[..
     peer = server.attach(server.sh(f"stty raw -echo; echo go; head -c {PASTE} | sha256sum"), f"&client={CLIENT}")
     peer.until(b"go")
 
-    def push() -> None:
-        for start in range(0, PASTE, 32768):
-            peer.type_in(paste[start : start + 32768])
-
-    sender = threading.Thread(target=push)
+    sender = threading.Thread(target=peer.paste, args=(paste,))
     sender.start()
     peer.until(b"  -")
     sender.join()
