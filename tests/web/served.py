@@ -25,7 +25,7 @@ class Served(ServerProcess):
     def __init__(self, folder: Path, *options: str) -> None:
         self.home = folder / "h"
         self.home.mkdir(mode=0o700)
-        (self.home / ".profile").write_text(f"PS1='{PROMPT}'\n")  # after the system's, which sets one too
+        (self.home / ".profile").write_text(f"PS1='{PROMPT}'\n")  # read after /etc/profile, which sets PS1 too
         own = ("--shell", "/bin/sh", "--kill-on-exit", "--no-qr")
         super().__init__(folder, *own, *options, HOME=str(self.home), **ENVIRONMENT)
 
