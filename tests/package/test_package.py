@@ -104,7 +104,9 @@ def test_the_wheel_has_the_client_and_the_extension_and_no_sources_of_either(tre
     scripts = [path for path in shell.rglob("*") if path.suffix in (".bash", ".zsh", ".fish") or path.name == ".zshenv"]
     assert len(scripts) == 5
     assert {str(path.relative_to(ROOT)) for path in scripts} <= set(names)
-    for source in (ROOT / "ext").glob("*.pyx"):
+    sources = list((ROOT / "ext").glob("*.pyx"))
+    assert sources
+    for source in sources:
         assert any(name.startswith(f"vibetunnel/_ext/{source.stem}.") and name.endswith(".so") for name in names)
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"vibetunnel"}

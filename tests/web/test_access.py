@@ -23,16 +23,15 @@ def log_in(visitor: Visitor, name: str, password: str = PASSWORD) -> None:
     visitor.at("login-submit").click()
 
 
-def ada(server: Served, visit: Visit) -> tuple[Visitor, str]:
-    """Ada, a new user, on the page of a new session: she has logged in with her password on the way."""
-    server.user("ada")
-    session = server.session("exec cat")
+def ada(server: Served, visit: Visit, session: str, role: str = "writer") -> Visitor:
+    """A new user on the session's page, logged in with the password on the way."""
+    server.user("ada", role)
     visitor = visit(server, logged_in=False)
     visitor.allow_complaint(REFUSED)
     visitor.open(f"/session/{session}")
     log_in(visitor, "ada")
     visitor.until_connected()
-    return visitor, session
+    return visitor
 
 
 def enter(visit: Visit, server: Served, session: str, role: str = "view", **order: object) -> Visitor:
@@ -58,7 +57,8 @@ def types_nothing(visitor: Visitor) -> None:
 
 
 def test_a_password_leads_to_the_page_that_was_wanted(server: Served, visit: Visit) -> None:
-    visitor, session = ada(server, visit)
+    session = server.session("exec cat")
+    visitor = ada(server, visit, session)
     assert visitor.page.url == f"{server.url}/session/{session}"
     visitor.at("back").click()
     visitor.at("account").click()
@@ -117,7 +117,8 @@ def test_after_too_many_tries_the_page_says_how_long_to_wait(server: Served, vis
 
 
 def test_no_secret_stays_where_a_script_can_read_it(server: Served, visit: Visit) -> None:
-    visitor, session = ada(server, visit)
+    session = server.session("exec cat")
+    visitor = ada(server, visit, session)
     visitor.page.reload()
     visitor.until_connected()
     local, tab, cookie, address = json.loads(visitor.page.evaluate(EVERYWHERE))
@@ -145,7 +146,8 @@ def test_a_login_link_that_works_on_this_machine_only_says_so(visitor: Visitor) 
 
 
 def test_logging_out_in_one_tab_ends_the_other_which_leads_back_after_a_login(server: Served, visit: Visit) -> None:
-    visitor, session = ada(server, visit)
+    session = server.session("exec cat")
+    visitor = ada(server, visit, session)
     terminal, visitor.page = visitor.page, visitor.context.new_page()
     visitor.open()
     visitor.choose_in_account("logout")
@@ -160,7 +162,8 @@ def test_logging_out_in_one_tab_ends_the_other_which_leads_back_after_a_login(se
 
 
 def test_a_login_that_is_revoked_ends_every_open_page(server: Served, visit: Visit) -> None:
-    visitor, session = ada(server, visit)
+    session = server.session("exec cat")
+    visitor = ada(server, visit, session)
     terminal, visitor.page = visitor.page, visitor.context.new_page()
     visitor.open()
     expect(visitor.card(session)).to_be_visible()
@@ -407,14 +410,9 @@ def test_a_guest_sees_the_clients_and_manages_none_of_them(visitor: Visitor, vis
 
 def test_an_owner_takes_back_the_right_to_type_that_was_taken_from_them(visitor: Visitor, visit: Visit) -> None:
     server = visitor.server
-    server.user("ada", "owner")
     session = server.session("exec cat")
     visitor.open_session(session)
-    other = visit(server, logged_in=False)
-    other.allow_complaint(REFUSED)
-    other.open(f"/session/{session}")
-    log_in(other, "ada")
-    other.until_connected()
+    other = ada(server, visit, session, "owner")
     visitor.at("people-open").click()
     person(visitor, "ada").get_by_test_id("person-keyboard").click()
     expect(other.at("view-only")).to_be_visible()
@@ -445,14 +443,9 @@ def test_a_guest_who_is_put_out_stays_out(visitor: Visitor, visit: Visit) -> Non
 
 def test_a_user_who_is_put_out_comes_back_only_on_request(visitor: Visitor, visit: Visit) -> None:
     server = visitor.server
-    server.user("ada")
     session = server.session("exec cat")
     visitor.open_session(session)
-    other = visit(server, logged_in=False)
-    other.allow_complaint(REFUSED)
-    other.open(f"/session/{session}")
-    log_in(other, "ada")
-    other.until_connected()
+    other = ada(server, visit, session)
     visitor.at("people-open").click()
     person(visitor, "ada").get_by_test_id("person-out").click()
     visitor.at("person-out-confirm").click()
