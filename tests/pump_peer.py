@@ -116,6 +116,11 @@ class Peer:
         else:
             self.send(frames.BINARY, data)
 
+    def paste(self, data: bytes) -> None:
+        """Type `data` in pieces of 32 KiB, which blocks while the pump does not read."""
+        for start in range(0, len(data), 32768):
+            self.type_in(data[start : start + 32768])
+
     def ask(self, message: protocol.ClientMessage) -> None:
         self.send(frames.BINARY, protocol.encode(message))
 

@@ -1,4 +1,4 @@
-"""The load clients do what they say: schedules, checks, and a peer that does wrong is found out. Real sockets."""
+"""The load clients of the benchmarks, on real sockets: schedules, checks, and the detection of a wrong peer."""
 
 import json
 import mmap
@@ -24,7 +24,7 @@ from benchmarks.growth import Growth
 from benchmarks.typists import Typists, schedule
 from benchmarks.wires import BinaryWire, JsonWire, RawWire, Wire
 
-MASK = b"\x00\x00\x00\x00"  # so that what a client sends can be read as it is
+MASK = b"\x00\x00\x00\x00"  # so that the frames of a client can be compared unmasked
 
 
 def server_frame(payload: bytes, *, opcode: int = frames.BINARY, fin: bool = True, packed: bool = False) -> bytes:
@@ -35,7 +35,7 @@ def server_frame(payload: bytes, *, opcode: int = frames.BINARY, fin: bool = Tru
 
 @contextmanager
 def server(count: int, serve: Callable[[Sequence[socket.socket]], None]) -> Iterator[list[socket.socket]]:
-    """`count` connections; `serve` has their other ends, in a thread, until the test is over."""
+    """`count` connections. `serve` has their other ends, in a thread, until the end of the test."""
     pairs = [socket.socketpair() for _ in range(count)]
 
     def run() -> None:
@@ -52,7 +52,7 @@ def server(count: int, serve: Callable[[Sequence[socket.socket]], None]) -> Iter
         for pair in pairs:
             for end in pair:
                 try:
-                    end.shutdown(socket.SHUT_RDWR)  # whoever reads there is woken
+                    end.shutdown(socket.SHUT_RDWR)  # wakes the reader
                 except OSError:
                     pass
         thread.join()
@@ -65,7 +65,7 @@ def server(count: int, serve: Callable[[Sequence[socket.socket]], None]) -> Iter
 
 
 class Deflater:
-    """What a server does, by Python's zlib."""
+    """The compression of a server, with Python's zlib."""
 
     def __init__(self, *, keeps_context: bool) -> None:
         self._keeps_context = keeps_context
@@ -84,7 +84,7 @@ class Deflater:
 
 @pytest.mark.parametrize("keeps_context", [False, True])
 @pytest.mark.parametrize("cut", [1, 7, 100_000])
-def test_compressed_output_is_inflated_however_it_was_cut(keeps_context: bool, cut: int) -> None:
+def test_compressed_output_is_inflated_wherever_it_is_cut(keeps_context: bool, cut: int) -> None:
     lines = [b"a line of output, number %d\r\n" % number * 20 for number in range(5)]
     packed = Deflater(keeps_context=keeps_context)
     sent = b""
@@ -92,14 +92,14 @@ def test_compressed_output_is_inflated_however_it_was_cut(keeps_context: bool, c
         whole = packed(line)
         sent += server_frame(whole[:5], fin=False, packed=True) + server_frame(b"", opcode=frames.PING)
         sent += server_frame(whole[5:], opcode=0)
-        sent += server_frame(b"as it is")  # a server may leave small messages alone
+        sent += server_frame(b"as it is")  # a server may send small messages uncompressed
     wire = BinaryWire(MASK, inflater=deflate.Inflater(keeps_context=keeps_context))
     output = b"".join(wire.decode(memoryview(sent[at : at + cut])) for at in range(0, len(sent), cut))
     assert output == b"".join(line + b"as it is" for line in lines)
     assert len(sent) < len(output)
 
 
-def test_terminado_s_messages_are_inflated_too() -> None:
+def test_messages_of_terminado_are_inflated_too() -> None:
     packed = Deflater(keeps_context=False)
     wire = JsonWire(MASK, inflater=deflate.Inflater(keeps_context=False))
     sent = server_frame(packed(b'["setup", {}]'), opcode=frames.TEXT, packed=True)
@@ -120,13 +120,13 @@ def test_terminado_s_messages_are_inflated_too() -> None:
     ],
     ids=["not agreed", "another bit", "on a later frame", "damaged"],
 )
-def test_what_is_compressed_against_the_rules_is_found_out(sent: bytes, inflater: deflate.Inflater | None) -> None:
+def test_invalid_compression_is_detected(sent: bytes, inflater: deflate.Inflater | None) -> None:
     wire = BinaryWire(MASK, inflater=inflater)
     with pytest.raises(Wrong, match="frame: expected"):
         wire.decode(memoryview(sent))
 
 
-def test_a_message_that_needs_one_before_it_is_wrong_where_no_context_was_agreed() -> None:
+def test_a_message_that_needs_an_earlier_one_is_wrong_without_an_agreed_context() -> None:
     packed = Deflater(keeps_context=True)
     first, second = (packed(b"the same words " * 30) for _ in range(2))
     wire = BinaryWire(MASK, inflater=deflate.agreed({deflate.HEADER.lower(): deflate.OFFER}))
@@ -139,7 +139,7 @@ def test_a_message_that_needs_one_before_it_is_wrong_where_no_context_was_agreed
     ("answer", "compresses"),
     [({}, False), ({"sec-websocket-extensions": "permessage-deflate; server_no_context_takeover"}, True)],
 )
-def test_whether_a_server_compresses_is_what_it_answers(answer: dict[str, str], compresses: bool) -> None:
+def test_the_answer_of_a_server_tells_whether_it_compresses(answer: dict[str, str], compresses: bool) -> None:
     assert (deflate.agreed(answer) is not None) is compresses
 
 
@@ -152,7 +152,7 @@ def test_an_extension_that_was_not_offered_is_wrong(answer: str) -> None:
 # Typists
 
 
-def test_every_client_types_once_a_period_evenly_spread() -> None:
+def test_every_client_types_once_per_period_evenly_spread() -> None:
     keys = list(schedule(10, 3, 1.0))
     assert [due for due, _ in keys] == [number * 100_000_000 for number in range(30)]
     for second in range(3):
@@ -181,7 +181,7 @@ def typists(connections: Sequence[socket.socket], wire: Callable[[], Wire] = Raw
 def test_every_key_is_timed_from_when_it_was_due() -> None:
     with server(5, echo) as connections:
         clients = typists(connections)
-        for _ in range(2):  # the keys go on where they were
+        for _ in range(2):  # the keys continue the sequence
             typed = clients.type(0.1, period_s=0.02)
             assert len(typed.took_ns) == len(typed.late_ns) == 25
             assert all(late >= 0 for late in typed.late_ns)
@@ -219,7 +219,7 @@ def test_an_echo_of_another_key_is_wrong() -> None:
         clients.close()
 
 
-def test_who_is_cut_off_is_counted_and_the_others_type_on() -> None:
+def test_a_disconnected_client_is_counted_and_the_others_go_on_typing() -> None:
     def cut(connections: Sequence[socket.socket]) -> None:
         connections[1].recv(1)
         connections[1].shutdown(socket.SHUT_RDWR)
@@ -233,7 +233,7 @@ def test_who_is_cut_off_is_counted_and_the_others_type_on() -> None:
         clients.close()
 
 
-def test_a_ping_is_answered_before_anybody_types() -> None:
+def test_a_ping_is_answered_before_the_first_key() -> None:
     theirs, ours = socket.socketpair()
     with theirs, ours:
         theirs.sendall(server_frame(b"hello", opcode=frames.PING))
@@ -243,7 +243,7 @@ def test_a_ping_is_answered_before_anybody_types() -> None:
         clients.close()
 
 
-def test_what_comes_before_the_first_key_is_no_echo() -> None:
+def test_output_before_the_first_key_is_not_an_echo() -> None:
     theirs, ours = socket.socketpair()
     with theirs, ours:
         theirs.sendall(b"READY")
@@ -263,7 +263,7 @@ SIZE = 64 * 1000
 
 
 def fan_out(leave_out: slice, connections: Sequence[socket.socket]) -> None:
-    """Everything to the first client, all but `leave_out` to the second."""
+    """Send everything to the first client, and all but `leave_out` to the second."""
     assert connections[0].recv(100).endswith(b"g")
     whole = b"".join(content.blocks(SIZE))
     short = whole[: leave_out.start] + whole[leave_out.stop :]
@@ -279,7 +279,7 @@ def fan_out(leave_out: slice, connections: Sequence[socket.socket]) -> None:
     [(slice(0, 0), 0), (slice(640, 1280), 640), (slice(100, 1000), 15 * 64)],
     ids=["nothing", "ten lines", "parts of lines"],
 )
-def test_what_a_client_of_a_fan_out_does_not_get_is_counted(leave_out: slice, missing: int) -> None:
+def test_missing_output_of_a_fan_out_client_is_counted(leave_out: slice, missing: int) -> None:
     with server(2, lambda ends: fan_out(leave_out, ends)) as connections:
         shares = [Share(Terminal(each, BinaryWire(MASK)), memoryview(bytearray(2 * SIZE))) for each in connections]
         expected = Content.of(SIZE)
@@ -293,7 +293,7 @@ Receive = Callable[[Sequence[socket.socket], bytes], None]
 
 
 def audience(send: Receive) -> Callable[[Sequence[socket.socket]], None]:
-    """A server that gives every line of the first client to `send`."""
+    """A server that passes every line of the first client to `send`."""
 
     def serve(connections: Sequence[socket.socket]) -> None:
         typed = b""
@@ -302,7 +302,7 @@ def audience(send: Receive) -> Callable[[Sequence[socket.socket]], None]:
             while len(typed) >= 6 and len(typed) >= (end := 6 + (typed[1] & 0x7F)):
                 frame, typed = typed[:end], typed[end:]
                 if frame[0] & 0x0F != frames.PONG:
-                    send(connections, frame[6:])  # behind a header and its mask
+                    send(connections, frame[6:])  # after a header and its mask
 
     return serve
 
@@ -316,7 +316,7 @@ def to_all(connections: Sequence[socket.socket], line: bytes) -> None:
             connection.sendall(bytes([byte]))
 
 
-def test_a_line_reaches_all_of_an_audience_however_it_is_cut() -> None:
+def test_a_line_reaches_the_whole_audience_wherever_it_is_cut() -> None:
     with server(5, audience(to_all)) as connections:
         clients = Audience([Terminal(each, BinaryWire(MASK)) for each in connections])
         try:
@@ -326,7 +326,7 @@ def test_a_line_reaches_all_of_an_audience_however_it_is_cut() -> None:
             clients.close()
 
 
-def test_a_line_may_come_in_a_message_of_the_interface() -> None:
+def test_a_line_may_come_inside_a_json_message() -> None:
     def in_json(connections: Sequence[socket.socket], line: bytes) -> None:
         text = json.loads(line)[1]
         for each in connections:
@@ -360,7 +360,7 @@ def close_frame(connections: Sequence[socket.socket], line: bytes) -> None:
     ("send", "message"),
     [(twice, "once, got line 000001"), (else_, "once, got xxx"), (end, "its end"), (close_frame, "close frame")],
 )
-def test_an_audience_that_gets_something_else_is_wrong(send: Receive, message: str) -> None:
+def test_other_output_for_an_audience_is_an_error(send: Receive, message: str) -> None:
     with server(2, audience(send)) as connections:
         clients = Audience([Terminal(each, BinaryWire(MASK)) for each in connections])
         try:
@@ -391,7 +391,7 @@ REQUEST = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
     ],
     ids=["uptime", "always the same", "duration", "date"],
 )
-def test_answers_are_alike_but_for_their_time(
+def test_answers_may_differ_in_their_times_only(
     first: bytes, second: bytes, others: list[bytes], wrong: list[bytes]
 ) -> None:
     question = Question.like(REQUEST, first, second)
@@ -401,7 +401,7 @@ def test_answers_are_alike_but_for_their_time(
 
 @contextmanager
 def http(status: int, body: bytes, *, chunked: bool = False) -> Iterator[int]:
-    """A server on a port that gives every request that answer."""
+    """The port of a server that gives every request this answer."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -422,7 +422,7 @@ def http(status: int, body: bytes, *, chunked: bool = False) -> Iterator[int]:
         daemon_threads = True
 
         def handle_error(self, *_: object) -> None:
-            pass  # the client hangs up when it has had enough
+            pass  # the client disconnects after its last answer
 
     with Server(("127.0.0.1", 0), Handler) as listening:
         thread = threading.Thread(target=listening.serve_forever)
@@ -447,12 +447,12 @@ def test_right_answers_are_counted(chunked: bool) -> None:
     [(429, OK, "expected HTTP/1.1 200"), (200, b'{"error":"x"}', "expected .*status"), (200, b"", "expected .*status")],
     ids=["status", "body", "no body"],
 )
-def test_a_wrong_answer_is_found_out(status: int, body: bytes, message: str, chunked: bool) -> None:
+def test_a_wrong_answer_is_detected(status: int, body: bytes, message: str, chunked: bool) -> None:
     with http(status, body, chunked=chunked) as port, pytest.raises(Wrong, match=message):
         answers_per_second(("127.0.0.1", port), Question(REQUEST, b'{"status":"ok"', b"}"), 4, 5)
 
 
-def test_a_server_that_is_not_there_is_said() -> None:
+def test_a_missing_server_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
     with pytest.raises(Wrong, match="connection 0: Connection refused"):
@@ -462,7 +462,7 @@ def test_a_server_that_is_not_there_is_said() -> None:
 # Memory
 
 
-def test_growth_is_the_most_there_was_and_not_what_is_left() -> None:
+def test_growth_is_the_peak_and_not_the_remainder() -> None:
     size = 32 * 1024 * 1024
     seen = threading.Event()
     with Growth([os.getpid()]) as growth, mmap.mmap(-1, size) as memory:

@@ -1,4 +1,4 @@
-"""What the report says of given figures: tables, targets, plots. Pure."""
+"""The benchmark report made from given figures: tables, targets and plots."""
 
 import json
 import xml.etree.ElementTree
@@ -20,7 +20,7 @@ OURS, TERMINADO, FLOOR = (
 )
 
 
-def test_the_table_shows_ratios_failures_and_what_a_peer_has_not() -> None:
+def test_the_table_shows_ratios_failures_and_missing_features() -> None:
     assert figures.number(1234.5) == "1,234"
     assert report._cell(None) == "-"
     assert report._cell(Cell(failure="why")) == "failed"
@@ -31,7 +31,7 @@ def test_the_table_shows_ratios_failures_and_what_a_peer_has_not() -> None:
     assert report._label(bench_flood.ROWS[0]).endswith("MiB/s ↑")
 
 
-def test_the_report_has_every_round_and_names_who_failed_and_why() -> None:
+def test_the_report_has_every_round_and_the_reason_of_each_failure() -> None:
     ours, terminado, floor = OURS, TERMINADO, FLOOR
     results = Results()
     for rate in (10.0, 30.0, 20.0):
@@ -96,11 +96,11 @@ def cell(*values: float) -> Cell:
         (Row("second", "a", "us", ("p50", "p99"), targets=(None, Target(2))), {"ours": cell(3, 2)}, [True]),
     ],
 )
-def test_a_target_is_met_missed_or_cannot_be_said(row: Row, cells: dict[str, Cell], met: list[bool | None]) -> None:
+def test_a_target_is_met_missed_or_unknown(row: Row, cells: dict[str, Cell], met: list[bool | None]) -> None:
     assert [verdict.met for verdict in targets.verdicts(row, "ours", cells)] == met
 
 
-def test_targets_are_said_in_words() -> None:
+def test_targets_are_described_in_words() -> None:
     assert targets.said(NEAR) == "p50 ≤ 1.15x floor, p99 ≤ 300 us"
     assert targets.said(AT_LEAST) == "≥ 15,000 answers/s"
     both = Row("both", "a", "us", ("p50", "p99"), targets=(Target(1.15, "floor"), Target(1.15, "floor")))
@@ -129,14 +129,14 @@ def test_the_page_says_how_many_targets_are_met_and_which_are_missed() -> None:
     ]
 
 
-def test_targets_are_of_parts_that_there_are_and_of_peers_that_are_known() -> None:
+def test_targets_name_existing_parts_and_known_peers() -> None:
     for page in PAGES:
         for row in page.ROWS:
             assert len(row.targets) <= len(row.parts), row.key
             assert {target.of for target in row.targets if target} <= {"", "floor", "ttyd", "go"}, row.key
 
 
-def test_what_cannot_be_measured_here_is_no_failure() -> None:
+def test_a_measurement_that_is_impossible_here_is_no_failure() -> None:
     class Full(SimplePage):
         @staticmethod
         def measure(_subject: object, _scale: Scale) -> figures.Figures:
@@ -159,7 +159,7 @@ class SimplePage:
     ROWS = (Row("row", "label", "us", ("p50",)),)
 
 
-def test_every_plot_shows_rows_that_there_are_below_a_topic_of_theirs() -> None:
+def test_every_plot_shows_existing_rows_under_their_topic() -> None:
     topics = {row.key: page.TOPIC for page in PAGES for row in page.ROWS}
     assert len({plot.name for plot in plots.PLOTS}) == len(plots.PLOTS)
     for plot in plots.PLOTS:
@@ -182,7 +182,7 @@ def widths(picture: xml.etree.ElementTree.Element) -> list[float]:
     return [float(rect.attrib["width"]) for rect in rects if rect.get("class") == "bar"]
 
 
-def test_a_plot_has_a_bar_for_each_figure_and_says_why_there_is_none() -> None:
+def test_a_plot_has_a_bar_or_a_reason_for_each_figure() -> None:
     cells = {
         ("a", "ours"): cell(100.0, 900.0),
         ("a", "peer"): cell(1000.0, 9000.0),

@@ -1,4 +1,4 @@
-"""The harness computes and checks what it says; nothing here depends on time."""
+"""The benchmark harness: figures, contents, protocols of the peers, and each page once with tiny numbers."""
 
 import contextlib
 import http.server
@@ -81,7 +81,7 @@ def test_percentile_of_one_sample_is_that_sample() -> None:
 
 
 @pytest.mark.parametrize(("samples", "percent"), [([], 50), ([1], 0), ([1], 101)])
-def test_percentile_refuses_what_has_no_answer(samples: list[float], percent: float) -> None:
+def test_percentile_refuses_input_without_an_answer(samples: list[float], percent: float) -> None:
     with pytest.raises(ValueError, match="expected"):
         figures.percentile(samples, percent)
 
@@ -119,7 +119,7 @@ def test_content_of_any_length_begins_like_a_longer_one() -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 63, 64, 65, 4096])
-def test_content_is_recognised_however_it_was_cut(cut: int) -> None:
+def test_content_is_recognised_wherever_it_is_cut(cut: int) -> None:
     whole = b"".join(content.blocks(10_000))
     Content.of(10_000).check(whole[at : at + cut] for at in range(0, len(whole), cut))
 
@@ -135,7 +135,7 @@ def test_content_is_recognised_however_it_was_cut(cut: int) -> None:
     ],
     ids=["lost", "added", "changed", "line lost", "lines swapped"],
 )
-def test_content_that_is_not_whole_is_found_out(spoilt: Callable[[bytes], bytes], message: str) -> None:
+def test_incomplete_content_is_detected(spoilt: Callable[[bytes], bytes], message: str) -> None:
     with pytest.raises(Wrong, match=message):
         Content.of(10_000).check([spoilt(b"".join(content.blocks(10_000)))])
 
@@ -154,7 +154,7 @@ def test_client_frames_are_masked_and_say_their_length(size: int) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 7, 1000])
-def test_output_is_decoded_however_it_arrives(cut: int) -> None:
+def test_output_is_decoded_wherever_it_is_cut(cut: int) -> None:
     sent = server_frame(b"a" * 300) + server_frame(b"b", fin=False) + server_frame(b"?", opcode=frames.PING)
     sent += server_frame(b"c", opcode=0) + server_frame(b"")
     wire = BinaryWire(MASK)
@@ -258,7 +258,7 @@ def test_chunks_say_where_they_end() -> None:
 
 
 class InChunks(http.server.BaseHTTPRequestHandler):
-    """Answers with what it is asked for, in two chunks."""
+    """Answers with the requested text, in two chunks."""
 
     protocol_version = "HTTP/1.1"
 
@@ -296,7 +296,7 @@ def packed(wire: Wire, piece: bytes) -> bytes:
         case TtydWire():
             return server_frame(b"0" + piece)
         case GottyWire():
-            message = wire.encode(piece)[8:]  # as long as what the server sends, and masked
+            message = wire.encode(piece)[8:]  # as long as the server's message, and masked
             message = bytes(byte ^ MASK[at & 3] for at, byte in enumerate(message))
             head, rest = server_frame(message[:1024], opcode=frames.TEXT, fin=len(message) <= 1024), message[1024:]
             return head + (server_frame(rest, opcode=0) if rest else b"")
@@ -331,7 +331,7 @@ def test_ours_is_measured_first_and_the_bound_last() -> None:
 
 
 @pytest.mark.parametrize("name", ["ttyd", "gotty", "go"])
-def test_a_peer_that_the_environment_does_not_name_says_which_variable_would(
+def test_a_peer_that_is_not_configured_names_its_environment_variable(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     variable = f"VIBETUNNEL_BENCH_{name.upper()}"
@@ -344,7 +344,7 @@ def test_a_peer_that_the_environment_does_not_name_says_which_variable_would(
 
 
 def test_a_package_that_npm_does_not_install_is_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(node, "FOLDER", tmp_path)  # nothing says what to install there
+    monkeypatch.setattr(node, "FOLDER", tmp_path)  # an empty folder, which names nothing to install
     with pytest.raises(Unavailable, match="npm ci fails: "):
         server("node").prepare()
 
@@ -375,7 +375,7 @@ def test_a_port_is_found_in_the_log_of_a_server_or_its_end_is_told(tmp_path: Pat
         child.stop()
 
 
-def test_the_corpus_is_the_same_every_time_and_as_long_as_asked_for() -> None:
+def test_the_corpus_is_the_same_every_time_and_has_the_requested_length() -> None:
     for kind in corpus.KINDS:
         first = corpus.kind(kind, 100_000)
         assert first == corpus.kind(kind, 100_000)
@@ -385,7 +385,7 @@ def test_the_corpus_is_the_same_every_time_and_as_long_as_asked_for() -> None:
     assert {len(chunk) for chunk in corpus.hostile().values()} == {corpus.CHUNK}
 
 
-def test_the_end_of_a_history_is_what_the_late_client_has_to_see(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_late_client_must_see_the_end_of_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(materials, "LOG", 10_000)
     for size in (5_000, 10_000, 34_567):
         printed, tail = b"".join(materials.history(size)), materials.history_tail(size)
@@ -430,7 +430,7 @@ def test_output_that_is_more_than_left_out_is_wrong(received: list[bytes], messa
         Content.of(6400).missing(received)
 
 
-def test_a_link_lets_its_rate_through_and_saves_up_little() -> None:
+def test_a_link_keeps_its_rate_and_allows_only_a_small_burst() -> None:
     now_s = 100.0
     bucket = Bucket(100_000, clock=lambda: now_s)
     read = 0
@@ -447,7 +447,7 @@ def test_a_link_lets_its_rate_through_and_saves_up_little() -> None:
     assert bucket.room() == 2000
 
 
-def test_a_marker_is_found_however_it_was_cut() -> None:
+def test_a_marker_is_found_wherever_it_is_cut() -> None:
     for cut in range(1, 12):
         tail = Tail(b"<prompt 7>")
         text = b"x" * 300 + b"<prompt 7>" + b"y" * 300
@@ -465,7 +465,7 @@ def v1_frame(message: protocol.ServerMessage) -> bytes:
 
 
 def acked(wire: V1Wire) -> list[protocol.ServerMessage | protocol.ClientMessage | None]:
-    """What the replies say, unmasked."""
+    """The client's replies, unmasked and decoded."""
     found, at = [], 0
     while at < len(wire.replies):
         end = at + 6 + (wire.replies[at + 1] & 0x7F)
@@ -501,7 +501,7 @@ def test_a_v1_client_numbers_its_input_and_finds_a_gap_in_the_output() -> None:
         wire.decode(memoryview(v1_frame(protocol.Output(5, b"x"))))
 
 
-# So little of everything that a page takes a second or two: whether it works, not what it says.
+# Numbers so small that a page takes a second or two: they test whether it works, not its figures.
 TINY = Scale(
     rounds=1,
     starts=2,
@@ -574,7 +574,7 @@ def test_a_page_has_a_figure_for_each_of_its_rows(page: Page) -> None:
         assert [len(figures) for figures in cell.rounds] == [len(row.parts)] * starts
 
 
-def test_compression_is_measured_where_a_server_offers_it() -> None:
+def test_compression_is_measured_if_the_server_offers_it() -> None:
     page = cast(Page, bench_compression)
     terminado, floor = server("terminado"), server("floor")
     results = harness.run([page], [terminado, floor], TINY, lambda _: None)
@@ -590,7 +590,7 @@ def test_other_engines_show_the_corpus_as_ours_does(engine: harness.Peer[object]
     assert [cell.failure for cell in results.cells.values()] == [""] * len(bench_engine.ROWS)
 
 
-def test_list_says_what_is_measured() -> None:
+def test_list_names_every_measurement() -> None:
     listed = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--list"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     ).stdout

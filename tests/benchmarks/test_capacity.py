@@ -1,4 +1,4 @@
-"""What is said of larger machines is what queues do, and comes from the committed figures."""
+"""The capacity of larger machines: from queueing theory and the committed figures."""
 
 import json
 import random
@@ -14,12 +14,12 @@ def mean(found: list[float]) -> float:
 
 
 @pytest.mark.parametrize("load", [0.1, 0.5, 0.8])
-def test_one_lane_is_the_queue_that_the_formula_is_of(load: float) -> None:
+def test_one_lane_behaves_like_the_queue_of_the_formula(load: float) -> None:
     found = list(delays(load, 30.0, 200_000, random.Random(7)))
     assert mean(found) == pytest.approx(mean_delay_us(load, 30.0), rel=0.05)
 
 
-def test_a_lane_that_is_hardly_busy_delays_nobody() -> None:
+def test_an_almost_idle_lane_adds_no_delay() -> None:
     found = sorted(delays(0.001, 30.0, 10_000, random.Random(7)))
     assert found[int(len(found) * 0.99)] == 0
 
@@ -44,14 +44,14 @@ def test_costs_are_ours_of_the_report() -> None:
     assert found == Costs(20.0, 5.0, 1.4, 48.0, 5.0, 47.0, 1.0, 1.5, 5.0)
 
 
-def test_what_a_machine_holds_is_said_of_the_committed_figures(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_capacity_of_a_machine_comes_from_the_committed_figures(capsys: pytest.CaptureFixture[str]) -> None:
     assert capacity.main(["--cores", "8", "--memory", "16"]) == 0
     said = capsys.readouterr().out
     assert "| lazy sessions | " in said
     assert "| 4 bulk lanes |" in said
 
 
-def test_a_report_without_our_figure_is_no_guess() -> None:
+def test_a_report_without_our_figure_gives_no_capacity() -> None:
     failed = {"key": "echo_cpu", "peers": {"vibetunnel": {"failure": "it lost a byte"}}}
     with pytest.raises(KeyError, match="echo_cpu"):
         read(json.dumps({"rows": [failed]}), 1)

@@ -1,4 +1,4 @@
-"""The guard counts what it says and lets through what it should; nothing here needs valgrind, which `.ci/run` has."""
+"""The instruction guard: its counts, limits and messages, without valgrind (`.ci/run` runs it with valgrind)."""
 
 import sys
 from pathlib import Path
@@ -82,11 +82,11 @@ def test_system_calls_count_for_the_lanes_between_the_marks_and_once_when_a_line
 
 
 @pytest.mark.parametrize("got", [90, 100, 110])
-def test_a_count_within_a_tenth_passes_without_a_word(got: float) -> None:
+def test_a_count_within_a_tenth_passes_without_output(got: float) -> None:
     assert judge("echo", 100, got) == figures.Verdict(True)
 
 
-def test_more_than_a_tenth_above_fails_and_says_what_was_expected_and_what_came() -> None:
+def test_more_than_a_tenth_above_fails_and_names_both_figures() -> None:
     verdict = judge("echo", 1000, 1101)
     assert not verdict.passes
     assert verdict.text.startswith("echo: expected 1,000, got 1,101 (+10.1%)")
@@ -124,7 +124,7 @@ def test_another_compiler_is_named() -> None:
     assert "unknown" not in built().values()
 
 
-def test_the_committed_figures_are_of_exactly_the_paths_there_are() -> None:
+def test_every_path_has_a_committed_figure_and_every_figure_a_path() -> None:
     committed = figures.read("x86_64")
     assert committed
     assert set(committed.counts) == {*(path.name for path in PATHS), SYSCALLS}
@@ -149,10 +149,10 @@ def test_a_key_and_its_echo_are_one_frame_in_one_read_one_frame_out_and_a_turn_e
         after = pump.statistics()
     done = {name: after[name] - before[name] for name in ("frames_in", "frames_out", "pty_reads", "turns")}
     assert (done["frames_in"], done["frames_out"], done["pty_reads"]) == (20, 20, 20)
-    assert done["turns"] >= 40  # a lane also looks around from time to time, whatever comes
+    assert done["turns"] >= 40  # a lane also wakes up from time to time
 
 
-def test_perf_is_asked_for_one_number_and_may_not_have_it() -> None:
+def test_the_count_of_perf_is_read_and_may_be_unsupported() -> None:
     assert micro.counter("1234567,,instructions:u,99,100.00,,\n") == 1234567
     with pytest.raises(Unavailable, match="no counter"):
         micro.counter("<not supported>,,instructions:u,0,100.00,,\n")

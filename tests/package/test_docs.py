@@ -1,4 +1,4 @@
-"""The documentation says all there is, and nothing that is not."""
+"""The documentation is complete and up to date: settings, commands, dependencies and links."""
 
 import json
 import re
@@ -39,7 +39,7 @@ def test_readme_names_every_command() -> None:
         assert f"vibetunnel {command}" in README, command
 
 
-def test_every_python_dependency_says_what_it_is_for() -> None:
+def test_every_python_dependency_has_its_reason() -> None:
     project = PROJECT["project"]
     requirements = [*PROJECT["build-system"]["requires"], *project["dependencies"]]
     for extra in project["optional-dependencies"].values():
@@ -48,13 +48,13 @@ def test_every_python_dependency_says_what_it_is_for() -> None:
         assert f"- **{named(requirement)}**" in DEPENDENCIES, requirement
 
 
-def test_every_npm_dependency_says_what_it_is_for() -> None:
+def test_every_npm_dependency_has_its_reason() -> None:
     package = json.loads((ROOT / "vibetunnel" / "web" / "package.json").read_text(encoding="utf-8"))
     for name in [*package.get("dependencies", {}), *package.get("devDependencies", {})]:
         assert f"- **{name}**" in DEPENDENCIES, name
 
 
-def test_nothing_is_explained_that_is_not_used() -> None:
+def test_only_used_dependencies_are_explained() -> None:
     package = json.loads((ROOT / "vibetunnel" / "web" / "package.json").read_text(encoding="utf-8"))
     peer = json.loads((ROOT / "benchmarks" / "peers" / "node_package" / "package.json").read_text(encoding="utf-8"))
     project = PROJECT["project"]
@@ -68,6 +68,6 @@ def test_nothing_is_explained_that_is_not_used() -> None:
 @pytest.mark.parametrize(
     "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name
 )
-def test_links_lead_somewhere(page: Path) -> None:
+def test_every_relative_link_leads_to_a_file(page: Path) -> None:
     for target in LINK.findall(page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target

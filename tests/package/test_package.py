@@ -1,4 +1,4 @@
-"""What an installation gets: complete archives, nothing that is not needed, and errors of one sentence."""
+"""The sdist and the wheel are complete, hold nothing else, and fail to build with one sentence."""
 
 import os
 import shutil
@@ -42,7 +42,7 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sdist")
     tree = folder / "tree"
     shutil.copytree(ROOT, tree, ignore=NOT_COPIED)
-    os.utime(tree / CLIENT)  # copied as built: newer than the sources
+    os.utime(tree / CLIENT)  # newer than its sources, like a built one
     built = build("build_sdist", tree, folder)
     assert built.returncode == 0, built.stdout
     (archive,) = folder.glob("*.tar.gz")
@@ -53,11 +53,11 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tree(sdist: Path, tmp_path: Path) -> Path:
-    """The unpacked sdist, to be spoiled."""
+    """A copy of the unpacked sdist, which the test may change."""
     return Path(shutil.copytree(sdist, tmp_path / "tree"))
 
 
-def test_the_sdist_has_all_that_it_takes_to_build_and_test(sdist: Path) -> None:
+def test_the_sdist_is_complete_for_building_and_testing(sdist: Path) -> None:
     expected = [
         CLIENT,
         "LICENSE",
@@ -86,12 +86,12 @@ def test_the_sdist_has_all_that_it_takes_to_build_and_test(sdist: Path) -> None:
         assert (sdist / path).is_file(), path
     assert list((sdist / "vibetunnel" / "web" / "src").rglob("*.ts"))
     unwanted = [path for pattern in ("node_modules", "*.so", "*.pyc", ".venv*") for path in sdist.rglob(pattern)]
-    generated = list((sdist / "ext").glob("*.c"))  # the engine's own are in ext/vt
+    generated = list((sdist / "ext").glob("*.c"))  # the engine's sources are in ext/vt
     assert [*unwanted, *generated] == []
 
 
 def test_the_wheel_has_the_client_and_the_extension_and_no_sources_of_either(tree: Path, tmp_path: Path) -> None:
-    # npm would have no registry to ask: an sdist brings the client.
+    # npm could not reach a registry, and need not: the sdist contains the built client.
     built = build("build_wheel", tree, tmp_path, npm_config_registry="http://127.0.0.1:9/")
     assert built.returncode == 0, built.stdout
     assert "npm" not in built.stdout
@@ -104,7 +104,9 @@ def test_the_wheel_has_the_client_and_the_extension_and_no_sources_of_either(tre
     scripts = [path for path in shell.rglob("*") if path.suffix in (".bash", ".zsh", ".fish") or path.name == ".zshenv"]
     assert len(scripts) == 5
     assert {str(path.relative_to(ROOT)) for path in scripts} <= set(names)
-    for source in (ROOT / "ext").glob("*.pyx"):
+    sources = list((ROOT / "ext").glob("*.pyx"))
+    assert sources
+    for source in sources:
         assert any(name.startswith(f"vibetunnel/_ext/{source.stem}.") and name.endswith(".so") for name in names)
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"vibetunnel"}

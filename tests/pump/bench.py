@@ -8,7 +8,7 @@ import tty
 from collections.abc import Callable
 from typing import Any
 
-from harness import wait_for
+from harness import DEADLINE_S, wait_for
 from pump_peer import Program, PumpPeer, events_until, new_ring
 
 from vibetunnel import protocol
@@ -164,3 +164,28 @@ def reading(peer: Screen) -> threading.Thread:
 def hang_up(peer: Screen, thread: threading.Thread) -> None:
     peer.socket.shutdown(socket.SHUT_RDWR)
     thread.join()
+
+
+def at_once(*actions: Callable[[], object], for_s: float = 2) -> None:
+    """Repeat each action on a thread of its own, all at once, for this time. Raises the first failure."""
+    over = threading.Event()
+    failures: list[BaseException] = []
+
+    def repeat(action: Callable[[], object]) -> None:
+        try:
+            while not over.is_set():
+                action()
+        except BaseException as error:
+            failures.append(error)
+            over.set()
+
+    threads = [threading.Thread(target=repeat, args=(each,)) for each in actions]
+    for thread in threads:
+        thread.start()
+    over.wait(for_s)
+    over.set()
+    for thread in threads:
+        thread.join(DEADLINE_S)
+        assert not thread.is_alive(), "an action hangs"
+    if failures:
+        raise failures[0]

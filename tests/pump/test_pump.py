@@ -95,11 +95,7 @@ def test_a_large_paste_arrives_whole_at_a_program_that_reads_late(bench: Bench) 
     peer = bench.peer(terminal, v1=True, client_id=ID)
     peer.until(b"go")
 
-    def push() -> None:
-        for start in range(0, len(paste), 32768):
-            peer.type_in(paste[start : start + 32768])
-
-    sender = threading.Thread(target=push)
+    sender = threading.Thread(target=peer.paste, args=(paste,))
     sender.start()
     peer.until(b"  -")
     sender.join()

@@ -10,11 +10,12 @@ import threading
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from bench import LOG, STUCK, VIM, Bench, Screen, hang_up, heard, printed, reading, screen_of
+from bench import LOG, STUCK, VIM, Bench, Screen, at_once, hang_up, heard, printed, reading, screen_of
 from harness import wait_for
 from pump_peer import PumpPeer, deflated, events_until, new_ring
 
@@ -565,22 +566,6 @@ def test_a_session_whose_client_has_messages_waiting_moves_between_lanes(bench: 
 def test_everything_at_once_is_safe(bench: Bench) -> None:
     """Clients that come, read a little, send bombs and go, while the session floods and moves."""
     terminal, slave = bench.bare()
-    over = threading.Event()
-    failures: list[BaseException] = []
-
-    def guarded(run: Callable[[random.Random], None], seed: int) -> threading.Thread:
-        def body() -> None:
-            rng = random.Random(seed)
-            try:
-                while not over.is_set():
-                    run(rng)
-            except BaseException as error:
-                failures.append(error)
-                over.set()
-
-        thread = threading.Thread(target=body)
-        thread.start()
-        return thread
 
     def visit(rng: random.Random) -> None:
         peer = PumpPeer(
@@ -598,16 +583,12 @@ def test_everything_at_once_is_safe(bench: Bench) -> None:
                 peer.step()
         peer.close()
 
-    threads = [
-        *(guarded(visit, seed) for seed in range(3)),
-        guarded(lambda rng: (os.write(slave, LOG[: rng.randrange(8000)]), None)[1], 10),
-        guarded(lambda rng: (select.select([slave], [], [], 0.1)[0] and os.read(slave, 65536), None)[1], 11),
-    ]
-    over.wait(2)
-    over.set()
-    for thread in threads:
-        thread.join(30)
-    assert not failures
+    sizes = random.Random(10)
+    at_once(
+        *(partial(visit, random.Random(seed)) for seed in range(3)),
+        lambda: os.write(slave, LOG[: sizes.randrange(8000)]),
+        lambda: select.select([slave], [], [], 0.1)[0] and os.read(slave, 65536),
+    )
     last = bench.peer(terminal, v1=True, latest=True, deflates=True)
     last.message(protocol.Redraw)
 

@@ -5,11 +5,10 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable
 from contextlib import closing, suppress
 
 import pytest
-from bench import Bench, heard
+from bench import Bench, at_once, heard
 from harness import DEADLINE_S, wait_for
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -693,21 +692,6 @@ def test_a_rate_goes_with_the_terminal_to_another_lane(bench: Bench) -> None:
 def test_everything_at_once_is_safe(bench: Bench) -> None:
     """Rights, presence, input and departures from several threads while the terminal moves between lanes."""
     terminal, slave = bench.bare()
-    over = threading.Event()
-    failures: list[BaseException] = []
-
-    def guarded(run: Callable[[], None]) -> threading.Thread:
-        def body() -> None:
-            try:
-                while not over.is_set():
-                    run()
-            except BaseException as error:
-                failures.append(error)
-                over.set()
-
-        thread = threading.Thread(target=body)
-        thread.start()
-        return thread
 
     def visit() -> None:
         peer = PumpPeer(terminal, v1=True, name=b"n", client_id=os.urandom(16), latest=True, input_rate=50_000)
@@ -720,18 +704,13 @@ def test_everything_at_once_is_safe(bench: Bench) -> None:
         peer.close()
 
     numbers = iter(range(10**9))
-    threads = [
-        guarded(visit),
-        guarded(visit),
-        guarded(lambda: (terminal.present(b"%d" % next(numbers)), time.sleep(0.001))[0]),
-        guarded(lambda: (bench.pump.take_events(), time.sleep(0.001))[1]),
-        guarded(lambda: (os.write(slave, b"flood " * 300), None)[1]),
-        guarded(lambda: (select.select([slave], [], [], 0.1)[0] and os.read(slave, 65536), None)[1]),
-    ]
-    over.wait(2)
-    over.set()
-    for thread in threads:
-        thread.join(DEADLINE_S)
-    assert not failures
+    at_once(
+        visit,
+        visit,
+        lambda: (terminal.present(b"%d" % next(numbers)), time.sleep(0.001)),
+        lambda: (bench.pump.take_events(), time.sleep(0.001)),
+        lambda: os.write(slave, b"flood " * 300),
+        lambda: select.select([slave], [], [], 0.1)[0] and os.read(slave, 65536),
+    )
     last = bench.peer(terminal, v1=True, latest=True)
     last.message(protocol.Hello)

@@ -1,12 +1,8 @@
 """A real server process under load and under the axe: every byte arrives, and no shell notices that the server died."""
 
 import hashlib
-import http.client
-import json
 import os
-import re
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +11,7 @@ from typing import Any
 
 import pytest
 from pump_peer import Peer, connect
+from server_process import ServerProcess
 
 from vibetunnel import protocol
 
@@ -23,86 +20,34 @@ OUTPUT = 100_000_000  # bytes
 PASTE = 10_000_000  # bytes
 
 
-class ServerProcess:
-    """`python -m vibetunnel` with folders of its own. start() after kill() is a new process on the same folders."""
+class LoadedServer(ServerProcess):
+    """A server process and the blocking clients of its terminals."""
 
     def __init__(self, folder: Path, *options: str) -> None:
-        self.folder = folder
-        self.options = options
         self.peers: list[Peer] = []
-        self.start()
+        super().__init__(folder, *options)
 
-    def start(self) -> None:
-        folders = ["--state-dir", str(self.folder / "s"), "--runtime-dir", str(self.folder / "r")]
-        self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "vibetunnel",
-                "serve",
-                "--port",
-                "0",
-                "--log-level",
-                "warning",
-                *folders,
-                *self.options,
-            ],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if found := re.search(r"http://127\.0\.0\.1:(\d+)", line):
-                self.port = int(found[1])
-                break
-        else:
-            raise AssertionError(f"the server did not start: exit code {self.process.wait()}")
-        self.headers = {"Authorization": f"Bearer {(self.folder / 's' / 'secret').read_text().strip()}"}
-        self.http = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-
-    def ask(self, method: str, path: str, body: object = None) -> Any:
-        headers = {**self.headers, "Content-Type": "application/json"}
-        self.http.request(method, path, None if body is None else json.dumps(body), headers)
-        answer = self.http.getresponse()
-        data = answer.read()
-        assert answer.status < 300, (answer.status, data)
-        return json.loads(data)
-
-    def session(self, script: str) -> str:
-        return str(self.ask("POST", "/api/sessions", {"command": ["sh", "-c", script]})["id"])
+    def sh(self, script: str) -> str:
+        """The id of a new session that runs `script`."""
+        return self.session(["sh", "-c", script])
 
     def attach(self, session: str, query: str = "", *, v1: bool = True) -> Peer:
-        peer = connect(self.port, f"/ws?sessionId={session}{query}", v1=v1, headers=self.headers)
+        peer = connect(self.port, f"/ws?sessionId={session}{query}", v1=v1, headers=self.bearer)
         self.peers.append(peer)
         return peer
-
-    def kill(self) -> None:
-        """SIGKILL: no goodbye."""
-        self.process.kill()
-        self._gone()
-
-    def _gone(self) -> None:
-        self.process.wait()
-        self.http.close()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
 
     def close(self) -> None:
         for peer in self.peers:
             peer.close()
-        if self.process.poll() is not None:  # a test that failed half-way
-            self.start()
-        self.process.terminate()  # it was started with --kill-on-exit
-        self._gone()
-        assert self.process.returncode == 0
+        super().close()
 
 
 @pytest.fixture
-def run(folder: Path) -> Iterator[Callable[..., ServerProcess]]:
-    servers: list[ServerProcess] = []
+def run(folder: Path) -> Iterator[Callable[..., LoadedServer]]:
+    servers: list[LoadedServer] = []
 
-    def start(*options: str) -> ServerProcess:
-        servers.append(ServerProcess(folder, "--kill-on-exit", *options))
+    def start(*options: str) -> LoadedServer:
+        servers.append(LoadedServer(folder, "--kill-on-exit", *options))
         return servers[-1]
 
     yield start
@@ -159,37 +104,31 @@ def expected_output() -> str:
 
 
 @pytest.mark.parametrize("v1", [False, True], ids=["raw", "v1"])
-def test_a_hundred_megabytes_of_output_arrive_with_the_right_sha256(
-    run: Callable[..., ServerProcess], v1: bool
-) -> None:
+def test_a_hundred_megabytes_of_output_arrive_with_the_right_sha256(run: Callable[..., LoadedServer], v1: bool) -> None:
     server = run()
-    peer = Hashed.of(server.attach(server.session(PRINT), v1=v1))
+    peer = Hashed.of(server.attach(server.sh(PRINT), v1=v1))
     peer.until_over()
     assert peer.total == OUTPUT
     assert peer.digest.hexdigest() == expected_output()
     assert peer.close_code == 1000
 
 
-def test_a_paste_of_ten_megabytes_arrives_with_the_right_sha256(run: Callable[..., ServerProcess]) -> None:
+def test_a_paste_of_ten_megabytes_arrives_with_the_right_sha256(run: Callable[..., LoadedServer]) -> None:
     paste = os.urandom(1_000_000) * (PASTE // 1_000_000)
     server = run()
-    peer = server.attach(server.session(f"stty raw -echo; echo go; head -c {PASTE} | sha256sum"), f"&client={CLIENT}")
+    peer = server.attach(server.sh(f"stty raw -echo; echo go; head -c {PASTE} | sha256sum"), f"&client={CLIENT}")
     peer.until(b"go")
 
-    def push() -> None:
-        for start in range(0, PASTE, 32768):
-            peer.type_in(paste[start : start + 32768])
-
-    sender = threading.Thread(target=push)
+    sender = threading.Thread(target=peer.paste, args=(paste,))
     sender.start()
     peer.until(b"  -")
     sender.join()
     assert hashlib.sha256(paste).hexdigest().encode() in peer.output
 
 
-def test_two_hundred_sessions_with_two_clients_each_all_get_their_own(run: Callable[..., ServerProcess]) -> None:
+def test_two_hundred_sessions_with_two_clients_each_all_get_their_own(run: Callable[..., LoadedServer]) -> None:
     server = run()
-    sessions = [server.session("stty raw -echo; echo ready; exec cat") for _ in range(200)]
+    sessions = [server.sh("stty raw -echo; echo ready; exec cat") for _ in range(200)]
     pairs = [(server.attach(session, "&since=0"), server.attach(session, "&since=0", v1=False)) for session in sessions]
     for number, (first, _) in enumerate(pairs):
         first.until(b"ready")  # the terminal echoes what comes before
@@ -201,10 +140,10 @@ def test_two_hundred_sessions_with_two_clients_each_all_get_their_own(run: Calla
     assert {session["clients"] for session in server.ask("GET", "/api/sessions")} == {2}
 
 
-def test_a_counter_misses_and_repeats_nothing_across_three_killed_servers(run: Callable[..., ServerProcess]) -> None:
+def test_a_counter_misses_and_repeats_nothing_across_three_killed_servers(run: Callable[..., LoadedServer]) -> None:
     server = run()
     count = f"{sys.executable} -uc 'import time\nfor i in range(10**9): print(i); time.sleep(0.0005)'"
-    session = server.session(count)
+    session = server.sh(count)
     pid = 0
     counted = b""
     peer = server.attach(session, f"&client={CLIENT}")
@@ -227,12 +166,12 @@ def test_a_counter_misses_and_repeats_nothing_across_three_killed_servers(run: C
 
 
 def test_a_flood_misses_and_repeats_nothing_when_the_server_is_killed_inside_a_read(
-    run: Callable[..., ServerProcess],
+    run: Callable[..., LoadedServer],
 ) -> None:
     server = run("--ring-bytes", str(1 << 23))
     whole = b"".join(b"%d\n" % i for i in range(1, 700001))
     for megabytes in (0.3, 1.1, 2.2, 3.6):
-        session = server.session("stty -opost; seq 1 700000; exec cat")
+        session = server.sh("stty -opost; seq 1 700000; exec cat")
         peer = server.attach(session)
         peer.until(lambda peer=peer, enough=megabytes * 1e6: len(peer.output) > enough)
         server.kill()
@@ -245,10 +184,10 @@ def test_a_flood_misses_and_repeats_nothing_when_the_server_is_killed_inside_a_r
 
 
 def test_typing_goes_on_after_a_kill_and_what_was_not_accepted_is_sent_again_once(
-    run: Callable[..., ServerProcess],
+    run: Callable[..., LoadedServer],
 ) -> None:
     server = run()
-    session = server.session("stty -echo; echo go; exec cat")
+    session = server.sh("stty -echo; echo go; exec cat")
     peer = server.attach(session, f"&client={CLIENT}")
     peer.until(b"go")
     peer.type_in(b"one\n")
@@ -265,8 +204,8 @@ def test_typing_goes_on_after_a_kill_and_what_was_not_accepted_is_sent_again_onc
 
 
 def test_a_stopped_server_says_1001_and_the_shells_live_on(folder: Path) -> None:
-    server = ServerProcess(folder)
-    session = server.session("exec cat")
+    server = LoadedServer(folder)
+    session = server.sh("exec cat")
     peer = server.attach(session)
     peer.type_in(b"before\n")
     peer.until(b"before\r\nbefore\r\n")
@@ -274,7 +213,7 @@ def test_a_stopped_server_says_1001_and_the_shells_live_on(folder: Path) -> None
     server.process.send_signal(signal.SIGTERM)
     peer.until_over()
     assert peer.close_code == 1001
-    server._gone()
+    server.wait()
     assert server.process.returncode == 0
     os.kill(pid, 0)
     server.start()
@@ -284,7 +223,7 @@ def test_a_stopped_server_says_1001_and_the_shells_live_on(folder: Path) -> None
     again.close()
     peer.close()
     server.process.send_signal(signal.SIGTERM)
-    server._gone()
+    server.wait()
     server.options = ("--kill-on-exit",)
     server.start()
     assert server.ask("GET", f"/api/sessions/{session}")["status"] == "running"

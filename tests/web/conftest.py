@@ -1,4 +1,4 @@
-"""A browser for each module; for each test a server process, and visitors that share nothing."""
+"""A browser for each module, and a server process and separate visitors for each test."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DESKTOP = {"width": 1280, "height": 800}
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        # The signals are pytest's to handle.
+        # pytest handles the signals.
         browser = playwright.chromium.launch(
             executable_path=find_chromium(),
             args=ARGUMENTS,
@@ -40,7 +40,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def serve(folder: Path) -> Iterator[Serve]:
-    """Starts the test's server, and ends it with all its sessions. It may have nothing to complain about."""
+    """Starts the test's server; ends it and all its sessions. The server must log no warning."""
     servers: list[Served] = []
 
     def start(*options: str) -> Served:
@@ -59,7 +59,7 @@ def server(serve: Serve) -> Served:
 
 
 @pytest.fixture
-def visit(browser: Browser, serve: Serve) -> Iterator[Visit]:  # `serve` first: the browsers leave before the server
+def visit(browser: Browser, serve: Serve) -> Iterator[Visit]:  # `serve`: so the browsers close before it
     visitors: list[Visitor] = []
 
     def enter(server: Served, *, logged_in: bool = True, **options: Any) -> Visitor:
@@ -77,5 +77,5 @@ def visit(browser: Browser, serve: Serve) -> Iterator[Visit]:  # `serve` first: 
 
 @pytest.fixture
 def visitor(visit: Visit, server: Served) -> Visitor:
-    """Somebody who is logged in, before the first page."""
+    """A logged-in visitor, before the first page."""
     return visit(server)

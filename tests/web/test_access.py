@@ -1,4 +1,4 @@
-"""Who may come in, who may type, and what a page says when that ends: seen in a real browser."""
+"""Logins, roles, share links and the right to type, and the pages that a user sees when they end, in a real browser."""
 
 from __future__ import annotations
 
@@ -12,19 +12,30 @@ from visitor import Visit, Visitor
 
 PROMPT = r"^ready\$$"
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-REFUSED = r"status of (401|403)|HTTP Authentication failed"  # what Chromium says of answers that are part of the test
+REFUSED = r"status of (401|403)|HTTP Authentication failed"  # refusals that Chromium logs
 EVERYWHERE = "() => JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, location.href])"
 
 
 def log_in(visitor: Visitor, name: str, password: str = PASSWORD) -> None:
-    """With the form of the login page, which is open."""
+    """Fill in the form of the login page, which is open."""
     visitor.at("login-user").fill(name)
     visitor.at("login-password").fill(password)
     visitor.at("login-submit").click()
 
 
+def ada(server: Served, visit: Visit, session: str, role: str = "writer") -> Visitor:
+    """A new user on the session's page, logged in with the password on the way."""
+    server.user("ada", role)
+    visitor = visit(server, logged_in=False)
+    visitor.allow_complaint(REFUSED)
+    visitor.open(f"/session/{session}")
+    log_in(visitor, "ada")
+    visitor.until_connected()
+    return visitor
+
+
 def enter(visit: Visit, server: Served, session: str, role: str = "view", **order: object) -> Visitor:
-    """Somebody without an account, who has opened a link to a session that has been started."""
+    """A guest who has opened a share link to a started session."""
     guest = visit(server, logged_in=False)
     guest.page.goto(server.share(session, role, **order))
     guest.until_connected()
@@ -32,12 +43,12 @@ def enter(visit: Visit, server: Served, session: str, role: str = "view", **orde
 
 
 def person(visitor: Visitor, name: str) -> Locator:
-    """A row of the people who are here; the list is open."""
+    """A row of the list of clients, which is open."""
     return visitor.at("person").filter(has_text=name)
 
 
 def types_nothing(visitor: Visitor) -> None:
-    """What they type does not arrive, and they are told."""
+    """The visitor's input does not arrive, and the page says so."""
     visitor.type("z")
     expect(visitor.at("hint")).to_have_text("View only: what you type goes nowhere.")
 
@@ -46,13 +57,8 @@ def types_nothing(visitor: Visitor) -> None:
 
 
 def test_a_password_leads_to_the_page_that_was_wanted(server: Served, visit: Visit) -> None:
-    server.user("ada")
     session = server.session("exec cat")
-    visitor = visit(server, logged_in=False)
-    visitor.allow_complaint(REFUSED)
-    visitor.open(f"/session/{session}")
-    log_in(visitor, "ada")
-    visitor.until_connected()
+    visitor = ada(server, visit, session)
     assert visitor.page.url == f"{server.url}/session/{session}"
     visitor.at("back").click()
     visitor.at("account").click()
@@ -72,7 +78,7 @@ def test_a_wrong_password_is_said_and_the_name_stays(server: Served, visit: Visi
     expect(visitor.at("login-password")).to_be_focused()
 
 
-def test_where_there_are_accounts_a_code_still_logs_in(server: Served, visit: Visit) -> None:
+def test_a_code_still_logs_in_when_there_are_accounts(server: Served, visit: Visit) -> None:
     server.user("ada")
     visitor = visit(server, logged_in=False)
     visitor.open("/login")
@@ -92,7 +98,7 @@ def test_passwords_that_are_switched_off_are_not_asked_for(serve: Serve, visit: 
     expect(visitor.page.get_by_text("Passwords are switched off on this server.")).to_be_visible()
 
 
-def test_too_many_tries_have_to_wait_and_the_page_says_how_long(server: Served, visit: Visit) -> None:
+def test_after_too_many_tries_the_page_says_how_long_to_wait(server: Served, visit: Visit) -> None:
     server.user("ada")
     visitor = visit(server, logged_in=False)
     visitor.allow_complaint(r"status of (401|429)")
@@ -111,13 +117,8 @@ def test_too_many_tries_have_to_wait_and_the_page_says_how_long(server: Served, 
 
 
 def test_no_secret_stays_where_a_script_can_read_it(server: Served, visit: Visit) -> None:
-    server.user("ada")
-    visitor = visit(server, logged_in=False)
-    visitor.allow_complaint(REFUSED)
     session = server.session("exec cat")
-    visitor.open(f"/session/{session}")
-    log_in(visitor, "ada")
-    visitor.until_connected()
+    visitor = ada(server, visit, session)
     visitor.page.reload()
     visitor.until_connected()
     local, tab, cookie, address = json.loads(visitor.page.evaluate(EVERYWHERE))
@@ -127,7 +128,7 @@ def test_no_secret_stays_where_a_script_can_read_it(server: Served, visit: Visit
     assert [(each["httpOnly"], each["sameSite"]) for each in cookies] == [(True, "Strict")]
 
 
-def test_the_login_page_is_left_at_once_by_who_is_logged_in(visitor: Visitor) -> None:
+def test_the_login_page_sends_a_logged_in_user_on_at_once(visitor: Visitor) -> None:
     session = visitor.server.session("exec cat")
     visitor.open(f"/login?next=/session/{session}")
     visitor.until_connected()
@@ -145,13 +146,8 @@ def test_a_login_link_that_works_on_this_machine_only_says_so(visitor: Visitor) 
 
 
 def test_logging_out_in_one_tab_ends_the_other_which_leads_back_after_a_login(server: Served, visit: Visit) -> None:
-    server.user("ada")
     session = server.session("exec cat")
-    visitor = visit(server, logged_in=False)
-    visitor.allow_complaint(REFUSED)
-    visitor.open(f"/session/{session}")
-    log_in(visitor, "ada")
-    visitor.until_connected()
+    visitor = ada(server, visit, session)
     terminal, visitor.page = visitor.page, visitor.context.new_page()
     visitor.open()
     visitor.choose_in_account("logout")
@@ -166,13 +162,8 @@ def test_logging_out_in_one_tab_ends_the_other_which_leads_back_after_a_login(se
 
 
 def test_a_login_that_is_revoked_ends_every_open_page(server: Served, visit: Visit) -> None:
-    server.user("ada")
     session = server.session("exec cat")
-    visitor = visit(server, logged_in=False)
-    visitor.allow_complaint(REFUSED)
-    visitor.open(f"/session/{session}")
-    log_in(visitor, "ada")
-    visitor.until_connected()
+    visitor = ada(server, visit, session)
     terminal, visitor.page = visitor.page, visitor.context.new_page()
     visitor.open()
     expect(visitor.card(session)).to_be_visible()
@@ -182,7 +173,7 @@ def test_a_login_that_is_revoked_ends_every_open_page(server: Served, visit: Vis
 
 
 def test_logging_out_asks_for_nothing_more(server: Served, visit: Visit) -> None:
-    for _ in range(5):  # the answer, and the end of the events, come in any order
+    for _ in range(5):  # the answer and the end of the event stream come in any order
         visitor = visit(server)
         visitor.open()
         expect(visitor.at("empty")).to_be_visible()
@@ -198,7 +189,7 @@ def test_a_page_goes_on_after_another_tab_has_logged_in_anew(visitor: Visitor) -
     visitor.at("rename-field").fill("first")
     visitor.press("Enter")
     expect(visitor.at("session-open")).to_have_text("first")
-    visitor.log_in()  # the page's token against forged requests belongs to the login before
+    visitor.log_in()  # the page's CSRF token belongs to the previous login
     visitor.at("session-rename").click()
     visitor.at("rename-field").fill("second")
     visitor.press("Enter")
@@ -238,7 +229,7 @@ def test_a_page_that_is_open_follows_a_new_name(visitor: Visitor) -> None:
 # Links
 
 
-def test_a_link_that_was_made_in_the_dialog_lets_somebody_watch_and_not_type(visitor: Visitor, visit: Visit) -> None:
+def test_a_link_made_in_the_dialog_lets_a_guest_watch_and_not_type(visitor: Visitor, visit: Visit) -> None:
     server = visitor.server
     session = server.session("echo shown; exec cat", name="build")
     visitor.open_session(session)
@@ -270,7 +261,7 @@ def test_a_link_that_was_made_in_the_dialog_lets_somebody_watch_and_not_type(vis
     assert "#" not in guest.page.url
 
 
-def test_the_code_of_a_link_is_nowhere_after_it_was_used(server: Served, visit: Visit) -> None:
+def test_the_code_of_a_link_is_nowhere_after_its_use(server: Served, visit: Visit) -> None:
     session = server.session("exec cat", spawn="now")
     link = server.share(session)
     guest = visit(server, logged_in=False)
@@ -293,7 +284,7 @@ def test_a_link_that_is_used_up_says_so(server: Served, visit: Visit) -> None:
     expect(late.page.get_by_role("heading")).to_have_text("This link does not work any more")
 
 
-def test_a_dead_link_leads_a_guest_to_where_they_may_still_be(server: Served, visit: Visit) -> None:
+def test_a_dead_link_leads_a_guest_to_the_session_that_they_may_still_see(server: Served, visit: Visit) -> None:
     session = server.session("exec cat", spawn="now")
     old, new = server.share(session), server.share(session)
     guest = visit(server, logged_in=False)
@@ -326,7 +317,7 @@ def test_a_revoked_link_takes_the_last_screen_of_an_exited_session_away_too(serv
     expect(guest.at("access-ended")).to_be_visible()
 
 
-def test_who_may_do_more_than_a_link_allows_keeps_their_login(visitor: Visitor) -> None:
+def test_a_user_with_more_rights_than_a_link_keeps_their_login(visitor: Visitor) -> None:
     session = visitor.server.session("exec cat")
     visitor.page.goto(visitor.server.share(session))
     visitor.until_connected()
@@ -365,7 +356,7 @@ def test_a_revoked_link_ends_the_access_of_a_page_that_is_open(visitor: Visitor,
     expect(guest.at("login-submit")).to_be_visible()
 
 
-def test_a_session_that_has_not_started_waits_for_somebody_who_may_type(visitor: Visitor, visit: Visit) -> None:
+def test_a_session_that_has_not_started_waits_for_a_client_that_may_type(visitor: Visitor, visit: Visit) -> None:
     session = visitor.server.session("echo shown; exec cat")
     guest = visit(visitor.server, logged_in=False)
     guest.allow_complaint(r"Unexpected response code")
@@ -376,10 +367,10 @@ def test_a_session_that_has_not_started_waits_for_somebody_who_may_type(visitor:
     expect(guest.at("asleep")).to_have_count(0)
 
 
-# Who is here
+# Clients of a session
 
 
-def test_the_keyboard_is_taken_from_a_guest_and_given_back(visitor: Visitor, visit: Visit) -> None:
+def test_the_right_to_type_is_taken_from_a_guest_and_given_back(visitor: Visitor, visit: Visit) -> None:
     server = visitor.server
     session = server.session()
     visitor.open_session(session)
@@ -406,7 +397,7 @@ def test_the_keyboard_is_taken_from_a_guest_and_given_back(visitor: Visitor, vis
     assert "z" not in server.text(session)
 
 
-def test_a_guest_sees_who_is_here_and_manages_nobody(visitor: Visitor, visit: Visit) -> None:
+def test_a_guest_sees_the_clients_and_manages_none_of_them(visitor: Visitor, visit: Visit) -> None:
     session = visitor.server.session("exec cat")
     visitor.open_session(session)
     guest = enter(visit, visitor.server, session, name="Grace")
@@ -417,16 +408,11 @@ def test_a_guest_sees_who_is_here_and_manages_nobody(visitor: Visitor, visit: Vi
     expect(guest.at("person-out")).to_have_count(0)
 
 
-def test_who_manages_takes_back_the_keyboard_that_was_taken_from_them(visitor: Visitor, visit: Visit) -> None:
+def test_an_owner_takes_back_the_right_to_type_that_was_taken_from_them(visitor: Visitor, visit: Visit) -> None:
     server = visitor.server
-    server.user("ada", "owner")
     session = server.session("exec cat")
     visitor.open_session(session)
-    other = visit(server, logged_in=False)
-    other.allow_complaint(REFUSED)
-    other.open(f"/session/{session}")
-    log_in(other, "ada")
-    other.until_connected()
+    other = ada(server, visit, session, "owner")
     visitor.at("people-open").click()
     person(visitor, "ada").get_by_test_id("person-keyboard").click()
     expect(other.at("view-only")).to_be_visible()
@@ -438,7 +424,7 @@ def test_who_manages_takes_back_the_keyboard_that_was_taken_from_them(visitor: V
     expect(own.get_by_test_id("person-keyboard")).to_have_count(0)
 
 
-def test_a_guest_who_is_put_out_is_out(visitor: Visitor, visit: Visit) -> None:
+def test_a_guest_who_is_put_out_stays_out(visitor: Visitor, visit: Visit) -> None:
     session = visitor.server.session("exec cat")
     visitor.open_session(session)
     guest = enter(visit, visitor.server, session, name="Grace")
@@ -455,16 +441,11 @@ def test_a_guest_who_is_put_out_is_out(visitor: Visitor, visit: Visit) -> None:
     expect(guest.at("login-submit")).to_be_visible()
 
 
-def test_a_user_who_is_put_out_comes_back_only_by_their_own_will(visitor: Visitor, visit: Visit) -> None:
+def test_a_user_who_is_put_out_comes_back_only_on_request(visitor: Visitor, visit: Visit) -> None:
     server = visitor.server
-    server.user("ada")
     session = server.session("exec cat")
     visitor.open_session(session)
-    other = visit(server, logged_in=False)
-    other.allow_complaint(REFUSED)
-    other.open(f"/session/{session}")
-    log_in(other, "ada")
-    other.until_connected()
+    other = ada(server, visit, session)
     visitor.at("people-open").click()
     person(visitor, "ada").get_by_test_id("person-out").click()
     visitor.at("person-out-confirm").click()

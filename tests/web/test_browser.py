@@ -1,4 +1,4 @@
-"""What a person sees and does in a real browser, on a real server with real shells."""
+"""Logging in, the list of sessions and the terminal, in a real browser on a real server with real shells."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from visitor import Visit, Visitor
 
 PROMPT = r"^ready\$$"  # a shell that waits
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-# What Chromium says of a server that has just died.
+# Chromium's complaints about a server that was killed.
 DOWN = r"net::ERR_(CONNECTION|CONTENT_LENGTH_MISMATCH|EMPTY_RESPONSE|INCOMPLETE|SOCKET_NOT_CONNECTED)"
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
@@ -57,7 +57,7 @@ def test_another_device_logs_in_with_the_code_that_the_first_shows(visitor: Visi
 
 def test_after_logging_out_every_page_asks_for_a_login(visitor: Visitor) -> None:
     visitor.allow_complaint("401")
-    visitor.allow_complaint("WebSocket connection to")  # refused, or given up on the way to the login
+    visitor.allow_complaint("WebSocket connection to")  # refused, or aborted when the page goes to the login
     session = visitor.server.session()
     visitor.open()
     visitor.choose_in_account("logout")
@@ -66,7 +66,7 @@ def test_after_logging_out_every_page_asks_for_a_login(visitor: Visitor) -> None
     expect(visitor.at("login-code")).to_be_visible()
 
 
-def test_without_authentication_nobody_is_asked_and_there_is_no_logging_out(serve: Serve, visit: Visit) -> None:
+def test_without_authentication_there_is_no_login_and_no_logout(serve: Serve, visit: Visit) -> None:
     visitor = visit(serve("--no-auth"), logged_in=False)
     visitor.open()
     expect(visitor.at("empty")).to_be_visible()
@@ -109,7 +109,7 @@ def test_a_folder_that_does_not_exist_is_explained(visitor: Visitor) -> None:
     expect(visitor.at("exit-banner")).to_contain_text("no such folder: /no/such/folder")
 
 
-def test_the_list_follows_what_others_do(visitor: Visitor, visit: Visit) -> None:
+def test_the_list_follows_the_actions_of_others(visitor: Visitor, visit: Visit) -> None:
     visitor.open()
     expect(visitor.at("empty")).to_be_visible()
     session = visitor.server.session()
@@ -168,7 +168,7 @@ def test_cleaning_up_removes_the_exited_and_leaves_the_others(visitor: Visitor) 
 # The terminal
 
 
-def test_what_is_typed_runs_in_the_shell(visitor: Visitor) -> None:
+def test_typed_commands_run_in_the_shell(visitor: Visitor) -> None:
     visitor.open_session(visitor.server.session())
     visitor.until_shows(PROMPT)
     visitor.type("echo hello-$((40+2))\n")
@@ -209,7 +209,7 @@ def test_a_reload_shows_the_same_shell_with_what_was_on_its_screen(visitor: Visi
     visitor.until_shows(r"^kept$")
 
 
-def test_two_browsers_on_a_session_see_what_either_types(visitor: Visitor, visit: Visit) -> None:
+def test_two_browsers_on_a_session_see_the_input_of_both(visitor: Visitor, visit: Visit) -> None:
     session = visitor.server.session()
     other = visit(visitor.server, viewport={"width": 900, "height": 500})
     for each in (visitor, other):
@@ -250,7 +250,7 @@ def test_control_c_interrupts_the_program_and_not_the_shell(visitor: Visitor) ->
 
 
 def test_pasted_lines_do_not_run_before_enter(visitor: Visitor) -> None:
-    # macOS has a bash that is too old for bracketed paste, and a zsh that has it.
+    # The bash of macOS is too old for bracketed paste; its zsh supports it.
     shell = ["zsh", "-f"] if sys.platform == "darwin" else ["bash", "--norc", "-i"]
     visitor.open_session(visitor.server.session(shell))
     visitor.until_shows(r"[$%#]$")
@@ -285,7 +285,7 @@ def test_selected_text_is_copied(visitor: Visitor) -> None:
     visitor.until(lambda: visitor.page.evaluate("() => navigator.clipboard.readText()") == "word")
 
 
-def test_what_scrolled_away_is_still_there(visitor: Visitor) -> None:
+def test_lines_that_scrolled_away_are_still_there(visitor: Visitor) -> None:
     visitor.open_session(visitor.server.session("seq 1 500; exec cat"))
     visitor.until_shows(r"^500$")
     assert not re.search(r"^1$", visitor.text(), re.MULTILINE)
@@ -323,7 +323,7 @@ def test_a_full_screen_program_draws_and_leaves_as_in_any_terminal(visitor: Visi
     visitor.until(lambda: visitor.text() == "shell")
 
 
-# What most machines have. A bare one has none of them, and the program above stands for all.
+# Programs that most machines have. Without them, the program above stands for all.
 def _edit_with_vi(visitor: Visitor, path: Path) -> None:
     visitor.type(f"vi {path}\n")
     visitor.until_shows(r"^~")
@@ -348,7 +348,7 @@ def _look_at_top(visitor: Visitor, path: Path) -> None:
 
 
 def _work_in_tmux(visitor: Visitor, path: Path) -> None:
-    # destroy-unattached: tmux's own server ends with the session, also of a test that fails.
+    # destroy-unattached: the server of tmux ends with the session, even if the test fails.
     visitor.type(f"tmux -S {path.parent}/t -f /dev/null new-session sh \\; set destroy-unattached on\n")
     visitor.until_shows(r"\[\d+\] 0:")
     visitor.type(f"echo two words > {path}; exit\n")
@@ -359,17 +359,17 @@ PROGRAMS = {"vi": _edit_with_vi, "less": _page_with_less, "top": _look_at_top, "
 
 
 @pytest.mark.parametrize("program", [name for name in PROGRAMS if shutil.which(name)])
-def test_programs_of_the_machine_work(visitor: Visitor, program: str) -> None:
+def test_installed_programs_work(visitor: Visitor, program: str) -> None:
     path = visitor.server.home / "text"
     visitor.open_session(visitor.server.session())
     visitor.until_shows(PROMPT)
     PROGRAMS[program](visitor, path)
-    visitor.until_shows(PROMPT)  # a program that is leaving would take what is typed for its own
+    visitor.until_shows(PROMPT)  # a program that is ending would read the next input
     visitor.type(f"\nclear; cat {path}\n")
     visitor.until_shows(r"\Atwo words$")
 
 
-# A server that dies
+# A killed server
 
 
 def test_the_page_comes_back_by_itself_and_no_output_is_lost_or_doubled(visitor: Visitor) -> None:
@@ -392,7 +392,7 @@ def test_the_page_comes_back_by_itself_and_no_output_is_lost_or_doubled(visitor:
     expect(visitor.at("reconnecting")).to_have_count(0)
 
 
-def test_what_is_typed_while_the_server_is_down_arrives_once(visitor: Visitor) -> None:
+def test_input_typed_while_the_server_is_down_arrives_once(visitor: Visitor) -> None:
     visitor.allow_complaint(DOWN)
     visitor.open_session(visitor.server.session("stty -echo; echo go; exec cat"))
     visitor.until_shows(r"^go$")
@@ -420,7 +420,7 @@ def test_the_list_comes_back_by_itself(visitor: Visitor) -> None:
     expect(visitor.card(session).get_by_test_id("session-state")).to_have_text("Running")
 
 
-# Pages that are not there
+# Unknown pages
 
 
 def test_an_unknown_session_says_so_and_leads_back(visitor: Visitor) -> None:

@@ -1,4 +1,4 @@
-"""What a browser shows that comes back, scrolls up or falls behind: the server's screen, and every line once."""
+"""A browser after a reload, while it scrolls up, and with a lag: it shows the server's screen, and every line once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from served import Serve, Served
 from visitor import Visit, Visitor
 
 PROMPT = r"^ready\$$"  # a shell that waits
-STILL: dict[str, Any] = {"reduced_motion": "reduce"}  # no blinking cursor: two pictures of one screen are the same
+STILL: dict[str, Any] = {"reduced_motion": "reduce"}  # no blinking cursor: two screenshots of one screen are equal
 REDRAW, ACK = 2, 0x83  # types of messages
 
 COLOURS = """
@@ -36,12 +36,12 @@ curses.wrapper(run)
 
 
 def lines_of(visitor: Visitor) -> list[int]:
-    """The numbers of the visible rows that are `line N`."""
+    """N of every visible row `line N`."""
     return [int(each) for each in re.findall(r"^line (\d+)$", visitor.text(), re.MULTILINE)]
 
 
 def read_back(visitor: Visitor, first: int) -> list[int]:
-    """Scroll up to line `first`, and return the numbers of all lines that were to be seen, from there on."""
+    """Scroll up to line `first`; return the numbers of all lines seen, in order."""
     found = lines_of(visitor)
     while found[0] > first:
 
@@ -58,7 +58,7 @@ def read_back(visitor: Visitor, first: int) -> list[int]:
 
 
 def same_screen(visitor: Visitor, session: str) -> bool:
-    """Whether the browser shows what the server has, which leaves out the blanks at the ends of rows."""
+    """Whether the browser shows the server's screen, without the blanks at the ends of rows."""
     rows = [row.rstrip() for row in visitor.text().split("\n")]
     return rows == visitor.server.text(session).split("\n")
 
@@ -107,7 +107,7 @@ def test_a_reload_shows_a_full_screen_program_to_the_pixel_and_the_shell_when_it
     visitor.until_shows(r"^line 300$")
     start(visitor)
     screen = visitor.page.locator(".xterm-screen")
-    expect(visitor.page.locator(".xterm.focus")).to_be_visible()  # the cursor of one that is not focused is another
+    expect(visitor.page.locator(".xterm.focus")).to_be_visible()  # the cursor looks different without the focus
     before = visitor.until(lambda: (one := screen.screenshot()) == screen.screenshot() and one)
     text = visitor.text()
     visitor.page.reload()
@@ -176,7 +176,7 @@ def test_after_every_change_of_size_the_screen_is_the_servers(visitor: Visitor) 
     assert re.match(rf"1 {long[:50]}", visitor.text())
 
 
-# Falling behind
+# Lag
 
 
 def test_control_c_ends_a_flood_and_the_shell_is_there_at_once(visitor: Visitor) -> None:
@@ -190,8 +190,8 @@ def test_control_c_ends_a_flood_and_the_shell_is_there_at_once(visitor: Visitor)
     visitor.until_shows(r"^still here$")
 
 
-def test_a_browser_that_falls_behind_is_brought_to_the_present(visitor: Visitor, visit: Visit) -> None:
-    """Its acknowledgements are held back while another browser reads on."""
+def test_a_browser_that_lags_skips_ahead_to_the_current_screen(visitor: Visitor, visit: Visit) -> None:
+    """The test holds back the browser's acknowledgements while another browser goes on reading."""
     session = visitor.server.session()
     slow = visit(visitor.server)
     held: list[bytes | str] = []
@@ -255,7 +255,7 @@ def test_with_compression_a_browser_shows_and_sends_the_same(serve: Serve, visit
     visitor.until_shows(rf"^{rows} {cols}$")
     visitor.until(lambda: same_screen(visitor, session))
     visitor.type("stty -echo; echo go''ing; wc\n")
-    visitor.until_shows(r"^going$")  # what is pasted before it would be echoed
+    visitor.until_shows(r"^going$")  # an earlier paste would be echoed
     visitor.paste("some words of a line\n" * 5000)
     visitor.press("Control+D")
     visitor.until_shows(r"^ *5000 +25000 +105000$")
@@ -266,7 +266,7 @@ def test_with_compression_a_browser_shows_and_sends_the_same(serve: Serve, visit
     assert server.metric("vibetunnel_pump_compressions_total") > 0
 
 
-def test_what_xterm_cannot_do_the_server_draws(visitor: Visitor) -> None:
+def test_the_server_redraws_what_xterm_draws_wrong(visitor: Visitor) -> None:
     session = visitor.server.session(r"seq 200; read line; printf '\033[999;999H\033[1J\033[2;3Halive'; exec cat")
     visitor.open_session(session)
     visitor.until_shows("200")
@@ -277,10 +277,10 @@ def test_what_xterm_cannot_do_the_server_draws(visitor: Visitor) -> None:
     visitor.until(lambda: "200" not in visitor.text() or None)
 
 
-# What programs ask and wish
+# Queries and wishes of programs
 
 
-def test_a_question_is_answered_once_however_many_look(visitor: Visitor, visit: Visit) -> None:
+def test_a_terminal_query_is_answered_once_with_several_browsers_attached(visitor: Visitor, visit: Visit) -> None:
     program = (
         "import sys, tty\n"
         "tty.setraw(0)\n"
@@ -295,7 +295,7 @@ def test_a_question_is_answered_once_however_many_look(visitor: Visitor, visit: 
         each.open_session(session)
     other.until(lambda: other.size() == visitor.size())
     visitor.type("\n")
-    # What a browser had to answer it would have sent before what is typed behind it.
+    # A browser that answers the query would have sent its answer before the input that follows.
     for each, key in ((visitor, "!"), (other, "%")):
         each.until_shows("asked")
         each.type(key)
@@ -304,7 +304,7 @@ def test_a_question_is_answered_once_however_many_look(visitor: Visitor, visit: 
         assert len(re.findall(answer, got)) == 1, (answer, got)
 
 
-def test_a_program_that_wants_to_copy_gets_its_way_only_by_the_button(visitor: Visitor) -> None:
+def test_a_program_copies_to_the_clipboard_only_after_a_click_on_the_button(visitor: Visitor) -> None:
     visitor.open_session(
         visitor.server.session("stty -echo; while read text; do printf '\\033]52;c;%s\\007' $text; done")
     )

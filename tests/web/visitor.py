@@ -38,13 +38,13 @@ def find_chromium() -> str:
 
 
 class Visit(Protocol):
-    """`visit(server)`: another person with another browser; `options` are those of Browser.new_context."""
+    """`visit(server)`: another visitor with a browser profile of their own; `options` go to Browser.new_context."""
 
     def __call__(self, server: Served, *, logged_in: bool = True, **options: Any) -> Visitor: ...
 
 
 class Visitor:
-    """One browser profile on one server. close() fails for what no page may do: errors, and requests to strangers."""
+    """One browser profile on one server. close() fails if a page had an error or sent a request to another server."""
 
     def __init__(self, context: BrowserContext, server: Served) -> None:
         self.context = context
@@ -57,7 +57,7 @@ class Visitor:
         context.on("weberror", lambda error: self.complaints.append(f"uncaught: {error.error}"))
         self.page: Page = context.new_page()
 
-    # What goes wrong
+    # Errors
 
     def _watch_request(self, request: Request) -> None:
         if not request.url.startswith((self.server.url + "/", "data:", "blob:" + self.server.origin)):
@@ -69,7 +69,7 @@ class Visitor:
             self.complaints.append(f"console: {message.text} ({message.location['url']})")
 
     def allow_complaint(self, pattern: str) -> None:
-        """Chromium itself writes to the console when a request fails; where that is the test, say so."""
+        """Chromium logs a failed request to the console. Call this if the failure belongs to the test."""
         self._allowed.append(pattern)
 
     def close(self) -> None:
@@ -80,7 +80,7 @@ class Visitor:
     # Pages
 
     def log_in(self) -> None:
-        """Have the cookie of a login. The tests of the login itself do without."""
+        """Get the cookie of a login. The tests of the login pages do not call this."""
         code = self.server.ask("POST", "/api/auth/link")["code"]
         answer = self.context.request.post(
             f"{self.server.url}/api/auth/code", data={"code": code}, headers={"Origin": self.server.origin}
@@ -96,7 +96,7 @@ class Visitor:
         self.until_connected()
 
     def choose_in_account(self, test_id: str) -> None:
-        """One of the things in the menu behind one's initials."""
+        """Click an item of the account menu."""
         self.at("account").click()
         self.at(test_id).click()
 
@@ -121,7 +121,7 @@ class Visitor:
         return rows, cols
 
     def type(self, text: str) -> None:
-        """Key by key; a line end is Enter."""
+        """Type key by key; a line end is Enter."""
         self.page.keyboard.type(text)
 
     def press(self, *keys: str) -> None:
@@ -129,7 +129,7 @@ class Visitor:
             self.page.keyboard.press(key)
 
     def paste(self, text: str) -> None:
-        """As from another program, with the browser's own key for it."""
+        """Paste text from the clipboard with the browser's shortcut."""
         self.page.evaluate("text => navigator.clipboard.writeText(text)", text)
         self.press("Control+Shift+V")
 
