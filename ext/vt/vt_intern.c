@@ -248,20 +248,6 @@ uint32_t vt_cluster_id(vt *t, const vt_cluster *cluster)
     return id;
 }
 
-uint8_t *vt_cluster_text(const vt *t, uint8_t *p, vt_cell c)
-{
-    if (VT_CODE(c) >= t->clusters_n) {
-        *p++ = ' ';
-        return p;
-    }
-    const vt_cluster *k = &t->clusters[VT_CODE(c)];
-    for (int i = 0; i < k->n && i < 8; i++)
-        p = vt_utf8_put(p, k->codes[i] ? k->codes[i] : ' ');
-    if (!k->n)
-        *p++ = ' ';
-    return p;
-}
-
 /* ---- links ---- */
 
 static uint32_t hash_text(uint32_t hash, const char *text, size_t n)

@@ -291,7 +291,20 @@ int vt_intern_init(vt *);                              /* 0, or -1: out of memor
 void vt_intern_free(vt *);
 void vt_pen_intern(vt *);                              /* brings pen_cell up to date */
 #define VT_CELL_TEXT 32 /* bytes of text of a cell: a cluster of 8 */
-uint8_t *vt_cluster_text(const vt *, uint8_t *p, vt_cell); /* at most VT_CELL_TEXT bytes of UTF-8; returns their end */
+/* The text of a cluster: at most VT_CELL_TEXT bytes of UTF-8. Returns their end. */
+static inline uint8_t *vt_cluster_text(const vt *t, uint8_t *p, vt_cell c)
+{
+    if (VT_CODE(c) >= t->clusters_n) {
+        *p++ = ' ';
+        return p;
+    }
+    const vt_cluster *k = &t->clusters[VT_CODE(c)];
+    for (int i = 0; i < k->n && i < 8; i++)
+        p = vt_utf8_put(p, k->codes[i] ? k->codes[i] : ' ');
+    if (!k->n)
+        *p++ = ' ';
+    return p;
+}
 
 static inline uint8_t *vt_cell_text(const vt *t, uint8_t *p, vt_cell c) /* the same for any cell; a blank is a NUL */
 {
