@@ -1,7 +1,7 @@
-/* One program on a new pty, by vfork(2): the child borrows the parent's memory until it execs, so that nothing is copied.
+/* One program on a new pty, by vfork(2): the child borrows the parent's memory until it execs, so nothing is copied.
  *
- * Between vfork and exec the child may call what is async-signal-safe and write to its own part of the stack; it tells by
- * `step` and `error` there what it could not do. Linux: a session leader that opens a terminal gets it as its own. */
+ * Between vfork and exec the child may call only async-signal-safe functions and write only to its own stack.
+ * There it reports what failed, in `step` and `error`. Linux: a session leader that opens a terminal controls it. */
 #ifndef VIBETUNNEL_SPAWN_H
 #define VIBETUNNEL_SPAWN_H
 
@@ -30,8 +30,8 @@ typedef struct {
 } spawn_order;
 
 typedef struct {
-    int step;  /* what could not be done; STEP_NONE: the program runs */
-    int error; /* errno of it */
+    int step;  /* the step that failed; STEP_NONE: the program runs */
+    int error; /* its errno */
 } spawn_failure;
 
 /* The child: never returns. */
@@ -51,12 +51,15 @@ static void spawn_become(const spawn_order *order, volatile spawn_failure *failu
         if (dup2(slave, fd) < 0)
             goto failed;
     failure->step = STEP_PREPARE;
+    int closed = 0;
 #ifdef SYS_close_range
-    if (syscall(SYS_close_range, 3u, ~0u, 0u) < 0) /* Linux 5.9 */
+    closed = syscall(SYS_close_range, 3u, ~0u, 0u) == 0; /* Linux 5.9 */
 #endif
+    if (!closed) {
         for (int fd = (int)sysconf(_SC_OPEN_MAX); fd > 2; fd--)
             close(fd);
-    /* Handlers of the parent's must not run here, in its memory: all signals are blocked until none is left. */
+    }
+    /* The parent's handlers must not run here, in its memory: all signals stay blocked until every handler is reset. */
     for (int number = 1; number < NSIG; number++)
         sigaction(number, &standard, NULL); /* refused for SIGKILL, SIGSTOP and those of the C library */
     if (setrlimit(RLIMIT_NOFILE, &order->files) < 0)
@@ -72,7 +75,7 @@ failed:
     _exit(127);
 }
 
-/* Not inlined: the child must not share a frame with what the parent goes on to use. */
+/* Not inlined: the child must not share a stack frame that the parent uses afterwards. */
 static pid_t __attribute__((noinline)) spawn_child(const spawn_order *order, volatile spawn_failure *failure)
 {
     pid_t pid = vfork();
@@ -81,7 +84,7 @@ static pid_t __attribute__((noinline)) spawn_child(const spawn_order *order, vol
     return pid;
 }
 
-/* A new pty; its master, or -1 with errno. `terminal` gets the slave's path. */
+/* Open a new pty. Returns its master, or -1 with errno. `terminal` gets the slave's path. */
 static int spawn_open(const spawn_order *order, char *terminal, size_t size)
 {
     struct winsize window = {order->rows, order->cols, 0, 0};
@@ -103,7 +106,7 @@ failed:;
     return -1;
 }
 
-/* Run it. Returns its pid and sets `master`, when exec has succeeded; or -1 and sets `failure`, and nothing is left. */
+/* Run the program. Returns its pid and sets `master` once exec has succeeded; else -1, and sets `failure`. */
 static pid_t spawn_start(spawn_order *order, int *master, spawn_failure *failure)
 {
     char terminal[64];

@@ -1,4 +1,4 @@
-"""The terminal engine (vt.h says what each function does), and the Python object that owns one terminal."""
+"""The terminal engine's C functions (described in vt.h), and the Python object that owns one terminal."""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -91,7 +91,7 @@ cdef inline size_t next_record(const uint8_t* data, size_t n, size_t at, vt_reco
 
 cdef class Terminal:  # final
     cdef vt* state     # owned
-    cdef bint busy     # in the hands of a thread that has let go of the GIL
+    cdef bint busy     # a thread that has released the GIL is using it
     cdef bint muted
 
     cdef vt* idle(self) except NULL
@@ -102,5 +102,5 @@ cdef class Terminal:  # final
     cdef size_t take(self, object data, size_t budget) except? 0
 
 
-# A Terminal that owns `state`, made by vt_new() or vt_clone(); when it cannot be made, `state` is freed.
+# A Terminal that owns `state`, of vt_new() or vt_clone(). If it cannot be made, `state` is freed.
 cdef Terminal wrap(vt* state)

@@ -1,4 +1,4 @@
-"""The terminal engine (vt.h) as Python sees it: one class that owns one terminal. The pump uses the C itself."""
+"""The terminal engine (vt.h) for Python: a class that owns one terminal. The pump uses the C functions directly."""
 
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
@@ -18,7 +18,7 @@ Cursor = namedtuple("Cursor", ["row", "col", "visible", "shape", "wrap_pending"]
 
 
 class Mode(enum.IntFlag):
-    # The bits of vt.h by their names in vt_json().
+    # The bits of vt.h, by their names in vt_json().
     APPLICATION_CURSOR = 1 << 0
     REVERSE_SCREEN = 1 << 1
     ORIGIN = 1 << 2
@@ -47,7 +47,7 @@ class Mode(enum.IntFlag):
 
 _SCROLLBACK_BYTES = 4 * 1024 * 1024
 
-# Bytes: from here on feeding takes longer than letting go of the GIL and getting it back.
+# Bytes: from here on feeding takes longer than releasing the GIL and getting it back.
 cdef size_t RELEASE_FROM = 4096
 
 
@@ -60,7 +60,7 @@ cdef int check_size(int rows, int cols) except -1:
 
 
 cdef uint32_t count_of(object lines, str name) except? 0xFFFFFFFF:
-    """A number of lines; more than there can be is as good as all."""
+    """A number of lines; more than there can be means all."""
     if lines < 0:
         raise ValueError(f"{name}: expected 0 or more, got {lines}")
     return <uint32_t>min(lines, 0xFFFFFFFE)
@@ -86,7 +86,7 @@ cdef list events_of(const uint8_t* data, size_t n):
 
 @cython.final
 cdef class Terminal:
-    # What can take long lets go of the GIL. Meanwhile `busy` keeps other threads out: the C is for one at a time.
+    # Calls that may take long release the GIL. Until they return, `busy` keeps other threads out of the C code.
 
     def __init__(
         self, int rows, int cols, *, object scrollback_lines=10_000, object scrollback_bytes=_SCROLLBACK_BYTES
@@ -107,7 +107,7 @@ cdef class Terminal:
         vt_free(self.state)
 
     cdef vt* idle(self) except NULL:
-        """The terminal, if no other thread is at work in it."""
+        """The terminal, if no other thread is using it."""
         if self.busy:
             raise RuntimeError("another thread is using this terminal")
         if self.state is NULL:
@@ -115,7 +115,7 @@ cdef class Terminal:
         return self.state
 
     cdef vt* begin(self, vt_buf* out) except NULL:
-        """Between begin() and end() this thread works in the terminal without the GIL, and fills `out`."""
+        """Between begin() and end() this thread uses the terminal without the GIL, and fills `out`."""
         cdef vt* state = self.idle()
         memset(out, 0, sizeof(out[0]))
         self.busy = True
@@ -131,7 +131,7 @@ cdef class Terminal:
             vt_buf_free(out)
 
     cdef int64_t absolute(self, object line) except? -1:
-        """The number that C has for a line counted from the top of the screen; too far is as far as possible."""
+        """The absolute number of a line counted from the top of the screen, clamped to what C can count."""
         cdef vt* state = self.idle()
         return vt_top(state) + <int64_t>max(-(1 << 40), min(line, 1 << 40))
 
@@ -146,7 +146,7 @@ cdef class Terminal:
         return 0
 
     cdef size_t take(self, object data, size_t budget) except? 0:
-        """Feed what `budget` allows, once, or all (0). Returns the bytes consumed."""
+        """Feed once, as far as `budget` allows; 0: feed all. Returns the bytes consumed."""
         cdef Py_buffer view
         cdef vt* state = self.idle()
         cdef size_t done = 0
@@ -250,7 +250,7 @@ cdef class Terminal:
         cdef vt* state = self.begin(&out)
         with nogil:
             vt_dump(state, &out)
-        return self.end(&out).decode("utf-8", "backslashreplace")  # an unfinished character is in it as it came
+        return self.end(&out).decode("utf-8", "backslashreplace")  # it may contain an unfinished character
 
     def take_events(self):
         cdef vt* state = self.idle()

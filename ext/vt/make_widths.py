@@ -1,11 +1,11 @@
 """Write the table of character widths: vt_width.h for the terminal engine, web/src/widths.ts for the browser.
 
-Run         python ext/vt/make_widths.py, with the Python whose Unicode version is wanted; the output says which it was.
-            The written files are committed, so that a build never depends on the machine's Python, and so that the
-            server and its viewers, which both use them, break lines at the same places.
-Rules       those of xterm.js's Unicode 11 provider: Mn, Me and Cf (but for the soft hyphen) and the Hangul vowels and
-            finals that join the consonant before them take no column, East Asian Wide and Fullwidth take two, all else
-            (ambiguous ones, regional indicators) takes one. Joiners and variation selectors change nothing.
+Run         python ext/vt/make_widths.py, with a Python of the Unicode version that is wanted; both files name it.
+            They are committed, so that a build does not depend on the machine's Python, and so that the server and
+            its viewers wrap lines at the same places.
+Rules       those of xterm.js's Unicode 11 provider. No column: Mn, Me, Cf except the soft hyphen, and the Hangul vowels
+            and finals that join the consonant before them. Two columns: East Asian Wide and Fullwidth. One column: all
+            others, including ambiguous ones and regional indicators. Joiners and variation selectors change nothing.
 """
 
 import unicodedata
@@ -20,7 +20,7 @@ CODES = 0x110000
 BLOCK = 256  # code points that share an entry of the first stage
 SOFT_HYPHEN = 0xAD
 JOINING_JAMO = range(0x1160, 0x1200)
-# What is not assigned is wide in these, says EastAsianWidth.txt; Python's answer for such depends on its version.
+# EastAsianWidth.txt: unassigned code points of these ranges are wide. Python's answer for them depends on its version.
 IDEOGRAPHIC = (
     range(0x3400, 0x4DC0),
     range(0x4E00, 0xA000),
@@ -44,7 +44,7 @@ def width(code: int) -> int:
 
 
 def rows(numbers: list[int], per_line: int, indent: str) -> str:
-    """Numbers separated by commas, so many a line."""
+    """Numbers separated by commas, `per_line` a line."""
     lines = [numbers[at : at + per_line] for at in range(0, len(numbers), per_line)]
     return "".join(f"{indent}{', '.join(map(str, line))},\n" for line in lines)
 

@@ -1,4 +1,4 @@
-/* A terminal as a whole. */
+/* The terminal as a whole: made, copied, freed, and asked about its state. */
 #include "vt_state.h"
 
 #include <stdlib.h>
@@ -41,7 +41,7 @@ void vt_free(vt *t)
     free(t);
 }
 
-/* ---- what others ask for ---- */
+/* ---- state ---- */
 
 static size_t screen_memory(const vt *t, const vt_screen *s)
 {
@@ -51,7 +51,8 @@ static size_t screen_memory(const vt *t, const vt_screen *s)
 
 size_t vt_memory(const vt *t)
 {
-    size_t n = sizeof *t + screen_memory(t, &t->main) + screen_memory(t, &t->alt) + vt_scrollback_memory(&t->scrollback);
+    size_t n = sizeof *t + vt_scrollback_memory(&t->scrollback);
+    n += screen_memory(t, &t->main) + screen_memory(t, &t->alt);
     n += t->styles_size * sizeof *t->styles + t->style_hash_size * sizeof *t->style_hash;
     n += t->clusters_size * sizeof *t->clusters + t->links_size * sizeof *t->links;
     for (uint32_t i = 1; i < t->links_n; i++)

@@ -1,10 +1,10 @@
-/* The terminal engine: bytes of a program in, a screen out. C, no globals, no I/O, one owner at a time.
+/* The terminal engine: bytes of a program in, a screen out. C without globals or I/O; one thread at a time.
 
-   Behaviour after the DEC VT510 manual, ECMA-48 and xterm's control sequence list; where terminals differ on purpose,
+   Behaviour follows the DEC VT510 manual, ECMA-48 and xterm's control sequence list. Where terminals differ on purpose,
    xterm.js is the authority (docs/terminal.md). No byte sequence is an error. Rows before cols; sizes are bytes.
 
-   Line numbers are absolute: line 0 was the first ever to be on the main screen's top, vt_top() is the one that is
-   there now, and lines below it are scrollback down to vt_oldest(). A resize that reflows numbers the lines anew. */
+   Line numbers are absolute: line 0 was the first line ever at the top of the main screen, vt_top() is the line there
+   now, and lines with lower numbers, from vt_oldest() on, are scrollback. A resize that reflows renumbers the lines. */
 #ifndef VT_H
 #define VT_H
 
@@ -23,11 +23,11 @@ typedef struct {
     size_t scrollback_bytes;
 } vt_limits;
 
-/* A buffer that grows. `failed` is set when memory ran out; what is in it is then of no use. */
+/* A buffer that grows. `failed` is set when memory ran out; its bytes are then of no use. */
 typedef struct {
     uint8_t *data;
-    size_t n;
-    size_t size;
+    size_t n;    /* bytes used */
+    size_t size; /* bytes allocated */
     int failed;
 } vt_buf;
 
@@ -39,16 +39,16 @@ vt *vt_clone(const vt *, uint32_t scrollback_lines);             /* a copy with 
 void vt_free(vt *);
 size_t vt_memory(const vt *);                                    /* bytes allocated */
 
-/* Take output. `budget` bounds what one call may touch (cells, roughly; see VT_BUDGET); returns the bytes consumed, less
-   than `n` when the budget is used up: call again with the rest. Consumes at least one byte. */
+/* Take output. `budget` bounds what one call may touch (cells, roughly; see VT_BUDGET); returns the bytes consumed,
+   less than `n` when the budget is used up: call again with the rest. Consumes at least one byte. */
 #define VT_BUDGET 400000 /* about a millisecond */
 size_t vt_feed(vt *, const uint8_t *, size_t n, size_t budget);
 int vt_resize(vt *, int rows, int cols);                         /* 0; -1: out of memory or range, nothing changed */
-void vt_mute(vt *, int on);                                      /* while on: no replies, events or records are made */
+void vt_mute(vt *, int on);                                      /* while on: output makes no replies and no events */
 
 /* What happened since the last call of vt_events(). */
 enum {
-    VT_BELL = 1,      /* vt_bells(): how often, and starts anew */
+    VT_BELL = 1,      /* vt_bells() is the count since its last call */
     VT_TITLE = 2,
     VT_CWD = 4,
     VT_RECORD = 8,    /* vt_records() has some */
@@ -59,18 +59,16 @@ enum {
 uint32_t vt_events(vt *);
 uint32_t vt_bells(vt *);
 const uint8_t *vt_title(const vt *, size_t *n); /* UTF-8 without control characters, at most 512 bytes */
-const uint8_t *vt_cwd(const vt *, size_t *n); /* as OSC 7 has it (a URL, usually), at most 1024 bytes */
+const uint8_t *vt_cwd(const vt *, size_t *n);   /* as OSC 7 sent it (usually a URL), at most 1024 bytes */
 
-/* Answers to queries, for the PTY. Bounded: the oldest are kept, what does not fit is dropped. Valid until the next
-   call of vt_feed(); empties the queue. */
+/* Answers to queries, for the PTY; takes all of them. Bounded: answers that do not fit are dropped. Valid until the
+   next call of vt_feed(). */
 const uint8_t *vt_reply(vt *, size_t *n);
 
-/* A prompt mark (OSC 133) or a clipboard request (OSC 52). `n` bytes follow it: of 'C' the command line, of 'c' what was
-   decoded from base64.
-   `offset` counts the bytes of output before the mark's sequence ('A', 'D') or up to its end ('B', 'C', 'c'), so that
-   the output of a command is [C.offset, D.offset).
-   The command line of 'C' is the `cmdline_url=` (percent-encoded) or `cmdline=` of the mark, else the text on the screen
-   between B and here. */
+/* A prompt mark (OSC 133) or a clipboard request (OSC 52). `n` bytes follow it: for 'C' the command line, for 'c' the
+   data, decoded from base64. `offset` counts bytes of output: before the sequence ('A', 'D') or up to its end ('B',
+   'C', 'c'). The output of a command is [C.offset, D.offset). The command line of 'C' is the `cmdline_url=`
+   (percent-encoded) or `cmdline=` of the mark, else the text on the screen between B and here. */
 #define VT_NO_CODE INT32_MIN
 typedef struct __attribute__((packed)) {
     uint8_t kind;    /* 'A' prompt, 'B' command line begins, 'C' output begins, 'D' command done, 'c' clipboard */
@@ -88,12 +86,12 @@ int vt_rows(const vt *);
 int vt_cols(const vt *);
 int vt_alternate(const vt *);                                    /* whether the alternate screen is on */
 int64_t vt_top(const vt *);
-void vt_set_top(vt *, int64_t);                                  /* numbers the lines from elsewhere on */
+void vt_set_top(vt *, int64_t);                                  /* renumbers the lines */
 int64_t vt_oldest(const vt *);
-int64_t vt_original_oldest(const vt *); /* of a copy: vt_oldest() of its original at that time */
+int64_t vt_original_oldest(const vt *);                          /* of a copy: vt_oldest() of its original */
 
 typedef struct {
-    int row, col;      /* 0-based; col < cols even when a wrap is pending */
+    int row, col;      /* 0-based; col < cols even if a wrap is pending */
     int visible;
     int pending;       /* the next character wraps first */
     int shape;         /* DECSCUSR: 0..6 */
@@ -130,29 +128,28 @@ enum {
 uint32_t vt_modes(const vt *);
 uint32_t vt_kitty_flags(const vt *);
 
-/* All of the following append to a buffer. */
+/* All of the following functions append to a buffer. */
 
-/* The terminal as bytes that bring any VT of this size to the same state: reference order in docs/terminal.md. The
-   scrollback lines asked for (at most what there is) are printed first, so that they scroll into the client's own
-   scrollback. */
+/* The terminal as bytes that bring any VT of this size to the same state; docs/terminal.md has their order. The newest
+   `scrollback_lines` lines are printed first, so that they scroll into the client's own scrollback. */
 void vt_redraw(const vt *, vt_buf *, uint32_t scrollback_lines);
 
-/* Lines [first, last) as terminal bytes with SGR, each begun in SGR 0 and ended by CR LF, a wrapped one by nothing.
-   Clamped to what is kept and to the screen's end. Returns the number of lines. */
+/* Lines [first, last) as terminal bytes with SGR, clamped to the lines that exist. Each begins with SGR 0 and ends with
+   CR LF, a wrapped one with nothing. Returns the number of lines. */
 uint32_t vt_lines(const vt *, vt_buf *, int64_t first, int64_t last);
 
-/* The "VT" version 1 snapshot of VibeTunnel (reference: websocket-protocols, (a)), without the session's id. */
+/* VibeTunnel's "VT" version 1 snapshot, without the session's id: docs/terminal.md. */
 void vt_snapshot(const vt *, vt_buf *);
 
-/* Lines [first, last) as UTF-8 text, or as one <pre> of HTML, a newline behind each. `unwrap`: a wrapped line goes on
-   without one. Trailing blanks are left out. While the alternate screen is on, lines from vt_top() on are its. */
+/* Lines [first, last) as UTF-8 text or as one <pre> of HTML, each with a newline and without trailing blanks. `unwrap`:
+   a wrapped line has no newline. While the alternate screen is on, the lines from vt_top() on are its rows. */
 void vt_text(const vt *, vt_buf *, int64_t first, int64_t last, int unwrap);
 void vt_html(const vt *, vt_buf *, int64_t first, int64_t last);
 
 /* The screen as JSON: docs/terminal.md. */
 void vt_json(const vt *, vt_buf *);
 
-/* Everything that two terminals must agree on to be the same, as text, a field a line: for tests. */
+/* Everything in which two equal terminals agree, as text, one field a line. For tests. */
 void vt_dump(const vt *, vt_buf *);
 
 #endif

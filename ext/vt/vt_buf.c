@@ -1,12 +1,12 @@
-/* A buffer of bytes that grows. */
+/* Buffers of bytes that grow. */
 #include "vt_state.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_SIZE 256 /* bytes; most of what is put into one is a reply or a title */
-#define FIRST_ROOM 1024
+#define FIRST_SIZE 256 /* bytes; most buffers hold a reply or a title */
+#define FIRST_ROOM 1024 /* bytes; what asks for room writes redraws and exports */
 
 int vt_put(vt_buf *b, const void *data, size_t n)
 {
@@ -76,4 +76,12 @@ void vt_put_spaces(vt_buf *b, int n)
         memset(p, ' ', (size_t)n);
         b->n += (size_t)n;
     }
+}
+
+void vt_put_hex(vt_buf *b, const char *before, uint32_t colour, const char *after)
+{
+    char s[16];
+    vt_put_string(b, before);
+    vt_put(b, s, (size_t)snprintf(s, sizeof s, "#%06x", colour & 0xFFFFFF));
+    vt_put_string(b, after);
 }

@@ -1,15 +1,15 @@
-/* Lines of scrollback as compact bytes: encoding, and taking them apart again.
+/* The codec of scrollback: a line as compact bytes, and back.
 
    An encoded line is
-       u16 bytes of the rest (LONG: the next four bytes say it), u8 flags, [style of the tail], runs
+       u16 size of the rest (0xFFFF: it is in the next four bytes), u8 flags, [style of the tail], runs
    and a run is
-       u8 HAS_STYLE | bytes of text (at most 127), [style], UTF-8 text, a NUL for each cell never written.
-   Without HAS_STYLE a run has the default style. A style is a mask byte (two bits each: which kind of foreground,
-   background, underline colour; then attributes? link?) and the values it names. Mask 0 means: as in the run before.
-   A link is its number in this line, or 0 and then its text.
+       u8 HAS_STYLE | size of the text (at most 127), [style], UTF-8 text with a NUL for each cell never written.
+   Without HAS_STYLE a run has the default style. A style is a mask byte and the values that it announces: two bits each
+   for the kind of foreground, background and underline colour, one for attributes, one for a link. Mask 0 means the
+   style of the run before. A link is its number in this line, or 0 and then its text.
 
-   Styles are stored by value, not by id: collecting styles need not walk what may be ten thousand lines. The
-   protection that DECSCA gives is not stored: nothing can erase these lines. */
+   Styles are stored by value, so collecting styles need not walk ten thousand lines. DECSCA's protection is not
+   stored: nothing can erase these lines. */
 #include "vt_codec.h"
 
 #include <string.h>
@@ -19,21 +19,21 @@
 
 #define WRAPPED 1
 #define HAS_TAIL 2
-#define NOT_ASCII 4     /* columns are not bytes */
+#define NOT_ASCII 4     /* the text has fewer columns than bytes */
 
 #define HAS_STYLE 0x80
 #define RUN_MAX 127     /* bytes of text */
 #define HAS_ATTRS 0x40
 #define HAS_LINK 0x80
-#define STYLE_MAX 16    /* bytes of a style without its link, and some that are written and not taken */
+#define STYLE_MAX 16    /* bytes of a style without its link, and a few that are written and not used */
 #define LINK_MAX 4096   /* bytes of id and URI; a longer link is left out */
-#define LINKS 32        /* of a line that have numbers; further ones are stored with their text each time */
+#define LINKS 32        /* links of a line that have numbers; a further one is stored with its text each time */
 
 /* ---- encoding ---- */
 
 static inline uint8_t colour_kind(uint32_t colour) { return colour >> 24 & 3; }
 
-/* Writes three bytes, whatever is taken of them: which kind of colour comes next is not to be guessed. */
+/* Always writes three bytes: the kind of colour cannot be predicted, so there is no branch. */
 static inline uint8_t *put_colour(uint8_t *p, uint32_t colour)
 {
     static const uint8_t size[] = {0, 1, 3, 0};
@@ -63,7 +63,7 @@ static inline uint8_t *put_style(uint8_t *p, const vt_style *s, int link)
     return put_colour(p, s->ul);
 }
 
-/* Links of the record that is being written, by the pointer to their text: equal texts are one link in vt.links. */
+/* Links of the line being encoded, by the pointer to their text: equal texts are one link in vt.links. */
 typedef struct {
     const char *text[LINKS];
     int n;
@@ -87,10 +87,10 @@ static uint8_t *put_link(uint8_t *p, links_seen *seen, const char *text, uint16_
     return p + id_n + uri_n;
 }
 
-/* Text, width 1, and the style alone may stand in the cells of a plain run. */
+/* Cells of a plain run differ from the pen in these bits: none but ASCII text of width 1. */
 #define NOT_PLAIN (~(vt_cell)0x7F & ~VT_PROTECTED)
 
-/* The low bytes of 8 cells, all written to `p`; of how many, from the first on, they are the text in this style. */
+/* Write the low bytes of 8 cells to `p`. Returns how many cells, from the first on, are plain text of this style. */
 static inline int pack(uint8_t *p, const vt_cell *cells, vt_cell base)
 {
 #ifdef __SSE2__
@@ -110,7 +110,7 @@ static inline int pack(uint8_t *p, const vt_cell *cells, vt_cell base)
     }
     _mm_storel_epi64((__m128i *)(void *)p, _mm_packus_epi16(_mm_packs_epi32(text[0], text[1]), _mm_setzero_si128()));
     unsigned same = (unsigned)_mm_movemask_epi8(_mm_packs_epi32(odd[0], odd[1]));
-    return __builtin_ctz(~same) / 2; /* two bits a cell, and ones above them */
+    return __builtin_ctz(~same) / 2; /* two bits a cell; above them ~same has ones */
 #else
     int n = 0;
     for (int k = 0; k < 8; k++)
@@ -121,7 +121,7 @@ static inline int pack(uint8_t *p, const vt_cell *cells, vt_cell base)
 #endif
 }
 
-/* The style of a run in the record; `*styled` is 0 if it turns out to be the default. NULL: [p, end) is too small. */
+/* The style of a run; sets `*styled` to 0 if it turns out to be the default. NULL: [p, end) is too small. */
 static uint8_t *put_cell_style(const vt *t, uint8_t *p, const uint8_t *end, uint32_t id, links_seen *seen,
                                uint8_t *styled)
 {
@@ -137,14 +137,14 @@ static uint8_t *put_cell_style(const vt *t, uint8_t *p, const uint8_t *end, uint
     p = put_style(p, s, link != NULL);
     if (link)
         p = put_link(p, seen, link->text, link->id_n, link->uri_n);
-    if (!*mask) { /* a style whose link was left out, and nothing else in it */
+    if (!*mask) { /* a style with nothing but a link, which was left out */
         *styled = 0;
         return mask;
     }
     return p;
 }
 
-/* Encodes cells [0, len) behind `p`; VT_PAD cells more may be read. NULL: [p, end) is too small. */
+/* Encode cells [0, len); VT_PAD more may be read. NULL: [p, end) is too small. */
 static inline uint8_t *put_cells(const vt *t, const vt_cell *cells, int len, uint8_t *p, const uint8_t *end,
                                  uint8_t *flags)
 {
@@ -153,11 +153,11 @@ static inline uint8_t *put_cells(const vt *t, const vt_cell *cells, int len, uin
     int i = 0;
     uint32_t before = UINT32_MAX;
     while (i < len) {
-        if (!VT_WIDTH(cells[i])) { /* a right half: the left one has said it */
+        if (!VT_WIDTH(cells[i])) { /* a right half: the left half stands for both */
             i++;
             continue;
         }
-        /* Room for head, style and a full run: checked once, so that the loops below need not. */
+        /* Room for head, style and a full run is checked once, here, and not in the loops below. */
         if (end - p < 1 + STYLE_MAX + RUN_MAX + VT_CELL_TEXT)
             return NULL;
         uint32_t id = VT_STYLE(cells[i]);
@@ -183,13 +183,13 @@ static inline uint8_t *put_cells(const vt *t, const vt_cell *cells, int len, uin
                     break;
                 }
             }
-            if (i >= stop) { /* of the last eight some were too much */
+            if (i >= stop) { /* some of the last eight were too many */
                 p -= i - stop;
                 i = stop;
                 break;
             }
-            /* No ASCII: as many of them as there are, with ASCII that stands alone among them. A right half is passed
-               with its left one. */
+            /* Not ASCII: as many such cells as follow each other, with single ASCII cells between them. A right half is
+               skipped with its left half. */
             *flags |= NOT_ASCII;
             vt_cell c = cells[i];
             do {
@@ -216,7 +216,7 @@ static inline uint8_t *put_cells(const vt *t, const vt_cell *cells, int len, uin
     return p;
 }
 
-/* Encodes a character `times` over, as put_cells() would. */
+/* Encode a cell `times` over, as put_cells() would. */
 static uint8_t *put_repeated(const vt *t, vt_cell cell, int times, uint8_t *p, const uint8_t *end, uint8_t *flags)
 {
     links_seen seen;
@@ -241,7 +241,7 @@ static uint8_t *put_repeated(const vt *t, vt_cell cell, int times, uint8_t *p, c
             memset(p, *text, (size_t)n);
         else
             memcpy(p, text, (size_t)size);
-        for (int have = size; size > 1 && have < n; have *= 2) /* twice as much each time */
+        for (int have = size; size > 1 && have < n; have *= 2) /* doubled each time */
             memcpy(p + have, p, (size_t)(n - have < have ? n - have : have));
         p += n;
     }
@@ -299,32 +299,31 @@ static uint8_t *put_line(const vt_line *line, uint8_t *p, const uint8_t *end, ui
     return p;
 }
 
-/* The record from `record` to `p` gets its size and flags. NULL: a size of more than two bytes does not fit. */
-static inline uint8_t *finish_record(uint8_t *record, uint8_t *p, const uint8_t *end, uint8_t flags)
+/* Write size and flags of the encoded line [begin, p). NULL: there is no room for a long size. */
+static inline uint8_t *finish(uint8_t *begin, uint8_t *p, const uint8_t *end, uint8_t flags)
 {
-    size_t n = (size_t)(p - record) - 2;
-    record[2] = flags;
+    size_t n = (size_t)(p - begin) - 2;
+    begin[2] = flags;
     if (__builtin_expect(n >= VT_CODEC_LONG, 0)) {
         if (end - p < VT_CODEC_LONG_HEADER - VT_CODEC_HEADER)
             return NULL;
-        memmove(record + VT_CODEC_LONG_HEADER, record + VT_CODEC_HEADER, n - 1);
+        memmove(begin + VT_CODEC_LONG_HEADER, begin + VT_CODEC_HEADER, n - 1);
         p += VT_CODEC_LONG_HEADER - VT_CODEC_HEADER;
         for (int i = 0; i < 4; i++)
-            record[2 + i] = (uint8_t)(n >> 8 * i);
-        record[VT_CODEC_LONG_HEADER - 1] = flags;
+            begin[2 + i] = (uint8_t)(n >> 8 * i);
+        begin[VT_CODEC_LONG_HEADER - 1] = flags;
         n = VT_CODEC_LONG;
     }
-    record[0] = (uint8_t)n;
-    record[1] = (uint8_t)(n >> 8);
+    begin[0] = (uint8_t)n;
+    begin[1] = (uint8_t)(n >> 8);
     return p;
 }
 
-/* One record behind `p`; NULL: it does not fit. */
 uint8_t *vt_encode(const vt *t, const vt_encodable *c, uint8_t *p, const uint8_t *end)
 {
     if (end - p < VT_CODEC_LONG_HEADER + STYLE_MAX)
         return NULL;
-    uint8_t *record = p, flags = c->wrapped ? WRAPPED : 0;
+    uint8_t *begin = p, flags = c->wrapped ? WRAPPED : 0;
     p += VT_CODEC_HEADER;
     if (c->tail && !vt_is_plain(c->tail)) {
         flags |= HAS_TAIL;
@@ -336,18 +335,17 @@ uint8_t *vt_encode(const vt *t, const vt_encodable *c, uint8_t *p, const uint8_t
         p = put_repeated(t, c->cells[0], c->times, p, end, &flags);
     else
         p = put_cells(t, c->cells, c->len, p, end, &flags);
-    return p ? finish_record(record, p, end, flags) : NULL;
+    return p ? finish(begin, p, end, flags) : NULL;
 }
 
-/* A row of the most common kind, not wrapped and of text in the default style alone: as vt_encode() does it, with less
-   work. */
-uint8_t *vt_encode_plain(const vt_row *r, uint8_t *record, const uint8_t *end)
+/* A faster vt_encode() for the most common rows: not wrapped, with nothing but text in the default style. */
+uint8_t *vt_encode_plain(const vt_row *r, uint8_t *begin, const uint8_t *end)
 {
     int len = r->len;
-    if (end - record < VT_CODEC_HEADER + 1 + RUN_MAX + VT_CELL_TEXT || r->wrapped || len > RUN_MAX
+    if (end - begin < VT_CODEC_HEADER + 1 + RUN_MAX + VT_CELL_TEXT || r->wrapped || len > RUN_MAX
         || r->tail != VT_BLANK)
         return NULL;
-    uint8_t *text = record + VT_CODEC_HEADER + 1, *p = text;
+    uint8_t *text = begin + VT_CODEC_HEADER + 1, *p = text;
     for (int i = 0; i < len; i += 8, p += 8) {
         int n = pack(p, r->cells + i, VT_BLANK);
         if (n < 8 && i + n < len)
@@ -356,12 +354,12 @@ uint8_t *vt_encode_plain(const vt_row *r, uint8_t *record, const uint8_t *end)
     p = text + len;
     while (p > text && (p[-1] == ' ' || !p[-1]))
         p--;
-    record[VT_CODEC_HEADER] = (uint8_t)(p - text);
+    begin[VT_CODEC_HEADER] = (uint8_t)(p - text);
     if (p == text)
-        p--; /* no run at all */
-    size_t n = (size_t)(p - record);
-    record[0] = (uint8_t)(n - 2);
-    record[1] = record[2] = 0;
+        p--; /* an empty run is left out */
+    size_t n = (size_t)(p - begin);
+    begin[0] = (uint8_t)(n - 2);
+    begin[1] = begin[2] = 0;
     return p;
 }
 
@@ -372,7 +370,7 @@ void vt_encoded_unwrap(uint8_t *p)
     p[header - 1] &= (uint8_t)~WRAPPED;
 }
 
-/* ---- reading ---- */
+/* ---- decoding ---- */
 
 static const uint8_t *get_colour(const uint8_t *p, int kind, uint32_t *colour)
 {
@@ -401,7 +399,7 @@ static const uint8_t *get_style(const uint8_t *p, uint8_t mask, vt_style *s)
     return get_colour(p, mask >> 4 & 3, &s->ul);
 }
 
-/* The first of `n` bytes that is not ASCII, or n. */
+/* How many bytes come before the first that is not ASCII; at most n. */
 static uint32_t ascii_prefix(const uint8_t *p, uint32_t n)
 {
     uint32_t i = 0;

@@ -1,9 +1,9 @@
-/* Control functions: what C0 controls, escape sequences and CSI sequences mean. */
+/* The meaning of C0 controls, escape sequences and CSI sequences. */
 #include "vt_sgr.h"
 
 #include <string.h>
 
-/* ---- control functions ---- */
+/* ---- C0 and ESC ---- */
 
 void vt_control(vt *t, uint8_t c)
 {
@@ -42,7 +42,7 @@ void vt_control(vt *t, uint8_t c)
 
 static void identify(vt *t) { vt_answer(t, "\033[?1;2c"); }
 
-/* National sets are as good as ASCII here; of a set that nobody knows nothing is changed. */
+/* National character sets count as ASCII; an unknown set changes nothing. */
 static void designate(vt *t, int set, uint8_t final)
 {
     if (strchr("0AB45CRQKYE6ZH7=", final))
@@ -130,8 +130,8 @@ static inline int arg(const vt *t, int i) { return i <= t->parser.param ? t->par
 /* A count or position, of which 0 means 1. */
 static inline int count(const vt *t, int i) { return arg(t, i) ? arg(t, i) : 1; }
 
-/* SGR 38, 48, 58 at `i`: the colour, and `i` on the last parameter that belongs to it. With colons: 5:n, 2:r:g:b or
-   2:space:r:g:b; what is missing is 0. */
+/* The colour of SGR 38, 48 or 58 at `i`, which moves to the colour's last parameter. With colons: 5:n, 2:r:g:b or
+   2:space:r:g:b; missing numbers are 0. Returns 0 if it is no colour. */
 static int colour(const vt *t, int *i, uint32_t *colour)
 {
     int at = *i + 1, end = at, colons = t->parser.colons >> at & 1;
@@ -159,6 +159,12 @@ static int colour(const vt *t, int *i, uint32_t *colour)
 static void set_underline(vt_style *pen, int style)
 {
     pen->attrs = (uint16_t)((pen->attrs & ~VT_UNDERLINE) | (style > 5 ? 1 : style) << VT_UNDERLINE_SHIFT);
+}
+
+/* Of 4:n the n, which would be parameter `i`; of 4 alone 1. */
+static int underline_kind(const vt *t, int i)
+{
+    return t->parser.colons >> i & t->parser.given >> i & 1 ? t->parser.params[i] : 1;
 }
 
 static void sgr(vt *t)
@@ -194,7 +200,7 @@ static void sgr(vt *t)
                 VT_SGR_ENDS(OFF)
 #undef OFF
             case 4:
-                set_underline(pen, t->parser.colons >> (i + 1) & t->parser.given >> (i + 1) & 1 ? t->parser.params[i + 1] : 1);
+                set_underline(pen, underline_kind(t, i + 1));
                 break;
             case 21:
                 set_underline(pen, 2);
@@ -225,12 +231,12 @@ static void sgr(vt *t)
                 break;
             }
         }
-        while (t->parser.colons >> (i + 1) & 1) /* subparameters of what has none */
+        while (t->parser.colons >> (i + 1) & 1) /* subparameters without a meaning */
             i++;
     }
 }
 
-/* Subparameters mean something to SGR alone: others see the parameters without them. */
+/* Only SGR uses subparameters; other functions get the parameters without them. */
 static void drop_subparameters(vt *t)
 {
     int kept = 0;
@@ -267,7 +273,7 @@ static void window_operation(vt *t)
     }
 }
 
-/* 1: the screen or the cursor may have changed. */
+/* A CSI without private marker and intermediate. 1: the screen or the cursor may have changed. */
 static inline int plain_function(vt *t, uint8_t final)
 {
     int first = arg(t, 0), n = count(t, 0);
@@ -390,7 +396,7 @@ static inline int plain_function(vt *t, uint8_t final)
 
 #define KEY(prefix, intermediate, final) ((prefix) << 16 | (intermediate) << 8 | (final))
 
-/* The same for those with a private marker or an intermediate. */
+/* A CSI with a private marker or an intermediate. */
 static int other_function(vt *t, uint8_t final)
 {
     int first = arg(t, 0), n = count(t, 0);
@@ -408,7 +414,7 @@ static int other_function(vt *t, uint8_t final)
         vt_erase_line(t, first, 1);
         break;
     case KEY('>', 0, 'c'):
-        if (!first && !t->parser.param) /* the answer itself, come back, has parameters */
+        if (!first && !t->parser.param) /* the answer itself has parameters: a program that echoes it is not answered */
             vt_answer(t, "\033[>0;276;0c");
         return 0;
     case KEY('=', 0, 'c'):
@@ -424,7 +430,7 @@ static int other_function(vt *t, uint8_t final)
         if (first == 6)
             cursor_report(t, "?");
         else if (first == 996)
-            vt_answer(t, "\033[?997;1n"); /* dark, as the colours that OSC 4, 10 and 11 tell */
+            vt_answer(t, "\033[?997;1n"); /* dark, as the colours that OSC 4, 10 and 11 report */
         return 0;
     case KEY(0, '!', 'p'):
         vt_soft_reset(t);

@@ -1,4 +1,4 @@
-/* Dump. */
+/* A test oracle: everything in which two equal terminals agree, as text. Only tests call it. */
 #include "vt_state.h"
 
 #include <stdio.h>
@@ -24,8 +24,8 @@ static void dump_style(vt_buf *out, const vt_style *s)
     vt_put(out, text, (size_t)snprintf(text, sizeof text, "%x,%x,%x,%x", s->fg, s->bg, s->ul, s->attrs));
 }
 
-/* A cell that was never written is a space here: a redraw cannot always tell them apart, and only a character that
-   combines with it does. */
+/* A cell that was never written is a space here: a redraw cannot always tell them apart, and only a combining character
+   shows the difference. */
 static void dump_line(const vt *t, vt_buf *out, vt_line *line)
 {
     vt_run tail;

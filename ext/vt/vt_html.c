@@ -1,13 +1,12 @@
-/* HTML. */
+/* Lines as HTML: one <pre>, with everything from the program escaped. */
 #include "vt_state.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define HTML_FG 0xD4D4D4u
 #define HTML_BG 0x1E1E1Eu
 
-/* A colour as RGB: the program's own palette, else xterm's. `standard`: that of the default colour. */
+/* A colour as RGB: of the program's palette, else of xterm's. `standard` is the default colour, `own` its index. */
 static uint32_t rgb(const vt *t, uint32_t colour, int own, uint32_t standard)
 {
     static const uint32_t base[16] = {
@@ -24,14 +23,6 @@ static uint32_t rgb(const vt *t, uint32_t colour, int own, uint32_t standard)
     if (n < 16)
         return base[n];
     return vt_fixed_colour(n);
-}
-
-void vt_put_hex(vt_buf *out, const char *before, uint32_t colour, const char *behind)
-{
-    char s[16];
-    vt_put_string(out, before);
-    vt_put(out, s, (size_t)snprintf(s, sizeof s, "#%06x", colour & 0xFFFFFF));
-    vt_put_string(out, behind);
 }
 
 static void html_text(vt_buf *out, const uint8_t *text, size_t n)
@@ -54,7 +45,7 @@ static void html_text(vt_buf *out, const uint8_t *text, size_t n)
     }
 }
 
-/* Whether a link may be followed from a page: a program chose it, and `javascript:` would run in our origin. */
+/* Whether a page may link there: the program chose the URI, and `javascript:` would run in our origin. */
 static int safe_link(const char *uri, size_t n)
 {
     static const char *const schemes[] = {"http:", "https:", "mailto:", "ftp:", "file:"};
@@ -130,7 +121,7 @@ void vt_html(const vt *t, vt_buf *out, int64_t first, int64_t last)
     if (vt_range_init(&at, t, out, first, last))
         return;
     vt_put_hex(out, "<pre style=\"color:", rgb(t, 0, 256, HTML_FG), ";");
-    /* An empty line first, which HTML drops: it would drop the first line of the text when that is empty. */
+    /* HTML drops a newline after <pre>, and would drop an empty first line. */
     vt_put_hex(out, "background:", rgb(t, 0, 257, HTML_BG), "\">\n");
     for (int64_t i = at.first; i < at.last && vt_line_at(t, &at.line, &at.reader, i); i++) {
         at.line.wrapped = 0;

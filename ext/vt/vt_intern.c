@@ -1,7 +1,8 @@
-/* What cells refer to by number: styles, clusters, links; kept in tables, and collected by walking the screens.
+/* Tables of styles, clusters and links, which cells refer to by number.
 
-   Scrollback and saved cursors hold styles by value, so the screens and the pen are all that has to be walked. A table
-   may grow to twice what was in use at the last collection, so that collecting costs a bounded share of the work. */
+   Unused entries are collected by walking the two screens and the pen: scrollback and saved cursors hold styles by
+   value. A table may grow to twice its size after the last collection, so that collecting costs a bounded share of all
+   work. */
 #include "vt_state.h"
 
 #include <stdlib.h>
@@ -12,13 +13,13 @@
 #define LINKS_MAX 1024      /* entries; a screen of links has about a hundred */
 #define LINK_ID_MAX 256     /* bytes */
 #define LINK_URI_MAX 2048   /* bytes, as much as browsers and other terminals take */
-#define LINK_COST 64        /* cells' worth of looking one up */
-#define LINKS_WAIT 256      /* refusals; a screen that holds all links there may be is not walked for each more */
+#define LINK_COST 64        /* cells' worth of a look-up */
+#define LINKS_WAIT 256      /* refusals between two collections, on a screen that shows the most links there may be */
 
 static uint32_t hash_style(const vt_style *style)
 {
-    /* Field by field: some have just been written, and a load wider than a store has to wait until that is in the
-       cache. For the same reason no two of them are put together by shifts, of which compilers make one load. */
+    /* Field by field: some were just written, and a load that is wider than the store must wait for the cache. Shifts
+       that join two fields would be compiled into such a load. */
     uint64_t a = style->fg * 0x9E3779B97F4A7C15u + style->bg * 0xC2B2AE3D27D4EB4Fu + style->ul * 0x165667B19E3779F9u
                  + style->attrs * 0xD6E8FEB86659FD93u + style->link * 0xFF51AFD7ED558CCDu;
     a ^= a >> 29;
@@ -33,7 +34,7 @@ static void hash_insert(vt *t, uint32_t id)
     t->style_hash[at & (t->style_hash_size - 1)] = id + 1;
 }
 
-/* The hash anew, for all styles from 1 on that `used` has, or all. */
+/* Fill the hash again with the styles from 1 on that `used` marks; NULL: with all. */
 static void hash_all(vt *t, const uint8_t *used)
 {
     memset(t->style_hash, 0, t->style_hash_size * sizeof *t->style_hash);
@@ -69,7 +70,7 @@ static void mark_screen(const vt *t, const vt_screen *s, uint8_t *styles, uint8_
 {
     if (!s->base)
         return;
-    uint32_t last = 0; /* the default style is not asked for */
+    uint32_t last = 0; /* the default style needs no mark */
     for (int i = 0; i < t->rows; i++) {
         const vt_row *r = s->rows[i];
         styles[VT_STYLE(r->tail)] = 1;
@@ -141,7 +142,7 @@ static void sweep_links(vt *t, const uint8_t *used_styles)
     }
 }
 
-/* Give up what nothing on a screen refers to. Without memory for the marks: nothing, and the tables grow instead. */
+/* Free the entries that no cell of a screen refers to. Without memory for the marks none is freed, and tables grow. */
 static void collect_unused(vt *t)
 {
     uint8_t *styles = calloc(t->styles_n + t->clusters_n, 1);
@@ -159,7 +160,7 @@ static void collect_unused(vt *t)
 
 /* ---- styles ---- */
 
-/* A table with room for one entry more than `n`, at least doubled; NULL: as it was. */
+/* The table with room for an entry after `n`; it at least doubles. NULL: no memory, and it is as it was. */
 static void *grown(void *table, uint32_t n, uint32_t *size, size_t entry)
 {
     if (n < *size)
@@ -179,7 +180,7 @@ static int grow_hash(vt *t)
     free(t->style_hash);
     t->style_hash = hash;
     t->style_hash_size *= 2;
-    hash_all(t, NULL); /* none is given up: only a table without free entries grows */
+    hash_all(t, NULL); /* all are in use: only a table without free entries grows */
     return 0;
 }
 
@@ -214,6 +215,7 @@ uint32_t vt_style_id(vt *t, const vt_style *style)
             return id - 1;
     return new_style(t, style);
 }
+
 void vt_pen_intern(vt *t)
 {
     t->pen_cell = VT_STYLE_BITS(vt_style_id(t, &t->pen)) | (t->protect ? VT_PROTECTED : 0);
@@ -246,20 +248,6 @@ uint32_t vt_cluster_id(vt *t, const vt_cluster *cluster)
     return id;
 }
 
-uint8_t *vt_cluster_text(const vt *t, uint8_t *p, vt_cell c)
-{
-    if (VT_CODE(c) >= t->clusters_n) {
-        *p++ = ' ';
-        return p;
-    }
-    const vt_cluster *k = &t->clusters[VT_CODE(c)];
-    for (int i = 0; i < k->n && i < 8; i++)
-        p = vt_utf8_put(p, k->codes[i] ? k->codes[i] : ' ');
-    if (!k->n)
-        *p++ = ' ';
-    return p;
-}
-
 /* ---- links ---- */
 
 static uint32_t hash_text(uint32_t hash, const char *text, size_t n)
@@ -269,7 +257,7 @@ static uint32_t hash_text(uint32_t hash, const char *text, size_t n)
     return hash;
 }
 
-/* A place for a link: one given up, or a new one; 0: there is none. */
+/* A free entry for a link, or a new one; 0: there is none. */
 static uint32_t link_place(vt *t)
 {
     for (; t->links_from < t->links_n; t->links_from++)

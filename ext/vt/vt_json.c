@@ -1,4 +1,4 @@
-/* JSON. */
+/* The screen as JSON (docs/terminal.md). */
 #include "vt_sgr.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* A line. */
+/* A line taken apart into runs of one style, from a row of a screen or back into one. */
 #include "vt_state.h"
 #include "vt_width.h"
 
@@ -50,7 +50,7 @@ static void set_run_style(const vt *t, vt_run *run, uint32_t id)
     }
 }
 
-/* Puts cells behind the line, which has room for them. */
+/* Append cells to the line, which has room for them. */
 static void add_cells(const vt *t, vt_line *line, const vt_cell *cells, int len)
 {
     uint8_t *p = line->text + line->text_n;
@@ -171,7 +171,7 @@ void vt_line_cells(vt *t, const vt_line *line, vt_row *row)
     int col = 0;
     row->len = 0;
     row->tail = VT_BLANK;
-    /* Whatever interns may collect what no screen uses: the row must show what it has at every such call. */
+    /* Interning may collect styles that no screen uses, so the row must be complete before each such call. */
     if (!vt_is_plain(&line->tail))
         row->tail |= VT_STYLE_BITS(vt_style_id(t, &line->tail));
     row->wrapped = (uint8_t)line->wrapped;
@@ -180,7 +180,7 @@ void vt_line_cells(vt *t, const vt_line *line, vt_row *row)
         vt_style style = run->style;
         if (run->link)
             style.link = vt_link_id(t, run->link, run->id_n, run->link + run->id_n, run->uri_n);
-        vt_cell base = VT_STYLE_BITS(vt_is_plain(&style) ? 0 : vt_style_id(t, &style)) | (run->protect ? VT_PROTECTED : 0);
+        vt_cell base = VT_STYLE_BITS(vt_style_id(t, &style)) | (run->protect ? VT_PROTECTED : 0);
         const uint8_t *p = run->text, *end = p + run->n;
         while (p < end) {
             uint32_t code, more;
@@ -200,7 +200,7 @@ void vt_line_cells(vt *t, const vt_line *line, vt_row *row)
             }
             vt_cell cell = base | VT_WIDTH_BITS(width);
             if (k.n > 1) {
-                /* the style counts as used only when it stands in the row */
+                /* now the row uses the style */
                 row->cells[col] = cell;
                 row->len = (uint16_t)(col + 1);
                 uint32_t id = vt_cluster_id(t, &k);

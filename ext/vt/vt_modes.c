@@ -1,4 +1,4 @@
-/* Modes. */
+/* Modes, and what is saved and reset with them: the cursor, the alternate screen, keyboard flags. */
 #include "vt_state.h"
 
 #include <string.h>
@@ -31,7 +31,7 @@ static void set_modes(vt *t, uint32_t modes)
     t->modes = modes;
 }
 
-/* ---- saving, modes, the alternate screen ---- */
+/* ---- the saved cursor and the alternate screen ---- */
 
 void vt_save_cursor(vt *t)
 {
@@ -66,7 +66,7 @@ static void reset_saved(vt_screen *s)
     memset(s->saved.charsets, 'B', sizeof s->saved.charsets);
 }
 
-/* As in xterm.js the alternate screen is always blank when it is shown, and each screen has margins of its own. */
+/* As in xterm.js, the alternate screen is blank whenever it comes, and each screen has its own margins. */
 static void show_alternate(vt *t)
 {
     if (t->s == &t->alt || (!t->alt.base && vt_screen_init(t, &t->alt)))
@@ -87,7 +87,7 @@ static void show_main(vt *t)
 {
     if (t->s == &t->main)
         return;
-    for (int row = 0; row < t->rows; row++) /* so that no style of it is kept */
+    for (int row = 0; row < t->rows; row++) /* or its styles would stay in use */
         vt_row_clear(t->s->rows[row], VT_BLANK);
     t->s = &t->main;
     t->top = t->main.top;
@@ -98,6 +98,8 @@ static void show_main(vt *t)
     t->events |= VT_ALT;
     t->budget -= VT_STEP_COST + 2 * t->rows;
 }
+
+/* ---- modes ---- */
 
 static uint32_t dec_mode(int mode)
 {
@@ -112,7 +114,7 @@ void vt_set_dec_mode(vt *t, int mode, int on)
     uint32_t bit = dec_mode(mode), modes = t->modes;
     t->budget -= VT_STEP_COST;
     if (bit) {
-        /* A mouse has one way to be followed and one to be encoded: the last set. */
+        /* Of the ways to track the mouse only the last one set counts, and so with its encodings. */
         if (bit & VT_MOUSE_TRACKING)
             modes &= ~(uint32_t)VT_MOUSE_TRACKING;
         else if (bit & VT_MOUSE_ENCODING)
@@ -183,7 +185,7 @@ int vt_report_dec_mode(const vt *t, int mode)
     case 8: /* DECARM */
         return ALWAYS_SET;
     case 67:   /* DECBKM */
-    case 1005: /* kept, but xterm.js encodes no mouse that way */
+    case 1005: /* stored, but xterm.js has no such encoding */
     case 1015:
         return ALWAYS_RESET;
     case 47:
@@ -243,7 +245,7 @@ static void reset_pen(vt *t)
     t->gl = t->single_shift = 0;
 }
 
-/* What xterm.js resets: bracketed paste too, but no mouse, tabs or title. */
+/* Resets what xterm.js does: bracketed paste too, but not mouse, tabs or title. */
 void vt_soft_reset(vt *t)
 {
     reset_pen(t);
@@ -263,7 +265,7 @@ void vt_reset(vt *t)
     set_modes(t, DEFAULT_MODES);
     t->shape = 0;
     vt_full_margins(t);
-    memset(t->tabs, 1, sizeof t->tabs); /* every eighth column */
+    memset(t->tabs, 1, sizeof t->tabs); /* bit 0 of each byte: every eighth column */
     reset_saved(&t->main);
     reset_saved(&t->alt);
     t->main.kitty_n = t->alt.kitty_n = 0;

@@ -22,7 +22,7 @@ int vt_line_at(const vt *t, vt_line *line, vt_scrollback_reader *reader, int64_t
     if (number >= top) {
         vt_line_row(t, line, t->s->rows[number - top], t->cols);
         if (number == top + t->rows - 1)
-            line->wrapped = 0; /* it goes on nowhere */
+            line->wrapped = 0; /* no line follows */
         return 1;
     }
     if (reader->left != (uint64_t)(top - number))
@@ -30,7 +30,7 @@ int vt_line_at(const vt *t, vt_line *line, vt_scrollback_reader *reader, int64_t
     if (!vt_scrollback_next(reader, line))
         return 0;
     if (number == top - 1 && t->s != &t->main)
-        line->wrapped = 0; /* what it goes on in is not shown */
+        line->wrapped = 0; /* the line that follows is not shown */
     return 1;
 }
 

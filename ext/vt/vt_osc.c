@@ -1,23 +1,23 @@
-/* What OSC and DCS strings say: titles, colours, links, the clipboard, prompt marks, status requests.
+/* The meaning of OSC and DCS strings: titles, colours, links, the clipboard, prompt marks, status requests.
 
-   Strings come whole (vt.string) or not at all. What a program says here is data: it is stripped of control characters,
-   bounded, kept or reported, and never acted on. */
+   A string is here only if it is complete (parser.string). It is data of the program: stripped of control characters,
+   bounded, stored or reported, and never acted on. */
 #include "vt_state.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define RECORDS_MAX (128 * 1024) /* bytes of marks and clipboard requests that wait to be taken */
-#define COMMAND_MAX 4096         /* bytes of a command line that a mark tells or the screen shows */
-#define CELL_COST 4              /* cells' worth of one whose text is taken for a command line */
+#define RECORDS_MAX (128 * 1024) /* bytes of records that wait for vt_records() */
+#define COMMAND_MAX 4096         /* bytes of a command line, in a mark or on the screen */
+#define CELL_COST 4              /* cells' worth of reading one for a command line */
 
 typedef struct {
     const char *p;
     size_t n;
 } text;
 
-/* What is before the next `by`; the rest stays in `from`. */
+/* The part before the next `by`; the rest stays in `from`. */
 static text split(text *from, char by)
 {
     text first = *from;
@@ -59,7 +59,7 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Copy a text without its control characters, as much as there is room for; U+FFFD for what is no UTF-8. */
+/* Copy as much of a text as there is room for, without control characters; invalid UTF-8 becomes U+FFFD. */
 static size_t clean(uint8_t *to, size_t room, text from)
 {
     size_t used = 0;
@@ -89,7 +89,7 @@ static void set_title(vt *t, text title)
     t->changed = 1;
 }
 
-/* A folder that does not fit is none: half a path is another path. */
+/* A folder that is too long is ignored: half a path would be another path. */
 static void set_cwd(vt *t, text url)
 {
     if (url.n > sizeof t->cwd)
@@ -135,7 +135,7 @@ void vt_pop_title(vt *t)
 
 enum { FOREGROUND = 256, BACKGROUND, CURSOR };
 
-/* The dark theme of web/src/palette.ts, which is what viewers show, and most of them. */
+/* The dark theme of web/src/palette.ts, which most viewers show. */
 static const uint32_t THEME[16] = {0x2A2D33, 0xF4736E, 0x5FC98A, 0xE3B85C, 0x6BA5F7, 0xC792EA, 0x5CC8D7, 0xC9CCD1,
                                    0x7D838D, 0xFF9792, 0x8BE0AC, 0xF3D287, 0x95C0FF, 0xDCB3F7, 0x8BE0EA, 0xFFFFFF};
 #define THEME_FOREGROUND 0xE3E5E8
@@ -163,7 +163,7 @@ static void set_colour(vt *t, int index, uint32_t colour)
     t->changed = 1;
 }
 
-/* One channel of 1 to 4 hexadecimal digits, scaled to 8 bits; of "#": its high bits only. -1: none. */
+/* A channel of 1 to 4 hexadecimal digits, as 8 bits: scaled, or after "#" its high bits. -1: it is none. */
 static int channel(text digits, int scaled)
 {
     if (!digits.n || digits.n > 4)
@@ -181,7 +181,7 @@ static int channel(text digits, int scaled)
     return digits.n == 1 ? value << 4 : value >> (4 * digits.n - 8);
 }
 
-/* XParseColor's numbers: rgb:r/g/b and #rgb with 1 to 4 digits each. 0: none of them. */
+/* rgb:r/g/b and #rgb with 1 to 4 digits each, as XParseColor reads them. 0: it is neither. */
 static uint32_t parse_colour(text spec)
 {
     int rgb[3];
@@ -230,7 +230,7 @@ static void set_palette(vt *t, text rest, int bel)
     }
 }
 
-/* OSC 10: the foreground, and what follows it the background, then the cursor; OSC 11 and 12 begin further on. */
+/* OSC 10: foreground; background and cursor may follow in the same string. OSC 11 and 12 begin with these. */
 static void set_special(vt *t, int index, text rest, int bel)
 {
     for (; index <= CURSOR; index++) {
@@ -309,7 +309,7 @@ static int base64_digit(uint8_t c)
     return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-/* Decode in place: the text is in vt.string, which is of no use after. -1: it is no base64. */
+/* Decode base64 in place: parser.string is not used afterwards. -1: it is no base64. */
 static long decode_base64(uint8_t *p, size_t n)
 {
     size_t out = 0, digits = 0;
@@ -327,7 +327,7 @@ static long decode_base64(uint8_t *p, size_t n)
     return digits % 4 == 1 ? -1 : (long)out;
 }
 
-/* OSC 52. What asks for the clipboard gets no answer: a program that prints may not read what the user copied. */
+/* OSC 52. A request to read the clipboard gets no answer: a program that prints may not read the user's clipboard. */
 static void clipboard(vt *t, text rest, uint64_t end)
 {
     if (!memchr(rest.p, ';', rest.n))
@@ -342,7 +342,7 @@ static void clipboard(vt *t, text rest, uint64_t end)
         record(t, 'c', letter < 0x80 ? letter : 0, end, data, (size_t)n);
 }
 
-/* What stands on the screen between the last mark 'B' and the cursor, without blanks at its end. */
+/* The text on the screen between the last mark 'B' and the cursor, without blanks at its end. */
 static size_t command_on_screen(vt *t, uint8_t *to)
 {
     int64_t first = t->command_line - vt_top(t);
@@ -371,7 +371,7 @@ static size_t command_on_screen(vt *t, uint8_t *to)
     return n;
 }
 
-/* The command line that a mark tells; without one 0, and what the screen shows counts. */
+/* The command line in a mark. 0: it has none, and the text on the screen counts. */
 static int command_in_mark(text options, uint8_t *to, size_t *n)
 {
     while (options.n) {
@@ -395,7 +395,7 @@ static int command_in_mark(text options, uint8_t *to, size_t *n)
     return 0;
 }
 
-/* OSC 133, the shell's marks around prompt, command line and output. */
+/* OSC 133: a shell's marks around prompt, command line and output. */
 static void mark(vt *t, text rest, uint64_t end)
 {
     text kind = split(&rest, ';');
@@ -473,7 +473,7 @@ void vt_osc(vt *t, uint64_t end, int bel)
     }
 }
 
-/* DECRQSS: how something is set now. */
+/* DECRQSS: the current value of a setting. */
 static void request_status(vt *t, text what)
 {
     if (is(what, "m"))

@@ -1,15 +1,14 @@
-/* Lines as terminal bytes: the pen, text, blanks, wraps. */
+/* Lines and screens as terminal bytes: pen, text, blanks and wraps, without any other state of the terminal. */
 #include "vt_paint.h"
 #include "vt_sgr.h"
 
 #include <string.h>
 
 #define SGR_MAX 128   /* bytes of the longest SGR that vt_paint_pen() writes, DECSCA included */
-#define LINKS_BYTES (4 << 20) /* bytes of links in one piece of output: a cell may have one of 2 KiB, again and again */
+#define LINKS_BYTES (4 << 20) /* bytes of links in one output: each cell may have its own link of 2 KiB */
 
-/* ---- a pen, and what changes it ---- */
+/* ---- the pen ---- */
 
-/* CSI prefix n final; `a`, `b` below 0 are left out. */
 void vt_paint_csi(vt_painter *w, const char *prefix, int a, int b, const char *final)
 {
     uint8_t *p = vt_room(w->out, 32);
@@ -36,7 +35,7 @@ static uint8_t *put_sgr(uint8_t *p, const vt_style *from, const vt_style *to)
     static const vt_style none;
     *p++ = 0x1B;
     *p++ = '[';
-    /* Attributes are turned off all together only: their single ends differ between terminals (21, 22). */
+    /* Attributes are only turned off all together: the parameters for one of them (21, 22) differ between terminals. */
     if ((from->attrs & ~to->attrs & 0xFF) || (from->attrs & VT_UNDERLINE && (from->attrs ^ to->attrs) & VT_UNDERLINE)
         || (!to->fg && !to->bg && !to->ul && !to->attrs)) {
         *p++ = '0';
@@ -49,7 +48,7 @@ static uint8_t *put_sgr(uint8_t *p, const vt_style *from, const vt_style *to)
     if (from->bg != to->bg)
         p = vt_sgr_put_colour(p, to->bg, VT_SGR_BACKGROUND, ';');
     if (from->ul != to->ul)
-        p = vt_sgr_put_colour(p, to->ul, VT_SGR_UNDERLINE, ':'); /* with colons: a terminal without it ignores all of it */
+        p = vt_sgr_put_colour(p, to->ul, VT_SGR_UNDERLINE, ':'); /* terminals that do not know it ignore the whole */
     p[-1] = 'm';
     return p;
 }
@@ -90,7 +89,7 @@ void vt_paint_pen(vt_painter *w, const vt_style *style, int protect)
     uint8_t *begin = p;
     if (styled)
         p = put_sgr(p, &w->style, style);
-    /* xterm.js forgets the protection at SGR 0, so it is said again behind one. */
+    /* xterm.js forgets the protection at SGR 0, so it is set again after each. */
     if (w->protecting && (protect != w->protect || (styled && protect)))
         p = vt_write_string(p, protect ? "\x1b[1\"q" : "\x1b[0\"q");
     w->out->n += (size_t)(p - begin);
@@ -120,16 +119,16 @@ void vt_paint_plain(vt_painter *w)
 
 /* ---- rows ---- */
 
-/* Whether blanks of this style can be made by erasing: that leaves the background alone. */
+/* Whether erasing makes blanks of this style: it keeps nothing but the background. */
 static int erasable(const vt_style *s) { return !s->fg && !s->ul && !s->attrs; }
 
-/* Whether blanks of this run can be made by erasing. Others (half of a wide character left them) become spaces. */
+/* Whether erasing makes the blanks of this run. Others, left by half of a wide character, become spaces. */
 static int can_erase(const vt_painter *w, const vt_run *r)
 {
     return w->skipping && erasable(&r->style) && !r->link && !(w->protecting && r->protect);
 }
 
-/* n blanks in the pen's style. The row was blank before: those without a background are just passed by. */
+/* n blanks in the pen's style. The row was blank before, so the cursor skips blanks without a background. */
 static void put_blanks(vt_painter *w, const vt_run *r, int n)
 {
     if (!can_erase(w, r)) {
@@ -141,16 +140,16 @@ static void put_blanks(vt_painter *w, const vt_run *r, int n)
     vt_paint_csi(w, "", n, -1, "C");
 }
 
-/* How a line hangs together with those around it. */
+/* How a row joins the rows before and after it. */
 typedef struct {
-    int continued;      /* the line before is wrapped: only printing the first cell brings the cursor here */
-    int scrolled;       /* ... and scrolls, so that this row has that cell's background */
-    const vt_run *mend; /* ... and its last cell was a blank, printed as a space for the wrap's sake */
-    int gap;            /* the last column is what a wide character leaves that does not fit: printing that does it */
+    int continued;      /* the line before is wrapped: the cursor only comes here when the first cell is printed */
+    int scrolled;       /* and that scrolls: the new row has the background of that cell */
+    const vt_run *mend; /* the last cell of the line before, if it was blank and was printed as a space for the wrap */
+    int gap;            /* the last column is the gap of the next line's wide character, which leaves it again */
 } row_join;
 
-/* The first cell of a row that continues the one above: printed, whatever it is, and then put right. Returns the bytes
-   of it that need no printing any more. */
+/* Print the first cell of a row that continues the row above, and correct what that did. Returns the bytes of the run
+   that are done. */
 static uint32_t put_first(vt_painter *w, const vt_run *r, const row_join *j)
 {
     uint32_t n = 0;
@@ -163,7 +162,7 @@ static uint32_t put_first(vt_painter *w, const vt_run *r, const row_join *j)
         n = vt_character(r->text, r->text + r->n, &width);
         vt_put(w->out, r->text, n);
     }
-    if (width >= w->cols) /* the cursor waits behind the last column: it could not be brought back there */
+    if (width >= w->cols) /* a wrap is pending now, and a moved cursor could not get it back */
         return n;
     if (j->scrolled && r->style.bg) {
         vt_paint_plain(w);
@@ -194,7 +193,7 @@ static void paint_run(vt_painter *w, const vt_run *r, const uint8_t *text, const
         if (text == stop)
             continue;
         int blanks = (int)(text - stop);
-        if (wrapped && text == end) { /* the wrap is pending behind a printed cell only */
+        if (wrapped && text == end) { /* only after a printed cell is a wrap pending */
             if (blanks > 1)
                 put_blanks(w, r, blanks - 1);
             vt_put_spaces(w->out, 1);
@@ -204,7 +203,7 @@ static void paint_run(vt_painter *w, const vt_run *r, const uint8_t *text, const
     }
 }
 
-/* Writes a line from the first column on; the cursor is there, or at the end of the line that it continues. */
+/* Write a line. The cursor is in its first column, or at the end of the line that it continues. */
 static void paint_line(vt_painter *w, const vt_line *line, const row_join *j)
 {
     vt_run tail = {.style = line->tail};
@@ -237,8 +236,8 @@ static void paint_line(vt_painter *w, const vt_line *line, const row_join *j)
     }
 }
 
-/* The last cell of a wrapped line when it is a blank that paint_line() has to print as a space. `tail`: room for what
-   there is behind the runs. NULL: it is no such blank, or has to stay a space. */
+/* The last cell of a wrapped line if it is a blank that paint_line() printed as a space, and that can be erased again.
+   `tail`: memory for the blanks after the runs. NULL: it is no such blank. */
 static const vt_run *blank_end(const vt_painter *w, const vt_line *line, vt_run *tail)
 {
     const vt_run *r = line->n ? &line->runs[line->n - 1] : NULL;
@@ -270,11 +269,10 @@ void vt_line_pair_free(vt_line_pair *l)
     vt_line_free(&l->b);
 }
 
-/* A screen from its top, which is where the cursor is; `before` lines of scrollback first. */
 void vt_paint_screen(vt_painter *w, const vt *t, const vt_screen *s, vt_line_pair *l, uint32_t before)
 {
     int rows = t->rows;
-    if (!before) /* nothing has to scroll: blank rows at the end need not be gone to */
+    if (!before) /* nothing has to scroll, so blank rows at the end are left out */
         for (; rows && !s->rows[rows - 1]->len && s->rows[rows - 1]->tail == VT_BLANK; rows--)
             if (rows > 1 && s->rows[rows - 2]->wrapped)
                 break;
@@ -285,7 +283,7 @@ void vt_paint_screen(vt_painter *w, const vt *t, const vt_screen *s, vt_line_pai
     row_join j = {0};
     vt_run mend, tail;
     for (int64_t i = -1; i < n; i++) {
-        /* `line` is i, `next` the one after it: a wrapped line needs to know how that begins */
+        /* `line` is line i, `next` the one after it: how that begins decides how a wrapped line is written. */
         int more = i + 1 < n;
         if (more) {
             if (i + 1 < before) {
@@ -293,7 +291,7 @@ void vt_paint_screen(vt_painter *w, const vt *t, const vt_screen *s, vt_line_pai
             } else {
                 vt_line_row(t, next, s->rows[i + 1 - before], t->cols);
                 if (i + 1 - before == t->rows - 1)
-                    next->wrapped = 0; /* it goes on nowhere */
+                    next->wrapped = 0; /* no line follows */
             }
             vt_line_trim(next, 0);
         }
@@ -313,7 +311,7 @@ void vt_paint_screen(vt_painter *w, const vt *t, const vt_screen *s, vt_line_pai
                 }
             }
             if (more && !j.continued) {
-                /* A row that scrolls in takes the pen's background. */
+                /* A row that scrolls in gets the pen's background. */
                 if (i + 1 >= t->rows && w->style.bg)
                     vt_paint_plain(w);
                 vt_put_string(w->out, "\r\n");
@@ -342,7 +340,7 @@ uint32_t vt_lines(const vt *t, vt_buf *out, int64_t first, int64_t last)
     }
     vt_painter w = {.out = out, .cols = t->cols};
     vt_line *line = &l.a, *next = &l.b;
-    /* Whoever reads this prints more lines than fit on a screen, so any row may have scrolled in. */
+    /* The reader prints more lines than fit on its screen, so each row may have scrolled in. */
     row_join j = {.scrolled = 1};
     if (vt_line_at(t, line, &l.reader, first - 1))
         j.continued = line->wrapped;

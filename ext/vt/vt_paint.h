@@ -1,4 +1,4 @@
-/* What writes lines as terminal bytes, for vt_redraw.c too. */
+/* Writing lines as terminal bytes, for vt_paint.c and vt_redraw.c. The reader is the terminal that gets the bytes. */
 #ifndef VT_PAINT_H
 #define VT_PAINT_H
 
@@ -7,13 +7,13 @@
 typedef struct {
     vt_buf *out;
     int cols;
-    int protecting;   /* whether DECSCA is written at all */
+    int protecting;   /* whether DECSCA is written */
     int skipping;     /* whether the rows were blank before, so that blanks may be skipped */
-    vt_style style;   /* what the reader's pen is now, its link aside */
+    vt_style style;   /* the reader's pen now, without its link */
     int protect;
     const char *link; /* NULL: none */
     uint16_t id_n, uri_n;
-    size_t link_bytes; /* written so far: from LINKS_BYTES on text goes without */
+    size_t link_bytes; /* written so far: after LINKS_BYTES text goes without links */
 } vt_painter;
 
 /* A line and the next one: how a wrapped line is written depends on both. */
@@ -25,11 +25,11 @@ typedef struct {
 int vt_line_pair_init(vt_line_pair *, const vt *);     /* 0, or -1: out of memory */
 void vt_line_pair_free(vt_line_pair *);
 
-void vt_paint_csi(vt_painter *, const char *prefix, int a, int b, const char *final); /* `a`, `b` below 0 are left out */
+void vt_paint_csi(vt_painter *, const char *prefix, int a, int b, const char *final); /* `a`, `b` < 0: left out */
 void vt_paint_pen(vt_painter *, const vt_style *, int protect); /* all but the link */
 void vt_paint_run_pen(vt_painter *, const vt_run *);   /* the link too */
 void vt_paint_plain(vt_painter *);                     /* the default style, without a link */
-/* A screen from its top, which is where the cursor is; `before` lines of scrollback first. */
+/* A screen from its top, where the cursor is; `before` lines of scrollback come first. */
 void vt_paint_screen(vt_painter *, const vt *, const vt_screen *, vt_line_pair *, uint32_t before);
 
 #endif

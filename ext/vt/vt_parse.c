@@ -1,9 +1,9 @@
-/* The parser: bytes in, text and control functions out; DEC's state machine (vt100.net/emu/dec_ansi_parser) over UTF-8.
+/* The parser: DEC's state machine (vt100.net/emu/dec_ansi_parser) over UTF-8, from bytes to text and sequences.
 
-   All state is in the struct, so that a chunk may end anywhere. Text is found by a scan for what is not printable
-   ASCII; a CSI is read by one loop. As in xterm.js, C1 controls are the code points U+0080..9F (two bytes in UTF-8) and
-   not the raw bytes, a character that no control function can contain ends one without being printed, and invalid UTF-8
-   is U+FFFD, one for each maximal subpart. */
+   All state is in struct vt, so a chunk may end anywhere. Text is found by a scan for bytes that are not printable
+   ASCII; one loop reads a CSI. As in xterm.js, C1 controls are the code points U+0080..9F, two bytes in UTF-8, and not
+   the raw bytes. A character that a sequence cannot contain ends it without being printed. Invalid UTF-8 is U+FFFD, one
+   for each maximal part. */
 #include "vt_state.h"
 
 #include <string.h>
@@ -11,9 +11,9 @@
 #include <emmintrin.h>
 #endif
 
-#define RUN_MAX 4096     /* bytes of text printed between two looks at the budget that is left */
+#define RUN_MAX 4096     /* bytes of text printed between two checks of the budget */
 #define PARAM_MAX 65535
-#define STRING_KEEP 4096 /* bytes of the string buffer that are kept for the next string */
+#define STRING_KEEP 4096 /* bytes of the string buffer that stay for the next string */
 
 enum { BEL = 7, CAN = 0x18, SUB = 0x1A, ESC = 0x1B, DEL = 0x7F };
 
@@ -46,7 +46,7 @@ static void put_string(vt *t, const uint8_t *p, size_t n)
     }
 }
 
-/* `end` is the offset behind the sequence. */
+/* `end` is the offset after the sequence. */
 static void finish_string(vt *t, uint64_t end, int bel)
 {
     if (t->parser.state != VT_OTHER_STRING)
@@ -62,9 +62,9 @@ static void finish_string(vt *t, uint64_t end, int bel)
 
 static uint64_t offset_of(const vt *t, const uint8_t *p) { return t->offset + (uint64_t)(p - t->parser.chunk); }
 
-/* ---- UTF-8 that no fast path takes, and C1 ---- */
+/* ---- characters: C1, and UTF-8 byte by byte ---- */
 
-/* A C1 control; `end` is the offset behind it. It ends whatever is being read; only ST completes a string. */
+/* A C1 control; `end` is the offset after it. It ends any sequence; only ST completes a string. */
 static void c1(vt *t, uint32_t code, uint64_t end)
 {
     if (code == 0x9C)
@@ -96,7 +96,7 @@ static void c1(vt *t, uint32_t code, uint64_t end)
     case 0x98:
     case 0x9E:
     case 0x9F:
-        t->parser.final = (uint8_t)(code - 0x40); /* as the ESC that a redraw begins it with */
+        t->parser.final = (uint8_t)(code - 0x40); /* ESC and this begin the same string: vt_partial() */
         begin_string(t, VT_OTHER_STRING);
         break;
     }
@@ -104,7 +104,7 @@ static void c1(vt *t, uint32_t code, uint64_t end)
 
 static void character(vt *t, uint32_t code, uint64_t end)
 {
-    if (code == 0xFEFF) /* a byte order mark is nowhere printed */
+    if (code == 0xFEFF) /* a byte order mark is never printed */
         return;
     if (code >= 0x80 && code < 0xA0)
         c1(t, code, end);
@@ -115,7 +115,7 @@ static void character(vt *t, uint32_t code, uint64_t end)
         t->parser.state = VT_GROUND;
 }
 
-/* Take one byte of a character that is not ASCII, outside of strings; or leave it, if it does not continue the character
+/* Outside of strings: take one byte of a character that is not ASCII, or leave it if it does not continue the character
    that has begun. */
 static const uint8_t *utf8_byte(vt *t, const uint8_t *p)
 {
@@ -147,7 +147,7 @@ static const uint8_t *utf8_byte(vt *t, const uint8_t *p)
 
 /* ---- states ---- */
 
-/* What may come in every state. 1: it was that. */
+/* Controls with the same effect in every state. 1: it was one. */
 static int anywhere(vt *t, uint8_t c, const uint8_t *p)
 {
     if (c == ESC) {
@@ -197,8 +197,8 @@ static void escape_byte(vt *t, uint8_t c)
 }
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-/* The number that begins at `p`, of which 8 bytes may be read: its digits, and its value if they are at most four. How
-   many there are cannot be guessed, so there is no branch. */
+/* The number at `p`, where 8 bytes may be read. Returns how many digits it has; `*value` is valid if at most four.
+   There is no branch, since the number of digits cannot be predicted. */
 static inline int number(const uint8_t *p, uint32_t *value)
 {
     uint64_t bytes;
@@ -206,14 +206,14 @@ static inline int number(const uint8_t *p, uint32_t *value)
     bytes ^= 0x3030303030303030u; /* a digit is less than 10 now */
     uint64_t others = (bytes | (bytes + 0x7676767676767676u)) & 0x8080808080808080u;
     int bits = others ? __builtin_ctzll(others) & 0x78 : 64;
-    uint32_t digits = (uint32_t)((bytes & UINT32_MAX) << ((32 - bits) & 63)); /* with zeros before them, if need be */
+    uint32_t digits = (uint32_t)((bytes & UINT32_MAX) << ((32 - bits) & 63)); /* moved up: zeros before them */
     digits = (digits * 10 + (digits >> 8)) & 0x00FF00FF;
     *value = (digits & 0xFF) * 100 + (digits >> 16);
     return bits / 8;
 }
 #endif
 
-/* Parameters of a CSI or DCS, as far as they go; returns at the first byte that is none. */
+/* Read parameters of a CSI or DCS; returns where they end. */
 static inline const uint8_t *parameters(vt *t, const uint8_t *p, const uint8_t *end)
 {
     int i = t->parser.param;
@@ -266,12 +266,13 @@ end:
     return p;
 }
 
-/* The byte behind parameters. CSI and DCS have one grammar; what differs is where it leads to. */
+/* The byte after parameters. CSI and DCS have one grammar and different next states. */
 static void parameter_end(vt *t, uint8_t c)
 {
-    int csi = t->parser.state < VT_DCS_ENTRY, entry = t->parser.state == VT_CSI_ENTRY || t->parser.state == VT_DCS_ENTRY;
-    int intermediate = t->parser.state == VT_CSI_INTERMEDIATE || t->parser.state == VT_DCS_INTERMEDIATE;
-    int ignore = t->parser.state == VT_CSI_IGNORE || t->parser.state == VT_DCS_IGNORE;
+    const int state = t->parser.state, csi = state < VT_DCS_ENTRY;
+    int entry = state == VT_CSI_ENTRY || state == VT_DCS_ENTRY;
+    int intermediate = state == VT_CSI_INTERMEDIATE || state == VT_DCS_INTERMEDIATE;
+    int ignore = state == VT_CSI_IGNORE || state == VT_DCS_IGNORE;
     if (c < 0x20) {
         if (csi)
             vt_control(t, c);
@@ -301,10 +302,11 @@ static void parameter_end(vt *t, uint8_t c)
 
 static const uint8_t *parameter_bytes(vt *t, const uint8_t *p, const uint8_t *end)
 {
-    if (t->parser.state == VT_CSI_ENTRY || t->parser.state == VT_CSI_PARAM || t->parser.state == VT_DCS_ENTRY || t->parser.state == VT_DCS_PARAM) {
+    const int state = t->parser.state;
+    if (state == VT_CSI_ENTRY || state == VT_CSI_PARAM || state == VT_DCS_ENTRY || state == VT_DCS_PARAM) {
         const uint8_t *stop = parameters(t, p, end);
         if (stop > p)
-            t->parser.state = t->parser.state < VT_DCS_ENTRY ? VT_CSI_PARAM : VT_DCS_PARAM;
+            t->parser.state = state < VT_DCS_ENTRY ? VT_CSI_PARAM : VT_DCS_PARAM;
         p = stop;
         if (p == end)
             return p;
@@ -316,10 +318,10 @@ static const uint8_t *parameter_bytes(vt *t, const uint8_t *p, const uint8_t *en
     return p + 1;
 }
 
-/* Bytes of a string up to its end. U+0080..9F is found by its first byte, which stands nowhere else in UTF-8. */
+/* Read a string up to its end. C2 in it may begin a C1 control. */
 static const uint8_t *string_bytes(vt *t, const uint8_t *p, const uint8_t *end)
 {
-    if (t->parser.utf8_n) { /* C2 was the last byte of the chunk before */
+    if (t->parser.utf8_n) { /* the chunk before ended with C2 */
         t->parser.utf8_n = 0;
         if (*p >= 0x80 && *p < 0xA0) {
             c1(t, *p, offset_of(t, p + 1));
@@ -346,7 +348,7 @@ static const uint8_t *string_bytes(vt *t, const uint8_t *p, const uint8_t *end)
             put_string(t, &c, 1);
         }
     } else if (c == ESC) {
-        finish_string(t, offset_of(t, p + 1), 0); /* a backslash follows, or should */
+        finish_string(t, offset_of(t, p + 1), 0); /* a backslash should follow */
         anywhere(t, c, p - 1);
     } else if (c == CAN || c == SUB) {
         anywhere(t, c, p - 1);
@@ -358,14 +360,14 @@ static const uint8_t *string_bytes(vt *t, const uint8_t *p, const uint8_t *end)
     return p;
 }
 
-/* The first byte at or behind `p` that is not printable ASCII. */
+/* The first byte from `p` on that is not printable ASCII. */
 static inline const uint8_t *skip_text(const uint8_t *p, const uint8_t *end)
 {
 #ifdef __SSE2__
     const __m128i space = _mm_set1_epi8(0x20), del = _mm_set1_epi8(DEL);
     for (; end - p >= 16; p += 16) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
-        /* Signed: what is 0x80 and up is less than a space too. */
+        /* Signed: bytes from 0x80 up are less than a space too. */
         int stop = _mm_movemask_epi8(_mm_or_si128(_mm_cmplt_epi8(bytes, space), _mm_cmpeq_epi8(bytes, del)));
         if (stop)
             return p + __builtin_ctz((unsigned)stop);
@@ -376,7 +378,7 @@ static inline const uint8_t *skip_text(const uint8_t *p, const uint8_t *end)
         uint64_t bytes;
         memcpy(&bytes, p, 8);
         uint64_t low = bytes - 0x20 * ones, del = (bytes ^ DEL * ones) - ones;
-        if ((bytes | low | del) & high) /* wrong, perhaps, about bytes behind the first: that one is looked for below */
+        if ((bytes | low | del) & high) /* one of the eight, perhaps after a false one: the loop below finds it */
             break;
     }
 #endif
@@ -385,7 +387,7 @@ static inline const uint8_t *skip_text(const uint8_t *p, const uint8_t *end)
     return p;
 }
 
-/* Everything up to a sequence that the chunk does not complete. */
+/* Text and whole sequences, up to a sequence that the chunk does not complete. */
 static const uint8_t *ground(vt *t, const uint8_t *p, const uint8_t *end)
 {
     while (p < end && t->budget > 0) {
@@ -455,7 +457,7 @@ size_t vt_feed(vt *t, const uint8_t *data, size_t n, size_t budget)
     t->changed = 0;
     uint32_t events = t->events;
     while (p < end && (t->budget > 0 || p == data)) {
-        if (t->budget <= 0) /* a character broken off cost it all, and its next byte is still to be taken */
+        if (t->budget <= 0) /* printing a broken character used it up, and a call must consume a byte */
             t->budget = 1;
         if (t->parser.state >= VT_DCS_STRING)
             p = string_bytes(t, p, end);

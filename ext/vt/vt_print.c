@@ -1,8 +1,7 @@
-/* Text: what a program prints lands in cells here.
+/* Printing: text of a program into cells.
 
-   A run is stored by one loop over a row; a character that needs judgement (at the margin, in insert mode, combining)
-   takes vt_print_code(). A character that overwrites half of a wide one leaves a blank of its own style in the other
-   half. */
+   One loop over a row stores a run. Characters with special rules (at the margin, in insert mode, combining) take
+   vt_print_code(). A character that overwrites half of a wide one leaves a blank of its own style in the other half. */
 #include "vt_state.h"
 #include "vt_width.h"
 
@@ -11,12 +10,12 @@
 #endif
 
 #define CLUSTER_MAX ((int)(sizeof((vt_cluster *)0)->codes / sizeof *((vt_cluster *)0)->codes))
-#define CODE_COST 6 /* cells' worth of a character that takes the long way */
+#define CODE_COST 6 /* cells' worth of a character that vt_print_code() prints */
 
-/* The column behind the last that may be printed to before wrapping. */
+/* The first column that cannot be printed to before a wrap. */
 static inline int limit(const vt *t) { return t->col <= t->right ? t->right + 1 : t->cols; }
 
-/* On to the next row, which continues this one. */
+/* Move to the next row, in which the line continues. */
 static void wrap(vt *t)
 {
     vt_row *r = vt_cursor_row(t);
@@ -27,7 +26,7 @@ static void wrap(vt *t)
     t->pending = 0;
 }
 
-/* Before cells from `col` on are overwritten: blank the left half whose right half is there, or write out up to there.
+/* Before cells from `col` on are overwritten: blank a left half whose right half is there, or store cells up to there.
    */
 static inline void mend_before(vt_row *r, int col, vt_cell blank)
 {
@@ -37,7 +36,7 @@ static inline void mend_before(vt_row *r, int col, vt_cell blank)
         r->cells[col - 1] = blank;
 }
 
-/* After: blank the right half whose left half was overwritten. */
+/* Afterwards: blank a right half whose left half was overwritten. */
 static inline void mend_after(vt_row *r, int col, vt_cell blank)
 {
     if (col < r->len && !VT_WIDTH(r->cells[col]))
@@ -50,12 +49,12 @@ static inline void advance(vt *t, int col, int stop)
     t->col = t->pending ? stop - 1 : col;
 }
 
-/* Join a code point that has no width of its own to a cell; to one that was never written it cannot. */
+/* Join a code point of width 0 to a cell; a cell that was never written takes none. */
 static void join(vt *t, vt_cell *cell, uint32_t code)
 {
     if (!VT_CODE(*cell))
         return;
-    vt_cluster cluster; /* few of its codes are there */
+    vt_cluster cluster; /* not zeroed: only its first codes are used */
     cluster.n = 1;
     cluster.codes[0] = VT_CODE(*cell);
     if (*cell & VT_CLUSTER) {
@@ -74,7 +73,7 @@ static void join(vt *t, vt_cell *cell, uint32_t code)
         *cell = (*cell & ~(vt_cell)0x1FFFFF) | VT_CLUSTER | id;
 }
 
-/* The same to the character left of the cursor; without one it is lost. */
+/* Join it to the character left of the cursor; without one it is lost. */
 static void combine(vt *t, uint32_t code)
 {
     int col = t->pending ? t->col : t->col - 1;
@@ -84,7 +83,7 @@ static void combine(vt *t, uint32_t code)
     if (col >= r->len) {
         if (!VT_CODE(r->tail))
             return;
-        vt_row_widen(r, col + 1); /* one of DECALN's E's */
+        vt_row_widen(r, col + 1); /* one of the E's of DECALN */
     }
     if (!VT_WIDTH(r->cells[col]))
         col--;
@@ -107,7 +106,7 @@ void vt_print_code(vt *t, uint32_t code)
     int stop = limit(t);
     if (t->pending || t->col + width > stop) {
         if (t->modes & VT_M_WRAP) {
-            if (!t->pending) { /* a wide character does not fit into the last column */
+            if (!t->pending) { /* a wide character does not fit into the last column: the gap */
                 mend_before(vt_cursor_row(t), t->col, blank);
                 vt_row_widen(vt_cursor_row(t), stop);
                 vt_cursor_row(t)->cells[t->col] = blank;
@@ -139,7 +138,7 @@ void vt_print_code(vt *t, uint32_t code)
 
 /* ---- runs ---- */
 
-static const uint16_t LINE_DRAWING[] = { /* of the code points 60 to 7e, DEC's special graphics */
+static const uint16_t LINE_DRAWING[] = { /* for 0x60 to 0x7e: DEC's special graphics */
     0x25C6, 0x2592, 0x2409, 0x240C, 0x240D, 0x240A, 0x00B0, 0x00B1, 0x2424, 0x240B, 0x2518,
     0x2510, 0x250C, 0x2514, 0x253C, 0x23BA, 0x23BB, 0x2500, 0x23BC, 0x23BD, 0x251C, 0x2524,
     0x2534, 0x252C, 0x2502, 0x2264, 0x2265, 0x03C0, 0x2260, 0x00A3, 0x00B7,
@@ -169,7 +168,7 @@ static inline void store8(vt_cell *restrict cells, const uint8_t *restrict p, vt
 #endif
 }
 
-/* Exactly `n` of them. What is no multiple of eight is no matter: some are stored twice. */
+/* Store exactly `n` cells; if that is no multiple of eight, some are stored twice. */
 static inline void store(vt_cell *restrict cells, const uint8_t *restrict p, int n, vt_cell pen)
 {
     if (n >= 8) {
@@ -196,7 +195,7 @@ static __attribute__((noinline)) void print_runs(vt *t, const uint8_t *p, size_t
         if (t->pending) {
             if (t->modes & VT_M_WRAP) {
                 wrap(t);
-            } else { /* all overwrite the last column: the last one stays */
+            } else { /* each overwrites the last column: only the last one counts */
                 t->pending = 0;
                 p += n - 1;
                 n = 1;
@@ -220,7 +219,7 @@ static __attribute__((noinline)) void print_runs(vt *t, const uint8_t *p, size_t
 void vt_print_text(vt *t, const uint8_t *p, size_t n, const uint8_t *end)
 {
     vt_row *r = vt_cursor_row(t);
-    const int col = t->col, most = t->right - col; /* one less than there are: no wrap comes to be pending */
+    const int col = t->col, most = t->right - col; /* one less than there is room for: no wrap becomes pending */
     if (t->pen_dirty)
         vt_pen_intern(t);
     if (t->charsets[t->gl] != 'B' || t->single_shift | t->pending || t->modes & VT_M_INSERT || (int64_t)n > most) {
@@ -229,7 +228,7 @@ void vt_print_text(vt *t, const uint8_t *p, size_t n, const uint8_t *end)
     }
     const vt_cell pen = t->pen_cell | VT_BLANK;
     const int k = (int)n;
-    if (col == r->len && end - p >= k + 7) { /* nothing is behind it: what is written too much is never read */
+    if (col == r->len && end - p >= k + 7) { /* at the row's end, excess cells are never read */
         for (int i = 0; i < k; i += 8)
             store8(r->cells + col + i, p + i, pen);
         r->len = (uint16_t)(col + k);
@@ -246,12 +245,12 @@ void vt_print_text(vt *t, const uint8_t *p, size_t n, const uint8_t *end)
     t->col = col + k;
 }
 
-/* The next character of a run: of what is no ASCII, or of ASCII that stands alone among it. Its bytes, or 0. */
+/* The next character of a run of non-ASCII, with single ASCII characters in it. Returns its bytes, or 0 at the end. */
 static inline int next_in_run(const uint8_t *p, const uint8_t *end, int ascii, uint32_t *code)
 {
     if (end - p < 2 || *p >= 0x80) {
         int n = p < end && *p >= 0x80 ? vt_utf8_decode(p, end, code) : 0;
-        return n && *code >= 0xA0 && *code != 0xFEFF ? n : 0; /* C1 is the parser's, and so is a byte order mark */
+        return n && *code >= 0xA0 && *code != 0xFEFF ? n : 0; /* the parser handles C1 and byte order marks */
     }
     *code = *p;
     return ascii && p[1] >= 0x80 && *p >= 0x20 && *p < 0x7F;
@@ -282,11 +281,11 @@ const uint8_t *vt_print_utf8(vt *t, const uint8_t *p, const uint8_t *end)
             if (width) {
                 from = col;
                 cells[col] = pen | VT_WIDTH_BITS(width) | code;
-                cells[col + 1] = width == 2 ? pen : cells[col + 1]; /* not a branch: nobody can guess it */
+                cells[col + 1] = width == 2 ? pen : cells[col + 1]; /* no branch: it could not be predicted */
                 last = code;
                 col += width;
             } else {
-                if (r->len < col) /* what is interned may be collected: the row must show what it has */
+                if (r->len < col) /* interning may collect: the row must be complete */
                     r->len = (uint16_t)col;
                 join(t, &cells[from], code);
                 t->budget -= CODE_COST;
@@ -314,7 +313,8 @@ static void print_again(vt *t, const vt_cluster *cluster)
         vt_print_code(t, cluster->codes[i]);
 }
 
-/* The character `what` up to `n` times, to the margin; how often. In `text` it is by code points. */
+/* Print the character `what`, whose code points are in `text`, up to `n` times. Stops at the margin; returns how often.
+   */
 static int fill(vt *t, vt_cell what, const vt_cluster *text, int n)
 {
     if (t->pending && t->modes & VT_M_WRAP)
@@ -325,7 +325,7 @@ static int fill(vt *t, vt_cell what, const vt_cluster *text, int n)
         print_again(t, text);
         return 1;
     }
-    if (!room) { /* all overwrite the last column; marks of wide ones, for which it is too narrow, pile up before it */
+    if (!room) { /* each overwrites the last column; of wide ones, which do not fit, only marks join a cell */
         for (int i = 0; i < n && i < CLUSTER_MAX; i++)
             print_again(t, text);
         return n;
@@ -335,7 +335,7 @@ static int fill(vt *t, vt_cell what, const vt_cluster *text, int n)
     vt_row *r = vt_cursor_row(t);
     int col = t->col;
     if (width == 1 && n == t->cols && !(cell & (VT_PROTECTED | VT_CLUSTER))) {
-        r->len = 0; /* a row of it, as DECALN makes them */
+        r->len = 0; /* the whole row, as DECALN does it */
         r->tail = cell;
         t->budget -= CODE_COST;
     } else {
@@ -359,7 +359,7 @@ static int fill(vt *t, vt_cell what, const vt_cluster *text, int n)
     return n;
 }
 
-/* REP: as xterm.js, only when nothing but the character was between, and with what was joined to it. */
+/* REP, as in xterm.js: only directly after a character, and with the marks that joined it. */
 void vt_repeat(vt *t, int n)
 {
     if (!t->last_char)
@@ -373,14 +373,15 @@ void vt_repeat(vt *t, int n)
     vt_cell cell = r->cells[col];
     if (!VT_CODE(cell))
         return;
-    if (!(cell & VT_CLUSTER) && VT_CODE(cell) >= 0x20 && VT_CODE(cell) < 0x7F) /* it is as if printed: in the charset */
+    /* It is printed again, and so through the charset. */
+    if (!(cell & VT_CLUSTER) && VT_CODE(cell) >= 0x20 && VT_CODE(cell) < 0x7F)
         cell = (cell & ~(vt_cell)0x7F) | translated(t, (uint8_t)VT_CODE(cell));
     vt_cluster again = {.n = 1, .codes = {VT_CODE(cell)}};
     if (cell & VT_CLUSTER) {
         again = t->clusters[VT_CODE(cell)];
         t->clusters[VT_CODE(cell)].shared = 1;
     }
-    /* What is more than a screen and a row shifts rows of the same character out of sight: whole rows are left out. */
+    /* More than a screen and a row would only scroll equal rows out of sight: whole rows of the excess are left out. */
     int each = (t->right - t->left + 1) / VT_WIDTH(cell), most = (t->rows + 1) * each;
     if (n > most)
         n -= (n - most) / each * each;
@@ -391,7 +392,7 @@ void vt_repeat(vt *t, int n)
     }
     if (t->pen_dirty)
         vt_pen_intern(t);
-    t->hold++; /* the cluster stays what it is, even when the cell that had it is gone */
+    t->hold++; /* the cluster must survive even if its cell is overwritten */
     while (n > 0)
         n -= fill(t, cell & (VT_CLUSTER | VT_WIDTH_BITS(3) | 0x1FFFFF), &again, n);
     t->hold--;

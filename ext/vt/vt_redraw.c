@@ -1,14 +1,13 @@
-/* The terminal as bytes: what brings any other of its size to the same state, whatever state that one is in.
+/* The redraw: the terminal as bytes that bring any other terminal of its size to the same state.
 
-   The order is that of docs/terminal.md. Rows are written with nothing set that changes where text goes (margins,
-   origin, insert mode, charsets); what the program has set comes after them. */
+   docs/terminal.md has the order and the reasons. Rows are written while nothing is set that changes where text goes
+   (margins, origin, insert mode, charsets); the program's settings follow. The reader is the terminal that gets the
+   bytes. */
 #include "vt_paint.h"
 
 #include <string.h>
 
 #define KITTY_POP "\x1b[<99u\x1b[=0u"
-
-/* ---- state ---- */
 
 static void put_charsets(vt_painter *w, const uint8_t *charsets, int gl, int all)
 {
@@ -24,8 +23,8 @@ static void put_charsets(vt_painter *w, const uint8_t *charsets, int gl, int all
 
 static const uint8_t ascii[4] = {'B', 'B', 'B', 'B'};
 
-/* Brings about what a screen has saved, with `save` (ESC 7, or 1049 on), and goes back to modes and charsets that
-   change nothing. */
+/* Make the reader save what the screen has saved, with `save` (ESC 7, or 1049 on); then back to neutral modes and
+   charsets. */
 static void put_saved(vt_painter *w, const vt_saved *s, const char *save)
 {
     if (s->origin)
@@ -55,7 +54,7 @@ static void put_margins(vt_painter *w, const vt *t, int top, int bottom, int lef
 {
     if (top || bottom != t->rows - 1)
         vt_paint_csi(w, "", top + 1, bottom + 1, "r");
-    if (left || right != t->cols - 1) /* only there with DECLRMM on: otherwise it saves the cursor */
+    if (left || right != t->cols - 1) /* margins exist only with DECLRMM on; else `s` would save the cursor */
         vt_paint_csi(w, "", left + 1, right + 1, "s");
 }
 
@@ -82,7 +81,7 @@ static void put_osc(vt_painter *w, const char *number, const uint8_t *text, size
 
 static void put_titles(vt_painter *w, const vt *t)
 {
-    for (int i = 0; i < VT_TITLES; i++) /* whatever the reader has pushed */
+    for (int i = 0; i < VT_TITLES; i++) /* titles that the reader may have pushed */
         vt_put_string(w->out, "\x1b[23;2t");
     size_t at = 0;
     for (int i = 0; i < t->titles_n && at + 2 <= t->titles.n; i++) {
@@ -130,8 +129,8 @@ static void put_palette(vt_painter *w, const vt *t)
     }
 }
 
-/* Modes that move the cursor or change what is printed, or have a sequence of their own: the others may be set at once. */
-#define NOT_AT_ONCE (VT_M_ORIGIN | VT_M_WRAP | VT_M_MARGINS | VT_M_APP_KEYPAD)
+/* Modes that move the cursor, change printing, or have a sequence of their own. The others can be set together. */
+#define SET_APART (VT_M_ORIGIN | VT_M_WRAP | VT_M_MARGINS | VT_M_APP_KEYPAD)
 
 /* CSI ? ... `final` for the modes in `which`. */
 static void put_dec_modes(vt_painter *w, uint32_t which, char final)
@@ -141,7 +140,7 @@ static void put_dec_modes(vt_painter *w, uint32_t which, char final)
         return;
     p = vt_write_string(p, "\x1b[?");
     for (int i = 0; i < VT_DEC_MODE_COUNT; i++)
-        if (which & vt_dec_modes[i].bit & ~(uint32_t)NOT_AT_ONCE) {
+        if (which & vt_dec_modes[i].bit & ~(uint32_t)SET_APART) {
             p = vt_write_number(p, vt_dec_modes[i].number);
             *p++ = ';';
         }
@@ -153,14 +152,14 @@ static void put_dec_modes(vt_painter *w, uint32_t which, char final)
 
 static void put_modes(vt_painter *w, const vt *t)
 {
-    vt_paint_csi(w, "", t->shape, -1, " q"); /* before 12, which it may change */
-    put_dec_modes(w, ~t->modes | VT_MOUSE_TRACKING | VT_MOUSE_ENCODING, 'l'); /* of the mouse's only the last counts */
+    vt_paint_csi(w, "", t->shape, -1, " q"); /* before mode 12, which it may change */
+    put_dec_modes(w, ~t->modes | VT_MOUSE_TRACKING | VT_MOUSE_ENCODING, 'l'); /* at most one of each is on */
     put_dec_modes(w, t->modes, 'h');
     vt_put_string(w->out, t->modes & VT_M_APP_KEYPAD ? "\x1b=" : "\x1b>");
     vt_put_string(w->out, t->modes & VT_M_NEWLINE ? "\x1b[20h" : "\x1b[20l");
 }
 
-/* Whether columns [0, col] were never written and have one background: as after erasing all of them. */
+/* Whether columns [0, col] look erased: never written, with one background. */
 static int all_blank(const vt_row *r, int col)
 {
     vt_cell first = vt_at(r, 0);
@@ -172,7 +171,7 @@ static int all_blank(const vt_row *r, int col)
     return 1;
 }
 
-/* The pen, the cursor, and what must not be set before they stand. */
+/* The cursor, the pen, and settings that must not come before them. */
 static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
 {
     vt_run pen;
@@ -187,17 +186,17 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
         pen.uri_n = link->uri_n;
     }
 
-    /* No sequence sets a pending wrap: the cell it is pending behind is printed again. So is the cell before the cursor
-       when a character was the last thing that came: REP would refer to it, and any sequence ends that. */
+    /* No sequence sets a pending wrap, so the cell before it is printed again. The cell before the cursor is printed
+       again too if a character was the last thing that came: REP would repeat it, and any sequence ends that. */
     const vt_row *r = t->s->rows[t->row];
     int col = t->pending ? t->col : t->last_char ? t->col - 1 : -1;
     if (col > 0 && !VT_WIDTH(vt_at(r, col)))
         col--;
     int insert = (t->modes & VT_M_INSERT) != 0;
     const char *shift = "";
-    int own = 0; /* whether the cell has another pen than the cursor */
+    int own = 0; /* whether the cell's style differs from the pen */
     if (col >= 0) {
-        vt_row *one = (vt_row *)l->b.text; /* any room will do */
+        vt_row *one = (vt_row *)l->b.text; /* used as memory for a row of one cell */
         vt_cell c = vt_at(r, col);
         one->len = 1;
         one->wrapped = 0;
@@ -205,7 +204,7 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
         one->cells[0] = c;
         vt_line_row(t, &l->a, one, 1);
         own = !vt_same_run(&l->a.runs[0], &pen);
-        /* Printed through another charset by a single shift, which it then needs again. */
+        /* A character that the charset in use cannot print came through a single shift, and needs one again. */
         uint8_t set = t->charsets[t->gl & 3], text = l->a.text[0];
         if ((set == '0' && text >= 0x60 && text < 0x7F) || (set == 'A' && text == '#')) {
             shift = t->charsets[2] == 'B' ? "\x1bN" : t->charsets[3] == 'B' ? "\x1bO" : "";
@@ -235,18 +234,18 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
     vt_paint_csi(w, "", row > 0 ? row : 1, to > 0 ? to : 1, "H");
     if (early) {
         vt_put(w->out, text, text_n);
-        if (all_blank(r, col)) /* the pending wrap stays, and the row is blank again */
+        if (all_blank(r, col)) /* the wrap stays pending, and the row is blank again */
             vt_put_string(w->out, "\x1b[1K");
     }
     vt_paint_run_pen(w, &pen);
-    /* After a cell that was printed for its pending wrap alone some sequence has to follow, or REP would repeat it. */
+    /* A cell printed only for its pending wrap must be followed by a sequence, or REP would repeat the cell. */
     if (early || !(t->modes & VT_M_WRAP))
         vt_put_string(w->out, t->modes & VT_M_WRAP ? "\x1b[?7h" : "\x1b[?7l");
     if (insert)
         vt_put_string(w->out, "\x1b[4h");
     put_charsets(w, t->charsets, t->gl, 0);
     if (col >= 0 && !early) {
-        if (insert && !t->pending) /* it is inserted: taken out first */
+        if (insert && !t->pending) /* it will be inserted: delete it first */
             vt_paint_csi(w, "", l->a.cols, -1, "P");
         vt_put_string(w->out, shift);
         vt_put(w->out, text, text_n);
@@ -266,13 +265,13 @@ void vt_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines)
     uint32_t before = scrollback_lines < t->scrollback.count ? scrollback_lines : (uint32_t)t->scrollback.count;
     vt_painter w = {.out = out, .cols = t->cols, .protecting = 1, .skipping = 1};
 
-    /* Nothing may move or change what is printed now. A single shift is used up by the space, which is erased again. */
+    /* Nothing may change printing from here on. The space below uses up a single shift, and is erased. */
     vt_put_string(out, "\x18\x1b[!p\x1b[0m\x1b[0\"q\x1b]8;;\x1b\\");
     vt_put_string(out, "\x1b[?2026l\x1b[?1047l\x1b[?69l\x1b[r\x1b[?6l\x1b[?7h\x1b[4l\x1b[20l");
     put_charsets(&w, ascii, 0, 1);
     int on_alt = t->s == &t->alt;
     if (!on_alt) {
-        /* What the alternate screen keeps while it is hidden: its rows are not among it. */
+        /* The alternate screen keeps these while it is hidden, but not its rows. */
         vt_put_string(out, "\x1b[?1047h");
         put_kitty(&w, &t->alt);
         put_saved(&w, &t->alt.saved, "\x1b" "7");
@@ -288,7 +287,7 @@ void vt_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines)
     if (on_alt) {
         const vt_screen *m = &t->main;
         if (m->top || m->bottom != t->rows - 1 || m->left || m->right != t->cols - 1) {
-            /* 1049 saves the cursor too, but what is saved may be outside of these margins. */
+            /* 1049 would save the cursor too, but the saved one may be outside of these margins. */
             put_saved(&w, &m->saved, "\x1b" "7");
             vt_put_string(out, "\x1b[?69h");
             put_margins(&w, t, m->top, m->bottom, m->left, m->right);

@@ -1,13 +1,13 @@
-/* Answers to what programs ask the terminal: bounded, and never with a byte in them that the program chose. */
+/* Answers to queries: bounded, and without any byte that the program chose. */
 #include "vt_sgr.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-#define REPLIES_MAX 4096 /* bytes that wait for the PTY; who asks more than that without reading gets no more */
+#define REPLIES_MAX 4096 /* bytes that wait for the PTY; a program that asks for more without reading gets no more */
 #define ANSWER_MAX 256   /* bytes of one answer */
-#define LEAST_ANSWER 4   /* bytes of the shortest */
-#define ANSWER_COST 100  /* cells' worth of one */
+#define LEAST_ANSWER 4   /* bytes of the shortest answer */
+#define ANSWER_COST 100  /* cells' worth of an answer */
 
 void vt_answer(vt *t, const char *format, ...)
 {

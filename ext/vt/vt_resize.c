@@ -1,33 +1,32 @@
-/* Another size, and copies.
+/* Resizing: the main screen and its scrollback are reflowed, the alternate screen is cut or padded.
 
-   The main screen and its scrollback are reflowed: lines that a wrap had split are joined, and split at the new width.
-   The alternate screen is cut or padded: whoever draws on it draws anew. All that may fail comes before anything is
-   changed. */
+   Reflow joins lines that a wrap had split, and splits them at the new width. A program on the alternate screen redraws
+   it after a resize. Every step that may fail comes before the first change. */
 #include "vt_state.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* A place that text moves: the cursor, or where a command line began. `now` counts the new rows, from the first that
-   holds something of the old screen. */
+/* A place that moves with the text: the cursor, or where a command line began. `now` counts new rows, from the first
+   one that has text of the old screen. */
 typedef struct {
-    int row, col, pending; /* on the old screen; row < 0: there is none */
+    int row, col, pending; /* on the old screen; row < 0: no place */
     int64_t now;
     int now_col, now_pending;
     int found;
 } place;
 
-/* The main screen of the new size while it fills: what does not stay on it goes on into scrollback. */
+/* The main screen of the new size while it fills. Rows that do not stay on it go into scrollback. */
 typedef struct {
     vt *t;
     int rows, cols;
     vt_screen screen;
     vt_scrollback reflowed;
-    vt_scrollback *scrollback;  /* the terminal's own when the width stays */
+    vt_scrollback *scrollback;  /* `reflowed`, or the terminal's own if the width stays */
     vt_row *window[VT_MAX_ROWS]; /* rows of `screen`, the oldest at `first` */
     int first, n;
     int64_t passed;       /* rows that have left the window */
-    vt_line open;         /* the end of the scrollback that goes on in the window's very first row */
+    vt_line open;         /* the end of the scrollback, whose line continues in the window's first row */
     vt_line spare;
     place cursor, mark;
 } reflow;
@@ -37,7 +36,7 @@ static int is_blank(vt_cell c)
     return !(c & (VT_CLUSTER | VT_STYLE_BITS(UINT32_MAX))) && VT_WIDTH(c) == 1 && (!VT_CODE(c) || VT_CODE(c) == ' ');
 }
 
-/* Columns up to the last that shows something. */
+/* Columns up to the last visible cell. */
 static int used(const vt_row *r, int cols)
 {
     int len = r->len;
@@ -56,7 +55,7 @@ static void pass(reflow *f)
     vt_row *r = f->window[f->first];
     if (f->passed == 0 && f->open.cols) {
         vt_line_row(f->t, &f->spare, r, f->cols);
-        int skip = f->open.cols; /* blanks were left for it there */
+        int skip = f->open.cols; /* blanks were left there for it */
         for (int i = 0; i < f->spare.n; i++) {
             vt_run *run = &f->spare.runs[i];
             int k = (uint32_t)skip < run->n ? skip : (int)run->n;
@@ -75,7 +74,7 @@ static void pass(reflow *f)
     f->passed++;
 }
 
-/* A blank row behind the others; NULL when that would push the cursor off the screen. */
+/* Append a blank row. NULL: that would push the cursor off the screen. */
 static vt_row *next_row(reflow *f)
 {
     if (f->n == f->rows) {
@@ -90,7 +89,7 @@ static vt_row *next_row(reflow *f)
 
 static int64_t row_number(const reflow *f) { return f->passed + f->n - 1; }
 
-/* The place's character now ends at `col` of the newest row. */
+/* The place's character now stands at `col` of the newest row. */
 static void found(reflow *f, place *p, int col)
 {
     p->found = 1;
@@ -105,7 +104,7 @@ static void found(reflow *f, place *p, int col)
     }
 }
 
-/* The place is `beyond` columns behind the end of its line, which is at `col` of the newest row. */
+/* The place is `beyond` columns after the end of its line, which is at `col` of the newest row. */
 static void found_beyond(reflow *f, place *p, int col, int beyond)
 {
     p->found = 1;
@@ -118,7 +117,7 @@ static void found_beyond(reflow *f, place *p, int col, int beyond)
 
 /* ---- reflow ---- */
 
-/* Puts the old screen's rows [0, count) into the window, split anew. */
+/* Split the lines of the old screen's rows [0, count) again, into the window. */
 static void reflow_screen(reflow *f, int count)
 {
     vt *t = f->t;
@@ -132,7 +131,7 @@ static void reflow_screen(reflow *f, int count)
             if (!(r = next_row(f)))
                 return;
             col = 0;
-            if (!row && f->open.cols) { /* the line began in the scrollback: its end comes here later */
+            if (!row && f->open.cols) { /* its line began in the scrollback: lay_out() puts the end of that here */
                 vt_row_widen(r, f->open.cols);
                 col = f->open.cols;
             }
@@ -140,10 +139,10 @@ static void reflow_screen(reflow *f, int count)
         for (int i = 0; i < n; i++) {
             vt_cell c = vt_at(from, i);
             int width = VT_WIDTH(c);
-            if (!width) /* came with its left half */
+            if (!width) /* copied with its left half */
                 continue;
             if (col + width > f->cols) {
-                if (col < f->cols) { /* a blank of its style, as where it is printed */
+                if (col < f->cols) { /* the gap: a blank of its style, as printing leaves it */
                     r->cells[col] = (c & (VT_STYLE_BITS(UINT32_MAX) | VT_PROTECTED)) | VT_BLANK;
                     r->len = (uint16_t)f->cols;
                 }
@@ -173,7 +172,7 @@ static void reflow_screen(reflow *f, int count)
     }
 }
 
-/* The same for rows that keep their width. */
+/* The same if the width stays. */
 static void move_screen(reflow *f, int count)
 {
     for (int row = 0; row < count; row++) {
@@ -189,11 +188,11 @@ static void move_screen(reflow *f, int count)
     }
 }
 
-/* Puts a piece of a line of the scrollback behind `open`; what fills a row goes to the new scrollback. */
+/* Append a run of a scrollback line to `open`. Each time that fills a row, it goes to the new scrollback. */
 static void reflow_run(reflow *f, const vt_run *run)
 {
     const uint8_t *p = run->text, *end = p + run->n;
-    int ascii = run->n == run->cols; /* or else text of more bytes than columns */
+    int ascii = run->n == run->cols; /* else the text has more bytes than columns */
     while (p < end) {
         int width = 1;
         uint32_t n = 1;
@@ -205,7 +204,7 @@ static void reflow_run(reflow *f, const vt_run *run)
             n = vt_character(p, end, &width);
         }
         if (!n || f->open.cols + width > f->cols) {
-            if (n && f->open.cols < f->cols) /* a wide character: a blank of its style, as where it is printed */
+            if (n && f->open.cols < f->cols) /* the gap of a wide character, as above */
                 vt_line_add(&f->open, run, (const uint8_t *)"", 1, 1);
             f->open.wrapped = 1;
             vt_scrollback_put(f->t, f->scrollback, &f->open);
@@ -217,7 +216,7 @@ static void reflow_run(reflow *f, const vt_run *run)
     }
 }
 
-/* Leaves out the gap at a wrapped line's end. Returns the blanks that the line lacks. */
+/* Drop the gap at a wrapped line's end. Returns the blanks that are missing to the line's full length. */
 static int close_gap(vt_line *line, int next_wide, int cols)
 {
     int gap = vt_line_gap(line, next_wide, cols), rest = cols - line->cols;
@@ -234,7 +233,8 @@ static int close_gap(vt_line *line, int next_wide, int cols)
     return 0;
 }
 
-/* The whole scrollback, split anew, into f->reflowed; what of it goes on on the screen stays in f->open. */
+/* Split all lines of the scrollback again, into f->reflowed. A last line that continues on the screen stays in f->open.
+   */
 static int reflow_scrollback(reflow *f)
 {
     static const uint8_t blanks[VT_MAX_COLS];
@@ -252,9 +252,8 @@ static int reflow_scrollback(reflow *f)
         if (!f->open.cols && !line->wrapped && line->cols <= f->cols) {
             vt_scrollback_pass(t, f->scrollback, &before);
         } else {
-            int rest = 0;
-            if (line->wrapped)
-                rest = close_gap(line, more ? vt_line_begins_wide(next) : VT_WIDTH(vt_at(t->main.rows[0], 0)) == 2, t->cols);
+            int wide = more ? vt_line_begins_wide(next) : VT_WIDTH(vt_at(t->main.rows[0], 0)) == 2;
+            int rest = line->wrapped ? close_gap(line, wide, t->cols) : 0;
             for (int i = 0; i < line->n; i++)
                 reflow_run(f, &line->runs[i]);
             if (line->wrapped) {
@@ -279,7 +278,7 @@ static int reflow_scrollback(reflow *f)
 
 /* ---- the alternate screen ---- */
 
-/* Copies rows from `shift` on into `to`, which has other dimensions. */
+/* Copy rows from `shift` on into `to`, which has another size. */
 static void cut_rows(const vt *t, const vt_screen *from, vt_screen *to, int shift, int rows, int cols)
 {
     for (int row = 0; row < rows && row + shift < t->rows; row++) {
@@ -292,7 +291,7 @@ static void cut_rows(const vt *t, const vt_screen *from, vt_screen *to, int shif
             vt_row_widen(r, t->cols);
             r->tail = VT_BLANK;
         }
-        if (n == cols && n < old->len && !VT_WIDTH(old->cells[n])) /* half of a wide character is left */
+        if (n == cols && n < old->len && !VT_WIDTH(old->cells[n])) /* only half of a wide character fits */
             r->cells[n - 1] = (r->cells[n - 1] & VT_STYLE_BITS(UINT32_MAX)) | VT_BLANK;
         r->wrapped = cols == t->cols && row + 1 < rows && old->wrapped;
     }
@@ -307,7 +306,7 @@ static void full_margins(vt_screen *s, int rows, int cols)
     s->right = cols - 1;
 }
 
-/* The old screen's rows that count: up to the cursor, and to the last with something on it. */
+/* How many rows of the old screen are used: up to the cursor, or to the last row with visible cells. */
 static int rows_used(const vt *t, const place *cursor)
 {
     int n = t->rows;
@@ -320,7 +319,7 @@ static int rows_used(const vt *t, const place *cursor)
     return n;
 }
 
-/* Lays what the window holds out as the new screen's rows, with lines back from the scrollback above them if `pull`. */
+/* Make the window's rows the new screen. `pull`: take lines back from the scrollback if there is room above them. */
 static void lay_out(reflow *f, int pull)
 {
     vt *t = f->t;
@@ -337,7 +336,7 @@ static void lay_out(reflow *f, int pull)
     if (f->n)
         t->main.rows[f->n + extra - 1]->wrapped = 0;
 
-    if (f->open.cols && !f->passed) { /* the beginning of the first row, which was left in the scrollback */
+    if (f->open.cols && !f->passed) { /* the beginning of the first row came from the scrollback */
         vt_row *r = t->main.rows[extra], *begin = vt_row_new(t);
         if (begin) {
             vt_line_cells(t, &f->open, begin);
@@ -352,7 +351,7 @@ static void lay_out(reflow *f, int pull)
             vt_line_cells(t, &f->spare, t->main.rows[i]);
         vt_scrollback_trim(t, (uint64_t)extra);
     }
-    f->passed -= extra; /* places are now counted from the new first row */
+    f->passed -= extra; /* places now count from the new first row */
 }
 
 static void set_place(const reflow *f, const place *p, int *row, int *col)
@@ -380,7 +379,7 @@ int vt_resize(vt *t, int rows, int cols)
     f->reflowed.dropped = t->scrollback.dropped;
     t->scrollback.failed = 0;
 
-    /* New screens are made by vt_screen_init(), which goes by the terminal's size. */
+    /* vt_screen_init() makes screens of the terminal's size. */
     t->rows = rows;
     t->cols = cols;
     int failed = vt_screen_init(t, &f->screen) || (t->alt.base && vt_screen_init(t, &alt));
@@ -437,7 +436,7 @@ int vt_resize(vt *t, int rows, int cols)
         vt_screen_free(t, &old_alt);
     t->rows = rows;
     t->cols = cols;
-    lay_out(f, count == old_rows); /* a screen that was full to its end stays at its end */
+    lay_out(f, count == old_rows); /* a screen that was full keeps its last row last */
     if (cols != old_cols)
         vt_scrollback_free(&old);
     t->hold--;
@@ -445,7 +444,7 @@ int vt_resize(vt *t, int rows, int cols)
     if (on_alt) {
         set_place(f, &f->cursor, &t->main.saved.row, &t->main.saved.col);
         t->row = vt_min(t->row - shift, rows - 1);
-        if (t->pending && t->col < cols - 1) { /* the last column, or the right margin, is elsewhere now */
+        if (t->pending && t->col < cols - 1) { /* the last column, or the right margin, has moved */
             t->col++;
             t->pending = 0;
         }

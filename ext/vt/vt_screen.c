@@ -1,15 +1,15 @@
-/* The screen: its rows, the cursor, and what control functions do to them.
+/* The screen: what control functions do to rows and to the cursor.
 
-   Erasing what reaches a row's end moves `len` and sets `tail`, so that a whole row is erased in two stores whatever
-   its background; a scroll moves row pointers. A row's `wrapped` says that its line goes on in the next row, so what
-   touches a row's beginning has the row above to think of. Each function takes the cells or rows it touches off `work`.
-   */
+   Erasing up to a row's end moves `len` and sets `tail`, so that a whole row is erased in two stores whatever its
+   background; a scroll moves row pointers. Since `wrapped` says that a row's line continues in the next row, a change
+   to a row's first cell may also have to clear `wrapped` in the row above. Each function subtracts the cells or rows
+   that it touches from `budget`. */
 #include "vt_state.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define SPARE_SCREENS 4  /* screens of row pointers: a full-screen scroll moves them once in so many screens less one */
+#define SPARE_SCREENS 4  /* screens of row pointers: full-screen scrolls move them back once in three screens */
 
 static inline int between_margins(const vt *t) { return t->col >= t->left && t->col <= t->right; }
 static inline int in_region(const vt *t) { return t->row >= t->top && t->row <= t->bottom && between_margins(t); }
@@ -31,7 +31,7 @@ void vt_row_clear(vt_row *r, vt_cell tail)
     r->tail = tail;
 }
 
-/* What is erased gets the pen's background, and nothing else of it. */
+/* Erased cells get the pen's background and no other part of its style. */
 vt_cell vt_erased(vt *t)
 {
     if (t->erase_bg != t->pen.bg) {
@@ -42,7 +42,7 @@ vt_cell vt_erased(vt *t)
     return t->erase_cell;
 }
 
-/* Cut between `col` - 1 and `col`: a wide character that stands across it becomes two blanks. */
+/* Cut between `col` - 1 and `col`: a wide character across the cut becomes two blanks. */
 static void cut(vt_row *r, int col, vt_cell fill)
 {
     if (col > 0 && col < r->len && !VT_WIDTH(r->cells[col]))
@@ -68,7 +68,7 @@ static void erase(const vt *t, vt_row *r, int from, int to, vt_cell fill)
         r->tail = fill;
 }
 
-/* Whether something is protected there; `*narrow`: whether no wide character is there or reaches into it. */
+/* Whether a cell of [from, to) is protected. `*narrow`: whether no wide character stands there or reaches into it. */
 static int is_protected(const vt_row *r, int from, int to, int *narrow)
 {
     vt_cell any = r->tail, all = VT_WIDTH_BITS(1);
@@ -80,7 +80,7 @@ static int is_protected(const vt_row *r, int from, int to, int *narrow)
     return !!(any & VT_PROTECTED);
 }
 
-/* The same, but for what DECSCA protects. */
+/* The same, except for cells that DECSCA protects. */
 static void erase_selectively(vt *t, vt_row *r, int from, int to, vt_cell fill)
 {
     if (from >= to)
@@ -121,7 +121,7 @@ void vt_row_insert(vt *t, vt_row *r, int col, int end, int n, vt_cell fill)
     cut(r, end, fill);
     cut(r, end - n, fill);
     vt_row_widen(r, col);
-    int stop = vt_min(r->len, end); /* what is moved ends here */
+    int stop = vt_min(r->len, end); /* the cells to move end here */
     int len = end < t->cols ? r->len : vt_min(t->cols, r->len + n);
     int moved = vt_min(stop, end - n) - col;
     if (moved > 0)
@@ -156,7 +156,7 @@ static void row_delete(vt *t, vt_row *r, int col, int end, int n, vt_cell fill)
         r->cells[i] = fill;
 }
 
-/* The line that ends in the row above `row` does not go on in it. */
+/* The line of the row above `row` no longer continues in `row`. */
 static void end_line_above(vt *t, int row)
 {
     if (row > 0)
@@ -167,7 +167,7 @@ static void end_line_above(vt *t, int row)
 
 /* ---- scrolling ---- */
 
-/* Rows [top, bottom] n up or down, between the left and right margins only. */
+/* Move rows [top, bottom] n up or down, between the left and right margins only. */
 static void scroll_box(vt *t, int top, int bottom, int n, int up, vt_cell fill)
 {
     int end = t->right + 1;
@@ -187,7 +187,7 @@ static void scroll_box(vt *t, int top, int bottom, int n, int up, vt_cell fill)
     t->budget -= (int64_t)(bottom - top + 1) * (end - t->left);
 }
 
-/* Rows [top, bottom] up or down by n; what passes the edge is lost. */
+/* Move rows [top, bottom] n up or down; rows that pass the edge are lost. */
 static void scroll_rows(vt *t, int top, int bottom, int n, int up, vt_cell fill)
 {
     n = vt_min(n, bottom - top + 1);
@@ -209,13 +209,13 @@ static void scroll_rows(vt *t, int top, int bottom, int n, int up, vt_cell fill)
     t->budget -= VT_STEP_COST + (bottom - top) / 2 + 2 * n;
 }
 
-/* The region one row up because something passes its end. What leaves the main screen's top goes into scrollback, as in
-   xterm.js also when the region ends above the screen's end. */
+/* Scroll the region by one row for output that passes its end. A row that leaves the main screen's top goes into
+   scrollback, also if the region ends above the screen's end, as in xterm.js. */
 static void scroll_line(vt *t)
 {
     vt_cell fill = vt_erased(t);
     if (t->top > 0 || !vt_whole_width(t)) {
-        int wrapped = vt_cursor_row(t)->wrapped; /* the last row's line may go on in the row that comes */
+        int wrapped = vt_cursor_row(t)->wrapped; /* the last row's line may continue in the new row */
         scroll_rows(t, t->top, t->bottom, 1, 1, fill);
         if (t->bottom > t->top)
             t->s->rows[t->bottom - 1]->wrapped = (uint8_t)wrapped;
@@ -245,7 +245,7 @@ static void scroll_line(vt *t)
 
 void vt_scroll_up(vt *t, int n) { scroll_rows(t, t->top, t->bottom, n, 1, vt_erased(t)); }
 
-/* SD brings default blanks, as in xterm.js. */
+/* SD: default blanks, as in xterm.js. */
 void vt_scroll_down(vt *t, int n) { scroll_rows(t, t->top, t->bottom, n, 0, VT_BLANK); }
 
 void vt_insert_lines(vt *t, int n)
@@ -322,7 +322,7 @@ void vt_next_line(vt *t)
     vt_index(t);
 }
 
-/* Reverse wrap (?45): from a row's beginning back to the end of the row that it continues. */
+/* Reverse wrap (?45): from the beginning of a row back to the end of the row that it continues. */
 static void wrap_back(vt *t)
 {
     vt_row *above = t->row > t->top && t->row <= t->bottom ? t->s->rows[t->row - 1] : NULL;
@@ -331,7 +331,7 @@ static void wrap_back(vt *t)
     above->wrapped = 0;
     t->row--;
     t->col = t->right;
-    if (!VT_CODE(vt_at(above, t->col)) && VT_WIDTH(vt_at(above, t->col))) /* a wide character did not fit there */
+    if (!VT_CODE(vt_at(above, t->col)) && VT_WIDTH(vt_at(above, t->col))) /* the gap of a wide character */
         t->col--;
 }
 
@@ -349,7 +349,7 @@ void vt_backspace(vt *t)
 
 static int is_tab(const vt *t, int col) { return t->tabs[col >> 3] >> (col & 7) & 1; }
 
-/* A tab out of a pending wrap goes nowhere. */
+/* While a wrap is pending, a tab does nothing. */
 void vt_tab(vt *t, int n)
 {
     int edge = t->col <= t->right ? t->right : t->cols - 1, from = t->col;
@@ -399,10 +399,30 @@ void vt_move_to(vt *t, int row, int col) { vt_go(t, origin_row(t) + row, origin_
 void vt_move_row(vt *t, int row) { vt_go(t, origin_row(t) + row, t->col); }
 void vt_move_col(vt *t, int col) { vt_go(t, t->row, origin_col(t) + col); }
 void vt_move_by(vt *t, int rows, int cols) { vt_go(t, t->row + rows, t->col + cols); }
-void vt_move_up(vt *t, int n) { vt_go(t, vt_max(t->row - n, t->row >= t->top ? t->top : 0), t->col); }
-void vt_move_down(vt *t, int n) { vt_go(t, vt_min(t->row + n, t->row <= t->bottom ? t->bottom : t->rows - 1), t->col); }
-void vt_move_forward(vt *t, int n) { vt_go(t, t->row, vt_min(t->col + n, t->col <= t->right ? t->right : t->cols - 1)); }
-void vt_move_back(vt *t, int n) { vt_go(t, t->row, vt_max(t->col - n, t->col >= t->left ? t->left : 0)); }
+
+void vt_move_up(vt *t, int n)
+{
+    int edge = t->row >= t->top ? t->top : 0;
+    vt_go(t, vt_max(t->row - n, edge), t->col);
+}
+
+void vt_move_down(vt *t, int n)
+{
+    int edge = t->row <= t->bottom ? t->bottom : t->rows - 1;
+    vt_go(t, vt_min(t->row + n, edge), t->col);
+}
+
+void vt_move_forward(vt *t, int n)
+{
+    int edge = t->col <= t->right ? t->right : t->cols - 1;
+    vt_go(t, t->row, vt_min(t->col + n, edge));
+}
+
+void vt_move_back(vt *t, int n)
+{
+    int edge = t->col >= t->left ? t->left : 0;
+    vt_go(t, t->row, vt_max(t->col - n, edge));
+}
 
 void vt_set_region(vt *t, int top, int bottom)
 {
@@ -430,7 +450,7 @@ void vt_set_margins(vt *t, int left, int right)
 
 /* ---- erasing and editing ---- */
 
-/* Where erasing to the right begins: behind the last column when a wrap is pending, as in xterm.js. */
+/* Where erasing to the right begins: after the last column if a wrap is pending, as in xterm.js. */
 static int erase_from(const vt *t) { return t->col + t->pending; }
 
 static void erase_part(vt *t, vt_row *r, int from, int to, int selective)
@@ -516,7 +536,7 @@ void vt_delete_chars(vt *t, int n)
         row_delete(t, vt_cursor_row(t), t->col, t->right + 1, n, vt_erased(t));
 }
 
-/* DECIC, SR. The lines of the region are no longer what was printed as one: none goes on in the next row. */
+/* DECIC, SR. Lines of the region no longer continue in the next row: their cells have moved apart. */
 void vt_insert_cols(vt *t, int col, int n)
 {
     if (!in_region(t))
@@ -544,7 +564,7 @@ void vt_delete_cols(vt *t, int col, int n)
     t->budget -= 2 * (t->bottom - t->top + 1);
 }
 
-/* A wrap is pending behind the right margin or the last column: where neither is there any more, the cursor goes on. */
+/* A wrap is pending after the right margin or the last column. If the cursor now is at neither, it moves on instead. */
 void vt_settle_wrap(vt *t)
 {
     if (t->pending && t->col != t->right && t->col < t->cols - 1) {
@@ -561,7 +581,7 @@ void vt_full_margins(vt *t)
     vt_settle_wrap(t);
 }
 
-/* As xterm.js: in the pen, but for underline and link. */
+/* In the pen's style without underline and link, as in xterm.js. */
 void vt_alignment(vt *t)
 {
     vt_style style = {.fg = t->pen.fg, .bg = t->pen.bg, .attrs = (uint16_t)(t->pen.attrs & ~VT_UNDERLINE)};
@@ -574,7 +594,7 @@ void vt_alignment(vt *t)
     t->budget -= VT_STEP_COST + 2 * t->rows;
 }
 
-/* ---- beginning and end ---- */
+/* ---- a screen's memory ---- */
 
 int vt_screen_init(vt *t, vt_screen *s)
 {

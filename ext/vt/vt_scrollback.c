@@ -1,18 +1,19 @@
-/* Scrollback: lines that have scrolled off the main screen, in blocks of encoded lines (vt_codec.h). */
+/* Scrollback: lines that have scrolled off the main screen, as blocks of encoded lines (vt_codec.h). */
 #include "vt_codec.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#define FIRST_BLOCK 2048 /* a session that prints a page costs no more; each block is twice the one before it, up to */
+#define FIRST_BLOCK 2048 /* bytes, enough for a page of output; each block is twice the one before, up to LAST_BLOCK */
 #define LAST_BLOCK (WHOLE_BLOCK - (uint32_t)sizeof(vt_block))
-#define WHOLE_BLOCK 16384 /* bytes of one of these with its head: whole pages, from the system and back to it */
+#define WHOLE_BLOCK 16384 /* bytes of the largest block with its head: whole pages, mapped and unmapped */
 
 /* ---- blocks ---- */
 
-/* Blocks of the largest size come from the system, not from malloc: a session that floods moves from one thread to
-   another, and what the first one's arena has given out would stay with it. Not where the sanitizer looks for overruns. */
+/* The largest blocks are mapped from the system, not taken from malloc: a session that floods moves from one thread to
+   another, and the first thread's malloc arena would keep the memory. The sanitizer, which looks for overruns, gets
+   malloc. */
 #if defined(__SANITIZE_ADDRESS__)
 #define MAPPED 0
 #elif defined(__has_feature)
@@ -30,11 +31,11 @@
 #define MAP_ANONYMOUS MAP_ANON
 #endif
 
-#define MAPPINGS 16384 /* blocks of the process that are; each may be a mapping of its own, and Linux gives 65,530 */
+#define MAPPINGS 16384 /* mapped blocks of the process; each may be a mapping of its own, and Linux allows 65,530 */
 
 static long mappings;
 
-/* Memory for a block of `*size` bytes, or some more if there are no more mappings for it. NULL: no memory. */
+/* Memory for a block of `*size` bytes, which grows a little if no mapping is left. NULL: no memory. */
 static vt_block *block_new(size_t *size)
 {
     if (MAPPED && *size == LAST_BLOCK) {
@@ -44,7 +45,7 @@ static vt_block *block_new(size_t *size)
         if (whole != MAP_FAILED)
             return whole;
         __atomic_sub_fetch(&mappings, 1, __ATOMIC_RELAXED);
-        *size += 16; /* which says where it is from */
+        *size += 16; /* any other size: block_free() sees that malloc gave it */
     }
     return malloc(sizeof(vt_block) + *size);
 }
@@ -52,7 +53,7 @@ static vt_block *block_new(size_t *size)
 static void block_free(vt_block *b)
 {
     if (MAPPED && b->size == LAST_BLOCK) {
-        if (munmap(b, WHOLE_BLOCK) < 0) /* a hole in a mapping makes two of one, of which there may be enough */
+        if (munmap(b, WHOLE_BLOCK) < 0) /* it would have split a mapping, and no more are allowed */
             madvise(b, WHOLE_BLOCK, MADV_DONTNEED);
         __atomic_sub_fetch(&mappings, 1, __ATOMIC_RELAXED);
     } else {
@@ -60,56 +61,56 @@ static void block_free(vt_block *b)
     }
 }
 
-static void unlink_block(vt_scrollback *h, vt_block *b)
+static void unlink_block(vt_scrollback *s, vt_block *b)
 {
     if (b->prev)
         b->prev->next = b->next;
     else
-        h->oldest = b->next;
+        s->oldest = b->next;
     if (b->next)
         b->next->prev = b->prev;
     else
-        h->newest = b->prev;
-    h->bytes -= sizeof *b + b->size;
+        s->newest = b->prev;
+    s->bytes -= sizeof *b + b->size;
 }
 
-/* The oldest block's lines do not count any more. */
-static void forget_block(vt_scrollback *h, const vt_block *b)
+/* The oldest block's lines no longer count. */
+static void forget_block(vt_scrollback *s, const vt_block *b)
 {
-    h->count -= b->lines - h->excess;
-    h->dropped += b->lines - h->excess;
-    h->excess = 0;
+    s->count -= b->lines - s->excess;
+    s->dropped += b->lines - s->excess;
+    s->excess = 0;
 }
 
-size_t vt_scrollback_memory(const vt_scrollback *h)
+size_t vt_scrollback_memory(const vt_scrollback *s)
 {
-    return h->bytes + (h->spare ? WHOLE_BLOCK : 0);
+    return s->bytes + (s->spare ? WHOLE_BLOCK : 0);
 }
 
-/* It has left the list. A flood drops as many blocks as it makes: one is kept for the next. */
-static void retire(vt_scrollback *h, vt_block *b)
+/* Free a block that has left the list. A flood drops as many blocks as it makes, so one is kept for the next. */
+static void retire(vt_scrollback *s, vt_block *b)
 {
-    if (b->size == LAST_BLOCK && !h->spare)
-        h->spare = b;
+    if (b->size == LAST_BLOCK && !s->spare)
+        s->spare = b;
     else
         block_free(b);
 }
 
-static void drop_block(vt_scrollback *h)
+static void drop_block(vt_scrollback *s)
 {
-    vt_block *b = h->oldest;
-    forget_block(h, b);
-    unlink_block(h, b);
-    retire(h, b);
+    vt_block *b = s->oldest;
+    forget_block(s, b);
+    unlink_block(s, b);
+    retire(s, b);
 }
 
-/* A new newest block with room for `n` bytes. NULL: no memory, or more than the limit allows. */
-static vt_block *new_block(vt *t, vt_scrollback *h, size_t n)
+/* A new block at the end of the list, with room for `n` bytes. NULL: no memory, or above the limit. */
+static vt_block *new_block(vt *t, vt_scrollback *s, size_t n)
 {
-    size_t limit = t->limits.scrollback_bytes, size = h->newest ? (size_t)h->newest->size * 2 : FIRST_BLOCK;
+    size_t limit = t->limits.scrollback_bytes, size = s->newest ? (size_t)s->newest->size * 2 : FIRST_BLOCK;
     if (size > LAST_BLOCK)
         size = LAST_BLOCK;
-    if (size > limit / 4) /* a block is dropped whole: it must not be too large a part of all */
+    if (size > limit / 4) /* blocks are dropped whole, so none may be a large part of the scrollback */
         size = limit / 4;
     if (size < n)
         size = n;
@@ -119,43 +120,43 @@ static vt_block *new_block(vt *t, vt_scrollback *h, size_t n)
     if (all > limit)
         return NULL;
     vt_block *b = NULL;
-    while (h->oldest && h->bytes + all > limit) {
-        vt_block *old = h->oldest;
-        if (!b && old->size == size) { /* used again as it is */
-            forget_block(h, old);
-            unlink_block(h, old);
+    while (s->oldest && s->bytes + all > limit) {
+        vt_block *old = s->oldest;
+        if (!b && old->size == size) { /* reuse it */
+            forget_block(s, old);
+            unlink_block(s, old);
             b = old;
         } else {
-            drop_block(h);
+            drop_block(s);
         }
     }
-    if (!b && size == LAST_BLOCK && h->spare) {
-        b = h->spare;
-        h->spare = NULL;
+    if (!b && size == LAST_BLOCK && s->spare) {
+        b = s->spare;
+        s->spare = NULL;
     }
     if (!b && !(b = block_new(&size))) {
-        h->failed = 1;
+        s->failed = 1;
         return NULL;
     }
     all = sizeof(vt_block) + size;
     b->size = (uint32_t)size;
     b->n = b->last = b->lines = 0;
     b->next = NULL;
-    b->prev = h->newest;
-    if (h->newest)
-        h->newest->next = b;
+    b->prev = s->newest;
+    if (s->newest)
+        s->newest->next = b;
     else
-        h->oldest = b;
-    h->newest = b;
-    h->bytes += all;
+        s->oldest = b;
+    s->newest = b;
+    s->bytes += all;
     return b;
 }
 
-/* The slow half of put(): the newest block is full, or there is none. */
-static __attribute__((noinline)) vt_block *put_in_new(vt *t, vt_scrollback *h, const vt_encodable *c)
+/* The slow half of append(): the newest block is full, or there is none. */
+static __attribute__((noinline)) vt_block *put_in_new(vt *t, vt_scrollback *s, const vt_encodable *c)
 {
     for (size_t n = 0;; n = n ? n * 2 : FIRST_BLOCK) {
-        vt_block *b = new_block(t, h, n);
+        vt_block *b = new_block(t, s, n);
         if (!b)
             return NULL;
         uint8_t *p = vt_encode(t, c, b->data, b->data + b->size);
@@ -166,76 +167,76 @@ static __attribute__((noinline)) vt_block *put_in_new(vt *t, vt_scrollback *h, c
         }
         if (n < b->size)
             n = b->size;
-        unlink_block(h, b);
+        unlink_block(s, b);
         block_free(b);
     }
 }
 
-/* Neither memory nor the limit allow a line. Lines are numbered without gaps, so the older ones go too. */
-static void lose_all(vt_scrollback *h)
+/* Memory or the limit does not allow a line. Lines are numbered without gaps, so the older ones go too. */
+static void lose_all(vt_scrollback *s)
 {
-    vt_scrollback_free(h);
-    h->dropped += h->count + 1;
-    h->count = 0;
+    vt_scrollback_free(s);
+    s->dropped += s->count + 1;
+    s->count = 0;
 }
 
-/* What is too much is left out at once, and freed when all of its block is. */
-static inline void count_line(const vt *t, vt_scrollback *h, vt_block *b)
+/* Count a line of block `b`. A line beyond the limit is dropped at once, and freed with the rest of its block. */
+static inline void count_line(const vt *t, vt_scrollback *s, vt_block *b)
 {
     b->lines++;
-    if (h->count < t->limits.scrollback_lines) {
-        h->count++;
+    if (s->count < t->limits.scrollback_lines) {
+        s->count++;
         return;
     }
-    h->dropped++;
-    h->excess++;
-    while (h->excess >= h->oldest->lines) { /* the newest has lines that count */
-        vt_block *old = h->oldest;
-        h->excess -= old->lines;
-        unlink_block(h, old);
-        retire(h, old);
+    s->dropped++;
+    s->excess++;
+    while (s->excess >= s->oldest->lines) { /* ends: the newest block has lines that count */
+        vt_block *old = s->oldest;
+        s->excess -= old->lines;
+        unlink_block(s, old);
+        retire(s, old);
     }
 }
 
-/* The newest block now has one line more, which ends at `p`. */
-static inline void appended(const vt *t, vt_scrollback *h, vt_block *b, const uint8_t *p)
+/* The newest block has one more line, which ends at `p`. */
+static inline void appended(const vt *t, vt_scrollback *s, vt_block *b, const uint8_t *p)
 {
     b->last = b->n;
     b->n = (uint32_t)(p - b->data);
-    count_line(t, h, b);
+    count_line(t, s, b);
 }
 
-static __attribute__((noinline)) void append(vt *t, vt_scrollback *h, const vt_encodable *c)
+static __attribute__((noinline)) void append(vt *t, vt_scrollback *s, const vt_encodable *c)
 {
     if (!t->limits.scrollback_lines) {
-        h->dropped++;
+        s->dropped++;
         return;
     }
-    vt_block *b = h->newest;
+    vt_block *b = s->newest;
     uint8_t *p = b ? vt_encode(t, c, b->data + b->n, b->data + b->size) : NULL;
     if (p)
-        appended(t, h, b, p);
-    else if ((b = put_in_new(t, h, c)))
-        count_line(t, h, b);
+        appended(t, s, b, p);
+    else if ((b = put_in_new(t, s, c)))
+        count_line(t, s, b);
     else
-        lose_all(h);
+        lose_all(s);
 }
 
-/* What DECALN and REP leave behind the cells is text. */
-static void put_filled(vt *t, vt_scrollback *h, const vt_row *r, int cols)
+/* A row whose tail is text, of DECALN or REP. */
+static void put_filled(vt *t, vt_scrollback *s, const vt_row *r, int cols)
 {
     vt_cell all[VT_MAX_COLS + VT_PAD];
     if (!r->len) {
-        append(t, h, &(vt_encodable){.cells = &r->tail, .times = cols, .wrapped = r->wrapped});
+        append(t, s, &(vt_encodable){.cells = &r->tail, .times = cols, .wrapped = r->wrapped});
         return;
     }
     memcpy(all, r->cells, (size_t)r->len * sizeof *all);
     for (int i = r->len; i < cols + VT_PAD; i++)
         all[i] = r->tail;
-    append(t, h, &(vt_encodable){.cells = all, .len = cols, .wrapped = r->wrapped});
+    append(t, s, &(vt_encodable){.cells = all, .len = cols, .wrapped = r->wrapped});
 }
 
-/* How many of one character a row consists of, or 0. */
+/* If the cells are all the same character: how many times; else 0. */
 static inline int all_same(const vt_cell *cells, int len)
 {
     int width = len < 16 ? 0 : VT_WIDTH(cells[0]);
@@ -244,24 +245,24 @@ static inline int all_same(const vt_cell *cells, int len)
     return memcmp(cells, cells + width, (size_t)(len - width) * sizeof *cells) ? 0 : len / width;
 }
 
-void vt_scrollback_put_row(vt *t, vt_scrollback *h, const vt_row *r, int cols)
+void vt_scrollback_put_row(vt *t, vt_scrollback *s, const vt_row *r, int cols)
 {
-    vt_block *b = h->newest; /* none if no lines are kept */
+    vt_block *b = s->newest; /* NULL if the limit is no lines */
     uint8_t *p = b ? vt_encode_plain(r, b->data + b->n, b->data + b->size) : NULL;
     if (p) {
-        appended(t, h, b, p);
+        appended(t, s, b, p);
         return;
     }
     vt_encodable c = {.cells = r->cells, .len = r->len, .wrapped = r->wrapped};
     if (r->tail != VT_BLANK && r->len < cols) {
         if (VT_CODE(r->tail)) {
-            put_filled(t, h, r, cols);
+            put_filled(t, s, r, cols);
             return;
         }
         c.tail = VT_STYLE(r->tail) ? &t->styles[VT_STYLE(r->tail)] : NULL;
     }
     if (!c.tail && !r->wrapped) {
-        /* Blanks of the default style, written or not, say nothing at the end of a line. */
+        /* Blanks of the default style at the end of a line, written or not, are left out. */
         for (; c.len; c.len--) {
             vt_cell cell = c.cells[c.len - 1] & ~VT_PROTECTED;
             if (cell != VT_BLANK && cell != (VT_BLANK | ' '))
@@ -269,7 +270,7 @@ void vt_scrollback_put_row(vt *t, vt_scrollback *h, const vt_row *r, int cols)
         }
     }
     c.times = all_same(c.cells, c.len);
-    append(t, h, &c);
+    append(t, s, &c);
 }
 
 void vt_scrollback_push(vt *t, const vt_row *r) { vt_scrollback_put_row(t, &t->scrollback, r, t->cols); }
@@ -281,22 +282,22 @@ void vt_scrollback_unwrap(vt *t)
         vt_encoded_unwrap(b->data + b->last);
 }
 
-void vt_scrollback_put(vt *t, vt_scrollback *h, const vt_line *line)
+void vt_scrollback_put(vt *t, vt_scrollback *s, const vt_line *line)
 {
-    append(t, h, &(vt_encodable){.line = line, .tail = &line->tail, .wrapped = line->wrapped});
+    append(t, s, &(vt_encodable){.line = line, .tail = &line->tail, .wrapped = line->wrapped});
 }
 
-void vt_scrollback_free(vt_scrollback *h)
+void vt_scrollback_free(vt_scrollback *s)
 {
-    while (h->oldest) {
-        vt_block *b = h->oldest;
-        unlink_block(h, b);
+    while (s->oldest) {
+        vt_block *b = s->oldest;
+        unlink_block(s, b);
         block_free(b);
     }
-    if (h->spare)
-        block_free(h->spare);
-    h->spare = NULL;
-    h->excess = 0;
+    if (s->spare)
+        block_free(s->spare);
+    s->spare = NULL;
+    s->excess = 0;
 }
 
 void vt_scrollback_clear(vt *t)
@@ -308,15 +309,15 @@ void vt_scrollback_clear(vt *t)
 
 void vt_scrollback_trim(vt *t, uint64_t lines)
 {
-    vt_scrollback *h = &t->scrollback;
-    if (lines > h->count)
-        lines = h->count;
-    h->count -= lines;
-    while (lines && h->newest) {
-        vt_block *b = h->newest;
+    vt_scrollback *s = &t->scrollback;
+    if (lines > s->count)
+        lines = s->count;
+    s->count -= lines;
+    while (lines && s->newest) {
+        vt_block *b = s->newest;
         if (b->lines <= lines && b->prev) {
             lines -= b->lines;
-            unlink_block(h, b);
+            unlink_block(s, b);
             block_free(b);
             continue;
         }
@@ -336,20 +337,20 @@ void vt_scrollback_trim(vt *t, uint64_t lines)
 
 void vt_scrollback_seek(const vt *t, vt_scrollback_reader *r, uint64_t index)
 {
-    const vt_scrollback *h = &t->scrollback;
+    const vt_scrollback *s = &t->scrollback;
     memset(r, 0, sizeof *r);
-    if (index >= h->count)
+    if (index >= s->count)
         return;
-    r->left = h->count - index;
+    r->left = s->count - index;
     const vt_block *b;
     uint64_t skip;
-    if (index < h->count / 2) {
-        skip = index + h->excess;
-        for (b = h->oldest; skip >= b->lines; b = b->next)
+    if (index < s->count / 2) {
+        skip = index + s->excess;
+        for (b = s->oldest; skip >= b->lines; b = b->next)
             skip -= b->lines;
     } else {
         uint64_t back = r->left;
-        for (b = h->newest; back > b->lines; b = b->prev)
+        for (b = s->newest; back > b->lines; b = b->prev)
             back -= b->lines;
         skip = b->lines - back;
     }
@@ -369,21 +370,21 @@ static const uint8_t *encoded_at(vt_scrollback_reader *r)
     return r->block->data + r->at;
 }
 
-void vt_scrollback_pass(vt *t, vt_scrollback *h, const vt_scrollback_reader *reader)
+void vt_scrollback_pass(vt *t, vt_scrollback *s, const vt_scrollback_reader *reader)
 {
     vt_scrollback_reader r = *reader;
     const uint8_t *record = encoded_at(&r);
     int header;
     uint32_t n = vt_encoded_size(record, &header);
-    vt_block *b = h->newest;
+    vt_block *b = s->newest;
     if (!b || b->size - b->n < n)
-        b = new_block(t, h, n);
+        b = new_block(t, s, n);
     if (!b) {
-        lose_all(h);
+        lose_all(s);
         return;
     }
     memcpy(b->data + b->n, record, n);
-    appended(t, h, b, b->data + b->n + n);
+    appended(t, s, b, b->data + b->n + n);
 }
 
 int vt_scrollback_copy(const vt *t, vt *to, uint64_t lines)
@@ -397,7 +398,7 @@ int vt_scrollback_copy(const vt *t, vt *to, uint64_t lines)
     uint64_t left = lines;
     for (const vt_block *b = from.block; left; b = b->next) {
         uint32_t start = b == from.block ? from.at : 0, n = b->n - start;
-        size_t size = n == LAST_BLOCK ? n + 1 : n; /* from malloc, and so is to be freed */
+        size_t size = n == LAST_BLOCK ? n + 1 : n; /* malloc gave it, so its size must not be a mapped block's */
         vt_block *copy = malloc(sizeof *copy + size);
         if (!copy) {
             vt_scrollback_free(&to->scrollback);

@@ -11,8 +11,8 @@ static void put_u32(vt_buf *out, uint32_t n)
     vt_put(out, bytes, sizeof bytes);
 }
 
-/* A style in the form of the reference: bits of the cell's type, and the bytes behind its character. Colours are
-   numbers there, RGB ones above 255: a dark blue is taken for palette. */
+/* A style in VibeTunnel's form: bits of the cell's type, and the bytes after its character. Colours are numbers, and
+   RGB begins above 255: dark blues count as palette. */
 typedef struct {
     uint8_t type, n, ext[7];
 } snapshot_style;
@@ -43,7 +43,7 @@ static snapshot_style snapshot_style_of(const vt_style *s)
     return to;
 }
 
-#define SNAPSHOT_CELL 48 /* bytes of one at most: type, length, eight code points, style; and what is copied too much */
+#define SNAPSHOT_CELL 48 /* bytes of one at most: type, length, eight code points, style; and excess bytes of copies */
 
 static inline uint8_t *snapshot_cell(uint8_t *p, const snapshot_style *s, const uint8_t *text, uint32_t n)
 {
@@ -62,7 +62,7 @@ static inline uint8_t *snapshot_cell(uint8_t *p, const snapshot_style *s, const 
     return p + s->n;
 }
 
-/* What a snapshot can show of a style. */
+/* Whether a snapshot shows nothing of a style. */
 static int snapshot_plain(const vt_style *s)
 {
 #define SHOWN(attribute, number, snapshot, name) | (snapshot ? attribute : 0)
@@ -70,7 +70,7 @@ static int snapshot_plain(const vt_style *s)
 #undef SHOWN
 }
 
-/* Columns of the line up to its last cell that shows; `tail` of it stand behind the runs. */
+/* Columns of the line up to its last visible cell. */
 static int snapshot_cols(const vt_line *line, int cols)
 {
     if (!snapshot_plain(&line->tail) && line->cols < cols)
@@ -137,7 +137,7 @@ void vt_snapshot(const vt *t, vt_buf *out)
         for (; col < cols; col++, cells++)
             to = snapshot_cell(to, &style, (const uint8_t *)" ", 1);
         out->n = (size_t)(to - out->data);
-        /* A row whose only cell is a space is empty, and to the reference so is one in colour 0. */
+        /* A row whose only cell is a space is empty; in VibeTunnel so is one in colour 0. */
         const uint8_t *c = out->data + body;
         size_t n = out->n - body;
         if (cells == 1 && !(c[0] & 3) && (n == 1 || (!c[1] && (n == 2 || !c[2]) && (n <= 3 || !c[3]) && n <= 4

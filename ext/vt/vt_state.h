@@ -1,7 +1,7 @@
 /* The inside of a terminal: its data, and the functions that vt_*.c share.
 
-   The engine is built in layers. A file calls functions of files that stand before it in this list, and no others;
-   tests/engine/test_vt_layers.py checks it.
+   The engine is built in layers. A file uses functions of files before it in this list and no others, which
+   tests/engine/test_vt_layers.py checks. docs/terminal.md says what each file is about.
 
    storage    vt_buf vt_intern vt_line vt_codec vt_scrollback vt_numbers
    screen     vt_screen vt_modes vt_print vt_resize
@@ -9,8 +9,7 @@
    parser     vt_reply vt_osc vt_csi vt_parse
    terminal   vt
 
-   The headers vt_width.h, vt_utf8.h and vt_sgr.h are below all of them. Fields of struct vt that belong to one file
-   are marked with it; other files may read them. */
+   This header, vt_width.h, vt_utf8.h and vt_sgr.h are below all of them. */
 #ifndef VT_STATE_H
 #define VT_STATE_H
 
@@ -73,18 +72,18 @@ static inline int vt_same_style(const vt_style *a, const vt_style *b)
 }
 static inline int vt_is_plain(const vt_style *s) { return !(s->fg | s->bg | s->ul | s->attrs | s->link); }
 
-/* A line of a screen. Cells from `len` on are `tail`: a blank with a style (ED, EL with a background), or a character
-   of one column that fills the row (DECALN, REP). */
+/* A row of a screen. Cells from `len` on are `tail`: a blank with a style (ED, EL with a background), or a character of
+   one column that fills the row (DECALN, REP). */
 typedef struct {
     uint16_t len;
-    uint8_t wrapped;     /* goes on in the next row: that row's text belongs to this line */
+    uint8_t wrapped;     /* its line continues in the next row */
     vt_cell tail;
-    vt_cell cells[];     /* vt.cols of them, and VT_PAD; a right half always has its left half before it */
+    vt_cell cells[];     /* vt.cols and VT_PAD of them; a right half always follows its left half */
 } vt_row;
-#define VT_PAD 8         /* cells behind a row's last: who works on eight at a time need not look for the end */
+#define VT_PAD 8         /* cells after a row's last, so that loops over eight at a time need not look for the end */
 
 static inline vt_cell vt_at(const vt_row *r, int col) { return col < r->len ? r->cells[col] : r->tail; }
-/* Write cells out up to `col`, so that all before it may be written to. */
+/* Store the tail up to `col` as cells, so that cells before it can be written to. */
 static inline void vt_row_widen(vt_row *r, int col)
 {
     for (int i = r->len; i < col; i++)
@@ -93,7 +92,7 @@ static inline void vt_row_widen(vt_row *r, int col)
         r->len = (uint16_t)col;
 }
 
-/* DECSC. A pending wrap is not saved (as xterm.js), nor the link of the pen. */
+/* DECSC. A pending wrap is not saved, as in xterm.js, nor is the pen's link. */
 typedef struct {
     int row, col;
     int origin;
@@ -102,20 +101,20 @@ typedef struct {
     uint8_t charsets[4], gl;
 } vt_saved;
 
-/* Row pointers in an array four screens long: a full-screen scroll recycles the top row and moves `first`. */
+/* Row pointers in an array four screens long: a full-screen scroll reuses the top row and moves `rows`. */
 typedef struct {
     vt_row **base;
     int base_n;
     vt_row **rows;       /* base + some; rows[0..vt.rows) are the screen */
     vt_saved saved;
-    int top, bottom, left, right; /* its margins while the other screen is shown (as xterm.js); else see vt */
-    uint8_t kitty[16];   /* stack of flags, */
-    int kitty_n;         /* kitty[kitty_n] is in force */
+    int top, bottom, left, right; /* margins while the other screen is shown; else those of struct vt count */
+    uint8_t kitty[16];   /* keyboard flags, a stack: kitty[kitty_n] is in force */
+    int kitty_n;
 } vt_screen;
 
 typedef struct {
     uint8_t n;
-    uint8_t shared;      /* by cells that REP has filled: what combines with one of them makes a new one */
+    uint8_t shared;      /* by the cells that REP filled: a mark that joins one of them makes a new cluster */
     uint32_t codes[8];
 } vt_cluster;
 
@@ -123,7 +122,7 @@ typedef struct {
     uint32_t hash;
     uint16_t id_n, uri_n;
     char *text;          /* id, then URI, no terminator */
-    uint16_t next;       /* of those that vt.link_hash has in one place */
+    uint16_t next;       /* link in the same list of vt.link_hash */
 } vt_link;
 #define VT_LINK_HASH 256
 
@@ -143,18 +142,18 @@ typedef struct {
     uint64_t count;      /* lines */
     uint32_t excess;     /* lines at the front of the oldest block that are dropped and no longer counted */
     uint64_t dropped;    /* lines that are no longer kept: the absolute number of the oldest */
-    uint64_t left_out;   /* of a copy: lines that its original has beside these */
+    uint64_t left_out;   /* of a copy: older lines that only its original has */
     size_t bytes;        /* allocated */
     int failed;          /* lines were lost because there was no memory */
 } vt_scrollback;
 
-#define VT_STRING_MAX (64 * 1024) /* bytes of an OSC or DCS string that are kept; of a longer one nothing is used */
+#define VT_STRING_MAX (64 * 1024) /* bytes of an OSC or DCS string; a longer string is ignored */
 #define VT_PARTIAL_MAX 4096       /* bytes of an unfinished sequence that a redraw can carry */
 #define VT_PARAMS 32
 #define VT_TITLES 10              /* pushed titles (CSI 22 t) */
 #define VT_COLOURS 259            /* of the palette, then foreground, background, cursor */
 
-/* States of the parser. CSI and DCS states are in the same order, CSI first. */
+/* States of the parser, in the order that comparisons rely on: CSI, DCS, strings. */
 enum vt_parser_state {
     VT_GROUND,
     VT_ESCAPE,
@@ -172,6 +171,22 @@ enum vt_parser_state {
     VT_OTHER_STRING, /* SOS, PM, APC: read and forgotten */
 };
 
+typedef struct {
+    uint8_t state;   /* vt_parser_state */
+    uint8_t prefix;  /* private marker of a CSI or DCS: < = > ?, or 0 */
+    uint8_t final;   /* of a DCS whose string is being read */
+    uint8_t intermediates[2], intermediates_n; /* 3: more than two, which no known sequence has */
+    uint16_t params[VT_PARAMS + 1]; /* the last one takes all further ones */
+    uint64_t colons; /* bit i: a colon precedes params[i] */
+    uint64_t given;  /* bit i: params[i] has a digit */
+    int param;       /* index of the parameter that is being read */
+    uint8_t utf8[4], utf8_n, utf8_need; /* an unfinished character */
+    vt_buf string;   /* of OSC, DCS, APC... */
+    int string_over; /* it was longer than VT_STRING_MAX and is ignored */
+    uint64_t sequence; /* offset at which the sequence being read began */
+    const uint8_t *chunk; /* the argument of vt_feed(): `offset` is that of its first byte while it runs */
+} vt_parser;
+
 struct vt {
     int rows, cols;
     vt_limits limits;
@@ -179,60 +194,45 @@ struct vt {
     vt_screen main, alt; /* alt.base is NULL until it is first used */
     vt_screen *s;        /* the one that is shown */
     int row, col;        /* cursor; col < cols */
-    int pending;         /* a character stands in the last column: the next one wraps */
+    int pending;         /* a wrap: the last column was printed to, and the next character wraps first */
     int top, bottom;     /* scroll region, both inside; DECSTBM */
     int left, right;     /* DECSLRM, both inside */
     uint32_t modes;
     int shape;           /* DECSCUSR */
 
     vt_style pen;
-    vt_cell pen_cell;    /* style and protection bits of the pen; valid when !pen_dirty */
+    vt_cell pen_cell;    /* style and protection bits of the pen; valid if !pen_dirty */
     int pen_dirty;
     uint8_t protect;
     uint8_t charsets[4]; /* G0..G3: 'B' ASCII, '0' line drawing, 'A' UK */
-    uint8_t gl, single_shift; /* which of them is in use; single_shift: 2 or 3 for the next character, or 0 */
+    uint8_t gl, single_shift; /* gl: the charset in use. single_shift: 2 or 3 for the next character, or 0 */
     uint8_t tabs[(VT_MAX_COLS + 7) / 8];
 
-    vt_cell erase_cell;  /* a blank with the background erase_bg, the pen's when something was last erased */
+    vt_cell erase_cell;  /* a blank with the background erase_bg, which was the pen's at the last erasure */
     uint32_t erase_bg;
 
     vt_style *styles;    /* interned; [0] is the default */
     uint32_t styles_n, styles_size;
-    uint32_t styles_free; /* the first of a list through .fg of those given up; 0: none */
-    uint32_t styles_mark; /* collect before there are more than these */
+    uint32_t styles_free; /* first of a list of free ones, linked by .fg; 0: none */
+    uint32_t styles_mark; /* collect before there are more than this */
     uint32_t *style_hash; /* open addressing, id + 1; a power of two of slots */
     uint32_t style_hash_size;
     vt_cluster *clusters; /* [0] unused */
     uint32_t clusters_n, clusters_size;
-    uint32_t clusters_free, clusters_mark; /* as of styles; the list is through .codes[0] */
-    vt_link *links;      /* [0] unused; .text is NULL where one was given up */
+    uint32_t clusters_free, clusters_mark; /* as for styles; the list is linked by .codes[0] */
+    vt_link *links;      /* [0] unused; .text of a free one is NULL */
     uint32_t links_n, links_size;
-    uint32_t links_from; /* before it none was given up */
-    uint16_t link_hash[VT_LINK_HASH]; /* the first of a list each; 0: none */
-    uint32_t links_wait; /* so many links more are refused before another collection is tried */
+    uint32_t links_from; /* none before it is free */
+    uint16_t link_hash[VT_LINK_HASH]; /* first link of each list; 0: none */
+    uint32_t links_wait; /* links to refuse before the next collection is tried */
 
     vt_scrollback scrollback;
 
-    uint32_t last_char;  /* the character printed just before, with nothing after it (REP); 0: none */
-    struct {             /* of vt_parse.c */
-        uint8_t state;   /* vt_parser_state */
-        uint8_t prefix;  /* private marker of a CSI or DCS: < = > ?, or 0 */
-        uint8_t final;   /* of a DCS whose string is being read */
-        uint8_t intermediates[2], intermediates_n; /* 3: more than two, which no sequence has */
-        uint16_t params[VT_PARAMS + 1]; /* the last takes what is too much */
-        uint64_t colons; /* bit i: params[i] was begun by a colon */
-        uint64_t given;  /* bit i: params[i] has a digit */
-        int param;       /* index of the parameter that is being read */
-        uint8_t utf8[4], utf8_n, utf8_need; /* an unfinished character */
-        vt_buf string;   /* of OSC, DCS, APC... */
-        int string_over; /* it was longer than VT_STRING_MAX: nothing of it is used */
-        uint64_t sequence; /* offset at which the string being read began */
-        const uint8_t *chunk; /* the argument of vt_feed(): `offset` is that of its first byte while it runs */
-    } parser;
+    uint32_t last_char;  /* for REP: the last thing that came, if it was a printed character; else 0 */
+    vt_parser parser;
 
-    /* what others ask for */
     uint64_t offset, generation;
-    uint8_t changed;     /* this vt_feed() did what can be seen */
+    uint8_t changed;     /* this vt_feed() made a visible change */
     uint32_t events, bells;
     int muted;
     vt_buf replies, records;
@@ -245,7 +245,7 @@ struct vt {
     int command_col;
 
     int64_t budget;      /* left of this vt_feed(); negative when the last step took more */
-    int hold;            /* while set no style, cluster or link is collected: rows are about that no screen holds */
+    int hold;            /* while set, no style, cluster or link is collected: some rows are not on a screen */
 };
 
 #define VT_STEP_COST 8 /* cells' worth of a control function, besides the cells that it touches */
@@ -256,11 +256,12 @@ static inline int vt_max(int a, int b) { return a > b ? a : b; }
 /* ---- storage ---- */
 
 /* vt_buf.c: buffers that grow */
-uint8_t *vt_room(vt_buf *, size_t n);                  /* where n bytes may be written (then add to `n`); NULL: `failed` */
+uint8_t *vt_room(vt_buf *, size_t n);                  /* room for n bytes (then add to `n`); NULL: `failed` */
 void vt_put_string(vt_buf *, const char *);
 void vt_put_byte(vt_buf *, unsigned byte);
 void vt_put_number(vt_buf *, long long n);             /* in decimal */
 void vt_put_spaces(vt_buf *, int n);
+void vt_put_hex(vt_buf *, const char *before, uint32_t colour, const char *after); /* #rrggbb */
 /* Into memory that has room for it; they return its end. */
 static inline uint8_t *vt_write_string(uint8_t *p, const char *s)
 {
@@ -283,14 +284,27 @@ static inline uint8_t *vt_write_number(uint8_t *p, unsigned n) /* below 100,000 
 }
 
 /* vt_intern.c: styles, clusters and links, which cells refer to by number */
-uint32_t vt_style_id(vt *, const vt_style *);          /* interns; collects what no screen uses when full; 0: no memory */
+uint32_t vt_style_id(vt *, const vt_style *);          /* interns; collects unused ones if full; 0: no memory */
 uint32_t vt_cluster_id(vt *, const vt_cluster *);      /* a new one, of one cell only at first; 0: no memory */
 uint16_t vt_link_id(vt *, const char *id, size_t id_n, const char *uri, size_t uri_n); /* 0: there is no room */
 int vt_intern_init(vt *);                              /* 0, or -1: out of memory */
 void vt_intern_free(vt *);
 void vt_pen_intern(vt *);                              /* brings pen_cell up to date */
 #define VT_CELL_TEXT 32 /* bytes of text of a cell: a cluster of 8 */
-uint8_t *vt_cluster_text(const vt *, uint8_t *p, vt_cell); /* at most VT_CELL_TEXT bytes of UTF-8; returns their end */
+/* The text of a cluster: at most VT_CELL_TEXT bytes of UTF-8. Returns their end. */
+static inline uint8_t *vt_cluster_text(const vt *t, uint8_t *p, vt_cell c)
+{
+    if (VT_CODE(c) >= t->clusters_n) {
+        *p++ = ' ';
+        return p;
+    }
+    const vt_cluster *k = &t->clusters[VT_CODE(c)];
+    for (int i = 0; i < k->n && i < 8; i++)
+        p = vt_utf8_put(p, k->codes[i] ? k->codes[i] : ' ');
+    if (!k->n)
+        *p++ = ' ';
+    return p;
+}
 
 static inline uint8_t *vt_cell_text(const vt *t, uint8_t *p, vt_cell c) /* the same for any cell; a blank is a NUL */
 {
@@ -325,14 +339,14 @@ int vt_line_init(vt_line *, int cols);                 /* 0, or -1: out of memor
 void vt_line_free(vt_line *);
 void vt_line_clear(vt_line *);
 void vt_line_row(const vt *, vt_line *, const vt_row *, int cols); /* clears, then takes a row of a screen apart */
-void vt_line_add(vt_line *, const vt_run *, const uint8_t *, uint32_t n, int cols); /* appends a copy of a run's piece */
+void vt_line_add(vt_line *, const vt_run *, const uint8_t *, uint32_t n, int cols); /* appends a copy of a run's part */
 void vt_line_trim(vt_line *, int spaces); /* drops default blanks at an unwrapped line's end, and spaces if asked */
 void vt_line_cells(vt *, const vt_line *, vt_row *);   /* the other way: fills a row, as wide as the screen */
 int vt_line_tail(const vt_line *, int cols, vt_run *); /* the blanks after the runs, as a run; 0: there are none */
 /* Bytes of the character at `p` with what combines with it; `width`: its columns. */
 uint32_t vt_character(const uint8_t *p, const uint8_t *end, int *width);
 /* The gap that a wide character leaves: it did not fit into a wrapped line's last column, which was therefore never
-   written, and is the first of the next line. Who joins the two lines leaves the gap out. 1: there is one. */
+   written, and it begins the next line. Code that joins the two lines leaves the gap out. 1: there is a gap. */
 int vt_line_gap(const vt_line *, int next_wide, int cols);
 int vt_line_begins_wide(const vt_line *);
 int vt_row_gap(const vt_row *, const vt_row *next, int cols);
@@ -341,8 +355,8 @@ int vt_same_run(const vt_run *, const vt_run *);       /* but for their text */
 
 /* vt_scrollback.c: lines that have scrolled off the main screen */
 size_t vt_scrollback_memory(const vt_scrollback *);    /* bytes allocated */
-void vt_scrollback_push(vt *, const vt_row *);         /* appends a row; drops what is too much */
-void vt_scrollback_unwrap(vt *);                       /* the newest line does not go on in the screen's first row */
+void vt_scrollback_push(vt *, const vt_row *);         /* appends a row; drops lines beyond the limits */
+void vt_scrollback_unwrap(vt *);                       /* the newest line no longer continues on the screen */
 void vt_scrollback_clear(vt *);                        /* ED 3, RIS */
 typedef struct { const vt_block *block; uint32_t at, skipped; uint64_t left; } vt_scrollback_reader;
 void vt_scrollback_seek(const vt *, vt_scrollback_reader *, uint64_t index); /* 0: the oldest line; goes forward */
@@ -355,27 +369,27 @@ void vt_scrollback_free(vt_scrollback *);              /* all blocks; count and 
 void vt_scrollback_trim(vt *, uint64_t lines);         /* forgets the newest `lines` lines */
 
 /* vt_numbers.c: lines by their absolute numbers */
-/* The line with that number, wherever it is (the shown screen's from vt_top() on). The reader is for the next call, with
-   the next number; begin with a zeroed one. 0: there is no such line. */
+/* The line with that number; from vt_top() on it is a row of the shown screen. The reader makes the next call, with the
+   next number, fast; begin with a zeroed one. 0: there is no such line. */
 int vt_line_at(const vt *, vt_line *, vt_scrollback_reader *, int64_t number);
 typedef struct {
     vt_line line;
     vt_scrollback_reader reader;
     int64_t first, last;
 } vt_range;
-/* Lines [first, last), clamped to what is kept and to the screen's end. 0, or -1: out of memory, and `out` has failed. */
+/* Lines [first, last), clamped to the lines that exist. 0, or -1: out of memory, and `out` has failed. */
 int vt_range_init(vt_range *, const vt *, vt_buf *out, int64_t first, int64_t last);
 
 /* ---- screen ---- */
 
-/* vt_screen.c: rows, the cursor, and what sequences do to them. Counts may be anything from 0 up. */
+/* vt_screen.c: rows, the cursor, and what sequences do to them. Counts may be any number from 0 up. */
 vt_row *vt_row_new(vt *);
 void vt_row_clear(vt_row *, vt_cell tail);
 int vt_screen_init(vt *, vt_screen *);                 /* 0, or -1: out of memory */
 void vt_screen_free(vt *, vt_screen *);
 static inline vt_row *vt_cursor_row(const vt *t) { return t->s->rows[t->row]; }
 static inline int vt_whole_width(const vt *t) { return t->left == 0 && t->right == t->cols - 1; }
-void vt_row_insert(vt *, vt_row *, int col, int end, int n, vt_cell fill); /* n blanks; what passes `end` is lost */
+void vt_row_insert(vt *, vt_row *, int col, int end, int n, vt_cell fill); /* n blanks; cells past `end` go */
 vt_cell vt_erased(vt *);                               /* a blank with the pen's background */
 void vt_down(vt *);                                    /* a row down, or scroll in the region's last */
 void vt_line_feed(vt *);
@@ -412,7 +426,7 @@ void vt_delete_cols(vt *, int col, int n);
 void vt_set_region(vt *, int top, int bottom);         /* DECSTBM, DECSLRM: 1-based, 0 is the default */
 void vt_set_margins(vt *, int left, int right);
 void vt_full_margins(vt *);                            /* region and margins are the whole screen */
-void vt_settle_wrap(vt *);                             /* after a change of margins: is a wrap still pending? */
+void vt_settle_wrap(vt *);                             /* ends a pending wrap that new margins make impossible */
 void vt_alignment(vt *);                               /* DECALN */
 
 /* vt_modes.c: modes, saved cursors, the alternate screen, keyboard flags, resets */
@@ -430,7 +444,7 @@ void vt_save_cursor(vt *);
 void vt_restore_cursor(vt *);
 void vt_set_mode(vt *, int mode, int on);
 void vt_set_dec_mode(vt *, int mode, int on);
-int vt_report_mode(const vt *, int mode); /* as DECRPM says it: 0 unknown, 1 set, 2 reset, 3 and 4 always so */
+int vt_report_mode(const vt *, int mode); /* DECRPM: 0 unknown, 1 set, 2 reset, 3 always set, 4 always reset */
 int vt_report_dec_mode(const vt *, int mode);
 void vt_kitty_push(vt *, int flags);
 void vt_kitty_pop(vt *, int n);
@@ -440,19 +454,15 @@ void vt_reset(vt *);                                   /* RIS, all but the parse
 
 /* vt_print.c: text */
 void vt_print_text(vt *, const uint8_t *, size_t n, const uint8_t *end); /* ASCII, n > 0; up to `end` may be read */
-const uint8_t *vt_print_utf8(vt *, const uint8_t *, const uint8_t *end); /* whole characters, up to no text */
+const uint8_t *vt_print_utf8(vt *, const uint8_t *, const uint8_t *end); /* whole characters; returns where text ends */
 void vt_print_code(vt *, uint32_t code);
 void vt_repeat(vt *, int n);
 
 /* ---- output ---- */
 
-/* vt_partial.c: the bytes of the sequence or character that the output stopped inside of, or other bytes to the same
-   effect, at most VT_PARTIAL_MAX; nothing if it stopped between two. Of a longer string: the beginning of one that is
-   swallowed. */
+/* vt_partial.c: the bytes of an unfinished sequence or character, or others to the same effect: at most VT_PARTIAL_MAX.
+   Of a longer string it is the beginning of one that is ignored. */
 void vt_partial(const vt *, vt_buf *);
-
-/* vt_html.c */
-void vt_put_hex(vt_buf *, const char *before, uint32_t colour, const char *after); /* #rrggbb */
 
 /* ---- parser ---- */
 
@@ -460,7 +470,7 @@ void vt_put_hex(vt_buf *, const char *before, uint32_t colour, const char *after
 void vt_answer(vt *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void vt_answer_style(vt *);                            /* DECRQSS of SGR */
 
-/* vt_osc.c: OSC and DCS strings, complete in parser.string. `end`: offset after the sequence. `bel`: BEL ended it. */
+/* vt_osc.c: complete OSC and DCS strings, in parser.string. `end`: offset after the sequence. `bel`: BEL ended it. */
 void vt_osc(vt *, uint64_t end, int bel);
 void vt_dcs(vt *);
 void vt_push_title(vt *);
@@ -469,7 +479,7 @@ void vt_pop_title(vt *);
 /* vt_csi.c: what controls and sequences do */
 void vt_control(vt *, uint8_t c);                      /* C0 */
 void vt_escape(vt *, uint8_t final);
-/* `plain`: without private marker and intermediate, which callers may know sooner than they can be read back. */
+/* `plain`: no private marker and no intermediate; callers know it before it can be read back from the struct. */
 void vt_csi(vt *, uint8_t final, int plain);
 
 #endif

@@ -1,4 +1,4 @@
-/* Lines as text. */
+/* Lines as UTF-8 text. */
 #include "vt_state.h"
 
 /* Columns of the gap at the end of a wrapped line: 0 or 1. */

@@ -4,26 +4,28 @@
 
 #include <stdint.h>
 
-/* Returns the end of the character. Writes four bytes, whatever it takes of them. */
-static inline uint8_t *vt_utf8_put(uint8_t *p, uint32_t c)
+/* Write `bytes` from the lowest on: always four, so that there is no branch. */
+static inline void vt_utf8_put_four(uint8_t *p, uint32_t bytes)
 {
-    uint32_t bytes;
-    int n;
-    if (c - 0x800 < 0xF800) {
-        bytes = 0x8080E0 | c >> 12 | (c << 2 & 0x3F00) | (c & 63) << 16;
-        n = 3;
-    } else if (c < 0x800) {
-        bytes = c < 0x80 ? c : 0x80C0 | c >> 6 | (c & 63) << 8;
-        n = c < 0x80 ? 1 : 2;
-    } else {
-        bytes = 0x808080F0 | c >> 18 | (c >> 4 & 0x3F00) | (c << 10 & 0x3F0000) | (c & 63) << 24;
-        n = 4;
-    }
     p[0] = (uint8_t)bytes;
     p[1] = (uint8_t)(bytes >> 8);
     p[2] = (uint8_t)(bytes >> 16);
     p[3] = (uint8_t)(bytes >> 24);
-    return p + n;
+}
+
+/* Returns the end of the character, which may be before the four bytes that are written. */
+static inline uint8_t *vt_utf8_put(uint8_t *p, uint32_t c)
+{
+    if (c - 0x800 < 0xF800) {
+        vt_utf8_put_four(p, 0x8080E0 | c >> 12 | (c << 2 & 0x3F00) | (c & 63) << 16);
+        return p + 3;
+    }
+    if (c < 0x800) {
+        vt_utf8_put_four(p, c < 0x80 ? c : 0x80C0 | c >> 6 | (c & 63) << 8);
+        return p + (c < 0x80 ? 1 : 2);
+    }
+    vt_utf8_put_four(p, 0x808080F0 | c >> 18 | (c >> 4 & 0x3F00) | (c << 10 & 0x3F0000) | (c & 63) << 24);
+    return p + 4;
 }
 
 /* The character at `p`: its bytes, 1 to 4, and its code point; 0 if it is not whole or not valid. */

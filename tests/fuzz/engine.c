@@ -1,9 +1,9 @@
-/* A libFuzzer target over the terminal engine: output in pieces and budgets, resizes, redraws into another, exports.
+/* A libFuzzer target for the terminal engine: output in pieces and budgets, resizes, redraws, copies, exports.
 
-   Bytes 0 to 3 of an input: rows, columns, lines of scrollback, and what the second terminal has shown before. Then operations:
-   a byte 0xF8..0xFF (which no UTF-8 has) is one, everything up to the next is output. What must hold is checked as it goes:
-   - however output is cut, and whatever the budget, the state is the same;
-   - a redraw, and a copy, give the state that they were made from. */
+   Bytes 0 to 3 of an input: rows, columns, lines of scrollback, and earlier output of the reader of redraws. Operations
+   follow: each byte 0xF8..0xFF, which UTF-8 does not contain, is one, and the bytes up to the next are output. Checked:
+   - the state does not depend on the pieces and budgets in which output comes;
+   - a redraw and a copy give the state that they were made from. vt_dump() is the oracle. */
 #include "vt.h"
 
 #include <stdio.h>
@@ -41,7 +41,7 @@ static void same(const vt *a, const vt *b, int all, const char *what)
     vt_buf_free(&y);
 }
 
-/* Feeds a copy of exact size, so that the sanitizer sees a byte too much. */
+/* Feed a copy of exact size, so that the sanitizer sees a read beyond it. */
 static void feed(vt *t, const uint8_t *data, size_t n, size_t piece, size_t budget)
 {
     while (n) {
@@ -129,7 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         case 0xFA: redraw(whole, before, 0); break;
         case 0xFB: redraw(whole, before, 20); break;
         case 0xFC: export_all(whole); export_all(cut); break;
-        case 0xFD: /* go on with copies, of both: how lines lie in blocks decides which go first at the bound */
+        case 0xFD: /* continue with copies of both: the blocks of lines decide which lines a limit drops first */
             whole = copied(whole);
             cut = copied(cut);
             break;

@@ -1,8 +1,8 @@
 """The terminal engine: a program's output in, a screen out (docs/terminal.md). No byte sequence is an error.
 
-A terminal is for one thread at a time; where a call lets go of the GIL, a second thread that comes in meanwhile gets
-RuntimeError. Rows before cols. In this module lines are counted from the top of the screen: 0 is its first line,
-negative numbers go back into scrollback.
+A terminal is for one thread at a time: while a call has released the GIL, a call of a second thread raises
+RuntimeError. Rows before cols. Methods count lines from the top of the screen: 0 is its first line, negative numbers
+go back into scrollback.
 """
 
 import enum
@@ -11,9 +11,9 @@ from typing import NamedTuple, final
 from typing_extensions import Buffer
 
 class Bell(NamedTuple):
-    """It rang `count` times since the events were last taken."""
+    """The bell rang `count` times since the events were last taken."""
 
-    count: int  # type: ignore[assignment]  # nobody counts in a Bell
+    count: int  # type: ignore[assignment]  # hides tuple.count
 
 class Title(NamedTuple):
     """OSC 0 or 2; without control characters, at most 512 bytes of UTF-8."""
@@ -21,22 +21,22 @@ class Title(NamedTuple):
     text: str
 
 class Cwd(NamedTuple):
-    """OSC 7 as the program wrote it, a file: URL usually; at most 1024 bytes."""
+    """OSC 7 as the program wrote it, usually a file: URL; at most 1024 bytes."""
 
     text: str
 
 class Clipboard(NamedTuple):
-    """OSC 52: a program would like `data` in a clipboard. `selection` is its first letter ("c": clipboard) or empty."""
+    """OSC 52: a program asks for `data` in a clipboard. `selection` is its first letter ("c": clipboard) or empty."""
 
     selection: str
     data: bytes
 
 class Prompt(NamedTuple):
-    """OSC 133. kind A: a prompt begins, B: the command line begins, C: its output begins, D: it is done.
+    """OSC 133. kind A: a prompt begins, B: the command line begins, C: its output begins, D: the command is done.
 
     offset     bytes of output before the mark (A, D) or up to and with it (B, C): output is [C.offset, D.offset)
     line       absolute number of the cursor's line (see Terminal.top)
-    exit_code  of D, when the program told it
+    exit_code  of D, if the shell reported one
     command    of C: the command line
     """
 
@@ -47,7 +47,7 @@ class Prompt(NamedTuple):
     command: str
 
 class Cursor(NamedTuple):
-    """row, col: from 0, inside the screen also when a wrap is pending. shape: DECSCUSR's 0..6."""
+    """row, col: from 0, inside the screen even if a wrap is pending. shape: DECSCUSR's 0..6."""
 
     row: int
     col: int
@@ -56,7 +56,7 @@ class Cursor(NamedTuple):
     wrap_pending: bool
 
 class Mode(enum.IntFlag):
-    """The modes that are kept, by DEC private number unless said otherwise."""
+    """The modes that the engine stores. The comments give DEC private numbers, unless they say otherwise."""
 
     APPLICATION_CURSOR = 1  # 1
     REVERSE_SCREEN = 2  # 5
@@ -88,31 +88,31 @@ class Terminal:
     """One terminal.
 
     rows, cols         1..1000, 2..1000; ValueError outside
-    scrollback_lines   how many lines that left the screen are kept
-    scrollback_bytes   and how many bytes, in the compact form that they are kept in
-    Raises MemoryError; the terminal is then as it was.
+    scrollback_lines   limit of lines that are kept after they have left the screen
+    scrollback_bytes   limit of their bytes, in the engine's compact form
+    Raises MemoryError; the terminal is then unchanged.
     """
 
     def __init__(
         self, rows: int, cols: int, *, scrollback_lines: int = 10_000, scrollback_bytes: int = 4 * 1024 * 1024
     ) -> None: ...
     def feed(self, data: Buffer) -> None:
-        """Take output. Lets go of the GIL from 4 KiB on."""
+        """Take output. Releases the GIL from 4 KiB on."""
     def feed_some(self, data: Buffer, budget: int) -> int:
-        """Take output until about `budget` cells were touched. Returns the bytes consumed, 1 or more."""
+        """Take output until about `budget` cells have been touched. Returns the bytes consumed, 1 or more."""
     def resize(self, rows: int, cols: int) -> None: ...
     def clone(self, *, scrollback_lines: int = 0) -> Terminal:
-        """A copy that shares nothing, with the newest lines of scrollback. Its events and replies begin empty."""
+        """An independent copy, with the newest lines of scrollback and without events and replies."""
     def redraw(self, *, scrollback_lines: int = 0) -> bytes:
-        """What brings any terminal of this size, whatever its state, to this one's: terminal bytes."""
+        """Terminal bytes that bring any terminal of this size, whatever its state, to the state of this one."""
     def lines(self, first: int, last: int) -> bytes:
-        """Lines [first, last) as terminal bytes, as far as they are kept. A wrapped line does not end in CR LF."""
+        """Lines [first, last), as far as they exist, as terminal bytes. A wrapped line does not end in CR LF."""
     def snapshot(self) -> bytes:
         """VibeTunnel's "VT" version 1 of the screen, without the session's id."""
     def text(self, first: int = 0, last: int | None = None, *, unwrap: bool = False) -> str:
-        """Lines [first, last), as far as they are kept, a newline behind each; None: to the end of the screen.
+        """Lines [first, last), as far as they exist, each with a newline; None: to the end of the screen.
 
-        unwrap  a line that was wrapped at the margin is one line
+        unwrap  join a line that was wrapped at the margin
         Raises ValueError when first > last.
         """
     def html(self, first: int = 0, last: int | None = None) -> str:
@@ -120,14 +120,14 @@ class Terminal:
     def json(self) -> bytes:
         """The screen with styles, cursor and modes: docs/terminal.md."""
     def dump(self) -> str:
-        """Everything that two equal terminals agree on, a field a line: for tests."""
+        """Everything in which two equal terminals agree, one field a line: for tests."""
     def take_events(self) -> list[Bell | Title | Cwd | Clipboard | Prompt]:
-        """What happened since the last call: bell, title and folder as they are now, then the others, oldest first."""
+        """Events since the last call: bell, the current title and folder, then the others, oldest first."""
     def take_replies(self) -> bytes:
-        """Answers to the program's questions since the last call, to be written to its PTY. Bounded: newest dropped."""
+        """Answers to the program's queries since the last call, for its PTY. Bounded: the newest are dropped."""
     @property
     def mute(self) -> bool:
-        """While set, output makes no events and no replies: for output that was answered once already."""
+        """While set, output makes no events and no replies: for output that was answered before."""
     @mute.setter
     def mute(self, value: bool) -> None: ...
     @property
@@ -140,7 +140,7 @@ class Terminal:
     def modes(self) -> Mode: ...
     @property
     def kitty_flags(self) -> int:
-        """Progressive enhancement flags of the kitty keyboard protocol that are in force."""
+        """The flags of the kitty keyboard protocol that are in force."""
     @property
     def title(self) -> str: ...
     @property
@@ -156,13 +156,13 @@ class Terminal:
         """Grows with every visible change."""
     @property
     def top(self) -> int:
-        """The absolute number of the screen's first line: lines that were above it, ever."""
+        """The absolute number of the screen's first line: how many lines have ever been above it."""
     @property
     def oldest(self) -> int:
         """The absolute number of the oldest line of scrollback that is kept."""
     @property
     def original_oldest(self) -> int:
-        """Of a copy: what `oldest` was of the terminal that it was made of; else the same as `oldest`."""
+        """Of a copy: `oldest` of its original at that time; else the same as `oldest`."""
     @property
     def scrollback_count(self) -> int: ...
     @property

@@ -161,7 +161,7 @@ DIFFERENCES = (
         GHOSTTY,
         "row \\d+ wrapped",
         rb"\x1b\[[0-9;?]*[JKLMSTrPX@s]|\x1b[MDE]|\x1b\[[?]7l|[\n\x0b\x0c]",
-        "flags the row before, whatever comes behind it; here both end that are parted or erased",
+        "flags the row before, whatever follows it; here both end that are parted or erased",
         b"0123456789ab\x1b[L",
     ),
     Difference(
@@ -294,7 +294,7 @@ DIFFERENCES = (
         GHOSTTY,
         "row",
         rb"\x1b\[\?7l.*[\xe3-\xf0].*(\xcc[\x80-\xbf]|\xe2\x83\x9d)",
-        "puts a combining character on the last but one when wrapping is off, behind wide ones",
+        "puts a combining character on the last but one when wrapping is off, after wide ones",
         b"\x1b[?7l\x1b[6;9H\xe6\x96\x87e\xcc\xa3",
     ),
     Difference(

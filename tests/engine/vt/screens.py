@@ -60,7 +60,7 @@ def ours(terminal: Terminal) -> Screen:
 
 
 def difference(mine: Screen, other: Screen | None) -> str:
-    """The first thing in which they differ, in words for whoever has to find out why; empty when nothing does."""
+    """The first difference, in words that help to find its cause; empty if there is none."""
     if other is None:
         return "failed: the other threw"
     for row, (a, b) in enumerate(zip(mine.lines, other.lines, strict=True)):
