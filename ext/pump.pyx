@@ -1,11 +1,10 @@
 # cython: cdivision=True
-"""The pump: threads that move bytes between PTYs and WebSocket sockets, without the GIL from end to end.
+"""The pump as Python sees it: threads that move bytes between PTYs and WebSocket sockets without the GIL.
 
-A *lane* is a thread with a poller. Each terminal belongs to one lane at a time, with its PTY and all its clients, so
-nothing below takes a lock but the inbox of commands, the outbox of events and the counts of references, which
-`core.lock` guards. What runs in a lane is `noexcept nogil` and touches no Python object; what Python calls posts a
-command. Lane 0 is interactive; a terminal that uses up its share of a lane's time moves to a bulk lane, whole, between
-two turns.
+A *lane* is a thread with a poller. Each terminal belongs to one lane at a time, with its PTY and all its clients.
+Methods here post commands to a terminal's lane, and take_events() fetches what the lanes report. `core.lock` guards the
+inboxes, the outbox and the counts of references; the rest belongs to the lane (pump_state.pxd). What runs in a lane is
+`noexcept nogil` and touches no Python object. docs/pump.md describes the layers.
 """
 
 cimport cython
@@ -49,7 +48,7 @@ Mark = namedtuple("Mark", ["kind", "offset", "line", "exit_code", "command", "at
 
 
 cdef list take_captures(list_t* captures):
-    """[(ticket, Terminal or None when memory ran out)], oldest first; they are freed."""
+    """[(ticket, Terminal, or None if memory ran out)], oldest first. Frees the captures."""
     cdef capture_t* capture
     cdef list found = []
     while captures.first is not NULL:
@@ -60,7 +59,7 @@ cdef list take_captures(list_t* captures):
 
 
 cdef list take_marks(engine.vt_buf* marks):
-    """[Mark, or (selection, bytes) of a clipboard], oldest first; the buffer is freed. See vt_records."""
+    """[Mark, or (selection, bytes) of a clipboard], oldest first. Frees the buffer, which vt_records() filled."""
     cdef list found = []
     cdef bytes all = PyBytes_FromStringAndSize(<const char*>marks.data, marks.n)
     cdef Py_ssize_t at = 0
@@ -78,7 +77,7 @@ cdef list take_marks(engine.vt_buf* marks):
     return found
 
 
-cdef object decode(const uint8_t* text, size_t n):
+cdef str decode(const uint8_t* text, size_t n):
     return PyBytes_FromStringAndSize(<const char*>text, n).decode("utf-8", "replace")
 
 
@@ -88,11 +87,11 @@ def load_zlib():
         raise OSError("zlib cannot be loaded: " + (<bytes>error).decode("utf-8", "replace"))
 
 
-# A handle's __dealloc__ needs what it refers to, also when the collector breaks a cycle: no_gc_clear.
+# no_gc_clear: a handle's __dealloc__ needs the objects that it refers to, even when the collector breaks a cycle.
 @cython.no_gc_clear
 cdef class Pump:
     cdef core_t* core
-    cdef dict terminals  # by id: what events are about
+    cdef dict terminals  # by id, for events
     cdef dict clients
     cdef uint64_t ids
     cdef int tickets
@@ -163,7 +162,7 @@ cdef class Pump:
         free(self.core)
 
     cdef void _stop(self, int code, bytes reason, double linger_s):
-        """End the threads; everything that they held is let go."""
+        """End the threads, and free what they hold."""
         cdef int i
         cdef lane_t* lane
         if self.closed:
@@ -311,7 +310,7 @@ cdef class Pump:
             events.append(Event("gone", client.terminal, client, code, decode(reason, reason_n)))
         return 0
 
-    def open(self, int pty_fd, int ring_fd, *, int rows, int cols, bint held=False):
+    def open(self, int pty_fd, int ring_fd, *, int rows, int cols, bint awaits_client=False):
         cdef terminal_t* t = NULL
         cdef int result
         cdef uint64_t capacity
@@ -354,7 +353,7 @@ cdef class Pump:
         t.rows = rows
         t.cols = cols
         t.move_to = -1
-        t.awaits_client = held
+        t.awaits_client = awaits_client
         t.opened_ns = clock_ns(CLOCK_MONOTONIC)
         t.bounds.capacity = capacity
         t.bounds.batch = min(<uint64_t>BATCH, capacity // 4)
@@ -420,7 +419,7 @@ cdef class Pump:
         self.clients.clear()
 
     cdef int post(self, terminal_t* t, Order order, client_t* client, bytes text, int a, int b) except -1:
-        """Queue a command for a terminal's lane; on failure nothing is kept."""
+        """Queue a command for a terminal's lane. On failure nothing is queued."""
         cdef command_t* command = <command_t*>calloc(1, sizeof(command_t))
         if command is NULL:
             raise MemoryError
@@ -468,6 +467,15 @@ cdef class Terminal:
             terminal_unref(self.state)
             pthread_mutex_unlock(&self.pump.core.lock)
 
+    cdef str _text(self, const uint8_t* text, const uint16_t* size):
+        """A title or folder of the ring's header. No Python object is made under the lock."""
+        cdef uint8_t[rings.FOLDER_MAX] copy  # a folder may be longer than a title
+        pthread_mutex_lock(&self.pump.core.lock)
+        cdef size_t n = size[0]
+        memcpy(copy, text, n)
+        pthread_mutex_unlock(&self.pump.core.lock)
+        return decode(copy, n)
+
     cdef terminal_t* live(self) except NULL:
         if self.closed or self.pump.closed:
             raise ValueError("the terminal is closed")
@@ -497,23 +505,13 @@ cdef class Terminal:
 
     @property
     def title(self):
-        cdef uint8_t[rings.TITLE_MAX] text
-        cdef terminal_t* t = self.live()
-        pthread_mutex_lock(&self.pump.core.lock)
-        cdef size_t n = t.ring.header.title_n
-        memcpy(text, t.ring.header.title, n)
-        pthread_mutex_unlock(&self.pump.core.lock)
-        return decode(text, n)
+        cdef rings.Header* header = self.live().ring.header
+        return self._text(header.title, &header.title_n)
 
     @property
     def folder(self):
-        cdef uint8_t[rings.FOLDER_MAX] text
-        cdef terminal_t* t = self.live()
-        pthread_mutex_lock(&self.pump.core.lock)
-        cdef size_t n = t.ring.header.folder_n
-        memcpy(text, t.ring.header.folder, n)
-        pthread_mutex_unlock(&self.pump.core.lock)
-        return decode(text, n)
+        cdef rings.Header* header = self.live().ring.header
+        return self._text(header.folder, &header.folder_n)
 
     @property
     def bytes_in(self):
@@ -617,7 +615,7 @@ cdef class Terminal:
     def write(self, bytes data not None):
         cdef terminal_t* t = self.live()
         if load_relaxed(&t.input_queued) + len(data) > QUEUE_LIMIT:
-            raise BlockingIOError(f"input: {load_relaxed(&t.input_queued)} bytes wait for the PTY already")
+            raise BlockingIOError(f"input: {load_relaxed(&t.input_queued)} bytes already wait for the PTY")
         self.pump.post(t, INPUT, NULL, data, 0, 0)
 
     def present(self, bytes message not None):
@@ -653,7 +651,7 @@ cdef class Terminal:
         n = head - start if limit < 0 else min(head - start, <uint64_t>limit)
         data = PyBytes_FromStringAndSize(NULL, n)
         rings.ring_copy(&t.ring, start, <uint8_t*>PyBytes_AS_STRING(data), n)
-        # The pump may have written over the beginning meanwhile: what lies behind the new oldest byte was kept.
+        # The pump may have overwritten the beginning meanwhile. What follows the new oldest byte is intact.
         acquire_fence()
         head = load_acquire(&t.ring.header.head)
         oldest = head - capacity if head > capacity else 0
@@ -704,7 +702,7 @@ cdef class Client:
         return load_relaxed(&self.state.bytes_sent)
 
     cdef int post(self, Order order, bytes text, int code) except -1:
-        """Queue a command about it, unless it is gone or the terminal has ended, and with it this client."""
+        """Queue a command about this client. Nothing happens if the client or its terminal is gone."""
         cdef Pump pump = self.terminal.pump
         if pump.closed or self.state.gone:
             return 0
@@ -723,7 +721,7 @@ cdef class Client:
 
     def permit(self, bint writable):
         if load_relaxed(&self.state.permitted) != writable:
-            store_relaxed(&self.state.permitted, writable)  # the lane sees it with the next bytes, or by the command
+            store_relaxed(&self.state.permitted, writable)  # the lane sees it at the next bytes or the command
             self.post(PERMIT, None, 0)
 
     def close(self, int code=1000, str reason=""):

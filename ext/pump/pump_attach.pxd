@@ -19,7 +19,7 @@ from vibetunnel._ext.pump_send cimport (
     ask_lines, flush, put_access, put_close, put_presence, put_redraw, put_text_close,
 )
 from vibetunnel._ext.pump_state cimport (
-    DUE_TITLE, LATEST_WINDOW, NEWS_CAME, OFFSET_DIGITS, SOCKET, client_t, terminal_t,
+    DUE_TITLE, LATEST_WINDOW, NEWS_CAME, OFFSET_DIGITS, SOCKET, V1_HEAD_MAX, client_t, terminal_t,
 )
 from vibetunnel._ext.pump_system cimport POLLER_READ
 from vibetunnel._ext.ring cimport load_relaxed
@@ -67,7 +67,7 @@ cdef inline uint64_t find_stream(terminal_t* t, client_t* c) noexcept nogil:
 
 cdef inline bint greet_v1(terminal_t* t, client_t* c, uint64_t accepted, bint redraws) noexcept nogil:
     """Queue hello, its rights, the presence message, and the screen. False: drop the client."""
-    cdef uint8_t[64] message
+    cdef uint8_t[V1_HEAD_MAX] message
     cdef uint8_t flags = (wire.MAY_TYPE if c.writable else 0) | (wire.OWNS_SIZE if t.owner == c else 0)
     cdef size_t n = wire.write_hello(
         message, flags, <uint16_t>t.rows, <uint16_t>t.cols, c.cursor, t.ring.head, accepted, <uint32_t>c.window

@@ -6,9 +6,9 @@ from libc.string cimport memcpy
 
 from vibetunnel._ext cimport rfc6455 as rfc
 from vibetunnel._ext.pump_attach cimport attach
-from vibetunnel._ext.pump_backlog cimport stop_awaiting, watch_pty
+from vibetunnel._ext.pump_backlog cimport stop_awaiting
 from vibetunnel._ext.pump_outbox cimport client_unref
-from vibetunnel._ext.pump_output cimport end, read_pty, resize
+from vibetunnel._ext.pump_output cimport end, read_pty, resize_unowned, watch_again
 from vibetunnel._ext.pump_pty cimport deliver_chunk
 from vibetunnel._ext.pump_receive cimport may_type
 from vibetunnel._ext.pump_screen cimport capture
@@ -29,12 +29,11 @@ cdef inline void finish(terminal_t* t, int code, int signal, const chunk_t* reas
     t.exit_signal = signal
     t.reason_n = rfc.utf8_prefix(reason.data, min(reason.n, <size_t>EXIT_REASON_MAX))
     memcpy(t.reason, reason.data, t.reason_n)
-    t.hung_up = False
     stop_awaiting(t)
+    watch_again(t)
     if t.pty.fd < 0:
         end(t)
     else:
-        watch_pty(t)
         read_pty(t)
 
 
@@ -62,13 +61,6 @@ cdef inline void permit_again(client_t* c) noexcept nogil:
         may_type(c)
 
 
-cdef inline void resize_for_api(terminal_t* t, int rows, int cols) noexcept nogil:
-    """A size that no client asked for. The client that types next owns the size again."""
-    if rows != t.rows or cols != t.cols:
-        t.owner = NULL
-        resize(t, rows, cols)
-
-
 cdef inline void run_command(terminal_t* t, command_t* command) noexcept nogil:
     """Carry out a command and free it, with the reference that it holds to a client."""
     cdef client_t* c = command.client
@@ -81,7 +73,7 @@ cdef inline void run_command(terminal_t* t, command_t* command) noexcept nogil:
     elif order == PRESENT:
         present(t, chunk)
     elif order == RESIZE:
-        resize_for_api(t, command.a, command.b)
+        resize_unowned(t, command.a, command.b)
     elif order == FINISH:
         finish(t, command.a, command.b, chunk)
     elif order == CAPTURE:

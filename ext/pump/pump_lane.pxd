@@ -12,8 +12,10 @@ from vibetunnel._ext.pump_backlog cimport drop, pace, sendable, stop_awaiting, t
 from vibetunnel._ext.pump_block cimport end_compression, forget_blocks
 from vibetunnel._ext.pump_command cimport run_command
 from vibetunnel._ext.pump_frame cimport put_frame
-from vibetunnel._ext.pump_outbox cimport account, charge, client_unref, report_soon, rewatch, terminal_unref
-from vibetunnel._ext.pump_output cimport read_pty, settle, write_queued
+from vibetunnel._ext.pump_outbox cimport (
+    account, account_anew, charge, client_unref, report_soon, rewatch, terminal_unref,
+)
+from vibetunnel._ext.pump_output cimport read_pty, settle, watch_again, write_queued
 from vibetunnel._ext.pump_pty cimport close_pty
 from vibetunnel._ext.pump_receive cimport client_ready, receive_all_unread
 from vibetunnel._ext.pump_screen cimport after_feed, feed, keep
@@ -59,9 +61,7 @@ cdef inline void arrive(lane_t* lane, terminal_t* t) noexcept nogil:
     cdef client_t* c
     cdef unsigned want
     list_put_first(&lane.terminals, &t.in_lane, t)
-    t.used_ns = 0
-    t.window_ns = t.calm_ns = lane.now
-    t.window_traffic = t.traffic
+    account_anew(lane, t)
     if t.late:
         report_soon(t, 0)
     lane.unfinished = lane.unfinished or t.unseen
@@ -234,8 +234,7 @@ cdef inline void sweep(lane_t* lane) noexcept nogil:
     while t_at is not NULL:
         t = <terminal_t*>list_next(&t_at)
         if t.hung_up and not t.finished and t.pty.fd >= 0 and not t.gate.paused:
-            t.hung_up = False
-            watch_pty(t)  # if it is still hung up, the poller says so at once
+            watch_again(t)
         elif t.awaits_client and lane.now - t.opened_ns > AWAIT_CLIENT:
             stop_awaiting(t)
         elif t.finished and not t.ended:

@@ -149,6 +149,13 @@ cdef inline void account(lane_t* lane, terminal_t* t, int64_t used) noexcept nog
     t.window_traffic = t.traffic
 
 
+cdef inline void account_anew(lane_t* lane, terminal_t* t) noexcept nogil:
+    """Begin a terminal's account in this lane."""
+    t.used_ns = 0
+    t.window_ns = t.calm_ns = lane.now
+    t.window_traffic = t.traffic
+
+
 cdef inline void charge(lane_t* lane, terminal_t* t) noexcept nogil:
     """Charge a terminal for the time since the last charge."""
     cdef int64_t before = lane.now

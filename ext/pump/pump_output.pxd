@@ -13,7 +13,8 @@ from vibetunnel._ext.pump_outbox cimport flush_later, report, report_soon
 from vibetunnel._ext.pump_pty cimport close_pty, drop_queue, write_queue
 from vibetunnel._ext.pump_screen cimport after_feed, feed, keep
 from vibetunnel._ext.pump_send cimport (
-    answer_interrupts, fan_begin, fan_out, flush_all, flush_due, flush_unless_full, put_accepted,
+    answer_interrupts, fan_begin, fan_out, fan_to_first, fan_waiting, flush_all, flush_due, flush_unless_full,
+    put_accepted,
 )
 from vibetunnel._ext.pump_state cimport (
     ACCEPTED_STEP, BATCH_FOR_FEW, BATCH_NS, BLOCKED_FULL, BLOCKED_RATE, CHECKPOINT_CALM, CROWD, DID_CHANGE, DID_END,
@@ -54,6 +55,13 @@ cdef inline void resize(terminal_t* t, int rows, int cols) noexcept nogil:
         if c.greeted and t.ring.head > 0:
             c.due |= DUE_REDRAW
         size_due(c)
+
+
+cdef inline void resize_unowned(terminal_t* t, int rows, int cols) noexcept nogil:
+    """Set a size that no client asked for. The client that types next owns the size again."""
+    if rows != t.rows or cols != t.cols:
+        t.owner = NULL
+        resize(t, rows, cols)
 
 
 cdef inline void own_size(terminal_t* t, client_t* c) noexcept nogil:
@@ -108,6 +116,12 @@ cdef inline void end(terminal_t* t) noexcept nogil:
     report(t, DID_END)
 
 
+cdef inline void watch_again(terminal_t* t) noexcept nogil:
+    """Watch a PTY that hung up. If it is still hung up, the poller says so at once."""
+    t.hung_up = False
+    watch_pty(t)
+
+
 cdef inline void hang_up(terminal_t* t) noexcept nogil:
     """Every process has closed the PTY. A process may open it again: sweep() looks."""
     t.hung_up = True
@@ -157,15 +171,12 @@ cdef inline drained_t drain_pty(terminal_t* t, uint64_t most) noexcept nogil:
 
 
 cdef inline void serve_typist(terminal_t* t) noexcept nogil:
-    """Send to the client that typed before all others, and let its program run.
+    """Send to the client that typed before all other clients, and let its program run.
 
     When that program is on this machine, the kernel likes to wake it on this core. Without a yield it waits for all
     the other sends (bench_crowd, 100 idle clients: p50 600 us without, 160 with).
     """
-    cdef link_t* first = t.clients.first
-    if t.fan == first:
-        t.fan = first.next
-    flush_unless_full(<client_t*>first.owner)
+    fan_to_first(t)
     sched_yield()
 
 
@@ -173,9 +184,7 @@ cdef inline void read_pty(terminal_t* t) noexcept nogil:
     """Read one batch at most from the PTY into the ring, show it to the engine, and send it on."""
     cdef drained_t drained
     cdef uint64_t most = min(t.bounds.batch, <uint64_t>BATCH_FOR_FEW) if t.client_count <= FEW else t.bounds.batch
-    if not t.fanning:
-        t.fan_start = t.ring.head
-    if t.gate.paused or t.awaits_client or t.unseen or t.pty.fd < 0 or t.ring.head - t.fan_start >= most:
+    if fan_waiting(t) >= most or t.gate.paused or t.awaits_client or t.unseen or t.pty.fd < 0:
         return
     drained = drain_pty(t, most)
     if drained.got:

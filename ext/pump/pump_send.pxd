@@ -22,8 +22,8 @@ from vibetunnel._ext.pump_frame cimport (
 from vibetunnel._ext.pump_outbox cimport charge, flush_later, rewatch
 from vibetunnel._ext.pump_state cimport (
     BATCH, BLOCKED_FULL, BLOCKED_RATE, CLOSE_RECEIVED, CLOSE_SENT, CLOSING, DUE_ACCESS, DUE_FLUSH, DUE_LINES,
-    DUE_NOTICES, DUE_PRESENCE, DUE_REDRAW, DUE_SIZE, DUE_TITLE, FAN, LATEST_FRAME, LINGER, OPEN, PIECE_CELLS,
-    SKIP_WAIT, chunk_t, client_t, lane_t, terminal_t,
+    DUE_NOTICES, DUE_PRESENCE, DUE_REDRAW, DUE_SIZE, DUE_TITLE, EXIT_REASON_MAX, FAN, LATEST_FRAME, LINGER, OPEN,
+    PIECE_CELLS, SKIP_WAIT, V1_HEAD_MAX, chunk_t, client_t, lane_t, terminal_t,
 )
 from vibetunnel._ext.pump_system cimport (
     MSG_NOSIGNAL, POLLER_READ, POLLER_WRITE, SHUT_WR, is_linked, link_t, list_next, list_put_first, list_t,
@@ -42,13 +42,13 @@ cdef inline size_t length_of(const char* text) noexcept nogil:
 
 
 cdef inline bint put_error(client_t* c, int code, const char* text) noexcept nogil:
-    cdef uint8_t[8] head
+    cdef uint8_t[V1_HEAD_MAX] head
     cdef size_t n = wire.write_error_header(head, <uint16_t>code)
     return put_frame(c, rfc.OP_BINARY, head, n, <const uint8_t*>text, length_of(text))
 
 
 cdef inline bint put_size(client_t* c) noexcept nogil:
-    cdef uint8_t[8] message
+    cdef uint8_t[V1_HEAD_MAX] message
     cdef terminal_t* t = c.terminal
     cdef uint8_t flags = wire.RESIZE_OWNS_SIZE if t.owner == c else 0
     cdef size_t n = wire.write_resize(message, <uint16_t>t.rows, <uint16_t>t.cols, flags)
@@ -66,7 +66,7 @@ cdef inline bint put_title(client_t* c) noexcept nogil:
 
 cdef inline bint put_access(client_t* c) noexcept nogil:
     """Queue whether it may type now, and its own name."""
-    cdef uint8_t[8] head
+    cdef uint8_t[V1_HEAD_MAX] head
     cdef size_t n = wire.write_access_header(head, wire.MAY_TYPE if c.writable else 0)
     c.due &= ~DUE_ACCESS
     return put_frame(c, rfc.OP_BINARY, head, n, c.name, c.name_n)
@@ -83,7 +83,7 @@ cdef inline bint put_presence(client_t* c) noexcept nogil:
 
 cdef inline bint put_accepted(client_t* c, uint64_t step) noexcept nogil:
     """Queue how much of its input the PTY has taken, if that is at least `step` bytes more than it was told."""
-    cdef uint8_t[16] message
+    cdef uint8_t[V1_HEAD_MAX] message
     cdef uint64_t accepted
     if not c.v1 or c.close_state != OPEN:
         return True
@@ -149,7 +149,7 @@ cdef inline bint put_redraw(client_t* c, uint32_t scrollback) noexcept nogil:
     """Queue the terminal's present screen, and go on from there. False: drop the client."""
     cdef terminal_t* t = c.terminal
     cdef engine.vt_buf* buffer = &t.lane.buffer
-    cdef uint8_t[32] head
+    cdef uint8_t[V1_HEAD_MAX] head
     cdef size_t head_n = 0
     buffer.n = 0
     engine.vt_redraw(t.vt, buffer, scrollback)
@@ -172,7 +172,7 @@ cdef inline bint put_lines(client_t* c) noexcept nogil:
     """Queue the next piece of scrollback, newest first. False: drop the client."""
     cdef terminal_t* t = c.terminal
     cdef engine.vt_buf* buffer = &t.lane.buffer
-    cdef uint8_t[32] head
+    cdef uint8_t[V1_HEAD_MAX] head
     cdef uint64_t oldest = engine.vt_oldest(t.vt)
     cdef uint64_t before = max(min(c.lines_before, <uint64_t>engine.vt_top(t.vt)), oldest)
     cdef uint32_t count = min(c.lines_left, <uint32_t>max(1, PIECE_CELLS // t.cols))
@@ -298,8 +298,8 @@ cdef inline size_t write_decimal(uint8_t* out, int value) noexcept nogil:
 cdef inline void put_ending(client_t* c) noexcept nogil:
     """All output is sent and the session is over: send its exit, and close."""
     cdef terminal_t* t = c.terminal
-    cdef uint8_t[8] head
-    cdef uint8_t[320] text  # cut to what a close frame takes by put_close
+    cdef uint8_t[V1_HEAD_MAX] head
+    cdef uint8_t[EXIT_REASON_MAX + 64] text  # put_close cuts it to what a close frame takes
     cdef size_t n
     if c.v1:
         n = wire.write_exit_header(head, t.exit_code, <uint8_t>t.exit_signal)
@@ -471,6 +471,20 @@ cdef inline void fan_later(terminal_t* t) noexcept nogil:
     """Have fan_out_all() go on with this terminal."""
     if not is_linked(&t.in_fans):
         list_put_first(&t.lane.fans, &t.in_fans, t)
+
+
+cdef inline uint64_t fan_waiting(terminal_t* t) noexcept nogil:
+    """Bytes of output that the round under way has to send."""
+    if not t.fanning:
+        t.fan_start = t.ring.head
+    return t.ring.head - t.fan_start
+
+
+cdef inline void fan_to_first(terminal_t* t) noexcept nogil:
+    """Send to the first client out of turn."""
+    if t.fan == t.clients.first:
+        t.fan = t.fan.next
+    flush_unless_full(<client_t*>t.clients.first.owner)
 
 
 cdef inline void fan_begin(terminal_t* t) noexcept nogil:

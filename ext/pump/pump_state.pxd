@@ -21,7 +21,7 @@ The layers, each of which calls only the layers below it:
 They are .pxd files of inline functions: the C of one translation unit, without calls through pointers.
 
 `core.lock` guards the fields that say so. Every other field belongs to the lane of its terminal, between two turns too.
-Terminal.attach() and attach() give a client's fields their first values; after that the layer in brackets writes them.
+Pump.open(), Terminal.attach() and attach() give fields their first values. Then the layer in brackets writes them.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -63,6 +63,7 @@ cdef enum:
     MARKS_LIMIT = 262144  # bytes of prompt marks and clipboards that wait for Python
     WS_HEADER_MAX = 10  # bytes of a WebSocket header that a server sends
     HEADER_MAX = 24  # bytes before the output in a frame: the WebSocket header, then that of vibetunnel.v1
+    V1_HEAD_MAX = 64  # bytes of the longest head of a vibetunnel.v1 message, hello
     CLIENT_ID_SIZE = 16  # bytes of a UUID
     CLOSE_REASON_MAX = 124  # bytes kept of a close frame's reason, which has at most 123
     EXIT_REASON_MAX = 256  # bytes kept of the reason why a session ended
@@ -333,10 +334,10 @@ cdef struct terminal_t:
     chunk_t* presence  # the presence message for every v1 client that comes, or NULL [send]
     list_t input_queue  # of chunk_t: what the PTY has not taken yet [pty]
     int64_t input_queued  # bytes of it [pty]
-    uint64_t[rings.SLOTS] slot_next  # per input stream: offset of the next byte, queued bytes included [receive, pty]
+    uint64_t[rings.SLOTS] slot_next  # per input stream: offset of the next byte, after queued ones [receive; pty]
     bint hung_up  # the PTY reported a hang-up [output]
     bint told_hang_up  # [output]
-    bint size_owner_left  # [backlog]
+    bint size_owner_left  # [backlog sets it, output clears it]
     bint finished  # its process has exited [command]
     bint ended  # finished, and all that was printed is in the ring [output]
     bint closing  # its session was removed [command]
@@ -355,7 +356,7 @@ cdef struct terminal_t:
     uint64_t traffic  # bytes printed, received from clients and sent to them
     uint64_t window_traffic  # `traffic` when the window began [outbox]
     int64_t calm_ns  # since when it has been calm [outbox]
-    int move_to  # a lane's index, or -1
+    int move_to  # a lane's index, or -1 [outbox sets it, lane clears it]
     int64_t lane_index
 
 
