@@ -1,4 +1,4 @@
-"""The pure parts of the pump as Python sees them, for tests and tools. The pump uses the .pxd files themselves."""
+"""The pure parts of the pump as Python sees them, for tests and tools. The pump itself uses the .pxd files."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.errno cimport errno
@@ -87,7 +87,7 @@ def read_request(bytes message not None):
 def read_object(bytes text not None):
     """What a raw client's text message is: ("input", bytes), ("resize", rows, cols), ("ping",), ("bad",), or None.
 
-    None means input as it stands.
+    None means that the text is input.
     """
     cdef raw.Object found
     cdef bytearray own = bytearray(text)
@@ -135,7 +135,7 @@ cdef class Ring:
         return rings.ring_capacity(&self.state)
 
     def put(self, bytes data not None, *, bint commit=True):
-        """Write at most MARGIN bytes at the head as a read() would; without `commit`, as one that was never counted."""
+        """Write at most MARGIN bytes at the head as a read() would; without `commit` the bytes are not counted."""
         cdef uint64_t start = self.state.head & (self.state.size - 1)
         cdef uint64_t first = min(<uint64_t>len(data), self.state.size - start)
         if len(data) > rings.MARGIN:

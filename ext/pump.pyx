@@ -1,11 +1,10 @@
 # cython: cdivision=True
-"""The pump: threads that move bytes between PTYs and WebSocket sockets, without the GIL from end to end.
+"""The pump as Python sees it: threads that move bytes between PTYs and WebSocket sockets without the GIL.
 
-A *lane* is a thread with a poller. Each terminal belongs to one lane at a time, with its PTY and all its clients, so
-nothing below takes a lock but the inbox of commands, the outbox of events and the counts of references, which
-`core.lock` guards. What runs in a lane is `noexcept nogil` and touches no Python object; what Python calls posts a
-command. Lane 0 is interactive; a terminal that uses up its share of a lane's time moves to a bulk lane, whole, between
-two turns.
+A *lane* is a thread with a poller. Each terminal belongs to one lane at a time, with its PTY and all its clients.
+Methods here post commands to a terminal's lane, and take_events() fetches what the lanes report. `core.lock` guards the
+inboxes, the outbox and the counts of references; the rest belongs to the lane (pump_state.pxd). What runs in a lane is
+`noexcept nogil` and touches no Python object. docs/pump.md describes the layers.
 """
 
 cimport cython
@@ -24,18 +23,22 @@ from vibetunnel._ext cimport rfc6455 as rfc
 from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport v1 as wire
 from vibetunnel._ext cimport vt as engine
+from vibetunnel._ext.pump_frame cimport control_put
 from vibetunnel._ext.pump_lane cimport enqueue, run_lane
 from vibetunnel._ext.pump_outbox cimport chunk_new, client_unref, rewatch, terminal_unref
 from vibetunnel._ext.pump_screen cimport revive
-from vibetunnel._ext.pump_send cimport control_put
 from vibetunnel._ext.pump_state cimport (
-    ALARM, ATTACH, BATCH, CAPTURE, CLIENT_ID_SIZE, CLOCK_MONOTONIC, CLOSE, CLOSE_REASON_MAX, CONTROL_LIMIT, DETACH,
-    DID_BELL, DID_CHANGE, DID_END, DID_FOLDER, DID_HANG_UP, DID_RESIZE, DID_TITLE, FINISH, INPUT, LATEST_BUFFER,
-    LATEST_UNSENT, LOSSLESS_UNSENT, MAX_LANES, MESSAGE_LIMIT, NAME_MAX, NEWS_CAME, NEWS_GONE, NEWS_TYPED,
-    OFFSET_DIGITS, Order, PERMIT, POLLER_READ, PRESENCE_MAX, PRESENT, PTY, QUEUE_LIMIT, RESIZE, SCRATCH, TYPED_MAX,
-    WAKER, alarm_close, alarm_open, capture_t, client_t, clock_ns, close, command_t, core_t, lane_t, poller_open,
-    pthread_join, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock, set_nonblocking,
-    socket_prepare, start_lane, statistics_t, terminal_t, waker_clear, waker_close, waker_open, waker_wake,
+    ALARM, ATTACH, BATCH, CAPTURE, CLIENT_ID_SIZE, CLOSE, CLOSE_REASON_MAX, CONTROL_LIMIT, DETACH, DID_BELL,
+    DID_CHANGE, DID_END, DID_FOLDER, DID_HANG_UP, DID_RESIZE, DID_TITLE, FINISH, INPUT, LATEST_BUFFER, LATEST_UNSENT,
+    LOSSLESS_UNSENT, MAX_LANES, MESSAGE_LIMIT, NAME_MAX, NEWS_CAME, NEWS_GONE, NEWS_TYPED, OFFSET_DIGITS, Order,
+    PERMIT, PRESENCE_MAX, PRESENT, PTY, QUEUE_LIMIT, RESIZE, SCRATCH, TYPED_MAX, WAKER, capture_t, client_t, command_t,
+    core_t, lane_t, statistics_t, terminal_t,
+)
+from vibetunnel._ext.pump_system cimport (
+    CLOCK_MONOTONIC, POLLER_READ, alarm_close, alarm_open, clock_ns, close, is_linked, list_put_last, list_t,
+    list_take_all, list_take_first, poller_open, pthread_join, pthread_mutex_destroy, pthread_mutex_init,
+    pthread_mutex_lock, pthread_mutex_unlock, set_nonblocking, socket_prepare, start_lane, waker_clear, waker_close,
+    waker_open, waker_wake,
 )
 from vibetunnel._ext.ring cimport acquire_fence, load_acquire, load_relaxed, store_relaxed
 
@@ -44,21 +47,19 @@ RECORD = struct.Struct("<qciQqI")
 Mark = namedtuple("Mark", ["kind", "offset", "line", "exit_code", "command", "at_ns"])
 
 
-cdef list take_captures(capture_t* captures):
-    """[(ticket, Terminal or None when memory ran out)], oldest first; they are freed."""
-    cdef capture_t* following
+cdef list take_captures(list_t* captures):
+    """[(ticket, Terminal, or None if memory ran out)], oldest first. Frees the captures."""
+    cdef capture_t* capture
     cdef list found = []
-    while captures is not NULL:
-        following = captures.next
-        found.append((captures.ticket, engine.wrap(captures.state) if captures.state is not NULL else None))
-        free(captures)
-        captures = following
-    found.reverse()
+    while captures.first is not NULL:
+        capture = <capture_t*>list_take_first(captures)
+        found.append((capture.ticket, engine.wrap(capture.state) if capture.state is not NULL else None))
+        free(capture)
     return found
 
 
 cdef list take_marks(engine.vt_buf* marks):
-    """[Mark, or (selection, bytes) of a clipboard], oldest first; the buffer is freed. See vt_records."""
+    """[Mark, or (selection, bytes) of a clipboard], oldest first. Frees the buffer, which vt_records() filled."""
     cdef list found = []
     cdef bytes all = PyBytes_FromStringAndSize(<const char*>marks.data, marks.n)
     cdef Py_ssize_t at = 0
@@ -76,7 +77,7 @@ cdef list take_marks(engine.vt_buf* marks):
     return found
 
 
-cdef object decode(const uint8_t* text, size_t n):
+cdef str decode(const uint8_t* text, size_t n):
     return PyBytes_FromStringAndSize(<const char*>text, n).decode("utf-8", "replace")
 
 
@@ -86,11 +87,11 @@ def load_zlib():
         raise OSError("zlib cannot be loaded: " + (<bytes>error).decode("utf-8", "replace"))
 
 
-# A handle's __dealloc__ needs what it refers to, also when the collector breaks a cycle: no_gc_clear.
+# no_gc_clear: a handle's __dealloc__ needs the objects that it refers to, even when the collector breaks a cycle.
 @cython.no_gc_clear
 cdef class Pump:
     cdef core_t* core
-    cdef dict terminals  # by id: what events are about
+    cdef dict terminals  # by id, for events
     cdef dict clients
     cdef uint64_t ids
     cdef int tickets
@@ -161,11 +162,9 @@ cdef class Pump:
         free(self.core)
 
     cdef void _stop(self, int code, bytes reason, double linger_s):
-        """End the threads; everything that they held is let go."""
+        """End the threads, and free what they hold."""
         cdef int i
         cdef lane_t* lane
-        cdef terminal_t* t
-        cdef client_t* c
         if self.closed:
             return
         self.closed = True
@@ -183,14 +182,10 @@ cdef class Pump:
             for i in range(self.core.lane_count):
                 pthread_join(self.core.lanes[i].thread, NULL)
         pthread_mutex_lock(&self.core.lock)
-        while self.core.events is not NULL:
-            t = self.core.events
-            self.core.events = t.event_next
-            terminal_unref(t)
-        while self.core.news is not NULL:
-            c = self.core.news
-            self.core.news = c.news_next
-            client_unref(c)
+        while self.core.events.first is not NULL:
+            terminal_unref(<terminal_t*>list_take_first(&self.core.events))
+        while self.core.news.first is not NULL:
+            client_unref(<client_t*>list_take_first(&self.core.news))
         pthread_mutex_unlock(&self.core.lock)
         for i in range(MAX_LANES):
             lane = &self.core.lanes[i]
@@ -210,106 +205,112 @@ cdef class Pump:
         return self.core.waker[0]
 
     def take_events(self):
-        cdef client_t* c
-        cdef client_t* c_following
+        cdef list_t terminals, clients
+        cdef list events = []
+        if self.closed:
+            return events
+        waker_clear(self.core.waker)
+        # No Python object is made under the lock: the collector could run, and take the lock again. What waits in these
+        # lists stays linked, so a lane that has more to report of it does not put it into the outbox again.
+        pthread_mutex_lock(&self.core.lock)
+        list_take_all(&self.core.events, &terminals)
+        list_take_all(&self.core.news, &clients)
+        pthread_mutex_unlock(&self.core.lock)
+        while terminals.first is not NULL:
+            self._take_terminal_events(&terminals, events)
+        while clients.first is not NULL:
+            self._take_client_events(&clients, events)
+        return events
+
+    cdef int _take_terminal_events(self, list_t* terminals, list events) except -1:
+        """Append what happened to the first terminal of the list."""
         cdef terminal_t* t
-        cdef terminal_t* t_following
         cdef unsigned did
         cdef uint32_t bells
         cdef uint64_t number
         cdef uint8_t[rings.TITLE_MAX] title
         cdef uint8_t[rings.FOLDER_MAX] folder
-        cdef uint8_t[CLOSE_REASON_MAX] reason
-        cdef size_t title_n, folder_n, reason_n
-        cdef int code
+        cdef size_t title_n, folder_n
         cdef engine.vt_buf marks
-        cdef capture_t* captures
-        cdef list events = []
+        cdef list_t captures
         cdef Terminal terminal
-        if self.closed:
-            return events
-        waker_clear(self.core.waker)
-        # No Python object is made under the lock: the collector could run, and take it again.
         pthread_mutex_lock(&self.core.lock)
-        t = self.core.events
-        c = self.core.news
-        self.core.events = NULL
-        self.core.news = NULL
+        t = <terminal_t*>list_take_first(terminals)
+        did = t.events
+        t.events = 0
+        bells = t.bells
+        if did & DID_BELL:  # otherwise they are reported later
+            t.bells = 0
+        marks = t.marks
+        memset(&t.marks, 0, sizeof(t.marks))
+        list_take_all(&t.captures, &captures)
+        number = t.id
+        title_n = t.ring.header.title_n
+        folder_n = t.ring.header.folder_n
+        memcpy(title, t.ring.header.title, title_n)
+        memcpy(folder, t.ring.header.folder, folder_n)
+        terminal_unref(t)
         pthread_mutex_unlock(&self.core.lock)
-        while t is not NULL:  # still `reported`, so that the lane leaves event_next alone
-            pthread_mutex_lock(&self.core.lock)
-            did = t.events
-            bells = t.bells
-            marks = t.marks
-            captures = t.captures
-            t.events = 0
-            if did & DID_BELL:  # else they are reported later
-                t.bells = 0
-            t.captures = NULL
-            memset(&t.marks, 0, sizeof(t.marks))
-            t.reported = False
-            number = t.id
-            title_n = t.ring.header.title_n
-            folder_n = t.ring.header.folder_n
-            memcpy(title, t.ring.header.title, title_n)
-            memcpy(folder, t.ring.header.folder, folder_n)
-            t_following = t.event_next
-            terminal_unref(t)
-            pthread_mutex_unlock(&self.core.lock)
-            t = t_following
-            copies = take_captures(captures)
-            records = take_marks(&marks)
-            terminal = self.terminals.get(number)
-            if terminal is None:
-                continue
-            for ticket, copy in copies:
-                events.append(Event("captured", terminal, None, ticket, "", copy))
-            for record in records:
-                if isinstance(record, Mark):
-                    events.append(Event("mark", terminal, None, 0, "", record))
-                else:
-                    events.append(Event("clipboard", terminal, None, 0, record[0], record[1]))
-            if did & DID_CHANGE:
-                events.append(Event("changed", terminal, None, 0, ""))
-            if did & DID_RESIZE:
-                events.append(Event("resized", terminal, None, 0, f"{terminal.rows}x{terminal.cols}"))
-            if did & DID_TITLE:
-                events.append(Event("title", terminal, None, 0, decode(title, title_n)))
-            if did & DID_FOLDER:
-                events.append(Event("folder", terminal, None, 0, decode(folder, folder_n)))
-            if did & DID_BELL:
-                events.append(Event("bell", terminal, None, bells, ""))
-            if did & DID_HANG_UP:
-                events.append(Event("hangup", terminal, None, 0, ""))
-            if did & DID_END:
-                events.append(Event("ended", terminal, None, 0, ""))
-        while c is not NULL:
-            pthread_mutex_lock(&self.core.lock)
-            did = c.news
-            c.news = 0
-            number = c.id
-            code = 0
-            reason_n = 0
-            if did & NEWS_GONE:  # the lane has let go of it: they stay as they are
-                code = c.code
-                reason_n = c.reason_n
-                memcpy(reason, c.reason, reason_n)
-            c_following = c.news_next
-            client_unref(c)
-            pthread_mutex_unlock(&self.core.lock)
-            c = c_following
-            client = self.clients.pop(number, None) if did & NEWS_GONE else self.clients.get(number)
-            if client is None:
-                continue
-            if did & NEWS_CAME:
-                events.append(Event("came", (<Client>client).terminal, client, 0, ""))
-            if did & NEWS_TYPED:
-                events.append(Event("typed", (<Client>client).terminal, client, 0, ""))
-            if did & NEWS_GONE:
-                events.append(Event("gone", (<Client>client).terminal, client, code, decode(reason, reason_n)))
-        return events
+        copies = take_captures(&captures)
+        records = take_marks(&marks)
+        terminal = self.terminals.get(number)
+        if terminal is None:
+            return 0
+        for ticket, copy in copies:
+            events.append(Event("captured", terminal, None, ticket, "", copy))
+        for record in records:
+            if isinstance(record, Mark):
+                events.append(Event("mark", terminal, None, 0, "", record))
+            else:
+                events.append(Event("clipboard", terminal, None, 0, record[0], record[1]))
+        if did & DID_CHANGE:
+            events.append(Event("changed", terminal, None, 0, ""))
+        if did & DID_RESIZE:
+            events.append(Event("resized", terminal, None, 0, f"{terminal.rows}x{terminal.cols}"))
+        if did & DID_TITLE:
+            events.append(Event("title", terminal, None, 0, decode(title, title_n)))
+        if did & DID_FOLDER:
+            events.append(Event("folder", terminal, None, 0, decode(folder, folder_n)))
+        if did & DID_BELL:
+            events.append(Event("bell", terminal, None, bells, ""))
+        if did & DID_HANG_UP:
+            events.append(Event("hangup", terminal, None, 0, ""))
+        if did & DID_END:
+            events.append(Event("ended", terminal, None, 0, ""))
+        return 0
 
-    def open(self, int pty_fd, int ring_fd, *, int rows, int cols, bint held=False):
+    cdef int _take_client_events(self, list_t* clients, list events) except -1:
+        """Append what happened to the first client of the list."""
+        cdef client_t* c
+        cdef unsigned did
+        cdef uint64_t number
+        cdef uint8_t[CLOSE_REASON_MAX] reason
+        cdef size_t reason_n = 0
+        cdef int code = 0
+        cdef Client client
+        pthread_mutex_lock(&self.core.lock)
+        c = <client_t*>list_take_first(clients)
+        did = c.news
+        c.news = 0
+        number = c.id
+        if did & NEWS_GONE:  # the lane has let go of it, so they stay as they are
+            code = c.code or rfc.CLOSE_ABNORMAL
+            reason_n = c.reason_n
+            memcpy(reason, c.reason, reason_n)
+        client_unref(c)
+        pthread_mutex_unlock(&self.core.lock)
+        client = self.clients.pop(number, None) if did & NEWS_GONE else self.clients.get(number)
+        if client is None:
+            return 0
+        if did & NEWS_CAME:
+            events.append(Event("came", client.terminal, client, 0, ""))
+        if did & NEWS_TYPED:
+            events.append(Event("typed", client.terminal, client, 0, ""))
+        if did & NEWS_GONE:
+            events.append(Event("gone", client.terminal, client, code, decode(reason, reason_n)))
+        return 0
+
+    def open(self, int pty_fd, int ring_fd, *, int rows, int cols, bint awaits_client=False):
         cdef terminal_t* t = NULL
         cdef int result
         cdef uint64_t capacity
@@ -352,7 +353,7 @@ cdef class Pump:
         t.rows = rows
         t.cols = cols
         t.move_to = -1
-        t.awaits_client = held
+        t.awaits_client = awaits_client
         t.opened_ns = clock_ns(CLOCK_MONOTONIC)
         t.bounds.capacity = capacity
         t.bounds.batch = min(<uint64_t>BATCH, capacity // 4)
@@ -418,7 +419,7 @@ cdef class Pump:
         self.clients.clear()
 
     cdef int post(self, terminal_t* t, Order order, client_t* client, bytes text, int a, int b) except -1:
-        """Queue a command for a terminal's lane; on failure nothing is kept."""
+        """Queue a command for a terminal's lane. On failure nothing is queued."""
         cdef command_t* command = <command_t*>calloc(1, sizeof(command_t))
         if command is NULL:
             raise MemoryError
@@ -437,12 +438,8 @@ cdef class Pump:
             free(command.chunk)
             free(command)
             raise ValueError("the terminal is closed")
-        if t.last is not NULL:
-            t.last.next = command
-        else:
-            t.first = command
-        t.last = command
-        if not t.queued:
+        list_put_last(&t.inbox, &command.in_inbox, command)
+        if not is_linked(&t.in_dirty):
             enqueue(t)
         pthread_mutex_unlock(&self.core.lock)
         return 0
@@ -469,6 +466,15 @@ cdef class Terminal:
             pthread_mutex_lock(&self.pump.core.lock)
             terminal_unref(self.state)
             pthread_mutex_unlock(&self.pump.core.lock)
+
+    cdef str _text(self, const uint8_t* text, const uint16_t* size):
+        """A title or folder of the ring's header. No Python object is made under the lock."""
+        cdef uint8_t[rings.FOLDER_MAX] copy  # a folder may be longer than a title
+        pthread_mutex_lock(&self.pump.core.lock)
+        cdef size_t n = size[0]
+        memcpy(copy, text, n)
+        pthread_mutex_unlock(&self.pump.core.lock)
+        return decode(copy, n)
 
     cdef terminal_t* live(self) except NULL:
         if self.closed or self.pump.closed:
@@ -499,23 +505,13 @@ cdef class Terminal:
 
     @property
     def title(self):
-        cdef uint8_t[rings.TITLE_MAX] text
-        cdef terminal_t* t = self.live()
-        pthread_mutex_lock(&self.pump.core.lock)
-        cdef size_t n = t.ring.header.title_n
-        memcpy(text, t.ring.header.title, n)
-        pthread_mutex_unlock(&self.pump.core.lock)
-        return decode(text, n)
+        cdef rings.Header* header = self.live().ring.header
+        return self._text(header.title, &header.title_n)
 
     @property
     def folder(self):
-        cdef uint8_t[rings.FOLDER_MAX] text
-        cdef terminal_t* t = self.live()
-        pthread_mutex_lock(&self.pump.core.lock)
-        cdef size_t n = t.ring.header.folder_n
-        memcpy(text, t.ring.header.folder, n)
-        pthread_mutex_unlock(&self.pump.core.lock)
-        return decode(text, n)
+        cdef rings.Header* header = self.live().ring.header
+        return self._text(header.folder, &header.folder_n)
 
     @property
     def bytes_in(self):
@@ -619,7 +615,7 @@ cdef class Terminal:
     def write(self, bytes data not None):
         cdef terminal_t* t = self.live()
         if load_relaxed(&t.input_queued) + len(data) > QUEUE_LIMIT:
-            raise BlockingIOError(f"input: {load_relaxed(&t.input_queued)} bytes wait for the PTY already")
+            raise BlockingIOError(f"input: {load_relaxed(&t.input_queued)} bytes already wait for the PTY")
         self.pump.post(t, INPUT, NULL, data, 0, 0)
 
     def present(self, bytes message not None):
@@ -655,7 +651,7 @@ cdef class Terminal:
         n = head - start if limit < 0 else min(head - start, <uint64_t>limit)
         data = PyBytes_FromStringAndSize(NULL, n)
         rings.ring_copy(&t.ring, start, <uint8_t*>PyBytes_AS_STRING(data), n)
-        # The pump may have written over the beginning meanwhile: what lies behind the new oldest byte was kept.
+        # The pump may have overwritten the beginning meanwhile. What follows the new oldest byte is intact.
         acquire_fence()
         head = load_acquire(&t.ring.header.head)
         oldest = head - capacity if head > capacity else 0
@@ -706,7 +702,7 @@ cdef class Client:
         return load_relaxed(&self.state.bytes_sent)
 
     cdef int post(self, Order order, bytes text, int code) except -1:
-        """Queue a command about it, unless it is gone or the terminal has ended, and with it this client."""
+        """Queue a command about this client. Nothing happens if the client or its terminal is gone."""
         cdef Pump pump = self.terminal.pump
         if pump.closed or self.state.gone:
             return 0
@@ -725,7 +721,7 @@ cdef class Client:
 
     def permit(self, bint writable):
         if load_relaxed(&self.state.permitted) != writable:
-            store_relaxed(&self.state.permitted, writable)  # the lane sees it with the next bytes, or by the command
+            store_relaxed(&self.state.permitted, writable)  # the lane sees it at the next bytes or the command
             self.post(PERMIT, None, 0)
 
     def close(self, int code=1000, str reason=""):

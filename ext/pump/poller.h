@@ -1,6 +1,5 @@
-/* Readiness of descriptors, level-triggered: epoll on Linux, kqueue on macOS and the BSDs; a waker that a thread can be
- * woken by, and an alarm that wakes it at a time. Both halves have one shape, so that nothing above this file differs
- * between systems. */
+/* Readiness of descriptors (level-triggered), a waker and an alarm for a thread: epoll on Linux, kqueue on macOS and BSD.
+ * Both halves have the same functions, so the code above is the same on all systems. */
 #ifndef VIBETUNNEL_POLLER_H
 #define VIBETUNNEL_POLLER_H
 
@@ -52,7 +51,7 @@ static inline int poller_watch(int poller, int fd, void *owner, unsigned was, un
 }
 
 /* Wait for events, or just look. Returns their number, 0 when there are none or after a signal, -1 with errno.
-   There is no time-out: arming and disarming one costs a timer each time, of which a keystroke needs none (see alarm_set). */
+   There is no time-out: arming and disarming one costs a timer each time, and a keystroke needs none (see alarm_set). */
 static inline int poller_wait(int poller, poller_event *events, int look)
 {
     struct epoll_event ready[POLLER_BATCH];
@@ -143,7 +142,7 @@ static inline int poller_wait(int poller, poller_event *events, int look)
     return n;
 }
 
-/* Here it is an event of the poller itself; its descriptor is none, but is not negative either. */
+/* Here the alarm is an event of the poller itself. Its descriptor is unused, but must not be negative. */
 static inline int alarm_open(int poller, void *owner)
 {
     (void)poller;
@@ -183,8 +182,8 @@ static inline void socket_quiet(int fd)
 
 #endif
 
-/* Keep what the kernel holds of a socket short: at most about `unsent` bytes that are not on the wire yet, `buffer` in all (0:
-   the kernel's own choice). A pair of unix sockets has the second only. */
+/* Bound what the kernel holds for a socket: at most about `unsent` bytes that are not on the wire yet, `buffer` in all (0:
+   the kernel's own choice). A pair of unix sockets has only the second. */
 static inline void socket_prepare(int fd, int unsent, int buffer)
 {
     socket_quiet(fd);
@@ -193,7 +192,7 @@ static inline void socket_prepare(int fd, int unsent, int buffer)
         setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
 }
 
-/* A full pipe or counter means that the other side will wake anyway. */
+/* If the pipe or counter is full, the other side wakes anyway. */
 static inline void waker_wake(const int fds[2])
 {
     uint64_t one = 1;

@@ -1,5 +1,8 @@
 # cython: cdivision=True
-"""Compressed frames: each is made once, for all clients that send it."""
+"""Compressed frames: each is made once, for all clients that send it.
+
+Writes the blocks of a terminal, and how much its lane has compressed in this turn.
+"""
 
 from libc.stdint cimport uint8_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
@@ -10,9 +13,10 @@ from vibetunnel._ext cimport rfc6455 as rfc
 from vibetunnel._ext cimport v1 as wire
 from vibetunnel._ext.pump_outbox cimport charge
 from vibetunnel._ext.pump_state cimport (
-    CACHE_RAW, CACHE_V1, DEFLATE_FRAME, DEFLATE_KEPT, DEFLATE_MIN, DEFLATE_TURN, block_cache_t, block_t, client_t,
+    CACHES, CACHE_V1, DEFLATE_KEPT, DEFLATE_MIN, DEFLATE_TURN, HEADER_MAX, WS_HEADER_MAX, block_cache_t, block_t,
     lane_t, terminal_t,
 )
+from vibetunnel._ext.pump_system cimport is_linked, link_t, list_next, list_put_first, list_remove
 
 
 cdef inline block_t* compress(
@@ -28,7 +32,7 @@ cdef inline block_t* compress(
     cdef block_t* shrunk
     if whole < DEFLATE_MIN or lane.deflated_n + whole > DEFLATE_TURN:
         return NULL
-    block = <block_t*>malloc(sizeof(block_t) + 10 + whole + deflate.TAIL)
+    block = <block_t*>malloc(sizeof(block_t) + WS_HEADER_MAX + whole + deflate.TAIL)
     if block is NULL:
         return NULL
     lane.compresses = True
@@ -40,13 +44,13 @@ cdef inline block_t* compress(
     pieces[1].n = a_n
     pieces[2].data = b
     pieces[2].n = b_n
-    n = deflate.deflate_message(&lane.deflater, pieces, 3, block.data + 10, whole + deflate.TAIL)
-    charge(lane, t)  # in whatever part of the turn that was
+    n = deflate.deflate_message(&lane.deflater, pieces, 3, block.data + WS_HEADER_MAX, whole + deflate.TAIL)
+    charge(lane, t)
     if n == 0:
         free(block)
         return NULL
     header_n = rfc.write_header(block.data, rfc.OP_BINARY | rfc.RSV1, True, n)
-    memmove(block.data + header_n, block.data + 10, n)
+    memmove(block.data + header_n, block.data + WS_HEADER_MAX, n)
     block.n = header_n + n
     block.refs = 1
     lane.statistics.blocks += 1
@@ -61,74 +65,47 @@ cdef inline void block_unref(lane_t* lane, block_t* block) noexcept nogil:
         free(block)
 
 
-cdef inline uint64_t block_start(client_t* c, uint64_t end) noexcept nogil:
-    """Begin a compressed frame, which ends at `end` or before: the one that others send, if there is one.
-
-    Returns the cursor, or else where a frame ends that is to go out as it is.
-    """
-    cdef terminal_t* t = c.terminal
-    cdef int kind = CACHE_V1 if c.v1 else CACHE_RAW
-    cdef block_cache_t* all = t.blocks[kind]
+cdef inline block_cache_t* find_block(terminal_t* t, int kind, uint64_t start, uint64_t end) noexcept nogil:
+    """The longest frame kept for such clients from `start` to `end` or before, or NULL."""
     cdef block_cache_t* found = NULL
-    cdef uint8_t[16] head
-    cdef uint64_t start, run
+    cdef block_cache_t* each
     cdef int i
-    if t.keeps_blocks:
+    if is_linked(&t.in_keepers):
         for i in range(DEFLATE_KEPT):
-            if all[i].start == c.cursor and all[i].start < all[i].end <= end:
-                if found is NULL or all[i].end > found.end:
-                    found = &all[i]
-    if found is NULL:
-        end = min(end, (c.cursor | (DEFLATE_FRAME - 1)) + 1)
-        if end - c.cursor < DEFLATE_MIN:
-            return end
-        found = &all[t.blocks_next[kind] % DEFLATE_KEPT]
-        t.blocks_next[kind] += 1
-        if not t.keeps_blocks:
-            t.keeps_blocks = True
-            t.keepers_next = t.lane.keepers
-            t.lane.keepers = t
-            t.lane.compresses = True  # even if there is no memory to compress with: tidy() unlinks it
-        if found.block is not NULL:
-            block_unref(t.lane, found.block)
-        start = c.cursor & (t.ring.size - 1)
-        run = min(end - c.cursor, t.ring.size - start)
-        found.start = c.cursor
-        found.end = end
-        found.block = compress(
-            t, head, wire.write_output_header(head, c.cursor) if c.v1 else 0,
-            t.ring.data + start, run, t.ring.data, end - c.cursor - run,
-        )
-    if found.block is NULL:
-        return found.end
-    c.frame.block = found.block
-    c.frame.block.refs += 1
-    c.frame.block_sent = 0
-    c.frame.end = found.end
-    t.lane.statistics.frames_out += 1
-    return c.cursor
+            each = &t.blocks[kind][i]
+            if each.start == start and each.start < each.end <= end and (found is NULL or each.end > found.end):
+                found = each
+    return found
 
 
-cdef inline void block_leave(client_t* c) noexcept nogil:
-    """The frame under way was compressed, and is sent, or is to be sent no more."""
-    block_unref(c.terminal.lane, c.frame.block)
-    c.frame.block = NULL
-
-
-cdef inline void block_took(client_t* c, size_t n) noexcept nogil:
-    """So many more bytes of the block are sent; its output counts as sent when all of them are."""
-    c.frame.block_sent += n
-    if c.frame.block_sent == c.frame.block.n:
-        block_leave(c)
-        c.cursor = c.frame.end
+cdef inline block_cache_t* make_block(terminal_t* t, int kind, uint64_t start, uint64_t end) noexcept nogil:
+    """Compress the output from `start` to `end`, and keep the frame in place of the oldest."""
+    cdef block_cache_t* made = &t.blocks[kind][t.blocks_next[kind] % DEFLATE_KEPT]
+    cdef uint64_t at = start & (t.ring.size - 1)
+    cdef uint64_t run = min(end - start, t.ring.size - at)
+    cdef uint8_t[HEADER_MAX] head
+    t.blocks_next[kind] += 1
+    if not is_linked(&t.in_keepers):
+        list_put_first(&t.lane.keepers, &t.in_keepers, t)
+        t.lane.compresses = True  # even if there is no memory to compress with: end_compression() unlinks it
+    if made.block is not NULL:
+        block_unref(t.lane, made.block)
+    made.start = start
+    made.end = end
+    made.block = compress(
+        t, head, wire.write_output_header(head, start) if kind == CACHE_V1 else 0,
+        t.ring.data + at, run, t.ring.data, end - start - run,
+    )
+    return made
 
 
 cdef inline void forget_blocks(terminal_t* t) noexcept nogil:
-    """Let go of what was kept for others to send. Who has not begun to is late, and has it made again."""
+    """Drop what was kept for other clients. A client that has not begun it yet is late, and has it made again."""
     cdef block_cache_t* each
     cdef int i
-    t.keeps_blocks = False
-    for i in range(2 * DEFLATE_KEPT):
+    if is_linked(&t.in_keepers):
+        list_remove(&t.lane.keepers, &t.in_keepers)
+    for i in range(CACHES * DEFLATE_KEPT):
         each = &t.blocks[i // DEFLATE_KEPT][i % DEFLATE_KEPT]
         each.end = each.start
         if each.block is not NULL:
@@ -137,15 +114,12 @@ cdef inline void forget_blocks(terminal_t* t) noexcept nogil:
 
 
 cdef inline void end_compression(lane_t* lane) noexcept nogil:
-    """The end of a turn: what is kept is kept while a batch goes to client after client, and no longer."""
-    cdef terminal_t** at = &lane.keepers
+    """End of turn: drop cached compressed frames, except of batches that are still being sent."""
+    cdef link_t* at = lane.keepers.first
     cdef terminal_t* t
     lane.deflated_n = lane.inflated_n = 0
-    while at[0] is not NULL:
-        t = at[0]
-        if t.fanning and t.clients is not NULL and t.move_to < 0:
-            at = &t.keepers_next
-        else:
-            at[0] = t.keepers_next
+    while at is not NULL:
+        t = <terminal_t*>list_next(&at)
+        if not t.fanning or t.clients.first is NULL or t.move_to >= 0:
             forget_blocks(t)
-    lane.compresses = lane.keepers is not NULL
+    lane.compresses = lane.keepers.first is not NULL

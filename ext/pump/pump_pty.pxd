@@ -1,4 +1,7 @@
-"""Bytes into the PTY."""
+"""Input to the PTY, and the queue of what the PTY has not taken yet.
+
+Alone writes the input queue, bytes_in and last_input_ns, and counts what was accepted of each input stream.
+"""
 
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport int64_t, uint8_t, uint64_t
@@ -6,28 +9,37 @@ from libc.stdlib cimport free
 
 from vibetunnel._ext.pump_backlog cimport watch_pty
 from vibetunnel._ext.pump_outbox cimport chunk_new, rewatch
-from vibetunnel._ext.pump_state cimport (
-    CLOCK_REALTIME, WRITE_MAX, chunk_t, client_t, clock_ns, close, terminal_t, write,
+from vibetunnel._ext.pump_state cimport QUEUE_LIMIT, WRITE_MAX, chunk_t, client_t, terminal_t
+from vibetunnel._ext.pump_system cimport (
+    CLOCK_REALTIME, clock_ns, close, link_t, list_next, list_put_last, list_remove, list_take_first, write,
 )
 from vibetunnel._ext.ring cimport store_relaxed
 
 
-cdef inline void close_pty(terminal_t* t) noexcept nogil:
-    rewatch(t.lane, &t.pty, 0)
-    if t.pty.fd >= 0:
-        close(t.pty.fd)
-        t.pty.fd = -1
-
-
-cdef inline void count_accepted(terminal_t* t, int slot, uint64_t generation, size_t n) noexcept nogil:
-    store_relaxed(&t.bytes_in, t.bytes_in + <int64_t>n)
-    t.lane.statistics.bytes_in += <int64_t>n
+cdef inline void accept_input(terminal_t* t, int slot, uint64_t generation, size_t n) noexcept nogil:
+    """Count n bytes of an input stream as accepted, unless another client has the slot now."""
     if slot >= 0 and t.ring.header.slots[slot].generation == generation:
         t.ring.header.slots[slot].accepted += n
 
 
+cdef inline void count_accepted(terminal_t* t, int slot, uint64_t generation, size_t n) noexcept nogil:
+    """The PTY took n bytes."""
+    store_relaxed(&t.bytes_in, t.bytes_in + <int64_t>n)
+    t.lane.statistics.bytes_in += <int64_t>n
+    accept_input(t, slot, generation, n)
+
+
+cdef inline uint64_t generation_of(terminal_t* t, int slot) noexcept nogil:
+    return t.ring.header.slots[slot].generation if slot >= 0 else 0
+
+
+cdef inline void discard_input(client_t* c, size_t n) noexcept nogil:
+    """Throw away n bytes that a client typed. They count as accepted: the offsets of its stream go on."""
+    accept_input(c.terminal, c.input.slot, generation_of(c.terminal, c.input.slot), n)
+
+
 cdef inline ssize_t write_pty(terminal_t* t, const uint8_t* data, size_t n) noexcept nogil:
-    """Bytes that the PTY took, perhaps none; what a dead one gets counts as taken."""
+    """How many bytes the PTY took, perhaps none. A PTY without a program takes all."""
     cdef ssize_t done
     while True:
         done = write(t.pty.fd, data, min(n, <size_t>WRITE_MAX))
@@ -39,45 +51,101 @@ cdef inline ssize_t write_pty(terminal_t* t, const uint8_t* data, size_t n) noex
             return <ssize_t>n
 
 
-cdef inline void deliver(terminal_t* t, chunk_t* chunk, const uint8_t* data, size_t n, client_t* c) noexcept nogil:
-    """Give input to the PTY, behind what waits already. Either `chunk` (taken over) or `data`; `c`: whose it is."""
-    cdef int slot = c.input.slot if c is not NULL else -1
-    cdef uint64_t generation = t.ring.header.slots[slot].generation if slot >= 0 else 0
-    cdef size_t done = 0
-    if chunk is not NULL:
-        data = chunk.data
-        n = chunk.n
-    store_relaxed(&t.last_input_ns, clock_ns(CLOCK_REALTIME))
-    if t.pty.fd < 0 or n == 0:
-        free(chunk)
-        return
-    if t.input_first is NULL:
-        done = <size_t>write_pty(t, data, n)
-        count_accepted(t, slot, generation, done)
-    if done == n:
-        free(chunk)
-        return
-    if chunk is NULL:
-        chunk = chunk_new(data + done, n - done)
-        if chunk is NULL:  # out of memory: what was not taken is expected again
-            if slot >= 0:
-                t.slot_next[slot] -= n - done
-            return
-        chunk.slot = slot
-        chunk.generation = generation
-        chunk.client = c.id if c is not NULL else 0
-    else:
-        chunk.sent = done
-    if t.input_last is not NULL:
-        t.input_last.next = chunk
-    else:
-        t.input_first = chunk
-    t.input_last = chunk
+cdef inline void queue_chunk(terminal_t* t, chunk_t* chunk) noexcept nogil:
+    list_put_last(&t.input_queue, &chunk.in_queue, chunk)
     store_relaxed(&t.input_queued, t.input_queued + <int64_t>(chunk.n - chunk.sent))
     watch_pty(t)
 
 
-cdef inline void discard_input(terminal_t* t, int slot, uint64_t generation, size_t n) noexcept nogil:
-    """Count what was thrown away as taken: the offsets of its stream go on."""
-    if slot >= 0 and t.ring.header.slots[slot].generation == generation:
-        t.ring.header.slots[slot].accepted += n
+cdef inline void deliver(terminal_t* t, const uint8_t* data, size_t n, client_t* c) noexcept nogil:
+    """Give input to the PTY, after what waits already. c: the client that typed it, or NULL."""
+    cdef int slot = c.input.slot if c is not NULL else -1
+    cdef uint64_t generation = generation_of(t, slot)
+    cdef size_t done = 0
+    cdef chunk_t* chunk
+    store_relaxed(&t.last_input_ns, clock_ns(CLOCK_REALTIME))
+    if t.pty.fd < 0 or n == 0:
+        return
+    if t.input_queue.first is NULL:
+        done = <size_t>write_pty(t, data, n)
+        count_accepted(t, slot, generation, done)
+    if done == n:
+        return
+    chunk = chunk_new(data + done, n - done)
+    if chunk is NULL:  # out of memory: the client is to send the rest again
+        if slot >= 0:
+            t.slot_next[slot] -= n - done
+        return
+    chunk.slot = slot
+    chunk.generation = generation
+    chunk.client = c.id if c is not NULL else 0
+    queue_chunk(t, chunk)
+
+
+cdef inline void deliver_chunk(terminal_t* t, chunk_t* chunk) noexcept nogil:
+    """Give input of write() to the PTY, which may be large and is not copied again. Takes the chunk over."""
+    store_relaxed(&t.last_input_ns, clock_ns(CLOCK_REALTIME))
+    if t.pty.fd < 0:
+        free(chunk)
+        return
+    if t.input_queue.first is NULL and chunk.n:
+        chunk.sent = <size_t>write_pty(t, chunk.data, chunk.n)
+        count_accepted(t, -1, 0, chunk.sent)
+    if chunk.sent == chunk.n:
+        free(chunk)
+        return
+    queue_chunk(t, chunk)
+
+
+cdef inline void answer_program(terminal_t* t, const uint8_t* data, size_t n) noexcept nogil:
+    """Give the engine's reply to the program that asked. It is not input of a person."""
+    cdef int64_t typed_ns = t.last_input_ns
+    if t.input_queued < QUEUE_LIMIT:  # a program that asks and never reads gets no more answers
+        deliver(t, data, n, NULL)
+        store_relaxed(&t.last_input_ns, typed_ns)
+
+
+cdef inline void write_queue(terminal_t* t) noexcept nogil:
+    """The PTY has room: write one turn's share of the queue."""
+    cdef chunk_t* chunk
+    cdef size_t done
+    cdef size_t whole = 0
+    while t.input_queue.first is not NULL and whole < WRITE_MAX:
+        chunk = <chunk_t*>t.input_queue.first.owner
+        done = <size_t>write_pty(t, chunk.data + chunk.sent, chunk.n - chunk.sent)
+        whole += done
+        count_accepted(t, chunk.slot, chunk.generation, done)
+        chunk.sent += done
+        store_relaxed(&t.input_queued, t.input_queued - <int64_t>done)
+        if chunk.sent < chunk.n:
+            break
+        list_remove(&t.input_queue, &chunk.in_queue)
+        free(chunk)
+    watch_pty(t)
+
+
+cdef inline void withdraw_queue(terminal_t* t, uint64_t client) noexcept nogil:
+    """Throw away what a client typed and the PTY has not taken."""
+    cdef link_t* at = t.input_queue.first
+    cdef chunk_t* chunk
+    while at is not NULL:
+        chunk = <chunk_t*>list_next(&at)
+        if chunk.client == client:
+            list_remove(&t.input_queue, &chunk.in_queue)
+            store_relaxed(&t.input_queued, t.input_queued - <int64_t>(chunk.n - chunk.sent))
+            accept_input(t, chunk.slot, chunk.generation, chunk.n - chunk.sent)
+            free(chunk)
+    watch_pty(t)
+
+
+cdef inline void drop_queue(terminal_t* t) noexcept nogil:
+    while t.input_queue.first is not NULL:
+        free(list_take_first(&t.input_queue))
+    store_relaxed(&t.input_queued, 0)
+
+
+cdef inline void close_pty(terminal_t* t) noexcept nogil:
+    rewatch(t.lane, &t.pty, 0)
+    if t.pty.fd >= 0:
+        close(t.pty.fd)
+        t.pty.fd = -1

@@ -1,17 +1,17 @@
 """The newest output of one session in shared memory, at 64-bit offsets, exact even after a SIGKILL.
 
-The memory is a header page, then `size` bytes of data, a power of two, then room for two checkpoints. The keeper holds
-it too, so that it outlives the server. Only the pump thread that owns the session writes it; the head in the header is
-always behind data that is really there.
+The memory is a header page, then `size` bytes of data, a power of two, then room for two checkpoints. The keeper maps
+it too, so it outlives the server. Only the lane that owns the session writes it. All bytes before the head in the
+header are in the ring when the head moves.
 
-A checkpoint is what brings a new terminal to the state that it had at an offset (vt_redraw). The two are written in
-turn, so that one is whole whenever the server is killed; the next server begins with the older one that the kept
-output reaches, since the bytes behind it bring scrollback back too.
+A checkpoint brings a new terminal to the state that it had at an offset (vt_redraw). The two are written in turn, so
+one is whole whenever the server is killed. The next server begins with the older one from which the ring still has all
+output, since the bytes after it bring scrollback back too.
 
-A server can be killed inside read(2): the kernel has copied bytes into the ring, and nobody counted them. Therefore
-the MARGIN bytes behind the head always hold a pattern of bytes that no UTF-8 text contains (F8 to FF, by
-position). The next server looks how far the pattern was overwritten, and knows what was read. (Output
-that is not text can end in the pattern by chance, one byte in 256: then that byte alone is lost.)
+A server can be killed inside read(2), after the kernel has copied bytes into the ring and before they are counted.
+Therefore the MARGIN bytes after the head always hold a pattern of bytes that no UTF-8 text contains (F8 to FF, by
+position). The next server looks how far the pattern was overwritten, and knows what was read. (Output that is not text
+can end in the pattern by chance, one byte in 256. Then that one byte is lost.)
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -42,12 +42,12 @@ cdef extern from *:
 
 cdef enum:
     HEADER_SIZE = 4096  # bytes before the data: one page
-    MARGIN = 4096  # bytes behind the head that hold the pattern; one read may take as much, which is what a PTY gives
+    MARGIN = 4096  # bytes after the head that hold the pattern; one read takes at most these, and a PTY gives no more
     MIN_SIZE = 32768  # bytes of data: room for the margin twice, a watermark and a batch
     SLOTS = 32  # input streams remembered per session
     TITLE_MAX = 512  # bytes
     FOLDER_MAX = 1024  # bytes
-    CHECKPOINT_MAX = 1048576  # bytes; pages that nobody touches cost nothing
+    CHECKPOINT_MAX = 1048576  # bytes; untouched pages cost nothing
     CHECKPOINTS = 2
     ID_SIZE = 16  # bytes of a client's UUID
     MAGIC_SIZE = 8
@@ -56,13 +56,13 @@ cdef enum:
 cdef struct InputSlot:
     uint8_t[ID_SIZE] id  # the client's UUID
     uint64_t accepted  # bytes of its input that the PTY has taken
-    uint64_t used  # when it was last attached, in attaches; 0: free
-    uint64_t generation  # when it was given to this client
+    uint64_t used  # the count of attaches when it was last attached; 0: the slot is free
+    uint64_t generation  # the count of attaches when this client got the slot
 
 
 cdef struct Checkpoint:
-    uint64_t number  # counts up; 0: none, or one that is being written
-    uint64_t offset  # of the output that it stands for
+    uint64_t number  # counts up; 0: there is none, or it is being written
+    uint64_t offset  # of the output after which it was made
     int64_t top  # number of the screen's first line
     uint32_t n
     uint16_t rows
@@ -74,7 +74,7 @@ cdef struct Header:
     uint64_t size
     uint64_t head  # offset of the next byte
     uint64_t attaches
-    uint64_t resized  # offset at the last change of size: what is older was printed at another
+    uint64_t resized  # offset at the last change of size: older output was printed at another size
     uint16_t title_n
     uint16_t folder_n
     uint32_t reserved
@@ -103,7 +103,7 @@ cdef inline void ring_mark(Ring* r, uint64_t offset, uint64_t n) noexcept nogil:
 
 
 cdef inline uint64_t ring_overwritten(Ring* r) noexcept nogil:
-    """How many bytes behind the head are not the pattern any more: what a killed server had read last."""
+    """How many bytes after the head are no longer the pattern: a killed server had read them last."""
     cdef uint64_t n = MARGIN
     cdef uint64_t offset
     while n:
@@ -124,14 +124,14 @@ cdef inline uint64_t ring_oldest(Ring* r) noexcept nogil:
 
 
 cdef inline void ring_commit(Ring* r, uint64_t n) noexcept nogil:
-    """Count n <= MARGIN bytes that were just written at the head. The pattern moves first, then the head."""
+    """Count n <= MARGIN bytes that were just written at the head. The pattern moves before the head."""
     ring_mark(r, r.head + MARGIN, n)
     r.head += n
     store_release(&r.header.head, r.head)
 
 
 cdef inline int ring_open(Ring* r, int fd) noexcept nogil:
-    """Map a ring. Returns 0; -1: mmap failed (errno); -2: bad size; -3: the header is not one of ours."""
+    """Map a ring. Returns 0; -1: mmap failed (errno); -2: bad size; -3: the header is of another format."""
     cdef int64_t whole = file_size(fd)
     cdef uint64_t size
     cdef void* base
@@ -153,7 +153,7 @@ cdef inline int ring_open(Ring* r, int fd) noexcept nogil:
     if r.header.magic[0] == 0:
         r.header.size = size
         ring_mark(r, 0, MARGIN)
-        memcpy(r.header.magic, b"VTRING3\0", MAGIC_SIZE)  # last: without it the next server starts afresh
+        memcpy(r.header.magic, b"VTRING3\0", MAGIC_SIZE)  # last: without the magic the next server starts afresh
         return 0
     if memcmp(r.header.magic, b"VTRING3\0", MAGIC_SIZE) or r.header.size != size:
         munmap(base, <size_t>whole)
@@ -191,7 +191,7 @@ cdef inline void checkpoint_write(
     cdef int i = 0 if all[0].number <= all[1].number else 1
     cdef uint64_t number = all[1 - i].number + 1
     store_release(&all[i].number, 0)
-    acquire_fence()  # a server that is killed from here on leaves no half of it that looks whole
+    acquire_fence()  # if the server is killed from here on, no half of it looks whole
     memcpy(checkpoint_data(r, i), data, n)
     all[i].offset = offset
     all[i].top = top
@@ -202,7 +202,7 @@ cdef inline void checkpoint_write(
 
 
 cdef inline void checkpoint_forget_older(Ring* r) noexcept nogil:
-    """The newer one has all that the older would bring."""
+    """Forget the older one: the newer has everything that it has."""
     cdef Checkpoint* all = r.header.checkpoints
     store_release(&all[0 if all[0].number <= all[1].number else 1].number, 0)
 
@@ -210,8 +210,8 @@ cdef inline void checkpoint_forget_older(Ring* r) noexcept nogil:
 cdef inline int checkpoint_find(Ring* r) noexcept nogil:
     """The oldest checkpoint that the kept output goes on from, or -1.
 
-    None from before the last change of size: what came behind that was printed for another. Of two at one offset the
-    newer, for the same reason.
+    A checkpoint from before the last change of size is not used: the output after it was printed for another size. Of
+    two at one offset the newer is used, for the same reason.
     """
     cdef Checkpoint* c
     cdef Checkpoint* found = NULL
@@ -230,7 +230,7 @@ cdef inline int checkpoint_find(Ring* r) noexcept nogil:
 
 
 cdef inline int slot_known(Ring* r, const uint8_t* client) noexcept nogil:
-    """The input stream of a client's UUID, or -1; looking is no use of it."""
+    """The input stream of a client's UUID, or -1. Looking does not count as use."""
     cdef int i
     for i in range(SLOTS):
         if r.header.slots[i].used and memcmp(r.header.slots[i].id, client, ID_SIZE) == 0:
@@ -241,7 +241,7 @@ cdef inline int slot_known(Ring* r, const uint8_t* client) noexcept nogil:
 cdef inline int slot_find(Ring* r, const uint8_t* client, uint32_t taken, bint* fresh) noexcept nogil:
     """The input stream of a client's UUID, or a new one in place of the least recently used.
 
-    -1 if all are `taken` (a bit each).
+    Returns -1 if all are `taken` (a bit for each).
     """
     cdef int i
     cdef int oldest = -1

@@ -1,4 +1,4 @@
-"""The pump with real PTYs and sockets: bytes arrive, in order, once; nobody waits for anybody else; closing is safe."""
+"""The pump with real PTYs and sockets: bytes arrive in order, once; no client waits for another; closing is safe."""
 
 import hashlib
 import os
@@ -110,7 +110,7 @@ def test_a_client_is_not_read_while_the_program_takes_no_input(bench: Bench) -> 
     peer.socket.setblocking(False)
     frame = frames.encode(frames.BINARY, b"x" * 32768, mask=b"abcd")
     sent = 0
-    for _ in range(400):  # 13 MB, if nobody stopped it
+    for _ in range(400):  # 13 MB, if the pump did not stop it
         try:
             sent += peer.socket.send(frame)
         except BlockingIOError:
@@ -136,7 +136,7 @@ def test_rest_input_is_refused_above_its_bound(bench: Bench) -> None:
 
 
 def test_a_paste_into_a_program_that_echoes_never_stalls(bench: Bench) -> None:
-    # The client's acks stand behind its own paste, which is not read while the program takes no input.
+    # The client's acks come after its own paste, which is not read while the program takes no input.
     terminal, _ = bench.sh("stty raw -echo; echo go; exec cat", size=32768)
     peer = bench.peer(terminal, v1=True, client_id=ID)
     peer.until(b"go\n")
@@ -209,7 +209,7 @@ def test_every_client_gets_every_byte_and_the_slowest_paces_the_program(bench: B
     assert fast.output == whole
 
 
-def test_hundreds_of_clients_get_every_byte_once_whoever_types_and_leaves_meanwhile(make: Callable[..., Bench]) -> None:
+def test_hundreds_of_clients_get_every_byte_once_while_others_type_and_leave(make: Callable[..., Bench]) -> None:
     bench = make(ping_s=1000, timeout_s=3000)  # or a ping would bring what was forgotten
     terminal, _ = bench.run("cat", raw=True)
     peers = [bench.peer(terminal) for _ in range(200)]  # more than one turn sends to
@@ -217,7 +217,7 @@ def test_hundreds_of_clients_get_every_byte_once_whoever_types_and_leaves_meanwh
     wanted = b""
     for number in range(100):
         piece = b"<%d>" % number
-        peers[number * 37 % len(peers)].type_in(piece)  # who types moves to the front, where echoes go first
+        peers[number * 37 % len(peers)].type_in(piece)  # a client that types moves to the front, where echoes go first
         wanted += piece
         if number % 5 == 4:
             first = peers[0]
@@ -242,7 +242,7 @@ def test_a_client_that_leaves_while_it_lags_lets_the_program_go_on(bench: Bench)
 def test_who_starts_a_program_sees_its_first_byte_however_fast_it_prints(bench: Bench) -> None:
     program = Program("sh", "-c", "printf first; exec yes", raw=True)
     bench.programs.append(program)
-    terminal = bench.pump.open(program.give(), new_ring(), rows=24, cols=80, held=True)
+    terminal = bench.pump.open(program.give(), new_ring(), rows=24, cols=80, awaits_client=True)
     assert select.select([program.fd], (), (), DEADLINE_S)[0]  # it prints, and the ring would be lapped soon
     assert terminal.head == 0
     peer = bench.peer(terminal)
@@ -250,24 +250,24 @@ def test_who_starts_a_program_sees_its_first_byte_however_fast_it_prints(bench: 
     assert peer.output.startswith(b"first")
 
 
-def test_what_waits_for_somebody_who_does_not_come_is_read_all_the_same(bench: Bench) -> None:
+def test_output_that_waits_for_a_client_that_never_comes_is_read_in_the_end(bench: Bench) -> None:
     program = Program("sh", "-c", "printf hello; exec cat")
     bench.programs.append(program)
-    terminal = bench.pump.open(program.give(), new_ring(), rows=24, cols=80, held=True)
+    terminal = bench.pump.open(program.give(), new_ring(), rows=24, cols=80, awaits_client=True)
     wait_for(lambda: terminal.head >= 5)
 
 
-def test_what_an_ended_program_has_printed_waits_for_nobody(bench: Bench) -> None:
+def test_the_output_of_an_ended_program_waits_for_no_client(bench: Bench) -> None:
     program = Program("sh", "-c", "printf bye")
     bench.programs.append(program)
-    terminal = bench.pump.open(program.give(), new_ring(), rows=24, cols=80, held=True)
+    terminal = bench.pump.open(program.give(), new_ring(), rows=24, cols=80, awaits_client=True)
     program.wait()
     terminal.finish(0)
     events_until(bench.pump, lambda events: any(event.kind == "ended" for event in events))
     assert terminal.head == 3
 
 
-def test_output_is_read_while_nobody_is_attached(bench: Bench) -> None:
+def test_output_is_read_while_no_client_is_attached(bench: Bench) -> None:
     terminal, program = bench.sh("seq 100000; echo over")
     wait_for(lambda: terminal.read()[2].endswith(b"over\r\n"))
     bench.finish(terminal, program)
@@ -459,7 +459,7 @@ def test_a_slow_client_gets_all_that_was_printed_before_the_exit(make: Callable[
     assert peer.close_code == 1000
 
 
-def test_a_removed_session_still_says_its_exit_to_whoever_is_attached(bench: Bench) -> None:
+def test_a_removed_session_still_sends_its_exit_to_attached_clients(bench: Bench) -> None:
     terminal, program = bench.sh("stty -opost; seq 20000")
     peer = bench.peer(terminal, v1=True, buffer=4096)
     bench.finish(terminal, program)
@@ -542,7 +542,7 @@ def test_a_v1_ping_comes_back(bench: Bench) -> None:
         (False, frames.encode(frames.CLOSE, b"\x0f\xa0bye", mask=b"abcd"), 4000),
     ],
 )
-def test_a_bad_peer_gets_its_close_code_and_harms_nobody(bench: Bench, v1: bool, data: bytes, code: int) -> None:
+def test_a_bad_peer_gets_its_close_code_and_harms_no_other(bench: Bench, v1: bool, data: bytes, code: int) -> None:
     terminal, _ = bench.run("cat")
     good, bad = bench.peer(terminal), bench.peer(terminal, v1=v1)
     bad.socket.sendall(data)

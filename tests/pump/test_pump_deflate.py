@@ -221,7 +221,7 @@ def test_a_client_that_never_reads_keeps_one_block_whatever_the_ring_does(bench:
 
 
 @pytest.mark.parametrize("v1", [False, True])
-def test_an_interrupt_skips_ahead_behind_the_frame_that_is_under_way(bench: Bench, v1: bool, tmp_path: Path) -> None:
+def test_an_interrupt_skips_ahead_after_the_frame_that_is_under_way(bench: Bench, v1: bool, tmp_path: Path) -> None:
     flood = tmp_path / "flood"
     flood.write_bytes(HASHES)
     terminal, _ = bench.sh(
@@ -331,7 +331,7 @@ def test_a_client_that_is_closed_gets_the_rest_of_its_frame_and_then_the_code(be
     assert peer.output
 
 
-def test_a_client_that_leaves_in_the_midst_of_a_block_leaves_nothing_behind(bench: Bench) -> None:
+def test_a_client_that_leaves_in_the_middle_of_a_block_leaves_no_block(bench: Bench) -> None:
     terminal, slave, peer = stuck(bench)
     peer.close()
     wait_for(lambda: terminal.clients == 0 and counted(bench, "blocks") == 0)
@@ -445,7 +445,7 @@ def test_compressed_requests_of_v1_are_understood(bench: Bench) -> None:
         ("RSV2", b"\xe2\x80abcd", 1002),
     ],
 )
-def test_a_bad_peer_gets_its_close_code_and_harms_nobody(bench: Bench, name: str, data: bytes, code: int) -> None:
+def test_a_bad_peer_gets_its_close_code_and_harms_no_other(bench: Bench, name: str, data: bytes, code: int) -> None:
     terminal, slave = bench.bare()
     good, bad = bench.peer(terminal, deflates=True), bench.peer(terminal, deflates=True)
     bad.socket.sendall(data)
@@ -516,9 +516,9 @@ def test_a_client_whose_messages_wait_can_end_in_any_way(bench: Bench, end: str)
     peer = bench.peer(terminal, deflates=True, latest=True)
     peer.send(BINARY, deflated(b"x" * MESSAGE))
     peer.socket.sendall(bombs(300) + frames.encode(frames.CLOSE, b"\x03\xe8", mask=b"abcd"))
-    wait_for(lambda: counted(bench, "input_queued") > 65536)  # nobody reads it, and the rest waits
+    wait_for(lambda: counted(bench, "input_queued") > 65536)  # the program does not read it, and the rest waits
     if end == "close frame":
-        os.close(bench.slaves.pop())  # and nobody will
+        os.close(bench.slaves.pop())  # and no program will
         terminal.finish(0)
         peer.until_over()
     elif end == "hang up":

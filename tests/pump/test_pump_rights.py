@@ -1,4 +1,4 @@
-"""Who may type, who is told of whom, and who is given up: what the pump enforces on whoever is attached already."""
+"""Rights of attached clients: typing, presence, rates, and the clients that are dropped."""
 
 import os
 import select
@@ -148,7 +148,7 @@ def test_the_size_goes_on_to_who_may_still_type(bench: Bench) -> None:
     assert first.message(protocol.Resize) == protocol.Resize(40, 110, False)
     first.ask(protocol.ResizeRequest(31, 101))
     heard(first)
-    second.client.permit(False)  # nobody is left: it stays
+    second.client.permit(False)  # no client is left that may own it: it stays
     assert second.message(protocol.Resize) == protocol.Resize(40, 110, False)
     assert (terminal.rows, terminal.cols) == (40, 110)
     viewer.client.permit(True)
@@ -208,7 +208,7 @@ def test_viewers_take_no_input_stream_away_from_those_who_type(bench: Bench) -> 
     assert bench.peer(terminal, v1=True, client_id=ID).message(protocol.Hello).accepted == 5
 
 
-def test_who_is_given_the_right_gets_no_stream_that_somebody_else_uses(bench: Bench) -> None:
+def test_a_client_given_the_right_gets_no_stream_that_another_uses(bench: Bench) -> None:
     terminal, slave = bench.bare()
     writer = bench.peer(terminal, v1=True, client_id=ID)
     writer.type_in(b"one,")
@@ -446,7 +446,7 @@ def test_input_into_a_session_that_has_ended_is_none(bench: Bench) -> None:
     }
 
 
-# ---------------------------------------------------------------- who is there
+# ---------------------------------------------------------------- presence
 
 
 def presences(peer: PumpPeer) -> list[str]:
@@ -598,7 +598,7 @@ def test_a_client_is_read_no_faster_than_its_rate_and_nothing_is_lost(bench: Ben
 
     paster = threading.Thread(target=paste)
     paster.start()
-    other.type_in(b"o")  # nobody else waits for it
+    other.type_in(b"o")  # no other client waits for it
     paster.join()
     drain.join()
     took_s = time.monotonic() - begun

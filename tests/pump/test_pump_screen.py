@@ -1,4 +1,4 @@
-"""The pump knows the screen: who comes late, back or behind sees what is there, and Ctrl-C is felt at once."""
+"""The pump and the screen: late, returning and slow clients see the present screen, and Ctrl-C is felt at once."""
 
 import contextlib
 import os
@@ -196,7 +196,7 @@ def test_who_was_away_during_a_resize_gets_a_redraw(bench: Bench) -> None:
 
 def test_a_change_of_size_redraws_every_v1_client(bench: Bench) -> None:
     terminal, slave = bench.bare()
-    # since: also who is attached only when something has been printed is to get it as output
+    # since: a client that attaches after something was printed gets it as output
     peers = [bench.peer(terminal, v1=True, since=0), bench.peer(terminal, v1=True, since=0, latest=True)]
     raw = bench.peer(terminal, since=0)
     printed(slave, terminal, LOG[:4000] + b"a line that is rather longer than forty columns, " * 3)
@@ -230,7 +230,7 @@ def test_a_flood_of_size_changes_gives_one_redraw_at_a_time(bench: Bench) -> Non
 
 
 @pytest.mark.parametrize("v1", [False, True])
-def test_a_slow_client_is_skipped_ahead_and_holds_nobody_up(bench: Bench, v1: bool) -> None:
+def test_a_slow_client_is_skipped_ahead_and_holds_up_no_other(bench: Bench, v1: bool) -> None:
     terminal, slave = bench.bare()
     slow = bench.peer(terminal, v1=v1, latest=True, buffer=4096)
     fast = bench.peer(terminal)
@@ -368,7 +368,7 @@ def test_a_client_that_draws_nothing_and_asks_for_everything_costs_no_time(bench
     peer.message(protocol.Redraw)
 
 
-def test_a_redraw_never_goes_back_behind_what_a_client_may_have_drawn(bench: Bench) -> None:
+def test_a_redraw_never_goes_back_before_what_a_client_may_have_drawn(bench: Bench) -> None:
     terminal, slave = bench.bare(rows=900, cols=1000)
     peer = bench.peer(terminal, v1=True, latest=True)
     peer.message(protocol.Hello)
@@ -389,7 +389,7 @@ def test_a_redraw_never_goes_back_behind_what_a_client_may_have_drawn(bench: Ben
 
 
 @pytest.mark.parametrize("clients", [0, 1, 2])
-def test_a_query_is_answered_once_whoever_watches(bench: Bench, clients: int) -> None:
+def test_a_query_is_answered_once_for_any_number_of_clients(bench: Bench, clients: int) -> None:
     terminal, _ = bench.sh("stty raw -echo; printf x; read -r line; printf 'ab\\033[6n\\033[c'; exec cat -v")
     wait_for(lambda: terminal.head == 1)
     peers = [bench.peer(terminal, v1=True) for _ in range(clients)]
@@ -467,7 +467,7 @@ def test_a_new_server_shows_the_screen_of_the_one_before(
     assert new.offset == old.offset
     lines = 1000 if len(output) > len(LOG) else 20
     assert new.text(-lines) == old.text(-lines)
-    assert new.take_replies() == b""  # who asked has been answered
+    assert new.take_replies() == b""  # the earlier server answered it
     printed(slave, again, b"\x07 more")
     peer = after.peer(again, v1=True)
     peer.message(protocol.Redraw)

@@ -1,4 +1,4 @@
-"""The data plane: threads that move bytes between PTYs and sockets without the GIL (docs/architecture.md)."""
+"""The data plane: threads that move bytes between PTYs and sockets without the GIL (docs/pump.md)."""
 
 from typing import Literal, NamedTuple
 
@@ -39,21 +39,21 @@ class Mark(NamedTuple):
     at_ns: int
 
 class Event(NamedTuple):
-    """Something the control plane should know.
+    """What happened to a terminal or a client.
 
-    hangup   every process has closed the PTY, and finish() was not called yet
+    hangup   every process has closed the PTY, before finish() was called
     ended    the PTY is closed and everything it printed is in the ring
     title    text: OSC 0 or 2, control characters removed
     folder   text: the path of OSC 7
-    bell     number: how many since the last event
+    bell     number: bells since the last event
     resized  text "ROWSxCOLS": the PTY's new size
-    came     client is attached: `clients` counts it
-    gone     client left; number is the close code (1006: without a word), text its reason
-    changed  output has come, of a terminal that is watched
+    came     the client is attached, and `clients` counts it
+    gone     the client left. number: the close code (1006: it sent none), text: its reason
+    changed  a watched terminal has printed
     mark     data: a Mark
-    clipboard  OSC 52 asks to set it. text: the selection's first letter or nothing, data: bytes
-    captured answer to Terminal.capture. number: the ticket, data: the copy, None when memory ran out
-    typed    client: its first input has reached the PTY; once for each client
+    clipboard  OSC 52 sets the clipboard. text: the selection's first letter or nothing, data: bytes
+    captured answer to Terminal.capture. number: the ticket, data: the copy, or None if memory ran out
+    typed    the client's first input has reached the PTY; once for each client
     """
 
     kind: EventKind
@@ -64,18 +64,18 @@ class Event(NamedTuple):
     data: Mark | bytes | vt.Terminal | None = None
 
 def load_zlib() -> None:
-    """Have zlib ready for clients that negotiate compression. OSError when there is none. Before, nothing is loaded."""
+    """Load zlib, for clients that negotiate compression. OSError if there is none."""
 
 class Pump:
     """Owns the lanes (threads), every terminal and every client.
 
     bulk_lanes        threads for sessions that flood, beside the interactive one; 1..16
-    ping_s            seconds without a word before a client is pinged
-    timeout_s         seconds without a word before a client is dropped
-    high_watermark    bytes a client may lag before its PTY is left alone; at most half of a ring
+    ping_s            silence of a client in seconds before it is pinged
+    timeout_s         silence of a client in seconds before it is dropped
+    high_watermark    lag of a client in bytes at which its PTY is paused; at most half of a ring
     input_watermark   bytes of input queued for a PTY before its clients are no longer read
-    scrollback_lines  kept by each terminal, and
-    scrollback_bytes  bounded by these too
+    scrollback_lines  lines that each terminal keeps
+    scrollback_bytes  memory that they may take
     """
 
     def __init__(
@@ -92,22 +92,22 @@ class Pump:
     def fileno(self) -> int:
         """Readable while events wait."""
     def take_events(self) -> list[Event]: ...
-    def open(self, pty_fd: int, ring_fd: int, *, rows: int, cols: int, held: bool = False) -> Terminal:
-        """Take over a PTY master and its ring; both descriptors are the pump's from here, also on an error.
+    def open(self, pty_fd: int, ring_fd: int, *, rows: int, cols: int, awaits_client: bool = False) -> Terminal:
+        """Take over a PTY master and its ring. The pump owns both descriptors from here, even if it raises.
 
-        pty_fd   -1 for a session whose process is gone: the ring alone
-        ring_fd  4096 bytes of header, a power of two of data, 2 MiB for checkpoints; all zero when new, else continued
-                 at its offset, with the screen that it had there
-        held     nothing is read from the PTY until a client is attached, or for a second or two
-        Raises ValueError for a ring of a bad size or content, OSError when it cannot be mapped.
+        pty_fd         -1 for a session whose process is gone: there is only the ring
+        ring_fd        4096 bytes of header, a power of two of data, 2 MiB for checkpoints. A new ring is all zero;
+                       another one goes on at its offset, with the screen that it had there
+        awaits_client  the PTY is not read before a client attaches, or for a second or two
+        Raises ValueError for a ring of a bad size or content, OSError if it cannot be mapped.
         """
     def statistics(self) -> dict[str, int]:
         """Totals since the start: bytes_out, bytes_in, frames_out, frames_in, pty_reads, turns, moves (between lanes),
         dropped (clients that timed out), redraws, compressions. Gauges: clients, terminals; input_queued, max_lag in
-        bytes; blocks (compressed frames that are being sent)."""
+        bytes; blocks (compressed frames under way)."""
     def close(self, *, code: int = 1001, reason: str = "", linger_s: float = 1.0) -> None:
-        """Close every client, wait up to `linger_s` for their close frames, end the threads. PTYs are left alone.
-        Releases the GIL. Safe twice."""
+        """Close every client, wait up to `linger_s` for their close frames, and end the threads. Programs go on, as
+        another process holds their PTYs. Releases the GIL. A second call does nothing."""
 
 class Terminal:
     """One PTY and its ring inside the pump. Made by Pump.open. Every method raises ValueError after close()."""
@@ -133,12 +133,12 @@ class Terminal:
         """Bytes of input that the PTY has taken."""
     @property
     def last_output_ns(self) -> int:
-        """CLOCK_REALTIME of the last output, in ns; 0: none yet."""
+        """CLOCK_REALTIME of the last output in ns; 0 before the first."""
     @property
     def last_input_ns(self) -> int: ...
     @property
     def max_lag(self) -> int:
-        """Bytes by which the slowest client is behind."""
+        """Lag of the slowest client in bytes."""
     @property
     def lane(self) -> int:
         """0: interactive; else a bulk lane."""
@@ -162,63 +162,63 @@ class Terminal:
         input_rate: int = 0,
         deflates: bool = False,
     ) -> Client:
-        """Hand over a connected stream socket; it is the pump's from here, also on an error.
+        """Hand over a connected stream socket. The pump owns it from here, even if this raises.
 
         response   sent first, as it is (the 101 answer)
-        received   what the client has sent after its request already
-        since      offset to continue from; None, or one that is not kept: the client gets a redraw of the screen
+        received   bytes that the client sent after its request
+        since      offset to continue from; None or an offset that is not kept: the client gets a redraw
         rows, cols the client's viewport; 0: unknown
         client_id  16 bytes that name the client's input stream, or none
-        offset_at  where 20 bytes of the response stand for the offset of the first output byte; 0: nowhere
-        redraw_at  where 20 bytes of the response stand for the size of a raw client's redraw, which comes first
-        latest     skip the client ahead to the present screen when it falls behind; else it paces the PTY
-        scrollback lines that go with a redraw at first, at most 10,000
-        name       what a v1 client is called in presence, at most 64 bytes of UTF-8; it is told so by `access`
-        input_rate bytes of input a second on the average, of which a second's worth may come at once: who sends more is
-                   not read for a while. 0: no limit
+        offset_at  where the response has 20 bytes for the offset of the first output byte; 0: nowhere
+        redraw_at  where the response has 20 bytes for the size of a raw client's redraw, which comes first
+        latest     skip the client ahead to the present screen when it is behind; otherwise the PTY waits for it
+        scrollback lines that go with the first redraw, at most 10,000
+        name       a v1 client's name in presence messages, at most 64 bytes of UTF-8; `access` tells the client
+        input_rate bytes of input a second on the average; a second's worth may come at once, and a client that sends
+                   more is not read for a while. 0: no limit
         deflates   permessage-deflate was negotiated, without context takeover on either side; OSError without zlib
         """
     def present(self, message: bytes) -> None:
-        """Tell every v1 client who is here, now and whenever one comes: text of at most 16 KiB, passed on as it is.
+        """Send a presence message to every v1 client, now and when it attaches: at most 16 KiB, passed on as it is.
 
-        The latest counts: what a slow client has not been sent yet is replaced, what says nothing new is not sent.
-        Nothing at all: who comes is told nothing any more. ValueError when it is too long.
+        A new message replaces one that a slow client has not been sent yet; an equal one is not sent. An empty message
+        ends this: clients that attach later get none. ValueError if it is too long.
         """
     def write(self, data: bytes) -> None:
-        """Queue input behind what is queued. Raises BlockingIOError above 16 MiB queued."""
+        """Queue input after what is queued. Raises BlockingIOError above 16 MiB queued."""
     def watch(self, on: bool) -> None:
-        """While on, report `changed` when output comes: at once, then at most every 50 ms."""
+        """While on, report `changed` at output: at once, then at most every 50 ms."""
     def capture(self, scrollback_lines: int = 0) -> int:
-        """Ask for a copy of the terminal's state with the newest lines of scrollback; a ticket, see `captured`."""
+        """Ask for a copy of the terminal with the newest lines of scrollback; returns a ticket, see `captured`."""
     def resize(self, rows: int, cols: int) -> None:
         """Set the PTY's size; ValueError outside 1..1000."""
     def finish(self, code: int, signal: int = 0, reason: str = "") -> None:
-        """The process is gone: read what is left, tell the clients (exit, close 1000), then report `ended`.
+        """The process is gone: read the rest of its output, send the clients its exit and close 1000, report `ended`.
         Clients that attach later get the last screen, then the same."""
     def read(self, since: int = 0, limit: int = -1) -> tuple[int, int, bytes]:
-        """Copy kept output: (offset of the first byte, offset behind the last, bytes); `since` is clamped to it."""
+        """Copy kept output: (offset of the first byte, offset after the last, bytes). `since` is clamped to it."""
     def close(self) -> None:
-        """Close PTY, ring and clients (1001 if not finished). Safe twice and in any state."""
+        """Close PTY, ring and clients (1001 if not finished). A second call does nothing."""
 
 class Client:
     """One attached socket. Made by Terminal.attach."""
 
     @property
     def lag(self) -> int:
-        """Bytes printed that have not been sent (v1: acknowledged) yet; 0 once gone."""
+        """Bytes of output that were not sent yet (v1: not acknowledged); 0 once gone."""
     @property
     def gone(self) -> bool: ...
     @property
     def writable(self) -> bool:
-        """Whether it may type, and set the size: as attach() or the last permit() said."""
+        """Whether it may type and set the size, as attach() or the last permit() said."""
     @property
     def bytes_sent(self) -> int: ...
     def permit(self, writable: bool) -> None:
-        """Give or take the right to type and to set the size; from any thread.
+        """Give or take the right to type and to set the size. Works in any thread.
 
-        Once this has returned, no further input of the client is looked at under the former right. When it is taken,
-        its input that waits for the PTY is thrown away too, and the size goes on to somebody else. A v1 client is told
-        by `access`. Nothing happens when it is gone.
+        After this returns, no further input of the client is judged by the former right. Taking the right also discards
+        input that waits for the PTY, and passes the size on to another client. `access` tells a v1 client. Nothing
+        happens if the client is gone.
         """
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Send a close frame behind what is under way. Safe twice and when gone."""
+        """Send a close frame after what is under way. Nothing happens if the client is closing or gone."""

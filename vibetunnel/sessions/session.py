@@ -227,7 +227,9 @@ class Session:
 
     async def _open(self, spawned: Spawned, rows: int, cols: int) -> Terminal:
         try:
-            terminal = self._around.pump.open(spawned.pty_fd, spawned.ring_fd, rows=rows, cols=cols, held=self._held)
+            terminal = self._around.pump.open(
+                spawned.pty_fd, spawned.ring_fd, rows=rows, cols=cols, awaits_client=self._held
+            )
         except (OSError, ValueError) as error:
             if (keeper := self._around.keeper.live) is not None:
                 await keeper.kill(self.id, 0)
