@@ -16,7 +16,6 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
 
 import os
-import struct
 from collections import namedtuple
 
 from vibetunnel._ext cimport deflate, raw
@@ -160,7 +159,6 @@ cdef enum:
     MOVE_CALM = 1000000  # ns
     EVENT_GAP = 50000000  # ns between two reports of bells and titles of one terminal
     SKIP_LAG = 4096  # bytes; an interrupt from a client that is less behind skips nothing
-    RECORD_HEADER = 25  # bytes of one of the engine's records before its text
     HELD = 1000000000  # ns that a new terminal's output waits for the client that it was opened for
     LINGER = 2000000000  # ns that a peer has to answer a close frame
     CALM = 1000000000  # ns without output after which scrollback is put where it outlives the server
@@ -1642,20 +1640,18 @@ cdef void take_records(terminal_t* t) noexcept nogil:
     cdef int64_t now = clock_ns(CLOCK_REALTIME)
     cdef engine.vt_buf* all = &t.marks
     cdef engine.vt_buf* some = &t.lane.buffer
+    cdef engine.vt_record record
     cdef size_t at = 0
-    cdef size_t n
-    cdef uint32_t text_n
+    cdef size_t end
     some.n = 0
     engine.vt_records(t.vt, some)
     pthread_mutex_lock(&t.core.lock)
-    while not some.failed and at + RECORD_HEADER <= some.n:
-        memcpy(&text_n, some.data + at + RECORD_HEADER - 4, 4)
-        n = RECORD_HEADER + text_n
-        if all.n + 8 + n > MARKS_LIMIT:
-            break
+    end = 0 if some.failed else engine.next_record(some.data, some.n, at, &record)
+    while end and all.n + 8 + end - at <= MARKS_LIMIT:
         engine.vt_put(all, &now, 8)
-        engine.vt_put(all, some.data + at, n)
-        at += n
+        engine.vt_put(all, some.data + at, end - at)
+        at = end
+        end = engine.next_record(some.data, some.n, at, &record)
     pthread_mutex_unlock(&t.core.lock)
 
 
@@ -2947,7 +2943,6 @@ cdef void show(engine.vt* vt, const uint8_t* data, size_t n) noexcept nogil:
 # ---------------------------------------------------------------- what Python sees
 
 Event = namedtuple("Event", ["kind", "terminal", "client", "number", "text", "data"], defaults=[None])
-RECORD = struct.Struct("<qciQqI")
 Mark = namedtuple("Mark", ["kind", "offset", "line", "exit_code", "command", "at_ns"])
 
 
@@ -2967,19 +2962,28 @@ cdef list take_captures(capture_t* captures):
 cdef list take_marks(engine.vt_buf* marks):
     """[Mark, or (selection, bytes) of a clipboard], oldest first; the buffer is freed. See vt_records."""
     cdef list found = []
-    cdef bytes all = PyBytes_FromStringAndSize(<const char*>marks.data, marks.n)
-    cdef Py_ssize_t at = 0
-    engine.vt_buf_free(marks)
-    while at < len(all):
-        at_ns, kind, value, offset, line, n = RECORD.unpack_from(all, at)
-        at += RECORD.size
-        text = all[at : at + n]
-        at += n
-        if kind == b"c":
-            found.append((chr(value) if value else "", text))
-        else:
-            code = None if value == engine.VT_NO_CODE else value
-            found.append(Mark(kind.decode("ascii"), offset, line, code, text.decode("utf-8", "replace"), at_ns))
+    cdef engine.vt_record record
+    cdef int64_t at_ns
+    cdef bytes text
+    cdef size_t at = 0
+    cdef size_t end
+    try:
+        while at < marks.n:
+            memcpy(&at_ns, marks.data + at, 8)
+            at += 8
+            end = engine.next_record(marks.data, marks.n, at, &record)
+            if not end:
+                break  # there was no memory to store it whole
+            text = marks.data[at + sizeof(engine.vt_record) : end]
+            at = end
+            if record.kind == c"c":
+                found.append((chr(record.value) if record.value else "", text))
+            else:
+                code = None if record.value == engine.VT_NO_CODE else record.value
+                line = text.decode("utf-8", "replace")
+                found.append(Mark(chr(record.kind), record.offset, record.line, code, line, at_ns))
+    finally:
+        engine.vt_buf_free(marks)
     return found
 
 
