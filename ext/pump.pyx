@@ -15,7 +15,6 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 import os
-import struct
 from collections import namedtuple
 
 from vibetunnel._ext cimport deflate
@@ -43,7 +42,6 @@ from vibetunnel._ext.pump_system cimport (
 from vibetunnel._ext.ring cimport acquire_fence, load_acquire, load_relaxed, store_relaxed
 
 Event = namedtuple("Event", ["kind", "terminal", "client", "number", "text", "data"], defaults=[None])
-RECORD = struct.Struct("<qciQqI")
 Mark = namedtuple("Mark", ["kind", "offset", "line", "exit_code", "command", "at_ns"])
 
 
@@ -61,19 +59,28 @@ cdef list take_captures(list_t* captures):
 cdef list take_marks(engine.vt_buf* marks):
     """[Mark, or (selection, bytes) of a clipboard], oldest first. Frees the buffer, which vt_records() filled."""
     cdef list found = []
-    cdef bytes all = PyBytes_FromStringAndSize(<const char*>marks.data, marks.n)
-    cdef Py_ssize_t at = 0
-    engine.vt_buf_free(marks)
-    while at < len(all):
-        at_ns, kind, value, offset, line, n = RECORD.unpack_from(all, at)
-        at += RECORD.size
-        text = all[at : at + n]
-        at += n
-        if kind == b"c":
-            found.append((chr(value) if value else "", text))
-        else:
-            code = None if value == engine.VT_NO_CODE else value
-            found.append(Mark(kind.decode("ascii"), offset, line, code, text.decode("utf-8", "replace"), at_ns))
+    cdef engine.vt_record record
+    cdef int64_t at_ns
+    cdef bytes text
+    cdef size_t at = 0
+    cdef size_t end
+    try:
+        while at < marks.n:
+            memcpy(&at_ns, marks.data + at, 8)
+            at += 8
+            end = engine.next_record(marks.data, marks.n, at, &record)
+            if not end:
+                break  # there was no memory to store it whole
+            text = marks.data[at + sizeof(engine.vt_record) : end]
+            at = end
+            if record.kind == c"c":
+                found.append((chr(record.value) if record.value else "", text))
+            else:
+                code = None if record.value == engine.VT_NO_CODE else record.value
+                command = text.decode("utf-8", "replace")
+                found.append(Mark(chr(record.kind), record.offset, record.line, code, command, at_ns))
+    finally:
+        engine.vt_buf_free(marks)
     return found
 
 

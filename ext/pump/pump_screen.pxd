@@ -14,7 +14,7 @@ from vibetunnel._ext.pump_outbox cimport report, report_soon
 from vibetunnel._ext.pump_pty cimport answer_program
 from vibetunnel._ext.pump_state cimport (
     BUFFER_KEPT, CHECKPOINT_LINES, DID_BELL, DID_CAPTURE, DID_CHANGE, DID_FOLDER, DID_MARK, DID_TITLE, DUE_TITLE,
-    MARKS_LIMIT, RECORD_HEADER, capture_t, client_t, terminal_t,
+    MARKS_LIMIT, capture_t, client_t, terminal_t,
 )
 from vibetunnel._ext.pump_system cimport (
     CLOCK_REALTIME, clock_ns, link_t, list_next, list_put_last, pthread_mutex_lock, pthread_mutex_unlock,
@@ -98,20 +98,18 @@ cdef inline void take_records(terminal_t* t) noexcept nogil:
     cdef int64_t now = clock_ns(CLOCK_REALTIME)
     cdef engine.vt_buf* all = &t.marks
     cdef engine.vt_buf* some = &t.lane.buffer
+    cdef engine.vt_record record
     cdef size_t at = 0
-    cdef size_t n
-    cdef uint32_t text_n
+    cdef size_t end
     some.n = 0
     engine.vt_records(t.vt, some)
     pthread_mutex_lock(&t.core.lock)
-    while not some.failed and at + RECORD_HEADER <= some.n:
-        memcpy(&text_n, some.data + at + RECORD_HEADER - 4, 4)
-        n = RECORD_HEADER + text_n
-        if all.n + 8 + n > MARKS_LIMIT:
-            break
+    end = 0 if some.failed else engine.next_record(some.data, some.n, at, &record)
+    while end and all.n + 8 + end - at <= MARKS_LIMIT:
         engine.vt_put(all, &now, 8)
-        engine.vt_put(all, some.data + at, n)
-        at += n
+        engine.vt_put(all, some.data + at, end - at)
+        at = end
+        end = engine.next_record(some.data, some.n, at, &record)
     pthread_mutex_unlock(&t.core.lock)
 
 

@@ -89,7 +89,6 @@ cdef enum:
     EVENT_GAP = 50000000  # ns between two reports of bells and titles of one terminal
     SKIP_LAG = 4096  # bytes of lag below which a client's interrupt skips nothing
     SKIP_WAIT = 10000000  # ns that a redraw waits after an interrupt, so that it includes the program's answer
-    RECORD_HEADER = 25  # bytes of one of the engine's records before its text
     AWAIT_CLIENT = 1000000000  # ns that a new terminal's output waits for the client that it was opened for
     LINGER = 2000000000  # ns that a client has to answer a close frame
     CALM = 1000000000  # ns without output after which scrollback goes into a checkpoint
