@@ -738,7 +738,7 @@ cdef bint put_presence(client_t* c) noexcept nogil:
     """Queue who is there, as far as that is known."""
     cdef uint8_t[1] kind
     cdef chunk_t* presence = c.terminal.presence
-    kind[0] = wire.V1_PRESENCE
+    kind[0] = wire.PRESENCE
     c.presence_due = False
     return presence is NULL or put_frame(c, rfc.OP_BINARY, kind, 1, presence.data, presence.n)
 
@@ -754,7 +754,7 @@ cdef bint put_notices(client_t* c) noexcept nogil:
             return False
         c.size_due = False
     if c.title_due:
-        kind[0] = wire.V1_TITLE
+        kind[0] = wire.TITLE
         if not put_frame(c, rfc.OP_BINARY, kind, 1, header.title, header.title_n):
             return False
         c.title_due = False
@@ -2234,7 +2234,7 @@ cdef void take_request(client_t* c, const uint8_t* message, size_t n) noexcept n
         malformed(c, wire.ERROR_MALFORMED, b"malformed message: see docs/protocol.md, client to server")
     if known <= 0:
         return
-    if request.kind == wire.V1_INPUT:
+    if request.kind == wire.INPUT:
         writable = may_type(c)
         if not writable:
             refuse(c)
@@ -2255,25 +2255,25 @@ cdef void take_request(client_t* c, const uint8_t* message, size_t n) noexcept n
             client_typed(c, request.data, request.n)
         elif c.slot >= 0:
             void_input(t, c.slot, t.ring.header.slots[c.slot].born, request.n)
-    elif request.kind == wire.V1_RESIZE_REQUEST:
+    elif request.kind == wire.RESIZE_REQUEST:
         client_viewport(c, request.rows, request.cols)
-    elif request.kind == wire.V1_ACK:
+    elif request.kind == wire.ACK:
         if request.offset > c.cursor:
             malformed(c, wire.ERROR_MALFORMED, b"ack is beyond what was sent")
         elif request.offset > c.acked:
             c.acked = request.offset
             progress(c)
             flush_later(c)
-    elif request.kind == wire.V1_LINES_REQUEST:
+    elif request.kind == wire.LINES_REQUEST:
         c.lines_before = request.offset
         c.lines_left = request.count
         c.lines_asked = True
         flush_later(c)
-    elif request.kind == wire.V1_REDRAW_REQUEST:
+    elif request.kind == wire.REDRAW_REQUEST:
         c.redraw_due = True
         flush_later(c)
     else:
-        kind[0] = wire.V1_PONG
+        kind[0] = wire.PONG
         put_answer(c, rfc.OP_BINARY, kind, 1, request.data, request.n)
 
 

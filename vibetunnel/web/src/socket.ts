@@ -9,8 +9,8 @@ import {
   type Access,
   type Exit,
   type Hello,
-  LINES_LIMIT,
   type Lines,
+  MAX_LINES,
   type Presence,
   ProtocolError,
   type Redraw,
@@ -489,7 +489,7 @@ export class SessionSocket {
    * lines above it; all else that it says is known.
    */
   private openArchive(request: Request): void {
-    const lines = Math.min(LINES_LIMIT, request.depth + request.count);
+    const lines = Math.min(MAX_LINES, request.depth + request.count);
     const query = new URLSearchParams({
       sessionId: this.options.sessionId,
       permission: "view",
