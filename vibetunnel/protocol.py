@@ -4,8 +4,9 @@ ext/wire/v1.pxd and web/src/protocol.ts have the same names; tests/vectors/v1.js
 """
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
+
+import msgspec
 
 SUBPROTOCOL = "vibetunnel.v1"
 VERSION = 1
@@ -55,8 +56,7 @@ class ProtocolError(ValueError):
     """A message that is too short for its type; the text says what was expected and what came."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hello:
+class Hello(msgspec.Struct, frozen=True):
     writable: bool
     owner: bool  # of the size
     rows: int
@@ -68,14 +68,12 @@ class Hello:
     version: int = VERSION
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(msgspec.Struct, frozen=True):
     offset: int
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Redraw:
+class Redraw(msgspec.Struct, frozen=True):
     """The whole terminal at `offset`, where the output goes on. Line numbers are absolute."""
 
     offset: int
@@ -87,8 +85,7 @@ class Redraw:
     data: bytes  # for a terminal that was just reset to this size
 
 
-@dataclass(frozen=True, slots=True)
-class Lines:
+class Lines(msgspec.Struct, frozen=True):
     """A piece of scrollback: the lines from `first` up to `first + count`."""
 
     first: int
@@ -99,84 +96,70 @@ class Lines:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Resize:
+class Resize(msgspec.Struct, frozen=True):
     rows: int
     cols: int
     owner: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Title:
+class Title(msgspec.Struct, frozen=True):
     title: str
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
+class Exit(msgspec.Struct, frozen=True):
     code: int  # 128 + N after signal N; -1: the program never ran
     signal: int  # 0: no signal
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Error:
+class Error(msgspec.Struct, frozen=True):
     code: int
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Pong:
+class Pong(msgspec.Struct, frozen=True):
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Presence:
+class Presence(msgspec.Struct, frozen=True):
     text: str  # JSON, see docs/protocol.md
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(msgspec.Struct, frozen=True):
     """Whether this client may type from now on, and its id in the presence messages."""
 
     writable: bool
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(msgspec.Struct, frozen=True):
     offset: int
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ResizeRequest:
+class ResizeRequest(msgspec.Struct, frozen=True):
     rows: int
     cols: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ack:
+class Ack(msgspec.Struct, frozen=True):
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ping:
+class Ping(msgspec.Struct, frozen=True):
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class LinesRequest:
+class LinesRequest(msgspec.Struct, frozen=True):
     before: int  # the first line after the wanted ones; TOP: the screen's first line
     count: int  # at most MAX_LINES
 
 
-@dataclass(frozen=True, slots=True)
-class RedrawRequest:
+class RedrawRequest(msgspec.Struct, frozen=True):
     pass
 
 
