@@ -1399,7 +1399,7 @@ cdef void attach(terminal_t* t, client_t* c) noexcept nogil:
         if c.redraw_at and not whole:
             write_fixed(c.control + c.redraw_at, t.lane.buffer.n)
     if t.closing and not t.finished:
-        put_close(c, rfc.CLOSE_AWAY, NULL, 0)
+        put_text_close(c, wire.CLOSE_SESSION_REMOVED, b"session removed")
     flush(c)
     receive_unread(c)
     pace(t)
@@ -2519,7 +2519,7 @@ cdef void obey(terminal_t* t, command_t* command) noexcept nogil:
         c = t.clients
         while c is not NULL and not t.finished:  # of a finished one they get the rest and its exit first
             following = c.next
-            put_close(c, rfc.CLOSE_AWAY, b"session removed", 15)
+            put_text_close(c, wire.CLOSE_SESSION_REMOVED, b"session removed")
             flush(c)
             c = following
         t.lane.closures = True

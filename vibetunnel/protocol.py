@@ -51,6 +51,12 @@ ERROR_READ_ONLY = 1
 ERROR_MALFORMED = 2
 ERROR_INPUT_GAP = 3
 
+# Close codes: what a client does about each is in docs/protocol.md
+CLOSE_POLICY = 1008
+CLOSE_LOGIN_OVER = 4401
+CLOSE_PUT_OUT = 4403
+CLOSE_SESSION_REMOVED = 4404
+
 
 class ProtocolError(ValueError):
     """A message that is too short for its type; the text says what was expected and what came."""

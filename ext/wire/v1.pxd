@@ -37,6 +37,11 @@ cdef enum:  # codes of error messages
     ERROR_MALFORMED = 2
     ERROR_INPUT_GAP = 3
 
+cdef enum:  # close codes of this server's own; rfc6455.pxd has the others
+    CLOSE_LOGIN_OVER = 4401
+    CLOSE_PUT_OUT = 4403
+    CLOSE_SESSION_REMOVED = 4404
+
 cdef enum:
     VERSION = 1
     MAX_PING = 64  # bytes

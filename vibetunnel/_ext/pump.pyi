@@ -198,7 +198,7 @@ class Terminal:
     def read(self, since: int = 0, limit: int = -1) -> tuple[int, int, bytes]:
         """Copy kept output: (offset of the first byte, offset behind the last, bytes); `since` is clamped to it."""
     def close(self) -> None:
-        """Close PTY, ring and clients (1001 if not finished). Safe twice and in any state."""
+        """Close PTY, ring and clients (4404 if not finished). Safe twice and in any state."""
 
 class Client:
     """One attached socket. Made by Terminal.attach."""

@@ -43,6 +43,15 @@ export const ERROR_READ_ONLY = 1;
 export const ERROR_MALFORMED = 2;
 export const ERROR_INPUT_GAP = 3;
 
+// Close codes: what a client does about each is in docs/protocol.md
+export const CLOSE_NORMAL = 1000;
+export const CLOSE_PROTOCOL = 1002;
+export const CLOSE_ABNORMAL = 1006;
+export const CLOSE_POLICY = 1008;
+export const CLOSE_LOGIN_OVER = 4401;
+export const CLOSE_PUT_OUT = 4403;
+export const CLOSE_SESSION_REMOVED = 4404;
+
 export interface Hello {
   readonly type: "hello";
   readonly version: number;

@@ -7,6 +7,13 @@ import { delay_ms } from "./backoff.js";
 import { address } from "./base.js";
 import {
   type Access,
+  CLOSE_ABNORMAL,
+  CLOSE_LOGIN_OVER,
+  CLOSE_NORMAL,
+  CLOSE_POLICY,
+  CLOSE_PROTOCOL,
+  CLOSE_PUT_OUT,
+  CLOSE_SESSION_REMOVED,
   type Exit,
   type Hello,
   type Lines,
@@ -35,8 +42,6 @@ const ASLEEP_MS = 15_000; // until one looks whether the session has been starte
 const STABLE_MS = 5_000; // a connection that lived this long starts the backoff anew
 
 const OPEN = 1; // WebSocket.OPEN
-const PUT_OUT = /put (you )?out/i; // the reasons of closes with 1008
-const LOGGED_OUT = /logged out/i;
 
 export interface Viewport {
   readonly rows: number;
@@ -117,6 +122,14 @@ export interface SocketOptions {
 }
 
 const OVER: ReadonlySet<SocketState> = new Set(["ended", "missing", "forbidden", "out"]);
+
+/** The closes after which the client does not connect again by itself. */
+const FINAL: ReadonlyMap<number, SocketState> = new Map([
+  [CLOSE_NORMAL, "ended"],
+  [CLOSE_LOGIN_OVER, "unauthorized"],
+  [CLOSE_PUT_OUT, "out"],
+  [CLOSE_SESSION_REMOVED, "missing"],
+]);
 
 export class SessionSocket {
   private wire: Wire | undefined;
@@ -284,7 +297,7 @@ export class SessionSocket {
     };
     wire.onmessage = (event: MessageEvent<unknown>) => this.take(event.data);
     wire.onclose = (event) => this.lost(event.code, event.reason, opened);
-    this.deadline = setTimeout(() => this.lost(1006, "no answer", true), CONNECT_TIMEOUT_MS);
+    this.deadline = setTimeout(() => this.lost(CLOSE_ABNORMAL, "no answer", true), CONNECT_TIMEOUT_MS);
   }
 
   /** Let go of the connection, without a word to the listener. */
@@ -299,7 +312,7 @@ export class SessionSocket {
     this.wire = undefined;
     if (!wire) return;
     wire.onopen = wire.onmessage = wire.onclose = null;
-    wire.close(1000);
+    wire.close(CLOSE_NORMAL);
   }
 
   private take(data: unknown): void {
@@ -310,7 +323,7 @@ export class SessionSocket {
       message = decode(data);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      this.lost(1002, error.message, true);
+      this.lost(CLOSE_PROTOCOL, error.message, true);
       return;
     }
     this.dispatch(message);
@@ -468,7 +481,7 @@ export class SessionSocket {
     this.pings = (this.pings + 1) & 0xff;
     this.wire.send(encode({ type: "ping", data: Uint8Array.of(this.pings) }));
     clearTimeout(this.deadline);
-    this.deadline = setTimeout(() => this.lost(1006, "no answer", true), SILENCE_MS);
+    this.deadline = setTimeout(() => this.lost(CLOSE_ABNORMAL, "no answer", true), SILENCE_MS);
     this.pingTimer = setTimeout(() => this.ping(), PING_INTERVAL_MS);
   }
 
@@ -477,10 +490,9 @@ export class SessionSocket {
     this.drop();
     if (this.closed) return;
     this.reason = reason;
-    if (code === 1000) this.setState("ended");
-    else if (code === 1008 && LOGGED_OUT.test(reason)) this.setState("unauthorized");
-    else if (code === 1008 && PUT_OUT.test(reason)) this.setState("out");
-    else if (opened && code !== 1008) this.retry();
+    const over = FINAL.get(code);
+    if (over) this.setState(over);
+    else if (opened && code !== CLOSE_POLICY) this.retry();
     else void this.inquire();
   }
 
@@ -518,7 +530,7 @@ export class SessionSocket {
     this.archive = undefined;
     if (!archive) return;
     archive.onopen = archive.onmessage = archive.onclose = null;
-    archive.close(1000);
+    archive.close(CLOSE_NORMAL);
   }
 
   /** Ask REST why the upgrade failed. */

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
+import { CLOSE_LOGIN_OVER, CLOSE_POLICY, CLOSE_PUT_OUT, CLOSE_SESSION_REMOVED } from "../src/protocol.js";
 import { INPUT_CHUNK, PENDING_LIMIT } from "../src/socket.js";
 import { FakeServer } from "./fake-server.js";
 
@@ -179,7 +180,7 @@ describe("the end", () => {
     server.probe = probe;
     server.socket.start();
     server.wire.accept();
-    server.wire.break(1008, "access has ended");
+    server.wire.break(CLOSE_POLICY, "access has ended");
     await vi.advanceTimersByTimeAsync(60_000);
     expect(server.socket.state).toBe(state);
     expect(server.wires).toHaveLength(1);
@@ -201,7 +202,7 @@ describe("the end", () => {
     server.probe = "ok";
     server.socket.start();
     server.wire.accept();
-    server.wire.break(1008, "the owner of the session has put you out");
+    server.wire.break(CLOSE_PUT_OUT);
     server.socket.wake();
     await vi.advanceTimersByTimeAsync(60_000);
     expect(server.socket.state).toBe("out");
@@ -211,12 +212,32 @@ describe("the end", () => {
     expect(server.socket.state).toBe("open");
   });
 
-  it("knows a logout by its close", () => {
+  it.each([
+    [CLOSE_LOGIN_OVER, "unauthorized"],
+    [CLOSE_PUT_OUT, "out"],
+    [CLOSE_SESSION_REMOVED, "missing"],
+  ] as const)("needs no words and no question to understand close code %d: %s", async (code, state) => {
+    server.probe = "ok";
     server.socket.start();
     server.wire.accept();
-    server.wire.break(1008, "logged out");
-    expect(server.socket.state).toBe("unauthorized");
+    server.wire.break(code);
+    expect(server.socket.state).toBe(state);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(server.socket.state).toBe(state);
+    expect(server.wires).toHaveLength(1);
   });
+
+  it.each(["logged out", "the owner of the session has put you out"])(
+    "takes no meaning from the reason of a close: %s",
+    async (reason) => {
+      server.probe = "ok";
+      server.socket.start();
+      server.wire.accept();
+      server.wire.break(CLOSE_POLICY, reason);
+      await vi.advanceTimersByTimeAsync(1000);
+      expect(server.wires).toHaveLength(2);
+    },
+  );
 
   it("lets go of everything on close()", () => {
     server.socket.start();
