@@ -273,7 +273,7 @@ describe("the right to type", () => {
     expect(server.wire.inputs).toEqual([{ offset: 5n, text: "ls" }]);
   });
 
-  it("that is given again: input goes on behind what was thrown away, and the viewport is stated", () => {
+  it("that is given again: input continues after the discarded bytes, and the viewport is stated", () => {
     server.socket.start();
     server.wire.accept({ accepted: 10n });
     server.socket.send(typed("abc"));
@@ -311,7 +311,7 @@ describe("presence", () => {
     expect(server.listener.present).toHaveBeenCalledWith({ people: [ada], more: 2 });
   });
 
-  it("that nobody can read is ignored", () => {
+  it("that cannot be parsed is ignored", () => {
     server.socket.start();
     server.wire.accept();
     server.wire.presence("{");
@@ -449,7 +449,7 @@ describe("acknowledgements", () => {
 });
 
 describe("a redraw", () => {
-  it("takes the place of what was received, and output goes on behind it", () => {
+  it("replaces what was received, and output continues after it", () => {
     server.socket.start();
     server.wire.accept();
     server.wire.output(0n, "slow");
@@ -513,7 +513,7 @@ describe("older lines", () => {
     expect(server.listener.unanswered).toHaveBeenCalledTimes(2); // with each hello
   });
 
-  it("of a session that has ended come on a connection of their own, which nobody notices", () => {
+  it("of a session that has ended come on a second connection that the listener does not see", () => {
     server.socket.start();
     server.wire.accept();
     server.wire.redraw(80n, "last screen");
