@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from vibetunnel import protocol
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = "docs/protocol.md"
 DERIVED = {"OUTPUT_HEADER"}  # a size that follows from the fields; the other languages have it in their codecs
@@ -84,3 +86,22 @@ def test_the_page_has_every_close_code_that_ends_a_connection() -> None:
     standard = closes(cython(read("ext/wire/rfc6455.pxd")))
     del standard["CLOSE_NO_STATUS"]  # the client closed, and gave no code
     assert closes(page(read(PAGE))) == standard
+
+
+def test_the_example_in_bytes_is_a_session() -> None:
+    lines = re.findall(r"^    (server|client)  ((?:[0-9a-f]{2,} ?)+)$", read(PAGE), flags=re.MULTILINE)
+    messages = [(sender, bytes.fromhex(text)) for sender, text in lines]
+    kinds = []
+    for sender, raw in messages:
+        message = protocol.decode(raw)
+        assert message is not None
+        assert protocol.encode(message) == raw
+        kinds.append((sender, type(message).__name__))
+    assert kinds == [
+        ("server", "Hello"),
+        ("server", "Access"),
+        ("client", "Input"),
+        ("server", "Output"),
+        ("client", "Ack"),
+        ("server", "Exit"),
+    ]
