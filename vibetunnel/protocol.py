@@ -1,151 +1,171 @@
-"""The messages of `vibetunnel.v1` as typed values: the reference that docs/protocol.md describes.
+"""The messages and close codes of `vibetunnel.v1`: the reference implementation of docs/protocol.md.
 
-The pump has the same in Cython and the browser in TypeScript; tests/vectors/v1.json is tested against all three.
+ext/wire/v1.pxd and web/src/protocol.ts have the same names; tests/vectors/v1.json tests all three.
 """
 
 import struct
-from dataclasses import dataclass
+from enum import IntEnum
+
+import msgspec
 
 SUBPROTOCOL = "vibetunnel.v1"
 VERSION = 1
+MAX_PING = 64  # bytes
+MAX_LINES = 10_000  # per request
+TOP = 2**64 - 1  # in LinesRequest.before: the screen's first line, whatever its number
 
-_MAY_TYPE = 1
-_OWNS_SIZE = 2
-_RESIZE_OWNS_SIZE = 1
-_ALTERNATE_SCREEN = 1
-_LAST_PIECE = 1
-_WRAPPED = 2
 
-TOP = 2**64 - 1
-MAX_LINES = 10_000
+class Type(IntEnum):
+    """The first byte of a message."""
+
+    OUTPUT = 0x01
+    REDRAW = 0x02
+    HELLO = 0x03
+    RESIZE = 0x04
+    TITLE = 0x05
+    EXIT = 0x06
+    ERROR = 0x07
+    PONG = 0x08
+    ACCEPTED = 0x09
+    PRESENCE = 0x0A
+    LINES = 0x0B
+    ACCESS = 0x0C
+    INPUT = 0x81
+    RESIZE_REQUEST = 0x82
+    ACK = 0x83
+    PING = 0x84
+    LINES_REQUEST = 0x85
+    REDRAW_REQUEST = 0x86
+
+
+# Flags
+MAY_TYPE = 1  # hello, access
+OWNS_SIZE = 2  # hello
+RESIZE_OWNS_SIZE = 1  # resize
+ALTERNATE_SCREEN = 1  # redraw
+LAST_PIECE = 1  # lines
+WRAPPED = 2  # lines
+
+# Codes of error messages
+ERROR_READ_ONLY = 1
+ERROR_MALFORMED = 2
+ERROR_INPUT_GAP = 3
+
+# Close codes: what a client does about each is in docs/protocol.md
+CLOSE_POLICY = 1008
+CLOSE_LOGIN_OVER = 4401
+CLOSE_PUT_OUT = 4403
+CLOSE_SESSION_REMOVED = 4404
 
 
 class ProtocolError(ValueError):
-    """A message that docs/protocol.md does not know; says what was expected and what came."""
+    """A message that is too short for its type; the text says what was expected and what came."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hello:
+class Hello(msgspec.Struct, frozen=True):
     writable: bool
     owner: bool  # of the size
     rows: int
     cols: int
     start: int  # offset of the first output byte that follows
-    live: int  # offset behind what was printed before the attach
-    accepted: int  # bytes of this client's input that the PTY has taken
-    window: int  # bytes of output that may be under way without an ack
+    live: int  # end of the output printed before the attach
+    accepted: int  # offset at which this client's input continues
+    window: int  # bytes of output that the server sends without an ack
     version: int = VERSION
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(msgspec.Struct, frozen=True):
     offset: int
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Redraw:
-    """The terminal as it is at `offset`, where the output goes on. Line numbers are absolute."""
+class Redraw(msgspec.Struct, frozen=True):
+    """The whole terminal at `offset`, where the output goes on. Line numbers are absolute."""
 
     offset: int
-    top: int  # the line that is the screen's first
-    oldest: int  # the first line that is kept
+    top: int  # the screen's first line
+    oldest: int  # the oldest line kept; `top`: no scrollback
     rows: int
     cols: int
-    alternate: bool  # which screen is on
-    data: bytes  # for a terminal that has just been reset to that size
+    alternate: bool  # the alternate screen is on
+    data: bytes  # for a terminal that was just reset to this size
 
 
-@dataclass(frozen=True, slots=True)
-class Lines:
-    """A piece of scrollback: `count` lines from line `first` on."""
+class Lines(msgspec.Struct, frozen=True):
+    """A piece of scrollback: the lines from `first` up to `first + count`."""
 
     first: int
     count: int
-    oldest: int  # the first line that is kept
-    last: bool  # nothing more follows of what was asked for
-    wrapped: bool  # the last line goes on in the one behind it
+    oldest: int  # the oldest line kept
+    last: bool  # this is the last piece of the answer
+    wrapped: bool  # the last line continues in the next one
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Resize:
+class Resize(msgspec.Struct, frozen=True):
     rows: int
     cols: int
     owner: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Title:
+class Title(msgspec.Struct, frozen=True):
     title: str
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
-    code: int  # 128 + N after signal N; -1: it never ran
-    signal: int
+class Exit(msgspec.Struct, frozen=True):
+    code: int  # 128 + N after signal N; -1: the program never ran
+    signal: int  # 0: no signal
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Error:
+class Error(msgspec.Struct, frozen=True):
     code: int
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Pong:
+class Pong(msgspec.Struct, frozen=True):
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Presence:
+class Presence(msgspec.Struct, frozen=True):
     text: str  # JSON, see docs/protocol.md
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
-    """What this client may do, and what it is called in the presence messages."""
+class Access(msgspec.Struct, frozen=True):
+    """Whether this client may type from now on, and its id in the presence messages."""
 
     writable: bool
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(msgspec.Struct, frozen=True):
     offset: int
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ResizeRequest:
+class ResizeRequest(msgspec.Struct, frozen=True):
     rows: int
     cols: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ack:
+class Ack(msgspec.Struct, frozen=True):
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ping:
+class Ping(msgspec.Struct, frozen=True):
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class LinesRequest:
-    before: int  # the line behind the newest that is wanted; TOP: the screen's first
+class LinesRequest(msgspec.Struct, frozen=True):
+    before: int  # the first line after the wanted ones; TOP: the screen's first line
     count: int  # at most MAX_LINES
 
 
-@dataclass(frozen=True, slots=True)
-class RedrawRequest:
+class RedrawRequest(msgspec.Struct, frozen=True):
     pass
 
 
@@ -168,101 +188,101 @@ def encode(message: ServerMessage | ClientMessage) -> bytes:
     """One message as the payload of a binary WebSocket message."""
     match message:
         case Output():
-            return _OFFSET.pack(0x01, message.offset) + message.data
+            return _OFFSET.pack(Type.OUTPUT, message.offset) + message.data
         case Hello():
-            flags = _MAY_TYPE * message.writable | _OWNS_SIZE * message.owner
+            flags = MAY_TYPE * message.writable | OWNS_SIZE * message.owner
             size = (message.rows, message.cols)
             offsets = (message.start, message.live, message.accepted)
-            return _HELLO.pack(0x03, message.version, flags, *size, *offsets, message.window)
+            return _HELLO.pack(Type.HELLO, message.version, flags, *size, *offsets, message.window)
         case Redraw():
             lines = (message.top, message.oldest)
-            flags = _ALTERNATE_SCREEN * message.alternate
-            return _REDRAW.pack(0x02, message.offset, *lines, message.rows, message.cols, flags) + message.data
+            flags = ALTERNATE_SCREEN * message.alternate
+            return _REDRAW.pack(Type.REDRAW, message.offset, *lines, message.rows, message.cols, flags) + message.data
         case Lines():
-            flags = _LAST_PIECE * message.last | _WRAPPED * message.wrapped
-            return _LINES.pack(0x0B, message.first, message.count, message.oldest, flags) + message.data
+            flags = LAST_PIECE * message.last | WRAPPED * message.wrapped
+            return _LINES.pack(Type.LINES, message.first, message.count, message.oldest, flags) + message.data
         case Resize():
-            return _RESIZE.pack(0x04, message.rows, message.cols, _RESIZE_OWNS_SIZE * message.owner)
+            return _RESIZE.pack(Type.RESIZE, message.rows, message.cols, RESIZE_OWNS_SIZE * message.owner)
         case Title():
-            return b"\x05" + message.title.encode()
+            return bytes((Type.TITLE,)) + message.title.encode()
         case Exit():
-            return _EXIT.pack(0x06, message.code, message.signal) + message.reason.encode()
+            return _EXIT.pack(Type.EXIT, message.code, message.signal) + message.reason.encode()
         case Error():
-            return _ERROR.pack(0x07, message.code) + message.text.encode()
+            return _ERROR.pack(Type.ERROR, message.code) + message.text.encode()
         case Pong():
-            return b"\x08" + message.data
+            return bytes((Type.PONG,)) + message.data
         case Accepted():
-            return _OFFSET.pack(0x09, message.offset)
+            return _OFFSET.pack(Type.ACCEPTED, message.offset)
         case Presence():
-            return b"\x0a" + message.text.encode()
+            return bytes((Type.PRESENCE,)) + message.text.encode()
         case Access():
-            return _ACCESS.pack(0x0C, _MAY_TYPE * message.writable) + message.id.encode()
+            return _ACCESS.pack(Type.ACCESS, MAY_TYPE * message.writable) + message.id.encode()
         case Input():
-            return _OFFSET.pack(0x81, message.offset) + message.data
+            return _OFFSET.pack(Type.INPUT, message.offset) + message.data
         case ResizeRequest():
-            return _RESIZE_REQUEST.pack(0x82, message.rows, message.cols)
+            return _RESIZE_REQUEST.pack(Type.RESIZE_REQUEST, message.rows, message.cols)
         case Ack():
-            return _OFFSET.pack(0x83, message.offset)
+            return _OFFSET.pack(Type.ACK, message.offset)
         case Ping():
-            return b"\x84" + message.data
+            return bytes((Type.PING,)) + message.data
         case LinesRequest():
-            return _LINES_REQUEST.pack(0x85, message.before, message.count)
+            return _LINES_REQUEST.pack(Type.LINES_REQUEST, message.before, message.count)
         case RedrawRequest():
-            return b"\x86"
+            return bytes((Type.REDRAW_REQUEST,))
 
 
 def decode(message: bytes) -> ServerMessage | ClientMessage | None:
-    """Read one message; None for a type that this version does not know. Raises ProtocolError when it is too short."""
-    kind = message[:1]
+    """Read one message; None for an unknown type. Raises ProtocolError if the message is too short for its type."""
+    if not message:
+        raise ProtocolError("expected a type byte, got an empty message")
+    kind = message[0]
     try:
         match kind:
-            case b"\x01":
+            case Type.OUTPUT:
                 return Output(_OFFSET.unpack_from(message)[1], message[9:])
-            case b"\x02":
+            case Type.REDRAW:
                 _, offset, top, oldest, rows, cols, flags = _REDRAW.unpack_from(message)
-                return Redraw(offset, top, oldest, rows, cols, bool(flags & _ALTERNATE_SCREEN), message[_REDRAW.size :])
-            case b"\x0b":
+                return Redraw(offset, top, oldest, rows, cols, bool(flags & ALTERNATE_SCREEN), message[_REDRAW.size :])
+            case Type.LINES:
                 _, first, count, oldest, flags = _LINES.unpack_from(message)
-                last, wrapped = bool(flags & _LAST_PIECE), bool(flags & _WRAPPED)
+                last, wrapped = bool(flags & LAST_PIECE), bool(flags & WRAPPED)
                 return Lines(first, count, oldest, last, wrapped, message[_LINES.size :])
-            case b"\x03":
+            case Type.HELLO:
                 _, version, flags, rows, cols, start, live, accepted, window = _HELLO.unpack_from(message)
-                may_type, owns_size = bool(flags & _MAY_TYPE), bool(flags & _OWNS_SIZE)
+                may_type, owns_size = bool(flags & MAY_TYPE), bool(flags & OWNS_SIZE)
                 return Hello(may_type, owns_size, rows, cols, start, live, accepted, window, version)
-            case b"\x04":
+            case Type.RESIZE:
                 _, rows, cols, flags = _RESIZE.unpack_from(message)
-                return Resize(rows, cols, bool(flags & _RESIZE_OWNS_SIZE))
-            case b"\x05":
+                return Resize(rows, cols, bool(flags & RESIZE_OWNS_SIZE))
+            case Type.TITLE:
                 return Title(message[1:].decode("utf-8", "replace"))
-            case b"\x06":
+            case Type.EXIT:
                 _, code, signal = _EXIT.unpack_from(message)
                 return Exit(code, signal, message[6:].decode("utf-8", "replace"))
-            case b"\x07":
+            case Type.ERROR:
                 return Error(_ERROR.unpack_from(message)[1], message[3:].decode("utf-8", "replace"))
-            case b"\x08":
+            case Type.PONG:
                 return Pong(message[1:])
-            case b"\x09":
+            case Type.ACCEPTED:
                 return Accepted(_OFFSET.unpack_from(message)[1])
-            case b"\x0a":
+            case Type.PRESENCE:
                 return Presence(message[1:].decode("utf-8", "replace"))
-            case b"\x0c":
-                may_type = bool(_ACCESS.unpack_from(message)[1] & _MAY_TYPE)
+            case Type.ACCESS:
+                may_type = bool(_ACCESS.unpack_from(message)[1] & MAY_TYPE)
                 return Access(may_type, message[2:].decode("utf-8", "replace"))
-            case b"\x81":
+            case Type.INPUT:
                 return Input(_OFFSET.unpack_from(message)[1], message[9:])
-            case b"\x82":
+            case Type.RESIZE_REQUEST:
                 return ResizeRequest(*_RESIZE_REQUEST.unpack_from(message)[1:])
-            case b"\x83":
+            case Type.ACK:
                 return Ack(_OFFSET.unpack_from(message)[1])
-            case b"\x84":
+            case Type.PING:
                 return Ping(message[1:])
-            case b"\x85":
+            case Type.LINES_REQUEST:
                 return LinesRequest(*_LINES_REQUEST.unpack_from(message)[1:])
-            case b"\x86":
+            case Type.REDRAW_REQUEST:
                 return RedrawRequest()
-            case b"":
-                raise ProtocolError("expected a type byte, got an empty message")
             case _:
                 return None
     except struct.error as error:
-        raise ProtocolError(f"message of type 0x{kind.hex()}: {error}, got {len(message)} bytes") from error
+        raise ProtocolError(f"message of type 0x{kind:02x}: {error}, got {len(message)} bytes") from error

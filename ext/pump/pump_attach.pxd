@@ -16,7 +16,7 @@ from vibetunnel._ext.pump_outbox cimport announce, note_heard, rewatch
 from vibetunnel._ext.pump_output cimport own_size
 from vibetunnel._ext.pump_receive cimport find_streams, receive_unread
 from vibetunnel._ext.pump_send cimport (
-    ask_lines, flush, put_access, put_close, put_presence, put_redraw, put_text_close,
+    ask_lines, flush, put_access, put_presence, put_redraw, put_text_close,
 )
 from vibetunnel._ext.pump_state cimport (
     DUE_TITLE, LATEST_WINDOW, NEWS_CAME, OFFSET_DIGITS, SOCKET, V1_HEAD_MAX, client_t, terminal_t,
@@ -135,7 +135,7 @@ cdef inline void attach(terminal_t* t, client_t* c) noexcept nogil:
         drop(c)
         return
     if t.closing and not t.finished:
-        put_close(c, rfc.CLOSE_AWAY, NULL, 0)
+        put_text_close(c, wire.CLOSE_SESSION_REMOVED, b"session removed")
     flush(c)
     receive_unread(c)
     pace(t)

@@ -5,6 +5,7 @@ from libc.stdlib cimport free
 from libc.string cimport memcpy
 
 from vibetunnel._ext cimport rfc6455 as rfc
+from vibetunnel._ext cimport v1 as wire
 from vibetunnel._ext.pump_attach cimport attach
 from vibetunnel._ext.pump_backlog cimport stop_awaiting
 from vibetunnel._ext.pump_outbox cimport client_unref
@@ -12,7 +13,7 @@ from vibetunnel._ext.pump_output cimport end, read_pty, resize_unowned, watch_ag
 from vibetunnel._ext.pump_pty cimport deliver_chunk
 from vibetunnel._ext.pump_receive cimport may_type
 from vibetunnel._ext.pump_screen cimport capture
-from vibetunnel._ext.pump_send cimport flush, present, put_close
+from vibetunnel._ext.pump_send cimport flush, present, put_close, put_text_close
 from vibetunnel._ext.pump_state cimport (
     ATTACH, CAPTURE, CLOSE, DETACH, EXIT_REASON_MAX, FINISH, INPUT, Order, PERMIT, PRESENT, RESIZE, chunk_t, client_t,
     command_t, terminal_t,
@@ -44,7 +45,7 @@ cdef inline void close_terminal(terminal_t* t) noexcept nogil:
     t.closing = True
     while at is not NULL and not t.finished:
         c = <client_t*>list_next(&at)
-        put_close(c, rfc.CLOSE_AWAY, b"session removed", 15)
+        put_text_close(c, wire.CLOSE_SESSION_REMOVED, b"session removed")
         flush(c)
     t.lane.closures = True
 

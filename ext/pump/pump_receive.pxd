@@ -245,20 +245,20 @@ cdef inline void take_request(client_t* c, const uint8_t* message, size_t n) noe
         malformed(c, wire.ERROR_MALFORMED, b"malformed message: see docs/protocol.md, client to server")
     if known <= 0:
         return
-    if request.kind == wire.V1_INPUT:
+    if request.kind == wire.INPUT:
         take_v1_input(c, &request)
-    elif request.kind == wire.V1_RESIZE_REQUEST:
+    elif request.kind == wire.RESIZE_REQUEST:
         take_viewport(c, request.rows, request.cols)
-    elif request.kind == wire.V1_ACK:
+    elif request.kind == wire.ACK:
         take_ack(c, request.offset)
-    elif request.kind == wire.V1_LINES_REQUEST:
+    elif request.kind == wire.LINES_REQUEST:
         ask_lines(c, request.offset, request.count)
         flush_later(c)
-    elif request.kind == wire.V1_REDRAW_REQUEST:
+    elif request.kind == wire.REDRAW_REQUEST:
         c.due |= DUE_REDRAW
         flush_later(c)
     else:
-        kind[0] = wire.V1_PONG
+        kind[0] = wire.PONG
         put_answer(c, rfc.OP_BINARY, kind, 1, request.data, request.n)
 
 

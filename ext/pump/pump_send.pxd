@@ -59,7 +59,7 @@ cdef inline bint put_size(client_t* c) noexcept nogil:
 cdef inline bint put_title(client_t* c) noexcept nogil:
     cdef uint8_t[1] kind
     cdef rings.Header* header = c.terminal.ring.header
-    kind[0] = wire.V1_TITLE
+    kind[0] = wire.TITLE
     c.due &= ~DUE_TITLE
     return put_frame(c, rfc.OP_BINARY, kind, 1, header.title, header.title_n)
 
@@ -76,7 +76,7 @@ cdef inline bint put_presence(client_t* c) noexcept nogil:
     """Queue the presence message, if there is one."""
     cdef uint8_t[1] kind
     cdef chunk_t* presence = c.terminal.presence
-    kind[0] = wire.V1_PRESENCE
+    kind[0] = wire.PRESENCE
     c.due &= ~DUE_PRESENCE
     return presence is NULL or put_frame(c, rfc.OP_BINARY, kind, 1, presence.data, presence.n)
 

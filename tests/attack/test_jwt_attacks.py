@@ -307,7 +307,7 @@ async def test_refresh_replay(target: Target) -> None:
     for token in (first["token"], second["token"]):
         assert await status(target, token) == 401
     assert (await browser.fetch("GET", "/api/sessions")).code == 401
-    assert (await socket.over())[0] == 1008
+    assert (await socket.over())[0] == 4401
     await target.json("DELETE", f"/api/sessions/{session}")
 
 

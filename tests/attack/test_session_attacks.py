@@ -77,7 +77,7 @@ async def test_logging_out_ends_everything_of_the_login(target: Target) -> None:
     response = await browser.fetch("POST", "/api/auth/logout")
     assert response.code == 200
     assert {'"cookies"', '"storage"'} <= {each.strip() for each in response.headers["Clear-Site-Data"].split(",")}
-    assert await socket.over() == (1008, "logged out")
+    assert await socket.over() == (4401, "logged out")
     assert await signed_out(stolen)
     bearer = {"Authorization": f"Bearer {tokens['token']}"}
     assert (await target.fetch("GET", "/api/sessions", login=False, headers=bearer)).code == 401
@@ -117,7 +117,7 @@ async def test_what_an_owner_takes_away_is_gone_at_once(target: Target, end: str
         await target.json("POST", writes, {"text": "typed by the owner\n"})
         assert b"viewer" not in await target.output(session, b"typed by the owner\r\ntyped by the owner")
     else:
-        assert (await socket.over())[0] == 1008
+        assert (await socket.over())[0] == 4401
         for each in credentials:
             assert (await target.fetch("GET", "/api/sessions", login=False, headers=each)).code == 401
         assert (await target.browser().login(code)).code == 401
@@ -133,7 +133,7 @@ async def test_a_revoked_share_ends_what_it_let_in(target: Target) -> None:
     await guest.fetch("POST", "/api/auth/share", {"code": share["code"]})
     socket = await target.attach(session, headers=guest.own)
     await target.json("DELETE", f"/api/sessions/{session}/shares/{share['id']}")
-    assert (await socket.over())[0] == 1008
+    assert (await socket.over())[0] == 4401
     assert await signed_out(guest)
     response = await target.fetch("POST", "/api/auth/share", {"code": share["code"]}, login=False)
     assert response.code == 401
@@ -147,7 +147,7 @@ async def test_an_expired_share_ends_what_it_let_in(target: Target) -> None:
     guest = target.browser()
     assert (await guest.fetch("POST", "/api/auth/share", {"code": share["code"]})).code == 200
     socket = await target.attach(session, headers=guest.own)
-    assert (await socket.over())[0] == 1008
+    assert (await socket.over())[0] == 4401
     assert await signed_out(guest)
 
 
@@ -361,6 +361,6 @@ async def test_only_the_owner_puts_people_out(server: Running) -> None:
     await owner.send(b"from the owner\n")
     assert b"guest" not in await target.output(session, b"from the owner\r\nfrom the owner")
     await target.json("DELETE", f"/api/sessions/{session}/clients/{people[True]['id']}")
-    assert (await viewer.over())[0] == 1008
+    assert (await viewer.over())[0] == 4403
     assert await signed_out(guest)
     await target.close()

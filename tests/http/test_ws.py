@@ -8,11 +8,13 @@ import contextlib
 import json
 import os
 import re
+import sys
 import uuid
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from harness import Running, Serve, Socket, until
+from harness import DEADLINE_S, Running, Serve, Socket, until
 from scenarios import upgrade_without_descriptors
 from tornado.httpclient import HTTPClientError
 
@@ -20,6 +22,7 @@ from vibetunnel import protocol
 from vibetunnel.errors import StartFailed
 from vibetunnel.http.upgrade import NotAnUpgrade, handshake
 
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
 GOOD = {
     "Upgrade": "websocket",
     "Connection": "keep-alive, Upgrade",
@@ -410,6 +413,23 @@ async def test_a_stopping_server_says_1001_and_leaves_the_process(serve: Serve) 
 
 
 # vibetunnel.v1
+
+
+async def test_the_program_on_the_page_runs_as_it_stands(server: Running, tmp_path: Path) -> None:
+    program = tmp_path / "attach.py"
+    program.write_text(PAGE.split("```python\n", 1)[1].split("```", 1)[0], encoding="utf-8")
+    token = (await server.json("POST", "/api/tokens", {"scope": ["view", "type"], "expires": 60}, status=201))["token"]
+    session = await server.session(["sh"], spawn="now")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(program), server.url.replace("http", "ws", 1), token, session,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    async with asyncio.timeout(DEADLINE_S):
+        output, errors = await process.communicate()
+    assert errors == b""
+    assert b"echo hello; exit 3\r\nhello\r\n" in output
+    assert output.endswith(b"closed with 1000: exited 3\n")
 
 
 T = TypeVar("T")

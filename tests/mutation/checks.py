@@ -558,7 +558,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "the end of a right closes sockets",
         "sessions/attachments.py",
-        "                    self._close(connection, *GONE)\n",
+        '                    self._close(connection, CLOSE_LOGIN_OVER if now is None else lost, "access has ended")\n',
         "",
         (_login("test_an_expired_share_ends_what_it_let_in"),),
     ),

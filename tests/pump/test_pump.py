@@ -669,11 +669,12 @@ def test_a_title_that_was_held_back_is_told_after_a_move(bench: Bench) -> None:
 
 def test_closing_a_terminal_closes_its_clients_and_then_refuses_everything(bench: Bench) -> None:
     terminal, _ = bench.run("cat")
-    peer = bench.peer(terminal)
+    peers = [bench.peer(terminal, v1=v1) for v1 in (False, True)]
     terminal.close()
     terminal.close()
-    peer.until_over()
-    assert peer.close_code == 1001
+    for peer in peers:
+        peer.until_over()
+        assert (peer.close_code, peer.close_reason) == (4404, "session removed")
     for use in (
         lambda: terminal.head,
         lambda: terminal.write(b"x"),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,12 +24,11 @@ CHECKPOINTS = 2 * 1024 * 1024
 # ---------------------------------------------------------------- vibetunnel.v1
 
 
-def fields(message: object) -> dict[str, Any]:
+def fields(message: msgspec.Struct) -> dict[str, Any]:
     """A message of vibetunnel.protocol in the vectors' form: offsets as decimal strings, data as hex."""
     name = type(message).__name__
     result: dict[str, Any] = {"type": name.removesuffix("Request").lower()}
-    for key in message.__slots__:  # type: ignore[attr-defined]
-        value = getattr(message, key)
+    for key, value in msgspec.structs.asdict(message).items():
         if isinstance(value, bytes):
             value = value.hex()
         elif key in ("offset", "start", "live", "accepted", "top", "oldest", "first", "before"):

@@ -210,7 +210,7 @@ async def test_a_token_is_refreshed_once_and_its_reuse_ends_the_login(server: Ru
     await socket.until(b"ready")
     stolen = await server.fetch("POST", "/api/auth/refresh", {"refreshToken": first["refreshToken"]}, login=False)
     assert stolen.code == 401
-    assert (await socket.over())[0] == 1008
+    assert (await socket.over())[0] == 4401
     for token in (first["token"], second["token"]):
         dead = Program(server, token)
         assert (await dead.fetch("GET", "/api/sessions")).code == 401
@@ -251,7 +251,7 @@ async def test_a_programs_token_does_what_it_is_for_until_it_is_revoked(server: 
     assert await refused(program.attach(other)) == 403
     assert [each["name"] for each in await server.json("GET", "/api/tokens")] == ["build bot"]
     await server.json("DELETE", f"/api/tokens/{made['id']}")
-    assert (await socket.over())[0] == 1008
+    assert (await socket.over())[0] == 4401
     assert (await program.fetch("GET", f"/api/sessions/{session}")).code == 401
     await program.close()
 
@@ -351,7 +351,7 @@ async def test_whatever_ends_access_closes_the_open_sockets(server: Running, how
             logins = await server.json("GET", "/api/logins")
             login = next(each["id"] for each in logins if each["user"] == "ada")
             await server.json("POST", "/api/auth/revoke", {"login": login})
-    assert (await sockets[0].over())[0] == 1008
+    assert (await sockets[0].over())[0] == 4401
     await streaming
     assert (await browser.fetch("GET", "/api/sessions")).code == 401
     await still_there(sockets[1])
@@ -382,7 +382,7 @@ async def test_a_login_that_is_too_old_takes_its_sockets_along(serve: Serve, mon
     logins = server.server.context.authority.logins
     later = logins._clock() + 3601
     monkeypatch.setattr(logins, "_clock", lambda: later)
-    assert await socket.over() == (1008, "access has ended")
+    assert await socket.over() == (4401, "access has ended")
 
 
 async def test_logging_out_clears_what_the_browser_has(server: Running) -> None:

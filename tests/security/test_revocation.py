@@ -143,7 +143,7 @@ async def test_who_is_shut_out_does_not_come_back_by_the_own_share_link(server: 
             await server.json("PATCH", "/api/users/ada", {"role": "viewer"})
         case _:
             await server.json("PATCH", "/api/users/ada", {"password": OTHER})
-    assert (await socket.over())[0] == 1008
+    assert (await socket.over())[0] == 4401
     assert (await friend.fetch("GET", f"/api/sessions/{session}")).code == 401
     assert (await Browser(server).enter(code)).code == 401
 
@@ -159,7 +159,7 @@ async def test_a_link_that_a_program_has_made_ends_with_its_token(server: Runnin
     assert (await friend.enter(code)).code == 200
     socket = await friend.attach(session)
     await server.json("DELETE", f"/api/tokens/{made['id']}")
-    assert (await socket.over())[0] == 1008
+    assert (await socket.over())[0] == 4401
     assert (await Browser(server).enter(code)).code == 401
     await bot.close()
 
@@ -256,7 +256,7 @@ async def test_what_tokens_of_a_forgotten_key_have_opened_is_closed(server: Runn
     sockets = [await bot.attach(session), await holder.attach(session)]
     await server.json("POST", "/api/auth/rotate-keys", {"forget": True})
     for socket in sockets:
-        assert (await socket.over())[0] == 1008
+        assert (await socket.over())[0] == 4401
     assert await refused(server.attach(session, f"&ticket={ticket}", headers={})) == 401
     await kept.until(b"ready")
     await still_there(kept)

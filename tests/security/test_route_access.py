@@ -269,7 +269,7 @@ async def test_logging_out_is_final_without_room_on_the_disk(serve: Serve, expec
         response = await browser.fetch("POST", "/api/auth/logout")
         assert response.code == 200
         assert 'vibetunnel="";' in response.headers["Set-Cookie"]
-        assert await socket.over() == (1008, "logged out")
+        assert await socket.over() == (4401, "logged out")
         browser.cookie = stolen
         assert (await browser.fetch("GET", "/api/sessions")).code == 401
         await first.close()
@@ -333,7 +333,7 @@ async def test_logging_out_closes_the_sockets_and_streams_of_that_login_only(ser
 
     await until(streams)
     await browser.fetch("POST", "/api/auth/logout")
-    assert await sockets[0].over() == (1008, "logged out")
+    assert await sockets[0].over() == (4401, "logged out")
     assert b'"connected"' in (await streaming).body
     await sockets[1].send(b"still here\n")
     await sockets[1].until(b"still here")

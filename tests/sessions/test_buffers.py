@@ -568,7 +568,7 @@ async def test_a_browsers_login_is_enough_and_its_logout_closes_the_socket(serve
     async with watching(server, own) as watcher, watching(server) as other:
         assert (await watcher.ping())["type"] == "pong"
         await server.json("POST", "/api/auth/logout", login=False, headers=own)
-        assert await watcher.end() == (1008, "logged out")
+        assert await watcher.end() == (4401, "logged out")
         assert (await other.ping())["type"] == "pong"
 
 

@@ -141,9 +141,9 @@ async def test_an_account_that_may_only_see_can_be_given_more_by_a_link(server: 
     await still_there(await browser.attach(session))
 
 
-@pytest.mark.parametrize("how", ["revoked", "expired", "session removed"])
+@pytest.mark.parametrize(("how", "close_code"), [("revoked", 4401), ("expired", 4401), ("session removed", 1000)])
 async def test_who_came_by_a_link_is_out_when_it_ends(
-    server: Running, how: str, monkeypatch: pytest.MonkeyPatch
+    server: Running, how: str, close_code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = await ready(server)
     made = await share(server, session, expires=60)
@@ -162,9 +162,24 @@ async def test_who_came_by_a_link_is_out_when_it_ends(
         case _:
             await server.json("DELETE", f"/api/sessions/{session}")
             await server.json("DELETE", f"/api/sessions/{session}")
-    await socket.over()
+    assert (await socket.over())[0] == close_code
     assert (await browser.fetch("GET", f"/api/sessions/{session}")).code == 401
     assert (await Browser(server).enter(made["code"])).code == 401
+
+
+async def test_a_guest_that_loses_one_of_two_links_is_put_out_of_that_session_only(server: Running) -> None:
+    first, second = await ready(server), await ready(server)
+    made = await share(server, first)
+    browser = Browser(server)
+    await browser.enter(made["code"])
+    await browser.enter((await share(server, second))["code"])
+    for session in (first, second):
+        await (await server.attach(session)).until(b"ready")
+    sockets = [await browser.attach(session) for session in (first, second)]
+    await server.json("DELETE", f"/api/sessions/{first}/shares/{made['id']}")
+    assert await sockets[0].over() == (4403, "access has ended")
+    assert await refused(browser.attach(first)) == 403
+    assert len(await people(server, second, 2)) == 2
 
 
 async def test_links_survive_a_restart(serve: Serve) -> None:
@@ -249,7 +264,7 @@ async def test_who_is_put_out_does_not_come_back_by_the_same_cookie(server: Runn
     await socket.until(b"ready")
     out = next(each["id"] for each in await people(server, session, 2) if each["guest"])
     await server.json("DELETE", f"/api/sessions/{session}/clients/{out}")
-    assert await socket.over() == (1008, "the owner of the session has put you out")
+    assert await socket.over() == (4403, "the owner of the session has put you out")
     assert (await browser.fetch("GET", f"/api/sessions/{session}")).code == 401
     assert len(await people(server, session, 1)) == 1
     assert (await server.fetch("DELETE", f"/api/sessions/{session}/clients/{out}")).code == 404
@@ -265,7 +280,7 @@ async def test_who_is_put_out_of_one_session_stays_in_the_others(server: Running
     named = [next(each for each in await people(server, session, 2) if each["guest"]) for session in (first, second)]
     assert [each["user"] for each in named] == ["Grace A", "Grace W"]
     await server.json("DELETE", f"/api/sessions/{second}/clients/{named[1]['id']}")
-    assert await sockets[1].over() == (1008, "the owner of the session has put you out")
+    assert await sockets[1].over() == (4403, "the owner of the session has put you out")
     assert (await browser.fetch("GET", f"/api/sessions/{second}")).code == 403
     assert (await browser.fetch("GET", f"/api/sessions/{first}")).code == 200
     assert len(await people(server, first, 2)) == 2

@@ -198,7 +198,7 @@ class Terminal:
     def read(self, since: int = 0, limit: int = -1) -> tuple[int, int, bytes]:
         """Copy kept output: (offset of the first byte, offset after the last, bytes). `since` is clamped to it."""
     def close(self) -> None:
-        """Close PTY, ring and clients (1001 if not finished). A second call does nothing."""
+        """Close PTY, ring and clients (4404 if not finished). A second call does nothing."""
 
 class Client:
     """One attached socket. Made by Terminal.attach."""

@@ -22,6 +22,7 @@ from vibetunnel.errors import (
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.handler import Handler
 from vibetunnel.handlers.refusals import Refused
+from vibetunnel.protocol import CLOSE_LOGIN_OVER
 from vibetunnel.security import pam, ssh_keys
 from vibetunnel.security.authority import LOGIN, TOKEN
 from vibetunnel.security.codes import LINK_S
@@ -448,7 +449,7 @@ class RotateKeysHandler(Handler):
         if forget:
             for connection in context.attachments:
                 if connection.principal.token or connection.principal.program:
-                    context.attachments.put_out(connection, "access has been revoked")
+                    context.attachments.put_out(connection, "access has been revoked", code=CLOSE_LOGIN_OVER)
         change = "new key, old ones forgotten" if forget else "new key"
         context.audit.record("keys", self.principal, self.client.address, "ok", change=change)
         self.check_saved()

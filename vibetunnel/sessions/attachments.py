@@ -14,6 +14,7 @@ from typing import Protocol
 import msgspec
 
 from vibetunnel._ext.pump import Client
+from vibetunnel.protocol import CLOSE_LOGIN_OVER, CLOSE_POLICY, CLOSE_PUT_OUT
 from vibetunnel.security.limits import nearby
 from vibetunnel.security.principal import Principal, Scope
 from vibetunnel.sessions.model import iso
@@ -22,7 +23,6 @@ REVIEW_S = 0.5  # between two looks at who may still be here
 SHOWN = 50  # people that a session's participants are told of by name; of the others only how many
 SETTLE_S = 0.05  # between a change and the message about it, with one person there
 SETTLE_EACH_S = 0.005  # more for each other: a thousand who come at once are not told of each other a thousand times
-GONE = (1008, "access has ended")  # close code and reason
 
 log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
@@ -185,17 +185,17 @@ class Attachments:
     def end(self, principal_id: str, reason: str = "logged out") -> None:
         """Close all that this principal has opened."""
         for connection in tuple(self._by_principal.get(principal_id, ())):
-            self._close(connection, 1008, reason)
+            self._close(connection, CLOSE_LOGIN_OVER, reason)
 
     def refuse(self, refused: Callable[[str], bool], reason: str) -> int:
         """Close those from addresses that are `refused`. Returns how many."""
         found = [connection for connection in self if refused(connection.address)]
         for connection in found:
-            self._close(connection, 1008, reason)
+            self._close(connection, CLOSE_POLICY, reason)
         return len(found)
 
-    def put_out(self, connection: Attachment, reason: str) -> None:
-        self._close(connection, 1008, reason)
+    def put_out(self, connection: Attachment, reason: str, *, code: int = CLOSE_PUT_OUT) -> None:
+        self._close(connection, code, reason)
 
     def hold(self, connection: Attachment, writable: bool) -> None:
         """Give or take the keyboard: on all connections of its principal to this session, also those that come later.
@@ -241,7 +241,8 @@ class Attachments:
                 if now == before:
                     continue
                 if now is None or not _may_stay(now, connection):
-                    self._close(connection, *GONE)
+                    lost = CLOSE_PUT_OUT if connection.session_id else CLOSE_POLICY
+                    self._close(connection, CLOSE_LOGIN_OVER if now is None else lost, "access has ended")
                     continue
                 if connection.held:
                     connection.held = self.held(now, connection.session_id)

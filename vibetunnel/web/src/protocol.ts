@@ -1,15 +1,16 @@
 /**
  * The messages of the WebSocket subprotocol vibetunnel.v1: bytes to objects and back, without any I/O.
  *
- * docs/protocol.md is the reference; tests/vectors/v1.json has the examples that every implementation must pass.
- * Offsets are bigint: they are 64-bit on the wire.
+ * docs/protocol.md is the reference. vibetunnel/protocol.py and ext/wire/v1.pxd have the same names, and
+ * tests/vectors/v1.json tests all three. Offsets are bigint: they are 64-bit on the wire.
  */
 
 export const SUBPROTOCOL = "vibetunnel.v1";
 export const VERSION = 1;
-export const PING_LIMIT = 64; // bytes a ping may carry
-export const LINES_LIMIT = 10_000; // lines that one request may ask for
+export const MAX_PING = 64; // bytes
+export const MAX_LINES = 10_000; // per request
 
+// Message types: the first byte
 const OUTPUT = 0x01;
 const REDRAW = 0x02;
 const HELLO = 0x03;
@@ -22,54 +23,68 @@ const ACCEPTED = 0x09;
 const PRESENCE = 0x0a;
 const LINES = 0x0b;
 const ACCESS = 0x0c;
+const INPUT = 0x81;
+const RESIZE_REQUEST = 0x82;
+const ACK = 0x83;
+const PING = 0x84;
+const LINES_REQUEST = 0x85;
+const REDRAW_REQUEST = 0x86;
 
-const SEND_INPUT = 0x81;
-const SEND_RESIZE = 0x82;
-const SEND_ACK = 0x83;
-const SEND_PING = 0x84;
-const SEND_LINES = 0x85;
-const SEND_REDRAW = 0x86;
+// Flags
+const MAY_TYPE = 1; // hello, access
+const OWNS_SIZE = 2; // hello
+const RESIZE_OWNS_SIZE = 1; // resize
+const ALTERNATE_SCREEN = 1; // redraw
+const LAST_PIECE = 1; // lines
+const WRAPPED = 2; // lines
 
-const WRITABLE = 1;
-const HELLO_OWNER = 2;
-const RESIZE_OWNER = 1;
-const REDRAW_ALTERNATE = 1;
-const LINES_LAST = 1;
-const LINES_WRAPPED = 2;
+// Codes of error messages
+export const ERROR_READ_ONLY = 1;
+export const ERROR_MALFORMED = 2;
+export const ERROR_INPUT_GAP = 3;
+
+// Close codes: what a client does about each is in docs/protocol.md
+export const CLOSE_NORMAL = 1000;
+export const CLOSE_PROTOCOL = 1002;
+export const CLOSE_ABNORMAL = 1006;
+export const CLOSE_POLICY = 1008;
+export const CLOSE_LOGIN_OVER = 4401;
+export const CLOSE_PUT_OUT = 4403;
+export const CLOSE_SESSION_REMOVED = 4404;
 
 export interface Hello {
   readonly type: "hello";
   readonly version: number;
   /** Whether this client may type. */
   readonly writable: boolean;
-  /** Whether the session has this client's size. */
+  /** Whether this client owns the size. */
   readonly owner: boolean;
   readonly rows: number;
   readonly cols: number;
   /** Offset of the first output byte that follows. */
   readonly start: bigint;
-  /** End of what was printed before the attach; below it is history. */
+  /** End of the output printed before the attach. */
   readonly live: bigint;
   /** Offset at which this client's input continues. */
   readonly accepted: bigint;
-  /** Bytes of output that may be sent ahead of the last ack. */
+  /** Bytes of output that the server sends beyond the last ack. */
   readonly window: number;
 }
 
-/** The whole terminal. Line numbers are absolute; they begin anew with every change of size. */
+/** The whole terminal. Line numbers are absolute; a change of size renumbers them. */
 export interface Redraw {
   readonly type: "redraw";
   /** Offset at which the output goes on. */
   readonly offset: bigint;
-  /** The line that is the first of the screen. */
+  /** The screen's first line. */
   readonly top: bigint;
-  /** The oldest line that can be asked for; `top`: there is no scrollback. */
+  /** The oldest line kept; `top`: no scrollback. */
   readonly oldest: bigint;
   readonly rows: number;
   readonly cols: number;
   /** Whether the alternate screen is on. */
   readonly alternate: boolean;
-  /** For a terminal that has just been reset to this size. */
+  /** For a terminal that was just reset to this size. */
   readonly data: Uint8Array;
 }
 
@@ -79,25 +94,25 @@ export interface Lines {
   readonly first: bigint;
   readonly count: number;
   readonly oldest: bigint;
-  /** Nothing more follows of what was asked for. */
+  /** Whether this is the last piece of the answer. */
   readonly last: boolean;
-  /** The last line goes on in the one behind it. */
+  /** Whether the last line continues in the next one. */
   readonly wrapped: boolean;
   readonly data: Uint8Array;
 }
 
 export interface Exit {
   readonly type: "exit";
-  /** The exit code; 128+N after signal N; -1 if the program never ran. */
+  /** 128+N after signal N; -1 if the program never ran. */
   readonly code: number;
-  /** 0: none. */
+  /** 0: no signal. */
   readonly signal: number;
   readonly reason: string;
 }
 
-/** Somebody who is attached to the session. */
+/** A client that is attached to the session. */
 export interface Person {
-  /** As in their own Access. */
+  /** As in that client's Access message. */
   readonly id: string;
   readonly user: string;
   readonly role: "owner" | "writer" | "viewer" | "guest";
@@ -107,7 +122,7 @@ export interface Person {
   readonly since: string;
 }
 
-/** Who is there; `more`: how many beside them. */
+/** The attached clients. `more` counts those that `people` leaves out. */
 export interface Presence {
   readonly people: readonly Person[];
   readonly more: number;
@@ -120,7 +135,7 @@ export interface Access {
   readonly id: string;
 }
 
-/** What the server sends. `unknown` is to be ignored: a newer server may say more. */
+/** A message of the server. A client ignores `unknown`: a newer server may have more types. */
 export type ServerMessage =
   | { readonly type: "output"; readonly offset: bigint; readonly data: Uint8Array }
   | Redraw
@@ -180,7 +195,7 @@ export function decode(buffer: ArrayBuffer): ServerMessage {
         oldest: view.getBigUint64(17),
         rows: view.getUint16(25),
         cols: view.getUint16(27),
-        alternate: (view.getUint8(29) & REDRAW_ALTERNATE) !== 0,
+        alternate: (view.getUint8(29) & ALTERNATE_SCREEN) !== 0,
         data: new Uint8Array(buffer, 30),
       };
     case LINES:
@@ -189,16 +204,16 @@ export function decode(buffer: ArrayBuffer): ServerMessage {
         first: view.getBigUint64(1),
         count: view.getUint32(9),
         oldest: view.getBigUint64(13),
-        last: (view.getUint8(21) & LINES_LAST) !== 0,
-        wrapped: (view.getUint8(21) & LINES_WRAPPED) !== 0,
+        last: (view.getUint8(21) & LAST_PIECE) !== 0,
+        wrapped: (view.getUint8(21) & WRAPPED) !== 0,
         data: new Uint8Array(buffer, 22),
       };
     case HELLO:
       return {
         type: "hello",
         version: view.getUint8(1),
-        writable: (view.getUint8(2) & WRITABLE) !== 0,
-        owner: (view.getUint8(2) & HELLO_OWNER) !== 0,
+        writable: (view.getUint8(2) & MAY_TYPE) !== 0,
+        owner: (view.getUint8(2) & OWNS_SIZE) !== 0,
         rows: view.getUint16(3),
         cols: view.getUint16(5),
         start: view.getBigUint64(7),
@@ -211,7 +226,7 @@ export function decode(buffer: ArrayBuffer): ServerMessage {
         type: "resize",
         rows: view.getUint16(1),
         cols: view.getUint16(3),
-        owner: (view.getUint8(5) & RESIZE_OWNER) !== 0,
+        owner: (view.getUint8(5) & RESIZE_OWNS_SIZE) !== 0,
       };
     case TITLE:
       return { type: "title", title: text(buffer, 1) };
@@ -226,13 +241,13 @@ export function decode(buffer: ArrayBuffer): ServerMessage {
     case PRESENCE:
       return { type: "presence", text: text(buffer, 1) };
     case ACCESS:
-      return { type: "access", writable: (view.getUint8(1) & WRITABLE) !== 0, id: text(buffer, 2) };
+      return { type: "access", writable: (view.getUint8(1) & MAY_TYPE) !== 0, id: text(buffer, 2) };
     default:
       return { type: "unknown", kind };
   }
 }
 
-/** Read the text of a presence message; undefined when it is not what docs/protocol.md says. */
+/** Parse the text of a presence message; undefined if it does not have the form in docs/protocol.md. */
 export function readPresence(text: string): Presence | undefined {
   let value: unknown;
   try {
@@ -267,34 +282,34 @@ function isPerson(value: unknown): value is Person {
 export function encode(message: ClientMessage): Uint8Array<ArrayBuffer> {
   switch (message.type) {
     case "input": {
-      const bytes = withOffset(SEND_INPUT, message.offset, message.data.length);
+      const bytes = withOffset(INPUT, message.offset, message.data.length);
       bytes.set(message.data, 9);
       return bytes;
     }
     case "resize": {
       const bytes = new Uint8Array(5);
       const view = new DataView(bytes.buffer);
-      view.setUint8(0, SEND_RESIZE);
+      view.setUint8(0, RESIZE_REQUEST);
       view.setUint16(1, fitting(message.rows, 0xffff, "rows"));
       view.setUint16(3, fitting(message.cols, 0xffff, "cols"));
       return bytes;
     }
     case "ack":
-      return withOffset(SEND_ACK, message.offset, 0);
+      return withOffset(ACK, message.offset, 0);
     case "ping": {
-      fitting(message.data.length, PING_LIMIT, "the length of a ping");
+      fitting(message.data.length, MAX_PING, "the length of a ping");
       const bytes = new Uint8Array(1 + message.data.length);
-      bytes[0] = SEND_PING;
+      bytes[0] = PING;
       bytes.set(message.data, 1);
       return bytes;
     }
     case "lines": {
-      const bytes = withOffset(SEND_LINES, message.before, 4);
-      new DataView(bytes.buffer).setUint32(9, fitting(message.count, LINES_LIMIT, "the number of lines"));
+      const bytes = withOffset(LINES_REQUEST, message.before, 4);
+      new DataView(bytes.buffer).setUint32(9, fitting(message.count, MAX_LINES, "the number of lines"));
       return bytes;
     }
     case "redraw":
-      return Uint8Array.of(SEND_REDRAW);
+      return Uint8Array.of(REDRAW_REQUEST);
   }
 }
 

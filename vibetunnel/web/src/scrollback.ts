@@ -4,9 +4,9 @@
  * the output since. Pure: bytes in, bytes out.
  */
 
-import { LINES_LIMIT, type Lines, type Redraw } from "./protocol.js";
+import { type Lines, MAX_LINES, type Redraw } from "./protocol.js";
 
-export const SCROLLBACK = LINES_LIMIT; // lines
+export const SCROLLBACK = MAX_LINES; // lines
 export const LIVE_LIMIT = 1024 * 1024; // bytes of output that are kept; more would make every rebuild slow
 const LOADING_LIMIT = 8 * LIVE_LIMIT; // bytes of output that may come while lines are under way
 

@@ -1,16 +1,23 @@
 /**
- * A session's WebSocket, for as long as somebody looks at it: it connects again by itself, output goes on where it
- * stopped or with a redraw, and input is kept until the server has accepted it.
+ * The WebSocket of one session on a page. It reconnects by itself; output continues where it stopped or with a redraw,
+ * and input is kept until the server has accepted it.
  */
 
 import { delay_ms } from "./backoff.js";
 import { address } from "./base.js";
 import {
   type Access,
+  CLOSE_ABNORMAL,
+  CLOSE_LOGIN_OVER,
+  CLOSE_NORMAL,
+  CLOSE_POLICY,
+  CLOSE_PROTOCOL,
+  CLOSE_PUT_OUT,
+  CLOSE_SESSION_REMOVED,
   type Exit,
   type Hello,
-  LINES_LIMIT,
   type Lines,
+  MAX_LINES,
   type Presence,
   ProtocolError,
   type Redraw,
@@ -23,20 +30,18 @@ import {
 import type { Request } from "./scrollback.js";
 
 export const INPUT_CHUNK = 32 * 1024; // bytes of input per message; the server takes messages of up to 64 KiB
-export const PENDING_LIMIT = 64 * 1024 * 1024; // bytes of input that may wait; more than anybody pastes
-const BUFFERED_LIMIT = 256 * 1024; // bytes given to the browser ahead of the network
-const BUFFERED_POLL_MS = 20; // WebSocket does not tell when its buffer drains
+export const PENDING_LIMIT = 64 * 1024 * 1024; // bytes of unaccepted input; more than any paste
+const BUFFERED_LIMIT = 256 * 1024; // bytes that wait in the browser for the network
+const BUFFERED_POLL_MS = 20; // WebSocket has no event for a drained buffer
 const ACK_IDLE_MS = 250; // the last bytes of a burst are acknowledged after this pause
 const CONNECT_TIMEOUT_MS = 10_000; // until hello
-const FIRST_PING_MS = 1000; // before, the browser is busy with the first frame, and the figure would say that
+const FIRST_PING_MS = 1000; // earlier, the browser is busy with the first frame, and the latency would include that
 const PING_INTERVAL_MS = 10_000;
-const SILENCE_MS = 6_000; // without a word after a ping: the link is dead, whatever the browser believes
-const ASLEEP_MS = 15_000; // until one looks whether the session has been started; events say it sooner
-const STABLE_MS = 5_000; // a connection that lived this long starts the backoff anew
+const SILENCE_MS = 6_000; // after an unanswered ping the link is dead, whatever the browser says
+const ASLEEP_MS = 15_000; // until the next attempt; an event usually says sooner that the session has started
+const STABLE_MS = 5_000; // a connection of this age resets the backoff
 
 const OPEN = 1; // WebSocket.OPEN
-const PUT_OUT = /put (you )?out/i; // the reasons of closes with 1008
-const LOGGED_OUT = /logged out/i;
 
 export interface Viewport {
   readonly rows: number;
@@ -44,15 +49,16 @@ export interface Viewport {
 }
 
 /**
- * connecting    under way
- * open          live
- * waiting       lost; the next attempt comes by itself
- * asleep        the session waits for somebody who may type; the next attempt comes by itself, or with wake()
- * ended         the session is over and everything has been received
+ * connecting    an attempt is under way
+ * open          hello has arrived
+ * waiting       the connection is lost; the next attempt comes by itself
+ * asleep        the session has not started, and this client may not start it; the next attempt comes by itself, or
+ *               with wake()
+ * ended         the session has ended and all its output has arrived
  * unauthorized  the login is missing or over
- * forbidden     the login is good, but not for this session
- * out           somebody has put this client out; start() comes back, if that is still allowed
- * missing       there is no such session
+ * forbidden     the login is valid, but not for this session
+ * out           this client was put out of the session; start() tries to come back
+ * missing       the session does not exist
  */
 export type SocketState =
   | "connecting"
@@ -65,36 +71,36 @@ export type SocketState =
   | "out"
   | "missing";
 
-/** What REST says about the session when the upgrade failed; WebSocket itself hides the reason. */
+/** The REST API's answer about the session after a failed upgrade; the browser hides the HTTP status of that. */
 export type Probe = "ok" | "asleep" | "unauthorized" | "forbidden" | "missing" | "unreachable";
 
 export interface SocketListener {
   state(state: SocketState, reason: string): void;
-  /** `fresh`: what follows does not continue what was received before, so the screen has to be cleared. */
+  /** `fresh`: the stream does not continue the earlier one, so the screen has to be cleared. */
   hello(hello: Hello, fresh: boolean): void;
-  /** `data` ends at offset `end`. Call drawn(end) when it is on the screen. */
+  /** `data` ends at offset `end`. The listener calls drawn(end) when it is on the screen. */
   output(data: Uint8Array, end: bigint): void;
   /**
-   * Instead of what is on the screen. Call drawn(redraw.offset) when it is drawn. `continues`: it was asked for, and
-   * nothing is missing between what was received and it.
+   * A redraw replaces the screen. The listener calls drawn(redraw.offset) when it is drawn. `continues`: ask() asked
+   * for it, and no output is missing before it.
    */
   redraw(redraw: Redraw, continues: boolean): void;
-  /** Some of the older lines that were asked for. */
+  /** A piece of the lines that ask() asked for. */
   lines(lines: Lines): void;
-  /** No answer comes any more to what was asked for. */
+  /** The last ask() gets no answer. */
   unanswered(): void;
   resize(rows: number, cols: number, owner: boolean): void;
   titled(title: string): void;
-  /** The right to type has been given or taken, or (after hello) is as it was; and this client's id among those present. */
+  /** Whether this client may type, and its id in presence: after hello, and after each change. */
   access(access: Access): void;
-  /** Who is here. */
+  /** The attached clients. */
   present(presence: Presence): void;
   exit(exit: Exit): void;
   error(code: number, text: string): void;
   latency(latency_ms: number): void;
 }
 
-/** The part of WebSocket that is used here. */
+/** The part of WebSocket that SessionSocket uses. */
 export interface Wire {
   binaryType: string;
   readonly readyState: number;
@@ -118,6 +124,14 @@ export interface SocketOptions {
 
 const OVER: ReadonlySet<SocketState> = new Set(["ended", "missing", "forbidden", "out"]);
 
+/** The closes after which the client does not connect again by itself. */
+const FINAL: ReadonlyMap<number, SocketState> = new Map([
+  [CLOSE_NORMAL, "ended"],
+  [CLOSE_LOGIN_OVER, "unauthorized"],
+  [CLOSE_PUT_OUT, "out"],
+  [CLOSE_SESSION_REMOVED, "missing"],
+]);
+
 export class SessionSocket {
   private wire: Wire | undefined;
   private current: SocketState = "connecting";
@@ -125,17 +139,17 @@ export class SessionSocket {
   private closed = false;
   private reason = "";
 
-  private received: bigint | undefined; // end of the output that has arrived; undefined: none yet
+  private received: bigint | undefined; // end of the output that has arrived; undefined: no hello yet
   private drawnTo = 0n;
   private acked = 0n;
-  private owed: bigint | undefined; // a redraw is acknowledged as soon as it is drawn, whatever was acknowledged before
-  private refreshing = false; // a redraw has been asked for
-  private archive: Wire | undefined; // to a session that has ended, for its older lines
+  private owed: bigint | undefined; // offset of a redraw to acknowledge as soon as it is drawn
+  private refreshing = false; // ask() has asked for a redraw
+  private archive: Wire | undefined; // a second connection to an ended session, for its scrollback
   private window = 0;
 
   private pending: Uint8Array[] = []; // input that the server has not accepted, oldest first
   private pendingBytes = 0;
-  private base: bigint | undefined; // input offset of the first pending byte; undefined: the server has not said yet
+  private base: bigint | undefined; // input offset of the first pending byte; undefined before the first hello
   private sentChunks = 0; // how many of `pending` this connection has sent
   private writable = true;
   private live = false; // hello has arrived on this connection
@@ -167,12 +181,12 @@ export class SessionSocket {
     return this.pendingBytes;
   }
 
-  /** Connect; also after somebody has put this client out. */
+  /** Connect; also after this client was put out. */
   start(): void {
     if (!this.closed) this.open();
   }
 
-  /** Leave for good. */
+  /** Disconnect for good. */
   close(): void {
     this.closed = true;
     clearTimeout(this.retryTimer);
@@ -180,7 +194,7 @@ export class SessionSocket {
     this.closeArchive();
   }
 
-  /** Connect at once if an attempt is being waited for; if connected, find out whether the link still lives. */
+  /** Between two attempts, connect at once; when connected, check the link with a ping. */
   wake(): void {
     if (this.closed) return;
     if (this.current === "waiting" || this.current === "asleep") {
@@ -192,7 +206,7 @@ export class SessionSocket {
     }
   }
 
-  /** Pings are sent only while somebody looks. */
+  /** Send pings only while the page is visible. */
   setVisible(visible: boolean): void {
     if (this.visible === visible) return;
     this.visible = visible;
@@ -200,13 +214,13 @@ export class SessionSocket {
       this.wake();
     } else {
       clearTimeout(this.pingTimer);
-      clearTimeout(this.deadline); // a hidden page's timers are late; the link is checked when it is seen again
+      clearTimeout(this.deadline); // a hidden page's timers are late; wake() checks the link when it is visible again
     }
   }
 
   /**
-   * Queue input. It is sent now or with the next connection, and kept until the server has accepted it.
-   * Returns false, and takes nothing, when the session cannot be typed into or too much waits already.
+   * Queue input. It is sent now or on the next connection, and kept until the server has accepted it. Returns false,
+   * and queues nothing, if this client may not type, the session is over, or PENDING_LIMIT would be exceeded.
    */
   send(data: Uint8Array): boolean {
     if (!this.writable || this.closed || OVER.has(this.current)) return false;
@@ -219,7 +233,7 @@ export class SessionSocket {
     return true;
   }
 
-  /** State the viewport, if it is not what the server knows. */
+  /** State the viewport if the server does not know it yet. */
   resize(): void {
     if (!this.live || !this.writable || this.wire?.readyState !== OPEN) return;
     const { rows, cols } = this.options.viewport();
@@ -228,23 +242,23 @@ export class SessionSocket {
     this.wire.send(encode({ type: "resize", rows, cols }));
   }
 
-  /** Output is on the screen up to `offset`. */
+  /** The listener has drawn output up to `offset`. */
   drawn(offset: bigint): void {
-    if (offset > this.drawnTo && offset <= this.offset) this.drawnTo = offset; // not what belongs to an earlier stream
+    if (offset > this.drawnTo && offset <= this.offset) this.drawnTo = offset; // an offset of an earlier stream is ignored
     if (!this.live) return;
     if (this.owed !== undefined && this.drawnTo >= this.owed) {
       this.ack();
       return;
     }
-    // A quarter of the window: the server never has to stop for an answer that is still under way.
+    // A quarter of the window, so that the server never stops for an ack that is still under way.
     if (this.drawnTo - this.acked >= BigInt(Math.floor(this.window / 4))) this.ack();
     else if (this.ackTimer === undefined) this.ackTimer = setTimeout(() => this.ack(), ACK_IDLE_MS);
   }
 
-  /** Ask for older lines or for a redraw. Returns whether an answer, or unanswered(), can be expected. */
+  /** Ask for older lines or for a redraw. Returns whether an answer, or unanswered(), follows. */
   ask(request: Request): boolean {
     if (this.current === "ended") {
-      if (!this.archive) this.openArchive(request); // one that is open brings all of it
+      if (!this.archive) this.openArchive(request); // an open one brings all lines
       return true;
     }
     if (!this.live || this.wire?.readyState !== OPEN) return false;
@@ -284,10 +298,10 @@ export class SessionSocket {
     };
     wire.onmessage = (event: MessageEvent<unknown>) => this.take(event.data);
     wire.onclose = (event) => this.lost(event.code, event.reason, opened);
-    this.deadline = setTimeout(() => this.lost(1006, "no answer", true), CONNECT_TIMEOUT_MS);
+    this.deadline = setTimeout(() => this.lost(CLOSE_ABNORMAL, "no answer", true), CONNECT_TIMEOUT_MS);
   }
 
-  /** Let go of the connection, without a word to the listener. */
+  /** Close the connection without telling the listener. */
   private drop(): void {
     for (const timer of [this.ackTimer, this.flushTimer, this.pingTimer, this.deadline, this.stableTimer]) {
       clearTimeout(timer);
@@ -299,7 +313,7 @@ export class SessionSocket {
     this.wire = undefined;
     if (!wire) return;
     wire.onopen = wire.onmessage = wire.onclose = null;
-    wire.close(1000);
+    wire.close(CLOSE_NORMAL);
   }
 
   private take(data: unknown): void {
@@ -310,7 +324,7 @@ export class SessionSocket {
       message = decode(data);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      this.lost(1002, error.message, true);
+      this.lost(CLOSE_PROTOCOL, error.message, true);
       return;
     }
     this.dispatch(message);
@@ -326,7 +340,7 @@ export class SessionSocket {
         const end = message.offset + BigInt(message.data.length);
         const from = this.received ?? message.offset;
         if (end <= from) break; // nothing new
-        // The server never repeats or skips; should it ever repeat, nothing is drawn twice.
+        // The server does not repeat output; if it did, nothing would be drawn twice.
         const data = message.offset < from ? message.data.subarray(Number(from - message.offset)) : message.data;
         this.received = end;
         listener.output(data, end);
@@ -378,7 +392,7 @@ export class SessionSocket {
 
   private welcome(hello: Hello): void {
     const fresh = hello.start !== this.received;
-    if (fresh) this.drawnTo = hello.start; // what was drawn before belongs to another stream
+    if (fresh) this.drawnTo = hello.start; // earlier output belongs to another stream
     this.received = hello.start;
     this.acked = hello.start;
     this.owed = undefined;
@@ -396,16 +410,16 @@ export class SessionSocket {
     this.pingTimer = setTimeout(() => this.ping(), FIRST_PING_MS);
   }
 
-  /** Number the pending input from where the server stands, less what it has got already. */
+  /** Continue the pending input at the server's offset, without the bytes that it has accepted. */
   private continueInput(accepted: bigint): void {
     const end = this.base === undefined ? undefined : this.base + BigInt(this.pendingBytes);
     if (this.base !== undefined && end !== undefined && accepted >= this.base && accepted <= end) this.accept(accepted);
-    else this.base = accepted; // a new page, or a server that does not remember this client: all of it is new there
+    else this.base = accepted; // a new page, or the server does not remember this client: it has none of the input
     this.sentChunks = 0;
     if (!this.writable) this.forgetInput();
   }
 
-  /** The right to type is taken, or given. What waits is dropped with it, at both ends: it must not run later. */
+  /** The right to type is given or taken. Both ends drop pending input then, so that it cannot run later. */
   private permit(writable: boolean): void {
     if (this.writable === writable) return;
     this.writable = writable;
@@ -416,7 +430,7 @@ export class SessionSocket {
   }
 
   private forgetInput(): void {
-    // The server throws away what was sent, and counts it all the same: input goes on behind it.
+    // The server discards input that was sent without the right, but counts it: the next offset is after it.
     const sent = this.pending.slice(0, this.sentChunks).reduce((sum, chunk) => sum + chunk.length, 0);
     if (this.base !== undefined) this.base += BigInt(sent);
     this.pending = [];
@@ -468,28 +482,27 @@ export class SessionSocket {
     this.pings = (this.pings + 1) & 0xff;
     this.wire.send(encode({ type: "ping", data: Uint8Array.of(this.pings) }));
     clearTimeout(this.deadline);
-    this.deadline = setTimeout(() => this.lost(1006, "no answer", true), SILENCE_MS);
+    this.deadline = setTimeout(() => this.lost(CLOSE_ABNORMAL, "no answer", true), SILENCE_MS);
     this.pingTimer = setTimeout(() => this.ping(), PING_INTERVAL_MS);
   }
 
-  /** The connection is over; decide what comes next. `opened`: the upgrade had succeeded. */
+  /** The connection is over; choose the next state. `opened`: the upgrade had succeeded. */
   private lost(code: number, reason: string, opened: boolean): void {
     this.drop();
     if (this.closed) return;
     this.reason = reason;
-    if (code === 1000) this.setState("ended");
-    else if (code === 1008 && LOGGED_OUT.test(reason)) this.setState("unauthorized");
-    else if (code === 1008 && PUT_OUT.test(reason)) this.setState("out");
-    else if (opened && code !== 1008) this.retry();
+    const over = FINAL.get(code);
+    if (over) this.setState(over);
+    else if (opened && code !== CLOSE_POLICY) this.retry();
     else void this.inquire();
   }
 
   /**
-   * The connection of a session that has ended closes behind its last screen. This one brings that screen again and the
-   * lines above it; all else that it says is known.
+   * The server closes a connection to an ended session after its last screen. This second connection brings that screen
+   * again and the lines above it; its other messages are known and ignored.
    */
   private openArchive(request: Request): void {
-    const lines = Math.min(LINES_LIMIT, request.depth + request.count);
+    const lines = Math.min(MAX_LINES, request.depth + request.count);
     const query = new URLSearchParams({
       sessionId: this.options.sessionId,
       permission: "view",
@@ -504,7 +517,7 @@ export class SessionSocket {
       const message = decode(event.data);
       if (message.type === "redraw") listener.redraw(message, message.offset === this.received);
       if (message.type !== "lines") return;
-      if (message.last) this.closeArchive(); // before the listener, who may ask for more
+      if (message.last) this.closeArchive(); // first, because the listener may ask for more
       listener.lines(message);
     };
     wire.onclose = () => {
@@ -518,10 +531,10 @@ export class SessionSocket {
     this.archive = undefined;
     if (!archive) return;
     archive.onopen = archive.onmessage = archive.onclose = null;
-    archive.close(1000);
+    archive.close(CLOSE_NORMAL);
   }
 
-  /** Ask REST why the upgrade failed. */
+  /** Ask the REST API why the server refused or ended the connection. */
   private async inquire(): Promise<void> {
     this.setState("waiting");
     const answer = await this.options.probe();

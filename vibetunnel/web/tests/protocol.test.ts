@@ -108,7 +108,7 @@ describe("readPresence", () => {
     (text) => expect(readPresence(text)).toBeUndefined(),
   );
 
-  it.each(Object.keys(zoë))("has no answer to somebody without %s", (name) => {
+  it.each(Object.keys(zoë))("has no answer to a person without %s", (name) => {
     expect(readPresence(JSON.stringify({ people: [{ ...zoë, [name]: 5 }] }))).toBeUndefined();
   });
 });

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
+import { CLOSE_LOGIN_OVER, CLOSE_POLICY, CLOSE_PUT_OUT, CLOSE_SESSION_REMOVED } from "../src/protocol.js";
 import { INPUT_CHUNK, PENDING_LIMIT } from "../src/socket.js";
 import { FakeServer } from "./fake-server.js";
 
@@ -179,7 +180,7 @@ describe("the end", () => {
     server.probe = probe;
     server.socket.start();
     server.wire.accept();
-    server.wire.break(1008, "access has ended");
+    server.wire.break(CLOSE_POLICY, "access has ended");
     await vi.advanceTimersByTimeAsync(60_000);
     expect(server.socket.state).toBe(state);
     expect(server.wires).toHaveLength(1);
@@ -201,7 +202,7 @@ describe("the end", () => {
     server.probe = "ok";
     server.socket.start();
     server.wire.accept();
-    server.wire.break(1008, "the owner of the session has put you out");
+    server.wire.break(CLOSE_PUT_OUT);
     server.socket.wake();
     await vi.advanceTimersByTimeAsync(60_000);
     expect(server.socket.state).toBe("out");
@@ -211,12 +212,32 @@ describe("the end", () => {
     expect(server.socket.state).toBe("open");
   });
 
-  it("knows a logout by its close", () => {
+  it.each([
+    [CLOSE_LOGIN_OVER, "unauthorized"],
+    [CLOSE_PUT_OUT, "out"],
+    [CLOSE_SESSION_REMOVED, "missing"],
+  ] as const)("needs no words and no question to understand close code %d: %s", async (code, state) => {
+    server.probe = "ok";
     server.socket.start();
     server.wire.accept();
-    server.wire.break(1008, "logged out");
-    expect(server.socket.state).toBe("unauthorized");
+    server.wire.break(code);
+    expect(server.socket.state).toBe(state);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(server.socket.state).toBe(state);
+    expect(server.wires).toHaveLength(1);
   });
+
+  it.each(["logged out", "the owner of the session has put you out"])(
+    "takes no meaning from the reason of a close: %s",
+    async (reason) => {
+      server.probe = "ok";
+      server.socket.start();
+      server.wire.accept();
+      server.wire.break(CLOSE_POLICY, reason);
+      await vi.advanceTimersByTimeAsync(1000);
+      expect(server.wires).toHaveLength(2);
+    },
+  );
 
   it("lets go of everything on close()", () => {
     server.socket.start();
@@ -252,7 +273,7 @@ describe("the right to type", () => {
     expect(server.wire.inputs).toEqual([{ offset: 5n, text: "ls" }]);
   });
 
-  it("that is given again: input goes on behind what was thrown away, and the viewport is stated", () => {
+  it("that is given again: input continues after the discarded bytes, and the viewport is stated", () => {
     server.socket.start();
     server.wire.accept({ accepted: 10n });
     server.socket.send(typed("abc"));
@@ -290,7 +311,7 @@ describe("presence", () => {
     expect(server.listener.present).toHaveBeenCalledWith({ people: [ada], more: 2 });
   });
 
-  it("that nobody can read is ignored", () => {
+  it("that cannot be parsed is ignored", () => {
     server.socket.start();
     server.wire.accept();
     server.wire.presence("{");
@@ -428,7 +449,7 @@ describe("acknowledgements", () => {
 });
 
 describe("a redraw", () => {
-  it("takes the place of what was received, and output goes on behind it", () => {
+  it("replaces what was received, and output continues after it", () => {
     server.socket.start();
     server.wire.accept();
     server.wire.output(0n, "slow");
@@ -492,7 +513,7 @@ describe("older lines", () => {
     expect(server.listener.unanswered).toHaveBeenCalledTimes(2); // with each hello
   });
 
-  it("of a session that has ended come on a connection of their own, which nobody notices", () => {
+  it("of a session that has ended come on a second connection that the listener does not see", () => {
     server.socket.start();
     server.wire.accept();
     server.wire.redraw(80n, "last screen");

@@ -35,7 +35,7 @@ const NOTICES = {
   },
   out: {
     heading: "You have been put out of this session",
-    text: "Somebody who manages it has ended your connection.",
+    text: "Its owner ended your connection, or your access to it has ended.",
   },
 } as const;
 
