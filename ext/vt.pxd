@@ -32,7 +32,7 @@ cdef extern from "vt.h" nogil:
     int vt_resize(vt*, int rows, int cols)
     void vt_mute(vt*, int on)
 
-    uint32_t VT_BELL, VT_TITLE, VT_CWD, VT_RECORD, VT_REPLY, VT_MODES, VT_ALT
+    uint32_t VT_BELL, VT_TITLE, VT_CWD, VT_RECORD, VT_REPLY
     uint32_t vt_events(vt*)
     uint32_t vt_bells(vt*)
     const uint8_t* vt_title(const vt*, size_t* n)
@@ -49,7 +49,6 @@ cdef extern from "vt.h" nogil:
 
     uint64_t vt_offset(const vt*)
     void vt_set_offset(vt*, uint64_t)
-    uint64_t vt_generation(const vt*)
     int vt_rows(const vt*)
     int vt_cols(const vt*)
     int vt_alternate(const vt*)
@@ -66,7 +65,6 @@ cdef extern from "vt.h" nogil:
     void vt_get_cursor(const vt*, vt_cursor*)
 
     uint32_t vt_modes(const vt*)
-    uint32_t vt_kitty_flags(const vt*)
 
     void vt_redraw(const vt*, vt_buf*, uint32_t scrollback_lines)
     uint32_t vt_lines(const vt*, vt_buf*, int64_t first, int64_t last)

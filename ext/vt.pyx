@@ -307,10 +307,6 @@ cdef class Terminal:
         return Mode(vt_modes(self.idle()))
 
     @property
-    def kitty_flags(self):
-        return vt_kitty_flags(self.idle())
-
-    @property
     def title(self):
         cdef size_t n = 0
         cdef const uint8_t* text = vt_title(self.idle(), &n)
@@ -329,10 +325,6 @@ cdef class Terminal:
     @property
     def offset(self):
         return vt_offset(self.idle())
-
-    @property
-    def generation(self):
-        return vt_generation(self.idle())
 
     @property
     def top(self):

@@ -64,7 +64,6 @@ size_t vt_memory(const vt *t)
 void vt_mute(vt *t, int on) { t->muted = on; }
 uint64_t vt_offset(const vt *t) { return t->offset; }
 void vt_set_offset(vt *t, uint64_t offset) { t->offset = offset; }
-uint64_t vt_generation(const vt *t) { return t->generation; }
 int vt_rows(const vt *t) { return t->rows; }
 int vt_cols(const vt *t) { return t->cols; }
 int vt_alternate(const vt *t) { return t->s == &t->alt; }

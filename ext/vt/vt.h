@@ -53,8 +53,6 @@ enum {
     VT_CWD = 4,
     VT_RECORD = 8,    /* vt_records() has some */
     VT_REPLY = 16,    /* vt_reply() has some */
-    VT_MODES = 32,
-    VT_ALT = 64,
 };
 uint32_t vt_events(vt *);
 uint32_t vt_bells(vt *);
@@ -81,7 +79,6 @@ void vt_records(vt *, vt_buf *out); /* takes them from the queue, oldest first. 
 
 uint64_t vt_offset(const vt *);                                  /* bytes consumed; vt_set_offset() sets it */
 void vt_set_offset(vt *, uint64_t);
-uint64_t vt_generation(const vt *);                              /* grows with every visible change */
 int vt_rows(const vt *);
 int vt_cols(const vt *);
 int vt_alternate(const vt *);                                    /* whether the alternate screen is on */
@@ -126,7 +123,6 @@ enum {
     VT_M_COLOUR_SCHEME = 1 << 23,  /* ?2031 */
 };
 uint32_t vt_modes(const vt *);
-uint32_t vt_kitty_flags(const vt *);
 
 /* All of the following functions append to a buffer. */
 

@@ -9,7 +9,6 @@ void vt_control(vt *t, uint8_t c)
 {
     t->last_char = 0;
     t->budget--;
-    t->changed |= c >= '\b' && c <= '\r';
     switch (c) {
     case '\a':
         if (!t->muted && t->bells < UINT32_MAX) {
@@ -53,7 +52,6 @@ void vt_escape(vt *t, uint8_t final)
 {
     t->budget -= VT_STEP_COST;
     t->last_char = 0;
-    t->changed = 1;
     if (t->parser.intermediates_n) {
         if (t->parser.intermediates_n > 1)
             return;
@@ -273,8 +271,8 @@ static void window_operation(vt *t)
     }
 }
 
-/* A CSI without private marker and intermediate. 1: the screen or the cursor may have changed. */
-static inline int plain_function(vt *t, uint8_t final)
+/* A CSI without private marker and intermediate. */
+static inline void plain_function(vt *t, uint8_t final)
 {
     int first = arg(t, 0), n = count(t, 0);
     switch (final) {
@@ -348,7 +346,7 @@ static inline int plain_function(vt *t, uint8_t final)
     case 'c':
         if (!first)
             identify(t);
-        return 0;
+        break;
     case 'd':
         vt_move_row(t, n - 1);
         break;
@@ -368,7 +366,7 @@ static inline int plain_function(vt *t, uint8_t final)
             vt_answer(t, "\033[0n");
         else if (first == 6)
             cursor_report(t, "");
-        return 0;
+        break;
     case 'r':
         vt_set_region(t, first, arg(t, 1));
         break;
@@ -380,24 +378,21 @@ static inline int plain_function(vt *t, uint8_t final)
         break;
     case 't':
         window_operation(t);
-        return 0;
+        break;
     case 'u':
         vt_restore_cursor(t);
         break;
     case 'x':
         if (first <= 1)
             vt_answer(t, "\033[%d;1;1;128;128;1;0x", first + 2);
-        return 0;
-    default:
-        return 0;
+        break;
     }
-    return 1;
 }
 
 #define KEY(prefix, intermediate, final) ((prefix) << 16 | (intermediate) << 8 | (final))
 
 /* A CSI with a private marker or an intermediate. */
-static int other_function(vt *t, uint8_t final)
+static void other_function(vt *t, uint8_t final)
 {
     int first = arg(t, 0), n = count(t, 0);
     switch (KEY(t->parser.prefix, t->parser.intermediates_n ? t->parser.intermediates[0] : 0, final)) {
@@ -416,11 +411,11 @@ static int other_function(vt *t, uint8_t final)
     case KEY('>', 0, 'c'):
         if (!first && !t->parser.param) /* the answer itself has parameters: a program that echoes it is not answered */
             vt_answer(t, "\033[>0;276;0c");
-        return 0;
+        break;
     case KEY('=', 0, 'c'):
         if (!first)
             vt_answer(t, "\033P!|00000000\033\\");
-        return 0;
+        break;
     case KEY('?', 0, 'h'):
     case KEY('?', 0, 'l'):
         for (int i = 0; i <= t->parser.param; i++)
@@ -431,16 +426,16 @@ static int other_function(vt *t, uint8_t final)
             cursor_report(t, "?");
         else if (first == 996)
             vt_answer(t, "\033[?997;1n"); /* dark, as the colours that OSC 4, 10 and 11 report */
-        return 0;
+        break;
     case KEY(0, '!', 'p'):
         vt_soft_reset(t);
         break;
     case KEY(0, '$', 'p'):
         vt_answer(t, "\033[%d;%d$y", first, vt_report_mode(t, first));
-        return 0;
+        break;
     case KEY('?', '$', 'p'):
         vt_answer(t, "\033[?%d;%d$y", first, vt_report_dec_mode(t, first));
-        return 0;
+        break;
     case KEY(0, ' ', 'q'):
         if (first <= 6)
             t->shape = first;
@@ -454,10 +449,10 @@ static int other_function(vt *t, uint8_t final)
     case KEY('>', 0, 'q'):
         if (!first)
             vt_answer(t, "\033P>|vibetunnel\033\\");
-        return 0;
+        break;
     case KEY('?', 0, 'u'):
         vt_answer(t, "\033[?%uu", vt_kitty_flags(t));
-        return 0;
+        break;
     case KEY('>', 0, 'u'):
         vt_kitty_push(t, first);
         break;
@@ -473,10 +468,7 @@ static int other_function(vt *t, uint8_t final)
     case KEY(0, '\'', '~'):
         vt_delete_cols(t, t->col, n);
         break;
-    default:
-        return 0;
     }
-    return 1;
 }
 
 static inline void dispatch(vt *t, uint8_t final, int plain)
@@ -485,9 +477,9 @@ static inline void dispatch(vt *t, uint8_t final, int plain)
     if (t->parser.colons)
         drop_subparameters(t);
     if (plain)
-        t->changed |= plain_function(t, final);
+        plain_function(t, final);
     else if (t->parser.intermediates_n < 2)
-        t->changed |= other_function(t, final);
+        other_function(t, final);
 }
 
 void vt_csi(vt *t, uint8_t final, int plain)

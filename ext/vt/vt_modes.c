@@ -24,13 +24,6 @@ const char *const vt_mode_names[VT_MODE_COUNT] = {
     "reverse-wrap", "colour-scheme",
 };
 
-static void set_modes(vt *t, uint32_t modes)
-{
-    if (t->modes != modes)
-        t->events |= VT_MODES;
-    t->modes = modes;
-}
-
 /* ---- the saved cursor and the alternate screen ---- */
 
 void vt_save_cursor(vt *t)
@@ -50,7 +43,7 @@ void vt_restore_cursor(vt *t)
 {
     const vt_saved *saved = &t->s->saved;
     uint16_t link = t->pen.link;
-    set_modes(t, saved->origin ? t->modes | VT_M_ORIGIN : t->modes & ~VT_M_ORIGIN);
+    t->modes = saved->origin ? t->modes | VT_M_ORIGIN : t->modes & ~VT_M_ORIGIN;
     t->pen = saved->pen;
     t->pen.link = link;
     t->protect = saved->protect;
@@ -79,7 +72,6 @@ static void show_alternate(vt *t)
     vt_full_margins(t);
     for (int row = 0; row < t->rows; row++)
         vt_row_clear(t->s->rows[row], vt_erased(t));
-    t->events |= VT_ALT;
     t->budget -= VT_STEP_COST + 2 * t->rows;
 }
 
@@ -95,7 +87,6 @@ static void show_main(vt *t)
     t->left = t->main.left;
     t->right = t->main.right;
     vt_settle_wrap(t);
-    t->events |= VT_ALT;
     t->budget -= VT_STEP_COST + 2 * t->rows;
 }
 
@@ -119,7 +110,7 @@ void vt_set_dec_mode(vt *t, int mode, int on)
             modes &= ~(uint32_t)VT_MOUSE_TRACKING;
         else if (bit & VT_MOUSE_ENCODING)
             modes &= ~(uint32_t)VT_MOUSE_ENCODING;
-        set_modes(t, on ? modes | bit : modes & ~bit);
+        t->modes = on ? modes | bit : modes & ~bit;
         if (bit == VT_M_ORIGIN)
             vt_move_to(t, 0, 0);
         if (bit == VT_M_MARGINS && !on) {
@@ -159,7 +150,7 @@ void vt_set_dec_mode(vt *t, int mode, int on)
 void vt_set_mode(vt *t, int mode, int on)
 {
     uint32_t bit = mode == 4 ? VT_M_INSERT : mode == 20 ? VT_M_NEWLINE : 0;
-    set_modes(t, on ? t->modes | bit : t->modes & ~bit);
+    t->modes = on ? t->modes | bit : t->modes & ~bit;
 }
 
 enum { UNKNOWN, SET, RESET, ALWAYS_SET, ALWAYS_RESET };
@@ -212,7 +203,6 @@ void vt_kitty_push(vt *t, int flags)
     else
         s->kitty_n++;
     s->kitty[s->kitty_n] = flags & KITTY_FLAGS;
-    t->events |= VT_MODES;
 }
 
 void vt_kitty_pop(vt *t, int n)
@@ -223,7 +213,6 @@ void vt_kitty_pop(vt *t, int n)
         s->kitty_n = 0;
         s->kitty[0] = 0;
     }
-    t->events |= VT_MODES;
 }
 
 void vt_kitty_set(vt *t, int flags, int how)
@@ -231,7 +220,6 @@ void vt_kitty_set(vt *t, int flags, int how)
     uint8_t *now = &t->s->kitty[t->s->kitty_n];
     flags &= KITTY_FLAGS;
     *now = (uint8_t)(how == 3 ? *now & ~flags : how == 2 ? *now | flags : flags);
-    t->events |= VT_MODES;
 }
 
 /* ---- resets, beginning and end ---- */
@@ -249,7 +237,7 @@ static void reset_pen(vt *t)
 void vt_soft_reset(vt *t)
 {
     reset_pen(t);
-    set_modes(t, (t->modes & ~(uint32_t)SOFT_RESET_MODES) | DEFAULT_MODES);
+    t->modes = (t->modes & ~(uint32_t)SOFT_RESET_MODES) | DEFAULT_MODES;
     t->shape = 0;
     vt_full_margins(t);
     reset_saved(t->s);
@@ -262,7 +250,7 @@ void vt_reset(vt *t)
     for (int row = 0; row < t->rows; row++)
         vt_row_clear(t->main.rows[row], VT_BLANK);
     reset_pen(t);
-    set_modes(t, DEFAULT_MODES);
+    t->modes = DEFAULT_MODES;
     t->shape = 0;
     vt_full_margins(t);
     memset(t->tabs, 1, sizeof t->tabs); /* bit 0 of each byte: every eighth column */

@@ -86,7 +86,6 @@ static void set_title(vt *t, text title)
 {
     t->title_n = (uint16_t)clean(t->title, sizeof t->title, title);
     t->events |= VT_TITLE;
-    t->changed = 1;
 }
 
 /* A folder that is too long is ignored: half a path would be another path. */
@@ -160,7 +159,6 @@ static void set_colour(vt *t, int index, uint32_t colour)
     if (!t->palette && !(t->palette = calloc(VT_COLOURS, sizeof *t->palette)))
         return;
     t->palette[index] = colour;
-    t->changed = 1;
 }
 
 /* A channel of 1 to 4 hexadecimal digits, as 8 bits: scaled, or after "#" its high bits. -1: it is none. */
@@ -244,7 +242,6 @@ static void reset_palette(vt *t, text rest)
 {
     if (!t->palette)
         return;
-    t->changed = 1;
     if (!rest.n)
         memset(t->palette, 0, 256 * sizeof *t->palette);
     while (rest.n) {

@@ -71,7 +71,6 @@ static void c1(vt *t, uint32_t code, uint64_t end)
         finish_string(t, end, 0);
     t->parser.state = VT_GROUND;
     t->last_char = 0;
-    t->changed = 1;
     t->budget -= VT_STEP_COST;
     switch (code) {
     case 0x84:
@@ -108,10 +107,9 @@ static void character(vt *t, uint32_t code, uint64_t end)
         return;
     if (code >= 0x80 && code < 0xA0)
         c1(t, code, end);
-    else if (t->parser.state == VT_GROUND) {
+    else if (t->parser.state == VT_GROUND)
         vt_print_code(t, code);
-        t->changed = 1;
-    } else if (t->parser.state != VT_CSI_IGNORE && t->parser.state != VT_DCS_IGNORE)
+    else if (t->parser.state != VT_CSI_IGNORE && t->parser.state != VT_DCS_IGNORE)
         t->parser.state = VT_GROUND;
 }
 
@@ -395,7 +393,6 @@ static const uint8_t *ground(vt *t, const uint8_t *p, const uint8_t *end)
         if (c >= 0x20 && c < DEL) {
             const uint8_t *stop = skip_text(p + 1, end - p > RUN_MAX ? p + RUN_MAX : end);
             vt_print_text(t, p, (size_t)(stop - p), end);
-            t->changed = 1;
             p = stop;
         } else if (c == ESC) {
             if (end - p < 2 || p[1] != '[') {
@@ -418,12 +415,10 @@ static const uint8_t *ground(vt *t, const uint8_t *p, const uint8_t *end)
             t->last_char = 0;
             t->budget--;
             vt_line_feed(t);
-            t->changed = 1;
             p++;
         } else if (c == '\r') {
             t->last_char = 0;
             t->budget--;
-            t->changed = 1;
             if (++p < end && *p == '\n') {
                 vt_new_line(t);
                 p++;
@@ -434,7 +429,6 @@ static const uint8_t *ground(vt *t, const uint8_t *p, const uint8_t *end)
             const uint8_t *stop = vt_print_utf8(t, p, end);
             if (stop == p)
                 return utf8_byte(t, p);
-            t->changed = 1;
             p = stop;
         } else {
             if (c == CAN || c == SUB)
@@ -454,7 +448,6 @@ size_t vt_feed(vt *t, const uint8_t *data, size_t n, size_t budget)
     const uint8_t *p = data, *end = data + n;
     t->budget = budget > INT32_MAX ? INT32_MAX : budget ? (int64_t)budget : 1;
     t->parser.chunk = data;
-    t->changed = 0;
     uint32_t events = t->events;
     while (p < end && (t->budget > 0 || p == data)) {
         if (t->budget <= 0) /* printing a broken character used it up, and a call must consume a byte */
@@ -476,7 +469,6 @@ size_t vt_feed(vt *t, const uint8_t *data, size_t n, size_t budget)
         }
     }
     t->offset += (uint64_t)(p - data);
-    t->generation += t->changed;
     t->parser.chunk = NULL;
     if (t->muted)
         t->events = events;

@@ -231,8 +231,7 @@ struct vt {
     uint32_t last_char;  /* for REP: the last thing that came, if it was a printed character; else 0 */
     vt_parser parser;
 
-    uint64_t offset, generation;
-    uint8_t changed;     /* this vt_feed() made a visible change */
+    uint64_t offset;
     uint32_t events, bells;
     int muted;
     vt_buf replies, records;
@@ -446,6 +445,7 @@ void vt_set_mode(vt *, int mode, int on);
 void vt_set_dec_mode(vt *, int mode, int on);
 int vt_report_mode(const vt *, int mode); /* DECRPM: 0 unknown, 1 set, 2 reset, 3 always set, 4 always reset */
 int vt_report_dec_mode(const vt *, int mode);
+uint32_t vt_kitty_flags(const vt *);                   /* in force */
 void vt_kitty_push(vt *, int flags);
 void vt_kitty_pop(vt *, int n);
 void vt_kitty_set(vt *, int flags, int how);

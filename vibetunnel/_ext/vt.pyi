@@ -139,9 +139,6 @@ class Terminal:
     @property
     def modes(self) -> Mode: ...
     @property
-    def kitty_flags(self) -> int:
-        """The flags of the kitty keyboard protocol that are in force."""
-    @property
     def title(self) -> str: ...
     @property
     def cwd(self) -> str: ...
@@ -151,9 +148,6 @@ class Terminal:
     @property
     def offset(self) -> int:
         """Bytes of output taken so far."""
-    @property
-    def generation(self) -> int:
-        """Grows with every visible change."""
     @property
     def top(self) -> int:
         """The absolute number of the screen's first line: how many lines have ever been above it."""
