@@ -1,4 +1,4 @@
-"""What can go wrong, without HTTP: `handlers/access.py` gives each of these its status, once."""
+"""What can go wrong, without HTTP: `handlers/refusals.py` gives each of these its status, once."""
 
 from __future__ import annotations
 

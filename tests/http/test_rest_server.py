@@ -22,10 +22,10 @@ from harness import DEADLINE_S, Running, Serve
 
 from vibetunnel import __version__, errors
 from vibetunnel.errors import StartFailed
-from vibetunnel.handlers.access import STATUS
+from vibetunnel.handlers.refusals import STATUS
 from vibetunnel.handlers.route import Media
 from vibetunnel.handlers.routes import ROUTES
-from vibetunnel.handlers.static import choose_coding
+from vibetunnel.http.files import choose_coding
 from vibetunnel.keeper import errors as keeper_errors  # noqa: F401 (its classes are subclasses of VibeTunnelError)
 
 PASSWORD = "correct horse battery staple"

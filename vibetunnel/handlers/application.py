@@ -1,163 +1,116 @@
-"""The Tornado application: the table of routes, and a bound on bodies."""
+"""The application: finds the route of a request, and collects its body within a bound."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
 import re
-from collections.abc import Awaitable
-from http import HTTPStatus
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest, RequestStartLine, ResponseStartLine
-from tornado.routing import Router, URLSpec
-from tornado.web import Application, RequestHandler
+from tornado.routing import PathMatches, Rule, RuleRouter
+from tornado.web import Application
 
-from vibetunnel.handlers.access import Refused, cookie_name, declared_length
-from vibetunnel.handlers.base import BaseHandler, NoPathHandler
-from vibetunnel.handlers.context import Context
-from vibetunnel.handlers.handler import Lean, LeanHandler
+from vibetunnel.handlers.access import cookie_name, declared_length
+from vibetunnel.handlers.buffers import log_upgrade
+from vibetunnel.handlers.context import Context, Site
 from vibetunnel.handlers.route import Route
 from vibetunnel.handlers.routes import ROUTES
-from vibetunnel.handlers.static import Files
+from vibetunnel.handlers.unknown import NoPathHandler, OutsideHandler
+from vibetunnel.http.files import Files
 from vibetunnel.http.server import MAX_BODY
 
-DRAIN_LIMIT = 64 * MAX_BODY  # bytes of a body that are read on, so that the client reads the 413 and not a reset
-CLOSE_S = 0.5  # for what is being answered when the server stops: a start that is under way, say
+DRAIN_LIMIT = 64 * MAX_BODY  # bytes of a body that are read and dropped, so that the client gets the 413 and no reset
+CLOSE_S = 0.5  # for handlers to finish when the server stops; one may be starting a session
 
 STATIC = Path(__file__).parents[1] / "web" / "static"
 
 
-class Bounded(HTTPMessageDelegate):
-    """Passes a body on until it is known to be too large; the rest is read and dropped.
+class BodyCollector(HTTPMessageDelegate):
+    """Collects the body of a request, and then has the request answered.
 
-    One beyond DRAIN_LIMIT is answered as soon as that is known, and the connection is closed behind the answer.
+    A body is dropped as soon as it is larger than MAX_BODY. One beyond DRAIN_LIMIT is answered without waiting for its
+    end, and the connection is closed after the answer.
     """
 
-    def __init__(self, inner: HTTPMessageDelegate) -> None:
-        self._inner = inner
+    def __init__(self, request: HTTPServerRequest, answer: Callable[[], None]) -> None:
+        self._request = request
+        self._answer = answer
+        self._body = bytearray()
         self._seen = 0  # bytes
-        self._finished = False
+        self._answered = False
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
-        received = self._inner.headers_received(start_line, headers)
         if declared_length(headers) > DRAIN_LIMIT:
             self.finish()
-        return received
+        return None
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        before, self._seen = self._seen, self._seen + len(chunk)
-        if before <= MAX_BODY:
-            return self._inner.data_received(chunk)
+        if self._seen <= MAX_BODY:
+            self._body += chunk
+        self._seen += len(chunk)
         if self._seen > DRAIN_LIMIT:
             self.finish()
         return None
 
     def finish(self) -> None:
-        if not self._finished:
-            self._finished = True
-            self._inner.finish()
+        if not self._answered:
+            self._answered = True
+            self._request.body = bytes(self._body)
+            self._answer()
 
     def on_connection_close(self) -> None:
-        self._inner.on_connection_close()
+        """The client disconnected before the end of the body: nothing is answered."""
+        self._answered = True
 
 
-class LeanRoute(Router):
-    """A route as a target of Tornado's own routing, which has taken the path apart."""
+class VibeTunnelApplication(RuleRouter):
+    """The routes of routes.py.
 
-    def __init__(self, application: VibeTunnelApplication, route: Route) -> None:
-        self._application = application
-        self.route = route
-
-    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate:
-        return self._application.lean(request, self.route, kwargs.get("path_kwargs", {}))
-
-
-class OutsideHandler(BaseHandler):
-    """What is not below --base-path: nothing, but for the path itself without the / that makes it a folder."""
-
-    def prepare(self) -> None:
-        self.check_doors()
-        base_path = self.context.settings.base_path
-        if self.request.path == base_path and self.request.method in ("GET", "HEAD"):
-            self.set_header("Location", f"{base_path}/")
-            self.set_status(HTTPStatus.PERMANENT_REDIRECT)
-            self.finish()
-            return
-        raise Refused(HTTPStatus.NOT_FOUND, f"path: expected one that begins with {base_path}/")
-
-
-class VibeTunnelApplication(Application):
-    """Routes of handlers/routes.py; a body that is larger than MAX_BODY is never held whole.
-
-    at_once  path -> its route, where that is the whole path and the handler is lean: no regular expression is tried
+    whole_paths  path -> its route, for routes without parameters: they are found without a regular expression
     """
 
     def __init__(self, context: Context, static: Path = STATIC) -> None:
-        def log_request(handler: RequestHandler) -> None:
-            assert isinstance(handler, BaseHandler)
-            handler.log_request()
-
         base_path = context.settings.base_path
 
         @functools.cache
         def openapi() -> bytes:
-            from vibetunnel.handlers.openapi import document  # here: few servers are asked for it
+            from vibetunnel.handlers.openapi import document  # here, because few servers are asked for it
 
             return document(ROUTES, cookie_name(tls=context.tls, base_path=base_path), base_path)
 
-        outside = OutsideHandler if base_path else NoPathHandler
-        self._context = context
-        self._running: set[asyncio.Task[None]] = set()
-        self.at_once: dict[str, Route] = {}
-        for route in ROUTES:
-            if not route.parameters and issubclass(route.handler, LeanHandler):
-                self.at_once[base_path + route.path] = route
-        super().__init__(
-            [self._rule(base_path, route) for route in ROUTES],
-            log_function=log_request,
-            default_handler_class=outside,
-            default_handler_args={"context": context, "route": Route("*", outside, {}, hidden=True)},
-            files=Files(static, base_path),
-            openapi=openapi,
-        )
+        self._site = Site(context, Files(static, base_path), openapi, Application(log_function=log_upgrade))
+        self._no_route = Route("*", OutsideHandler if base_path else NoPathHandler, {}, hidden=True)
+        self.whole_paths = {base_path + route.path: route for route in ROUTES if not route.parameters}
+        super().__init__([Rule(PathMatches(re.escape(base_path) + route.pattern), route) for route in ROUTES])
 
     async def close(self) -> None:
-        """End what is still at it, when nobody is left who would read the answer."""
-        if self._running:
-            await asyncio.wait(self._running, timeout=CLOSE_S)
-        for task in self._running:
+        """Wait for the handlers that are still running, and cancel those that take too long."""
+        running = self._site.running
+        if running:
+            await asyncio.wait(running, timeout=CLOSE_S)
+        for task in running:
             task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
 
-    def _rule(self, base_path: str, route: Route) -> URLSpec:
-        pattern = re.escape(base_path) + route.pattern
-        if issubclass(route.handler, LeanHandler):
-            return URLSpec(pattern, LeanRoute(self, route))
-        return URLSpec(pattern, route.handler, {"context": self._context, "route": route})
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate:  # Any: Tornado's
+        route = self.whole_paths.get(request.path)
+        if route is not None:
+            return self._collector(request, route, {})
+        return super().find_handler(request, **kwargs) or self._collector(request, self._no_route, {})
 
-    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:  # Tornado names a private class here
-        route = self.at_once.get(request.path)
-        return super().find_handler(request, **kwargs) if route is None else self.lean(request, route, {})
-
-    def lean(self, request: HTTPServerRequest, route: Route, raw: dict[str, bytes]) -> HTTPMessageDelegate:
-        """What answers a request of such a route. raw: the parts of its path."""
-        assert issubclass(route.handler, LeanHandler)
-        delegate = Lean(route.handler(self._context, route, request, self._running), raw)
-        headers = request.headers
-        return Bounded(delegate) if "Content-Length" in headers or "Transfer-Encoding" in headers else delegate
-
-    def get_handler_delegate(
+    def get_target_delegate(
         self,
+        target: Any,  # Any: Tornado's; it is the route of a rule
         request: HTTPServerRequest,
-        target_class: type[RequestHandler],
-        target_kwargs: dict[str, Any] | None = None,
-        path_args: list[bytes] | None = None,
-        path_kwargs: dict[str, bytes] | None = None,
-    ) -> Any:  # Tornado names a private class here
-        delegate = super().get_handler_delegate(request, target_class, target_kwargs, path_args, path_kwargs)
-        headers = request.headers
-        return Bounded(delegate) if "Content-Length" in headers or "Transfer-Encoding" in headers else delegate
+        **target_params: Any,
+    ) -> HTTPMessageDelegate:
+        return self._collector(request, target, target_params.get("path_kwargs", {}))
+
+    def _collector(self, request: HTTPServerRequest, route: Route, raw: dict[str, bytes]) -> HTTPMessageDelegate:
+        handler = route.handler(self._site, route, request)
+        return BodyCollector(request, functools.partial(handler.execute, raw))

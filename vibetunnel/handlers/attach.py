@@ -1,4 +1,4 @@
-"""/ws: everything that needs judgement, and then the connection is the pump's."""
+"""/ws: checks the request, and gives its connection to the pump."""
 
 from __future__ import annotations
 
@@ -9,25 +9,19 @@ from tornado.iostream import StreamClosedError
 
 from vibetunnel.errors import InvalidField
 from vibetunnel.handlers import schemas
-from vibetunnel.handlers.access import Refused
-from vibetunnel.handlers.base import or_refused
-from vibetunnel.handlers.handler import LeanHandler
+from vibetunnel.handlers.handler import Handler
+from vibetunnel.handlers.refusals import or_refused
 from vibetunnel.http.tls_relay import pair
-from vibetunnel.http.upgrade import OFFSET_HEADER, REDRAW_HEADER, NotAnUpgrade, handshake, place
+from vibetunnel.http.upgrade import OFFSET_HEADER, REDRAW_HEADER, handshake, place
 from vibetunnel.security.principal import Scope
 from vibetunnel.sessions.attachments import Attachment, new_id
 
 
-class SocketHandler(LeanHandler):
-    """GET /ws (docs/protocol.md). Not tornado.websocket: frames are the pump's business."""
+class SocketHandler(Handler):
+    """GET /ws (docs/protocol.md). The pump reads and writes the frames, not tornado.websocket."""
 
     async def get(self) -> None:
-        try:
-            agreed = handshake(
-                self.request.version, self.request.headers, compression=self.context.settings.compression
-            )
-        except NotAnUpgrade as refusal:
-            raise Refused(refusal.status, str(refusal), refusal.headers) from None
+        agreed = handshake(self.request.version, self.request.headers, compression=self.context.settings.compression)
         query = self.query(schemas.AttachQuery)
         if (query.rows is None) != (query.cols is None):
             raise InvalidField("rows, cols", "both or neither")
@@ -38,18 +32,18 @@ class SocketHandler(LeanHandler):
         may_type = asked and principal.may(Scope.TYPE, query.session_id)
         rows, cols = query.rows or 0, query.cols or 0
         session = self.context.registry.get(query.session_id)
-        begins = session.terminal is None  # who starts a session sees it from its first byte on, however fast that came
+        begins = session.terminal is None  # the client that starts a session gets its output from the first byte on
         await session.attachable(may_type=may_type, rows=rows, cols=cols)
         try:
-            await self.exchange.drained()  # answers to requests before this one
+            await self.exchange.drained()  # the answers to earlier requests
         except StreamClosedError:
             self.detach()
-            return  # the client did not wait
-        # Both take a while: the session may have been removed meanwhile, or the user logged out. No more waiting.
+            return  # the client has disconnected
+        # Both waits took time: the session may have been removed, or the user logged out. There is no further wait.
         session = self.context.registry.get(query.session_id)
         self.require_login()
         principal = self.require(Scope.VIEW, session.id)
-        self.check_room(principal)  # others may have come at the same time
+        self.check_room(principal)  # other clients may have attached meanwhile
         held = self.context.attachments.held(principal, session.id)
         may_type = asked and (principal.may(Scope.TYPE, session.id) if held is None else held)
         connection_id = new_id()
@@ -58,7 +52,7 @@ class SocketHandler(LeanHandler):
             descriptor, received = self._take_socket()
         except StreamClosedError:
             self.detach()
-            return  # the client did not wait
+            return  # the client has disconnected
         client = session.attach(
             descriptor,
             response,
@@ -97,9 +91,9 @@ class SocketHandler(LeanHandler):
         self.log_request()
 
     def _take_socket(self) -> tuple[int, bytes]:
-        """(a descriptor of a plain socket, what has been read from it already), both the caller's.
+        """Return the descriptor of a plain socket, and the bytes that were read from it already.
 
-        Raises StreamClosedError; Refused (503), and the connection is still HTTP's then.
+        Raises StreamClosedError, Refused (503); the connection then still carries HTTP.
         """
         exchange = self.exchange
         if exchange.closed:
@@ -110,7 +104,7 @@ class SocketHandler(LeanHandler):
             return plain.detach(), received
         ours, theirs = or_refused(pair)
         self.detach()
-        # What has been read already comes through the relay, like the rest.
+        # The relay also passes on what was read already.
         self.context.relays.join(*exchange.take_streams(), ours)
         return theirs.detach(), b""
 

@@ -20,8 +20,8 @@ from vibetunnel.errors import (
     WrongPassword,
 )
 from vibetunnel.handlers import schemas
-from vibetunnel.handlers.access import Refused
-from vibetunnel.handlers.base import BaseHandler
+from vibetunnel.handlers.handler import Handler
+from vibetunnel.handlers.refusals import Refused
 from vibetunnel.security import pam, ssh_keys
 from vibetunnel.security.authority import LOGIN, TOKEN
 from vibetunnel.security.codes import LINK_S
@@ -37,7 +37,7 @@ CLEAR_SITE_DATA = '"cache", "cookies", "storage"'
 USER_ID = re.compile(r"[A-Za-z0-9._-]+")
 
 
-class AuthConfigHandler(BaseHandler):
+class AuthConfigHandler(Handler):
     """GET /api/auth/config."""
 
     def get(self) -> None:
@@ -53,7 +53,7 @@ class AuthConfigHandler(BaseHandler):
         )
 
 
-class CurrentUserHandler(BaseHandler):
+class CurrentUserHandler(Handler):
     """GET /api/auth/current-user: open, so that a page can find out whether it has to ask for a login."""
 
     def get(self) -> None:
@@ -98,7 +98,7 @@ def _all_scopes(principal: Principal) -> Scope:
     return scopes
 
 
-class AvatarHandler(BaseHandler):
+class AvatarHandler(Handler):
     """GET /api/auth/avatar/{user_id}: there are none, and nobody learns who has an account."""
 
     def get(self, user_id: str) -> None:
@@ -109,7 +109,7 @@ class AvatarHandler(BaseHandler):
         self.answer(schemas.Avatar(avatar=None, platform=platform.system().lower()))
 
 
-class LoginHandler(BaseHandler):
+class LoginHandler(Handler):
     """What every way of logging in shares."""
 
     def began(self, account: str | None, method: str) -> None:
@@ -267,7 +267,7 @@ class RefreshHandler(LoginHandler):
         )
 
 
-class VerifyHandler(BaseHandler):
+class VerifyHandler(Handler):
     """GET /api/auth/verify."""
 
     def get(self) -> None:
@@ -294,7 +294,7 @@ class LogoutHandler(LoginHandler):
         self.answer(schemas.DoneWithMessage(message="Logged out successfully"))
 
 
-class TicketHandler(BaseHandler):
+class TicketHandler(Handler):
     """POST /api/auth/ticket: lets one socket or stream in whose client cannot send headers."""
 
     def post(self) -> None:
@@ -304,7 +304,7 @@ class TicketHandler(BaseHandler):
         self.answer(schemas.Ticket(ticket=ticket, expires_in=int(TICKET_S)))
 
 
-class LinkHandler(BaseHandler):
+class LinkHandler(Handler):
     """POST /api/auth/link: a fresh one-time code, for another device; only the address where nobody needs one."""
 
     def post(self) -> None:
@@ -319,7 +319,7 @@ class LinkHandler(BaseHandler):
             self.answer(schemas.Link(url=f"{base}/login#{code}", code=code))
 
 
-def public_base(handler: BaseHandler) -> str:
+def public_base(handler: Handler) -> str:
     """The address for a link that is sent elsewhere: what this machine calls itself leads another device nowhere."""
     context, client = handler.context, handler.client
     host = client.host or handler.request.headers["Host"]
@@ -327,7 +327,7 @@ def public_base(handler: BaseHandler) -> str:
     return context.url if ours else f"{client.scheme}://{host}{context.settings.base_path}"
 
 
-class LoginsHandler(BaseHandler):
+class LoginsHandler(Handler):
     """GET /api/logins: who is logged in where; of others only for who manages users."""
 
     def get(self) -> None:
@@ -352,7 +352,7 @@ class LoginsHandler(BaseHandler):
         )
 
 
-class RevokeHandler(BaseHandler):
+class RevokeHandler(Handler):
     """POST /api/auth/revoke: all of a user, one login with its tokens, or one token."""
 
     async def post(self) -> None:
@@ -372,7 +372,7 @@ class RevokeHandler(BaseHandler):
             user=wanted.user or "",
             what=wanted.login or wanted.token or "",
         )
-        self.check_safe()
+        self.check_saved()
         self.answer(schemas.Revoked(ended=len(ended)))
 
     async def _end(self, wanted: schemas.Revoke, principal: Principal) -> list[str]:
@@ -435,7 +435,7 @@ class RevokeHandler(BaseHandler):
         raise UnknownToken
 
 
-class RotateKeysHandler(BaseHandler):
+class RotateKeysHandler(Handler):
     """POST /api/auth/rotate-keys: new tokens get a new key, old ones stay good until they end; or none of them do."""
 
     async def post(self) -> None:
@@ -451,5 +451,5 @@ class RotateKeysHandler(BaseHandler):
                     context.attachments.put_out(connection, "access has been revoked")
         change = "new key, old ones forgotten" if forget else "new key"
         context.audit.record("keys", self.principal, self.client.address, "ok", change=change)
-        self.check_safe()
+        self.check_saved()
         self.answer(schemas.DoneWithMessage(message="New tokens are signed with a new key"))

@@ -1,10 +1,15 @@
-"""What every handler works with."""
+"""What every handler works with: the parts of the server, and what the handlers of one application share."""
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from tornado.web import Application
+
+from vibetunnel.http.files import Files
 from vibetunnel.http.tls_relay import Relays
 from vibetunnel.metrics import Metrics
 from vibetunnel.security.addresses import Clients
@@ -25,12 +30,12 @@ from vibetunnel.settings import Settings
 
 @dataclass
 class Context:
-    """One server's parts.
+    """The parts of one server.
 
-    url         address of the server for others
-    home        folder of new sessions; paths are relative to it
+    url         the server's public address
+    home        folder of new sessions; relative paths start here
     shell       program of new sessions
-    user        name of the account that everything runs as
+    user        name of the account that runs everything
     """
 
     settings: Settings
@@ -62,9 +67,26 @@ class Context:
 
     @property
     def secret(self) -> str:
-        """What `Authorization: Bearer` may have, for whoever can read the state folder."""
+        """The secret of the installation, which `Authorization: Bearer` accepts."""
         return self.authority.secret
 
     @property
     def uptime_s(self) -> float:
         return round(time.monotonic() - self.started, 3)
+
+
+@dataclass(frozen=True)
+class Site:
+    """What the handlers of one application share.
+
+    files       the built web client
+    openapi     returns the OpenAPI document, as JSON
+    websockets  Tornado's application for the sockets whose frames Tornado handles (/buffers)
+    running     the handlers' coroutines, each until it ends
+    """
+
+    context: Context
+    files: Files
+    openapi: Callable[[], bytes]
+    websockets: Application
+    running: set[asyncio.Task[None]] = field(default_factory=set)

@@ -1,4 +1,4 @@
-"""GET /api/events: news as server-sent events."""
+"""GET /api/events: what happens to sessions, as server-sent events."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ import asyncio
 
 from tornado.iostream import StreamClosedError
 
-from vibetunnel.handlers.base import BaseHandler
+from vibetunnel.handlers.handler import Handler
 from vibetunnel.security.principal import Scope
 from vibetunnel.sessions.attachments import Attachment
 from vibetunnel.sessions.broadcast import Listener
 from vibetunnel.sessions.events import encoded
 
-STUCK_S = 30  # for one message to leave; a client that takes nothing for so long is cut off
-QUIET_S = 15  # a comment after this much silence tells proxies and both ends that the other is there
+STUCK_S = 30  # for one message to leave; a client that reads nothing for so long is disconnected
+QUIET_S = 15  # without an event; a comment then shows proxies and the client that the stream is alive
 
 
 class _Stream:
-    """One listener as something that a logout can close."""
+    """A listener, as something that a logout can close."""
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Without a word: there is none in this protocol."""
+        """End the stream. This protocol has no message for it."""
         self._listener.close()
 
 
-class EventsHandler(BaseHandler):
-    """One stream; it ends when the client lags, logs out, or the server stops."""
+class EventsHandler(Handler):
+    """One stream. It ends when the client lags or logs out, or the server stops."""
 
     _listener: Listener | None = None
 
@@ -51,7 +51,7 @@ class EventsHandler(BaseHandler):
             await self._send(b"data: " + encoded("connected") + b"\n\n")
             await self._pass_on(listener)
         except StreamClosedError:
-            pass  # the client is gone, as clients do
+            pass  # the client has disconnected
         except TimeoutError:
             self.exchange.abort()
         finally:
@@ -71,9 +71,8 @@ class EventsHandler(BaseHandler):
             await self._send(b"data: " + message + b"\n\n")
 
     async def _send(self, event: bytes) -> None:
-        self.write(event)
         async with asyncio.timeout(STUCK_S):
-            await self.flush()
+            await self.write(event)
 
     def _set_stream_headers(self) -> None:
         self.set_header("Content-Type", "text/event-stream")

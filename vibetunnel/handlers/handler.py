@@ -1,6 +1,6 @@
-"""Requests that are answered in one piece, or handed to the pump, without what Tornado's RequestHandler makes for each.
+"""One request and how its answer is made: the base class of all handlers.
 
-To make that takes longer than most answers do (`python -m benchmarks rest`).
+It takes the place of Tornado's RequestHandler, which costs more than most answers do (`python -m benchmarks rest`).
 """
 
 from __future__ import annotations
@@ -12,23 +12,24 @@ import time
 from collections.abc import Awaitable, Coroutine
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Any, Protocol
+from http.cookies import Morsel, SimpleCookie
+from typing import Any, TypeVar
 
-from tornado.httputil import (
-    HTTPHeaders,
-    HTTPMessageDelegate,
-    HTTPServerRequest,
-    RequestStartLine,
-    ResponseStartLine,
-)
+import msgspec
+from tornado.httputil import HTTPServerRequest
 from tornado.iostream import StreamClosedError
 
-from vibetunnel import errors
-from vibetunnel.handlers.access import JSON, Checks, Refused, answer_to, encode
-from vibetunnel.handlers.context import Context
+from vibetunnel.handlers.access import CheckedRequest
+from vibetunnel.handlers.context import Site
+from vibetunnel.handlers.refusals import EXPECTED, Refusal, Refused, encode, refusal_of
 from vibetunnel.handlers.route import Route
-from vibetunnel.http.exchange import Written
+from vibetunnel.handlers.validation import decode_body, decode_query
+from vibetunnel.http.exchange import Exchange, Written
 from vibetunnel.security.headers import HEADERS
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+JSON = "application/json; charset=utf-8"
 
 log = logging.getLogger(__name__)
 
@@ -36,138 +37,217 @@ _DEFAULTS = {"Content-Type": JSON, **HEADERS, "Cache-Control": "no-store"}
 _DEFAULT_LINES = "".join(f"{name}: {value}\r\n" for name, value in _DEFAULTS.items())
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110 §5.5
 _REASONS = {int(status): status.phrase for status in HTTPStatus}
+_OF_BODIES = ("Content-Type", "Content-Encoding")  # headers that a 304 leaves out (RFC 9110 §15.4.5)
+_KEPT = ("Strict-Transport-Security", "Set-Cookie")  # headers that stay if the answer becomes an error
+_EXPIRED = "Thu, 01 Jan 1970 00:00:00 GMT"
 
 
-class Running(Protocol):
-    """Where a handler's coroutine lives until it ends."""
+class Handler(CheckedRequest):
+    """One request. The method of its name (`get`, `post`, ...) answers it, once.
 
-    def add(self, task: asyncio.Task[None]) -> None: ...
-    def discard(self, task: asyncio.Task[None]) -> None: ...
+    answer()  sends JSON
+    finish()  sends a body
+    write()   sends a part of a body; finish() then ends it
+    detach()  says that no answer follows: the connection was given away, or has ended
 
-
-class LeanHandler(Checks):
-    """One request. A method named like the request's (`get`, `post`, ...) answers it, once: with
-    answer(), finish() or detach().
-
-    The method may be a coroutine, which goes on when the client hangs up.
+    The method may be a coroutine. It goes on when the client disconnects; on_connection_close() tells it.
     """
 
-    def __init__(self, context: Context, route: Route, request: HTTPServerRequest, running: Running) -> None:
-        self.request = request
-        self.expect(context, route)
-        self._running = running
+    def __init__(self, site: Site, route: Route, request: HTTPServerRequest) -> None:
+        super().__init__(site.context, route, request)
+        self.site = site
         self._status = 200
-        self._own: dict[str, str] = {}  # headers
+        self._own: dict[str, str] = {}  # headers beside the defaults
+        self._started = False
         self._finished = False
 
-    # What an answer is made of
+    @property
+    def exchange(self) -> Exchange:
+        """The request's part of the connection."""
+        assert isinstance(self.request.connection, Exchange)
+        return self.request.connection
+
+    # The request
+
+    def read(self, shape: type[T]) -> T:
+        """Return the JSON body, as the route declares it. Raises InvalidField."""
+        assert shape is self.operation.body
+        body = self.request.body
+        if not body and self.operation.body_optional:
+            body = b"{}"
+        return decode_body(body, shape)
+
+    def query(self, shape: type[T]) -> T:
+        """Return the query, as the route declares it. Raises InvalidField."""
+        assert shape is self.operation.query
+        return decode_query(self.request.query_arguments, shape)
+
+    # The answer
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of the answer."""
+        return _DEFAULTS | self._own
 
     def set_status(self, status: int) -> None:
         self._status = int(status)
-
-    def get_status(self) -> int:
-        return self._status
 
     def set_header(self, name: str, value: str) -> None:
         if not _VALUE.fullmatch(value):
             raise ValueError(f"{name}: expected a header's value of one line, got {value!r}")
         self._own[name] = value
 
+    def set_login_cookie(self, cookie: str) -> None:
+        """Give the browser its login."""
+        self._set_cookie(cookie, "max-age", int(self.context.settings.login_max_s))
+
+    def clear_login_cookie(self) -> None:
+        """Make the browser forget its login."""
+        self._set_cookie("", "expires", _EXPIRED)
+
+    def _set_cookie(self, value: str, until: str, when: int | str) -> None:
+        """Set the login's cookie, which no script can read and no request of another site carries."""
+        morsel: Morsel[str] = SimpleCookie({self.cookie_name: value})[self.cookie_name]
+        morsel.update({until: str(when), "path": "/", "httponly": "yes", "samesite": "Strict"})
+        if self.secure:
+            morsel["secure"] = "yes"
+        self.set_header("Set-Cookie", morsel.OutputString())
+
     def answer(self, value: object, status: HTTPStatus = HTTPStatus.OK) -> None:
-        """Finish with JSON."""
+        """Answer with JSON."""
         self._status = int(status)
         self.finish(encode(value))
 
+    def write(self, chunk: bytes) -> Written:
+        """Send a part of an answer whose length is not known, the headers before the first one.
+
+        Await the result before the next part: then a client that does not read costs no memory. It raises
+        StreamClosedError when the client has disconnected.
+        """
+        assert not self._finished
+        if self._started:
+            return self.exchange.write(chunk)
+        self._started = True
+        return self.exchange.start(self._status, _REASONS[self._status], self._lines(), chunk)
+
     def finish(self, body: bytes | str = b"") -> Written:
-        """Send it. Returns what is done when little is left to leave for the kernel."""
+        """Send the answer, or the last part of it. The result is done when little of it is left in this process."""
         if self._finished:
             raise RuntimeError("an answer was finished twice")
         self._finished = True
-        lines = _DEFAULT_LINES
-        if self._own:
-            lines = "".join([f"{name}: {value}\r\n" for name, value in (_DEFAULTS | self._own).items()])
         content = body.encode() if isinstance(body, str) else body
-        written = self.exchange.answer(self._status, _REASONS[self._status], f"Date: {_date()}\r\n{lines}", content)
+        if self._started:
+            written = self.exchange.write(content)
+            self.exchange.finish()
+        else:
+            written = self.exchange.answer(self._status, _REASONS[self._status], self._lines(), content)
         self.log_request()
         return written
 
     def detach(self) -> None:
-        """No answer comes from here: the connection is somebody else's, or has ended."""
+        """Send no answer: the connection was given away, or has ended."""
         self._finished = True
+
+    def log_request(self) -> None:
+        """Write the request's line of the log."""
+        request = self.request
+        self.context.requests.record(
+            request.method or "",
+            request.path,
+            self._status,
+            request.request_time() * 1000,
+            self.client_address,
+            None if self.principal is None else self.principal.user,
+        )
+
+    def check_saved(self) -> None:
+        """Raise Refused (503) if a restart would bring back what this request has ended."""
+        if not (self.context.authority.safe and self.context.keys.safe):
+            message = "Done, but the state folder cannot be written: a restart of the server would undo it"
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, message)
 
     def head(self, **arguments: str) -> Awaitable[None] | None:
         found: Awaitable[None] | None = getattr(self, "get")(**arguments)  # noqa: B009 (each handler has its own)
         return found  # the exchange leaves the body out
 
     def on_connection_close(self) -> None:
-        """The client has hung up while the answer was made."""
+        """The client has disconnected before the end of the answer."""
 
-    # How it comes about
+    def _lines(self) -> str:
+        lines = _DEFAULT_LINES
+        if self._own:
+            lines = "".join(
+                [
+                    f"{name}: {value}\r\n"
+                    for name, value in self.headers.items()
+                    if self._status != HTTPStatus.NOT_MODIFIED or name not in _OF_BODIES
+                ]
+            )
+        return f"Date: {_date()}\r\n{lines}"
+
+    # How it is made
 
     def execute(self, raw: dict[str, bytes]) -> None:
-        """Answer the request, all of which is here. raw: the parts of the path, unquoted."""
+        """Answer the request, whose body is complete. raw: the parts of the path, unquoted."""
         try:
-            self.path_kwargs = {name: self.decoded(value, name) for name, value in raw.items()}
+            self.path_kwargs = {name: _decoded(value) for name, value in raw.items()}
             self.check()
             method = getattr(self, (self.request.method or "").lower())
-            going_on: Coroutine[Any, Any, None] | None = method(**self.path_kwargs)
+            coroutine: Coroutine[Any, Any, None] | None = method(**self.path_kwargs)
         except Exception as error:
             self._fail(error)
             return
-        if going_on is not None:
+        if coroutine is not None:
             self.exchange.set_close_callback(self.on_connection_close)
-            task = asyncio.create_task(self._go_on(going_on))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            task = asyncio.create_task(self._run(coroutine))  # owned: the application's close() cancels it
+            self.site.running.add(task)
+            task.add_done_callback(self.site.running.discard)
         elif not self._finished:
             self.finish()
 
-    async def _go_on(self, method: Coroutine[Any, Any, None]) -> None:
+    async def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
         try:
-            await method
+            await coroutine
         except Exception as error:
             self._fail(error)
+        except asyncio.CancelledError:
+            self._break_off()
+            raise
         else:
             if not self._finished:
                 self.finish()
 
     def _fail(self, error: Exception) -> None:
-        # Answers, and clients that have left, are no incidents.
-        if not isinstance(error, (errors.VibeTunnelError, Refused, StreamClosedError)):
+        # Refusals and disconnected clients are no incidents.
+        if not isinstance(error, (*EXPECTED, StreamClosedError)):
             path = self.request.path.encode("ascii", "backslashreplace").decode()
             log.error("%s %s failed", self.request.method, path, exc_info=error)
-        if self._finished:
-            return
-        answer = answer_to(error)
-        kept = "Strict-Transport-Security"
-        self._own = {name: value for name, value in self._own.items() if name == kept} | answer.headers
-        self._status = int(answer.status)
-        self.finish(answer.body)
+        if self._started:
+            self._break_off()
+        elif not self._finished:
+            refusal = refusal_of(error)
+            self._own = {name: value for name, value in self._own.items() if name in _KEPT} | refusal.headers
+            self._status = int(refusal.status)
+            self.refuse(refusal)
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Answer with an error, whose status and headers are set."""
+        self.finish(refusal.body)
+
+    def _break_off(self) -> None:
+        """Close the connection, so that the client does not take the part that it has for the whole answer."""
+        if not self._finished:
+            self._finished = True
+            self.exchange.abort()
+            self.log_request()
 
 
-class Lean(HTTPMessageDelegate):
-    """Collects a request's body for its handler."""
-
-    def __init__(self, handler: LeanHandler, raw: dict[str, bytes]) -> None:
-        self._handler = handler
-        self._raw = raw
-        self._body = bytearray()
-
-    def headers_received(
-        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
-    ) -> Awaitable[None] | None:
-        return None
-
-    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        self._body += chunk
-        return None
-
-    def finish(self) -> None:
-        self._handler.request.body = bytes(self._body)
-        self._handler.execute(self._raw)
-
-    def on_connection_close(self) -> None:
-        """What was collected goes with this object."""
+def _decoded(value: bytes) -> str:
+    """Decode a part of the path. Raises Refused (400)."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise Refused(HTTPStatus.BAD_REQUEST, "path: expected UTF-8, got other bytes") from None
 
 
 _dated = (0, "")

@@ -1,6 +1,6 @@
-"""What a route declares: path, permission, what comes in, what goes out.
+"""What a route declares: its path, permission, input and output.
 
-From this one declaration come Tornado's router, those of checks.py, the validation, and /api/openapi.json.
+The router, the checks (access.py), the validation and the OpenAPI document all follow from this declaration.
 """
 
 from __future__ import annotations
@@ -9,28 +9,26 @@ import enum
 import re
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
-from tornado.web import RequestHandler
+from tornado.httputil import HTTPServerRequest
 
+from vibetunnel.handlers.context import Site
 from vibetunnel.security.principal import Scope
-
-if TYPE_CHECKING:
-    from vibetunnel.handlers.handler import LeanHandler
 
 
 class Permission(enum.Enum):
-    """What a request needs beside a Host and an Origin of this server.
+    """What a request needs, beside a Host and an Origin of this server.
 
-    Of a route with {session_id} it is needed for that session, else for every one.
+    A route with {session_id} needs it for that session, any other route for all sessions.
     """
 
     OPEN = "nothing"
-    LOGIN = "a login, a guest's too"
-    VIEW = "the right to see"
+    LOGIN = "a login"
+    VIEW = "the right to view"
     TYPE = "the right to type"
-    CONTROL = "the right to make and end sessions"
+    CONTROL = "the right to create and end sessions"
     ADMIN = "the right to manage users"
 
     @property
@@ -51,7 +49,7 @@ class Media:
     """An answer that is not JSON."""
 
     type: str
-    headers: dict[str, str] = field(default_factory=dict)  # name -> what it says
+    headers: dict[str, str] = field(default_factory=dict)  # name -> its description
 
 
 Answer = type[msgspec.Struct] | Any | Media | None  # a msgspec type, a medium, or nothing (an empty body)
@@ -61,13 +59,13 @@ Answer = type[msgspec.Struct] | Any | Media | None  # a msgspec type, a medium, 
 class Operation:
     """One method of a route.
 
-    some       who may do it for some sessions only is let in too: the handler looks at those alone
-    limit      which of the limits on rates it counts against
-    body       the struct of the JSON body; None: there is none
+    answers        the body for each status; errors are added: those of every route, and `errors`
+    some           a principal with the permission for some sessions is let in; the handler serves those alone
+    body           the struct of the JSON body; None: no body
     body_optional  an empty body is the same as `{}`
-    query      the struct of the query
-    head       a GET that HEAD may ask for too
-    answers    what comes with each status; errors are added to them: every route's and `errors`
+    query          the struct of the query
+    head           a GET that also answers HEAD
+    limit          the rate limit that the request counts against
     """
 
     summary: str
@@ -82,17 +80,26 @@ class Operation:
     limit: Literal["api", "input", "upgrade", "login", "none"] = "api"
 
 
+class Answering(Protocol):
+    """What answers the requests of a route: a Handler (handler.py)."""
+
+    def __init__(self, site: Site, route: Route, request: HTTPServerRequest) -> None: ...
+
+    def execute(self, raw: dict[str, bytes]) -> None:
+        """Answer the request, whose body is complete. raw: the parts of the path, unquoted."""
+
+
 @dataclass(frozen=True)
 class Route:
-    """One path, `{name}` standing for a segment of it and `{name*}` for any number of them, with its methods.
+    """One path with its methods. `{name}` stands for one segment of the path, `{name*}` for any number of them.
 
-    page     a document for the address bar, or a file: may be linked to from anywhere
-    tickets  clients that cannot send headers may have a ticket in the query
-    hidden   left out of the OpenAPI document: pages, files, and what answers 404
+    page     a document or a file, which other sites may link to
+    tickets  clients that cannot send headers may send a ticket in the query
+    hidden   left out of the OpenAPI document: pages, files, and paths that answer 404
     """
 
     path: str
-    handler: type[RequestHandler] | type[LeanHandler]
+    handler: type[Answering]
     operations: dict[str, Operation]
     page: bool = False
     hidden: bool = False
@@ -100,7 +107,7 @@ class Route:
 
     @property
     def pattern(self) -> str:
-        """The regular expression for Tornado."""
+        """The regular expression for Tornado's router."""
         return "".join(
             f"(?P<{part[1:-2]}>.*)"
             if part.endswith("*}")
@@ -116,7 +123,7 @@ class Route:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """As the Allow header has them."""
+        """The methods, for the Allow header."""
         return (*self.operations, *(["HEAD"] if self.operation("HEAD") is not None else []))
 
     def operation(self, method: str) -> Operation | None:

@@ -17,8 +17,8 @@ from vibetunnel.handlers import (
     static,
     users,
 )
-from vibetunnel.handlers.base import UnknownApiHandler
 from vibetunnel.handlers.route import Media, Operation, Permission, Route
+from vibetunnel.handlers.unknown import UnknownApiHandler
 from vibetunnel.http.upgrade import OFFSET_HEADER
 
 _OPEN = Permission.OPEN

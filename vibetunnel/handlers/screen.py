@@ -8,7 +8,7 @@ from http import HTTPStatus
 from vibetunnel._ext import vt
 from vibetunnel.errors import InvalidField
 from vibetunnel.handlers import schemas
-from vibetunnel.handlers.access import Refused
+from vibetunnel.handlers.refusals import Refused
 from vibetunnel.handlers.sessions import SessionHandler
 from vibetunnel.http.upgrade import OFFSET_HEADER
 from vibetunnel.sessions.attachments import Attachment

@@ -1,4 +1,4 @@
-"""The REST routes about the server itself."""
+"""The REST routes of the server itself."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import os
 
 from vibetunnel import __version__
 from vibetunnel.handlers import schemas
-from vibetunnel.handlers.base import BaseHandler
-from vibetunnel.handlers.handler import LeanHandler
+from vibetunnel.handlers.handler import Handler
 
-# What the Node server offers in its dialog, less what most machines do not have.
+# What the Node server offers in its dialog, without what most machines lack.
 QUICK_COMMANDS = [schemas.QuickCommand(command=each) for each in ("zsh", "bash", "htop", "python3", "node")]
 
 
-class HealthHandler(LeanHandler):
+class HealthHandler(Handler):
     """GET /api/health and /health."""
 
     def get(self) -> None:
@@ -25,7 +24,7 @@ class HealthHandler(LeanHandler):
         )
 
 
-class StatusHandler(LeanHandler):
+class StatusHandler(Handler):
     """GET /api/server/status."""
 
     def get(self) -> None:
@@ -41,7 +40,7 @@ class StatusHandler(LeanHandler):
         )
 
 
-class ConfigHandler(LeanHandler):
+class ConfigHandler(Handler):
     """GET /api/config."""
 
     def get(self) -> None:
@@ -61,7 +60,7 @@ class ConfigHandler(LeanHandler):
         )
 
 
-class MetricsHandler(LeanHandler):
+class MetricsHandler(Handler):
     """GET /metrics, for Prometheus."""
 
     def get(self) -> None:
@@ -70,9 +69,8 @@ class MetricsHandler(LeanHandler):
         self.finish(page)
 
 
-class OpenApiHandler(BaseHandler):
+class OpenApiHandler(Handler):
     """GET /api/openapi.json."""
 
     def get(self) -> None:
-        self.set_header("Content-Type", "application/json; charset=utf-8")
-        self.finish(self.application.settings["openapi"]())
+        self.finish(self.site.openapi())

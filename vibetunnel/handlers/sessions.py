@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from vibetunnel.errors import Forbidden, InvalidField, LimitReached
 from vibetunnel.handlers import schemas
-from vibetunnel.handlers.handler import LeanHandler
+from vibetunnel.handlers.handler import Handler
 from vibetunnel.http.upgrade import OFFSET_HEADER
 from vibetunnel.security.principal import Principal, Scope
 from vibetunnel.sessions import launch
@@ -21,7 +21,7 @@ from vibetunnel.sessions.session import Session
 NEXT_OFFSET_HEADER = "X-VibeTunnel-Next-Offset"
 
 
-class SessionHandler(LeanHandler):
+class SessionHandler(Handler):
     """What routes of one session share."""
 
     def session(self, session_id: str) -> Session:
@@ -40,7 +40,7 @@ class SessionHandler(LeanHandler):
             self.context.audit.record("input-start", principal, self.client.address, "ok", session=session_id)
 
 
-class SessionsHandler(LeanHandler):
+class SessionsHandler(Handler):
     """GET and POST /api/sessions."""
 
     def get(self) -> None:
@@ -110,7 +110,7 @@ class CleanupHandler(SessionHandler):
         self.answer(schemas.DoneWithMessage(message="Session cleaned up"))
 
 
-class CleanupExitedHandler(LeanHandler):
+class CleanupExitedHandler(Handler):
     """POST /api/cleanup-exited."""
 
     def post(self) -> None:

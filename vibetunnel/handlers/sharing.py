@@ -9,7 +9,7 @@ import msgspec
 from vibetunnel.errors import Forbidden, RateLimited, UnknownClient, UnknownShare, WrongShare
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.auth import public_base
-from vibetunnel.handlers.base import BaseHandler
+from vibetunnel.handlers.handler import Handler
 from vibetunnel.security.authority import LOGIN, TOKEN
 from vibetunnel.security.principal import Principal, Scope
 from vibetunnel.security.shares import Share
@@ -17,7 +17,7 @@ from vibetunnel.sessions.attachments import Attachment
 from vibetunnel.sessions.model import iso
 
 
-class SharingHandler(BaseHandler):
+class SharingHandler(Handler):
     """What routes about a session's people share."""
 
     def manager(self, session_id: str) -> Principal:
@@ -92,11 +92,11 @@ class OneShareHandler(SharingHandler):
         self.context.audit.record(
             "share-revoke", principal, self.client.address, "ok", session=session_id, what=share_id
         )
-        self.check_safe()
+        self.check_saved()
         self.answer(schemas.DoneWithMessage(message="Share revoked"))
 
 
-class EnterHandler(BaseHandler):
+class EnterHandler(Handler):
     """POST /api/auth/share: the code of a link for a guest's login."""
 
     async def post(self) -> None:

@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from vibetunnel.errors import Forbidden, InvalidField, UnknownToken
 from vibetunnel.handlers import schemas
-from vibetunnel.handlers.base import BaseHandler
+from vibetunnel.handlers.handler import Handler
 from vibetunnel.security.api_tokens import ApiToken
 from vibetunnel.security.authority import TOKEN
 from vibetunnel.security.passwords import hash_password
@@ -29,7 +29,7 @@ def user_view(user: User) -> schemas.UserView:
     )
 
 
-class UsersRoute(BaseHandler):
+class UsersRoute(Handler):
     """What the routes of accounts share."""
 
     def note(self, name: str, change: str) -> None:
@@ -78,7 +78,7 @@ class UserHandler(UsersRoute):
             await self.end_all_of(name)  # whoever knew the old password is out
         self.context.attachments.review()
         self.note(name, ", ".join(changes) or "nothing")
-        self.check_safe()
+        self.check_saved()
         self.answer(user_view(users.get_or_raise(name)))
 
     async def delete(self, name: str) -> None:
@@ -88,7 +88,7 @@ class UserHandler(UsersRoute):
         await self.end_all_of(name)
         await users.remove(name)
         self.note(name, "removed")
-        self.check_safe()
+        self.check_saved()
         self.answer(schemas.DoneWithMessage(message="User removed"))
 
 
@@ -130,7 +130,7 @@ def token_view(token: ApiToken) -> schemas.TokenView:
     )
 
 
-class TokensHandler(BaseHandler):
+class TokensHandler(Handler):
     """GET and POST /api/tokens: one's own; for who manages users, everybody's."""
 
     def get(self) -> None:
@@ -162,7 +162,7 @@ class TokensHandler(BaseHandler):
         self.answer(schemas.CreatedToken(**msgspec.structs.asdict(token_view(kept)), token=made), HTTPStatus.CREATED)
 
 
-class TokenHandler(BaseHandler):
+class TokenHandler(Handler):
     """DELETE /api/tokens/{token_id}."""
 
     async def delete(self, token_id: str) -> None:
@@ -176,5 +176,5 @@ class TokenHandler(BaseHandler):
         self.context.attachments.end(f"{TOKEN}{token_id}", "access has been revoked")
         self.context.authority.tickets.forget(f"{TOKEN}{token_id}")
         self.context.audit.record("revoke", principal, self.client.address, "ok", user=found.user, what=token_id)
-        self.check_safe()
+        self.check_saved()
         self.answer(schemas.DoneWithMessage(message="Token revoked"))

@@ -134,6 +134,7 @@ class Connection(asyncio.Protocol, ABC):
         """Go on after an answer: all of it was written."""
         exchange.finished = True
         exchange.on_close = None
+        exchange.delegate = None  # it refers to this exchange: both are freed at once, without the garbage collector
         if self.closed or exchange.upgraded:
             return
         assert self._transport is not None
@@ -314,10 +315,10 @@ class Connection(asyncio.Protocol, ABC):
         exchange = Exchange(self, method, version, keep_alive=self._keep_alive and self._wants_keep_alive)
         self._exchange = exchange
         exchange.request_complete = not self._length and self._chunks is None
-        exchange.delegate = self.on_request(exchange)
-        exchange.delegate.headers_received(RequestStartLine(method, self._target.decode("latin-1"), version), headers)
+        exchange.delegate = delegate = self.on_request(exchange)
+        delegate.headers_received(RequestStartLine(method, self._target.decode("latin-1"), version), headers)
         if exchange.request_complete:
-            exchange.delegate.finish()
+            delegate.finish()
         elif not self._buffer and not exchange.finished and _expects_continue(version, headers):
             self.write(_CONTINUE)
 
@@ -342,23 +343,24 @@ class Connection(asyncio.Protocol, ABC):
 
     def _consume_body(self, exchange: Exchange) -> None:
         data, self._buffer = self._buffer, b""
-        assert exchange.delegate is not None
+        delegate = exchange.delegate
+        assert delegate is not None
         if self._chunks is None:
             piece, self._buffer = data[: self._length], data[self._length :]
             self._length -= len(piece)
             exchange.request_complete = not self._length
-            exchange.delegate.data_received(piece)
+            delegate.data_received(piece)
         else:
             try:
                 piece = self._chunks.feed(data)
             except MalformedChunks as error:
                 raise HTTPInputError(str(error)) from error
             if piece and not exchange.finished:
-                exchange.delegate.data_received(piece)
+                delegate.data_received(piece)
             self._buffer = self._chunks.rest
             exchange.request_complete = self._chunks.ended
         if exchange.request_complete and not exchange.finished:
-            exchange.delegate.finish()
+            delegate.finish()
 
     def _resume(self) -> None:
         if self.closed or self._ending or self._exchange is not None:
