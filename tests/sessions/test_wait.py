@@ -11,7 +11,7 @@ import pytest
 from harness import Browser, Running, Serve, until
 
 from vibetunnel.errors import InvalidField
-from vibetunnel.handlers.screen import TIMEOUT_MS
+from vibetunnel.handlers.wait import TIMEOUT_MS
 from vibetunnel.sessions import patterns, waits
 from vibetunnel.sessions.patterns import Patterns, check
 

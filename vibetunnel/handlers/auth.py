@@ -156,7 +156,7 @@ class LoginHandler(Handler):
     async def answer_with_tokens(self, login: Login, method: str) -> None:
         granted = await self.context.authority.grant(login)
         self.answer(
-            schemas.Tokens(
+            schemas.TokensAnswer(
                 token=granted.token,
                 refresh_token=granted.refresh_token,
                 expires_in=granted.expires_in,
@@ -170,7 +170,7 @@ class CodeHandler(LoginHandler):
     """POST /api/auth/code: a one-time code for a cookie."""
 
     async def post(self) -> None:
-        code = self.read(schemas.Code).code
+        code = self.read(schemas.CodeBody).code
         self.began(None, "code")
         try:
             user = self.context.codes.redeem(code)
@@ -185,7 +185,7 @@ class PasswordHandler(LoginHandler):
     """POST /api/auth/password."""
 
     async def post(self) -> None:
-        wanted, settings = self.read(schemas.Password), self.context.settings
+        wanted, settings = self.read(schemas.PasswordBody), self.context.settings
         if settings.disallow_user_password:
             raise Refused(HTTPStatus.FORBIDDEN, "passwords are not accepted here (--disallow-user-password)")
         if not wanted.user_id or not wanted.password:
@@ -207,14 +207,14 @@ class ChallengeHandler(LoginHandler):
     """POST /api/auth/challenge: who has no account gets one too, so that nobody learns who has."""
 
     def post(self) -> None:
-        wanted = self.read(schemas.ChallengeFor)
+        wanted = self.read(schemas.ChallengeBody)
         if not self.context.settings.enable_ssh_keys:
             raise Refused(HTTPStatus.FORBIDDEN, "SSH keys are not accepted here (--enable-ssh-keys)")
         if not wanted.user_id:
             raise Refused(HTTPStatus.BAD_REQUEST, "User ID is required")
         made = self.context.challenges.issue(wanted.user_id)
         self.answer(
-            schemas.Challenge(
+            schemas.ChallengeAnswer(
                 challenge_id=made.id,
                 challenge=base64.b64encode(made.data).decode(),
                 expires_at=int((time.time() + ssh_keys.CHALLENGE_S) * 1000),
@@ -226,7 +226,7 @@ class SshKeyHandler(LoginHandler):
     """POST /api/auth/ssh-key: a signed challenge for a login."""
 
     async def post(self) -> None:
-        context, wanted = self.context, self.read(schemas.SshLogin)
+        context, wanted = self.context, self.read(schemas.SshLoginBody)
         if not context.settings.enable_ssh_keys:
             raise Refused(HTTPStatus.FORBIDDEN, "SSH keys are not accepted here (--enable-ssh-keys)")
         if not wanted.challenge_id or not wanted.public_key or not wanted.signature:
@@ -249,7 +249,7 @@ class RefreshHandler(LoginHandler):
     """POST /api/auth/refresh: the next pair of tokens; a token that was used before ends its whole login."""
 
     async def post(self) -> None:
-        token = self.read(schemas.Refresh).refresh_token
+        token = self.read(schemas.RefreshBody).refresh_token
         try:
             login, granted = await self.context.authority.refresh(token)
         except InvalidToken as error:
@@ -257,7 +257,7 @@ class RefreshHandler(LoginHandler):
             self.context.attachments.review()  # the login may have ended by this
             raise Refused(HTTPStatus.UNAUTHORIZED, str(error)) from None
         self.answer(
-            schemas.Tokens(
+            schemas.TokensAnswer(
                 token=granted.token,
                 refresh_token=granted.refresh_token,
                 expires_in=granted.expires_in,
@@ -298,7 +298,7 @@ class TicketHandler(Handler):
     """POST /api/auth/ticket: lets one socket or stream in whose client cannot send headers."""
 
     def post(self) -> None:
-        principal, wanted = self.require_login(), self.read(schemas.TicketOrder)
+        principal, wanted = self.require_login(), self.read(schemas.TicketBody)
         scope = Scope.VIEW | Scope.TYPE if wanted.permission == "type" else Scope.VIEW
         ticket = self.context.authority.tickets.issue(principal, wanted.session_id, scope)
         self.answer(schemas.Ticket(ticket=ticket, expires_in=int(TICKET_S)))
@@ -356,7 +356,7 @@ class RevokeHandler(Handler):
     """POST /api/auth/revoke: all of a user, one login with its tokens, or one token."""
 
     async def post(self) -> None:
-        wanted, principal = self.read(schemas.Revoke), self.require_login()
+        wanted, principal = self.read(schemas.RevokeBody), self.require_login()
         if sum(each is not None for each in (wanted.user, wanted.login, wanted.token)) != 1:
             raise InvalidField("user, login, token", "exactly one of them")
         ended = await self._end(wanted, principal)
@@ -375,7 +375,7 @@ class RevokeHandler(Handler):
         self.check_saved()
         self.answer(schemas.Revoked(ended=len(ended)))
 
-    async def _end(self, wanted: schemas.Revoke, principal: Principal) -> list[str]:
+    async def _end(self, wanted: schemas.RevokeBody, principal: Principal) -> list[str]:
         authority = self.context.authority
         admin = principal.may(Scope.ADMIN)
         if wanted.user is not None:
@@ -439,7 +439,7 @@ class RotateKeysHandler(Handler):
     """POST /api/auth/rotate-keys: new tokens get a new key, old ones stay good until they end; or none of them do."""
 
     async def post(self) -> None:
-        context, forget = self.context, self.read(schemas.RotateKeys).forget
+        context, forget = self.context, self.read(schemas.RotateKeysBody).forget
         if forget:
             # Whoever had the key has made tokens with it: what those have opened and asked for goes with them.
             context.authority.tickets.forget_all()

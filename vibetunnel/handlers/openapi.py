@@ -10,7 +10,7 @@ import msgspec
 
 from vibetunnel import __version__
 from vibetunnel.handlers.route import Media, Operation, Permission, Route
-from vibetunnel.handlers.schemas import Error
+from vibetunnel.handlers.schemas import ErrorAnswer
 
 Json = dict[str, Any]  # Any: a JSON Schema has no narrower type
 
@@ -43,7 +43,7 @@ def document(routes: Iterable[Route], cookie: str, base_path: str = "") -> bytes
 
 
 def _shapes(routes: Iterable[Route]) -> list[Any]:
-    found: list[Any] = [Error]
+    found: list[Any] = [ErrorAnswer]
     for route in routes:
         for operation in route.operations.values():
             answers = (each for each in operation.answers.values() if each is not None and not isinstance(each, Media))
@@ -73,7 +73,7 @@ def _operation(route: Route, method: str, operation: Operation, schemas: dict[in
         str(status): _answer(HTTPStatus(status), answer, schemas) for status, answer in operation.answers.items()
     }
     for status in sorted(errors_of(operation)):
-        responses[str(int(status))] = _answer(status, Error, schemas)
+        responses[str(int(status))] = _answer(status, ErrorAnswer, schemas)
     result: Json = {
         "operationId": _name(route, method),
         "summary": operation.summary,

@@ -16,6 +16,7 @@ from vibetunnel.handlers import (
     sharing,
     static,
     users,
+    wait,
 )
 from vibetunnel.handlers.route import Media, Operation, Permission, Route
 from vibetunnel.handlers.unknown import UnknownApiHandler
@@ -75,7 +76,7 @@ ROUTES: tuple[Route, ...] = (
         {
             "GET": Operation("One session.", {200: schemas.SessionView}, errors=(_NOT_FOUND,)),
             "PATCH": Operation(
-                "Rename.", {200: schemas.Renamed}, permission=_CONTROL, body=schemas.Rename, errors=(_NOT_FOUND,)
+                "Rename.", {200: schemas.Renamed}, permission=_CONTROL, body=schemas.RenameBody, errors=(_NOT_FOUND,)
             ),
             "DELETE": Operation(
                 "End the process, and answer when it is gone; remove a session that has none.",
@@ -105,7 +106,7 @@ ROUTES: tuple[Route, ...] = (
                 "Type text, or press a key.",
                 {200: schemas.Done},
                 permission=_TYPE,
-                body=schemas.Input,
+                body=schemas.InputBody,
                 limit="input",
                 errors=(_NOT_FOUND, _UNAVAILABLE),
             )
@@ -119,7 +120,7 @@ ROUTES: tuple[Route, ...] = (
                 "Set the size of the terminal.",
                 {200: schemas.Resized},
                 permission=_TYPE,
-                body=schemas.Resize,
+                body=schemas.ResizeBody,
                 errors=(_NOT_FOUND, _UNAVAILABLE),
             )
         },
@@ -132,7 +133,7 @@ ROUTES: tuple[Route, ...] = (
                 "Send a signal to the foreground process group.",
                 {200: schemas.Done},
                 permission=_TYPE,
-                body=schemas.Signal,
+                body=schemas.SignalBody,
                 errors=(_NOT_FOUND, _UNAVAILABLE),
             )
         },
@@ -201,12 +202,12 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         f"{_SESSION}/wait",
-        screen.WaitHandler,
+        wait.WaitHandler,
         {
             "POST": Operation(
                 "Answer when text is there, a pattern matches, nothing is printed, a prompt is there, or it has ended.",
                 {200: schemas.Outcome},
-                body=schemas.Wait,
+                body=schemas.WaitBody,
                 errors=(_NOT_FOUND, _CONFLICT, _BUSY, HTTPStatus.REQUEST_TIMEOUT),
             )
         },
@@ -267,7 +268,7 @@ ROUTES: tuple[Route, ...] = (
                 "Log in with a one-time code; the answer sets a cookie.",
                 {200: schemas.LoggedIn},
                 permission=_OPEN,
-                body=schemas.Code,
+                body=schemas.CodeBody,
                 errors=(_UNAUTHORIZED, _BUSY),
             )
         },
@@ -278,9 +279,9 @@ ROUTES: tuple[Route, ...] = (
         {
             "POST": Operation(
                 "Log in with a password; the answer sets a cookie.",
-                {200: schemas.Tokens},
+                {200: schemas.TokensAnswer},
                 permission=_OPEN,
-                body=schemas.Password,
+                body=schemas.PasswordBody,
                 errors=(_UNAUTHORIZED, _BUSY),
             )
         },
@@ -291,9 +292,9 @@ ROUTES: tuple[Route, ...] = (
         {
             "POST": Operation(
                 "Something to sign with an SSH key, once, within 60 seconds.",
-                {200: schemas.Challenge},
+                {200: schemas.ChallengeAnswer},
                 permission=_OPEN,
-                body=schemas.ChallengeFor,
+                body=schemas.ChallengeBody,
             )
         },
     ),
@@ -303,9 +304,9 @@ ROUTES: tuple[Route, ...] = (
         {
             "POST": Operation(
                 "Log in with a signed challenge; the answer sets a cookie.",
-                {200: schemas.Tokens},
+                {200: schemas.TokensAnswer},
                 permission=_OPEN,
-                body=schemas.SshLogin,
+                body=schemas.SshLoginBody,
                 errors=(_UNAUTHORIZED, _BUSY),
             )
         },
@@ -316,9 +317,9 @@ ROUTES: tuple[Route, ...] = (
         {
             "POST": Operation(
                 "The next pair of tokens. A refresh token is good once; the second time ends its login.",
-                {200: schemas.Tokens},
+                {200: schemas.TokensAnswer},
                 permission=_OPEN,
-                body=schemas.Refresh,
+                body=schemas.RefreshBody,
                 errors=(_UNAUTHORIZED,),
             )
         },
@@ -331,7 +332,7 @@ ROUTES: tuple[Route, ...] = (
                 "Exchange the code of a link to a session for a guest's cookie.",
                 {200: schemas.Entered},
                 permission=_OPEN,
-                body=schemas.ShareCode,
+                body=schemas.ShareCodeBody,
                 errors=(_UNAUTHORIZED, _BUSY),
             )
         },
@@ -358,7 +359,7 @@ ROUTES: tuple[Route, ...] = (
                 "Lets one socket or stream in whose client cannot send headers, once, within 30 seconds.",
                 {200: schemas.Ticket},
                 permission=_LOGIN,
-                body=schemas.TicketOrder,
+                body=schemas.TicketBody,
                 body_optional=True,
             )
         },
@@ -375,7 +376,7 @@ ROUTES: tuple[Route, ...] = (
             "POST": Operation(
                 "End all logins and tokens of a user, one login, or one token; of others only for who manages users.",
                 {200: schemas.Revoked},
-                body=schemas.Revoke,
+                body=schemas.RevokeBody,
                 errors=(_NOT_FOUND, _UNAVAILABLE),
             )
         },
@@ -388,7 +389,7 @@ ROUTES: tuple[Route, ...] = (
                 "Sign new tokens with a new key; those that there are stay good.",
                 {200: schemas.DoneWithMessage},
                 permission=_ADMIN,
-                body=schemas.RotateKeys,
+                body=schemas.RotateKeysBody,
                 body_optional=True,
                 errors=(_UNAVAILABLE,),
             )
@@ -508,7 +509,7 @@ ROUTES: tuple[Route, ...] = (
                 "Give the keyboard, or take it.",
                 {200: schemas.Done},
                 permission=_CONTROL,
-                body=schemas.Keyboard,
+                body=schemas.KeyboardBody,
                 errors=(_NOT_FOUND,),
             ),
             "DELETE": Operation("Put somebody out.", {200: schemas.Done}, permission=_CONTROL, errors=(_NOT_FOUND,)),

@@ -19,7 +19,7 @@ __all__ = ["Outcome", "SessionView", "ShellCommand"]  # from here too, so that a
 Offset = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
-class Error(msgspec.Struct):
+class ErrorAnswer(msgspec.Struct):
     """Every 4xx and 5xx."""
 
     error: Annotated[str, Meta(description="A sentence: what was expected, and what came.")]
@@ -64,7 +64,7 @@ class CreatedSession(SessionView, kw_only=True, rename="camel"):
     session_id: str
 
 
-class Rename(msgspec.Struct):
+class RenameBody(msgspec.Struct):
     name: str
 
 
@@ -73,7 +73,7 @@ class Renamed(msgspec.Struct, kw_only=True):
     name: Annotated[str, Meta(description="With ` (2)` behind it when another session has the name.")]
 
 
-class Input(msgspec.Struct, kw_only=True):
+class InputBody(msgspec.Struct, kw_only=True):
     """Exactly one of text and key; or Go's {"type": "input", "data": text}."""
 
     text: str | UnsetType = UNSET
@@ -82,7 +82,7 @@ class Input(msgspec.Struct, kw_only=True):
     type: str | UnsetType = UNSET
 
 
-class Resize(msgspec.Struct):
+class ResizeBody(msgspec.Struct):
     rows: Size
     cols: Size
 
@@ -93,7 +93,7 @@ class Resized(msgspec.Struct, kw_only=True):
     cols: int
 
 
-class Signal(msgspec.Struct):
+class SignalBody(msgspec.Struct):
     signal: Annotated[str | int, Meta(description='"INT", "SIGINT" or 2; it goes to the foreground process group.')]
 
 
@@ -128,7 +128,7 @@ class TextQuery(LinesQuery):
     unwrap: Annotated[bool, Meta(description="A line that was wrapped at the margin is one line.")] = False
 
 
-class Cursor(msgspec.Struct, kw_only=True):
+class CursorView(msgspec.Struct, kw_only=True):
     row: int
     col: int
     visible: bool
@@ -175,7 +175,7 @@ class Screen(msgspec.Struct, kw_only=True):
     title: str
     folder: str
     alternate: bool
-    cursor: Cursor
+    cursor: CursorView
     modes: list[str]
     lines: list[ScreenLine]
 
@@ -184,7 +184,7 @@ _Pattern = Annotated[str, Meta(max_length=PATTERN_LIMIT)]
 _Milliseconds = Annotated[int, Meta(ge=1, le=600_000)]
 
 
-class Wait(msgspec.Struct, kw_only=True):
+class WaitBody(msgspec.Struct, kw_only=True):
     """Exactly one of text, regex, idleMs, prompt and exit. Names with `_` are accepted, too."""
 
     text: Annotated[_Pattern | None, Meta(description="This text is on the screen, or gets there.")] = None
@@ -291,7 +291,7 @@ class Avatar(msgspec.Struct):
     platform: str
 
 
-class Code(msgspec.Struct):
+class CodeBody(msgspec.Struct):
     code: Annotated[str, Meta(max_length=64)]
 
 
@@ -300,28 +300,28 @@ class LoggedIn(msgspec.Struct, kw_only=True, rename="camel"):
     user_id: str
 
 
-class Password(msgspec.Struct, kw_only=True, rename="camel"):
+class PasswordBody(msgspec.Struct, kw_only=True, rename="camel"):
     user_id: Text
     password: Text
 
 
-class ChallengeFor(msgspec.Struct, kw_only=True, rename="camel"):
+class ChallengeBody(msgspec.Struct, kw_only=True, rename="camel"):
     user_id: Text
 
 
-class Challenge(msgspec.Struct, kw_only=True, rename="camel"):
+class ChallengeAnswer(msgspec.Struct, kw_only=True, rename="camel"):
     challenge_id: str
     challenge: Annotated[str, Meta(description="32 bytes in base64: what to sign.")]
     expires_at: Annotated[int, Meta(description="Milliseconds since the epoch.")]
 
 
-class SshLogin(msgspec.Struct, kw_only=True, rename="camel"):
+class SshLoginBody(msgspec.Struct, kw_only=True, rename="camel"):
     challenge_id: Text
     public_key: Annotated[str, Meta(max_length=16384, description="As in a .pub file.")]
     signature: Annotated[str, Meta(max_length=4096, description="Of the challenge's bytes, in base64.")]
 
 
-class Tokens(msgspec.Struct, kw_only=True, rename="camel"):
+class TokensAnswer(msgspec.Struct, kw_only=True, rename="camel"):
     """A login with tokens; a refresh token is good once."""
 
     success: Literal[True] = True
@@ -332,7 +332,7 @@ class Tokens(msgspec.Struct, kw_only=True, rename="camel"):
     auth_method: str
 
 
-class Refresh(msgspec.Struct, kw_only=True, rename="camel"):
+class RefreshBody(msgspec.Struct, kw_only=True, rename="camel"):
     refresh_token: Annotated[str, Meta(max_length=8192)]
 
 
@@ -341,7 +341,7 @@ class Verified(msgspec.Struct, kw_only=True, rename="camel"):
     user_id: str
 
 
-class TicketOrder(msgspec.Struct, kw_only=True, rename="camel"):
+class TicketBody(msgspec.Struct, kw_only=True, rename="camel"):
     session_id: Annotated[str, Meta(max_length=256)] = ""
     permission: Literal["view", "type"] = "type"
 
@@ -365,7 +365,7 @@ class Link(msgspec.Struct):
     code: Annotated[str | None, Meta(description="None where nobody needs one.")]
 
 
-class Revoke(msgspec.Struct):
+class RevokeBody(msgspec.Struct):
     """Exactly one of them."""
 
     user: Text | None = None
@@ -378,7 +378,7 @@ class Revoked(msgspec.Struct, kw_only=True):
     ended: Annotated[int, Meta(description="How many logins and tokens.")]
 
 
-class RotateKeys(msgspec.Struct):
+class RotateKeysBody(msgspec.Struct):
     forget: Annotated[bool, Meta(description="A key was stolen: no token that there is counts any more.")] = False
 
 
@@ -486,7 +486,7 @@ class CreatedShare(ShareView, kw_only=True, rename="camel"):
     code: str
 
 
-class ShareCode(msgspec.Struct):
+class ShareCodeBody(msgspec.Struct):
     code: Annotated[str, Meta(max_length=128)]
 
 
@@ -508,5 +508,5 @@ class Participant(msgspec.Struct, kw_only=True, rename="camel"):
     address: Annotated[str | None, Meta(description="For who manages users.")] = None
 
 
-class Keyboard(msgspec.Struct):
+class KeyboardBody(msgspec.Struct):
     writable: Annotated[bool, Meta(description="Give the keyboard, or take it.")]

@@ -92,7 +92,7 @@ class OneSessionHandler(SessionHandler):
         self.answer(self.session(session_id).describe())
 
     def patch(self, session_id: str) -> None:
-        name = launch.check_name(self.read(schemas.Rename).name)
+        name = launch.check_name(self.read(schemas.RenameBody).name)
         self.answer(schemas.Renamed(name=self.context.registry.rename(session_id, name)))
 
     async def delete(self, session_id: str) -> None:
@@ -124,14 +124,14 @@ class InputHandler(SessionHandler):
 
     async def post(self, session_id: str) -> None:
         session = self.session(session_id)
-        data, principal = _typed(self.read(schemas.Input)), self.typist(session_id)
+        data, principal = _typed(self.read(schemas.InputBody)), self.typist(session_id)
         self.context.limits.input_bytes(principal, len(data), self.client.address)
         await session.write(data)
         self.note_input(principal, session_id)
         self.answer(schemas.Done())
 
 
-def _typed(wanted: schemas.Input) -> bytes:
+def _typed(wanted: schemas.InputBody) -> bytes:
     text = wanted.text
     if wanted.type is not UNSET or wanted.data is not UNSET:  # as the Go server has it
         if wanted.type not in (UNSET, "input"):
@@ -150,7 +150,7 @@ class ResizeHandler(SessionHandler):
 
     async def post(self, session_id: str) -> None:
         session = self.session(session_id)
-        wanted = self.read(schemas.Resize)
+        wanted = self.read(schemas.ResizeBody)
         self.typist(session_id)
         await session.resize(wanted.rows, wanted.cols)
         self.answer(schemas.Resized(rows=wanted.rows, cols=wanted.cols))
@@ -162,7 +162,7 @@ class SignalHandler(SessionHandler):
     async def post(self, session_id: str) -> None:
         session = self.session(session_id)
         self.typist(session_id)
-        await session.signal(_signal_number(self.read(schemas.Signal).signal))
+        await session.signal(_signal_number(self.read(schemas.SignalBody).signal))
         self.answer(schemas.Done())
 
 

@@ -100,7 +100,7 @@ class EnterHandler(Handler):
     """POST /api/auth/share: the code of a link for a guest's login."""
 
     async def post(self) -> None:
-        context, code = self.context, self.read(schemas.ShareCode).code
+        context, code = self.context, self.read(schemas.ShareCodeBody).code
         try:
             counted = self._count_try(code)
             share, cookie = await context.authority.enter(
@@ -166,7 +166,7 @@ class PersonHandler(SharingHandler):
         raise UnknownClient
 
     async def patch(self, session_id: str, client_id: str) -> None:
-        principal, wanted = self.manager(session_id), self.read(schemas.Keyboard)
+        principal, wanted = self.manager(session_id), self.read(schemas.KeyboardBody)
         connection = self._find(session_id, client_id)
         self.context.attachments.hold(connection, wanted.writable)
         await self.context.authority.mute(connection.principal, session_id, muted=not wanted.writable)
