@@ -218,6 +218,24 @@ async def test_connections_of_a_user_are_bounded(serve: Serve) -> None:
     await target.close()
 
 
+@pytest.mark.parametrize("path", ["/ws?sessionId={}", "/buffers"])
+async def test_connections_that_come_together_are_bounded_too(serve: Serve, path: str) -> None:
+    """CWE-770, CWE-367: twenty upgrades in one packet each, at the same moment, get no more than the limit allows."""
+    target = aim(await serve(user_clients=5))
+    user = await target.user("viewer")
+    session = await target.recorder()
+    sent = [f"{name}: {value}" for name, value in (WEBSOCKET | user.own).items() if name != "Host"]
+    request = target.request("GET", path.format(session), *sent, host=user.own.get("Host"))
+    wires = [await target.wire() for _ in range(20)]
+    for wire in wires:
+        wire.writer.write(request)
+    answers = [await wire.answer() for wire in wires]
+    for wire in wires:
+        await wire.close()
+    assert sorted(answer.status for answer in answers if answer is not None) == [101] * 5 + [429] * 15
+    await target.close()
+
+
 async def test_typing_is_limited_by_bytes(serve: Serve) -> None:
     """CWE-770: a client that floods input through REST is told to wait; accepted input is typed."""
     target = aim(await serve(input_rate=1000, rate_limit=0))

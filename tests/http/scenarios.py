@@ -32,7 +32,7 @@ async def upgrade_without_descriptors(server: Running, tls: ssl.SSLContext | Non
         writer.write(request)
         status, body = await answer(reader)
     assert status.startswith("HTTP/1.1 503 ")
-    assert json.loads(body)["error"].startswith("no room for another connection: ")
+    assert json.loads(body)["error"].startswith("No room for another connection: ")
     writer.write(request)
     assert (await answer(reader))[0].startswith("HTTP/1.1 101 ")
     async with asyncio.timeout(DEADLINE_S):

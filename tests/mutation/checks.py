@@ -544,7 +544,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "logins of others: the list",
         "handlers/auth.py",
-        "if everybody or (login.user == principal.user and not login.guest)",
+        "if admin or (login.user == principal.user and not login.guest)",
         "if True",
         (_walk("test_one_user_is_not_another"),),
     ),

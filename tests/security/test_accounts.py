@@ -121,7 +121,7 @@ async def test_a_viewer_sees_and_changes_nothing(server: Running) -> None:
     ):
         response = await browser.fetch(method, path, body)
         assert response.code == 403, path
-        assert "a viewer has not" in json.loads(response.body)["error"]
+        assert "which a viewer does not have" in json.loads(response.body)["error"]
 
 
 async def test_a_viewers_socket_types_nothing(server: Running) -> None:

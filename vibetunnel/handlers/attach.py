@@ -32,7 +32,7 @@ class SocketHandler(Handler):
         may_type = asked and principal.may(Scope.TYPE, query.session_id)
         rows, cols = query.rows or 0, query.cols or 0
         session = self.context.registry.get(query.session_id)
-        begins = session.terminal is None  # the client that starts a session gets its output from the first byte on
+        starts = session.terminal is None  # the client that starts a session gets its output from the first byte on
         await session.attachable(may_type=may_type, rows=rows, cols=cols)
         try:
             await self.exchange.drained()  # the answers to earlier requests
@@ -59,7 +59,7 @@ class SocketHandler(Handler):
             received=received,
             v1=agreed.v1,
             writable=may_type,
-            since=0 if begins and query.since is None else query.since,
+            since=0 if starts and query.since is None else query.since,
             rows=rows,
             cols=cols,
             client_id=client_id,

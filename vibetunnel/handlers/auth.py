@@ -33,7 +33,7 @@ from vibetunnel.security.tickets import LIFETIME_S as TICKET_S
 from vibetunnel.security.tokens import Claims, TokenType
 from vibetunnel.sessions.model import iso
 
-# Nothing that was shown to this login is left in the browser (Clear Site Data §3.1).
+# Removes everything that the browser has stored for this login (Clear Site Data §3.1).
 CLEAR_SITE_DATA = '"cache", "cookies", "storage"'
 USER_ID = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -55,7 +55,7 @@ class AuthConfigHandler(Handler):
 
 
 class CurrentUserHandler(Handler):
-    """GET /api/auth/current-user: open, so that a page can find out whether it has to ask for a login."""
+    """GET /api/auth/current-user: open, so that a page can find out whether a login is needed."""
 
     def get(self) -> None:
         principal = self.principal
@@ -100,7 +100,7 @@ def _all_scopes(principal: Principal) -> Scope:
 
 
 class AvatarHandler(Handler):
-    """GET /api/auth/avatar/{user_id}: there are none, and nobody learns who has an account."""
+    """GET /api/auth/avatar/{user_id}: always null, so that it does not tell which accounts exist."""
 
     def get(self, user_id: str) -> None:
         if len(user_id) > 255:
@@ -111,10 +111,10 @@ class AvatarHandler(Handler):
 
 
 class LoginHandler(Handler):
-    """What every way of logging in shares."""
+    """The base of all routes that log in."""
 
     def began(self, account: str | None, method: str) -> None:
-        """A try, of whoever claims to be `account`. Raises RateLimited when there were too many."""
+        """Count an attempt to log in as `account`. Raises RateLimited."""
         try:
             self.context.limits.login(account, self.client.address)
         except RateLimited:
@@ -127,12 +127,12 @@ class LoginHandler(Handler):
         )
 
     async def succeeded(self, user: str, method: str, *, account: str | None) -> Login:
-        """A new login with a new cookie; the one that this browser had is over, and so are its sockets.
+        """Start a login with a new cookie. The login that this browser had ends, and so do its sockets.
 
-        Raises Refused (401) for an account that lets nobody in by now.
+        Raises Refused (401) if the account was disabled meanwhile.
         """
         context = self.context
-        # Without a wait since the look at the password: whatever ends the user's logins from here on ends this one.
+        # No await since the password was checked: whatever ends the user's logins from here on ends this one, too.
         login, cookie = await context.authority.log_in(
             user, method, address=self.client.address, agent=self.request.headers.get("User-Agent", "")
         )
@@ -140,7 +140,7 @@ class LoginHandler(Handler):
         if principal is None:
             await context.authority.logins.revoke(login.id)
             self.failed(account or user, method, "the account is disabled")
-            raise Refused(HTTPStatus.UNAUTHORIZED, "this account lets nobody in")
+            raise Refused(HTTPStatus.UNAUTHORIZED, "This account is disabled")
         context.limits.login_succeeded(account, self.client.address)
         if self.principal is not None and self.principal.by_cookie:
             await self.end_login(self.principal)
@@ -149,7 +149,7 @@ class LoginHandler(Handler):
         return login
 
     async def end_login(self, principal: Principal) -> bool:
-        """False: a restart of the server would bring it back."""
+        """Return False if a restart of the server would bring the login back."""
         gone = await self.context.authority.logins.revoke(principal.id.removeprefix(LOGIN))
         self.context.attachments.end(principal.id)
         return gone
@@ -168,7 +168,7 @@ class LoginHandler(Handler):
 
 
 class CodeHandler(LoginHandler):
-    """POST /api/auth/code: a one-time code for a cookie."""
+    """POST /api/auth/code: exchanges a one-time code for a cookie."""
 
     async def post(self) -> None:
         code = self.read(schemas.CodeBody).code
@@ -188,7 +188,7 @@ class PasswordHandler(LoginHandler):
     async def post(self) -> None:
         wanted, settings = self.read(schemas.PasswordBody), self.context.settings
         if settings.disallow_user_password:
-            raise Refused(HTTPStatus.FORBIDDEN, "passwords are not accepted here (--disallow-user-password)")
+            raise Refused(HTTPStatus.FORBIDDEN, "Passwords are not accepted (--disallow-user-password)")
         if not wanted.user_id or not wanted.password:
             raise Refused(HTTPStatus.BAD_REQUEST, "User ID and password are required")
         account = wanted.user_id
@@ -205,7 +205,7 @@ class PasswordHandler(LoginHandler):
 
 
 class ChallengeHandler(LoginHandler):
-    """POST /api/auth/challenge: who has no account gets one too, so that nobody learns who has."""
+    """POST /api/auth/challenge: answers for any name, so that it does not tell which accounts exist."""
 
     def post(self) -> None:
         wanted = self.read(schemas.ChallengeBody)
@@ -224,7 +224,7 @@ class ChallengeHandler(LoginHandler):
 
 
 class SshKeyHandler(LoginHandler):
-    """POST /api/auth/ssh-key: a signed challenge for a login."""
+    """POST /api/auth/ssh-key: exchanges a signed challenge for a login."""
 
     async def post(self) -> None:
         context, wanted = self.context, self.read(schemas.SshLoginBody)
@@ -234,7 +234,7 @@ class SshKeyHandler(LoginHandler):
             raise Refused(HTTPStatus.BAD_REQUEST, "Challenge ID, public key, and signature are required")
         self.began(None, "ssh-key")
         challenge = context.challenges.take(wanted.challenge_id)
-        refusal = "Invalid or expired challenge"  # in the Node server's words, as the others are
+        refusal = "Invalid or expired challenge"  # the Node server's wording, like the other refusals
         if challenge is not None:
             refusal = await ssh_keys.refusal(
                 challenge, wanted.public_key, wanted.signature, context.authority.users, context.user, context.home
@@ -247,7 +247,7 @@ class SshKeyHandler(LoginHandler):
 
 
 class RefreshHandler(LoginHandler):
-    """POST /api/auth/refresh: the next pair of tokens; a token that was used before ends its whole login."""
+    """POST /api/auth/refresh: returns the next tokens. A refresh token that was used before ends its login."""
 
     async def post(self) -> None:
         token = self.read(schemas.RefreshBody).refresh_token
@@ -255,7 +255,7 @@ class RefreshHandler(LoginHandler):
             login, granted = await self.context.authority.refresh(token)
         except InvalidToken as error:
             self.failed(error.user if isinstance(error, ReusedRefresh) else None, "refresh", error.why)
-            self.context.attachments.review()  # the login may have ended by this
+            self.context.attachments.review()  # this may have ended the login
             raise Refused(HTTPStatus.UNAUTHORIZED, str(error)) from None
         self.answer(
             schemas.TokensAnswer(
@@ -289,14 +289,13 @@ class LogoutHandler(LoginHandler):
             if not gone:
                 raise Refused(
                     HTTPStatus.SERVICE_UNAVAILABLE,
-                    "logged out, but the state folder cannot be written: a restart of the server before it can be "
-                    "would bring this login back",
+                    "Logged out, but the state folder cannot be written: a restart of the server would undo it",
                 )
         self.answer(schemas.DoneWithMessage(message="Logged out successfully"))
 
 
 class TicketHandler(Handler):
-    """POST /api/auth/ticket: lets one socket or stream in whose client cannot send headers."""
+    """POST /api/auth/ticket: a ticket for one socket or stream whose client cannot send headers."""
 
     def post(self) -> None:
         principal, wanted = self.require_login(), self.read(schemas.TicketBody)
@@ -306,7 +305,7 @@ class TicketHandler(Handler):
 
 
 class LinkHandler(Handler):
-    """POST /api/auth/link: a fresh one-time code, for another device; only the address where nobody needs one."""
+    """POST /api/auth/link: a login link for another device; without a code if no login is needed."""
 
     def post(self) -> None:
         base = public_base(self)
@@ -315,13 +314,13 @@ class LinkHandler(Handler):
         else:
             principal = self.require_login()
             if principal.narrow or principal.program:
-                raise Forbidden("this needs a whole login: a token makes none that could outlive it, or do more")
+                raise Forbidden("This needs a login: a token cannot create one that outlives it or may do more")
             code = self.context.codes.issue(principal.user, LINK_S, principal)
             self.answer(schemas.Link(url=f"{base}/login#{code}", code=code))
 
 
 def public_base(handler: Handler) -> str:
-    """The address for a link that is sent elsewhere: what this machine calls itself leads another device nowhere."""
+    """The server's address for a link that is used on another device, where `localhost` would be wrong."""
     context, client = handler.context, handler.client
     host = client.host or handler.request.headers["Host"]
     ours = context.settings.url or (not context.settings.is_loopback and is_loopback_host(host))
@@ -329,11 +328,11 @@ def public_base(handler: Handler) -> str:
 
 
 class LoginsHandler(Handler):
-    """GET /api/logins: who is logged in where; of others only for who manages users."""
+    """GET /api/logins: your own logins, or all of them with the right to manage users."""
 
     def get(self) -> None:
         principal = self.require_login()
-        everybody = principal.may(Scope.ADMIN)
+        admin = principal.may(Scope.ADMIN)
         self.answer(
             [
                 schemas.LoginView(
@@ -347,14 +346,14 @@ class LoginsHandler(Handler):
                     agent=login.agent,
                     current=principal.id == f"{LOGIN}{login.id}",
                 )
-                for login in ([] if principal.program and not everybody else self.context.authority.logins.list())
-                if everybody or (login.user == principal.user and not login.guest)
+                for login in ([] if principal.program and not admin else self.context.authority.logins.list())
+                if admin or (login.user == principal.user and not login.guest)
             ]
         )
 
 
 class RevokeHandler(Handler):
-    """POST /api/auth/revoke: all of a user, one login with its tokens, or one token."""
+    """POST /api/auth/revoke: ends all logins of a user, one login with its tokens, or one token."""
 
     async def post(self) -> None:
         wanted, principal = self.read(schemas.RevokeBody), self.require_login()
@@ -364,7 +363,7 @@ class RevokeHandler(Handler):
         for each in ended:
             self.context.attachments.end(each, "access has been revoked")
             self.context.authority.tickets.forget(each)
-        self.context.attachments.review()  # of the links that have ended with a user, and of single access tokens
+        self.context.attachments.review()  # connections of the user's share links, and of single access tokens
         self.context.audit.record(
             "revoke",
             principal,
@@ -398,7 +397,7 @@ class RevokeHandler(Handler):
         return await self._end_token(wanted.token, principal, admin=admin)
 
     async def _end_token(self, given: str, principal: Principal, *, admin: bool) -> list[str]:
-        """A program's token by its id, or any by itself (RFC 7009 §2.1)."""
+        """End a program's token by its id, or any token by itself (RFC 7009 §2.1)."""
         authority = self.context.authority
         jti = given
         if given.count(".") == 2:
@@ -426,7 +425,7 @@ class RevokeHandler(Handler):
         return [f"{TOKEN}{jti}"]
 
     def _claims(self, token: str) -> Claims:
-        """What a token of any kind says. Raises UnknownToken."""
+        """Return the claims of a token of any kind. Raises UnknownToken."""
         kinds: tuple[TokenType, ...] = ("access", "refresh", "api")
         for kind in kinds:
             try:
@@ -437,12 +436,12 @@ class RevokeHandler(Handler):
 
 
 class RotateKeysHandler(Handler):
-    """POST /api/auth/rotate-keys: new tokens get a new key, old ones stay good until they end; or none of them do."""
+    """POST /api/auth/rotate-keys: signs new tokens with a new key. With `forget`, existing tokens become invalid."""
 
     async def post(self) -> None:
         context, forget = self.context, self.read(schemas.RotateKeysBody).forget
         if forget:
-            # Whoever had the key has made tokens with it: what those have opened and asked for goes with them.
+            # An attacker with the key may have used tokens of his own to open connections and to get tickets and codes.
             context.authority.tickets.forget_all()
             context.codes.forget_made()
         await context.keys.rotate(forget=forget)

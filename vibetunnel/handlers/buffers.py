@@ -61,7 +61,6 @@ class BuffersHandler(Handler):
 
     def get(self) -> None:
         handshake(self.request.version, self.request.headers)
-        self.check_room(self.require_login())
         self.detach()
         self.site.websockets.get_handler_delegate(self.request, SnapshotSocket, {"opener": self}).finish()
 
@@ -101,6 +100,8 @@ class SnapshotSocket(WebSocketHandler):
     async def get(self) -> None:
         if self.opener.exchange.closed:
             raise StreamClosedError
+        # Here and not in the opener: Tornado runs this later, and open() follows without an await.
+        self.opener.check_room(self.opener.require_login())
         self._pair = or_refused(lambda: pair(UNSENT))
         await super().get()
 

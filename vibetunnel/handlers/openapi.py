@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, from the same declarations that route and validate."""
+"""The OpenAPI 3.1 document, made from the declarations of the routes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Json = dict[str, Any]  # Any: a JSON Schema has no narrower type
 
 
 def document(routes: Iterable[Route], cookie: str, base_path: str = "") -> bytes:
-    """JSON text; `cookie` is the name of the login's, `base_path` where the routes begin."""
+    """Return the document as JSON. cookie: the name of the login's cookie."""
     schemes: Json = {
         "bearer": {"type": "http", "scheme": "bearer", "description": "The secret in the state folder, or a token."},
         "cookie": {"type": "apiKey", "in": "cookie", "name": cookie, "description": "From POST /api/auth/code."},
@@ -52,7 +52,7 @@ def _shapes(routes: Iterable[Route]) -> list[Any]:
 
 
 def errors_of(operation: Operation) -> set[HTTPStatus]:
-    """Every status of an error that the operation may answer, but for bugs (500)."""
+    """The statuses of all errors that the operation may answer, except 500 for bugs."""
     errors = {HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS, *operation.errors}
     if operation.permission is not Permission.OPEN:
         errors.add(HTTPStatus.UNAUTHORIZED)
@@ -89,7 +89,7 @@ def _operation(route: Route, method: str, operation: Operation, schemas: dict[in
 
 
 def _query_parameters(shape: type[msgspec.Struct]) -> list[Json]:
-    """A struct's fields as query parameters; their schemas are written out, as each stands alone."""
+    """A struct's fields as query parameters, each with its whole schema."""
     (_,), components = msgspec.json.schema_components([shape])
     schema = components[shape.__name__]
     required = schema.get("required", [])

@@ -1,4 +1,4 @@
-"""Every route there is. What is not in this table is not served."""
+"""The table of routes. A path that is not in it is not served."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ _UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE
 _UNAUTHORIZED = HTTPStatus.UNAUTHORIZED
 
 _HEALTH = {
-    "GET": Operation("Whether the server runs.", {200: schemas.Health}, permission=_OPEN),
+    "GET": Operation("Show that the server runs.", {200: schemas.Health}, permission=_OPEN),
 }
-_PAGE = {"GET": Operation("The web client.", {200: Media("text/html")}, permission=_OPEN, errors=(_UNAVAILABLE,))}
+_PAGE = {"GET": Operation("Get the web client.", {200: Media("text/html")}, permission=_OPEN, errors=(_UNAVAILABLE,))}
 _SESSION = "/api/sessions/{session_id}"
-_OFFSET = {OFFSET_HEADER: "Offset of the output, up to which it is."}
+_OFFSET = {OFFSET_HEADER: "Offset of the output that the answer includes."}
 _LINES = {
     **_OFFSET,
-    screen.TOP_HEADER: "Absolute number of the screen's first line.",
-    screen.OLDEST_HEADER: "Absolute number of the oldest line that is kept.",
+    screen.TOP_HEADER: "The absolute number of the screen's first line.",
+    screen.OLDEST_HEADER: "The absolute number of the oldest line that is kept.",
 }
 _SNAPSHOT = {
     "GET": Operation(
-        'The screen as cells: VibeTunnel\'s binary snapshot ("VT", version 1).',
+        'Get the screen as cells: VibeTunnel\'s binary snapshot ("VT", version 1).',
         {200: Media("application/octet-stream", _OFFSET)},
         errors=(_NOT_FOUND,),
     )
@@ -59,9 +59,9 @@ ROUTES: tuple[Route, ...] = (
         "/api/sessions",
         sessions.SessionsHandler,
         {
-            "GET": Operation("All sessions, newest first.", {200: list[schemas.SessionView]}, some=True),
+            "GET": Operation("List the sessions, newest first.", {200: list[schemas.SessionView]}, some=True),
             "POST": Operation(
-                "A new session. It starts at its first use, or at once with `spawn`.",
+                "Create a session. Its process starts at the first use, or at once with `spawn`.",
                 {201: schemas.CreatedSession},
                 permission=_CONTROL,
                 body=schemas.NewSession,
@@ -74,12 +74,16 @@ ROUTES: tuple[Route, ...] = (
         _SESSION,
         sessions.OneSessionHandler,
         {
-            "GET": Operation("One session.", {200: schemas.SessionView}, errors=(_NOT_FOUND,)),
+            "GET": Operation("Get a session.", {200: schemas.SessionView}, errors=(_NOT_FOUND,)),
             "PATCH": Operation(
-                "Rename.", {200: schemas.Renamed}, permission=_CONTROL, body=schemas.RenameBody, errors=(_NOT_FOUND,)
+                "Rename a session.",
+                {200: schemas.Renamed},
+                permission=_CONTROL,
+                body=schemas.RenameBody,
+                errors=(_NOT_FOUND,),
             ),
             "DELETE": Operation(
-                "End the process, and answer when it is gone; remove a session that has none.",
+                "End a session's process and wait for its end, or remove a session without a process.",
                 {200: schemas.DoneWithMessage},
                 permission=_CONTROL,
                 errors=(_NOT_FOUND, _UNAVAILABLE),
@@ -91,7 +95,7 @@ ROUTES: tuple[Route, ...] = (
         sessions.CleanupHandler,
         {
             "DELETE": Operation(
-                "Remove a session that has no process.",
+                "Remove a session without a process.",
                 {200: schemas.DoneWithMessage},
                 permission=_CONTROL,
                 errors=(_NOT_FOUND, _CONFLICT),
@@ -103,7 +107,7 @@ ROUTES: tuple[Route, ...] = (
         sessions.InputHandler,
         {
             "POST": Operation(
-                "Type text, or press a key.",
+                "Type a text, or press a key.",
                 {200: schemas.Done},
                 permission=_TYPE,
                 body=schemas.InputBody,
@@ -143,13 +147,13 @@ ROUTES: tuple[Route, ...] = (
         sessions.OutputHandler,
         {
             "GET": Operation(
-                "What is kept of the output, from an offset on.",
+                "Get the output that is kept, from an offset.",
                 {
                     200: Media(
                         "application/octet-stream",
                         {
                             OFFSET_HEADER: "Offset of the first byte.",
-                            sessions.NEXT_OFFSET_HEADER: "Offset behind the last byte: the next `since`.",
+                            sessions.NEXT_OFFSET_HEADER: "Offset after the last byte: the next `since`.",
                         },
                     )
                 },
@@ -163,7 +167,7 @@ ROUTES: tuple[Route, ...] = (
         screen.TextHandler,
         {
             "GET": Operation(
-                "What stands on the screen, or lines of it and its scrollback, as text.",
+                "Get the screen, or lines of it and the scrollback, as text.",
                 {200: Media("text/plain", _LINES)},
                 query=schemas.TextQuery,
                 errors=(_NOT_FOUND,),
@@ -175,7 +179,7 @@ ROUTES: tuple[Route, ...] = (
         screen.HtmlHandler,
         {
             "GET": Operation(
-                "The same with styles: a page that needs nothing else.",
+                "Get the same with styles, as a page without further files.",
                 {200: Media("text/html", _LINES)},
                 query=schemas.LinesQuery,
                 errors=(_NOT_FOUND,),
@@ -185,7 +189,11 @@ ROUTES: tuple[Route, ...] = (
     Route(
         f"{_SESSION}/screen",
         screen.ScreenHandler,
-        {"GET": Operation("The screen with styles, cursor and modes.", {200: schemas.Screen}, errors=(_NOT_FOUND,))},
+        {
+            "GET": Operation(
+                "Get the screen with styles, cursor and modes.", {200: schemas.Screen}, errors=(_NOT_FOUND,)
+            )
+        },
     ),
     Route(f"{_SESSION}/snapshot", screen.SnapshotHandler, _SNAPSHOT),
     Route(f"{_SESSION}/buffer", screen.SnapshotHandler, _SNAPSHOT),
@@ -194,7 +202,7 @@ ROUTES: tuple[Route, ...] = (
         screen.CommandsHandler,
         {
             "GET": Operation(
-                "The commands of a shell that marks them (OSC 133), newest last; at most 1000.",
+                "List the last 1000 commands of a shell that marks them (OSC 133), newest last.",
                 {200: list[schemas.ShellCommand]},
                 errors=(_NOT_FOUND,),
             )
@@ -205,7 +213,7 @@ ROUTES: tuple[Route, ...] = (
         wait.WaitHandler,
         {
             "POST": Operation(
-                "Answer when text is there, a pattern matches, nothing is printed, a prompt is there, or it has ended.",
+                "Wait for a text, a pattern, silence, a prompt, or the end of the session.",
                 {200: schemas.Outcome},
                 body=schemas.WaitBody,
                 errors=(_NOT_FOUND, _CONFLICT, _BUSY, HTTPStatus.REQUEST_TIMEOUT),
@@ -215,14 +223,14 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "/api/cleanup-exited",
         sessions.CleanupExitedHandler,
-        {"POST": Operation("Remove every session that has ended.", {200: schemas.CleanedUp}, permission=_CONTROL)},
+        {"POST": Operation("Remove all sessions that have ended.", {200: schemas.CleanedUp}, permission=_CONTROL)},
     ),
     Route(
         "/api/events",
         events.EventsHandler,
         {
             "GET": Operation(
-                "News of sessions, as server-sent events.",
+                "Get the events of sessions, as server-sent events.",
                 {200: Media("text/event-stream")},
                 some=True,
                 query=schemas.TicketQuery,
@@ -232,28 +240,32 @@ ROUTES: tuple[Route, ...] = (
         },
         tickets=True,
     ),
-    Route("/api/config", server.ConfigHandler, {"GET": Operation("What a client should know.", {200: schemas.Config})}),
+    Route(
+        "/api/config",
+        server.ConfigHandler,
+        {"GET": Operation("Get the settings that clients need.", {200: schemas.Config})},
+    ),
     Route(
         "/api/server/status",
         server.StatusHandler,
-        {"GET": Operation("How the server is.", {200: schemas.ServerStatus})},
+        {"GET": Operation("Get the server's state.", {200: schemas.ServerStatus})},
     ),
     Route(
         "/api/auth/config",
         auth.AuthConfigHandler,
-        {"GET": Operation("How to log in.", {200: schemas.AuthConfig}, permission=_OPEN)},
+        {"GET": Operation("List the possible ways to log in.", {200: schemas.AuthConfig}, permission=_OPEN)},
     ),
     Route(
         "/api/auth/current-user",
         auth.CurrentUserHandler,
-        {"GET": Operation("Who is logged in.", {200: schemas.CurrentUser}, permission=_OPEN)},
+        {"GET": Operation("Get the current login.", {200: schemas.CurrentUser}, permission=_OPEN)},
     ),
     Route(
         "/api/auth/avatar/{user_id}",
         auth.AvatarHandler,
         {
             "GET": Operation(
-                "The picture of a user: there are none.",
+                "Get the picture of a user: always null.",
                 {200: schemas.Avatar},
                 permission=_OPEN,
                 errors=(HTTPStatus.BAD_REQUEST,),
@@ -291,7 +303,7 @@ ROUTES: tuple[Route, ...] = (
         auth.ChallengeHandler,
         {
             "POST": Operation(
-                "Something to sign with an SSH key, once, within 60 seconds.",
+                "Get a challenge to sign with an SSH key, once, within 60 seconds.",
                 {200: schemas.ChallengeAnswer},
                 permission=_OPEN,
                 body=schemas.ChallengeBody,
@@ -316,7 +328,7 @@ ROUTES: tuple[Route, ...] = (
         auth.RefreshHandler,
         {
             "POST": Operation(
-                "The next pair of tokens. A refresh token is good once; the second time ends its login.",
+                "Get the next tokens. A refresh token is valid once; a second use ends its login.",
                 {200: schemas.TokensAnswer},
                 permission=_OPEN,
                 body=schemas.RefreshBody,
@@ -329,7 +341,7 @@ ROUTES: tuple[Route, ...] = (
         sharing.EnterHandler,
         {
             "POST": Operation(
-                "Exchange the code of a link to a session for a guest's cookie.",
+                "Use a share link: exchange its code for a guest's cookie.",
                 {200: schemas.Entered},
                 permission=_OPEN,
                 body=schemas.ShareCodeBody,
@@ -340,7 +352,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "/api/auth/verify",
         auth.VerifyHandler,
-        {"GET": Operation("Whether a token is good.", {200: schemas.Verified}, permission=_LOGIN)},
+        {"GET": Operation("Check whether a token is valid.", {200: schemas.Verified}, permission=_LOGIN)},
     ),
     Route(
         "/api/auth/logout",
@@ -356,7 +368,7 @@ ROUTES: tuple[Route, ...] = (
         auth.TicketHandler,
         {
             "POST": Operation(
-                "Lets one socket or stream in whose client cannot send headers, once, within 30 seconds.",
+                "Get a ticket for one socket or stream whose client cannot send headers, valid for 30 seconds.",
                 {200: schemas.Ticket},
                 permission=_LOGIN,
                 body=schemas.TicketBody,
@@ -367,14 +379,14 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "/api/auth/link",
         auth.LinkHandler,
-        {"POST": Operation("A one-time code for another device.", {200: schemas.Link})},
+        {"POST": Operation("Create a login link with a one-time code, for another device.", {200: schemas.Link})},
     ),
     Route(
         "/api/auth/revoke",
         auth.RevokeHandler,
         {
             "POST": Operation(
-                "End all logins and tokens of a user, one login, or one token; of others only for who manages users.",
+                "End a login, a token, or all of a user's; those of others need the right to manage users.",
                 {200: schemas.Revoked},
                 body=schemas.RevokeBody,
                 errors=(_NOT_FOUND, _UNAVAILABLE),
@@ -386,7 +398,7 @@ ROUTES: tuple[Route, ...] = (
         auth.RotateKeysHandler,
         {
             "POST": Operation(
-                "Sign new tokens with a new key; those that there are stay good.",
+                "Sign new tokens with a new key. Existing tokens stay valid, unless `forget` is set.",
                 {200: schemas.DoneWithMessage},
                 permission=_ADMIN,
                 body=schemas.RotateKeysBody,
@@ -395,14 +407,14 @@ ROUTES: tuple[Route, ...] = (
             )
         },
     ),
-    Route("/api/logins", auth.LoginsHandler, {"GET": Operation("Who is logged in.", {200: list[schemas.LoginView]})}),
+    Route("/api/logins", auth.LoginsHandler, {"GET": Operation("List the logins.", {200: list[schemas.LoginView]})}),
     Route(
         "/api/users",
         users.UsersHandler,
         {
-            "GET": Operation("All accounts.", {200: list[schemas.UserView]}, permission=_ADMIN),
+            "GET": Operation("List the accounts.", {200: list[schemas.UserView]}, permission=_ADMIN),
             "POST": Operation(
-                "A new account.",
+                "Create an account.",
                 {201: schemas.UserView},
                 permission=_ADMIN,
                 body=schemas.NewUser,
@@ -415,7 +427,7 @@ ROUTES: tuple[Route, ...] = (
         users.UserHandler,
         {
             "PATCH": Operation(
-                "Another role or password, or no more logins.",
+                "Change an account's role or password, or disable it.",
                 {200: schemas.UserView},
                 permission=_ADMIN,
                 body=schemas.UserChange,
@@ -434,7 +446,7 @@ ROUTES: tuple[Route, ...] = (
         users.UserKeysHandler,
         {
             "POST": Operation(
-                "One more SSH key.",
+                "Add an SSH key to an account.",
                 {201: schemas.UserView},
                 permission=_ADMIN,
                 body=schemas.NewKey,
@@ -445,17 +457,22 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "/api/users/{name}/keys/{fingerprint}",
         users.UserKeyHandler,
-        {"DELETE": Operation("One key less.", {200: schemas.UserView}, permission=_ADMIN, errors=(_NOT_FOUND,))},
+        {
+            "DELETE": Operation(
+                "Remove an SSH key from an account.", {200: schemas.UserView}, permission=_ADMIN, errors=(_NOT_FOUND,)
+            )
+        },
     ),
     Route(
         "/api/tokens",
         users.TokensHandler,
         {
             "GET": Operation(
-                "Tokens of programs; of others only for who manages users.", {200: list[schemas.TokenView]}
+                "List the tokens of programs; those of others need the right to manage users.",
+                {200: list[schemas.TokenView]},
             ),
             "POST": Operation(
-                "A token for a program.",
+                "Create a token for a program.",
                 {201: schemas.CreatedToken},
                 body=schemas.NewToken,
                 errors=(_NOT_FOUND, _BUSY),
@@ -465,17 +482,20 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "/api/tokens/{token_id}",
         users.TokenHandler,
-        {"DELETE": Operation("Revoke it.", {200: schemas.DoneWithMessage}, errors=(_NOT_FOUND, _UNAVAILABLE))},
+        {"DELETE": Operation("Revoke a token.", {200: schemas.DoneWithMessage}, errors=(_NOT_FOUND, _UNAVAILABLE))},
     ),
     Route(
         f"{_SESSION}/shares",
         sharing.SharesHandler,
         {
             "GET": Operation(
-                "Links to this session.", {200: list[schemas.ShareView]}, permission=_CONTROL, errors=(_NOT_FOUND,)
+                "List the share links of a session.",
+                {200: list[schemas.ShareView]},
+                permission=_CONTROL,
+                errors=(_NOT_FOUND,),
             ),
             "POST": Operation(
-                "A link that lets guests in, to watch or to type.",
+                "Create a share link, which lets guests view the session or type.",
                 {201: schemas.CreatedShare},
                 permission=_CONTROL,
                 body=schemas.NewShare,
@@ -489,7 +509,7 @@ ROUTES: tuple[Route, ...] = (
         sharing.OneShareHandler,
         {
             "DELETE": Operation(
-                "Withdraw a link; who came by it is out.",
+                "Revoke a share link, and disconnect its guests.",
                 {200: schemas.DoneWithMessage},
                 permission=_CONTROL,
                 errors=(_NOT_FOUND, _UNAVAILABLE),
@@ -499,28 +519,32 @@ ROUTES: tuple[Route, ...] = (
     Route(
         f"{_SESSION}/clients",
         sharing.PeopleHandler,
-        {"GET": Operation("Who is here.", {200: list[schemas.Participant]}, errors=(_NOT_FOUND,))},
+        {"GET": Operation("List the clients of a session.", {200: list[schemas.Participant]}, errors=(_NOT_FOUND,))},
     ),
     Route(
         f"{_SESSION}/clients/{{client_id}}",
         sharing.PersonHandler,
         {
             "PATCH": Operation(
-                "Give the keyboard, or take it.",
+                "Let a client type, or only view.",
                 {200: schemas.Done},
                 permission=_CONTROL,
                 body=schemas.KeyboardBody,
                 errors=(_NOT_FOUND,),
             ),
-            "DELETE": Operation("Put somebody out.", {200: schemas.Done}, permission=_CONTROL, errors=(_NOT_FOUND,)),
+            "DELETE": Operation("Disconnect a client.", {200: schemas.Done}, permission=_CONTROL, errors=(_NOT_FOUND,)),
         },
     ),
     Route(
         "/api/openapi.json",
         server.OpenApiHandler,
-        {"GET": Operation("This document.", {200: Media("application/json")}, permission=_LOGIN)},
+        {"GET": Operation("Get this document.", {200: Media("application/json")}, permission=_LOGIN)},
     ),
-    Route("/metrics", server.MetricsHandler, {"GET": Operation("For Prometheus.", {200: Media("text/plain")})}),
+    Route(
+        "/metrics",
+        server.MetricsHandler,
+        {"GET": Operation("Get the metrics, for Prometheus.", {200: Media("text/plain")})},
+    ),
     Route(
         "/ws",
         attach.SocketHandler,
@@ -556,7 +580,10 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "/api/{rest*}",
         UnknownApiHandler,
-        {method: Operation("Nothing.", {}, permission=_LOGIN) for method in ("GET", "POST", "PUT", "PATCH", "DELETE")},
+        {
+            method: Operation("Answer 404.", {}, permission=_LOGIN)
+            for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        },
         hidden=True,
     ),
     Route("/", static.PageHandler, _PAGE, page=True, hidden=True),
@@ -566,7 +593,11 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "/{name*}",
         static.FileHandler,
-        {"GET": Operation("A file of the web client.", {200: Media("*/*")}, permission=_OPEN, errors=(_NOT_FOUND,))},
+        {
+            "GET": Operation(
+                "Get a file of the web client.", {200: Media("*/*")}, permission=_OPEN, errors=(_NOT_FOUND,)
+            )
+        },
         page=True,
         hidden=True,
     ),

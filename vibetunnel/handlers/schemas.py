@@ -1,6 +1,6 @@
-"""The JSON that comes in and goes out. Names follow the Node server; the Go server's are accepted too.
+"""The JSON of requests and answers. Names follow the Node server; those of the Go server are accepted, too.
 
-Unknown fields are ignored, for the client of today and the one of tomorrow.
+Unknown fields are ignored, so that older and newer clients work.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ from vibetunnel.sessions.model import SessionView, Size
 from vibetunnel.sessions.shell_commands import ShellCommand
 from vibetunnel.sessions.waits import PATTERN_LIMIT, Outcome
 
-__all__ = ["Outcome", "SessionView", "ShellCommand"]  # from here too, so that a handler has one place for its shapes
+__all__ = ["Outcome", "SessionView", "ShellCommand"]  # so that handlers find all shapes in this module
 
 Offset = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 class ErrorAnswer(msgspec.Struct):
-    """Every 4xx and 5xx."""
+    """The body of every 4xx and 5xx."""
 
-    error: Annotated[str, Meta(description="A sentence: what was expected, and what came.")]
-    code: Annotated[str | UnsetType, Meta(description="`csrf` or `rate`, for what a client can mend itself.")] = UNSET
+    error: Annotated[str, Meta(description="A sentence that says what is wrong.")]
+    code: Annotated[
+        str | UnsetType, Meta(description="`csrf` or `rate`: the client can get a new token, or try again later.")
+    ] = UNSET
 
 
 class Done(msgspec.Struct):
@@ -43,23 +45,23 @@ class NewSession(msgspec.Struct, kw_only=True, rename="camel"):
 
     command: Annotated[
         list[str] | str | None,
-        Meta(description="Program and arguments, or a text for the shell; without it, a login shell."),
+        Meta(description="Program and arguments, or a text for the shell. Default: a login shell."),
     ] = None
-    working_dir: Annotated[str | None, Meta(description="`~` and paths relative to the home folder are fine.")] = None
-    cwd: Annotated[str | None, Meta(description="Go's name of workingDir.")] = None
+    working_dir: Annotated[str | None, Meta(description="A path, also with `~` or relative to the home folder.")] = None
+    cwd: Annotated[str | None, Meta(description="The Go server's name for workingDir.")] = None
     name: str | None = None
-    title: Annotated[str | None, Meta(description="Go's name of name.")] = None
+    title: Annotated[str | None, Meta(description="The Go server's name for name.")] = None
     rows: Size | None = None
     cols: Size | None = None
-    env: Annotated[dict[str, str], Meta(description="Added to the environment.")] = {}
+    env: Annotated[dict[str, str], Meta(description="Variables to add to the environment.")] = {}
     spawn: Annotated[
         Literal["lazy", "now"] | None,
-        Meta(description="When the process starts: at the first use, or now. Default: the setting."),
+        Meta(description="When the process starts: at the first use, or now. Default: the setting `spawn`."),
     ] = None
 
 
 class CreatedSession(SessionView, kw_only=True, rename="camel"):
-    """The new session; `sessionId` is its id once more, as the Node server has it."""
+    """The new session. `sessionId` repeats its id, as in the Node server."""
 
     session_id: str
 
@@ -70,11 +72,11 @@ class RenameBody(msgspec.Struct):
 
 class Renamed(msgspec.Struct, kw_only=True):
     success: Literal[True] = True
-    name: Annotated[str, Meta(description="With ` (2)` behind it when another session has the name.")]
+    name: Annotated[str, Meta(description="With ` (2)` appended if another session has the name.")]
 
 
 class InputBody(msgspec.Struct, kw_only=True):
-    """Exactly one of text and key; or Go's {"type": "input", "data": text}."""
+    """Exactly one of text and key; or the Go server's {"type": "input", "data": text}."""
 
     text: str | UnsetType = UNSET
     key: Annotated[str | UnsetType, Meta(description="A name such as `enter`, `arrow_up`, `f5`.")] = UNSET
@@ -94,7 +96,7 @@ class Resized(msgspec.Struct, kw_only=True):
 
 
 class SignalBody(msgspec.Struct):
-    signal: Annotated[str | int, Meta(description='"INT", "SIGINT" or 2; it goes to the foreground process group.')]
+    signal: Annotated[str | int, Meta(description='"INT", "SIGINT" or 2, for the foreground process group.')]
 
 
 class CleanedUp(msgspec.Struct, kw_only=True, rename="camel"):
@@ -112,20 +114,20 @@ Line = Annotated[int, Meta(ge=-(2**53), le=2**53)]
 
 
 class LinesQuery(msgspec.Struct):
-    """Which lines. Without first and last: the screen."""
+    """The lines to show. Default: the screen."""
 
     first: Annotated[
-        Line | None, Meta(description="First line: 0 is the top of the screen, negative numbers are above it.")
+        Line | None, Meta(description="The first line: 0 is the top of the screen, negative numbers are above it.")
     ] = None
-    last: Annotated[Line | None, Meta(description="The line behind the last; default: the end of the screen.")] = None
+    last: Annotated[Line | None, Meta(description="The line after the last one. Default: the screen's end.")] = None
     top: Annotated[
         Offset | None,
-        Meta(description="Count from this line (its absolute number) instead, and so page on while output comes."),
+        Meta(description="Count from this absolute line number instead. Pages then stay stable while output comes."),
     ] = None
 
 
 class TextQuery(LinesQuery):
-    unwrap: Annotated[bool, Meta(description="A line that was wrapped at the margin is one line.")] = False
+    unwrap: Annotated[bool, Meta(description="Join lines that were wrapped at the margin.")] = False
 
 
 class CursorView(msgspec.Struct, kw_only=True):
@@ -136,11 +138,11 @@ class CursorView(msgspec.Struct, kw_only=True):
     blink: bool
 
 
-_Colour = Annotated[int | str | UnsetType, Meta(description='Palette index, or "#rrggbb".')]
+_Colour = Annotated[int | str | UnsetType, Meta(description='A palette index, or "#rrggbb".')]
 
 
 class Run(msgspec.Struct, kw_only=True):
-    """Characters of one style. What is left out is as usual."""
+    """Characters of one style. Attributes that are left out have their defaults."""
 
     text: str
     width: Annotated[int, Meta(description="Columns.")]
@@ -160,17 +162,17 @@ class Run(msgspec.Struct, kw_only=True):
 
 
 class ScreenLine(msgspec.Struct, kw_only=True):
-    wrapped: Annotated[bool, Meta(description="It goes on in the next line.")]
+    wrapped: Annotated[bool, Meta(description="The line continues in the next one.")]
     runs: list[Run]
 
 
 class Screen(msgspec.Struct, kw_only=True):
-    """The screen; the engine writes it."""
+    """The screen, as the engine writes it."""
 
     rows: int
     cols: int
-    top: Annotated[int, Meta(description="Absolute number of the first line.")]
-    oldest: Annotated[int, Meta(description="Absolute number of the oldest line that is kept.")]
+    top: Annotated[int, Meta(description="The absolute number of the first line.")]
+    oldest: Annotated[int, Meta(description="The absolute number of the oldest line that is kept.")]
     offset: int
     title: str
     folder: str
@@ -187,17 +189,17 @@ _Milliseconds = Annotated[int, Meta(ge=1, le=600_000)]
 class WaitBody(msgspec.Struct, kw_only=True):
     """Exactly one of text, regex, idleMs, prompt and exit. Names with `_` are accepted, too."""
 
-    text: Annotated[_Pattern | None, Meta(description="This text is on the screen, or gets there.")] = None
-    regex: Annotated[str | None, Meta(description="So does something that this matches; ^ and $ are of lines.")] = None
-    idle_ms: Annotated[_Milliseconds | None, Meta(description="idleMs.")] = None
-    idleMs: Annotated[_Milliseconds | None, Meta(description="Nothing is printed for so long.")] = None  # noqa: N815
-    prompt: Annotated[bool, Meta(description="The shell is at a prompt at which nothing was typed yet.")] = False
-    exit: Annotated[bool, Meta(description="The session ends.")] = False
-    timeout_ms: Annotated[_Milliseconds | None, Meta(description="timeoutMs.")] = None
-    timeoutMs: Annotated[_Milliseconds | None, Meta(description="Answer 408 after this; default: 30000.")] = None  # noqa: N815
-    from_line: Annotated[Offset | None, Meta(description="fromLine.")] = None
+    text: Annotated[_Pattern | None, Meta(description="Wait until this text is on the screen.")] = None
+    regex: Annotated[str | None, Meta(description="Wait until this matches; ^ and $ match in each line.")] = None
+    idle_ms: Annotated[_Milliseconds | None, Meta(description="The same as idleMs.")] = None
+    idleMs: Annotated[_Milliseconds | None, Meta(description="Wait until nothing was printed for this long.")] = None  # noqa: N815
+    prompt: Annotated[bool, Meta(description="Wait for a shell prompt with nothing typed.")] = False
+    exit: Annotated[bool, Meta(description="Wait until the session ends.")] = False
+    timeout_ms: Annotated[_Milliseconds | None, Meta(description="The same as timeoutMs.")] = None
+    timeoutMs: Annotated[_Milliseconds | None, Meta(description="Answer 408 after this. Default: 30000.")] = None  # noqa: N815
+    from_line: Annotated[Offset | None, Meta(description="The same as fromLine.")] = None
     fromLine: Annotated[  # noqa: N815
-        Offset | None, Meta(description="Of text and regex: not above this line (its absolute number).")
+        Offset | None, Meta(description="For text and regex: start at this absolute line number.")
     ] = None
 
 
@@ -212,11 +214,11 @@ class AttachQuery(msgspec.Struct, kw_only=True, rename="camel"):
     permission: Literal["view", "type"] = "type"
     lag: Annotated[
         Literal["latest", "lossless"] | None,
-        Meta(description="What happens when the client falls behind; by default `latest` in v1, else `lossless`."),
+        Meta(description="What a client that lags gets. Default: `latest` with vibetunnel.v1, else `lossless`."),
     ] = None
-    scrollback: Annotated[int, Meta(ge=0, le=10_000, description="Lines wanted with the first redraw.")] = 0
-    ticket: Annotated[str | None, Meta(description="From POST /api/auth/ticket; good once.")] = None
-    token: Annotated[str | None, Meta(description="A token; only where the setting token_in_url allows it.")] = None
+    scrollback: Annotated[int, Meta(ge=0, le=10_000, description="Lines of scrollback in the first redraw.")] = 0
+    ticket: Annotated[str | None, Meta(description="From POST /api/auth/ticket; valid once.")] = None
+    token: Annotated[str | None, Meta(description="A token, if the setting token_in_url allows it.")] = None
 
 
 # Server
@@ -270,9 +272,9 @@ ScopeName = Literal["view", "type", "control", "admin"]
 
 
 class AuthConfig(msgspec.Struct, kw_only=True):
-    no_auth: Annotated[bool, Meta(description="Nobody needs a login.")] = msgspec.field(name="noAuth")
+    no_auth: Annotated[bool, Meta(description="No login is needed.")] = msgspec.field(name="noAuth")
     login_code: Literal[True] = msgspec.field(name="loginCode", default=True)
-    passwords: Annotated[bool, Meta(description="There are accounts, or the system's are asked.")]
+    passwords: Annotated[bool, Meta(description="A login with a password is possible.")]
     enable_ssh_keys: bool = msgspec.field(name="enableSSHKeys")
     disallow_user_password: bool = msgspec.field(name="disallowUserPassword")
 
@@ -282,8 +284,8 @@ class CurrentUser(msgspec.Struct, kw_only=True, rename="camel"):
     authenticated: bool
     role: Literal["owner", "writer", "viewer", "guest"] | None = None
     scopes: list[ScopeName] = []
-    session_id: Annotated[str | None, Meta(description="The one session that a guest is here for.")] = None
-    csrf_token: Annotated[str | None, Meta(description="For X-CSRF-Token, with a cookie.")] = None
+    session_id: Annotated[str | None, Meta(description="The one session that a guest may use.")] = None
+    csrf_token: Annotated[str | None, Meta(description="For the header X-CSRF-Token, if the login is a cookie.")] = None
 
 
 class Avatar(msgspec.Struct):
@@ -311,23 +313,23 @@ class ChallengeBody(msgspec.Struct, kw_only=True, rename="camel"):
 
 class ChallengeAnswer(msgspec.Struct, kw_only=True, rename="camel"):
     challenge_id: str
-    challenge: Annotated[str, Meta(description="32 bytes in base64: what to sign.")]
+    challenge: Annotated[str, Meta(description="The 32 bytes to sign, in base64.")]
     expires_at: Annotated[int, Meta(description="Milliseconds since the epoch.")]
 
 
 class SshLoginBody(msgspec.Struct, kw_only=True, rename="camel"):
     challenge_id: Text
-    public_key: Annotated[str, Meta(max_length=16384, description="As in a .pub file.")]
-    signature: Annotated[str, Meta(max_length=4096, description="Of the challenge's bytes, in base64.")]
+    public_key: Annotated[str, Meta(max_length=16384, description="The line of a .pub file.")]
+    signature: Annotated[str, Meta(max_length=4096, description="The signature of the challenge's bytes, in base64.")]
 
 
 class TokensAnswer(msgspec.Struct, kw_only=True, rename="camel"):
-    """A login with tokens; a refresh token is good once."""
+    """A login with tokens. A refresh token is valid once."""
 
     success: Literal[True] = True
     token: str
     refresh_token: str
-    expires_in: Annotated[int, Meta(description="Seconds that `token` lives.")]
+    expires_in: Annotated[int, Meta(description="Seconds until `token` expires.")]
     user_id: str
     auth_method: str
 
@@ -352,21 +354,21 @@ class Ticket(msgspec.Struct, kw_only=True, rename="camel"):
 
 
 class TicketQuery(msgspec.Struct):
-    """What may stand in the address of a socket or stream, for clients that cannot send headers."""
+    """The query of a socket or stream, for clients that cannot send headers."""
 
-    ticket: Annotated[str | None, Meta(description="From POST /api/auth/ticket; good once.")] = None
-    token: Annotated[str | None, Meta(description="A token; only where the setting token_in_url allows it.")] = None
+    ticket: Annotated[str | None, Meta(description="From POST /api/auth/ticket; valid once.")] = None
+    token: Annotated[str | None, Meta(description="A token, if the setting token_in_url allows it.")] = None
 
 
 class Link(msgspec.Struct):
-    """The code is in the fragment of the address: it reaches no log on the way."""
+    """A login link. The code is in the fragment of the address, so no log on the way has it."""
 
     url: str
-    code: Annotated[str | None, Meta(description="None where nobody needs one.")]
+    code: Annotated[str | None, Meta(description="null if no login is needed.")]
 
 
 class RevokeBody(msgspec.Struct):
-    """Exactly one of them."""
+    """Exactly one of the three."""
 
     user: Text | None = None
     login: Text | None = None
@@ -375,11 +377,11 @@ class RevokeBody(msgspec.Struct):
 
 class Revoked(msgspec.Struct, kw_only=True):
     success: Literal[True] = True
-    ended: Annotated[int, Meta(description="How many logins and tokens.")]
+    ended: Annotated[int, Meta(description="Number of logins and tokens that were ended.")]
 
 
 class RotateKeysBody(msgspec.Struct):
-    forget: Annotated[bool, Meta(description="A key was stolen: no token that there is counts any more.")] = False
+    forget: Annotated[bool, Meta(description="A key was stolen: all existing tokens become invalid.")] = False
 
 
 class LoginView(msgspec.Struct, kw_only=True, rename="camel"):
@@ -391,7 +393,7 @@ class LoginView(msgspec.Struct, kw_only=True, rename="camel"):
     last_used_at: str
     address: str
     agent: str
-    current: Annotated[bool, Meta(description="It is the one that asks.")]
+    current: Annotated[bool, Meta(description="This request belongs to it.")]
 
 
 # Users and tokens
@@ -427,15 +429,15 @@ class UserView(msgspec.Struct, kw_only=True, rename="camel"):
 
 
 class NewKey(msgspec.Struct):
-    key: Annotated[str, Meta(max_length=16384, description="As in a .pub file.")]
+    key: Annotated[str, Meta(max_length=16384, description="The line of a .pub file.")]
 
 
 class NewToken(msgspec.Struct, kw_only=True, rename="camel"):
     name: Name = ""
     scope: Annotated[list[ScopeName], Meta(min_length=1)]
-    expires: Annotated[int, Meta(ge=1, le=366 * 86400, description="Seconds.")]
-    session_id: Annotated[str, Meta(max_length=64, description="For this session alone.")] = ""
-    user: Annotated[Name, Meta(description="Whose it is; by default of who asks.")] = ""
+    expires: Annotated[int, Meta(ge=1, le=366 * 86400, description="Seconds until it expires.")]
+    session_id: Annotated[str, Meta(max_length=64, description="The only session that it is valid for.")] = ""
+    user: Annotated[Name, Meta(description="The account that it acts for. Default: your own.")] = ""
 
 
 class TokenView(msgspec.Struct, kw_only=True, rename="camel"):
@@ -461,9 +463,9 @@ class NewShare(msgspec.Struct, kw_only=True):
         Annotated[int, Meta(ge=1, le=366 * 86400)] | None, Meta(description="Seconds from now; null: never.")
     ] = 86400
     uses: Annotated[
-        Annotated[int, Meta(ge=1, le=10_000)] | None, Meta(description="How many may come; null: any number.")
+        Annotated[int, Meta(ge=1, le=10_000)] | None, Meta(description="How many guests may use it; null: any number.")
     ] = None
-    name: Annotated[Name, Meta(description="What its guests are called.")] = ""
+    name: Annotated[Name, Meta(description="The name that its guests get.")] = ""
 
 
 class ShareView(msgspec.Struct, kw_only=True, rename="camel"):
@@ -476,11 +478,11 @@ class ShareView(msgspec.Struct, kw_only=True, rename="camel"):
     expires_at: str | None
     uses: int | None
     used: int
-    people: Annotated[int, Meta(description="Guests who came by it and are here now.")]
+    people: Annotated[int, Meta(description="Guests of this link who are attached now.")]
 
 
 class CreatedShare(ShareView, kw_only=True, rename="camel"):
-    """The code is in the fragment of the address: it reaches no log on the way."""
+    """A new share. The code is in the fragment of the address, so no log on the way has it."""
 
     url: str
     code: str
@@ -505,8 +507,8 @@ class Participant(msgspec.Struct, kw_only=True, rename="camel"):
     guest: bool
     since: str
     you: bool
-    address: Annotated[str | None, Meta(description="For who manages users.")] = None
+    address: Annotated[str | None, Meta(description="Only for principals who manage users.")] = None
 
 
 class KeyboardBody(msgspec.Struct):
-    writable: Annotated[bool, Meta(description="Give the keyboard, or take it.")]
+    writable: Annotated[bool, Meta(description="Whether the client may type.")]

@@ -22,20 +22,20 @@ NEXT_OFFSET_HEADER = "X-VibeTunnel-Next-Offset"
 
 
 class SessionHandler(Handler):
-    """What routes of one session share."""
+    """The base of the routes of one session."""
 
     def session(self, session_id: str) -> Session:
         return self.context.registry.get(session_id)
 
     def typist(self, session_id: str) -> Principal:
-        """Whoever asks, unless the owner has taken the keyboard from them. Raises Forbidden."""
+        """Return the principal, if the session's owner lets it type. Raises Refused, Forbidden."""
         principal = self.require_login()
         if self.context.attachments.held(principal, session_id) is False:
-            raise Forbidden("the owner of the session has taken the keyboard")
+            raise Forbidden("The owner of the session does not let you type")
         return principal
 
     def note_input(self, principal: Principal, session_id: str) -> None:
-        """For the audit: that somebody has begun to type by REST; not what, and once for each session."""
+        """Record in the audit log, once for each session, that a principal types by REST; never what it types."""
         if self.session(session_id).typed_first_by(principal.id):
             self.context.audit.record("input-start", principal, self.client.address, "ok", session=session_id)
 
@@ -55,7 +55,7 @@ class SessionsHandler(Handler):
         wanted, principal, context = self.read(schemas.NewSession), self.require_login(), self.context
         context.limits.create(principal)
         order = await self._order(wanted)
-        self.require_login()  # looking for the folder takes a while
+        self.require_login()  # again, after the wait for the file system
         principal = self.require(Scope.CONTROL, None)
         registry, own = context.registry, 0 if principal.local else context.settings.user_sessions
         if own and registry.living(principal.user) >= own:
@@ -96,7 +96,7 @@ class OneSessionHandler(SessionHandler):
         self.answer(schemas.Renamed(name=self.context.registry.rename(session_id, name)))
 
     async def delete(self, session_id: str) -> None:
-        self.session(session_id)  # what is not there is not ended
+        self.session(session_id)  # an unknown session is not recorded
         self.context.audit.record("kill", self.principal, self.client.address, "ok", session=session_id)
         killed = await self.context.registry.kill(session_id)
         self.answer(schemas.DoneWithMessage(message="Session killed" if killed else "Session cleaned up"))
@@ -133,7 +133,7 @@ class InputHandler(SessionHandler):
 
 def _typed(wanted: schemas.InputBody) -> bytes:
     text = wanted.text
-    if wanted.type is not UNSET or wanted.data is not UNSET:  # as the Go server has it
+    if wanted.type is not UNSET or wanted.data is not UNSET:  # the Go server's form
         if wanted.type not in (UNSET, "input"):
             raise InvalidField("type", '"input"', repr(wanted.type)[:40])
         text = wanted.data if text is UNSET else text
@@ -177,12 +177,12 @@ def _signal_number(given: str | int) -> int:
 
 
 class OutputHandler(SessionHandler):
-    """GET /api/sessions/{session_id}/output: what is kept of it, as raw bytes."""
+    """GET /api/sessions/{session_id}/output: the output that is kept, as raw bytes."""
 
     async def head(self, **arguments: str) -> None:
         session_id = arguments["session_id"]
         if self.session(session_id).status is Status.CREATED:
-            self.query(schemas.OutputQuery)  # GET would start it; who only asks for the headers does not
+            self.query(schemas.OutputQuery)  # GET would start the session, HEAD does not
             self._set_headers(0, 0)
         else:
             await self.get(session_id)
@@ -191,7 +191,7 @@ class OutputHandler(SessionHandler):
         session = self.session(session_id)
         if session.status is Status.CREATED and not self.require_login().may(Scope.TYPE, session_id):
             self.query(schemas.OutputQuery)
-            self._set_headers(0, 0)  # who may only look starts nothing
+            self._set_headers(0, 0)  # a principal that may only view does not start a session
             return
         first, following, data = await session.output(self.query(schemas.OutputQuery).since)
         self._set_headers(first, following)

@@ -1,4 +1,4 @@
-"""The REST routes of links to a session, and of who is there."""
+"""The REST routes of a session's share links and clients."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from vibetunnel.sessions.model import iso
 
 
 class SharingHandler(Handler):
-    """What routes about a session's people share."""
+    """The base of the routes about a session's share links and clients."""
 
     def manager(self, session_id: str) -> Principal:
-        """Whoever asks, when the session is theirs to share. Raises UnknownSession, Forbidden."""
+        """Return the principal if it may share the session. Raises UnknownSession, Forbidden."""
         session, principal = self.context.registry.get(session_id), self.require_login()
         if not may_manage(principal, session.record.owner):
-            raise Forbidden("this is for the owner of the session")
+            raise Forbidden("Only the owner of the session may do this")
         return principal
 
     def view(self, share: Share) -> schemas.ShareView:
@@ -46,7 +46,7 @@ class SharingHandler(Handler):
 
 
 def may_manage(principal: Principal, owner: str) -> bool:
-    """Whether somebody may share a session, put people out of it, give and take the keyboard."""
+    """Whether a principal may share a session, disconnect its clients, and let them type or not."""
     return principal.may(Scope.ADMIN) or (principal.may(Scope.CONTROL) and principal.user == owner)
 
 
@@ -79,7 +79,7 @@ class SharesHandler(SharingHandler):
 
 
 class OneShareHandler(SharingHandler):
-    """DELETE /api/sessions/{session_id}/shares/{share_id}: everybody who came by it is out."""
+    """DELETE /api/sessions/{session_id}/shares/{share_id}: also disconnects the guests of the link."""
 
     async def delete(self, session_id: str, share_id: str) -> None:
         principal, shares = self.manager(session_id), self.context.authority.shares
@@ -97,7 +97,7 @@ class OneShareHandler(SharingHandler):
 
 
 class EnterHandler(Handler):
-    """POST /api/auth/share: the code of a link for a guest's login."""
+    """POST /api/auth/share: exchanges the code of a share link for a guest's login."""
 
     async def post(self) -> None:
         context, code = self.context, self.read(schemas.ShareCodeBody).code
@@ -123,7 +123,7 @@ class EnterHandler(Handler):
         self.answer(schemas.Entered(session_id=share.session_id, role=share.scope, name=share.name))
 
     def _count_try(self, code: str) -> bool:
-        """False: there is nothing to guess for who has the right already, and who comes often shuts nobody else out."""
+        """Count an attempt, and return True. A guest of this link is not counted: it has nothing to guess."""
         context = self.context
         if context.authority.is_in(code, self.principal):
             return False
@@ -186,7 +186,7 @@ class PersonHandler(SharingHandler):
         connection = self._find(session_id, client_id)
         put_out, attachments = connection.principal, self.context.attachments
         concerned = [connection]
-        if put_out.guest:  # the cookie would let them in again otherwise
+        if put_out.guest:  # else the same guest could reconnect with its cookie
             concerned = [each for each in attachments.of_session(session_id) if each.principal.id == put_out.id]
         for each in concerned:
             attachments.put_out(each, "the owner of the session has put you out")

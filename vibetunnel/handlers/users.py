@@ -1,4 +1,4 @@
-"""The REST routes of accounts, and of tokens for programs."""
+"""The REST routes of accounts and of programs' tokens."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def user_view(user: User) -> schemas.UserView:
 
 
 class UsersRoute(Handler):
-    """What the routes of accounts share."""
+    """The base of the routes of accounts."""
 
     def note(self, name: str, change: str) -> None:
         self.context.audit.record("user", self.principal, self.client.address, "ok", user=name, change=change)
 
     async def end_all_of(self, name: str) -> None:
-        """End every login and token, and all that they have opened."""
+        """End all logins and tokens of a user, and their connections."""
         self.context.codes.forget_user(name)
         self.context.limits.forget_account(name)
         for principal_id in await self.context.authority.revoke_user(name):
@@ -75,7 +75,7 @@ class UserHandler(UsersRoute):
             await (users.disable(name) if wanted.disabled else users.enable(name))
             changes.append("disabled" if wanted.disabled else "enabled")
         if wanted.password is not UNSET or wanted.disabled is True:
-            await self.end_all_of(name)  # whoever knew the old password is out
+            await self.end_all_of(name)  # they may belong to someone who knew the old password
         self.context.attachments.review()
         self.note(name, ", ".join(changes) or "nothing")
         self.check_saved()
@@ -83,7 +83,7 @@ class UserHandler(UsersRoute):
 
     async def delete(self, name: str) -> None:
         users = self.context.authority.users
-        # First: while it is written that the account is gone, nothing of it may count as that of another of this name.
+        # First disabled: until the removal is written, its logins must not count for a new account of the same name.
         await users.disable(name)
         await self.end_all_of(name)
         await users.remove(name)
@@ -111,9 +111,9 @@ class UserKeyHandler(UsersRoute):
 
 
 def may_end(principal: Principal, other: str) -> bool:
-    """Whether they have to do with their user's logins and tokens: of a program's token only with itself.
+    """Whether a principal may end its user's logins and tokens. A program's token may end only itself.
 
-    other  id of the principal that it is about
+    other  id of the login or token to end
     """
     return not principal.program or principal.may(Scope.ADMIN) or principal.id == other
 
@@ -131,7 +131,7 @@ def token_view(token: ApiToken) -> schemas.TokenView:
 
 
 class TokensHandler(Handler):
-    """GET and POST /api/tokens: one's own; for who manages users, everybody's."""
+    """GET and POST /api/tokens: your own tokens, or all of them with the right to manage users."""
 
     def get(self) -> None:
         principal = self.require_login()
@@ -143,17 +143,17 @@ class TokensHandler(Handler):
     async def post(self) -> None:
         wanted, principal = self.read(schemas.NewToken), self.require_login()
         if principal.program:
-            raise Forbidden("this needs a login: a token of a program makes none that could outlive it")
+            raise Forbidden("This needs a login: a program's token cannot create one that outlives it")
         authority = self.context.authority
         user = wanted.user or principal.user
         if user != principal.user and not principal.may(Scope.ADMIN):
-            raise Forbidden("user: expected your own name; only who manages users makes tokens for others")
+            raise Forbidden("user: expected your own name; a token for another user needs the right to manage users")
         role = authority.role_of(user)
         if role is None:
             raise InvalidField("user", "an account that is not disabled", repr(user)[:80])
         scope = parse(wanted.scope)
         if scope & ~role.scopes or (user == principal.user and scope & ~principal.scopes):
-            raise Forbidden(f"scope: expected no more than {user} may do: {role}")
+            raise Forbidden(f"scope: expected no more than {user} may do as {role}")
         if wanted.session_id:
             self.context.registry.get(wanted.session_id)
         made, claims = authority.tokens.issue("api", user, scope, lifetime_s=wanted.expires, session=wanted.session_id)

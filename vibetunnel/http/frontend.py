@@ -1,4 +1,4 @@
-"""The front end: makes and joins the sockets, certificate, allow list, acceptors and HTTP servers."""
+"""The network side of a server: makes and joins its sockets, certificate, allow list, acceptors and HTTP servers."""
 
 from __future__ import annotations
 

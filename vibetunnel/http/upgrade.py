@@ -1,4 +1,4 @@
-"""The server's half of a WebSocket handshake (RFC 6455 §4.2). Pure: headers in, a 101 answer or a refusal out."""
+"""The server's side of the WebSocket handshake (RFC 6455 §4.2). Pure: headers in, a 101 answer or an error out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VERSION = "13"
 V1 = "vibetunnel.v1"
 OFFSET_HEADER = "X-VibeTunnel-Offset"
 REDRAW_HEADER = "X-VibeTunnel-Redraw"
-NUMBER = "0" * 20  # digits that the pump writes over
+NUMBER = "0" * 20  # digits that the pump overwrites
 DEFLATE = "permessage-deflate"  # RFC 7692
 NO_TAKEOVER = ("server_no_context_takeover", "client_no_context_takeover")
 WINDOW_BITS = frozenset(str(bits) for bits in range(8, 16))
@@ -25,7 +25,7 @@ _OFFER = re.compile(rf"[ \t]*(?:({_WORD})((?:{_PARAMETER})*)[ \t]*)?(?:,|\Z)")
 
 
 class NotAnUpgrade(Exception):
-    """The request is refused before anything is upgraded; `headers` go with the answer."""
+    """The request cannot be upgraded. `headers` belong to the answer."""
 
     def __init__(self, status: HTTPStatus, message: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
@@ -37,8 +37,8 @@ class NotAnUpgrade(Exception):
 class Handshake:
     """A request that may be upgraded.
 
-    v1         the client offered the subprotocol `vibetunnel.v1`; raw otherwise, whatever else it offered
-    extension  the answer to its offers of permessage-deflate; "": none, messages are not compressed
+    v1         the client offered the subprotocol `vibetunnel.v1`; otherwise the socket is raw
+    extension  the answer to its offers of permessage-deflate; "": messages are not compressed
     """
 
     accept: str
@@ -46,7 +46,10 @@ class Handshake:
     extension: str
 
     def response(self) -> bytes:
-        """The 101 answer, for `place`d numbers of a raw client; in vibetunnel.v1 messages say the same."""
+        """Return the 101 answer. For a raw client, its headers have room for numbers (place()).
+
+        A client of vibetunnel.v1 gets the same numbers in messages.
+        """
         lines = [
             "HTTP/1.1 101 Switching Protocols",
             "Upgrade: websocket",
@@ -63,15 +66,16 @@ class Handshake:
 
 
 def place(response: bytes, header: str) -> int:
-    """Where the digits of `header` stand in a 101 answer; 0: it has no such header."""
+    """The position of the digits of `header` in a 101 answer; 0 if it has no such header."""
     at = response.find(f"\r\n{header}: ".encode("ascii"))
     return at + len(header) + 4 if at >= 0 else 0
 
 
 def handshake(version: str, headers: Mapping[str, str], *, compression: bool = False) -> Handshake:
-    """Check the request of a client; `version` is HTTP's. Raises NotAnUpgrade.
+    """Check the request of a client. Raises NotAnUpgrade.
 
-    compression  accept permessage-deflate; otherwise nobody looks at what extensions are offered
+    version      of HTTP
+    compression  accept permessage-deflate; otherwise the offered extensions are ignored
     """
     if "websocket" not in _tokens(headers.get("Upgrade", "")):
         raise _not_upgrading("Upgrade: expected websocket")
@@ -97,7 +101,7 @@ def handshake(version: str, headers: Mapping[str, str], *, compression: bool = F
 def _agreed(header: str) -> str:
     """The answer to the first offer of permessage-deflate that can be accepted, or "".
 
-    Raises NotAnUpgrade for what is no list of extensions: RFC 6455 §9.1 wants no connection then.
+    Raises NotAnUpgrade for a malformed list of extensions, as RFC 6455 §9.1 asks.
     """
     try:
         offers = list(_offers(header))
@@ -109,17 +113,17 @@ def _agreed(header: str) -> str:
 
 
 def _answer(parameters: list[tuple[str, str | None]]) -> str:
-    """The answer to one offer of permessage-deflate; "" declines it, as RFC 7692 §7.1 asks for what it does not know.
+    """The answer to one offer of permessage-deflate; "" declines it, as RFC 7692 §7.1 asks for unknown parameters.
 
-    Nothing is taken over from one message to the next, so no connection needs a stream of its own. Our window is not
-    made smaller for anybody, since many share what is compressed once.
+    No context is taken over between messages, so a connection needs no compressor of its own. The server's window
+    always has its full size, because clients share compressed blocks.
     """
     answer = "; ".join((DEFLATE, *NO_TAKEOVER))
     if len({name for name, _ in parameters}) < len(parameters):
         return ""
     for name, value in parameters:
         if name == "server_max_window_bits" and value == "15":
-            answer += "; server_max_window_bits=15"  # who asks is to be told (§7.1.2.1)
+            answer += "; server_max_window_bits=15"  # a client that asks must get an answer (§7.1.2.1)
         elif name == "client_max_window_bits":
             if value is not None and value not in WINDOW_BITS:
                 return ""
@@ -129,7 +133,7 @@ def _answer(parameters: list[tuple[str, str | None]]) -> str:
 
 
 def _offers(header: str) -> Iterator[tuple[str, list[tuple[str, str | None]]]]:
-    """(extension, [(parameter, its value or None)]) of every offer, in order (RFC 6455 §9.1). Raises ValueError."""
+    """Yield (extension, [(parameter, value or None)]) of each offer, in order (RFC 6455 §9.1). Raises ValueError."""
     at = 0
     while at < len(header):
         offer = _OFFER.match(header, at)
