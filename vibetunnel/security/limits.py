@@ -11,12 +11,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from vibetunnel.errors import RateLimited
+from vibetunnel.security.addresses import network, parse_address
+from vibetunnel.security.counters import Counters, MemoryCounters
 
 if TYPE_CHECKING:
-    from limits.storage.base import SlidingWindowCounterSupport
-
     from vibetunnel.security.principal import Principal
-    from vibetunnel.security.windows import Windows
     from vibetunnel.settings import Settings
 
 K = TypeVar("K")
@@ -69,18 +68,18 @@ class Limits:
     not shut by guesses at one.
 
     refused  refusals so far by what was too much: requests, sessions, connections, logins, input
-    storage  counters of `limits` with sliding windows; None: in memory
+    counters where requests are counted; None: in memory
     clock    seconds from anywhere, never backwards
     """
 
     def __init__(
         self,
         settings: Settings,
-        storage: SlidingWindowCounterSupport | None = None,
+        counters: Counters | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
-        self._storage = storage
+        self._counters = MemoryCounters() if counters is None else counters
         self._api = _rule("requests", settings.rate_limit)
         self._anonymous = _rule("requests", settings.rate_limit_anonymous)
         self._create = _rule("sessions", settings.rate_limit_sessions)
@@ -198,34 +197,28 @@ class Limits:
             return [(self._pairs, pair)]
         return [(self._pairs, pair), (self._networks, network), (self._accounts, account)]
 
-    @functools.cached_property
-    def _windows(self) -> Windows:
-        from vibetunnel.security.windows import Windows  # here: what it needs is 2 MB, and nothing is counted at first
-
-        return Windows(self._storage, self._clock)
-
     def _hit(self, rule: Rule, key: str) -> Quota:
-        passed = self._windows.hit(rule, key)
-        quota = self._left(rule, key)
-        if not passed:
-            self.refused[rule.name] += 1
-            raise RateLimited(
-                rule.name, quota.reset_s, limit=quota.limit, remaining=quota.remaining, reset_s=quota.reset_s
-            )
-        return quota
-
-    def _left(self, rule: Rule, key: str) -> Quota:
-        limit = rule.amount
-        previous, previous_s, current, _ = self._windows.counts(rule, key)
-        left_s = WINDOW_S - self._clock() % WINDOW_S  # of this window
-        remaining = max(0, limit - int(previous * previous_s / WINDOW_S) - current)
+        """Count one in a sliding window: what the last minute had is this window's count, and the part of the window
+        before that is less than a minute ago, as if its requests had come evenly."""
+        now = self._clock()
+        window, left_s = int(now // WINDOW_S), WINDOW_S - now % WINDOW_S
+        previous, current = self._counters.get(rule.name, key, window)
+        passes = int(previous * left_s / WINDOW_S) + current < rule.amount
+        if passes:
+            self._counters.add(rule.name, key, window)
+            current += 1
+        remaining = max(0, rule.amount - int(previous * left_s / WINDOW_S) - current)
         wait_s = 0.0
         if not remaining:
-            if current < limit:  # as soon as the window before weighs little enough
-                wait_s = previous_s - (limit - current) * WINDOW_S / previous
-            else:  # the next window begins with this one's weight
-                wait_s = left_s + WINDOW_S * (1 - limit / current)
-        return Quota(rule.name, limit, remaining, max(1, math.ceil(wait_s + 0.001)))
+            if current < rule.amount:  # as soon as the window before weighs little enough
+                wait_s = left_s - (rule.amount - current) * WINDOW_S / previous
+            else:  # the next window begins with the weight of this one
+                wait_s = left_s + WINDOW_S * (1 - rule.amount / current)
+        quota = Quota(rule.name, rule.amount, remaining, max(1, math.ceil(wait_s + 0.001)))
+        if not passes:
+            self.refused[rule.name] += 1
+            raise RateLimited(rule.name, quota.reset_s, limit=quota.limit, remaining=remaining, reset_s=quota.reset_s)
+        return quota
 
 
 def headers(of: Quota | RateLimited) -> dict[str, str]:
@@ -248,25 +241,16 @@ def headers(of: Quota | RateLimited) -> dict[str, str]:
 @functools.lru_cache(maxsize=4096)
 def nearby(address: str) -> str:
     """What one client has: an IPv4 address, or a whole /64 of IPv6. Anything else (a unix socket) is as it is."""
-    return _prefix(address, 32)
+    return network(address)[:LONGEST_ACCOUNT]
 
 
 @functools.lru_cache(maxsize=4096)
 def network_of(address: str) -> str:
     """What one guesser easily has: an IPv4 /24, or an IPv6 /64. A mapped IPv4 address is IPv4 (RFC 4291, 2.5.5.2)."""
-    return _prefix(address, 24)
-
-
-def _prefix(text: str, v4_bits: int) -> str:
-    try:
-        address = ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return text[:LONGEST_ACCOUNT]
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is None:
-            return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
-        address = address.ipv4_mapped
-    return str(ipaddress.IPv4Network((int(address) >> (32 - v4_bits) << (32 - v4_bits), v4_bits)))
+    found = parse_address(address)
+    if not isinstance(found, ipaddress.IPv4Address):
+        return nearby(address)
+    return str(ipaddress.IPv4Network((int(found) >> 8 << 8, 24)))
 
 
 def _who(principal: Principal, address: str) -> str:
