@@ -10,8 +10,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from vibetunnel.logs.file import LogFile
 from vibetunnel.metrics import Delays
-from vibetunnel.security.audit import LogFile
 from vibetunnel.security.limits import Limits
 from vibetunnel.sessions.model import Status
 from vibetunnel.sessions.registry import Registry

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sized
 from typing import TYPE_CHECKING
 
-from vibetunnel.security.audit import LogFile
+from vibetunnel.logs.file import LogFile
 from vibetunnel.security.limits import Limits
 from vibetunnel.sessions.registry import Registry
 

@@ -27,11 +27,11 @@ from vibetunnel.handlers.context import Context
 from vibetunnel.http.frontend import Front
 from vibetunnel.http.tls_relay import Relays
 from vibetunnel.keeper.errors import KeeperFailed
+from vibetunnel.logs.file import Audit, LogFile, RequestLog
 from vibetunnel.metrics import Metrics
 from vibetunnel.security import pam, secret
 from vibetunnel.security.allow_list import REFUSAL
 from vibetunnel.security.api_tokens import ApiTokens
-from vibetunnel.security.audit import Audit, LogFile, RequestLog
 from vibetunnel.security.authority import LOGIN, Authority
 from vibetunnel.security.codes import Codes
 from vibetunnel.security.hosts import host_policy

@@ -12,7 +12,7 @@ import pytest
 from attacker import PASSWORD, Target, aim
 from harness import Running, Serve, no_more, until
 
-from vibetunnel.security import audit
+from vibetunnel.logs import file as audit
 
 pytestmark = pytest.mark.attack
 

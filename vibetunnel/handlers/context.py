@@ -6,10 +6,10 @@ import time
 from dataclasses import dataclass, field
 
 from vibetunnel.http.tls_relay import Relays
+from vibetunnel.logs.file import Audit, RequestLog
 from vibetunnel.metrics import Metrics
 from vibetunnel.security.addresses import Clients
 from vibetunnel.security.allow_list import AllowList
-from vibetunnel.security.audit import Audit, RequestLog
 from vibetunnel.security.authority import Authority
 from vibetunnel.security.codes import Codes
 from vibetunnel.security.hosts import HostPolicy

@@ -21,9 +21,9 @@ from click.testing import CliRunner
 from harness import no_more, until
 
 from vibetunnel.cli.audit import audit as command
+from vibetunnel.logs import file as audit
+from vibetunnel.logs.file import Action, Audit, LogFile, RequestLog, clean
 from vibetunnel.paths import NotPrivate
-from vibetunnel.security import audit
-from vibetunnel.security.audit import Action, Audit, LogFile, RequestLog, clean
 from vibetunnel.security.principal import OWNER, Principal
 
 ADA = Principal("login:7f3a", "ada", OWNER)
