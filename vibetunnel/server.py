@@ -27,7 +27,9 @@ from vibetunnel.handlers.context import Context
 from vibetunnel.http.frontend import Front
 from vibetunnel.http.tls_relay import Relays
 from vibetunnel.keeper.errors import KeeperFailed
-from vibetunnel.logs.file import Audit, LogFile, RequestLog
+from vibetunnel.logs.audit import Audit
+from vibetunnel.logs.file import LogFile
+from vibetunnel.logs.requests import RequestLog
 from vibetunnel.metrics import Metrics
 from vibetunnel.security import pam, secret
 from vibetunnel.security.allow_list import REFUSAL

@@ -709,7 +709,7 @@ CHECKS: tuple[Check, ...] = (
     # Names
     Check(
         "logs: what cannot be seen is spelt out",
-        "logs/file.py",
+        "logs/redact.py",
         "return text if text.isprintable() else",
         "return text if True else",
         (_inject("test_log_injection"),),

@@ -51,7 +51,7 @@ def audit(
 
 
 def _records(path: Path, follow: bool, since: float) -> Iterator[Record]:
-    from vibetunnel.logs.file import read  # here: the other verbs start without it
+    from vibetunnel.logs.read import read  # here: the other verbs start without it
 
     try:
         yield from read(path, since=since, follow=(lambda: time.sleep(POLL_S)) if follow else None)

@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass, field
 
 from vibetunnel.http.tls_relay import Relays
-from vibetunnel.logs.file import Audit, RequestLog
+from vibetunnel.logs.audit import Audit
+from vibetunnel.logs.requests import RequestLog
 from vibetunnel.metrics import Metrics
 from vibetunnel.security.addresses import Clients
 from vibetunnel.security.allow_list import AllowList
