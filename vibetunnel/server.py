@@ -41,7 +41,7 @@ from vibetunnel.security.limits import Limits
 from vibetunnel.security.logins import Logins
 from vibetunnel.security.shares import Shares
 from vibetunnel.security.signing import SigningKeys
-from vibetunnel.security.ssh_keys import Challenges
+from vibetunnel.security.ssh_login import Challenges
 from vibetunnel.security.tickets import Tickets
 from vibetunnel.security.tokens import Tokens
 from vibetunnel.security.users import Users

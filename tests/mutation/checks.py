@@ -336,7 +336,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "SSH keys: a challenge is good once",
-        "security/ssh_keys.py",
+        "security/ssh_login.py",
         "found = self._open.pop(challenge_id, None)",
         "found = self._open.get(challenge_id)",
         (_guess("test_ssh_key_logins"),),
@@ -344,8 +344,8 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "SSH keys: whose it is",
         "security/ssh_keys.py",
-        "return found[0] if found else None\n\n\nclass Challenge(",
-        "return key\n\n\nclass Challenge(",
+        "return found[0] if found else None\n\n\ndef _parse(",
+        "return key\n\n\ndef _parse(",
         (_guess("test_ssh_key_logins"),),
     ),
     # Tokens

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import platform
 import re
-import time
 from http import HTTPStatus
 from typing import Literal
 
@@ -22,7 +20,7 @@ from vibetunnel.errors import (
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.access import Refused
 from vibetunnel.handlers.base import BaseHandler
-from vibetunnel.security import pam, ssh_keys
+from vibetunnel.security import pam, ssh_login
 from vibetunnel.security.authority import LOGIN, TOKEN
 from vibetunnel.security.codes import LINK_S
 from vibetunnel.security.hosts import is_loopback_host
@@ -216,8 +214,8 @@ class ChallengeHandler(LoginHandler):
         self.answer(
             schemas.Challenge(
                 challenge_id=made.id,
-                challenge=base64.b64encode(made.data).decode(),
-                expires_at=int((time.time() + ssh_keys.CHALLENGE_S) * 1000),
+                challenge=made.text,
+                expires_at=int(made.expires * 1000),
             )
         )
 
@@ -235,7 +233,7 @@ class SshKeyHandler(LoginHandler):
         challenge = context.challenges.take(wanted.challenge_id)
         refusal = "Invalid or expired challenge"  # in the Node server's words, as the others are
         if challenge is not None:
-            refusal = await ssh_keys.refusal(
+            refusal = await ssh_login.refusal(
                 challenge, wanted.public_key, wanted.signature, context.authority.users, context.user, context.home
             )
         if challenge is None or refusal:

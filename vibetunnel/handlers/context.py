@@ -16,7 +16,7 @@ from vibetunnel.security.codes import Codes
 from vibetunnel.security.hosts import HostPolicy
 from vibetunnel.security.limits import Limits
 from vibetunnel.security.signing import SigningKeys
-from vibetunnel.security.ssh_keys import Challenges
+from vibetunnel.security.ssh_login import Challenges
 from vibetunnel.sessions.attachments import Attachments
 from vibetunnel.sessions.registry import Registry
 from vibetunnel.sessions.snapshots import Snapshots
