@@ -280,7 +280,6 @@ class Server:
             users=Users(state_dir / paths.USERS),
             logins=Logins(
                 state_dir / paths.LOGINS,
-                owner=user,
                 idle_s=settings.login_idle_s,
                 max_s=settings.login_max_s,
                 on_end=lambda login: self.attachments.end(f"{LOGIN}{login.id}"),

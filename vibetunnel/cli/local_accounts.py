@@ -163,7 +163,7 @@ class LocalAccounts:
 
     def _end_all_of(self, name: str) -> None:
         async def end() -> None:
-            tokens, logins = self._tokens(), Logins(self._state_dir / paths.LOGINS, owner=_owner())
+            tokens, logins = self._tokens(), Logins(self._state_dir / paths.LOGINS)
             await tokens.remove_user(name)
             await logins.revoke_user(name)
             shares = Shares(self._state_dir / paths.SHARES)

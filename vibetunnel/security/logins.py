@@ -77,25 +77,13 @@ class _Revoked(msgspec.Struct, forbid_unknown_fields=True):
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     logins: list[Login]
     revoked: dict[str, _Revoked]  # by jti
-    format: Literal[2] = 2
-
-
-class _FirstFile(msgspec.Struct):
-    """created: hash of a token -> seconds since the epoch."""
-
-    created: dict[str, float]
     format: Literal[1] = 1
-
-
-class _Format(msgspec.Struct):
-    format: int
 
 
 class Logins:
     """The logins. What is here counts at once; the file follows when it can be written.
 
     path    a damaged file is a warning, and everybody has to log in again
-    owner   whose the logins of a file of the first format are: the account that the server runs as
     idle_s  unused for so long, a login ends
     max_s   so old, it ends in any case
     clock   seconds since the epoch
@@ -109,13 +97,11 @@ class Logins:
         self,
         path: Path,
         *,
-        owner: str = "",
         idle_s: float = IDLE_S,
         max_s: float = MAX_S,
         clock: Callable[[], float] = time.time,
         on_end: Callable[[Login], None] | None = None,
     ) -> None:
-        self._owner = owner
         self._idle_s = idle_s
         self._max_s = max_s
         self._clock = clock
@@ -124,7 +110,7 @@ class Logins:
         self._logins: dict[str, Login] = {}  # by id, the oldest first
         self._by_cookie: dict[str, Login] = {}
         self._revoked: dict[str, _Revoked] = {}
-        found = self._file.load(self._decode, lost="everybody has to log in again")
+        found = self._file.load(_decode, lost="everybody has to log in again")
         if found is not None:
             for login in found.logins:
                 self._logins[login.id] = login
@@ -136,10 +122,6 @@ class Logins:
     def safe(self) -> bool:
         """False: a login that has ended would be there again after a restart of the server."""
         return self._file.safe
-
-    def now(self) -> float:
-        """Seconds since the epoch, as everything here counts them."""
-        return self._clock()
 
     # Who it is
 
@@ -397,20 +379,9 @@ class Logins:
     def _encode(self) -> bytes:
         return msgspec.json.encode(_File([*self._logins.values()], self._revoked))
 
-    def _decode(self, data: bytes) -> _File:
-        if msgspec.json.decode(data, type=_Format).format != 1:
-            return msgspec.json.decode(data, type=_File)
-        created = msgspec.json.decode(data, type=_FirstFile).created
-        return _File(
-            [
-                Login(
-                    id=hashed[:16], user=self._owner, method="code", created=when, last_used=self._clock(),
-                    cookie_hash=hashed,
-                )
-                for hashed, when in created.items()
-            ],
-            {},
-        )  # fmt: skip
+
+def _decode(data: bytes) -> _File:
+    return msgspec.json.decode(data, type=_File)
 
 
 def clean(text: str, length: int) -> str:

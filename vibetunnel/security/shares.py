@@ -198,16 +198,12 @@ class Shares:
         self._remove(share)
         return await self._file.write_or_remove()
 
-    async def forget_session(self, session_id: str) -> list[str]:
-        """A session has been removed, and its links with it; returns their ids."""
-        return await self._forget(each for each in self._shares.values() if each.session_id == session_id)
-
     async def forget_user(self, user: str) -> list[str]:
         """Whoever made them is to be out, and could come back by them as a guest; returns their ids."""
         return await self._forget(each for each in self._shares.values() if each.created_by == user)
 
     def drop_session(self, session_id: str) -> None:
-        """The same for callers that cannot wait: the file follows soon. A restart looks through it anyway."""
+        """A session was removed, and its links with it. Returns at once: the file follows soon."""
         going = [each for each in self._shares.values() if each.session_id == session_id]
         for each in going:
             self._remove(each)

@@ -128,10 +128,6 @@ class SigningKeys:
         """False: a key that was forgotten would be there again after a restart of the server."""
         return self._file.safe
 
-    def get(self, kid: str) -> SigningKey | None:
-        """The key of this name, signing or retired; None: there is none (any more)."""
-        return self._keys.get(kid)
-
     def list(self) -> list[SigningKey]:
         """All of them, the oldest first."""
         return [*self._keys.values()]

@@ -143,23 +143,12 @@ class Tokens:
             raise InvalidToken("expired")
         return claims
 
-    def peek(self, token: str) -> Claims:
-        """What a token of ours says, of whatever kind and age: for revoking it, never for letting somebody in.
-
-        Raises InvalidToken when we have not made it.
-        """
-        return self._known(token)
-
     @functools.cached_property
     def _jws(self) -> dict[str, jwt.PyJWS]:
         """One for each algorithm, which knows no other."""
         import jwt  # here: with what it needs, 10 MB that a server without logins saves
 
         return {name: jwt.PyJWS(algorithms=[name]) for name in ("EdDSA", "HS256")}
-
-    async def rotate(self, *, forget: bool = False) -> SigningKey:
-        """A new key signs from now on: see SigningKeys.rotate()."""
-        return await self._keys.rotate(forget=forget)
 
     def _known(self, token: str) -> Claims:
         if len(token) > MAX_LENGTH:
