@@ -67,7 +67,8 @@ METAVARS = {
     "log_dir": "FOLDER",
     "state_dir": "FOLDER",
     "runtime_dir": "FOLDER",
-}  # of the options that do not take a number
+}  # of the options that take neither a number nor a quantity
+QUANTITIES = {units.show_duration: "DURATION", units.show_size: "SIZE"}
 
 
 def _option(name: str) -> click.Option:
@@ -85,7 +86,7 @@ def _option(name: str) -> click.Option:
         [f"--{kebab}"],
         type=str,
         multiple=field.default == (),  # a list: given once for each
-        metavar=METAVARS.get(name, "N"),
+        metavar=METAVARS.get(name) or QUANTITIES.get(field.metadata["show"], "N"),
         callback=_check_flag,
         help=text,
     )
