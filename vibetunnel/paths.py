@@ -1,4 +1,4 @@
-"""Where vibetunnel keeps its own files: private folders and files, opened without following links."""
+"""Private folders and files: where they are, and how they are opened without following links."""
 
 import contextlib
 import fcntl
@@ -76,7 +76,9 @@ def private_dir(path: Path) -> Path:
     except OSError as error:
         raise NotPrivate(f"cannot make the folder {path}: {error.strerror}") from error
     if not stat.S_ISDIR(found.st_mode):
-        raise NotPrivate(f"{path} should be a folder, and is {'a link' if stat.S_ISLNK(found.st_mode) else 'a file'}")
+        raise NotPrivate(
+            f"{path} has to be a folder, and is {'a link' if stat.S_ISLNK(found.st_mode) else 'a file'}: move it away"
+        )
     _check_owner_and_mode(path, found, 0o700)
     _check_above(path)
     return path
@@ -96,7 +98,7 @@ def open_private(path: Path, flags: int) -> int:
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
-            raise NotPrivate(f"{path} should be a regular file")
+            raise NotPrivate(f"{path} has to be a regular file: move it away")
         _check_owner_and_mode(path, found, 0o600)
     except BaseException:
         os.close(descriptor)
@@ -187,7 +189,7 @@ def _check_above(path: Path) -> None:
             who = f"user {found.st_uid} but is open to all (mode {stat.S_IMODE(found.st_mode):04o}), so that anyone"
         else:
             continue
-        raise NotPrivate(f"{each} belongs to {who} could replace what is below it: choose another place for {path}")
+        raise NotPrivate(f"{each} belongs to {who} could replace what is in it: choose another place for {path}")
 
 
 def _way(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
@@ -207,7 +209,7 @@ def _way(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
             continue
         links += 1
         if links > MAX_LINKS:
-            raise NotPrivate(f"{path} is behind too many links")
+            raise NotPrivate(f"the path {path} leads through too many links")
         target = (place / part).readlink()
         if target.is_absolute():
             place = Path("/")
@@ -227,7 +229,9 @@ def _unmapped_uid() -> int | None:
 
 def _check_owner_and_mode(path: Path, found: os.stat_result, mode: int) -> None:
     if found.st_uid != os.geteuid():
-        raise NotPrivate(f"{path} should belong to user {os.geteuid()}, and belongs to user {found.st_uid}")
+        raise NotPrivate(
+            f"{path} belongs to user {found.st_uid}, not {os.geteuid()}: move it away, or change its owner"
+        )
     if found.st_mode & 0o077:
         raise NotPrivate(
             f"{path} is open to other users (mode {stat.S_IMODE(found.st_mode):04o}): expected {mode:04o}; "

@@ -100,7 +100,7 @@ class Server:
         """
         if settings.no_auth and not settings.is_loopback and not settings.yes_expose_without_auth:
             raise StartFailed(
-                f"--no-auth with --bind {settings.bind} gives a shell to everyone who can reach this machine: "
+                f"--no-auth with --bind {settings.bind} gives everyone who can reach this machine a shell: "
                 "bind to 127.0.0.1, or add --yes-expose-without-auth"
             )
         self.settings = settings

@@ -635,7 +635,7 @@ def test_wait_says_with_its_exit_code_how_it_went(home: Home, server: "subproces
     running.request("POST", f"/api/sessions/{running.sessions()[0]['id']}/input", {"text": "\n"})
     answer = json.loads(home.ok("wait", "job", "--exit", "--json"))
     assert (answer["matched"], answer["exitCode"]) == ("exit", 3)
-    assert "the session has ended before" in home.refused("wait", "job", "--prompt")
+    assert "The session ended before the condition was met." in home.refused("wait", "job", "--prompt")
     for seconds in ("0", "601"):
         assert home.run("wait", "job", "--exit", "--timeout", seconds).returncode == 2
 

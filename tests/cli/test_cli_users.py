@@ -120,7 +120,7 @@ def test_a_user_comes_changes_and_goes(either: Home) -> None:
 def test_what_cannot_be_is_one_sentence(either: Home) -> None:
     home = either
     home.ok("user", "add", "ada", "--no-password")
-    assert "there is a ada already" in home.refused("user", "add", "Ada", "--no-password")
+    assert "There is already a user 'ada'" in home.refused("user", "add", "Ada", "--no-password")
     assert "name: expected 1 to 64 letters" in home.refused("user", "add", "a/b", "--no-password")
     assert "at least 8 characters" in home.refused("user", "passwd", "ada", "--password-stdin", stdin="seven77\n")
     for verb in (["disable", "eve"], ["enable", "eve"], ["rm", "eve"], ["role", "eve", "owner"], ["rm", ".."]):

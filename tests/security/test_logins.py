@@ -517,7 +517,7 @@ def test_a_file_that_cannot_be_done_without_stops_the_start(folder: Path) -> Non
     needed.write_now()
     assert needed.load(bytes.decode, lost=None) == ""
     needed.path.write_bytes(b"\xff")
-    with pytest.raises(StartFailed, match="expected the things that vibetunnel wrote"):
+    with pytest.raises(StartFailed, match="it should have the things"):
         needed.load(bytes.decode, lost=None)
 
 

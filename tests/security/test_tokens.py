@@ -580,7 +580,7 @@ def test_another_algorithm_by_setting_logs_nobody_out(folder: Path) -> None:
 def test_without_its_keys_the_server_does_not_start(folder: Path, text: str) -> None:
     (folder / "keys.json").write_text(text)
     (folder / "keys.json").chmod(0o600)
-    with pytest.raises(StartFailed, match=r"keys\.json cannot be read.*put back a copy"):
+    with pytest.raises(StartFailed, match=r"keys\.json is damaged.*restore a copy"):
         SigningKeys(folder / "keys.json")
     assert (folder / "keys.json").read_text() == text
 

@@ -33,5 +33,5 @@ class AllowList:
             return None
         if client.local and is_forwarded(headers):
             # Taking it for this machine would let everybody in whom that proxy serves.
-            return f"{REFUSAL}: expected a proxy that is named by --trusted-proxies"
+            return f"{REFUSAL}: the proxy on this machine is not in --trusted-proxies"
         return None if client.local or client.address in self.networks else REFUSAL

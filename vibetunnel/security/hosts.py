@@ -75,7 +75,7 @@ class HostPolicy:
             return None
         if name == "localhost" or name in self.names:
             return None
-        return f"Host: {name[:80]} is not a name of this server; --allow-host {name[:80]} would make it one"
+        return f"Host: {name[:80]} is not a name of this server: --allow-host {name[:80]} allows it"
 
     def refuse_origin(self, origin: str | None, host: str, scheme: str = "") -> str | None:
         """Why this Origin header is refused; None: there is none, or it is this server's own.

@@ -28,7 +28,7 @@ def require() -> None:
     try:
         import pamela  # noqa: F401 (its import loads libpam)
     except ImportError:
-        raise StartFailed("--pam needs an extra: pip install 'vibetunnel[pam]'") from None
+        raise StartFailed("--pam needs the package pamela: pip install 'vibetunnel[pam]'") from None
     except (OSError, AttributeError, TypeError) as error:  # no libpam, or one without a function that is needed
         raise StartFailed(f"--pam needs PAM on this system: {error}") from error
 

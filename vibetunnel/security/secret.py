@@ -21,7 +21,9 @@ def load(state_dir: Path) -> str:
     except FileNotFoundError:
         return _make(path)
     if len(text) != 2 * SECRET_BYTES or not all(each in "0123456789abcdef" for each in text):
-        raise StartFailed(f"{path}: expected {2 * SECRET_BYTES} hexadecimal digits; remove it, and a new one is made")
+        raise StartFailed(
+            f"{path}: expected {2 * SECRET_BYTES} hexadecimal digits; remove the file, and the server makes a new one"
+        )
     return text
 
 

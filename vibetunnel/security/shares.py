@@ -20,6 +20,7 @@ from vibetunnel.errors import InvalidField, LimitReached, UnknownShare, WrongSha
 from vibetunnel.security.logins import MAX_NAME, clean
 from vibetunnel.security.principal import TYPIST, VIEWER, Scope
 from vibetunnel.security.state_file import StateFile
+from vibetunnel.units import show_duration
 
 CODE_BYTES = 16  # 128 bits; 22 characters of base64url
 LIFETIME_S = 24 * 3600.0  # of a link whose maker has not said
@@ -124,7 +125,9 @@ class Shares:
         if scope not in ("view", "type"):
             raise InvalidField("role", "view or type")
         if expires_s is not None and not 0 < expires_s <= LONGEST_S:
-            raise InvalidField("expires", f"1 to {LONGEST_S:.0f} seconds, or null", f"{expires_s:g}")
+            raise InvalidField(
+                "expires", f"1 to {LONGEST_S:.0f} seconds ({show_duration(LONGEST_S)}), or null", f"{expires_s:g}"
+            )
         if uses is not None and not 1 <= uses <= MAX_USES:
             raise InvalidField("uses", f"1 to {MAX_USES}, or null", str(uses))
         self._drop_expired()

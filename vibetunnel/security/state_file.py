@@ -64,10 +64,10 @@ class StateFile:
         except (msgspec.MsgspecError, ValueError) as error:
             if lost is None:
                 raise StartFailed(
-                    f"{self.path} cannot be read ({error}): expected the {self._what} that vibetunnel wrote; "
-                    "put back a copy, or move it away"
+                    f"{self.path} is damaged ({error}): it should have the {self._what}; "
+                    "restore a copy of it, or move it away"
                 ) from error
-            log.warning("%s cannot be read, %s: %s", self.path, lost, error)
+            log.warning("%s is damaged, %s: %s", self.path, lost, error)
             return None
 
     def write_now(self) -> None:

@@ -47,7 +47,7 @@ class Tickets:
         """
         narrowed = narrow(principal, session_id, scope)
         if not narrowed.may_anywhere(Scope.VIEW):
-            raise Forbidden("ticket: expected a session and a permission that you have")
+            raise Forbidden("ticket: you have no access to this session with this permission")
         self._drop_expired()
         own = self._own.get(principal.id, {})
         if len(own) >= OWN_LIMIT:

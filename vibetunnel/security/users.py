@@ -134,7 +134,7 @@ class Users:
         wanted = "SHA256:" + fingerprint.removeprefix("SHA256:")
         left = tuple(each for each in user.keys if each.fingerprint != wanted)
         if len(left) == len(user.keys):
-            raise InvalidField("fingerprint", f"that of a key of {name}")
+            raise InvalidField("fingerprint", f"the fingerprint of a key of {name}")
         return await self._put(msgspec.structs.replace(user, keys=left))
 
     async def check_password(self, name: str, password: str) -> User | None:
