@@ -309,7 +309,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "no hash of a password tells who has an account",
         "security/passwords.py",
-        '    _argon2id(_NO_SALT).derive(password or b"")  # so that the answer takes as long\n',
+        '    _argon2id(_NO_SALT).derive(password or b"")  # so that the answer takes as long as for a wrong password\n',
         "",
         (_guess("test_user_enumeration"),),
     ),

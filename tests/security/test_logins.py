@@ -354,7 +354,7 @@ async def test_a_damaged_file_of_logins_is_said_and_logs_everybody_out(
 ) -> None:
     book.path.write_bytes(data)
     book.path.chmod(0o600)
-    expect_log("everybody has to log in again")
+    expect_log("all users have to log in again")
     read = book.again()
     assert read.list() == []
     _, cookie = await read.add("ada", method="code")

@@ -194,7 +194,7 @@ async def test_a_damaged_file_of_links_is_said_and_none_is_good(
 ) -> None:
     _, code = await links.create()
     links.path.write_text(text)
-    expect_log("no share link is good any more")
+    expect_log("no share link is valid any longer")
     await refuses(links.again(), code)
 
 
