@@ -1,4 +1,4 @@
-"""The account that everything runs as, where it has an entry."""
+"""The account that runs this process."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pwd
 
 
 def account() -> pwd.struct_passwd | None:
-    """None in a container that may run a user without one."""
+    """Its entry; None: it has none, as in some containers."""
     try:
         return pwd.getpwuid(os.getuid())
     except KeyError:

@@ -1,10 +1,10 @@
-"""What can go wrong, without HTTP: `handlers/refusals.py` gives each of these its status, once."""
+"""The errors that users see. They know no HTTP: `handlers/refusals.py` gives each its status."""
 
 from __future__ import annotations
 
 
 class VibeTunnelError(Exception):
-    """The root. The message is a sentence for the user: what was expected, and what came."""
+    """The root. The message tells the user what is wrong and what to do."""
 
 
 class StartFailed(VibeTunnelError):
@@ -12,7 +12,7 @@ class StartFailed(VibeTunnelError):
 
 
 class InvalidField(VibeTunnelError):
-    """A value that a client sent is not what it must be."""
+    """A client sent an invalid value."""
 
     def __init__(self, field: str, expected: str, got: str | None = None) -> None:
         super().__init__(f"{field}: expected {expected}" + ("" if got is None else f", got {got}"))
@@ -28,76 +28,78 @@ class UnknownSession(VibeTunnelError):
 
 
 class SessionLimitReached(VibeTunnelError):
-    """There are as many sessions as the operator allows."""
+    """The operator allows no more sessions."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(
-            f"sessions: expected at most {limit} that have not ended (--max-sessions), and so many there are"
+            f"Session limit reached: {limit} {'session is' if limit == 1 else 'sessions are'} open (--max-sessions)."
         )
 
 
 class SessionNotRunning(VibeTunnelError):
-    """The session has ended, or never ran, and the request needs a process."""
+    """The request needs a process, and the session has ended or not started."""
 
     def __init__(self, why: str = "") -> None:
         super().__init__("Session is not running" + (f": {why}" if why else ""))
 
 
 class SessionStillRunning(VibeTunnelError):
-    """The session has a process, and the request is about one that has none."""
+    """The request needs a session without a process, and this one has a process."""
 
     def __init__(self) -> None:
-        super().__init__("Session is still running: end it first, with DELETE or a signal")
+        super().__init__("Session is still running: end it first with DELETE or a signal")
 
 
 class SessionEnded(VibeTunnelError):
-    """The session has ended, and what was waited for had not happened."""
+    """The session ended before the condition of a wait was met."""
 
     def __init__(self) -> None:
-        super().__init__("the session has ended before: expected a wait for its exit, or one that comes true earlier")
+        super().__init__("The session ended before the condition was met.")
 
 
 class WaitTimedOut(VibeTunnelError):
-    """What was waited for has not happened in time."""
+    """The condition of a wait was not met in time."""
 
     def __init__(self, timeout_ms: int) -> None:
-        super().__init__(f"it did not happen within {timeout_ms} ms")
+        super().__init__(f"The condition was not met within {timeout_ms} ms.")
 
 
 class TooManyWaits(VibeTunnelError):
-    """As many requests as may wait for one session already do."""
+    """Too many requests wait for one session."""
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"expected at most {limit} requests that wait for the same session, and so many there are")
+        super().__init__(f"Wait limit reached: at most {limit} requests may wait for a session. Let one end first.")
 
 
 class InputQueueFull(VibeTunnelError):
-    """The program has not read what was typed before."""
+    """The program does not read its input, and the queue to it is full."""
 
     def __init__(self) -> None:
-        super().__init__("input: expected a program that reads, but the queue to it is full; try again later")
+        super().__init__("Input queue full: the program does not read its input. Try again later.")
 
 
 class WrongCode(VibeTunnelError):
-    """The one-time code is unknown, used up or out of date."""
+    """The one-time code is unknown, used or expired."""
 
     def __init__(self) -> None:
-        super().__init__("code: expected an unused one-time code; `vibetunnel` prints one at its start")
+        super().__init__("Invalid, used or expired code: `vibetunnel link` prints a new one.")
 
 
 class Forbidden(VibeTunnelError):
-    """Whoever asks is known, and may not do this."""
+    """The client is logged in, and may not do this."""
 
 
 class RateLimited(VibeTunnelError):
-    """Too much in too short a time.
+    """A rate limit was reached.
 
-    limit      requests in `window_s`
-    remaining  of them; reset_s: until there are `limit` again
+    what       the name of the limit
+    limit      requests in a window; 0: this limit is not a number of requests
+    remaining  how many of them are left
+    reset_s    until there is one more, in seconds
     """
 
     def __init__(self, what: str, retry_after_s: int, *, limit: int = 0, remaining: int = 0, reset_s: int = 0) -> None:
-        super().__init__(f"{what}: too many, try again in {retry_after_s} s")
+        super().__init__(f"Rate limit reached ({what}): try again in {retry_after_s} s.")
         self.what = what
         self.retry_after_s = retry_after_s
         self.limit = limit
@@ -109,25 +111,25 @@ class UnknownUser(VibeTunnelError):
     """No account has this name."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"user: there is no {name[:64]}")
+        super().__init__(f"There is no user {name[:64]!r}.")
 
 
 class UserExists(VibeTunnelError):
     """An account has this name already."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"user: there is a {name[:64]} already")
+        super().__init__(f"There is already a user {name[:64]!r}: choose another name.")
 
 
 class WrongPassword(VibeTunnelError):
-    """No account has this name and this password; which of them is wrong is not said."""
+    """No account has this name and this password. The message does not tell which of them is wrong."""
 
     def __init__(self) -> None:
         super().__init__("Invalid username or password")
 
 
 class InvalidToken(VibeTunnelError):
-    """The token is not ours, or is over; why is for nobody but the log."""
+    """The token is not ours, or has expired. `why` is for the log only."""
 
     def __init__(self, why: str = "") -> None:
         super().__init__("Invalid or expired token")
@@ -138,41 +140,41 @@ class UnknownShare(VibeTunnelError):
     """No share has this id."""
 
     def __init__(self) -> None:
-        super().__init__("share: there is none with this id")
+        super().__init__("There is no share link with this id.")
 
 
 class UnknownClient(VibeTunnelError):
-    """Nobody of this id is attached to the session."""
+    """No client with this id is attached to the session."""
 
     def __init__(self) -> None:
-        super().__init__("client: nobody with this id is attached")
+        super().__init__("No client with this id is attached to the session.")
 
 
 class UnknownToken(VibeTunnelError):
     """No token or login has this id."""
 
     def __init__(self) -> None:
-        super().__init__("token: there is none with this id")
+        super().__init__("There is no token or login with this id.")
 
 
 class ReusedRefresh(InvalidToken):
-    """A refresh token came a second time: one of the two who have it is a thief. The login has ended."""
+    """A refresh token was used a second time, so an attacker may have it. The login has ended."""
 
     def __init__(self, login_id: str, user: str) -> None:
-        super().__init__("a spent refresh token came again; its login has ended")
+        super().__init__("a refresh token was used twice; its login has ended")
         self.login_id = login_id
         self.user = user
 
 
 class WrongShare(WrongCode):
-    """The code of a share link is unknown, used up, out of date or withdrawn; which of them is not said."""
+    """The code of a share link is unknown, used up, expired or revoked. The message does not tell which."""
 
     def __init__(self) -> None:
-        VibeTunnelError.__init__(self, "code: expected that of a share link that is still good")
+        VibeTunnelError.__init__(self, "This share link is not valid: ask for a new one.")
 
 
 class LimitReached(VibeTunnelError):
-    """There are as many of these as there may be."""
+    """No more of these are allowed."""
 
     def __init__(self, what: str, limit: int) -> None:
-        super().__init__(f"{what}: expected at most {limit}, and so many there are")
+        super().__init__(f"Limit reached: at most {limit} {what} are allowed. Remove or close one first.")

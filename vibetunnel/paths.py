@@ -1,4 +1,4 @@
-"""Where vibetunnel keeps its own files: private folders and files, opened without following links."""
+"""Private folders and files: where they are, and how they are opened without following links."""
 
 import contextlib
 import fcntl
@@ -25,27 +25,27 @@ KEEPER_SOCKET = "keeper.sock"  # in the runtime folder
 SERVER_FILE = "server.json"
 SERVER_LOCK = "server.lock"  # held by the running server, for as long as SERVER_FILE is true
 
-LEFTOVER_S = 3600.0  # no write takes so long: a temporary file of this age is of a process that was killed
-MAX_LINKS = 40  # on the way to one folder, as Linux has it
+LEFTOVER_S = 3600.0  # a temporary file of this age belongs to a process that was killed: no write takes so long
+MAX_LINKS = 40  # on the path to one folder, as in Linux
 
 
 class NotPrivate(Exception):
-    """A folder or file of ours belongs to someone else, is open to others, or is not what it should be."""
+    """A folder or file of ours belongs to another user, is open to others, or has the wrong type."""
 
 
 def default_state_dir() -> Path:
-    import platformdirs  # here: the keeper imports this module and needs the standard library only
+    import platformdirs  # here: the keeper imports this module, and only the standard library
 
     return platformdirs.user_state_path(APP)
 
 
 def default_runtime_dir(state_dir: Path) -> Path:
-    """The system's folder for sockets when it has one for this user, else a folder below `state_dir`."""
+    """The system's folder for the sockets of this user if there is one, else `run` in `state_dir`."""
     import platformdirs
 
-    with warnings.catch_warnings(action="ignore"):  # it warns of the very fallback that is refused here
+    with warnings.catch_warnings(action="ignore"):  # it warns of the fallback that is refused below
         folder = platformdirs.user_runtime_path(APP)
-    # Where the system has none, that is a folder in /tmp: anyone could have made it.
+    # If the system has none, platformdirs returns a folder in /tmp, which any user could have made.
     with contextlib.suppress(OSError):
         parent = folder.parent.lstat()
         if stat.S_ISDIR(parent.st_mode) and parent.st_uid == os.geteuid() and not parent.st_mode & 0o022:
@@ -60,15 +60,15 @@ def default_config_file() -> Path:
 
 
 def private_dir(path: Path) -> Path:
-    """Make `path` with mode 0700, or check that it is a folder of this user which nobody else may enter.
+    """Make the folder `path` with mode 0700, or check that it belongs to this user and that no other user may enter it.
 
-    Folders above it are made alike. Nobody else may be able to put another folder in its place: those above belong to
-    this user or to root, and others cannot write to them (or only as in /tmp, where each removes his own).
+    Missing folders above it are made in the same way. No other user may be able to replace it: all folders above belong
+    to this user or to root, and other users cannot write to them, or only as in /tmp (sticky).
     Raises NotPrivate with a sentence that says what to do.
     """
     try:
         for each in (*reversed(path.parents), path):
-            # With 0700 from the start, whatever the umask is.
+            # With mode 0700 from the start, whatever the umask is.
             with contextlib.suppress(FileExistsError):
                 if not each.exists():
                     each.mkdir(mode=0o700)
@@ -76,7 +76,9 @@ def private_dir(path: Path) -> Path:
     except OSError as error:
         raise NotPrivate(f"cannot make the folder {path}: {error.strerror}") from error
     if not stat.S_ISDIR(found.st_mode):
-        raise NotPrivate(f"{path} should be a folder, and is {'a link' if stat.S_ISLNK(found.st_mode) else 'a file'}")
+        raise NotPrivate(
+            f"{path} has to be a folder, and is {'a link' if stat.S_ISLNK(found.st_mode) else 'a file'}: move it away"
+        )
     _check_owner_and_mode(path, found, 0o700)
     _check_above(path)
     return path
@@ -96,7 +98,7 @@ def open_private(path: Path, flags: int) -> int:
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
-            raise NotPrivate(f"{path} should be a regular file")
+            raise NotPrivate(f"{path} has to be a regular file: move it away")
         _check_owner_and_mode(path, found, 0o600)
     except BaseException:
         os.close(descriptor)
@@ -111,7 +113,7 @@ def read_private(path: Path) -> bytes:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Replace `path` by `data` at once: a reader sees the old or the new contents, after a crash too."""
+    """Replace the contents of `path` atomically: a reader finds the old or the new ones, after a crash too."""
     try:
         temporary = path.parent / f".{path.name}.{os.urandom(8).hex()}"
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -127,12 +129,12 @@ def write_private(path: Path, data: bytes) -> None:
             raise
     except OSError as error:
         raise NotPrivate(f"cannot write {path}: {error.strerror}") from error
-    with contextlib.suppress(OSError):  # not every file system can; without it, a power cut may bring the old one back
+    with contextlib.suppress(OSError):  # not every file system can; then a power cut may restore the old contents
         _sync(path.parent)
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what write_private() had begun here when its process was killed: there may be secrets in it."""
+    """Remove temporary files of write_private() whose process was killed: they may have secrets in them."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             name, hidden = entry.name.removeprefix("."), entry.name.startswith(".")
@@ -143,7 +145,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def lock_private(path: Path) -> int | None:
-    """A descriptor that holds the lock of this private file until it is closed; None when someone else holds it."""
+    """A descriptor that holds the lock of this private file until it is closed; None: another process holds it."""
     descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -156,7 +158,7 @@ def lock_private(path: Path) -> int | None:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether someone holds the lock of this private file. For that moment lock_private() may be refused."""
+    """Whether a process holds the lock of this private file. During this call lock_private() may get None."""
     try:
         descriptor = open_private(path, os.O_RDONLY)
     except FileNotFoundError:
@@ -179,7 +181,7 @@ def _sync(folder: Path) -> None:
 
 
 def _check_above(path: Path) -> None:
-    """Raise NotPrivate when another user could put a folder of his in the place of `path`."""
+    """Raise NotPrivate if another user could replace `path` by another folder."""
     for each, found in _way(path):
         if found.st_uid not in (0, os.geteuid(), _unmapped_uid()):
             who = f"user {found.st_uid}, who"
@@ -187,11 +189,11 @@ def _check_above(path: Path) -> None:
             who = f"user {found.st_uid} but is open to all (mode {stat.S_IMODE(found.st_mode):04o}), so that anyone"
         else:
             continue
-        raise NotPrivate(f"{each} belongs to {who} could replace what is below it: choose another place for {path}")
+        raise NotPrivate(f"{each} belongs to {who} could replace what is in it: choose another place for {path}")
 
 
 def _way(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """The folders and links that the kernel looks at on its way to `path`, without `path` itself."""
+    """The folders and links on the kernel's way to `path`, without `path` itself."""
     place, links = Path("/"), 0
     parts = deque(path.absolute().parts[1:])
     yield place, place.lstat()
@@ -207,7 +209,7 @@ def _way(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
             continue
         links += 1
         if links > MAX_LINKS:
-            raise NotPrivate(f"{path} is behind too many links")
+            raise NotPrivate(f"the path {path} leads through too many links")
         target = (place / part).readlink()
         if target.is_absolute():
             place = Path("/")
@@ -215,8 +217,10 @@ def _way(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
 
 
 def _unmapped_uid() -> int | None:
-    """As whom a user namespace (a container) shows what belongs to nobody in it, such as its root folder; None: there
-    is no such namespace here, and this number is a user like all others."""
+    """The uid that a user namespace (a container) shows for files of users outside it, such as its root folder.
+
+    None: there is no such namespace.
+    """
     try:
         if Path("/proc/self/uid_map").read_text().split() == ["0", "0", "4294967295"]:
             return None
@@ -227,7 +231,9 @@ def _unmapped_uid() -> int | None:
 
 def _check_owner_and_mode(path: Path, found: os.stat_result, mode: int) -> None:
     if found.st_uid != os.geteuid():
-        raise NotPrivate(f"{path} should belong to user {os.geteuid()}, and belongs to user {found.st_uid}")
+        raise NotPrivate(
+            f"{path} belongs to user {found.st_uid}, not {os.geteuid()}: move it away, or change its owner"
+        )
     if found.st_mode & 0o077:
         raise NotPrivate(
             f"{path} is open to other users (mode {stat.S_IMODE(found.st_mode):04o}): expected {mode:04o}; "

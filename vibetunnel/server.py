@@ -1,4 +1,4 @@
-"""The server: every part made and joined, from listening to shutdown. The only place that sees everything."""
+"""The server: makes all parts, joins them, and closes them. The only place that sees everything."""
 
 from __future__ import annotations
 
@@ -27,11 +27,13 @@ from vibetunnel.handlers.context import Context
 from vibetunnel.http.frontend import Front
 from vibetunnel.http.tls_relay import Relays
 from vibetunnel.keeper.errors import KeeperFailed
+from vibetunnel.logs.audit import Audit
+from vibetunnel.logs.file import LogFile
+from vibetunnel.logs.requests import RequestLog
 from vibetunnel.metrics import Metrics
 from vibetunnel.security import pam, secret
 from vibetunnel.security.allow_list import REFUSAL
 from vibetunnel.security.api_tokens import ApiTokens
-from vibetunnel.security.audit import Audit, LogFile, RequestLog
 from vibetunnel.security.authority import LOGIN, Authority
 from vibetunnel.security.codes import Codes
 from vibetunnel.security.hosts import host_policy
@@ -39,7 +41,7 @@ from vibetunnel.security.limits import Limits
 from vibetunnel.security.logins import Logins
 from vibetunnel.security.shares import Shares
 from vibetunnel.security.signing import SigningKeys
-from vibetunnel.security.ssh_keys import Challenges
+from vibetunnel.security.ssh_login import Challenges
 from vibetunnel.security.tickets import Tickets
 from vibetunnel.security.tokens import Tokens
 from vibetunnel.security.users import Users
@@ -51,19 +53,19 @@ from vibetunnel.sessions.waits import Waits
 from vibetunnel.settings import Settings, SettingsError
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
-GATHER_S = 0.2  # requests are written together; who looks into the log waits so long at most
-GATHER_AUDIT_S = 0.02  # and so is what was done: waking the log's thread for each would cost more than the rest
-LOCK_S = 1.0  # the command line takes the lock for a moment, to see whether a server holds it
+GATHER_S = 0.2  # requests of this time are written to their log together
+GATHER_AUDIT_S = 0.02  # and so are records of the audit: waking its thread costs more than writing one
+LOCK_S = 1.0  # the command line holds the lock for a moment, to see whether a server has it
 LOCK_POLL_S = 0.02
 
 log = logging.getLogger(__name__)
 
 
 class Announcement(NamedTuple):
-    """What a user needs to come in.
+    """What a user needs to log in.
 
-    code         None when nobody needs one
-    fingerprint  of the certificate that the server has made itself, to compare with the browser's warning; "": none
+    code         None: no login is needed
+    fingerprint  of the certificate that the server has made, to compare with the browser's warning; "": it made none
     """
 
     url: str
@@ -75,8 +77,8 @@ class Announcement(NamedTuple):
 class ServerFile(msgspec.Struct):
     """runtime_dir/server.json: how the command line finds the running server.
 
-    url        for this machine, without base_path; `unix:/path`
-    base_path  below which everything is
+    url        for this machine, without base_path; or `unix:/path`
+    base_path  the path below which the application is
     """
 
     pid: int
@@ -87,18 +89,18 @@ class ServerFile(msgspec.Struct):
 
 
 class Server:
-    """One server in the running event loop. Several may live in one process (tests have them so)."""
+    """One server in the running event loop. There may be several in one process, as in tests."""
 
     def __init__(
         self, settings: Settings, static: Path = STATIC, *, reread: Callable[[], Settings] | None = None
     ) -> None:
-        """Raises StartFailed for settings that cannot be.
+        """Raises StartFailed for settings that are refused together.
 
-        reread  the settings as they are now; may raise SettingsError
+        reread  reads the settings again; may raise SettingsError
         """
         if settings.no_auth and not settings.is_loopback and not settings.yes_expose_without_auth:
             raise StartFailed(
-                f"--no-auth with --bind {settings.bind} gives a shell to everyone who can reach this machine: "
+                f"--no-auth with --bind {settings.bind} gives everyone who can reach this machine a shell: "
                 "bind to 127.0.0.1, or add --yes-expose-without-auth"
             )
         self.settings = settings
@@ -114,13 +116,13 @@ class Server:
 
     @property
     def local_url(self) -> str:
-        """The address by which this machine reaches the server, whatever is in front of it; `unix:/path`."""
+        """The address by which this machine reaches the server, without a proxy; or `unix:/path`."""
         path = self.settings.unix_socket
         return self._address("127.0.0.1", "::1") if path is None else f"unix:{path.absolute()}"
 
     @property
     def url(self) -> str:
-        """The address for others, --base-path included: the one that the settings give, or that of this machine."""
+        """The address for other machines, with --base-path: --url, or the address of this machine."""
         base_path = self.settings.base_path
         if self.settings.url:
             return self.settings.url + ("" if urlsplit(self.settings.url).path else base_path)
@@ -141,7 +143,7 @@ class Server:
         return f"{'https' if self.settings.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     async def start(self) -> Announcement:
-        """Listen, adopt what an earlier server left, and serve. Raises StartFailed; nothing is left open then."""
+        """Listen, adopt the sessions of an earlier server, and serve. Raises StartFailed, after closing everything."""
         try:
             async with contextlib.AsyncExitStack() as undo:
                 await self._start(undo)
@@ -159,8 +161,8 @@ class Server:
         paths.private_dir(settings.state_dir)
         paths.remove_leftovers(settings.state_dir)
         paths.private_dir(settings.runtime_dir)
-        # Before a file is read and until the last is written: without a server the command line writes them.
-        # Released by the kernel however this process ends; a server file that is left over is trusted by nobody.
+        # Held before the first file is read and until the last is written, because without a server the command line
+        # writes them. The kernel releases it however this process ends, and clients trust server.json only with it.
         undo.callback(os.close, await _lock(settings.runtime_dir / paths.SERVER_LOCK))
         front = Front(settings)
         undo.callback(front.close)
@@ -196,7 +198,7 @@ class Server:
         self.attachments = attachments = Attachments(authority.in_use, registry.present, authority.muted)
         undo.push_async_callback(attachments.close)
         relays = Relays()
-        undo.push_async_callback(relays.close)  # behind the pump's end: its last words pass through them
+        undo.push_async_callback(relays.close)  # after the pump: its last bytes go through the relays
         await registry.open()
         undo.push_async_callback(registry.close, kill=settings.kill_on_exit)
         await authority.shares.forget_all_but(session.id for session in registry)
@@ -239,7 +241,7 @@ class Server:
         undo.push_async_callback(self.application.close)
         front.serve(self.application, self.context.host_policy)
         undo.push_async_callback(front.stop)
-        self._front = front  # from here on it can be reloaded
+        self._front = front  # from here on reload() works
 
         server_file = settings.runtime_dir / paths.SERVER_FILE
         running = ServerFile(os.getpid(), self.local_url, self.port, __version__, settings.base_path)
@@ -247,7 +249,7 @@ class Server:
         undo.callback(_remove_server_file, server_file)
 
     def _open_logs(self, undo: contextlib.AsyncExitStack) -> tuple[LogFile | None, LogFile | None]:
-        """(of requests, of the audit)"""
+        """(log of requests, audit)"""
         settings = self.settings
         opened: list[LogFile | None] = []
         paths.private_dir(settings.log_dir)
@@ -278,7 +280,6 @@ class Server:
             users=Users(state_dir / paths.USERS),
             logins=Logins(
                 state_dir / paths.LOGINS,
-                owner=user,
                 idle_s=settings.login_idle_s,
                 max_s=settings.login_max_s,
                 on_end=lambda login: self.attachments.end(f"{LOGIN}{login.id}"),
@@ -292,7 +293,7 @@ class Server:
             undo.push_async_callback(store.close)
         return authority
 
-    # What the pump reports of clients
+    # Events of the pump
 
     def _gone(self, client: Client) -> None:
         connection = self.attachments.discard(client)
@@ -315,9 +316,9 @@ class Server:
         self.attachments.forget_session(session_id)
 
     def reload(self) -> None:
-        """Read the settings again, and take over the allow list and the certificate; the rest needs a new start.
+        """Read the settings again, and apply the allow list and the certificate; other settings need a restart.
 
-        What has changed is logged, and why not. Connections that the allow list does not allow any more are ended.
+        The log and the audit say what changed, or why nothing did. Connections that the new list refuses are closed.
         """
         if self._front is None or self._reread is None:
             return
@@ -333,7 +334,7 @@ class Server:
         log.info("settings read again: %s%s", said, f"; {ended} connections ended" if ended else "")
 
     async def close(self) -> None:
-        """Stop accepting, end every connection (1001), leave the shells. Safe twice."""
+        """Stop accepting, close every connection (1001), leave the sessions running. Safe to call twice."""
         await self._exit.aclose()
 
 
@@ -342,7 +343,7 @@ def run(
 ) -> int:
     """Serve until SIGTERM or SIGINT. Returns the exit code. Raises StartFailed.
 
-    reread  the settings again, at SIGHUP
+    reread  reads the settings again, at SIGHUP
     """
     _log_to_stderr(settings.log_level)
     _raise_descriptor_limit()
@@ -357,17 +358,17 @@ async def _serve(server: Server, announce: Callable[[Announcement], None]) -> No
 
     def interrupted() -> None:
         stop.set()
-        for signum in STOPS:  # a second one does what the system does: it ends the process, whatever is under way
+        for signum in STOPS:  # a second signal ends the process at once
             loop.remove_signal_handler(signum)
             signal.signal(signum, signal.SIG_DFL)
 
     for signum in STOPS:
         loop.add_signal_handler(signum, interrupted)
-    loop.add_signal_handler(signal.SIGHUP, server.reload)  # and a terminal that closes is no reason to stop
+    loop.add_signal_handler(signal.SIGHUP, server.reload)  # so a closing terminal does not stop the server
     try:
         announce(await server.start())
         gc.collect()
-        gc.freeze()  # what is here now stays; later collections need not look at it
+        gc.freeze()  # the objects of the start stay: later collections skip them
         await stop.wait()
         log.info("stopping")
     finally:
@@ -386,25 +387,25 @@ def _require_zlib() -> None:
 
 
 def _own_address() -> str:
-    """An address that others may reach this machine by. Nothing is sent to find it out."""
+    """An address by which other machines may reach this one. Nothing is sent to find it."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # an address for documentation: only the route to it is looked up
+            probe.connect(("192.0.2.1", 9))  # an address for documentation: the kernel only looks up the route
             return str(probe.getsockname()[0])
         except OSError:
             return "127.0.0.1"
 
 
 def _account() -> tuple[str, str]:
-    """(name, home folder) of the user that everything runs as."""
-    home = os.path.expanduser("~")  # $HOME first, as the shells will have it
+    """(name, home folder) of the user that runs this process."""
+    home = os.path.expanduser("~")  # $HOME first, as in shells
     found = account()
     name = found.pw_name if found else str(os.getuid())
     return name, home if os.path.isabs(home) and os.path.isdir(home) else "/"
 
 
 async def _lock(path: Path) -> int:
-    """The descriptor that holds the lock. Raises StartFailed when another server has it."""
+    """The descriptor that holds the lock. Raises StartFailed if another server holds it."""
     try:
         async with asyncio.timeout(LOCK_S):
             while (held := paths.lock_private(path)) is None:
@@ -415,7 +416,7 @@ async def _lock(path: Path) -> int:
 
 
 def _remove_server_file(path: Path) -> None:
-    """Remove it, unless another server has taken its place."""
+    """Remove server.json, unless another server has replaced it."""
     with contextlib.suppress(FileNotFoundError, msgspec.MsgspecError, paths.NotPrivate):
         if msgspec.json.decode(paths.read_private(path), type=ServerFile).pid == os.getpid():
             path.unlink()
@@ -426,7 +427,7 @@ def _log_to_stderr(level: str) -> None:
 
 
 def _raise_descriptor_limit() -> None:
-    """A session takes two descriptors and a client one; many systems start a process with 256 or 1024."""
+    """A session needs two descriptors and a client one; many systems allow a process 256 or 1024 by default."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):  # macOS says unlimited, and means less
+    with contextlib.suppress(ValueError, OSError):  # macOS reports unlimited, and allows less
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

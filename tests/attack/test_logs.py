@@ -12,7 +12,7 @@ import pytest
 from attacker import PASSWORD, Target, aim
 from harness import Running, Serve, no_more, until
 
-from vibetunnel.security import audit
+from vibetunnel.logs import file as log_file
 
 pytestmark = pytest.mark.attack
 
@@ -134,7 +134,7 @@ async def test_a_full_disk_does_not_stop_the_server(
     serve: Serve, expect_log: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     # CWE-703: requests must not wait for the log, and no action may stay unlogged for good
-    monkeypatch.setattr(audit, "RETRY_S", 0.02)
+    monkeypatch.setattr(log_file, "RETRY_S", 0.02)
     expect_log("cannot be written")
     running = await serve()
     with no_more(resource.RLIMIT_FSIZE):

@@ -21,8 +21,12 @@ import pytest
 from cli_home import Home
 from harness import DEADLINE_S, wait_for
 
-from vibetunnel import __version__, cli, paths
-from vibetunnel.cli import options
+from vibetunnel import __version__, paths
+from vibetunnel.cli import output
+from vibetunnel.cli import sessions as verbs
+from vibetunnel.cli.choose import choose
+from vibetunnel.cli.errors import UserError
+from vibetunnel.cli.serve import serve
 from vibetunnel.cli.server_client import NotRunning, RunningServer, ServerRefused
 from vibetunnel.shell import SCRIPTS
 
@@ -136,7 +140,7 @@ def test_a_process_of_another_user_is_not_our_server(home: Home, monkeypatch: py
 def test_an_answer_that_is_not_the_expected_json_is_an_error(home: Home, answer: object) -> None:
     with Impostor(lambda *_: answer) as impostor, home.locked():
         impostor.write_file(home, pid=os.getpid())
-        assert "is no vibetunnel: expected JSON for /api/sessions" in home.refused("ls")
+        assert "is not vibetunnel: expected JSON for /api/sessions" in home.refused("ls")
 
 
 @pytest.mark.parametrize(
@@ -168,7 +172,9 @@ def test_a_damaged_secret_is_named(home: Home) -> None:
 
 def test_a_variable_that_is_no_setting_is_named(home: Home) -> None:
     home.environment["VIBETUNNEL_SESSION_ID"] = "1"
-    sentence = "vibetunnel: VIBETUNNEL_PROT is no setting and has no effect: `vibetunnel serve --help` lists them"
+    sentence = (
+        "vibetunnel: VIBETUNNEL_PROT is not a setting and has no effect: `vibetunnel serve --help` lists the settings"
+    )
     assert home.run("ls", VIBETUNNEL_PROT="1").stderr.splitlines()[0] == sentence
     assert "no effect" not in home.run("ls").stderr
 
@@ -214,7 +220,7 @@ def test_every_setting_is_an_option_of_serve(home: Home) -> None:
 
 
 def test_a_setting_that_is_a_list_is_given_once_for_each() -> None:
-    context = cli.main.commands["serve"].make_context(
+    context = serve.make_context(
         "serve",
         [
             "--allow-ip",
@@ -257,14 +263,14 @@ def test_rm_wants_to_know_what(home: Home) -> None:
     for arguments in ([], ["--exited", "x"]):
         done = home.run("rm", *arguments)
         assert done.returncode == 2
-        assert "expected the id or name of a session, or --exited" in done.stderr
+        assert "name a session by its id or name, or give --exited" in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [[], ["--exit", "--prompt"], ["--text", "a", "--idle", "1"]], ids=" ".join)
 def test_wait_wants_one_thing_to_wait_for(home: Home, arguments: list[str]) -> None:
     done = home.run("wait", "x", *arguments)
     assert done.returncode == 2
-    assert "expected exactly one of --text, --regex, --idle, --prompt and --exit" in done.stderr
+    assert "give exactly one of --text, --regex, --idle, --prompt and --exit" in done.stderr
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -291,7 +297,7 @@ def session(**more: Any) -> dict[str, Any]:
 
 
 def ls(sessions: list[dict[str, Any]], *, width: int | None = None) -> list[str]:
-    return options.aligned(cli.table(sessions, now=NOW), width=width, squeeze=cli.NAME)
+    return output.aligned(verbs.table(sessions, now=NOW), width=width, squeeze=verbs.NAME)
 
 
 def test_ls_is_an_aligned_table() -> None:
@@ -307,20 +313,22 @@ def test_ls_is_an_aligned_table() -> None:
 def test_no_line_of_ls_is_wider_than_the_terminal(width: int) -> None:
     long = session(name="漢字" * 30, command=["sh", "-c", "x" * 300])
     for line in ls([session(), long], width=width):
-        assert options.columns_of(line) <= width
+        assert output.columns_of(line) <= width
 
 
 def test_a_name_cannot_talk_to_the_terminal() -> None:
-    (_, line) = options.aligned(
-        cli.table([session(name="\x1b]0;evil\x07", command=["a\nb", "\u202e"])], now=NOW), width=None, squeeze=cli.NAME
+    (_, line) = output.aligned(
+        verbs.table([session(name="\x1b]0;evil\x07", command=["a\nb", "\u202e"])], now=NOW),
+        width=None,
+        squeeze=verbs.NAME,
     )
     assert line.isprintable()
     assert "?]0;evil?" in line
 
 
 def test_ids_are_shown_as_long_as_it_takes() -> None:
-    lines = options.aligned(
-        cli.table([session(id="0a1b2c3d-1"), session(id="0a1b2c3d-2")], now=NOW), width=None, squeeze=cli.NAME
+    lines = output.aligned(
+        verbs.table([session(id="0a1b2c3d-1"), session(id="0a1b2c3d-2")], now=NOW), width=None, squeeze=verbs.NAME
     )
     assert [line.split()[0] for line in lines] == ["ID", "0a1b2c3d-1", "0a1b2c3d-2"]
 
@@ -337,7 +345,7 @@ def test_ids_are_shown_as_long_as_it_takes() -> None:
     ],
 )
 def test_text_is_cut_to_columns_not_characters(text: str, width: int, expected: str) -> None:
-    assert options.fit(text, width) == expected
+    assert output.fit(text, width) == expected
 
 
 @pytest.mark.parametrize(
@@ -352,22 +360,22 @@ def test_text_is_cut_to_columns_not_characters(text: str, width: int, expected: 
     ],
 )
 def test_states_in_words(fields: dict[str, Any], words: str) -> None:
-    assert cli.state(session(**fields)) == words
+    assert verbs.state(session(**fields)) == words
 
 
 def test_a_session_is_found_by_id_name_or_the_beginning_of_its_id() -> None:
     one, two = session(id="aa11", name="x"), session(id="aa22", name="aa11")
     twins = [session(id="bb1", name="twin"), session(id="bb2", name="twin")]
     everyone = [one, two, *twins]
-    assert options.choose(everyone, "aa11") is one  # an id goes before a name
-    assert options.choose(everyone, "x") is one
-    assert options.choose(everyone, "AA2") is two
+    assert choose(everyone, "aa11") is one  # an id goes before a name
+    assert choose(everyone, "x") is one
+    assert choose(everyone, "AA2") is two
     for ambiguous, ids in (("twin", "bb1, bb2"), ("aa", "aa11, aa22")):
-        with pytest.raises(cli.UserError, match=f"'{ambiguous}' is more than one session: expected one of {ids}"):
-            options.choose(everyone, ambiguous)
+        with pytest.raises(UserError, match=f"'{ambiguous}' is more than one session: give one of the ids {ids}"):
+            choose(everyone, ambiguous)
     for unknown in ("none", ""):
-        with pytest.raises(cli.UserError, match="no session has the id or name"):
-            options.choose(everyone, unknown)
+        with pytest.raises(UserError, match="no session has the id or name"):
+            choose(everyone, unknown)
 
 
 # With a server
@@ -397,7 +405,7 @@ def test_link_prints_another_code_that_logs_in(home: Home, server: "subprocess.P
 
 def test_without_auth_no_code_is_printed(home: Home) -> None:
     with home.serve("--no-auth", "--kill-on-exit") as (_, lines):
-        assert any(line.split()[:2] == ["Login", "none"] for line in lines)
+        assert any(line.split()[:2] == ["Login", "not"] for line in lines)
         assert "#" not in "".join(lines)
 
 
@@ -572,7 +580,7 @@ def test_ls_kill_and_rm(home: Home, server: "subprocess.Popen[str]") -> None:
 
     assert "is running: end it first" in home.refused("rm", "first")
     assert home.ok("kill", first["id"][:6], "second") == "Ended first.\nEnded second.\n"
-    assert "has ended already" in home.refused("kill", "first")
+    assert "has already ended" in home.refused("kill", "first")
     assert home.ok("rm", "second") == "Removed second.\n"
     assert home.ok("rm", "--exited") == "Removed 1 session.\n"
     assert home.ok("rm", "--exited") == "Removed 0 sessions.\n"
@@ -602,13 +610,13 @@ def test_wait_says_with_its_exit_code_how_it_went(home: Home, server: "subproces
     assert home.ok("wait", "job", "--regex", r"\d+ n\w+$") == "42 now\n"
     assert home.ok("wait", "job", "--idle", "0.05") == ""
     late = home.refused("wait", "job", "--prompt", "--timeout", "0.05", code=124)
-    assert late == "vibetunnel: job: it did not happen within 0.05 s"
+    assert late == "vibetunnel: session job: the condition was not met within 0.05 s"
     assert "regex: expected a regular expression" in home.refused("wait", "job", "--regex", "(")
     running = RunningServer(home.settings)
     running.request("POST", f"/api/sessions/{running.sessions()[0]['id']}/input", {"text": "\n"})
     answer = json.loads(home.ok("wait", "job", "--exit", "--json"))
     assert (answer["matched"], answer["exitCode"]) == ("exit", 3)
-    assert "the session has ended before" in home.refused("wait", "job", "--prompt")
+    assert "The session ended before the condition was met." in home.refused("wait", "job", "--prompt")
     for seconds in ("0", "601"):
         assert home.run("wait", "job", "--exit", "--timeout", seconds).returncode == 2
 
@@ -701,7 +709,7 @@ def test_exposing_without_auth_needs_to_be_said_twice(home: Home) -> None:
 def test_the_wrong_state_folder_is_named(home: Home, server: "subprocess.Popen[str]") -> None:
     other = str(home.folder / "other")
     message = home.refused("ls", "--state-dir", other, "--runtime-dir", str(home.settings.runtime_dir))
-    assert f"expected its secret in {other}" in message
+    assert f"{other} has no secret, so the server at " in message
 
 
 def test_a_server_that_was_killed_is_not_running(home: Home) -> None:

@@ -26,10 +26,10 @@ def code_of(url: str) -> str:
 
 def test_a_link_is_printed_listed_used_and_revoked(home: Home, server: "subprocess.Popen[str]") -> None:
     home.new_session(["cat"], "pair")
-    assert home.ok("share", "list", "pair") == "Nobody has a link to pair.\n"
+    assert home.ok("share", "list", "pair") == "No links to pair.\n"
     rows = {line.split()[0]: line.split(maxsplit=1)[1] for line in home.ok("share", "create", "pair").splitlines()}
-    assert rows["Guests"] == "may look, not type"
-    assert rows["Good"] == "for 1d"
+    assert rows["Guests"] == "may watch, not type"
+    assert rows["Valid"] == "for 1 d"
     code = code_of(rows["Open"])
     status, answer = post(home, "/api/auth/share", {"code": code})
     assert (status, answer["role"]) == (200, "view")
@@ -64,12 +64,12 @@ def test_a_link_that_cannot_be_is_refused(home: Home, server: "subprocess.Popen[
         assert home.run("share", "create", "pair", *wrong).returncode == 2
     assert "no session has the id or name 'none'" in home.refused("share", "create", "none")
     assert "expires" in home.refused("share", "create", "pair", "--expires", "400d")
-    assert home.ok("share", "list", "pair") == "Nobody has a link to pair.\n"
+    assert home.ok("share", "list", "pair") == "No links to pair.\n"
 
 
 def test_who_is_here(home: Home, server: "subprocess.Popen[str]") -> None:
     home.new_session(["cat"], "pair")
-    assert home.ok("who", "pair") == "Nobody has pair open.\n"
+    assert home.ok("who", "pair") == "No clients are attached to pair.\n"
     assert json.loads(home.ok("who", "pair", "--json")) == []
     assert "no session has the id or name" in home.refused("who", "none")
 
@@ -96,7 +96,7 @@ def test_who_is_here_when_somebody_is(home: Home, server: "subprocess.Popen[str]
             assert changed["writable"] is keyboard
         assert "there is no client 'nobody'" in home.refused("who", "pair", "--give", "nobody")
         assert home.run("who", "pair", "--give", "x", "--take", "x").returncode == 2
-        assert home.ok("who", "pair", "--put-out", person["id"]) == "Nobody has pair open.\n"
+        assert home.ok("who", "pair", "--put-out", person["id"]) == "No clients are attached to pair.\n"
         while connection.recv(4096):  # the server hangs up
             pass
 

@@ -10,6 +10,8 @@ import pytest
 from vibetunnel import paths, settings
 from vibetunnel.settings import Settings, SettingsError, load
 
+DURATIONS = "such as 90 s, 15 min, 12 h or 30 d"
+SIZES = "such as 64 KiB, 4 MiB or 1 GiB"
 AN_ADDRESS = "an address that begins with http:// or https://, such as https://box.example:4020"
 
 
@@ -99,11 +101,13 @@ def test_every_setting_can_come_from_the_file_and_from_the_environment(config: P
         ("port = 4021.0", "port: expected a whole number from 0 to 65535, got 4021.0"),
         ("port = true", "port: expected a whole number from 0 to 65535, got true"),
         ("port = 70000", "port: expected a whole number from 0 to 65535, got 70000"),
-        ("ping_s = nan", "ping_s: expected a number from 0.1 to 3600, got NaN"),
-        ("ring-bytes = 100000", "ring-bytes: expected a power of two from 32768 to 1073741824, got 100000"),
-        ("ring-bytes = 1024", "ring-bytes: expected a power of two from 32768 to 1073741824, got 1024"),
+        ("ping_s = nan", f"ping_s: expected a duration from 0.1 s to 1 h, {DURATIONS}, got NaN"),
+        ('ping_s = "5 q"', f'ping_s: expected a duration from 0.1 s to 1 h, {DURATIONS}, got "5 q"'),
+        ("ring-bytes = 100000", f"ring-bytes: expected a power of two from 32 KiB to 1 GiB, {SIZES}, got 100000"),
+        ("ring-bytes = 1024", f"ring-bytes: expected a power of two from 32 KiB to 1 GiB, {SIZES}, got 1024"),
+        ('log-bytes = "4 MB"', f'log-bytes: expected a size from 64 KiB to 1 TiB, {SIZES}, got "4 MB"'),
         ("max_sessions = -1", "max_sessions: expected a whole number from 0 to 1000000, got -1"),
-        ("kill_grace_s = 61", "kill_grace_s: expected a number from 0 to 60, got 61"),
+        ("kill_grace_s = 61", f"kill_grace_s: expected a duration from 0 s to 1 min, {DURATIONS}, got 61"),
         ('no_auth = "maybe"', 'no_auth: expected true or false, got "maybe"'),
         ("no_auth = 1", "no_auth: expected true or false, got 1"),
         ('spawn = "soon"', 'spawn: expected lazy or now, got "soon"'),
@@ -113,7 +117,7 @@ def test_every_setting_can_come_from_the_file_and_from_the_environment(config: P
         ('url = "http://"', f'url: expected {AN_ADDRESS}, got "http://"'),
         ('url = "https://box:port"', f'url: expected {AN_ADDRESS}, got "https://box:port"'),
         ("state_dir = 1979-05-27", "state_dir: expected a path, got 1979-05-27"),
-        ("bulk_lanes = 1\nbulk-lanes = 2", "bulk-lanes is there twice, with - and with _"),
+        ("bulk_lanes = 1\nbulk-lanes = 2", "bulk-lanes is given twice, with - and with _: remove one of them"),
         ("port 4021", "not a TOML file: "),
     ],
 )
@@ -130,6 +134,28 @@ def test_a_wrong_variable_and_a_wrong_flag_are_named() -> None:
         load(environ={"VIBETUNNEL_COLS": "0"})
     with pytest.raises(SettingsError, match=r"^--log-level: expected debug, info, warning or error, got "):
         load(flags={"log_level": "loud"})
+
+
+def test_durations_and_sizes_are_taken_as_people_write_them(config: Path) -> None:
+    config.write_text(
+        'login_max_s = "60 d"\nping_s = "500 s"\ntimeout_s = 1000\nring_bytes = "1 MiB"\nlog_bytes = 65536'
+    )
+    found = load(file=config, environ={"VIBETUNNEL_LOGIN_IDLE_S": "90min", "VIBETUNNEL_INPUT_RATE": "1.5 KiB"})
+    assert (found.login_max_s, found.ping_s, found.timeout_s, found.login_idle_s) == (5184000, 500, 1000, 5400)
+    assert (found.ring_bytes, found.log_bytes, found.input_rate) == (1 << 20, 65536, 1536)
+    assert load(flags={"kill_grace_s": "0.5 s"}).kill_grace_s == 0.5
+
+
+def test_defaults_are_shown_as_people_write_them_and_can_be_given_so() -> None:
+    assert [settings.default_text(name) for name in ("login_max_s", "access_s", "kill_grace_s")] == [
+        "30 d",
+        "15 min",
+        "3 s",
+    ]
+    assert [settings.default_text(name) for name in ("scrollback_bytes", "rows")] == ["4 MiB", "24 lines"]
+    for name in settings.FIELDS:
+        if name.endswith(("_s", "_bytes")):
+            assert settings.convert(name, settings.default_text(name)) == settings.FIELDS[name].default
 
 
 def test_variables_that_only_look_like_settings_are_found() -> None:
@@ -151,9 +177,9 @@ def test_a_file_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ({"tls_cert": "/cert.pem"}, "tls_cert and tls_key belong together"),
-        ({"ping_s": 30.0, "timeout_s": 30.0}, r"timeout_s \(30\) should be longer than ping_s \(30\)"),
-        ({"runtime_dir": "/" + "r" * 100}, "is too long for a socket in it: expected at most 91 bytes"),
+        ({"tls_cert": "/cert.pem"}, "--tls-cert and --tls-key belong together"),
+        ({"ping_s": 30.0, "timeout_s": 30.0}, r"--timeout-s \(30 s\) has to be longer than --ping-s \(30 s\)"),
+        ({"runtime_dir": "/" + "r" * 100}, "is too long for a socket in it: choose a path of at most 91 bytes"),
     ],
 )
 def test_settings_that_do_not_fit_together(flags: dict[str, object], message: str) -> None:

@@ -309,7 +309,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "no hash of a password tells who has an account",
         "security/passwords.py",
-        '    _argon2id(_NO_SALT).derive(password or b"")  # so that the answer takes as long\n',
+        '    _argon2id(_NO_SALT).derive(password or b"")  # so that the answer takes as long as for a wrong password\n',
         "",
         (_guess("test_user_enumeration"),),
     ),
@@ -336,7 +336,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "SSH keys: a challenge is good once",
-        "security/ssh_keys.py",
+        "security/ssh_login.py",
         "found = self._open.pop(challenge_id, None)",
         "found = self._open.get(challenge_id)",
         (_guess("test_ssh_key_logins"),),
@@ -344,8 +344,8 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "SSH keys: whose it is",
         "security/ssh_keys.py",
-        "return found[0] if found else None\n\n\nclass Challenge(",
-        "return key\n\n\nclass Challenge(",
+        "return found[0] if found else None\n\n\ndef _parse(",
+        "return key\n\n\ndef _parse(",
         (_guess("test_ssh_key_logins"),),
     ),
     # Tokens
@@ -709,7 +709,7 @@ CHECKS: tuple[Check, ...] = (
     # Names
     Check(
         "logs: what cannot be seen is spelt out",
-        "security/audit.py",
+        "logs/redact.py",
         "return text if text.isprintable() else",
         "return text if True else",
         (_inject("test_log_injection"),),

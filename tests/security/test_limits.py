@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from vibetunnel.errors import RateLimited
-from vibetunnel.security import limits, windows
+from vibetunnel.security import counters, limits
+from vibetunnel.security.counters import MemoryCounters
 from vibetunnel.security.limits import Limits, headers, nearby, network_of
 from vibetunnel.security.principal import OWNER, VIEWER, Principal
 from vibetunnel.settings import Settings
@@ -156,7 +157,7 @@ def test_what_is_left_is_in_the_headers(made: Limits) -> None:
 
 
 def test_counting_starts_no_thread_and_has_a_bound(made: Limits, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(windows, "LIMIT", 100)
+    monkeypatch.setattr(counters, "LIMIT", 100)
     monkeypatch.setattr(limits, "LIMIT", 100)
     before = threading.active_count()
     for number in range(1000):
@@ -170,8 +171,26 @@ def test_counting_starts_no_thread_and_has_a_bound(made: Limits, monkeypatch: py
                 made.login_succeeded(f"user{number}", address)
     assert threading.active_count() == before
     tables = [*vars(made).values(), *vars(made._pairs).values(), *vars(made._networks).values()]
-    tables += [*vars(made._accounts).values(), *made._windows.storage._tables.values()]  # type: ignore[attr-defined]
+    tables += [*vars(made._accounts).values(), *made._counters._tables.values()]  # type: ignore[attr-defined]
     assert all(len(each) <= 101 for each in tables if isinstance(each, dict))
+
+
+def test_a_flood_of_addresses_makes_nobody_else_be_forgotten_by_another_rule(
+    made: Limits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counters, "LIMIT", 100)
+    assert passes(lambda: made.create(ADA)) == 2
+    for number in range(1000):
+        made.api(None, f"2001:db8:0:{number:x}::1")
+    refusal(lambda: made.create(ADA))
+
+
+def test_servers_with_the_same_counters_have_one_limit_together(clock: Clock) -> None:
+    shared = MemoryCounters()
+    first, second = (Limits(Settings(rate_limit=10), shared, clock) for _ in range(2))
+    assert passes(lambda: first.api(ADA, HERE), 6) == 6
+    assert passes(lambda: second.api(ADA, FAR)) == 4
+    refusal(lambda: first.api(ADA, HERE))
 
 
 # Input

@@ -96,11 +96,11 @@ def test_an_open_folder_is_refused_with_the_way_out(folder: Path) -> None:
 def test_a_link_or_a_file_is_no_folder(folder: Path, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(folder)
-    with pytest.raises(NotPrivate, match="should be a folder, and is a link"):
+    with pytest.raises(NotPrivate, match="has to be a folder, and is a link"):
         paths.private_dir(link)
     file = tmp_path / "file"
     file.touch(0o600)
-    with pytest.raises(NotPrivate, match="should be a folder, and is a file"):
+    with pytest.raises(NotPrivate, match="has to be a folder, and is a file"):
         paths.private_dir(file)
     with pytest.raises(NotPrivate, match="cannot make the folder"):
         paths.private_dir(file / "below")
@@ -131,7 +131,7 @@ def test_no_link_is_followed_and_no_fifo_is_waited_for(folder: Path) -> None:
     with pytest.raises(NotPrivate, match="cannot open"):
         paths.read_private(folder / "link")
     os.mkfifo(folder / "fifo", 0o600)
-    with pytest.raises(NotPrivate, match="should be a regular file"):
+    with pytest.raises(NotPrivate, match="has to be a regular file"):
         paths.read_private(folder / "fifo")
     with pytest.raises(FileNotFoundError):
         paths.read_private(folder / "none")

@@ -21,9 +21,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vibetunnel.errors import InvalidField
-from vibetunnel.security import ssh_keys
+from vibetunnel.security import ssh_keys, ssh_login
 from vibetunnel.security.principal import Role
-from vibetunnel.security.ssh_keys import Challenges, SshKey, parse_authorized_keys, parse_key
+from vibetunnel.security.ssh_keys import SshKey, parse_authorized_keys, parse_key
+from vibetunnel.security.ssh_login import Challenges
 from vibetunnel.security.users import Users
 
 DATA = bytes(range(32))
@@ -107,7 +108,7 @@ def test_a_key_of_ssh_keygen_is_read_and_has_its_fingerprint(made: dict[str, Pat
 
 def test_keys_that_are_too_weak_or_unusual_are_refused() -> None:
     weak = rsa.generate_private_key(65537, 1024)
-    with pytest.raises(InvalidField, match=r"key: expected a line such as a \.pub file has"):
+    with pytest.raises(InvalidField, match=r"key: expected the line of a \.pub file"):
         parse_key(line_of(weak))
     parse_key(line_of(rsa.generate_private_key(65537, 2048)))
     # A stranger's key with a huge exponent would cost the server's time.
@@ -379,9 +380,9 @@ def test_nobody_can_make_the_server_remember_without_end() -> None:
     challenges = Challenges()
     first = challenges.issue("x" * 100_000)
     assert len(first.user) <= 256
-    for _ in range(ssh_keys.CHALLENGES):
+    for _ in range(ssh_login.CHALLENGES):
         last = challenges.issue("nobody")
-    assert len(challenges) == ssh_keys.CHALLENGES
+    assert len(challenges) == ssh_login.CHALLENGES
     assert challenges.take(first.id) is None
     assert challenges.take(last.id) == last
 
@@ -398,7 +399,7 @@ async def test_only_the_users_own_keys_let_in(made: dict[str, Path], home: Path,
         challenge = challenges.issue(user)
         signature = next(iter(signatures(private(made[signer or kind]), challenge.data).values()))
         text = base64.b64encode(signature).decode()
-        return await ssh_keys.refusal(challenge, public(made[kind]), text, users, "root", home)
+        return await ssh_login.refusal(challenge, public(made[kind]), text, users, "root", home)
 
     assert await attempt("ada", "ed25519") == ""
     assert await attempt("eve", "ed25519") == "SSH key not authorized for this user"
@@ -421,9 +422,9 @@ async def test_a_signature_of_another_challenge_is_worth_nothing(made: dict[str,
     one, other = challenges.issue("ada"), challenges.issue("ada")
     text = base64.b64encode(signatures(private(made["ed25519"]), one.data)["raw"]).decode()
     line = public(made["ed25519"])
-    assert await ssh_keys.refusal(other, line, text, users, "root", folder) == "Invalid SSH key signature"
+    assert await ssh_login.refusal(other, line, text, users, "root", folder) == "Invalid SSH key signature"
     for broken in ("", "!", text[:-1], text + "=", " " + text, "é", "A" * 100_000):
-        assert await ssh_keys.refusal(one, line, broken, users, "root", folder) == "Invalid SSH key signature"
-    assert await ssh_keys.refusal(one, "nonsense", text, users, "root", folder) == "Invalid SSH key signature"
-    assert await ssh_keys.refusal(one, line, text, users, "root", folder) == ""
+        assert await ssh_login.refusal(one, line, broken, users, "root", folder) == "Invalid SSH key signature"
+    assert await ssh_login.refusal(one, "nonsense", text, users, "root", folder) == "Invalid SSH key signature"
+    assert await ssh_login.refusal(one, line, text, users, "root", folder) == ""
     await users.close()

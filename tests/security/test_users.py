@@ -197,7 +197,7 @@ async def test_keys_come_and_go_by_fingerprint(folder: Path) -> None:
     user = await accounts.add_key("ada", line.replace("first", "renamed"))
     assert [key.comment for key in user.keys] == ["renamed"]
     user = await accounts.add_key("ada", new_key("second"))
-    with pytest.raises(InvalidField, match="fingerprint: expected that of a key of ada"):
+    with pytest.raises(InvalidField, match="fingerprint: expected the fingerprint of a key of ada"):
         await accounts.remove_key("ada", "SHA256:nothing")
     for key in user.keys:
         left = await accounts.remove_key(
@@ -255,7 +255,7 @@ def test_a_damaged_file_is_an_error_and_not_an_empty_one(folder: Path, text: byt
     path = folder / "u"
     path.write_bytes(text)
     path.chmod(0o600)
-    with pytest.raises(StartFailed, match=r"expected the accounts that vibetunnel wrote"):
+    with pytest.raises(StartFailed, match=r"it should have the accounts"):
         Users(path)
 
 

@@ -1,6 +1,6 @@
-"""The verbs about who may come in: accounts, tokens for programs, signing keys, logins.
+"""The verbs about accounts and credentials: user, token, keys, logins, revoke.
 
-Those about accounts, tokens and keys work without a server too: on its files, while it cannot start.
+If no server runs, `user`, `token` and `keys` change its files; meanwhile none can start.
 """
 
 import contextlib
@@ -14,39 +14,22 @@ from typing import Any, Protocol
 
 import click
 
-from vibetunnel.cli.options import (
-    LOCATION,
-    InOrder,
-    UserError,
-    choose,
-    count,
-    duration,
-    entry,
-    find_server,
-    load,
-    one_of,
-    plain,
-    print_table,
-    say,
-    since,
-    takes_settings,
-    until,
-)
-from vibetunnel.cli.server_client import NotRunning, RunningServer
+from vibetunnel.cli.choose import choose, one_of
+from vibetunnel.cli.errors import UserError
+from vibetunnel.cli.options import IDS, LOCATION, InOrder, find_server, load, takes_duration, takes_settings
+from vibetunnel.cli.output import count, entry, plain, print_table, say, since, until
+from vibetunnel.cli.server_client import Answer, NotRunning, RunningServer
 from vibetunnel.security.principal import Role, Scope
 
-Answer = dict[str, Any]  # a JSON object of the REST API
-
-IDS = {"ignore_unknown_options": True}  # an id may begin with a hyphen
-MAX_PASSWORD = 4096  # bytes read; the server takes less, and says so
+MAX_PASSWORD = 4096  # bytes that are read; the server takes fewer, and says so
 MAX_KEY_FILE = 1024 * 1024  # bytes
-OFFLINE = (*LOCATION, "jwt_algorithm")  # what a verb must know to write the server's files
+OFFLINE = (*LOCATION, "jwt_algorithm")  # the settings that a verb needs to write the server's files
 
 
 class Accounts(Protocol):
-    """What can be done about who may come in, by the server that runs or on its files. Answers are those of REST.
+    """Changes of accounts and credentials, made by a running server or on its files. Answers are those of REST.
 
-    Methods raise what RunningServer.request does, or VibeTunnelError.
+    Methods raise as RunningServer.request() does, or VibeTunnelError.
     """
 
     def users(self) -> list[Answer]: ...
@@ -62,7 +45,7 @@ class Accounts(Protocol):
 
 
 class RemoteAccounts:
-    """The server that runs does it."""
+    """The changes are made by the running server."""
 
     def __init__(self, server: RunningServer) -> None:
         self._server = server
@@ -111,7 +94,7 @@ def _accounts(config: Path | None, flags: dict[str, Any]) -> Iterator[Accounts]:
     try:
         server = RunningServer(chosen)
     except NotRunning:
-        from vibetunnel.cli.local_accounts import LocalAccounts  # here, because it imports half a server
+        from vibetunnel.cli.local_accounts import LocalAccounts  # here: it imports half a server
 
         with LocalAccounts(chosen) as files:
             yield files
@@ -124,12 +107,12 @@ def _accounts(config: Path | None, flags: dict[str, Any]) -> Iterator[Accounts]:
 
 @click.group(cls=InOrder)
 def user() -> None:
-    """Accounts of those who may log in."""
+    """Manage the accounts that may log in."""
 
 
 def takes_password(command: click.Command) -> click.Command:
-    """Put --password-stdin behind a command's own options. There is none with the password: `ps` would show it."""
-    option = click.Option(["--password-stdin"], is_flag=True, help="Read the password from the first line of stdin.")
+    """Add --password-stdin to a command. No option takes the password itself: `ps` would show it."""
+    option = click.Option(["--password-stdin"], is_flag=True, help="Read the password from standard input.")
     command.params.append(option)
     return command
 
@@ -142,7 +125,7 @@ ROLES = click.Choice([role.value for role in Role])
 @user.command()
 @click.argument("name")
 @click.option("--role", type=ROLES, default="writer", show_default=True, help="What the user may do.")
-@click.option("--no-password", is_flag=True, help="Only SSH keys let this user in.")
+@click.option("--no-password", is_flag=True, help="Give the user no password: only SSH keys log in.")
 def add(config: Path | None, name: str, role: str, no_password: bool, password_stdin: bool, **flags: Any) -> None:
     """Add a user.
 
@@ -152,7 +135,7 @@ def add(config: Path | None, name: str, role: str, no_password: bool, password_s
     owner   manages users too
     """
     if no_password and password_stdin:
-        raise click.UsageError("expected --no-password or --password-stdin, not both.")
+        raise click.UsageError("give --no-password or --password-stdin, not both.")
     password = None if no_password else read_password(stdin=password_stdin)
     with _accounts(config, flags) as accounts:
         accounts.add_user(name, role, password)
@@ -164,7 +147,7 @@ def add(config: Path | None, name: str, role: str, no_password: bool, password_s
 @user.command()
 @click.argument("name")
 def passwd(config: Path | None, name: str, password_stdin: bool, **flags: Any) -> None:
-    """Give a user another password; whoever is logged in with the old one is out."""
+    """Change a user's password, and end the user's logins and tokens."""
     password = read_password(stdin=password_stdin)
     with _accounts(config, flags) as accounts:
         accounts.change_user(name, {"password": password})
@@ -176,7 +159,7 @@ def passwd(config: Path | None, name: str, password_stdin: bool, **flags: Any) -
 @click.argument("name")
 @click.argument("role", type=ROLES)
 def role(config: Path | None, name: str, role: str, **flags: Any) -> None:
-    """Give a user another role; it counts at once."""
+    """Change a user's role, at once."""
     with _accounts(config, flags) as accounts:
         accounts.change_user(name, {"role": role})
     say(f"{plain(name)} is {role} now.")
@@ -184,7 +167,7 @@ def role(config: Path | None, name: str, role: str, **flags: Any) -> None:
 
 @takes_settings(*OFFLINE)
 @user.command(name="list")
-@click.option("--json", "as_json", is_flag=True, help="The server's own answer, for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print the server's answer as JSON.")
 def list_users(config: Path | None, as_json: bool, **flags: Any) -> None:
     """List the users."""
     with _accounts(config, flags) as accounts:
@@ -192,7 +175,7 @@ def list_users(config: Path | None, as_json: bool, **flags: Any) -> None:
     if as_json:
         say(json.dumps(users, indent=2))
     elif not users:
-        say("No users: the link that `vibetunnel link` prints lets the owner in.")
+        say("No users: `vibetunnel link` prints a link that logs the owner in.")
     else:
         print_table(user_rows(users, now=datetime.now(UTC)))
 
@@ -201,7 +184,7 @@ def list_users(config: Path | None, as_json: bool, **flags: Any) -> None:
 @user.command()
 @click.argument("name")
 def disable(config: Path | None, name: str, **flags: Any) -> None:
-    """Let a user in no more; whoever is logged in is out at once."""
+    """Disable a user, and end the user's logins and tokens at once."""
     with _accounts(config, flags) as accounts:
         accounts.change_user(name, {"disabled": True})
     say(f"Disabled {plain(name)}.")
@@ -211,7 +194,7 @@ def disable(config: Path | None, name: str, **flags: Any) -> None:
 @user.command()
 @click.argument("name")
 def enable(config: Path | None, name: str, **flags: Any) -> None:
-    """Let a user in again."""
+    """Enable a user that was disabled."""
     with _accounts(config, flags) as accounts:
         accounts.change_user(name, {"disabled": False})
     say(f"Enabled {plain(name)}.")
@@ -229,7 +212,7 @@ def rm(config: Path | None, name: str, **flags: Any) -> None:
 
 @user.group(cls=InOrder)
 def key() -> None:
-    """SSH keys that let a user in (--enable-ssh-keys)."""
+    """Manage the SSH keys that log a user in (--enable-ssh-keys)."""
 
 
 @takes_settings(*OFFLINE)
@@ -264,7 +247,7 @@ def list_keys(config: Path | None, name: str, **flags: Any) -> None:
 @click.argument("name")
 @click.argument("key", metavar="FINGERPRINT|COMMENT")
 def remove_key(config: Path | None, name: str, key: str, **flags: Any) -> None:
-    """Take a key from a user."""
+    """Remove a key of a user."""
     with _accounts(config, flags) as accounts:
         fingerprint = fingerprint_of(user_named(accounts.users(), name), key)
         accounts.remove_key(name, fingerprint)
@@ -276,46 +259,43 @@ def remove_key(config: Path | None, name: str, key: str, **flags: Any) -> None:
 
 @click.group(cls=InOrder)
 def token() -> None:
-    """Tokens with which programs use the API."""
+    """Manage the tokens that programs use for the API."""
 
 
 def _scopes(_context: click.Context, _parameter: click.Parameter, value: str) -> list[str]:
     words = [each.strip().lower() for each in value.split(",")]
     known = [str(each.name).lower() for each in Scope]
     if not all(word in known for word in words):
-        raise click.BadParameter(f"expected some of {', '.join(known)}, with commas, got {plain(value)!r}")
+        raise click.BadParameter(f"expected one or more of {', '.join(known)}, with commas, got {plain(value)!r}")
     return list(dict.fromkeys(words))
 
 
 @takes_settings(*OFFLINE)
 @token.command(name="create")
-@click.option("--name", default="", help="What it is for.")
+@click.option("--name", default="", help="What the token is for.")
 @click.option(
-    "--scope", required=True, callback=_scopes, metavar="SCOPE,...", help="Some of view, type, control and admin."
+    "--scope",
+    required=True,
+    callback=_scopes,
+    metavar="SCOPE,...",
+    help="What it may do: view, type, control, admin.",
 )
-@click.option(
-    "--expires",
-    callback=duration(),
-    metavar="DURATION",
-    default="30d",
-    show_default=True,
-    help="Good for; at most 366d.",
-)
-@click.option("--session", metavar="ID|NAME", help="For this session alone.")
-@click.option("--user", metavar="NAME", help="Whose it is; default: the account that the server runs as.")
-@click.option("--json", "as_json", is_flag=True, help="The server's own answer, for programs.")
+@takes_duration("--expires", default="30 d", help="Expires after this long, 366 d at most.")
+@click.option("--session", metavar="ID|NAME", help="Allow this session only.")
+@click.option("--user", metavar="NAME", help="Act as this user; default: the account that runs the server.")
+@click.option("--json", "as_json", is_flag=True, help="Print the server's answer as JSON.")
 def create_token(
     config: Path | None,
     name: str,
     scope: list[str],
-    expires: int,
+    expires: float,
     session: str | None,
     user: str | None,
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """Print a new token: nothing shows it again."""
-    wanted = {"name": name, "scope": scope, "expires": expires}
+    """Print a new token. It is not shown again."""
+    wanted = {"name": name, "scope": scope, "expires": round(expires)}
     wanted |= {} if session is None else {"sessionId": session}
     wanted |= {} if user is None else {"user": user}
     with _accounts(config, flags) as accounts:
@@ -324,7 +304,7 @@ def create_token(
         say(json.dumps(made, indent=2))
         return
     say(made["token"])
-    if sys.stdout.isatty():  # a program that reads it gets the token alone
+    if sys.stdout.isatty():  # a program that reads this gets the token alone
         entry("Scope", ", ".join(made["scope"]))
         entry("Ends in", until(made["expiresAt"], datetime.now(UTC)))
         entry("Revoke", f"vibetunnel token revoke {made['id']}")
@@ -332,9 +312,9 @@ def create_token(
 
 @takes_settings(*OFFLINE)
 @token.command(name="list")
-@click.option("--json", "as_json", is_flag=True, help="The server's own answer, for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print the server's answer as JSON.")
 def list_tokens(config: Path | None, as_json: bool, **flags: Any) -> None:
-    """List the tokens, without what is secret of them."""
+    """List the tokens, without their secrets."""
     with _accounts(config, flags) as accounts:
         tokens = accounts.tokens()
     if as_json:
@@ -349,7 +329,7 @@ def list_tokens(config: Path | None, as_json: bool, **flags: Any) -> None:
 @token.command(name="revoke", context_settings=IDS)
 @click.argument("token", metavar="ID")
 def revoke_token(config: Path | None, token: str, **flags: Any) -> None:
-    """End a token, and what was opened with it, at once."""
+    """Revoke a token, and close what was opened with it, at once."""
     with _accounts(config, flags) as accounts:
         wanted = one_of([each["id"] for each in accounts.tokens()], token, "token")
         accounts.revoke_token(wanted)
@@ -358,17 +338,17 @@ def revoke_token(config: Path | None, token: str, **flags: Any) -> None:
 
 @click.group(cls=InOrder)
 def keys() -> None:
-    """Keys that sign tokens."""
+    """Manage the keys that sign tokens."""
 
 
 @takes_settings(*OFFLINE)
 @keys.command()
-@click.option("--forget", is_flag=True, help="A key was stolen: no token that there is counts any more.")
+@click.option("--forget", is_flag=True, help="Make all present tokens invalid: for a stolen key.")
 def rotate(config: Path | None, forget: bool, **flags: Any) -> None:
-    """Sign with a new key from now on; nobody is logged out."""
+    """Sign new tokens with a new key. Present tokens stay valid."""
     with _accounts(config, flags) as accounts:
         accounts.rotate_keys(forget=forget)
-    say("New tokens have a new key.")
+    say("New tokens are signed with a new key.")
 
 
 # Logins
@@ -376,14 +356,14 @@ def rotate(config: Path | None, forget: bool, **flags: Any) -> None:
 
 @takes_settings(*LOCATION)
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="The server's own answer, for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print the server's answer as JSON.")
 def logins(config: Path | None, as_json: bool, **flags: Any) -> None:
-    """List who is logged in, and where."""
+    """List the logins, with their users and addresses."""
     found = find_server(config, flags).request("GET", "/api/logins", kind=list)
     if as_json:
         say(json.dumps(found, indent=2))
     elif not found:
-        say("Nobody is logged in.")
+        say("No logins.")
     else:
         print_table(login_rows(found, now=datetime.now(UTC)))
 
@@ -394,7 +374,7 @@ def logins(config: Path | None, as_json: bool, **flags: Any) -> None:
 def revoke(config: Path | None, wanted: str, **flags: Any) -> None:
     """End one login, or all logins and tokens of a user.
 
-    What they have open closes at once.
+    Their sockets close at once.
     """
     server = find_server(config, flags)
     found = server.request("GET", "/api/logins", kind=list)
@@ -406,11 +386,11 @@ def revoke(config: Path | None, wanted: str, **flags: Any) -> None:
     say(f"Ended {count(ended, 'login or token') if ended == 1 else f'{ended} logins and tokens'} of {plain(what)}.")
 
 
-# What is decided: pure functions, tried without a server.
+# Pure functions.
 
 
 def whom(wanted: str, logins: Sequence[Answer], users: Sequence[str]) -> dict[str, str]:
-    """What POST /api/auth/revoke is to be sent: {"user": name} or {"login": id}. Raises Sentence."""
+    """The body for POST /api/auth/revoke: {"user": name} or {"login": id}. Raises UserError."""
     ids = [each["id"] for each in logins]
     if wanted in ids:
         return {"login": wanted}
@@ -420,7 +400,7 @@ def whom(wanted: str, logins: Sequence[Answer], users: Sequence[str]) -> dict[st
 
 
 def user_named(users: Sequence[Answer], name: str) -> Answer:
-    """Raises Sentence."""
+    """The user of this name. Raises UserError."""
     for each in users:
         if each["name"] == name:
             return each
@@ -428,27 +408,27 @@ def user_named(users: Sequence[Answer], name: str) -> Answer:
 
 
 def fingerprint_of(user: Answer, wanted: str) -> str:
-    """The fingerprint of the user's key that has this one, with or without `SHA256:`, or this comment."""
+    """The fingerprint of the key that has this comment or fingerprint (without `SHA256:` too). Raises UserError."""
     fingerprints = [each["fingerprint"] for each in user["keys"]]
     for each in fingerprints:
         if wanted in (each, each.removeprefix("SHA256:")):
             return str(each)
     named = [each["fingerprint"] for each in user["keys"] if each["comment"] == wanted]
     if len(named) > 1:
-        raise UserError(f"{plain(wanted)!r} is the comment of more than one key: expected a fingerprint")
+        raise UserError(f"{plain(wanted)!r} is the comment of more than one key: give a fingerprint")
     if not named:
         raise UserError(f"{plain(user['name'])} has no key {plain(wanted)!r}: `vibetunnel user key list` lists them")
     return str(named[0])
 
 
 def key_lines(data: bytes) -> list[str]:
-    """The lines with keys in a .pub file, or in several of them. Raises Sentence."""
+    """The lines with keys in the contents of one or more .pub files. Raises UserError."""
     if b"PRIVATE KEY" in data:
-        raise UserError("this is a private key, which is nobody else's business: expected the .pub file beside it")
+        raise UserError("this is a private key, which never leaves its owner: give the .pub file beside it")
     lines = [line.strip() for line in data.decode(errors="replace").splitlines()]
     found = [line for line in lines if line and not line.startswith("#")]
     if not found or len(data) > MAX_KEY_FILE:
-        raise UserError("expected a file with a public key, such as ~/.ssh/id_ed25519.pub")
+        raise UserError("the file has no public key: give a file such as ~/.ssh/id_ed25519.pub")
     return found
 
 
@@ -491,7 +471,7 @@ def _quoted(part: str) -> str:
 
 
 def read_password(*, stdin: bool) -> str:
-    """The first line of standard input, or what somebody types, twice the same and unseen. Raises Sentence."""
+    """The first line of standard input, or what the user types twice, without echo. Raises UserError."""
     if stdin:
         line = sys.stdin.buffer.readline(MAX_PASSWORD)
         try:
@@ -499,9 +479,9 @@ def read_password(*, stdin: bool) -> str:
         except UnicodeDecodeError:
             raise UserError("the password on standard input is not UTF-8") from None
         if not password:
-            raise UserError("expected a password on standard input")
+            raise UserError("standard input has no password: expected it on the first line")
         return password
     if not sys.stdin.isatty():
-        raise click.UsageError("expected a terminal to ask for the password on, or --password-stdin.")
+        raise click.UsageError("there is no terminal to ask for the password on: use --password-stdin.")
     typed: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     return typed

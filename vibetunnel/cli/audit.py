@@ -1,7 +1,6 @@
-"""`vibetunnel audit`: who did what, from the log that the server writes."""
+"""The verb `audit`: prints who did what, from the log that the server writes."""
 
 import json
-import re
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -11,31 +10,22 @@ from typing import Any
 import click
 
 from vibetunnel import paths
-from vibetunnel.cli.options import load, plain, say, styled, takes_settings, warn
+from vibetunnel.cli.options import load, takes_duration, takes_settings
+from vibetunnel.cli.output import plain, say, styled, warn
 
-POLL_S = 0.2  # between two looks whether the log has grown
-UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-FIRST = ("time", "action", "result", "user", "address")  # the columns; what else a record has comes behind them
+POLL_S = 0.2  # between two looks at whether the log has grown
+FIRST = ("time", "action", "result", "user", "address")  # the columns; the other fields follow them
 ALARMS = ("login-failure", "lost")
 
 Record = dict[str, Any]
 
 
-def _seconds(_context: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:
-    if text is None:
-        return None
-    found = re.fullmatch(r"([0-9]{1,9})([smhdw])", text, re.ASCII)
-    if found is None:
-        raise click.BadParameter(f"expected a number and s, m, h, d or w, such as 30m or 7d, got {plain(text)}")
-    return float(found[1]) * UNITS_S[found[2]]
-
-
 @takes_settings("log_dir", "state_dir")
 @click.command()
-@click.option("--follow", "-f", is_flag=True, help="Go on with what comes.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
-@click.option("--user", metavar="NAME", help="Only what this user did, or what was done to them.")
-@click.option("--since", metavar="TIME", callback=_seconds, help="Only the last 30m, 12h, 7d, ...")
+@click.option("--follow", "-f", is_flag=True, help="Go on printing new records.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@click.option("--user", metavar="NAME", help="Only what this user did, or what others did to the user.")
+@takes_duration("--since", help="Only records that are not older than this.")
 def audit(
     config: Path | None, follow: bool, as_json: bool, user: str | None, since: float | None, **flags: Any
 ) -> None:
@@ -51,21 +41,21 @@ def audit(
 
 
 def _records(path: Path, follow: bool, since: float) -> Iterator[Record]:
-    from vibetunnel.security.audit import read  # here: the other verbs start without it
+    from vibetunnel.logs.read import read  # here: `audit --help` needs none of it
 
     try:
         yield from read(path, since=since, follow=(lambda: time.sleep(POLL_S)) if follow else None)
     except KeyboardInterrupt:
-        return  # that is how one stops to follow
+        return  # Ctrl-C ends --follow
 
 
 def as_line(record: Record) -> str:
-    """JSON in ASCII: nothing in it can move a cursor."""
+    """JSON in ASCII, without control characters."""
     return json.dumps(record).replace("\x7f", "\\u007f")
 
 
 def as_text(record: Record) -> str:
-    """One line for a person. The log is clean when the server writes it; who reads it does not rely on that."""
+    """One line for a person. The server has removed control characters; this does not rely on it."""
     action = _shown(record.get("action"))
     columns = [
         f"{_local(_shown(record.get('time'))):<19}",

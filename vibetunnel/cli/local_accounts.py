@@ -1,14 +1,15 @@
-"""Accounts, tokens and keys on the files of a server that does not run, and cannot start meanwhile."""
+"""Changes of accounts, tokens and keys on the files of a server that is not running."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from vibetunnel import paths
 from vibetunnel.account import account
+from vibetunnel.cli.server_client import Answer
 from vibetunnel.errors import Forbidden, InvalidField, UnknownUser, VibeTunnelError
 from vibetunnel.security import principal, secret
 from vibetunnel.security.api_tokens import ApiToken, ApiTokens
@@ -21,8 +22,8 @@ from vibetunnel.security.tokens import Tokens
 from vibetunnel.security.users import User, Users
 from vibetunnel.sessions.model import iso
 from vibetunnel.settings import Settings
+from vibetunnel.units import show_duration
 
-Answer = dict[str, Any]
 T = TypeVar("T")
 
 
@@ -30,13 +31,13 @@ class NotSaved(VibeTunnelError):
     """A file could not be written."""
 
     def __init__(self) -> None:
-        super().__init__("the state folder cannot be written (is the disk full?): the change is lost")
+        super().__init__("the state folder cannot be written (is the disk full?): nothing was changed for good")
 
 
 class LocalAccounts:
-    """What the server would do, and answer. Holds the server's lock from `with` on; the methods are for its inside.
+    """Does and answers what the server would. To be used in `with`, which holds the server's lock: none can start.
 
-    Everything is written before a method returns, or NotSaved is raised.
+    A method raises NotSaved if it could not write its change.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -45,12 +46,12 @@ class LocalAccounts:
         self._lock = -1
 
     def __enter__(self) -> LocalAccounts:
-        """Raises VibeTunnelError when a server is about to start or to stop, paths.NotPrivate."""
+        """Raises VibeTunnelError if a server is starting or stopping, paths.NotPrivate."""
         paths.private_dir(self._state_dir)
         paths.private_dir(self._settings.runtime_dir)
         held = paths.lock_private(self._settings.runtime_dir / paths.SERVER_LOCK)
         if held is None:
-            raise VibeTunnelError("a server is starting or stopping at this moment: try again")
+            raise VibeTunnelError("a server is starting or stopping: try again")
         self._lock = held
         return self
 
@@ -80,12 +81,12 @@ class LocalAccounts:
 
         self._change(apply)
         if "password" in change or change.get("disabled"):
-            self._end_all_of(name)  # whoever knew the old password is out
+            self._end_all_of(name)  # an attacker may have known the old password
 
     def remove_user(self, name: str) -> None:
         if self._users().get(name) is None:
             raise UnknownUser(name)
-        self._end_all_of(name)  # first: the next one of this name must not find them
+        self._end_all_of(name)  # first: the next account of this name must not have them
         self._change(lambda users: users.remove(name))
 
     def add_key(self, name: str, line: str) -> None:
@@ -101,19 +102,19 @@ class LocalAccounts:
 
     def create_token(self, wanted: Mapping[str, object]) -> Answer:
         if "sessionId" in wanted:
-            raise InvalidField("session", "a server that runs and has it")
+            raise InvalidField("session", "a running server that has this session: start it first")
         owner = _owner()
         name = str(wanted.get("user", owner))
         scope = principal.parse(_words(wanted["scope"]))
         lifetime_s = wanted["expires"]
         if not isinstance(lifetime_s, int) or not 0 < lifetime_s <= LONGEST_TOKEN_S:
-            raise InvalidField("expires", f"at most {LONGEST_TOKEN_S // 86400} days")
+            raise InvalidField("expires", f"at most {show_duration(LONGEST_TOKEN_S)}")
         user = self._users().get(name)
         role = None if user is not None and user.disabled else user.role if user else Role.OWNER
         if role is None or (user is None and name != owner):
-            raise InvalidField("user", "an account that is not disabled", repr(name)[:80])
+            raise InvalidField("user", "an account that exists and is enabled", repr(name)[:80])
         if scope & ~role.scopes:
-            raise Forbidden(f"scope: expected no more than {name} may do: {role}")
+            raise Forbidden(f"scope: more than {name} may do, whose role is {role}")
 
         async def make() -> Answer:
             tokens, keys = self._tokens(), self._keys()
@@ -163,7 +164,7 @@ class LocalAccounts:
 
     def _end_all_of(self, name: str) -> None:
         async def end() -> None:
-            tokens, logins = self._tokens(), Logins(self._state_dir / paths.LOGINS, owner=_owner())
+            tokens, logins = self._tokens(), Logins(self._state_dir / paths.LOGINS)
             await tokens.remove_user(name)
             await logins.revoke_user(name)
             shares = Shares(self._state_dir / paths.SHARES)

@@ -1,4 +1,4 @@
-"""The server that runs on this machine, as the command line finds it and talks to it.
+"""The running server of this machine: how the command line finds it and sends requests.
 
 Standard library only, so that `vibetunnel ls` starts as fast as Python does.
 """
@@ -17,19 +17,21 @@ from vibetunnel import paths
 from vibetunnel.settings import MAX_GRACE_S, Settings
 
 TIMEOUT_S = 15.0
-KILL_TIMEOUT_S = MAX_GRACE_S + TIMEOUT_S  # a DELETE answers when the session has ended, by force if need be
-UNIX = "unix:"  # and a path: a server that listens on no address
+KILL_TIMEOUT_S = MAX_GRACE_S + TIMEOUT_S  # a DELETE is answered after the session has ended, by SIGKILL if need be
+Answer = dict[str, Any]  # a JSON object of the REST API
+
+UNIX = "unix:"  # the beginning of a URL that names a socket: unix:/path
 MAX_PID = (1 << 31) - 1
 
 
 class NotRunning(Exception):
-    """No server is running where we looked."""
+    """No server runs with this runtime folder."""
 
 
 class ServerRefused(Exception):
-    """The server answered with an error, or not at all; the message is its own sentence.
+    """The server answered with an error, which is the message; or it gave no valid answer.
 
-    status  HTTP's; 0: no answer, or none that it could have given
+    status  of the HTTP answer; 0: there was no valid answer
     """
 
     def __init__(self, message: str, status: int = 0) -> None:
@@ -38,17 +40,17 @@ class ServerRefused(Exception):
 
 
 class RunningServer:
-    """One server, found by the file it keeps in its runtime folder. Nothing is connected between two requests.
+    """The server of one runtime folder, found by its server.json. Each request has a connection of its own.
 
-    url   where it listens on this machine, without a slash at the end
-    pid   as the file says; /api/health tells whether that is still so
+    url   the address on this machine, without a slash at the end
+    pid   as server.json says; /api/health tells whether it is still true
     """
 
     def __init__(self, settings: Settings) -> None:
         """Raises NotRunning, NotPrivate."""
         self._looked_in = settings.runtime_dir
         found = _read_json(settings.runtime_dir / paths.SERVER_FILE)
-        # A server that was killed leaves its file; its process id and its port may be someone else's by now.
+        # A killed server leaves its file, and other processes may have its process id and its port by now.
         if found is None or not _alive(found["pid"]) or not paths.is_locked(settings.runtime_dir / paths.SERVER_LOCK):
             raise self._not_running()
         self.url = str(found["url"]).rstrip("/")
@@ -58,24 +60,24 @@ class RunningServer:
         try:
             self._secret = paths.read_private(secret).decode("ascii").strip()
         except UnicodeDecodeError:
-            raise ServerRefused(f"{secret} is damaged: remove it and start the server again") from None
+            raise ServerRefused(f"{secret} is damaged: remove it and restart the server") from None
         except FileNotFoundError:
             raise ServerRefused(
-                f"the server at {self.url} has another state folder: expected its secret in {settings.state_dir}; "
-                "name the right one with --state-dir"
+                f"{settings.state_dir} has no secret, so the server at {self.url} has another state folder: "
+                "name it with --state-dir"
             ) from None
 
     def sessions(self) -> list[dict[str, Any]]:
-        """All sessions, newest first. Raises as request() does."""
+        """All sessions, the newest first. Raises as request() does."""
         found: list[dict[str, Any]] = self.request("GET", "/api/sessions", kind=list)
         return found
 
     def request(
         self, method: str, path: str, body: object = None, *, kind: type = dict, timeout_s: float | None = None
     ) -> Any:
-        """The JSON answer, which is of this kind. Raises Refused, NotRunning.
+        """The JSON answer, which has to be of this kind. Raises ServerRefused, NotRunning.
 
-        timeout_s  for every step of the way; None: what such a request usually needs
+        timeout_s  for each wait on the network; None: what such a request usually needs
         """
         answer = self.fetch(method, path, body, timeout_s=timeout_s)
         try:
@@ -83,11 +85,11 @@ class RunningServer:
         except ValueError:
             parsed = None
         if not isinstance(parsed, kind):
-            raise ServerRefused(f"what answers at {self.url} is no vibetunnel: expected JSON for {path}")
+            raise ServerRefused(f"the program at {self.url} is not vibetunnel: expected JSON for {path}")
         return parsed
 
     def fetch(self, method: str, path: str, body: object = None, *, timeout_s: float | None = None) -> bytes:
-        """The answer as it is. Raises as request() does."""
+        """The body of the answer. Raises as request() does."""
         usual_s = KILL_TIMEOUT_S if method == "DELETE" else TIMEOUT_S
         connection = _connect(self.url, usual_s if timeout_s is None else timeout_s)
         headers = {"Authorization": f"Bearer {self._secret}", "Accept": "application/json, text/*"}
@@ -115,7 +117,7 @@ class RunningServer:
 
 
 def _reason(answer: bytes) -> str:
-    """The sentence in an answer that is an error."""
+    """The message of an error answer; "": it has none."""
     try:
         parsed = json.loads(answer)
     except ValueError:
@@ -124,7 +126,7 @@ def _reason(answer: bytes) -> str:
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    """HTTP to a socket of this machine, which has to be one of this user's."""
+    """HTTP over a unix socket, which has to belong to this user."""
 
     def __init__(self, path: str, timeout_s: float) -> None:
         super().__init__("localhost", timeout=timeout_s)
@@ -135,7 +137,7 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.settimeout(self.timeout)
         try:
             self.sock.connect(self._path)
-            # The secret goes to nobody who has put a socket of his own in its place.
+            # An attacker may have put a socket in its place, and must not get the secret.
             if hasattr(socket, "SO_PEERCRED"):
                 credentials = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
                 owner = struct.unpack("3i", credentials)[1]
@@ -151,10 +153,10 @@ def _connect(url: str, timeout_s: float) -> http.client.HTTPConnection:
         return _UnixConnection(url.removeprefix(UNIX), timeout_s)
     address = urllib.parse.urlsplit(url)
     host = address.hostname or "127.0.0.1"
-    # http.client knows no proxies: the secret goes to this machine and nowhere else.
+    # http.client ignores proxy settings: the secret stays on this machine.
     if address.scheme == "https":
         context = ssl.create_default_context()
-        # The certificate is for the public name; that this is our server, a file only we can write says.
+        # The certificate is for the public name. server.json, which only we can write, says that this is our server.
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         return http.client.HTTPSConnection(host, address.port, timeout=timeout_s, context=context)
@@ -167,9 +169,9 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except ValueError:
-        raise ServerRefused(f"{path} is damaged: stop the server by hand and start it again") from None
+        raise ServerRefused(f"{path} is damaged: stop the server by its process id, and start it again") from None
     if not isinstance(found, dict) or not _is_pid(found.get("pid")) or not _is_address(found.get("url")):
-        raise ServerRefused(f"{path} is damaged, or of another version of vibetunnel: expected a pid and a url in it")
+        raise ServerRefused(f"{path} has no valid pid and url: stop the server by its process id, and start it again")
     return found
 
 
@@ -183,13 +185,13 @@ def _is_address(value: object) -> bool:
             return True
         address = urllib.parse.urlsplit(value) if isinstance(value, str) else None
         return address is not None and address.scheme in ("http", "https") and address.port is not None
-    except ValueError:  # a port that is none
+    except ValueError:  # an invalid port
         return False
 
 
 def _alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except (ProcessLookupError, PermissionError):  # gone, or of another user and so not our server
+    except (ProcessLookupError, PermissionError):  # it has ended, or is another user's and so not our server
         return False
     return True

@@ -1,4 +1,4 @@
-"""The verbs about a session's people: links to share, and who is here."""
+"""The verbs about the people of a session: share, who."""
 
 import json
 from collections.abc import Sequence
@@ -8,61 +8,38 @@ from typing import Any
 
 import click
 
-from vibetunnel.cli.options import (
-    LOCATION,
-    InOrder,
-    Session,
-    age,
-    choose,
-    draws,
-    duration,
-    entry,
-    find_server,
-    label,
-    load,
-    one_of,
-    plain,
-    print_qr,
-    print_table,
-    say,
-    since,
-    styled,
-    takes_settings,
-    until,
-)
-from vibetunnel.cli.server_client import RunningServer
-
-DAY_S = 86400
-IDS = {"ignore_unknown_options": True}  # an id may begin with a hyphen
+from vibetunnel.cli.choose import choose, label, one_of
+from vibetunnel.cli.options import IDS, LOCATION, InOrder, find_server, load, takes_duration, takes_settings
+from vibetunnel.cli.output import draws, entry, plain, print_qr, print_table, say, since, styled, until
+from vibetunnel.cli.server_client import Answer, RunningServer
+from vibetunnel.units import show_duration
 
 
 @click.group(cls=InOrder)
 def share() -> None:
-    """Links that let others into one session."""
+    """Manage links that let others into one session."""
 
 
 @takes_settings(*LOCATION, "qr")
 @share.command()
 @click.argument("session", metavar="ID|NAME")
 @click.option(
-    "--role", type=click.Choice(["view", "type"]), default="view", show_default=True, help="Look only, or type too."
+    "--role", type=click.Choice(["view", "type"]), default="view", show_default=True, help="Watch only, or type too."
 )
+@takes_duration("--expires", metavar="DURATION|never", default="1 d", help="Expires after this long, or `never`.")
 @click.option(
-    "--expires",
-    callback=duration(never=True),
-    metavar="DURATION",
-    default="1d",
-    show_default=True,
-    help="Good for; or `never`.",
+    "--uses",
+    type=click.IntRange(1, 10_000),
+    metavar="N",
+    help="How often it works; default: any number.",
 )
-@click.option("--uses", type=click.IntRange(1, 10_000), metavar="N", help="How many may come; default: any number.")
-@click.option("--name", default="", help="What its guests are called.")
-@click.option("--json", "as_json", is_flag=True, help="The server's own answer, for programs.")
+@click.option("--name", default="", help="Name of the guests that use the link.")
+@click.option("--json", "as_json", is_flag=True, help="Print the server's answer as JSON.")
 def create(
     config: Path | None,
     session: str,
     role: str,
-    expires: int | None,
+    expires: float | None,
     uses: int | None,
     name: str,
     as_json: bool,
@@ -72,15 +49,15 @@ def create(
     chosen = load(config, flags)
     server = RunningServer(chosen)
     found = choose(server.sessions(), session)
-    body = {"role": role, "expires": expires, "uses": uses, "name": name}
+    body = {"role": role, "expires": None if expires is None else round(expires), "uses": uses, "name": name}
     made = server.request("POST", f"/api/sessions/{found['id']}/shares", body)
     if as_json:
         say(json.dumps(made, indent=2))
         return
     entry("Open", styled(made["url"], fg="cyan", underline=True))
     entry("Session", label(found))
-    entry("Guests", "may type" if role == "type" else "may look, not type")
-    entry("Good", ("until it is revoked" if expires is None else f"for {age(expires)}") + _times(uses))
+    entry("Guests", "may type" if role == "type" else "may watch, not type")
+    entry("Valid", ("until it is revoked" if expires is None else f"for {show_duration(expires)}") + _times(uses))
     entry("Revoke", f"vibetunnel share revoke {found['id'][:8]} {made['id']}")
     if draws() if chosen.qr is None else chosen.qr:
         print_qr(made["url"])
@@ -89,16 +66,16 @@ def create(
 @takes_settings(*LOCATION)
 @share.command(name="list")
 @click.argument("session", metavar="ID|NAME")
-@click.option("--json", "as_json", is_flag=True, help="The server's own answer, for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print the server's answer as JSON.")
 def list_shares(config: Path | None, session: str, as_json: bool, **flags: Any) -> None:
-    """List the links to a session that are good."""
+    """List the valid links to a session."""
     server = find_server(config, flags)
     found = choose(server.sessions(), session)
     shares = server.request("GET", f"/api/sessions/{found['id']}/shares", kind=list)
     if as_json:
         say(json.dumps(shares, indent=2))
     elif not shares:
-        say(f"Nobody has a link to {label(found)}.")
+        say(f"No links to {label(found)}.")
     else:
         print_table(share_rows(shares, now=datetime.now(UTC)), squeeze=1)
 
@@ -108,7 +85,7 @@ def list_shares(config: Path | None, session: str, as_json: bool, **flags: Any) 
 @click.argument("session", metavar="ID|NAME")
 @click.argument("link", metavar="SHARE")
 def revoke(config: Path | None, session: str, link: str, **flags: Any) -> None:
-    """End a link; who came by it is out at once."""
+    """Revoke a link, and disconnect its guests at once."""
     server = find_server(config, flags)
     found = choose(server.sessions(), session)
     path = f"/api/sessions/{found['id']}/shares"
@@ -120,10 +97,10 @@ def revoke(config: Path | None, session: str, link: str, **flags: Any) -> None:
 @takes_settings(*LOCATION)
 @click.command(context_settings=IDS)
 @click.argument("session", metavar="ID|NAME")
-@click.option("--give", metavar="CLIENT", help="Give the keyboard to who has this id.")
-@click.option("--take", metavar="CLIENT", help="Take it away.")
-@click.option("--put-out", metavar="CLIENT", help="Close what they have open.")
-@click.option("--json", "as_json", is_flag=True, help="The server's own answer, for programs.")
+@click.option("--give", metavar="CLIENT", help="Let this client type.")
+@click.option("--take", metavar="CLIENT", help="Let this client type no longer.")
+@click.option("--put-out", metavar="CLIENT", help="Disconnect this client.")
+@click.option("--json", "as_json", is_flag=True, help="Print the server's answer as JSON.")
 def who(
     config: Path | None,
     session: str,
@@ -133,9 +110,9 @@ def who(
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """Say who has a session open, and who may type."""
+    """List the clients of a session, and whether they may type."""
     if sum(each is not None for each in (give, take, put_out)) > 1:
-        raise click.UsageError("expected one of --give, --take and --put-out.")
+        raise click.UsageError("give only one of --give, --take and --put-out.")
     server = find_server(config, flags)
     found = choose(server.sessions(), session)
     path = f"/api/sessions/{found['id']}/clients"
@@ -151,15 +128,15 @@ def who(
     if as_json:
         say(json.dumps(people, indent=2))
     elif not people:
-        say(f"Nobody has {label(found)} open.")
+        say(f"No clients are attached to {label(found)}.")
     else:
         print_table(people_rows(people, now=datetime.now(UTC)))
 
 
-# What is decided: pure functions, tried without a server.
+# Pure functions.
 
 
-def share_rows(shares: Sequence[Session], *, now: datetime) -> list[tuple[str, ...]]:
+def share_rows(shares: Sequence[Answer], *, now: datetime) -> list[tuple[str, ...]]:
     """The rows of `share list`."""
     rows: list[tuple[str, ...]] = [("ID", "NAME", "ROLE", "USED", "HERE", "ENDS IN", "BY")]
     for each in shares:
@@ -170,7 +147,7 @@ def share_rows(shares: Sequence[Session], *, now: datetime) -> list[tuple[str, .
     return rows
 
 
-def people_rows(people: Sequence[Session], *, now: datetime) -> list[tuple[str, ...]]:
+def people_rows(people: Sequence[Answer], *, now: datetime) -> list[tuple[str, ...]]:
     """The rows of `who`."""
     rows: list[tuple[str, ...]] = [("WHO", "ROLE", "KEYBOARD", "FOR", "FROM", "ID")]
     for each in people:

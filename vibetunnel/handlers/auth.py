@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import platform
 import re
-import time
 from http import HTTPStatus
 from typing import Literal
 
@@ -23,7 +21,7 @@ from vibetunnel.handlers import schemas
 from vibetunnel.handlers.handler import Handler
 from vibetunnel.handlers.refusals import Refused
 from vibetunnel.protocol import CLOSE_LOGIN_OVER
-from vibetunnel.security import pam, ssh_keys
+from vibetunnel.security import pam, ssh_login
 from vibetunnel.security.authority import LOGIN, TOKEN
 from vibetunnel.security.codes import LINK_S
 from vibetunnel.security.hosts import is_loopback_host
@@ -217,8 +215,8 @@ class ChallengeHandler(LoginHandler):
         self.answer(
             schemas.ChallengeAnswer(
                 challenge_id=made.id,
-                challenge=base64.b64encode(made.data).decode(),
-                expires_at=int((time.time() + ssh_keys.CHALLENGE_S) * 1000),
+                challenge=made.text,
+                expires_at=int(made.expires * 1000),
             )
         )
 
@@ -236,7 +234,7 @@ class SshKeyHandler(LoginHandler):
         challenge = context.challenges.take(wanted.challenge_id)
         refusal = "Invalid or expired challenge"  # the Node server's wording, like the other refusals
         if challenge is not None:
-            refusal = await ssh_keys.refusal(
+            refusal = await ssh_login.refusal(
                 challenge, wanted.public_key, wanted.signature, context.authority.users, context.user, context.home
             )
         if challenge is None or refusal:

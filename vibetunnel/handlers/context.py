@@ -11,16 +11,17 @@ from tornado.web import Application
 
 from vibetunnel.http.files import Files
 from vibetunnel.http.tls_relay import Relays
+from vibetunnel.logs.audit import Audit
+from vibetunnel.logs.requests import RequestLog
 from vibetunnel.metrics import Metrics
 from vibetunnel.security.addresses import Clients
 from vibetunnel.security.allow_list import AllowList
-from vibetunnel.security.audit import Audit, RequestLog
 from vibetunnel.security.authority import Authority
 from vibetunnel.security.codes import Codes
 from vibetunnel.security.hosts import HostPolicy
 from vibetunnel.security.limits import Limits
 from vibetunnel.security.signing import SigningKeys
-from vibetunnel.security.ssh_keys import Challenges
+from vibetunnel.security.ssh_login import Challenges
 from vibetunnel.sessions.attachments import Attachments
 from vibetunnel.sessions.registry import Registry
 from vibetunnel.sessions.snapshots import Snapshots

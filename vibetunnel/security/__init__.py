@@ -1,1 +1,1 @@
-"""Who may come in. Knows no handler."""
+"""Access: accounts, credentials, hosts, addresses and limits. Knows no handler."""

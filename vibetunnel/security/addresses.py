@@ -1,9 +1,9 @@
-"""Where a request comes from: from the TCP peer outward, through the proxies that are trusted. Text in, text out.
+"""The address of a client: from the TCP peer outward, through trusted proxies. Text in, text out.
 
-Whoever is not one of those may write into its headers what it likes: none of them is read. Of a trusted proxy the
-rightmost entry counts, which it wrote itself; when that names another trusted proxy, the one to the left of it; and so
-on. `X-Forwarded-For` wins over `Forwarded` (RFC 7239): the proxies in use set the former and pass the latter on as it
-came from outside.
+A client can write anything into forwarding headers, so they are read only from trusted proxies. The rightmost entry
+counts, because the nearest proxy wrote it. If it names another trusted proxy, the entry to its left counts, and so on.
+`X-Forwarded-For` takes precedence over `Forwarded` (RFC 7239): common proxies set the former, and pass the latter on
+unchanged.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest
 
 from vibetunnel.security.hosts import parse_authority
 
-UNIX = "unix"  # the address of everybody who comes through a unix socket, and the name by which that is trusted
-REMEMBERED = 4096  # answers that a Networks keeps; whoever has more addresses than that pays for it with time only
-MAX_HOPS = 32  # entries that are looked at; no chain of proxies is longer
+UNIX = "unix"  # the address of every client of a unix socket, and the word for it in --trusted-proxies
+REMEMBERED = 4096  # answers that a Networks caches; an attacker with more addresses costs time, not memory
+MAX_HOPS = 32  # entries that are read; no chain of proxies is longer
 FORWARDED_FOR = "X-Forwarded-For"
 FORWARDED = "Forwarded"
 FORWARDING = (FORWARDED_FOR, FORWARDED, "X-Real-Ip", "X-Forwarded-Proto", "X-Forwarded-Host", "Via")
@@ -33,7 +33,7 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 @functools.lru_cache(maxsize=REMEMBERED)
 def parse_address(text: str) -> IPAddress | None:
-    """An IP address, in its one form: `::ffff:1.2.3.4` is 1.2.3.4, a zone (`%eth0`) is left out. None: it is none."""
+    """An IP address in its canonical form: `::ffff:1.2.3.4` is 1.2.3.4, without a zone (`%eth0`). None: not one."""
     try:
         found = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
@@ -42,19 +42,19 @@ def parse_address(text: str) -> IPAddress | None:
 
 
 def canonical(peer: str) -> str:
-    """An address as logs and limits have it; what is none stays as it is."""
+    """An address as logs and limits have it. Other text stays as it is."""
     found = parse_address(peer)
     return peer if found is None else str(found)
 
 
 def is_local(address: str) -> bool:
-    """Whether this is the address of this machine itself: a loopback one, or a unix socket's."""
+    """Whether this is a loopback address, or that of a unix socket."""
     found = parse_address(address)
     return address == UNIX if found is None else found.is_loopback
 
 
 def network(address: str) -> str:
-    """What one person can have all of: an IPv4 address, a /64 of IPv6."""
+    """The addresses that one client controls: an IPv4 address, or a /64 of IPv6."""
     found = parse_address(address)
     if not isinstance(found, ipaddress.IPv6Address):
         return address if found is None else str(found)
@@ -62,10 +62,10 @@ def network(address: str) -> str:
 
 
 class Networks:
-    """Some addresses and networks, of both families. Immutable; to ask again for the same address is cheap.
+    """Some addresses and networks, of both families. Immutable; repeated questions are answered from a cache.
 
-    An IPv4 network that is written in its IPv6 form (`::ffff:10.0.0.0/104`) is the IPv4 network; `::/0` is all of IPv6
-    and nothing of IPv4.
+    An IPv4 network in its IPv6 form (`::ffff:10.0.0.0/104`) is the IPv4 network; `::/0` is all of IPv6 and nothing of
+    IPv4.
     """
 
     def __init__(self, networks: Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network] = (), *, unix: bool = False):
@@ -90,7 +90,7 @@ class Networks:
         return hash((self.unix, self._networks))
 
     def __contains__(self, address: object) -> bool:
-        """Whether `address` (text) is one of them, or in one of them; UNIX is when it has been named."""
+        """Whether `address` (text) is in one of them; for UNIX, whether `unix` was named."""
         assert isinstance(address, str)
         if address == UNIX:
             return self.unix
@@ -114,12 +114,12 @@ def _unmapped(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> ipaddre
 
 
 class ClientAddress(NamedTuple):
-    """Who stands at the far end, as far as one can know.
+    """The client at the far end, as far as the server can know it.
 
     address  canonical text of its IP address; UNIX
-    scheme   what it speaks itself: `http` or `https`
-    host     `host[:port]` that it has asked for, as a trusted proxy says; None: the Host header is its own
-    local    it is this machine, with no proxy in between
+    scheme   that the client itself uses: `http` or `https`
+    host     `host[:port]` of its request, as a trusted proxy says; None: the Host header is the client's
+    local    the client is on this machine, with no proxy in between
     """
 
     address: str
@@ -129,16 +129,16 @@ class ClientAddress(NamedTuple):
 
 
 class Clients:
-    """Who has sent a request, for one server.
+    """Finds the clients of one server's requests.
 
-    trusted  proxies whose forwarding headers count
+    trusted  proxies whose forwarding headers are trusted
     """
 
     def __init__(self, trusted: Networks) -> None:
         self.trusted = trusted
 
     def of(self, request: HTTPServerRequest) -> ClientAddress:
-        """The client. Found once for a connection, unless it is a trusted proxy's."""
+        """The client of a request. Found once for each connection, and for each request of a trusted proxy."""
         context: Any = request.connection.context  # type: ignore[union-attr]  # Tornado's, which has no public type
         try:
             found: ClientAddress | None = context.vibetunnel_client
@@ -156,12 +156,12 @@ def peer_address(context: Any) -> str:  # Any: tornado.httpserver._HTTPRequestCo
 
 @functools.lru_cache(maxsize=REMEMBERED)  # connections of one browser share it
 def direct(peer: str, scheme: str) -> ClientAddress:
-    """Who comes without a proxy that we trust."""
+    """The client of a connection that is not from a trusted proxy."""
     return ClientAddress(peer, scheme, local=is_local(peer))
 
 
 def forwarded(peer: str, scheme: str, headers: HTTPHeaders, trusted: Networks) -> ClientAddress:
-    """Who comes through the proxy `peer`, which is trusted. Where its headers say nothing, it is the proxy itself.
+    """The client of a request through the trusted proxy `peer`. Without forwarding headers it is the proxy itself.
 
     scheme  of the connection to the proxy
     """
@@ -172,7 +172,7 @@ def forwarded(peer: str, scheme: str, headers: HTTPHeaders, trusted: Networks) -
     if hops:
         return _told(ClientAddress(client_address(peer, hops, (), trusted), scheme), headers)
     address, steps = _walk(peer, [each.get("for", "") for each in elements], trusted)
-    ends = elements[-steps] if steps else elements[-1]  # where it was that the client came in
+    ends = elements[-steps] if steps else elements[-1]  # the element for the client's own connection
     own = ClientAddress(address, _scheme(ends.get("proto", "")) or scheme, _host(ends.get("host", "")))
     return _told(own, headers)
 
@@ -182,16 +182,16 @@ def client_address(peer: str, forwarded_for: Sequence[str], forwarded: Sequence[
 
     peer           the other end of the connection
     forwarded_for  lines of X-Forwarded-For, in their order
-    forwarded      lines of Forwarded; they count where there are none of the former
-    Returns the first address that is not trusted. Where an entry is none (`unknown`, an obfuscated name), or there are
-    no more, it is the address of the last trusted one.
+    forwarded      lines of Forwarded; they count if there are no lines of X-Forwarded-For
+    Returns the first address that is not trusted. If an entry is not an address (`unknown`, an obfuscated name), or if
+    the entries end, it is the last trusted address.
     """
     hops = [each for line in forwarded_for for each in line.split(",")]
     return _walk(peer, hops or [each.get("for", "") for each in _elements(forwarded)], trusted)[0]
 
 
 def is_forwarded(headers: HTTPHeaders) -> bool:
-    """Whether a proxy has sent this, trusted or not, or somebody who would like to be taken for one."""
+    """Whether these are headers of a proxy, trusted or not, or of a client that poses as a proxy."""
     return any(name in headers for name in FORWARDING)
 
 
@@ -217,8 +217,8 @@ def _node(text: str) -> str | None:
 def _elements(lines: Iterable[str]) -> list[dict[str, str]]:
     """The elements of Forwarded (RFC 7239, 4), parameters in lower case.
 
-    Split at every comma, quoted or not: none of what a proxy writes has one in it, and a quotation mark that a client
-    has left open takes nothing along of what stands to the right of it.
+    Split at every comma, quoted or not: nothing that a proxy writes has a comma in it, and so a quotation mark that a
+    client left open cannot swallow the entries to its right.
     """
     found = []
     for element in (each for line in lines for each in line.split(",")):
@@ -228,7 +228,7 @@ def _elements(lines: Iterable[str]) -> list[dict[str, str]]:
 
 
 def _told(client: ClientAddress, headers: HTTPHeaders) -> ClientAddress:
-    """`client` with the scheme and the host that the nearest proxy says: the rightmost, where there are several."""
+    """`client` with the scheme and the host that the nearest proxy names: the rightmost of several."""
     scheme = _scheme(headers.get("X-Forwarded-Proto", "").rpartition(",")[2])
     host = _host(headers.get("X-Forwarded-Host", "").rpartition(",")[2])
     if scheme is None and host is None:

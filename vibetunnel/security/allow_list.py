@@ -1,4 +1,4 @@
-"""Who may connect at all, by address; everybody where nothing is listed."""
+"""The allow list: addresses that may connect. An empty list allows all."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from tornado.httputil import HTTPHeaders
 
 from vibetunnel.security.addresses import ClientAddress, Networks, is_forwarded, is_local
 
-REFUSAL = "IP address not allowed"  # as the seed system says it
+REFUSAL = "IP address not allowed"  # the words of VibeTunnel's own server
 
 
 class AllowList:
-    """The addresses that may connect, and this machine itself: its command line comes from a loopback address.
+    """The addresses that may connect. This machine always may: its command line connects from a loopback address.
 
     networks  may be replaced at any time
     """
@@ -20,11 +20,11 @@ class AllowList:
         self._trusted = trusted
 
     def admits(self, peer: str) -> bool:
-        """Whether a connection may begin: the peer is allowed, or it is a proxy that says later for whom it comes."""
+        """Whether a connection may begin: the peer is allowed, or it is a trusted proxy, which names its client."""
         return not self.refuses(peer) or peer in self._trusted
 
     def refuses(self, address: str) -> bool:
-        """Whether a connection that was let in has to end, now that the list is another."""
+        """Whether a connection that was accepted has to end, after a change of the list."""
         return bool(self.networks) and address not in self.networks and not is_local(address)
 
     def refusal(self, client: ClientAddress, headers: HTTPHeaders) -> str | None:
@@ -32,6 +32,6 @@ class AllowList:
         if not self.networks:
             return None
         if client.local and is_forwarded(headers):
-            # Taking it for this machine would let everybody in whom that proxy serves.
-            return f"{REFUSAL}: expected a proxy that is named by --trusted-proxies"
+            # Treating it as this machine would let in every client of that proxy.
+            return f"{REFUSAL}: the proxy on this machine is not in --trusted-proxies"
         return None if client.local or client.address in self.networks else REFUSAL

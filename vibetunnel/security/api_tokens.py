@@ -1,4 +1,4 @@
-"""The tokens of programs, by name: one that is not here is not good, whatever its signature says."""
+"""The tokens of programs. A token that is not in this list is invalid, whatever its signature says."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _Word = Literal["view", "type", "control", "admin"]
 
 
 class ApiToken(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is kept of a token; not the token.
+    """The record of a token, without the token itself.
 
     id       its jti
-    name     what it is for, in its maker's words; printable, may be empty
-    user     name of the account in whose name it acts, with no more rights than that has now
+    name     what it is for, as the user who made it says; printable, may be empty
+    user     name of the account that it acts for, at most with the present rights of that account
     scope    words of principal.names()
-    session  id of the one session that it is for; empty: for all
+    session  id of the only session that it allows; empty: all sessions
     created, expires  seconds since the epoch
     """
 
@@ -53,12 +53,12 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ApiTokens:
-    """The tokens of programs. What is here counts at once; the file follows when it can be written.
+    """The tokens of programs. A change counts at once; the file follows as soon as it can be written.
 
-    path   a damaged file is a warning, and programs need new tokens
+    path   if the file is damaged, the log has a warning, and programs need new tokens
     clock  seconds since the epoch
 
-    Blocks while it is made: do so at the start. Raises paths.NotPrivate for a file that others may read.
+    The constructor blocks: call it at the start. Raises paths.NotPrivate for a file that others may read.
     """
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
@@ -70,15 +70,15 @@ class ApiTokens:
 
     @property
     def safe(self) -> bool:
-        """False: a token that was removed would be there again after a restart of the server."""
+        """False: after a restart of the server, a removed token would be valid again."""
         return self._file.safe
 
     async def add(self, claims: Claims, *, name: str = "") -> ApiToken:
-        """Make a token good that Tokens.issue("api", ...) has just given.
+        """Make a token of Tokens.issue("api", ...) valid.
 
         name  is made printable and cut
 
-        Raises LimitReached when there are OF_ONE of the user's, or LIMIT.
+        Raises LimitReached if the user has OF_ONE tokens, or all users have LIMIT.
         """
         self._drop_expired()
         if sum(each.user == claims.sub for each in self._tokens.values()) >= OF_ONE:
@@ -99,25 +99,25 @@ class ApiTokens:
         return made
 
     def get(self, token_id: str) -> ApiToken | None:
-        """The token of this id (its jti); None: there is none, or it is over."""
+        """The token of this id (its jti); None: it does not exist, or has expired."""
         found = self._tokens.get(token_id)
         return None if found is None or found.expires <= self._clock() else found
 
     def list(self, *, user: str | None = None) -> builtins.list[ApiToken]:
-        """All that are not over, or those of one account; the newest first."""
+        """All that have not expired, or those of one account; the newest first."""
         now = self._clock()
         found = [each for each in self._tokens.values() if each.expires > now and user in (None, each.user)]
         return sorted(found, key=lambda each: each.created, reverse=True)
 
     async def remove(self, token_id: str) -> bool:
-        """A token is void from now on. False: a restart of the server would bring it back. Raises UnknownToken."""
+        """Revoke a token. False: a restart of the server would make it valid again. Raises UnknownToken."""
         if self.get(token_id) is None:
             raise UnknownToken
         del self._tokens[token_id]
         return await self._file.write_or_remove()
 
     async def remove_user(self, user: str) -> builtins.list[str]:
-        """All tokens of an account are void; returns their ids. `safe` tells whether a restart brings them back."""
+        """Revoke all tokens of an account, and return their ids. `safe` tells whether a restart would undo it."""
         ids = [each.id for each in self._tokens.values() if each.user == user]
         for each in ids:
             del self._tokens[each]
@@ -126,7 +126,7 @@ class ApiTokens:
         return ids
 
     async def close(self) -> None:
-        """Write what could not be written before, if it can be now."""
+        """Write changes that could not be written before, if possible now."""
         await self._file.close()
 
     def _drop_expired(self) -> None:

@@ -1,7 +1,7 @@
-"""Who a request comes from: one place that knows every kind of credential, and what each of them allows.
+"""The principal of a request: the one place that knows every kind of credential, and what each of them allows.
 
-Decides from what the stores say at that moment: a revoked login, a disabled account or an expired share counts with the
-next look.
+It decides from the present contents of the stores: a revoked login, a disabled account or an expired share counts at
+the next request.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from vibetunnel.security.tickets import Tickets
 from vibetunnel.security.tokens import Tokens
 from vibetunnel.security.users import Users
 
-LOGIN = "login:"  # the kinds of principals, by how their ids begin
+LOGIN = "login:"  # the kinds of principals, by the beginning of their ids
 TOKEN = "token:"  # noqa: S105 (the beginning of an id)
 SECRET = "secret"  # noqa: S105 (as above)
 NO_AUTH = "no-auth"
 
 
 class Granted(NamedTuple):
-    """What a login is answered with. Lives: seconds."""
+    """The answer to a login. expires_in: seconds until `token` expires."""
 
     token: str
     refresh_token: str
@@ -39,9 +39,9 @@ class Granted(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Authority:
-    """Every store that says who somebody is.
+    """All stores of credentials.
 
-    user      name of the account that everything runs as: its owner unless an account of that name says otherwise
+    user      name of the account that runs the server. It has the role owner, unless there is an account of that name
     secret    of this installation
     csrf_key  for tokens against forged requests
     """
@@ -58,14 +58,14 @@ class Authority:
     tickets: Tickets
     shares: Shares
 
-    # Whose are these credentials?
+    # From credentials to a principal
 
     def everybody(self) -> Principal:
-        """Where nobody is asked for a login."""
+        """The principal of every request with --no-auth."""
         return Principal(NO_AUTH, self.user, OWNER)
 
     def by_bearer(self, credentials: str) -> Principal | None:
-        """The secret of the installation, an access token or a program's token."""
+        """The principal of the installation's secret, an access token or a program's token."""
         if same(credentials, self.secret):
             return Principal(SECRET, self.user, OWNER)
         if credentials.count(".") != 2:
@@ -103,19 +103,19 @@ class Authority:
         return Principal(f"{TOKEN}{jti}", found.user, scopes, role=str(role))
 
     def by_cookie(self, cookie: str) -> Principal | None:
-        """The login of a browser."""
+        """The principal of a browser's cookie."""
         login = self.logins.check(cookie)
         return None if login is None else self.of_login(login, by_cookie=True)
 
     def by_ticket(self, ticket: str, session_id: str) -> Principal | None:
-        """A one-time ticket, used up by this."""
+        """The principal of a one-time ticket. This uses the ticket up."""
         found = self.tickets.redeem(ticket, session_id)
         return None if found is None else self.still(found)
 
     def vouches(self, expired: str, login: Principal) -> bool:
-        """Whether this is an access token of that login which only its age is wrong with.
+        """Whether this is an access token of that login which is valid but for its age.
 
-        No other site's page could have sent it: the request is the own page's as much as one with a CSRF token.
+        A page of another site could not have sent it, so it proves as much as a CSRF token.
         """
         try:
             claims = self.tokens.verify(expired, "access", allow_expired=True)
@@ -123,17 +123,17 @@ class Authority:
             return False
         return login.id == f"{LOGIN}{claims.sid}" and not self.logins.is_revoked(claims.jti)
 
-    # What may they do, now?
+    # What a principal may do now
 
     def role_of(self, user: str) -> Role | None:
-        """None: there is no such account, or it is disabled."""
+        """The role of an account; None: there is no such account, or it is disabled."""
         found = self.users.get(user)
         if found is not None:
             return None if found.disabled else found.role
         return Role.OWNER if user == self.user else None
 
     def of_login(self, login: Login, *, by_cookie: bool = False, token: str = "") -> Principal | None:
-        """None: the account is gone, or no share of the guest's is left."""
+        """The principal of a login; None: its account is gone or disabled, or the guest has no valid share."""
         role = None if login.guest else self.role_of(login.user)
         grants: dict[str, Scope] = {}
         for share_id in login.shares:
@@ -153,20 +153,20 @@ class Authority:
         )
 
     def _stands(self, share: Share) -> bool:
-        """Whether whoever made a link could make it today. Of the server's own account the secret may have been it."""
+        """Whether the maker of a link could still make it. The server's own account always could, by the secret."""
         if share.token and self.api_tokens.get(share.token) is None:
             return False
         role = self.role_of(share.created_by)
         return share.created_by == self.user or (role is not None and Scope.CONTROL in role.scopes)
 
     def in_use(self, principal: Principal) -> Principal | None:
-        """The same as still(); what stays open counts as a use of the login."""
+        """As still(), and the login counts as used: for sockets that stay open."""
         if principal.id.startswith(LOGIN):
             self.logins.touch(principal.id.removeprefix(LOGIN))
         return self.still(principal)
 
     def still(self, principal: Principal) -> Principal | None:
-        """The same one as the stores have it now; None: nobody any more."""
+        """The principal with its present rights; None: its login or token is no longer valid."""
         if principal.local:
             return principal
         now: Principal | None = None
@@ -178,14 +178,14 @@ class Authority:
             now = self._of_api_token(principal.id.removeprefix(TOKEN))
         return _narrowed(now, principal.scopes, principal.grants) if now is not None and principal.narrow else now
 
-    # Letting in
+    # Logging in
 
     async def log_in(self, user: str, method: str, *, address: str = "", agent: str = "") -> tuple[Login, str]:
-        """A new login and its cookie."""
+        """Make a login. Returns it and its cookie."""
         return await self.logins.add(user, method=method, address=address, agent=agent)
 
     async def grant(self, login: Login) -> Granted:
-        """An access token and the next refresh token of a login."""
+        """Make an access token and the next refresh token of a login."""
         role = self.role_of(login.user)
         scopes = NOTHING if role is None else role.scopes
         access, _ = self.tokens.issue("access", login.user, scopes, lifetime_s=self.access_s, sid=login.id)
@@ -195,7 +195,7 @@ class Authority:
         return Granted(access, refresh, int(self.access_s))
 
     async def refresh(self, refresh_token: str) -> tuple[Login, Granted]:
-        """The next pair of tokens. Raises InvalidToken; one that was spent before ends the whole login."""
+        """The next pair of tokens. Raises InvalidToken. A refresh token that is used a second time ends the login."""
         claims = self.tokens.verify(refresh_token, "refresh")
         try:
             login = await self.logins.refresh(claims.sid, claims.jti)
@@ -206,7 +206,7 @@ class Authority:
         return login, await self.grant(login)
 
     def is_in(self, code: str, present: Principal | None) -> bool:
-        """Whether this is the code of a link that gives `present` nothing they have not."""
+        """Whether the link of this code gives `present` only rights that they already have."""
         if present is None:
             return False
         try:
@@ -220,9 +220,9 @@ class Authority:
     ) -> tuple[Share, str | None]:
         """Use a share's code up: (the share, a new cookie).
 
-        Who has the right already uses nothing up, and needs no other cookie; who is logged in keeps the login and has
-        the share's right in addition. Who is logged in without a cookie is given none: it would outlive the token that
-        was shown. Raises WrongShare.
+        A principal that already has the right does not use the code up, and gets no new cookie. A login gets the
+        share's right in addition. A login that was shown by a token gets no cookie, which would outlive the token.
+        Raises WrongShare.
         """
         share = self.shares.recognise(code)
         if not self._stands(share):
@@ -240,7 +240,7 @@ class Authority:
         return share, cookie
 
     def name_in(self, principal: Principal, session_id: str) -> str:
-        """What somebody is called in a session: a guest as the link says that led there."""
+        """The name of a principal in a session: for a guest, the name on the link that led there."""
         if principal.guest:
             login = self.logins.get(principal.id.removeprefix(LOGIN))
             for share_id in reversed([] if login is None else login.shares):
@@ -250,17 +250,17 @@ class Authority:
         return principal.user
 
     def muted(self, principal: Principal, session_id: str) -> bool:
-        """Whether the keyboard of this session has been taken from them."""
+        """Whether this login may not type into the session."""
         login = self.logins.get(principal.id.removeprefix(LOGIN)) if principal.id.startswith(LOGIN) else None
         return login is not None and session_id in login.muted
 
     async def mute(self, principal: Principal, session_id: str, *, muted: bool) -> None:
-        """Take the keyboard of this session from a login, beyond the life of the server, or give it back."""
+        """Forbid a login to type into this session, or allow it again. The file of logins keeps it."""
         if principal.id.startswith(LOGIN):
             await self.logins.mute(principal.id.removeprefix(LOGIN), session_id, muted=muted)
 
     async def put_out(self, guest: Principal, session_id: str) -> None:
-        """A guest has no right to this session any more, whatever links led there; others are not touched."""
+        """Take all rights to this session from a guest, whatever links led there. Others keep theirs."""
         shares = [share.id for share in self.shares.of(session_id)]
         await self.logins.drop_shares_of(guest.id.removeprefix(LOGIN), shares)
 
@@ -272,12 +272,12 @@ class Authority:
     def csrf_valid(self, principal: Principal, token: str) -> bool:
         return csrf.valid(self.csrf_key, principal.id, token)
 
-    # Ending
+    # Revoking
 
     async def revoke_user(self, user: str) -> list[str]:
-        """End every login and token of an account, and the links it has made. Returns the principals' ids.
+        """Revoke every login and token of an account, and the links it has made. Returns the principals' ids.
 
-        Of those who came by the links, guests are ended; a review has to look at what others among them have open.
+        Guests of these links are logged out. The caller has to review what other users of the links have open.
         """
         logins = await self.logins.revoke_user(user)
         tokens = await self.api_tokens.remove_user(user)
@@ -287,12 +287,12 @@ class Authority:
 
     @property
     def safe(self) -> bool:
-        """False: what was revoked would be good again after a restart of the server."""
+        """False: a restart of the server would make something valid again that was revoked."""
         return self.logins.safe and self.api_tokens.safe and self.shares.safe and self.users.safe
 
 
 def _narrowed(principal: Principal, scopes: Scope, grants: Mapping[str, Scope]) -> Principal:
-    """The same one with no more than this, for good."""
+    """The principal with these rights at most, for good."""
     left = {key: scope & (principal.scopes | principal.grants.get(key, NOTHING)) for key, scope in grants.items()}
     kept = {key: scope for key, scope in left.items() if scope}
     return dataclasses.replace(principal, scopes=principal.scopes & scopes, grants=kept, by_cookie=False, narrow=True)

@@ -1,4 +1,4 @@
-"""The certificate that the server shows: loaded, watched for a newer one, and made here where nobody has another."""
+"""The server's certificate: loaded from files, replaced when they change, or made here (--tls-self-signed)."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from vibetunnel.settings import Settings
 FOLDER = "tls"  # in the state folder
 CERTIFICATE = "cert.pem"
 KEY = "key.pem"
-LIFETIME = datetime.timedelta(days=397)  # what browsers accept at most of a certificate
+LIFETIME = datetime.timedelta(days=397)  # the longest that browsers accept
 RENEW = datetime.timedelta(days=30)  # before its end
 LOOK_S = 10.0  # between two looks at the files
-DUE_S = 3600.0  # between two looks at how long the own one is good
+DUE_S = 3600.0  # between two looks at the expiry of a certificate that was made here
 MAX_NAME = 64  # characters of a common name (RFC 5280, ub-common-name)
 
 _State = tuple[tuple[int, int, int, int] | None, ...]
@@ -35,15 +35,15 @@ log = logging.getLogger(__name__)
 
 
 class Certificate:
-    """The server's certificate, for as long as it runs. `context` is another object after a change.
+    """The certificate of a running server. A change makes a new `context`.
 
-    on_change  gets the new context; connections that are there keep the old one
-    failed     why the last look at the files has changed nothing; "": it could be used
-    given_up   the files are damaged for good, until they change again
+    on_change  gets the new context; present connections keep the old one
+    failed     why the last look at the files found no usable certificate; "": it did
+    given_up   two looks failed; the next try is when the files change
     """
 
     def __init__(self, settings: Settings, on_change: Callable[[ssl.SSLContext], None] = lambda _: None) -> None:
-        """Raises StartFailed: no certificate, or one that is not its key's; NotPrivate."""
+        """Raises StartFailed if there is no certificate, or it does not belong to its key; NotPrivate."""
         self._settings = settings
         self._on_change = on_change
         self._watching: asyncio.Task[None] | None = None
@@ -54,7 +54,7 @@ class Certificate:
         self.fingerprint = _fingerprint(self._files(settings)[0])
 
     def watch(self) -> None:
-        """Look for a newer one from time to time, and make one before the own ends."""
+        """Start looking for a newer certificate, and renew one that was made here before it expires."""
         self._watching = asyncio.create_task(self._watch())  # owned: close() cancels it
 
     async def close(self) -> None:
@@ -63,7 +63,7 @@ class Certificate:
             await asyncio.gather(self._watching, return_exceptions=True)
 
     def reload(self, settings: Settings) -> bool:
-        """Load the files that `settings` name. Raises StartFailed, NotPrivate, and the old one stays then."""
+        """Load the files that `settings` name. Raises StartFailed, NotPrivate; the old certificate then stays."""
         before, self._settings = self._settings, settings
         try:
             state, context = self._loaded(settings)
@@ -88,7 +88,7 @@ class Certificate:
                 log.exception("the look at the certificate failed")
 
     async def _look(self) -> None:
-        """Load what has changed. A pair of which only one half is there yet is tried again at the next look."""
+        """Load files that have changed. If only one of the two has been replaced so far, the next look tries again."""
         settings = self._settings
         try:
             state = await asyncio.to_thread(self._state)
@@ -99,18 +99,18 @@ class Certificate:
                 return
             state, context = await asyncio.to_thread(self._loaded, settings)
         except (StartFailed, paths.NotPrivate) as error:
-            if str(error) == self.failed:  # twice: nobody is in the middle of replacing it
+            if str(error) == self.failed:  # the second time: this is not a replacement under way
                 log.warning("the certificate stays the old one: %s", error)
                 self._seen = state
                 self.given_up = True
             self.failed = str(error)
             return
-        if settings is self._settings:  # and nobody else has loaded others meanwhile
+        if settings is self._settings:  # reload() has not changed them meanwhile
             self._adopt(state, context)
             log.info("a new certificate: %s", self.fingerprint)
 
     def _state(self) -> _State:
-        """What tells a file from the one that was there before."""
+        """What changes if a file is replaced."""
         return tuple(_state(path) for path in self._files(self._settings))
 
     @staticmethod
@@ -123,20 +123,20 @@ class Certificate:
         return settings.tls_cert, settings.tls_key
 
     def _loaded(self, settings: Settings) -> tuple[_State, ssl.SSLContext]:
-        """What the files are, and a context of them. Raises as _load() does."""
-        state = self._state()  # as they were before: who replaces them meanwhile is noticed at the next look
+        """The state of the files, and a context made of them. Raises as _load() does."""
+        state = self._state()  # before loading: the next look notices a replacement in between
         context = self._load(settings)
-        return self._state() if settings.tls_self_signed else state, context  # the own one may have been made only now
+        return self._state() if settings.tls_self_signed else state, context  # it may have been made just now
 
     def _load(self, settings: Settings) -> ssl.SSLContext:
         if settings.tls_self_signed and _is_due(settings):
             make(settings.state_dir / FOLDER, [*names(settings), *_own_addresses()])
         chain, key = self._files(settings)
         if settings.tls_self_signed:
-            paths.read_private(key)  # raises when others may read it
+            paths.read_private(key)  # raises if others may read it
             try:
                 return _context(chain, key)
-            except StartFailed:  # of two makings, one of them half done
+            except StartFailed:  # certificate and key are of different pairs: making them was interrupted
                 make(settings.state_dir / FOLDER, [*names(settings), *_own_addresses()])
         return _context(chain, key)
 
@@ -155,8 +155,8 @@ def _context(chain: Path, key: Path) -> ssl.SSLContext:
 
 
 def _no_password() -> str:
-    """OpenSSL would ask for one on the terminal, and wait."""
-    raise ValueError("the key has a password, and nobody is there to type it")
+    """Without this, OpenSSL would ask for the password on the terminal, and wait."""
+    raise ValueError("the key has a password: remove it with `openssl pkey`")
 
 
 def _fingerprint(chain: Path) -> str:
@@ -164,7 +164,7 @@ def _fingerprint(chain: Path) -> str:
     begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
     try:
         pem = chain.read_text(encoding="ascii", errors="replace")
-        first = begin + pem.partition(begin)[2].partition(end)[0] + end  # those of its issuers are behind it
+        first = begin + pem.partition(begin)[2].partition(end)[0] + end  # the certificates of its issuers follow
         return hashlib.sha256(ssl.PEM_cert_to_DER_cert(first)).digest().hex(":").upper()
     except (OSError, ValueError):
         return ""
@@ -202,7 +202,7 @@ def make(folder: Path, wanted: Iterable[str]) -> None:
 
     wanted  host names and addresses
     """
-    from cryptography import x509  # here: who brings a certificate does not wait for it
+    from cryptography import x509  # here: with --tls-cert it is not needed
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -226,7 +226,9 @@ def make(folder: Path, wanted: Iterable[str]) -> None:
         .not_valid_before(now - datetime.timedelta(hours=1))  # clocks differ
         .not_valid_after(now + LIFETIME)
         .add_extension(x509.SubjectAlternativeName(entries), critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)  # it vouches for nobody else
+        .add_extension(
+            x509.BasicConstraints(ca=False, path_length=None), critical=True
+        )  # it may not sign other certificates
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(key, hashes.SHA256())
     )
@@ -239,7 +241,7 @@ def make(folder: Path, wanted: Iterable[str]) -> None:
 
 
 def _is_due(settings: Settings) -> bool:
-    """Whether the own certificate has to be made (again): none, near its end, or for other names."""
+    """Whether the certificate has to be made (again): there is none, it expires soon, or it has other names."""
     from cryptography import x509
 
     folder = settings.state_dir / FOLDER

@@ -1,8 +1,8 @@
 """Tokens against forged requests of other sites, bound to a login. Pure, and nothing is stored.
 
-A browser sends the cookie along with whatever request a page makes; the token only a page of ours can read and send.
+A browser sends our cookie with every request to us, whichever page made it. Only our page can read and send the token.
 Double submit with a signature: OWASP Cross-Site Request Forgery Prevention Cheat Sheet, "Signed Double-Submit Cookie";
-the login's id stands for the cookie. A nonce makes every token different, so that compression tells nothing of it.
+the login's id stands for the cookie. A nonce makes every token different, so that compression reveals nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The headers that every answer carries, errors and files included."""
+"""The headers of every answer, including errors and files."""
 
 # xterm.js puts style elements into the page; scripts come from files only.
 CONTENT_SECURITY_POLICY = (

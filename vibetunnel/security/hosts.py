@@ -1,7 +1,7 @@
-"""Whether a request may be meant for this server, by Host, Origin and Sec-Fetch-Site. Pure: text in, decision out.
+"""The host policy: which Host, Origin and Sec-Fetch-Site headers are accepted. Pure: text in, decision out.
 
-Host stops DNS rebinding: a name that an attacker points at this machine is not among ours. Origin and Sec-Fetch-Site
-stop other pages: what a browser sends for a foreign one carries the foreign name.
+Host stops DNS rebinding: an attacker can point a name at this machine, but not make it one of our names. Origin and
+Sec-Fetch-Site stop pages of other sites: the browser sends the name of the site.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ _AUTHORITY = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+
 
 
 class HostPort(NamedTuple):
-    """`host[:port]`, taken apart; the host in lower case, without brackets and final dot."""
+    """The parts of `host[:port]`; the host in lower case, without brackets and final dot."""
 
     host: str
     port: int | None
 
 
-@functools.lru_cache(maxsize=256)  # a server hears the same few names with every request
+@functools.lru_cache(maxsize=256)  # every request names one of the same few hosts
 def parse_authority(text: str) -> HostPort | None:
-    """None: not of the form `host[:port]`."""
+    """The parts of a Host header; None: not of the form `host[:port]`."""
     match = _AUTHORITY.fullmatch(text)
     if match is None:
         return None
@@ -40,7 +40,7 @@ def parse_authority(text: str) -> HostPort | None:
 
 
 def parse_origin(text: str) -> tuple[str, HostPort] | None:
-    """(scheme, authority with its port) of an Origin header; None for `null` and everything else that is none."""
+    """(scheme, host and port) of an Origin header; None: `null`, or not an origin."""
     scheme, separator, rest = text.partition("://")
     authority = parse_authority(rest)
     if not separator or scheme.lower() not in DEFAULT_PORTS or authority is None:
@@ -53,10 +53,10 @@ def parse_origin(text: str) -> tuple[str, HostPort] | None:
 class HostPolicy:
     """The names of this server.
 
-    names    lower case, beside localhost and the loopback addresses
-    any_ip   it listens for other machines: every address literal may be its own (an address cannot be rebound)
-    scheme   http or https, as the server itself speaks
-    origins  (scheme, authority) that a proxy in front of it shows to browsers
+    names    in lower case, in addition to localhost and the loopback addresses
+    any_ip   every IP address is accepted: the server listens for other machines, and DNS rebinding needs a name
+    scheme   http or https, as the server itself serves
+    origins  (scheme, host and port) of a proxy, as browsers see it
     """
 
     names: frozenset[str]
@@ -65,7 +65,7 @@ class HostPolicy:
     origins: frozenset[tuple[str, HostPort]] = frozenset()
 
     def refuse_host(self, host: str | None) -> str | None:
-        """Why this Host header is refused; None: it is ours."""
+        """Why this Host header is refused; None: it is accepted."""
         authority = None if host is None else parse_authority(host)
         if authority is None:
             return "Host: expected the name of this server"
@@ -75,12 +75,12 @@ class HostPolicy:
             return None
         if name == "localhost" or name in self.names:
             return None
-        return f"Host: {name[:80]} is not a name of this server; --allow-host {name[:80]} would make it one"
+        return f"Host: {name[:80]} is not a name of this server: --allow-host {name[:80]} allows it"
 
     def refuse_origin(self, origin: str | None, host: str, scheme: str = "") -> str | None:
-        """Why this Origin header is refused; None: there is none, or it is this server's own.
+        """Why this Origin header is refused; None: it is accepted, or there is no such header.
 
-        scheme  what the client speaks, when a proxy in front of the server knows better
+        scheme  of the client's own connection, if a proxy in front of the server says so
         """
         if origin is None:
             return None
@@ -99,9 +99,9 @@ class HostPolicy:
         return None
 
     def refuse_site(self, site: str | None, mode: str | None, *, page: bool) -> str | None:
-        """Why this Sec-Fetch-Site header is refused; None: it is not sent, or names this server or the user.
+        """Why this Sec-Fetch-Site header is refused; None: it is accepted, or there is no such header.
 
-        page  a document for the address bar: links to it may be followed from anywhere
+        page  the request is for a page: users may follow links to it from anywhere
         """
         if site in (None, "same-origin", "none") or (page and mode == "navigate"):
             return None
@@ -109,12 +109,12 @@ class HostPolicy:
 
 
 def host_policy(*, bind: str, allow_host: tuple[str, ...] = (), url: str = "", tls: bool = False) -> HostPolicy:
-    """The doors of a server that listens on `bind`, an address or `unix:/path`, and is known to others as `url`."""
+    """The policy of a server that listens on `bind`, an address or `unix:/path`, and that others reach at `url`."""
     names = {name.lower().removesuffix(".") for name in allow_host}
     any_ip = False
     address = _address(bind.strip("[]"))
     if bind.startswith("unix:"):
-        pass  # what is in front of it has a name, which is in `allow_host` or `url`
+        pass  # the name of the proxy in front of it is in `allow_host` or `url`
     elif address is None:
         names.add(bind.lower())
         any_ip = bind.lower() != "localhost"
@@ -131,7 +131,7 @@ def host_policy(*, bind: str, allow_host: tuple[str, ...] = (), url: str = "", t
 
 
 def is_loopback_host(host: str) -> bool:
-    """Whether a Host header has a name by which only this machine itself reaches the server."""
+    """Whether a Host header is localhost or a loopback address: only this machine reaches the server by these."""
     authority = parse_authority(host)
     if authority is None:
         return False

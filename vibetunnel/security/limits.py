@@ -1,4 +1,4 @@
-"""How much one may ask in how short a time: requests by user or address, tries to log in, bytes of input."""
+"""The rate limits: requests by user or address, tries to log in, bytes of input."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from vibetunnel.errors import RateLimited
+from vibetunnel.security.addresses import network, parse_address
+from vibetunnel.security.counters import Counters, MemoryCounters
 
 if TYPE_CHECKING:
-    from limits.storage.base import SlidingWindowCounterSupport
-
     from vibetunnel.security.principal import Principal
-    from vibetunnel.security.windows import Windows
     from vibetunnel.settings import Settings
 
 K = TypeVar("K")
@@ -24,23 +23,23 @@ V = TypeVar("V")
 
 WINDOW_S = 60
 
-# Tries to log in. Failures up to FREE are without a delay; then it doubles from 1 s with each.
-PAIR_FREE = 3  # of one network for one account: a slip, caps lock, the other password
-NETWORK_FREE = 10  # of one network for whatever accounts, codes and links: there may be an office behind it
+# Tries to log in. The first failures cost no delay; then it doubles with each, from 1 s.
+PAIR_FREE = 3  # from one network for one account: a typing error, caps lock, another password
+NETWORK_FREE = 10  # from one network for any accounts, codes and links: it may be a whole office
 ACCOUNT_FREE = 30  # for one account from everywhere
 MAX_DELAY_S = 300.0  # for a network, and for one account from one network
-MAX_ACCOUNT_DELAY_S = 30.0  # for an account from networks it never came from: others must not shut it for long
-EVERYBODY = 600  # tries a minute from networks that are not known; an address costs a guesser nothing
-FORGIVE_S = 300.0  # in which one failure is forgotten
-KNOWN_S = 30 * 24 * 3600.0  # since an account last came in from a network
-LIMIT = 10_000  # entries of each table; beyond it the one that was touched longest ago is forgotten
-LONGEST_ACCOUNT = 64  # characters; longer names are none, and count together
+MAX_ACCOUNT_DELAY_S = 30.0  # for an account from unknown networks: an attacker must not block it for long
+EVERYBODY = 600  # tries a minute from all unknown networks together: addresses cost an attacker nothing
+FORGIVE_S = 300.0  # until one failure is forgotten
+KNOWN_S = 30 * 24 * 3600.0  # how long a network stays known for an account after a login
+LIMIT = 10_000  # entries of each table; a newer one replaces the one that was used longest ago
+LONGEST_ACCOUNT = 64  # characters; no account has a longer name, so longer ones may count together
 
-INPUT_BURST = 1024 * 1024  # bytes; a request's body is not larger, so a paste is never cut by the limit on input
+INPUT_BURST = 1024 * 1024  # bytes; the largest body of a request, so that the limit never cuts a paste
 
 
 class Quota(NamedTuple):
-    """What is left of a limit. reset_s: until there is one more, rounded up."""
+    """The rest of a limit. reset_s: until there is one more, rounded up."""
 
     policy: str
     limit: int
@@ -49,7 +48,7 @@ class Quota(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """So many of `name` a minute."""
+    """A limit of `amount` a minute."""
 
     name: str
     amount: int
@@ -58,29 +57,29 @@ class Rule(NamedTuple):
 class Limits:
     """The limits of one server. Every method returns at once, and raises RateLimited or counts.
 
-    Whoever is `Principal.local` (the installation's secret, --no-auth) is never limited. A principal counts by its
-    user name whatever it came with, a guest by network (anyone can open a link twice), nobody by address: an IPv4
-    address, or an IPv6 /64.
+    A principal that is `local` (the installation's secret, --no-auth) has no limits. A user counts by name, whatever
+    the credential. A guest counts by address, because anyone can open a link twice, and so does a client without a
+    login. An address is an IPv4 address or an IPv6 /64.
 
-    Failed logins are counted by (account, network), by network and by account, a network being an IPv4 /24 or an
-    IPv6 /64, with delays that double, and there is a limit on all tries together. Where an account has come in before,
-    only the first of these counts: whoever guesses its password elsewhere cannot shut it out there. Elsewhere the right
-    password waits for at most MAX_ACCOUNT_DELAY_S after a guess of others; keys and codes belong to no account, and are
-    not shut by guesses at one.
+    Failed logins count three times, each with delays that double: by account and network, by network, by account. A
+    network is an IPv4 /24 or an IPv6 /64. A further limit is on all tries together. From a network where an account has
+    logged in before, only the first of these counts, so that an attacker elsewhere cannot block it there. From other
+    networks the right password has to wait at most MAX_ACCOUNT_DELAY_S. Keys and codes belong to no account, so that
+    guesses at an account do not block them.
 
-    refused  refusals so far by what was too much: requests, sessions, connections, logins, input
-    storage  counters of `limits` with sliding windows; None: in memory
-    clock    seconds from anywhere, never backwards
+    refused   refusals so far by limit: requests, sessions, connections, logins, input
+    counters  where requests are counted; None: in memory
+    clock     seconds from any start, never backwards
     """
 
     def __init__(
         self,
         settings: Settings,
-        storage: SlidingWindowCounterSupport | None = None,
+        counters: Counters | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
-        self._storage = storage
+        self._counters = MemoryCounters() if counters is None else counters
         self._api = _rule("requests", settings.rate_limit)
         self._anonymous = _rule("requests", settings.rate_limit_anonymous)
         self._create = _rule("sessions", settings.rate_limit_sessions)
@@ -89,17 +88,17 @@ class Limits:
         self._pairs = _Failures(PAIR_FREE, MAX_DELAY_S)
         self._networks = _Failures(NETWORK_FREE, MAX_DELAY_S)
         self._accounts = _Failures(ACCOUNT_FREE, MAX_ACCOUNT_DELAY_S)
-        self._known: dict[tuple[str, str], float] = {}  # (account, network) -> when it last came in
+        self._known: dict[tuple[str, str], float] = {}  # (account, network) -> time of the last login
         self._input_rate = settings.input_rate
-        self._input: dict[str, tuple[float, float]] = {}  # who -> (bytes that they may still send, since when)
+        self._input: dict[str, tuple[float, float]] = {}  # principal -> (bytes that it may still send, at what time)
         self.refused: Counter[str] = Counter()
 
     # Requests
 
     def api(self, principal: Principal | None, address: str) -> Quota | None:
-        """Count one request. Returns what is left, for headers(); None: there is no limit.
+        """Count one request. Returns the rest, for headers(); None: there is no limit.
 
-        address  the client's, not the proxy's
+        address  of the client, not of a proxy
         """
         if principal is None:
             return None if self._anonymous is None else self._hit(self._anonymous, nearby(address))
@@ -118,9 +117,9 @@ class Limits:
             self._hit(self._upgrade, nearby(address) if principal is None else _who(principal, address))
 
     def input_bytes(self, principal: Principal, count: int, address: str = "") -> None:
-        """Count `count` bytes that a request (not a WebSocket: the pump counts there) wants to type.
+        """Count `count` bytes of input in a request; the pump counts those of WebSockets.
 
-        They pass as long as something is left, and may overdraw it: an input of any size comes through, once.
+        They pass if anything is left, and may use up more than that: an input of any size passes once.
         """
         if not self._input_rate or principal.local:
             return
@@ -139,10 +138,11 @@ class Limits:
     # Tries
 
     def login(self, account: str | None, address: str) -> None:
-        """Before a password, a key or a code is looked at: may it be? It counts as wrong until login_succeeded().
+        """Count a try to log in, before the password, key or code is checked. It is a failure until login_succeeded().
 
-        Thus a thousand tries at once are no way around, and there is nothing to forget after a wrong one.
-        account  the name as it was given, whether there is one or not; "" or None: for a code, a link or a key
+        So a thousand tries at once do not get around the limit, and the caller need not report a failure.
+
+        account  the name that the client gave, which need not exist; "" or None: a code, a link or a key
         """
         now, network = self._clock(), network_of(address)
         tables = self._tables(account, network, now)
@@ -150,16 +150,16 @@ class Limits:
         if wait_s > 0:
             self.refused["logins"] += 1
             raise RateLimited("logins", math.ceil(wait_s))
-        if len(tables) > 1 or not account:  # not known
+        if len(tables) > 1 or not account:  # this network is not known to the account
             self._hit(self._everybody, "")
         for table, key in tables:
             table.add(key, now)
 
     def login_succeeded(self, account: str | None, address: str) -> None:
-        """The try that login() let pass, with the same arguments, was right. The network is known to the account now.
+        """The try that login() counted with the same arguments was right. The account now knows the network.
 
-        It clears what failed for this account from this network, and nothing else: an own account is no cover for
-        guesses at others.
+        This forgets failures of this account from this network only: an attacker with an account of his own gets no
+        more guesses at others.
         """
         now, network = self._clock(), network_of(address)
         if not account:
@@ -174,22 +174,22 @@ class Limits:
         _bound(self._known)
 
     def share(self, address: str) -> None:
-        """Before the code of a share link is looked at; it counts as wrong until share_succeeded()."""
+        """Count a share link's code, before it is checked. It is a failure until share_succeeded()."""
         self.login(None, address)
 
     def share_succeeded(self, address: str) -> None:
-        """The code that share() let pass was right."""
+        """The code that share() counted was right."""
         self.login_succeeded(None, address)
 
     def forget_account(self, account: str) -> None:
-        """Of one that was removed, or got a new password, nothing is known any more: it has to show itself anew."""
+        """Forget the known networks of an account that was removed or has a new password."""
         for pair in [each for each in self._known if each[0] == account]:
             del self._known[pair]
 
-    # Within
+    # Tables and windows
 
     def _tables(self, account: str | None, network: str, now: float) -> list[tuple[_Failures, object]]:
-        """Where a try of this account from this network counts, and as what."""
+        """The tables in which a try of this account from this network counts, with its keys."""
         if not account:
             return [(self._networks, network)]
         account = account[:LONGEST_ACCOUNT]
@@ -198,34 +198,28 @@ class Limits:
             return [(self._pairs, pair)]
         return [(self._pairs, pair), (self._networks, network), (self._accounts, account)]
 
-    @functools.cached_property
-    def _windows(self) -> Windows:
-        from vibetunnel.security.windows import Windows  # here: what it needs is 2 MB, and nothing is counted at first
-
-        return Windows(self._storage, self._clock)
-
     def _hit(self, rule: Rule, key: str) -> Quota:
-        passed = self._windows.hit(rule, key)
-        quota = self._left(rule, key)
-        if not passed:
-            self.refused[rule.name] += 1
-            raise RateLimited(
-                rule.name, quota.reset_s, limit=quota.limit, remaining=quota.remaining, reset_s=quota.reset_s
-            )
-        return quota
-
-    def _left(self, rule: Rule, key: str) -> Quota:
-        limit = rule.amount
-        previous, previous_s, current, _ = self._windows.counts(rule, key)
-        left_s = WINDOW_S - self._clock() % WINDOW_S  # of this window
-        remaining = max(0, limit - int(previous * previous_s / WINDOW_S) - current)
+        """Count one in a sliding window: what the last minute had is this window's count, and the part of the window
+        before that is less than a minute ago, as if its requests had come evenly."""
+        now = self._clock()
+        window, left_s = int(now // WINDOW_S), WINDOW_S - now % WINDOW_S
+        previous, current = self._counters.get(rule.name, key, window)
+        passes = int(previous * left_s / WINDOW_S) + current < rule.amount
+        if passes:
+            self._counters.add(rule.name, key, window)
+            current += 1
+        remaining = max(0, rule.amount - int(previous * left_s / WINDOW_S) - current)
         wait_s = 0.0
         if not remaining:
-            if current < limit:  # as soon as the window before weighs little enough
-                wait_s = previous_s - (limit - current) * WINDOW_S / previous
-            else:  # the next window begins with this one's weight
-                wait_s = left_s + WINDOW_S * (1 - limit / current)
-        return Quota(rule.name, limit, remaining, max(1, math.ceil(wait_s + 0.001)))
+            if current < rule.amount:  # until the window before weighs little enough
+                wait_s = left_s - (rule.amount - current) * WINDOW_S / previous
+            else:  # the next window begins with the weight of this one
+                wait_s = left_s + WINDOW_S * (1 - rule.amount / current)
+        quota = Quota(rule.name, rule.amount, remaining, max(1, math.ceil(wait_s + 0.001)))
+        if not passes:
+            self.refused[rule.name] += 1
+            raise RateLimited(rule.name, quota.reset_s, limit=quota.limit, remaining=remaining, reset_s=quota.reset_s)
+        return quota
 
 
 def headers(of: Quota | RateLimited) -> dict[str, str]:
@@ -247,26 +241,17 @@ def headers(of: Quota | RateLimited) -> dict[str, str]:
 
 @functools.lru_cache(maxsize=4096)
 def nearby(address: str) -> str:
-    """What one client has: an IPv4 address, or a whole /64 of IPv6. Anything else (a unix socket) is as it is."""
-    return _prefix(address, 32)
+    """The addresses of one client: an IPv4 address, or a /64 of IPv6. Other text (`unix`) stays as it is."""
+    return network(address)[:LONGEST_ACCOUNT]
 
 
 @functools.lru_cache(maxsize=4096)
 def network_of(address: str) -> str:
-    """What one guesser easily has: an IPv4 /24, or an IPv6 /64. A mapped IPv4 address is IPv4 (RFC 4291, 2.5.5.2)."""
-    return _prefix(address, 24)
-
-
-def _prefix(text: str, v4_bits: int) -> str:
-    try:
-        address = ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return text[:LONGEST_ACCOUNT]
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is None:
-            return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
-        address = address.ipv4_mapped
-    return str(ipaddress.IPv4Network((int(address) >> (32 - v4_bits) << (32 - v4_bits), v4_bits)))
+    """The addresses that an attacker easily gets: an IPv4 /24, or an IPv6 /64."""
+    found = parse_address(address)
+    if not isinstance(found, ipaddress.IPv4Address):
+        return nearby(address)
+    return str(ipaddress.IPv4Network((int(found) >> 8 << 8, 24)))
 
 
 def _who(principal: Principal, address: str) -> str:
@@ -280,10 +265,10 @@ def _rule(name: str, amount: int) -> Rule | None:
 
 
 class _Failure:
-    """What failed.
+    """The failures of one key.
 
-    number        failures that were not forgotten at `as_of`
-    last, before  when the last one was, and the one before it
+    number        how many were not forgotten at `as_of`
+    last, before  time of the last one, and of the one before it
     """
 
     __slots__ = ("as_of", "before", "last", "number")
@@ -294,16 +279,18 @@ class _Failure:
 
 
 class _Failures:
-    """Failures by key, each of which delays the next try twice as long once `free` have passed."""
+    """Failures by key. After `free` of them, each doubles the delay of the next try."""
 
     def __init__(self, free: int, max_delay_s: float) -> None:
         self._free = free
         self._max_delay_s = max_delay_s
-        self._most = free + 2 + math.ceil(math.log2(max_delay_s))  # more would only take longer to be forgotten
+        self._most = (
+            free + 2 + math.ceil(math.log2(max_delay_s))
+        )  # more would not lengthen the delay, only the time until they are forgotten
         self._failures: dict[object, _Failure] = {}
 
     def wait_s(self, key: object, now: float) -> float:
-        """How long the next try has to wait; not above 0: not at all."""
+        """How long the next try has to wait; 0 or less: not at all."""
         found = self._failures.get(key)
         beyond = 0 if found is None else math.ceil(found.number) - self._free
         if found is None or beyond <= 0:
@@ -319,7 +306,7 @@ class _Failures:
         _bound(self._failures)
 
     def take_back(self, key: object) -> None:
-        """The last one was none after all. Those of others, and their delay, stay."""
+        """The last failure was none. Earlier ones, and their delay, stay."""
         found = self._failures.get(key)
         if found is not None:
             found.number = max(0.0, found.number - 1)

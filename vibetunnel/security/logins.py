@@ -1,7 +1,7 @@
-"""Who is logged in: one record for a browser's cookie, a family of tokens, or both. Of their secrets only hashes.
+"""The logins: a record for each logged-in browser or family of tokens, with hashes of their secrets only.
 
-A login ends when it is unused for too long, when it is too old, or when somebody ends it; everything that it let in
-ends with it. Its id is not secret.
+A login ends if it is unused for too long, if it is too old, or if it is revoked. All sockets that it opened end with
+it. Its id is not secret.
 """
 
 from __future__ import annotations
@@ -23,35 +23,35 @@ from vibetunnel.security.state_file import StateFile
 
 IDLE_S = 7 * 24 * 3600.0
 MAX_S = 30 * 24 * 3600.0
-LIMIT = 1000  # of accounts, and as many of guests: whoever has a link cannot push a user out
-OF_ONE = 200  # logins of one user; a link may have as many viewers as there is room for
-REVOKED_LIMIT = 10_000  # access tokens that were revoked by themselves, and would live on otherwise
-SAVE_USE_S = 60.0  # how far the file may be behind, about when a login was used last
+LIMIT = 1000  # of accounts, and as many of guests: guests cannot push users out
+OF_ONE = 200  # logins of one user; guests of one link have no such limit
+REVOKED_LIMIT = 10_000  # revoked access tokens that have not expired, of logins that go on
+SAVE_USE_S = 60.0  # the delay with which the file gets the time of the last use
 
 MAX_AGENT = 200  # characters
 MAX_NAME = 64
-MUTED_OF_ONE = 1000  # sessions that one login may not type into; beyond it the first is forgotten
-SHARES_OF_ONE = 100  # links that one guest has followed; a newer one replaces the oldest
+MUTED_OF_ONE = 1000  # sessions that one login may not type into; a newer one replaces the oldest
+SHARES_OF_ONE = 100  # links that one login has followed; a newer one replaces the oldest
 
 
 class Login(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """One login. The caller changes nothing here; Logins does.
+    """One login. Only Logins changes it.
 
     id           random, not secret
-    user         name of the account; of a guest, empty
+    user         name of the account; empty: a guest
     method       how: code, password, pam, ssh-key, share
     created      seconds since the epoch, as are the others
     last_used    by a cookie or a refresh token
     cookie_hash  SHA-256 of the cookie's token, hexadecimal
-    refresh_jti  of the one refresh token that is good now; empty: none is
-    guest        came by a share link, and has no account
+    refresh_jti  of the only valid refresh token; empty: there is none
+    guest        logged in with a share link, without an account
     name         of a guest, as the link says
-    shares       ids of the share links that were followed; what they still allow, shares.py knows
-    muted        ids of the sessions whose owners have taken the keyboard from it
-    address      where it was made from
-    agent        the browser's name for itself: printable, at most MAX_AGENT characters
+    shares       ids of the share links that were followed; shares.py knows what they still allow
+    muted        ids of the sessions that this login may not type into
+    address      of the client that logged in
+    agent        the browser's User-Agent: printable, at most MAX_AGENT characters
 
-    The role is not here: what counts is the one that the account has now.
+    The role is not here, because the present role of the account counts.
     """
 
     id: str
@@ -77,45 +77,31 @@ class _Revoked(msgspec.Struct, forbid_unknown_fields=True):
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     logins: list[Login]
     revoked: dict[str, _Revoked]  # by jti
-    format: Literal[2] = 2
-
-
-class _FirstFile(msgspec.Struct):
-    """created: hash of a token -> seconds since the epoch."""
-
-    created: dict[str, float]
     format: Literal[1] = 1
 
 
-class _Format(msgspec.Struct):
-    format: int
-
-
 class Logins:
-    """The logins. What is here counts at once; the file follows when it can be written.
+    """The logins. A change counts at once; the file follows as soon as it can be written.
 
-    path    a damaged file is a warning, and everybody has to log in again
-    owner   whose the logins of a file of the first format are: the account that the server runs as
-    idle_s  unused for so long, a login ends
-    max_s   so old, it ends in any case
+    path    if the file is damaged, the log has a warning, and all users have to log in again
+    idle_s  idle time after which a login ends
+    max_s   age at which it ends in any case
     clock   seconds since the epoch
-    on_end  is told of each login that ends before its time: its sockets are to be closed. Called in the event loop,
-            before the method that ended it returns (or waits); not called for one that has become too old or idle
+    on_end  gets each login that is revoked, to close its sockets. Called in the event loop, before the method that
+            revokes it returns or waits; not called for a login that expires
 
-    Blocks while it is made: do so at the start. Raises paths.NotPrivate for a file that others may read.
+    The constructor blocks: call it at the start. Raises paths.NotPrivate for a file that others may read.
     """
 
     def __init__(
         self,
         path: Path,
         *,
-        owner: str = "",
         idle_s: float = IDLE_S,
         max_s: float = MAX_S,
         clock: Callable[[], float] = time.time,
         on_end: Callable[[Login], None] | None = None,
     ) -> None:
-        self._owner = owner
         self._idle_s = idle_s
         self._max_s = max_s
         self._clock = clock
@@ -124,7 +110,7 @@ class Logins:
         self._logins: dict[str, Login] = {}  # by id, the oldest first
         self._by_cookie: dict[str, Login] = {}
         self._revoked: dict[str, _Revoked] = {}
-        found = self._file.load(self._decode, lost="everybody has to log in again")
+        found = self._file.load(_decode, lost="all users have to log in again")
         if found is not None:
             for login in found.logins:
                 self._logins[login.id] = login
@@ -134,43 +120,39 @@ class Logins:
 
     @property
     def safe(self) -> bool:
-        """False: a login that has ended would be there again after a restart of the server."""
+        """False: after a restart of the server, a revoked login would be valid again."""
         return self._file.safe
 
-    def now(self) -> float:
-        """Seconds since the epoch, as everything here counts them."""
-        return self._clock()
-
-    # Who it is
+    # Look-up
 
     def check(self, cookie: str) -> Login | None:
-        """The login that a cookie's token belongs to, used now; None: none, or it is over."""
+        """The login of a cookie's token, which counts as used; None: it does not exist, or has ended."""
         login = self._by_cookie.get(_hash(cookie))
         return None if login is None or not self._use(login) else login
 
     def get(self, login_id: str) -> Login | None:
-        """The login of this id; None: there is none, or it is over. Not a use of it."""
+        """The login of this id, which does not count as used; None: it does not exist, or has ended."""
         login = self._logins.get(login_id)
         return None if login is None or self._is_over(login, self._clock()) else login
 
     def touch(self, login_id: str) -> bool:
-        """Count as used now, for what stays open without asking again. False: there is no such login."""
+        """Count a login as used, for a socket that stays open. False: there is no such login."""
         login = self._logins.get(login_id)
         return login is not None and self._use(login)
 
     def ends(self, login: Login) -> float:
-        """When it will be too old, in seconds since the epoch, however much it is used."""
+        """When it ends because of its age, in seconds since the epoch."""
         return login.created + self._max_s
 
     def list(self, *, user: str | None = None) -> builtins.list[Login]:
-        """All that are not over, or those of one account; the one that was used last is the first."""
+        """All that have not ended, or those of one account; the last used one first."""
         now = self._clock()
         found = [each for each in self._logins.values() if not self._is_over(each, now)]
         if user is not None:
             found = [each for each in found if each.user == user and not each.guest]
         return sorted(found, key=lambda each: each.last_used, reverse=True)
 
-    # In
+    # Logging in
 
     async def add(
         self,
@@ -183,15 +165,15 @@ class Logins:
         address: str = "",
         agent: str = "",
     ) -> tuple[Login, str]:
-        """A new login, and the token for its cookie; this is the only place that ever has it.
+        """Make a login. Returns it and the token for its cookie, which is not kept.
 
-        user    name of the account; a guest has none, and it is not kept
+        user    name of the account; ignored for a guest
         name    of a guest
         shares  ids of the links that let a guest in
         address, agent  are made printable and cut
 
-        A user may have OF_ONE; LIMIT accounts' logins and LIMIT guests' may be there: beyond that the one that was used
-        longest ago ends, of the user or the link that has the most.
+        A user may have OF_ONE logins, and all users and all guests LIMIT each. Beyond that, a login of the user, or of
+        the user or link with the most, ends: the one that was used longest ago.
         """
         token = secrets.token_urlsafe(32)
         now = self._clock()
@@ -212,18 +194,18 @@ class Logins:
         self._make_room(login)
         self._logins[login.id] = login
         self._by_cookie[login.cookie_hash] = login
-        await self._file.write()  # else it ends with this server
+        await self._file.write()  # if that fails, the login ends with this server
         return login, token
 
     async def add_share(self, login_id: str, share_id: str) -> Login:
-        """Who is logged in has followed one more link. Raises UnknownToken when they are not, any more."""
+        """A login has followed one more link. Raises UnknownToken if it has ended."""
         login = self._require(login_id)
         login.shares = [*(each for each in login.shares if each != share_id), share_id][-SHARES_OF_ONE:]
         await self._file.write()
         return login
 
     async def rotate_cookie(self, login_id: str) -> str:
-        """Another token for the same login's cookie; the one before is void. Raises UnknownToken."""
+        """Replace the token of a login's cookie. Returns the new one. Raises UnknownToken."""
         login = self._require(login_id)
         token = secrets.token_urlsafe(32)
         del self._by_cookie[login.cookie_hash]
@@ -236,34 +218,33 @@ class Logins:
     # Tokens of a login
 
     async def set_refresh(self, login_id: str, jti: str) -> None:
-        """From now on this refresh token is the good one, and no other. Raises UnknownToken.
+        """Make this the only valid refresh token of a login. Raises UnknownToken.
 
-        To be awaited before the token is handed out: a restart is not to know a spent one as good. If the disk is full
-        it does all the same; then the good one counts as spent, and the first use of both ends the login.
+        Await this before the token is sent, or a restart could take the previous one for valid. With a full disk it
+        does: the new one then counts as used, and its first use ends the login.
         """
         self._require(login_id).refresh_jti = jti
         await self._file.write()
 
     async def refresh(self, sid: str, jti: str) -> Login:
-        """Spend a refresh token (verified before): its login, used now. set_refresh() with the next one has to follow.
+        """Use a verified refresh token up. Returns its login, which counts as used. Call set_refresh() afterwards.
 
-        Raises UnknownToken when the login is over. A token that was spent before means that two have it, the user and
-        a thief, and nobody knows who came first: the login ends, then ReusedRefresh is raised (RFC 9700 §4.14.2).
+        Raises UnknownToken if the login has ended. If the token was used before, an attacker may have it, or the user
+        may be the second: the login ends, and ReusedRefresh is raised (RFC 9700 §4.14.2).
         """
         login = self._require(sid)
         if not login.refresh_jti or not same(login.refresh_jti, jti):
             await self.revoke(sid)
             raise ReusedRefresh(sid, login.user)
-        login.refresh_jti = ""  # at once: of two that come at the same time, one is the second
+        login.refresh_jti = ""  # before the first await: one of two simultaneous requests is the second
         self._use(login)
         return login
 
     async def revoke_access(self, jti: str, exp: float, sid: str) -> bool:
-        """One access token is void from now on; its login is not. False: a restart of the server would bring it back.
+        """Revoke one access token, but not its login. False: a restart of the server would make it valid again.
 
-        exp  when it would end by itself, in seconds since the epoch
-        sid  its login; without one the token is void anyway. When REVOKED_LIMIT is reached it ends instead: rather
-             too much than too little
+        exp  when the token expires, in seconds since the epoch
+        sid  its login; without one the token is invalid anyway. If REVOKED_LIMIT is reached, the whole login ends
         """
         if self.get(sid) is None or exp <= self._clock():
             return True
@@ -274,13 +255,13 @@ class Logins:
         return await self._file.write_or_remove()
 
     def is_revoked(self, jti: str) -> bool:
-        """Whether this access token was revoked by itself. Whether its login still is there, get() tells."""
+        """Whether revoke_access() revoked this access token. get() tells whether its login has ended."""
         return jti in self._revoked
 
-    # Out
+    # Revoking
 
     async def revoke(self, login_id: str) -> bool:
-        """End a login. Nothing happens when it is not there. False: a restart of the server would bring it back."""
+        """End a login, if it exists. False: a restart of the server would make it valid again."""
         login = self._logins.get(login_id)
         if login is None:
             return True
@@ -288,18 +269,18 @@ class Logins:
         return await self._file.write_or_remove()
 
     async def revoke_user(self, user: str, *, but: str = "") -> builtins.list[str]:
-        """End all logins of an account, and return their ids; `safe` tells whether a restart would bring them back.
+        """End all logins of an account, and return their ids. `safe` tells whether a restart would undo it.
 
-        but  id of one that stays: whoever changes a password need not log in again
+        but  id of one that stays: the login that changes the password
         """
         return await self._revoke_all(
             each for each in self._logins.values() if each.user == user and not each.guest and each.id != but
         )
 
     async def drop_share(self, share_id: str) -> builtins.list[str]:
-        """A share link has been withdrawn. Returns the ids of the logins that had it; guests without another one end.
+        """A share link was revoked. Returns the ids of the logins that followed it; guests without another link end.
 
-        For the accounts among them the caller closes what the link let them open; `on_end` is told of the guests.
+        The caller closes what accounts among them opened by the link; `on_end` gets the guests.
         """
         having = [each for each in self._logins.values() if share_id in each.shares]
         for login in having:
@@ -311,9 +292,9 @@ class Logins:
         return [each.id for each in having]
 
     async def drop_shares_of(self, login_id: str, share_ids: Iterable[str]) -> bool:
-        """One login has no right by these links any more; a guest without another one ends.
+        """Take the rights of these links from one login; a guest without another link ends.
 
-        False: a restart of the server would bring it back.
+        False: a restart of the server would undo it.
         """
         login, gone = self.get(login_id), set(share_ids)
         if login is None:
@@ -324,7 +305,7 @@ class Logins:
         return await self._file.write_or_remove()
 
     async def mute(self, login_id: str, session_id: str, *, muted: bool) -> None:
-        """Whether the keyboard of this session has been taken from a login. Nothing happens when it is not there."""
+        """Forbid a login to type into this session, or allow it again. Nothing happens if the login has ended."""
         login = self.get(login_id)
         if login is not None:
             others = [each for each in login.muted if each != session_id][1 - MUTED_OF_ONE :]
@@ -332,7 +313,7 @@ class Logins:
             await self._file.write()
 
     async def close(self) -> None:
-        """Write what could not be written before, if it can be now."""
+        """Write changes that could not be written before, if possible now."""
         await self._file.close()
 
     async def _revoke_all(self, which: Iterable[Login]) -> builtins.list[str]:
@@ -373,7 +354,7 @@ class Logins:
     def _drop_expired(self) -> None:
         now = self._clock()
         for login in [*self._logins.values()]:
-            # The clock has been set back: what was made in the future must not live until then.
+            # If the clock was set back, a login from the future must not live longer for it.
             login.created = min(login.created, now)
             login.last_used = min(login.last_used, now)
             if self._is_over(login, now):
@@ -397,29 +378,18 @@ class Logins:
     def _encode(self) -> bytes:
         return msgspec.json.encode(_File([*self._logins.values()], self._revoked))
 
-    def _decode(self, data: bytes) -> _File:
-        if msgspec.json.decode(data, type=_Format).format != 1:
-            return msgspec.json.decode(data, type=_File)
-        created = msgspec.json.decode(data, type=_FirstFile).created
-        return _File(
-            [
-                Login(
-                    id=hashed[:16], user=self._owner, method="code", created=when, last_used=self._clock(),
-                    cookie_hash=hashed,
-                )
-                for hashed, when in created.items()
-            ],
-            {},
-        )  # fmt: skip
+
+def _decode(data: bytes) -> _File:
+    return msgspec.json.decode(data, type=_File)
 
 
 def clean(text: str, length: int) -> str:
-    """`text` without what is not printable (control and direction characters, lone surrogates), and not longer."""
+    """The first `length` printable characters of `text`: no control or direction characters, no lone surrogates."""
     return "".join(each for each in text[: 4 * length] if each.isprintable())[:length]
 
 
 def _whose(login: Login) -> str:
-    """Whose it is, as far as limits go."""
+    """The user or the link that a login counts for."""
     return login.shares[0] if login.guest and login.shares else login.user
 
 

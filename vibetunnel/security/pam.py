@@ -1,4 +1,4 @@
-"""The system's own passwords, through PAM: only those of the account that this runs as are ever asked for.
+"""Passwords of the system, checked by PAM: only for the account that runs the server.
 
 An optional extra: `pip install vibetunnel[pam]` (pamela).
 """
@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from vibetunnel.errors import RateLimited, StartFailed
 from vibetunnel.security.passwords import MAX_BYTES
 
-THREADS = 4  # PAM holds a wrong password's thread for seconds (pam_faildelay)
-WAITING = 32  # for one of them; more than that are told to come back
+THREADS = 4  # a wrong password holds one for seconds (pam_faildelay)
+WAITING = 32  # checks that wait for a thread; more are refused
 MAX_PASSWORD = 512  # bytes; PAM_MAX_RESP_SIZE of Linux-PAM
 
 log = logging.getLogger(__name__)
@@ -24,20 +24,19 @@ _places = threading.BoundedSemaphore(THREADS + WAITING)
 
 
 def require() -> None:
-    """For the start: raises StartFailed where there is no PAM, or the extra is not installed. Blocks."""
+    """Raises StartFailed if the system has no PAM, or pamela is not installed. Blocks: call it at the start."""
     try:
         import pamela  # noqa: F401 (its import loads libpam)
     except ImportError:
-        raise StartFailed("--pam needs an extra: pip install 'vibetunnel[pam]'") from None
-    except (OSError, AttributeError, TypeError) as error:  # no libpam, or one without a function that is needed
+        raise StartFailed("--pam needs the package pamela: pip install 'vibetunnel[pam]'") from None
+    except (OSError, AttributeError, TypeError) as error:  # no libpam, or a function is missing in it
         raise StartFailed(f"--pam needs PAM on this system: {error}") from error
 
 
 async def check(user: str, password: str, service: str) -> bool:
-    """Whether PAM lets this user in with this password, as `service` (a file in /etc/pam.d) has it; the account's
-    state counts too (expired, locked).
+    """Whether PAM accepts this password for `service` (a file in /etc/pam.d), and the account is not expired or locked.
 
-    Raises RateLimited when too many wait, and nothing else: what goes wrong is in the log.
+    Raises RateLimited if too many checks wait, and nothing else: other failures are in the log.
     """
     if not _sendable(user, MAX_BYTES) or not _sendable(password, MAX_PASSWORD) or not service:
         return False
@@ -53,7 +52,7 @@ async def check(user: str, password: str, service: str) -> bool:
 
 
 def _sendable(text: str, most: int) -> bool:
-    """Whether PAM can be given it. A C string ends at NUL: what is behind it would not be compared."""
+    """Whether PAM can take it. A C string ends at NUL, and PAM would not compare the rest."""
     try:
         found = text.encode()
     except UnicodeEncodeError:
@@ -65,10 +64,10 @@ def _check(user: str, password: str, service: str) -> bool:
     try:
         import pamela
 
-        # No credentials are wanted (tickets, keyrings), only the answer.
+        # Only the answer is needed, no credentials (tickets, keyrings).
         pamela.authenticate(user, password, service=service, resetcred=0, check=True)
-    except Exception as error:  # a thread's edge: PAM's own refusals, and whatever a module of it does
-        # Of another kind than PAM's own, the message could have an argument in it.
+    except Exception as error:  # the edge of a thread: PAM's own refusals, and errors of its modules
+        # The message of another error could have the password in it.
         reason = error if type(error).__name__ == "PAMError" else type(error).__name__
         log.info("PAM (service %r) did not let the account in: %s", service, reason)
         return False

@@ -1,7 +1,7 @@
-"""Passwords of accounts, as Argon2id hashes that are made and checked in threads of their own.
+"""Passwords of accounts: Argon2id hashes, made and checked in threads of their own.
 
-A password is text of 1 to 1024 bytes (UTF-8). It is compared as RFC 8265 §4.2 (OpaqueString) has it: Unicode's forms
-of one text are the same password (NFC), every space is a space, and case and width count. A new one has 8 characters.
+A password is text of 1 to 1024 bytes (UTF-8). RFC 8265 §4.2 (OpaqueString) says how it is compared: Unicode forms of
+the same text are equal (NFC), all kinds of spaces are equal, case and width count. A new one has 8 characters or more.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from vibetunnel.errors import InvalidField, RateLimited
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
-# OWASP Password Storage Cheat Sheet: 19 MiB, 2 passes, 1 lane; of its equal choices the one with the least memory.
+# OWASP Password Storage Cheat Sheet: 19 MiB, 2 passes, 1 lane; of its equal choices, the one with the least memory.
 MEMORY_KIB = 19 * 1024
 PASSES = 2
 LANES = 1
 SALT_BYTES = 16  # RFC 9106 §3.1
 HASH_BYTES = 32
 
-MAX_BYTES = 1024  # hashing costs the same whatever the length; the request was held in memory before
+MAX_BYTES = 1024  # hashing a longer one would not cost more; the request is in memory anyway
 MIN_CHARACTERS = 8  # NIST SP 800-63B §5.1.1.2
 
-THREADS = 2  # each takes MEMORY_KIB and, for some 50 ms, a core; the terminals want the others
-WAITING = 64  # for one of the threads; more than that are told to come back
+THREADS = 2  # each takes MEMORY_KIB and, for some 50 ms, a core; the terminals need the others
+WAITING = 64  # checks that wait for a thread; more are refused
 
 T = TypeVar("T")
 
-# One for the process, however many servers are in it: the bound is on its memory and cores. A thread starts with the
+# One for the process, even with several servers in it: the bound is on memory and cores. No thread starts before the
 # first password.
 _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="password")
 _places = threading.BoundedSemaphore(THREADS + WAITING)
@@ -45,8 +45,8 @@ _NO_SALT = bytes(SALT_BYTES)
 
 
 def prepare(password: str) -> bytes | None:
-    """The bytes that are hashed; None: no account can have this password."""
-    if not password or len(password) > MAX_BYTES:  # characters: before the work of composing them
+    """The bytes to hash; None: no account can have this password."""
+    if not password or len(password) > MAX_BYTES:  # in characters, before they are normalised
         return None
     spaced = "".join(" " if unicodedata.category(each) == "Zs" else each for each in password)
     try:
@@ -57,13 +57,13 @@ def prepare(password: str) -> bytes | None:
 
 
 def check_new(password: str) -> bytes:
-    """The bytes of a password that somebody chooses. Raises InvalidField, which does not repeat it."""
+    """The bytes of a new password. Raises InvalidField, which does not repeat the password."""
     found = prepare(password)
     if found is None:
         raise InvalidField("password", f"text of 1 to {MAX_BYTES} bytes")
     if len(found.decode()) < MIN_CHARACTERS:
         raise InvalidField("password", f"at least {MIN_CHARACTERS} characters")
-    if any(unicodedata.category(each) == "Cc" for each in password):  # RFC 8265 §4.2.1; a login form cannot have them
+    if any(unicodedata.category(each) == "Cc" for each in password):  # RFC 8265 §4.2.1; a login form cannot send them
         raise InvalidField("password", "text without control characters")
     return found
 
@@ -71,28 +71,28 @@ def check_new(password: str) -> bytes:
 async def hash_password(password: str) -> str:
     """The hash of a new password, as a PHC string with its parameters and its own salt.
 
-    Raises InvalidField for what check_new() refuses; RateLimited when too many wait.
+    Raises InvalidField as check_new() does; RateLimited if too many wait.
     """
     return await _in_thread(_hash, check_new(password))
 
 
 async def rehash(password: str) -> str:
-    """As hash_password(), for a password that was right a moment ago: it may be of an age with other rules."""
+    """As hash_password(), for a password that was just verified: it may be older than the present rules."""
     found = prepare(password)
     assert found is not None
     return await _in_thread(_hash, found)
 
 
 async def verify(password: str, phc: str | None) -> bool:
-    """Whether `phc` was made of this password. None takes as long as a wrong password.
+    """Whether `phc` is the hash of this password. None takes as long as a wrong password.
 
-    Raises RateLimited when too many wait, and nothing else.
+    Raises RateLimited if too many wait, and nothing else.
     """
     return await _in_thread(_verify, prepare(password), phc)
 
 
 def needs_rehash(phc: str) -> bool:
-    """Whether this hash is cheaper than those made today."""
+    """Whether this hash has other parameters than new ones have."""
     found = _PARAMETERS.fullmatch(phc)
     return found is None or tuple(map(int, found.groups())) != (MEMORY_KIB, PASSES, LANES)
 
@@ -128,9 +128,9 @@ def _verify(password: bytes | None, phc: str | None) -> bool:
             Argon2id.verify_phc_encoded(password, phc)
         except InvalidKey:
             return False
-        except (ValueError, MemoryError):  # parameters that cannot be: a damaged file
+        except (ValueError, MemoryError):  # impossible parameters: the file is damaged
             pass
         else:
             return True
-    _argon2id(_NO_SALT).derive(password or b"")  # so that the answer takes as long
+    _argon2id(_NO_SALT).derive(password or b"")  # so that the answer takes as long as for a wrong password
     return False

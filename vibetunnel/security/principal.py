@@ -1,4 +1,4 @@
-"""Who asks, and what they may do. Pure."""
+"""Principals: who sends a request, and what they may do. Pure."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from types import MappingProxyType
 
 
 class Scope(enum.IntFlag):
-    """What may be done. A route declares the one that it needs."""
+    """A right. Each route declares the one that it needs."""
 
     VIEW = 1  # see sessions and what they print
     TYPE = 2  # type, resize, send signals
     CONTROL = 4  # make, rename, end and remove sessions; share them
-    ADMIN = 8  # users, other people's logins and tokens, keys
+    ADMIN = 8  # manage users, keys, and the logins and tokens of others
 
 
 NOTHING = Scope(0)
@@ -25,7 +25,7 @@ OWNER = WRITER | Scope.ADMIN
 
 
 class Role(enum.StrEnum):
-    """Of an account."""
+    """The role of an account."""
 
     OWNER = "owner"
     WRITER = "writer"
@@ -42,16 +42,16 @@ _NO_GRANTS: Mapping[str, Scope] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks.
+    """The sender of a request.
 
-    id        names what let them in, and is not secret: `login:...`, `token:...`, `secret`, `no-auth`
+    id        names the credential, and is not secret: `login:...`, `token:...`, `secret`, `no-auth`
     user      name of the account; of a guest, the name on the share link
     scopes    for every session
     grants    session id -> scopes for that one in addition
     role      owner, writer, viewer or guest
-    by_cookie the browser sent it on its own account: other sites' requests carry it too
-    token     id of the access token that was shown, if it was one
-    narrow    has less than its login or token, for good: came by a ticket or an access token
+    by_cookie the credential is a cookie, which a browser also sends with requests of other sites
+    token     id of the access token, if the credential is one
+    narrow    has fewer rights than its login or token, for good: the credential is a ticket or an access token
     """
 
     id: str
@@ -69,33 +69,33 @@ class Principal:
 
     @property
     def local(self) -> bool:
-        """Whoever can read the state folder, or everybody where nobody logs in: no limit is for them."""
+        """Has the installation's secret, or the server runs with --no-auth: no limits apply."""
         return self.id in ("secret", "no-auth")
 
     @property
     def program(self) -> bool:
-        """Came by a token of a program: whatever it may do, it makes nothing that would outlive it."""
+        """The credential is a program's token: it may not make another credential that could outlive it."""
         return self.id.startswith("token:")
 
     def may(self, scope: Scope, session_id: str | None = None) -> bool:
-        """Whether they have all of `scope`, for this session or (None) for every one."""
+        """Whether it has all of `scope`, for this session or (None) for every session."""
         allowed = self.scopes
         if session_id is not None and self.grants:
             allowed |= self.grants.get(session_id, NOTHING)
         return allowed & scope == scope
 
     def may_anywhere(self, scope: Scope) -> bool:
-        """Whether there could be a session for which they have `scope`; the answer is about those only, then."""
+        """Whether it has `scope` for all sessions or for some; the answer must then be about those only."""
         return self.may(scope) or any(each & scope == scope for each in self.grants.values())
 
 
 def names(scopes: Scope) -> list[str]:
-    """`["view", "type"]`; as JSON, and as the scope claim of a token has them."""
+    """`["view", "type"]`: the words of JSON, and of a token's scope claim."""
     return [each.name.lower() for each in Scope if each & scopes and each.name]
 
 
 def parse(words: Iterable[str]) -> Scope:
-    """The other way. Raises ValueError with the word that is none."""
+    """The scopes of words. Raises ValueError with an unknown word."""
     found = NOTHING
     for word in words:
         try:

@@ -14,20 +14,22 @@ SECRET_BYTES = 32
 
 
 def load(state_dir: Path) -> str:
-    """The secret, as 64 hexadecimal digits; made at the first start. Raises paths.NotPrivate, StartFailed."""
+    """The secret, 64 hexadecimal digits; made at the first start. Raises paths.NotPrivate, StartFailed."""
     path = state_dir / paths.SECRET
     try:
         text = paths.read_private(path).decode("ascii", "replace").strip()
     except FileNotFoundError:
         return _make(path)
     if len(text) != 2 * SECRET_BYTES or not all(each in "0123456789abcdef" for each in text):
-        raise StartFailed(f"{path}: expected {2 * SECRET_BYTES} hexadecimal digits; remove it, and a new one is made")
+        raise StartFailed(
+            f"{path}: expected {2 * SECRET_BYTES} hexadecimal digits; remove the file, and the server makes a new one"
+        )
     return text
 
 
 def _make(path: Path) -> str:
     secret = secrets.token_hex(SECRET_BYTES)
-    # Written whole beside it, then linked: of two first starts at once both end with the same secret.
+    # Written to another file, then linked: two first starts at the same time get the same secret.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     paths.write_private(temporary, secret.encode() + b"\n")
     try:
@@ -40,15 +42,15 @@ def _make(path: Path) -> str:
 
 
 def derive(secret: str, purpose: str) -> str:
-    """A key for one purpose; it tells nothing about the secret or the other keys (HMAC-SHA256 as in HKDF-Expand)."""
+    """A key for one purpose. It reveals nothing about the secret or other keys (HMAC-SHA256 as in HKDF-Expand)."""
     return hmac.digest(bytes.fromhex(secret), f"vibetunnel/1/{purpose}".encode(), "sha256").hex()
 
 
 def installation(secret: str) -> str:
-    """A name of this installation, which is not secret: the issuer of its tokens."""
+    """The name of this installation as the issuer of tokens. It is not secret."""
     return f"vibetunnel/{derive(secret, 'installation')[:16]}"
 
 
 def same(one: str, other: str) -> bool:
-    """Whether both are equal, in a time that does not tell where they differ."""
+    """Whether both are equal, in a time that does not depend on where they differ."""
     return hmac.compare_digest(one.encode("utf-8", "surrogateescape"), other.encode("utf-8", "surrogateescape"))

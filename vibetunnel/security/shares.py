@@ -1,7 +1,7 @@
-"""Links that let somebody without an account into one session: scoped, expiring, countable, withdrawn at will.
+"""Share links: each lets clients without an account into one session, until it expires or is revoked.
 
-A link carries a code behind `#`, where no server or proxy sees it; the page exchanges it for a login. Of the code
-only a hash is kept.
+A link has a code after `#`, where no server or proxy sees it. The page exchanges the code for a login. Only a hash of
+the code is kept.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from vibetunnel.errors import InvalidField, LimitReached, UnknownShare, WrongSha
 from vibetunnel.security.logins import MAX_NAME, clean
 from vibetunnel.security.principal import TYPIST, VIEWER, Scope
 from vibetunnel.security.state_file import StateFile
+from vibetunnel.units import show_duration
 
 CODE_BYTES = 16  # 128 bits; 22 characters of base64url
-LIFETIME_S = 24 * 3600.0  # of a link whose maker has not said
+LIFETIME_S = 24 * 3600.0  # the default
 LONGEST_S = 366 * 24 * 3600.0
 LIMIT = 5000  # links
 OF_ONE = 100  # of one session
@@ -32,19 +33,19 @@ ShareRole = Literal["view", "type"]
 
 
 class Share(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """One link. The caller changes nothing here; Shares does.
+    """One link. Only Shares changes it.
 
     id          random, not secret
-    session_id  the one session that it is for
+    session_id  the only session that it allows
     code_hash   SHA-256 of the code, hexadecimal
     scope       view: see it; type: see it and type
-    name        of whoever comes by it, in its maker's words; printable, may be empty
+    name        of its guests, as the maker of the link says; printable, may be empty
     created     seconds since the epoch
     created_by  name of the account
-    token       id of the program's token that made it, with which it ends; empty: no program has
-    expires     seconds since the epoch; None: when it is withdrawn, or its session is removed
-    uses        how often it may be exchanged; None: any number
-    used        how often it was
+    token       id of the program's token that made it, with which it ends; empty: a user made it
+    expires     seconds since the epoch; None: never
+    uses        how often it may be exchanged; None: any number of times
+    used        how often it was exchanged
     """
 
     id: str
@@ -65,7 +66,7 @@ class Share(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def used_up(self) -> bool:
-        """Nobody new comes in by it; those who did stay."""
+        """It lets no new guests in. Present guests stay."""
         return self.uses is not None and self.used >= self.uses
 
     @property
@@ -80,12 +81,12 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Shares:
-    """The links. What is here counts at once; the file follows when it can be written.
+    """The links. A change counts at once; the file follows as soon as it can be written.
 
-    path   a damaged file is a warning, and no link is good any more
+    path   if the file is damaged, the log has a warning, and no link is valid any longer
     clock  seconds since the epoch
 
-    Blocks while it is made: do so at the start. Raises paths.NotPrivate for a file that others may read.
+    The constructor blocks: call it at the start. Raises paths.NotPrivate for a file that others may read.
     """
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
@@ -93,13 +94,13 @@ class Shares:
         self._file = StateFile(path, self._encode, "share links")
         self._shares: dict[str, Share] = {}  # by id, the oldest first
         self._by_code: dict[str, Share] = {}
-        for each in self._file.load(_decode, lost="no share link is good any more") or ():
+        for each in self._file.load(_decode, lost="no share link is valid any longer") or ():
             self._shares[each.id] = each
             self._by_code[each.code_hash] = each
 
     @property
     def safe(self) -> bool:
-        """False: a link that was withdrawn would be good again after a restart of the server."""
+        """False: after a restart of the server, a revoked link would be valid again."""
         return self._file.safe
 
     async def create(
@@ -113,18 +114,20 @@ class Shares:
         name: str = "",
         token: str = "",
     ) -> tuple[Share, str]:
-        """A new link, and its code, 22 characters of base64url; this is the only place that ever has it.
+        """Make a link. Returns it and its code, 22 characters of base64url, which is not kept.
 
-        expires_s  seconds from now; None: no end
-        uses       how often it may be exchanged; None: any number
+        expires_s  seconds from now; None: never
+        uses       how often it may be exchanged; None: any number of times
         name       is made printable and cut
 
-        Raises InvalidField, LimitReached. Whether there is such a session is for the caller to know.
+        Raises InvalidField, LimitReached. The caller has checked that the session exists.
         """
         if scope not in ("view", "type"):
             raise InvalidField("role", "view or type")
         if expires_s is not None and not 0 < expires_s <= LONGEST_S:
-            raise InvalidField("expires", f"1 to {LONGEST_S:.0f} seconds, or null", f"{expires_s:g}")
+            raise InvalidField(
+                "expires", f"1 to {LONGEST_S:.0f} seconds ({show_duration(LONGEST_S)}), or null", f"{expires_s:g}"
+            )
         if uses is not None and not 1 <= uses <= MAX_USES:
             raise InvalidField("uses", f"1 to {MAX_USES}, or null", str(uses))
         self._drop_expired()
@@ -152,62 +155,58 @@ class Shares:
         return share, code
 
     def find(self, code: str) -> Share:
-        """The link of this code, not used by this. Raises WrongShare as exchange() does."""
+        """The link of this code, without using it. Raises WrongShare as exchange() does."""
         share = self.recognise(code)
         if share.used_up:
             raise WrongShare
         return share
 
     def recognise(self, code: str) -> Share:
-        """The link of this code, used up or not: who came by it may come again. Raises WrongShare."""
+        """The link of this code, even if it is used up: its guests may return. Raises WrongShare."""
         share = self._by_code.get(_hash(code))
         if share is None or share.ends <= self._clock():
             raise WrongShare
         return share
 
     async def exchange(self, code: str) -> Share:
-        """Use a link once. Raises WrongShare for a code that is unknown, out of date, used up or withdrawn.
+        """Use a link once. Raises WrongShare for a code that is unknown, expired, used up or revoked.
 
-        The look-up is by hash: its time tells nothing about the codes that there are.
+        The look-up is by hash, so that its time reveals nothing about valid codes.
         """
         share = self.find(code)
-        share.used += 1  # at once: of two that come at the same time for the last use, one is too late
-        # A link for three must not be one for three after each restart; how often the others were used is less dear.
+        share.used += 1  # before the first await: only one of two simultaneous requests gets the last use
+        # A limit on uses must outlive a restart, whatever it costs; the count of other links is less important.
         await (self._file.write() if share.uses is None else self._file.write_or_remove())
         return share
 
     def get(self, share_id: str) -> Share | None:
-        """The link of this id; None: it is withdrawn or out of date, and so are those who came by it.
+        """The link of this id; None: it was revoked or has expired, and so have the rights of its guests.
 
-        One that is used up still is here.
+        A link that is used up is still found.
         """
         share = self._shares.get(share_id)
         return None if share is None or share.ends <= self._clock() else share
 
     def of(self, session_id: str) -> list[Share]:
-        """The links of a session that are not out of date, the newest first."""
+        """The links of a session that have not expired, the newest first."""
         now = self._clock()
         found = [each for each in self._shares.values() if each.session_id == session_id and each.ends > now]
         return found[::-1]
 
     async def revoke(self, share_id: str) -> bool:
-        """Withdraw a link. False: a restart of the server would bring it back. Raises UnknownShare."""
+        """Revoke a link. False: a restart of the server would make it valid again. Raises UnknownShare."""
         share = self.get(share_id)
         if share is None:
             raise UnknownShare
         self._remove(share)
         return await self._file.write_or_remove()
 
-    async def forget_session(self, session_id: str) -> list[str]:
-        """A session has been removed, and its links with it; returns their ids."""
-        return await self._forget(each for each in self._shares.values() if each.session_id == session_id)
-
     async def forget_user(self, user: str) -> list[str]:
-        """Whoever made them is to be out, and could come back by them as a guest; returns their ids."""
+        """Revoke the links that a user has made, by which the user could return as a guest. Returns their ids."""
         return await self._forget(each for each in self._shares.values() if each.created_by == user)
 
     def drop_session(self, session_id: str) -> None:
-        """The same for callers that cannot wait: the file follows soon. A restart looks through it anyway."""
+        """A session was removed, and its links with it. Returns at once: the file follows soon."""
         going = [each for each in self._shares.values() if each.session_id == session_id]
         for each in going:
             self._remove(each)
@@ -215,12 +214,12 @@ class Shares:
             self._file.write_soon()
 
     async def forget_all_but(self, session_ids: Iterable[str]) -> list[str]:
-        """At the start: the links of sessions that are gone; returns their ids."""
+        """At the start: revoke the links of sessions that no longer exist. Returns their ids."""
         kept = set(session_ids)
         return await self._forget(each for each in self._shares.values() if each.session_id not in kept)
 
     async def close(self) -> None:
-        """Write what could not be written before, if it can be now."""
+        """Write changes that could not be written before, if possible now."""
         await self._file.close()
 
     async def _forget(self, which: Iterable[Share]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The keys that sign tokens: made for this installation, named, and replaced without logging anybody out."""
+"""The keys that sign tokens: made for this installation, and replaced without logging users out."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 KEY_BYTES = 32  # of an Ed25519 seed (RFC 8032 §5.1.5), and of an HMAC key (RFC 7518 §3.2: at least the hash's size)
 LONGEST_TOKEN_S = 366 * 24 * 3600  # no token lives longer, so no key has to be kept longer after its last signature
-LIMIT = 100  # keys; rotating more often than that in LONGEST_TOKEN_S forgets the oldest
+LIMIT = 100  # keys; with more rotations in LONGEST_TOKEN_S the oldest is dropped
 
 
 class Algorithm(enum.StrEnum):
-    """How tokens are signed: the setting jwt_algorithm."""
+    """The signature of tokens: the setting jwt_algorithm."""
 
     EDDSA = "eddsa"
     HS256 = "hs256"
@@ -39,12 +39,12 @@ class Algorithm(enum.StrEnum):
 
 @dataclass(frozen=True, repr=False)
 class SigningKey:
-    """One key, and the only algorithm that it is ever used with.
+    """One key, and the only algorithm that it is used with.
 
-    kid       names it in a token's header; random, for what is derived from a key has to be computed, or tells of it
+    kid       its name in a token's header; random, so that it reveals nothing about the key
     raw       KEY_BYTES
     created   seconds since the epoch
-    retired   when another one took its place; None: it is the one that signs
+    retired   when another key replaced it; None: it is the key that signs
     """
 
     kid: str
@@ -55,16 +55,18 @@ class SigningKey:
 
     @functools.cached_property
     def signs(self) -> Ed25519PrivateKey | bytes:
-        """What PyJWT signs with: a private key, or the bytes of an HMAC key."""
+        """The key as PyJWT signs with it: a private key, or the bytes of an HMAC key."""
         if self.algorithm is Algorithm.HS256:
             return self.raw
-        from cryptography.hazmat.primitives.asymmetric import ed25519  # here: 8 MB that a server without logins saves
+        from cryptography.hazmat.primitives.asymmetric import (
+            ed25519,
+        )  # here: 8 MB, and a server without logins needs none
 
         return ed25519.Ed25519PrivateKey.from_private_bytes(self.raw)
 
     @property
     def verifies(self) -> Ed25519PublicKey | bytes:
-        """What PyJWT verifies with: the public key, or the same bytes."""
+        """The key as PyJWT verifies with it: the public key, or the same bytes."""
         return self.signs if isinstance(self.signs, bytes) else self.signs.public_key()
 
     def __repr__(self) -> str:  # no key material in a log
@@ -85,15 +87,14 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class SigningKeys:
-    """The keys of this installation: one that signs, and those before it, as long as a token of theirs may live.
+    """The keys of this installation: the one that signs, and earlier ones, as long as a token of theirs may be valid.
 
     path       made at the first start, mode 0600
-    algorithm  of the key that signs; a file whose key has another one gets a new key, and the old one retires
+    algorithm  of the key that signs; if the key in the file has another one, a new key replaces it
     clock      seconds since the epoch
 
-    Blocks while it is made: do so at the start. Raises StartFailed for a damaged file (a new one would log everybody
-    out, and a program's token would fail for good), paths.NotPrivate for one that others may read or that cannot be
-    written.
+    The constructor blocks: call it at the start. Raises StartFailed for a damaged file, because a new one would make
+    all tokens invalid; paths.NotPrivate for a file that others may read, or that cannot be written.
     """
 
     def __init__(
@@ -115,34 +116,30 @@ class SigningKeys:
 
     @property
     def current(self) -> SigningKey:
-        """The one that signs."""
+        """The key that signs."""
         return next(key for key in reversed(self._keys.values()) if key.retired is None)
 
     @property
     def generation(self) -> int:
-        """Grows whenever a key comes or goes: what was derived from the keys is then to be derived again."""
+        """Grows with each change of the keys, after which values derived from them are out of date."""
         return self._generation
 
     @property
     def safe(self) -> bool:
-        """False: a key that was forgotten would be there again after a restart of the server."""
+        """False: after a restart of the server, a key that was dropped would be valid again."""
         return self._file.safe
 
-    def get(self, kid: str) -> SigningKey | None:
-        """The key of this name, signing or retired; None: there is none (any more)."""
-        return self._keys.get(kid)
-
     def list(self) -> list[SigningKey]:
-        """All of them, the oldest first."""
+        """All keys, the oldest first."""
         return [*self._keys.values()]
 
     async def rotate(self, *, forget: bool = False) -> SigningKey:
-        """A new key signs from now on. Returns it.
+        """Sign with a new key from now on. Returns it.
 
-        forget  the others verify nothing any more: every token is void at once, those of programs too. For a stolen
-                key. Without it they verify the tokens that they have signed until now, and nobody is logged out.
+        forget  drop all other keys, for a stolen key: every token becomes invalid at once, those of programs too.
+                Otherwise the tokens that they have signed stay valid, and no user is logged out.
 
-        The file follows; with `forget`, `safe` tells whether a restart could bring the old keys back.
+        The file follows. With `forget`, `safe` tells whether a restart would bring the old keys back.
         """
         now = self._clock()
         if forget:
@@ -153,7 +150,7 @@ class SigningKeys:
         return key
 
     async def close(self) -> None:
-        """Write what could not be written before, if it can be now."""
+        """Write changes that could not be written before, if possible now."""
         await self._file.close()
 
     def _replace_current(self, now: float) -> SigningKey:
@@ -167,7 +164,7 @@ class SigningKeys:
 
     def _forget_old(self, now: float) -> None:
         left = [key for key in self._keys.values() if key.retired is None or key.retired + LONGEST_TOKEN_S > now]
-        left = left[-LIMIT:]  # the one that signs is the last
+        left = left[-LIMIT:]  # the last one is the key that signs
         self._generation += len(left) < len(self._keys)
         self._keys = {key.kid: key for key in left}
 
@@ -183,7 +180,7 @@ class SigningKeys:
 
 
 def _decode(data: bytes) -> list[SigningKey]:
-    """Raises msgspec.MsgspecError, ValueError. Never with key material in the message."""
+    """Raises msgspec.MsgspecError, ValueError, never with key material in the message."""
     keys = []
     for each in msgspec.json.decode(data, type=_File).keys:
         raw = _unbase64(each.key)

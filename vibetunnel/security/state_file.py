@@ -1,4 +1,4 @@
-"""A private file that follows what is in memory: what is in memory counts at once, a full disk is tried again."""
+"""A private file that follows the state in memory, and is written again later if the disk is full."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ log = logging.getLogger(__name__)
 
 
 class StateFile:
-    """One file, written whole by one process, in a thread; a reader finds the old or the new contents.
+    """One file, written whole by one process, in a thread. A reader finds the old or the new contents.
 
-    path    in a folder that is private; made again when somebody has removed it
-    encode  gives the contents, from memory, in the event loop
-    what    what is in the file, for the log: `logins`
+    path    its folder is private, and is made again if it was removed
+    encode  encodes the contents from memory; called in the event loop
+    what    the name of the contents for the log: `logins`
 
-    Not for several threads: everything is called in the event loop, or where none runs.
+    Not for several threads: call everything in the event loop, or where none runs.
     """
 
     def __init__(self, path: Path, encode: Callable[[], bytes], what: str) -> None:
         self.path = path
         self._encode = encode
         self._what = what
-        self._changed = 0  # versions: of what is in memory, of what is in the file,
-        self._followed = 0
-        self._unsafe = 0  # and of an end that neither the file nor its absence tells of
+        self._changed = 0  # the version in memory,
+        self._followed = 0  # the version in the file,
+        self._unsafe = 0  # and the version of a revocation that could neither be written nor, by deleting, be kept
         self._failing = False
         self._writing = asyncio.Lock()
         self._retry: asyncio.Task[None] | None = None
@@ -46,16 +46,16 @@ class StateFile:
 
     @property
     def safe(self) -> bool:
-        """False: what has ended (a login, a token) would be there again after a restart of the server."""
+        """False: after a restart of the server, something revoked (a login, a token) would be valid again."""
         return self._followed >= self._unsafe
 
     def load(self, read: Callable[[bytes], T], *, lost: str | None) -> T | None:
-        """What the file has; None: there is no file, or it is damaged, of which the log then tells. Blocks.
+        """The contents of the file; None: there is no file, or it is damaged and the log has a warning. Blocks.
 
-        read  decodes the contents; raises msgspec.MsgspecError or ValueError for what it cannot be
-        lost  what follows from a damaged file: `everybody has to log in again`; None: the server does not start
+        read  decodes the contents; raises msgspec.MsgspecError or ValueError if they are damaged
+        lost  the effect of a damaged file, for the log; None: the server does not start with a damaged file
 
-        Raises paths.NotPrivate for a file that others own or may read; StartFailed when `lost` is None.
+        Raises paths.NotPrivate for a file that others own or may read; StartFailed for a damaged one if `lost` is None.
         """
         try:
             return read(paths.read_private(self.path))
@@ -64,20 +64,20 @@ class StateFile:
         except (msgspec.MsgspecError, ValueError) as error:
             if lost is None:
                 raise StartFailed(
-                    f"{self.path} cannot be read ({error}): expected the {self._what} that vibetunnel wrote; "
-                    "put back a copy, or move it away"
+                    f"{self.path} is damaged ({error}): it should have the {self._what}; "
+                    "restore a copy of it, or move it away"
                 ) from error
-            log.warning("%s cannot be read, %s: %s", self.path, lost, error)
+            log.warning("%s is damaged, %s: %s", self.path, lost, error)
             return None
 
     def write_now(self) -> None:
-        """Write at the start, before there is a loop to wait in. Blocks. Raises paths.NotPrivate."""
+        """Write at the start, without an event loop. Blocks. Raises paths.NotPrivate."""
         self._changed += 1
         self._replace(self._encode())
         self._followed = self._changed
 
     async def write(self) -> bool:
-        """Write what is in memory now. False: it cannot be written now, and is tried again from time to time.
+        """Write the state in memory. False: that failed, and is tried again every RETRY_S.
 
         Cancelling the caller does not cancel the write.
         """
@@ -85,15 +85,16 @@ class StateFile:
         return await self._own(self._follow(self._changed))
 
     async def write_or_remove(self) -> bool:
-        """As write(), after something has ended. False: a restart of the server would bring it back.
+        """As write(), after something was revoked. False: a restart of the server would make it valid again.
 
-        A full disk lets go of a file all the same. A restart then finds nothing: too little rather than one too many.
+        If the file cannot be written, it is deleted, which works on a full disk too. After a restart nothing is
+        restored then, rather than something that was revoked.
         """
         self._changed += 1
         return await self._own(self._follow_or_remove(self._changed))
 
     def write_soon(self, delay_s: float = 0.0) -> None:
-        """Write within `delay_s`, without waiting for it; where no event loop runs, at close()."""
+        """Write within `delay_s`, without waiting for it; without an event loop, at close()."""
         self._changed += 1
         if self._soon is not None:
             return
@@ -101,7 +102,7 @@ class StateFile:
             self._soon = asyncio.get_running_loop().call_later(delay_s, self._begin)
 
     async def close(self) -> None:
-        """Write what has not been written yet, if it can be now."""
+        """Write changes that have not been written yet, if possible."""
         if self._soon is not None:
             self._soon.cancel()
             self._soon = None
@@ -109,7 +110,7 @@ class StateFile:
             self._retry.cancel()
             await asyncio.gather(self._retry, return_exceptions=True)
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._retry is not None:  # one of them has failed just now
+        if self._retry is not None:  # one of the tasks has just failed
             self._retry.cancel()
             await asyncio.gather(self._retry, return_exceptions=True)
         if self._followed < self._changed:
@@ -146,13 +147,13 @@ class StateFile:
             return True
 
     async def _follow_locked(self, version: int) -> bool:
-        if self._followed >= version:  # whoever wrote before has seen this too
+        if self._followed >= version:  # an earlier write has included this version
             return True
         taken, data = self._changed, self._encode()
         try:
             await asyncio.to_thread(self._replace, data)
         except paths.NotPrivate as error:
-            if not self._failing:  # once for a disk that stays full
+            if not self._failing:  # one warning for a disk that stays full
                 log.warning("%s are not kept for the next start of the server: %s", self._what, error)
             self._failing = True
             if self._retry is None or self._retry.done():
@@ -170,5 +171,5 @@ class StateFile:
                     return
 
     def _replace(self, data: bytes) -> None:
-        paths.private_dir(self.path.parent)  # somebody may have removed it
+        paths.private_dir(self.path.parent)  # it may have been removed
         paths.write_private(self.path, data)

@@ -1,4 +1,4 @@
-"""One-time tickets for sockets and streams that cannot send a header: 30 seconds, once, for one purpose."""
+"""One-time tickets for sockets and streams that cannot send a header: valid once, for 30 seconds."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import NamedTuple
 from vibetunnel.errors import Forbidden
 from vibetunnel.security.principal import NOTHING, Principal, Scope
 
-LIFETIME_S = 30  # a page opens its socket at once
-OWN_LIMIT = 100  # outstanding tickets of one principal; a newer one replaces its oldest
-LIMIT = 10_000  # of all of them; a newer one replaces the oldest
+LIFETIME_S = 30  # pages open their sockets at once
+OWN_LIMIT = 100  # valid tickets of one principal; a newer one replaces its oldest
+LIMIT = 10_000  # valid tickets of all principals; a newer one replaces the oldest
 TICKET_BYTES = 32
 
 
@@ -26,7 +26,7 @@ class _Ticket(NamedTuple):
 
 
 class Tickets:
-    """The tickets that are still good, by their hashes: the time of a look-up tells nothing about them.
+    """The valid tickets. Look-up is by hash, so that its time reveals nothing about them.
 
     clock  seconds since the epoch
     """
@@ -34,20 +34,20 @@ class Tickets:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._tickets: dict[bytes, _Ticket] = {}  # the oldest first
-        self._own: dict[str, dict[bytes, None]] = {}  # principal id -> theirs, the oldest first
+        self._own: dict[str, dict[bytes, None]] = {}  # principal id -> hashes of its tickets, the oldest first
 
     def issue(self, principal: Principal, session_id: str, scope: Scope) -> str:
-        """A new ticket, 43 characters of base64url, good for LIFETIME_S.
+        """A new ticket, 43 characters of base64url, valid for LIFETIME_S.
 
-        principal   who asks; what they may do is the most that the ticket can do
-        session_id  the one that it is for; empty: what is not about one session (/buffers, /api/events)
-        scope       narrows: the ticket has no more than this
+        principal   the ticket has at most its rights
+        session_id  the session that the ticket is for; empty: for requests without a session (/buffers, /api/events)
+        scope       the ticket has at most these rights
 
-        Raises Forbidden when nothing is left of `scope`.
+        Raises Forbidden if no right is left.
         """
         narrowed = narrow(principal, session_id, scope)
         if not narrowed.may_anywhere(Scope.VIEW):
-            raise Forbidden("ticket: expected a session and a permission that you have")
+            raise Forbidden("ticket: you have no access to this session with this permission")
         self._drop_expired()
         own = self._own.get(principal.id, {})
         if len(own) >= OWN_LIMIT:
@@ -61,11 +61,10 @@ class Tickets:
         return text
 
     def redeem(self, text: str, session_id: str) -> Principal | None:
-        """Use a ticket up: who may come in with it; None: it is none, is over, was used, or is for something else.
+        """Use a ticket up. Returns its principal; None: it is unknown, expired, used, or for another session.
 
-        A ticket that is tried for something else is used up too. The principal has by_cookie False, and else
-        names whom it was issued to; whether their login still is there, the caller looks, or tells forget() of every
-        end of one.
+        A ticket that is tried for another session is used up too. The principal is the one that the ticket was issued
+        to, with by_cookie False. The caller checks that its login has not ended.
         """
         ticket = self._drop(_hash(text))
         if ticket is None or ticket.expires <= self._clock() or ticket.session_id != session_id:
@@ -73,12 +72,12 @@ class Tickets:
         return ticket.principal
 
     def forget(self, principal_id: str) -> None:
-        """Their login or token has ended: so do their tickets."""
+        """Drop the tickets of a principal whose login or token has ended."""
         for hashed in list(self._own.get(principal_id, ())):
             self._drop(hashed)
 
     def forget_all(self) -> None:
-        """Whoever has one takes another."""
+        """Drop all tickets: pages ask for new ones."""
         self._tickets.clear()
         self._own.clear()
 
@@ -93,7 +92,7 @@ class Tickets:
 
     def _drop_expired(self) -> None:
         now = self._clock()
-        while self._tickets:  # all live equally long: the oldest ends first
+        while self._tickets:  # all have the same lifetime: the oldest expires first
             hashed, ticket = next(iter(self._tickets.items()))
             if ticket.expires > now:
                 return
@@ -101,7 +100,7 @@ class Tickets:
 
 
 def narrow(principal: Principal, session_id: str, scope: Scope) -> Principal:
-    """The same principal with no more than `scope`, and for one session if one is named (no others, then)."""
+    """The principal with `scope` at most, and for one session only if one is named."""
     if session_id:
         may = (principal.scopes | principal.grants.get(session_id, NOTHING)) & scope
         scopes, grants = NOTHING, {session_id: may} if may else {}

@@ -1,9 +1,9 @@
-"""Signed tokens (JWT, RFC 7519): what one says, and whether it is ours, whole, current and of the right kind.
+"""Signed tokens (JWT, RFC 7519): making one, and checking that it is ours, unchanged, valid now and of a given type.
 
-Whether it has been revoked is not in a token: logins.py and api_tokens.py know that.
+logins.py and api_tokens.py know which tokens were revoked.
 
-The header that counts is the one that we write. There is exactly one for each key, so a token's header is looked up
-and not understood: neither `alg` (RFC 8725 §3.1) nor `jku`, `x5u`, `jwk`, `crit` nor a strange `kid` reach any code.
+We write exactly one header for each key. So the header of a token is looked up in a table and never parsed: no `alg`
+(RFC 8725 §3.1), `jku`, `x5u`, `jwk`, `crit` or foreign `kid` reaches any code.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 TokenType = Literal["access", "refresh", "api"]
 
 MAX_LENGTH = 4096  # characters; ours have about 500
-LEEWAY_S = 30  # of other clocks, for what begins; never for what ends
+LEEWAY_S = 30  # for the clocks of other machines: for the beginning of a token, never for its end
 CACHED = 4096  # verified tokens, about 1 KiB each; a newer one replaces the oldest
 
 _SHAPE = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
@@ -42,16 +42,16 @@ _Seconds = Annotated[int, msgspec.Meta(ge=0, lt=1 << 48)]
 
 
 class Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a token says (RFC 7519 §4.1).
+    """The claims of a token (RFC 7519 §4.1).
 
     iss, aud       this installation
     sub            name of the account
-    exp, nbf, iat  seconds since the epoch: its end, its begin, when it was made
-    jti            its own name, random, not secret
+    exp, nbf, iat  seconds since the epoch: when it expires, becomes valid, was made
+    jti            its id, random, not secret
     typ            access: for the API; refresh: for a new pair; api: a program's
     scope          words of principal.names() between spaces (RFC 8693 §4.2)
-    sid            the login that it belongs to; a program's has none
-    session        the one session that it is for; empty: for all
+    sid            the login that it belongs to; empty: a program's token
+    session        the only session that it allows; empty: all sessions
     """
 
     iss: str
@@ -77,7 +77,7 @@ _decode_claims = msgspec.json.Decoder(Claims).decode
 class Tokens:
     """Makes tokens and checks them.
 
-    issuer, audience  what `iss` and `aud` say, and have to say
+    issuer, audience  the values of `iss` and `aud`
     clock             seconds since the epoch
     """
 
@@ -88,19 +88,19 @@ class Tokens:
         self._issuer = issuer
         self._audience = audience
         self._clock = clock
-        self._generation = -1  # of the keys, that the two below belong to
+        self._generation = -1  # of the keys for which the two tables below are valid
         self._headers: dict[str, SigningKey] = {}  # the first part of a token -> its key
-        self._verified: dict[bytes, Claims] = {}  # hash of a token -> what it says
+        self._verified: dict[bytes, Claims] = {}  # hash of a token -> its claims
 
     def issue(
         self, typ: TokenType, sub: str, scope: Scope, *, lifetime_s: float, sid: str = "", session: str = ""
     ) -> tuple[str, Claims]:
-        """A new token and what it says; good from now for `lifetime_s`, rounded up to whole seconds.
+        """Make a token that is valid from now for `lifetime_s`, rounded up to whole seconds. Returns it and its claims.
 
         sid      id of the login that it belongs to
-        session  id of the one session that it is for
+        session  id of the only session that it allows
 
-        Raises ValueError for what would not verify: no name, a life longer than keys are kept, too long a text.
+        Raises ValueError for claims that verify() would refuse: no name, too long a lifetime or text.
         """
         if not 0 < lifetime_s <= LONGEST_TOKEN_S:
             raise ValueError(f"lifetime_s: expected at most {LONGEST_TOKEN_S}, got {lifetime_s}")
@@ -112,7 +112,7 @@ class Tokens:
             exp=math.ceil(now + lifetime_s),
             nbf=int(now),
             iat=int(now),
-            jti=secrets.token_hex(9),  # no secret, and too short to be taken for one in the logs (audit.py)
+            jti=secrets.token_hex(9),  # too short for logs/redact.py to take it for a secret
             typ=typ,
             scope=" ".join(principal.names(scope)),
             sid=sid,
@@ -126,12 +126,12 @@ class Tokens:
         return token, claims
 
     def verify(self, token: str, typ: TokenType, *, allow_expired: bool = False) -> Claims:
-        """What a token says. It may have been revoked all the same.
+        """The claims of a valid token. The caller has to check that it was not revoked.
 
-        typ            the only kind that is expected here
-        allow_expired  for logging out: who has an old token may end what it belonged to
+        typ            the only type that is accepted
+        allow_expired  for logging out: an expired token may end the login that it belonged to
 
-        Raises InvalidToken, which tells the client nothing, and `why` in a word or two.
+        Raises InvalidToken, with `why` for the log.
         """
         claims = self._known(token)
         if claims.typ != typ:
@@ -143,23 +143,12 @@ class Tokens:
             raise InvalidToken("expired")
         return claims
 
-    def peek(self, token: str) -> Claims:
-        """What a token of ours says, of whatever kind and age: for revoking it, never for letting somebody in.
-
-        Raises InvalidToken when we have not made it.
-        """
-        return self._known(token)
-
     @functools.cached_property
     def _jws(self) -> dict[str, jwt.PyJWS]:
-        """One for each algorithm, which knows no other."""
-        import jwt  # here: with what it needs, 10 MB that a server without logins saves
+        """One for each algorithm, which accepts no other."""
+        import jwt  # here: 10 MB with its imports, and a server without logins needs none
 
         return {name: jwt.PyJWS(algorithms=[name]) for name in ("EdDSA", "HS256")}
-
-    async def rotate(self, *, forget: bool = False) -> SigningKey:
-        """A new key signs from now on: see SigningKeys.rotate()."""
-        return await self._keys.rotate(forget=forget)
 
     def _known(self, token: str) -> Claims:
         if len(token) > MAX_LENGTH:
@@ -175,7 +164,7 @@ class Tokens:
         return claims
 
     def _verify(self, token: str) -> Claims:
-        """All that does not change with time."""
+        """All checks that do not depend on the time."""
         shape = _SHAPE.fullmatch(token)
         if shape is None:
             raise InvalidToken("shape")
@@ -183,7 +172,7 @@ class Tokens:
         key = self._headers.get(header)
         if key is None:
             raise InvalidToken("header")
-        # One spelling for each token: the unused bits of the last character are none (RFC 4648 §3.5).
+        # Only one spelling of a token is valid: unused bits of the last character have to be 0 (RFC 4648 §3.5).
         if not (_is_canonical(payload) and _is_canonical(signature)):
             raise InvalidToken("base64")
         from jwt import PyJWTError
@@ -215,7 +204,7 @@ class Tokens:
 
 
 def _header(key: SigningKey) -> str:
-    """The first part of each token that this key has signed (RFC 7515 §7.1)."""
+    """The first part of every token that this key signs (RFC 7515 §7.1)."""
     members = {"alg": key.algorithm.header, "kid": key.kid, "typ": "JWT"}
     return base64.urlsafe_b64encode(json.dumps(members, separators=(",", ":")).encode()).rstrip(b"=").decode()
 

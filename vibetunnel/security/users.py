@@ -1,4 +1,4 @@
-"""The accounts of people, in a file that outlives the server: role, password hash, SSH keys."""
+"""The accounts of users: role, password hash and SSH keys, in a file."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from vibetunnel.security.state_file import StateFile
 LIMIT = 10_000  # accounts
 KEYS_OF_ONE = 100  # SSH keys of one account
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")  # no option of a command line, no `..` of a path
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")  # not an option of a command line, nor `..`
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One account.
 
-    password  PHC string; None: none lets this user in
-    disabled  nothing lets this user in
+    password  PHC string; None: no password is accepted
+    disabled  no credential is accepted
     created   seconds since the epoch
     """
 
@@ -48,13 +48,13 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Users:
-    """The accounts. What is here counts at once; the file follows when it can be written.
+    """The accounts. A change counts at once; the file follows as soon as it can be written.
 
-    path   in a private folder; a damaged file is an error, as nobody could log in
+    path   in a private folder
     clock  seconds since the epoch
 
-    Blocks while it is made: do so at the start. Raises StartFailed for a damaged file, paths.NotPrivate for one that
-    others may read. A method that takes a name raises UnknownUser where there is no such account.
+    The constructor blocks: call it at the start. Raises StartFailed for a damaged file, because no user could log in;
+    paths.NotPrivate for one that others may read. A method that takes a name raises UnknownUser for an unknown one.
     """
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
@@ -65,9 +65,9 @@ class Users:
 
     @property
     def safe(self) -> bool:
-        """False: the last change could not be written; a restart of the server before it can be would undo it.
+        """False: the last change could not be written, and a restart of the server would undo it.
 
-        The file is not removed for that, as one of logins is: everybody's account is in it.
+        Unlike the file of logins, this one is not deleted then: all accounts are in it.
         """
         return self._safe
 
@@ -83,13 +83,13 @@ class Users:
         return found
 
     def list(self) -> builtins.list[User]:
-        """All of them, by name."""
+        """All accounts, sorted by name."""
         return sorted(self._users.values(), key=lambda each: each.name.casefold())
 
     async def add(self, name: str, role: Role, phc: str | None = None) -> User:
-        """A new account. Raises InvalidField, UserExists (Ada is taken when there is an ada), LimitReached.
+        """Make an account. Raises InvalidField, UserExists (case does not count), LimitReached.
 
-        phc  of passwords.hash_password(); None: no password
+        phc  made by passwords.hash_password(); None: no password
         """
         check_name(name)
         for each in self._users:
@@ -100,28 +100,28 @@ class Users:
         return await self._put(User(name=name, role=role, password=phc, created=self._clock()))
 
     async def set_password(self, name: str, phc: str | None) -> User:
-        """Give another password, or (None) none. What was logged in with the old one stays so."""
+        """Change the password, or (None) remove it. Logins made with the old one go on."""
         return await self._put(msgspec.structs.replace(self.get_or_raise(name), password=phc))
 
     async def set_role(self, name: str, role: Role) -> User:
-        """Give another role; it counts for what is logged in already."""
+        """Change the role, also for present logins."""
         return await self._put(msgspec.structs.replace(self.get_or_raise(name), role=role))
 
     async def disable(self, name: str) -> User:
-        """Let nothing of this user in from now on."""
+        """Accept no credential of this user from now on."""
         return await self._put(msgspec.structs.replace(self.get_or_raise(name), disabled=True))
 
     async def enable(self, name: str) -> User:
-        """Let the user in again."""
+        """Accept this user's credentials again."""
         return await self._put(msgspec.structs.replace(self.get_or_raise(name), disabled=False))
 
     async def remove(self, name: str) -> None:
-        """The account is gone. End the logins and tokens of this name too: another could get it."""
+        """Remove the account. The caller ends its logins and tokens too: a later account could have the same name."""
         del self._users[self.get_or_raise(name).name]
         self._safe = await self._file.write()
 
     async def add_key(self, name: str, line: str) -> User:
-        """Add the public key of a line as in a .pub file. Raises InvalidField, LimitReached. Nothing happens twice."""
+        """Add the public key of a line of a .pub file, or replace it. Raises InvalidField, LimitReached."""
         user, key = self.get_or_raise(name), parse_key(line)
         others = tuple(each for each in user.keys if each.blob != key.blob)
         if len(others) >= KEYS_OF_ONE:
@@ -129,35 +129,35 @@ class Users:
         return await self._put(msgspec.structs.replace(user, keys=(*others, key)))
 
     async def remove_key(self, name: str, fingerprint: str) -> User:
-        """Take the key of this fingerprint, with or without `SHA256:`. Raises InvalidField when there is none."""
+        """Remove the key of this fingerprint, with or without `SHA256:`. Raises InvalidField if there is none."""
         user = self.get_or_raise(name)
         wanted = "SHA256:" + fingerprint.removeprefix("SHA256:")
         left = tuple(each for each in user.keys if each.fingerprint != wanted)
         if len(left) == len(user.keys):
-            raise InvalidField("fingerprint", f"that of a key of {name}")
+            raise InvalidField("fingerprint", f"the fingerprint of a key of {name}")
         return await self._put(msgspec.structs.replace(user, keys=left))
 
     async def check_password(self, name: str, password: str) -> User | None:
-        """The account that has this name and password; None: there is none, or it is disabled.
+        """The account with this name and password; None: there is none, or it is disabled.
 
-        Takes as long for a user that there is not, or without a password. A hash that is cheaper than today's is
-        replaced. Raises RateLimited when too many wait for their turn.
+        Takes as long for an unknown user, and for one without a password. A hash with old parameters is replaced.
+        Raises RateLimited if too many checks wait.
         """
         before = self._users.get(name)
         right = await passwords.verify(password, before.password if before else None)
-        user = self._users.get(name)  # as it is by now
+        user = self._users.get(name)  # it may have changed meanwhile
         if not right or before is None or user is None or user.disabled or user.password != before.password:
             return None
         if user.password is not None and passwords.needs_rehash(user.password):
             fresh = await passwords.rehash(password)
             if self._users.get(name) is user:
                 user = await self._put(msgspec.structs.replace(user, password=fresh))
-            if self._users.get(name) is not user:  # changed meanwhile: by another login, or to end them all
+            if self._users.get(name) is not user:  # the account was changed meanwhile
                 return await self.check_password(name, password)
         return user
 
     async def close(self) -> None:
-        """Write what could not be written before, if it can be now."""
+        """Write changes that could not be written before, if possible now."""
         await self._file.close()
 
     async def _put(self, user: User) -> User:
@@ -170,7 +170,7 @@ class Users:
 
 
 def check_name(name: str) -> str:
-    """`name`, when an account can have it. Raises InvalidField."""
+    """`name`, if an account can have it. Raises InvalidField."""
     if not _NAME.fullmatch(name):
         expected = "1 to 64 letters, digits and . _ -, the first of which is neither . nor -"
         raise InvalidField("name", expected, repr(name[:80]))

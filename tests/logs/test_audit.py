@@ -21,9 +21,14 @@ from click.testing import CliRunner
 from harness import no_more, until
 
 from vibetunnel.cli.audit import audit as command
+from vibetunnel.logs import file as log_file
+from vibetunnel.logs.audit import Action, Audit
+from vibetunnel.logs.file import LogFile, older
+from vibetunnel.logs.read import read
+from vibetunnel.logs.record import stamp
+from vibetunnel.logs.redact import LONGEST, Id, redact
+from vibetunnel.logs.requests import RequestLog
 from vibetunnel.paths import NotPrivate
-from vibetunnel.security import audit
-from vibetunnel.security.audit import Action, Audit, LogFile, RequestLog, clean
 from vibetunnel.security.principal import OWNER, Principal
 
 ADA = Principal("login:7f3a", "ada", OWNER)
@@ -142,8 +147,8 @@ async def test_no_name_breaks_a_line_moves_a_cursor_or_turns_the_writing_around(
 
 
 def test_what_is_harmless_stays_as_it_is_and_the_rest_can_be_recognised() -> None:
-    assert clean("Größe 日本 😀 'x' \"y\"") == "Größe 日本 😀 'x' \"y\""
-    assert clean("a\nb\x1b\u202e\udc80\U000e0001") == r"a\x0ab\x1b\u202e\udc80\U000e0001"
+    assert redact("Größe 日本 😀 'x' \"y\"") == "Größe 日本 😀 'x' \"y\""
+    assert redact("a\nb\x1b\u202e\udc80\U000e0001") == r"a\x0ab\x1b\u202e\udc80\U000e0001"
 
 
 async def test_however_long_and_many_a_record_stays_small(logs: Logs) -> None:
@@ -151,7 +156,7 @@ async def test_however_long_and_many_a_record_stays_small(logs: Logs) -> None:
     Audit(logs.file()).record("login", ADA, "x" * 10_000, many=["y" * 1000] * 1000, **fields)
     await logs.count(1)
     assert (logs.folder / "audit.log").stat().st_size < 32 * 1024
-    assert len(clean("x" * 1_000_000)) == audit.LONGEST + 1
+    assert len(redact("x" * 1_000_000)) == LONGEST + 1
 
 
 async def test_what_cannot_be_a_record_is_said_and_does_not_stop_the_next(
@@ -195,7 +200,7 @@ async def test_no_secret_is_written_wherever_it_slips_in(logs: Logs) -> None:
 
 async def test_nobody_hides_behind_a_name_that_looks_like_a_secret(logs: Logs) -> None:
     name = "JohnSmith2024Developer\x1b"
-    Audit(logs.file()).record("login", Principal(f"token:{name}", name, OWNER), HERE, name=name, what=audit.Id(name))
+    Audit(logs.file()).record("login", Principal(f"token:{name}", name, OWNER), HERE, name=name, what=Id(name))
     [found] = await logs.count(1)
     assert (found["user"], found["by"]) == (r"JohnSmith2024Developer\x1b", r"token:JohnSmith2024Developer\x1b")
     assert found["name"] == r"[removed]\x1b"
@@ -217,7 +222,7 @@ async def test_nobody_hides_behind_a_name_that_looks_like_a_secret(logs: Logs) -
     ],
 )
 def test_ids_names_and_fingerprints_are_no_secrets(text: str) -> None:
-    assert clean(text) == text
+    assert redact(text) == text
 
 
 # The file
@@ -235,7 +240,7 @@ async def test_a_full_log_is_rotated_and_only_so_many_are_kept(logs: Logs) -> No
     assert all((logs.folder / each).stat().st_size <= SIZE for each in names)
     kept = [each["number"] for name in reversed(names) for each in logs.lines(name)]
     assert kept == list(range(kept[0], 3000))
-    assert [each["number"] for each in audit.read(file.path)] == kept
+    assert [each["number"] for each in read(file.path)] == kept
     assert all(stat.S_IMODE((logs.folder / each).stat().st_mode) == 0o600 for each in names)
 
 
@@ -269,15 +274,15 @@ async def test_it_goes_on_where_the_last_server_stopped_even_within_a_line(logs:
     second = logs.file()
     Audit(second).record("login", ADA, HERE, number=2)
     await second.close()
-    assert [each["number"] for each in audit.read(second.path)] == [1, 2]
+    assert [each["number"] for each in read(second.path)] == [1, 2]
     assert len((logs.folder / "audit.log").read_bytes().splitlines()) == 3
 
 
 async def test_a_full_disk_is_said_once_and_what_is_kept_in_mind_follows(
     logs: Logs, expect_log: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(audit, "RETRY_S", 0.02)
-    monkeypatch.setattr(audit, "QUEUE", 100)
+    monkeypatch.setattr(log_file, "RETRY_S", 0.02)
+    monkeypatch.setattr(log_file, "QUEUE", 100)
     expect_log("audit.log cannot be written, records wait or are lost")
     file = logs.file()
     made = Audit(file)
@@ -311,7 +316,7 @@ async def test_a_full_disk_is_said_once_and_what_is_kept_in_mind_follows(
 async def test_a_disk_that_is_full_in_the_middle_of_a_line_costs_no_record(
     logs: Logs, expect_log: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit, "RETRY_S", 0.02)
+    monkeypatch.setattr(log_file, "RETRY_S", 0.02)
     expect_log("cannot be written")
     file = logs.file()
     made = Audit(file)
@@ -332,10 +337,10 @@ async def test_a_disk_that_is_full_in_the_middle_of_a_line_costs_no_record(
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
     async def all_there() -> bool:
-        return len(list(audit.read(file.path))) == 5
+        return len(list(read(file.path))) == 5
 
     await until(all_there)
-    assert [each["number"] for each in audit.read(file.path)] == [0, 1, 2, 3, 4]
+    assert [each["number"] for each in read(file.path)] == [0, 1, 2, 3, 4]
 
 
 async def test_what_is_lost_at_the_end_is_said(logs: Logs, expect_log: Callable[[str], None]) -> None:
@@ -380,7 +385,7 @@ async def test_neither_a_link_nor_a_fifo_is_written_to(logs: Logs, folder: Path)
 async def test_a_link_that_takes_its_place_later_is_not_followed(
     logs: Logs, folder: Path, expect_log: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit, "RETRY_S", 0.02)
+    monkeypatch.setattr(log_file, "RETRY_S", 0.02)
     expect_log("cannot be written")
     made = Audit(logs.file())
     path, target = logs.folder / "audit.log", folder / "target"
@@ -402,12 +407,12 @@ async def test_a_link_that_takes_its_place_later_is_not_followed(
 async def test_reading_leaves_out_what_is_no_record_and_what_is_too_old(logs: Logs) -> None:
     logs.folder.mkdir(mode=0o700)
     path = logs.folder / "audit.log"
-    for name, when in ((path, "2026-01-02T00:00:00.000Z"), (audit.older(path, 1), "2026-01-01T00:00:00.000Z")):
+    for name, when in ((path, "2026-01-02T00:00:00.000Z"), (older(path, 1), "2026-01-01T00:00:00.000Z")):
         name.write_bytes(b'{"time":"%s","action":"login"}\n[1]\n{"time"\n\xff\n\n' % when.encode())
         name.chmod(0o600)
-    assert [each["time"][:10] for each in audit.read(path)] == ["2026-01-01", "2026-01-02"]
-    assert [each["time"][:10] for each in audit.read(path, since=1767312000.0)] == ["2026-01-02"]
-    assert list(audit.read(logs.folder / "none.log")) == []
+    assert [each["time"][:10] for each in read(path)] == ["2026-01-01", "2026-01-02"]
+    assert [each["time"][:10] for each in read(path, since=1767312000.0)] == ["2026-01-02"]
+    assert list(read(logs.folder / "none.log")) == []
 
 
 async def test_who_follows_misses_nothing_when_the_log_is_rotated(logs: Logs) -> None:
@@ -427,7 +432,7 @@ async def test_who_follows_misses_nothing_when_the_log_is_rotated(logs: Logs) ->
 
     more()
     with pytest.raises(EOFError):
-        seen.extend(each["number"] for each in audit.read(file.path, follow=more))
+        seen.extend(each["number"] for each in read(file.path, follow=more))
     assert len(list(logs.folder.iterdir())) == 3
     assert seen == list(range(1500))
 
@@ -448,7 +453,7 @@ async def test_who_follows_goes_on_when_the_log_is_emptied_in_place(logs: Logs) 
 
     seen: list[int] = []
     with pytest.raises(EOFError):
-        seen.extend(each["number"] for each in audit.read(file.path, follow=more))
+        seen.extend(each["number"] for each in read(file.path, follow=more))
     assert seen == [0, 1, 2, 3, 4]
 
 
@@ -490,8 +495,8 @@ async def test_the_command_shows_as_much_of_the_past_as_is_wanted(logs: Logs, fo
     now = time.time()
     with path.open("w") as file:
         for ago in (7200, 60):
-            stamp = audit._stamp(now - ago)
-            file.write(json.dumps({"time": stamp, "action": f"before-{ago}"}) + "\n")
+            moment = stamp(now - ago)
+            file.write(json.dumps({"time": moment, "action": f"before-{ago}"}) + "\n")
     path.chmod(0o600)
     assert "before-7200" in shown(folder)
     recent = shown(folder, "--since", "1h")

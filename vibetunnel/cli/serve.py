@@ -1,0 +1,148 @@
+"""The verbs about the server: serve, status, stop, link, version."""
+
+import json
+import os
+import signal
+import sys
+import time
+import urllib.parse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vibetunnel import __version__, settings
+from vibetunnel.cli.errors import Unwritable, UserError
+from vibetunnel.cli.options import LOCATION, find_server, load, takes_settings
+from vibetunnel.cli.output import age, count, entry, print_link, say, warn
+from vibetunnel.cli.server_client import Answer, RunningServer
+from vibetunnel.settings import MAX_GRACE_S
+
+if TYPE_CHECKING:
+    from vibetunnel.server import Announcement
+
+STOP_S = MAX_GRACE_S + 20.0  # `stop` waits for the server's process, which may have to end its sessions first
+STOP_POLL_S = 0.05
+KILLS_AT_ONCE = 64  # threads, each of which waits for one session to end
+
+
+@takes_settings(*settings.FIELDS)
+@click.command(
+    epilog="Every option is also an environment variable (VIBETUNNEL_PORT) and a key of the file (port = 4020). Flags "
+    "override variables, and variables override the file. Durations and sizes have a unit (90 s, 15 min, 30 d; 64 KiB, "
+    "4 MiB), or are numbers of seconds and bytes."
+)
+def serve(config: Path | None, **flags: Any) -> None:
+    """Start the server and print the link that opens it."""
+    chosen = load(config, flags)
+    from vibetunnel.server import run  # here: it imports everything, and `serve --help` needs none of it
+
+    def announce(announcement: "Announcement") -> None:
+        sessions = "the sessions end too" if chosen.kill_on_exit else "the sessions go on"
+        try:
+            print_link(announcement.link, announcement.code, qr=chosen.qr)
+            if announcement.fingerprint:
+                entry("Certificate", f"SHA-256 {announcement.fingerprint}")
+            entry("Stop", f"Ctrl-C or `vibetunnel stop`; {sessions}")
+        except (BrokenPipeError, Unwritable):
+            warn("the link could not be printed: `vibetunnel link` prints another")
+
+    sys.exit(run(chosen, announce=announce, reread=lambda: load(config, flags)))
+
+
+@takes_settings(*LOCATION)
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(config: Path | None, as_json: bool, **flags: Any) -> None:
+    """Show the server's address, version, uptime and sessions."""
+    server = find_server(config, flags)
+    found = server.request("GET", "/api/server/status")
+    states = [each["status"] for each in server.sessions()]
+    if as_json:
+        summary = {"url": server.url, **{key: found[key] for key in ("pid", "version", "uptime", "clients")}}
+        summary["sessions"] = {state: states.count(state) for state in ("created", "starting", "running", "exited")}
+        say(json.dumps(summary, indent=2))
+        return
+    running = states.count("running") + states.count("starting")
+    entry("Address", server.url)
+    entry("Version", found["version"])
+    entry("Process", str(found["pid"]))
+    entry("Up for", age(found["uptime"]))
+    entry("Sessions", f"{running} running, {states.count('created')} not started, {states.count('exited')} ended")
+    entry("Clients", str(found["clients"]))
+
+
+@takes_settings(*LOCATION)
+@click.command()
+@click.option("--kill", "kill_sessions", is_flag=True, help="End the sessions too.")
+def stop(config: Path | None, kill_sessions: bool, **flags: Any) -> None:
+    """Stop the server; the sessions go on."""
+    server = find_server(config, flags)
+    # The file may be a leftover, and its process id may belong to another process by now: ask the server itself.
+    if server.request("GET", "/api/health")["pid"] != server.pid:
+        raise UserError(f"the server at {server.url} is not process {server.pid}: stop it by hand")
+    alive = [found for found in server.sessions() if found["status"] != "exited"]
+    if kill_sessions:
+        _end(server, alive)
+    if not _terminate(server.pid):
+        raise UserError(f"process {server.pid} is still running after {STOP_S:g} s: look into its log, or kill it")
+    if kill_sessions:
+        say(f"Stopped, and ended {count(len(alive), 'session')}.")
+    else:
+        # Only the server knew how it was started.
+        left = f" {count(len(alive), 'session')} left for the next server, unless it was started with --kill-on-exit."
+        say("Stopped." + (left if alive else ""))
+
+
+@takes_settings(*LOCATION, "qr")
+@click.command()
+def link(config: Path | None, **flags: Any) -> None:
+    """Print a new link that logs in one more browser."""
+    chosen = load(config, flags)
+    answer = RunningServer(chosen).request("POST", "/api/auth/link")
+    print_link(answer["url"], answer["code"], qr=chosen.qr)
+    if settings.is_loopback(urllib.parse.urlsplit(answer["url"]).hostname or ""):
+        entry("Note", "this address works on this machine only: for others, start the server with --bind and --url")
+
+
+@click.command()
+def version() -> None:
+    """Print the version."""
+    say(f"vibetunnel {__version__}")
+
+
+def _end(server: RunningServer, sessions: Sequence[Answer]) -> None:
+    """End them all at the same time: each may take its whole --kill-grace-s."""
+    if not sessions:
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(min(KILLS_AT_ONCE, len(sessions))) as threads:
+        for done in [threads.submit(server.request, "DELETE", f"/api/sessions/{found['id']}") for found in sessions]:
+            done.result()
+
+
+def _terminate(pid: int) -> bool:
+    """Send SIGTERM and wait. Returns whether the process ended within STOP_S."""
+    try:
+        # A descriptor of the process: readable once it has ended, even before its parent has reaped it.
+        descriptor = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        return True
+    if descriptor is not None:
+        import select
+
+        try:
+            return bool(select.select([descriptor], [], [], STOP_S)[0])
+        finally:
+            os.close(descriptor)
+    deadline = time.monotonic() + STOP_S
+    while time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(STOP_POLL_S)
+    return False

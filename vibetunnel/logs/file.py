@@ -1,0 +1,196 @@
+"""A log file: written by a thread of its own, rotated at a size, and kept through a full disk.
+
+The standard library's RotatingFileHandler has none of what this is for: a bound on the records that wait, a count of
+those that are lost, and lines that stay whole after a write that was cut short.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import threading
+import time
+from collections import deque
+from pathlib import Path
+
+from vibetunnel import paths
+from vibetunnel.logs.record import Record, encode
+
+QUEUE = 8192  # records that wait for the disk; more are counted, and lost
+CHUNK = 256 * 1024  # bytes of one write
+RETRY_S = 1.0  # after a write that failed
+
+log = logging.getLogger(__name__)
+
+
+class LogFile:
+    """A file that grows until it is rotated: `x.log`, then `x.log.1` (the newest of the old ones), `x.log.2` ...
+
+    A file that was moved away is made anew. While the file cannot be written (a full disk), up to QUEUE records wait.
+    More records are lost: the server's log says so at once, and a line in this file when there is room again.
+
+    path       its folder is private, or is made so (paths.private_dir)
+    max_bytes  of one file
+    files      how many are kept, the current one included
+    gather_s   how long a record may wait, so that several are written together
+    Raises     paths.NotPrivate if the file cannot be written at the start
+    """
+
+    def __init__(self, path: Path, *, max_bytes: int, files: int, gather_s: float = 0.0) -> None:
+        self.path = path
+        self._max_bytes = max_bytes
+        self._files = files
+        self._gather_s = gather_s
+        self._queue: deque[tuple[float, Record]] = deque()
+        self._refused = 0  # records that found the queue full; written by the event loop only
+        self._told = 0  # how many of those the file tells of; written by the thread only
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._lines: deque[bytes] = deque()  # encoded, not written yet
+        self._complaint = ""  # why the file cannot be written, as last logged; "": it can
+        self._descriptor, self._size, self._torn = -1, 0, False
+        self._open()
+        self._thread = threading.Thread(target=self._run, name=f"vt-{path.stem}"[:15], daemon=True)
+        self._thread.start()
+
+    @property
+    def lost(self) -> int:
+        """How many records were lost."""
+        return self._refused
+
+    def write(self, record: Record) -> None:
+        """Write `record()` with the present time. Returns at once, never raises; for one thread only."""
+        if len(self._queue) >= QUEUE:
+            self._refused += 1
+            return
+        self._queue.append((time.time(), record))
+        if not self._wake.is_set():
+            self._wake.set()
+
+    async def close(self) -> None:
+        """Write what waits, if possible. Safe to call twice."""
+        self._closing.set()
+        self._wake.set()
+        await asyncio.to_thread(self._thread.join)
+
+    # In the writer's thread
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            self._wake.wait()
+            if self._gather_s:
+                self._closing.wait(self._gather_s)
+            self._wake.clear()  # before the queue is read: a record that comes from here on sets it again
+            self._work()
+            if self._complaint:
+                self._closing.wait(RETRY_S)
+                self._wake.set()
+        self._work()
+        if self._lines or self._queue:
+            log.warning("%s: the last %d records are lost", self.path, len(self._lines) + len(self._queue))
+        self._close_file()
+
+    def _work(self) -> None:
+        """Write what waits, until the queue is empty or a write fails."""
+        try:
+            self._reopen_if_moved()
+            while True:
+                self._encode()
+                if not self._lines:
+                    break
+                self._write_some()
+        except (OSError, paths.NotPrivate) as error:
+            self._close_file()
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            if reason != self._complaint:
+                log.warning("%s cannot be written, records wait or are lost: %s", self.path, reason)
+            self._complaint = reason
+            return
+        if self._complaint:
+            log.info("%s can be written again", self.path)
+            self._complaint = ""
+
+    def _encode(self) -> None:
+        """Encode the next records, at most about CHUNK bytes. The others stay in the queue, which has a bound."""
+        size = sum(map(len, self._lines))
+        while self._queue and size < CHUNK:
+            when, record = self._queue.popleft()
+            self._lines.append(encode(when, record))
+            size += len(self._lines[-1])
+        refused = self._refused
+        # The line about lost records comes after those that were waiting when they were lost.
+        if refused > self._told and not self._queue:
+            lost = refused - self._told
+            self._told = refused
+            self._lines.append(encode(time.time(), lambda: {"action": "lost", "result": "error", "records": lost}))
+
+    def _write_some(self) -> None:
+        """Write as many lines as the file may take, in one write."""
+        if self._descriptor < 0:
+            self._open()
+        if self._size and self._size + len(self._lines[0]) + self._torn > self._max_bytes:
+            self._rotate()
+        room, count = self._max_bytes - self._size - self._torn, 0
+        for line in self._lines:
+            room -= len(line)
+            if room < 0 and count:
+                break
+            count += 1
+        start = b"\n" if self._torn else b""  # a line that was cut off is ended, so that the next one stays whole
+        data = start + b"".join(self._lines[each] for each in range(count))
+        written = os.write(self._descriptor, data)
+        self._size += written
+        if written:
+            self._torn = data[written - 1 : written] != b"\n"
+        written -= len(start)
+        while self._lines and written >= len(self._lines[0]):
+            written -= len(self._lines.popleft())
+        if written > 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # a part of a line: the disk is full
+
+    def _open(self) -> None:
+        paths.private_dir(self.path.parent)
+        self._descriptor = paths.open_private(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+        self._size = os.fstat(self._descriptor).st_size
+        self._torn = self._size > 0 and os.pread(self._descriptor, 1, self._size - 1) != b"\n"
+
+    def _reopen_if_moved(self) -> None:
+        if self._descriptor < 0:
+            return
+        ours = os.fstat(self._descriptor)
+        with contextlib.suppress(FileNotFoundError):
+            found = os.stat(self.path, follow_symlinks=False)
+            if (found.st_ino, found.st_dev) == (ours.st_ino, ours.st_dev):
+                self._size = found.st_size  # it may have been emptied in place (copytruncate)
+                self._torn = self._torn and self._size > 0
+                return
+        self._close_file()
+
+    def _rotate(self) -> None:
+        self._close_file()
+        names = [self.path, *(older(self.path, number) for number in range(1, self._files))]
+        last = names.pop()
+        if not names:
+            last.unlink(missing_ok=True)
+        for name in reversed(names):
+            with contextlib.suppress(FileNotFoundError):
+                name.replace(last)
+            last = name
+        number = self._files
+        while (surplus := older(self.path, number)).exists():  # from a time when `files` was larger
+            surplus.unlink()
+            number += 1
+        self._open()
+
+    def _close_file(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def older(path: Path, number: int) -> Path:
+    """The file that was rotated `number` times."""
+    return path.with_name(f"{path.name}.{number}")
