@@ -20,11 +20,11 @@ from vibetunnel.keeper.client import Spawned, SpawnOrder
 from vibetunnel.keeper.errors import KeeperFailed, SpawnFailed
 from vibetunnel.keeper.link import KeeperLink
 from vibetunnel.keeper.ring import make_ring
+from vibetunnel.sessions.command_log import marks_in
 from vibetunnel.sessions.events import SessionEvents
 from vibetunnel.sessions.launch import integration
 from vibetunnel.sessions.listing import Listing
 from vibetunnel.sessions.model import End, Record, SessionView, Status, iso, url_path
-from vibetunnel.sessions.past import marks_in
 from vibetunnel.sessions.shell_commands import Mark, ShellCommand, ShellCommands
 from vibetunnel.sessions.watch import Watch
 
