@@ -26,6 +26,8 @@ from vibetunnel._ext cimport v1 as wire
 from vibetunnel._ext cimport vt as engine
 from vibetunnel._ext.ring cimport Ring, acquire_fence, load_acquire, load_relaxed, store_relaxed
 
+from vibetunnel._ext.vt import Mark
+
 cdef extern from "<sched.h>" nogil:
     int sched_yield()
 
@@ -2948,7 +2950,6 @@ cdef void show(engine.vt* vt, const uint8_t* data, size_t n) noexcept nogil:
 
 Event = namedtuple("Event", ["kind", "terminal", "client", "number", "text", "data"], defaults=[None])
 RECORD = struct.Struct("<qciQqI")
-Mark = namedtuple("Mark", ["kind", "offset", "line", "exit_code", "command", "at_ns"])
 
 
 cdef list take_captures(capture_t* captures):

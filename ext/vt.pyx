@@ -13,7 +13,7 @@ Bell = namedtuple("Bell", ["count"])
 Title = namedtuple("Title", ["text"])
 Cwd = namedtuple("Cwd", ["text"])
 Clipboard = namedtuple("Clipboard", ["selection", "data"])
-Prompt = namedtuple("Prompt", ["kind", "offset", "line", "exit_code", "command"])
+Mark = namedtuple("Mark", ["kind", "offset", "line", "exit_code", "command", "at_ns"], defaults=[0])
 Cursor = namedtuple("Cursor", ["row", "col", "visible", "shape", "wrap_pending"])
 
 
@@ -88,7 +88,7 @@ cdef list events_of(const uint8_t* data, size_t n):
             events.append(Clipboard(chr(value) if value else "", text))
         else:
             code = None if value == VT_NO_CODE or kind != "D" else value
-            events.append(Prompt(kind, offset, line, code, text.decode("utf-8", "replace")))
+            events.append(Mark(kind, offset, line, code, text.decode("utf-8", "replace")))
         at += RECORD_HEAD + own
     return events
 

@@ -16,7 +16,8 @@ from pump_peer import Program, PumpPeer, events_until, new_ring, no_leaked_descr
 
 from vibetunnel import protocol
 from vibetunnel._ext import frames
-from vibetunnel._ext.pump import Event, Mark, Pump, Terminal
+from vibetunnel._ext.pump import Event, Pump, Terminal
+from vibetunnel._ext.vt import Mark
 from vibetunnel._ext.vt import Terminal as Engine
 
 LOG = b"".join(

@@ -42,7 +42,7 @@ class Shell:
 
     def __init__(self, argv: list[str], environment: dict[str, str], folder: Path) -> None:
         self.screen = vt.Terminal(24, 160)
-        self.marks: list[vt.Prompt] = []
+        self.marks: list[vt.Mark] = []
         self.folders: list[str] = []
         self._process = PtyProcess.spawn(argv, cwd=str(folder), env=environment, dimensions=(24, 160))
 
@@ -57,7 +57,7 @@ class Shell:
     def _take(self, output: bytes) -> None:
         self.screen.feed(output)
         for event in self.screen.take_events():
-            if isinstance(event, vt.Prompt):
+            if isinstance(event, vt.Mark):
                 self.marks.append(event)
             elif isinstance(event, vt.Cwd):
                 self.folders.append(event.text)
@@ -78,7 +78,7 @@ class Shell:
         """Return at the first prompt."""
         self.until(lambda: "AB" in self.kinds())
 
-    def run(self, line: str) -> tuple[vt.Prompt, vt.Prompt]:
+    def run(self, line: str) -> tuple[vt.Mark, vt.Mark]:
         """Type a line at the prompt; the marks C and D of its output, once the next prompt is there."""
         before = len(self.marks)
         self.type(line + "\r")

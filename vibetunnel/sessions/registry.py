@@ -16,7 +16,7 @@ import msgspec
 
 from vibetunnel import __version__
 from vibetunnel._ext import vt
-from vibetunnel._ext.pump import Client, Event, Mark, Pump, Terminal
+from vibetunnel._ext.pump import Client, Event, Pump, Terminal
 from vibetunnel.errors import InvalidField, SessionLimitReached, SessionStillRunning, UnknownSession
 from vibetunnel.keeper.client import Exited, KeptSession
 from vibetunnel.keeper.errors import SpawnFailed
@@ -238,7 +238,7 @@ class Registry:
             case "changed":
                 session.changed(output=True)
             case "mark":
-                assert isinstance(event.data, Mark)
+                assert isinstance(event.data, vt.Mark)
                 session.marked(event.data)
             case "clipboard":
                 assert isinstance(event.data, bytes)

@@ -25,7 +25,7 @@ from vibetunnel.sessions.events import SessionEvents
 from vibetunnel.sessions.launch import integration
 from vibetunnel.sessions.listing import Listing
 from vibetunnel.sessions.model import End, Record, SessionView, Status, iso, url_path
-from vibetunnel.sessions.shell_commands import Mark, ShellCommand, ShellCommands
+from vibetunnel.sessions.shell_commands import ShellCommand, ShellCommands
 from vibetunnel.sessions.watch import Watch
 
 EMPTY_RING = 32768  # bytes; the smallest ring that the pump takes, for a session that never ran
@@ -416,7 +416,7 @@ class Session:
         return self._commands.last_ended
 
     @property
-    def prompt(self) -> Mark | None:
+    def prompt(self) -> vt.Mark | None:
         """The mark of the prompt that the shell is at, if nothing was typed since; else None."""
         self._read_past()
         prompt = self._commands.prompt
@@ -488,7 +488,7 @@ class Session:
             if watch.output or not output:
                 watch.wake()
 
-    def marked(self, mark: Mark) -> None:
+    def marked(self, mark: vt.Mark) -> None:
         self._read_past()
         ended = self._commands.take(mark)
         if ended is not None:

@@ -4,39 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import islice
-from typing import Protocol
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from vibetunnel._ext.vt import Mark
 from vibetunnel.sessions.model import iso
 
 LIMIT = 1000  # commands per session; the oldest are forgotten
 LINE_LIMIT = 4096  # characters of a command line that are kept
-
-
-class Mark(Protocol):
-    """One mark. kind: A a prompt begins, B its command line begins, C its output begins, D it is done.
-
-    offset     bytes of output before the mark (A, D) or up to and with it (B, C)
-    line       absolute number of the cursor's line; -1: unknown
-    exit_code  of D; None: the shell did not tell
-    command    of C: the command line
-    at_ns      CLOCK_REALTIME; 0: unknown
-    """
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def line(self) -> int: ...
-    @property
-    def exit_code(self) -> int | None: ...
-    @property
-    def command(self) -> str: ...
-    @property
-    def at_ns(self) -> int: ...
 
 
 class Output(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True):
