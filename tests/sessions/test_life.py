@@ -16,7 +16,8 @@ from harness import Running, Serve, until
 from vibetunnel.errors import StartFailed
 from vibetunnel.keeper import client, orphans
 from vibetunnel.keeper.client import KeeperClient, SpawnOrder
-from vibetunnel.sessions.model import FORMAT, Order, Record, url_path
+from vibetunnel.sessions.model import FORMAT, Order, Record
+from vibetunnel.sessions.view import url_path
 
 ExpectLog = Callable[[str], None]
 
@@ -139,7 +140,7 @@ NEWER = msgspec.json.encode(
 async def test_a_session_whose_record_cannot_be_read_has_ended_and_says_why(
     serve: Serve, folder: Path, expect_log: ExpectLog
 ) -> None:
-    expect_log("session newer: its record has format 2 of a newer version, expected at most 1")
+    expect_log("session newer: a newer version wrote its record: format 2, this version reads up to 1")
     expect_log("session broken: its record cannot be read")
     notes = {"newer": NEWER, "broken": b"\xff{"}
     await leave_behind(folder, notes)

@@ -268,14 +268,14 @@ async def test_what_tokens_of_a_forgotten_key_have_opened_is_closed(server: Runn
 async def test_keys_that_cannot_be_forgotten_for_good_are_said_to_be(
     server: Running, expect_log: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = server.server.context.keys._kept
+    file = server.server.context.keys._file
 
     async def full() -> bool:
-        kept._changed += 1
-        kept._unsafe = kept._changed
+        file._changed += 1
+        file._unsafe = file._changed
         return False
 
-    monkeypatch.setattr(kept, "write_or_remove", full)
+    monkeypatch.setattr(file, "write_or_remove", full)
     assert (await server.fetch("POST", "/api/auth/rotate-keys", {"forget": True})).code == 503
 
 

@@ -211,11 +211,11 @@ async def test_a_session_that_is_removed_while_it_is_read_is_a_404(
     path = await printed(server, ["echo", "x"], b"x")
     session = server.server.context.registry.get(path.rpartition("/")[2])
     await server.ended(session.id)
-    monkeypatch.setattr(session, "captured", lambda ticket, copy: None)  # so that the copy is still to come
+    monkeypatch.setattr(session.captures, "arrived", lambda ticket, copy: None)  # so that the copy is still to come
     reading = asyncio.create_task(server.fetch("GET", f"{path}/text"))
 
     async def asked() -> bool:
-        return bool(session._captures)
+        return bool(session.captures)
 
     await until(asked)
     await server.json("DELETE", path)

@@ -39,7 +39,7 @@ class SocketHandler(LeanHandler):
         rows, cols = query.rows or 0, query.cols or 0
         session = self.context.registry.get(query.session_id)
         begins = session.terminal is None  # who starts a session sees it from its first byte on, however fast that came
-        await session.attachable(may_type=may_type, rows=rows, cols=cols)
+        terminal = await session.attachable(may_type=may_type, rows=rows, cols=cols)
         try:
             await self.exchange.drained()  # answers to requests before this one
         except StreamClosedError:
@@ -59,7 +59,7 @@ class SocketHandler(LeanHandler):
         except StreamClosedError:
             self.detach()
             return  # the client did not wait
-        client = session.attach(
+        client = terminal.attach(
             descriptor,
             response,
             received=received,

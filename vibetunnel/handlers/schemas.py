@@ -10,8 +10,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from vibetunnel.sessions.model import SessionView, Size
+from vibetunnel.sessions.model import Size
 from vibetunnel.sessions.shell_commands import ShellCommand
+from vibetunnel.sessions.view import SessionView
 from vibetunnel.sessions.waits import PATTERN_LIMIT, Outcome
 
 __all__ = ["Outcome", "SessionView", "ShellCommand"]  # from here too, so that a handler has one place for its shapes

@@ -11,8 +11,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from vibetunnel.sessions.broadcast import Broadcast
-from vibetunnel.sessions.model import Describes, SessionView, iso
+from vibetunnel.sessions.model import iso
 from vibetunnel.sessions.shell_commands import ShellCommand
+from vibetunnel.sessions.view import Describes, SessionView
 
 SETTLE_S = 0.05  # a program that sets its title or size in a loop makes one message in this time
 CLIPBOARD_LIMIT = 65536  # bytes; half of a text is worse than none

@@ -7,10 +7,10 @@ from typing import Protocol
 
 
 class Summarised(Protocol):
-    """One of them. still: its summary stays the same bytes until changed() is called."""
+    """One of them. static: its summary stays the same bytes until changed() is called."""
 
     @property
-    def still(self) -> bool: ...
+    def static(self) -> bool: ...
     def summary(self) -> bytes: ...
 
 
@@ -21,7 +21,7 @@ class Listing:
         self._sessions = sessions
         self._order: list[Summarised] = []
         self._pieces: list[bytes] = []
-        self._moving: list[int] = []  # places of those that are not still
+        self._moving: list[int] = []  # places of those that are not static
         self._whole = b""
         self._current = False  # whether what is above is of these sessions
 
@@ -34,7 +34,7 @@ class Listing:
         if not self._current:
             self._order = list(self._sessions.values())[::-1]
             self._pieces = [session.summary() for session in self._order]
-            self._moving = [place for place, session in enumerate(self._order) if not session.still]
+            self._moving = [place for place, session in enumerate(self._order) if not session.static]
             self._current = True
         for place in self._moving:
             piece = self._order[place].summary()

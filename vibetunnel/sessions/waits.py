@@ -197,12 +197,12 @@ async def _prompt(session: Session) -> Outcome:
             _check(session)
             if session.end is not None:
                 raise SessionEnded
-            prompt = session.prompt
+            prompt = session.commands.prompt
             if prompt is not None:
                 outcome = Outcome(matched="prompt", offset=prompt.offset)
                 if prompt.line >= 0:
                     outcome.line = prompt.line
-                if (ended := session.last_command) is not None:
+                if (ended := session.commands.last_ended) is not None:
                     outcome.command = ended
                 return outcome
             await watch.changed()
@@ -225,7 +225,7 @@ async def _exit(session: Session) -> Outcome:
 
 
 def _check(session: Session) -> None:
-    if not session.present:
+    if session.removed:
         raise UnknownSession(session.id)
 
 
