@@ -12,8 +12,9 @@ from harness import Browser, Running, Serve, until
 
 from vibetunnel.errors import InvalidField
 from vibetunnel.handlers.terminal import TIMEOUT_MS
-from vibetunnel.sessions import patterns, waits
-from vibetunnel.sessions.patterns import Patterns, check
+from vibetunnel.sessions import pattern_check, patterns, waits
+from vibetunnel.sessions.pattern_check import check
+from vibetunnel.sessions.patterns import Patterns
 
 # A program that does what it is told: each line that it reads is one for printf.
 PRINTER = ["sh", "-c", 'stty -echo; printf ready; while read -r line; do printf "$line"; done']
@@ -189,7 +190,7 @@ def test_what_patterns_usually_have_is_not_too_much() -> None:
     ],
 )  # fmt: skip
 def test_the_parts_of_a_pattern_are_counted_with_its_repeats(pattern: str, number: int) -> None:
-    assert patterns.parts(pattern) == number
+    assert pattern_check.parts(pattern) == number
 
 
 async def test_a_pattern_is_compiled_and_searched_beside_the_loop() -> None:
@@ -395,8 +396,8 @@ async def test_logging_out_ends_the_waits_of_that_login(server: Running) -> None
 
 def test_every_bound_of_the_documentation_is_the_one_of_the_code() -> None:
     page = (Path(__file__).parents[2] / "docs" / "automation.md").read_text(encoding="utf-8")
-    assert f"longer than {patterns.PATTERN_LIMIT} characters" in page
+    assert f"longer than {pattern_check.PATTERN_LIMIT} characters" in page
     assert f"longer than {patterns.SEARCH_S:g} s" in page
-    assert f"more than {patterns.PARTS_LIMIT} parts" in page
+    assert f"more than {pattern_check.PARTS_LIMIT} parts" in page
     assert f"| {waits.AT_ONCE} requests wait" in page
     assert f"{TIMEOUT_MS} if it is left out" in page

@@ -50,8 +50,8 @@ class SocketHandler(LeanHandler):
         self.require_login()
         principal = self.require(Scope.VIEW, session.id)
         self.check_room(principal)  # others may have come at the same time
-        held = self.context.attachments.held(principal, session.id)
-        may_type = asked and (principal.may(Scope.TYPE, session.id) if held is None else held)
+        ruling = self.context.attachments.ruling(principal, session.id)
+        may_type = asked and (principal.may(Scope.TYPE, session.id) if ruling is None else ruling)
         connection_id = new_id()
         response = agreed.response()
         try:
@@ -86,7 +86,7 @@ class SocketHandler(LeanHandler):
                 session_id=session.id,
                 asked=asked,
                 name=self.context.authority.name_in(principal, session.id),
-                held=held if asked else None,
+                ruling=ruling if asked else None,
                 writable=may_type,
             )
         )

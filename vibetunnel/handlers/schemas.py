@@ -11,9 +11,10 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from vibetunnel.sessions.model import Size
+from vibetunnel.sessions.pattern_check import PATTERN_LIMIT
 from vibetunnel.sessions.shell_commands import ShellCommand
 from vibetunnel.sessions.view import SessionView
-from vibetunnel.sessions.waits import PATTERN_LIMIT, Outcome
+from vibetunnel.sessions.waits import Outcome
 
 __all__ = ["Outcome", "SessionView", "ShellCommand"]  # from here too, so that a handler has one place for its shapes
 

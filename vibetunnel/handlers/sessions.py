@@ -30,7 +30,7 @@ class SessionHandler(LeanHandler):
     def typist(self, session_id: str) -> Principal:
         """Whoever asks, unless the owner has taken the keyboard from them. Raises Forbidden."""
         principal = self.require_login()
-        if self.context.attachments.held(principal, session_id) is False:
+        if self.context.attachments.ruling(principal, session_id) is False:
             raise Forbidden("the owner of the session has taken the keyboard")
         return principal
 
