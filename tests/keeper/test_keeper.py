@@ -26,7 +26,7 @@ import pytest
 import uvloop
 
 from vibetunnel.keeper import client as client_module
-from vibetunnel.keeper import processes, ring, spawn, spawn_ptyprocess
+from vibetunnel.keeper import processes, ring, spawn, spawn_failure, spawn_ptyprocess
 from vibetunnel.keeper.channel import Channel
 from vibetunnel.keeper.client import KeeperClient, KeptSession, Spawned, SpawnOrder
 from vibetunnel.keeper.environment import session_environment
@@ -385,8 +385,8 @@ async def test_path_with_a_slash_counts_from_the_sessions_folder(place):
         ({"cwd": "/nope"}, "no such folder: /nope"),
         ({"cwd": "/etc/passwd"}, "not a folder: /etc/passwd"),
         ({"cwd": "etc"}, "the folder must be absolute: 'etc'"),
-        ({"argv": ["true", "a\0b"]}, "an argument holds a NUL byte"),
-        ({"env": {"A=B": ""}}, "a name in the environment is empty or holds '=' or NUL, or its value NUL: 'A=B'"),
+        ({"argv": ["true", "a\0b"]}, "an argument contains a NUL byte"),
+        ({"env": {"A=B": ""}}, "an environment variable has no name, a name with '=', or a NUL byte: 'A=B'"),
         ({"rows": 0}, "rows and cols must be 1 to 65535, not 0 and 80"),
         ({"cols": 70000}, "rows and cols must be 1 to 65535, not 24 and 70000"),
         ({"ring_bytes": 0}, f"ring_bytes must be 1 to {ring.RING_LIMIT}, not 0"),
@@ -413,7 +413,7 @@ def test_command_that_cannot_start_says_why(place, order, reason):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("#!/no/such/interpreter\n", "cannot run {}: the interpreter that it asks for does not exist"),
+        ("#!/no/such/interpreter\n", "cannot run {}: its interpreter does not exist"),
         ("neither binary nor script\n", "cannot run '{}': Exec format error"),
     ],
 )
@@ -433,7 +433,7 @@ def test_file_that_exec_refuses_says_why(place, content, reason):
 
 def test_folder_that_is_not_permitted_says_so(monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # the tests may run as root, who may everything
-    with pytest.raises(spawn.CannotStart, match="folder not permitted: /usr"):
+    with pytest.raises(spawn_failure.CannotStart, match="folder not permitted: /usr"):
         spawn.check_folder("/usr")
 
 
@@ -539,7 +539,9 @@ def by_vfork(program: str, *arguments: str, folder: str = "/") -> tuple[int, int
 
 def by_ptyprocess(program: str, *arguments: str, folder: str = "/") -> tuple[int, int]:
     """What it does elsewhere."""
-    return spawn_ptyprocess.start(program, [program, *arguments], folder, {"PATH": "/bin:/usr/bin"}, (24, 80), LIMITS)
+    spare = spawn.lowest_descriptors()
+    environment = {"PATH": "/bin:/usr/bin"}
+    return spawn_ptyprocess.start(program, [program, *arguments], folder, environment, (24, 80), LIMITS, spare)
 
 
 each_way = pytest.mark.parametrize(
@@ -555,7 +557,7 @@ def test_failed_exec_leaves_no_descriptor_and_no_child(tmp_path, start_here):
     before = descriptors()
     gc.disable()  # nothing may depend on it
     try:
-        with pytest.raises(spawn.CannotStart):
+        with pytest.raises(spawn_failure.CannotStart):
             start_here(str(program))
     finally:
         gc.enable()
@@ -633,7 +635,7 @@ def test_what_cannot_be_started_says_why_and_leaves_nothing(start_here, program,
     before = descriptors()
     if start_here is by_ptyprocess and program != "/bin/true":  # it looks for the program itself, in other words
         reason = "The command was not found or was not executable"
-    with pytest.raises(spawn.CannotStart, match=reason):
+    with pytest.raises(spawn_failure.CannotStart, match=reason):
         start_here(program, folder=folder)
     assert descriptors() == before
     with pytest.raises(ChildProcessError):
@@ -643,11 +645,11 @@ def test_what_cannot_be_started_says_why_and_leaves_nothing(start_here, program,
 @pytest.mark.parametrize(
     ("step", "number", "kind", "reason"),
     [
-        ("terminal", errno.ENOSPC, spawn.NothingLeft, "no new terminal: No space left on device"),
-        ("process", errno.EAGAIN, spawn.NothingLeft, "no new terminal: Resource temporarily unavailable"),
-        ("exec", errno.ENOMEM, spawn.NothingLeft, "cannot run '/bin/true': Cannot allocate memory"),
-        ("exec", errno.ENOEXEC, spawn.CannotStart, "cannot run '/bin/true': Exec format error"),
-        ("folder", errno.EACCES, spawn.CannotStart, "folder not permitted: /"),
+        ("terminal", errno.ENOSPC, spawn_failure.NothingLeft, "no new terminal: No space left on device"),
+        ("process", errno.EAGAIN, spawn_failure.NothingLeft, "no new terminal: Resource temporarily unavailable"),
+        ("exec", errno.ENOMEM, spawn_failure.NothingLeft, "cannot run '/bin/true': Cannot allocate memory"),
+        ("exec", errno.ENOEXEC, spawn_failure.CannotStart, "cannot run '/bin/true': Exec format error"),
+        ("folder", errno.EACCES, spawn_failure.CannotStart, "folder not permitted: /"),
     ],
 )
 @pytest.mark.skipif(sys.platform != "linux", reason="ptyprocess does it elsewhere")
@@ -658,7 +660,7 @@ def test_what_the_system_lacks_is_not_blamed_on_the_program(monkeypatch, step, n
         raise system.StepFailed(number, step)
 
     monkeypatch.setattr(system, "start", refused)
-    with pytest.raises(spawn.CannotStart, match=reason) as raised:
+    with pytest.raises(spawn_failure.CannotStart, match=reason) as raised:
         by_vfork("/bin/true")
     assert type(raised.value) is kind
 
@@ -670,7 +672,7 @@ def test_failed_fork_leaves_no_descriptor(monkeypatch):
     monkeypatch.setattr(os, "forkpty", no_process_left)
     monkeypatch.setattr(os, "fork", no_process_left)
     before = descriptors()
-    with pytest.raises(spawn.NothingLeft, match="no new terminal: Resource temporarily unavailable"):
+    with pytest.raises(spawn_failure.NothingLeft, match="no new terminal: Resource temporarily unavailable"):
         by_ptyprocess("/bin/true")
     assert descriptors() == before
 
@@ -681,7 +683,7 @@ def test_exec_without_memory_is_not_blamed_on_the_program(monkeypatch):
 
     monkeypatch.setattr(os, "execve", no_memory_left)  # in the child, which has it from here
     before = descriptors()
-    with pytest.raises(spawn.NothingLeft, match="cannot run '/bin/true': Cannot allocate memory"):
+    with pytest.raises(spawn_failure.NothingLeft, match="cannot run '/bin/true': Cannot allocate memory"):
         by_ptyprocess("/bin/true")
     assert descriptors() == before
 
@@ -1324,7 +1326,7 @@ async def test_term_ends_a_keeper_without_sessions_only(place):
     server = await place.server()
     terminal = await server.start("a", "sh")
     os.kill(server.client.pid, signal.SIGTERM)
-    await until(lambda: "SIGTERM: goes on" in place.log())
+    await until(lambda: "SIGTERM: ignored" in place.log())
     terminal.write(b"echo $((6 * 7))\n")
     await terminal.until(b"42\r\n")
     await server.client.kill("a", 5)
@@ -1496,7 +1498,7 @@ async def test_version_that_the_server_does_not_speak_is_an_error(place, monkeyp
         ),
         (struct.pack(">I", 5) + b"{nope", "a frame is not JSON"),
         (struct.pack(">I", 2) + b"[]", r"a frame must be a JSON object, not \[\]"),
-        (encode({"type": "hello"}, ["one"]), "a frame names 1 descriptors, 0 came"),
+        (encode({"type": "hello"}, ["one"]), "a frame names 1 descriptors, but 0 arrived"),
     ],
 )
 def test_peer_that_makes_no_sense_is_told_so_and_dropped(place, sent, reason):
@@ -1524,7 +1526,7 @@ async def test_request_that_makes_no_sense_is_answered_and_the_next_one_served(p
         ({"type": "kill", "session": 5}, "kill: session must be str, not 5"),
         ({"type": "kill", "session": "x" * 129}, "a session id is 1 to 128 printable ASCII characters"),
         ({"type": "note", "session": "a", "meta": "?"}, "note: meta is not base64"),
-        ({"type": "spawn", "session": "a", "argv": [1]}, "spawn: argv must hold strings only"),
+        ({"type": "spawn", "session": "a", "argv": [1]}, "spawn: argv must contain only strings"),
         ({"type": "stop", "kill": 1}, None),
     ]:
         answer = peer.ask(request=7, **fields)
@@ -1655,7 +1657,7 @@ def test_descriptors_that_find_no_room_are_an_error(channels):
 def test_descriptors_that_no_frame_names_are_an_error(channels):
     left, right = channels
     socket.send_fds(left.sock, [encode({"type": "none"})], [0])
-    with pytest.raises(ProtocolError, match="1 descriptors came that no frame names"):
+    with pytest.raises(ProtocolError, match="1 descriptors arrived that no frame names"):
         received(right, 2)
 
 
