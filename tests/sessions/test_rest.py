@@ -108,6 +108,14 @@ async def test_a_command_as_text_is_run_by_the_shell(server: Running) -> None:
     await server.output(session, b"52")
 
 
+@pytest.mark.parametrize("command", ["   ", "\n\t", ["  "]])
+async def test_a_blank_command_is_refused(server: Running, command: object) -> None:
+    answer = await server.json("POST", "/api/sessions", {"command": command}, status=400)
+    assert answer["error"].startswith("command: expected ")
+    assert answer["error"].endswith("blanks only")
+    assert await server.json("GET", "/api/sessions") == []
+
+
 async def test_without_a_command_a_login_shell_runs(server: Running) -> None:
     session = await server.session()
     await server.json("POST", f"/api/sessions/{session}/input", {"text": "echo name:$0\n"})
