@@ -1,4 +1,4 @@
-"""The fixture with a keeper."""
+"""The fixture `home`: a runtime folder whose keeper is stopped after the test."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def home():
             try:
                 server = await made.server()
             except KeeperFailed:
-                return  # a test that broke the folder has no keeper in it
+                return  # a test that broke the folder has left no keeper
             await server.client.stop(kill=True)
         for pid in {client.pid for client in made.clients}:
             await until(lambda pid=pid: not alive(pid))

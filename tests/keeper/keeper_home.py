@@ -20,7 +20,7 @@ from vibetunnel.keeper import processes
 from vibetunnel.keeper.client import KeeperClient, KeptSession, Spawned, SpawnOrder
 from vibetunnel.keeper.protocol import encode
 
-DEADLINE_S = 60  # of one test; nothing waits for it but a failure
+DEADLINE_S = 60  # of one test; only a failing test takes that long
 ROOT = Path(__file__).parents[2]
 LIMITS = resource.getrlimit(resource.RLIMIT_NOFILE)
 
@@ -44,7 +44,7 @@ on_asyncio = on(asyncio.new_event_loop)
 
 
 async def until(condition):
-    """Wait for what no event tells; returns its first true value."""
+    """Poll a condition that has no event; returns its first true value."""
     while not (value := condition()):
         await asyncio.sleep(0.01)
     return value
@@ -59,7 +59,7 @@ def words(text: bytes) -> list[str]:
 
 
 class Terminal:
-    """A pty's master in the test's hands."""
+    """The master of a pty."""
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
@@ -81,13 +81,13 @@ class Terminal:
             data = os.read(self.fd, 65536)
         except BlockingIOError:
             return True
-        except OSError:  # EIO: no process has the other side open
+        except OSError:  # EIO: no process has the pty open
             return False
         self.seen += data
         return bool(data)
 
     async def until(self, expected: bytes) -> bytes:
-        """All that was printed up to and with `expected`; later calls see what follows."""
+        """The output up to and including `expected`; later calls return what follows."""
         while expected not in self.seen:
             assert await self._more(), f"ended without {expected!r}: {self.seen!r}"
         end = self.seen.index(expected) + len(expected)
@@ -101,7 +101,7 @@ class Terminal:
 
 
 class Server:
-    """What a vibetunnel server is to the keeper."""
+    """A vibetunnel server, as the keeper sees it."""
 
     def __init__(self, client: KeeperClient, lost: asyncio.Event, exits: dict, owned: set[int]) -> None:
         self.client = client
@@ -132,7 +132,7 @@ class Server:
         return Terminal(spawned.pty_fd)
 
     async def output(self, *argv: str, **order) -> bytes:
-        """All that a program prints, up to its end."""
+        """The whole output of a program."""
         return await (await self.start("output", *argv, **order)).rest()
 
     async def exit(self, name: str):
@@ -140,13 +140,13 @@ class Server:
 
 
 class KeeperHome:
-    """A runtime folder, the keeper in it, and the servers that come and go."""
+    """A runtime folder, its keeper, and the servers that connect to it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.clients: list[KeeperClient] = []
         self.peers = contextlib.ExitStack()
-        self.owned: set[int] = set()  # descriptors that were handed over
+        self.owned: set[int] = set()  # descriptors that the keeper handed over
 
     async def server(self, idle_s: float = 30) -> Server:
         exits: dict = {}
@@ -155,11 +155,11 @@ class KeeperHome:
 
         def on_lost():
             losses.append(None)
-            assert len(losses) == 1, "told twice"
+            assert len(losses) == 1, "reported twice"
             lost.set()
 
         def on_exit(exited):
-            assert exited.session_id not in exits, "told twice"
+            assert exited.session_id not in exits, "reported twice"
             exits[exited.session_id] = exited
 
         client = await KeeperClient.connect(self.folder, on_exit=on_exit, on_lost=on_lost, idle_s=idle_s)
@@ -174,7 +174,7 @@ class KeeperHome:
 
 
 class RawPeer(contextlib.ExitStack):
-    """A peer that says what it likes."""
+    """A peer that sends any message."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -182,10 +182,10 @@ class RawPeer(contextlib.ExitStack):
         self.sock.settimeout(DEADLINE_S)
         self.sock.connect(str(folder / "keeper.sock"))
 
-    def say(self, **fields) -> None:
+    def send(self, **fields) -> None:
         self.sock.sendall(encode(fields))
 
-    def hear(self) -> dict:
+    def receive(self) -> dict:
         (length,) = struct.unpack(">I", self._exactly(4))
         return json.loads(self._exactly(length))
 
@@ -198,15 +198,15 @@ class RawPeer(contextlib.ExitStack):
         return data
 
     def ask(self, **fields) -> dict:
-        self.say(**fields)
-        return self.hear()
+        self.send(**fields)
+        return self.receive()
 
     def closed(self) -> bool:
         return self.sock.recv(1) == b""
 
 
 def descriptors() -> set[int]:
-    """Those of this process that are open now."""
+    """The open descriptors of this process."""
     with os.scandir("/dev/fd") as entries:
         found = [int(entry.name) for entry in entries]
     return {fd for fd in found if fd not in (0, 1, 2) and _is_open(fd)}
@@ -225,13 +225,13 @@ def members(leader: int) -> set[int]:
 
 
 def ps(column: str, pid: int) -> str:
-    """What ps has in this column, nothing when there is no such process."""
+    """What ps prints in this column; empty if there is no such process."""
     command = ["ps", "-o", f"{column}=", "-p", str(pid)]
     return subprocess.run(command, capture_output=True, check=False, text=True).stdout.strip()
 
 
-def keeper_that_looks_often(folder: Path, idle_s: float = 30) -> list[str]:
-    """The command of a keeper in the foreground that looks after its folder all the time."""
+def keeper_that_checks_often(folder: Path, idle_s: float = 30) -> list[str]:
+    """The command of a keeper in the foreground that checks its folder every 20 ms."""
     script = (
         "import sys; from vibetunnel.keeper import __main__, process; process.LOOK_S = 0.02; "
         "sys.exit(__main__.main(sys.argv[1:]))"

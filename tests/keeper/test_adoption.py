@@ -1,4 +1,4 @@
-"""What the keeper stores for the next server, which adopts it."""
+"""Sessions that the next server adopts: their ptys, rings, metadata and ends."""
 
 from __future__ import annotations
 

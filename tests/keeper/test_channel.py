@@ -1,4 +1,4 @@
-"""Channels and decoders: messages and their descriptors, however the stream is cut."""
+"""Channels and decoders: messages and their descriptors, wherever the stream is cut."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_descriptors_of_frames_larger_than_the_socket_arrive(channels):
     inode = os.fstat(writer).st_ino
     for number in range(3):
         left.send({"type": "big", "filler": "x" * 300_000, "number": number}, {"end": writer})
-    os.close(writer)  # the frames that wait hold their own
+    os.close(writer)  # the queued frames have duplicates
     assert left.pending > 0
     found: list[Message] = []
     while len(found) < 3:

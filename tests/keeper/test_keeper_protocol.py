@@ -1,4 +1,4 @@
-"""The keeper's protocol over a real socket: versions, and messages that make no sense."""
+"""The keeper's protocol over a real socket: other versions, and invalid messages."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ async def test_version_that_the_server_does_not_speak_is_an_error(home, monkeypa
         (encode({"type": "hello"}, ["one"]), "a frame names 1 descriptors, but 0 arrived"),
     ],
 )
-def test_peer_that_makes_no_sense_is_told_so_and_dropped(home, sent, reason):
+def test_peer_that_is_invalid_is_told_so_and_dropped(home, sent, reason):
     @on_uvloop
     async def check():
         await (await home.server()).client.close()
         peer = home.raw()
         peer.sock.sendall(sent)
-        answer = peer.hear()
+        answer = peer.receive()
         assert answer["type"] == "error"
         assert re.search(reason, answer["reason"])
         assert peer.closed()
@@ -64,7 +64,7 @@ def test_peer_that_makes_no_sense_is_told_so_and_dropped(home, sent, reason):
 
 
 @on_uvloop
-async def test_request_that_makes_no_sense_is_answered_and_the_next_one_served(home):
+async def test_request_that_is_invalid_is_answered_and_the_next_one_served(home):
     await (await home.server()).client.close()
     peer = home.raw()
     assert peer.ask(type="hello", version=VERSION, pid=os.getpid())["type"] == "welcome"
@@ -78,7 +78,7 @@ async def test_request_that_makes_no_sense_is_answered_and_the_next_one_served(h
     ]:
         answer = peer.ask(request=7, **fields)
         if reason is None:
-            assert answer["type"] == "done"  # nothing lives, so `kill` is not even looked at
+            assert answer["type"] == "done"  # no process runs, so `kill` is not read
             continue
         assert (answer["type"], answer["request"]) == ("failed", 7)
         assert answer["reason"].startswith(reason)
@@ -91,6 +91,6 @@ async def test_descriptors_that_a_server_sends_are_closed(home):
     reader, writer = os.pipe()
     socket.send_fds(peer.sock, [encode({"type": "hello", "version": VERSION, "pid": 1}, ["one"])], [writer])
     os.close(writer)
-    assert peer.hear()["type"] == "welcome"
-    assert os.read(reader, 1) == b""  # nobody else has it
+    assert peer.receive()["type"] == "welcome"
+    assert os.read(reader, 1) == b""  # no other process has it open
     os.close(reader)

@@ -1,4 +1,4 @@
-"""Servers of one keeper: one at a time, killed, too early, too late, or impatient."""
+"""The servers of one keeper: only one at a time, and what happens when either side is killed or gives up."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def test_server_that_has_just_gone_is_not_in_the_way(home):
     server = await home.server()
     await server.start("a", "cat")
     for number in range(20):
-        server.client.note("a", f"{number}".encode())  # sent before the end: it counts
+        server.client.note("a", f"{number}".encode())  # sent before the end, so it counts
         server.client._channel.sock.shutdown(socket.SHUT_RDWR)
         server = await home.server()
         (kept,) = await server.adopt()
@@ -71,8 +71,8 @@ async def test_lost_keeper_is_told_once_and_what_waits_fails(home):
     await server.lost.wait()
     with pytest.raises(KeeperFailed, match="the keeper is lost"):
         await server.adopt()
-    server.client.note("a", b"")  # not awaited, so no error either
-    terminal.write(b"here\n")  # a keeper's death hangs up on nobody: the server has the master too
+    server.client.note("a", b"")  # not awaited, so it raises no error
+    terminal.write(b"here\n")  # a keeper's death hangs up on no program whose master the server has, too
     await terminal.until(b"here\r\nhere")
     await server.client.close()
     await server.client.close()
@@ -88,7 +88,7 @@ async def test_keeper_that_does_not_answer_is_an_error_in_time(home, monkeypatch
             await server.start("a", "cat")
     finally:
         os.kill(server.client.pid, signal.SIGCONT)
-    # The late answer is nobody's: its process ends, and its name is free again.
+    # No task awaits the late answer: its process is killed, and its name is free again.
     await until(lambda: "ended" in home.log())
     monkeypatch.undo()
     terminal = await server.start("a", "echo", "again")
@@ -125,7 +125,7 @@ async def test_cancelled_spawn_leaves_nothing(home):
     before = descriptors()
     for _ in range(5):
         task = asyncio.create_task(server.start("a", "cat"))
-        await asyncio.sleep(0)  # the order is sent
+        await asyncio.sleep(0)  # so that the request is sent
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -164,7 +164,7 @@ asyncio.run(main())
     assert all(one.meta == b"kept" for one in kept)
     children = {process.pid for process in processes.living() if ps("ppid", process.pid) == str(server.client.pid)}
     assert children == {one.pid for one in kept}
-    # Nothing that the dead server had asked for comes later.
+    # No later spawn of the dead server follows.
     for one in kept:
         server.close(one.pty_fd, one.ring_fd)
     assert len(await server.adopt()) == len(kept)

@@ -1,4 +1,4 @@
-"""Signals and the end of sessions: what is killed, when, and what lives on."""
+"""Signals, and the killing of sessions: which processes end, when, and which live on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def test_jobs_outlive_a_shell_that_exits_by_itself(home):
     job = int((await terminal.until(b".")).split(b"=")[1][:-1])
     try:
         await server.exit("a")
-        await server.client.kill("a", 0)  # too late: what is left was meant to be
+        await server.client.kill("a", 0)  # too late: a job that outlives its shell is meant to
         assert alive(job)
     finally:
         os.kill(job, signal.SIGKILL)
@@ -95,7 +95,7 @@ async def test_kill_goes_on_when_its_server_leaves(home):
     terminal = await first.start("a", "sh", "-c", "trap '' HUP TERM; echo ready; while :; do sleep 0.05; done")
     await terminal.until(b"ready")
     task = asyncio.create_task(first.client.kill("a", 0.2))
-    await asyncio.sleep(0)  # the task has sent its request
+    await asyncio.sleep(0)  # so that the task sends its request
     await first.client.close()
     with pytest.raises(KeeperFailed):
         await task
@@ -110,7 +110,7 @@ async def test_signal_reaches_the_foreground_job_and_not_the_shell(home):
     server = await home.server()
     terminal = await server.start("a", "bash", "--norc", "-i")
     terminal.write(b"sh -c 'echo job=up; exec sleep 1000'; echo status=$?.\n")
-    await terminal.until(b"job=up\r\n")  # before that, bash may still be setting it up
+    await terminal.until(b"job=up\r\n")  # before that, bash may still be starting the job
     await server.client.signal("a", signal.SIGTERM, group="foreground")
     await terminal.until(b"status=143.")
     terminal.write(b"echo $((6 * 7))\n")

@@ -1,4 +1,4 @@
-"""The runtime folder: its rights, and a keeper that outlives it."""
+"""The runtime folder: its permissions, and a keeper that outlives it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import stat
 import sys
 
 import pytest
-from keeper_home import ROOT, Terminal, keeper_that_looks_often, on_uvloop, until, words
+from keeper_home import ROOT, Terminal, keeper_that_checks_often, on_uvloop, until, words
 
 from vibetunnel.keeper.errors import KeeperFailed
 
@@ -18,7 +18,7 @@ from vibetunnel.keeper.errors import KeeperFailed
 @on_uvloop
 async def test_keeper_whose_folder_was_removed_is_found_again_with_its_programs(home):
     home.folder = home.folder / "state" / "run"
-    keeper = await asyncio.create_subprocess_exec(*keeper_that_looks_often(home.folder), cwd=ROOT)
+    keeper = await asyncio.create_subprocess_exec(*keeper_that_checks_often(home.folder), cwd=ROOT)
     await until((home.folder / "keeper.sock").exists)
     first = await home.server()
     terminal = await first.start("a", "sh")
@@ -37,20 +37,20 @@ async def test_keeper_whose_folder_was_removed_is_found_again_with_its_programs(
         sys.executable, "-m", "vibetunnel.keeper", "--runtime-dir", str(home.folder),
         cwd=ROOT, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
-    assert await starter.wait() == 3  # the lock is there again, too
+    assert await starter.wait() == 3  # the lock was restored, too
     await second.client.stop(kill=True)
     assert await keeper.wait() == 0
 
 
 @on_uvloop
 async def test_keeper_whose_socket_was_removed_listens_again(home):
-    keeper = await asyncio.create_subprocess_exec(*keeper_that_looks_often(home.folder), cwd=ROOT)
+    keeper = await asyncio.create_subprocess_exec(*keeper_that_checks_often(home.folder), cwd=ROOT)
     await until((home.folder / "keeper.sock").exists)
     first = await home.server()
     first.client.note("a", b"created")
     await first.adopt()
     (home.folder / "keeper.sock").unlink()
-    await until((home.folder / "keeper.sock").exists)  # with a server, too: the next one may be in a hurry
+    await until((home.folder / "keeper.sock").exists)  # while a server is connected, too
     await first.client.close()
     second = await home.server()
     assert second.client.pid == keeper.pid
@@ -60,12 +60,12 @@ async def test_keeper_whose_socket_was_removed_listens_again(home):
 
 @on_uvloop
 async def test_keeper_leaves_the_one_that_took_its_folder_alone_and_comes_back_after_it(home):
-    old = await asyncio.create_subprocess_exec(*keeper_that_looks_often(home.folder, idle_s=0), cwd=ROOT)
+    old = await asyncio.create_subprocess_exec(*keeper_that_checks_often(home.folder, idle_s=0), cwd=ROOT)
     await until((home.folder / "keeper.sock").exists)
     first = await home.server()
     first.client.note("a", b"of the old one")
     await first.adopt()
-    os.kill(old.pid, signal.SIGSTOP)  # so that the new one is there before its next look
+    os.kill(old.pid, signal.SIGSTOP)  # so that the new one starts before its next check
     (home.folder / "keeper.sock").unlink()
     (home.folder / "keeper.lock").unlink()
     second = await home.server()

@@ -23,7 +23,7 @@ def test_environment_of_an_account_is_made_up_when_the_server_has_none():
 
 
 def test_folder_that_is_not_permitted_says_so(monkeypatch):
-    monkeypatch.setattr(os, "access", lambda path, mode: False)  # the tests may run as root, who may everything
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # for root, access() is always true
     with pytest.raises(spawn_failure.CannotStart, match="folder not permitted: /usr"):
         spawn.check_folder("/usr")
 
@@ -39,13 +39,13 @@ def test_ring_without_memfd_is_a_file_without_a_name(tmp_path, monkeypatch):
 
 
 def by_vfork(program: str, *arguments: str, folder: str = "/") -> tuple[int, int]:
-    """What the keeper does on Linux."""
+    """How the keeper starts a program on Linux."""
     argv, environment = [program, *arguments], {"PATH": "/bin:/usr/bin"}
     return spawn.start(program, argv, folder=folder, environment=environment, rows=24, cols=80, open_files=LIMITS)
 
 
 def by_ptyprocess(program: str, *arguments: str, folder: str = "/") -> tuple[int, int]:
-    """What it does elsewhere."""
+    """How it does so on other systems."""
     spare = spawn.lowest_descriptors()
     environment = {"PATH": "/bin:/usr/bin"}
     return spawn_ptyprocess.start(program, [program, *arguments], folder, environment, (24, 80), LIMITS, spare)
@@ -62,7 +62,7 @@ def test_failed_exec_leaves_no_descriptor_and_no_child(tmp_path, start_here):
     program.write_text("neither binary nor script\n")
     program.chmod(0o755)
     before = descriptors()
-    gc.disable()  # nothing may depend on it
+    gc.disable()  # no cleanup may depend on it
     try:
         with pytest.raises(spawn_failure.CannotStart):
             start_here(str(program))
@@ -74,7 +74,7 @@ def test_failed_exec_leaves_no_descriptor_and_no_child(tmp_path, start_here):
 
 
 def settable_signals(field: str, status: bytes) -> set[int]:
-    """Signals in a mask of /proc/PID/status, without those the C library keeps: nobody can reset these if ignored."""
+    """The signals in a mask of /proc/PID/status, except those of the C library, which no program can reset."""
     found = re.search(rf"{field}:\s+([0-9a-f]+)".encode(), status)
     assert found is not None, status
     mask = int(found[1], 16)
@@ -90,7 +90,7 @@ def test_nothing_of_the_one_who_asks_is_left_in_the_program(start_here):
     handled = signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         pid, master = start_here("/bin/cat", "/proc/self/status", "/proc/self/limits")
-        assert signal.SIGUSR1 in signal.pthread_sigmask(signal.SIG_BLOCK, ())  # ours is as it was
+        assert signal.SIGUSR1 in signal.pthread_sigmask(signal.SIG_BLOCK, ())  # this process's mask is unchanged
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         signal.signal(signal.SIGUSR2, before)
@@ -98,13 +98,13 @@ def test_nothing_of_the_one_who_asks_is_left_in_the_program(start_here):
         os.close(write_end)
     try:
         said = b""
-        with contextlib.suppress(OSError):  # EIO: the last one has left the terminal
+        with contextlib.suppress(OSError):  # EIO: the last process has closed the terminal
             while chunk := os.read(master, 65536):
                 said += chunk
         for field in ("SigBlk", "SigIgn", "SigCgt"):
             assert not settable_signals(field, said)
         assert re.search(rb"Max open files\s+%d\s+%d " % LIMITS, said)
-        assert os.read(read_end, 1) == b""  # the other end is nowhere open
+        assert os.read(read_end, 1) == b""  # no process has the other end open
     finally:
         os.close(read_end)
         os.close(master)
@@ -140,7 +140,7 @@ def test_the_program_leads_a_session_on_a_terminal_of_its_size(start_here):
 )
 def test_what_cannot_be_started_says_why_and_leaves_nothing(start_here, program, folder, reason):
     before = descriptors()
-    if start_here is by_ptyprocess and program != "/bin/true":  # it looks for the program itself, in other words
+    if start_here is by_ptyprocess and program != "/bin/true":  # it searches itself, and has another text
         reason = "The command was not found or was not executable"
     with pytest.raises(spawn_failure.CannotStart, match=reason):
         start_here(program, folder=folder)
@@ -188,7 +188,7 @@ def test_exec_without_memory_is_not_blamed_on_the_program(monkeypatch):
     def no_memory_left(*_):
         raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
 
-    monkeypatch.setattr(os, "execve", no_memory_left)  # in the child, which has it from here
+    monkeypatch.setattr(os, "execve", no_memory_left)  # in the child, which inherits the patch
     before = descriptors()
     with pytest.raises(spawn_failure.NothingLeft, match="cannot run '/bin/true': Cannot allocate memory"):
         by_ptyprocess("/bin/true")

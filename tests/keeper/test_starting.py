@@ -1,4 +1,4 @@
-"""Starting programs in the keeper: arguments, environment, signals, and why a start fails."""
+"""Programs that the keeper starts: arguments, environment, signals, and the reasons of failed starts."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ async def test_only_the_three_standard_descriptors_reach_the_program(home):
     server = await home.server()
     for name in ("a", "b", "c"):
         await server.start(name, "cat")
-    # 3 is the folder that ls reads.
+    # Descriptor 3 is the folder that ls reads.
     assert words(await server.output("ls", "/dev/fd")) == ["0", "1", "2", "3"]
 
 
@@ -257,7 +257,7 @@ async def test_ring_is_zeroed_memory_of_the_asked_size(home):
 async def test_start_without_a_descriptor_left_fails_for_now_and_works_later(home):
     server = await home.server()
     server.client.note("a", b"created")
-    await server.adopt()  # so that the keeper has read it
+    await server.adopt()  # so that the keeper has read the note
     limit = resource.prlimit(server.client.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(server.client.pid, resource.RLIMIT_NOFILE, (3, limit[1]))
     with pytest.raises(NoResources, match="Too many open files"):

@@ -1,4 +1,4 @@
-"""GET /api/events: what happens to sessions, as it happens."""
+"""GET /api/events: the events of sessions as they happen."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from vibetunnel.sessions.broadcast import Broadcast
 
 
 class Stream:
-    """What arrives, message by message. Plain HTTP/1.0, so that nothing but the events is on the line."""
+    """The events that arrive. Plain HTTP/1.0, so that the body has nothing but events."""
 
     def __init__(self, reader: asyncio.StreamReader, headers: str) -> None:
         self._reader = reader
         self.headers = headers
 
     async def event(self) -> bytes:
-        """The next event or comment; nothing at the end."""
+        """The next event or comment; empty at the end."""
         async with asyncio.timeout(DEADLINE_S):
             try:
                 return await self._reader.readuntil(b"\n\n")
@@ -31,7 +31,7 @@ class Stream:
                 return end.partial
 
     async def next(self, *kinds: str) -> dict[str, Any]:
-        """The next message of one of these types; others are passed over."""
+        """The next message of one of these types; skips others."""
         while True:
             event = await self.event()
             assert event.startswith((b"data: ", b":"))
@@ -135,26 +135,26 @@ async def test_silence_is_filled_with_comments(server: Running, monkeypatch: pyt
 
 async def test_a_client_that_takes_nothing_is_cut_off(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vibetunnel.handlers.events.STUCK_S", 0.1)
-    news, attachments = server.server.context.registry.events, server.server.context.attachments
+    events, attachments = server.server.context.registry.events, server.server.context.attachments
     async with listening(server):
         for _ in range(broadcast.QUEUE_LIMIT):
-            news.broadcast.publish(b"x" * 65536)
+            events.broadcast.publish(b"x" * 65536)
 
         async def forgotten() -> bool:
-            return (len(news.broadcast.listeners), len(attachments)) == (0, 0)
+            return (len(events.broadcast.listeners), len(attachments)) == (0, 0)
 
         await until(forgotten)
 
 
 async def test_a_listener_that_lags_is_dropped_and_the_others_are_not() -> None:
-    news = Broadcast()
-    slow, quick = news.listen(), news.listen()
+    hub = Broadcast()
+    slow, quick = hub.listen(), hub.listen()
     for number in range(broadcast.QUEUE_LIMIT + 1):
-        news.publish(b"%d" % number)
+        hub.publish(b"%d" % number)
         assert await quick.next() == b"%d" % number
     assert slow.dropped
     assert not quick.dropped
     got = [message async for message in slow]
     assert len(got) == broadcast.QUEUE_LIMIT
-    news.close()
+    hub.close()
     assert await quick.next() is None

@@ -1,4 +1,4 @@
-"""The list of sessions is what it would be if it were made anew each time."""
+"""The cached list of sessions always equals a new one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_it_is_always_that_of_the_sessions_as_they_are(steps: list[tuple[str, in
                 sessions[name].static = False
                 listing.changed()
             case "move" if name in sessions and not sessions[name].static:
-                sessions[name].text = f"{name}:{number}"  # nobody is told
+                sessions[name].text = f"{name}:{number}"  # without a call of changed()
         texts = [each.text for each in reversed(sessions.values())]
         assert listing.encoded() == f"[{','.join(texts)}]".encode()
 

@@ -1,4 +1,4 @@
-"""Nothing is had, made or kept open beyond the access that it came from."""
+"""No token, login, link or connection outlives the access that it came from."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vibetunnel.security.limits import Limits
 
 
 async def audited(folder: Path, action: str, count: int) -> list[dict[str, Any]]:
-    """The records of this action, as soon as there are so many."""
+    """The records of this action, once there are `count` of them."""
 
     async def look() -> list[dict[str, Any]] | None:
         found = [each for each in records(folder) if each["action"] == action]

@@ -1,4 +1,4 @@
-"""Sessions through REST: made, used, seen, ended."""
+"""Sessions through REST: creating, using, showing and ending them."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ async def test_somebodys_home_is_looked_up_beside_the_event_loop(
 ) -> None:
     threads = []
 
-    def slow(path: str) -> str:  # a directory of accounts that is down cannot be provoked
+    def slow(path: str) -> str:  # stands for an account directory that does not answer
         threads.append(threading.current_thread())
         return path.replace("~somebody", "/home/somebody")
 

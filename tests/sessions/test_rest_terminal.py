@@ -1,4 +1,4 @@
-"""What stands on a session's terminal, through REST: text, HTML, JSON, snapshots, commands; and the news of them."""
+"""A session's terminal through REST: text, HTML, JSON, snapshots, commands; and the events about them."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ async def test_a_session_that_is_removed_while_it_is_read_is_a_404(
     path = await printed(server, ["echo", "x"], b"x")
     session = server.server.context.registry.get(path.rpartition("/")[2])
     await server.ended(session.id)
-    monkeypatch.setattr(session.captures, "arrived", lambda ticket, copy: None)  # so that the copy is still to come
+    monkeypatch.setattr(session.captures, "arrived", lambda ticket, copy: None)  # so that the capture stays pending
     reading = asyncio.create_task(server.fetch("GET", f"{path}/text"))
 
     async def asked() -> bool:
@@ -222,7 +222,7 @@ async def test_a_session_that_is_removed_while_it_is_read_is_a_404(
     assert (await reading).code == 404
 
 
-# Commands and news
+# Commands and events
 
 
 async def test_commands_are_listed_with_where_their_output_is(server: Running) -> None:
@@ -244,7 +244,7 @@ async def test_commands_are_listed_with_where_their_output_is(server: Running) -
     await until(renumbered)
 
 
-async def test_finished_commands_and_clipboards_are_news(server: Running) -> None:
+async def test_finished_commands_and_clipboards_are_events(server: Running) -> None:
     async with listening(server) as stream:
         clipboard = "\\033]52;c;aMOkbGxv\\007"  # hällo
         session = await server.session(["sh", "-c", f"read x; printf '{COMMAND}{clipboard}'; cat"])
@@ -258,13 +258,13 @@ async def test_finished_commands_and_clipboards_are_news(server: Running) -> Non
         assert (told["clipboard"]["selection"], told["clipboard"]["text"]) == ("c", "hällo")
 
 
-async def test_a_clipboard_that_is_no_text_or_too_much_is_no_news(
+async def test_a_clipboard_that_is_not_text_or_too_large_is_no_event(
     server: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vibetunnel.sessions.events.CLIPBOARD_LIMIT", 10)
-    news = server.server.context.registry.events
+    events = server.server.context.registry.events
     async with listening(server) as stream:
-        news.clipboard("binary", "c", b"\xff\x00")
-        news.clipboard("large", "c", b"x" * 11)
-        news.clipboard("fine", "", b"x" * 10)
+        events.clipboard("binary", "c", b"\xff\x00")
+        events.clipboard("large", "c", b"x" * 11)
+        events.clipboard("fine", "", b"x" * 10)
         assert (await stream.next("clipboard"))["sessionId"] == "fine"

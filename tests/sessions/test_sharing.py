@@ -1,4 +1,4 @@
-"""Links to a session, who is there, and whose the keyboard is."""
+"""Shares of a session, its clients as they see each other, and the keyboard that an owner gives and takes."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ async def share(server: Running, session: str, **order: Any) -> dict[str, Any]:
 
 
 async def guest(server: Running, session: str, **order: Any) -> Browser:
-    """A browser that came by a new link."""
+    """A browser that has opened a new share link."""
     browser = Browser(server)
     assert (await browser.enter((await share(server, session, **order))["code"])).code == 200
     return browser
 
 
 async def message(socket: Socket, kind: type[Any], met: Any = lambda _: True) -> Any:
-    """The next v1 message of this kind that is as wanted."""
+    """The next v1 message of this kind that satisfies `wanted`."""
     while True:
         data = await socket.receive()
         assert data is not None, socket.ending
@@ -207,7 +207,7 @@ async def test_a_writer_shares_the_own_sessions_only(server: Running) -> None:
     assert (await browser.fetch("POST", f"/api/sessions/{ours}/shares", {})).code == 403
 
 
-# Who is here
+# Presence
 
 
 async def test_participants_are_told_who_is_here(server: Running) -> None:

@@ -1,4 +1,4 @@
-"""Commands from the marks of a shell (OSC 133), whatever is missing between them."""
+"""Shell commands from prompt marks (OSC 133), even if some marks are missing."""
 
 from __future__ import annotations
 
