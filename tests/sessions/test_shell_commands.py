@@ -81,7 +81,7 @@ def test_a_mark_tells_which_command_it_ends() -> None:
 
 def test_ctrl_c_at_the_prompt_is_no_command() -> None:
     commands = seen(a_mark("A"), a_mark("B"), a_mark("A"), a_mark("B"), a_mark("D", exit_code=130), a_mark("A"))
-    assert len(commands) == 0
+    assert commands.newest() == []
 
 
 @pytest.mark.parametrize("next_mark", [a_mark("A", 50, 9), a_mark("B", 50, 9), a_mark("C", 50, 9, command="next")])
@@ -93,7 +93,7 @@ def test_a_command_whose_end_was_not_marked_ends_without_a_code(next_mark: Mark)
 
 def test_an_end_without_a_beginning_is_nothing() -> None:
     commands = seen(a_mark("D", exit_code=0), a_mark("A"), a_mark("B"), a_mark("D"))
-    assert len(commands) == 0
+    assert commands.newest() == []
     assert commands.prompt is None
 
 
@@ -143,10 +143,10 @@ def test_the_list_and_its_lines_are_bounded() -> None:
     for number in range(LIMIT + 5):
         commands.take(a_mark("C", command=f"{number} " + "x" * 2 * LINE_LIMIT))
         commands.take(a_mark("D"))
-    assert len(commands) == LIMIT
+    assert len(commands.newest()) == LIMIT
     assert commands.newest()[0].command.startswith("5 ")
     assert len(commands.newest()[0].command) == LINE_LIMIT
-    assert [each.command.split()[0] for each in commands.newest(2)] == [str(LIMIT + 3), str(LIMIT + 4)]
+    assert [each.command.split()[0] for each in commands.newest()[-2:]] == [str(LIMIT + 3), str(LIMIT + 4)]
 
 
 def test_a_prompt_is_there_until_a_command_begins_and_its_redrawing_is_no_new_one() -> None:

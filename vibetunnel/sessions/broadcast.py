@@ -18,7 +18,6 @@ class Listener:
         self._broadcast = broadcast
         self.only = only
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE_LIMIT + 1)  # one more, for the end
-        self.dropped = False
 
     async def next(self) -> bytes | None:
         """The next message; None at the end."""
@@ -31,7 +30,6 @@ class Listener:
     def push(self, message: bytes) -> None:
         """Queue `message`, or drop this listener when its queue is full."""
         if self._queue.qsize() >= QUEUE_LIMIT:
-            self.dropped = True
             self.close()
         else:
             self._queue.put_nowait(message)

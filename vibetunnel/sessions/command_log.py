@@ -1,4 +1,4 @@
-"""The log of one session's shell commands, as far as its output and its ring tell."""
+"""The log of one session's shell commands, from the marks that the pump reports and those in the ring."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ PIECE = 4096  # bytes fed at a time: the engine keeps a bounded number of marks 
 
 
 class CommandLog:
-    """Fed with the prompt marks that the pump reports.
+    """The pump reports the marks of this server's time.
 
-    The marks that an earlier server has seen are read out of the ring, once, before the log is first used.
+    The marks that an earlier server has seen are read out of the ring, once, when the log is first used.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class CommandLog:
         self._unread = terminal.head if adopted else 0
 
     def newest(self) -> list[ShellCommand]:
-        """The newest commands, newest last."""
+        """At most shell_commands.LIMIT commands, newest last."""
         self._read_ring()
         return self._commands.newest()
 

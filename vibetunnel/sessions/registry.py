@@ -164,7 +164,7 @@ class Registry:
     def rename(self, session_id: str, name: str) -> str:
         """Returns the new name: ` (2)` is added if another session has it already."""
         session = self.get(session_id)
-        taken = {other.name for other in self._sessions.values() if other is not session}
+        taken = {other.record.name for other in self._sessions.values() if other is not session}
         session.rename(unique_name(name, taken))
         self.events.session("session-renamed", session)
         return session.record.name

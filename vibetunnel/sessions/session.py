@@ -97,10 +97,6 @@ class Session:
         return self.record.id
 
     @property
-    def name(self) -> str:
-        return self.record.name
-
-    @property
     def status(self) -> Status:
         return self._status
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from itertools import islice
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -57,12 +56,9 @@ class ShellCommands:
         self._began_ns = 0  # of the running command
         self._prompt: Mark | None = None
 
-    def __len__(self) -> int:
-        return len(self._all)
-
-    def newest(self, count: int = LIMIT) -> list[ShellCommand]:
-        """The newest commands, newest last."""
-        return list(islice(self._all, max(0, len(self._all) - count), None))
+    def newest(self) -> list[ShellCommand]:
+        """At most LIMIT commands, newest last."""
+        return list(self._all)
 
     @property
     def prompt(self) -> Mark | None:
