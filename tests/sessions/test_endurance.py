@@ -1,4 +1,4 @@
-"""A real server process under load, and killed: every byte arrives, and no shell notices the server's death."""
+"""A real server process under load and under the axe: every byte arrives, and no shell notices that the server died."""
 
 import hashlib
 import http.client
@@ -77,7 +77,7 @@ class ServerProcess:
         return peer
 
     def kill(self) -> None:
-        """SIGKILL: no close frame."""
+        """SIGKILL: no goodbye."""
         self.process.kill()
         self._gone()
 
@@ -90,7 +90,7 @@ class ServerProcess:
     def close(self) -> None:
         for peer in self.peers:
             peer.close()
-        if self.process.poll() is not None:  # the test has failed half-way
+        if self.process.poll() is not None:  # a test that failed half-way
             self.start()
         self.process.terminate()  # it was started with --kill-on-exit
         self._gone()
@@ -131,7 +131,7 @@ class Hashed(Peer):
         return more
 
 
-# Prints OUTPUT bytes whose period fits no buffer size, and which the test can compute.
+# Prints OUTPUT bytes that never repeat in step with any buffer, and can be made again by the test.
 GENERATOR = (
     "b''.join(b'%07d \\x1b[3%dm%s\\x1b[0m\\n' % (i, i % 8, b'x' * (i % 61)) for i in range({start}, {start} + 10000))"
 )
@@ -192,7 +192,7 @@ def test_two_hundred_sessions_with_two_clients_each_all_get_their_own(run: Calla
     sessions = [server.session("stty raw -echo; echo ready; exec cat") for _ in range(200)]
     pairs = [(server.attach(session, "&since=0"), server.attach(session, "&since=0", v1=False)) for session in sessions]
     for number, (first, _) in enumerate(pairs):
-        first.until(b"ready")  # before that, the terminal echoes input
+        first.until(b"ready")  # the terminal echoes what comes before
         first.type_in(b"<%d>" % number)
     for number, pair in enumerate(pairs):
         for peer in pair:
@@ -258,7 +258,7 @@ def test_typing_goes_on_after_a_kill_and_what_was_not_accepted_is_sent_again_onc
     server.start()
     again = server.attach(session, f"&client={CLIENT}&since={peer.offset}")
     assert again.message(protocol.Hello).accepted == 4
-    again.type_in(b"one\n")  # as a client does that does not know how much was accepted
+    again.type_in(b"one\n")  # what a client does that has not heard how much was accepted
     again.type_in(b"two\n")
     again.until(b"two\r\n")
     assert again.output == b"two\r\n"

@@ -2,58 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
-
 import pytest
-from harness import DEADLINE_S, Running, Serve, until
+from event_stream import listening
+from harness import Running, Serve, until
 
 from vibetunnel.sessions import broadcast
 from vibetunnel.sessions.broadcast import Broadcast
-
-
-class Stream:
-    """The events that arrive. Plain HTTP/1.0, so that the body has nothing but events."""
-
-    def __init__(self, reader: asyncio.StreamReader, headers: str) -> None:
-        self._reader = reader
-        self.headers = headers
-
-    async def event(self) -> bytes:
-        """The next event or comment; empty at the end."""
-        async with asyncio.timeout(DEADLINE_S):
-            try:
-                return await self._reader.readuntil(b"\n\n")
-            except asyncio.IncompleteReadError as end:
-                return end.partial
-
-    async def next(self, *kinds: str) -> dict[str, Any]:
-        """The next message of one of these types; skips others."""
-        while True:
-            event = await self.event()
-            assert event.startswith((b"data: ", b":"))
-            if event.startswith(b"data: "):
-                message: dict[str, Any] = json.loads(event[6:])
-                if message["type"] in kinds:
-                    return message
-
-
-@asynccontextmanager
-async def listening(server: Running) -> AsyncIterator[Stream]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.server.port)
-    lines = ["GET /api/events HTTP/1.0", "Host: localhost", "Accept-Encoding: gzip, br"]
-    lines += [f"{name}: {value}" for name, value in server.bearer.items()]
-    writer.write("\r\n".join([*lines, "", ""]).encode())
-    async with asyncio.timeout(DEADLINE_S):
-        stream = Stream(reader, (await reader.readuntil(b"\r\n\r\n")).decode().lower())
-    first = await stream.next("connected")
-    assert first["timestamp"].endswith("Z")
-    yield stream
-    writer.close()
-    await writer.wait_closed()
 
 
 async def test_a_sessions_life_is_told_in_order(server: Running) -> None:

@@ -1,4 +1,4 @@
-"""No token, login, link or connection outlives the access that it came from."""
+"""Nothing is had, made or kept open beyond the access that it came from."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vibetunnel.security.limits import Limits
 
 
 async def audited(folder: Path, action: str, count: int) -> list[dict[str, Any]]:
-    """The records of this action, once there are `count` of them."""
+    """The records of this action, as soon as there are so many."""
 
     async def look() -> list[dict[str, Any]] | None:
         found = [each for each in records(folder) if each["action"] == action]
@@ -268,14 +268,14 @@ async def test_what_tokens_of_a_forgotten_key_have_opened_is_closed(server: Runn
 async def test_keys_that_cannot_be_forgotten_for_good_are_said_to_be(
     server: Running, expect_log: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = server.server.context.keys._file
+    kept = server.server.context.keys._kept
 
     async def full() -> bool:
-        file._changed += 1
-        file._unsafe = file._changed
+        kept._changed += 1
+        kept._unsafe = kept._changed
         return False
 
-    monkeypatch.setattr(file, "write_or_remove", full)
+    monkeypatch.setattr(kept, "write_or_remove", full)
     assert (await server.fetch("POST", "/api/auth/rotate-keys", {"forget": True})).code == 503
 
 

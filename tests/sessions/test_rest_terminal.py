@@ -7,10 +7,11 @@ import json
 from typing import Any
 
 import pytest
+from event_stream import listening
 from harness import Running, Serve, until
-from test_events import listening
 
 from vibetunnel._ext import vt
+from vibetunnel.sessions.captures import Captures
 
 NUMBERS = ["sh", "-c", "seq 1 100; printf end; cat"]
 OFFSET = sum(len(f"{number}\r\n") for number in range(1, 101)) + 3  # of NUMBERS
@@ -211,7 +212,7 @@ async def test_a_session_that_is_removed_while_it_is_read_is_a_404(
     path = await printed(server, ["echo", "x"], b"x")
     session = server.server.context.registry.get(path.rpartition("/")[2])
     await server.ended(session.id)
-    monkeypatch.setattr(session.captures, "arrived", lambda ticket, copy: None)  # so that the capture stays pending
+    monkeypatch.setattr(Captures, "arrived", lambda captures, ticket, copy: None)  # so that the capture stays pending
     reading = asyncio.create_task(server.fetch("GET", f"{path}/text"))
 
     async def asked() -> bool:

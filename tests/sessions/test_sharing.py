@@ -19,7 +19,7 @@ async def share(server: Running, session: str, **order: Any) -> dict[str, Any]:
 
 
 async def guest(server: Running, session: str, **order: Any) -> Browser:
-    """A browser that has opened a new share link."""
+    """A browser that came by a new link."""
     browser = Browser(server)
     assert (await browser.enter((await share(server, session, **order))["code"])).code == 200
     return browser

@@ -14,6 +14,8 @@ MAX_LINES = 1 << 30  # of scrollback in a capture: more than any terminal has
 class Captures:
     """The captures of one session that have not arrived yet."""
 
+    __slots__ = ("_pending",)  # a server may have thousands of sessions
+
     def __init__(self) -> None:
         self._pending: dict[int, asyncio.Future[vt.Terminal]] = {}  # by ticket
 

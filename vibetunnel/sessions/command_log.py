@@ -19,6 +19,15 @@ class CommandLog:
     The marks that an earlier server has seen are read out of the ring, once, when the log is first used.
     """
 
+    __slots__ = (
+        "_cols",
+        "_commands",
+        "_end",
+        "_terminal",
+        "_typed_ns",
+        "_unread",
+    )  # of thousands of sessions
+
     def __init__(self) -> None:
         self._commands = ShellCommands()
         self._terminal: Terminal | None = None

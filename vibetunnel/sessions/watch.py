@@ -35,6 +35,8 @@ class Watch:
 class Watches:
     """The watches of one session. Its pump reports output only while a watch wants it."""
 
+    __slots__ = ("_all", "_terminal")  # a server may have thousands of sessions
+
     def __init__(self) -> None:
         self._all: set[Watch] = set()
         self._terminal: Terminal | None = None
