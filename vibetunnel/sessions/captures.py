@@ -14,7 +14,7 @@ MAX_LINES = 1 << 30  # of scrollback in a capture: more than any terminal has
 class Captures:
     """The captures of one session that have not arrived yet."""
 
-    __slots__ = ("_pending",)  # a server may have thousands of sessions
+    __slots__ = ("_pending",)  # thousands of sessions have one each
 
     def __init__(self) -> None:
         self._pending: dict[int, asyncio.Future[vt.Terminal]] = {}  # by ticket

@@ -19,14 +19,8 @@ class CommandLog:
     The marks that an earlier server has seen are read out of the ring, once, when the log is first used.
     """
 
-    __slots__ = (
-        "_cols",
-        "_commands",
-        "_end",
-        "_terminal",
-        "_typed_ns",
-        "_unread",
-    )  # of thousands of sessions
+    # Thousands of sessions have one each.
+    __slots__ = ("_cols", "_commands", "_end", "_terminal", "_typed_ns", "_unread")
 
     def __init__(self) -> None:
         self._commands = ShellCommands()

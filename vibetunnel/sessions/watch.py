@@ -35,7 +35,7 @@ class Watch:
 class Watches:
     """The watches of one session. Its pump reports output only while a watch wants it."""
 
-    __slots__ = ("_all", "_terminal")  # a server may have thousands of sessions
+    __slots__ = ("_all", "_terminal")  # thousands of sessions have one each
 
     def __init__(self) -> None:
         self._all: set[Watch] = set()
