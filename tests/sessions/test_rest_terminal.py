@@ -159,7 +159,7 @@ async def test_an_ended_session_answers_all_of_it_also_after_a_restart(serve: Se
     first = await serve()
     session = await first.session(f"seq 50; printf '{COMMAND}'; printf bye", rows=5)
     path = f"/api/sessions/{session}"
-    await first.json("POST", f"{path}/resize", {"rows": 5, "cols": 80})  # starts it
+    await first.output(session, b"bye")  # starts it; a resize would race with its end
     await first.ended(session)
 
     async def everything(server: Running) -> list[Any]:
