@@ -1,60 +1,52 @@
-"""The page of /metrics in Prometheus' text format, imported when it is first requested."""
+"""The text for Prometheus: collectors of what metrics.py has. Imported when somebody asks for it."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sized
-from typing import Protocol
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from vibetunnel.metrics import Delays
 from vibetunnel.security.audit import LogFile
 from vibetunnel.security.limits import Limits
 from vibetunnel.sessions.model import Status
 from vibetunnel.sessions.registry import Registry
 
-# The totals and gauges of Pump.statistics, with their help texts.
+# Totals and gauges of Pump.statistics, and what they mean.
 TOTALS = {
     "bytes_out": "Bytes sent to clients.",
     "bytes_in": "Bytes received from clients.",
     "frames_out": "WebSocket frames sent.",
     "frames_in": "WebSocket frames received.",
-    "pty_reads": "Reads from PTYs.",
-    "turns": "Turns of the lanes' event loops.",
+    "pty_reads": "Reads of PTYs.",
+    "turns": "Turns of the lanes' loops.",
     "moves": "Sessions moved between lanes.",
-    "dropped": "Clients disconnected because they did not answer a ping.",
-    "redraws": "Redraws sent to clients: after an attach, a skip ahead, a request or a resize.",
-    "compressions": "Messages compressed: each once, for all clients that it was sent to.",
+    "dropped": "Clients dropped because they gave no sign of life.",
+    "redraws": "Redraws sent to clients that came, fell behind, asked, or saw the size change.",
+    "compressions": "Messages compressed, once for all clients that they were sent to.",
 }
 GAUGES = {
     "clients": "Attached clients.",
     "terminals": "Terminals in the pump.",
-    "input_queued": "Bytes of input queued for PTYs.",
-    "max_lag": "Lag of the slowest client, in bytes.",
-    "blocks": "Compressed messages being sent.",
+    "input_queued": "Bytes of input that wait for PTYs.",
+    "max_lag": "Bytes by which the slowest client is behind.",
+    "blocks": "Compressed messages that are being sent.",
 }
 
 
-class Histogram(Protocol):
-    """metrics.Delays."""
-
-    total_s: float
-
-    def up_to(self) -> Iterator[tuple[float, int]]: ...
-
-
 class _Sessions(Collector):
-    """Sessions, their listeners and watchers, and the pump."""
+    """Sessions, who looks at them, and the pump."""
 
     def __init__(self, registry: Registry, watchers: Sized) -> None:
         self._registry = registry
         self._watchers = watchers
 
     def describe(self) -> list[Metric]:
-        return []  # so that registering collects nothing
+        return []  # nothing is collected to find out the names
 
     def collect(self) -> Iterator[Metric]:
         states = Counter(session.status for session in self._registry)
@@ -73,8 +65,8 @@ class _Sessions(Collector):
             yield GaugeMetricFamily(f"vibetunnel_pump_{name}", help_text, value=statistics[name])
 
 
-class _Losses(Collector):
-    """Requests refused by a rate limit, and records lost by a log."""
+class _Doors(Collector):
+    """Who was turned away for asking too much, and what the logs have lost."""
 
     def __init__(self, limits: Limits, logs: Iterable[LogFile]) -> None:
         self._limits = limits
@@ -84,20 +76,20 @@ class _Losses(Collector):
         return []
 
     def collect(self) -> Iterator[Metric]:
-        refused = CounterMetricFamily("vibetunnel_rate_limited", "Requests refused by a rate limit.", labels=["what"])
+        refused = CounterMetricFamily("vibetunnel_rate_limited", "Refusals by what was too much.", labels=["what"])
         for what, count in sorted(self._limits.refused.items()):
             refused.add_metric([what], count)
         yield refused
-        lost = CounterMetricFamily("vibetunnel_log_records_lost", "Records that a log could not take.", labels=["log"])
+        lost = CounterMetricFamily("vibetunnel_log_records_lost", "Records that no log has.", labels=["log"])
         for each in self._logs:
             lost.add_metric([each.path.stem], each.lost)
         yield lost
 
 
 class _Loop(Collector):
-    """The event loop's delay."""
+    """How late the event loop is."""
 
-    def __init__(self, delays: Histogram) -> None:
+    def __init__(self, delays: Delays) -> None:
         self._delays = delays
 
     def describe(self) -> list[Metric]:
@@ -107,27 +99,22 @@ class _Loop(Collector):
         buckets = [(f"{bound:g}" if bound < float("inf") else "+Inf", count) for bound, count in self._delays.up_to()]
         yield HistogramMetricFamily(
             "vibetunnel_event_loop_delay_seconds",
-            "Delay of the control plane's event loop.",
+            "By how much the control plane's event loop is late.",
             buckets=buckets,
             sum_value=self._delays.total_s,
         )
 
 
 class Exposition:
-    """The metrics of one server. It has its own registry: several servers in one process do not mix."""
+    """The metrics of one server. Nothing of it is global: several servers in a process do not mix."""
 
     def __init__(
-        self,
-        registry: Registry,
-        watchers: Sized,
-        limits: Limits | None,
-        logs: Iterable[LogFile],
-        delays: Histogram,
+        self, registry: Registry, watchers: Sized, limits: Limits | None, logs: Iterable[LogFile], delays: Delays
     ) -> None:
         self._metrics = CollectorRegistry(auto_describe=False)
         self._metrics.register(_Sessions(registry, watchers))
         if limits is not None:
-            self._metrics.register(_Losses(limits, logs))
+            self._metrics.register(_Doors(limits, logs))
         ProcessCollector(registry=self._metrics)  # memory, descriptors, processor time; Linux only
         PlatformCollector(registry=self._metrics)
         self._metrics.register(_Loop(delays))

@@ -32,7 +32,7 @@ class Event(NamedTuple):
     came     client is attached: `clients` counts it
     gone     client left; number is the close code (1006: without a word), text its reason
     changed  output has come, of a terminal that is watched
-    mark     data: a vt.Mark
+    mark     data: a Mark
     clipboard  OSC 52 asks to set it. text: the selection's first letter or nothing, data: bytes
     captured answer to Terminal.capture. number: the ticket, data: the copy, None when memory ran out
     typed    client: its first input has reached the PTY; once for each client
