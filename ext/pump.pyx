@@ -41,8 +41,9 @@ from vibetunnel._ext.pump_system cimport (
 )
 from vibetunnel._ext.ring cimport acquire_fence, load_acquire, load_relaxed, store_relaxed
 
+from vibetunnel._ext.vt import Mark
+
 Event = namedtuple("Event", ["kind", "terminal", "client", "number", "text", "data"], defaults=[None])
-Mark = namedtuple("Mark", ["kind", "offset", "line", "exit_code", "command", "at_ns"])
 
 
 cdef list take_captures(list_t* captures):

@@ -13,7 +13,7 @@ Bell = namedtuple("Bell", ["count"])
 Title = namedtuple("Title", ["text"])
 Cwd = namedtuple("Cwd", ["text"])
 Clipboard = namedtuple("Clipboard", ["selection", "data"])
-Prompt = namedtuple("Prompt", ["kind", "offset", "line", "exit_code", "command"])
+Mark = namedtuple("Mark", ["kind", "offset", "line", "exit_code", "command", "at_ns"], defaults=[0])
 Cursor = namedtuple("Cursor", ["row", "col", "visible", "shape", "wrap_pending"])
 
 
@@ -78,7 +78,7 @@ cdef list events_of(const uint8_t* data, size_t n):
             events.append(Clipboard(chr(record.value) if record.value else "", text))
         else:
             code = None if record.value == VT_NO_CODE else record.value
-            events.append(Prompt(chr(record.kind), record.offset, record.line, code, text.decode("utf-8", "replace")))
+            events.append(Mark(chr(record.kind), record.offset, record.line, code, text.decode("utf-8", "replace")))
         at = end
         end = next_record(data, n, at, &record)
     return events

@@ -195,7 +195,7 @@ class Server:
             on_typed=self._typed,
             on_removed=self._removed,
         )
-        self.attachments = attachments = Attachments(authority.in_use, registry.present, authority.muted)
+        self.attachments = attachments = Attachments(authority.in_use, registry.send_presence, authority.muted)
         undo.push_async_callback(attachments.close)
         relays = Relays()
         undo.push_async_callback(relays.close)  # after the pump: its last bytes go through the relays

@@ -9,7 +9,7 @@ import time
 import pytest
 from vt.grammar import generate
 
-from vibetunnel._ext.vt import Bell, Clipboard, Cursor, Cwd, Mode, Prompt, Terminal, Title
+from vibetunnel._ext.vt import Bell, Clipboard, Cursor, Cwd, Mark, Mode, Terminal, Title
 
 MIB = 1024 * 1024
 
@@ -236,15 +236,13 @@ def test_prompt_marks() -> None:
     one = terminal(b"".join(script), cols=40)
     ends = [sum(len(each) for each in script[: n + 1]) for n in range(len(script))]
     assert one.take_events() == [
-        Prompt("A", 0, 0, None, ""),
-        Prompt("B", ends[2], 0, None, ""),
-        Prompt("C", ends[5], 1, None, "ls -l"),
-        Prompt("D", ends[6], 2, 3, ""),
+        Mark("A", 0, 0, None, ""),
+        Mark("B", ends[2], 0, None, ""),
+        Mark("C", ends[5], 1, None, "ls -l"),
+        Mark("D", ends[6], 2, 3, ""),
     ]
     one.feed(b"\x1b]133;D\x07\x1b]133;C;cmdline_url=echo%20%C3%A9%3B\x07\x1b]133;C;cmdline=make\x07")
-    assert [
-        (event.kind, event.exit_code, event.command) for event in one.take_events() if isinstance(event, Prompt)
-    ] == [
+    assert [(event.kind, event.exit_code, event.command) for event in one.take_events() if isinstance(event, Mark)] == [
         ("D", None, ""),
         ("C", None, "echo é;"),
         ("C", None, "make"),
@@ -253,7 +251,7 @@ def test_prompt_marks() -> None:
 
 def test_a_command_line_that_wraps_is_one() -> None:
     one = terminal(b"\x1b]133;A\x07$ \x1b]133;B\x07echo a long line\r\n\x1b]133;C\x07", cols=10)
-    assert [event.command for event in one.take_events() if isinstance(event, Prompt)][-1] == "echo a long line"
+    assert [event.command for event in one.take_events() if isinstance(event, Mark)][-1] == "echo a long line"
 
 
 REPLIES = {

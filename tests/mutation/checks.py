@@ -509,7 +509,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "/ws: typing is for who may type",
         "handlers/attach.py",
-        "may_type = asked and (principal.may(Scope.TYPE, session.id) if held is None else held)",
+        "may_type = asked and (principal.may(Scope.TYPE, session.id) if ruling is None else ruling)",
         "may_type = asked",
         (_frames("test_not_one_byte_of_a_viewer"),),
     ),

@@ -1,4 +1,4 @@
-"""Sessions through REST: made, used, seen, ended."""
+"""Sessions through REST: creating, using, showing and ending them."""
 
 from __future__ import annotations
 
@@ -108,6 +108,14 @@ async def test_a_command_as_text_is_run_by_the_shell(server: Running) -> None:
     await server.output(session, b"52")
 
 
+@pytest.mark.parametrize("command", ["   ", "\n\t", ["  "]])
+async def test_a_blank_command_is_refused(server: Running, command: object) -> None:
+    answer = await server.json("POST", "/api/sessions", {"command": command}, status=400)
+    assert answer["error"].startswith("command: expected ")
+    assert answer["error"].endswith("blanks only")
+    assert await server.json("GET", "/api/sessions") == []
+
+
 async def test_without_a_command_a_login_shell_runs(server: Running) -> None:
     session = await server.session()
     await server.json("POST", f"/api/sessions/{session}/input", {"text": "echo name:$0\n"})
@@ -135,7 +143,7 @@ async def test_somebodys_home_is_looked_up_beside_the_event_loop(
 ) -> None:
     threads = []
 
-    def slow(path: str) -> str:  # a directory of accounts that is down cannot be provoked
+    def slow(path: str) -> str:  # stands for an account directory that does not answer
         threads.append(threading.current_thread())
         return path.replace("~somebody", "/home/somebody")
 

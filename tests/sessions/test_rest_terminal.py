@@ -1,4 +1,4 @@
-"""What stands on a session's terminal, through REST: text, HTML, JSON, snapshots, commands; and the news of them."""
+"""A session's terminal through REST: text, HTML, JSON, snapshots, commands; and the events about them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from event_stream import listening
 from harness import Running, Serve, until
 
 from vibetunnel._ext import vt
+from vibetunnel.sessions.captures import Captures
 
 NUMBERS = ["sh", "-c", "seq 1 100; printf end; cat"]
 OFFSET = sum(len(f"{number}\r\n") for number in range(1, 101)) + 3  # of NUMBERS
@@ -158,7 +159,7 @@ async def test_an_ended_session_answers_all_of_it_also_after_a_restart(serve: Se
     first = await serve()
     session = await first.session(f"seq 50; printf '{COMMAND}'; printf bye", rows=5)
     path = f"/api/sessions/{session}"
-    await first.json("POST", f"{path}/resize", {"rows": 5, "cols": 80})  # starts it
+    await first.output(session, b"bye")  # starts it; a resize would race with its end
     await first.ended(session)
 
     async def everything(server: Running) -> list[Any]:
@@ -211,18 +212,18 @@ async def test_a_session_that_is_removed_while_it_is_read_is_a_404(
     path = await printed(server, ["echo", "x"], b"x")
     session = server.server.context.registry.get(path.rpartition("/")[2])
     await server.ended(session.id)
-    monkeypatch.setattr(session, "captured", lambda ticket, copy: None)  # so that the copy is still to come
+    monkeypatch.setattr(Captures, "arrived", lambda captures, ticket, copy: None)  # so that the capture stays pending
     reading = asyncio.create_task(server.fetch("GET", f"{path}/text"))
 
     async def asked() -> bool:
-        return bool(session._captures)
+        return bool(session.captures)
 
     await until(asked)
     await server.json("DELETE", path)
     assert (await reading).code == 404
 
 
-# Commands and news
+# Commands and events
 
 
 async def test_commands_are_listed_with_where_their_output_is(server: Running) -> None:
@@ -244,7 +245,7 @@ async def test_commands_are_listed_with_where_their_output_is(server: Running) -
     await until(renumbered)
 
 
-async def test_finished_commands_and_clipboards_are_news(server: Running) -> None:
+async def test_finished_commands_and_clipboards_are_events(server: Running) -> None:
     async with listening(server) as stream:
         clipboard = "\\033]52;c;aMOkbGxv\\007"  # hällo
         session = await server.session(["sh", "-c", f"read x; printf '{COMMAND}{clipboard}'; cat"])
@@ -258,13 +259,13 @@ async def test_finished_commands_and_clipboards_are_news(server: Running) -> Non
         assert (told["clipboard"]["selection"], told["clipboard"]["text"]) == ("c", "hällo")
 
 
-async def test_a_clipboard_that_is_no_text_or_too_much_is_no_news(
+async def test_a_clipboard_that_is_not_text_or_too_large_is_no_event(
     server: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vibetunnel.sessions.events.CLIPBOARD_LIMIT", 10)
-    news = server.server.context.registry.events
+    events = server.server.context.registry.events
     async with listening(server) as stream:
-        news.clipboard("binary", "c", b"\xff\x00")
-        news.clipboard("large", "c", b"x" * 11)
-        news.clipboard("fine", "", b"x" * 10)
+        events.clipboard("binary", "c", b"\xff\x00")
+        events.clipboard("large", "c", b"x" * 11)
+        events.clipboard("fine", "", b"x" * 10)
         assert (await stream.next("clipboard"))["sessionId"] == "fine"

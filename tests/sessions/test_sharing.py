@@ -1,4 +1,4 @@
-"""Links to a session, who is there, and whose the keyboard is."""
+"""Shares of a session, its clients as they see each other, and the keyboard that an owner gives and takes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vibetunnel import protocol
 
 
 async def message(socket: Socket, kind: type[Any], met: Any = lambda _: True) -> Any:
-    """The next v1 message of this kind that is as wanted."""
+    """The next v1 message of this kind that satisfies `wanted`."""
     while True:
         data = await socket.receive()
         assert data is not None, socket.ending
@@ -202,7 +202,7 @@ async def test_a_writer_shares_the_own_sessions_only(server: Running) -> None:
     assert (await browser.fetch("POST", f"/api/sessions/{ours}/shares", {})).code == 403
 
 
-# Who is here
+# Presence
 
 
 async def test_participants_are_told_who_is_here(server: Running) -> None:

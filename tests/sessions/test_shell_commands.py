@@ -1,8 +1,6 @@
-"""Commands from the marks of a shell (OSC 133), whatever is missing between them."""
+"""Shell commands from prompt marks (OSC 133), even if some marks are missing."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import msgspec
 import pytest
@@ -10,23 +8,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
+from vibetunnel._ext.vt import Mark
 from vibetunnel.sessions.shell_commands import LIMIT, LINE_LIMIT, ShellCommands
 
 SECOND = 1_000_000_000
 START = 1_767_323_045 * SECOND  # 2026-01-02T03:04:05Z
 
 
-@dataclass(frozen=True)
-class Given:
-    kind: str
-    offset: int = 0
-    line: int = 0
-    exit_code: int | None = None
-    command: str = ""
-    at_ns: int = START
+def a_mark(
+    kind: str,
+    offset: int = 0,
+    line: int = 0,
+    exit_code: int | None = None,
+    command: str = "",
+    at_ns: int = START,
+) -> Mark:
+    return Mark(kind, offset, line, exit_code, command, at_ns)
 
 
-def seen(*marks: Given) -> ShellCommands:
+def seen(*marks: Mark) -> ShellCommands:
     commands = ShellCommands()
     for mark in marks:
         commands.take(mark)
@@ -39,10 +39,10 @@ def told(commands: ShellCommands) -> list[tuple[str, bool, object]]:
 
 def test_a_command_has_times_a_code_and_its_output() -> None:
     commands = seen(
-        Given("A", 0, 0),
-        Given("B", 20, 0),
-        Given("C", 30, 1, command="make"),
-        Given("D", 90, 7, exit_code=2, at_ns=START + 1500 * 1_000_000),
+        a_mark("A", 0, 0),
+        a_mark("B", 20, 0),
+        a_mark("C", 30, 1, command="make"),
+        a_mark("D", 90, 7, exit_code=2, at_ns=START + 1500 * 1_000_000),
     )
     assert msgspec.to_builtins(commands.newest()) == [
         {
@@ -58,7 +58,7 @@ def test_a_command_has_times_a_code_and_its_output() -> None:
 
 
 def test_the_one_under_way_is_running_and_has_no_end() -> None:
-    commands = seen(Given("C", 5, 3, command="sleep 9"))
+    commands = seen(a_mark("C", 5, 3, command="sleep 9"))
     (found,) = msgspec.to_builtins(commands.newest())
     assert found == {
         "command": "sleep 9",
@@ -71,49 +71,49 @@ def test_the_one_under_way_is_running_and_has_no_end() -> None:
 
 def test_a_mark_tells_which_command_it_ends() -> None:
     commands = ShellCommands()
-    assert commands.take(Given("C", command="a")) is None
-    ended = commands.take(Given("D", exit_code=0))
+    assert commands.take(a_mark("C", command="a")) is None
+    ended = commands.take(a_mark("D", exit_code=0))
     assert ended is not None
     assert (ended.command, ended.exit_code) == ("a", 0)
-    assert commands.take(Given("D", exit_code=1)) is None
+    assert commands.take(a_mark("D", exit_code=1)) is None
     assert commands.last_ended is ended
 
 
 def test_ctrl_c_at_the_prompt_is_no_command() -> None:
-    commands = seen(Given("A"), Given("B"), Given("A"), Given("B"), Given("D", exit_code=130), Given("A"))
-    assert len(commands) == 0
+    commands = seen(a_mark("A"), a_mark("B"), a_mark("A"), a_mark("B"), a_mark("D", exit_code=130), a_mark("A"))
+    assert commands.newest() == []
 
 
-@pytest.mark.parametrize("next_mark", [Given("A", 50, 9), Given("B", 50, 9), Given("C", 50, 9, command="next")])
-def test_a_command_whose_end_was_not_marked_ends_without_a_code(next_mark: Given) -> None:
-    commands = seen(Given("C", 10, 2, command="first"), next_mark)
+@pytest.mark.parametrize("next_mark", [a_mark("A", 50, 9), a_mark("B", 50, 9), a_mark("C", 50, 9, command="next")])
+def test_a_command_whose_end_was_not_marked_ends_without_a_code(next_mark: Mark) -> None:
+    commands = seen(a_mark("C", 10, 2, command="first"), next_mark)
     first = commands.newest()[0]
     assert (first.running, first.exit_code, first.output.end, first.output.last_line) == (False, UNSET, 50, 9)
 
 
 def test_an_end_without_a_beginning_is_nothing() -> None:
-    commands = seen(Given("D", exit_code=0), Given("A"), Given("B"), Given("D"))
-    assert len(commands) == 0
+    commands = seen(a_mark("D", exit_code=0), a_mark("A"), a_mark("B"), a_mark("D"))
+    assert commands.newest() == []
     assert commands.prompt is None
 
 
 def test_a_shell_inside_of_a_shell_leaves_every_command_ended_once() -> None:
     commands = seen(
-        Given("C", command="bash"),
-        Given("A"),
-        Given("B"),
-        Given("C", command="inner"),
-        Given("D", exit_code=3),
-        Given("A"),
-        Given("C", command="exit"),
-        Given("D", exit_code=4),  # of `bash`, and of `exit` as well
-        Given("A"),
+        a_mark("C", command="bash"),
+        a_mark("A"),
+        a_mark("B"),
+        a_mark("C", command="inner"),
+        a_mark("D", exit_code=3),
+        a_mark("A"),
+        a_mark("C", command="exit"),
+        a_mark("D", exit_code=4),  # of `bash`, and of `exit` as well
+        a_mark("A"),
     )
     assert told(commands) == [("bash", False, UNSET), ("inner", False, 3), ("exit", False, 4)]
 
 
 def test_a_shell_that_ends_ends_its_command() -> None:
-    commands = seen(Given("C", 10, command="exit"))
+    commands = seen(a_mark("C", 10, command="exit"))
     ended = commands.session_ended(17, START + SECOND)
     assert ended is not None
     assert (ended.running, ended.output.end, ended.duration_ms) == (False, 17, 1000)
@@ -121,53 +121,53 @@ def test_a_shell_that_ends_ends_its_command() -> None:
 
 
 def test_what_is_unknown_is_left_out() -> None:
-    marks = [Given("C", 3, -1, command="old", at_ns=0), Given("D", 9, -1, exit_code=0, at_ns=0)]
+    marks = [a_mark("C", 3, -1, command="old", at_ns=0), a_mark("D", 9, -1, exit_code=0, at_ns=0)]
     (found,) = msgspec.to_builtins(seen(*marks).newest())
     assert found == {"command": "old", "running": False, "output": {"start": 3, "end": 9}, "exitCode": 0}
 
 
 def test_a_clock_that_was_set_back_makes_no_negative_duration() -> None:
-    commands = seen(Given("C", at_ns=START), Given("D", at_ns=START - SECOND))
+    commands = seen(a_mark("C", at_ns=START), a_mark("D", at_ns=START - SECOND))
     assert commands.newest()[0].duration_ms == 0
 
 
 def test_lines_are_void_once_they_have_other_numbers() -> None:
-    commands = seen(Given("C", 0, 1), Given("D", 5, 2), Given("C", 6, 3))
+    commands = seen(a_mark("C", 0, 1), a_mark("D", 5, 2), a_mark("C", 6, 3))
     commands.renumbered()
-    commands.take(Given("D", 9, 1))
+    commands.take(a_mark("D", 9, 1))
     assert all((each.output.first_line, each.output.last_line) == (UNSET, UNSET) for each in commands.newest())
 
 
 def test_the_list_and_its_lines_are_bounded() -> None:
     commands = ShellCommands()
     for number in range(LIMIT + 5):
-        commands.take(Given("C", command=f"{number} " + "x" * 2 * LINE_LIMIT))
-        commands.take(Given("D"))
-    assert len(commands) == LIMIT
+        commands.take(a_mark("C", command=f"{number} " + "x" * 2 * LINE_LIMIT))
+        commands.take(a_mark("D"))
+    assert len(commands.newest()) == LIMIT
     assert commands.newest()[0].command.startswith("5 ")
     assert len(commands.newest()[0].command) == LINE_LIMIT
-    assert [each.command.split()[0] for each in commands.newest(2)] == [str(LIMIT + 3), str(LIMIT + 4)]
+    assert [each.command.split()[0] for each in commands.newest()[-2:]] == [str(LIMIT + 3), str(LIMIT + 4)]
 
 
 def test_a_prompt_is_there_until_a_command_begins_and_its_redrawing_is_no_new_one() -> None:
     commands = ShellCommands()
     assert commands.prompt is None
-    first = Given("A", 1)
-    for mark in (first, Given("B", 2), Given("B", 3)):
+    first = a_mark("A", 1)
+    for mark in (first, a_mark("B", 2), a_mark("B", 3)):
         commands.take(mark)
         assert commands.prompt is first
-    commands.take(Given("C"))
+    commands.take(a_mark("C"))
     assert commands.prompt is None
-    commands.take(Given("D"))
+    commands.take(a_mark("D"))
     assert commands.prompt is None
-    alone = Given("B", 9)
+    alone = a_mark("B", 9)
     commands.take(alone)
     assert commands.prompt is alone
 
 
 MARKS = st.lists(
     st.builds(
-        Given,
+        Mark,
         kind=st.sampled_from("ABCDPx"),
         offset=st.integers(0, 100),
         line=st.integers(-1, 100),
@@ -179,7 +179,7 @@ MARKS = st.lists(
 
 
 @given(MARKS)
-def test_whatever_the_marks_at_most_the_newest_runs(marks: list[Given]) -> None:
+def test_whatever_the_marks_at_most_the_newest_runs(marks: list[Mark]) -> None:
     commands = seen(*marks)
     found = commands.newest()
     assert len(found) == sum(mark.kind == "C" for mark in marks)

@@ -1,4 +1,4 @@
-"""What bash, zsh and fish say of themselves with the integration, on real PTYs, and that nobody sees it."""
+"""The marks that bash, zsh and fish print with the integration, on real PTYs, and that they do not show on screen."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vibetunnel.shell import SCRIPTS
 
 SHELLS = list(SCRIPTS)
 
-# Start-up files: a plain prompt, and what the shell has to be told for that.
+# Start-up files that give each shell a plain prompt.
 PLAIN = {
     "bash": (".bashrc", "PS1='P> '\n"),
     "zsh": (".zshrc", "PROMPT='P> '\nunsetopt PROMPT_SP\n"),
@@ -37,11 +37,11 @@ LOAD = {
 
 
 class Shell:
-    """An interactive shell on a PTY, and the terminal that it believes to have."""
+    """An interactive shell on a PTY, and the emulator of its terminal."""
 
     def __init__(self, argv: list[str], environment: dict[str, str], folder: Path) -> None:
         self.screen = vt.Terminal(24, 160)
-        self.marks: list[vt.Prompt] = []
+        self.marks: list[vt.Mark] = []
         self.folders: list[str] = []
         self._process = PtyProcess.spawn(argv, cwd=str(folder), env=environment, dimensions=(24, 160))
 
@@ -56,7 +56,7 @@ class Shell:
     def _take(self, output: bytes) -> None:
         self.screen.feed(output)
         for event in self.screen.take_events():
-            if isinstance(event, vt.Prompt):
+            if isinstance(event, vt.Mark):
                 self.marks.append(event)
             elif isinstance(event, vt.Cwd):
                 self.folders.append(event.text)
@@ -77,8 +77,8 @@ class Shell:
         """Return at the first prompt."""
         self.until(lambda: "AB" in self.kinds())
 
-    def run(self, line: str) -> tuple[vt.Prompt, vt.Prompt]:
-        """Type a line at the prompt; the marks C and D of its output, once the next prompt is there."""
+    def run(self, line: str) -> tuple[vt.Mark, vt.Mark]:
+        """Type a line at the prompt; returns its marks C and D when the next prompt is there."""
         before = len(self.marks)
         self.type(line + "\r")
         self.until(lambda: "B" in self.kinds()[before:].partition("D")[2].partition("A")[2])
@@ -86,7 +86,7 @@ class Shell:
         return (next(mark for mark in new if mark.kind == "C"), next(mark for mark in new if mark.kind == "D"))
 
     def interrupt(self) -> None:
-        """Press Ctrl-C until there is another prompt: readline loses one that comes while it takes a key."""
+        """Press Ctrl-C until the next prompt appears: readline loses a Ctrl-C that arrives while it reads a key."""
         before = len(self.marks)
         deadline = time.monotonic() + DEADLINE_S
         while "B" not in self.kinds()[before:]:
@@ -103,7 +103,7 @@ class Shell:
 
 
 class Home:
-    """A user's home with start-up files, and the shells that are started in it."""
+    """A user's home with start-up files, and the shells that a test starts in it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -119,7 +119,7 @@ class Home:
         path.write_text(text)
 
     def plain(self, shell: str, *, load: bool = True, before: str = "", after: str = "") -> None:
-        """The start-up file of a user who has a plain prompt and, with `load`, the integration."""
+        """The start-up file of a user with a plain prompt; load: and with the integration."""
         name, text = PLAIN[shell]
         self.write(name, before + text + (LOAD[shell].format(SCRIPTS[shell]) if load else "") + after)
 
@@ -133,7 +133,7 @@ class Home:
         additions = integration([path], login=True)
         base = self.environment(**environment)
         complete = session_environment(base, additions, session_id="x", folder=str(self.folder))
-        # A login shell is told by its own name, which ptyprocess cannot give it.
+        # A login shell needs a `-` before its name, which ptyprocess cannot give it.
         return self._start([sys.executable, "-c", f"import os; os.execv({path!r}, ['-{shell}'])"], complete)
 
     def _start(self, argv: list[str], environment: dict[str, str]) -> Shell:
@@ -201,7 +201,7 @@ def test_the_status_of_the_last_command_is_kept(home: Home, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SHELLS)
-def test_nobody_sees_it(home: Home, name: str) -> None:
+def test_the_marks_are_invisible(home: Home, name: str) -> None:
     texts = []
     for load in (True, False):
         home.plain(name, load=load)
@@ -245,7 +245,7 @@ def test_a_script_is_told_nothing(home: Home, name: str) -> None:
     assert not shell.marks
 
 
-# What users have of their own
+# Users' own settings
 
 BASH_PROMPTS = {
     "text": "PROMPT_COMMAND='last=$?; PS1=\"[$last]P> \"'\n",
@@ -326,14 +326,14 @@ def test_fish_goes_on_with_a_prompt_that_is_replaced(home: Home) -> None:
     shell.shown("[5]Q>")
 
 
-# Loaded by itself
+# Loaded by the keeper
 
 LOGIN_FILES = {
     "bash": {".bash_profile": "declare -A kept=([x]=profile)\n. ~/.bashrc\n"},
     "zsh": {".zshenv": "first=zshenv\n", ".zprofile": "kept=profile\n"},
     "fish": {},
 }
-QUESTIONS = {  # line -> what it prints
+QUESTIONS = {  # line -> its output
     "bash": {
         "echo ${kept[x]} $HISTFILE": "profile {home}/.bash_history",
         "shopt -q login_shell && [[ ! -o posix ]] && echo login": "login",

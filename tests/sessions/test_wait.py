@@ -12,15 +12,16 @@ from harness import Browser, Running, Serve, until
 
 from vibetunnel.errors import InvalidField
 from vibetunnel.handlers.wait import TIMEOUT_MS
-from vibetunnel.sessions import patterns, waits
-from vibetunnel.sessions.patterns import Patterns, check
+from vibetunnel.sessions import pattern_check, patterns, waits
+from vibetunnel.sessions.pattern_check import check
+from vibetunnel.sessions.patterns import Patterns
 
-# A program that does what it is told: each line that it reads is one for printf.
+# A program that passes each line it reads to printf.
 PRINTER = ["sh", "-c", 'stty -echo; printf ready; while read -r line; do printf "$line"; done']
 
 
 class Told:
-    """A session that prints what it is told to."""
+    """A session whose program prints what the test sends."""
 
     def __init__(self, server: Running, session_id: str) -> None:
         self.server = server
@@ -35,7 +36,7 @@ class Told:
         return await self.server.json("POST", f"{self.path}/wait", wanted, status=status)
 
     async def waiting(self, number: int = 1) -> None:
-        """Return when so many requests wait for it."""
+        """Return when `number` requests wait for it."""
 
         async def counted() -> bool:
             return self.server.server.context.waits.waiting(self.id) == number
@@ -51,7 +52,7 @@ async def told(server: Running, command: object = PRINTER, **fields: object) -> 
 
 
 async def after(waiting: asyncio.Task[Any], session: Told, text: str) -> Any:
-    """The answer to a wait that is under way, when this is printed."""
+    """The answer to a running wait after this is printed."""
     await session.waiting()
     assert not waiting.done()
     await session.print(text)
@@ -85,7 +86,7 @@ async def test_text_is_found_across_the_margin_and_across_lines(server: Running)
     answer = await after(begun(session, text="one\ntwo"), session, "\\none\\ntwo")
     assert (answer["text"], answer["line"]) == ("one\ntwo", 3)
     answer = await session.wait(text="ghij---")
-    assert answer["line"] == 2  # where it begins, in the middle of a wrapped line
+    assert answer["line"] == 2  # where the match begins, in the middle of a wrapped line
 
 
 async def test_text_that_scrolls_through_between_two_looks_is_found(server: Running) -> None:
@@ -102,7 +103,7 @@ async def test_a_line_from_which_to_look_leaves_out_what_was_there(server: Runni
     waiting = begun(session, text="done", fromLine=first["line"] + 1)
     answer = await after(waiting, session, "more\\ndone\\n")
     assert answer["line"] == first["line"] + 2
-    again = await session.wait(text="done", from_line=0)  # reaches back above the screen, too
+    again = await session.wait(text="done", from_line=0)  # this searches the scrollback, too
     assert again["line"] == first["line"]
 
 
@@ -125,7 +126,7 @@ async def test_a_change_of_the_width_does_not_end_a_wait(server: Running) -> Non
 async def test_the_last_words_of_a_session_are_still_found(server: Running) -> None:
     session = await told(server, ["sh", "-c", "read x; seq 100; echo last words"], rows=3)
     answer = await after(begun(session, text="last words"), session, "")
-    assert answer["line"] == 101  # behind the echoed newline and 100 numbers
+    assert answer["line"] == 101  # after the echoed newline and 100 numbers
     await server.ended(session.id)
     assert (await session.wait(text="last words"))["matched"] == "text"
     assert "ended" in (await session.wait(text="never said", status=409))["error"]
@@ -161,7 +162,7 @@ async def test_a_pattern_that_is_none_or_too_much_is_refused(server: Running, pa
     assert said in error
 
 
-async def test_a_pattern_that_backtracks_without_end_is_refused_and_holds_nobody_up(
+async def test_a_pattern_that_backtracks_without_end_is_refused_and_delays_no_other(
     server: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = await told(server, ["printf", "a" * 70])
@@ -189,7 +190,7 @@ def test_what_patterns_usually_have_is_not_too_much() -> None:
     ],
 )  # fmt: skip
 def test_the_parts_of_a_pattern_are_counted_with_its_repeats(pattern: str, number: int) -> None:
-    assert patterns.parts(pattern) == number
+    assert pattern_check.parts(pattern) == number
 
 
 async def test_a_pattern_is_compiled_and_searched_beside_the_loop() -> None:
@@ -216,7 +217,7 @@ async def test_silence_is_counted_from_the_request_and_from_every_output(server:
     assert answer["offset"] == len("......over")
 
 
-async def test_silence_cannot_be_waited_for_where_nobody_speaks_any_more(server: Running) -> None:
+async def test_a_wait_for_silence_of_an_ended_session_is_refused(server: Running) -> None:
     session = await told(server, ["true"])
     await server.ended(session.id)
     await session.wait(idle_ms=10, status=409)
@@ -395,8 +396,8 @@ async def test_logging_out_ends_the_waits_of_that_login(server: Running) -> None
 
 def test_every_bound_of_the_documentation_is_the_one_of_the_code() -> None:
     page = (Path(__file__).parents[2] / "docs" / "automation.md").read_text(encoding="utf-8")
-    assert f"longer than {patterns.PATTERN_LIMIT} characters" in page
+    assert f"longer than {pattern_check.PATTERN_LIMIT} characters" in page
     assert f"longer than {patterns.SEARCH_S:g} s" in page
-    assert f"more than {patterns.PARTS_LIMIT} parts" in page
+    assert f"more than {pattern_check.PARTS_LIMIT} parts" in page
     assert f"| {waits.AT_ONCE} requests wait" in page
     assert f"{TIMEOUT_MS} if it is left out" in page

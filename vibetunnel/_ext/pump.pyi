@@ -20,24 +20,6 @@ EventKind = Literal[
     "typed",
 ]
 
-class Mark(NamedTuple):
-    """A prompt mark of a shell (OSC 133; FinalTerm's semantic prompts).
-
-    kind       A: a prompt begins, B: the command line begins, C: its output begins, D: it is done
-    offset     in bytes of output: where A and D begin, where B and C end; the output of a command is [C, D)
-    line       absolute number of the cursor's line
-    exit_code  of D, when the shell says it
-    command    of C: the command line
-    at_ns      CLOCK_REALTIME at which it was read, in ns
-    """
-
-    kind: str
-    offset: int
-    line: int
-    exit_code: int | None
-    command: str
-    at_ns: int
-
 class Event(NamedTuple):
     """What happened to a terminal or a client.
 
@@ -61,7 +43,7 @@ class Event(NamedTuple):
     client: Client | None
     number: int
     text: str
-    data: Mark | bytes | vt.Terminal | None = None
+    data: vt.Mark | bytes | vt.Terminal | None = None
 
 def load_zlib() -> None:
     """Load zlib, for clients that negotiate compression. OSError if there is none."""

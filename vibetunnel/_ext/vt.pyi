@@ -31,13 +31,15 @@ class Clipboard(NamedTuple):
     selection: str
     data: bytes
 
-class Prompt(NamedTuple):
-    """OSC 133. kind A: a prompt begins, B: the command line begins, C: its output begins, D: the command is done.
+class Mark(NamedTuple):
+    """A prompt mark of a shell (OSC 133; FinalTerm's semantic prompts).
 
-    offset     bytes of output before the mark (A, D) or up to and with it (B, C): output is [C.offset, D.offset)
-    line       absolute number of the cursor's line (see Terminal.top)
-    exit_code  of D, if the shell reported one
+    kind       A: the prompt begins, B: the command line begins, C: the command's output begins, D: the command is done
+    offset     bytes of output before the mark (A, D), or up to and including it (B, C): output is [C.offset, D.offset)
+    line       absolute number of the cursor's line (see Terminal.top); -1: unknown
+    exit_code  of D; None: the shell did not report one
     command    of C: the command line
+    at_ns      CLOCK_REALTIME at which the pump read the mark; 0: unknown
     """
 
     kind: str
@@ -45,6 +47,7 @@ class Prompt(NamedTuple):
     line: int
     exit_code: int | None
     command: str
+    at_ns: int = 0
 
 class Cursor(NamedTuple):
     """row, col: from 0, inside the screen even if a wrap is pending. shape: DECSCUSR's 0..6."""
@@ -121,7 +124,7 @@ class Terminal:
         """The screen with styles, cursor and modes: docs/terminal.md."""
     def dump(self) -> str:
         """Everything in which two equal terminals agree, one field a line: for tests."""
-    def take_events(self) -> list[Bell | Title | Cwd | Clipboard | Prompt]:
+    def take_events(self) -> list[Bell | Title | Cwd | Clipboard | Mark]:
         """Events since the last call: bell, the current title and folder, then the others, oldest first."""
     def take_replies(self) -> bytes:
         """Answers to the program's queries since the last call, for its PTY. Bounded: the newest are dropped."""

@@ -33,7 +33,7 @@ class SocketHandler(Handler):
         rows, cols = query.rows or 0, query.cols or 0
         session = self.context.registry.get(query.session_id)
         starts = session.terminal is None  # the client that starts a session gets its output from the first byte on
-        await session.attachable(may_type=may_type, rows=rows, cols=cols)
+        terminal = await session.attachable(may_type=may_type, rows=rows, cols=cols)
         try:
             await self.exchange.drained()  # the answers to earlier requests
         except StreamClosedError:
@@ -44,8 +44,8 @@ class SocketHandler(Handler):
         self.require_login()
         principal = self.require(Scope.VIEW, session.id)
         self.check_room(principal)  # other clients may have attached meanwhile
-        held = self.context.attachments.held(principal, session.id)
-        may_type = asked and (principal.may(Scope.TYPE, session.id) if held is None else held)
+        ruling = self.context.attachments.ruling(principal, session.id)
+        may_type = asked and (principal.may(Scope.TYPE, session.id) if ruling is None else ruling)
         connection_id = new_id()
         response = agreed.response()
         try:
@@ -53,7 +53,7 @@ class SocketHandler(Handler):
         except StreamClosedError:
             self.detach()
             return  # the client has disconnected
-        client = session.attach(
+        client = terminal.attach(
             descriptor,
             response,
             received=received,
@@ -80,7 +80,7 @@ class SocketHandler(Handler):
                 session_id=session.id,
                 asked=asked,
                 name=self.context.authority.name_in(principal, session.id),
-                held=held if asked else None,
+                ruling=ruling if asked else None,
                 writable=may_type,
             )
         )

@@ -10,9 +10,11 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from vibetunnel.sessions.model import SessionView, Size
+from vibetunnel.sessions.model import Size
+from vibetunnel.sessions.pattern_check import PATTERN_LIMIT
 from vibetunnel.sessions.shell_commands import ShellCommand
-from vibetunnel.sessions.waits import PATTERN_LIMIT, Outcome
+from vibetunnel.sessions.view import SessionView
+from vibetunnel.sessions.waits import Outcome
 
 __all__ = ["Outcome", "SessionView", "ShellCommand"]  # so that handlers find all shapes in this module
 

@@ -90,4 +90,4 @@ class CommandsHandler(SessionHandler):
     """GET /api/sessions/{session_id}/commands."""
 
     def get(self, session_id: str) -> None:
-        self.answer(self.session(session_id).commands)
+        self.answer(self.session(session_id).commands.newest())

@@ -30,7 +30,7 @@ class SessionHandler(Handler):
     def typist(self, session_id: str) -> Principal:
         """Return the principal, if the session's owner lets it type. Raises Refused, Forbidden."""
         principal = self.require_login()
-        if self.context.attachments.held(principal, session_id) is False:
+        if self.context.attachments.ruling(principal, session_id) is False:
             raise Forbidden("The owner of the session does not let you type")
         return principal
 

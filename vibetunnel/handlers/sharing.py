@@ -168,7 +168,7 @@ class PersonHandler(SharingHandler):
     async def patch(self, session_id: str, client_id: str) -> None:
         principal, wanted = self.manager(session_id), self.read(schemas.KeyboardBody)
         connection = self._find(session_id, client_id)
-        self.context.attachments.hold(connection, wanted.writable)
+        self.context.attachments.rule(connection, wanted.writable)
         await self.context.authority.mute(connection.principal, session_id, muted=not wanted.writable)
         self.context.audit.record(
             "access",

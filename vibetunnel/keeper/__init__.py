@@ -1,4 +1,4 @@
 """The small process that owns the terminals, and its client (docs/keeper.md).
 
-Nothing is imported here: the keeper stays small because it loads only what it uses.
+Nothing is imported here: the keeper stays small because it loads only the modules that it uses.
 """

@@ -1,4 +1,4 @@
-"""python -m vibetunnel.keeper: takes the runtime folder, listens, and keeps terminals until none is left."""
+"""python -m vibetunnel.keeper: takes the runtime folder, and runs the keeper until it has nothing left to keep."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from vibetunnel.keeper.runtime_dir import AnotherRuns, CannotRun, RuntimeDir
 
 USAGE = "usage: python -m vibetunnel.keeper --runtime-dir DIR [--idle-s SECONDS] [--detach]"
 IDLE_S = 30.0
-OPEN_FILES = 10240  # two for each session of the 4096 ptys that Linux has by default; the most that macOS grants
+OPEN_FILES = 10240  # two for each of the 4096 ptys that Linux has by default; macOS grants no more
 
 
 def main(arguments: list[str]) -> int:
-    """Exit code 0 after a life (with --detach: as soon as the socket accepts), 1 with a reason, 3: another runs."""
+    """Exit code 0 at the end (with --detach: once the socket accepts), 1 with a reason, 3: another keeper runs."""
     try:
         folder, idle_s, detach = _parse(arguments)
         folder = os.path.abspath(folder)
-        os.chdir("/")  # whatever folder it was started in may be removed
+        os.chdir("/")  # so that the folder in which it was started can be removed
         _close_inherited_descriptors()
-        place = RuntimeDir(folder)
+        runtime_dir = RuntimeDir(folder)
         log = Log(os.path.join(folder, LOG_NAME))
         _leave_terminal(detach)
-        Keeper(place, log=log, idle_s=idle_s, open_files=_raise_open_files()).run()
-        place.leave()
+        Keeper(runtime_dir, log=log, idle_s=idle_s, open_files=_raise_open_files()).run()
+        runtime_dir.leave()
     except CannotRun as error:
         print(error, file=sys.stderr)
         return ANOTHER_RUNS if isinstance(error, AnotherRuns) else 1
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _parse(arguments: list[str]) -> tuple[str, float, bool]:
-    # By hand: argparse would stay in memory as long as the keeper.
+    # Without argparse, which would stay in the keeper's memory.
     folder, idle_s, detach = "", IDLE_S, False
     words = iter(arguments)
     for word in words:
@@ -59,10 +59,10 @@ def _parse(arguments: list[str]) -> tuple[str, float, bool]:
 
 
 def _close_inherited_descriptors() -> None:
-    """All but 0, 1 and 2, which are filled where the starter has closed them."""
-    # uvloop leaves some of the server's open, among them the pipe whose end says that the starter has finished.
+    """Close all but 0, 1 and 2; open those on /dev/null if the starter has closed them."""
+    # uvloop leaves some of the server's open, such as the pipe whose end tells it that the starter has finished.
     os.closerange(3, OPEN_FILES)
-    # A socket must not get one of these numbers: programs and libraries write to them.
+    # A socket must not get one of the three numbers: programs and libraries write to them.
     while True:
         descriptor = os.open(os.devnull, os.O_RDWR)
         if descriptor > 2:
@@ -71,7 +71,7 @@ def _close_inherited_descriptors() -> None:
 
 
 def _leave_terminal(detach: bool) -> None:
-    """Without descriptors of the starter's; with `detach` as a process of its own, whose starter returns here."""
+    """detach: go on in a child with a session of its own, without the starter's descriptors; the starter exits."""
     if detach:
         if os.fork():
             os._exit(0)
@@ -84,10 +84,10 @@ def _leave_terminal(detach: bool) -> None:
 
 
 def _raise_open_files() -> tuple[int, int]:
-    """Allow the keeper what it needs; returns the limits as they were."""
+    """Raise the keeper's limit to OPEN_FILES; returns the limits as they were."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
-    # A higher one is lowered: where the system has no close_range(2), each number below it is closed at every start.
+    # A higher limit is lowered: without close_range(2), a start closes every number below the limit.
     if soft != wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return soft, hard

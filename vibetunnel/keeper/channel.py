@@ -1,4 +1,4 @@
-"""One non-blocking unix socket that carries messages; both ends use it."""
+"""A non-blocking unix socket that carries messages; the keeper and the server use it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
     from vibetunnel.keeper.protocol import Message
 
-READ_SIZE = 64 * 1024  # bytes; most frames are far smaller
-ANCILLARY_SIZE = socket.CMSG_SPACE(8 * DESCRIPTORS_LIMIT * 4)  # several frames' worth: BSDs may join reads
-CLOEXEC_FLAG = getattr(socket, "MSG_CMSG_CLOEXEC", 0)  # absent on macOS: the flag is set right after there
+READ_SIZE = 64 * 1024  # bytes; most frames are much smaller
+ANCILLARY_SIZE = socket.CMSG_SPACE(8 * DESCRIPTORS_LIMIT * 4)  # for several frames: the BSDs may join them in one read
+CLOEXEC_FLAG = getattr(socket, "MSG_CMSG_CLOEXEC", 0)  # absent on macOS, where the flag is set after the read
 
 
 class Channel:
-    """Frames out with their descriptors, frames in with theirs. Never blocks.
+    """Sends and receives frames with their descriptors. Never blocks.
 
-    pending  bytes that wait to be sent; the owner bounds them by not reading on
+    pending  bytes queued to be sent; the owner bounds them: it stops reading requests
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -39,10 +39,10 @@ class Channel:
         return self.sock.fileno()
 
     def send(self, fields: Mapping[str, Any], descriptors: Mapping[str, int] | None = None) -> None:
-        """Queue one message and send what the socket takes.
+        """Queue one message, and send as much as the socket takes.
 
-        descriptors  duplicated at once: the caller may close its own while the frame still waits
-        Raises ProtocolError when the message is too large, OSError when the peer is gone or the channel closed.
+        descriptors  duplicated at once: the caller may close its own while the frame is still queued
+        Raises ProtocolError when the message is too large, OSError when the peer or the channel has closed.
         """
         if self.sock.fileno() < 0:
             raise BrokenPipeError(errno.EPIPE, "the channel is closed")
@@ -66,7 +66,7 @@ class Channel:
                 sent = socket.send_fds(self.sock, [data], descriptors) if descriptors else self.sock.send(data)
             except BlockingIOError:
                 return
-            # Descriptors travel with the first byte: a rest goes without them.
+            # Descriptors travel with the first byte; the rest of the frame goes without them.
             _close_all(descriptors)
             self.pending -= sent
             if sent == len(data):
@@ -75,7 +75,7 @@ class Channel:
                 self._outbox[0] = (data[sent:], [])
 
     def receive(self) -> bool:
-        """Take in what one read gives; False when the peer has closed. Then see `messages`."""
+        """Read once; False when the peer has closed. `messages` then has what is complete."""
         try:
             # socket.recv_fds passes no flags on.
             data, ancillary, flags, _ = self.sock.recvmsg(READ_SIZE, ANCILLARY_SIZE, CLOEXEC_FLAG)
@@ -95,11 +95,11 @@ class Channel:
         return bool(data)
 
     def messages(self) -> Iterator[Message]:
-        """What has arrived complete. Raises ProtocolError."""
+        """The messages that have arrived completely. Raises ProtocolError."""
         return self._decoder.messages()
 
     def peer_uid(self) -> int:
-        """The user at the other end, by the kernel's word."""
+        """The user id of the peer, from the kernel."""
         if hasattr(socket, "SO_PEERCRED"):
             credentials = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
             return int(struct.unpack("3i", credentials)[1])
@@ -107,7 +107,7 @@ class Channel:
         return int(struct.unpack_from("2I", self.sock.getsockopt(0, 1, 76))[1])
 
     def close(self) -> None:
-        """Close the socket and every descriptor still under way. Safe twice."""
+        """Close the socket, and every descriptor that is still queued. Safe twice."""
         self.sock.close()
         self._decoder.close()
         while self._outbox:

@@ -1,26 +1,21 @@
-"""The server's end of the keeper: one connection, requests that are awaited, ends that are called back."""
+"""A server's connection to the keeper: requests are awaited, and the ends of processes are called back."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import os
-import socket
-import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from vibetunnel.keeper import starter
 from vibetunnel.keeper.channel import Channel
 from vibetunnel.keeper.errors import KeeperBusy, KeeperFailed, NoResources, SpawnFailed
 from vibetunnel.keeper.protocol import (
-    ANOTHER_RUNS,
     GRACE_S,
-    LOG_NAME,
     META_LIMIT,
     NOTHING_LEFT,
-    PATH_LIMIT,
-    SOCKET_NAME,
     VERSION,
     Message,
     ProtocolError,
@@ -30,28 +25,27 @@ from vibetunnel.keeper.protocol import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-START_S = 10.0  # for a keeper to be found or started, and to answer hello
+START_S = 10.0  # to find or start a keeper, and receive its welcome
 ANSWER_S = 10.0  # for a request that the keeper answers at once; a spawn on a loaded machine takes a while
 ADOPT_S = 30.0
-KILL_MARGIN_S = 10.0  # beyond the grace: what the keeper waits for after KILL, and a margin
-RETRY_S = 0.05  # between two tries to reach a keeper that is starting, or one that is ending
-FAREWELL_S = 1.0  # for what was sent last (notes) to leave at a close
-OUTBOX_LIMIT = 8 * 1024 * 1024  # bytes; a keeper that leaves that much unread is stuck, and counts as lost
+KILL_MARGIN_S = 10.0  # added to the grace: the keeper's wait after KILL, and a margin
+FAREWELL_S = 1.0  # for queued requests (notes) to be sent before a close
+OUTBOX_LIMIT = 8 * 1024 * 1024  # bytes; a keeper that leaves this much unread is stuck, and counts as lost
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class SpawnOrder:
-    """What the keeper shall start.
+    """A program that the keeper is to start.
 
     session_id  1 to 128 printable ASCII characters
-    argv        the program, by path or by a name to be found in the session's PATH, and its arguments
+    argv        the program, as a path or as a name to look up in the session's PATH, and its arguments
     cwd         absolute
-    env         additions to the keeper's environment; they win, except over VIBETUNNEL_SESSION_ID
-    ring_bytes  of output to be kept; the shared memory has a header beside
-    meta        opaque, at most 64 KiB; kept for the next server
-    login       argv[0] becomes "-" and the program's name: a shell then is a login shell
+    env         added to the keeper's environment, and overrides it, except for VIBETUNNEL_SESSION_ID
+    ring_bytes  of output to keep; the shared memory has a header, too
+    meta        opaque, at most 64 KiB; stored for the next server
+    login       argv[0] becomes "-" and the program's name, which makes a shell a login shell
     """
 
     session_id: str
@@ -67,7 +61,7 @@ class SpawnOrder:
 
 @dataclass(frozen=True, slots=True)
 class Spawned:
-    """A started process. Both descriptors belong to whoever gets this."""
+    """A started process. The receiver owns both descriptors."""
 
     pid: int
     pty_fd: int
@@ -76,11 +70,11 @@ class Spawned:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """A process's end.
+    """The end of a process.
 
     code    exit code; 128 + N after signal N
     signal  that signal, or None
-    reason  in words, when there is more to say than the code: "ended by SIGHUP"
+    reason  a text if the code does not say everything: "ended by SIGHUP"
     """
 
     session_id: str
@@ -91,12 +85,12 @@ class Exited:
 
 @dataclass(frozen=True, slots=True)
 class KeptSession:
-    """A session that the keeper has. The descriptors belong to whoever gets this.
+    """A session that the keeper has. The receiver owns the descriptors.
 
-    pid      None for a session that has metadata only
-    pty_fd   -1 when there is none (any more)
-    ring_fd  -1 when there is none
-    exited   None while the process lives
+    pid      None: the session has metadata only
+    pty_fd   -1: none, or closed already
+    ring_fd  -1: none
+    exited   None while the process runs
     """
 
     session_id: str
@@ -108,13 +102,13 @@ class KeptSession:
 
 
 class KeeperClient:
-    """One server's connection. Made by `connect`; used from the thread of its event loop, asyncio's or uvloop's.
+    """Made by `connect`; used from the thread of its event loop, asyncio's or uvloop's.
 
-    pid  of the keeper
+    pid  the keeper's process id
     """
 
     def __init__(self, channel: Channel, *, on_exit: Callable[[Exited], None], on_lost: Callable[[], None]) -> None:
-        """`channel` is connected to a keeper that has not been greeted yet; `connect` does both."""
+        """channel: connected, but without a hello so far; `connect` does both."""
         self.pid = 0
         self._channel = channel
         self._on_exit = on_exit
@@ -123,13 +117,13 @@ class KeeperClient:
         self._requests = 0
         self._waiting: dict[int, asyncio.Future[Message]] = {}
         self._adopted: dict[int, list[KeptSession]] = {}
-        self._given_up: dict[int, str] = {}  # spawns that nobody waits for, and their sessions, until the answer comes
-        self._unwanted: set[str] = set()  # of those sessions: to be forgotten then
-        self._disowned: set[str] = set()  # sessions that came of them: being killed
+        self._given_up: dict[int, str] = {}  # number and session of spawns that no task awaits any longer
+        self._unwanted: set[str] = set()  # sessions in _given_up that are to be forgotten when the answer arrives
+        self._disowned: set[str] = set()  # sessions that such a spawn has started: they are being killed
         self._greeting: asyncio.Future[Message] = self._loop.create_future()
         self._drained = asyncio.Event()
         self._drained.set()
-        self._lost: str | None = None  # why there is no connection any more
+        self._lost: str | None = None  # why the connection has ended
         self._stopping = False
         self._loop.add_reader(channel.fileno(), self._readable)
 
@@ -144,35 +138,37 @@ class KeeperClient:
         on_lost: Callable[[], None],
         idle_s: float | None = None,
     ) -> Self:
-        """Connect to this folder's keeper; start it when none runs.
+        """Connect to this folder's keeper, and start it if none runs.
 
-        on_exit   called once for every process that ends after it was adopted or spawned; for a short-lived one in
-                  the same turn of the loop in which `spawn` returns, before other tasks that wait for that
+        on_exit   called once for every process that ends after it was adopted or spawned. For a short-lived process it
+                  is called in the turn of the loop in which `spawn` returns, before other tasks that await the spawn
         on_lost   called once if the keeper is lost; not after `close` or `stop`
-        idle_s    for a keeper that has to be started: seconds with nothing to keep before it ends; None: its default
-        Raises    KeeperBusy when another live server holds it, KeeperFailed when there is no way to it
+        idle_s    of a keeper that is started: seconds with nothing to keep before it ends; None: its default
+        Raises    KeeperBusy when it serves another live server, KeeperFailed when it cannot be reached
         """
-        path = _socket_path(runtime_dir)
+        path = starter.socket_path(runtime_dir)
         try:
             async with asyncio.timeout(START_S):
                 while True:
-                    channel = await _reach(path)
+                    channel = await starter.reach(path)
                     if channel is None:
-                        if not await _start(path.parent, idle_s):
-                            await asyncio.sleep(RETRY_S)
+                        if not await starter.start(path.parent, idle_s):
+                            await asyncio.sleep(starter.RETRY_S)
                         continue
                     client = cls(channel, on_exit=on_exit, on_lost=on_lost)
                     try:
                         await client._greet()
                     except BaseException as error:
-                        client._end("it was not greeted")
+                        client._end("the greeting failed")
                         if not isinstance(error, _EndedMeanwhile):
                             raise
-                        await asyncio.sleep(RETRY_S)
+                        await asyncio.sleep(starter.RETRY_S)
                         continue
                     return client
         except TimeoutError:
-            raise KeeperFailed(f"no keeper answered at {path} within {START_S:g} s{_log_tail(path.parent)}") from None
+            raise KeeperFailed(
+                f"no keeper answered at {path} within {START_S:g} s{starter.log_tail(path.parent)}"
+            ) from None
 
     async def _greet(self) -> None:
         if self._channel.peer_uid() != os.geteuid():
@@ -197,24 +193,24 @@ class KeeperClient:
 
     async def adopt(self) -> list[KeptSession]:
         """All sessions that the keeper has, in the order of their start, with their descriptors."""
-        kept: list[KeptSession] = []
-        number = self._requests + 1  # the one that `_ask` takes next
-        self._adopted[number] = kept
+        sessions: list[KeptSession] = []
+        number = self._requests + 1  # the number that `_ask` takes next
+        self._adopted[number] = sessions
         try:
             await self._ask("adopt", ADOPT_S)
         except BaseException:
-            for one in kept:
-                _close(one.pty_fd, one.ring_fd)
+            for each in sessions:
+                _close(each.pty_fd, each.ring_fd)
             raise
         finally:
             del self._adopted[number]
-        return kept
+        return sessions
 
     async def spawn(self, order: SpawnOrder) -> Spawned:
-        """Start a process on a new pty. When this is cancelled, the process is killed and forgotten.
+        """Start a process on a new pty. If this call is cancelled, the process is killed and forgotten.
 
-        Raises SpawnFailed with a reason fit for the user, NoResources when the system has no room for it, KeeperFailed
-        when the keeper does not answer.
+        Raises SpawnFailed with a reason fit for the user, NoResources when the system has no room for the process,
+        KeeperFailed when the keeper does not answer.
         """
         message = await self._ask(
             "spawn",
@@ -233,9 +229,9 @@ class KeeperClient:
         return Spawned(message.get("pid", int), message.take("pty"), message.take("ring"))
 
     def note(self, session_id: str, meta: bytes) -> None:
-        """Keep `meta` for the next server, also for a session that has no process yet. Not awaited.
+        """Store `meta` for the next server; the session need not have a process. Not awaited.
 
-        Raises KeeperFailed when it is larger than 64 KiB.
+        Raises KeeperFailed when `meta` is larger than 64 KiB.
         """
         if len(meta) > META_LIMIT:
             raise KeeperFailed(f"metadata has at most {META_LIMIT} bytes, that of {session_id} has {len(meta)}")
@@ -246,27 +242,27 @@ class KeeperClient:
         await self._ask("signal", ANSWER_S, session=session_id, signal=signum, group=group)
 
     async def kill(self, session_id: str, grace_s: float) -> None:
-        """HUP and TERM now, KILL after `grace_s` (at most 60); returns when nothing of the unix session is left.
+        """HUP and TERM now, KILL after `grace_s` (at most 60); returns when no process of the unix session is left.
 
-        A session whose process has already ended is left alone: jobs that outlived it were meant to.
+        Does nothing if the session's process has ended: jobs that outlive it are meant to.
         """
         await self._ask("kill", grace_s + KILL_MARGIN_S, session=session_id, grace_s=grace_s)
 
     def release(self, session_id: str) -> None:
-        """All output has been read: the keeper may close its master once the process is gone. Not awaited."""
+        """All output has been read: the keeper may close its master when the process has ended. Not awaited."""
         self._tell("release", session=session_id)
 
     def forget(self, session_id: str) -> None:
-        """Drop an ended or never started session. Not awaited."""
+        """Remove a session that has ended or never started. Not awaited."""
         if session_id in self._given_up.values():
-            self._unwanted.add(session_id)  # by now it may have a process
-        elif session_id not in self._disowned:  # else it is dropped when it has ended
+            self._unwanted.add(session_id)  # it may have a process by now
+        elif session_id not in self._disowned:  # else it is removed when it has ended
             self._tell("forget", session=session_id)
 
     async def stop(self, *, kill: bool, grace_s: float = GRACE_S) -> None:
-        """End the keeper; this connection is closed then. Fails when a session lives, unless `kill` ends all first.
+        """End the keeper, and close this connection. Fails if a session runs, unless `kill` ends all sessions first.
 
-        grace_s  as `kill` has it
+        grace_s  as in `kill`
         """
         self._stopping = True
         try:
@@ -276,19 +272,19 @@ class KeeperClient:
         await self.close()
 
     async def close(self) -> None:
-        """Disconnect; the keeper keeps everything. Safe twice, and in every state."""
+        """Disconnect; the sessions go on. Safe twice, and in every state."""
         if self._lost is None and self._channel.pending:
             try:
                 async with asyncio.timeout(FAREWELL_S):
                     await self._drained.wait()
             except TimeoutError:
-                pass  # stuck: what has not left by now never will
+                pass  # the keeper is stuck: what has not been sent by now never will be
         self._end("this server has disconnected")
 
     async def _ask(
         self, kind: str, timeout_s: float, failure: type[KeeperFailed | SpawnFailed] = KeeperFailed, **fields: Any
     ) -> Message:
-        # `failure` is what a refusal becomes; not being answered is always KeeperFailed.
+        # failure: raised for a refusal. A missing answer is always KeeperFailed.
         self._requests += 1
         number = self._requests
         future: asyncio.Future[Message] = self._loop.create_future()
@@ -322,7 +318,7 @@ class KeeperClient:
             self._unclaimed(number, future.result())
 
     def _tell(self, kind: str, **fields: Any) -> None:
-        # Nobody waits for it, so a lost keeper is no error here: `on_lost` says so.
+        # Nothing is awaited, so a lost keeper is no error here: `on_lost` reports it.
         if self._lost is None:
             try:
                 self._send({"type": kind, **fields})
@@ -386,9 +382,9 @@ class KeeperClient:
             return
         number = message.get("request", int)
         if kind == "kept":
-            kept = self._adopted.get(number)
-            if kept is not None:
-                kept.append(_kept(message))
+            sessions = self._adopted.get(number)
+            if sessions is not None:
+                sessions.append(_kept_session(message))
             message.close()
             return
         future = self._waiting.get(number)
@@ -401,15 +397,15 @@ class KeeperClient:
         if exited.session_id in self._disowned:
             self._disowned.remove(exited.session_id)
             return
-        for kept in self._adopted.values():
-            for place, one in enumerate(kept):
-                if one.session_id == exited.session_id:  # nobody has seen it alive: `adopt` has still to return
-                    kept[place] = replace(one, exited=exited)
+        for sessions in self._adopted.values():
+            for position, each in enumerate(sessions):
+                if each.session_id == exited.session_id:  # `adopt` has not returned yet, and returns its end, too
+                    sessions[position] = replace(each, exited=exited)
                     return
-        self._loop.call_soon(self._on_exit, exited)  # not from here: an error of its own must not stop the rest
+        self._loop.call_soon(self._on_exit, exited)  # not called here: its errors must not stop the other messages
 
     def _unclaimed(self, number: int, message: Message) -> None:
-        """An answer that nobody waits for any more: close what it brought, and kill what nobody would know of."""
+        """An answer that no task awaits any longer: close its descriptors, and kill the process that it reports."""
         message.close()
         session = self._given_up.pop(number, "")
         unwanted = session in self._unwanted
@@ -440,87 +436,14 @@ class KeeperClient:
         self._drained.set()
         if not self._greeting.done():
             self._greeting.set_exception(_EndedMeanwhile(reason))
-            self._greeting.exception()  # seen: whoever gave up waiting does not ask again
+            self._greeting.exception()  # taken, since the task that awaited it may have given up
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(KeeperFailed(f"the keeper is lost: {reason}"))
 
 
 class _EndedMeanwhile(KeeperFailed):
-    """The keeper ended between accepting this connection and greeting it; another can be started."""
-
-
-def _socket_path(runtime_dir: Path) -> Path:
-    path = runtime_dir.absolute() / SOCKET_NAME
-    if len(os.fsencode(path)) > PATH_LIMIT:
-        raise KeeperFailed(f"a socket's path has at most {PATH_LIMIT} bytes, choose a shorter runtime folder: {path}")
-    return path
-
-
-async def _reach(path: Path) -> Channel | None:
-    """A connection to whatever listens there; None when nothing does."""
-    while True:
-        try:
-            return _connected(path)
-        except (FileNotFoundError, ConnectionRefusedError):
-            return None
-        except BlockingIOError:  # its queue is full
-            await asyncio.sleep(RETRY_S)
-        except OSError as error:
-            raise KeeperFailed(f"the keeper cannot be reached at {path}: {error.strerror}") from None
-
-
-def _connected(path: Path) -> Channel:
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        sock.setblocking(False)
-        sock.connect(os.fspath(path))  # a unix socket connects at once, or not at all
-    except BaseException:
-        sock.close()
-        raise
-    return Channel(sock)
-
-
-async def _start(runtime_dir: Path, idle_s: float | None) -> bool:
-    """Start a keeper; True when it listens, False when another one has or had the lock. Raises KeeperFailed."""
-    arguments = ["--runtime-dir", os.fspath(runtime_dir), "--detach"]
-    if idle_s is not None:
-        arguments += ["--idle-s", str(idle_s)]
-    try:
-        # The keeper forks: this process ends as soon as the socket accepts, and leaves no child to look after.
-        starter = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "vibetunnel.keeper",
-            *arguments,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-            cwd=Path(__file__).parents[2],  # where this very package is imported from; the keeper moves to / at once
-        )
-    except OSError as error:
-        raise KeeperFailed(f"the keeper could not be started: {error.strerror}: {error.filename}") from None
-    try:
-        _, output = await starter.communicate()
-    except BaseException:
-        if starter.returncode is None:
-            starter.kill()
-            await starter.wait()
-        raise
-    if starter.returncode in (0, ANOTHER_RUNS):
-        return starter.returncode == 0
-    lines = output.decode(errors="replace").split("\n")
-    last = next((line for line in reversed(lines) if line.strip()), f"exit code {starter.returncode}")
-    raise KeeperFailed(f"the keeper could not be started: {last.strip()}")
-
-
-def _log_tail(runtime_dir: Path) -> str:
-    try:
-        lines = (runtime_dir / LOG_NAME).read_text(errors="replace").splitlines()
-    except OSError:
-        return ""
-    return f"; the last line of its log: {lines[-1]}" if lines else ""
+    """The keeper ended between accepting this connection and its welcome; another can be started."""
 
 
 def _exited(fields: dict[str, Any]) -> Exited:
@@ -530,7 +453,7 @@ def _exited(fields: dict[str, Any]) -> Exited:
         raise ProtocolError(f"exited: {error} is missing") from None
 
 
-def _kept(message: Message) -> KeptSession:
+def _kept_session(message: Message) -> KeptSession:
     exited = message.fields.get("exited")
     return KeptSession(
         session_id=message.session(),

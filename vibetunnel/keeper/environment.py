@@ -1,4 +1,4 @@
-"""What a session's environment is made of."""
+"""The environment of a session's process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# What describes the terminal, the shell or the service that the server itself was started from.
+# These describe the terminal, the shell or the service that the server itself was started from.
 DROPPED = frozenset(
     "COLORFGBG COLUMNS DESKTOP_STARTUP_ID INVOCATION_ID ITERM_PROFILE ITERM_SESSION_ID JOURNAL_STREAM LC_TERMINAL "
     "LC_TERMINAL_VERSION LINES LISTEN_FDNAMES LISTEN_FDS LISTEN_PID NOTIFY_SOCKET OLDPWD PTYXIS_VERSION SHLVL STY "
@@ -19,7 +19,7 @@ DROPPED = frozenset(
     "WT_SESSION XTERM_LOCALE XTERM_SHELL XTERM_VERSION _".split()
 )
 DROPPED_PREFIXES = (
-    "VIBETUNNEL_",  # settings of the server, among them secrets
+    "VIBETUNNEL_",  # settings of the server, which include secrets
     "ALACRITTY_",
     "GHOSTTY_",
     "GNOME_TERMINAL_",
@@ -29,10 +29,8 @@ DROPPED_PREFIXES = (
     "ZELLIJ",
 )
 
-
-# A variable: the script of vibetunnel/shell that the shell is to load by itself.
-SCRIPT = "VIBETUNNEL_SCRIPT"
-SYSTEM_DATA = "/usr/local/share:/usr/share"  # what XDG_DATA_DIRS means when it is not set
+SCRIPT = "VIBETUNNEL_SCRIPT"  # the variable that names the script of vibetunnel/shell which the shell is to load
+SYSTEM_DATA = "/usr/local/share:/usr/share"  # the meaning of XDG_DATA_DIRS when it is not set
 
 
 def session_environment(
@@ -40,8 +38,8 @@ def session_environment(
 ) -> dict[str, str]:
     """The environment of one session's process.
 
-    base       the keeper's own; what describes another terminal, and every VIBETUNNEL_* setting, is left out
-    additions  the session's own; they win over everything but VIBETUNNEL_SESSION_ID
+    base       the keeper's own; variables that describe another terminal, and all VIBETUNNEL_*, are left out
+    additions  the session's own; they override everything except VIBETUNNEL_SESSION_ID
     """
     environment = {
         name: value for name, value in base.items() if name not in DROPPED and not name.startswith(DROPPED_PREFIXES)
@@ -57,32 +55,32 @@ def session_environment(
 
 
 def _integrate(environment: dict[str, str], script: str) -> None:
-    """Have the shell load `script` at its start, without a file of the user's.
+    """Make the shell load `script` at its start, without a change to the user's files.
 
-    Each shell looks for its first file where a variable says; what that was before is kept in VIBETUNNEL_<name> for the
-    script, which puts it back at once.
+    A variable tells each shell where its first file is. Its old value goes into VIBETUNNEL_<name>, from which the
+    script restores it at once.
     """
     folder = os.path.dirname(script)
     match os.path.basename(script):
         case "vibetunnel.bash" if "POSIXLY_CORRECT" not in environment:
-            # In POSIX mode it reads $ENV instead of all others; startup.bash reads those.
-            places = {"ENV": os.path.join(folder, "startup.bash")}
+            # In POSIX mode bash reads $ENV instead of its usual files; startup.bash reads those.
+            variables = {"ENV": os.path.join(folder, "startup.bash")}
             environment["POSIXLY_CORRECT"] = "y"
         case "vibetunnel.zsh":
-            places = {"ZDOTDIR": folder}
+            variables = {"ZDOTDIR": folder}
         case "vibetunnel.fish":
-            data = os.path.dirname(os.path.dirname(folder))  # fish looks for fish/vendor_conf.d in it
-            places = {"XDG_DATA_DIRS": f"{data}:{environment.get('XDG_DATA_DIRS') or SYSTEM_DATA}"}
+            data = os.path.dirname(os.path.dirname(folder))  # fish searches it for fish/vendor_conf.d
+            variables = {"XDG_DATA_DIRS": f"{data}:{environment.get('XDG_DATA_DIRS') or SYSTEM_DATA}"}
         case _:
-            places = {}
-    for name, place in places.items():
+            variables = {}
+    for name, value in variables.items():
         if name in environment:
             environment[f"VIBETUNNEL_{name}"] = environment[name]
-        environment[name] = place
+        environment[name] = value
 
 
 def _account() -> dict[str, str]:
-    """What a login would have set; a server started by the system may have none of it."""
+    """The variables that a login sets; a server that the system has started may have none of them."""
     defaults = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"}
     found = account()
     if found is None:

@@ -1,4 +1,4 @@
-"""What the keeper's client raises."""
+"""The exceptions of the keeper's client."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class KeeperFailed(VibeTunnelError):
 
 
 class KeeperBusy(KeeperFailed):
-    """Another live server holds the keeper.
+    """The keeper serves another live server.
 
     holder  that server's process id
     """
@@ -21,7 +21,7 @@ class KeeperBusy(KeeperFailed):
 
 
 class NoResources(KeeperFailed):
-    """No terminal, process, memory or descriptor is left: the same command may start later. The text says which."""
+    """No terminal, process, memory or descriptor is left (the text says which): the same command may start later."""
 
 
 class SpawnFailed(VibeTunnelError):

@@ -1,4 +1,4 @@
-"""Ends a unix session step by step: hang up and terminate, then kill, until nothing of it is left."""
+"""Ends a unix session step by step: HUP and TERM, then KILL, until no process of it is left."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
     from vibetunnel.keeper.processes import Process
 
-FIRST_LOOK_S = 0.02  # most programs end within that; the leader's SIGCHLD wakes the keeper even earlier
-LAST_LOOK_S = 0.25  # a look reads all of /proc, so the pauses double up to this
-GIVE_UP_S = 5.0  # after KILL: what is left then is another user's (sudo) or stuck in the kernel
+FIRST_LOOK_S = 0.02  # most programs end within this time; the leader's SIGCHLD wakes the keeper even earlier
+LAST_LOOK_S = 0.25  # a look reads all of /proc, so the pauses double up to this one
+GIVE_UP_S = 5.0  # after KILL: a process that is left then belongs to another user (sudo), or is stuck in the kernel
 
 
 class Killing:
-    """One session that is being ended. Decides; whoever holds it looks at the processes when `next_at` has come.
+    """The end of one session. Its owner looks at the processes at `next_at`, and calls `step` with them.
 
-    The leader is not reaped before the end. A zombie keeps its pid, and with it the session's number, from being
-    given to others: whatever carries that number is of this session.
+    The leader is not reaped before the end. As a zombie it keeps its pid, which is the session's number, so every
+    process with that number belongs to this session.
     """
 
     def __init__(self, leader: int, grace_s: float, now: float) -> None:
@@ -40,17 +40,17 @@ class Killing:
         self.next_at = now
 
     def step(self, processes: Iterable[Process], now: float) -> bool:
-        """Signal what is left, as late as it is; True when nothing is."""
+        """Signal the processes that are left, with HUP and TERM or with KILL. True when none is left."""
         mine = [process for process in processes if process.session == self.leader]
         self.left = [process.pid for process in mine]
         groups = {process.group for process in mine}
         if not self._asked:
             self._asked = True
-            # A stopped job gets what is pending only when it goes on.
+            # A stopped job receives its pending signals only after CONT.
             for signum in (signal.SIGHUP, signal.SIGTERM, signal.SIGCONT):
                 send(signum, groups)
         elif now >= self.kill_at:
-            send(signal.SIGKILL, groups)  # each time anew: a fork may have slipped past the last look
+            send(signal.SIGKILL, groups)  # at every step: the last look may have missed a fork
         self.next_at = now + self._pause_s
         if now < self.kill_at:
             self.next_at = min(self.next_at, self.kill_at)
@@ -58,5 +58,5 @@ class Killing:
         return not mine
 
     def hopeless(self, now: float) -> bool:
-        """Whether even KILL has had no effect for so long that the request must be answered."""
+        """Whether KILL has had no effect for so long that the request must be answered."""
         return now >= self.give_up_at

@@ -1,4 +1,4 @@
-"""The way to the keeper: connected when it is needed, and found again once when it is lost."""
+"""The server's connection to the keeper, opened again when the keeper was lost and is needed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ log = logging.getLogger(__name__)
 class KeeperLink:
     """One connection to the keeper at a time.
 
-    on_exit   a process has ended
-    on_lost   the connection is gone; what the keeper knew is unknown from here
-    on_found  connected again after a loss; the argument is all that this keeper has, descriptors included
+    on_exit   called when a process has ended
+    on_lost   called when the connection has ended
+    on_found  called after a new connection, with all sessions that this keeper has, descriptors included
     """
 
     def __init__(
@@ -39,11 +39,11 @@ class KeeperLink:
 
     @property
     def live(self) -> KeeperClient | None:
-        """The connected client; None while the keeper is lost."""
+        """The connected client; None while there is no connection."""
         return self._live
 
     async def connect(self) -> list[KeptSession]:
-        """Connect for the first time. Returns all that the keeper has. Raises KeeperFailed, KeeperBusy."""
+        """Connect for the first time. Returns all sessions that the keeper has. Raises KeeperFailed, KeeperBusy."""
         self._live = await self._connect()
         return await self._live.adopt()
 
@@ -64,7 +64,7 @@ class KeeperLink:
             self._live.forget(session_id)
 
     async def close(self, *, kill: bool, grace_s: float) -> None:
-        """Disconnect; kill: the keeper ends all sessions first, each after this grace at the latest, and itself."""
+        """Disconnect. kill: the keeper first kills all sessions, each after `grace_s` at the latest, and then ends."""
         self._closed = True
         if self._finding is not None:
             self._finding.cancel()
@@ -85,13 +85,13 @@ class KeeperLink:
     async def _found(self) -> KeeperClient:
         if self._finding is None:
             self._finding = asyncio.create_task(self._find())
-            self._finding.add_done_callback(self._found_or_not)
+            self._finding.add_done_callback(self._find_done)
         return await asyncio.shield(self._finding)
 
-    def _found_or_not(self, task: asyncio.Task[KeeperClient]) -> None:
+    def _find_done(self, task: asyncio.Task[KeeperClient]) -> None:
         self._finding = None
         if not task.cancelled():
-            task.exception()  # whoever waits gets it; nobody may wait any more
+            task.exception()  # taken, since perhaps no task awaits it any longer
 
     async def _find(self) -> KeeperClient:
         client = await self._connect()

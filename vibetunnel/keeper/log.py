@@ -7,11 +7,11 @@ import time
 
 from vibetunnel.keeper.runtime_dir import open_own
 
-LIMIT = 1024 * 1024  # bytes; then it starts again from nothing: what matters in it is recent
+LIMIT = 1024 * 1024  # bytes; then the file is emptied, since only recent lines matter
 
 
 class Log:
-    """Lines with a time. Never a command, an environment or anything typed. A full disk stops it, not the keeper."""
+    """Writes lines with a time: never a command, an environment or input. A full disk stops the log, not the keeper."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -22,7 +22,7 @@ class Log:
         self._size = os.fstat(self._descriptor).st_size
 
     def reopen(self) -> None:
-        """Go on in a new file, after the old one has been removed. Raises as opening does; then the old one goes on."""
+        """Go on in a new file after the old one was removed. Raises as opening does, and then keeps the old one."""
         old = self._descriptor
         self._open()
         os.close(old)

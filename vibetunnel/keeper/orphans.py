@@ -1,60 +1,60 @@
-"""Signals for processes whose keeper is gone: straight to the process, as nobody is left who could do it better.
+"""Signals for processes whose keeper is gone, sent by the server itself.
 
-A process id may be reused once its process has been reaped; its start time, kept since the spawn, tells the two apart.
+A process id may be reused after its process has been reaped. The start time, read when the session starts, tells the
+two processes apart.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
-from pathlib import Path
 
-POLL_S = 0.05  # there is no portable way to wait for a process that is not ours
+from vibetunnel.keeper import processes
+
+POLL_S = 0.05  # no portable way exists to await the end of a process that is not a child
 
 
 def start_time(pid: int) -> str:
-    """Something that two processes with the same id do not share; empty where the system does not tell."""
+    """A text that differs between two processes with the same id; empty if the system does not tell."""
     return _look(pid)[1]
 
 
 def alive(pid: int, started: str) -> bool:
-    """Whether it runs; one that only waits to be reaped does not."""
+    """Whether the process runs; a zombie does not."""
     try:
         os.kill(pid, 0)
     except OSError:
         return False
-    state, start = _look(pid)
-    return start == started and state not in ("Z", "X")
+    ended, start = _look(pid)
+    return start == started and not ended
 
 
-def _look(pid: int) -> tuple[str, str]:
-    """(state, start time) as Linux tells them."""
+def _look(pid: int) -> tuple[bool, str]:
+    """(whether it is a zombie, its start time) on Linux; elsewhere neither is known."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+        fields = processes.stat_fields(pid)
     except OSError:
-        return "", ""
-    fields = stat.rpartition(")")[2].split()  # from field 3 on: the name before it may hold anything
-    return fields[0], fields[19]
+        return False, ""
+    return fields[processes.STATE] in processes.ENDED, fields[processes.STARTTIME].decode("ascii")
 
 
 def send(pid: int, started: str, signum: int) -> None:
-    """Signal the process group that `pid`, the leader of its session, leads."""
+    """Signal the process group of `pid`, which leads its session."""
     if alive(pid, started):
-        with contextlib.suppress(OSError):
-            os.killpg(pid, signum)
+        processes.send(signum, [pid])
 
 
 async def end(pid: int, started: str, grace_s: float) -> None:
-    """HUP and TERM, then KILL after the grace period; returns when the process is gone."""
+    """HUP and TERM, then KILL after the grace period; returns when the process has ended."""
     for signum in (signal.SIGHUP, signal.SIGTERM):
         send(pid, started, signum)
-    with contextlib.suppress(TimeoutError):
+    try:
         async with asyncio.timeout(grace_s):
             await gone(pid, started)
-    send(pid, started, signal.SIGKILL)
-    await gone(pid, started)
+    except TimeoutError:
+        send(pid, started, signal.SIGKILL)
+        await gone(pid, started)
 
 
 async def gone(pid: int, started: str) -> None:

@@ -1,4 +1,4 @@
-"""Which processes there are, and to which unix session each belongs."""
+"""The running processes, and the unix session to which each belongs."""
 
 from __future__ import annotations
 
@@ -13,17 +13,21 @@ if TYPE_CHECKING:
 
 Process = namedtuple("Process", "pid group session")  # typing.NamedTuple would cost 600 KB of memory
 
+# Indexes into stat_fields(), with the names of proc(5).
+STATE, PGRP, SESSION, STARTTIME = 0, 2, 3, 19
+ENDED = (b"Z", b"X")  # states of a process that only waits to be reaped
+
 
 def living() -> list[Process]:
-    """Every visible process but zombies. Not a snapshot: processes come and go while it is made.
+    """Every visible process except zombies. Not a snapshot: processes start and end while it is made.
 
-    Raises OSError when it cannot look (no descriptor left), rather than leave some out.
+    Raises OSError when it cannot read /proc (no descriptor is left), rather than leave processes out.
     """
     return _from_proc() if sys.platform == "linux" else _from_ps()
 
 
 def send(signum: int, groups: Iterable[int]) -> None:
-    """Send a signal to process groups; those that are gone, or wholly another user's (sudo), are passed over."""
+    """Send a signal to process groups; skips those that have ended, and those of another user (sudo)."""
     for group in groups:
         try:
             os.killpg(group, signum)
@@ -39,29 +43,34 @@ def signal_name(signum: int) -> str:
         return f"signal {signum}"
 
 
+def stat_fields(pid: int) -> list[bytes]:
+    """The fields of /proc/PID/stat from the third on. Raises OSError when there are none: see `living`."""
+    descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        text = os.read(descriptor, 1024)
+    finally:
+        os.close(descriptor)
+    # "pid (name) state ppid group session ...": the name may contain anything, even parentheses and spaces.
+    return text[text.rindex(b")") + 2 :].split()
+
+
 def _from_proc() -> list[Process]:
     found = []
     for name in os.listdir("/proc"):
         if not name.isdigit():
             continue
         try:
-            descriptor = os.open(f"/proc/{name}/stat", os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                text = os.read(descriptor, 1024)
-            finally:
-                os.close(descriptor)
+            fields = stat_fields(int(name))
         except (FileNotFoundError, ProcessLookupError, PermissionError):
-            continue  # it ended meanwhile, or is hidden from us
-        # "pid (name) state ppid group session ...": the name may hold anything, parentheses and spaces too.
-        state, _, group, session = text[text.rindex(b")") + 2 :].split(maxsplit=4)[:4]
-        if state not in (b"Z", b"X"):
-            found.append(Process(int(name), int(group), int(session)))
+            continue  # it has ended meanwhile, or is hidden from this user
+        if fields[STATE] not in ENDED:
+            found.append(Process(int(name), int(fields[PGRP]), int(fields[SESSION])))
     return found
 
 
 def _from_ps() -> list[Process]:
-    # Where there is no /proc. `ps -o sess` prints an address on macOS, so the session comes from getsid.
-    import subprocess  # only here: it would cost the keeper a megabyte
+    # For systems without /proc. `ps -o sess` prints an address on macOS, so the session comes from getsid.
+    import subprocess  # here: it costs the keeper a megabyte, and Linux does not need it
 
     found = []
     for line in subprocess.run(
@@ -73,5 +82,5 @@ def _from_ps() -> list[Process]:
         try:
             found.append(Process(int(pid), int(group), os.getsid(int(pid))))
         except OSError:
-            continue  # it ended meanwhile, or the kernel does not tell
+            continue  # it has ended meanwhile, or the kernel hides its session
     return found

@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-VERSION = 1  # of the protocol; changes whenever an old peer would misunderstand
+VERSION = 1  # of the protocol; changes whenever an old peer would misunderstand a frame
 
-FRAME_LIMIT = 1024 * 1024  # bytes of one frame's JSON; argv and environment of one exec fit by far
-META_LIMIT = 64 * 1024  # bytes of metadata of one session
+FRAME_LIMIT = 1024 * 1024  # bytes of one frame's JSON; the arguments and environment of one exec fit easily
+META_LIMIT = 64 * 1024  # bytes of one session's metadata
 ID_LIMIT = 128  # characters of a session id
-DESCRIPTORS_LIMIT = 8  # of one frame; today's largest has two
-GRACE_LIMIT_S = 60.0  # between asking programs to end and killing them; the keeper grants no more
-GRACE_S = 3.0  # for the end of those whose order does not say
-NOTHING_LEFT = "resources"  # the code of a refusal that is the system's fault, and not the order's
+DESCRIPTORS_LIMIT = 8  # of one frame; at present no frame has more than two
+GRACE_LIMIT_S = 60.0  # the longest grace: between asking programs to end and killing them
+GRACE_S = 3.0  # the grace of a request that names none
+NOTHING_LEFT = "resources"  # the code of a refusal for which the system is at fault, and not the request
 
 SOCKET_NAME = "keeper.sock"
 LOCK_NAME = "keeper.lock"
 LOG_NAME = "keeper.log"
 PATH_LIMIT = 103  # bytes of a unix socket's path on macOS; Linux has four more
 
-ANOTHER_RUNS = 3  # exit code of a keeper that found the lock taken
+ANOTHER_RUNS = 3  # exit code of a keeper that finds the lock taken
 
 LENGTH = struct.Struct(">I")
 
@@ -38,13 +38,13 @@ _to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class ProtocolError(Exception):
-    """The peer sent what this protocol does not know; the connection cannot go on."""
+    """The peer has violated the protocol; the connection cannot go on."""
 
 
 class Message:
     """One frame: its fields, and the descriptors that came with it, by name.
 
-    The descriptors belong to whoever holds the message: `take` one, or `close` all.
+    Its owner has to close the descriptors: `take` one, or `close` all.
     """
 
     __slots__ = ("descriptors", "fields")
@@ -59,7 +59,7 @@ class Message:
         return self.get("type", str)
 
     def get(self, name: str, kind: type[T], default: T | None = None) -> T:
-        """The field, checked to be of this type (an int will do for a float); ProtocolError says what came instead."""
+        """The field, checked to be of this type (an int is also a float); ProtocolError says what came instead."""
         value: Any = self.fields.get(name, default)
         expected: Any = (int, float) if kind is float else kind
         if not isinstance(value, expected) or (isinstance(value, bool) and kind is not bool):
@@ -71,14 +71,14 @@ class Message:
         """The field, checked to be a list of strings."""
         value: list[Any] = self.get(name, list)
         if not all(isinstance(item, str) for item in value):
-            raise ProtocolError(f"{self.fields.get('type')}: {name} must hold strings only")
+            raise ProtocolError(f"{self.fields.get('type')}: {name} must contain only strings")
         return value
 
     def mapping(self, name: str) -> dict[str, str]:
         """The field, checked to be an object of strings."""
         value: dict[str, Any] = self.get(name, dict)
         if not all(isinstance(item, str) for item in value.values()):
-            raise ProtocolError(f"{self.fields.get('type')}: {name} must hold strings only")
+            raise ProtocolError(f"{self.fields.get('type')}: {name} must contain only strings")
         return value
 
     def session(self) -> str:
@@ -96,25 +96,25 @@ class Message:
             raise ProtocolError(f"{self.fields.get('type')}: {name} is not base64: {error}") from None
 
     def take(self, name: str) -> int:
-        """The descriptor of this name, the caller's from here; -1 when the frame had none."""
+        """The descriptor of this name, which the caller owns from here on; -1: the frame had none."""
         return self.descriptors.pop(name, -1)
 
     def close(self) -> None:
-        """Close the descriptors that nobody took."""
+        """Close the descriptors that were not taken."""
         while self.descriptors:
             os.close(self.descriptors.popitem()[1])
 
 
 def pack_bytes(data: bytes) -> str:
-    """The form that bytes have in a message."""
+    """Bytes as a message carries them: base64."""
     return binascii.b2a_base64(data, newline=False).decode("ascii")
 
 
 def encode(fields: Mapping[str, Any], descriptors: Sequence[str] = ()) -> bytes:
     """One frame, ready to be sent.
 
-    descriptors  names of the descriptors that travel with the frame's first byte, in their order
-    Raises ProtocolError when it is larger than a frame may be.
+    descriptors  names of the descriptors that travel with the frame's first byte, in order
+    Raises ProtocolError when the frame is too large.
     """
     if descriptors:
         fields = {**fields, "descriptors": list(descriptors)}
@@ -125,10 +125,10 @@ def encode(fields: Mapping[str, Any], descriptors: Sequence[str] = ()) -> bytes:
 
 
 class Decoder:
-    """Cuts what arrives into messages, and gives each the descriptors that belong to it.
+    """Cuts the bytes that arrive into messages, and gives each message its descriptors.
 
-    The kernel delivers a frame's descriptors with its first byte at the latest, and in order; it does not say which
-    byte of a read they came with. So they queue here, and each frame takes as many as it names.
+    The kernel delivers a frame's descriptors in order, and with its first byte at the latest. It does not say with
+    which byte of a read they came. So they are queued here, and each frame takes as many as it names.
     """
 
     def __init__(self) -> None:
@@ -136,12 +136,12 @@ class Decoder:
         self._descriptors: deque[int] = deque()
 
     def feed(self, data: bytes, descriptors: Sequence[int] = ()) -> None:
-        """Add what one read brought. The descriptors are owned from here."""
+        """Add the bytes and descriptors of one read. The decoder owns the descriptors from here on."""
         self._buffer += data
         self._descriptors.extend(descriptors)
 
     def messages(self) -> Iterator[Message]:
-        """All complete messages. Raises ProtocolError where the stream stops making sense."""
+        """All complete messages. Raises ProtocolError at the first invalid one."""
         while len(self._buffer) >= LENGTH.size:
             (length,) = LENGTH.unpack_from(self._buffer)
             if length > FRAME_LIMIT:
@@ -153,7 +153,7 @@ class Decoder:
             del self._buffer[:end]
             yield self._message(body)
         if self._descriptors and not self._buffer:
-            raise ProtocolError(f"{len(self._descriptors)} descriptors came that no frame names")
+            raise ProtocolError(f"{len(self._descriptors)} descriptors arrived that no frame names")
 
     def _message(self, body: bytes) -> Message:
         try:
@@ -167,12 +167,12 @@ class Decoder:
         if len(names) > DESCRIPTORS_LIMIT or len(set(names)) < len(names):
             raise ProtocolError(f"a frame has at most {DESCRIPTORS_LIMIT} descriptors, each with its own name")
         if len(names) > len(self._descriptors):
-            raise ProtocolError(f"a frame names {len(names)} descriptors, {len(self._descriptors)} came")
+            raise ProtocolError(f"a frame names {len(names)} descriptors, but {len(self._descriptors)} arrived")
         message.descriptors = {name: self._descriptors.popleft() for name in names}
         return message
 
     def close(self) -> None:
-        """Close the descriptors that no message took."""
+        """Close the descriptors that no message has taken."""
         while self._descriptors:
             os.close(self._descriptors.popleft())
 

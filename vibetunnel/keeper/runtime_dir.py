@@ -1,4 +1,4 @@
-"""The runtime folder: one keeper's lock and socket in it, made again when someone has removed them."""
+"""The runtime folder: one keeper's lock and socket, restored if they are removed."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ class CannotRun(Exception):
 
 
 class AnotherRuns(CannotRun):
-    """The folder has its keeper already."""
+    """Another keeper has the folder."""
 
 
 class RuntimeDir:
-    """Taken when it is made. Raises CannotRun, AnotherRuns, OSError.
+    """Constructing it takes the folder. Raises CannotRun, AnotherRuns, OSError.
 
     folder    absolute
-    listener  bound and listening; another one after `mend`
+    listener  bound and listening; a new one after `restore`
     """
 
     def __init__(self, folder: str) -> None:
@@ -34,15 +34,15 @@ class RuntimeDir:
         self.listener = _listen(self._path)
         self._socket = _file(self._path)
 
-    def whole(self) -> bool:
+    def intact(self) -> bool:
         """Whether the socket's path leads to this keeper."""
         return self._socket is not None and _file(self._path) == self._socket
 
-    def mend(self) -> None:
-        """Make again what is missing. Raises as the making does; AnotherRuns when a keeper has come since."""
+    def restore(self) -> None:
+        """Make the missing parts again. Raises as constructing does; AnotherRuns if another keeper has started."""
         _check_folder(self.folder)
-        held = os.fstat(self._lock)
-        if _file(self._lock_path) != (held.st_dev, held.st_ino):
+        locked = os.fstat(self._lock)
+        if _file(self._lock_path) != (locked.st_dev, locked.st_ino):
             lock = _lock(self._lock_path)
             os.close(self._lock)
             self._lock = lock
@@ -52,15 +52,15 @@ class RuntimeDir:
         self._socket = _file(self._path)
 
     def leave(self) -> None:
-        """Give it up to the next keeper."""
+        """Give the folder up to the next keeper."""
         self.listener.close()
-        if self.whole():
+        if self.intact():
             _unlink(self._path)
-        os.close(self._lock)  # last: whoever takes it next finds no socket of ours
+        os.close(self._lock)  # last: the next keeper must not find this socket
 
 
 def _file(path: str) -> tuple[int, int] | None:
-    """What tells a file from all others; a socket's stays taken as long as someone listens. None: there is none."""
+    """A file's identity (device, inode); a socket keeps its own while a process listens. None: no such file."""
     try:
         found = os.lstat(path)
     except OSError:
@@ -69,14 +69,14 @@ def _file(path: str) -> tuple[int, int] | None:
 
 
 def _check_folder(folder: str) -> None:
-    before = os.umask(0o077)  # for the folders above it, too
+    before = os.umask(0o077)  # for the folders above it that are made, too
     try:
         os.makedirs(folder, 0o700)
     except FileExistsError:
         found = os.lstat(folder)
         if not stat.S_ISDIR(found.st_mode):
             raise CannotRun(f"not a folder: {folder}") from None
-        # Never mended: who passes /tmp by mistake would not thank for a closed one.
+        # Not corrected: the folder may have been given by mistake, and chmod 0700 on /tmp would break the system.
         if found.st_uid != os.geteuid() or found.st_mode & 0o077:
             raise CannotRun(
                 f"{folder} must belong to user {os.geteuid()} with mode 0700, "
@@ -87,9 +87,9 @@ def _check_folder(folder: str) -> None:
 
 
 def open_own(path: str, flags: int) -> int:
-    """os.open() of a file of this user's that nobody else may open; made with mode 0600. The caller closes it.
+    """os.open() of a file that only this user may open; created with mode 0600. The caller closes it.
 
-    No link is followed and no FIFO waited for. Raises CannotRun, OSError.
+    Follows no link and waits for no FIFO. Raises CannotRun, OSError.
     """
     descriptor = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
     found = os.fstat(descriptor)
@@ -112,13 +112,13 @@ def _lock(path: str) -> int:
 
 
 def _listen(path: str) -> socket.socket:
-    """Called with the lock held: a socket that is there is a dead keeper's."""
+    """Call it with the lock taken: an existing socket then belongs to a dead keeper."""
     if len(os.fsencode(path)) > PATH_LIMIT:
         raise CannotRun(f"a socket's path has at most {PATH_LIMIT} bytes, choose a shorter runtime folder: {path}")
     _unlink(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        before = os.umask(0o177)  # so that it never exists with another mode
+        before = os.umask(0o177)  # so that the socket never exists with another mode
         try:
             listener.bind(path)
         finally:

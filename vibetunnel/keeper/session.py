@@ -1,4 +1,4 @@
-"""One terminal that the keeper owns: its descriptors, its process, its metadata."""
+"""One session of the keeper: its descriptors, its process and its metadata."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ if TYPE_CHECKING:
 
 
 class KeeperSession:
-    """What is known of one session. Without a pid it has metadata only: created, not started.
+    """Without a pid it has metadata only: created, not started.
 
-    meta      what the server wants kept; never looked into
-    pty       the master, -1 without one
-    ring      shared memory, -1 without one
-    exited    the fields of its `exited` message; None as long as the process is not reaped
-    known     to the present server: it started or adopted it, and so is told of its end
-    released  the server has all output: the master may go as soon as the process has
+    meta      stored for the server; the keeper never looks inside
+    pty       the master; -1: none
+    ring      shared memory; -1: none
+    exited    the fields of its `exited` message; None until the process is reaped
+    known     the present server has started or adopted it, and so is told of its end
+    released  the server has all output: the master may be closed as soon as the process has ended
+    waiting   requests that wait for the end of the killing
+    forget    remove it at the end of the killing
     """
 
     __slots__ = ("exited", "forget", "id", "known", "meta", "pid", "pty", "released", "ring", "waiting")
@@ -34,24 +36,24 @@ class KeeperSession:
         self.exited: dict[str, Any] | None = None
         self.known = False
         self.released = False
-        self.waiting: list[int] = []  # requests that wait for the end of the killing
-        self.forget = False  # with the end of the killing
+        self.waiting: list[int] = []
+        self.forget = False
 
     @property
     def lives(self) -> bool:
         return self.pid > 0 and self.exited is None
 
     def describe(self) -> tuple[dict[str, Any], dict[str, int]]:
-        """Fields and descriptors of its `kept` message."""
+        """The fields and descriptors of its `kept` message."""
         fields = {"session": self.id, "pid": self.pid or None, "meta": pack_bytes(self.meta), "exited": self.exited}
         descriptors = {"pty": self.pty, "ring": self.ring}
         return fields, {name: descriptor for name, descriptor in descriptors.items() if descriptor >= 0}
 
     def reap(self) -> bool:
-        """True when the process has just been found ended."""
+        """True if the process has ended since the last call."""
         try:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
-        except ChildProcessError:  # nobody else reaps; but without this, a session would live for ever if one did
+        except ChildProcessError:  # another reaper has the status: without this, the session would live for ever
             pid, status = self.pid, 0
         if not pid:
             return False
@@ -68,14 +70,14 @@ class KeeperSession:
         return True
 
     def signal(self, signum: int, group: str) -> None:
-        """Send to the foreground group (as the keyboard would; the leader's when there is none), or to all groups."""
+        """group: foreground (as the keyboard does; the leader's if that has ended), or session: all groups."""
         groups = {process.group for process in living() if process.session == self.pid}
         if group == "foreground":
             try:
                 foreground = os.tcgetpgrp(self.pty)
             except OSError:
                 foreground = 0
-            # A tty goes on naming a group that has ended, whose number may be another's by now.
+            # A tty goes on naming a group that has ended, and its number may have been reused.
             groups = {foreground} if foreground in groups else {self.pid}
         send(signum, groups)
 
@@ -85,7 +87,7 @@ class KeeperSession:
             self.pty = -1
 
     def close(self) -> None:
-        """Drop both descriptors."""
+        """Close both descriptors."""
         self.close_pty()
         if self.ring >= 0:
             os.close(self.ring)

@@ -1,11 +1,12 @@
-"""Starts one program on a new pty, or says why it cannot be started."""
+"""Starts one program on a new pty."""
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 import sys
+
+from vibetunnel.keeper.spawn_failure import LACKING, CannotStart, NothingLeft, exec_reason, folder_reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,23 +14,14 @@ if TYPE_CHECKING:
 
 LINUX = sys.platform == "linux"
 if LINUX:
-    # Here, not when it is first needed: the keeper outlives upgrades, and may be out of descriptors then.
+    # At the start, not on first use: by then the package may have been upgraded, or no descriptor may be left.
     from vibetunnel._ext import spawn as by_vfork
 
 SIZE_LIMIT = 65535  # rows or cols: what struct winsize holds
-LACKING = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC)  # it may work later
-
-
-class CannotStart(Exception):
-    """The program cannot be started; the text is the reason, fit for the user."""
-
-
-class NothingLeft(CannotStart):
-    """No terminal, process, memory or descriptor is left for it: the same program may start later."""
 
 
 def check_folder(folder: str) -> None:
-    """Raise CannotStart unless a process of ours can start in this folder."""
+    """Raise CannotStart unless a process can start in this folder."""
     if not os.path.isabs(folder):
         raise CannotStart(f"the folder must be absolute: {folder!r}")
     try:
@@ -43,9 +35,9 @@ def check_folder(folder: str) -> None:
 
 
 def find_program(name: str, search: str, folder: str) -> str:
-    """The absolute path of the program that `name` means to a shell in `folder` whose PATH is `search`.
+    """The absolute path of the program `name`, as a shell in `folder` with the PATH `search` finds it.
 
-    Raises CannotStart when there is none, or none that may be run.
+    Raises CannotStart when no such program exists, or none may be run.
     """
     if not name:
         raise CannotStart("the command is empty")
@@ -62,7 +54,7 @@ def find_program(name: str, search: str, folder: str) -> str:
         if not problem:
             return path
         problems.append(problem)
-    # "permission denied: /usr/bin/thing" says more than that it is in no folder of PATH.
+    # "permission denied: /usr/bin/thing" says more than "no such command".
     found = [problem for problem in problems if problem.startswith("permission denied")]
     raise CannotStart(found[0] if found else f"no such command: {name} (searched in {search})")
 
@@ -80,16 +72,16 @@ def start(
     """Run `program` as the leader of a new session on a new pty; returns its pid and the pty's master.
 
     program     absolute path; `argv[0]` may differ from it, as it does for a login shell
-    open_files  soft and hard limit of open files that the program shall have
+    open_files  the program's soft and hard limit of open files
     Returns     when the program runs: its exec has succeeded. The master is close-on-exec.
-    Raises      CannotStart; NothingLeft when it is the system's fault and not the program's
+    Raises      CannotStart; NothingLeft when the system is at fault, and not the program
     """
     _check(argv, environment, rows, cols)
+    spare = lowest_descriptors()
     if not LINUX:
-        from vibetunnel.keeper import spawn_ptyprocess  # here: it is the only one that needs ptyprocess
+        from vibetunnel.keeper import spawn_ptyprocess  # here: Linux does not need ptyprocess
 
-        return spawn_ptyprocess.start(program, argv, folder, environment, (rows, cols), open_files)
-    lowest_descriptors()
+        return spawn_ptyprocess.start(program, argv, folder, environment, (rows, cols), open_files, spare)
     try:
         return by_vfork.start(
             os.fsencode(program),
@@ -104,7 +96,7 @@ def start(
         kind = NothingLeft if error.errno in LACKING else CannotStart
         match error.step:
             case "folder":
-                why = OSError(error.errno, error.strerror)  # of the class that says what it is
+                why = OSError(error.errno, error.strerror)  # its class depends on errno
                 raise kind(folder_reason(why, folder)) from None
             case "exec":
                 raise kind(exec_reason(error, program)) from None
@@ -113,18 +105,18 @@ def start(
 
 
 def _check(argv: list[str], environment: Mapping[str, str], rows: int, cols: int) -> None:
-    # What would raise in the child before exec, where it is hard to report.
+    # What would raise in the child before exec, which could hardly report it.
     if not (1 <= rows <= SIZE_LIMIT and 1 <= cols <= SIZE_LIMIT):
         raise CannotStart(f"rows and cols must be 1 to {SIZE_LIMIT}, not {rows} and {cols}")
     if any("\0" in word for word in argv):
-        raise CannotStart("an argument holds a NUL byte")
+        raise CannotStart("an argument contains a NUL byte")
     for name, value in environment.items():
         if not name or "=" in name or "\0" in name + value:
-            raise CannotStart(f"a name in the environment is empty or holds '=' or NUL, or its value NUL: {name!r}")
+            raise CannotStart(f"an environment variable has no name, a name with '=', or a NUL byte: {name!r}")
 
 
 def lowest_descriptors() -> list[int]:
-    """The four that the kernel gives next. Raises NothingLeft: the answer's duplicates have to find room too."""
+    """The four that the kernel gives next. Raises NothingLeft: the duplicates for the answer need room, too."""
     taken: list[int] = []
     try:
         taken += os.pipe()
@@ -138,7 +130,7 @@ def lowest_descriptors() -> list[int]:
 
 
 def _why_not_runnable(path: str) -> str:
-    # Empty when it can be run, as far as one can tell before exec.
+    # Empty when it can be run, as far as can be seen before exec.
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError) as error:
@@ -148,22 +140,3 @@ def _why_not_runnable(path: str) -> str:
     if not stat.S_ISREG(mode):
         return f"not a program: {path}"
     return "" if os.access(path, os.X_OK) else f"permission denied: {path}"
-
-
-def exec_reason(error: OSError | ValueError, path: str) -> str:
-    code = getattr(error, "errno", None)
-    if code in (errno.EACCES, errno.EPERM):
-        return f"permission denied: {path}"
-    if code in (errno.ENOENT, errno.ENOTDIR):
-        if os.path.exists(path):
-            return f"cannot run {path}: the interpreter that it asks for does not exist"
-        return f"no such file: {path}"
-    return f"cannot run {path!r}: {getattr(error, 'strerror', None) or error}"
-
-
-def folder_reason(error: Exception, folder: str) -> str:
-    if isinstance(error, PermissionError):
-        return f"folder not permitted: {folder}"
-    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
-        return f"no such folder: {folder}"
-    return f"cannot enter {folder!r}: {getattr(error, 'strerror', None) or error}"

@@ -1,4 +1,4 @@
-"""Starts one program on a new pty with ptyprocess, where there is no ext/spawn.h for it: on macOS and the BSDs.
+"""Starts one program on a new pty with ptyprocess, for macOS and the BSDs.
 
 Linux has ext/spawn.h, which takes an eighth of the time: ptyprocess forks, and copies each page that the child touches.
 """
@@ -12,7 +12,7 @@ import termios
 
 from ptyprocess import PtyProcess
 
-from vibetunnel.keeper.spawn import LACKING, CannotStart, NothingLeft, exec_reason, folder_reason, lowest_descriptors
+from vibetunnel.keeper.spawn_failure import LACKING, CannotStart, NothingLeft, exec_reason, folder_reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,15 +30,19 @@ def start(
     environment: Mapping[str, str],
     size: tuple[int, int],
     open_files: tuple[int, int],
+    spare: list[int],
 ) -> tuple[int, int]:
-    """See spawn.start(), which has looked at what is asked for. size: rows, cols."""
+    """See spawn.start(), which has checked the arguments.
+
+    size   rows, cols
+    spare  the descriptors that the kernel gives next (spawn.lowest_descriptors)
+    """
     keeper = os.getpid()
-    spare = lowest_descriptors()
     ignored = _ignored()
 
     def become() -> NoReturn:
-        # Runs in the child, where ptyprocess turns an exception of it into one of `spawn`. ptyprocess would exec by
-        # itself, but with the path as argv[0], which makes a login shell impossible; so this never returns.
+        # Runs in the child. ptyprocess reports its exceptions to `spawn`. It would also exec, but with the path as
+        # argv[0], which makes a login shell impossible. So this function does it, and never returns.
         try:
             _prepare_child(folder, open_files, ignored)
         except OSError as error:
@@ -46,7 +50,7 @@ def start(
         try:
             os.execve(program, argv, environment)
         except OSError as error:
-            # Only its class and its text reach the parent.
+            # Only the exception's class and text reach the parent.
             kind = MemoryError if error.errno in LACKING else RuntimeError
             raise kind(_printable(exec_reason(error, program))) from None
 
@@ -56,19 +60,19 @@ def start(
         child: _Child = _Child.spawn([program], preexec_fn=become, dimensions=size)
     except BaseException as error:
         if os.getpid() != keeper:
-            os._exit(127)  # the child, failed where ptyprocess catches nothing: it must not go on as a second keeper
+            os._exit(127)  # the child failed where ptyprocess catches nothing: it must not go on as a second keeper
         if not isinstance(error, (RuntimeError, MemoryError, OSError)):
             raise
         reason = str(error)
-        # ptyprocess looks for the program once more, and may find it gone.
+        # FileNotFoundError: ptyprocess searches for the program again, and it may have been removed.
         if not isinstance(error, (RuntimeError, FileNotFoundError)):
             kind = NothingLeft
         if isinstance(error, OSError) and kind is NothingLeft:
-            # No fork: no process or no pty left. ptyprocess forgets its pipe then, and pty.fork() the pair it opened.
+            # No fork: no process or no pty is left. ptyprocess then leaks its pipe, and pty.fork() its pair.
             reason = f"no new terminal: {error.strerror or error}"
             _close_leaked(spare)
-        # The exception holds the frame of ptyprocess, and that holds the exception and the child that could not exec.
-        # Cut the circle, so that the child is closed and reaped here and not when garbage is collected.
+        # The exception refers to the frame of ptyprocess, which refers to the exception and the failed child.
+        # Cut the circle, so that the child is closed and reaped here and not at the next garbage collection.
         error.__traceback__ = None
     if reason:
         raise kind(reason)
@@ -76,25 +80,25 @@ def start(
 
 
 class _Child(PtyProcess):  # type: ignore[misc]  # ptyprocess has no types
-    """What ptyprocess starts, without what it would do later: the keeper reads nothing, and never waits.
+    """A child of ptyprocess without its reading and waiting, which the keeper does not need.
 
-    Until `take`, dropping the object closes the master and reaps the child, which then is one whose exec failed.
+    Until `take`, dropping the object closes the master and reaps the child: its exec has failed.
     """
 
     def __init__(self, pid: int, fd: int) -> None:
-        # Not the base's: that opens two buffered files for 16 KB, and asks a terminal which the keeper has not.
+        # Does not call the base class: that opens two buffered files of 16 KB, and queries a terminal.
         self.pid = pid
         self.fd = fd
         self.closed = False
-        os.set_inheritable(fd, False)  # forkpty leaves it open to the next child
+        os.set_inheritable(fd, False)  # forkpty lets the next child inherit it
 
     def take(self) -> tuple[int, int]:
-        """Pid and master, the caller's from here."""
+        """Pid and master; the caller owns them from here on."""
         self.closed = True
         return self.pid, self.fd
 
     def close(self, force: bool = True) -> None:
-        """Give up a child that could not exec. It has said why and has only _exit left, so the wait is short."""
+        """Give up a child that could not exec. It has reported why and only has to _exit, so the wait is short."""
         if not self.closed:
             self.closed = True
             os.close(self.fd)
@@ -102,15 +106,15 @@ class _Child(PtyProcess):  # type: ignore[misc]  # ptyprocess has no types
 
 
 def _ignored() -> list[int]:
-    """The signals that a program of ours would find ignored; those that we handle, exec(2) makes default again.
+    """The signals that the program would find ignored. exec(2) makes only those with a handler default again.
 
-    A server started in the background passes an ignored SIGINT on, and the keeper ignores some itself.
+    A server that was started in the background passes an ignored SIGINT on, and the keeper ignores some signals.
     """
     return [signum for signum in _SIGNALS if signal.getsignal(signum) in (signal.SIG_IGN, None)]
 
 
 def _prepare_child(folder: str, open_files: tuple[int, int], ignored: list[int]) -> None:
-    # As little as there can be: every page that this touches is copied first.
+    # As little as possible: every page that the child touches is copied first.
     signal.set_wakeup_fd(-1)
     for signum in ignored:
         signal.signal(signum, signal.SIG_DFL)
@@ -123,7 +127,7 @@ def _prepare_child(folder: str, open_files: tuple[int, int], ignored: list[int])
 
 
 def _printable(text: str) -> str:
-    # ptyprocess sends it as UTF-8, which a path of other bytes is not.
+    # ptyprocess sends the text as UTF-8, and a path may have other bytes.
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -132,4 +136,4 @@ def _close_leaked(descriptors: list[int]) -> None:
         try:
             os.close(descriptor)
         except OSError:
-            continue  # this one was not left open
+            continue  # this one did not leak

@@ -1,1 +1,1 @@
-"""Sessions: what they are, how they begin and end, and who hears of it."""
+"""Sessions: their life cycle, the clients attached to them, and the events about them."""

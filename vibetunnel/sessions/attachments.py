@@ -1,4 +1,4 @@
-"""Connections that last: terminal clients, event streams, snapshot sockets; who holds them, and when they must end."""
+"""Attachments: long-lived connections, their principals and their rights, until either ends."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from vibetunnel.security.limits import nearby
 from vibetunnel.security.principal import Principal, Scope
 from vibetunnel.sessions.model import iso
 
-REVIEW_S = 0.5  # between two looks at who may still be here
-SHOWN = 50  # people that a session's participants are told of by name; of the others only how many
-SETTLE_S = 0.05  # between a change and the message about it, with one person there
-SETTLE_EACH_S = 0.005  # more for each other: a thousand who come at once are not told of each other a thousand times
+REVIEW_S = 0.5  # between two checks of every principal's rights
+SHOWN = 50  # people that a presence message names; it only counts the others
+SETTLE_S = 0.05  # between a change and the presence message about it, with one person there
+SETTLE_EACH_S = 0.005  # extra for each further person, so that 1,000 simultaneous joins are announced together
 
 log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 
 
 class Closable(Protocol):
-    """What a logout can end."""
+    """A connection that the server can end, at a logout for example."""
 
     def close(self, code: int = 1000, reason: str = "") -> None: ...
 
 
 class Person(msgspec.Struct, kw_only=True, rename="camel"):
-    """Who is attached to a session, as the others see it."""
+    """A terminal client of a session, as the other clients see it."""
 
     id: str
     user: str
@@ -46,26 +46,26 @@ class Person(msgspec.Struct, kw_only=True, rename="camel"):
 
 
 class Presence(msgspec.Struct, kw_only=True):
-    """The presence message of vibetunnel.v1 (docs/protocol.md). more: how many beyond the ones named."""
+    """The presence message of vibetunnel.v1 (docs/protocol.md). more: how many people it does not name."""
 
     people: list[Person]
     more: int = 0
 
 
 def new_id() -> str:
-    """A name for a connection: not secret, and of no meaning."""
+    """An id for an attachment: random, but not secret."""
     return secrets.token_hex(9)
 
 
 @dataclass(eq=False, kw_only=True)
 class Attachment:
-    """One that lasts.
+    """One long-lived connection.
 
-    principal   who opened it, as of the last look
-    session_id  what it is about; "": several
-    asked       it wants to type
-    held        what the session's owner has said about typing; None: nothing
-    name        what the others call it
+    principal   that opened it, as of the last review
+    session_id  the session that it is attached to; "": several sessions
+    asked       the client asked for permission to type
+    ruling      whether the session's owner lets it type; None: the owner has not said
+    name        the name that other clients see
     """
 
     closes: Closable
@@ -73,7 +73,7 @@ class Attachment:
     address: str
     session_id: str = ""
     asked: bool = False
-    held: bool | None = None
+    ruling: bool | None = None
     writable: bool = False
     name: str = ""
     id: str = field(default_factory=new_id)
@@ -81,7 +81,7 @@ class Attachment:
 
     @property
     def attached(self) -> bool:
-        """Whether it is a terminal client, one of a session's people."""
+        """Whether it is a terminal client, which presence messages name."""
         return isinstance(self.closes, Client)
 
     def person(self) -> Person:
@@ -96,48 +96,48 @@ class Attachment:
 
     def allowed(self) -> bool:
         """Whether it may type now."""
-        if self.held is not None:
-            return self.held
+        if self.ruling is not None:
+            return self.ruling
         return self.asked and self.principal.may(Scope.TYPE, self.session_id)
 
 
 class Attachments:
-    """Every connection that lasts.
+    """All attachments of one server.
 
-    still    who a principal is now, counted as a use of their login; None: nobody any more
-    present  gives a session's participants the news of who is there
-    muted    whether the keyboard of a session was taken from somebody in an earlier server's time
+    current        the principal with its present rights, counted as a use of its login; None: the login is over
+    send_presence  sends a presence message to the clients of a session
+    muted          whether an owner took the keyboard of a session from a principal while an earlier server ran
     """
 
     def __init__(
         self,
-        still: Callable[[Principal], Principal | None],
-        present: Callable[[str, bytes], None],
+        current: Callable[[Principal], Principal | None],
+        send_presence: Callable[[str, bytes], None],
         muted: Callable[[Principal, str], bool] = lambda _principal, _session_id: False,
     ) -> None:
-        self._still = still
-        self._present = present
+        self._current = current
+        self._send_presence = send_presence
         self._muted = muted
         self._by_closes: dict[Closable, Attachment] = {}
         self._by_principal: defaultdict[str, set[Attachment]] = defaultdict(set)
-        self._by_session: defaultdict[str, dict[Attachment, None]] = defaultdict(dict)  # in the order of coming
+        self._by_session: defaultdict[str, dict[Attachment, None]] = defaultdict(dict)  # oldest first
         self._by_user: defaultdict[str, int] = defaultdict(int)
-        # session -> principal -> (whether it may type, whether it might have without that)
-        self._held: dict[str, dict[str, tuple[bool, bool]]] = {}
-        self._telling: dict[str, asyncio.TimerHandle] = {}
+        # session -> principal -> (whether the owner lets it type, whether it could type without that)
+        self._rulings: dict[str, dict[str, tuple[bool, bool]]] = {}
+        self._announcing: dict[str, asyncio.TimerHandle] = {}
         self._reviewing: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to look, every REVIEW_S, whether who is here still may be."""
+        """Begin to review all attachments, every REVIEW_S."""
         self._reviewing = asyncio.create_task(self._review_always())  # owned: close() cancels it
 
     async def close(self) -> None:
         if self._reviewing is not None:
             self._reviewing.cancel()
             await asyncio.gather(self._reviewing, return_exceptions=True)
-        for timer in self._telling.values():
+        for timer in self._announcing.values():
             timer.cancel()
-        self._telling.clear()
+        self._announcing.clear()
 
     def __len__(self) -> int:
         return len(self._by_closes)
@@ -146,11 +146,11 @@ class Attachments:
         return iter(tuple(self._by_closes.values()))
 
     def of_session(self, session_id: str) -> list[Attachment]:
-        """Who is attached, in the order of coming."""
+        """The terminal clients of a session, oldest first."""
         return list(self._by_session.get(session_id, ()))
 
     def of_user(self, principal: Principal, address: str) -> int:
-        """How many connections a user has; of guests, all of one address."""
+        """How many attachments a user has; all guests of one address count together."""
         return self._by_user.get(_counted(principal, address), 0)
 
     def find(self, closes: Closable) -> Attachment | None:
@@ -162,10 +162,10 @@ class Attachments:
         self._by_user[_counted(connection.principal, connection.address)] += 1
         if connection.attached:
             self._by_session[connection.session_id][connection] = None
-            self._tell(connection.session_id)
+            self._announce_later(connection.session_id)
 
     def discard(self, closes: Closable) -> Attachment | None:
-        """It is gone. Safe twice; None the second time."""
+        """Forget an attachment whose connection has ended. Safe twice; None the second time."""
         connection = self._by_closes.pop(closes, None)
         if connection is None:
             return None
@@ -179,16 +179,16 @@ class Attachments:
             here.pop(connection, None)
             if not here:
                 del self._by_session[connection.session_id]
-            self._tell(connection.session_id)
+            self._announce_later(connection.session_id)
         return connection
 
     def end(self, principal_id: str, reason: str = "logged out") -> None:
-        """Close all that this principal has opened."""
+        """Close all attachments of this principal."""
         for connection in tuple(self._by_principal.get(principal_id, ())):
             self._close(connection, CLOSE_LOGIN_OVER, reason)
 
     def refuse(self, refused: Callable[[str], bool], reason: str) -> int:
-        """Close those from addresses that are `refused`. Returns how many."""
+        """Close all attachments from addresses that are `refused`. Returns how many."""
         found = [connection for connection in self if refused(connection.address)]
         for connection in found:
             self._close(connection, CLOSE_POLICY, reason)
@@ -197,55 +197,55 @@ class Attachments:
     def put_out(self, connection: Attachment, reason: str, *, code: int = CLOSE_PUT_OUT) -> None:
         self._close(connection, code, reason)
 
-    def hold(self, connection: Attachment, writable: bool) -> None:
-        """Give or take the keyboard: on all connections of its principal to this session, also those that come later.
+    def rule(self, connection: Attachment, writable: bool) -> None:
+        """Give or take the keyboard, for all attachments of its principal to this session, later ones included.
 
-        Where nobody logs in, all are one principal; then of this connection alone.
+        Without logins, all clients are one principal; the ruling is then for this attachment alone.
         """
         principal_id, session_id = connection.principal.id, connection.session_id
-        concerned = [connection]
+        affected = [connection]
         if not connection.principal.local:
             here = self._by_session.get(session_id, ())
-            concerned = [each for each in here if each.principal.id == principal_id]
-            might = connection.principal.may(Scope.TYPE, session_id)
-            self._held.setdefault(session_id, {})[principal_id] = writable, might
-        for each in concerned:
-            each.held = writable
+            affected = [each for each in here if each.principal.id == principal_id]
+            could = connection.principal.may(Scope.TYPE, session_id)
+            self._rulings.setdefault(session_id, {})[principal_id] = writable, could
+        for each in affected:
+            each.ruling = writable
             self._permit(each)
 
-    def held(self, principal: Principal, session_id: str) -> bool | None:
-        """What the owner has said about this principal's typing into the session; None: nothing."""
-        writable, might = self._held.get(session_id, {}).get(principal.id, (None, False))
-        if writable and might and not principal.may(Scope.TYPE, session_id):
-            return None  # who has lost the right keeps nothing of what was given on top of it
+    def ruling(self, principal: Principal, session_id: str) -> bool | None:
+        """Whether the owner lets this principal type into the session; None: the owner has not said."""
+        writable, could = self._rulings.get(session_id, {}).get(principal.id, (None, False))
+        if writable and could and not principal.may(Scope.TYPE, session_id):
+            return None  # a principal that has lost the right to type loses the owner's permission with it
         return False if writable is None and self._muted(principal, session_id) else writable
 
     def forget_session(self, session_id: str) -> None:
-        """It has been removed."""
-        self._held.pop(session_id, None)
+        """The session has been removed."""
+        self._rulings.pop(session_id, None)
 
     def review(self) -> None:
-        """Close what its holder may not have any more, and take or give the keyboard as rights have changed.
+        """Close attachments that lost their right to view, and take or give the keyboard if rights have changed.
 
-        Looks at every principal once, whatever the number of its connections.
+        Checks every principal once, whatever the number of its attachments.
         """
         for connections in tuple(self._by_principal.values()):
-            looked_at: dict[Principal, Principal | None] = {}
+            checked: dict[Principal, Principal | None] = {}
             for connection in tuple(connections):
                 before = connection.principal
                 if before.local:
-                    break  # and so are the others of this id
-                if before not in looked_at:
-                    looked_at[before] = self._still(before)
-                now = looked_at[before]
+                    break  # all attachments with this principal id are local
+                if before not in checked:
+                    checked[before] = self._current(before)
+                now = checked[before]
                 if now == before:
                     continue
                 if now is None or not _may_stay(now, connection):
                     lost = CLOSE_PUT_OUT if connection.session_id else CLOSE_POLICY
                     self._close(connection, CLOSE_LOGIN_OVER if now is None else lost, "access has ended")
                     continue
-                if connection.held:
-                    connection.held = self.held(now, connection.session_id)
+                if connection.ruling:
+                    connection.ruling = self.ruling(now, connection.session_id)
                 connection.principal = now
                 self._permit(connection)
 
@@ -254,37 +254,37 @@ class Attachments:
             await asyncio.sleep(REVIEW_S)
             try:
                 self.review()
-            except Exception:  # the next look must come all the same
-                log.exception("the look at who may still be here failed")
+            except Exception:  # the reviews must go on
+                log.exception("the review of attachments failed")
 
     def _permit(self, connection: Attachment) -> None:
         writable = connection.allowed()
         if isinstance(connection.closes, Client) and writable != connection.writable:
             connection.writable = writable
             connection.closes.permit(writable)
-            self._tell(connection.session_id)
+            self._announce_later(connection.session_id)
 
     def _close(self, connection: Attachment, code: int, reason: str) -> None:
         if isinstance(connection.closes, Client):
-            connection.closes.permit(False)  # what it has sent already does not reach the terminal any more
+            connection.closes.permit(False)  # input that is already on its way must not reach the terminal
         connection.closes.close(code, reason)
 
-    def _tell(self, session_id: str) -> None:
-        if session_id not in self._telling:
+    def _announce_later(self, session_id: str) -> None:
+        if session_id not in self._announcing:
             delay_s = SETTLE_S + SETTLE_EACH_S * len(self._by_session.get(session_id, ()))
             loop = asyncio.get_running_loop()
-            self._telling[session_id] = loop.call_later(delay_s, self._told, session_id)
+            self._announcing[session_id] = loop.call_later(delay_s, self._announce, session_id)
 
-    def _told(self, session_id: str) -> None:
-        self._telling.pop(session_id, None)
+    def _announce(self, session_id: str) -> None:
+        self._announcing.pop(session_id, None)
         here = self._by_session.get(session_id)
         if here:
             people = [connection.person() for connection, _ in zip(here, range(SHOWN), strict=False)]
-            self._present(session_id, _encode(Presence(people=people, more=len(here) - len(people))))
+            self._send_presence(session_id, _encode(Presence(people=people, more=len(here) - len(people))))
 
 
 def _may_stay(principal: Principal, connection: Attachment) -> bool:
-    """Whether it may go on. What is about several sessions ends with the right to one of them, and is opened again."""
+    """Whether it may go on. One for several sessions ends with the right to any of them; its client reconnects."""
     if connection.session_id:
         return principal.may(Scope.VIEW, connection.session_id)
     before = connection.principal
@@ -294,7 +294,7 @@ def _may_stay(principal: Principal, connection: Attachment) -> bool:
 
 
 def _counted(principal: Principal, address: str) -> str:
-    """Whose connections are counted together. A guest's name is what somebody wrote on a link, and may be a user's."""
+    """The key under which attachments are counted. A guest's name proves nothing: it may be the name of a user."""
     return f"guest:{nearby(address)}" if principal.guest else f"user:{principal.user}"
 
 

@@ -1,24 +1,23 @@
-"""News for whoever listens: one bounded queue per listener, and a listener that lags is dropped."""
+"""Sending a message to many listeners: each has a bounded queue, and is dropped when that is full."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
 
-QUEUE_LIMIT = 1024  # messages; a listener this far behind reads nothing, and has to start over anyway
+QUEUE_LIMIT = 1024  # messages; a listener this far behind does not read, and has to start over anyway
 
 
 class Listener:
-    """One who listens. Iterate over it; the iteration ends when it is closed or has been dropped.
+    """Iterate over it to receive messages. The iteration ends when the listener is closed or dropped.
 
-    only  the topics that it may hear of; None: all
+    only  the topics that it may receive; None: all
     """
 
     def __init__(self, broadcast: Broadcast, only: frozenset[str] | None = None) -> None:
         self._broadcast = broadcast
         self.only = only
-        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE_LIMIT + 1)  # one place for the end
-        self.dropped = False
+        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE_LIMIT + 1)  # one more, for the end
 
     async def next(self) -> bytes | None:
         """The next message; None at the end."""
@@ -31,32 +30,31 @@ class Listener:
     def push(self, message: bytes) -> None:
         """Queue `message`, or drop this listener when its queue is full."""
         if self._queue.qsize() >= QUEUE_LIMIT:
-            self.dropped = True
             self.close()
         else:
             self._queue.put_nowait(message)
 
     def close(self) -> None:
-        """End the iteration behind what is queued. Safe twice."""
+        """End the iteration after the queued messages. Safe twice."""
         if self in self._broadcast.listeners:
             self._broadcast.listeners.discard(self)
             self._queue.put_nowait(None)
 
 
 class Broadcast:
-    """Gives every message to every listener; never waits, never raises."""
+    """Queues every message for every listener; never waits, never raises."""
 
     def __init__(self) -> None:
         self.listeners: set[Listener] = set()
 
     def listen(self, only: frozenset[str] | None = None) -> Listener:
-        """only: topics that this listener may hear of; None: all."""
+        """only: topics that this listener may receive; None: all."""
         listener = Listener(self, only)
         self.listeners.add(listener)
         return listener
 
     def publish(self, message: bytes, topic: str = "") -> None:
-        """topic: what it is about; empty: nothing that everybody may hear of."""
+        """topic: what the message is about; with an empty one, only listeners of all topics receive it."""
         for listener in tuple(self.listeners):
             if listener.only is None or topic in listener.only:
                 listener.push(message)

@@ -1,4 +1,4 @@
-"""What the control plane tells whoever listens: one JSON message per piece of news, encoded once."""
+"""Events of the control plane: each is one JSON message, encoded once for all listeners."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from vibetunnel.sessions.broadcast import Broadcast
-from vibetunnel.sessions.model import Describes, SessionView, iso
+from vibetunnel.sessions.model import iso
 from vibetunnel.sessions.shell_commands import ShellCommand
+from vibetunnel.sessions.view import Describes, SessionView
 
-SETTLE_S = 0.05  # a program that sets its title or size in a loop makes one message in this time
-CLIPBOARD_LIMIT = 65536  # bytes; half of a text is worse than none
-COMMANDS_AT_ONCE = 20  # of one session within SETTLE_S; the newest are told, GET .../commands has them all
+SETTLE_S = 0.05  # a program that sets its title or size in a loop causes one message in this time
+CLIPBOARD_LIMIT = 65536  # bytes; a longer text is not sent, since a part of it is of no use
+COMMANDS_AT_ONCE = 20  # of one session within SETTLE_S: the newest are sent; GET .../commands has all
 
 Kind = Literal[
     "connected",
@@ -51,14 +52,15 @@ _encode = msgspec.json.Encoder().encode
 
 
 def encoded(kind: Kind) -> bytes:
-    """A message about no session."""
+    """A message that is not about a session."""
     return _encode(SessionEvent(type=kind, timestamp=iso(time.time_ns())))
 
 
 class SessionEvents:
-    """Publishes what happens to sessions.
+    """Publishes the events of all sessions.
 
-    What matters once goes out at once; what a program can repeat at will (title, bell, size) is gathered for SETTLE_S.
+    Events of a session's life are sent at once. Events that a program can repeat at will (title, bell, size) are
+    coalesced for SETTLE_S.
     """
 
     def __init__(self) -> None:
@@ -71,8 +73,8 @@ class SessionEvents:
         self._timer: asyncio.TimerHandle | None = None
 
     def session(self, kind: Kind, session: Describes) -> None:
-        """Tell about `session` at once."""
-        self._updates.pop(session.id, None)  # it is in this message
+        """Send an event about `session` at once."""
+        self._updates.pop(session.id, None)  # this message has the same fields
         if self.broadcast.listeners:
             self._publish(SessionEvent(type=kind, timestamp=_now(), session_id=session.id, session=session.describe()))
 
@@ -84,20 +86,20 @@ class SessionEvents:
 
     def updated(self, session: Describes) -> None:
         """Clients, size or folder have changed."""
-        if self._gather():
+        if self._coalesce():
             self._updates[session.id] = session
 
     def title(self, session_id: str, title: str) -> None:
-        if self._gather():
+        if self._coalesce():
             self._titles[session_id] = title
 
     def bell(self, session_id: str, count: int) -> None:
-        if self._gather():
+        if self._coalesce():
             self._bells[session_id] = self._bells.get(session_id, 0) + count
 
     def clipboard(self, session_id: str, selection: str, data: bytes) -> None:
-        """A program would like `data` in a clipboard. What is no text, or more than CLIPBOARD_LIMIT, is not told."""
-        if len(data) <= CLIPBOARD_LIMIT and self._gather():
+        """A program wants `data` in a clipboard. Not sent unless it is text of at most CLIPBOARD_LIMIT bytes."""
+        if len(data) <= CLIPBOARD_LIMIT and self._coalesce():
             try:
                 self._clipboards[session_id] = selection, data.decode()
             except UnicodeDecodeError:
@@ -105,9 +107,9 @@ class SessionEvents:
 
     def command(self, session_id: str, command: ShellCommand) -> None:
         """A command has ended."""
-        if self._gather():
+        if self._coalesce():
             gathered = self._commands.setdefault(session_id, deque(maxlen=COMMANDS_AT_ONCE))
-            # Encoded now: a resize may change what is known of its lines.
+            # Encoded now: a resize may change what is known of the command's lines.
             gathered.append(
                 _encode(SessionEvent(type="command", timestamp=_now(), session_id=session_id, command=command))
             )
@@ -119,7 +121,7 @@ class SessionEvents:
             self._timer = None
         self.broadcast.close()
 
-    def _gather(self) -> bool:
+    def _coalesce(self) -> bool:
         if not self.broadcast.listeners:
             return False
         if self._timer is None:

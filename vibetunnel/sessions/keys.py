@@ -35,7 +35,7 @@ KEYS: dict[str, bytes] = {
 
 
 def key_bytes(name: str) -> bytes:
-    """What `name` writes to the PTY. Raises InvalidField for a name that is not in KEYS."""
+    """The bytes that the key `name` writes to the PTY. Raises InvalidField for a name that is not in KEYS."""
     try:
         return KEYS[name]
     except KeyError:

@@ -1,4 +1,4 @@
-"""What to run for a session: argv, folder, name. No I/O but the account database."""
+"""The program, folder and name of a new session. No I/O except the account database."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from vibetunnel.errors import InvalidField
 from vibetunnel.keeper.environment import SCRIPT
 from vibetunnel.shell import SCRIPTS
 
-NAME_LIMIT = 200  # characters of a session's name, as the Go server has it
+NAME_LIMIT = 200  # characters of a session's name, as in VibeTunnel's Go server
 
 
 class Launch(NamedTuple):
-    """login: the program is told, by a `-` before its name, that it is a login shell."""
+    """login: argv[0] gets a `-` before its name, which makes a shell a login shell."""
 
     argv: list[str]
     login: bool
@@ -30,17 +30,17 @@ def login_shell(setting: str = "") -> str:
 
 
 def integration(argv: list[str], *, login: bool) -> dict[str, str]:
-    """What the environment of a login shell must have, so that it marks its prompts and commands; {} for all others."""
+    """The variables that make a login shell mark its prompts and commands; {} for all other programs."""
     if not login or len(argv) != 1:
         return {}
     name = os.path.basename(argv[0])
-    if name not in SCRIPTS or (sys.platform == "darwin" and argv[0] == "/bin/bash"):  # too old: it reads no $ENV
+    if name not in SCRIPTS or (sys.platform == "darwin" and argv[0] == "/bin/bash"):  # too old to read $ENV
         return {}
     return {SCRIPT: str(SCRIPTS[name])}
 
 
 def resolve(command: list[str] | str | None, shell: str) -> Launch:
-    """argv of what a client asked for: a list as it is, a text run by `shell`, nothing for a login shell."""
+    """What a client asked for: a list is argv, a text is run by `shell`, nothing means a login shell."""
     if command is None or not command:
         if isinstance(command, list):
             raise InvalidField("command", "a list with the program and its arguments, or a text for the shell", "[]")
@@ -56,20 +56,20 @@ def resolve(command: list[str] | str | None, shell: str) -> Launch:
 
 
 async def folder(path: str | None, home: str) -> str:
-    """The absolute path of a session's folder: `~` is `home`, and what is relative is relative to it."""
+    """The absolute path of a session's folder: `~` is `home`, and a relative path is relative to it."""
     if path is None or path in ("", "~"):
         return home
     if "\0" in path:
         raise InvalidField("workingDir", "a path without NUL characters")
     if path.startswith("~/"):
         path = home + path[1:]
-    elif path.startswith("~"):  # ~somebody: the account database may be across the network
+    elif path.startswith("~"):  # ~name: the account database may be across the network
         path = await asyncio.to_thread(os.path.expanduser, path)
-    return os.path.normpath(os.path.join(home, path))  # noqa: ASYNC240 (arithmetic only)
+    return os.path.normpath(os.path.join(home, path))  # noqa: ASYNC240 (no I/O)
 
 
 def check_environment(env: dict[str, str]) -> None:
-    """Raises InvalidField for what no process can have in its environment."""
+    """Raises InvalidField for variables that no process can have in its environment."""
     for name, value in env.items():
         if not name or "=" in name or "\0" in name:
             raise InvalidField("env", "names without `=` and NUL characters", repr(name[:40]))
@@ -78,7 +78,7 @@ def check_environment(env: dict[str, str]) -> None:
 
 
 def check_name(name: str) -> str:
-    """`name` without the blanks around it. Raises InvalidField when it is empty, too long or not printable."""
+    """`name` without surrounding blanks. Raises InvalidField when it is empty, too long or not printable."""
     name = name.strip()
     if not name:
         raise InvalidField("name", "a non-empty text", "an empty one")
@@ -110,7 +110,7 @@ def _splits(text: str) -> bool:
 
 
 def unique_name(name: str, taken: set[str]) -> str:
-    """`name`, or the first of `name (2)`, `name (3)`, ... that is not taken."""
+    """`name`, or the first of `name (2)`, `name (3)`, ... that is free."""
     candidate, number = name, 2
     while candidate in taken:
         candidate, number = f"{name} ({number})", number + 1

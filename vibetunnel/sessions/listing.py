@@ -1,4 +1,4 @@
-"""All sessions as one JSON text, put together again only where something has changed."""
+"""The list of sessions as one JSON text, rebuilt only when a session has changed."""
 
 from __future__ import annotations
 
@@ -7,39 +7,39 @@ from typing import Protocol
 
 
 class Summarised(Protocol):
-    """One of them. still: its summary stays the same bytes until changed() is called."""
+    """A session. static: its summary stays the same bytes until Listing.changed() is called."""
 
     @property
-    def still(self) -> bool: ...
+    def static(self) -> bool: ...
     def summary(self) -> bytes: ...
 
 
 class Listing:
-    """sessions: oldest first, while the list has the newest first; what is put in or taken out is told by changed()."""
+    """sessions: oldest first, while the JSON text has the newest first. Call changed() after adding or removing one."""
 
     def __init__(self, sessions: Mapping[str, Summarised]) -> None:
         self._sessions = sessions
         self._order: list[Summarised] = []
         self._pieces: list[bytes] = []
-        self._moving: list[int] = []  # places of those that are not still
+        self._dynamic: list[int] = []  # positions of the sessions that are not static
         self._whole = b""
-        self._current = False  # whether what is above is of these sessions
+        self._current = False  # whether the fields above are of the sessions as they are
 
     def changed(self) -> None:
-        """A session has come, gone, or changed its status or name."""
+        """A session was added or removed, or has another status or name."""
         self._current = False
-        self._order, self._pieces, self._moving, self._whole = [], [], [], b""  # removed ones are not kept
+        self._order, self._pieces, self._dynamic, self._whole = [], [], [], b""  # so that removed sessions are freed
 
     def encoded(self) -> bytes:
         if not self._current:
             self._order = list(self._sessions.values())[::-1]
             self._pieces = [session.summary() for session in self._order]
-            self._moving = [place for place, session in enumerate(self._order) if not session.still]
+            self._dynamic = [position for position, session in enumerate(self._order) if not session.static]
             self._current = True
-        for place in self._moving:
-            piece = self._order[place].summary()
-            if piece != self._pieces[place]:
-                self._pieces[place] = piece
+        for position in self._dynamic:
+            piece = self._order[position].summary()
+            if piece != self._pieces[position]:
+                self._pieces[position] = piece
                 self._whole = b""
         if not self._whole:
             self._whole = b"[" + b",".join(self._pieces) + b"]"

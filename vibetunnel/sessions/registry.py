@@ -1,4 +1,4 @@
-"""All sessions: made, found, adopted, told apart by name, and removed."""
+"""All sessions of this server: creating, finding, adopting and removing them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import msgspec
 
 from vibetunnel import __version__
 from vibetunnel._ext import vt
-from vibetunnel._ext.pump import Client, Event, Mark, Pump, Terminal
+from vibetunnel._ext.pump import Client, Event, Pump, Terminal
 from vibetunnel.errors import InvalidField, SessionLimitReached, SessionStillRunning, UnknownSession
 from vibetunnel.keeper.client import Exited, KeptSession
 from vibetunnel.keeper.errors import SpawnFailed
@@ -32,14 +32,14 @@ log = logging.getLogger(__name__)
 
 
 class Registry:
-    """Every session of this server, oldest first. Owns the pump's event queue and the way to the keeper.
+    """The sessions, oldest first. Owns the pump's event queue and the connection to the keeper.
 
-    max_sessions  that have not ended; 0: no limit
-    kill_grace_s  between asking a process to end and ending it
+    max_sessions       how many may be open (not ended) at a time; 0: no limit
+    kill_grace_s       between asking a process to end and killing it
     shell_integration  new login shells mark their prompts and commands
-    on_gone       called with every client that has left
-    on_typed      called with every client that types for the first time
-    on_removed    called with the id of every session that is removed
+    on_gone            called with every client that has left
+    on_typed           called with every client that types for the first time
+    on_removed         called with the id of every session that is removed
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Registry:
         self._closing = False
 
     async def open(self) -> None:
-        """Find the keeper, adopt what an earlier server left, and listen to the pump. Raises KeeperFailed."""
+        """Connect to the keeper, adopt its sessions, and listen to the pump. Raises KeeperFailed."""
         for kept in await self.keeper.connect():
             self._adopt(kept)
         adopted = sorted(self._sessions.items(), key=lambda item: item[1].record.created_ns)
@@ -83,13 +83,13 @@ class Registry:
         asyncio.get_running_loop().add_reader(self.pump.fileno(), self._take_events)
 
     async def close(self, *, kill: bool = False) -> None:
-        """Stop the pump (clients get 1001) and leave the processes alone; kill: end them too."""
+        """Stop the pump (clients get 1001). The processes go on, unless `kill`."""
         self._closing = True
         self.events.close()
         asyncio.get_running_loop().remove_reader(self.pump.fileno())
         for session in self._sessions.values():
             await session.close()
-        # In a thread: the close frames of TLS clients pass through this very loop.
+        # In a thread: the close frames of TLS clients pass through this event loop.
         await asyncio.to_thread(self.pump.close, code=1001, reason="the server stops")
         await self.keeper.close(kill=kill, grace_s=self._kill_grace_s)
 
@@ -108,21 +108,21 @@ class Registry:
         except KeyError:
             raise UnknownSession(session_id) from None
 
-    # Making
+    # Creating
 
     def living(self, owner: str) -> int:
-        """How many sessions of this user have not ended."""
+        """How many sessions of this user are open (have not ended)."""
         return sum(session.end is None and session.record.owner == owner for session in self._sessions.values())
 
-    def present(self, session_id: str, message: bytes) -> None:
-        """Tell the clients of a session who is there (Terminal.present), unless it is gone."""
+    def send_presence(self, session_id: str, message: bytes) -> None:
+        """Send a presence message to the clients of a session, if it still exists (Terminal.present)."""
         session = self._sessions.get(session_id)
         if session is not None and session.terminal is not None:
-            with contextlib.suppress(ValueError):  # closed meanwhile
+            with contextlib.suppress(ValueError):  # the terminal was closed meanwhile
                 session.terminal.present(message)
 
     def create(self, order: Order, owner: str = "") -> Session:
-        """A new session, without a process. Nothing is waited for. owner: name of the account."""
+        """A new session, without a process. owner: name of the account."""
         if self._max_sessions:
             living = sum(session.end is None for session in self._sessions.values())
             if living >= self._max_sessions:
@@ -146,7 +146,7 @@ class Registry:
         return session
 
     async def create_now(self, order: Order, owner: str = "") -> Session:
-        """A new session with its process. When that cannot be started there is none, and InvalidField says why."""
+        """A new session with a running process. Raises InvalidField if it cannot start; no session is left then."""
         if not await asyncio.to_thread(os.path.isdir, order.folder):
             raise InvalidField("workingDir", "a folder that exists", order.folder)
         session = self.create(order, owner)
@@ -162,9 +162,9 @@ class Registry:
         return session
 
     def rename(self, session_id: str, name: str) -> str:
-        """Returns the name it has now: ` (2)` is added to one that another session has."""
+        """Returns the new name: ` (2)` is added if another session has it already."""
         session = self.get(session_id)
-        taken = {other.name for other in self._sessions.values() if other is not session}
+        taken = {other.record.name for other in self._sessions.values() if other is not session}
         session.rename(unique_name(name, taken))
         self.events.session("session-renamed", session)
         return session.record.name
@@ -172,7 +172,7 @@ class Registry:
     # Ending
 
     async def kill(self, session_id: str) -> bool:
-        """End the process and return when it is gone. False: there was none, and the session is removed instead."""
+        """End the process; returns when it has ended. False: no process was running, and the session is removed."""
         session = self.get(session_id)
         if session.status is Status.CREATED or session.end is not None:
             self.remove(session_id)
@@ -181,14 +181,14 @@ class Registry:
         return True
 
     def remove(self, session_id: str) -> None:
-        """Drop a session that has no process, its output included. Raises SessionStillRunning."""
+        """Remove a session that has no process, and its output. Raises SessionStillRunning."""
         session = self.get(session_id)
         if session.status in (Status.STARTING, Status.RUNNING):
             raise SessionStillRunning
         self._forget(session)
 
     def remove_exited(self) -> int:
-        """Returns how many there were."""
+        """Returns how many sessions were removed."""
         exited = [session for session in self if session.end is not None]
         for session in exited:
             self._forget(session)
@@ -201,8 +201,8 @@ class Registry:
         if session.terminal is not None:
             self._by_terminal.pop(session.terminal, None)
             session.terminal.close()
-        session.removed()
-        if session.kept:
+        session.mark_removed()
+        if session.in_keeper:
             self.keeper.forget(session.id)
         self.events.removed(session.id)
         self._on_removed(session.id)
@@ -219,7 +219,7 @@ class Registry:
             elif event.kind == "typed" and event.client is not None:
                 self._on_typed(event.client)
             session = self._by_terminal.get(event.terminal)
-            if session is not None:  # else it was removed while this was under way
+            if session is not None:  # else it was removed while the event was on its way
                 self._dispatch(session, event)
 
     def _dispatch(self, session: Session, event: Event) -> None:
@@ -234,24 +234,24 @@ class Registry:
                 self.events.bell(session.id, event.number)
             case "captured":
                 assert event.data is None or isinstance(event.data, vt.Terminal)
-                session.captured(event.number, event.data)
+                session.captures.arrived(event.number, event.data)
             case "changed":
-                session.changed(output=True)
+                session.watches.printed()
             case "mark":
-                assert isinstance(event.data, Mark)
+                assert isinstance(event.data, vt.Mark)
                 session.marked(event.data)
             case "clipboard":
                 assert isinstance(event.data, bytes)
                 self.events.clipboard(session.id, event.text, event.data)
             case "resized":
-                session.resized()
+                session.commands.resized()
                 self.events.updated(session)
             case "folder" | "came" | "gone":
                 self.events.updated(session)
 
     def _process_ended(self, exited: Exited) -> None:
         session = self._sessions.get(exited.session_id)
-        if session is not None and not self._closing:  # a closing server has told its clients to come back
+        if session is not None and not self._closing:  # a closing server has told its clients to reconnect
             session.process_ended(_end(exited))
 
     def _keeper_lost(self) -> None:
@@ -259,7 +259,7 @@ class Registry:
             session.keeper_lost()
 
     def _keeper_found(self, kept: list[KeptSession]) -> None:
-        """A new keeper knows nothing of what was created and not started; the old one, met again, still knows all."""
+        """Compare with what the keeper has: a new one knows no session, and the old one still knows all of them."""
         known = set()
         for each in kept:
             known.add(each.session_id)
@@ -269,7 +269,7 @@ class Registry:
                 continue
             for descriptor in (each.pty_fd, each.ring_fd):
                 if descriptor >= 0:
-                    os.close(descriptor)  # we have them
+                    os.close(descriptor)  # this server has its own
             session.orphan = False
             if each.exited is not None:
                 session.process_ended(_end(each.exited))
@@ -284,7 +284,7 @@ class Registry:
             if problem:
                 session.cannot_start(problem)
         elif kept.ring_fd < 0:
-            log.error("session %s of an earlier server has no output ring; it is left to the keeper", kept.session_id)
+            log.error("session %s of an earlier server has no output ring; the keeper keeps it", kept.session_id)
             return
         else:
             rows, cols = _size(kept.pty_fd, session.record)
@@ -303,12 +303,12 @@ def _end(exited: Exited) -> End:
 
 
 def _record(kept: KeptSession) -> tuple[Record, str]:
-    """What the earlier server wrote down, as much as this one can read of it; and what is wrong with it, or nothing."""
+    """The record that the earlier server wrote, as far as this one can read it, and what is wrong with it."""
     problem = ""
     try:
         record = msgspec.json.decode(kept.meta, type=Record)
         if record.format > FORMAT:
-            problem = f"its record has format {record.format} of a newer version, expected at most {FORMAT}"
+            problem = f"a newer version wrote its record: format {record.format}, this version reads up to {FORMAT}"
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         problem = f"its record cannot be read: {error}"
         order = Order(name=kept.session_id, argv=["?"], login=False, folder="/", env={}, rows=24, cols=80)

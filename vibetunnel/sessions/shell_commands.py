@@ -1,51 +1,26 @@
-"""The commands of one session, as its shell marks them (OSC 133). Pure: marks in, commands out."""
+"""Shell commands, reconstructed from prompt marks (OSC 133). Pure: marks in, commands out."""
 
 from __future__ import annotations
 
 from collections import deque
-from itertools import islice
-from typing import Protocol
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from vibetunnel._ext.vt import Mark
 from vibetunnel.sessions.model import iso
 
 LIMIT = 1000  # commands per session; the oldest are forgotten
-LINE_LIMIT = 4096  # characters of a command line that are kept
-
-
-class Mark(Protocol):
-    """One mark. kind: A a prompt begins, B its command line begins, C its output begins, D it is done.
-
-    offset     bytes of output before the mark (A, D) or up to and with it (B, C)
-    line       absolute number of the cursor's line; -1: unknown
-    exit_code  of D; None: the shell did not tell
-    command    of C: the command line
-    at_ns      CLOCK_REALTIME; 0: unknown
-    """
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def line(self) -> int: ...
-    @property
-    def exit_code(self) -> int | None: ...
-    @property
-    def command(self) -> str: ...
-    @property
-    def at_ns(self) -> int: ...
+LINE_LIMIT = 4096  # characters kept of a command line
 
 
 class Output(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True):
-    """Where the output of a command is; what is unknown is left out, the ends of a running one's too.
+    """Where the output of a command is. Unknown fields are left out, and so are the ends of a running command.
 
     start, end   offsets: bytes [start, end)
     first_line   absolute number of its first line
-    last_line    absolute number of the line that the cursor was in when it ended: behind the output, or the rest of a
-                 last line without a newline
+    last_line    absolute number of the cursor's line when the command ended: the line after the output, or the last
+                 line if that has no newline
     """
 
     start: int
@@ -55,9 +30,9 @@ class Output(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True):
 
 
 class ShellCommand(msgspec.Struct, kw_only=True, rename="camel"):
-    """One command. What is unknown is left out.
+    """One command. Unknown fields are left out.
 
-    running  true: the one that is under way; it has no end yet
+    running  true: the command has not ended yet
     """
 
     command: str
@@ -70,27 +45,24 @@ class ShellCommand(msgspec.Struct, kw_only=True, rename="camel"):
 
 
 class ShellCommands:
-    """What the marks of a session say.
+    """The commands of one session, taken from its marks.
 
-    A shell inside of a shell speaks through the same marks, which do not name their shell. So one command is under way
-    at a time: a prompt, or another command, ends the one before, without an exit code.
+    A shell inside a shell prints the same marks, and marks do not name their shell. So one command runs at a time: a
+    prompt, or another command, ends the command before it, without an exit code.
     """
 
     def __init__(self) -> None:
         self._all: deque[ShellCommand] = deque(maxlen=LIMIT)
-        self._began_ns = 0  # of the one that runs
+        self._began_ns = 0  # of the running command
         self._prompt: Mark | None = None
 
-    def __len__(self) -> int:
-        return len(self._all)
-
-    def newest(self, count: int = LIMIT) -> list[ShellCommand]:
-        """The newest of them, newest last."""
-        return list(islice(self._all, max(0, len(self._all) - count), None))
+    def newest(self) -> list[ShellCommand]:
+        """At most LIMIT commands, newest last."""
+        return list(self._all)
 
     @property
     def prompt(self) -> Mark | None:
-        """The mark (A or B) of the prompt that the shell is at; None while a command runs, or when nothing is known."""
+        """The mark (A or B) of the prompt that the shell is at; None while a command runs, or before the first mark."""
         return self._prompt
 
     @property
@@ -98,10 +70,10 @@ class ShellCommands:
         return next((each for each in reversed(self._all) if not each.running), None)
 
     def take(self, mark: Mark) -> ShellCommand | None:
-        """Returns the command that this mark ends, if it does."""
+        """Returns the command that this mark ends, if it ends one."""
         match mark.kind:
             case "A" | "B":
-                if mark.kind == "A" or self._prompt is None:  # shells repeat B when they draw their line anew
+                if mark.kind == "A" or self._prompt is None:  # shells repeat B when they redraw their line
                     self._prompt = mark
                 return self._finish(mark.offset, mark.line, None, mark.at_ns)
             case "C":
@@ -112,15 +84,15 @@ class ShellCommands:
             case "D":
                 self._prompt = None
                 return self._finish(mark.offset, mark.line, mark.exit_code, mark.at_ns)
-        return None  # a mark of tomorrow
+        return None  # a mark that this version does not know
 
     def session_ended(self, offset: int, at_ns: int) -> ShellCommand | None:
-        """Nothing runs any more. Returns the command that this ends, if any: `exit`, as a rule."""
+        """The shell has ended. Returns the command that ends with it, if one was running: usually `exit`."""
         self._prompt = None
         return self._finish(offset, None, None, at_ns)
 
     def renumbered(self) -> None:
-        """The lines have other numbers from here: what was noted of them is void."""
+        """The lines have other numbers from here on: forget those of earlier commands."""
         for each in self._all:
             each.output.first_line = each.output.last_line = UNSET
 

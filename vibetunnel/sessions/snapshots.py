@@ -1,4 +1,4 @@
-"""Snapshots of sessions for whoever watches them: one capture and one encoding per change, however many watch."""
+"""Snapshots of watched sessions: one capture and one encoding per change, for any number of watchers."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ from vibetunnel._ext.vt import Terminal
 from vibetunnel.errors import UnknownSession
 from vibetunnel.sessions.session import Session
 
-FAREWELL_S = 1.0  # for the close frames to reach clients that still take anything
+FAREWELL_S = 1.0  # for the close frames to reach clients that still read
 
-# What there is to see of a session that is not there.
+# The screen of a session that does not exist.
 NOTHING = Terminal(24, 80).snapshot()
 
 log = logging.getLogger(__name__)
 
 
 def enveloped(session_id: str, snapshot: bytes) -> bytes:
-    """A snapshot as a binary message of /buffers: whose it is comes first."""
+    """A snapshot as a binary message of /buffers: the session's id comes first."""
     name = session_id.encode()
     return b"\xbf" + len(name).to_bytes(4, "little") + name + snapshot
 
 
 class Watcher(Protocol):
-    """One who watches, any number of sessions."""
+    """One socket of /buffers, which watches any number of sessions."""
 
     def show(self, session_id: str, message: bytes) -> None:
-        """The newest snapshot of a session, in its envelope. Never waits, never raises."""
+        """Send the newest snapshot of a session, in its envelope. Never waits, never raises."""
 
     def close(self, code: int, reason: str) -> None:
-        """Say goodbye, and then leave()."""
+        """Send a close frame, and call leave() when the client has answered."""
 
     def abort(self) -> None:
-        """Go without a word, and then leave()."""
+        """Disconnect without a close frame, and call leave()."""
 
 
 class Feed:
-    """One session's snapshots, as long as it is watched.
+    """The snapshots of one session while it is watched.
 
-    newest    the last one, in its envelope; empty: there was none yet
-    watchers  who gets every one that follows
-    joining   how many are about to be watchers
+    newest    the last snapshot, in its envelope; empty before the first
+    watchers  receive every snapshot from here on
+    joining   how many watchers are about to be added
     """
 
     def __init__(self, session: Session) -> None:
@@ -52,18 +52,18 @@ class Feed:
         self.joining = 0
         self._session = session
         self._lock = asyncio.Lock()
-        self._begun = self._done = 0  # captures are numbered: the last one that has begun, and that has come
+        self._begun = self._done = 0  # captures are numbered: the newest that has begun, the newest that arrived
         watching = contextlib.ExitStack()
-        self._changes = watching.enter_context(session.watch())  # before the first capture: nothing is missed
+        self._changes = watching.enter_context(session.watch())  # before the first capture, so that no change is missed
         self.following = asyncio.create_task(self._follow())  # owned: Snapshots cancels it
-        self.following.add_done_callback(lambda _: watching.close())  # a task may end before it has begun
+        self.following.add_done_callback(lambda _: watching.close())  # a task may be cancelled before it has begun
 
-    async def look(self) -> None:
-        """Make `newest` show what is there now, and tell the watchers. Raises UnknownSession when it was removed."""
+    async def update(self) -> None:
+        """Update `newest`, and send it to the watchers if it has changed. Raises UnknownSession."""
         before = self._begun
         async with self._lock:
             if self._done > before:
-                return  # another one has looked for us while we waited
+                return  # another call has captured a later state while this one waited
             self._begun += 1
             terminal = await self._session.capture()
             message = enveloped(self._session.id, terminal.snapshot())
@@ -77,11 +77,11 @@ class Feed:
         try:
             while True:
                 await self._changes.changed()
-                await self.look()
+                await self.update()
         except UnknownSession:
-            pass  # removed: its last screen stays where it is shown
+            pass  # the session was removed: its last screen stays on the clients' pages
         except Exception:
-            log.exception("the snapshots of a session have ended")
+            log.exception("the snapshots of session %s have ended", self._session.id)
 
 
 class Snapshots:
@@ -91,10 +91,10 @@ class Snapshots:
         self._feeds: dict[str, Feed] = {}
         self._following: set[asyncio.Task[None]] = set()
         self._watchers: set[Watcher] = set()
-        self._nobody = asyncio.Event()
+        self._no_watchers = asyncio.Event()
 
     def __len__(self) -> int:
-        """How many watch."""
+        """How many watchers there are."""
         return len(self._watchers)
 
     @property
@@ -103,21 +103,21 @@ class Snapshots:
         return len(self._feeds)
 
     def enter(self, watcher: Watcher) -> None:
-        self._nobody.clear()
+        self._no_watchers.clear()
         self._watchers.add(watcher)
 
     def leave(self, watcher: Watcher) -> None:
-        """It watches nothing any more. Safe twice."""
+        """Remove a watcher. Safe twice."""
         for session_id in tuple(self._feeds):
             self.unsubscribe(session_id, watcher)
         self._watchers.discard(watcher)
         if not self._watchers:
-            self._nobody.set()
+            self._no_watchers.set()
 
     async def subscribe(self, session: Session, watcher: Watcher) -> bytes:
-        """The session's screen as it is now, in its envelope; the watcher is shown whatever is new from here.
+        """The session's screen as it is now, in its envelope. The watcher receives every later snapshot.
 
-        A subscription that it has already is replaced by this one. Raises UnknownSession when it is removed meanwhile.
+        Replaces the watcher's earlier subscription. Raises UnknownSession when the session is removed meanwhile.
         """
         feed = self._feeds.get(session.id)
         if feed is None:
@@ -127,23 +127,23 @@ class Snapshots:
         feed.watchers.discard(watcher)
         feed.joining += 1
         try:
-            await feed.look()
-            if watcher in self._watchers:  # else it has left meanwhile
+            await feed.update()
+            if watcher in self._watchers:  # else the watcher has left meanwhile
                 feed.watchers.add(watcher)
         finally:
             feed.joining -= 1
-            self._unwatched(session.id, feed)
+            self._end_if_unwatched(session.id, feed)
         return feed.newest
 
     def unsubscribe(self, session_id: str, watcher: Watcher) -> None:
-        """Nothing happens when there is no such subscription."""
+        """Does nothing if there is no such subscription."""
         feed = self._feeds.get(session_id)
         if feed is not None:
             feed.watchers.discard(watcher)
-            self._unwatched(session_id, feed)
+            self._end_if_unwatched(session_id, feed)
 
     async def close(self) -> None:
-        """Say goodbye to everyone (1001), and end all feeds."""
+        """Close every watcher (1001), and end all feeds."""
         for watcher in tuple(self._watchers):
             watcher.close(1001, "the server stops")
         await self._empty()
@@ -155,14 +155,14 @@ class Snapshots:
         await asyncio.gather(*self._following, return_exceptions=True)
 
     async def _empty(self) -> None:
-        """Return when nobody is left, or a moment later."""
+        """Return when every watcher has left, at the latest after FAREWELL_S."""
         if self._watchers:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FAREWELL_S):
-                    await self._nobody.wait()
+                    await self._no_watchers.wait()
 
-    def _unwatched(self, session_id: str, feed: Feed) -> None:
-        """End the feed if nobody wants it."""
+    def _end_if_unwatched(self, session_id: str, feed: Feed) -> None:
+        """End the feed if it has no watchers."""
         if not feed.watchers and not feed.joining:
             if self._feeds.get(session_id) is feed:
                 del self._feeds[session_id]

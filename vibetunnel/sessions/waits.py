@@ -1,4 +1,4 @@
-"""Waiting for a session: for text, a regular expression, silence, a prompt, or the end."""
+"""Waits for something to happen in a session: text, a regular expression, silence, a prompt, or its end."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from vibetunnel.sessions.patterns import Patterns
 
 AT_ONCE = 64  # waits for one session
-PATTERN_LIMIT = 1000  # characters of a regular expression
-GUESS = 256  # lines that may be printed between two looks and are found at the first try
+GUESS = 256  # lines: so many may be printed between two captures before a second capture is needed
 
 Kind = Literal["text", "regex", "idle", "prompt", "exit"]
 Groups = list[str | None]
@@ -29,11 +28,11 @@ Search = Callable[[str], Awaitable[tuple[int, str, Groups] | None]]  # text -> (
 
 
 class Wait(msgspec.Struct, frozen=True, kw_only=True):
-    """What is waited for: exactly one of the first five.
+    """A condition: exactly one of the first five.
 
-    idle_ms    nothing is printed for so long, from now on
-    prompt     the shell is at a prompt at which nothing was typed yet (OSC 133)
-    from_line  of text and regex: look from this line on (its absolute number); None: what stands on the screen, too
+    idle_ms    nothing is printed for this long, from now on
+    prompt     the shell is at a prompt, and nothing was typed there yet (OSC 133)
+    from_line  of text and regex: search from this line on (its absolute number); None: search the screen, too
     """
 
     text: str | None = None
@@ -46,13 +45,13 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, kw_only=True, rename="camel"):
-    """What has happened. What is not part of it, or unknown, is left out.
+    """What has happened. Fields that do not apply, or are unknown, are left out.
 
-    offset     of the output, when it was seen
-    text       what matched
-    line       absolute number of the line that the match begins in; the prompt's
-    groups     of the regular expression; null: took no part
-    command    the newest that has ended
+    offset     of the output, when the condition was met
+    text       the text that matched
+    line       absolute number of the line in which the match begins, or of the prompt's line
+    groups     of the regular expression; null: the group took no part in the match
+    command    the newest command that has ended
     """
 
     matched: Kind
@@ -67,7 +66,7 @@ class Outcome(msgspec.Struct, kw_only=True, rename="camel"):
 
 
 class Waits:
-    """The waits that are under way. Whoever awaits one owns it: cancelled, it leaves nothing behind."""
+    """The waits of all sessions. The task that awaits one owns it; a cancelled wait leaves nothing."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()  # by session
@@ -78,11 +77,11 @@ class Waits:
             await self._patterns.close()
 
     def waiting(self, session_id: str) -> int:
-        """How many wait for it."""
+        """How many requests wait for this session."""
         return self._counts[session_id]
 
     async def wait(self, session: Session, wanted: Wait) -> Outcome:
-        """Return when it has happened.
+        """Return when the condition is met.
 
         Raises WaitTimedOut, SessionEnded, UnknownSession when the session is removed meanwhile, TooManyWaits, and
         InvalidField for a bad regular expression.
@@ -118,7 +117,9 @@ class Waits:
         return await (_prompt(session) if wanted.prompt else _exit(session))
 
     async def _pattern(self, text: str) -> Search:
-        from vibetunnel.sessions.patterns import Patterns  # here: its library is 2 MB, and most waits have none
+        from vibetunnel.sessions.patterns import (
+            Patterns,  # here: the library `regex` takes 2 MB, and most waits need no pattern
+        )
 
         patterns = self._patterns = self._patterns or Patterns()
         pattern = await patterns.compile(text)
@@ -139,14 +140,14 @@ def _plain(text: str) -> Search:
 
 
 async def _find(session: Session, kind: Kind, search: Search, from_line: int | None) -> Outcome:
-    """Look at the screen, and after each change at what was printed since, however far it has scrolled."""
+    """Search the screen, and after each change the lines printed since, however far they have scrolled."""
     floor, cols, guess = from_line or 0, 0, 0
-    begin = from_line  # the line to look from; None: the top of the screen
+    begin = from_line  # the first line to search; None: the top of the screen
     with session.watch() as watch:
         while True:
-            over = session.end is not None  # asked before the look: what comes behind it would be missed
+            over = session.end is not None  # asked before the capture: otherwise output after the capture is missed
             copy = await (session.capture() if begin is None else session.capture_from(begin, guess))
-            if cols not in (0, copy.cols):  # the lines have other numbers now
+            if cols not in (0, copy.cols):  # a resize has given the lines other numbers
                 floor, begin = 0, None
             first = copy.top if begin is None else max(copy.oldest, begin)
             if first < copy.top + copy.rows:
@@ -168,7 +169,7 @@ def _outcome(kind: Kind, copy: vt.Terminal, first: int, position: int, matched: 
 
 
 def _line_at(copy: vt.Terminal, first: int, position: int) -> int:
-    """The absolute number of the line in which the character at `position` of the text from line `first` on stands."""
+    """The absolute number of the line with the character at `position` of the text that begins at line `first`."""
     low, high = first, copy.top + copy.rows - 1
     while low < high:
         middle = (low + high) // 2
@@ -197,12 +198,12 @@ async def _prompt(session: Session) -> Outcome:
             _check(session)
             if session.end is not None:
                 raise SessionEnded
-            prompt = session.prompt
+            prompt = session.commands.prompt
             if prompt is not None:
                 outcome = Outcome(matched="prompt", offset=prompt.offset)
                 if prompt.line >= 0:
                     outcome.line = prompt.line
-                if (ended := session.last_command) is not None:
+                if (ended := session.commands.last_ended) is not None:
                     outcome.command = ended
                 return outcome
             await watch.changed()
@@ -225,7 +226,7 @@ async def _exit(session: Session) -> Outcome:
 
 
 def _check(session: Session) -> None:
-    if not session.present:
+    if session.removed:
         raise UnknownSession(session.id)
 
 

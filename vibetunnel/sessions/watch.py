@@ -1,14 +1,18 @@
-"""Waiting for the next change of a session."""
+"""Watches: waiting for the next change of a session."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
+
+from vibetunnel._ext.pump import Terminal
 
 
 class Watch:
-    """What Session.watch() gives. What happens between two calls of changed() is not lost: the next returns at once.
+    """One watch. A change between two calls of changed() is not lost: the next call returns at once.
 
-    output  told of what is printed too, and not only of marks, the end and the removal
+    output  woken by output too, and not only by prompt marks, the end and the removal of the session
     """
 
     def __init__(self, *, output: bool) -> None:
@@ -19,10 +23,62 @@ class Watch:
         self._happened.set()
 
     async def changed(self, timeout_s: float | None = None) -> None:
-        """Return when something has happened since the last call: output, a mark, the end, the removal.
+        """Return when something has happened since the last call: output, a prompt mark, the end, the removal.
 
-        Raises TimeoutError when nothing does in this time.
+        Raises TimeoutError when nothing happens within `timeout_s`.
         """
         async with asyncio.timeout(timeout_s):
             await self._happened.wait()
         self._happened.clear()
+
+
+class Watches:
+    """The watches of one session. Its pump reports output only while a watch wants it."""
+
+    __slots__ = ("_all", "_terminal")  # thousands of sessions have one each
+
+    def __init__(self) -> None:
+        self._all: set[Watch] = set()
+        self._terminal: Terminal | None = None
+
+    @contextlib.contextmanager
+    def watch(self, *, output: bool) -> Iterator[Watch]:
+        watch = Watch(output=output)
+        self._all.add(watch)
+        self._tell_pump()
+        try:
+            yield watch
+        finally:
+            self._all.discard(watch)
+            self._tell_pump()
+
+    def opened(self, terminal: Terminal) -> None:
+        """The session has its terminal from here on."""
+        self._terminal = terminal
+        if self._output_wanted():
+            terminal.watch(True)
+
+    def changed(self) -> None:
+        """Wake all watches."""
+        for watch in self._all:
+            watch.wake()
+
+    def printed(self) -> None:
+        """The program has printed something."""
+        for watch in self._all:
+            if watch.output:
+                watch.wake()
+
+    def marked(self) -> None:
+        """A prompt mark has arrived. A watch of output is woken by printed(), since a mark is output."""
+        for watch in self._all:
+            if not watch.output:
+                watch.wake()
+
+    def _output_wanted(self) -> bool:
+        return any(watch.output for watch in self._all)
+
+    def _tell_pump(self) -> None:
+        if self._terminal is not None:
+            with contextlib.suppress(ValueError):  # the session was removed meanwhile
+                self._terminal.watch(self._output_wanted())

@@ -11,5 +11,5 @@ SCRIPTS = {
 
 
 def script(shell: str) -> str:
-    """What a start-up file of `shell` (a key of SCRIPTS) evaluates."""
+    """The text that a start-up file of `shell` (a key of SCRIPTS) evaluates."""
     return SCRIPTS[shell].read_text(encoding="utf-8")

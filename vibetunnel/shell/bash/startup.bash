@@ -1,5 +1,5 @@
-# What a login bash of `vibetunnel --shell-integration` reads, as $ENV in POSIX mode: everything is put back as it would have
-# been, the files of a login shell are read, and then the integration. Not in a function: those files may declare variables.
+# A login bash reads this file under `vibetunnel --shell-integration`, as $ENV in POSIX mode. It leaves that mode, reads the
+# files of a login shell, and then the integration. Not in a function: those files may declare variables.
 
 builtin set +o posix
 builtin shopt -u inherit_errexit 2>/dev/null
@@ -8,7 +8,7 @@ if [[ -n ${VIBETUNNEL_ENV+set} ]]; then
     export ENV="$VIBETUNNEL_ENV"
     builtin unset VIBETUNNEL_ENV
 fi
-# POSIX mode has another file for the history, chosen before anything is read.
+# POSIX mode has another history file, which bash chooses before it reads any file.
 [[ ${HISTFILE-} == "${HOME-}/.sh_history" ]] && HISTFILE=$HOME/.bash_history
 
 if builtin shopt -q login_shell; then

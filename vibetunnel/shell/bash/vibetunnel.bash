@@ -1,19 +1,19 @@
-# Marks prompts and commands (OSC 133) and the folder (OSC 7) for the terminal that bash runs in. Prints nothing to see.
+# Marks prompts and commands (OSC 133) and the folder (OSC 7) for the terminal in which bash runs. The marks are invisible.
 #     eval "$(vibetunnel shell-integration bash)"       in ~/.bashrc
-# bash before 4.4 cannot say when a command begins: there, only prompts and the folder are marked.
+# bash before 4.4 cannot report the start of a command: it marks only prompts and the folder.
 
 if [[ $- == *i* && -n ${TERM-} && $TERM != dumb && -z ${__vibetunnel_on-} ]]; then
     __vibetunnel_on=1
     __vibetunnel_ran=
     __vibetunnel_next=
-    # `$(( ))` is evaluated by this very shell, a command substitution by a child: what one sets, the other cannot.
+    # This shell evaluates `$(( ))`, so it can set a variable. A child evaluates the command substitution.
     __vibetunnel_ps0='${__vibetunnel_none:$((__vibetunnel_ran = 1, 0)):0}$(__vibetunnel_begin)'
     __vibetunnel_none=
     __vibetunnel_b='\[\e]133;B\a\]'
 
-    # __vibetunnel_quote TEXT SAFE: __vibetunnel_quoted is TEXT percent-encoded, but for letters, digits and SAFE.
+    # __vibetunnel_quote TEXT SAFE: __vibetunnel_quoted is TEXT percent-encoded, except for letters, digits and SAFE.
     __vibetunnel_quote() {
-        local LC_ALL=C text=$1 out='' i byte code # bytes, whatever the locale is
+        local LC_ALL=C text=$1 out='' i byte code # bytes, in every locale
         for ((i = 0; i < ${#text} && i < 4096; i++)); do
             byte=${text:i:1}
             case $byte in
@@ -35,7 +35,7 @@ if [[ $- == *i* && -n ${TERM-} && $TERM != dumb && -z ${__vibetunnel_on-} ]]; th
     # In a child of the shell: a command line was read, and is about to run.
     __vibetunnel_begin() {
         local HISTTIMEFORMAT='' entry number
-        # The history may leave this line out (HISTCONTROL, HISTIGNORE); the terminal then reads it off the screen.
+        # The history may omit this line (HISTCONTROL, HISTIGNORE); the terminal then reads it from the screen.
         entry=$(builtin history 1 2>/dev/null)
         number=${entry#"${entry%%[! ]*}"}
         number=${number%%[!0-9]*}
@@ -49,7 +49,7 @@ if [[ $- == *i* && -n ${TERM-} && $TERM != dumb && -z ${__vibetunnel_on-} ]]; th
         fi
     }
 
-    # First of PROMPT_COMMAND: a command has ended, or there was none.
+    # First in PROMPT_COMMAND: a command has ended, or the line was empty.
     __vibetunnel_end() {
         local code=$?
         if [[ -n $__vibetunnel_ran ]]; then
@@ -58,10 +58,10 @@ if [[ $- == *i* && -n ${TERM-} && $TERM != dumb && -z ${__vibetunnel_on-} ]]; th
         __vibetunnel_ran=
         __vibetunnel_quote "$PWD" '/'
         builtin printf '\e]7;file://%s%s\a\e]133;A\a' "${HOSTNAME-}" "$__vibetunnel_quoted"
-        return "$code" # for those behind us
+        return "$code" # for the next commands of PROMPT_COMMAND
     }
 
-    # Last of PROMPT_COMMAND: others may have made the prompt anew.
+    # Last in PROMPT_COMMAND: other commands may have rebuilt the prompt.
     __vibetunnel_prompt() {
         local code=$?
         [[ ${PS1-} == *"$__vibetunnel_b"* ]] || PS1=${PS1-}$__vibetunnel_b

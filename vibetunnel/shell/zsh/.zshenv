@@ -1,5 +1,5 @@
-# The first file of a zsh of `vibetunnel --shell-integration`, which has this folder as ZDOTDIR: that is put back, so that zsh
-# reads the user's own files, of which this one has taken the place of the first.
+# The first file that zsh reads under `vibetunnel --shell-integration`, which sets ZDOTDIR to this folder. It restores
+# ZDOTDIR, so that zsh reads the user's own files next, and reads the user's .zshenv itself.
 
 if [[ -n ${VIBETUNNEL_ZDOTDIR+set} ]]; then
     export ZDOTDIR=$VIBETUNNEL_ZDOTDIR

@@ -1,4 +1,4 @@
-# Marks prompts and commands (OSC 133) and the folder (OSC 7) for the terminal that zsh runs in. Prints nothing to see.
+# Marks prompts and commands (OSC 133) and the folder (OSC 7) for the terminal in which zsh runs. The marks are invisible.
 #     eval "$(vibetunnel shell-integration zsh)"       in ~/.zshrc
 
 if [[ -o interactive && -n ${TERM-} && ${TERM-} != dumb && -z ${__vibetunnel_on-} ]]; then
@@ -20,7 +20,7 @@ if [[ -o interactive && -n ${TERM-} && ${TERM-} != dumb && -z ${__vibetunnel_on-
         builtin printf '\e]133;C;cmdline_url=%s\a' "$__vibetunnel_quoted"
     }
 
-    # A command has ended, or there was none.
+    # A command has ended, or the line was empty.
     function __vibetunnel_end() {
         local -i code=$?
         local percent=$options[prompt_percent]
@@ -29,7 +29,7 @@ if [[ -o interactive && -n ${TERM-} && ${TERM-} != dumb && -z ${__vibetunnel_on-
         __vibetunnel_ran=
         __vibetunnel_quote "$PWD"
         builtin printf '\e]7;file://%s%s\a\e]133;A\a' "${HOST-}" "$__vibetunnel_quoted"
-        # Themes make the prompt anew, so we go behind all others; whoever comes later does so for one prompt only.
+        # Themes rebuild the prompt, so this function must be the last one; a later one overrides it for one prompt only.
         if [[ ${precmd_functions[-1]} != __vibetunnel_end ]]; then
             precmd_functions=(${precmd_functions:#__vibetunnel_end} __vibetunnel_end)
         fi

@@ -1,8 +1,8 @@
-# Marks prompts and commands (OSC 133) and the folder (OSC 7) for the terminal that fish runs in. Prints nothing to see.
+# Marks prompts and commands (OSC 133) and the folder (OSC 7) for the terminal in which fish runs. The marks are invisible.
 #     vibetunnel shell-integration fish | source       in ~/.config/fish/config.fish
-# fish 4 and newer do all of that by themselves.
+# fish 4 and newer print these marks themselves.
 
-# With `vibetunnel --shell-integration` fish finds this file through XDG_DATA_DIRS, which is put back for its programs.
+# With `vibetunnel --shell-integration` fish finds this file through XDG_DATA_DIRS, which is restored for its programs.
 if set -q VIBETUNNEL_SCRIPT
     if set -q VIBETUNNEL_XDG_DATA_DIRS
         set -gx XDG_DATA_DIRS $VIBETUNNEL_XDG_DATA_DIRS
@@ -26,7 +26,7 @@ if status is-interactive; and set -q TERM; and test "$TERM" != dumb; and not set
 
     function __vibetunnel_prompt --on-event fish_prompt
         printf '\e]7;file://%s%s\a\e]133;A\a' $hostname (string escape --style=url -- $PWD)
-        # At the first prompt, when the user's own is there; and again when it has been replaced.
+        # At the first prompt, after the user's own is defined, and again after it is replaced.
         if not functions -q __vibetunnel_prompt_of_user; or not functions fish_prompt | string match -q '*__vibetunnel_prompt_of_user*'
             functions -e __vibetunnel_prompt_of_user
             functions -c fish_prompt __vibetunnel_prompt_of_user

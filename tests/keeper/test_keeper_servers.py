@@ -1,0 +1,170 @@
+"""The servers of one keeper: only one at a time, and what happens when either side is killed or gives up."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+
+import pytest
+from keeper_home import ROOT, descriptors, on_uvloop, ps, until
+
+from vibetunnel.keeper import client as client_module
+from vibetunnel.keeper import processes
+from vibetunnel.keeper.errors import KeeperBusy, KeeperFailed
+
+
+@on_uvloop
+async def test_second_server_is_told_who_holds_the_keeper(home):
+    first = await home.server()
+    with pytest.raises(KeeperBusy, match=f"serves another server, process {os.getpid()}") as caught:
+        await home.server()
+    assert caught.value.holder == os.getpid()
+    assert not first.lost.is_set()
+    await first.client.close()
+    await home.server()
+
+
+@on_uvloop
+async def test_server_that_has_just_gone_is_not_in_the_way(home):
+    server = await home.server()
+    await server.start("a", "cat")
+    for number in range(20):
+        server.client.note("a", f"{number}".encode())  # sent before the end, so it counts
+        server.client._channel.sock.shutdown(socket.SHUT_RDWR)
+        server = await home.server()
+        (kept,) = await server.adopt()
+        assert kept.meta == f"{number}".encode()
+        server.close(kept.pty_fd, kept.ring_fd)
+
+
+@on_uvloop
+async def test_servers_that_start_at_once_make_one_keeper(home):
+    results = await asyncio.gather(*(home.server() for _ in range(6)), return_exceptions=True)
+    assert sorted(type(result).__name__ for result in results) == ["KeeperBusy"] * 5 + ["Server"]
+    assert home.log().count("listens") == 1
+
+
+@on_uvloop
+async def test_socket_of_a_dead_keeper_is_not_in_the_way(home):
+    server = await home.server()
+    os.kill(server.client.pid, signal.SIGKILL)
+    await server.lost.wait()
+    assert (home.folder / "keeper.sock").exists()
+    again = await home.server()
+    assert again.client.pid != server.client.pid
+    assert await again.adopt() == []
+
+
+@on_uvloop
+async def test_lost_keeper_is_told_once_and_what_waits_fails(home):
+    server = await home.server()
+    terminal = await server.start("a", "sh", "-c", "trap '' HUP TERM; echo ready; while read line; do echo $line; done")
+    await terminal.until(b"ready")
+    waiting = asyncio.create_task(server.client.kill("a", 60))
+    await server.client.signal("a", signal.SIGCONT, group="session")
+    os.kill(server.client.pid, signal.SIGKILL)
+    with pytest.raises(KeeperFailed, match="the keeper is lost"):
+        await waiting
+    await server.lost.wait()
+    with pytest.raises(KeeperFailed, match="the keeper is lost"):
+        await server.adopt()
+    server.client.note("a", b"")  # not awaited, so it raises no error
+    terminal.write(b"here\n")  # a keeper's death hangs up on no program whose master the server has, too
+    await terminal.until(b"here\r\nhere")
+    await server.client.close()
+    await server.client.close()
+
+
+@on_uvloop
+async def test_keeper_that_does_not_answer_is_an_error_in_time(home, monkeypatch):
+    server = await home.server()
+    os.kill(server.client.pid, signal.SIGSTOP)
+    try:
+        monkeypatch.setattr(client_module, "ANSWER_S", 0.05)
+        with pytest.raises(KeeperFailed, match=f"keeper {server.client.pid} did not answer spawn within 0.05 s"):
+            await server.start("a", "cat")
+    finally:
+        os.kill(server.client.pid, signal.SIGCONT)
+    # No task awaits the late answer: its process is killed, and its name is free again.
+    await until(lambda: "ended" in home.log())
+    monkeypatch.undo()
+    terminal = await server.start("a", "echo", "again")
+    await terminal.until(b"again")
+
+
+@pytest.mark.parametrize(("program", "started"), [("/bin/cat", True), ("/bin/nope", False)])
+def test_session_that_is_forgotten_while_its_start_is_given_up_is_gone_without_a_word(
+    home, monkeypatch, program, started
+):
+    @on_uvloop
+    async def check():
+        server = await home.server()
+        server.client.note("a", b"created")
+        os.kill(server.client.pid, signal.SIGSTOP)
+        try:
+            monkeypatch.setattr(client_module, "ANSWER_S", 0.05)
+            with pytest.raises(KeeperFailed, match="did not answer spawn"):
+                await server.start("a", program)
+            server.client.forget("a")
+        finally:
+            os.kill(server.client.pid, signal.SIGCONT)
+        while kept := await server.adopt():
+            server.close(*(fd for one in kept for fd in (one.pty_fd, one.ring_fd) if fd >= 0))
+        assert ("session a: process" in home.log()) is started
+        assert server.exits == {}
+
+    check()
+
+
+@on_uvloop
+async def test_cancelled_spawn_leaves_nothing(home):
+    server = await home.server()
+    before = descriptors()
+    for _ in range(5):
+        task = asyncio.create_task(server.start("a", "cat"))
+        await asyncio.sleep(0)  # so that the request is sent
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    while kept := await server.adopt():
+        server.close(kept[0].pty_fd, kept[0].ring_fd)
+        await asyncio.sleep(0.01)
+    assert descriptors() == before
+
+
+@on_uvloop
+async def test_server_killed_while_it_spawns_leaves_nothing_unknown(home):
+    script = """
+import asyncio, sys
+from pathlib import Path
+from vibetunnel.keeper.client import KeeperClient, SpawnOrder
+
+async def main():
+    client = await KeeperClient.connect(Path(sys.argv[1]), on_exit=print, on_lost=print)
+    print("ready", flush=True)
+    async with asyncio.TaskGroup() as group:
+        for number in range(200):
+            group.create_task(client.spawn(SpawnOrder(f"s{number}", ["cat"], "/", meta=b"kept")))
+
+asyncio.run(main())
+"""
+    victim = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, str(home.folder), stdout=asyncio.subprocess.PIPE, cwd=ROOT
+    )
+    assert await victim.stdout.readline() == b"ready\n"
+    await until(lambda: ": process" in home.log())
+    victim.kill()
+    await victim.wait()
+    server = await home.server()
+    kept = await server.adopt()
+    assert kept
+    assert all(one.meta == b"kept" for one in kept)
+    children = {process.pid for process in processes.living() if ps("ppid", process.pid) == str(server.client.pid)}
+    assert children == {one.pid for one in kept}
+    # No later spawn of the dead server follows.
+    for one in kept:
+        server.close(one.pty_fd, one.ring_fd)
+    assert len(await server.adopt()) == len(kept)

@@ -1,0 +1,345 @@
+"""The server's requests, and the sessions on which the keeper carries them out."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import deque
+
+from vibetunnel.keeper.environment import session_environment
+from vibetunnel.keeper.killing import LAST_LOOK_S, Killing
+from vibetunnel.keeper.processes import living
+from vibetunnel.keeper.protocol import GRACE_LIMIT_S, GRACE_S, META_LIMIT, NOTHING_LEFT, Message, ProtocolError
+from vibetunnel.keeper.ring import RING_LIMIT, make_ring
+from vibetunnel.keeper.session import KeeperSession
+from vibetunnel.keeper.spawn import check_folder, find_program, start
+from vibetunnel.keeper.spawn_failure import LACKING, CannotStart, NothingLeft
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from vibetunnel.keeper.channel import Channel
+    from vibetunnel.keeper.log import Log
+
+SESSIONS_LIMIT = 10_000  # started or not; Linux has 4096 ptys unless told otherwise
+ADOPT_AHEAD = 16 * 1024  # bytes queued of an adoption; each queued session holds two more descriptors
+
+
+class RequestRefused(Exception):
+    """The request cannot be granted; the text is the reason."""
+
+
+class Adoption:
+    """One `adopt` request, and the sessions that the server has still to be told of."""
+
+    def __init__(self, request: int, sessions: dict[str, KeeperSession]) -> None:
+        self.request = request
+        self.waiting = deque(sessions)
+
+
+class Requests:
+    """Owns the sessions.
+
+    folder      the runtime folder
+    open_files  limits for the sessions' programs; the keeper's own may be higher
+    send        sends fields and descriptors to the server, if one is connected
+    stopped     a `stop` has been carried out: the keeper is to end
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        *,
+        log: Log,
+        open_files: tuple[int, int],
+        send: Callable[[dict[str, Any], dict[str, int] | None], None],
+    ) -> None:
+        self.stopped = False
+        self._folder = folder
+        self._log = log
+        self._open_files = open_files
+        self._send = send
+        self._environ = dict(os.environ)  # a copy: os.environ decodes a variable at each access
+        self._sessions: dict[str, KeeperSession] = {}  # in the order of their start
+        self._killings: dict[KeeperSession, Killing] = {}  # under way
+        self._adoption: Adoption | None = None  # under way
+        self._stopping: int | None = None  # the `stop` that waits for the last session's end; 0: its server has left
+        self._requests: dict[str, Callable[[Message], dict[str, Any] | None]] = {
+            "adopt": self._adopt,
+            "spawn": self._spawn,
+            "note": self._note,
+            "signal": self._signal,
+            "kill": self._kill,
+            "release": self._release,
+            "forget": self._forget,
+            "stop": self._stop,
+        }
+
+    def answer(self, message: Message) -> None:
+        """Carry out one request of the server, and send the answer."""
+        request = message.fields.get("request")
+        try:
+            kind = message.kind
+            if kind not in self._requests:
+                raise RequestRefused(f"unknown request: {kind}")
+            answer = self._requests[kind](message)
+        except (RequestRefused, CannotStart, ProtocolError) as error:
+            answer = {"type": "failed" if request else "error", "reason": str(error)}
+            if isinstance(error, NothingLeft):
+                answer["code"] = NOTHING_LEFT
+        except OSError as error:  # a refusal by the system (no descriptor left) must not cost the server
+            answer = {"type": "failed" if request else "error", "reason": f"the keeper failed: {error.strerror}"}
+            if error.errno in LACKING:
+                answer["code"] = NOTHING_LEFT
+        if answer is not None:
+            descriptors = answer.pop("descriptors", None)
+            self._send({"request": request, **answer}, descriptors)
+
+    def server_left(self) -> None:
+        """The next server counts its own requests from 1, and knows no session yet."""
+        self._adoption = None
+        for session in self._sessions.values():
+            session.waiting.clear()
+            session.known = False
+        if self._stopping:
+            self._stopping = 0
+
+    def has_work(self) -> bool:
+        """Whether there is a session for which the keeper must live on: one that runs, or is still to be started."""
+        return any(session.lives or not session.pid for session in self._sessions.values())
+
+    def living(self) -> list[KeeperSession]:
+        """The sessions with a process."""
+        return [session for session in self._sessions.values() if session.lives]
+
+    def reap(self) -> None:
+        """A child has ended: find out which, and report it."""
+        now = time.monotonic()
+        for session in self.living():
+            if session in self._killings:
+                self._killings[session].next_at = now
+            elif session.reap():
+                self._report(session)
+
+    def deadlines(self) -> Iterator[float]:
+        """The times at which on_time() has something to do."""
+        return (killing.next_at for killing in self._killings.values())
+
+    def on_time(self, now: float) -> None:
+        """Take the killings that are due one step further."""
+        due = [(session, killing) for session, killing in self._killings.items() if killing.next_at <= now]
+        if due:
+            self._step(due, now)
+        if self._stopping is not None and not self._killings:
+            self._finish_stop(self._stopping)
+
+    def close(self) -> None:
+        """Drop all descriptors."""
+        for session in self._sessions.values():
+            session.close()
+
+    # Fields of requests
+
+    def _session(self, message: Message) -> KeeperSession:
+        session_id = message.session()
+        if session_id not in self._sessions:
+            raise RequestRefused(f"no such session: {session_id}")
+        return self._sessions[session_id]
+
+    def _check_room(self) -> None:
+        if len(self._sessions) >= SESSIONS_LIMIT:
+            raise RequestRefused(f"session limit of the keeper reached: it has {SESSIONS_LIMIT} sessions")
+
+    def _meta(self, message: Message) -> bytes:
+        meta = message.data("meta")
+        if len(meta) > META_LIMIT:
+            raise RequestRefused(f"metadata has at most {META_LIMIT} bytes, this has {len(meta)}")
+        return meta
+
+    def _grace(self, message: Message) -> float:
+        grace_s = message.get("grace_s", float, GRACE_S)
+        if not 0 <= grace_s <= GRACE_LIMIT_S:
+            raise RequestRefused(f"grace_s must be 0 to {GRACE_LIMIT_S}, not {grace_s}")
+        return grace_s
+
+    # Requests
+
+    def _adopt(self, message: Message) -> None:
+        if self._adoption is not None:
+            raise RequestRefused("an adoption is under way")
+        self._adoption = Adoption(message.get("request", int), self._sessions)
+
+    def continue_adoption(self, channel: Channel) -> None:
+        """Send `kept` for one session after the other, as far as the channel has room."""
+        while self._adoption is not None and channel.pending < ADOPT_AHEAD:
+            request, waiting = self._adoption.request, self._adoption.waiting
+            if waiting:
+                session = self._sessions.get(waiting.popleft())
+                if session:
+                    session.known = True
+                    fields, descriptors = session.describe()
+                    channel.send({"type": "kept", "request": request, **fields}, descriptors)
+            else:
+                channel.send({"type": "adopted", "request": request})
+                self._adoption = None
+
+    def _spawn(self, message: Message) -> dict[str, Any]:
+        session_id = message.session()
+        known = self._sessions.get(session_id)
+        if known is None:
+            self._check_room()
+        elif known.pid:
+            raise RequestRefused(f"session {session_id} has been started already")
+        if self._stopping is not None:
+            raise RequestRefused("the keeper is ending")
+        argv = message.strings("argv") or [""]
+        folder = message.get("cwd", str)
+        ring_size = message.get("ring_bytes", int)
+        if not 0 < ring_size <= RING_LIMIT:
+            raise RequestRefused(f"ring_bytes must be 1 to {RING_LIMIT}, not {ring_size}")
+        environment = session_environment(self._environ, message.mapping("env"), session_id=session_id, folder=folder)
+        session = KeeperSession(session_id, self._meta(message))
+        check_folder(folder)
+        program = find_program(argv[0], environment["PATH"], folder)
+        if message.get("login", bool, False):
+            argv[0] = "-" + os.path.basename(program)
+        try:
+            session.ring = make_ring(ring_size, self._folder)
+            session.pid, session.pty = start(
+                program,
+                argv,
+                folder=folder,
+                environment=environment,
+                rows=message.get("rows", int),
+                cols=message.get("cols", int),
+                open_files=self._open_files,
+            )
+        except BaseException as error:
+            session.close()
+            if isinstance(error, OSError):
+                raise NothingLeft(f"no memory for the output: {error.strerror}") from None
+            raise
+        self._sessions.pop(session_id, None)
+        self._sessions[session_id] = session
+        self._log.write(f"session {session_id}: process {session.pid}")
+        session.known = True
+        descriptors = {"pty": session.pty, "ring": session.ring}
+        return {"type": "spawned", "session": session_id, "pid": session.pid, "descriptors": descriptors}
+
+    def _note(self, message: Message) -> None:
+        session_id = message.session()
+        meta = self._meta(message)
+        if session_id not in self._sessions:
+            self._check_room()
+            self._sessions[session_id] = KeeperSession(session_id, meta)
+        self._sessions[session_id].meta = meta
+
+    def _signal(self, message: Message) -> dict[str, Any]:
+        session = self._session(message)
+        signum = message.get("signal", int)
+        group = message.get("group", str)
+        if signum not in signal.valid_signals():
+            raise RequestRefused(f"no such signal: {signum}")
+        if group not in ("foreground", "session"):
+            raise RequestRefused(f"group must be foreground or session, not {group}")
+        if not session.lives:
+            raise RequestRefused(f"session {session.id} has no process")
+        session.signal(signum, group)
+        return {"type": "done"}
+
+    def _kill(self, message: Message) -> dict[str, Any] | None:
+        session = self._session(message)
+        grace_s = self._grace(message)
+        session.forget = session.forget or message.get("forget", bool, False)
+        if not session.lives:
+            if session.forget:
+                self._remove(session)
+            return {"type": "done"} if "request" in message.fields else None
+        if "request" in message.fields:
+            session.waiting.append(message.get("request", int))
+        self._start_killing(session, grace_s)
+        return None
+
+    def _release(self, message: Message) -> None:
+        session = self._session(message)
+        session.released = True
+        if not session.lives:  # the close of a living session's master would hang up on it
+            session.close_pty()
+
+    def _forget(self, message: Message) -> None:
+        session = self._session(message)
+        if session.lives:
+            raise RequestRefused(f"session {session.id} still has process {session.pid}: kill it first")
+        self._remove(session)
+
+    def _stop(self, message: Message) -> dict[str, Any] | None:
+        living = self.living()
+        grace_s = self._grace(message)
+        if living and not message.get("kill", bool):
+            # The keeper's end would close the masters, which hangs up on the shells.
+            raise RequestRefused(f"{len(living)} sessions still have a process")
+        self._stopping = message.get("request", int)
+        self._log.write(f"stop: {len(living)} sessions to kill")
+        for session in living:
+            self._start_killing(session, grace_s)
+        return None
+
+    # Ends
+
+    def _start_killing(self, session: KeeperSession, grace_s: float) -> None:
+        now = time.monotonic()
+        if session in self._killings:
+            self._killings[session].hasten(grace_s, now)
+        else:
+            self._killings[session] = Killing(session.pid, grace_s, now)
+
+    def _step(self, due: list[tuple[KeeperSession, Killing]], now: float) -> None:
+        try:
+            # A look is no snapshot: a process may fork and end while /proc is read. Two looks in a row find its child.
+            processes = living() + living()
+        except OSError as error:  # no descriptor is left
+            self._log.write(f"no look at the processes: {error.strerror}")
+            for _, killing in due:
+                killing.next_at = now + LAST_LOOK_S
+            return
+        for session, killing in due:
+            if killing.step(processes, now) and session.reap():
+                del self._killings[session]
+                self._report(session)
+                self._answer_kill(session, {"type": "done"})
+            elif killing.hopeless(now):
+                del self._killings[session]
+                if session.reap():
+                    self._report(session)
+                pids = ", ".join(map(str, killing.left[:10])) or str(session.pid)
+                self._log.write(f"session {session.id}: processes {pids} cannot be killed")
+                self._answer_kill(session, {"type": "failed", "reason": f"processes {pids} cannot be killed"})
+
+    def _answer_kill(self, session: KeeperSession, answer: dict[str, Any]) -> None:
+        for request in session.waiting:
+            self._send({"request": request, **answer}, None)
+        session.waiting.clear()
+        if session.forget and not session.lives:
+            self._remove(session)
+
+    def _finish_stop(self, request: int) -> None:
+        left = self.living()
+        self._stopping = None
+        self.stopped = not left
+        answer = {"type": "failed", "reason": f"{len(left)} sessions cannot be killed"} if left else {"type": "done"}
+        if request:
+            self._send({"request": request, **answer}, None)
+
+    def _report(self, session: KeeperSession) -> None:
+        """Tell the server of an end. A server that does not know the session yet learns of both in one message."""
+        assert session.exited is not None  # only ends are reported
+        self._log.write(f"session {session.id}: process {session.pid} ended")
+        if session.known:
+            self._send({"type": "exited", **session.exited}, None)
+
+    def _remove(self, session: KeeperSession) -> None:
+        session.close()
+        self._sessions.pop(session.id, None)

@@ -1,0 +1,113 @@
+"""What clients see of a session."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Protocol
+from urllib.parse import unquote
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from vibetunnel._ext.pump import Terminal
+from vibetunnel.sessions.model import End, Record, Status, iso
+
+
+class SessionView(msgspec.Struct, kw_only=True, rename="camel"):
+    """A session as REST and the events show it. Unknown fields are left out.
+
+    lazy          true: not started yet; its first use starts it
+    exit_code     as a shell reports it: 128+N after signal N
+    reason        why it could not start, or how it ended
+    owner         name of the account that created it
+    title         set by the program (OSC 0 or 2)
+    folder        a path: the shell's current folder, as the shell reports it (OSC 7)
+    last_modified time of the last output or input
+    offset        bytes printed so far
+    """
+
+    id: str
+    name: str
+    command: list[str]
+    working_dir: str
+    status: Status
+    lazy: bool
+    rows: int
+    cols: int
+    initial_rows: int
+    initial_cols: int
+    clients: int
+    created_at: str
+    started_at: str
+    last_modified: str
+    offset: int
+    version: str
+    source: str = "local"
+    owner: str = ""
+    pid: int | UnsetType = UNSET
+    exit_code: int | UnsetType = UNSET
+    signal: int | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+    title: str | UnsetType = UNSET
+    folder: str | UnsetType = UNSET
+
+
+class Describes(Protocol):
+    """Something with an id that clients can see."""
+
+    @property
+    def id(self) -> str: ...
+    def describe(self) -> SessionView: ...
+
+
+def describe(
+    record: Record, status: Status, *, created: str, terminal: Terminal | None, pid: int, end: End | None
+) -> SessionView:
+    """created: record.created_ns as iso() writes it, which costs more than the rest."""
+    order = record.order
+    view = SessionView(
+        id=record.id,
+        name=record.name,
+        command=order.argv,
+        working_dir=order.folder,
+        status=status,
+        lazy=status is Status.CREATED,
+        rows=record.rows or order.rows,
+        cols=record.cols or order.cols,
+        initial_rows=order.rows,
+        initial_cols=order.cols,
+        clients=0,
+        created_at=created,
+        started_at=iso(record.started_ns) if record.started_ns else created,
+        last_modified=created,
+        offset=0,
+        version=record.version,
+        owner=record.owner,
+    )
+    last = max(record.created_ns, record.started_ns)
+    if terminal is not None:
+        view.rows, view.cols = terminal.rows, terminal.cols
+        view.clients, view.offset = terminal.clients, terminal.head
+        view.title, view.folder = terminal.title or UNSET, url_path(terminal.folder) or UNSET
+        last = max(last, terminal.last_output_ns, terminal.last_input_ns)
+    if last != record.created_ns:
+        view.last_modified = iso(last)
+    if pid and status is Status.RUNNING:
+        view.pid = pid
+    if end is not None:
+        view.exit_code = UNSET if end.code is None else end.code
+        view.signal = end.signal or UNSET
+        view.reason = end.reason or UNSET
+    return view
+
+
+def url_path(url: str) -> str:
+    """The path of a file: URL, whatever its host; empty for other URLs, and for a path with control characters."""
+    scheme, _, rest = url.partition(":")
+    if scheme.lower() != "file":
+        return ""
+    # No URL parser: many shells send their folder unquoted, and `#` and `?` are then part of it.
+    if rest.startswith("//"):
+        rest = "/" + rest[2:].partition("/")[2]
+    path = unquote(rest)
+    return path if path.startswith("/") and not any(unicodedata.category(each) == "Cc" for each in path) else ""
