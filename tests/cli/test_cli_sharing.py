@@ -1,4 +1,4 @@
-"""Links to share on the command line, and who is here."""
+"""Share links and clients of a session on the command line."""
 
 import json
 import socket

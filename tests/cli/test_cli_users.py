@@ -215,7 +215,7 @@ def test_accounts_made_before_the_start_can_log_in(home: Home) -> None:
         assert (status, answer["userId"]) == (200, "ada")
         assert get(home, "/api/sessions", answer["token"]) == 200
         home.ok("user", "passwd", "ada", "--password-stdin", stdin="another horse\n")
-        assert get(home, "/api/sessions", answer["token"]) == 401  # whoever knew the old one is out
+        assert get(home, "/api/sessions", answer["token"]) == 401  # an attacker may have known the old one
         assert post(home, "/api/auth/password", {"userId": "ada", "password": "correct horse"})[0] == 401
         assert post(home, "/api/auth/password", {"userId": "ada", "password": "another horse"})[0] == 200
 
@@ -270,7 +270,7 @@ def test_a_token_made_without_a_server_is_good_when_one_runs(home: Home) -> None
             assert get(home, "/api/sessions", token) == 200
             assert get(home, "/api/users", token) == 403
         home.ok("keys", "rotate")
-        assert get(home, "/api/sessions", before) == 200  # nobody is logged out
+        assert get(home, "/api/sessions", before) == 200  # no token becomes invalid
         for found in json.loads(home.ok("token", "list", "--json")):
             home.ok("token", "revoke", found["id"])
         assert get(home, "/api/sessions", before) == 401
@@ -534,7 +534,7 @@ def _duration(text: str, *, never: bool = False) -> float | None:
 
 
 def test_a_name_in_an_address_is_a_name(home: Home) -> None:
-    """What somebody types cannot lead to another route."""
+    """A name that a user types cannot lead to another route."""
     home.ok("user", "add", "ada", "--no-password")
     with home.serve("--kill-on-exit"):
         for name in ("../sessions", "ada/keys", "ada?x", "%2e%2e", ".", "\udcff"):

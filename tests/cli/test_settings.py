@@ -1,4 +1,4 @@
-"""Settings: where they come from, what goes before what, and what is refused."""
+"""Settings: their sources and precedence, and what is refused."""
 
 import os
 import tempfile

@@ -1,4 +1,4 @@
-"""The audit and the log of requests: what is in them, what never is, and what a full disk does to them."""
+"""The audit and the log of requests: what they contain, what they never contain, and a full disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose address a request comes from, and who may connect: from the peer outward, and not a step too far."""
+"""The address of a client through trusted proxies, and the allow list."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_network_agrees_with_the_standard_library(address: ipaddress.IPv4Addre
 @pytest.mark.parametrize(
     ("peer", "forwarded_for", "expected"),
     [
-        ("203.0.113.9", ["198.51.100.1"], "203.0.113.9"),  # nobody we trust
+        ("203.0.113.9", ["198.51.100.1"], "203.0.113.9"),  # not a trusted proxy
         (PROXY, ["198.51.100.1"], "198.51.100.1"),
         (PROXY, ["1.1.1.1, 198.51.100.1"], "198.51.100.1"),  # what the client wrote is on the left
         (PROXY, ["1.1.1.1", "198.51.100.1"], "198.51.100.1"),

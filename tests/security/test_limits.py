@@ -1,4 +1,4 @@
-"""How much one may ask: by user, address, account and network; with a clock of its own."""
+"""The rate limits: by user, address, account and network, with a clock of their own."""
 
 from __future__ import annotations
 

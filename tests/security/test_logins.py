@@ -1,4 +1,4 @@
-"""Logins and the file that they are kept in: who is logged in, for how long, and how it ends."""
+"""Logins and their file: how long a login lasts, and how it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Passwords: hashed with Argon2id, compared as text, at the same cost for whoever there is not."""
+"""Passwords: hashed with Argon2id, compared as text, at the same cost for unknown users."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ async def test_hashing_does_not_hold_up_the_loop_and_its_queue_is_bounded(monkey
         await asyncio.to_thread(begun.acquire)  # the loop runs while one is under way
         with pytest.raises(RateLimited):
             await passwords.verify("correct horse", None)
-        waiting.pop().cancel()  # whoever hangs up makes room
+        waiting.pop().cancel()  # a client that disconnects makes room
         while passwords._places._value == 0:
             await asyncio.sleep(0)
     finally:

@@ -1,4 +1,4 @@
-"""Own files are private: mode, owner, no links."""
+"""Private files and folders: mode, owner, no links."""
 
 import os
 import stat
@@ -42,9 +42,9 @@ def test_no_folder_is_used_that_others_could_exchange_for_theirs(folder: Path, t
     (tmp_path / "link").symlink_to(above / "er")
     with pytest.raises(NotPrivate, match="anyone could replace"):
         paths.private_dir(tmp_path / "link" / "state")
-    above.chmod(0o1777)  # as /tmp: nobody can remove what is another's
+    above.chmod(0o1777)  # as /tmp: no user can remove the files of another
     assert paths.private_dir(folder) == folder
-    above.chmod(0o775)  # the own group is most often nobody else
+    above.chmod(0o775)  # the group usually has no other users
     assert paths.private_dir(tmp_path / "link" / ".." / "er" / "state")
 
 

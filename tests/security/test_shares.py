@@ -1,4 +1,4 @@
-"""Share links: what they let in, how often, how long, and how they end."""
+"""Share links: their rights, uses and lifetimes, and how they end."""
 
 from __future__ import annotations
 

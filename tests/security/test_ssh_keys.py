@@ -1,4 +1,4 @@
-"""SSH keys: what OpenSSH writes is read, what its keys sign is checked, and what is not wanted is not believed."""
+"""SSH keys: keys that OpenSSH wrote are read, their signatures are verified, and all others are refused."""
 
 from __future__ import annotations
 
@@ -406,7 +406,7 @@ async def test_only_the_users_own_keys_let_in(made: dict[str, Path], home: Path,
     assert await attempt("nobody", "ed25519") == "SSH key not authorized for this user"
     assert await attempt("ada", "ed25519", "ecdsa-256") == "Invalid SSH key signature"
     assert await attempt("nobody", "ed25519", "ecdsa-256") == "Invalid SSH key signature"
-    # The account that everything runs as has its own file; nobody else has that one.
+    # The account that runs the server has its own file, which counts for no other user.
     assert await attempt("root", "rsa-2048") == ""
     assert await attempt("ada", "rsa-2048") == "SSH key not authorized for this user"
     await users.disable("ada")

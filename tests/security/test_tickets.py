@@ -1,4 +1,4 @@
-"""One-time tickets: once, soon, for what they were issued for, and never for more than their owner may."""
+"""One-time tickets: valid once, for a short time, for one purpose, and never for more than their owner may do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signed tokens and their keys: what is let in, and everything that forgers have tried elsewhere."""
+"""Signed tokens and their keys: what is accepted, and the forgeries that worked elsewhere."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
 class Mint:
-    """A real one, and what somebody needs who makes tokens without it."""
+    """The real tokens and keys, and what an attacker needs to make tokens without them."""
 
     def __init__(self, folder: Path, algorithm: str = "eddsa") -> None:
         self.clock = Clock()

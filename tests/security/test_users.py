@@ -1,4 +1,4 @@
-"""Accounts: what there can be, who is let in, and what of it outlives the server."""
+"""Accounts: valid names and keys, logging in, and what outlives the server."""
 
 from __future__ import annotations
 
