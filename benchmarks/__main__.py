@@ -9,66 +9,13 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn, cast
+from typing import NoReturn
 
-from benchmarks import (
-    bench_audience,
-    bench_compression,
-    bench_crowd,
-    bench_deaf,
-    bench_echo,
-    bench_engine,
-    bench_fanout,
-    bench_first,
-    bench_flood,
-    bench_floods,
-    bench_hostile,
-    bench_interrupt,
-    bench_late,
-    bench_lossless,
-    bench_many,
-    bench_memory,
-    bench_requests,
-    bench_rest,
-    bench_screen,
-    bench_security,
-    bench_slow,
-    bench_start,
-    harness,
-    machine,
-    processes,
-    report,
-)
+from benchmarks import harness, machine, processes, report
 from benchmarks.errors import Unavailable
+from benchmarks.pages import PAGES
 from benchmarks.scale import FULL, QUICK
 
-PAGES = [
-    cast(harness.Page, page)
-    for page in (
-        bench_echo,
-        bench_crowd,
-        bench_floods,
-        bench_deaf,
-        bench_flood,
-        bench_fanout,
-        bench_lossless,
-        bench_interrupt,
-        bench_slow,
-        bench_late,
-        bench_many,
-        bench_audience,
-        bench_rest,
-        bench_requests,
-        bench_first,
-        bench_start,
-        bench_memory,
-        bench_compression,
-        bench_security,
-        bench_engine,
-        bench_screen,
-        bench_hostile,
-    )
-]
 PEERS = list(dict.fromkeys(peer for page in PAGES for peer in page.PEERS))
 HERE = Path(__file__).resolve().parent
 PLOTS = HERE / "plots"

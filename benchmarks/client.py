@@ -82,23 +82,16 @@ def upgrade(
             f"GET {path} HTTP/1.1\r\nHost: {address[0]}:{address[1]}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key.decode()}\r\n{offered}\r\n".encode("ascii")
         )
-        answer = b""
-        with answers(f"GET {path}"):
-            while b"\r\n\r\n" not in answer:
-                more = connection.recv(RECEIVE)
-                if not more:
-                    raise Wrong(f"GET {path}: expected an answer, got {answer!r} and the end of the connection")
-                answer += more
-        head, _, rest = answer.partition(b"\r\n\r\n")
+        head, rest = read_head(connection, f"GET {path}")
         accept = base64.b64encode(hashlib.sha1(key + WEBSOCKET_GUID).digest())
         if not head.startswith(b"HTTP/1.1 101 ") or accept not in head:
-            raise Wrong(f"GET {path}: expected 101 and the right Sec-WebSocket-Accept, got {answer[:300]!r}")
+            raise Wrong(f"GET {path}: expected 101 and the right Sec-WebSocket-Accept, got {head[:300]!r}")
         lines = [line.partition(":") for line in head.decode("latin-1").split("\r\n")[1:]]
         found = {name.strip().lower(): value.strip() for name, _, value in lines}
         if found.get("sec-websocket-protocol", "") != protocol:
-            raise Wrong(f"GET {path}: expected the subprotocol {protocol!r}, got {answer[:300]!r}")
+            raise Wrong(f"GET {path}: expected the subprotocol {protocol!r}, got {head[:300]!r}")
         if deflate.HEADER.lower() in found and deflate.HEADER not in (headers or {}):
-            raise Wrong(f"GET {path}: expected no extension, for none was offered, got {answer[:300]!r}")
+            raise Wrong(f"GET {path}: expected no extension, for none was offered, got {head[:300]!r}")
     except BaseException:
         connection.close()
         raise
@@ -286,6 +279,19 @@ def answers(what: str) -> Iterator[None]:
         raise Wrong(f"{what}: expected something within {DEADLINE_S} s, got nothing") from None
     except ConnectionError as error:
         raise Wrong(f"{what}: {error}") from error
+
+
+def read_head(connection: socket.socket, what: str) -> tuple[bytes, bytes]:
+    """The head of an HTTP answer, without the empty line that ends it, and what has come after that line."""
+    answer = b""
+    with answers(what):
+        while b"\r\n\r\n" not in answer:
+            more = connection.recv(RECEIVE)
+            if not more:
+                raise Wrong(f"{what}: expected an answer, got {answer!r} and the end of the connection")
+            answer += more
+    head, _, rest = answer.partition(b"\r\n\r\n")
+    return head, rest
 
 
 @contextmanager

@@ -8,9 +8,10 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.client import Address, connect
+from benchmarks.client import connect
 from benchmarks.errors import Wrong
 
+HOST = "127.0.0.1"  # where every peer listens
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_S = 20
 STOP_S = 10
@@ -57,6 +58,19 @@ class Child:
                 raise self.failed(f"expected {file.name} within {START_S} s, got none")
             time.sleep(LOOK_S)
 
+    def until_it_listens(self, port: int) -> int:
+        """For a server that was told its port, and does not say when it listens. Returns `port`."""
+        give_up = time.monotonic() + START_S
+        while True:
+            try:
+                connect((HOST, port)).close()
+            except ConnectionRefusedError:
+                if time.monotonic() > give_up:
+                    raise self.failed(f"expected it to listen within {START_S} s") from None
+                time.sleep(LOOK_S)
+            else:
+                return port
+
     def logged(self, pattern: str, file: Path | None = None) -> str:
         """The first group of a regular expression, once a server has written a match of it to its log.
 
@@ -101,19 +115,7 @@ class Child:
             self._process.wait()
 
 
-def until_it_listens(child: Child, address: Address) -> None:
-    """For a server that does not say so."""
-    give_up = time.monotonic() + START_S
-    while True:
-        try:
-            return connect(address).close()
-        except ConnectionRefusedError:
-            if time.monotonic() > give_up:
-                raise child.failed(f"expected it to listen within {START_S} s") from None
-            time.sleep(LOOK_S)
-
-
 def free_port() -> int:
-    """For a server that cannot choose one itself. Free now; somebody else may take it."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    """A port for a server that cannot choose one itself. It is free now; another process may still take it."""
+    with socket.create_server((HOST, 0)) as listener:
         return int(listener.getsockname()[1])

@@ -8,11 +8,11 @@ from benchmarks import compiled, processes
 from benchmarks.client import Terminal, connect
 from benchmarks.link import FAST, Link
 from benchmarks.peers.child import Child
-from benchmarks.peers.peer import Peer, Server
+from benchmarks.peers.peer import ChildServer, Peer, Server
 from benchmarks.wires import RawWire
 
 
-class FloorServer(Server):
+class FloorServer(ChildServer):
     """A process that listens, and one for each connection, which is a session of its own."""
 
     shares_sessions = False
@@ -20,16 +20,10 @@ class FloorServer(Server):
     def __init__(self, programs: Mapping[str, str], folder: Path) -> None:
         binary = compiled.program("peers/floor.c")
         self._numbers = {name: number for number, name in enumerate(programs)}
-        self._child = Child([str(binary), *programs.values()], folder, os.environ)
-        try:
-            self.address = ("127.0.0.1", self._child.announced_port())
-            self.has_started(self._child)
-        except BaseException:
-            self.stop()
-            raise
+        self.launch([str(binary), *programs.values()], folder, os.environ, Child.announced_port)
 
     def pids(self, *, keeper: bool = True) -> list[int]:
-        return [self._child.pid, *processes.children(self._child.pid)]
+        return [*super().pids(), *processes.children(self._child.pid)]
 
     def open(self, program: str) -> str:
         return program
@@ -38,9 +32,6 @@ class FloorServer(Server):
         terminal = Terminal(connect(self.address, link), RawWire(), link=link)
         terminal.send(bytes([self._numbers[session]]))  # which of its programs to run
         return terminal
-
-    def stop(self) -> None:
-        self._child.stop()  # its others end with their connections
 
 
 class Floor(Peer[Server]):

@@ -14,8 +14,8 @@ from benchmarks.frames import FIN, PING, PONG, TEXT, client_frame
 from benchmarks.http import Kept, build
 from benchmarks.link import FAST, Link
 from benchmarks.peers import outside
-from benchmarks.peers.child import Child, free_port, until_it_listens
-from benchmarks.peers.peer import Peer, Server, if_compressed
+from benchmarks.peers.child import HOST, free_port
+from benchmarks.peers.peer import ChildServer, Peer, Server, if_compressed
 from benchmarks.programs import READY
 from benchmarks.wires import GoWire
 
@@ -25,7 +25,7 @@ IDLE_S = 30  # of a connection; it hangs up after 60
 SETTINGS = {"ENABLE_RATE_LIMIT": "false", "ENABLE_REQUEST_LOG": "false", "ENABLE_PERSISTENCE": "false"}
 
 
-class GoServer(Server):
+class GoServer(ChildServer):
     """It keeps no output: a client gets what comes after it."""
 
     health = "/health"
@@ -34,19 +34,10 @@ class GoServer(Server):
     def __init__(self, programs: Mapping[str, str], folder: Path) -> None:
         self._programs = programs
         self._begun: set[str] = set()  # sessions that a client has been attached to
-        self.address = ("127.0.0.1", free_port())
-        environment = os.environ | SETTINGS | {"HOST": "127.0.0.1", "PORT": str(self.address[1]), "HOME": str(folder)}
-        self._child = Child([outside.binary(VARIABLE)], folder, environment)
-        self._kept = Kept(self.address, IDLE_S)
-        try:
-            until_it_listens(self._child, self.address)
-            self.has_started(self._child)
-        except BaseException:
-            self.stop()
-            raise
-
-    def pids(self, *, keeper: bool = True) -> list[int]:
-        return [self._child.pid]
+        port = free_port()
+        self._kept = Kept((HOST, port), IDLE_S)
+        environment = os.environ | SETTINGS | {"HOST": HOST, "PORT": str(port), "HOME": str(folder)}
+        self.launch([outside.binary(VARIABLE)], folder, environment, lambda child: child.until_it_listens(port))
 
     def healthy(self, answer: Any, pids: list[int]) -> bool:
         return bool(answer["status"] == "ok")  # it says nothing of its process
@@ -93,7 +84,7 @@ class GoServer(Server):
 
     def stop(self) -> None:
         self._kept.close()
-        self._child.stop()  # the kernel hangs up its programs
+        super().stop()
 
 
 def ids(answer: Any) -> list[str]:

@@ -16,12 +16,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks import processes
-from benchmarks.client import MASK, RECEIVE, Terminal, answers, connect, upgrade
+from benchmarks.client import MASK, Terminal, connect, read_head, upgrade
 from benchmarks.errors import Unavailable, Wrong
 from benchmarks.http import Kept, build
 from benchmarks.link import FAST, Link
-from benchmarks.peers.child import START_S, STOP_S, Child
-from benchmarks.peers.peer import Peer, Server
+from benchmarks.peers.child import START_S, STOP_S
+from benchmarks.peers.peer import ChildServer, Peer, Server
 from benchmarks.programs import READY
 from benchmarks.wires import SseWire
 
@@ -32,7 +32,7 @@ MACHINES = {"x86_64": "x64", "aarch64": "arm64"}  # as Node calls them, where th
 FLAGS = ("--no-auth", "--no-mdns", "--bind", "127.0.0.1", "--port", "0")
 
 
-class NodeServer(Server):
+class NodeServer(ChildServer):
     """A session's program starts at once; all that it prints is kept in a file, and sent to each client first."""
 
     health = "/api/health"  # no `sessions`: none of them is lazy
@@ -47,18 +47,12 @@ class NodeServer(Server):
         environment |= {"HOME": str(home), "VIBETUNNEL_CONTROL_DIR": str(self._control)}
         # Its bin/vibetunnel, as published, does nothing: the program looks whether it has been started itself.
         program = _package() / "dist" / "vibetunnel-cli"
-        self._child = Child([str(_node() / "bin" / "node"), str(program), *FLAGS], folder, environment)
-        try:
-            log = home / ".vibetunnel" / "log.txt"
-            self.address = ("127.0.0.1", int(self._child.logged(r"running on http://127\.0\.0\.1:(\d+)", log)))
-            self._kept = Kept(self.address, IDLE_S)
-            self.has_started(self._child)
-        except BaseException:
-            self.stop()
-            raise
-
-    def pids(self, *, keeper: bool = True) -> list[int]:
-        return [self._child.pid]
+        argv = [str(_node() / "bin" / "node"), str(program), *FLAGS]
+        log = home / ".vibetunnel" / "log.txt"
+        self.launch(
+            argv, folder, environment, lambda child: int(child.logged(r"running on http://127\.0\.0\.1:(\d+)", log))
+        )
+        self._kept = Kept(self.address, IDLE_S)
 
     def open(self, program: str) -> str:
         """Returns once the program is ready: who attaches before may be sent the same output twice. But for `hello`."""
@@ -90,16 +84,9 @@ class NodeServer(Server):
         connection = connect(self.address, link)
         try:
             connection.sendall(build(self.address, "GET", path))
-            answer = b""
-            with answers(f"GET {path}"):
-                while b"\r\n\r\n" not in answer:
-                    more = connection.recv(RECEIVE)
-                    if not more:
-                        raise Wrong(f"GET {path}: expected an answer, got {answer!r} and the end of the connection")
-                    answer += more
-            head, _, received = answer.partition(b"\r\n\r\n")
+            head, received = read_head(connection, f"GET {path}")
             if not head.startswith(b"HTTP/1.1 200 ") or b"\r\ntransfer-encoding: chunked" not in head.lower():
-                raise Wrong(f"GET {path}: expected 200 and a chunked answer, got {answer[:300]!r}")
+                raise Wrong(f"GET {path}: expected 200 and a chunked answer, got {head[:300]!r}")
         except BaseException:
             connection.close()
             raise
@@ -109,8 +96,8 @@ class NodeServer(Server):
         if self._kept is not None:
             self._kept.close()
         started = processes.children(self._child.pid)
-        self._child.stop()
-        # The kernel hangs up its programs. One that is left all the same has no parent any more, and nobody else.
+        super().stop()
+        # A program that survives the hang-up has lost its parent: only the harness can end it.
         give_up = time.monotonic() + STOP_S
         while left := [pid for pid in started if processes.alive(pid)]:
             if time.monotonic() > give_up:

@@ -19,7 +19,7 @@ from benchmarks.errors import Unavailable, Wrong
 from benchmarks.http import Kept, build
 from benchmarks.link import FAST, Link
 from benchmarks.peers.child import ROOT, STOP_S, Child
-from benchmarks.peers.peer import Peer, Server, if_compressed
+from benchmarks.peers.peer import ChildServer, Peer, Server, if_compressed
 from benchmarks.wires import BinaryWire, V1Wire
 
 OPEN = ("--no-auth", "--no-request-log")
@@ -27,7 +27,7 @@ IDLE_S = 10  # of a connection; it hangs up after 20
 QUIET = ("--kill-on-exit", "--log-level=warning")
 
 
-class OurServer(Server):
+class OurServer(ChildServer):
     """The server and its keeper.
 
     flags    of the command line, in addition
@@ -61,16 +61,13 @@ class OurServer(Server):
         self._start()
 
     def _start(self) -> None:
-        self._child = Child(self._argv, self._folder, self._environment)
-        try:
-            file = self._runtime_dir / "server.json"
-            self._child.until_exists(file)
-            self.address = ("127.0.0.1", int(json.loads(file.read_bytes())["port"]))
-            self._kept = self._connections.enter_context(contextlib.closing(Kept(self.address, IDLE_S)))
-            self.has_started(self._child)
-        except BaseException:
-            self.stop()
-            raise
+        self.launch(self._argv, self._folder, self._environment, self._written_port)
+        self._kept = self._connections.enter_context(contextlib.closing(Kept(self.address, IDLE_S)))
+
+    def _written_port(self, child: Child) -> int:
+        file = self._runtime_dir / "server.json"
+        child.until_exists(file)
+        return int(json.loads(file.read_bytes())["port"])
 
     def restart(self) -> float | None:
         self._connections.close()
@@ -80,7 +77,7 @@ class OurServer(Server):
         return self.start_ms
 
     def pids(self, *, keeper: bool = True) -> list[int]:
-        return processes.with_argument(str(self._runtime_dir)) if keeper else [self._child.pid]
+        return processes.with_argument(str(self._runtime_dir)) if keeper else super().pids()
 
     def creation(self) -> object:
         return {"command": ["/bin/sh"], "workingDir": "/", "name": "benchmark"}
@@ -132,7 +129,7 @@ class OurServer(Server):
 
     def stop(self) -> None:
         self._connections.close()
-        self._child.stop()
+        super().stop()
         # The keeper ends by itself, after its sessions. Should it hang, it is the one with our folder in its arguments.
         for number in (signal.SIGTERM, signal.SIGKILL):
             if _gone(self.pids):

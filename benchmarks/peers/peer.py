@@ -2,14 +2,14 @@
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from benchmarks.client import Address, Terminal
 from benchmarks.http import Http, build
 from benchmarks.link import FAST, Link
-from benchmarks.peers.child import Child
+from benchmarks.peers.child import HOST, Child
 
 
 class Subject(Protocol):
@@ -66,13 +66,6 @@ class Server(ABC):
     sessions = ""
     start_ms: float | None = None
 
-    def has_started(self, child: Child) -> None:
-        """It listens. Sets `start_ms`; to be called at once."""
-        if self.health:
-            with contextlib.closing(Http(self.address)) as http:
-                http.json(build(self.address, "GET", self.health), 200)
-        self.start_ms = child.age_ms()
-
     @abstractmethod
     def pids(self, *, keeper: bool = True) -> list[int]:
         """The server's own processes, without the programs in its terminals.
@@ -126,6 +119,37 @@ class Server(ABC):
     @abstractmethod
     def stop(self) -> None:
         """End every process of it; in any state, and safe twice."""
+
+
+class ChildServer(Server):
+    """A server that is one process, started and ended by the harness. Its constructor calls launch()."""
+
+    _child: Child
+
+    def launch(
+        self, argv: Sequence[str], folder: Path, environment: Mapping[str, str], port_of: Callable[[Child], int]
+    ) -> None:
+        """Start it and wait until it answers; stop it if it does not. Sets `address` and `start_ms`.
+
+        port_of   waits until the process listens, and returns the port
+        """
+        self._child = Child(argv, folder, environment)
+        try:
+            self.address = (HOST, port_of(self._child))
+            if self.health:
+                with contextlib.closing(Http(self.address)) as http:
+                    http.json(build(self.address, "GET", self.health), 200)
+            self.start_ms = self._child.age_ms()
+        except BaseException:
+            self.stop()
+            raise
+
+    def pids(self, *, keeper: bool = True) -> list[int]:
+        return [self._child.pid]
+
+    def stop(self) -> None:
+        """With the process, the kernel hangs up the programs in its terminals."""
+        self._child.stop()
 
 
 def if_compressed(terminal: Terminal) -> Terminal | None:

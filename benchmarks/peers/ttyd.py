@@ -9,8 +9,8 @@ from benchmarks import deflate
 from benchmarks.client import MASK, Terminal, upgrade
 from benchmarks.link import FAST, Link
 from benchmarks.peers import outside
-from benchmarks.peers.child import Child, free_port, until_it_listens
-from benchmarks.peers.peer import Peer, Server, if_compressed
+from benchmarks.peers.child import free_port
+from benchmarks.peers.peer import ChildServer, Peer, Server, if_compressed
 from benchmarks.wires import TtydWire
 
 VARIABLE = "VIBETUNNEL_BENCH_TTYD"
@@ -20,7 +20,7 @@ PING_S = 3600
 FLAGS = ("--interface=127.0.0.1", "--writable", "--url-arg", f"--ping-interval={PING_S}", "--debug=3")
 
 
-class TtydServer(Server):
+class TtydServer(ChildServer):
     """Its sessions are the names of programs, which the address says."""
 
     shares_sessions = False
@@ -28,18 +28,9 @@ class TtydServer(Server):
 
     def __init__(self, programs: Mapping[str, str], folder: Path) -> None:
         command = ["sh", str(outside.dispatcher(programs, folder))]
-        self.address = ("127.0.0.1", free_port())
-        argv = [outside.binary(VARIABLE), f"--port={self.address[1]}", *FLAGS, *command]
-        self._child = Child(argv, folder, os.environ)
-        try:
-            until_it_listens(self._child, self.address)
-            self.has_started(self._child)
-        except BaseException:
-            self.stop()
-            raise
-
-    def pids(self, *, keeper: bool = True) -> list[int]:
-        return [self._child.pid]
+        port = free_port()
+        argv = [outside.binary(VARIABLE), f"--port={port}", *FLAGS, *command]
+        self.launch(argv, folder, os.environ, lambda child: child.until_it_listens(port))
 
     def healthy(self, answer: Any, pids: list[int]) -> bool:
         return bool(answer == {"token": ""})  # there is no login
@@ -61,9 +52,6 @@ class TtydServer(Server):
         wire.inflater = deflate.agreed(upgraded.headers)
         upgraded.connection.sendall(wire.hello(24, 80))
         return Terminal(upgraded.connection, wire, upgraded.received, link)
-
-    def stop(self) -> None:
-        self._child.stop()  # the kernel hangs up its programs
 
 
 class Ttyd(Peer[Server]):
