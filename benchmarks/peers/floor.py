@@ -1,4 +1,4 @@
-"""The bound: a pty behind a bare TCP socket, in C (floor.c), compiled when it is needed. Not a competitor."""
+"""The floor: a PTY joined to a bare TCP socket, in C (floor.c). It is a bound, not a competitor."""
 
 import os
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from benchmarks.wires import RawWire
 
 
 class FloorServer(ChildServer):
-    """A process that listens, and one for each connection, which is a session of its own."""
+    """A process that listens, and one for each connection. Each connection is a session of its own."""
 
     shares_sessions = False
 
@@ -30,7 +30,7 @@ class FloorServer(ChildServer):
 
     def attach(self, session: str, link: Link = FAST) -> Terminal:
         terminal = Terminal(connect(self.address, link), RawWire(), link=link)
-        terminal.send(bytes([self._numbers[session]]))  # which of its programs to run
+        terminal.send(bytes([self._numbers[session]]))  # says which program to run
         return terminal
 
 
@@ -38,7 +38,7 @@ class Floor(Peer[Server]):
     name = "floor"
 
     def about(self) -> str:
-        return f"a pty behind a bare TCP socket, a process per connection; {compiled.about()}"
+        return f"a PTY joined to a bare TCP socket, a process per connection; {compiled.about()}"
 
     def start(self, programs: Mapping[str, str], files: Mapping[str, Path], folder: Path) -> Server:
         return FloorServer(programs, folder)

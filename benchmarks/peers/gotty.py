@@ -1,4 +1,4 @@
-"""gotty, when VIBETUNNEL_BENCH_GOTTY names its binary: a program for each connection, output in base64."""
+"""gotty, if VIBETUNNEL_BENCH_GOTTY names its binary: a program for each connection, output in base64."""
 
 import os
 from collections.abc import Mapping
@@ -16,14 +16,14 @@ FLAGS = ("--address=127.0.0.1", "--permit-write", "--permit-arguments")
 
 
 class GottyServer(ChildServer):
-    """Its sessions are the names of programs, which the first message of a client says."""
+    """Its sessions are names of programs; the first message of a client has the name."""
 
     shares_sessions = False
 
     def __init__(self, programs: Mapping[str, str], folder: Path) -> None:
         command = ["sh", str(outside.dispatcher(programs, folder))]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GOTTY_")}
-        environment["HOME"] = str(folder)  # not the user's own configuration
+        environment["HOME"] = str(folder)  # without the user's configuration
         argv = [outside.binary(VARIABLE), "--port=0", *FLAGS, *command]
         self.launch(
             argv, folder, environment, lambda child: int(child.logged(r"listening at: http://127\.0\.0\.1:(\d+)/"))

@@ -1,4 +1,4 @@
-"""What a peer is to the pages: something that starts, can be measured, and is gone afterwards."""
+"""The interface of peers to the pages: a peer is started, measured and ended."""
 
 import contextlib
 from abc import ABC, abstractmethod
@@ -13,7 +13,7 @@ from benchmarks.peers.child import HOST, Child
 
 
 class Subject(Protocol):
-    """What has been started."""
+    """A started peer."""
 
     def stop(self) -> None: ...
 
@@ -22,29 +22,29 @@ S = TypeVar("S", bound=Subject, covariant=True)
 
 
 class Peer(ABC, Generic[S]):
-    """Something to measure.
+    """A peer to measure.
 
     name     its column
-    quick    it is measured in a short run, too
+    quick    it is also measured in a quick run
     """
 
     name: str
     quick = True
 
     def prepare(self) -> None:
-        """Install what is not there yet. Raises Unavailable when it cannot be."""
+        """Install what is missing. Raises Unavailable if that is not possible."""
 
     @abstractmethod
     def about(self) -> str:
-        """Versions, and how it is run. Raises Unavailable when it cannot be."""
+        """Its version, and how it is run. Raises Unavailable if it cannot run."""
 
     @abstractmethod
     def start(self, programs: Mapping[str, str], files: Mapping[str, Path], folder: Path) -> S:
-        """Returns once it answers.
+        """Start it. Returns once it answers.
 
-        programs   name -> shell text; the only programs that can be run
-        files      name -> what they print, or an engine takes
-        folder     private and empty, for its files
+        programs   name -> shell text, of all programs that it may run
+        files      name -> file that programs print or engines take
+        folder     a private, empty folder for its files
         """
 
 
@@ -52,11 +52,11 @@ class Server(ABC):
     """One running server.
 
     shares_sessions   several clients can be attached to one session
-    raw_viewers       view() has a way without the interface of its own
+    raw_viewers       view() also works in raw mode
     health            path of its cheapest JSON answer; "": it has none
     sessions          path where sessions are created lazily and listed; "": it has none
     start_ms          from the exec of its first process to the first answer from `health`, or to its listening;
-                      None: nobody has looked
+                      None: not measured
     """
 
     address: Address
@@ -70,55 +70,55 @@ class Server(ABC):
     def pids(self, *, keeper: bool = True) -> list[int]:
         """The server's own processes, without the programs in its terminals.
 
-        keeper   also one that holds terminals and moves none of their bytes
+        keeper   include a process that holds terminals and moves none of their bytes
         """
 
     def healthy(self, answer: Any, pids: list[int]) -> bool:  # Any: what JSON holds
-        """Whether the answer to `health` is what it has to be, of one of these processes."""
+        """Whether the answer to `health` is right, and comes from one of these processes."""
         return bool(answer["status"] == "ok" and answer["pid"] in pids)
 
     def creation(self) -> object:
-        """What is sent to `sessions` for a new one."""
+        """The body of a POST to `sessions` that creates one."""
         raise NotImplementedError
 
     def created(self, answer: Any) -> str:
-        """The id in the answer to that. Raises Wrong unless it is a session that has not started."""
+        """The id in its answer. Raises Wrong unless the answer is a session that has not started."""
         raise NotImplementedError
 
     def listed(self, answer: Any) -> list[str]:
-        """The ids in a list."""
+        """The ids in the answer to a GET of `sessions`."""
         raise NotImplementedError
 
     @abstractmethod
     def open(self, program: str) -> str:
-        """A new session for the program of that name; what attach() takes."""
+        """Create a session for the program of that name. Returns what attach() takes."""
 
     @abstractmethod
     def attach(self, session: str, link: Link = FAST) -> Terminal:
-        """A client that gets every byte."""
+        """Attach a client that gets every byte."""
 
     def view(self, session: str, link: Link = FAST, *, raw: bool = False) -> Terminal:
-        """A client that wants to see the screen, as a browser does, and may miss what has left it since.
+        """Attach a client that wants the current screen, as a browser does, and may miss output that has left it.
 
-        raw   by the interface of attach() all the same
+        raw   through the interface of attach() nevertheless
         """
         return self.attach(session, link)
 
     def compressed(self, session: str, link: Link = FAST) -> Terminal | None:
-        """As attach(), with permessage-deflate (deflate.OFFER); None: the server does not agree to it."""
+        """As attach(), with permessage-deflate (deflate.OFFER); None: the server does not agree."""
         return None
 
     def restart(self) -> float | None:
-        """Kill it, and start it again: ms as in `start_ms`, beside whatever has outlived it; None: nothing does."""
+        """Kill it and start it again. Returns ms as in `start_ms`; None: none of its processes outlives it."""
         return None
 
     def screen(self, session: str) -> str | None:
-        """The text that the session's screen shows now, as the server knows it; None: it does not."""
+        """The text of the session's screen as the server knows it; None: it does not."""
         return None
 
     @abstractmethod
     def stop(self) -> None:
-        """End every process of it; in any state, and safe twice."""
+        """End all its processes, in any state. Safe twice."""
 
 
 class ChildServer(Server):

@@ -1,4 +1,4 @@
-"""terminado from PyPI, behind Tornado, as its documentation shows it (benchmarks/peers/terminado_app.py)."""
+"""terminado from PyPI, on Tornado, as its documentation shows (benchmarks/peers/terminado_app.py)."""
 
 import importlib.metadata
 import itertools
@@ -18,7 +18,7 @@ from benchmarks.wires import JsonWire
 
 
 class TerminadoServer(ChildServer):
-    """Its sessions are names in a path: the first attach makes one, more share it."""
+    """Its sessions are names in a path: the first attach creates one, later ones share it."""
 
     health = "/health"
 

@@ -1,4 +1,4 @@
-"""ttyd, when VIBETUNNEL_BENCH_TTYD names its binary: one process and one loop, a program for each connection."""
+"""ttyd, if VIBETUNNEL_BENCH_TTYD names its binary: one process and one loop, a program for each connection."""
 
 import os
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ from benchmarks.peers.peer import ChildServer, Peer, Server, if_compressed
 from benchmarks.wires import TtydWire
 
 VARIABLE = "VIBETUNNEL_BENCH_TTYD"
-# By default it pings after 5 s, and hangs up after 10 on a client that has not answered. Ours do not, while they type.
+# By default it pings after 5 s, and closes after 10 s without an answer. The load client does not answer while typing.
 PING_S = 3600
-# Debug level 3: without a line for each request, as the others are run.
+# Debug level 3: no line for each request, as for the other peers.
 FLAGS = ("--interface=127.0.0.1", "--writable", "--url-arg", f"--ping-interval={PING_S}", "--debug=3")
 
 
 class TtydServer(ChildServer):
-    """Its sessions are the names of programs, which the address says."""
+    """Its sessions are names of programs, which the address contains."""
 
     shares_sessions = False
     health = "/token"  # its only JSON
