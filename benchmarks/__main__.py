@@ -1,4 +1,4 @@
-"""`python -m benchmarks [PAGE...] [--quick] [--peer NAME] [--write]`: measure, print, and keep if asked."""
+"""`python -m benchmarks [PAGE...] [--quick] [--peer NAME] [--write]`: measure, print, and store with --write."""
 
 import argparse
 import dataclasses
@@ -9,71 +9,18 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn, cast
+from typing import NoReturn
 
-from benchmarks import (
-    bench_audience,
-    bench_compression,
-    bench_crowd,
-    bench_deaf,
-    bench_echo,
-    bench_engine,
-    bench_fanout,
-    bench_first,
-    bench_flood,
-    bench_floods,
-    bench_hostile,
-    bench_interrupt,
-    bench_late,
-    bench_lossless,
-    bench_many,
-    bench_memory,
-    bench_requests,
-    bench_rest,
-    bench_screen,
-    bench_security,
-    bench_slow,
-    bench_start,
-    harness,
-    machine,
-    processes,
-    report,
-)
+from benchmarks import harness, machine, processes, report
 from benchmarks.errors import Unavailable
+from benchmarks.pages import PAGES
 from benchmarks.scale import FULL, QUICK
 
-PAGES = [
-    cast(harness.Page, page)
-    for page in (
-        bench_echo,
-        bench_crowd,
-        bench_floods,
-        bench_deaf,
-        bench_flood,
-        bench_fanout,
-        bench_lossless,
-        bench_interrupt,
-        bench_slow,
-        bench_late,
-        bench_many,
-        bench_audience,
-        bench_rest,
-        bench_requests,
-        bench_first,
-        bench_start,
-        bench_memory,
-        bench_compression,
-        bench_security,
-        bench_engine,
-        bench_screen,
-        bench_hostile,
-    )
-]
 PEERS = list(dict.fromkeys(peer for page in PAGES for peer in page.PEERS))
 HERE = Path(__file__).resolve().parent
 PLOTS = HERE / "plots"
-DESCRIPTORS = 12_000  # open files, ours and each server's: bench_audience.py has 10,000 sockets at both ends
-LIMIT_S = 3 * 3600  # of a whole run with every peer there is; it takes less than half of that
+DESCRIPTORS = 12_000  # open files of client and servers: bench_audience.py has 10,000 sockets at both ends
+LIMIT_S = 3 * 3600  # for a whole run with every peer, which takes less than half of that
 
 
 def main(arguments: list[str]) -> int:
@@ -81,7 +28,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     for page in options.page:
         if page not in [harness.name(each) for each in PAGES]:
-            parser.error(f"expected a page that --list names, got {page}")
+            parser.error(f"unknown page: got {page}, expected one that --list names")
     if options.rounds is not None and options.rounds < 1:
         parser.error(f"--rounds: expected 1 or more, got {options.rounds}")
     if options.write and (options.page or options.peer or options.quick or options.rounds):
@@ -118,7 +65,7 @@ def main(arguments: list[str]) -> int:
     results = harness.Results()
     for page in chosen:
         harness.run([page], list(about.peers), scale, progress, settled=processes.reap, results=results)
-        if options.write:  # after each: a run that is cut short keeps what it has
+        if options.write:  # after each page, so that a run that ends early keeps its results
             _write(chosen, results, facts, about)
     print(report.markdown(chosen, results, facts, about))
     ours = {page.PEERS[0].name for page in chosen}
@@ -140,14 +87,14 @@ def _write(
 def _parser() -> argparse.ArgumentParser:
     pages, peers = [harness.name(page) for page in PAGES], list(dict.fromkeys(peer.name for peer in PEERS))
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure this project and its peers.")
-    parser.add_argument("page", nargs="*", metavar="PAGE", help=f"{', '.join(pages)}; all of them when none is named")
+    parser.add_argument("page", nargs="*", metavar="PAGE", help=f"{', '.join(pages)}; default: all")
     parser.add_argument(
-        "--quick", action="store_true", help="under 3 minutes instead of over an hour: less of all, with fewer peers"
+        "--quick", action="store_true", help="measure less, and fewer peers: under 3 minutes instead of over an hour"
     )
-    parser.add_argument("--peer", action="append", choices=peers, help="only this one, and others named so")
-    parser.add_argument("--rounds", type=int, help="that count; medians are taken over them")
+    parser.add_argument("--peer", action="append", choices=peers, help="measure only this peer (may be repeated)")
+    parser.add_argument("--rounds", type=int, help="number of rounds that the medians are taken over")
     parser.add_argument("--write", action="store_true", help="renew benchmarks/RESULTS.md, RESULTS.json and plots/")
-    parser.add_argument("--list", action="store_true", help="say what is measured, and of whom; measure nothing")
+    parser.add_argument("--list", action="store_true", help="print pages, rows and peers, and measure nothing")
     return parser
 
 
@@ -162,11 +109,11 @@ def _overview() -> str:
             peers.append(f"{peer.name:14} {peer.about()}")
         except Unavailable as error:
             peers.append(f"{peer.name:14} not measured: {error}")
-    return "\n".join([*lines, *dict.fromkeys(peers)])  # one that two pages start alike is listed once
+    return "\n".join([*lines, *dict.fromkeys(peers)])  # a peer that two pages start in the same way is listed once
 
 
 def _bound() -> None:
-    """Many descriptors, little time; and whatever ends us, the servers end too."""
+    """Allow many descriptors, bound the time, and end the servers too, whatever ends this process."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
     if soft < wanted:
@@ -175,7 +122,7 @@ def _bound() -> None:
     def end(number: int, _frame: FrameType | None) -> NoReturn:
         sys.exit(f"stopped: {'longer than ' + str(LIMIT_S) + ' s' if number == signal.SIGALRM else 'SIGTERM'}")
 
-    # Below nohup, programs would inherit that they ignore hang-ups, and never end. Handlers they do not.
+    # Under nohup, programs would inherit that SIGHUP is ignored, and never end. They do not inherit handlers.
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, lambda *_: None)
     signal.signal(signal.SIGTERM, end)

@@ -1,64 +1,39 @@
-/* A client that asks one question over and over, on many connections at once, and looks at every answer.
+/* A client that asks one question over and over, on many connections at once, and checks every answer.
  *
- * No pipelining: a connection asks again when its answer has come whole. Linux: epoll. Called by asker.py.
+ * No pipelining: a connection asks again when its answer is complete. Linux (epoll). Called by asker.py.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "client.h"
 
 #define MOST 1024    /* connections */
 #define ANSWER 16384 /* bytes, head and body */
 #define SILENCE_MS 20000
 
-static const char last[] = "0\r\n\r\n"; /* of the chunks of a body in chunks (RFC 9112, 7.1) */
+static const char last[] = "0\r\n\r\n"; /* chunk of a chunked body (RFC 9112 §7.1) */
 
 struct connection {
     int fd;
-    int size; /* bytes of the answer under way */
+    int size; /* bytes of the answer so far */
     int chunked;
     char answer[ANSWER];
 };
 
-/* What is asked, and what an answer has to be: a head that begins with `head`, a body between `before` and `after`. */
+/* A request, and its expected answer: the head begins with `head`, the body with `before`, and it ends with `after`. */
 struct question {
     const char *request, *head, *before, *after;
     int request_size, head_size, before_size, after_size;
 };
-
-static char problem[1024];
-
-static int wrong(const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(problem, sizeof problem, format, arguments);
-    va_end(arguments);
-    return -1;
-}
-
-const char *asker_problem(void)
-{
-    return problem;
-}
-
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000000LL + now.tv_nsec;
-}
 
 static int open_to(int port)
 {
@@ -77,13 +52,13 @@ static int open_to(int port)
 
 static int ask(const struct connection *connection, const struct question *question)
 {
-    /* A request is small, and there is none under way: it fits. */
+    /* A request is small, and no other is under way: it fits into the socket's buffer. */
     if (send(connection->fd, question->request, (size_t)question->request_size, MSG_NOSIGNAL) != question->request_size)
         return wrong("request: %s", strerror(errno));
     return 0;
 }
 
-/* Bytes of the whole answer; 0: it has not come so far that this can be said; -1: there is none of that kind. */
+/* Size of the whole answer; 0: not known yet; -1: the answer does not say. */
 static int whole(struct connection *connection)
 {
     const char *end = memmem(connection->answer, (size_t)connection->size, "\r\n\r\n", 4);
@@ -94,7 +69,7 @@ static int whole(struct connection *connection)
     for (const char *line = connection->answer; line < end;) {
         const char *next = (const char *)memchr(line, '\n', (size_t)(end + 2 - line)) + 1;
         connection->chunked = !strncasecmp(line, "Transfer-Encoding: chunked", 26);
-        if (connection->chunked) /* no JSON has a CR in it */
+        if (connection->chunked) /* JSON contains no CR, so the last chunk is found by its bytes */
             return connection->size - final >= head &&
                            !memcmp(connection->answer + connection->size - final, last, (size_t)final)
                        ? connection->size
@@ -112,19 +87,19 @@ static int check(const struct connection *connection, const struct question *que
     const char *body = (const char *)memmem(connection->answer, (size_t)connection->size, "\r\n\r\n", 4) + 4;
     if (memcmp(connection->answer, question->head, (size_t)question->head_size))
         return wrong("expected %s, got %.*s", question->head, connection->size, connection->answer);
-    if (connection->chunked && end - body > (int)sizeof last - 1) { /* a short body is one chunk: its size, itself */
+    if (connection->chunked && end - body > (int)sizeof last - 1) { /* a short body is one chunk: a line with its size, then the body */
         body = (const char *)memchr(body, '\n', (size_t)(end - body)) + 1;
         end -= sizeof last - 1 + 2;
     }
     long size = end - body, least = question->before_size + question->after_size;
-    if (size < least || (!question->after_size && size > least) || /* without `after` it is the whole body */
+    if (size < least || (!question->after_size && size > least) || /* without `after`, `before` is the whole body */
         memcmp(body, question->before, (size_t)question->before_size) ||
         memcmp(end - question->after_size, question->after, (size_t)question->after_size))
         return wrong("expected %s...%s, got %.*s", question->before, question->after, (int)(end - body), body);
     return 0;
 }
 
-/* What has come to one connection; 1: the answer was whole and right, and the next request is out. */
+/* Read one connection; 1: its answer was complete and right, and the next request is sent. */
 static int take(struct connection *connection, const struct question *question)
 {
     int size, expected;
@@ -145,8 +120,10 @@ static int take(struct connection *connection, const struct question *question)
     return ask(connection, question) < 0 ? -1 : 1;
 }
 
-/* Ask `port` of 127.0.0.1 on so many connections: answers counted within run_ms, after warm_ms of the same.
- * -1: asker_problem() says why. took_ns: of the counted ones.
+/* Ask `port` of 127.0.0.1 on all connections. Returns the number of answers within run_ms, which begins after warm_ms.
+ *
+ * took_ns   duration of the counted part
+ * -1: client_problem() says why
  */
 long asker_ask(int port, int connections, int warm_ms, int run_ms, const struct question *question, int64_t *took_ns)
 {

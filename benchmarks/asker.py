@@ -1,4 +1,4 @@
-"""How many answers a second a server can give, asked by a client that costs little (asker.c)."""
+"""How many requests a second a server answers, asked by a client that costs little (asker.c)."""
 
 import ctypes
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from benchmarks import compiled
 from benchmarks.client import Address
 from benchmarks.errors import Wrong
 
-WARM_MS = 300  # of asking that is not counted
-CHANGES = "0123456789.-+:TZhmsunµ".encode()  # what times are made of, and how long something takes
+WARM_MS = 300  # of requests that do not count
+CHANGES = "0123456789.-+:TZhmsunµ".encode()  # the characters of times and durations
 
 
 class _Question(ctypes.Structure):
@@ -20,9 +20,9 @@ class _Question(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Question:
-    """A complete request, and how its answers begin and end; what may change from one to the next is between.
+    """A complete request, and how the bodies of its answers begin and end. Between the two they may differ.
 
-    after   b"": `before` is all of each
+    after   b"": `before` is the whole body
     """
 
     request: bytes
@@ -31,7 +31,7 @@ class Question:
 
     @classmethod
     def like(cls, request: bytes, first: bytes, second: bytes) -> "Question":
-        """From two answers' bodies: what they have in common, up to a time and from it on."""
+        """Made from the bodies of two answers: what they have in common before and after a time."""
         if first == second:
             return cls(request, first, b"")
         before = _in_common(first, second).rstrip(CHANGES)
@@ -40,7 +40,7 @@ class Question:
         return cls(request, before, after)
 
     def matches(self, body: bytes) -> bool:
-        """As asker.c looks at it."""
+        """The same check as in asker.c."""
         if not self.after:
             return body == self.before
         long_enough = len(body) >= len(self.before) + len(self.after)
@@ -48,13 +48,12 @@ class Question:
 
 
 def answers_per_second(address: Address, question: Question, connections: int, seconds: float) -> float:
-    """Every one with status 200 and the right body, on connections kept alive, one request at a time on each.
+    """Ask on connections that are kept alive, one request at a time on each, and check status and body of every answer.
 
     Raises Wrong for another answer, or none.
     """
     library = compiled.library("asker.c")
     library.asker_ask.restype = ctypes.c_long
-    library.asker_problem.restype = ctypes.c_char_p
     texts = {"request": question.request, "head": b"HTTP/1.1 200 ", "before": question.before, "after": question.after}
     passed = _Question(**texts, **{f"{name}_size": len(text) for name, text in texts.items()})
     took_ns = ctypes.c_int64()
@@ -62,12 +61,12 @@ def answers_per_second(address: Address, question: Question, connections: int, s
         address[1], connections, WARM_MS, int(seconds * 1000), ctypes.byref(passed), ctypes.byref(took_ns)
     )
     if count < 0:
-        raise Wrong(f"{_line(question.request)}: {library.asker_problem().decode(errors='replace')}")
+        raise Wrong(f"{_line(question.request)}: {compiled.problem(library)}")
     return float(count) / (took_ns.value / 1e9)
 
 
 def _in_common(first: bytes, second: bytes) -> bytes:
-    """The longest beginning of both."""
+    """The longest common beginning."""
     length = next((at for at, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), None)
     return min(first, second, key=len) if length is None else first[:length]
 

@@ -1,4 +1,4 @@
-"""Many attached clients, listened to by one thread: pings are answered, and who is cut off is noticed."""
+"""Many attached clients, read by one thread, which answers pings and notices clients that are cut off."""
 
 import select
 import time
@@ -8,19 +8,19 @@ from benchmarks.errors import Wrong
 
 
 class Attached:
-    """Clients whose programs are ready. One that is cut off is out; the others stay.
+    """Clients whose programs are ready. A client that is cut off no longer counts; the others stay.
 
-    terminals   in the order of their coming, also those that are out
+    terminals   all clients in the order in which they came, including those that were cut off
     """
 
     def __init__(self) -> None:
         self.terminals: list[Terminal] = []
         self.epoll = select.epoll()
-        self._numbers: dict[int, int] = {}  # descriptor -> number of each that is attached
+        self._numbers: dict[int, int] = {}  # descriptor -> number, for each attached client
         self._buffer = memoryview(bytearray(RECEIVE))
 
     def __len__(self) -> int:
-        """Clients that are not cut off."""
+        """The number of clients that are not cut off."""
         return len(self._numbers)
 
     def __contains__(self, terminal: Terminal) -> bool:
@@ -33,7 +33,7 @@ class Attached:
         self.epoll.register(fd, select.EPOLLIN)
 
     def listen(self, wait_s: float = 0) -> None:
-        """Take what has come, or comes within `wait_s` if nothing has."""
+        """Read what has come, or what comes within `wait_s`."""
         for fd, _ in self.epoll.poll(wait_s):
             number = self._numbers[fd]
             terminal = self.terminals[number]
@@ -41,7 +41,7 @@ class Attached:
                 size = terminal.connection.recv_into(self._buffer)
                 now_ns = time.perf_counter_ns()
                 output = terminal.wire.decode(self._buffer[:size])
-            except (ConnectionError, Wrong):  # Wrong: it says that it closes
+            except (ConnectionError, Wrong):  # Wrong: a close frame
                 size = 0
             if not size:
                 self.lose(terminal)
@@ -52,10 +52,10 @@ class Attached:
                 self.got(number, output, now_ns)
 
     def got(self, number: int, output: bytes, now_ns: int) -> None:
-        """That client's output has come; nobody here is interested."""
+        """Output of that client has come. Does nothing here."""
 
     def lose(self, terminal: Terminal) -> None:
-        """It is cut off."""
+        """Forget a client that is cut off."""
         fd = terminal.connection.fileno()
         self.epoll.unregister(fd)
         del self._numbers[fd]

@@ -1,58 +1,33 @@
-/* Ten thousand clients that look on: reads what comes to each, until all have got one line.
+/* Ten thousand clients that watch one session: reads each, until all have got one line.
  *
- * WebSocket frames of a server are told apart; what is in data frames is looked through for the line, pings are answered.
- * Linux: epoll. Called by audience.py.
+ * Takes the server's WebSocket frames apart, looks for the line in data frames, and answers pings. Linux (epoll).
+ * Called by audience.py.
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "client.h"
+
 #define AT_ONCE 512
-#define FRAME 1024 /* bytes of a frame that has not come whole; none is longer */
-#define TEXT 512   /* bytes of output that may be under way */
+#define FRAME 1024 /* bytes of an incomplete frame; the server sends none that is longer */
+#define TEXT 512   /* bytes of an incomplete line */
 
 struct client {
     int fd;
-    int held; /* bytes of `frame` */
-    int size; /* bytes of `text` */
-    int seen; /* the line has come */
+    int held; /* bytes in `frame` */
+    int size; /* bytes in `text` */
+    int seen; /* the line has arrived */
     unsigned char frame[FRAME];
     char text[TEXT];
 };
 
 static struct client *clients;
 static int count, poller = -1;
-static char problem[1024];
-
-static int wrong(const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(problem, sizeof problem, format, arguments);
-    va_end(arguments);
-    return -1;
-}
-
-const char *audience_problem(void)
-{
-    return problem;
-}
-
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000000LL + now.tv_nsec;
-}
-
 void audience_close(void)
 {
     free(clients);
@@ -62,7 +37,7 @@ void audience_close(void)
     poller = -1;
 }
 
-/* Connections that are WebSockets, of which nothing but frames is still to come. They are borrowed. */
+/* Take WebSocket connections whose upgrade is over. The descriptors are borrowed. */
 int audience_open(const int *fds, int many)
 {
     audience_close();
@@ -80,7 +55,7 @@ int audience_open(const int *fds, int many)
     return 0;
 }
 
-/* The same bytes back, masked with zeros, which changes none. */
+/* Send the same bytes back, masked with zeros, which changes nothing. */
 static int pong(struct client *client, const unsigned char *payload, int size)
 {
     unsigned char frame[6 + 125] = {0x8a, (unsigned char)(0x80 | size)};
@@ -90,7 +65,7 @@ static int pong(struct client *client, const unsigned char *payload, int size)
     return 0;
 }
 
-/* Output of one client; 1: the line is whole with it. */
+/* Take the output of one client; 1: the line is complete. */
 static int output(struct client *client, const unsigned char *payload, int size, const char *line, int length)
 {
     if (client->size + size > TEXT)
@@ -107,7 +82,7 @@ static int output(struct client *client, const unsigned char *payload, int size,
     return client->seen = 1;
 }
 
-/* What one client can read; 1: the line is whole with it. */
+/* Read one client; 1: the line is complete. */
 static int take(struct client *client, const char *line, int length)
 {
     int done = 0;
@@ -148,11 +123,12 @@ static int take(struct client *client, const char *line, int length)
     return done;
 }
 
-/* Send `frame` to client 0, wait, and read until every client has got `line` once; how many have within `within_ms`.
+/* Type `frame` as client 0, wait, and read until every client has got `line` once. Returns the number of clients that
+ * have got it within `within_ms`.
  *
- * wait_ms   before the clock starts and anything is read; 0: the clock starts before the frame is sent
- * took_ns   to the read that completes the last one
- * -1: audience_problem() says why
+ * wait_ms   pause before the clock starts and anything is read; 0: the clock starts before the frame is sent
+ * took_ns   time until the read that completes the last line
+ * -1: client_problem() says why
  */
 int audience_line(
     const char *frame, int frame_size, const char *line, int length, int wait_ms, int within_ms, int64_t *took_ns)

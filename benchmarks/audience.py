@@ -1,4 +1,4 @@
-"""Clients that look on, ten thousand of them, read by a loop that costs little (audience.c)."""
+"""Ten thousand clients that watch one session, read by a loop that costs little (audience.c)."""
 
 import ctypes
 from collections.abc import Sequence
@@ -11,14 +11,13 @@ LINE = 80  # bytes
 
 
 class Audience:
-    """Attached clients of one session, by WebSocket, whose program sends back what is typed.
+    """WebSocket clients of one session, whose program sends back what is typed.
 
-    There can be one at a time: the C has one list.
+    Only one can exist at a time: audience.c has one list of clients.
     """
 
     def __init__(self, terminals: Sequence[Terminal]) -> None:
         self._library = compiled.library("audience.c")
-        self._library.audience_problem.restype = ctypes.c_char_p
         self._typist = terminals[0]
         self._count = len(terminals)
         self._lines = 0
@@ -27,10 +26,10 @@ class Audience:
             raise self._wrong()
 
     def line(self, *, wait_s: float = 0) -> float:
-        """The first client types a line, and all get it: seconds from then to the last one's.
+        """The first client types a line, and all clients get it. Returns the seconds until the last one has it.
 
-        wait_s   before the clock starts and anything is read: for what the reading alone takes
-        Raises Wrong when not all have it once, within DEADLINE_S, and for output that is none of it.
+        wait_s   pause before the clock starts and anything is read: then only the reading is timed
+        Raises Wrong if a client has not got it once within DEADLINE_S, and for other output.
         """
         self._lines += 1
         line = b"line %06d " % self._lines
@@ -51,4 +50,4 @@ class Audience:
         self._library.audience_close()
 
     def _wrong(self) -> Wrong:
-        return Wrong(self._library.audience_problem().decode(errors="replace"))
+        return Wrong(compiled.problem(self._library))

@@ -1,14 +1,14 @@
-"""How many can look on?
+"""How many clients can watch one session?
 
-Measures    how many seconds it takes 10,000 clients to attach to one session, one after the other, each served with its
-            screen; resident memory of the server's own processes per client, idle; ms from one client's typing a line
-            until the last of all has it, p50 of 20 lines; and what the load client alone needs to read such a line from
-            all its sockets, when it is there already, which is in that.
-How         clients that get every byte, all on 127.0.0.1. Every line is checked at every client. They are read by one
-            epoll loop in C (audience.c), which answers pings too. Both ends need a descriptor for each client: with
-            fewer allowed than that, there is no figure.
-Leaves out  the kernel's side of memory: sockets. What browsers are told besides, who else is there.
-Compares    ours with its defaults: limits on connections are for whoever logs in, and nobody does here.
+Measures    the seconds that 10,000 clients take to attach to one session, one after the other, each of them shown its
+            screen; resident memory of the server's own processes per idle client; ms from a line that one client
+            types until the last client has it, p50 of 20 lines; and how much of that the load client's own reading
+            takes, once such a line has arrived at all its sockets.
+How         with clients that get every byte, all on 127.0.0.1. Every line is checked at every client. One epoll loop
+            in C (audience.c) reads them, and answers pings. Both ends need a descriptor for each client: if fewer
+            are allowed, there is no figure.
+Leaves out  the kernel's memory for sockets; presence messages, which only browsers get.
+Compares    with this server's defaults, but without logins: its limits on connections are for users.
 Run         python -m benchmarks audience
 """
 
@@ -28,14 +28,14 @@ from benchmarks.programs import READY
 from benchmarks.scale import Scale
 from benchmarks.wires import BinaryWire
 
-FIRST = 20  # clients that pay for what only the first ones cost
-OTHERS = 200  # descriptors that a process needs besides
-COMING_S = 0.02  # that each may take; ten times what is usual
-AT_ONCE = 100  # clients that come before the others are listened to
-LEAST_S = 0.2  # before a line has arrived everywhere
+FIRST = 20  # clients that take the one-time costs, and do not count
+OTHERS = 200  # descriptors that a process needs for other things
+COMING_S = 0.02  # for each client to attach; ten times what is usual
+AT_ONCE = 100  # clients that attach before the earlier ones are read again
+LEAST_S = 0.2  # for a line to arrive everywhere
 TOPIC = "Scale"
 PEERS = SERVERS
-ROUNDS, WARM_UP = 1, False  # it takes its own samples
+ROUNDS, WARM_UP = 1, False  # one round takes many samples
 ROWS = (
     Row("audience_time", "10,000 idle clients attach to one session", "s", ("time",)),
     Row("audience_memory", "... memory for each of them", "KiB", ("RSS",), targets=(Target(8),)),
@@ -49,7 +49,7 @@ def measure(server: Server, scale: Scale) -> Figures:
         return {}
     allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if allowed < scale.audience + OTHERS:
-        raise Unavailable(f"{scale.audience + OTHERS} open files are needed, {allowed} are allowed (ulimit -Hn)")
+        raise Unavailable(f"needs {scale.audience + OTHERS} open files, {allowed} are allowed (ulimit -Hn)")
     session = server.open("echo")
     attached = Attached()
 
@@ -63,7 +63,7 @@ def measure(server: Server, scale: Scale) -> Figures:
             try:
                 terminal = server.attach(session)
                 attached.add(terminal)
-                terminal.until(READY)  # it is served, not only accepted
+                terminal.until(READY)  # it is attached, not only accepted
             except (Wrong, OSError) as error:
                 raise Wrong(f"client {len(attached.terminals)} of {scale.audience}: {error}") from error
             if len(attached.terminals) % AT_ONCE == 0:
@@ -82,7 +82,7 @@ def measure(server: Server, scale: Scale) -> Figures:
             "audience_memory": ((after - before) / (scale.audience - FIRST) / 1024,),
         }
         if isinstance(attached.terminals[0].wire, BinaryWire):
-            attached.epoll.close()  # from here on the C listens, and each socket wakes one poller only
+            attached.epoll.close()  # from here on audience.c polls, and each socket wakes one poller only
             line_ms, alone_ms = _lines(attached.terminals, scale.lines)
             figures |= {"audience_line": (line_ms,), "audience_alone": (alone_ms,)}
         else:
@@ -93,10 +93,10 @@ def measure(server: Server, scale: Scale) -> Figures:
 
 
 def _lines(terminals: Sequence[Terminal], count: int) -> tuple[float, float]:
-    """ms to the last one, and of that the load client's own; p50."""
+    """ms until the last client has a line, and how much of that is the load client's own reading; p50."""
     audience = Audience(terminals)
     try:
-        audience.line()  # what has come besides, pings above all
+        audience.line()  # also reads what has arrived before, above all pings
         took = [audience.line() for _ in range(count)]
         there_s = max(LEAST_S, 3 * percentile(took, 50))
         alone = [audience.line(wait_s=there_s) for _ in range(count // 4)]

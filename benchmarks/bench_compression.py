@@ -1,12 +1,12 @@
 """What does compression gain on a slow link, and what does it cost?
 
-Measures    with and without permessage-deflate between server and client: KB of output a second at a client whose link
-            carries 100 KB/s; CPU ms that the server's own processes use per MiB of output, to a client that reads all
-            it can; us from before the send of one key until that very key is received, p50 and p99.
-How         coloured log that `cat` prints, every byte compared; echo as bench_echo.py. The client offers the extension
-            without context takeover, as a server with many clients wants it: each message stands alone.
-Leaves out  what inflating costs a browser. The first half second on the slow link, while buffers fill.
-Compares    ours with --compression, peers as they are. `not offered`: the server does not agree to the extension.
+Measures    with and without permessage-deflate: KB of output a second at a client whose link carries 100 KB/s; CPU ms
+            that the server's own processes use per MiB of output, to a client that reads all it can; us from before
+            the send of one key until that very key is received, p50 and p99.
+How         with a coloured log that `cat` prints, every byte compared; echo as in bench_echo.py. The client offers the
+            extension without context takeover, as a server with many clients wants it: each message stands alone.
+Leaves out  the cost of inflating in a browser; the first half second on the slow link, while buffers fill.
+Compares    ours with --compression, peers with their defaults. `not offered`: the server does not agree to it.
 Run         python -m benchmarks compression
 """
 
@@ -75,7 +75,7 @@ def _attach(server: Server, program: str, link: Link, how: str) -> Terminal | No
 
 
 def _cpu(server: Server, terminal: Terminal, expected: bytes) -> float:
-    """ms of the server for each MiB of it."""
+    """CPU ms of the server for each MiB of output."""
     pids = server.pids()
     before_ms = processes.cpu_ms(pids)
     terminal.send(b"g")
@@ -88,7 +88,7 @@ def _cpu(server: Server, terminal: Terminal, expected: bytes) -> float:
 
 
 def _rate(terminal: Terminal, expected: bytes, seconds: float) -> float:
-    """Bytes of it a second."""
+    """Bytes of output a second."""
     terminal.send(b"g")
     received, filled, began = bytearray(), 0, time.monotonic()
     counted = began + FILLING_S

@@ -1,10 +1,10 @@
-"""How long does a key take to its own echo when a hundred others look on?
+"""How long does a key take to its own echo while a hundred other clients watch?
 
 Measures    us from before the send of one key until that very key is received, p50 and p99 of a round, with 100 more
             clients attached to the same session, which type nothing and get every echo too.
-How         as bench_echo.py: an irregular schedule that late echoes do not slow down, and every echo is checked. A peer
-            that cannot keep up with it falls behind until it fails; the reason stands below the table.
-Compares    with the floor, where each of the 100 has a session of its own, since it shares none.
+How         as bench_echo.py: on an irregular schedule that late echoes do not slow down; every echo is checked. A peer
+            that cannot keep up lags more and more until it fails; the reason stands below the table.
+Compares    with the floor, which shares no session: there, each of the 100 clients has its own.
 Run         python -m benchmarks crowd
 """
 

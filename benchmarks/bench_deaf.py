@@ -1,9 +1,9 @@
 """Does a client that never reads slow down one that types?
 
-Measures    us from before the send of one key until that very key is received, p50 and p99 of a round: with nobody
-            else; in a session that has just printed 64 MiB to the typist, every byte checked, and to a client that
-            never reads; while another session floods a client that never reads. And how much the p99 grows by it.
-How         as bench_echo.py. The one that never reads has attached as a browser does, with a small receive buffer.
+Measures    us from before the send of one key until that very key is received, p50 and p99 of a round: alone; in a
+            session that has just printed 64 MiB to the typist, every byte checked, and to a client that never reads;
+            while another session floods a client that never reads. And by how much the p99 grows.
+How         as bench_echo.py. The client that never reads attaches as a browser does, with a small receive buffer.
 Compares    the floor has no two clients in a session.
 Run         python -m benchmarks deaf
 """
@@ -48,7 +48,7 @@ def measure(server: Server, scale: Scale) -> Figures:
             typist.receive(content, memory, start=b"g")
             typist.check_received(content, memory)
             figures["deaf_same"] = typed(typist)
-        # The last one: when nobody is attached to the flood, there is nobody to pace it.
+        # Last, because a flood without an attached client is not paced by any.
         opened.append(server.view(server.open("flood"), DEAF))
         figures["deaf_other"] = typed(alone)
         if server.shares_sessions:

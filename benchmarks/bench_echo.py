@@ -2,10 +2,10 @@
 
 Measures    us from before the send of one key until that very key is received, p50 and p99 of a round: alone, and while
             another session prints without end into a client that reads all it can.
-How         keys are typed on an irregular schedule, also when echoes are late (no coordinated omission); every
-            echo is checked. The program is `cat` on a raw pty without echo.
-Leaves out  drawing; and a network: all is loopback.
-Compares    what the flood carried meanwhile, too: starving it would be a way to look good.
+How         keys are typed on an irregular schedule, even when echoes are late (no coordinated omission); every echo
+            is checked. The program is `cat` on a raw PTY without echo.
+Leaves out  drawing; and a network: everything is on loopback.
+Compares    also how much output the flood gets meanwhile: starving it would be a way to look good.
 Run         python -m benchmarks echo
 """
 
@@ -28,7 +28,7 @@ ROWS = (
     Row("echo_flood", "echo while another session floods", "us", ("p50", "p99"), targets=NEAR_FLOOR),
     Row("echo_flood_rate", "... and that flood meanwhile", "MiB/s", ("on the wire",), higher=True),
 )
-WARMUP = 50  # keys of each condition that are not counted
+WARMUP = 50  # keys of each condition that do not count
 
 
 def measure(server: Server, scale: Scale) -> Figures:

@@ -1,11 +1,13 @@
 """How fast does a terminal engine take output in?
 
-Measures    MiB a second of CPU time, by kind of output, and of all kinds mixed: 80x24, scrollback on, pieces of 64 KiB.
-How         a process each and round, a new terminal for each kind, which takes it twice; the second time counts, when
-            its scrollback is full and code is compiled. CPU time, user and system, so that neither a pipe
-            nor others' work is in it; of all threads, for @xterm/headless pays for its collector in others.
-First       checks that all show the same text at the end of each kind as ours does.
-Leaves out  drawing; and what a screen costs to send (bench_screen.py).
+Measures    MiB a second of CPU time, for each kind of output and for a mix of all: 80x24, with scrollback, in pieces of
+            64 KiB.
+How         in a new process for each engine and round, and a new terminal for each kind. It takes the output twice, and
+            the second time counts: then its scrollback is full and its code is compiled. CPU time is user and system,
+            so that neither a pipe nor other processes are in it, of all threads: @xterm/headless collects garbage in
+            others.
+First       checks that each shows the same text as ours at the end of each kind.
+Leaves out  drawing; and the cost of sending a screen (bench_screen.py).
 Run         python -m benchmarks engine
 """
 
@@ -32,7 +34,7 @@ LABELS = {
 TOPIC = "Terminal engine"
 PEERS = ENGINES
 FILES = ("mixed", *(f"kind-{kind}" for kind in corpus.KINDS))
-ROUNDS, WARM_UP = 3, False  # CPU time varies little, and every process warms up for itself
+ROUNDS, WARM_UP = 3, False  # CPU time varies little, and every process warms itself up
 ROWS = tuple(Row(f"engine_{kind}", label, "MiB/s", ("rate",), higher=True) for kind, label in LABELS.items())
 
 
@@ -53,6 +55,6 @@ def measure(engine: Engine, _scale: Scale) -> Figures:
 def _same(kind: str, ours: str, theirs: str) -> None:
     for row, (mine, other) in enumerate(zip(ours.split("\n"), theirs.split("\n"), strict=False)):
         if mine != other:
-            raise Wrong(f"{kind}: row {row} of the screen: ours is {mine!r}, this one's {other!r}")
+            raise Wrong(f"{kind}: row {row} of the screen: ours is {mine!r}, the other's {other!r}")
     if ours != theirs:
-        raise Wrong(f"{kind}: ours has {ours.count(chr(10)) + 1} rows with text, this one {theirs.count(chr(10)) + 1}")
+        raise Wrong(f"{kind}: ours has {ours.count(chr(10)) + 1} rows with text, the other {theirs.count(chr(10)) + 1}")

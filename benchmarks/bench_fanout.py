@@ -1,12 +1,12 @@
 """How fast does one program's output arrive at ten clients, and what does it cost?
 
-Measures    MiB/s that all of ten clients of one session get together, from the key that starts it to the last byte;
-            CPU ms that the server's own processes use per MiB received; and the share that did not come, of all and at
-            the client that lost most.
-How         32 MiB of numbered lines that `cat` prints. Every byte is checked at every client, by SHA-256 after the
+Measures    MiB/s that the ten clients of one session get in all, from the key that starts the output to the last byte;
+            CPU ms that the server's own processes use per MiB received; and the share of output that did not come, over
+            all clients and at the client that lost most.
+How         with 32 MiB of numbered lines that `cat` prints. Every byte is checked at every client, by SHA-256 after the
             clock has stopped; a peer that drops output is shown with the rate of what came. The clients are one loop
-            over ten sockets, which puts what has come into memory of its own, 256 KiB at a time: it could take some
-            2,500 MiB/s (`python -m benchmarks.bench_fanout`).
+            over ten sockets, which stores what it reads, 256 KiB at a time: it could take some 2,500 MiB/s
+            (`python -m benchmarks.bench_fanout`).
 Leaves out  drawing.
 Compares    the floor has no two clients in a session.
 Run         python -m benchmarks fanout
@@ -74,7 +74,7 @@ def measure(server: Server, scale: Scale) -> Figures:
 
 
 def main() -> None:
-    """What the clients could take, if a server cost nothing: frames of 64 KiB that are ready, from another process."""
+    """How fast the clients are if the server costs nothing: another process sends frames of 64 KiB that are ready."""
     size = FULL.fanout
     listener = socket.create_server(("127.0.0.1", 0))
     pairs = [(socket.create_connection(listener.getsockname()), listener.accept()[0]) for _ in range(CLIENTS)]

@@ -1,10 +1,10 @@
 """How long does a new session take to its first output?
 
 Measures    ms from before the request that creates a session to the first output of its program at a client: POST on a
-            connection kept alive, WebSocket on a new one, start of the program; p50 and p99 of 100 in a row.
-How         the program is a shell that prints a word and waits: its own start is in the figure, nothing else's. All are
-            ended when the last one is there: some servers take their time for that, which is another question.
-Compares    peers without sessions of their own with the same, the request left out: attach and first output.
+            connection that is kept alive, WebSocket on a new one, start of the program; p50 and p99 of 100 in a row.
+How         the program is a shell that prints a word and waits: the figure contains its start, and no other program's.
+            All are ended after the last one: some servers take long for that, which is another question.
+Compares    peers that create no sessions without the request: attach and first output.
 Run         python -m benchmarks first
 """
 
@@ -36,6 +36,6 @@ def measure(server: Server, scale: Scale) -> Figures:
                 took_s.append(time.perf_counter() - began)
     finally:
         for terminal in terminals:
-            terminal.send(b"\n")  # which ends the program
+            terminal.send(b"\n")  # ends the program
             terminal.close()
     return {"first_output": p50_p99_ms(took_s[WARMUP:])}

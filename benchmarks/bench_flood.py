@@ -1,12 +1,12 @@
 """How fast does output arrive, and what does it cost?
 
 Measures    MiB/s of a program's output, from the key that starts it to the last byte at one client; CPU ms that the
-            server's own processes (the keeper's too, not the program's) use per MiB; MiB by which their resident memory
-            grows meanwhile, at the most.
-How         64 MiB of numbered lines that `cat` prints; every byte is checked by SHA-256 after the clock has stopped.
-            Memory is looked at twenty times a second.
+            server's own processes (the keeper's too, not the program's) use per MiB; and the most MiB by which their
+            resident memory grows meanwhile.
+How         with 64 MiB of numbered lines that `cat` prints; every byte is checked by SHA-256 after the clock has
+            stopped. Memory is read twenty times a second.
 Leaves out  drawing.
-Compares    with the floor, one read of the pty and one write to the socket at a time.
+Compares    with the floor: one read of the PTY and one write to the socket at a time.
 Run         python -m benchmarks flood
 """
 
@@ -36,7 +36,7 @@ ROWS = (
     Row("flood_cpu", "... CPU of the server", "ms/MiB", ("CPU",), targets=(Target(1, "ttyd"),)),
     Row("flood_memory", "... growth of the server's memory", "MiB", ("RSS",), targets=(Target(1),)),
 )
-ROOM = 1.5  # of what is sent, for framing, escapes and base64
+ROOM = 1.5  # times the output: room for framing, escapes and base64
 
 
 def measure(server: Server, scale: Scale) -> Figures:

@@ -1,12 +1,12 @@
-"""How long does a key take when several sessions flood, or the typist's own does?
+"""How long does a key take while several sessions flood, or the typist's own session does?
 
 Measures    us from before the send of one key until that very key is received, p50 and p99 of a round, while four other
             sessions print without end into a client each; us from the time a key was due, in a session that prints
-            without end itself, to what its program answers to that key, p50 and p99; and what the floods carried
+            without end itself, to the program's answer to that key, p50 and p99; and how much output the floods get
             meanwhile: starving them would be a way to look good.
-How         as bench_echo.py. In the flooding session a shell reads the keys beside a `yes` on the same raw pty, and
-            answers each with a number of its own, which is looked for in all that comes. Its client reads all it can.
-            What the pty holds is ahead of an answer, and so is whatever a server has read in advance.
+How         as bench_echo.py. In the flooding session a shell reads the keys while `yes` writes to the same raw PTY, and
+            answers each with a number of its own. The client reads all it can and looks for that number. What the PTY
+            holds comes before an answer, and so does everything that a server has read ahead.
 Compares    ours for a client that gets every byte, and as a browser attaches (latest); peers have one way.
 Run         python -m benchmarks floods
 """
@@ -25,7 +25,7 @@ from benchmarks.scale import MIB, Scale
 
 FLOODS = 4
 INTERVAL_S = 0.02  # mean time between two keys in the flood
-MARKS_WARMUP = 10  # keys that are not counted
+MARKS_WARMUP = 10  # keys that do not count
 TOPIC = "Echo"
 PATIENCE_S = 10  # for one answer
 LOST = "an answer lost"
@@ -50,14 +50,14 @@ def measure(server: Server, scale: Scale) -> Figures:
         floods += [Drain(terminal) for terminal in flooded]
         figures["floods_echo"] = p50_p99_us(typist.echoes(scale.keys, scale.interval_s, warmup=WARMUP))
         for terminal in flooded:
-            terminal.send(ENOUGH)  # a flood goes on without its client, and would be in what follows
+            terminal.send(ENOUGH)  # ends the flood, which would go on without its client and disturb the next part
         figures["floods_rate"] = (sum(flood.stop() for flood in floods),)
     finally:
         for flood in floods:
             flood.close()
         typist.close()
     figures["floods_own"], figures["floods_own_rate"] = _answers(server.attach(server.open("marks")), scale.marks)
-    if server.raw_viewers:  # else it would be the same once more
+    if server.raw_viewers:  # other servers have one way to attach
         figures["floods_latest"], figures["floods_latest_rate"] = _answers(
             server.view(server.open("marks")), scale.marks
         )
@@ -65,7 +65,7 @@ def measure(server: Server, scale: Scale) -> Figures:
 
 
 def _answers(terminal: Terminal, keys: int) -> tuple[tuple[float, float], tuple[float]] | tuple[str, str]:
-    """us from key to answer, p50 and p99; MiB a second meanwhile; or in words why not. Closes `terminal`."""
+    """us from key to answer, p50 and p99, and MiB a second meanwhile; or the reason for none. Closes `terminal`."""
     try:
         terminal.until(READY)
         before, began = terminal.taken, time.perf_counter()
@@ -80,9 +80,9 @@ def _answers(terminal: Terminal, keys: int) -> tuple[tuple[float, float], tuple[
 
 
 def _type(terminal: Terminal, keys: int) -> list[int]:
-    """Enter on an irregular schedule, whether or not answers are late: ns from when each was due to its answer.
+    """Type Enter on an irregular schedule, even when answers are late. Returns ns from when each was due to its answer.
 
-    Fewer than `keys`, when one has not come for PATIENCE_S: the peer has lost it, or will not get to it.
+    They are fewer than `keys` if an answer has not come for PATIENCE_S: the peer has lost it, or will not get to it.
     """
     chance = random.Random(1)
     due, took_ns = [time.perf_counter_ns()], list[int]()

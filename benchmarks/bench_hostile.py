@@ -1,10 +1,10 @@
-"""How long can 64 KiB of output, made to be dear, hold an engine up?
+"""How long can 64 KiB of output that is made to be expensive hold an engine up?
 
-Measures    ms of CPU time for the dearest of some forty chunks at 200x50 (corpus.hostile): of the longest call, during
-            which a pump can serve nobody else, and of the whole chunk.
-How         a new terminal full of coloured log for each chunk. Ours is fed as the pump does it, with a work budget;
-            the others have none: one call takes a chunk whole. The best of 3 tries, or noise would be the worst.
-Leaves out  the typing meanwhile: bench_echo.py.
+Measures    ms of CPU time for the most expensive of some forty chunks at 200x50 (corpus.hostile): for the longest call,
+            during which a pump can serve no other session, and for the whole chunk.
+How         with a new terminal full of coloured log for each chunk. Ours is fed as the pump does it, with a work
+            budget; the others have none, and take a chunk in one call. The best of 3 tries counts, against noise.
+Leaves out  keys typed meanwhile: bench_echo.py.
 Run         python -m benchmarks hostile; python -m benchmarks.bench_hostile for ours, chunk by chunk
 """
 
@@ -21,7 +21,7 @@ TRIES = 3
 TOPIC = "Terminal engine"
 PEERS = ENGINES
 FILES = ("hostile", "screen-50x200")
-ROUNDS, WARM_UP = 1, False  # it takes its own samples
+ROUNDS, WARM_UP = 1, False  # one round takes many samples
 ROWS = (
     Row("hostile_call", "the dearest 64 KiB there are, 200x50: the longest call", "ms", ("time",)),
     Row("hostile_chunk", "... the whole of it", "ms", ("time",)),

@@ -1,13 +1,14 @@
 """How long does Ctrl-C take to bring the prompt back, whatever is on its way to the client?
 
-Measures    ms from the send of Ctrl-C to the prompt in what the client has received, p50 and p95; and the KB/s that
-            came until then, since starving the client would be a way to look good.
-How         `yes`, and a 64 MiB coloured log printed over and over, below a shell on a cooked tty; a client that reads
-            100 KB/s, 1 MiB/s (token bucket, benchmarks/link.py), or all it can. 20 interrupts of each, one flood
-            of 0.3 s before each; a peer gets 5 s for each prompt, and 30 s for all of a condition. The shaped
-            conditions of one rate run at the same time, each in a session of its own: they wait, nearly always.
-First       the client's receive buffer is 8 KiB: what waits in it is on no link. Its acks say what it has read.
-After       checks that the screen which the client has at last is the one that the server gives as text, where it does.
+Measures    ms from the send of Ctrl-C to the prompt in what the client has received, p50 and p95; and the KB/s that the
+            client got until then, since starving it would be a way to look good.
+How         with `yes`, and with a 64 MiB coloured log printed over and over, started by a shell on a cooked tty; a
+            client that reads 100 KB/s, 1 MiB/s (token bucket, benchmarks/link.py), or all it can. 20 interrupts for
+            each, after a flood of 0.3 s each. A peer gets 5 s for each prompt, and 30 s for a whole condition. The
+            conditions of one rate run at the same time, each in a session of its own: they wait nearly all the time.
+First       sets the client's receive buffer to 8 KiB, since what waits there is no longer on the link. The client
+            acknowledges what it has read.
+After       checks that the client's last screen is the server's own text of the screen, if the server gives one.
 Compares    ours as a browser attaches (vibetunnel.v1, latest), and raw with lag=latest; peers have one way.
 Run         python -m benchmarks interrupt
 """
@@ -35,7 +36,7 @@ IN_ALL = 6  # times the patience for one interrupt
 TOPIC = "Ctrl-C, slow and late clients"
 PEERS = SERVERS
 FILES = ("log",)
-ROUNDS, WARM_UP = 1, False  # it takes its own samples
+ROUNDS, WARM_UP = 1, False  # one round takes many samples
 ROWS = (
     *(
         Row(
@@ -58,11 +59,12 @@ ROWS = (
 
 @dataclass
 class Condition:
-    """
-    took_s    of each interrupt
+    """One program at one rate, and its samples.
+
+    took_s    duration of each interrupt
     rates     bytes a second before each
-    patient   no prompt was waited for in vain
-    shown     what the client's screen shows at the end
+    patient   every prompt came in time
+    shown     the client's last screen
     """
 
     key: str
@@ -103,7 +105,7 @@ def _figure(condition: Condition, scale: Scale) -> tuple[float, ...] | str:
 
 
 def _interrupt(server: Server, link: Link, scale: Scale, condition: Condition) -> None:
-    """Flood and interrupt, until there are enough samples, or it has taken too long."""
+    """Flood and interrupt until there are enough samples, or the time for all of them is over."""
     screen = Screen()
     terminal = server.view(condition.session, link, raw=condition.raw)
     give_up = time.monotonic() + IN_ALL * scale.patience_s
@@ -117,7 +119,7 @@ def _interrupt(server: Server, link: Link, scale: Scale, condition: Condition) -
 
 
 def _once(terminal: Terminal, condition: Condition, scale: Scale) -> bytes:
-    """One sample; all output that came."""
+    """Take one sample. Returns all output that came."""
     pieces: list[bytes] = []
     terminal.send(b"\n")
     before, began = terminal.taken, time.monotonic()
@@ -136,7 +138,7 @@ def _once(terminal: Terminal, condition: Condition, scale: Scale) -> bytes:
 
 
 def _until(terminal: Terminal, marker: bytes, patience_s: float) -> bytes:
-    """All output up to `marker`, or to the end of patience."""
+    """All output up to `marker`, or within `patience_s`."""
     give_up = time.monotonic() + patience_s
     pieces, tail = [], Tail(marker)
     while not tail.found and time.monotonic() < give_up:

@@ -1,12 +1,12 @@
-"""What does a client that comes late have to wait for, and to download?
+"""How long does a client that comes late wait, and how much does it download?
 
-Measures    ms from connecting until the client's screen shows what it should, p50 and p95 of 20 clients that come one
-            after the other; KiB on the wire until then, after the handshake.
-How         100 MB have been printed: a line that stays at the bottom, as a package manager has one, and coloured log
-            that scrolls above it. The right screen is made here, from what the program printed; what the client
-            gets goes into a terminal of its own, and the two are compared after each read.
-First       checks that the server's own text of the screen is that screen, where it gives one.
-Compares    a peer that keeps the last output only has another screen to show. The floor has no late clients.
+Measures    ms from connecting until the client's screen is right, p50 and p95 of 20 clients that come one after the
+            other; and KiB on the wire until then, after the handshake.
+How         after 100 MB of output: a line that stays at the bottom, as package managers draw one, and coloured log that
+            scrolls above it. The right screen is computed here, from what the program printed. What the client gets
+            goes into a terminal of its own, and the two screens are compared after each read.
+First       checks that the server's own text of the screen is the right one, if the server gives one.
+Compares    a peer that keeps only the last output shows another screen. The floor has no late clients.
 Run         python -m benchmarks late
 """
 
@@ -21,11 +21,11 @@ from benchmarks.programs import END, READY
 from benchmarks.scale import Scale
 from benchmarks.screens import Screen, normal
 
-SILENCE_S = 1.0  # after which nothing more is expected to come
+SILENCE_S = 1.0  # after which no more output is expected
 TOPIC = "Ctrl-C, slow and late clients"
 PEERS = SERVERS
 FILES = ("history",)
-ROUNDS, WARM_UP = 1, False  # it takes its own samples
+ROUNDS, WARM_UP = 1, False  # one round takes many samples
 ROWS = (
     Row("late_time", "client after 100 MB of output: time to the right screen", "ms", ("p50", "p95")),
     Row("late_bytes", "... and what that took on the wire", "KiB", ("size",)),
@@ -59,7 +59,7 @@ def measure(server: Server, scale: Scale) -> Figures:
 
 
 def _come(server: Server, session: str, right: str) -> tuple[float, int] | None:
-    """Seconds and bytes to the right screen; None when something else came, and then nothing more."""
+    """Seconds and bytes to the right screen; None if another screen came, and then nothing more."""
     screen = Screen()
     began = time.monotonic()
     terminal = server.view(session)

@@ -1,9 +1,9 @@
 """Does a slow client slow down one that gets every byte?
 
-Measures    MiB/s of 100 MB to a client that gets every byte, alone, and while another client of the same session,
-            attached as a browser does, reads 100 KB/s.
-How         numbered lines that `cat` prints; every byte is checked by SHA-256 after the clock has stopped.
-Compares    terminado keeps for the slow one all that it has not read. The floor has no two clients in a session.
+Measures    MiB/s of 100 MB to a client that gets every byte: alone, and while another client of the same session,
+            attached as a browser, reads 100 KB/s.
+How         with numbered lines that `cat` prints; every byte is checked by SHA-256 after the clock has stopped.
+Compares    terminado keeps all that the slow client has not read. The floor has no two clients in a session.
 Run         python -m benchmarks lossless
 """
 

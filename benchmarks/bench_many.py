@@ -1,12 +1,12 @@
-"""Do a thousand people, each with a program of their own, feel that they are not alone?
+"""Do a thousand people, each with a program of their own, notice each other?
 
 Measures    how many of 1,000 clients, each on a session of its own, are still attached after each has typed a key a
             second for 70 s; us from the time a key was due to that key's own echo, p50 and p99; how late the load
-            client itself was with its keys, which is in that; and the server's resident memory (the keeper's too), in
-            all and by how much a session and its client made it grow.
-How         the keys of a second are spread evenly over it, one client after the other in an order that is not that of
-            their coming; a late echo delays no key. Every echo is checked. The program is `cat` on a raw pty.
-Leaves out  the programs' memory, and the kernel's. The start of the programs: bench_first.py.
+            client itself was with its keys, which is part of that; and the server's resident memory (the keeper's too),
+            in all and per session with its client.
+How         the keys of a second are spread evenly over it, in another order of clients than that in which they came; a
+            late echo delays no key. Every echo is checked. The program is `cat` on a raw PTY.
+Leaves out  the memory of the programs and of the kernel; the start of the programs (bench_first.py).
 Compares    memory with servers that have no process per client.
 Run         python -m benchmarks many
 """
@@ -23,12 +23,12 @@ from benchmarks.peers.peer import Server
 from benchmarks.scale import Scale
 from benchmarks.typists import Typists
 
-AT_ONCE = 50  # clients that come before the others are listened to
-COMING_S = 0.1  # that each may take; ten times what is usual
-FIRST_S = 1  # of typing, that is not counted
+AT_ONCE = 50  # clients that attach before the earlier ones are read again
+COMING_S = 0.1  # for each client to attach; ten times what is usual
+FIRST_S = 1  # of typing that does not count
 TOPIC = "Scale"
 PEERS = SERVERS
-WARM_UP = False  # FIRST_S is that, in each round
+WARM_UP = False  # each round has FIRST_S for that
 ROWS = (
     Row(
         "many_attached",
@@ -47,7 +47,7 @@ ROWS = (
 
 def measure(server: Server, scale: Scale) -> Figures:
     if (left := terminals_left()) < scale.many:
-        raise Unavailable(f"{scale.many} terminals are needed, the system has {left} left (/proc/sys/kernel/pty/max)")
+        raise Unavailable(f"needs {scale.many} PTYs, the system has {left} left (/proc/sys/kernel/pty/max)")
     before, processes_before = processes.rss(server.pids()), len(server.pids())
     typists = Typists()
     try:
@@ -68,7 +68,7 @@ def measure(server: Server, scale: Scale) -> Figures:
             "many_late": p50_p99_us(typed.late_ns),
         }
         pids = server.pids()
-        if len(pids) < processes_before + scale.many:  # else they would share most of what is counted for each
+        if len(pids) < processes_before + scale.many:  # processes per client would share most of their resident memory
             after = processes.rss(pids)
             figures["many_memory"] = (after / 2**20,)
             figures["many_session"] = ((after - before) / scale.many / 1024,)

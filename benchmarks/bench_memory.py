@@ -1,10 +1,10 @@
-"""How much memory does it take?
+"""How much memory does the server take?
 
-Measures    resident memory of the server's own processes (the keeper's too, not the programs'): with nothing to do
-            after its first answer; with 1,000 sessions that have not started, in all and for each; per client attached
-            to one session and idle, over 500 of them.
-How         growth between two states, after some sessions and clients that pay for what only the first ones cost.
-Leaves out  the kernel's side: sockets and ptys.
+Measures    resident memory of the server's own processes (the keeper's too, not the programs'): idle after its first
+            answer; with 1,000 sessions that have not started, in all and for each; per idle client of one session, over
+            500 of them.
+How         as the growth between two states, after some sessions and clients that take the one-time costs.
+Leaves out  the kernel's memory: sockets and PTYs.
 Compares    with the floor's listening process; its process per connection shares nearly all pages with that.
 Run         python -m benchmarks memory
 """
@@ -26,7 +26,7 @@ ROWS = (
     Row("memory_session", "... for each of them", "KiB", ("RSS",)),
     Row("memory_client", "... per attached client, idle", "KiB", ("RSS",)),
 )
-FIRST = 20  # sessions and clients before the counting
+FIRST = 20  # sessions and clients that take the one-time costs, and do not count
 
 
 def measure(server: Server, scale: Scale) -> Figures:
@@ -54,7 +54,7 @@ def _per_client(server: Server, count: int) -> float:
     def attach_until(target: int) -> int:
         while len(clients) < target:
             clients.append(server.attach(session))
-            clients[-1].until(READY)  # it is served, not only accepted
+            clients[-1].until(READY)  # it is attached, not only accepted
         return processes.rss(server.pids())
 
     try:

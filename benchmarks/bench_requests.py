@@ -1,9 +1,9 @@
 """How many requests a second can be answered?
 
 Measures    health answers a second, the most that 32 connections get.
-How         connections kept alive, one request at a time on each. Every status is checked, and every body but for the
-            time in it. The client is C with one epoll loop (asker.c), which takes 4.5 us of one core for an answer:
-            from a server that is as cheap it gets 220,000 a second.
+How         on connections that are kept alive, one request at a time on each. Every status is checked, and every body
+            except for the time in it. The client is one epoll loop in C (asker.c), which takes 4.5 us of one core for
+            an answer: from a server as cheap as itself it gets 220,000 a second.
 Leaves out  the time that one client waits: bench_rest.py.
 Run         python -m benchmarks requests
 """
@@ -18,7 +18,7 @@ from benchmarks.peers.peer import Server
 from benchmarks.scale import Scale
 
 CONNECTIONS = 32
-CHANGE_S = 1.5  # in which a time in an answer is another one, if there is any
+CHANGE_S = 1.5  # after which any time in an answer has changed
 TOPIC = "HTTP and sessions"
 PEERS = SERVERS
 ROUNDS = 3

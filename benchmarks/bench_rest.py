@@ -1,10 +1,10 @@
 """How long does the control plane take for an answer?
 
-Measures    us from request to the answer's last byte, average and p99 of a round: creating a session that starts
-            nothing yet; listing 1,000 of them; the health answer.
-How         one keep-alive connection, one request after the other: the time one client waits, not the most that
-            can be served. Every status and body is checked: new ids, every one of them in each list.
-Leaves out  logins (no-auth), and the start of a program: the first attach pays for that.
+Measures    us from request to the answer's last byte, average and p99 of a round: for creating a session that does not
+            start yet, for listing 1,000 of them, and for the health answer.
+How         on one keep-alive connection, one request after the other: the time that one client waits, not the highest
+            rate. Every status and body is checked: the ids are new, and each list has all of them.
+Leaves out  logins (no-auth), and the start of a program, which happens at the first attach.
 Compares    where a peer has the same: terminado and Node have no sessions without a process.
 Run         python -m benchmarks rest
 """
@@ -24,7 +24,7 @@ ROWS = (
     Row("create", "session create (lazy)", "us", ("avg", "p99"), targets=(Target(0.75, "go"),)),
     Row("list", "list of 1,000 sessions", "us", ("avg", "p99"), targets=(Target(0.2, "go"),)),
 )
-WARMUP = 50  # requests of each kind that are not counted; the sessions among them are listed too
+WARMUP = 50  # requests of each kind that do not count; the sessions that they create are listed too
 
 
 def measure(server: Server, scale: Scale) -> Figures:
@@ -44,7 +44,7 @@ def measure(server: Server, scale: Scale) -> Figures:
 
 
 def create(http: Http, server: Server, count: int) -> tuple[list[int], set[str]]:
-    """Create `count` sessions: the time of each in ns, and their ids."""
+    """Create `count` sessions. Returns the time of each in ns, and their ids."""
     request = build(server.address, "POST", server.sessions, server.creation())
     took: list[int] = []
     ids: set[str] = set()

@@ -1,11 +1,11 @@
-"""What does it cost to keep a screen, and to tell somebody what it shows?
+"""What does it cost to keep a screen, and to tell a client what it shows?
 
-Measures    memory of one 80x24 terminal that has taken 12,000 lines of coloured log, and the lines that it then has:
-            what the engine says itself, and the growth of the process by eight of them; us for the bytes that redraw a
-            screen full of coloured log in another terminal, modes and all; us for a snapshot of VibeTunnel's cells.
-How         memory after the collector has run; times are the best of 5 batches, in CPU time of the one thread.
+Measures    memory of one 80x24 terminal that has taken 12,000 lines of coloured log, and the lines that it then has: as
+            the engine reports it, and as the growth of the process by eight of them; us for the bytes that redraw a
+            screen full of coloured log in another terminal, modes included; us for a snapshot of VibeTunnel's cells.
+How         memory after garbage collection; times are the best of 5 batches, in CPU time of the one thread.
 Leaves out  @xterm/headless's redraw: it needs an add-on.
-Compares    with libghostty-vt's formatter in its VT format, modes and all, through cffi.
+Compares    with libghostty-vt's formatter in its VT format, modes included, through cffi.
 Run         python -m benchmarks screen
 """
 
@@ -15,7 +15,7 @@ from benchmarks.engines.engine import Engine
 from benchmarks.figures import Figures, Row
 from benchmarks.scale import Scale
 
-HELD = 8  # terminals; the first one beside them pays for what only the first one costs
+HELD = 8  # terminals, after one more that takes the one-time costs
 SIZES = ((24, 80), (50, 200))
 TOPIC = "Terminal engine"
 PEERS = ENGINES

@@ -1,13 +1,13 @@
-"""What do closed doors cost?
+"""What do logins, checks and logs cost?
 
-Measures    us from request to the answer's last byte, p50 and p99 of a round, for one small answer and for a change
-            of state (renaming a session); and from one key to its own echo.
-How         one keep-alive connection, one request after the other. Every status and body is checked. The whole chain is
-            on: allow list, Host and Origin, login, limits on rates, permissions, the token against forged requests,
-            audit, request log.
+Measures    us from request to the answer's last byte, p50 and p99 of a round, for one small answer and for a change of
+            state (renaming a session); and from one key to its own echo.
+How         on one keep-alive connection, one request after the other. Every status and body is checked. All checks are
+            on: allow list, Host and Origin, login, rate limits, permissions, the token against forged requests, audit
+            log and request log.
 Leaves out  the login itself, which is slow on purpose (Argon2id).
-Compares    with `--no-auth --no-request-log`: the difference between the columns is what security costs. Nothing is
-            added to a frame: the echo is the same.
+Compares    with `--no-auth --no-request-log`: the difference between the columns is the cost of security. Frames pass
+            no further check, so the echo is the same.
 Run         python -m benchmarks security
 """
 

@@ -1,14 +1,14 @@
 """How much memory does a slow client of a flood take?
 
-Measures    MiB by which the server's resident memory (the keeper's too) grows at the most while `yes` runs for 10 s
-            into one client that reads 1 MiB/s. Then, with more clients, growth of the server alone per slow client,
-            20 s after they came; and those seconds: fewer, where the growth of all had come to 256 MiB before.
-How         16 clients, half of which read 100 KB/s, half 1 MB/s (token bucket, a small receive buffer), half of each on
-            a session that runs `yes`, half on one that prints a coloured log without end. Before the counting both
-            have printed more than is kept of them, and have one such client of each rate. Before the growth with the
-            one client nothing was printed: what a server keeps of a session is in it.
-Leaves out  the kernel's side: the send buffers of sockets.
-Compares    terminado, which paces no program and bounds no buffer. The floor has no two clients in a session.
+Measures    the most MiB by which the server's resident memory (the keeper's too) grows while `yes` runs for 10 s into
+            one client that reads 1 MiB/s. Then, with more clients, the growth of the server alone per slow client, 20 s
+            after they came; and the number of those seconds, which ends early at a growth of 256 MiB in all.
+How         with 16 clients: half of them read 100 KB/s, half 1 MB/s (token bucket, a small receive buffer); half of
+            each watch a session that runs `yes`, half one that prints a coloured log without end. Before the counting,
+            both sessions have printed more than is kept of them, and have one such client of each rate. The growth with
+            the one client begins before any output: it includes what a server keeps of a session.
+Leaves out  the kernel's memory: the send buffers of sockets.
+Compares    with terminado, which slows no program down and bounds no buffer. The floor has no two clients in a session.
 Run         python -m benchmarks slow
 """
 
@@ -26,12 +26,12 @@ from benchmarks.scale import Scale
 
 ALONE = 1024 * 1024  # bytes a second
 RATES = (100_000, 1_000_000)  # bytes a second
-PRINTED = 4 * 1024 * 1024  # bytes, before; more than a ring and the scrollback keep
+PRINTED = 4 * 1024 * 1024  # bytes of output before the counting; more than ring and scrollback keep
 ENOUGH = 256 * 1024 * 1024  # bytes of growth
 TOPIC = "Ctrl-C, slow and late clients"
 PEERS = SERVERS
 FILES = ("log",)
-ROUNDS, WARM_UP = 1, False  # it takes its own samples
+ROUNDS, WARM_UP = 1, False  # one round takes many samples
 ROWS = (
     Row("slow_alone", "memory growth, `yes` to a client that reads 1 MiB/s", "MiB", ("RSS",), targets=(Target(0.5),)),
     Row("slow_memory", "memory per slow client of a flood", "KiB", ("RSS",)),
@@ -70,7 +70,7 @@ def _per_client(server: Server, scale: Scale) -> tuple[float, float]:
             _start(server, session)
         places = [(session, Link.of(rate)) for session in sessions for rate in RATES]
         readers += [Reader(server.view(*place)) for place in places]
-        time.sleep(1)  # a second of slowness, which is theirs alone
+        time.sleep(1)  # a second in which only these clients are slow
         before = processes.rss(server.pids(keeper=False))
         began = time.monotonic()
         readers += [Reader(server.view(*places[at % len(places)])) for at in range(scale.slow_clients)]
@@ -86,7 +86,7 @@ def _per_client(server: Server, scale: Scale) -> tuple[float, float]:
 
 
 def _start(server: Server, session: str) -> None:
-    """The flood is under way, and nobody is attached any more."""
+    """Start the flood, and detach."""
     terminal = server.attach(session)
     try:
         terminal.until(prompt(1))

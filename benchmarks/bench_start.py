@@ -1,8 +1,8 @@
 """How long does a server take until it answers?
 
-Measures    ms from its exec to its first answer to a health request, on an empty state folder; and, where something
-            outlives a server that is killed, the same again beside that: for ours the keeper.
-How         its address is looked for every millisecond until it is there, then asked. Files are in the page cache.
+Measures    ms from its exec to its first answer to a health request, on an empty state folder; and the same after the
+            server was killed, if something outlives it: for ours the keeper.
+How         its address is looked for every millisecond until it exists, then asked. Files are in the page cache.
 Compares    with the floor, which has no health answer: until it listens.
 Run         python -m benchmarks start
 """

@@ -1,10 +1,10 @@
-"""How many sessions, clients and keys does one machine hold, and what gives out first?
+"""How many sessions, clients and keys does one machine hold, and which resource runs out first?
 
-Measures    nothing: it computes and simulates, from benchmarks/RESULTS.json. A lane is a queue with one server: keys
-            come from many people independently (Poisson), each is served in the time that a key costs there, and the
-            delay is what it waits for others, p50 and p99 of 200,000 simulated keys.
+Measures    nothing: it computes and simulates, from benchmarks/RESULTS.json. A lane is a queue with one server. Keys
+            come from many people independently (Poisson), and each takes the lane time that RESULTS.json says. The
+            delay of a key is its wait for other keys: p50 and p99 of 200,000 simulated keys.
 Leaves out  the programs in the sessions, which cost far more than their terminals; the network; NUMA.
-First       the queue is checked against the formula for one (Pollaczek-Khinchine).
+First       checks the simulated queue against the formula (Pollaczek-Khinchine).
 Run         python -m benchmarks.capacity [--cores 64] [--memory 256]
 """
 
@@ -20,29 +20,29 @@ from pathlib import Path
 from benchmarks.figures import percentile
 
 RESULTS = Path(__file__).resolve().parent / "RESULTS.json"
-KEYS_S = 1.0  # of one typist: what a fast one types, without a rest
-LOADS = (0.01, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9)  # of a lane's time
+KEYS_S = 1.0  # a second, of one typist who never pauses
+LOADS = (0.01, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9)  # share of the time in which a lane is busy
 LANES, LANES_LOAD = (1, 2, 4, 8), 0.8
-KEYS = 200_000  # simulated for each
+KEYS = 200_000  # simulated for each load
 AUDIENCE = 1000  # clients of one flood
-BULK_LANES = 16  # the most that a server makes by itself
-TOLERANCE = 0.1  # of the mean delay that the formula gives
+BULK_LANES = 16  # the most that a server starts by default
+TOLERANCE = 0.1  # share of the formula's mean delay
 GIB = 2**30
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What one of each takes.
+    """What one of each costs.
 
-    key_us       of a lane's time for a key and its echo
-    flood_ms     of a lane's time for a MiB of output to one client
-    more_ms      for a MiB to each of ten clients of the same session
-    base_mib     the server with nothing to do
-    lazy_kib     a session that has not started
-    session_kib  one that runs, with its client and an empty scrollback
-    flooded_mib  what it grows by when its scrollback and ring are full
-    client_kib   one more client
-    line_us      of a lane's time for a line to each of many clients
+    key_us       lane time for a key and its echo
+    flood_ms     lane time for a MiB of output to one client
+    more_ms      lane time for a MiB of output to each of ten clients of one session
+    base_mib     memory of the idle server
+    lazy_kib     memory of a session that has not started
+    session_kib  memory of a running session with a client and an empty scrollback
+    flooded_mib  additional memory once its scrollback and ring are full
+    client_kib   memory of one more client
+    line_us      lane time for a line to each of many clients
     """
 
     key_us: float
@@ -57,7 +57,11 @@ class Costs:
 
 
 def read(text: str, clients: int) -> Costs:
-    """Ours, from RESULTS.json. clients: of the row of the audience. Raises KeyError for a row without our figure."""
+    """Our costs, from RESULTS.json.
+
+    clients  of the audience's row
+    Raises KeyError for a row without our figure.
+    """
     found = {row["key"]: row["peers"].get("vibetunnel", {}).get("medians") for row in json.loads(text)["rows"]}
     rows = {key: medians for key, medians in found.items() if medians}
     return Costs(
@@ -74,7 +78,7 @@ def read(text: str, clients: int) -> Costs:
 
 
 def delays(load: float, service_us: float, keys: int, chance: random.Random) -> Iterator[float]:
-    """us that each of `keys` keys waits for those before it, at a lane that is busy for `load` of the time."""
+    """How many us each of `keys` keys waits for earlier keys, in a lane that is busy for `load` of the time."""
     gap_us = service_us / load
     now = free = 0.0
     for _ in range(keys):
@@ -84,7 +88,7 @@ def delays(load: float, service_us: float, keys: int, chance: random.Random) -> 
 
 
 def shared(lanes: int, load: float, service_us: float, keys: int, chance: random.Random) -> Iterator[float]:
-    """The same where any of `lanes` takes the next key."""
+    """The same, if any of `lanes` may take the next key."""
     gap_us = service_us / load / lanes
     free = [0.0] * lanes
     now = 0.0
@@ -96,15 +100,21 @@ def shared(lanes: int, load: float, service_us: float, keys: int, chance: random
 
 
 def mean_delay_us(load: float, service_us: float) -> float:
-    """Of a queue with one server and a fixed service time (Pollaczek-Khinchine)."""
+    """The mean wait in a queue with one server and a fixed service time (Pollaczek-Khinchine)."""
     return load * service_us / (2 * (1 - load))
+
+
+def about(figure: float) -> str:
+    """Two significant digits, which is all that measured costs give: `61,000,000`, `1,600`, `4.3`."""
+    rounded = float(f"{figure:.2g}")
+    return f"{rounded:,.0f}" if rounded >= 10 else f"{round(rounded, 1):g}"
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.capacity", description="What one machine holds.")
-    parser.add_argument("--cores", type=int, default=64, help="of the machine (64)")
-    parser.add_argument("--memory", type=int, default=256, help="of it for terminals, GiB (256)")
-    parser.add_argument("--clients", type=int, default=10_000, help="that the row of the audience was measured with")
+    parser.add_argument("--cores", type=int, default=64, help="cores of the machine (64)")
+    parser.add_argument("--memory", type=int, default=256, help="its memory for terminals, in GiB (256)")
+    parser.add_argument("--clients", type=int, default=10_000, help="number of clients in the audience's row (10000)")
     options = parser.parse_args(arguments)
     costs = read(RESULTS.read_text(encoding="utf-8"), options.clients)
     tables = (_holds(costs, options.cores, options.memory * GIB), _delays(costs), _lanes(costs))
@@ -121,23 +131,24 @@ def _delays(costs: Costs) -> list[str]:
             raise AssertionError(f"load {load}: expected a mean delay of {expected:.1f} us, got {mean:.1f}")
         typists = load * 1e6 / costs.key_us / KEYS_S
         p50, p99 = percentile(found, 50), percentile(found, 99)
-        lines.append(f"| {load:.0%} | {typists:,.0f} | {p50:.0f} | {p99:.0f} | {expected:.1f} | {mean:.1f} |")
+        figures = " | ".join(about(each) for each in (typists, p50, p99, expected, mean))
+        lines.append(f"| {load:.0%} | {figures} |")
     return lines
 
 
 def _lanes(costs: Costs) -> list[str]:
-    """What more interactive lanes would give: with sessions that stay on theirs, and with any lane for any key."""
+    """What more interactive lanes would bring: if sessions stay in their lane, and if any lane may take any key."""
     lines = ["| interactive lanes | typists | p99 us, each its own sessions | p99 us, any key |", "| ---: " * 4 + "|"]
     for count in LANES:
         typists = count * LANES_LOAD * 1e6 / costs.key_us / KEYS_S
         own = percentile(list(delays(LANES_LOAD, costs.key_us, KEYS, random.Random(1))), 99)
         any_key = percentile(list(shared(count, LANES_LOAD, costs.key_us, KEYS, random.Random(1))), 99)
-        lines.append(f"| {count} | {typists:,.0f} | {own:.0f} | {any_key:.0f} |")
+        lines.append(f"| {count} | {about(typists)} | {about(own)} | {about(any_key)} |")
     return lines
 
 
 def _holds(costs: Costs, cores: int, memory: int) -> list[str]:
-    """What each resource allows of each thing, alone."""
+    """How many of each thing its resource allows, if nothing else uses that resource."""
     room_kib = (memory - costs.base_mib * 2**20) / 1024
     bulk = min(BULK_LANES, max(1, cores // 2))
     rows = [
@@ -151,7 +162,7 @@ def _holds(costs: Costs, cores: int, memory: int) -> list[str]:
         ("clients that a line reaches in 100 ms", 100_000 / costs.line_us, "one core"),
     ]
     lines = ["| | holds | bound by |", "| --- | ---: | --- |"]
-    return [*lines, *(f"| {what} | {count:,.0f} | {by} |" for what, count, by in rows)]
+    return [*lines, *(f"| {what} | {about(count)} | {by} |" for what, count, by in rows)]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""HTTP's chunked coding (RFC 9112 §7.1), taken apart as it arrives."""
+"""HTTP's chunked coding (RFC 9112 §7.1), decoded as it arrives."""
 
 from benchmarks.errors import Wrong
 
@@ -6,17 +6,17 @@ from benchmarks.errors import Wrong
 class Chunks:
     """One body.
 
-    ended   its last chunk has come
+    ended   the last chunk has arrived
     """
 
     LAST = b"0\r\n\r\n"
 
     def __init__(self) -> None:
         self.ended = False
-        self._rest = b""  # of a chunk that has not arrived whole
+        self._rest = b""  # an incomplete chunk
 
     def decode(self, piece: bytes | memoryview) -> bytes:
-        """What the chunks hold that these next bytes complete."""
+        """The content of the chunks that `piece` completes."""
         data, at = self._rest + piece, 0
         found = []
         while not self.ended and (line := data.find(b"\r\n", at)) >= 0:

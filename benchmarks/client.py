@@ -1,4 +1,4 @@
-"""The load client: blocking sockets, no event loop, buffers made before. It must not be what is measured."""
+"""The load client: blocking sockets, no event loop, buffers made in advance, so that it costs next to nothing."""
 
 import array
 import base64
@@ -22,24 +22,24 @@ from benchmarks.frames import Walk
 from benchmarks.link import FAST, Bucket, Link
 from benchmarks.wires import Wire
 
-DEADLINE_S = 20  # of any one answer
+DEADLINE_S = 20  # for any one answer
 LEAST_RATE = 1024 * 1024  # bytes of output a second, below which a transfer has failed
 RECEIVE = 256 * 1024  # bytes asked for at once
-MASK = os.urandom(4)  # one for the whole run, so that frames can be built before
-KEYS = b"abcdefghijklmnopqrstuvwxyz0123456789"  # typed in turn; no interface has to escape one
+MASK = os.urandom(4)  # one for the whole run, so that frames can be built in advance
+KEYS = b"abcdefghijklmnopqrstuvwxyz0123456789"  # typed in turn; no interface has to escape them
 WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 PAGE = 4096
-ETHERNET = 1448  # bytes of a segment with time stamps
-TAIL = 200  # bytes; longer than any marker
+ETHERNET = 1448  # bytes in a segment with time stamps
+TAIL = 200  # bytes; more than any marker
 
 Address = tuple[str, int]
 
 
 class Upgraded(NamedTuple):
-    """A connection that is a WebSocket now.
+    """A connection after its upgrade to a WebSocket.
 
     headers    of the server's answer, their names in lower case
-    received   what has come after the answer
+    received   bytes that came after the answer
     """
 
     connection: socket.socket
@@ -52,7 +52,7 @@ def connect(address: Address, link: Link = FAST) -> socket.socket:
     connection = socket.socket(socket.AF_INET)
     if link.receive_buffer is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, link.receive_buffer)
-        # Loopback's segments of 64 KiB would not fit into such a buffer: the sender would wait for its timer.
+        # Loopback's segments of 64 KiB do not fit into such a buffer: the sender would wait for its timer.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, ETHERNET)
     try:
         connection.settimeout(DEADLINE_S)
@@ -60,7 +60,7 @@ def connect(address: Address, link: Link = FAST) -> socket.socket:
     except BaseException:
         connection.close()
         raise
-    # Not settimeout(): with it, Python polls before every call.
+    # Not settimeout(): with a timeout, Python polls before every call.
     connection.setblocking(True)
     deadline = struct.pack("ll", DEADLINE_S, 0)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, deadline)
@@ -72,7 +72,11 @@ def connect(address: Address, link: Link = FAST) -> socket.socket:
 def upgrade(
     address: Address, path: str, link: Link = FAST, *, protocol: str = "", headers: Mapping[str, str] | None = None
 ) -> Upgraded:
-    """Ask for a WebSocket, with a subprotocol if one is named. headers: in addition."""
+    """Ask for a WebSocket, with a subprotocol if one is named.
+
+    headers   sent in addition
+    Raises Wrong unless the answer agrees.
+    """
     connection = connect(address, link)
     try:
         key = base64.b64encode(os.urandom(16))
@@ -82,23 +86,16 @@ def upgrade(
             f"GET {path} HTTP/1.1\r\nHost: {address[0]}:{address[1]}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key.decode()}\r\n{offered}\r\n".encode("ascii")
         )
-        answer = b""
-        with answers(f"GET {path}"):
-            while b"\r\n\r\n" not in answer:
-                more = connection.recv(RECEIVE)
-                if not more:
-                    raise Wrong(f"GET {path}: expected an answer, got {answer!r} and the end of the connection")
-                answer += more
-        head, _, rest = answer.partition(b"\r\n\r\n")
+        head, rest = read_head(connection, f"GET {path}")
         accept = base64.b64encode(hashlib.sha1(key + WEBSOCKET_GUID).digest())
         if not head.startswith(b"HTTP/1.1 101 ") or accept not in head:
-            raise Wrong(f"GET {path}: expected 101 and the right Sec-WebSocket-Accept, got {answer[:300]!r}")
+            raise Wrong(f"GET {path}: expected 101 and the right Sec-WebSocket-Accept, got {head[:300]!r}")
         lines = [line.partition(":") for line in head.decode("latin-1").split("\r\n")[1:]]
         found = {name.strip().lower(): value.strip() for name, _, value in lines}
         if found.get("sec-websocket-protocol", "") != protocol:
-            raise Wrong(f"GET {path}: expected the subprotocol {protocol!r}, got {answer[:300]!r}")
+            raise Wrong(f"GET {path}: expected the subprotocol {protocol!r}, got {head[:300]!r}")
         if deflate.HEADER.lower() in found and deflate.HEADER not in (headers or {}):
-            raise Wrong(f"GET {path}: expected no extension, for none was offered, got {answer[:300]!r}")
+            raise Wrong(f"GET {path}: expected no extension, for none was offered, got {head[:300]!r}")
     except BaseException:
         connection.close()
         raise
@@ -109,8 +106,8 @@ class Terminal:
     """One attached client.
 
     connection   blocking
-    wire         how its bytes are put there
-    taken        bytes, headers and all, that read() has had from the socket
+    wire         the interface that its bytes are wrapped in
+    taken        bytes that read() has taken from the socket, headers included
     """
 
     def __init__(self, connection: socket.socket, wire: Wire, received: bytes = b"", link: Link = FAST) -> None:
@@ -118,19 +115,19 @@ class Terminal:
         self.wire = wire
         self.taken = len(received)
         self._bucket = None if link.rate is None else Bucket(link.rate)
-        self._buffer = memoryview(mmap.mmap(-1, RECEIVE))  # only what is used of it is ever touched
+        self._buffer = memoryview(mmap.mmap(-1, RECEIVE))  # pages that are not used take no memory
         self._early = wire.decode(memoryview(received)) if received else b""
-        self._received = 0  # bytes that receive() got
+        self._received = 0  # bytes in receive()'s memory
 
     def send(self, data: bytes) -> None:
         self.connection.sendall(self.wire.encode(data))
 
     def readable(self, within_s: float) -> bool:
-        """Whether read() would have something by then."""
+        """Whether something to read arrives within that time."""
         return bool(self._early or select.select([self.connection], (), (), max(0, within_s))[0])
 
     def read(self) -> bytes:
-        """Output that has come; waits for some bytes of the socket, which may hold none, and for the link."""
+        """Wait for some bytes of the socket, and for the link. Returns the output in them, which may be empty."""
         if self._early:
             early, self._early = self._early, b""
             self._reply()
@@ -156,10 +153,10 @@ class Terminal:
             self.connection.sendall(self.wire.replies)
 
     def until(self, marker: bytes, *, size: int = 0) -> None:
-        """Read on to the read that completes `marker`, and a redraw.
+        """Read until `marker` has come, and the redraw is complete.
 
-        size   bytes that are printed before it
-        Raises Wrong when DEADLINE_S pass without it, and as long again as `size` takes at LEAST_RATE.
+        size   bytes that are printed before the marker
+        Raises Wrong if it does not come within DEADLINE_S, plus the time that `size` takes at LEAST_RATE.
         """
         patience_s = DEADLINE_S + size / LEAST_RATE
         give_up = time.monotonic() + patience_s
@@ -170,14 +167,14 @@ class Terminal:
             tail.add(self.read())
 
     def echoes(self, keys: int, interval_s: float, *, warmup: int) -> list[int]:
-        """Type on a schedule, whether or not echoes are late, and time each key until its own echo; ns.
+        """Type on a schedule, even when echoes are late. Returns the ns from each key to its own echo.
 
-        The first `warmup` keys are typed and checked beside `keys`, and not returned.
-        Raises Wrong for an echo that is not the next key's, and unless all have come DEADLINE_S after the last key.
+        warmup   keys that are typed and checked first, and not returned
+        Raises Wrong for an echo that is not the next key's, and if one is missing DEADLINE_S after the last key.
         """
         total = warmup + keys
         frames = [self.wire.encode(KEYS[at : at + 1]) for at in range(len(KEYS))]
-        # Irregular, or it would beat with somebody's timer; the same in every run.
+        # Irregular, so that it does not beat with a server's timer; the same in every run.
         chance = random.Random(1)
         gaps = [int(interval_s * 1e9 * chance.uniform(0.75, 1.25)) for _ in range(total)]
         sent_at, took = array.array("q", bytes(8 * total)), array.array("q", bytes(8 * total))
@@ -214,10 +211,10 @@ class Terminal:
         return took[warmup:].tolist()
 
     def receive(self, content: Content, memory: memoryview, *, start: bytes) -> float:
-        """Type `start`, and receive output of the length of `content`; seconds from then to the last byte.
+        """Type `start`, and receive as many bytes as `content` has. Returns the seconds until the last byte.
 
-        memory   large enough for content and framing, its pages touched before; check_received() looks at it
-        Raises Wrong when nothing comes for DEADLINE_S, or all of it more slowly than LEAST_RATE.
+        memory   has room for content and framing, and touched pages; check_received() reads it
+        Raises Wrong if nothing comes for DEADLINE_S, or if the whole is slower than LEAST_RATE.
         """
         walk, end = Walk(), 0
         patience_s = DEADLINE_S + content.size / LEAST_RATE
@@ -227,7 +224,7 @@ class Terminal:
             self.send(start)
             while not wire.whole(walk, memory, end, content):
                 if end == len(memory):
-                    raise Wrong(f"output: expected {content.size} bytes, got {end} on the wire without an end")
+                    raise Wrong(f"output: expected {content.size} bytes, got {end} on the wire and more to come")
                 try:
                     size = connection.recv_into(memory[end : end + RECEIVE])
                 except BlockingIOError:
@@ -243,7 +240,7 @@ class Terminal:
         return took_s
 
     def check_received(self, content: Content, memory: memoryview) -> None:
-        """Raises Wrong unless what the last receive() got is `content`, byte for byte."""
+        """Raises Wrong unless the last receive() got `content`, byte for byte."""
         content.check(self.wire.output_in(memory, self._received))
 
     def close(self) -> None:
@@ -251,9 +248,9 @@ class Terminal:
 
 
 class Tail:
-    """Looks for a marker in a stream, however it is cut, and keeps no more of it than that takes.
+    """Looks for a marker in a stream, however the stream is cut, and keeps only the end of it.
 
-    found   it has come
+    found   the marker has come
     last    the end of the stream so far
     """
 
@@ -263,7 +260,7 @@ class Tail:
         self._marker = marker
 
     def add(self, piece: bytes) -> bool:
-        """Whether it has come by now."""
+        """Whether the marker has come by now."""
         last = self.last + piece
         self.found = self.found or self._marker in last
         self.last = last[-TAIL:]
@@ -271,7 +268,7 @@ class Tail:
 
 
 def touched(size: int) -> memoryview:
-    """Memory for Terminal.receive whose pages are there already."""
+    """Memory for Terminal.receive(), with all its pages in place."""
     memory = memoryview(bytearray(size))
     memory[::PAGE] = b"\1" * len(memory[::PAGE])
     return memory
@@ -279,7 +276,7 @@ def touched(size: int) -> memoryview:
 
 @contextmanager
 def answers(what: str) -> Iterator[None]:
-    """A peer that says nothing for DEADLINE_S, or hangs up rudely, is Wrong."""
+    """Raises Wrong for a peer that is silent for DEADLINE_S, or resets the connection."""
     try:
         yield
     except BlockingIOError:
@@ -288,9 +285,22 @@ def answers(what: str) -> Iterator[None]:
         raise Wrong(f"{what}: {error}") from error
 
 
+def read_head(connection: socket.socket, what: str) -> tuple[bytes, bytes]:
+    """The head of an HTTP answer, without the empty line that ends it, and what has come after that line."""
+    answer = b""
+    with answers(what):
+        while b"\r\n\r\n" not in answer:
+            more = connection.recv(RECEIVE)
+            if not more:
+                raise Wrong(f"{what}: expected an answer, got {answer!r} and the end of the connection")
+            answer += more
+    head, _, rest = answer.partition(b"\r\n\r\n")
+    return head, rest
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No garbage collection of ours within a measurement."""
+    """No garbage collection in this process during a measurement."""
     gc.collect()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""C of our own, compiled when it is needed: for the bound, and for clients that must cost nearly nothing."""
+"""C programs of our own, compiled when needed: the floor, and clients that must cost nearly nothing."""
 
 import atexit
 import ctypes
@@ -15,20 +15,28 @@ CC_S = 60
 
 
 def about() -> str:
-    """The compiler and its flags. Raises Unavailable when there is none."""
+    """The compiler and its flags. Raises Unavailable without a compiler."""
     version = subprocess.run([_compiler(), "--version"], capture_output=True, text=True, timeout=CC_S).stdout
     return f"`cc -O2`, {version.splitlines()[0]}"
 
 
 def program(source: str) -> Path:
-    """The program of that file below benchmarks/. Raises Unavailable when it cannot be had."""
+    """The program compiled from a file below benchmarks/. Raises Unavailable if it cannot be compiled."""
     return _build(source)
 
 
 @functools.cache
 def library(source: str) -> ctypes.CDLL:
-    """The functions of that file; a call holds no other thread up. Raises Unavailable as program() does."""
-    return ctypes.CDLL(str(_build(source, "-shared", "-fPIC")))
+    """The functions of a file that includes client.h. A call releases the GIL. Raises Unavailable as program() does."""
+    found = ctypes.CDLL(str(_build(source, "-shared", "-fPIC")))
+    found.client_problem.restype = ctypes.c_char_p
+    return found
+
+
+def problem(client: ctypes.CDLL) -> str:
+    """Why its last call has failed."""
+    said: bytes = client.client_problem()
+    return said.decode(errors="replace")
 
 
 @functools.cache
@@ -43,7 +51,7 @@ def _build(source: str, *flags: str) -> Path:
 
 @functools.cache
 def _folder() -> Path:
-    """Gone with this process."""
+    """A folder that is removed when this process ends."""
     path = tempfile.mkdtemp(prefix="vtb-", dir="/tmp")
     atexit.register(shutil.rmtree, path, ignore_errors=True)
     return Path(path)

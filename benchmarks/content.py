@@ -1,4 +1,4 @@
-"""Bytes that can be checked: what a transfer sends, made anew from nothing but its length."""
+"""The bytes of a transfer, which can be made again from their number alone, and so be checked."""
 
 import functools
 import hashlib
@@ -12,12 +12,12 @@ BLOCK = 1024  # lines made at a time
 
 
 def blocks(size: int) -> Iterator[bytes]:
-    """`size` bytes of numbered lines, no two alike; ASCII, so that a peer that sends text can send them too."""
+    """`size` bytes of numbered lines, no two alike, in ASCII: a peer that sends text can send them too."""
     number = 0
     while size > 0:
         lines = []
         for line in range(number, number + BLOCK):
-            # The number finds what was lost or doubled; the rest, from a mixed counter, is no run of one letter.
+            # The number shows lost and repeated lines; the rest, from a mixed counter, is not a run of one letter.
             mixed = line * 0x9E3779B97F4A7C15 % 2**64
             lines.append(f"{line:012d} {mixed:016x}{mixed * 0xBF58476D1CE4E5B9 % 2**64:016x} bytes of a line..\n")
         block = "".join(lines).encode("ascii")[:size]
@@ -28,7 +28,7 @@ def blocks(size: int) -> Iterator[bytes]:
 
 @dataclass(frozen=True)
 class Content:
-    """What blocks(size) gives, known by its digest."""
+    """The bytes of blocks(size), known by their digest."""
 
     size: int
     lines: int
@@ -43,7 +43,7 @@ class Content:
         return cls(size, size // LINE, digest.hexdigest())
 
     def check(self, received: Iterable[bytes | memoryview]) -> None:
-        """Raises Wrong unless `received`, cut anywhere, is every byte in order."""
+        """Raises Wrong unless `received`, however it is cut, has every byte in order."""
         pieces = list(received)
         digest = hashlib.sha256()
         for piece in pieces:
@@ -52,10 +52,10 @@ class Content:
             raise Wrong(self._difference(b"".join(pieces)))
 
     def missing(self, received: Iterable[bytes | memoryview]) -> int:
-        """Bytes of the lines that are not whole in `received`, which is this content with pieces left out.
+        """Bytes of the lines that are missing or incomplete in `received`.
 
-        Raises Wrong for lines out of order or doubled, and for more broken lines than there are gaps: a peer that
-        loses output may leave it out, and nothing else.
+        Raises Wrong for lines out of order or repeated, and for more broken lines than there are gaps: a peer may lose
+        output, but do nothing else to it.
         """
         pieces = list(received)
         digest = hashlib.sha256()
@@ -74,7 +74,7 @@ class Content:
                 raise Wrong(f"output: expected a line after number {last}, got {line!r}")
             gaps += number != last + 1
             found, last = found + len(line), number
-        if broken > gaps + 1:  # one more may be the end
+        if broken > gaps + 1:  # one more may be cut off at the end
             raise Wrong(f"output: expected lines of the content, got {broken} others with {gaps} gaps between its own")
         return self.size - found
 

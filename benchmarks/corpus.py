@@ -1,12 +1,12 @@
-"""What terminals are fed with: seven kinds of output, the mix of them, and chunks made to be dear. Always the same."""
+"""Output for terminal engines: seven kinds, a mix of them, and chunks made to be expensive. The same in every run."""
 
 import random
 from collections.abc import Callable, Iterator
 
-SLICES = 32  # pieces into which each kind is cut for the mix
-CHUNK = 64 * 1024  # bytes; what a pump hands over at once
+SLICES = 32  # pieces of each kind in the mix
+CHUNK = 64 * 1024  # bytes; what a pump feeds at once
 HOSTILE_SIZE = (50, 200)  # rows, columns
-ROWS, COLS = 24, 80  # that full-screen programs are drawn for
+ROWS, COLS = 24, 80  # size of the full-screen programs
 
 _COLOURS = [tuple(17 * each % 256 for each in (3 * at + 1, 5 * at + 7, 11 * at + 2)) for at in range(12)]
 _WORDS = (
@@ -14,19 +14,19 @@ _WORDS = (
     "queue retry at from output closed user worker is kernel packet opened an stream error token or cache path input"
 ).split()
 _WIDE = "天地玄黄宇宙洪荒日月盈昃辰宿列张寒来暑往秋收冬藏かなカナ한국어글자"
-_EMOJI = "😀😎🎉🚀🔥🌍🐍📦💡🔧🎯🍎"  # of Unicode 9 and older: every terminal gives them two columns
+_EMOJI = "😀😎🎉🚀🔥🌍🐍📦💡🔧🎯🍎"  # from Unicode 9 and older: two columns in every terminal
 _BOX = "─│┌┐└┘├┤┬┴┼═║╔╗╚╝█▓▒░"
 _COMBINED = [base + mark for base in "aeiounsz" for mark in "\u0300\u0301\u0302\u0303\u0308\u030c"]
 _LETTERS = "äöüßéèñçøåžščπσφωдбгжшыя"
 
 
 def kind(name: str, size: int) -> bytes:
-    """`size` bytes, or a little more: whole records, so that any two kinds may follow each other."""
+    """`size` bytes or a little more, in whole records, so that any two kinds may follow each other."""
     return b"".join(_records(name, size))
 
 
 def mixed(size: int) -> bytes:
-    """The mix for kinds of `size` bytes: four times as long."""
+    """The mix of kinds of `size` bytes. It is four times as long."""
     slices: list[list[bytes]] = [[] for _ in range(SLICES)]
     for name, (_, share) in KINDS.items():
         records = list(_records(name, int(size * share)))
@@ -36,7 +36,7 @@ def mixed(size: int) -> bytes:
 
 
 def hostile() -> dict[str, bytes]:
-    """Name -> CHUNK bytes that are cheap to write and dear to obey, for a screen of HOSTILE_SIZE."""
+    """Name -> CHUNK bytes that are cheap to print and expensive to draw, for a screen of HOSTILE_SIZE."""
     chance = random.Random("hostile")
     unique = "".join(f"\x1b[38;2;{chance.randrange(256)};{chance.randrange(256)};{at % 256}mx" for at in range(4000))
     clusters = "".join("e" + "".join(chr(0x300 + chance.randrange(0x70)) for _ in range(7)) for _ in range(5000))
@@ -96,7 +96,7 @@ def hostile() -> dict[str, bytes]:
 
 
 def log_lines(count: int) -> bytes:
-    """Coloured log; the last line is not ended, so that it stands in the last row."""
+    """Coloured log without a newline at the end, so that the last line stands in the last row."""
     lines = _log(random.Random("lines"), _palette)
     return b"".join(next(lines) for _ in range(count)).removesuffix(b"\r\n")
 
@@ -145,7 +145,7 @@ def _unicode(chance: random.Random) -> Iterator[bytes]:
 
 
 def _screens(chance: random.Random) -> Iterator[bytes]:
-    """A record is a program from start to end. It erases nothing behind the last column: there terminals differ."""
+    """Records, each a program from start to end. None erases beyond the last column, where terminals differ."""
     while True:
         yield _monitor(chance)
         yield _editor(chance)
@@ -153,7 +153,7 @@ def _screens(chance: random.Random) -> Iterator[bytes]:
 
 
 def _monitor(chance: random.Random) -> bytes:
-    """htop's way: everything anew, each frame."""
+    """As htop draws: the whole screen in each frame."""
     out = ["\x1b[?1049h\x1b[22;0;0t\x1b[?25l\x1b]0;monitor\x07\x1b[H\x1b[2J"]
     for _ in range(chance.randrange(4, 12)):
         out.append("\x1b[?2026h")
@@ -174,7 +174,7 @@ def _monitor(chance: random.Random) -> bytes:
 
 
 def _editor(chance: random.Random) -> bytes:
-    """vim's way: a region that scrolls, and single lines and characters inserted and deleted."""
+    """As vim draws: a scrolling region, and single lines and characters inserted and deleted."""
     out = [f"\x1b[?1049h\x1b[?1h\x1b=\x1b]0;editor\x07\x1b[H\x1b[2J\x1b[1;{ROWS - 1}r"]
     out += [f"\x1b[{row};1H\x1b[33m{row:4} \x1b[m{' '.join(chance.choices(_WORDS, k=6))}" for row in range(1, ROWS)]
     for _ in range(chance.randrange(20, 80)):
@@ -210,7 +210,7 @@ def _long(chance: random.Random) -> Iterator[bytes]:
         yield "".join(chance.choices("abcdefghijklmnopqrstuvwxyz0123456789 ", k=998)).encode() + b"\r\n"
 
 
-# Name -> its records, and how much of it the mix has, in sizes of a kind.
+# Name -> its records, and its share of the mix, in sizes of a kind.
 KINDS: dict[str, tuple[Callable[[random.Random], Iterator[bytes]], float]] = {
     "log": (lambda chance: _log(chance, _palette), 0.5),
     "log-rgb": (lambda chance: _log(chance, _any_colour), 0.5),

@@ -1,4 +1,4 @@
-"""permessage-deflate (RFC 7692) as a client offers and undoes it; what it sends itself it does not compress."""
+"""permessage-deflate (RFC 7692) for a client: it offers it and inflates messages, and compresses none of its own."""
 
 import zlib
 from collections.abc import Mapping
@@ -7,13 +7,13 @@ from benchmarks.errors import Wrong
 
 HEADER = "Sec-WebSocket-Extensions"
 OFFER = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
-_FLUSHED = b"\x00\x00\xff\xff"  # what a message leaves out at its end (§7.2.1)
+_FLUSHED = b"\x00\x00\xff\xff"  # the bytes that end each message and are not sent (§7.2.1)
 
 
 class Inflater:
-    """One connection's.
+    """Inflates the messages of one connection.
 
-    keeps_context   a message may refer to those before
+    keeps_context   a message may refer to earlier ones
     """
 
     def __init__(self, *, keeps_context: bool) -> None:
@@ -28,12 +28,12 @@ class Inflater:
 
 
 def agreed(headers: Mapping[str, str]) -> Inflater | None:
-    """What an answer to OFFER comes to. Raises Wrong for one that agrees to something else."""
+    """The inflater that an answer to OFFER asks for; None: no compression. Raises Wrong for another agreement."""
     answer = headers.get(HEADER.lower(), "")
     if not answer:
         return None
     name, *parameters = [part.strip() for part in answer.split(";")]
     if name != "permessage-deflate" or set(parameters) - {part.strip() for part in OFFER.split(";")}:
         raise Wrong(f"{HEADER}: expected {OFFER}, got {answer!r}")
-    # Tornado agrees without a word to keeping none. An inflater with context understands messages without.
+    # Tornado agrees to keep no context without saying so. An inflater with context also reads messages without.
     return Inflater(keeps_context="server_no_context_takeover" not in parameters)

@@ -1,7 +1,7 @@
-"""A client of a flood, in a process of its own: reads as fast as it can, looks at nothing, counts.
+"""A client of a flood in a process of its own: it reads as fast as it can, and only counts.
 
-python -m benchmarks.drain FD   a connected socket. Prints a line when the flood is under way; at the socket's end
-a second one: bytes and seconds since the first.
+python -m benchmarks.drain FD   FD is a connected socket. Prints a line when the flood is under way, and a second one at
+the end of the socket: bytes and seconds since the first.
 """
 
 import socket
@@ -12,11 +12,11 @@ import time
 from benchmarks.client import DEADLINE_S, RECEIVE, Terminal
 from benchmarks.errors import Wrong
 
-UNDER_WAY = 4 * 1024 * 1024  # bytes; enough for a server to see that this session floods
+UNDER_WAY = 4 * 1024 * 1024  # bytes; enough for a server to notice the flood
 
 
 class Drain:
-    """A `terminal` that floods, from now on read elsewhere until stop()."""
+    """Reads `terminal`, which floods, in another process until stop()."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._connection = terminal.connection
@@ -35,14 +35,14 @@ class Drain:
         return line
 
     def stop(self) -> float:
-        """MiB a second, on the wire, that came since the flood was under way."""
+        """Stop, and return the MiB a second on the wire since the flood was under way."""
         self._connection.shutdown(socket.SHUT_RDWR)
         size, took_s = self._line("a count").split()
         self.close()
         return int(size) / 2**20 / float(took_s)
 
     def close(self) -> None:
-        """End the reader, if it has not ended. Safe twice."""
+        """End the reader if it still runs. Safe twice."""
         self._connection.close()
         if self._process.poll() is None:
             self._process.kill()

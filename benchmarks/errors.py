@@ -1,8 +1,8 @@
-"""What a measurement can die of. A peer that fails keeps the others from nothing; its cells say `failed`."""
+"""Why a measurement can fail. The other peers are still measured; the cells of the failed one say `failed`."""
 
 
 class Wrong(Exception):
-    """A peer answered something else than it had to; the message says what was expected and what came."""
+    """A peer gave a wrong answer; the message says what was expected and what came."""
 
 
 class Unavailable(Exception):

@@ -1,19 +1,19 @@
-"""What is made of the samples: percentiles, medians over rounds, ratios. Pure."""
+"""Figures from samples: percentiles, medians over rounds, ratios. Pure."""
 
 import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-# Row key -> one value per part of the row, or in words why there is none.
+# Row key -> one value per part of the row, or the reason for none in words.
 Figures = dict[str, tuple[float, ...] | str]
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a value of ours has to come to: at most that, or at least, where a higher one is better.
+    """The bound for a value of ours: an upper one, or a lower one if higher values are better.
 
-    of   the peer whose value the bound is a multiple of; "": the bound is in the row's unit
+    of   the bound is a multiple of this peer's value; "": it is in the row's unit
     """
 
     bound: float
@@ -24,9 +24,9 @@ class Target:
 class Row:
     """One line of the table.
 
-    parts     what the values are, in order; more than one are shown as `a / b`
-    higher    a higher value is the better one
-    targets   of the parts, as far as they have one
+    parts     names of the values, in order; several are shown as `a / b`
+    higher    a higher value is better
+    targets   the targets of the first parts, in order
     """
 
     key: str
@@ -39,11 +39,11 @@ class Row:
 
 @dataclass
 class Cell:
-    """One row of one peer: what each counted round gave, or why there is nothing.
+    """One row of one peer: its figures from each round, or why there are none.
 
-    said      it did what was asked, but has no figure to show for it
-    failure   it did something else, or nothing; the reason stands below the table
-    missing   it could not be measured on this machine; the reason stands there too
+    said      the peer worked, but has no figure, for this reason
+    failure   the peer failed; the reason stands below the table
+    missing   the peer could not be measured on this machine; the reason stands there too
     """
 
     rounds: list[tuple[float, ...]] = field(default_factory=list)
@@ -53,12 +53,15 @@ class Cell:
 
     @property
     def medians(self) -> tuple[float, ...]:
-        """Part by part; () without a round."""
+        """The median of each part; () without a round."""
         return tuple(statistics.median(values) for values in zip(*self.rounds, strict=True))
 
 
 def percentile(samples: Sequence[float], percent: float) -> float:
-    """The smallest sample that at least `percent` of all are not above (nearest rank). Raises ValueError for none."""
+    """The smallest sample with at least `percent` of all samples at or below it (nearest rank).
+
+    Raises ValueError without samples, and for a percentage out of range.
+    """
     if not samples:
         raise ValueError("expected at least one sample, got none")
     if not 0 < percent <= 100:
@@ -83,12 +86,12 @@ def avg_p99_us(samples_ns: Sequence[int]) -> tuple[float, float]:
 
 
 def ratios(ours: Cell, peer: Cell) -> tuple[float, ...]:
-    """Ours divided by the peer's, part by part; () where either has no figure or the peer's is 0."""
+    """Our figures divided by the peer's, part by part; () if either has none or the peer's is 0."""
     if not ours.rounds or not peer.rounds or not all(peer.medians):
         return ()
     return tuple(mine / theirs for mine, theirs in zip(ours.medians, peer.medians, strict=True))
 
 
 def number(value: float) -> str:
-    """Three digits, or as many as it has before the point."""
+    """Three significant digits, and all digits before the point."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"

@@ -1,4 +1,4 @@
-"""WebSocket frames (RFC 6455 §5) as a load client needs them: built before, told apart at little cost after."""
+"""WebSocket frames (RFC 6455 §5) for a load client: built in advance, and split cheaply on receipt."""
 
 from dataclasses import dataclass
 
@@ -24,11 +24,11 @@ def client_frame(opcode: int, payload: bytes, mask: bytes) -> bytes:
 
 @dataclass
 class Walk:
-    """Goes from header to header over a growing buffer of a server's frames, and looks at no payload.
+    """Goes from header to header over a growing buffer of a server's frames, without reading payloads.
 
-    position   where the next header starts; may lie beyond what has arrived
-    payload    bytes in the data frames that have arrived whole
-    messages   that have arrived whole
+    position   start of the next header; may lie beyond what has arrived
+    payload    bytes in the complete data frames
+    messages   number of complete messages
     """
 
     position: int = 0
@@ -36,7 +36,7 @@ class Walk:
     messages: int = 0
 
     def step(self, buffer: memoryview, end: int) -> tuple[int, int, int] | None:
-        """The next frame that is whole within buffer[:end]: its first byte, and where its payload starts and ends."""
+        """The next complete frame in buffer[:end]: its first byte, and where its payload starts and ends."""
         at = self.position
         if end - at < 2:
             return None
@@ -60,6 +60,6 @@ class Walk:
         return first, start, start + size
 
     def over(self, buffer: memoryview, end: int) -> None:
-        """Every whole frame within buffer[:end]."""
+        """Step over every complete frame in buffer[:end]."""
         while self.step(buffer, end):
             pass

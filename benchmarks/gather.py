@@ -1,4 +1,4 @@
-"""Output of one flood at several clients: received in one loop, kept, and looked at after the clock has stopped."""
+"""Output of one flood at several clients: received in one loop, stored, and checked after the clock has stopped."""
 
 import select
 import time
@@ -10,14 +10,14 @@ from benchmarks.content import Content
 from benchmarks.errors import Wrong
 from benchmarks.frames import Walk
 
-SILENCE_S = 4.0  # of every client that is not done: they will not be
+SILENCE_S = 4.0  # without a byte for any client: the rest will not come
 
 
 @dataclass
 class Share:
-    """What one client gets.
+    """The output of one client.
 
-    memory   large enough for content and framing, its pages touched before
+    memory   has room for content and framing, and touched pages
     end      bytes of it that are filled
     """
 
@@ -28,24 +28,24 @@ class Share:
     walk: Walk = field(default_factory=Walk)
 
     def receive(self, content: Content) -> int:
-        """One read; its size."""
+        """Read once, and return the number of bytes."""
         if self.end == len(self.memory):
-            raise Wrong(f"output: expected {content.size} bytes, got {self.end} on the wire without an end")
+            raise Wrong(f"output: expected {content.size} bytes, got {self.end} on the wire and more to come")
         size = self.terminal.connection.recv_into(self.memory[self.end : self.end + RECEIVE])
         self.end += size
-        # A socket at its end stays readable. What it has not brought is missing.
+        # A socket at its end stays readable, and brings no more.
         self.done = not size or self.terminal.wire.whole(self.walk, self.memory, self.end, content)
         return size
 
     def missing(self, content: Content) -> int:
-        """Bytes of `content` that have not come. Raises Wrong for what is not of it."""
+        """Bytes of `content` that have not come. Raises Wrong for other bytes."""
         return content.missing(self.terminal.wire.output_in(self.memory, self.end))
 
 
 def gather(shares: Sequence[Share], content: Content, start: bytes) -> float:
-    """The first client types `start`, and all receive: seconds from then to the last byte that any of them gets.
+    """The first client types `start`, and all receive. Returns the seconds until the last byte of any of them.
 
-    It ends when all have what `content` takes, or nothing comes any more to those that have not.
+    Ends when all clients have received `content`, or when no more output comes to the others.
     """
     poller = select.poll()
     by_fd = {share.terminal.connection.fileno(): share for share in shares}

@@ -1,4 +1,4 @@
-"""How much memory processes come to take while something happens."""
+"""The growth of processes' memory during a block of code."""
 
 import threading
 from collections.abc import Sequence
@@ -6,13 +6,13 @@ from types import TracebackType
 
 from benchmarks import processes
 
-INTERVAL_S = 0.05  # between two looks, each of which costs some 0.1 ms a process
+INTERVAL_S = 0.05  # between two readings, each of which costs some 0.1 ms a process
 
 
 class Growth:
-    """Looks at `pids` until the end of its `with`. A thread: it takes the client a thousandth of its time.
+    """Reads the memory of `pids` until the end of its `with`, in a thread that takes a thousandth of the client's time.
 
-    mib   by which the most of all looks is above the first one
+    mib   difference between the highest reading and the first one
     """
 
     def __init__(self, pids: Sequence[int]) -> None:
@@ -39,7 +39,7 @@ class Growth:
         try:
             while not self._over.wait(INTERVAL_S):
                 self._look()
-        except OSError:  # they have ended: whoever talks to them will say so
+        except OSError:  # a process has ended: its client will report that
             pass
 
     def _look(self) -> None:

@@ -1,4 +1,4 @@
-"""One interleaved run: every round, page by page, each peer in turn, started anew."""
+"""One interleaved run: page by page and round by round, with each peer started anew in turn."""
 
 import shutil
 import tempfile
@@ -15,14 +15,14 @@ from benchmarks.scale import Scale
 
 
 class Page(Protocol):
-    """A module bench_NAME: one question.
+    """A module bench_NAME, which asks one question.
 
-    TOPIC     the section of the report that it belongs to
-    PEERS     who is measured, ours first
+    TOPIC     its section of the report
+    PEERS     the peers that it measures, ours first
     FILES     the materials that it needs; default: none
-    ROUNDS    at most so many; default: what the scale says
-    STARTS    a round is several starts of each peer, since where the kernel puts it decides much; default: one
-    WARM_UP   whether there is another round before, which does not count; default: what the scale says
+    ROUNDS    the most rounds; default: as many as the scale says
+    STARTS    a round starts each peer several times, since the cores that the kernel chooses matter; default: once
+    WARM_UP   whether a round that does not count comes first; default: what the scale says
     """
 
     __name__: str
@@ -33,12 +33,12 @@ class Page(Protocol):
 
     @staticmethod
     def measure(subject: Any, scale: Scale) -> Figures:  # Any: what the page's own peers start
-        """One round on a server or engine just started; without the rows that it has nothing for."""
+        """One round on a server or engine just started. Rows that do not apply to it are left out."""
 
 
 @dataclass
 class Results:
-    """(row key, peer name) -> cell; a missing one: the peer has nothing of the kind."""
+    """(row key, peer name) -> cell. A row that does not apply to a peer has no cell."""
 
     cells: dict[tuple[str, str], Cell] = field(default_factory=dict)
 
@@ -55,7 +55,7 @@ class Results:
             self.cells[row.key, peer] = Cell(failure=reason)
 
     def miss(self, peer: str, page: Page, reason: str) -> None:
-        """It could not be measured here."""
+        """The peer could not be measured on this machine."""
         for row in page.ROWS:
             self.cells[row.key, peer] = Cell(missing=reason)
 
@@ -69,10 +69,10 @@ def run(
     settled: Callable[[], None] = lambda: None,
     results: Results | None = None,
 ) -> Results:
-    """Measure everything. A peer that fails a page is out of it, and in the next one again.
+    """Measure everything. A peer that fails a page leaves that page, and takes part in the next.
 
-    settled   returns when nothing that a peer has started is at it any more; called after each
-    results   they are added to these
+    settled   called after each peer; returns when nothing that the peer has started still runs
+    results   where the results are added
     """
     results = Results() if results is None else results
     with _Folder() as shared:
@@ -86,7 +86,7 @@ def run(
             )
             warm_up = scale.warm_up and getattr(page, "WARM_UP", True)
             for number in range(0 if warm_up else 1, rounds + 1):
-                # Who comes first changes, so that nobody always follows the same one.
+                # Another peer comes first in each round, so that none always follows the same one.
                 turn = number % len(left) if left else 0
                 for peer in left[turn:] + left[:turn]:
                     progress(f"{name(page)}: {'round ' + str(number) if number else 'warm-up'}, {peer.name}")
@@ -96,7 +96,7 @@ def run(
                         results.miss(peer.name, page, str(error))
                         left.remove(peer)
                         continue
-                    except Exception as error:  # whatever it was: the others are measured all the same
+                    except Exception as error:  # the other peers are measured whatever happened
                         reason = str(error) if isinstance(error, Wrong) else f"{type(error).__name__}: {error}"
                         results.fail(peer.name, page, reason)
                         left.remove(peer)
@@ -128,7 +128,7 @@ def _round(
 
 
 class _Folder:
-    """A private folder with a short path, since unix sockets live in it; gone afterwards, whatever is in it."""
+    """A private folder with a path short enough for unix sockets. It is removed afterwards with all it contains."""
 
     def __enter__(self) -> Path:
         self._path = tempfile.mkdtemp(prefix="vtb-", dir="/tmp")  # macOS has a long TMPDIR

@@ -1,4 +1,4 @@
-"""Requests over one keep-alive connection: built before, sent and received at once, looked at after."""
+"""Requests on one keep-alive connection: built in advance, and checked after the clock has stopped."""
 
 import json
 import mmap
@@ -10,13 +10,13 @@ from benchmarks.chunked import Chunks
 from benchmarks.client import Address, answers, connect
 from benchmarks.errors import Wrong
 
-ANSWER = 16 * 1024 * 1024  # bytes; head and body of the longest answer
+ANSWER = 16 * 1024 * 1024  # bytes; the longest answer, head and body
 
 
 def build(
     address: Address, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
 ) -> bytes:
-    """A complete request. headers: in addition."""
+    """A complete request, with `headers` in addition."""
     content = b"" if body is None else json.dumps(body).encode()
     head = f"{method} {path} HTTP/1.1\r\nHost: {address[0]}:{address[1]}\r\nAccept: application/json\r\n"
     if content:
@@ -30,11 +30,11 @@ class Http:
 
     def __init__(self, address: Address) -> None:
         self._connection = connect(address)
-        self._memory = memoryview(mmap.mmap(-1, ANSWER))  # only what is used of it is ever touched
+        self._memory = memoryview(mmap.mmap(-1, ANSWER))  # pages that are not used take no memory
         self._head = b""  # of the last answer
 
     def exchange(self, request: bytes) -> tuple[int, int, memoryview]:
-        """Time in ns from here to the answer's last byte, status, body (valid until the next exchange)."""
+        """The ns until the answer's last byte, the status, and the body, which is valid until the next exchange."""
         memory, connection = self._memory, self._connection
         end = whole = start = 0
         chunked = False
@@ -55,7 +55,7 @@ class Http:
                         self._head = head[0]
                         if whole > ANSWER:
                             raise Wrong(f"HTTP: expected an answer of at most {ANSWER} bytes, got one of {whole}")
-                # While the clock runs the end is only looked for: no JSON has a CR in it.
+                # While the clock runs, only look for the end: JSON contains no CR.
                 if chunked and memory[max(start, end - len(Chunks.LAST)) : end] == Chunks.LAST:
                     whole = end
             took_ns = time.perf_counter_ns() - began
@@ -65,7 +65,7 @@ class Http:
         return took_ns, int(memory[9:12]), memoryview(Chunks().decode(body)) if chunked else body
 
     def json(self, request: bytes, status: int) -> tuple[int, Any]:  # Any: what JSON holds
-        """Time in ns, and the body. Raises Wrong for another status and for what is not JSON."""
+        """Time in ns, and the body. Raises Wrong for another status, and for a body that is not JSON."""
         took_ns, body = self._expect(request, status)
         try:
             return took_ns, json.loads(bytes(body))
@@ -73,7 +73,7 @@ class Http:
             raise Wrong(f"{_line(request)}: expected JSON, got {bytes(body[:300])!r}") from None
 
     def text(self, request: bytes, status: int) -> str:
-        """The body. Raises Wrong for another status and for what is not UTF-8."""
+        """The body. Raises Wrong for another status, and for a body that is not UTF-8."""
         _, body = self._expect(request, status)
         try:
             return bytes(body).decode()
@@ -99,8 +99,8 @@ class Http:
         self._connection.close()
 
 
-class Kept:
-    """A connection that is opened when it is needed, and again when its server may have hung up on an idle one."""
+class KeepAlive:
+    """A connection that is opened when needed, and opened again when its server may have closed it as idle."""
 
     def __init__(self, address: Address, idle_s: float) -> None:
         self._address = address

@@ -1,4 +1,4 @@
-"""What a run ran on."""
+"""The machine of a run."""
 
 import os
 import platform
@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-BUSY = 0.3  # load per core from which a machine is not quiet
+BUSY = 0.3  # load per core above which a machine is not quiet
 
 
 def describe() -> dict[str, str]:
-    """Name -> value, in the order to be printed."""
+    """Name -> value, in the order in which they are printed."""
     facts = {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "commit": _commit(),
@@ -28,7 +28,7 @@ def describe() -> dict[str, str]:
 
 
 def terminals_left() -> int:
-    """Ptys that can still be opened; a great many where nobody says."""
+    """PTYs that can still be opened; a great many if the system does not say."""
     try:
         most, used = (int(Path(f"/proc/sys/kernel/pty/{name}").read_text()) for name in ("max", "nr"))
     except OSError:
@@ -59,7 +59,7 @@ def _memory() -> str:
 
 
 def _output(*argv: str) -> str:
-    """What a command prints; "" when there is none, or it fails."""
+    """What a command prints; "" if it does not exist or fails."""
     try:
         return subprocess.run(argv, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):

@@ -1,4 +1,4 @@
-"""The files that programs print and engines take, made before a run, as long as its scale says."""
+"""The files that programs print and engines take, made before a run, in the size that its scale says."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -8,15 +8,15 @@ from benchmarks import corpus
 from benchmarks.content import blocks
 from benchmarks.scale import Scale
 
-LOG = 8 * 1024 * 1024  # bytes of log that are made; a longer file repeats them
+LOG = 8 * 1024 * 1024  # bytes of log; a longer file repeats them
 LINES = corpus.ROWS + 12_000  # more than the 10,000 that an engine keeps
 STATUS = b"\x1b[2J\x1b[24;1H\x1b[7m== a line that stays ==\x1b[m\x1b[1;23r\x1b[1;1H"
 
-CUT = b"\x1b[m\r\n"  # behind a line that may end within a sequence
+CUT = b"\x1b[m\r\n"  # after a line that may end within an escape sequence
 
 
 def make(names: Iterable[str], scale: Scale, folder: Path) -> dict[str, Path]:
-    """Name -> file, for all that may be asked for; only those named are there."""
+    """Name -> file. Only those in `names` are made."""
     files = {name: folder / name for name in MAKERS}
     for name in names:
         with files[name].open("wb") as out:
@@ -25,14 +25,14 @@ def make(names: Iterable[str], scale: Scale, folder: Path) -> dict[str, Path]:
 
 
 def history(size: int) -> Iterator[bytes]:
-    """A line that stays, as a package manager has one, and log that scrolls above: the end alone is not the screen."""
+    """A line that stays, as in a package manager, and log that scrolls above it: its end alone is not the screen."""
     yield STATUS
     yield from log(size - len(STATUS) - len(CUT))
     yield CUT
 
 
 def history_tail(size: int) -> bytes:
-    """What leaves the same screen as history(size)."""
+    """Output that gives the same screen as history(size)."""
     printed = size - len(STATUS) - len(CUT)
     kept = min(printed, LOG)
     start = (printed - kept) % LOG
@@ -41,7 +41,7 @@ def history_tail(size: int) -> bytes:
 
 
 def log(size: int) -> Iterator[bytes]:
-    """The log's last line, and each that is the last one of LOG bytes, may be cut anywhere."""
+    """`size` bytes of log. Its last line, and the last one of every LOG bytes, may be cut anywhere."""
     lines = corpus.kind("log", LOG)[:LOG]
     for left in range(size, 0, -len(lines)):
         yield lines[:left]

@@ -1,10 +1,10 @@
 """What does each hot path of the extension cost by itself?
 
-Measures    nanoseconds a step, best of 5 rounds; and instructions a step, user space, where the processor's counters
-            can be read (`perf stat`), from the difference of two runs, which cancels all that comes before.
-Leaves out  for the pump's paths nothing: the kernel and our side of the socket and the PTY are in it; bench_echo.py has
-            the whole server. `make bench-guard` counts what the extension alone executes.
-First       the pump's paths and the decoder's compare what comes out of each step; tests/ has the others'.
+Measures    nanoseconds a step, best of 5 rounds; and instructions a step in user space, if the processor's counters can
+            be read (`perf stat`), from the difference of two runs, which cancels everything before the steps.
+Leaves out  for the pump's paths nothing: the kernel is in them, and this end of socket and PTY. bench_echo.py has the
+            whole server. `make bench-guard` counts what the extension alone executes.
+First       compares the output of each step of the pump's paths and of the decoder; tests/ checks the others.
 Run         python -m benchmarks.micro [PATH...]
 """
 
@@ -22,7 +22,7 @@ from benchmarks.guard.paths import PATHS, Step, by_name, ready
 
 ROOT = Path(__file__).resolve().parent.parent
 ROUNDS = 5
-ROUND_NS = 50_000_000  # a round takes about that long
+ROUND_NS = 50_000_000  # duration of a round, roughly
 LIMIT_S = 60
 
 
@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.micro", description="Time the hot paths.")
     names = [path.name for path in PATHS]
     parser.add_argument("path", nargs="*", metavar="PATH", help=f"{', '.join(names)}; all of them when none is named")
-    parser.add_argument("--steps", type=int, help=argparse.SUPPRESS)  # take them and measure nothing: below perf
+    parser.add_argument("--steps", type=int, help=argparse.SUPPRESS)  # take them and measure nothing: run by perf
     options = parser.parse_args(arguments)
     for name in options.path:
         if name not in names:
@@ -58,12 +58,12 @@ def main(arguments: list[str]) -> int:
 
 
 def instructions(name: str, steps: int) -> float:
-    """Instructions a step in user space, whoever's they are: from runs of some and of twice as many."""
+    """Instructions a step in user space, of all code: from a run of `steps` and one of twice as many."""
     return (_counted(name, 2 * steps) - _counted(name, steps)) / steps
 
 
 def counter(report: str) -> int:
-    """The count in `perf stat -x,`'s report. Raises Unavailable where it has none, as in most virtual machines."""
+    """The count in a report of `perf stat -x,`. Raises Unavailable without one, as in most virtual machines."""
     found = re.search(r"^(\d+),[^,]*,instructions", report, re.MULTILINE)
     if not found:
         raise Unavailable("perf stat has no counter of instructions on this machine")
@@ -88,7 +88,7 @@ def _counted(name: str, steps: int) -> int:
 
 
 def _timed(step: Step) -> tuple[float, int]:
-    """The best round's nanoseconds a step, and the steps of a round."""
+    """Nanoseconds a step in the best round, and the steps of a round."""
     began = time.perf_counter_ns()
     step()
     steps = max(1, ROUND_NS // (time.perf_counter_ns() - began))

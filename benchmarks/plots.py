@@ -1,4 +1,4 @@
-"""The table's main rows as bars: SVG, narrow enough for a phone, in the reader's own light or dark. Pure."""
+"""The main rows of the tables as bars: SVG, narrow enough for a phone, light or dark as the reader prefers. Pure."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,10 +7,10 @@ from html import escape
 
 from benchmarks.figures import Cell, number
 
-WIDTH = 480  # px; a phone shows it at three quarters of that
-LEFT, RIGHT = 116, 138  # px: for the peers' names, for the figures
-BAR, PITCH, GROUP, HEAD, FOOT = 13, 19, 30, 44, 30  # px, all of them heights
-LEAST = 1.5  # px of a bar: something is there
+WIDTH = 480  # px; a phone shows it at three quarters of this size
+LEFT, RIGHT = 116, 138  # px for the peers' names, and for the figures
+BAR, PITCH, GROUP, HEAD, FOOT = 13, 19, 30, 44, 30  # px; all are heights
+LEAST = 1.5  # px; the shortest bar that can be seen
 STYLE = """
 svg { font: 12px system-ui, sans-serif; }
 .card { fill: #ffffff; stroke: #d1d9e0; } .grid { stroke: #e4e8ec; } text { fill: #1f2328; }
@@ -26,9 +26,10 @@ svg { font: 12px system-ui, sans-serif; }
 
 @dataclass(frozen=True)
 class Plot:
-    """
-    topic   of the pages whose rows are in it
-    rows    key -> how the group of bars is called; the first part of a row is the bar, a second one a line beyond it
+    """One picture.
+
+    topic   topic of the pages that its rows come from
+    rows    key -> name of the group of bars; the first part of a row is the bar, a second one a line beyond it
     log     each step of the axis is ten times the one before
     """
 
@@ -117,7 +118,7 @@ PLOTS = (
 
 
 def svg(plot: Plot, cells: Mapping[tuple[str, str], Cell], peers: Sequence[str], ours: str) -> str:
-    """The picture; "" when there is nothing to show.
+    """The picture; "" if there is nothing to show.
 
     cells   (row key, peer) -> cell
     peers   in the order of the bars
@@ -154,9 +155,9 @@ def svg(plot: Plot, cells: Mapping[tuple[str, str], Cell], peers: Sequence[str],
 
 @dataclass(frozen=True)
 class Axis:
-    """Where values are, in px from the left.
+    """The place of each value, in px from the left.
 
-    ticks   values with a line of their own
+    ticks   values that get a line
     """
 
     low: float
@@ -170,7 +171,7 @@ class Axis:
         if not log:
             step = _step(high)
             return cls(0, high, False, tuple(step * at for at in range(int(high / step) + 1)))
-        # Five steps of ten are enough, and 0 has no place. The shortest bar stands for a factor of two or more.
+        # Five powers of ten are enough, and 0 has no place. The shortest bar stands for a factor of two or more.
         least = min(max(value, high / 1e5) for value in values) / 2
         unit = 10.0 ** math.floor(math.log10(least))
         low = max(unit * factor for factor in (1, 2, 5) if unit * factor <= least)
@@ -186,7 +187,7 @@ class Axis:
 
 
 def _step(high: float) -> float:
-    """Of 1, 2 or 5 times a power of ten: there are two to five of them up to `high`."""
+    """1, 2 or 5 times a power of ten, so that there are two to five steps up to `high`."""
     unit = 10.0 ** math.floor(math.log10(high))
     return next(unit * factor for factor in (0.2, 0.5, 1, 2) if high / (unit * factor) <= 5)
 
@@ -201,7 +202,7 @@ def _grid(axis: Axis, bottom: float) -> str:
 
 
 def _short(tick: float) -> str:
-    """A tick's label, narrow enough to stand beside its neighbours'."""
+    """A tick's label, narrow enough to fit beside its neighbours."""
     return f"{tick / 1e6:g}M" if tick >= 1e6 else f"{tick / 1e3:g}k" if tick >= 1e4 else f"{tick:,.9g}"
 
 

@@ -1,4 +1,4 @@
-"""What processes cost, and which ones there are. Linux: /proc and CPU clocks; elsewhere: ps."""
+"""CPU time and memory of processes, and which processes exist. Linux: /proc and CPU clocks; elsewhere: ps."""
 
 import ctypes
 import os
@@ -15,17 +15,17 @@ SETTLE_S = 20
 
 
 def cpu_ms(pids: Iterable[int]) -> float:
-    """CPU time that these processes have used so far, all threads, user and system."""
+    """CPU time of these processes so far: all threads, user and system."""
     return sum(_cpu_ms(pid) for pid in pids)
 
 
 def rss(pids: Iterable[int]) -> int:
-    """Resident bytes of these processes; a page that two of them share counts twice."""
+    """Resident bytes of these processes. A page that two of them share counts twice."""
     return sum(_rss(pid) for pid in pids)
 
 
 def children(parent: int) -> list[int]:
-    """The processes that `parent` has started and that are not reaped."""
+    """The child processes of `parent` that are not reaped yet."""
     if not LINUX:
         return [pid for pid, ppid, _ in _ps() if ppid == parent]
     found = []
@@ -33,16 +33,16 @@ def children(parent: int) -> list[int]:
         if entry.name.isdigit():
             try:
                 status = (entry / "stat").read_text(encoding="ascii", errors="replace")
-            except OSError:  # it ended meanwhile
+            except OSError:  # the process has ended meanwhile
                 continue
-            # The name, in parentheses, may hold anything; state and parent follow the last one.
+            # The name, in parentheses, may contain any characters; state and parent follow the last parenthesis.
             if int(status.rpartition(")")[2].split()[1]) == parent:
                 found.append(int(entry.name))
     return found
 
 
 def with_argument(argument: str) -> list[int]:
-    """The processes that were started with exactly this argument."""
+    """The processes with exactly this argument on their command line."""
     if not LINUX:
         return [pid for pid, _, args in _ps() if f" {argument} " in f"{args} "]
     wanted = os.fsencode(argument)
@@ -58,7 +58,7 @@ def with_argument(argument: str) -> list[int]:
 
 
 def alive(pid: int) -> bool:
-    """Whether `pid` runs; one that nobody has reaped does not."""
+    """Whether `pid` runs. A process that has ended and is not reaped does not."""
     try:
         os.kill(pid, 0)
         return not LINUX or (PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()[0] != "Z"
@@ -67,13 +67,13 @@ def alive(pid: int) -> bool:
 
 
 def adopt() -> None:
-    """What our children leave behind becomes ours. Linux; elsewhere reap() waits for nothing."""
+    """Become the parent of orphaned descendants. Linux only; elsewhere reap() does not wait."""
     if LINUX:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def reap() -> None:
-    """Wait for all children to end: a thousand programs that were hung up take their time, and the next one's."""
+    """Wait until all children have ended: a thousand hung-up programs would take processor time from the next peer."""
     give_up = time.monotonic() + SETTLE_S
     while time.monotonic() < give_up:
         try:
@@ -98,7 +98,7 @@ def _cpu_ms(pid: int) -> float:
 
 def _rss(pid: int) -> int:
     if LINUX:
-        # smaps_rollup walks the page tables; statm is off by what each thread and CPU has not yet added up.
+        # smaps_rollup walks the page tables. statm lacks what each thread and CPU has not added yet.
         for line in (PROC / str(pid) / "smaps_rollup").read_text(encoding="ascii").splitlines():
             if line.startswith("Rss:"):
                 return int(line.split()[1]) * 1024

@@ -1,4 +1,4 @@
-"""A client that reads on beside what is measured, as fast as its link lets it, and looks at nothing."""
+"""A client that reads beside the measured one, as fast as its link allows, and drops what it reads."""
 
 import threading
 
@@ -7,7 +7,7 @@ from benchmarks.errors import Wrong
 
 
 class Reader:
-    """From now on `terminal` is the reader's, until stop(). A thread: for slow links, which need little of one."""
+    """Owns and reads `terminal` until stop(), in a thread, which suffices for slow links."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
@@ -25,7 +25,7 @@ class Reader:
             self._error = error
 
     def stop(self) -> None:
-        """Close the terminal. Raises what reading has died of."""
+        """Close the terminal. Raises the error that ended the reading, if any."""
         self._stopping.set()
         self._thread.join()
         self._terminal.close()

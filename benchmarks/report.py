@@ -14,10 +14,11 @@ from benchmarks.plots import PLOTS, svg
 
 @dataclass
 class About:
-    """
-    peers     those that are measured: versions, and how they are run
-    missing   those that are not: why
-    judged    it was measured as the targets want it
+    """What a report says about its peers.
+
+    peers     measured peer -> its version and how it runs
+    missing   other peer -> why it was not measured
+    judged    the run had the size that the targets are for
     """
 
     peers: dict[Peer[Any], str] = field(default_factory=dict)
@@ -27,10 +28,10 @@ class About:
 
 @dataclass(frozen=True)
 class Section:
-    """The pages of one topic, and the peers that any of them measured, in the order of the columns.
+    """The pages of one topic, and the peers that any of them measures, in the order of the columns.
 
     ours     the peer that is compared with the others; "": it was not measured
-    judged   its rows' targets count
+    judged   the targets of its rows count
     """
 
     topic: str
@@ -49,7 +50,7 @@ class Section:
 
 
 def sections(pages: Sequence[Page], about: About) -> list[Section]:
-    """In the order in which their first pages come."""
+    """The sections, in the order of their first pages."""
     found = []
     for topic in dict.fromkeys(page.TOPIC for page in pages):
         together = [page for page in pages if topic == page.TOPIC]
@@ -61,7 +62,7 @@ def sections(pages: Sequence[Page], about: About) -> list[Section]:
 
 
 def plots(pages: Sequence[Page], results: Results, about: About) -> dict[str, str]:
-    """Name -> SVG of each that has something to show."""
+    """Name -> SVG, of each plot with something to show."""
     found = {}
     for section in sections(pages, about):
         for plot in PLOTS:
@@ -73,7 +74,7 @@ def plots(pages: Sequence[Page], results: Results, about: About) -> dict[str, st
 def markdown(
     pages: Sequence[Page], results: Results, facts: Mapping[str, str], about: About, pictures: Sequence[str] = ()
 ) -> str:
-    """A table for each topic, one with the ratios of all, and what they are about.
+    """A table for each topic, one with all ratios, and notes on the peers.
 
     pictures   names of the plots that lie in plots/
     """
@@ -105,7 +106,7 @@ def markdown(
 
 
 def _summary(found: Sequence[Section], results: Results) -> list[str]:
-    """How many targets are met, and which ones are not."""
+    """The number of targets that are met, and the rows that miss theirs."""
     lines, counts = [], dict.fromkeys((True, False, None), 0)
     for section in found:
         for page in section.pages:
@@ -145,7 +146,7 @@ def _table(section: Section, results: Results) -> list[str]:
 
 
 def _ratios(found: Sequence[Section], results: Results) -> list[str]:
-    """One table for those with the same peers."""
+    """One table for the sections with the same peers."""
     text = []
     for others in dict.fromkeys((section.ours, *section.others) for section in found if section.others):
         lines = _head([f"{others[0]} /", *others[1:]])
@@ -161,7 +162,7 @@ def _ratios(found: Sequence[Section], results: Results) -> list[str]:
 
 
 def _reasons(found: Sequence[Section], results: Results, kind: str) -> list[str]:
-    """Of each page and peer: why there is nothing."""
+    """For each page and peer: why there is no figure."""
     return [
         f"- {name(page)}, {peer}: {getattr(cell, kind)}"
         for section in found

@@ -1,4 +1,4 @@
-"""How much of everything is measured."""
+"""The size of a run: how many keys, bytes, clients and seconds."""
 
 from dataclasses import dataclass
 
@@ -7,40 +7,41 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class Scale:
-    """
-    rounds         that count
-    warm_up        whether each peer has one more before them, which does not count
-    starts         of each peer in a round of a page that wants more than one
-    keys           typed per condition and round
-    interval_s     mean time between two keys, whatever the echoes do
+    """The size of a run. Durations are in seconds.
+
+    rounds         rounds that count
+    warm_up        whether each peer has a round before them, which does not count
+    starts         starts of each peer in a round, on pages with STARTS
+    keys           keys typed per condition and round
+    interval_s     mean time between two keys, however late the echoes are
     marks          keys answered in a flood, per condition and round
-    idle_clients   attached beside the one that types
+    idle_clients   clients attached beside the one that types
     transfer       bytes of the checked transfer
     fanout         bytes of the checked transfer to ten clients
-    sessions       created, and then listed
+    sessions       sessions created, and then listed
     lists, healths requests per round
-    requests_s     that as many as possible are answered
-    firsts         sessions made and attached to, one after the other
+    requests_s     duration of asking for as many answers as possible
+    firsts         sessions created and attached to, one after the other
     attached       clients whose memory is counted
-    corpus         bytes of each kind of output that engines take
-    hostile_step   of the hostile chunks, each so-many-th
-    repeats        of what takes microseconds
+    corpus         bytes of each kind of output for engines
+    hostile_step   one in so many of the hostile chunks is taken
+    repeats        repetitions of what takes microseconds
     interrupts     Ctrl-C typed per condition
-    settle_s       that a flood goes on before each
-    patience_s     for one prompt; six times that for all of a condition
+    settle_s       duration of the flood before each of them
+    patience_s     time for one prompt; six times that for a whole condition
     log            bytes of the log that is interrupted
-    alone_s        that one slow client reads a flood
-    slow_clients   whose memory is counted
-    slow_s         that they are slow for
-    history        bytes that were printed before a late client comes
-    late_clients   that come, one after the other
+    alone_s        time that one slow client reads a flood
+    slow_clients   slow clients whose memory is counted
+    slow_s         time that they are slow
+    history        bytes printed before a late client comes
+    late_clients   late clients, one after the other
     lossless       bytes of the checked transfer beside a slow client
     packed         bytes of the log that is compressed
-    link_s         that a slow link carries it
+    link_s         time that a slow link carries it
     many           clients with a program each
-    many_s         that they type
+    many_s         time that they type
     audience       clients attached to one session
-    lines          of output that all of them get
+    lines          lines of output that all of them get
     """
 
     rounds: int = 3

@@ -1,13 +1,13 @@
-"""What a client's screen shows. The client's terminal is our own engine; bench_engine.py compares that with others."""
+"""A client's screen. Its terminal is our own engine, which bench_engine.py compares with others."""
 
 from benchmarks.corpus import COLS, ROWS
 
 
 class Screen:
-    """The terminal that a client would have."""
+    """The terminal of a client."""
 
     def __init__(self, rows: int = ROWS, cols: int = COLS) -> None:
-        from vibetunnel._ext import vt  # not before it is needed: --list works without the extension
+        from vibetunnel._ext import vt  # imported here, so that --list works without the extension
 
         self._terminal = vt.Terminal(rows, cols, scrollback_lines=0)
 
@@ -19,5 +19,5 @@ class Screen:
 
 
 def normal(text: str) -> str:
-    """Without what is not to be seen: blanks at the ends of lines, empty lines at the end."""
+    """`text` without invisible parts: blanks at the ends of lines, and empty lines at the end."""
     return "\n".join(line.rstrip() for line in text.split("\n")).rstrip("\n")

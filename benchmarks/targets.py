@@ -1,4 +1,4 @@
-"""What this project's figures have to come to, and whether they do. Pure."""
+"""The targets for this project's figures, and whether they are met. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from benchmarks.figures import Cell, Row, Target
 
 @dataclass(frozen=True)
 class Verdict:
-    """One part of a row.
+    """Whether one part of a row meets its target.
 
-    met   None: it cannot be said, since ours was not measured, or the peer has no figure
+    met   None: unknown, since ours was not measured or the peer has no figure
     """
 
     target: Target
@@ -18,9 +18,9 @@ class Verdict:
 
 
 def verdicts(row: Row, ours: str, cells: Mapping[str, Cell]) -> list[Verdict]:
-    """Those parts of the row that have a target, in order. Where ours has failed, it is missed.
+    """The verdicts on those parts of the row that have a target, in order. If ours has failed, the target is missed.
 
-    cells   by peer, `ours` among them
+    cells   by peer, `ours` included
     """
     cell = cells.get(ours)
     return [
@@ -46,7 +46,7 @@ def _met(row: Row, cell: Cell | None, part: int, bound: float | None) -> bool | 
 
 
 def said(row: Row) -> str:
-    """All targets of a row in words; "" for none."""
+    """The targets of a row in words; "" without any."""
     sign = "≥" if row.higher else "≤"
     texts = [
         (part, f"{sign} {target.bound:,g}{f'x {target.of}' if target.of else f' {row.unit}'}")
@@ -59,6 +59,6 @@ def said(row: Row) -> str:
 
 
 def met(found: list[Verdict]) -> str:
-    """In words, in the order of said(); what is the same for all, once."""
+    """The verdicts in words, in the order of said(); one word if all are the same."""
     words = [{True: "yes", False: "**no**", None: "-"}[verdict.met] for verdict in found]
     return words[0] if len(set(words)) == 1 else " / ".join(words)

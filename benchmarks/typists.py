@@ -1,4 +1,4 @@
-"""Many clients that type, a key each in turn, on a schedule that no late echo slows down: one thread, one epoll."""
+"""Many clients that type in turn, on a schedule that no late echo slows down: one thread, one epoll."""
 
 import ctypes
 import random
@@ -13,15 +13,16 @@ from benchmarks.attached import Attached
 from benchmarks.client import DEADLINE_S, KEYS, Terminal, answers, quiet
 from benchmarks.errors import Wrong
 
-AWAKE_NS = 60_000  # before a key is due: to fall asleep and wake up again would take as long
-SLACK = 29  # PR_SET_TIMERSLACK (prctl(2)): a sleep may last 50 us longer by default
+AWAKE_NS = 60_000  # before a key is due, stay awake: falling asleep and waking up takes as long
+SLACK = 29  # PR_SET_TIMERSLACK (prctl(2)): by default a sleep may last 50 us too long
 
 
 @dataclass
 class Typed:
-    """
-    took_ns   of each key, from the time it was due to its echo, whenever it was sent
-    late_ns   of each key, from the time it was due to its being sent: the client's own share of that
+    """The times of all keys.
+
+    took_ns   for each key, from the time it was due to its echo
+    late_ns   for each key, from the time it was due to the time it was sent: the client's own share of took_ns
     """
 
     took_ns: list[int] = field(default_factory=list)
@@ -29,9 +30,10 @@ class Typed:
 
 
 def schedule(clients: int, seconds: float, period_s: float) -> Iterator[tuple[int, int]]:
-    """(when in ns, which client), in order: every client once a period, evenly spread, in an order of its own.
+    """(time in ns, client), in order of time: every client once a period, evenly spread, in a shuffled order.
 
-    Neighbours on the schedule came at different times: or whatever a server keeps in that order would be in its cache.
+    Neighbours on the schedule attached at different times. Otherwise a server's data about the next client would be in
+    the processor's cache.
     """
     order = list(range(clients))
     random.Random(1).shuffle(order)
@@ -43,13 +45,13 @@ def schedule(clients: int, seconds: float, period_s: float) -> Iterator[tuple[in
 class Typists(Attached):
     """Clients of `echo` programs. An echo of another key than the next one is Wrong.
 
-    What comes to a client before its first key is none: a server may show a screen twice to who has just come.
+    Output before a client's first key is not an echo: a server may show a new client the screen twice.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._due: list[list[int]] = []  # of each client: when the keys were due whose echoes have not come
-        self._sent: list[int] = []  # keys, of each client
+        self._due: list[list[int]] = []  # for each client: when the keys without an echo were due
+        self._sent: list[int] = []  # number of keys, for each client
         self._typed = Typed()
 
     def add(self, terminal: Terminal) -> None:
@@ -58,7 +60,7 @@ class Typists(Attached):
         self._sent.append(0)
 
     def type(self, seconds: float, period_s: float = 1.0) -> Typed:
-        """Each types a key a period for so long. Raises Wrong for an echo that does not come within DEADLINE_S."""
+        """Each client types a key a period. Raises Wrong for an echo that does not come within DEADLINE_S."""
         keys = schedule(len(self.terminals), seconds, period_s)
         frames = [[terminal.wire.encode(bytes([key])) for key in KEYS] for terminal in self.terminals]
         self._typed = typed = Typed()
@@ -86,8 +88,8 @@ class Typists(Attached):
         return typed
 
     def _listen_until(self, due: int) -> None:
-        """Once at least: who is late with a key has echoes to take all the same."""
-        waiting = [self.epoll.fileno()]  # a descriptor itself; epoll_wait(2) sleeps for whole ms, select(2) does not
+        """Listen at least once: even when a key is late, its client has to read echoes."""
+        waiting = [self.epoll.fileno()]  # a descriptor too: epoll_wait(2) sleeps for whole ms, select(2) does not
         while True:
             early_ns = due - time.perf_counter_ns()
             if early_ns > AWAKE_NS:
@@ -109,6 +111,6 @@ class Typists(Attached):
 
 
 def precise() -> None:
-    """Sleeps of this thread end when they should, not up to 50 us later. Where that cannot be said, they do not."""
+    """Make sleeps of this thread end on time, not up to 50 us later, if the system can."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(SLACK, ctypes.c_ulong(1), 0, 0, 0)

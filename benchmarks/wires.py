@@ -1,4 +1,4 @@
-"""How a terminal's bytes are put on a peer's socket: one class per interface."""
+"""How a terminal's bytes are wrapped on a peer's socket: one class per interface."""
 
 import base64
 import json
@@ -14,12 +14,12 @@ from benchmarks.frames import BINARY, PING, PONG, RESERVED, RSV1, TEXT, Walk, cl
 
 
 class Wire(ABC):
-    """One connection's coding. decode() is for the flow, walk and output_in() for a transfer that is looked at later.
+    """The coding of one connection. decode() is for live output, whole() and output_in() for a transfer checked later.
 
-    replies   what the last decode() wants sent back
-    redraw    bytes of a redraw at the beginning that have not come yet
-    inflater  with which decode() undoes permessage-deflate, if that is agreed upon. For the flow only: whole() and
-              output_in() count and give what is on the wire
+    replies   bytes that the last decode() wants sent back
+    redraw    bytes of the first redraw that have not come yet
+    inflater  inflates messages for decode(), if compression is agreed upon; whole() and output_in() take no compressed
+              output
     """
 
     def __init__(self) -> None:
@@ -29,15 +29,15 @@ class Wire(ABC):
 
     @abstractmethod
     def encode(self, data: bytes) -> bytes:
-        """Input, as it goes out."""
+        """The bytes on the wire for some input."""
 
     @abstractmethod
     def decode(self, chunk: memoryview) -> bytes:
-        """The output that these next bytes complete."""
+        """The output that `chunk` completes."""
 
     @abstractmethod
     def whole(self, walk: Walk, buffer: memoryview, end: int, content: Content) -> bool:
-        """Whether buffer[:end] holds all of `content`, going on where `walk` stands. Costs little."""
+        """Whether buffer[:end] contains all of `content`. Continues where `walk` stands, and costs little."""
 
     @abstractmethod
     def output_in(self, buffer: memoryview, end: int) -> Iterator[bytes | memoryview]:
@@ -45,7 +45,7 @@ class Wire(ABC):
 
 
 class RawWire(Wire):
-    """Bytes as they are."""
+    """Bytes without any wrapping."""
 
     def encode(self, data: bytes) -> bytes:
         return data
@@ -61,7 +61,7 @@ class RawWire(Wire):
 
 
 class BinaryWire(Wire):
-    """WebSocket; a binary frame is output or input as it is."""
+    """WebSocket: binary frames with output or input, unchanged."""
 
     input_opcode = BINARY
 
@@ -70,23 +70,23 @@ class BinaryWire(Wire):
         self.redraw = redraw
         self._mask = mask
         self.inflater = inflater
-        self._rest = b""  # of a frame that has not arrived whole
-        self._parts: list[bytes] = []  # of a message that has not
-        self._compressed = False  # that message
+        self._rest = b""  # an incomplete frame
+        self._parts: list[bytes] = []  # frames of an incomplete message
+        self._compressed = False  # whether that message is
 
     def encode(self, data: bytes) -> bytes:
         return client_frame(self.input_opcode, self.input(data), self._mask)
 
     def input(self, data: bytes) -> bytes:
-        """Input, as a message carries it."""
+        """The message for some input."""
         return data
 
     def message(self, output: bytes) -> bytes:
-        """What carries a line of printable ASCII."""
+        """The message for a line of printable ASCII."""
         return output
 
     def output(self, message: bytes) -> bytes:
-        """What a message prints."""
+        """The output in a message."""
         return message
 
     def decode(self, chunk: memoryview) -> bytes:
@@ -108,7 +108,7 @@ class BinaryWire(Wire):
         return output
 
     def _part(self, first: int, payload: bytes) -> None:
-        """One frame's share of a message. The message's first frame says whether it is compressed."""
+        """Add one frame to its message. The first frame of a message says whether it is compressed."""
         allowed = 0
         if first & 0x0F:
             allowed = RSV1 if self.inflater else 0
@@ -135,7 +135,7 @@ class BinaryWire(Wire):
 
 
 class JsonWire(BinaryWire):
-    """terminado's: text frames with an array each, ["stdout", text] one way and ["stdin", text] the other."""
+    """terminado: text frames with an array each, ["stdout", text] for output and ["stdin", text] for input."""
 
     input_opcode = TEXT
     OVERHEAD = len('["stdout", ""]')
@@ -156,7 +156,7 @@ class JsonWire(BinaryWire):
 
     def whole(self, walk: Walk, buffer: memoryview, end: int, content: Content) -> bool:
         walk.over(buffer, end)
-        # A newline takes two bytes in JSON, every other character of Content one.
+        # A newline takes two bytes in JSON, every other character of Content takes one.
         return walk.payload - self.OVERHEAD * walk.messages >= content.size + content.lines
 
     def output_in(self, buffer: memoryview, end: int) -> Iterator[bytes | memoryview]:
@@ -165,12 +165,12 @@ class JsonWire(BinaryWire):
 
 
 class V1Wire(BinaryWire):
-    """`vibetunnel.v1` (docs/protocol.md): messages with a type byte. What decode() has given back is acked as drawn.
+    """`vibetunnel.v1` (docs/protocol.md): messages with a type byte. What decode() has returned is acked as drawn.
 
-    A redraw comes out as RIS and its bytes: the client's terminal, which must be of the session's size, begins anew.
-    For the flow only: what is looked at later, a transfer, goes the raw way.
+    decode() returns a redraw as RIS and its bytes: the client's terminal, which must have the session's size, begins
+    anew. For live output only: a transfer that is checked later uses raw mode.
 
-    redraws   that have come
+    redraws   number of redraws so far
     """
 
     PROTOCOL = "vibetunnel.v1"
@@ -213,7 +213,7 @@ class V1Wire(BinaryWire):
 
     def decode(self, chunk: memoryview) -> bytes:
         output = super().decode(chunk)
-        # Half the window is the latest that the protocol allows: no browser is slower. A redraw is acked at once.
+        # After half the window, as late as the protocol allows: no browser is slower. A redraw is acked at once.
         if self._ack_due or self._drawn - self._acked >= max(1, self._window // 2):
             self._acked, self._ack_due = self._drawn, False
             ack = self._ACK + self._drawn.to_bytes(8, "big")
@@ -222,10 +222,10 @@ class V1Wire(BinaryWire):
 
 
 class TtydWire(BinaryWire):
-    """ttyd's: a type byte, then the payload. The first message that goes in says how large the terminal is.
+    """ttyd: a type byte, then the payload. The first message to the server has the terminal's size.
 
-    resume_every   as its own client in a browser: one that draws all at once sends RESUME after each so many bytes;
-                   0: never, for a client that has nothing to do with flow control
+    resume_every   bytes after which it sends RESUME, as ttyd's own browser client that draws at once; 0: never, without
+                   flow control
     """
 
     PROTOCOL = "tty"
@@ -270,25 +270,25 @@ class TtydWire(BinaryWire):
         return walk.payload - walk.messages >= content.size
 
     def output_in(self, buffer: memoryview, end: int) -> Iterator[bytes | memoryview]:
-        for message in super().output_in(buffer, end):  # libwebsockets makes one frame of each message
+        for message in super().output_in(buffer, end):  # libwebsockets sends each message as one frame
             yield self.output(bytes(message))
 
 
 class GottyWire(BinaryWire):
-    """gotty's: text frames with a type byte, and base64 both ways, as its own client asks for it."""
+    """gotty: text frames with a type byte, and base64 both ways, as its own client requests."""
 
     PROTOCOL = "webtty"
     input_opcode = TEXT
     _OUTPUT = b"1"
-    _OTHERS = (b"2", b"3", b"4", b"5", b"6")  # pong, title, preferences, reconnect, size of its buffer
+    _OTHERS = (b"2", b"3", b"4", b"5", b"6")  # pong, title, preferences, reconnect, buffer size
     _INPUT, _RESIZE, _ENCODING = b"1", b"3", b"4base64"
 
     def __init__(self, mask: bytes) -> None:
         super().__init__(mask)
-        self._padding = 0  # characters, in the messages of a transfer
+        self._padding = 0  # characters in the messages of a transfer
 
     def hello(self, arguments: str, rows: int, cols: int) -> bytes:
-        """The first messages: the program's arguments, as in an address; its size; how input will come."""
+        """The first messages: the program's arguments, as in a URL; its size; the encoding of input."""
         first = json.dumps({"Arguments": arguments, "AuthToken": ""}).encode("ascii")
         size = self._RESIZE + json.dumps({"columns": cols, "rows": rows}).encode("ascii")
         return b"".join(client_frame(TEXT, message, self._mask) for message in (first, size, self._ENCODING))
@@ -320,7 +320,7 @@ class GottyWire(BinaryWire):
 
 
 class GoWire(BinaryWire):
-    """VibeTunnel's Go server: text frames with output as it is, and JSON objects with input."""
+    """VibeTunnel's Go server: text frames with output, unchanged, and JSON objects with input."""
 
     input_opcode = TEXT
 
@@ -335,7 +335,7 @@ class SseWire(Wire):
         super().__init__()
         self._mask = mask
         self._chunks = Chunks()
-        self._rest = b""  # of an event that has not arrived whole
+        self._rest = b""  # an incomplete event
 
     def encode(self, data: bytes) -> bytes:
         return client_frame(TEXT, data, self._mask)
@@ -345,20 +345,20 @@ class SseWire(Wire):
         return b"".join(self._output(event) for event in events)
 
     def _output(self, event: bytes) -> bytes:
-        if not event.startswith(b"data: "):  # a comment, or an event of another kind
+        if not event.startswith(b"data: "):  # a comment, or another kind of event
             return b""
         try:
             match json.loads(event.removeprefix(b"data: ")):
                 case [_, "o", str(text)]:
                     return text.encode()
-                case [_, str(), str()] | {"version": 2}:  # what is typed, sizes, marks; the header
+                case [_, str(), str()] | {"version": 2}:  # input, sizes, marks; the header
                     return b""
         except ValueError:
             pass
         raise Wrong(f"node: expected an event of an asciicast, got {event[:80]!r}")
 
     def whole(self, walk: Walk, buffer: memoryview, end: int, content: Content) -> bool:
-        # No event says how long its output is. To parse them costs a hundredth of what the server needs to make them.
+        # No event says how long its output is. Parsing costs a hundredth of what the server needs to write it.
         walk.payload += len(self.decode(buffer[walk.position : end]))
         walk.position = end
         return walk.payload >= content.size

@@ -1,4 +1,4 @@
-"""Which terminal engines are measured, in the order of the columns: ours first."""
+"""The measured terminal engines, in the order of the columns: ours first."""
 
 from benchmarks.engines.engine import EnginePeer
 from benchmarks.engines.ghostty import Ghostty

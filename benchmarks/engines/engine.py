@@ -1,17 +1,17 @@
-"""What an engine is to the pages: a process that holds terminals, and does what lines of JSON tell it to.
+"""The interface of engines to the pages: a process that holds terminals and follows requests in JSON.
 
-Each request is an object with `do`, each answer one object; what is fed stands in files. The process takes the time
-itself, as CPU time: no pipe is in it, and nobody else's work.
+Each request is a line with an object that has `do`, each answer a line with an object. Output to feed is in files. The
+process measures its own CPU time, so that neither a pipe nor other processes are in the figures.
 
 feed     file, rows, cols, chunk      a new terminal takes the file twice, in pieces of `chunk` bytes -> s of the second
-                                      time, when all that grows has grown; text of its screen
-hold     file, rows, cols, count      `count` new terminals take the file, and are kept -> lines of scrollback each has,
-                                      own (bytes that the engine says each has; null: it does not say)
-redraw   file, rows, cols, repeat     -> redraw_us, snapshot_us, size in bytes of the redraw; null for what it has not
+                                      time, when its memory no longer grows; text of its screen
+hold     file, rows, cols, count      `count` new terminals take the file and stay -> lines of scrollback in each, own
+                                      (bytes of each by the engine's own account; null: it has none)
+redraw   file, rows, cols, repeat     -> redraw_us, snapshot_us, size in bytes of the redraw; null: it has none
 hostile  file, fill, rows, cols, chunk, repeat
                                       each chunk of the file goes to a new terminal that has taken `fill` ->
-                                      calls_ms, the longest uninterrupted call of each; chunks_ms, the whole of each;
-                                      the shortest of `repeat` tries, unless one is long
+                                      calls_ms, the longest uninterrupted call of each chunk; chunks_ms, each whole
+                                      chunk; the shortest of `repeat` tries, unless a try is long
 """
 
 import json
@@ -29,14 +29,14 @@ from benchmarks.peers.peer import Peer
 
 SCROLLBACK_LINES = 10_000
 # libghostty-vt has a bound in bytes that costs nothing, and one in lines that costs most of its speed on short lines.
-# It gets bytes, about those that 10,000 lines of log take: the row `lines of log kept` says how many they are.
+# It gets a bound in bytes, about what 10,000 lines of log take: the row `lines of log kept` shows the result.
 GHOSTTY_SCROLLBACK = 8 * 1024 * 1024  # bytes
 
 
 class Engine:
-    """One process with one engine in it.
+    """One process with one engine.
 
-    files   what it can be told to take: name -> path
+    files   name -> path, of the files that requests may name
     """
 
     def __init__(self, argv: Sequence[str], folder: Path, files: Mapping[str, Path]) -> None:
@@ -44,7 +44,7 @@ class Engine:
         self._child = Child(argv, folder, os.environ)
 
     def ask(self, do: str, **what: Any) -> Any:  # Any: what JSON holds
-        """What a request of this kind answers; a `file` is the name of one. Raises Wrong."""
+        """Send a request, and return the answer. A `file` is given by name. Raises Wrong."""
         for key in ("file", "fill"):
             if key in what:
                 what[key] = str(self.files[what[key]])
@@ -59,7 +59,7 @@ class Engine:
         return processes.rss([self._child.pid])
 
     def stop(self) -> None:
-        """End the process; in any state, and safe twice."""
+        """End the process, in any state. Safe twice."""
         self._child.stop()
 
 
@@ -75,7 +75,7 @@ class EnginePeer(Peer[Engine]):
 
 
 def output(*argv: str) -> str:
-    """What a command prints, or "" when it cannot be run."""
+    """What a command prints; "" if it cannot run."""
     try:
         return subprocess.run(argv, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):

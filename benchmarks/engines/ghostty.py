@@ -1,4 +1,4 @@
-"""libghostty-vt, through the binding that PyPI has (pyghostty)."""
+"""libghostty-vt, through its binding on PyPI (pyghostty)."""
 
 import importlib.metadata
 import sys

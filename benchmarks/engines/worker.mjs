@@ -12,8 +12,8 @@ const require = createRequire(join(process.argv[2], "x.js"));
 const { Terminal } = require("@xterm/headless");
 const { Unicode11Addon } = require("@xterm/addon-unicode11");
 
-const UNDER_WAY = 16; // chunks written before their callbacks are waited for: no timer between two of them
-const LONG_MS = 50; // not worth another try: noise is shorter
+const UNDER_WAY = 16; // chunks written before waiting for their callbacks, so that no timer comes between two of them
+const LONG_MS = 50; // a try that takes longer is not repeated: noise is shorter
 const held = [];
 
 function make(rows, cols) {
@@ -30,7 +30,7 @@ function chunks(file, size) {
   return found;
 }
 
-/** CPU seconds so far, of the collector's threads too: they are part of what it costs. */
+/** CPU seconds so far, the garbage collector's threads included. */
 function cpu_s() {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1e6;

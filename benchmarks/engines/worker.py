@@ -1,4 +1,4 @@
-"""An engine that Python can reach, in a process of its own: `python -m benchmarks.engines.worker ours|ghostty`.
+"""An engine with a Python interface, in a process of its own: `python -m benchmarks.engines.worker ours|ghostty`.
 
 Requests and answers: engine.py.
 """
@@ -21,7 +21,7 @@ BATCHES = 5  # of a repeated measurement; the best one counts
 
 
 class Terminal(ABC):
-    """What the requests need."""
+    """The operations that requests need."""
 
     @abstractmethod
     def feed(self, chunk: bytes) -> None: ...

@@ -1,4 +1,4 @@
-"""@xterm/headless in Node.js: the engine of the browser, without a browser (worker.mjs)."""
+"""@xterm/headless in Node.js: the browser client's engine without a browser (worker.mjs)."""
 
 import json
 from collections.abc import Sequence

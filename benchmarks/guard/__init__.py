@@ -1,1 +1,1 @@
-"""Instructions and system calls of the hot paths, compared with what they were: what noise cannot change."""
+"""Instructions and system calls of the hot paths, compared with committed figures: noise does not change them."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.guard [PATH...] [--write]`: count, compare with FIGURES.json, and renew it if asked."""
+"""`python -m benchmarks.guard [PATH...] [--write]`: count, and compare with FIGURES.json or renew it."""
 
 import argparse
 import platform
@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
     try:
         found, calls = _count(chosen)
     except Unavailable as error:
-        print(f"nothing was guarded: {error}", file=sys.stderr)
+        print(f"bench-guard could not count: {error}", file=sys.stderr)
         return 1
     machine, now = platform.machine(), built()
     before = figures.read(machine)
@@ -38,10 +38,10 @@ def main(arguments: list[str]) -> int:
     if options.write:
         kept = {name: count for name, count in (before.counts if before else {}).items() if name not in chosen}
         figures.write(machine, Figures(now, {**(kept if options.path else {}), **found}))
-        print(f"{figures.FILE.name} was renewed; look at its diff before you commit it")
+        print(f"Wrote {figures.FILE.name}: look at its diff before you commit it")
         return 0
     if before is None:
-        print(f"No figures of {machine} to compare with; `{RENEW}` makes them")
+        print(f"No committed figures for {machine}: `{RENEW}` makes them")
         return 0
     expected = {name: count for name, count in before.counts.items() if name in chosen or not options.path}
     verdicts = figures.judge_all(expected, found)
@@ -49,18 +49,18 @@ def main(arguments: list[str]) -> int:
     passes = all(verdict.passes for verdict in verdicts)
     if said:
         print("\n".join(said))
-        print(f"When that is as it should be: `{RENEW}`, and say why in the commit")
+        print(f"If that is intended: `{RENEW}`, and say why in the commit")
     for difference in figures.differences(before.built, now):
-        print(f"Another build than the committed figures are of, compared all the same. {difference}")
-    print("bench-guard:", "no path takes more than it did" if passes else "FAILED")
+        print(f"The committed figures come from another build, compared all the same. {difference}")
+    print("bench-guard:", "no path takes more than before" if passes else "FAILED")
     return 0 if passes else 1
 
 
 def built() -> dict[str, str]:
-    """What the instructions depend on beside the source: read from the extension itself where it says so."""
+    """What the instructions depend on besides the source, read from the extension itself if it says so."""
     binary = Path(pump.__file__).read_bytes()
     compiler = re.search(rb"GCC: \([^)]*\) [\w.]+|[\w ]*clang version [\w.]+", binary)
-    cython = re.search(rb"_cython_(\d+_\d+_\w+)", binary)  # the module in which its extensions share their types
+    cython = re.search(rb"_cython_(\d+_\d+_\w+)", binary)  # the module in which Cython's extensions share their types
     flags = (sysconfig.get_config_var("CFLAGS") or "").split()  # before those of setup.py
     return {
         "compiler": compiler[0].decode() if compiler else "unknown",
@@ -71,7 +71,7 @@ def built() -> dict[str, str]:
 
 
 def _count(chosen: list[str]) -> tuple[dict[str, float], dict[str, float]]:
-    """The figures, and each system call by name."""
+    """The figures, and the number of each system call by name."""
     found: dict[str, float] = {}
     if below_valgrind := [name for name in chosen if name != SYSCALLS]:
         found.update(callgrind.count(below_valgrind))

@@ -23,7 +23,7 @@ _TITLE = "desc: Trigger: Client Request: "
 
 
 def count(names: Sequence[str] = ()) -> dict[str, int]:
-    """Path -> instructions a step in the object of its module: the median, which no timer that goes off moves."""
+    """Path -> instructions a step in its module's object file: the median, which timers do not move."""
     for program, package in (("valgrind", "valgrind"), ("cc", "gcc")):
         if not shutil.which(program):
             raise Unavailable(f"no {program}: install it (Debian, Ubuntu: apt install {package})")
@@ -50,7 +50,7 @@ def count(names: Sequence[str] = ()) -> dict[str, int]:
 
 
 def parse(lines: Iterable[str]) -> tuple[str, dict[str, int]]:
-    """A dump's title ("": the last one, at the end) and its instructions by object, without what they call."""
+    """A dump's title ("" for the last dump) and the instructions of each object file, without those of callees."""
     title, current, called = "", "", False
     names: dict[str, str] = {}
     costs: dict[str, int] = defaultdict(int)
@@ -67,7 +67,7 @@ def parse(lines: Iterable[str]) -> tuple[str, dict[str, int]]:
             if kind == "ob":
                 current = names[number]
         elif line.startswith("calls="):
-            called = True  # the next line is what the called one cost, and stands with that one too
+            called = True  # the next line is the cost of the callee, which is also counted there
         elif line[:1].isdigit() or line[:1] in ("+", "-", "*"):
             if not called:
                 costs[current] += int(line.split()[1])

@@ -1,7 +1,7 @@
-"""A real pump that is made to do one thing at a time: a PTY whose program we are, and clients on socketpairs.
+"""A real pump that gets one event at a time: this process is the program on its PTY, and its clients.
 
-Nothing is sent before every lane is back in its wait, so that each event is a turn of its own whatever else the machine
-does. Linux: the kernel says in /proc which system call a thread is in.
+Nothing is sent before every lane is waiting again, so each event is a turn of its own, whatever else the machine does.
+Linux: the kernel says in /proc which system call a thread is in.
 """
 
 import os
@@ -23,12 +23,12 @@ ROWS, COLS = 24, 80
 RING = 4096 + (1 << 18) + 2 * 1024 * 1024  # bytes: header, output, checkpoints
 WAITS = {"22", "232", "281", "441"}  # epoll_pwait on arm64; epoll_wait, epoll_pwait, epoll_pwait2 on x86-64
 DEADLINE_S = 60.0  # for one step, under valgrind on a busy machine
-PING_S = 10_000.0  # never, here
-ANSWER = b"go"  # stands for the 101
+PING_S = 10_000.0  # no ping during a run
+ANSWER = b"go"  # in place of the 101 answer
 
 
 class _Peer:
-    """A client's end of a socketpair."""
+    """The client's end of a socketpair."""
 
     def __init__(self, connected: socket.socket, *, v1: bool) -> None:
         self.socket = connected
@@ -41,7 +41,7 @@ class _Peer:
         return self.socket.fileno()
 
     def take(self) -> None:
-        """Read what has come, or wait for it; what is not output is passed over."""
+        """Read what has come, or wait for it, and skip what is not output."""
         piece = self.socket.recv(1 << 16)
         if not piece:
             raise Wrong("the pump closed a client")
@@ -52,7 +52,7 @@ class _Peer:
                 self._output += said.data
 
     def output(self, size: int) -> bytes:
-        """The next `size` bytes that the program printed, or more when there are."""
+        """At least the next `size` bytes of the program's output."""
         while len(self._output) < size:
             self.take()
         got, self._output = self._output, b""
@@ -91,7 +91,7 @@ class Lockstep:
         self.output(key)
 
     def output(self, data: bytes) -> None:
-        """The program prints, and every client has it."""
+        """Output goes from the program to every client."""
         os.write(self._program, data)
         for peer in self._peers:
             if (got := peer.output(len(data))) != data:
@@ -107,11 +107,11 @@ class Lockstep:
         return os.read(self._program, 4096)
 
     def _settled(self) -> None:
-        """Wait until all lanes wait, and take what they have sent meanwhile."""
+        """Wait until all lanes wait, and read what they have sent meanwhile."""
         limit = time.monotonic() + DEADLINE_S
         while not all(_system_call(lane) in WAITS for lane in self.lanes):
             if time.monotonic() > limit:
-                raise Wrong("expected the lanes to wait, they go on working")
+                raise Wrong("expected the lanes to wait, but they go on working")
             os.sched_yield()
         for peer in select.select(self._peers, [], [], 0)[0]:
             peer.take()
@@ -133,5 +133,5 @@ def _threads() -> set[int]:
 
 
 def _system_call(thread: int) -> str:
-    """The number of the system call that a thread of ours is in; "running" when in none."""
+    """The number of the system call that a thread of this process is in; "running" if it is in none."""
     return Path(f"/proc/self/task/{thread}/syscall").read_text(encoding="ascii").split()[0]

@@ -1,4 +1,4 @@
-"""The hot paths: each is made ready once, then taken step by step, and a step is the same work every time."""
+"""The hot paths: each is prepared once and then taken in steps, all of which do the same work."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -9,7 +9,7 @@ from benchmarks.guard.lockstep import Lockstep
 from vibetunnel import protocol
 from vibetunnel._ext import frames, probes, vt
 
-KEY = b"\x01\x02\x03\x04"  # that masks frames
+KEY = b"\x01\x02\x03\x04"  # the mask of frames
 SMALL, LARGE = 64, 64 * 1024  # bytes
 BATCH = 200  # bytes: a line or two of output, one read of a PTY
 SCROLLBACK = 1000  # lines; one warm-up step fills it, so that every counted one drops as many as it adds
@@ -19,7 +19,11 @@ Step = Callable[[], object]
 
 @dataclass(frozen=True)
 class Path:
-    """module: the extension module in whose object instructions are counted. steps: how many to count, after one."""
+    """One hot path.
+
+    module   the extension module whose instructions count
+    steps    number of counted steps, after one that does not count
+    """
 
     name: str
     what: str
@@ -166,7 +170,7 @@ def by_name(name: str) -> Path:
 
 @contextmanager
 def ready(path: Path) -> Iterator[Step]:
-    """The path's step, taken once already."""
+    """The path's step, after it was taken once."""
     with path.make() as step:
         step()
         yield step

@@ -18,12 +18,12 @@ from vibetunnel._ext import frames
 ROOT = Path(__file__).resolve().parent.parent.parent
 ECHOES = 50
 LIMIT_S = 120
-_BEGIN, _END = "/guard/begin", "/guard/end"  # looked up, and seen in the trace; no such files
+_BEGIN, _END = "/guard/begin", "/guard/end"  # paths that do not exist; looking them up leaves a mark in the trace
 _CALL = re.compile(r"(\d+) +(\w+)\(")
 
 
 def count() -> dict[str, float]:
-    """Name -> how often it was called for each echo, by all lanes together."""
+    """Name -> calls for each echo, of all lanes together."""
     if not shutil.which("strace"):
         raise Unavailable("no strace: install it (Debian, Ubuntu: apt install strace)")
     with tempfile.TemporaryDirectory(prefix="guard-") as folder:
@@ -45,7 +45,7 @@ def count() -> dict[str, float]:
 
 
 def parse(lines: Iterable[str], threads: set[int]) -> Counter[str]:
-    """What these threads called between the marks. A call that was cut in two lines counts where it began."""
+    """The calls of these threads between the marks. A call in two lines counts where it began."""
     calls: Counter[str] = Counter()
     counting = False
     for line in lines:
@@ -57,7 +57,7 @@ def parse(lines: Iterable[str], threads: set[int]) -> Counter[str]:
 
 
 def main() -> None:
-    """The traced process: prints its lanes' threads, as the kernel numbers them, then types."""
+    """The traced process: prints the kernel's thread numbers of its lanes, then types."""
     frame = frames.encode(frames.BINARY, b"k", mask=KEY)
     with Lockstep(clients=1) as pump:
         print(*pump.lanes)

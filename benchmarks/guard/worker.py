@@ -1,4 +1,4 @@
-"""What is counted: `python -m benchmarks.guard.worker MARKS [PATH...]` below valgrind; it takes the paths' steps."""
+"""The counted process, run under valgrind: `python -m benchmarks.guard.worker MARKS [PATH...]` takes steps."""
 
 import ctypes
 import sys
@@ -7,8 +7,8 @@ from benchmarks.guard.paths import PATHS, by_name, ready
 
 
 def main(library: str, names: list[str]) -> None:
-    """One dump for each step, called by its path's name."""
-    marks = ctypes.PyDLL(library)  # PyDLL keeps the GIL, and so does nothing else between a mark and its step
+    """Make one dump for each step, with its path's name."""
+    marks = ctypes.PyDLL(library)  # PyDLL keeps the GIL, so nothing else runs between a mark and its step
     marks.guard_start()
     for path in [by_name(name) for name in names] or PATHS:
         title = path.name.encode()

@@ -1,4 +1,4 @@
-"""Which servers are measured, in the order of the columns: ours first, the bound last."""
+"""The measured servers, in the order of the columns: ours first, the floor last."""
 
 from benchmarks.peers.floor import Floor
 from benchmarks.peers.go import Go

@@ -1,4 +1,4 @@
-"""A server process that the harness has started, and will end."""
+"""A process that the harness starts and ends."""
 
 import json
 import re
@@ -8,17 +8,18 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.client import Address, connect
+from benchmarks.client import connect
 from benchmarks.errors import Wrong
 
+HOST = "127.0.0.1"  # where every peer listens
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_S = 20
 STOP_S = 10
-LOOK_S = 0.001  # between two looks for a file; much less than any start takes
+LOOK_S = 0.001  # between two looks for a file; much less than a start takes
 
 
 class Child:
-    """Its stdin is a pipe that closes when the harness is gone, for servers that want to go then too."""
+    """One process. Its stdin is a pipe that closes when the harness ends, so that a server can end then too."""
 
     def __init__(self, argv: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
         self._log = folder / "server.log"
@@ -30,20 +31,20 @@ class Child:
         self.pid = self._process.pid
 
     def age_ms(self) -> float:
-        """Since just before its exec."""
+        """Time since just before its exec."""
         return (time.monotonic() - self._began) * 1000
 
     def announced_port(self) -> int:
-        """From the line {"port": N} that the server prints once it listens."""
+        """The port in the line {"port": N} that the server prints once it listens."""
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()  # ends with the process at the latest; the alarm of the run bounds it
+        line = self._process.stdout.readline()  # ends at the latest with the process, which the alarm of the run ends
         try:
             return int(json.loads(line)["port"])
         except (ValueError, KeyError):
             raise self.failed(f'expected {{"port": N}}, got {line!r}') from None
 
     def ask(self, line: str) -> bytes:
-        """Send it a line, and give back the line that it prints; b"" when it ends instead."""
+        """Send it a line, and return the line that it prints; b"" if it ends instead."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(line.encode() + b"\n")
@@ -57,10 +58,23 @@ class Child:
                 raise self.failed(f"expected {file.name} within {START_S} s, got none")
             time.sleep(LOOK_S)
 
-    def logged(self, pattern: str, file: Path | None = None) -> str:
-        """The first group of a regular expression, once a server has written a match of it to its log.
+    def until_it_listens(self, port: int) -> int:
+        """For a server that was told its port, and does not say when it listens. Returns `port`."""
+        give_up = time.monotonic() + START_S
+        while True:
+            try:
+                connect((HOST, port)).close()
+            except ConnectionRefusedError:
+                if time.monotonic() > give_up:
+                    raise self.failed(f"expected it to listen within {START_S} s") from None
+                time.sleep(LOOK_S)
+            else:
+                return port
 
-        file   that log, when it is not stderr
+    def logged(self, pattern: str, file: Path | None = None) -> str:
+        """Wait until the server has written a match of `pattern` to its log. Returns the first group of the match.
+
+        file   the log, if it is not stderr
         """
         give_up = time.monotonic() + START_S
         while True:
@@ -79,11 +93,11 @@ class Child:
         return Wrong(f"the server did not start: {message}; it wrote: {self.log()}")
 
     def log(self) -> str:
-        """The end of what it has written to stderr."""
+        """The end of its stderr."""
         return self._log.read_text(encoding="utf-8", errors="replace").strip()[-600:] or "nothing"
 
     def kill(self) -> None:
-        """As a crash ends it: without a last word."""
+        """End it as a crash would, without a chance to clean up."""
         self._process.kill()
         self._process.wait()
         self.stop()
@@ -101,19 +115,7 @@ class Child:
             self._process.wait()
 
 
-def until_it_listens(child: Child, address: Address) -> None:
-    """For a server that does not say so."""
-    give_up = time.monotonic() + START_S
-    while True:
-        try:
-            return connect(address).close()
-        except ConnectionRefusedError:
-            if time.monotonic() > give_up:
-                raise child.failed(f"expected it to listen within {START_S} s") from None
-            time.sleep(LOOK_S)
-
-
 def free_port() -> int:
-    """For a server that cannot choose one itself. Free now; somebody else may take it."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    """A port for a server that cannot choose one itself. It is free now; another process may still take it."""
+    with socket.create_server((HOST, 0)) as listener:
         return int(listener.getsockname()[1])

@@ -1,8 +1,8 @@
-/* The floor: what a key costs when nothing stands between a TCP socket and a pty.
+/* The floor: the cost of a key if nothing stands between a TCP socket and a PTY.
  *
- * floor PROGRAM...   each a text for /bin/sh. Listens on a free port of 127.0.0.1 and prints {"port": N}. The first
- * byte of a connection says which program to run; from then on bytes go both ways as they are. One process per
- * connection, one poll() loop in it, blocking writes. Ends when its stdin closes.
+ * floor PROGRAM...   each PROGRAM is a text for /bin/sh. Listens on a free port of 127.0.0.1 and prints {"port": N}.
+ * The first byte of a connection says which program to run; from then on bytes pass both ways unchanged. Each
+ * connection has a process with one poll() loop and blocking writes. Ends when its stdin closes.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -27,7 +27,7 @@ static void die(const char *what)
     exit(1);
 }
 
-/* All of it, or -1. */
+/* Write all of `data`; -1 on an error. */
 static int write_all(int fd, const char *data, ssize_t size)
 {
     while (size > 0) {
@@ -43,7 +43,7 @@ static int write_all(int fd, const char *data, ssize_t size)
     return 0;
 }
 
-/* What one read gives, sent on; -1 at the end of either. */
+/* Read once and write that; -1 at the end of either side. */
 static int pass(int from, int to)
 {
     ssize_t size = read(from, buffer, sizeof buffer);
@@ -52,7 +52,7 @@ static int pass(int from, int to)
     return size <= 0 ? -1 : write_all(to, buffer, size);
 }
 
-/* A pty with `program` in it; its master. */
+/* Start `program` on a new PTY. Returns the master. */
 static int start(const char *program)
 {
     struct winsize size = {.ws_row = 24, .ws_col = 80};
@@ -116,7 +116,7 @@ int main(int argc, char **argv)
     if (getsockname(listener, (struct sockaddr *)&address, &length) < 0)
         die("getsockname");
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGCHLD, SIG_IGN); /* nobody waits for what it starts */
+    signal(SIGCHLD, SIG_IGN); /* children need no wait(2) */
     printf("{\"port\": %d}\n", ntohs(address.sin_port));
     fflush(stdout);
     struct pollfd waited[2] = {{.fd = listener, .events = POLLIN}, {.fd = 0, .events = POLLIN}};
@@ -129,9 +129,9 @@ int main(int argc, char **argv)
             die("fork");
         case 0:
             close(listener);
-            close(0); /* the pipe from the harness is the first process's to watch */
+            close(0); /* only the first process watches the pipe from the harness */
             serve(connection, argc - 1, argv + 1);
-            _exit(0); /* the pty's master goes with it, and the kernel hangs up the program */
+            _exit(0); /* closes the master, so that the kernel hangs up the program */
         default:
             close(connection);
         }

@@ -1,4 +1,4 @@
-"""VibeTunnel's Go server, when VIBETUNNEL_BENCH_GO names its binary: lazy sessions, shared by clients of /ws."""
+"""VibeTunnel's Go server, if VIBETUNNEL_BENCH_GO names its binary: lazy sessions, shared by clients of /ws."""
 
 import hashlib
 import os
@@ -11,45 +11,36 @@ from benchmarks import deflate
 from benchmarks.client import DEADLINE_S, MASK, RECEIVE, Tail, Terminal, Upgraded, answers, upgrade
 from benchmarks.errors import Wrong
 from benchmarks.frames import FIN, PING, PONG, TEXT, client_frame
-from benchmarks.http import Kept, build
+from benchmarks.http import KeepAlive, build
 from benchmarks.link import FAST, Link
 from benchmarks.peers import outside
-from benchmarks.peers.child import Child, free_port, until_it_listens
-from benchmarks.peers.peer import Peer, Server, if_compressed
+from benchmarks.peers.child import HOST, free_port
+from benchmarks.peers.peer import ChildServer, Peer, Server, if_compressed
 from benchmarks.programs import READY
 from benchmarks.wires import GoWire
 
 VARIABLE = "VIBETUNNEL_BENCH_GO"
-IDLE_S = 30  # of a connection; it hangs up after 60
-# Of its environment; no logins by default. Later versions write each session to a file; the seed's did not.
+IDLE_S = 30  # before a connection is opened anew; the server closes it after 60
+# Environment variables; it has no logins by default. Later versions write each session to a file, the first did not.
 SETTINGS = {"ENABLE_RATE_LIMIT": "false", "ENABLE_REQUEST_LOG": "false", "ENABLE_PERSISTENCE": "false"}
 
 
-class GoServer(Server):
-    """It keeps no output: a client gets what comes after it."""
+class GoServer(ChildServer):
+    """It keeps no output: a client gets only what is printed after it has come."""
 
     health = "/health"
     sessions = "/api/sessions"
 
     def __init__(self, programs: Mapping[str, str], folder: Path) -> None:
         self._programs = programs
-        self._begun: set[str] = set()  # sessions that a client has been attached to
-        self.address = ("127.0.0.1", free_port())
-        environment = os.environ | SETTINGS | {"HOST": "127.0.0.1", "PORT": str(self.address[1]), "HOME": str(folder)}
-        self._child = Child([outside.binary(VARIABLE)], folder, environment)
-        self._kept = Kept(self.address, IDLE_S)
-        try:
-            until_it_listens(self._child, self.address)
-            self.has_started(self._child)
-        except BaseException:
-            self.stop()
-            raise
-
-    def pids(self, *, keeper: bool = True) -> list[int]:
-        return [self._child.pid]
+        self._begun: set[str] = set()  # sessions that have had a client
+        port = free_port()
+        self._http = KeepAlive((HOST, port), IDLE_S)
+        environment = os.environ | SETTINGS | {"HOST": HOST, "PORT": str(port), "HOME": str(folder)}
+        self.launch([outside.binary(VARIABLE)], folder, environment, lambda child: child.until_it_listens(port))
 
     def healthy(self, answer: Any, pids: list[int]) -> bool:
-        return bool(answer["status"] == "ok")  # it says nothing of its process
+        return bool(answer["status"] == "ok")  # the answer does not name the process
 
     def creation(self) -> object:
         return {"command": "/bin/sh", "cwd": "/", "title": "benchmark"}
@@ -64,13 +55,13 @@ class GoServer(Server):
 
     def open(self, program: str) -> str:
         body = {"command": self._programs[program], "cwd": "/", "title": program, "rows": 24, "cols": 80}
-        _, session = self._kept.open().json(build(self.address, "POST", self.sessions, body), 201)
+        _, session = self._http.open().json(build(self.address, "POST", self.sessions, body), 201)
         return str(session["id"])
 
     def attach(self, session: str, link: Link = FAST) -> Terminal:
-        """The first client starts the program, and sees all of it.
+        """Attach. The first client starts the program, and sees all its output.
 
-        A later one would wait in vain for what was printed before: it is shown READY from here, once it is served.
+        A later client does not get earlier output, so this method adds READY once that client is attached.
         """
         if session not in self._begun:
             return self.view(session, link)
@@ -92,17 +83,17 @@ class GoServer(Server):
         return upgrade(self.address, f"/ws?sessionId={session}", link, headers=headers)
 
     def stop(self) -> None:
-        self._kept.close()
-        self._child.stop()  # the kernel hangs up its programs
+        self._http.close()
+        super().stop()
 
 
 def ids(answer: Any) -> list[str]:
-    """Of the sessions in a list, which an earlier version wraps in an object."""
+    """The ids in a list of sessions, which an earlier version wraps in an object."""
     return [each["id"] for each in (answer["sessions"] if isinstance(answer, dict) else answer)]
 
 
 def _served(upgraded: Upgraded) -> bytes:
-    """What has come up to the answer to a ping, which is given only after the client is in its session."""
+    """Everything up to the answer to a ping, which the server gives only once the client is in its session."""
     connection, received = upgraded.connection, [upgraded.received]
     tail = Tail(bytes([FIN | PONG, 4]) + b"here")
     give_up = time.monotonic() + DEADLINE_S
@@ -124,7 +115,7 @@ class Go(Peer[Server]):
     quick = False
 
     def about(self) -> str:
-        # It does not tell its version, so the binary says which one it is.
+        # It does not tell its version, so the digest of the binary identifies it.
         digest = hashlib.sha256(Path(outside.binary(VARIABLE)).read_bytes()).hexdigest()
         settings = " ".join(f"{name}={value}" for name, value in SETTINGS.items())
         return f"VibeTunnel's Go server, a binary of SHA-256 {digest[:12]}; {settings}, no login"

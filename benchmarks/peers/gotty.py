@@ -1,4 +1,4 @@
-"""gotty, when VIBETUNNEL_BENCH_GOTTY names its binary: a program for each connection, output in base64."""
+"""gotty, if VIBETUNNEL_BENCH_GOTTY names its binary: a program for each connection, output in base64."""
 
 import os
 from collections.abc import Mapping
@@ -8,33 +8,26 @@ from benchmarks import deflate
 from benchmarks.client import MASK, Terminal, upgrade
 from benchmarks.link import FAST, Link
 from benchmarks.peers import outside
-from benchmarks.peers.child import Child
-from benchmarks.peers.peer import Peer, Server, if_compressed
+from benchmarks.peers.peer import ChildServer, Peer, Server, if_compressed
 from benchmarks.wires import GottyWire
 
 VARIABLE = "VIBETUNNEL_BENCH_GOTTY"
 FLAGS = ("--address=127.0.0.1", "--permit-write", "--permit-arguments")
 
 
-class GottyServer(Server):
-    """Its sessions are the names of programs, which the first message of a client says."""
+class GottyServer(ChildServer):
+    """Its sessions are names of programs; the first message of a client has the name."""
 
     shares_sessions = False
 
     def __init__(self, programs: Mapping[str, str], folder: Path) -> None:
         command = ["sh", str(outside.dispatcher(programs, folder))]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GOTTY_")}
-        environment["HOME"] = str(folder)  # not the user's own configuration
-        self._child = Child([outside.binary(VARIABLE), "--port=0", *FLAGS, *command], folder, environment)
-        try:
-            self.address = ("127.0.0.1", int(self._child.logged(r"listening at: http://127\.0\.0\.1:(\d+)/")))
-            self.has_started(self._child)
-        except BaseException:
-            self.stop()
-            raise
-
-    def pids(self, *, keeper: bool = True) -> list[int]:
-        return [self._child.pid]
+        environment["HOME"] = str(folder)  # without the user's configuration
+        argv = [outside.binary(VARIABLE), "--port=0", *FLAGS, *command]
+        self.launch(
+            argv, folder, environment, lambda child: int(child.logged(r"listening at: http://127\.0\.0\.1:(\d+)/"))
+        )
 
     def open(self, program: str) -> str:
         return program
@@ -51,9 +44,6 @@ class GottyServer(Server):
         wire.inflater = deflate.agreed(upgraded.headers)
         upgraded.connection.sendall(wire.hello(f"?arg={session}", 24, 80))
         return Terminal(upgraded.connection, wire, upgraded.received, link)
-
-    def stop(self) -> None:
-        self._child.stop()  # the kernel hangs up its programs
 
 
 class Gotty(Peer[Server]):

@@ -1,4 +1,4 @@
-"""This project again, with its doors shut: what each way of logging in costs."""
+"""This project with all checks on, and one way of logging in."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from benchmarks.peers.ours import Ours, OurServer
 from benchmarks.peers.peer import Server
 
-# Everything that looks at a request: the limits on rates are on, and too high to be met.
+# Every check of a request is on; the rate limits are too high to be reached.
 GUARDED = (
     "--allow-ip=127.0.0.0/8",
     "--rate-limit=10000000",
@@ -15,11 +15,14 @@ GUARDED = (
     "--user-sessions=1000000",
     "--request-log",
 )
-PASSWORD = "correct horse battery staple"  # of a server that lives for seconds
+PASSWORD = "correct horse battery staple"  # for a server that runs for seconds
 
 
 class Guarded(Ours):
-    """A server that asks for a login. by: token, the access token of an account; cookie, a browser's login."""
+    """A server that asks for a login.
+
+    by   token: the access token of an account; cookie: a browser's login
+    """
 
     def __init__(self, by: str) -> None:
         super().__init__()

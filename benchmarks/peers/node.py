@@ -1,6 +1,6 @@
-"""VibeTunnel's Node server, as it is published on npm: installed here from its registry when it is first measured.
+"""VibeTunnel's Node server, as published on npm, from where it is installed when first measured.
 
-Output comes by server-sent events and input goes by a WebSocket, as in its own client.
+Output comes by server-sent events, and input goes by a WebSocket, as in its own client.
 """
 
 import json
@@ -16,58 +16,52 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks import processes
-from benchmarks.client import MASK, RECEIVE, Terminal, answers, connect, upgrade
+from benchmarks.client import MASK, Terminal, connect, read_head, upgrade
 from benchmarks.errors import Unavailable, Wrong
-from benchmarks.http import Kept, build
+from benchmarks.http import KeepAlive, build
 from benchmarks.link import FAST, Link
-from benchmarks.peers.child import START_S, STOP_S, Child
-from benchmarks.peers.peer import Peer, Server
+from benchmarks.peers.child import START_S, STOP_S
+from benchmarks.peers.peer import ChildServer, Peer, Server
 from benchmarks.programs import READY
 from benchmarks.wires import SseWire
 
-FOLDER = Path(__file__).with_name("node_package")  # package.json and its lock; node_modules, when it is installed
+FOLDER = Path(__file__).with_name("node_package")  # package.json and its lock file; node_modules, once installed
 NPM_S = 300
-IDLE_S = 3  # of a connection; it hangs up after 5
-MACHINES = {"x86_64": "x64", "aarch64": "arm64"}  # as Node calls them, where that is another name
+IDLE_S = 3  # before a connection is opened anew; the server closes it after 5
+MACHINES = {"x86_64": "x64", "aarch64": "arm64"}  # Node's names, if they differ
 FLAGS = ("--no-auth", "--no-mdns", "--bind", "127.0.0.1", "--port", "0")
 
 
-class NodeServer(Server):
-    """A session's program starts at once; all that it prints is kept in a file, and sent to each client first."""
+class NodeServer(ChildServer):
+    """It starts a session's program at once, records all output in a file, and sends that to each client first."""
 
-    health = "/api/health"  # no `sessions`: none of them is lazy
+    health = "/api/health"  # no `sessions`: it has no lazy ones
 
     def __init__(self, programs: Mapping[str, str], folder: Path) -> None:
         self._programs = programs
-        self._kept: Kept | None = None
+        self._http: KeepAlive | None = None
         self._control = folder / "control"
         home = folder / "home"
         home.mkdir()
         environment = {name: value for name, value in os.environ.items() if not name.startswith("VIBETUNNEL_")}
         environment |= {"HOME": str(home), "VIBETUNNEL_CONTROL_DIR": str(self._control)}
-        # Its bin/vibetunnel, as published, does nothing: the program looks whether it has been started itself.
+        # The published bin/vibetunnel does nothing, because the program checks that it was started itself.
         program = _package() / "dist" / "vibetunnel-cli"
-        self._child = Child([str(_node() / "bin" / "node"), str(program), *FLAGS], folder, environment)
-        try:
-            log = home / ".vibetunnel" / "log.txt"
-            self.address = ("127.0.0.1", int(self._child.logged(r"running on http://127\.0\.0\.1:(\d+)", log)))
-            self._kept = Kept(self.address, IDLE_S)
-            self.has_started(self._child)
-        except BaseException:
-            self.stop()
-            raise
-
-    def pids(self, *, keeper: bool = True) -> list[int]:
-        return [self._child.pid]
+        argv = [str(_node() / "bin" / "node"), str(program), *FLAGS]
+        log = home / ".vibetunnel" / "log.txt"
+        self.launch(
+            argv, folder, environment, lambda child: int(child.logged(r"running on http://127\.0\.0\.1:(\d+)", log))
+        )
+        self._http = KeepAlive(self.address, IDLE_S)
 
     def open(self, program: str) -> str:
-        """Returns once the program is ready: who attaches before may be sent the same output twice. But for `hello`."""
+        """Returns once the program is ready (except `hello`): a client that attaches earlier may get output twice."""
         body = {"command": ["/bin/sh", "-c", self._programs[program]], "workingDir": "/", "rows": 24, "cols": 80}
-        assert self._kept is not None
-        _, answer = self._kept.open().json(build(self.address, "POST", "/api/sessions", body), 200)
+        assert self._http is not None
+        _, answer = self._http.open().json(build(self.address, "POST", "/api/sessions", body), 200)
         session = str(answer["sessionId"])
         if program == "hello":
-            return session  # nobody counts what that prints, only when it does
+            return session  # the time of its output counts, not the output
         kept = self._control / session / "stdout"
         give_up = time.monotonic() + START_S
         while not kept.exists() or READY not in kept.read_bytes():
@@ -86,31 +80,24 @@ class NodeServer(Server):
         return Terminal(Pair(printed, typed), SseWire(MASK), received, link)
 
     def _stream(self, path: str, link: Link) -> tuple[socket.socket, bytes]:
-        """The connection on which events come, and what has come already. Nothing is compressed, for nobody asks."""
+        """The connection of the events, and what has come already. The request asks for no compression."""
         connection = connect(self.address, link)
         try:
             connection.sendall(build(self.address, "GET", path))
-            answer = b""
-            with answers(f"GET {path}"):
-                while b"\r\n\r\n" not in answer:
-                    more = connection.recv(RECEIVE)
-                    if not more:
-                        raise Wrong(f"GET {path}: expected an answer, got {answer!r} and the end of the connection")
-                    answer += more
-            head, _, received = answer.partition(b"\r\n\r\n")
+            head, received = read_head(connection, f"GET {path}")
             if not head.startswith(b"HTTP/1.1 200 ") or b"\r\ntransfer-encoding: chunked" not in head.lower():
-                raise Wrong(f"GET {path}: expected 200 and a chunked answer, got {answer[:300]!r}")
+                raise Wrong(f"GET {path}: expected 200 and a chunked answer, got {head[:300]!r}")
         except BaseException:
             connection.close()
             raise
         return connection, received
 
     def stop(self) -> None:
-        if self._kept is not None:
-            self._kept.close()
+        if self._http is not None:
+            self._http.close()
         started = processes.children(self._child.pid)
-        self._child.stop()
-        # The kernel hangs up its programs. One that is left all the same has no parent any more, and nobody else.
+        super().stop()
+        # A program that survives the hang-up has lost its parent: only the harness can end it.
         give_up = time.monotonic() + STOP_S
         while left := [pid for pid in started if processes.alive(pid)]:
             if time.monotonic() > give_up:
@@ -121,7 +108,7 @@ class NodeServer(Server):
 
 
 class Pair(socket.socket):
-    """Two connections of one client as one: read from the first, written to the second."""
+    """Two connections of one client as one socket: reads use the first, writes the second."""
 
     def __init__(self, printed: socket.socket, typed: socket.socket) -> None:
         super().__init__(fileno=printed.detach())
@@ -148,8 +135,8 @@ class Node(Peer[Server]):
         if binary.exists() and installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
             return
         _npm_ci()
-        # Its install scripts would fetch or compile what lies in the package. The binary uses Node-API, so that one for
-        # any version of Node does for all.
+        # Its install scripts would fetch or compile what the package contains. The binary uses Node-API, so one for any
+        # version of Node works with all.
         system = f"{sys.platform}-{MACHINES.get(platform.machine(), platform.machine())}"
         archives = sorted((_package() / "prebuilds").glob(f"node-pty-*-{system}.tar.gz"))
         if not archives:

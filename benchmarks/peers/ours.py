@@ -1,4 +1,4 @@
-"""This project: `python -m vibetunnel serve`, as it is in the work tree."""
+"""This project: `python -m vibetunnel serve` from the work tree."""
 
 import compileall
 import contextlib
@@ -16,22 +16,22 @@ from typing import Any
 from benchmarks import deflate, processes
 from benchmarks.client import MASK, Terminal, upgrade
 from benchmarks.errors import Unavailable, Wrong
-from benchmarks.http import Kept, build
+from benchmarks.http import KeepAlive, build
 from benchmarks.link import FAST, Link
 from benchmarks.peers.child import ROOT, STOP_S, Child
-from benchmarks.peers.peer import Peer, Server, if_compressed
+from benchmarks.peers.peer import ChildServer, Peer, Server, if_compressed
 from benchmarks.wires import BinaryWire, V1Wire
 
 OPEN = ("--no-auth", "--no-request-log")
-IDLE_S = 10  # of a connection; it hangs up after 20
+IDLE_S = 10  # before a connection is opened anew; the server closes it after 20
 QUIET = ("--kill-on-exit", "--log-level=warning")
 
 
-class OurServer(Server):
+class OurServer(ChildServer):
     """The server and its keeper.
 
-    flags    of the command line, in addition
-    headers  of every request, in addition
+    flags    additional flags of the command line
+    headers  additional headers of every request
     """
 
     health = "/api/health"
@@ -47,12 +47,12 @@ class OurServer(Server):
         empty = folder / "config.toml"
         empty.touch()
         options = {
-            "config": empty,  # not the user's own
+            "config": empty,  # not the user's
             "state-dir": self.state_dir,
             "runtime-dir": self._runtime_dir,
             "port": 0,
         }
-        # Most pages measure terminals and answers, not logins; it listens on loopback, for seconds.
+        # Most pages measure terminals and answers, not logins. The server listens on loopback, for seconds.
         self._argv = [sys.executable, "-m", "vibetunnel", "serve", *QUIET, *flags]
         for name, value in options.items():
             self._argv += [f"--{name}", str(value)]
@@ -61,26 +61,23 @@ class OurServer(Server):
         self._start()
 
     def _start(self) -> None:
-        self._child = Child(self._argv, self._folder, self._environment)
-        try:
-            file = self._runtime_dir / "server.json"
-            self._child.until_exists(file)
-            self.address = ("127.0.0.1", int(json.loads(file.read_bytes())["port"]))
-            self._kept = self._connections.enter_context(contextlib.closing(Kept(self.address, IDLE_S)))
-            self.has_started(self._child)
-        except BaseException:
-            self.stop()
-            raise
+        self.launch(self._argv, self._folder, self._environment, self._written_port)
+        self._http = self._connections.enter_context(contextlib.closing(KeepAlive(self.address, IDLE_S)))
+
+    def _written_port(self, child: Child) -> int:
+        file = self._runtime_dir / "server.json"
+        child.until_exists(file)
+        return int(json.loads(file.read_bytes())["port"])
 
     def restart(self) -> float | None:
         self._connections.close()
         self._child.kill()
-        (self._runtime_dir / "server.json").unlink()  # the next one's is waited for
+        (self._runtime_dir / "server.json").unlink()  # so that launch() waits for the next one
         self._start()
         return self.start_ms
 
     def pids(self, *, keeper: bool = True) -> list[int]:
-        return processes.with_argument(str(self._runtime_dir)) if keeper else [self._child.pid]
+        return processes.with_argument(str(self._runtime_dir)) if keeper else super().pids()
 
     def creation(self) -> object:
         return {"command": ["/bin/sh"], "workingDir": "/", "name": "benchmark"}
@@ -100,11 +97,11 @@ class OurServer(Server):
 
     def ask(self, method: str, path: str, body: object = None, *, status: int = 200) -> tuple[int, Any]:
         """Time in ns, and the JSON answer. Raises Wrong for another status."""
-        return self._kept.open().json(build(self.address, method, path, body, self.headers), status)
+        return self._http.open().json(build(self.address, method, path, body, self.headers), status)
 
     def cookie(self, path: str, body: object) -> str:
-        """`name=value` of the cookie that a POST is answered with."""
-        return self._kept.open().cookie(build(self.address, "POST", path, body))
+        """`name=value` of the cookie in the answer to a POST."""
+        return self._http.open().cookie(build(self.address, "POST", path, body))
 
     def attach(self, session: str, link: Link = FAST) -> Terminal:
         return self._raw(f"/ws?sessionId={session}", link)
@@ -128,12 +125,12 @@ class OurServer(Server):
 
     def screen(self, session: str) -> str | None:
         request = build(self.address, "GET", f"{self.sessions}/{session}/text", headers=self.headers)
-        return self._kept.open().text(request, 200)
+        return self._http.open().text(request, 200)
 
     def stop(self) -> None:
         self._connections.close()
-        self._child.stop()
-        # The keeper ends by itself, after its sessions. Should it hang, it is the one with our folder in its arguments.
+        super().stop()
+        # The keeper ends by itself after its sessions. If it hangs, its arguments with our folder identify it.
         for number in (signal.SIGTERM, signal.SIGKILL):
             if _gone(self.pids):
                 return
@@ -151,7 +148,7 @@ def _gone(pids: Callable[[], list[int]]) -> bool:
 
 
 class Ours(Peer[Server]):
-    """flags: of the command line, in addition; those that this work tree does not know yet are left out."""
+    """flags: additional flags of the command line; unknown ones are left out, for older work trees."""
 
     name = "vibetunnel"
 
@@ -159,7 +156,7 @@ class Ours(Peer[Server]):
         self._more = flags
 
     def prepare(self) -> None:
-        # As pip does: where Python is told to write none itself, each start would compile it all.
+        # As pip does. If Python is told to write no bytecode, each start would compile all modules.
         compileall.compile_dir(ROOT / "vibetunnel", maxlevels=1, quiet=1)
 
     def about(self) -> str:

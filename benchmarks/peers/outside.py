@@ -1,4 +1,4 @@
-"""What peers have in common that are programs of others, on this machine: the environment names them."""
+"""Peers that are other people's programs on this machine, named by the environment."""
 
 import os
 import shlex
@@ -13,7 +13,7 @@ VERSION_S = 10
 
 
 def binary(variable: str) -> str:
-    """The program that an environment variable names. Raises Unavailable when it names none."""
+    """The program that an environment variable names. Raises Unavailable without one."""
     named = os.environ.get(variable)
     if not named:
         raise Unavailable(f"set {variable} to its binary")
@@ -24,18 +24,18 @@ def binary(variable: str) -> str:
 
 
 def version(program: str) -> str:
-    """The line that it prints for --version."""
+    """The first line that it prints for --version."""
     try:
         answer = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=VERSION_S, check=True)
     except (OSError, subprocess.SubprocessError) as error:
-        raise Unavailable(f"it does not tell its version: {error}") from None
+        raise Unavailable(f"--version fails: {error}") from None
     return answer.stdout.strip().partition("\n")[0]
 
 
 def dispatcher(programs: Mapping[str, str], folder: Path) -> Path:
-    """A script for a server that knows one command, and appends arguments: the first one says which program to run."""
+    """A script for a server that runs one command with arguments: the first argument says which program to run."""
     script = folder / "dispatch.sh"
-    # In this shell: to start another one would be time that the others' programs do not take.
+    # In this shell: starting another would take time that programs of other peers do not take.
     cases = "".join(f"{shlex.quote(name)})\n{text}\n;;\n" for name, text in programs.items())
     script.write_text(f"case $1 in\n{cases}*) exit 2;;\nesac\n", encoding="utf-8")
     return script

@@ -1,4 +1,4 @@
-"""terminado from PyPI, behind Tornado, as its documentation shows it (benchmarks/peers/terminado_app.py)."""
+"""terminado from PyPI, on Tornado, as its documentation shows (benchmarks/peers/terminado_app.py)."""
 
 import importlib.metadata
 import itertools
@@ -13,28 +13,19 @@ from benchmarks.client import MASK, Terminal, upgrade
 from benchmarks.errors import Unavailable
 from benchmarks.link import FAST, Link
 from benchmarks.peers.child import Child
-from benchmarks.peers.peer import Peer, Server, if_compressed
+from benchmarks.peers.peer import ChildServer, Peer, Server, if_compressed
 from benchmarks.wires import JsonWire
 
 
-class TerminadoServer(Server):
-    """Its sessions are names in a path: the first attach makes one, more share it."""
+class TerminadoServer(ChildServer):
+    """Its sessions are names in a path: the first attach creates one, later ones share it."""
 
     health = "/health"
 
     def __init__(self, programs: Mapping[str, str], folder: Path) -> None:
         argv = [sys.executable, "-m", "benchmarks.peers.terminado_app", json.dumps(dict(programs))]
         self._names = itertools.count()
-        self._child = Child(argv, folder, os.environ)
-        try:
-            self.address = ("127.0.0.1", self._child.announced_port())
-            self.has_started(self._child)
-        except BaseException:
-            self.stop()
-            raise
-
-    def pids(self, *, keeper: bool = True) -> list[int]:
-        return [self._child.pid]
+        self.launch(argv, folder, os.environ, Child.announced_port)
 
     def open(self, program: str) -> str:
         return f"{program}/{next(self._names)}"
@@ -49,9 +40,6 @@ class TerminadoServer(Server):
         upgraded = upgrade(self.address, f"/terminals/{session}", link, headers=headers)
         wire = JsonWire(MASK, inflater=deflate.agreed(upgraded.headers))
         return Terminal(upgraded.connection, wire, upgraded.received, link)
-
-    def stop(self) -> None:
-        self._child.stop()  # which hangs up its terminals
 
 
 class Terminado(Peer[Server]):

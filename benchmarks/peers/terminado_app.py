@@ -1,6 +1,6 @@
 """The smallest server with terminado: one address per program and session, and a health answer.
 
-Run by benchmarks/peers/terminado.py, with the programs as JSON; prints {"port": N}; ends when its stdin closes.
+Run by benchmarks/peers/terminado.py with the programs as JSON. Prints {"port": N}, and ends when its stdin closes.
 """
 
 import asyncio
@@ -19,10 +19,10 @@ from terminado.websocket import TermSocket
 
 
 class Socket(TermSocket):
-    """terminado's own, with TCP_NODELAY and compression, which Tornado leaves to the application.
+    """terminado's socket, with TCP_NODELAY and compression, which Tornado leaves to the application.
 
-    Without it an echo waits for the ACK of the one before, which a client that types on a schedule sends with its next
-    key: each echo would be one key late. That is true of terminado as it comes, and would say nothing else about it.
+    Without TCP_NODELAY an echo waits for the ACK of the one before, which a client that types on a schedule sends with
+    its next key. Each echo would be one key late, and the figure would show nothing else.
     """
 
     def open(self, url_component: str | None = None) -> None:
@@ -30,12 +30,12 @@ class Socket(TermSocket):
         super().open(url_component)
 
     def get_compression_options(self) -> dict[str, Any]:
-        """Tornado's defaults, for clients that offer it."""
+        """Tornado's defaults, for clients that offer compression."""
         return {}
 
 
 class HealthHandler(tornado.web.RequestHandler):
-    """What ours answers at /api/health, from stock Tornado."""
+    """The same answer as ours at /api/health, from stock Tornado."""
 
     def initialize(self, started: float) -> None:
         self.started = started
@@ -61,7 +61,7 @@ async def main(programs: dict[str, str]) -> None:
     gone = asyncio.Event()
     asyncio.get_running_loop().add_reader(0, gone.set)
     await gone.wait()
-    # No waiting for sockets or terminals: with this process the kernel closes both, and hangs up the programs.
+    # Do not wait for sockets or terminals: the kernel closes both with this process, and hangs up the programs.
     sys.stdout.flush()
     os._exit(0)
 

@@ -1,4 +1,4 @@
-"""ttyd, when VIBETUNNEL_BENCH_TTYD names its binary: one process and one loop, a program for each connection."""
+"""ttyd, if VIBETUNNEL_BENCH_TTYD names its binary: one process and one loop, a program for each connection."""
 
 import os
 from collections.abc import Mapping
@@ -9,37 +9,28 @@ from benchmarks import deflate
 from benchmarks.client import MASK, Terminal, upgrade
 from benchmarks.link import FAST, Link
 from benchmarks.peers import outside
-from benchmarks.peers.child import Child, free_port, until_it_listens
-from benchmarks.peers.peer import Peer, Server, if_compressed
+from benchmarks.peers.child import free_port
+from benchmarks.peers.peer import ChildServer, Peer, Server, if_compressed
 from benchmarks.wires import TtydWire
 
 VARIABLE = "VIBETUNNEL_BENCH_TTYD"
-# By default it pings after 5 s, and hangs up after 10 on a client that has not answered. Ours do not, while they type.
+# By default it pings after 5 s, and closes after 10 s without an answer. The load client does not answer while typing.
 PING_S = 3600
-# Debug level 3: without a line for each request, as the others are run.
+# Debug level 3: no line for each request, as for the other peers.
 FLAGS = ("--interface=127.0.0.1", "--writable", "--url-arg", f"--ping-interval={PING_S}", "--debug=3")
 
 
-class TtydServer(Server):
-    """Its sessions are the names of programs, which the address says."""
+class TtydServer(ChildServer):
+    """Its sessions are names of programs, which the address contains."""
 
     shares_sessions = False
     health = "/token"  # its only JSON
 
     def __init__(self, programs: Mapping[str, str], folder: Path) -> None:
         command = ["sh", str(outside.dispatcher(programs, folder))]
-        self.address = ("127.0.0.1", free_port())
-        argv = [outside.binary(VARIABLE), f"--port={self.address[1]}", *FLAGS, *command]
-        self._child = Child(argv, folder, os.environ)
-        try:
-            until_it_listens(self._child, self.address)
-            self.has_started(self._child)
-        except BaseException:
-            self.stop()
-            raise
-
-    def pids(self, *, keeper: bool = True) -> list[int]:
-        return [self._child.pid]
+        port = free_port()
+        argv = [outside.binary(VARIABLE), f"--port={port}", *FLAGS, *command]
+        self.launch(argv, folder, os.environ, lambda child: child.until_it_listens(port))
 
     def healthy(self, answer: Any, pids: list[int]) -> bool:
         return bool(answer == {"token": ""})  # there is no login
@@ -61,9 +52,6 @@ class TtydServer(Server):
         wire.inflater = deflate.agreed(upgraded.headers)
         upgraded.connection.sendall(wire.hello(24, 80))
         return Terminal(upgraded.connection, wire, upgraded.received, link)
-
-    def stop(self) -> None:
-        self._child.stop()  # the kernel hangs up its programs
 
 
 class Ttyd(Peer[Server]):

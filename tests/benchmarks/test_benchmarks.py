@@ -13,36 +13,7 @@ from typing import cast
 
 import pytest
 
-from benchmarks import (
-    bench_audience,
-    bench_compression,
-    bench_crowd,
-    bench_deaf,
-    bench_echo,
-    bench_engine,
-    bench_fanout,
-    bench_first,
-    bench_flood,
-    bench_floods,
-    bench_hostile,
-    bench_interrupt,
-    bench_late,
-    bench_lossless,
-    bench_many,
-    bench_memory,
-    bench_requests,
-    bench_rest,
-    bench_screen,
-    bench_security,
-    bench_slow,
-    bench_start,
-    content,
-    corpus,
-    figures,
-    frames,
-    harness,
-    materials,
-)
+from benchmarks import bench_compression, bench_engine, content, corpus, figures, frames, harness, materials
 from benchmarks.chunked import Chunks
 from benchmarks.client import Tail
 from benchmarks.content import Content
@@ -52,6 +23,7 @@ from benchmarks.figures import Cell
 from benchmarks.harness import Page
 from benchmarks.http import Http, build
 from benchmarks.link import Bucket
+from benchmarks.pages import NAMES, ORDER, PAGES
 from benchmarks.peers import SERVERS, go, node, outside
 from benchmarks.peers.child import Child
 from benchmarks.scale import Scale
@@ -536,33 +508,11 @@ TINY = Scale(
 )
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        bench_echo,
-        bench_crowd,
-        bench_floods,
-        bench_deaf,
-        bench_flood,
-        bench_fanout,
-        bench_lossless,
-        bench_interrupt,
-        bench_slow,
-        bench_late,
-        bench_many,
-        bench_audience,
-        bench_rest,
-        bench_requests,
-        bench_first,
-        bench_start,
-        bench_memory,
-        bench_security,
-        bench_engine,
-        bench_screen,
-        bench_hostile,
-    ],
-    ids=lambda page: page.__name__.rpartition(".")[2],
-)
+def test_every_page_has_its_place_in_the_report() -> None:
+    assert list(ORDER) == NAMES
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if harness.name(page) != "compression"], ids=harness.name)
 def test_a_page_has_a_figure_for_each_of_its_rows(page: Page) -> None:
     ours = page.PEERS[0]
     results = harness.run([page], [ours], TINY, lambda _: None)

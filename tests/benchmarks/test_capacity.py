@@ -6,11 +6,27 @@ import random
 import pytest
 
 from benchmarks import capacity
-from benchmarks.capacity import Costs, delays, mean_delay_us, read, shared
+from benchmarks.capacity import Costs, about, delays, mean_delay_us, read, shared
 
 
 def mean(found: list[float]) -> float:
     return sum(found) / len(found)
+
+
+@pytest.mark.parametrize(
+    ("figure", "text"),
+    [
+        (61_223_577.0, "61,000,000"),
+        (1601.2, "1,600"),
+        (99.6, "100"),
+        (16.6, "17"),
+        (4.31, "4.3"),
+        (0.097, "0.1"),
+        (0.0, "0"),
+    ],
+)
+def test_no_figure_is_more_precise_than_the_costs_it_comes_from(figure: float, text: str) -> None:
+    assert about(figure) == text
 
 
 @pytest.mark.parametrize("load", [0.1, 0.5, 0.8])

@@ -43,13 +43,6 @@ on_uvloop = on(uvloop.new_event_loop)
 on_asyncio = on(asyncio.new_event_loop)
 
 
-async def until(condition):
-    """Poll a condition that has no event; returns its first true value."""
-    while not (value := condition()):
-        await asyncio.sleep(0.01)
-    return value
-
-
 def alive(pid: int) -> bool:
     return any(process.pid == pid for process in processes.living())
 

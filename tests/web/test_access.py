@@ -50,7 +50,7 @@ def person(visitor: Visitor, name: str) -> Locator:
 def types_nothing(visitor: Visitor) -> None:
     """The visitor's input does not arrive, and the page says so."""
     visitor.type("z")
-    expect(visitor.at("hint")).to_have_text("View only: what you type goes nowhere.")
+    expect(visitor.at("hint")).to_have_text("View only: your typing is not sent.")
 
 
 # Logging in
@@ -95,7 +95,7 @@ def test_passwords_that_are_switched_off_are_not_asked_for(serve: Serve, visit: 
     visitor.open("/login")
     expect(visitor.at("login-code")).to_be_visible()
     expect(visitor.at("login-password")).to_have_count(0)
-    expect(visitor.page.get_by_text("Passwords are switched off on this server.")).to_be_visible()
+    expect(visitor.page.get_by_text("This server accepts no passwords.")).to_be_visible()
 
 
 def test_after_too_many_tries_the_page_says_how_long_to_wait(server: Served, visit: Visit) -> None:
@@ -108,7 +108,7 @@ def test_after_too_many_tries_the_page_says_how_long_to_wait(server: Served, vis
         visitor.until(lambda: visitor.at("error").count())
         if "Too many" in visitor.at("error").inner_text():
             break
-    expect(visitor.at("error")).to_have_text("Too many attempts. The next one has to wait.")
+    expect(visitor.at("error")).to_have_text("Too many attempts. Wait before you try again.")
     expect(visitor.at("login-submit")).to_be_disabled()
     expect(visitor.at("login-submit")).to_have_text(re.compile(r"Try again in \d+ (s|min)"))
     expect(visitor.at("login-submit")).to_have_text("Log in", timeout=120_000)  # of a delay that grows from 1 s
@@ -281,7 +281,7 @@ def test_a_link_that_is_used_up_says_so(server: Served, visit: Visit) -> None:
     late = visit(server, logged_in=False)
     late.allow_complaint(REFUSED)
     late.page.goto(link)
-    expect(late.page.get_by_role("heading")).to_have_text("This link does not work any more")
+    expect(late.page.get_by_role("heading")).to_have_text("This link no longer works")
 
 
 def test_a_dead_link_leads_a_guest_to_the_session_that_they_may_still_see(server: Served, visit: Visit) -> None:
@@ -431,7 +431,7 @@ def test_a_guest_who_is_put_out_stays_out(visitor: Visitor, visit: Visit) -> Non
     guest.allow_complaint(REFUSED)
     visitor.at("people-open").click()
     person(visitor, "Grace").get_by_test_id("person-out").click()
-    expect(person(visitor, "Grace")).to_contain_text("A link that is still good lets them in again")
+    expect(person(visitor, "Grace")).to_contain_text("A valid link lets them in again")
     visitor.at("person-out-confirm").click()
     expect(guest.page.get_by_role("heading")).to_have_text(
         re.compile("You have been put out of this session|Your access has ended")

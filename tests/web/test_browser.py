@@ -39,7 +39,7 @@ def test_a_wrong_code_is_explained_and_the_right_one_logs_in_to_the_page_that_wa
     visitor.open(f"/session/{session}")
     visitor.at("login-code").fill("ABCDE-FGHJK")
     visitor.at("login-submit").click()
-    expect(visitor.at("error")).to_contain_text("This code is wrong, too old, or has been used.")
+    expect(visitor.at("error")).to_contain_text("This code is wrong, has expired, or was used before.")
     visitor.at("login-code").fill(server.ask("POST", "/api/auth/link")["code"])
     visitor.press("Enter")
     visitor.until_shows(PROMPT)
@@ -426,7 +426,7 @@ def test_the_list_comes_back_by_itself(visitor: Visitor) -> None:
 def test_an_unknown_session_says_so_and_leads_back(visitor: Visitor) -> None:
     visitor.allow_complaint("404")
     visitor.open(f"/session/{NOBODY}")
-    expect(visitor.at("error")).to_contain_text("It may have been cleaned up")
+    expect(visitor.at("error")).to_contain_text("It was removed, or the address is wrong.")
     visitor.page.get_by_text("All sessions").click()
     expect(visitor.at("empty")).to_be_visible()
 
@@ -436,7 +436,7 @@ def test_an_unknown_address_is_a_404_with_a_page(visitor: Visitor) -> None:
     answer = visitor.page.goto(visitor.server.url + "/nowhere")
     assert answer is not None
     assert answer.status == 404
-    expect(visitor.page.get_by_role("heading")).to_have_text("There is nothing here")
+    expect(visitor.page.get_by_role("heading")).to_have_text("Page not found")
 
 
 # Other devices

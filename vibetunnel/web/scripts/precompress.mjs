@@ -1,4 +1,4 @@
-/** Write a .br and a .gz beside every text file below a folder, so that the server compresses nothing. */
+/** Writes a .br and a .gz beside every text file below a folder, so that the server need not compress. */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";

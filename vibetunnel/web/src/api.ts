@@ -1,4 +1,4 @@
-/** The server's REST interface, typed. Every failure is an ApiError with a sentence for the person at the screen. */
+/** The server's REST interface, typed. Every failure is an ApiError with a sentence for the user. */
 
 import { href } from "./base.js";
 import type { User } from "./users.js";
@@ -36,13 +36,13 @@ export interface CreateOrder {
 
 export interface LoginLink {
   readonly url: string;
-  /** null where nobody is asked for a login. */
+  /** null if the server asks for no login. */
   readonly code: string | null;
 }
 
 export interface AuthConfig {
   readonly noAuth: boolean;
-  /** Whether there are accounts, or the system's passwords are asked for. */
+  /** Whether there are accounts with passwords, or the server checks the system's passwords. */
   readonly passwords?: boolean;
   readonly disallowUserPassword?: boolean;
 }
@@ -53,7 +53,7 @@ export interface ShareOrder {
   readonly role: ShareRole;
   /** Seconds from now; null: never. */
   readonly expires: number | null;
-  /** How many may come; null: any number. */
+  /** How many people may use it; null: any number. */
   readonly uses: number | null;
   readonly name: string;
 }
@@ -63,23 +63,23 @@ export interface Share {
   readonly id: string;
   readonly sessionId: string;
   readonly role: ShareRole;
-  /** What its guests are called. */
+  /** The name of its guests. */
   readonly name: string;
   readonly createdAt: string;
   readonly createdBy: string;
   readonly expiresAt: string | null;
   readonly uses: number | null;
   readonly used: number;
-  /** Guests who came by it and are here now. */
+  /** Guests of this link who are here now. */
   readonly people: number;
 }
 
-/** The only time that its address is said. */
+/** A new link, with its address, which the server tells only once. */
 export interface CreatedShare extends Share {
   readonly url: string;
 }
 
-/** Where a share link has led to. */
+/** The session of a share link. */
 export interface Entered {
   readonly sessionId: string;
   readonly role: ShareRole;
@@ -92,11 +92,11 @@ export interface ServerConfig {
   readonly workingDir?: string;
 }
 
-/** A request that failed. `status` is 0 when there was no answer. */
+/** A request that failed. `status` is 0 if there was no answer. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
 
-  /** `code`: what a client can mend itself; `retryAfter_s`: of a 429, how long to wait. */
+  /** `code`: a failure that the client can repair; `retryAfter_s`: seconds to wait after a 429. */
   constructor(
     readonly status: number,
     message: string,
@@ -109,20 +109,20 @@ export class ApiError extends Error {
 
 const TIMEOUT_MS = 20_000; // a kill waits for the grace period; nothing takes longer
 
-const RETRY_AFTER_S = 10; // where a proxy says 429 without telling how long
+const RETRY_AFTER_S = 10; // if a proxy answers 429 without a time
 const CSRF_HEADER = "X-CSRF-Token";
 
 export interface ApiListener {
-  /** An answer says that the login is missing or over. */
+  /** An answer says that the login is missing or has ended. */
   unauthorized(): void;
-  /** An answer says that this may not be done: what is known about the user may be old. */
+  /** An answer says that the user may not do this: what the client knows about the user may be old. */
   forbidden(): void;
 }
 
 const NOBODY_LISTENS: ApiListener = { unauthorized: () => undefined, forbidden: () => undefined };
 
 export class Api {
-  /** Goes with every request that changes something; undefined: not asked for yet, null: there is none. */
+  /** Sent with every request that changes something; undefined: not fetched yet, null: there is none. */
   private csrfToken: string | null | undefined;
 
   constructor(private readonly listener: ApiListener = NOBODY_LISTENS) {}
@@ -147,12 +147,12 @@ export class Api {
     return this.request("DELETE", sessionUrl(id));
   }
 
-  /** Forget an exited session. */
+  /** Remove an exited session. */
   cleanUp(id: string): Promise<unknown> {
     return this.request("DELETE", `${sessionUrl(id)}/cleanup`);
   }
 
-  /** Forget all exited sessions. */
+  /** Remove all exited sessions. */
   cleanUpExited(): Promise<unknown> {
     return this.request("POST", "/api/cleanup-exited");
   }
@@ -165,7 +165,7 @@ export class Api {
     return this.request<AuthConfig>("GET", "/api/auth/config");
   }
 
-  /** Who is logged in. */
+  /** The user. */
   async user(): Promise<User> {
     const user = await this.request<User>("GET", "/api/auth/current-user");
     this.csrfToken = user.csrfToken ?? null;
@@ -182,7 +182,7 @@ export class Api {
     return this.logIn("/api/auth/password", { userId, password });
   }
 
-  /** Use a share link. One that leads nowhere any more is an ApiError with status 401. */
+  /** Use a share link. One that is no longer valid is an ApiError with status 401. */
   enter(code: string): Promise<Entered> {
     return this.logIn<Entered>("/api/auth/share", { code });
   }
@@ -192,7 +192,7 @@ export class Api {
     this.csrfToken = undefined;
   }
 
-  /** A fresh link that logs another device in, once. */
+  /** A new link that logs one more device in. */
   loginLink(): Promise<LoginLink> {
     return this.request<LoginLink>("POST", "/api/auth/link");
   }
@@ -205,24 +205,24 @@ export class Api {
     return this.request<CreatedShare>("POST", `${sessionUrl(sessionId)}/shares`, order);
   }
 
-  /** Nobody comes by this link any more, and who came by it is out. */
+  /** Revoke a link. Its guests lose access at once. */
   revokeShare(sessionId: string, shareId: string): Promise<unknown> {
     return this.request("DELETE", `${sessionUrl(sessionId)}/shares/${encodeURIComponent(shareId)}`);
   }
 
-  /** Give the keyboard to somebody who is attached, or take it. */
+  /** Give the right to type to an attached client, or take it. */
   permit(sessionId: string, clientId: string, writable: boolean): Promise<unknown> {
     return this.request("PATCH", `${sessionUrl(sessionId)}/clients/${encodeURIComponent(clientId)}`, { writable });
   }
 
-  /** End somebody's connection to the session. */
+  /** End a client's connection to the session. */
   putOut(sessionId: string, clientId: string): Promise<unknown> {
     return this.request("DELETE", `${sessionUrl(sessionId)}/clients/${encodeURIComponent(clientId)}`);
   }
 
   private async logIn<Answer>(path: string, body: object): Promise<Answer> {
     const answer = await this.request<Answer>("POST", path, body, { loggingIn: true });
-    this.csrfToken = undefined; // it belongs to a login, and this is a new one
+    this.csrfToken = undefined; // it belongs to the earlier login
     return answer;
   }
 
@@ -239,7 +239,7 @@ export class Api {
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (changes && error.status === 403 && error.code === "csrf") {
-        // Another tab has logged in or out since: the cookie belongs to a login that this token is not for.
+        // Another tab has logged in or out since: the cookie now belongs to another login than this token.
         await this.askForToken();
         return this.send<Answer>(method, path, body, changes);
       }
@@ -250,7 +250,7 @@ export class Api {
   }
 
   private async askForToken(): Promise<void> {
-    await this.user().catch(() => undefined); // the request itself says what is wrong
+    await this.user().catch(() => undefined); // the request itself reports what is wrong
   }
 
   /** One request and its answer. */
@@ -271,18 +271,18 @@ export class Api {
     } catch {
       throw new ApiError(0, "The server does not answer. Is it running, and is this device online?");
     }
-    if (response.ok) return answer as Answer; // the server's own interface; its tests check it against openapi.json
+    if (response.ok) return answer as Answer; // the server's tests check its answers against openapi.json
     const { status } = response;
     const retryAfter_s = status === 429 ? retryAfter(response.headers.get("Retry-After")) : 0;
     throw new ApiError(status, said(answer, "error") ?? fallback(status), said(answer, "code") ?? "", retryAfter_s);
   }
 }
 
-/** Seconds of a Retry-After header (RFC 9110 §10.2.3): a number of them, or a date. */
+/** Seconds from a Retry-After header (RFC 9110 §10.2.3), which has a number or a date. */
 export function retryAfter(header: string | null, now_ms: number = Date.now()): number {
   const text = header?.trim() ?? "";
   const seconds = /^\d+$/.test(text) ? Number(text) : (Date.parse(text) - now_ms) / 1000;
-  return seconds >= 0 ? Math.max(1, Math.ceil(seconds)) : RETRY_AFTER_S; // NaN is neither
+  return seconds >= 0 ? Math.max(1, Math.ceil(seconds)) : RETRY_AFTER_S; // NaN: neither
 }
 
 function sessionUrl(id: string): string {
@@ -305,13 +305,13 @@ function said(answer: unknown, field: "error" | "code"): string | undefined {
 
 function fallback(status: number): string {
   if (status === 401) return "You are not logged in.";
-  if (status === 403) return "This is not allowed here.";
-  if (status === 404) return "There is no such session any more.";
+  if (status === 403) return "You are not allowed to do this.";
+  if (status === 404) return "This session no longer exists.";
   if (status === 429) return "Too many attempts. Wait a moment, then try again.";
   return `The server answered with an error (${status}).`;
 }
 
-/** What to show for anything that was thrown. */
+/** The text to show for anything thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,9 +1,9 @@
 /**
- * Where the application lives. Inside it, paths begin with "/" and mean its own root; behind a proxy with a prefix that
- * root is somewhere else, and the document's <base> says where.
+ * The application's root on this host. The application's own paths begin with "/" and mean that root. Behind a path
+ * prefix the root lies elsewhere, and the document's <base> says where.
  */
 
-/** The root's path on this host; ends with "/". */
+/** The path of the root on this host; ends with "/". */
 export function root(base: string = document.baseURI): string {
   return new URL(".", base).pathname;
 }
@@ -13,13 +13,13 @@ export function address(path: string, base: string = document.baseURI): URL {
   return new URL(`.${path}`, base);
 }
 
-/** The same for a link: a path on this host. */
+/** The path on this host of one of the application's paths, for links. */
 export function href(path: string, base: string = document.baseURI): string {
   const { pathname, search, hash } = address(path, base);
   return pathname + search + hash;
 }
 
-/** The application's path that a path on this host means; undefined outside of it. */
+/** The application's path for a path on this host; undefined outside the application. */
 export function inside(pathname: string, base: string = document.baseURI): string | undefined {
   const prefix = root(base);
   if (pathname.startsWith(prefix)) return pathname.slice(prefix.length - 1);

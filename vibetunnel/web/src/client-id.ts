@@ -7,7 +7,7 @@
 
 const PREFIX = "vibetunnel.client.";
 
-/** A random UUID (version 4). crypto.randomUUID exists in secure contexts only, and http://192.168.x.y is none. */
+/** A random UUID (version 4). crypto.randomUUID exists only in secure contexts, which http://192.168.x.y is not. */
 export function uuid(): string {
   if (typeof crypto.randomUUID === "function") return crypto.randomUUID();
   const bytes = crypto.getRandomValues(new Uint8Array(16));

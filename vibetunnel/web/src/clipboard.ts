@@ -1,4 +1,4 @@
-/** The clipboard, also where the browser has no Clipboard API: plain http on a local network. */
+/** The clipboard, also without the Clipboard API, which browsers lack on plain http in a local network. */
 
 /** Returns whether it worked. */
 export async function copyText(text: string): Promise<boolean> {
@@ -7,7 +7,7 @@ export async function copyText(text: string): Promise<boolean> {
       await navigator.clipboard.writeText(text);
       return true;
     } catch {
-      // refused: the older way may still be allowed
+      // refused: the older way may still work
     }
   }
   const focused = deepFocus();
@@ -15,7 +15,7 @@ export async function copyText(text: string): Promise<boolean> {
   field.value = text;
   field.readOnly = true;
   field.style.cssText = "position:fixed;opacity:0;pointer-events:none";
-  const dialog = document.querySelector("dialog[open]"); // what lies outside a modal dialog cannot be focused
+  const dialog = document.querySelector("dialog[open]"); // elements outside a modal dialog cannot be focused
   (dialog ?? document.body).append(field);
   field.select();
   const copied = document.execCommand("copy");
@@ -29,7 +29,7 @@ function deepFocus(): HTMLElement | undefined {
   return activeElement instanceof HTMLElement ? activeElement : undefined;
 }
 
-/** The clipboard's text, or undefined when the browser does not let a page read it. */
+/** The clipboard's text; undefined if the browser does not let a page read it. */
 export async function pasteText(): Promise<string | undefined> {
   try {
     return await navigator.clipboard?.readText();

@@ -1,4 +1,4 @@
-/** The server's events (SSE), connected again whenever they break off. */
+/** The server's events (SSE), connected again whenever the connection is lost. */
 
 import type { Session } from "./api.js";
 import { delay_ms } from "./backoff.js";
@@ -11,12 +11,12 @@ export interface ServerEvent {
   readonly session?: Session;
   readonly title?: string;
   readonly count?: number;
-  /** Of a `clipboard` event: what a program would like to have copied. */
+  /** Of a `clipboard` event: the text that a program wants to copy. */
   readonly text?: string;
 }
 
 export interface EventListenerSet {
-  /** Connected, for the first time or again: what happened in between is unknown. */
+  /** Connected, for the first time or again. Events in between are lost. */
   readonly onOpen: () => void;
   readonly onEvent: (event: ServerEvent) => void;
   readonly onLost: () => void;
@@ -83,7 +83,7 @@ export class EventFeed {
   }
 }
 
-/** The event in a message, or undefined for what is not one. */
+/** The event in a message; undefined if it has none. */
 export function parseEvent(data: string): ServerEvent | undefined {
   try {
     const value: unknown = JSON.parse(data);

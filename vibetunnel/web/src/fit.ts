@@ -1,4 +1,4 @@
-/** How many rows and columns fit, and how small the type must be for a screen of another's size. Pure arithmetic. */
+/** The rows and columns that fit, and the font size at which another client's screen fits. Pure arithmetic. */
 
 import type { Viewport } from "./socket.js";
 
@@ -8,8 +8,8 @@ export interface Box {
 }
 
 const SMALLEST: Viewport = { rows: 2, cols: 10 };
-const LARGEST = 1000; // rows or columns that the server takes
-const SMALLEST_FONT = 8; // below this nothing can be read, so the screen is scrolled instead
+const LARGEST = 1000; // rows or columns that the server accepts
+const SMALLEST_FONT = 8; // smaller text cannot be read, so the screen is scrolled instead
 const EPSILON = 0.01; // cells are measured in fractions of a pixel
 
 /** The viewport of `box` with cells of size `cell`. */
@@ -24,7 +24,7 @@ function within(smallest: number, value: number): number {
   return Math.max(smallest, Math.min(LARGEST, value));
 }
 
-/** The largest font size up to `fontSize` at which a screen of `size` fits into `box`; `cell` is one at `fontSize`. */
+/** The largest font size up to `fontSize` at which a screen of `size` fits into `box`; `cell` is the size of a cell at `fontSize`. */
 export function scaledFont(box: Box, cell: Box, size: Viewport, fontSize: number): number {
   const ratio = Math.min(1, box.width / (size.cols * cell.width), box.height / (size.rows * cell.height));
   const scaled = Math.floor(fontSize * ratio * 2) / 2; // half pixels: enough to fit, and few enough glyph atlases

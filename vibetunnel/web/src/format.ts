@@ -1,4 +1,4 @@
-/** How sessions, ages and exits read. */
+/** Texts for sessions, ages and exits. */
 
 import type { Session } from "./api.js";
 
@@ -20,7 +20,7 @@ const SIGNALS: Readonly<Record<number, string>> = {
   15: "SIGTERM",
 };
 
-/** The time since `iso`, in the largest fitting unit: "now", "4 min", "3 h", "2 d". Empty for what is no date. */
+/** The time since `iso`, in the largest fitting unit: "now", "4 min", "3 h", "2 d". Empty if it is not a date. */
 export function age(iso: string | undefined, now_ms: number): string {
   const then_ms = iso === undefined ? NaN : Date.parse(iso);
   if (Number.isNaN(then_ms)) return "";
@@ -63,7 +63,7 @@ export function ending({ code, signal, reason }: Ending): string {
   return `Exited with code ${code}`;
 }
 
-/** What there is to say beside ending(): nothing where that has said the reason. */
+/** More about an exit than ending() says; empty if that has the reason already. */
 export function remark({ code, signal, reason }: Ending): string {
   return code === -1 || signalName(signal) !== "" ? "" : (reason ?? "");
 }
@@ -94,7 +94,7 @@ export function pageTitle(title: string | undefined, name: string | undefined): 
   return first ? `${first} · vibetunnel` : "vibetunnel";
 }
 
-/** How long a text is: "1 character", "12 characters". */
+/** The length of a text: "1 character", "12 characters". */
 export function characters(text: string): string {
   const length = [...text].length;
   return length === 1 ? "1 character" : `${length} characters`;
@@ -108,7 +108,7 @@ export function wait(seconds: number): string {
   return minutes < 90 ? `${minutes} min` : `${Math.ceil(minutes / 60)} h`;
 }
 
-/** The time until `iso`, in the largest fitting unit and rounded up: "12 min", "3 h", "7 d"; "now" when it is over. */
+/** The time until `iso`, in the largest fitting unit and rounded up: "12 min", "3 h", "7 d"; "now" after it. */
 export function left(iso: string, now_ms: number): string {
   const left_ms = Date.parse(iso) - now_ms;
   if (Number.isNaN(left_ms) || left_ms <= 0) return "now";

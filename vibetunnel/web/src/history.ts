@@ -1,6 +1,6 @@
 /**
- * What xterm.js is given to draw: redraws, output, and the older lines above them. It fetches those when they may be
- * wanted, and keeps what one sees where it is while they are put in.
+ * Gives xterm.js what it draws: redraws, output, and the older lines above them. It fetches older lines before the user
+ * reaches them, and keeps the view in place while it inserts them.
  */
 
 import type { IDisposable, Terminal } from "@xterm/xterm";
@@ -8,16 +8,16 @@ import type { IDisposable, Terminal } from "@xterm/xterm";
 import type { Lines, Redraw } from "./protocol.js";
 import { type Request, Scrollback } from "./scrollback.js";
 
-const CALM_MS = 300; // without another redraw, before lines are fetched: nobody scrolls while a window changes its size
-const NEAR_MS = 50; // between looks at where somebody has scrolled to
-const FIRST = 1000; // lines, fetched unasked so that there is something to scroll
-const MORE = 2000; // lines, each time that one comes near the oldest
+const CALM_MS = 300; // without a redraw before lines are fetched: a window whose size changes gets many
+const NEAR_MS = 50; // between looks at the scroll position
+const FIRST = 1000; // lines, fetched at once so that there is something to scroll
+const MORE = 2000; // lines, fetched whenever the view comes near the oldest one
 const NEAR = 3; // screens
 
-const RESET = Uint8Array.of(0x1b, 0x63); // RIS, in line with what is still being parsed; term.reset() would overtake it
+const RESET = Uint8Array.of(0x1b, 0x63); // RIS, in order with earlier output; term.reset() would overtake it
 const NO_CURSOR = "\x1b[?25l";
 
-/** What must not change while lines are put in above. */
+/** What must not change while lines are inserted above. */
 interface View {
   readonly base: number; // lines above the screen
   readonly distance: number; // lines scrolled back
@@ -28,12 +28,12 @@ export class History implements IDisposable {
   private readonly held = new Scrollback();
   private readonly stopping = new AbortController();
   private readonly disposables: readonly IDisposable[];
-  private again = false; // what comes next does not continue what is on the screen
+  private again = false; // what comes next does not continue the screen
   private drawing = false;
-  private spoiled = false; // the screen lacks something that xterm.js could not do: the next redraw is drawn in any case
+  private spoiled = false; // xterm.js has lost something: the next redraw is drawn in any case
   private ended = false;
   private pressed = false; // a finger or a button is down: something is being selected or dragged
-  private waiting = false; // lines have come that could not be put in yet
+  private waiting = false; // lines have come that could not be inserted yet
   private reading = 0; // lines scrolled back before a change of size took the lines away
   private calmTimer: ReturnType<typeof setTimeout> | undefined;
   private nearTimer: ReturnType<typeof setTimeout> | undefined;
@@ -50,7 +50,7 @@ export class History implements IDisposable {
       globalThis.addEventListener(type, () => this.released(), { signal });
     }
     document.addEventListener("visibilitychange", () => this.soon(), { signal });
-    // xterm.js throws at this in the last cell of its buffer, and never parses anything again.
+    // xterm.js throws at this in the last cell of its buffer, and then parses nothing more.
     const eraseBefore = ([how]: readonly (number | number[])[]): boolean => {
       if (how !== 1 || !atEnd(term)) return false;
       this.spoiled ||= this.ask({ type: "redraw", before: 0n, count: 0, depth: 0 });
@@ -72,12 +72,12 @@ export class History implements IDisposable {
     for (const each of this.disposables) each.dispose();
   }
 
-  /** Whether what is being parsed has been seen before. */
+  /** Whether the output being parsed was drawn before. */
   get replaying(): boolean {
     return this.drawing;
   }
 
-  /** A new connection. `fresh`: what follows does not continue what is on the screen. */
+  /** A new connection. `fresh`: what follows does not continue the screen. */
   begin(fresh: boolean): void {
     this.again = fresh;
     this.held.reconnected();
@@ -96,7 +96,7 @@ export class History implements IDisposable {
   }
 
   /**
-   * Draw everything anew, at the size that it is for. `continues`: it was asked for, and is on the screen already.
+   * Draw everything anew, at the redraw's size. `continues`: it was requested, and the screen shows it already.
    */
   redraw(redraw: Redraw, continues: boolean, drawn: () => void): void {
     this.again = false;
@@ -125,18 +125,18 @@ export class History implements IDisposable {
     if (this.held.take(piece)) this.putIn();
   }
 
-  /** No answer comes any more to what was asked for. */
+  /** No answer to the request will come. */
   unanswered(): void {
     this.held.unanswered();
   }
 
-  /** The program is over: nothing waits for input, so there is no cursor. */
+  /** The program has ended: it takes no input, so there is no cursor. */
   end(): void {
     this.ended = true;
     this.term.write(NO_CURSOR);
   }
 
-  /** Give xterm.js all that is held. `distance` says how far it is scrolled back then. */
+  /** Give xterm.js everything that is held. `distance` is its scroll position afterwards. */
   private draw(distance: (view: View) => number, size?: { rows: number; cols: number }, drawn?: () => void): void {
     const { term } = this;
     const all = this.held.all();
@@ -149,10 +149,10 @@ export class History implements IDisposable {
       lines = distance(before);
       this.drawing = true;
       if (!size || (size.rows === term.rows && size.cols === term.cols)) return;
-      term.reset(); // what will be drawn over need not be brought into the new width first
+      term.reset(); // saves reflowing what is drawn over anyway
       term.resize(size.cols, size.rows);
     });
-    // In one piece: xterm.js parses that in one go, and no frame is drawn in between.
+    // In one piece, which xterm.js parses without drawing a frame in between.
     term.write(all, () => {
       if (this.stopping.signal.aborted) return;
       this.drawing = false;
@@ -208,7 +208,7 @@ export class History implements IDisposable {
   }
 
   private calm(): void {
-    if (document.visibilityState === "hidden" || this.alternate) return; // it comes again with what ends that
+    if (document.visibilityState === "hidden" || this.alternate) return; // it is called again when that ends
     if (this.waiting) this.putIn();
     const wanted = Math.max(FIRST, this.reading + NEAR * this.term.rows);
     const { baseY } = this.term.buffer.normal;
@@ -233,7 +233,7 @@ export class History implements IDisposable {
   }
 }
 
-/** Whether the cursor stands in the last cell that there is. */
+/** Whether the cursor is in the last cell of the buffer. */
 function atEnd(term: Terminal): boolean {
   const { cursorX, cursorY, baseY, length } = term.buffer.active;
   return cursorX >= term.cols - 1 && baseY + cursorY >= length - 1;

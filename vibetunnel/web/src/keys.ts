@@ -1,4 +1,4 @@
-/** Keys that a phone's keyboard lacks, as the bytes that a terminal sends for them. */
+/** The bytes that a terminal sends for keys that a phone's keyboard lacks. */
 
 export type BarKey = "escape" | "tab" | "up" | "down" | "left" | "right" | "home" | "end" | "pageup" | "pagedown";
 
@@ -18,7 +18,7 @@ const OTHER: Readonly<Partial<Record<BarKey, string>>> = {
   pagedown: "\x1b[6~",
 };
 
-/** What `key` sends. `application`: the program has asked for application cursor keys (DECCKM). */
+/** The bytes for `key`. `application`: the program has set application cursor keys (DECCKM). */
 export function keyText(key: BarKey, application: boolean, control = false): string {
   const final = CURSOR[key];
   if (final === undefined) return OTHER[key] ?? "";
@@ -26,7 +26,7 @@ export function keyText(key: BarKey, application: boolean, control = false): str
   return `\x1b${application ? "O" : "["}${final}`;
 }
 
-/** What Ctrl with `text` sends, if there is such a character; `text` otherwise. */
+/** The character that Ctrl makes of `text`; `text` itself if there is none. */
 export function controlText(text: string): string {
   if (text.length !== 1) return text;
   if (text === " " || text === "2") return "\0";

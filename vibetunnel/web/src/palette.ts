@@ -58,5 +58,5 @@ export const LIGHT: ITheme = {
   brightWhite: "#3c4148",
 };
 
-/** Programs choose colours without knowing the background; below this contrast (WCAG AA) the text is changed. */
+/** Programs choose colours without knowing the background: text with less contrast than this (WCAG AA) is changed. */
 export const MINIMUM_CONTRAST = 4.5;

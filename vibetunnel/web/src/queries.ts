@@ -1,13 +1,13 @@
 /**
- * What programs print to ask the terminal something. The server's terminal answers, once, whoever watches; a viewer's
- * never does.
+ * Queries: sequences with which programs ask the terminal something. The server's terminal answers each once; a
+ * viewer's never does.
  */
 
 import type { IDisposable, IParser } from "@xterm/xterm";
 
-const WINDOW_REPORTS = new Set([11, 13, 14, 15, 16, 18, 19, 20, 21]); // CSI t: those that ask
+const WINDOW_REPORTS = new Set([11, 13, 14, 15, 16, 18, 19, 20, 21]); // parameters of CSI t that are queries
 const FOCUS_EVENTS = 1004; // DECSET; xterm.js reports the focus at once
-const COLOURS = [4, 5, 10, 11, 12, 13, 14, 17, 19]; // OSC: they set, or ask with a "?"
+const COLOURS = [4, 5, 10, 11, 12, 13, 14, 17, 19]; // OSC numbers that set a colour, or query it with "?"
 
 export class Queries implements IDisposable {
   private readonly handlers: IDisposable[];
@@ -35,7 +35,7 @@ export class Queries implements IDisposable {
     const window = parser.registerCsiHandler({ final: "t" }, ([first]) => {
       return typeof first === "number" && WINDOW_REPORTS.has(first);
     });
-    // These do more than ask, so xterm.js has to see them: what it answers is told from what is typed by its moment.
+    // These do more than query, so xterm.js has to see them. Its answers are told from typing by their moment.
     const focus = parser.registerCsiHandler({ prefix: "?", final: "h" }, (params) => {
       if (params.includes(FOCUS_EVENTS)) this.mute();
       return false;
@@ -49,7 +49,7 @@ export class Queries implements IDisposable {
     this.handlers = [...csi, ...dcs, window, focus, ...osc];
   }
 
-  /** Whether what xterm.js sends at this moment is an answer. */
+  /** Whether data that xterm.js sends now is an answer. */
   get answering(): boolean {
     return this.parsing;
   }
@@ -58,19 +58,19 @@ export class Queries implements IDisposable {
     for (const each of this.handlers) each.dispose();
   }
 
-  /** An answer is sent while the sequence is parsed; nobody can type before that ends. */
+  /** xterm.js sends an answer while it parses the query, when no typing can come in between. */
   private mute(): void {
     this.parsing = true;
     queueMicrotask(() => (this.parsing = false));
   }
 }
 
-/** Whether `data` is the report of a focus that came or went. */
+/** Whether `data` reports that the focus came or went. */
 export function isFocusReport(data: string): boolean {
   return data === "\x1b[I" || data === "\x1b[O";
 }
 
-/** Whether `data` is a report of what the mouse does. */
+/** Whether `data` reports an action of the mouse. */
 export function isMouseReport(data: string): boolean {
   return /^\x1b\[(?:M|<\d+;\d+;\d+[Mm])/.test(data);
 }

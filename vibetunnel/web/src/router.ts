@@ -1,4 +1,4 @@
-/** Which page a path means, and how to get there without loading the document again. Paths are the application's. */
+/** Maps paths to pages, and changes pages without loading the document again. Paths are the application's. */
 
 import { href, inside } from "./base.js";
 
@@ -27,20 +27,20 @@ export function sessionPath(id: string): string {
   return `/session/${encodeURIComponent(id)}`;
 }
 
-/** The login page's path; after it the browser returns to `next`. */
+/** The login page's path; after the login the browser goes to `next`. */
 export function loginPath(next: string): string {
   const safe = safeNext(next);
   return safe === "/" ? "/login" : `/login?next=${encodeURIComponent(safe)}`;
 }
 
-/** `next` if it is one of this client's own pages, else "/": a link must not be able to lead to another site. */
+/** `next` if it is a page of this client, else "/": a link must not lead to another site. */
 export function safeNext(next: string | null): string {
   if (next === null) return "/";
   const { page } = parse(next);
   return page === "sessions" || page === "terminal" ? next : "/";
 }
 
-/** Follows the address bar and the links of the document. Call stop() when done. */
+/** Follows the address bar and the document's links. Call stop() when done. */
 export class Router {
   private readonly stopping = new AbortController();
 
@@ -73,7 +73,7 @@ export class Router {
 
   private follow(event: MouseEvent): void {
     if (event.defaultPrevented || event.button !== 0) return;
-    if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return; // a new tab or window is wanted
+    if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return; // the user wants a new tab or window
     const anchor = event.composedPath().find((each) => each instanceof HTMLAnchorElement);
     if (!anchor || anchor.target !== "" || anchor.origin !== location.origin) return;
     const path = inside(anchor.pathname);

@@ -1,7 +1,7 @@
 /**
- * The lines above the screen. xterm.js cannot take a line above those that it has, so what it has got since the last
- * redraw is kept here, and older lines are shown by giving it all of that anew: first the lines, then the redraw, then
- * the output since. Pure: bytes in, bytes out.
+ * The lines above the screen. xterm.js cannot insert lines above those it has. So this keeps all it got since the last
+ * redraw, and shows older lines by giving it everything anew: first the lines, then the redraw, then the output since.
+ * Pure: bytes in, bytes out.
  */
 
 import { type Lines, MAX_LINES, type Redraw } from "./protocol.js";
@@ -12,7 +12,7 @@ const LOADING_LIMIT = 8 * LIVE_LIMIT; // bytes of output that may come while lin
 
 const RESET = "\x1bc\x1b[20l"; // RIS; xterm.js keeps LNM through it
 
-/** What to ask the server for. `depth`: how many lines lie between `before` and the screen. */
+/** A request to the server. `depth`: number of lines between `before` and the screen. */
 export interface Request {
   readonly type: "lines" | "redraw";
   readonly before: bigint;
@@ -23,20 +23,20 @@ export interface Request {
 export class Scrollback {
   private base: Redraw | undefined; // undefined: the whole session has been received as output
   private pieces: Lines[] = []; // oldest first, without a gap up to the top of the screen of `base`
-  private first = 0n; // the oldest line that is held, or the top of the screen
-  private oldest = 0n; // the oldest line that the server keeps, as far as known
+  private first = 0n; // the oldest line held, or the top of the screen
+  private oldest = 0n; // the oldest line that the server keeps, if known
   private live: Uint8Array[] = []; // output since `base`
   private liveBytes = 0;
   private whole = true; // `live` is all of it
   private asked: Request | undefined;
-  private fresh = false; // lines have come that are not shown yet
+  private fresh = false; // lines have arrived that are not shown yet
 
-  /** Lines that are held. */
+  /** Number of lines held. */
   get held(): number {
     return this.base ? Number(this.base.top - this.first) : 0;
   }
 
-  /** Output that follows what came before. */
+  /** Add output that continues the earlier one. */
   output(data: Uint8Array): void {
     if (!this.base || !this.whole) return;
     this.live.push(data);
@@ -44,14 +44,14 @@ export class Scrollback {
     this.shorten();
   }
 
-  /** Whether a redraw is of the size that the lines held are for. */
+  /** Whether a redraw has the size of the lines held. */
   fits(redraw: Redraw): boolean {
     return this.base?.rows === redraw.rows && this.base.cols === redraw.cols;
   }
 
   /**
-   * Everything anew from here on. Returns whether the lines that were held belong to it: they do only where neither
-   * size nor line numbers have changed.
+   * Begin anew with a redraw. Returns whether the lines held still belong to it, which they do only if neither size nor
+   * line numbers have changed.
    */
   redraw(redraw: Redraw): boolean {
     const { base } = this;
@@ -69,22 +69,22 @@ export class Scrollback {
     return same;
   }
 
-  /** No answer comes any more to what was asked for. */
+  /** No answer to the request will come. */
   unanswered(): void {
     this.asked = undefined;
     this.shorten();
   }
 
   /**
-   * The connection is a new one. Another server process may number the lines anew, so nothing is added to those held
-   * before a redraw has said how they are numbered now.
+   * A new connection. Another server process may number the lines anew, so nothing is added to the lines held before a
+   * redraw has told the new numbers.
    */
   reconnected(): void {
     this.asked = undefined;
     if (this.base) this.forget();
   }
 
-  /** Nothing that came before belongs to what follows. */
+  /** Forget everything: what follows does not continue it. */
   clear(): void {
     this.base = undefined;
     this.pieces = [];
@@ -94,8 +94,8 @@ export class Scrollback {
   }
 
   /**
-   * What to ask for in order to have up to `more` lines above those that xterm.js has, which are `shown`. undefined:
-   * there are none, no room is left, or an answer is under way.
+   * The request for up to `more` lines above the `shown` ones that xterm.js has. undefined: there are none, no room is
+   * left, or an answer is under way.
    */
   load(more: number, shown: number): Request | undefined {
     const { base, held } = this;
@@ -109,7 +109,7 @@ export class Scrollback {
     return this.asked;
   }
 
-  /** The redraw that was asked for has come: now the lines. */
+  /** The requested redraw has come: now request the lines. */
   goOn(): Request | undefined {
     const { asked } = this;
     if (asked?.type !== "redraw") return undefined;
@@ -117,13 +117,13 @@ export class Scrollback {
     return this.load(asked.count, 0);
   }
 
-  /** Take a piece. Returns whether it was the last and there is something new to show. */
+  /** Add a piece. Returns whether it is the last one and there is something new to show. */
   take(piece: Lines): boolean {
     if (!this.base) return false;
     if (piece.oldest > this.oldest) this.oldest = piece.oldest;
-    const behind = piece.first + BigInt(piece.count);
-    const kept = this.pieces.filter(({ first }) => first >= behind); // without those that this one has again, and more
-    if (piece.first < this.first && behind === (kept[0]?.first ?? this.base.top)) {
+    const next = piece.first + BigInt(piece.count);
+    const kept = this.pieces.filter(({ first }) => first >= next); // drop pieces that this one contains
+    if (piece.first < this.first && next === (kept[0]?.first ?? this.base.top)) {
       this.pieces = [piece, ...kept];
       this.first = piece.first;
       this.fresh = true;
@@ -136,8 +136,8 @@ export class Scrollback {
   }
 
   /**
-   * What makes a terminal of the redraw's size show all that is held: lines, screen, output. undefined: it is not known
-   * any more. To be written in one piece, so that no frame shows less.
+   * The bytes that make a terminal of the redraw's size show everything held: lines, screen, output. undefined: it is
+   * no longer known. Write them in one piece, so that no frame shows less.
    */
   all(): Uint8Array | undefined {
     const { base } = this;
@@ -162,8 +162,8 @@ export class Scrollback {
 function prologue(pieces: readonly Lines[], rows: number): Uint8Array[] {
   const newest = pieces.at(-1);
   if (!newest) return [ascii(RESET)];
-  // A line that goes on does so with a blank, which makes the next one its continuation. Two, for where a wide
-  // character did not fit and left the last column free. The other lines end with CR LF.
+  // A blank after a wrapped line makes the next row its continuation. Two blanks, because a wide character that did not
+  // fit may have left the last column free. Other lines end with CR LF.
   const away = `\x1b[m${newest.wrapped ? "  \r" : ""}${"\n".repeat(rows - 1)}`;
   return [ascii(RESET), ...pieces.map((piece) => piece.data), ascii(away)];
 }

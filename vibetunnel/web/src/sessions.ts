@@ -3,7 +3,7 @@
 import { type Api, type Session, messageOf } from "./api.js";
 import { EventFeed, type ServerEvent } from "./events.js";
 
-/** The list after an event; the same list when the event says nothing about it. */
+/** The list after an event; the same list if the event does not concern it. */
 export function apply(sessions: readonly Session[], event: ServerEvent): readonly Session[] {
   const id = event.sessionId ?? event.session?.id;
   if (id === undefined) return sessions;
@@ -29,13 +29,13 @@ export type ListState = "loading" | "live" | "lost";
 export class SessionList {
   sessions: readonly Session[] = [];
   state: ListState = "loading";
-  /** Why the list could not be fetched; empty when it could. */
+  /** Why the list could not be fetched; empty if it could. */
   error = "";
   /** Sessions whose bell rang since the page was opened. */
   readonly rang = new Set<string>();
 
   private readonly feed: EventFeed;
-  private sinceFetch: ServerEvent[] | undefined; // events that arrived while a list was under way
+  private sinceFetch: ServerEvent[] | undefined; // events that arrived while a list was being fetched
 
   constructor(
     private readonly api: Api,
@@ -49,7 +49,7 @@ export class SessionList {
   }
 
   start(): void {
-    void this.refresh(); // at once: the list need not wait for the events
+    void this.refresh(); // now: the list does not wait for the events
     this.feed.start();
   }
 
@@ -57,7 +57,7 @@ export class SessionList {
     this.feed.stop();
   }
 
-  /** Fetch the list. Events that arrive meanwhile are newer than it may be, so they are applied on top. */
+  /** Fetch the list. Events that arrive meanwhile may be newer than it, so they are applied to it. */
   async refresh(): Promise<void> {
     const missed: ServerEvent[] = [];
     this.sinceFetch = missed;
@@ -87,7 +87,7 @@ export class SessionList {
   private async lose(): Promise<void> {
     this.state = "lost";
     this.onChange();
-    // EventSource hides why it failed; a plain request leads to the login page when the login is over.
+    // EventSource hides why it failed. A plain request leads to the login page if the login has ended.
     await this.api.sessions().catch(() => undefined);
   }
 }

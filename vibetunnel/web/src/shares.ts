@@ -1,10 +1,10 @@
-/** How share links are ordered, and how they read. Pure. */
+/** Share links: the order for a new one, and their texts. Pure. */
 
 import type { Share, ShareOrder, ShareRole } from "./api.js";
 import { left } from "./format.js";
 
 interface Option {
-  /** Of the form: a number; empty: no limit. */
+  /** The form's value: a number; empty: no limit. */
   readonly value: string;
   readonly words: string;
 }
@@ -19,14 +19,14 @@ export const EXPIRIES: readonly Option[] = [
 ];
 
 export const USES: readonly Option[] = [
-  { value: "", words: "anybody" },
+  { value: "", words: "anyone" },
   { value: "1", words: "1 person" },
   { value: "2", words: "2 people" },
   { value: "5", words: "5 people" },
   { value: "10", words: "10 people" },
 ];
 
-/** The order that a filled form makes. */
+/** The order from a filled form. */
 export function shareOrder(role: ShareRole, form: FormData): ShareOrder {
   const name = form.get("name");
   return {
@@ -41,26 +41,26 @@ function limit(value: FormDataEntryValue | null): number | null {
   return typeof value === "string" && value !== "" ? Number(value) : null;
 }
 
-/** What a link is called in a list. */
+/** The title of a link in a list. */
 export function shareTitle({ name, role }: Pick<Share, "name" | "role">): string {
   const kind = role === "type" ? "type" : "watch";
   return name === "" ? `Link to ${kind}` : `${name} · ${kind}`;
 }
 
-/** How often it was used, and whether somebody is here by it: "used 1 of 5, 1 here". */
+/** How often a link was used, and how many of its guests are here: "used 1 of 5, 1 here". */
 export function usage({ uses, used, people }: Pick<Share, "uses" | "used" | "people">): string {
   const times = uses === null ? (used === 0 ? "not used" : `used ${used}×`) : `used ${used} of ${uses}`;
   return people > 0 ? `${times}, ${people} here` : times;
 }
 
-/** When it ends. */
+/** When a link expires. */
 export function expiry({ expiresAt }: Pick<Share, "expiresAt">, now_ms: number): string {
   if (expiresAt === null) return "until revoked";
   const time = left(expiresAt, now_ms);
-  return time === "now" ? "over" : `ends in ${time}`;
+  return time === "now" ? "expired" : `expires in ${time}`;
 }
 
-/** Whether an address leads nowhere on another machine. */
+/** Whether an address works only on this machine. */
 export function isForThisMachineOnly(url: string): boolean {
   try {
     const { hostname } = new URL(url);

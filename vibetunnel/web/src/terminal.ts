@@ -1,5 +1,5 @@
 /**
- * The screen: owns xterm.js. It draws what it is given at the session's size, and says what was typed and what would
+ * The screen: owns xterm.js. It draws output at the session's size, and reports what was typed and which size would
  * fit. It knows no socket.
  */
 
@@ -23,24 +23,24 @@ const FONT = '"Cascadia Mono", ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu
 const FONT_SIZE = 14;
 const FONT_SIZE_NARROW = 13; // keeps 48 columns on a phone of 390 px
 const NARROW = 600; // CSS pixels
-const FONT_WAIT_MS = 1500; // then the first frame is drawn with what the system has
+const FONT_WAIT_MS = 1500; // then the first frame is drawn with the system's font
 const RESIZE_DEBOUNCE_MS = 80;
 const CURSOR_BLINK = 12; // DECSET
 const SCROLLBAR = 12; // CSS pixels, kept free beside the last column
 
 export interface ScreenListener {
-  /** Typed or pasted, or what the mouse and the focus do: bytes for the PTY. */
+  /** Bytes for the PTY: typed, pasted, or reports of mouse and focus. */
   input(data: Uint8Array): void;
-  /** What fits has changed. */
+  /** The size that fits has changed. */
   viewport(viewport: Viewport): void;
   bell(): void;
   selection(selected: boolean): void;
-  /** Older lines are wanted. Returns whether an answer can be expected. */
+  /** Request older lines. Returns whether an answer can be expected. */
   ask(request: Request): boolean;
 }
 
 export class Screen {
-  /** What fits at the normal font size; {0, 0} until open() is done. */
+  /** The size that fits at the normal font size; {0, 0} until open() is done. */
   viewport: Viewport = { rows: 0, cols: 0 };
   /** Armed by the key bar: the next character is sent with Ctrl. */
   controlNext = false;
@@ -58,17 +58,17 @@ export class Screen {
   private readonly utf8 = new TextEncoder();
 
   private cell: Box = { width: 8, height: 17 }; // at the normal font size
-  private size: Viewport | undefined; // the session's; undefined until the server has said it
+  private size: Viewport | undefined; // the session's; undefined until the server has told it
   private owner = true;
   private readOnly = false;
-  private drawnTo = 0n; // end of the output that the parser has finished
-  private live = 0n; // below it is history
+  private drawnTo = 0n; // offset up to which the parser has finished
+  private live = 0n; // output below this offset is older than this attach
   private resizeTimer: ReturnType<typeof setTimeout> | undefined;
   private keyboardInset = 0;
-  private pointer = "mouse"; // what pointed last
+  private pointer = "mouse"; // the pointer used last
   private disposed = false;
 
-  /** `host` is empty, has a size, and scrolls what does not fit. */
+  /** `host` must be empty, have a size, and scroll what does not fit. */
   constructor(
     private readonly host: HTMLElement,
     private readonly listener: ScreenListener,
@@ -83,7 +83,7 @@ export class Screen {
         activate: (event, uri) => this.follow(event, uri),
         hover: (_event, uri) => (this.host.title = this.linkTitle(uri)),
         leave: () => (this.host.title = ""),
-        allowNonHttpProtocols: true, // openLink() knows which
+        allowNonHttpProtocols: true, // openLink() checks which
       },
       macOptionClickForcesSelection: true,
       overviewRuler: { width: this.scrollbar() },
@@ -109,7 +109,7 @@ export class Screen {
     this.useWebgl();
     this.prepareTextarea();
     this.disposables.push(
-      // A redraw says of every mode how it is. A cursor that was not told to blink (?12) blinks as this client's do.
+      // A redraw sets every mode. A cursor that the program has not set to blink (?12) blinks as this client's do.
       term.parser.registerCsiHandler({ prefix: "?", final: "l" }, (params) => {
         return params.length === 1 && params[0] === CURSOR_BLINK && this.history.replaying;
       }),
@@ -155,7 +155,7 @@ export class Screen {
     return this.term.cols;
   }
 
-  /** End of the output that is on the screen. */
+  /** Offset up to which the screen is drawn. */
   get offset(): bigint {
     return this.drawnTo;
   }
@@ -164,7 +164,7 @@ export class Screen {
     return this.term.getSelection();
   }
 
-  /** The rows that are visible, without the blanks at their ends. */
+  /** The visible rows, without trailing blanks. */
   text(): string {
     const buffer = this.term.buffer.active;
     const lines: string[] = [];
@@ -175,8 +175,8 @@ export class Screen {
   }
 
   /**
-   * A stream begins at `start`, for a terminal of this size; what lies below `live` was printed before. `fresh`:
-   * nothing of the old screen remains.
+   * A stream begins at `start`, for a terminal of this size. Output below `live` was printed before the attach.
+   * `fresh`: clear the old screen.
    */
   begin(start: bigint, live: bigint, fresh: boolean, size: Viewport): void {
     this.live = live;
@@ -197,7 +197,7 @@ export class Screen {
     });
   }
 
-  /** Draw everything anew. `continues`: it was asked for, and is what is on the screen already. */
+  /** Draw everything anew. `continues`: it was requested, and the screen shows it already. */
   redraw(redraw: Redraw, continues: boolean, drawn: () => void): void {
     this.history.redraw(redraw, continues, () => {
       this.drawnTo = redraw.offset;
@@ -206,28 +206,28 @@ export class Screen {
     });
   }
 
-  /** Older lines that were asked for. */
+  /** Some of the older lines that were requested. */
   lines(lines: Lines): void {
     this.history.lines(lines);
   }
 
-  /** No answer comes any more to what was asked for. */
+  /** No answer to the request will come. */
   unanswered(): void {
     this.history.unanswered();
   }
 
-  /** The program is over: nothing waits for input. */
+  /** The program has ended: it takes no input. */
   end(): void {
     this.history.end();
   }
 
-  /** Whether the session has this client's size. A size that has changed comes with the redraw that follows. */
+  /** Whether this client owns the size. A new size comes with the redraw that follows. */
   setOwner(owner: boolean): void {
     this.owner = owner;
     this.scale();
   }
 
-  /** Whether one may only watch. What is typed is still told, so that somebody can say that it leads nowhere. */
+  /** Whether this client may only watch. Typing is still reported, so that the page can say that it is not sent. */
   setReadOnly(readOnly: boolean): void {
     this.readOnly = readOnly;
     if (readOnly && this.controlNext) this.useControl();
@@ -238,7 +238,7 @@ export class Screen {
     else textarea.removeAttribute("inputmode");
   }
 
-  /** The height that the on-screen keyboard covers. It resizes nothing: the screen is scrolled to the cursor. */
+  /** The height that the on-screen keyboard covers. It does not resize the screen, which scrolls to the cursor. */
   setKeyboardInset(pixels: number): void {
     if (this.keyboardInset === pixels) return;
     this.keyboardInset = pixels;
@@ -267,8 +267,8 @@ export class Screen {
 
   private typed(data: string): void {
     if (this.queries.answering) return;
-    if (isFocusReport(data) && !this.owner) return; // looking at a session is no reason to take its size over
-    if (this.readOnly && (isFocusReport(data) || isMouseReport(data))) return; // nobody has typed
+    if (isFocusReport(data) && !this.owner) return; // looking at a session must not take its size over
+    if (this.readOnly && (isFocusReport(data) || isMouseReport(data))) return; // not typing
     const text = this.controlNext ? controlText(data) : data;
     this.useControl();
     this.listener.input(this.utf8.encode(text));
@@ -297,7 +297,7 @@ export class Screen {
     const control = event.ctrlKey && !event.metaKey;
     const copies = key === "c" && (command || (control && (event.shiftKey || selected)));
     if (copies) {
-      event.preventDefault(); // Ctrl+Shift+C is a browser's inspector
+      event.preventDefault(); // Ctrl+Shift+C opens the browser's inspector
       if (selected) void this.copy();
       return false;
     }
@@ -306,7 +306,7 @@ export class Screen {
     return true;
   }
 
-  /** A link's text says nothing of where it leads, so a mere click does not follow it; a tap does. */
+  /** A link's text need not be its address, so a mere click does not follow it; a tap does. */
   private follow(event: MouseEvent, uri: string): void {
     if (event.ctrlKey || event.metaKey || this.pointer !== "mouse") openLink(uri);
   }
@@ -325,10 +325,10 @@ export class Screen {
   }
 
   private scrollbar(): number {
-    return this.coarse.matches ? 1 : SCROLLBAR; // fingers scroll without one; 0 would mean the default
+    return this.coarse.matches ? 1 : SCROLLBAR; // touch scrolls without one; 0 would mean the default
   }
 
-  /** Draw with WebGL where there is one; xterm.js falls back to the DOM when the add-on goes. */
+  /** Draw with WebGL if possible; xterm.js falls back to the DOM when the add-on is disposed. */
   private useWebgl(): void {
     try {
       const webgl = new WebglAddon();
@@ -346,14 +346,14 @@ export class Screen {
     textarea.setAttribute("aria-label", "Terminal");
   }
 
-  /** The size of a cell at the present font size. */
+  /** The size of a cell at the current font size. */
   private cellNow(): Box {
     const screen = this.host.querySelector(".xterm-screen")?.getBoundingClientRect();
     if (!screen || screen.width === 0 || screen.height === 0) return this.cell;
     return { width: screen.width / this.term.cols, height: screen.height / this.term.rows };
   }
 
-  /** The space for cells, as it is without an on-screen keyboard. */
+  /** The space for cells without an on-screen keyboard. */
   private box(): Box {
     const style = getComputedStyle(this.host);
     const horizontal = parseFloat(style.paddingLeft) + parseFloat(style.paddingRight);
@@ -390,12 +390,12 @@ export class Screen {
     this.followCursor();
   }
 
-  /** Scroll the host so that the cursor's row is in view; only needed where the screen is larger than the host. */
+  /** Scroll the host so that the cursor's row is in view; needed only if the screen is larger than the host. */
   private followCursor(): void {
     const { host } = this;
     if (host.scrollHeight <= host.clientHeight) return;
     const buffer = this.term.buffer.active;
-    if (buffer.viewportY !== buffer.baseY) return; // somebody reads the scrollback
+    if (buffer.viewportY !== buffer.baseY) return; // the user reads the scrollback
     const { height } = this.cellNow();
     const bottom = (buffer.cursorY + 1) * height + 2 * parseFloat(getComputedStyle(host).paddingTop);
     if (bottom > host.scrollTop + host.clientHeight) host.scrollTop = bottom - host.clientHeight;
@@ -413,12 +413,12 @@ async function fontsLoaded(size: number): Promise<void> {
   await Promise.race([Promise.allSettled(samples), patience]);
 }
 
-/** Programs print links; only these are followed. */
+/** The schemes of printed links that are followed. */
 function isFollowed(uri: string): boolean {
   return /^(https?:\/\/|mailto:)/i.test(uri);
 }
 
-/** Open a link in a page that learns nothing of this one. */
+/** Open a link in a page that learns nothing about this one. */
 function openLink(uri: string): void {
   if (!isFollowed(uri)) return;
   const link = document.createElement("a");

@@ -1,11 +1,11 @@
-/** Fingers on the terminal: a swipe scrolls, a long press selects. xterm.js knows a mouse only. */
+/** Touch on the terminal: a swipe scrolls, a long press selects. xterm.js knows only the mouse. */
 
 import type { IDisposable, Terminal } from "@xterm/xterm";
 
 import type { Box } from "./fit.js";
 
 const LONG_PRESS_MS = 450;
-const SLOP = 8; // CSS pixels that a resting finger may wander
+const SLOP = 8; // CSS pixels that a resting finger may move
 
 interface Cell {
   readonly row: number; // in the buffer
@@ -16,7 +16,7 @@ export class TouchInput implements IDisposable {
   private readonly stopping = new AbortController();
   private last: { x: number; y: number } | undefined;
   private moved = false;
-  private rest = 0; // pixels scrolled that are no whole row yet
+  private rest = 0; // scrolled pixels that are less than a row
   private pressTimer: ReturnType<typeof setTimeout> | undefined;
   private anchor: { from: Cell; to: Cell } | undefined; // the word that was pressed, while the finger is down
 
@@ -64,7 +64,7 @@ export class TouchInput implements IDisposable {
   }
 
   private end(event: TouchEvent): void {
-    // What was a swipe or a selection is no click: it must neither move the focus nor open the keyboard.
+    // A swipe or a selection is not a click: it must neither move the focus nor open the keyboard.
     if (this.moved || this.anchor) event.preventDefault();
     this.forget();
   }
@@ -77,7 +77,7 @@ export class TouchInput implements IDisposable {
     this.rest = 0;
   }
 
-  /** Scroll what the host hides first (another's larger screen, the part behind a keyboard), then the terminal. */
+  /** Scroll the host first (for a larger screen, or the part below a keyboard), then the terminal. */
   private scroll(pixels: number, touch: Touch): void {
     const before = this.host.scrollTop;
     this.host.scrollTop += pixels;
@@ -91,7 +91,7 @@ export class TouchInput implements IDisposable {
       term.scrollLines(lines);
       return;
     }
-    // The program scrolls: xterm.js makes mouse reports or cursor keys of a wheel.
+    // The program scrolls: xterm.js turns wheel events into mouse reports or cursor keys.
     const wheel = { deltaY: Math.sign(lines), deltaMode: WheelEvent.DOM_DELTA_LINE, bubbles: true, cancelable: true };
     for (let line = 0; line < Math.abs(lines); line++) {
       const { clientX, clientY } = touch;

@@ -1,11 +1,11 @@
-/** Widths of characters as the server's terminal has them, for xterm.js: both must break lines at the same places. */
+/** The server's widths of characters, for xterm.js: both must wrap lines at the same places. */
 
 import type { IUnicodeVersionProvider } from "@xterm/xterm";
 
 import { width } from "./widths.js";
 
 const UNKNOWN = 3; // no width
-const CACHED = 0x10000; // code points; beyond are few, and looked up each time
+const CACHED = 0x10000; // code points; the few beyond are looked up each time
 
 export class Widths implements IUnicodeVersionProvider {
   readonly version = "vibetunnel";
@@ -19,7 +19,7 @@ export class Widths implements IUnicodeVersionProvider {
     return found;
   }
 
-  /** xterm.js's own encoding: bit 0, whether it joins the character before; bits 1 and 2, the width of both. */
+  /** xterm.js's encoding: bit 0, whether it joins the character before it; bits 1 and 2, the width of both. */
   charProperties(code: number, preceding: number): number {
     const columns = this.wcwidth(code);
     const before = (preceding >> 1) & 3;

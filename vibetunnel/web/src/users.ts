@@ -1,39 +1,39 @@
-/** Who is logged in, and what they may do here. Pure. */
+/** The user, and what the user may do here. Pure. */
 
 export type Role = "owner" | "writer" | "viewer" | "guest";
 export type ScopeName = "view" | "type" | "control" | "admin";
 
-/** What GET /api/auth/current-user says. */
+/** The answer of GET /api/auth/current-user. */
 export interface User {
   readonly userId: string;
   readonly authenticated: boolean;
   readonly role: Role | null;
   readonly scopes: readonly ScopeName[];
-  /** The one session that a guest is here for. */
+  /** A guest's one session. */
   readonly sessionId: string | null;
-  /** For the header X-CSRF-Token; null where there is no cookie to abuse. */
+  /** For the header X-CSRF-Token; null if the login has no cookie. */
   readonly csrfToken: string | null;
 }
 
 const ROLES: Readonly<Record<Role, string>> = { owner: "Owner", writer: "Writer", viewer: "Viewer", guest: "Guest" };
 
-/** Whether they may do this with every session. Nobody, as long as it is not known who they are. */
+/** Whether the user may do this with every session; false while the user is not known. */
 export function may(user: User | undefined, scope: ScopeName): boolean {
   return user?.authenticated === true && user.role !== "guest" && user.scopes.includes(scope);
 }
 
-/** Whether they may share a session, and say who types there: an administrator, or who made it. */
+/** Whether the user may share a session and give the right to type: its maker, or an administrator. */
 export function mayShare(user: User | undefined, session: { readonly owner?: string } | undefined): boolean {
   if (may(user, "admin")) return true;
   return may(user, "control") && (session?.owner === undefined || session.owner === user?.userId);
 }
 
-/** Whether they came by a link to one session: they see no other. */
+/** Whether the user followed a link to one session, and sees no other. */
 export function isGuest(user: User | undefined): boolean {
   return user?.role === "guest";
 }
 
-/** A role in words; as it came, if a newer server knows more. */
+/** A role in words; unchanged, if a newer server has another one. */
 export function roleName(role: string): string {
   return Object.hasOwn(ROLES, role) ? ROLES[role as Role] : role;
 }
@@ -49,9 +49,9 @@ function firstLetter(word: string): string {
   return /[\p{L}\p{N}]/u.exec(word)?.[0] ?? "";
 }
 
-const TONES = 6; // as many as styles/people.css has
+const TONES = 6; // colours in styles/people.css
 
-/** Which of the colours a name has: always the same. */
+/** The colour of a name: always the same one. */
 export function tone(name: string): number {
   let sum = 0;
   for (const char of name) sum = (sum * 31 + (char.codePointAt(0) ?? 0)) % 9973;

@@ -15,7 +15,7 @@ let asked: Asked[];
 let answers: Map<string, () => Response>;
 let tokens: (string | null)[];
 
-/** A server that answers what the test has put into `answers`, and hands out `tokens`, one after the other. */
+/** A server that gives the `answers` of the test, and hands out `tokens` one after the other. */
 function fakeFetch(path: string, init: RequestInit): Promise<Response> {
   const method = init.method ?? "GET";
   asked.push({ method, path, token: new Headers(init.headers).get("X-CSRF-Token") });

@@ -30,7 +30,7 @@ export class FakeWire implements Wire {
     this.closedWith = code;
   }
 
-  // What the server does
+  // Actions of the server
 
   accept(hello: Partial<HelloFields> = {}): void {
     this.readyState = 1;
@@ -103,7 +103,7 @@ export class FakeWire implements Wire {
     this.onclose?.({ code, reason } as CloseEvent);
   }
 
-  // What the client sent
+  // Messages from the client
 
   get inputs(): readonly { readonly offset: bigint; readonly text: string }[] {
     return this.of(0x81).map((each) => ({ offset: offsetOf(each), text: new TextDecoder().decode(each.subarray(9)) }));
@@ -137,7 +137,7 @@ export class FakeServer {
   screen = "";
   readonly states: string[] = [];
   readonly exits: Exit[] = [];
-  readonly redraws: boolean[] = []; // whether each continued what came before
+  readonly redraws: boolean[] = []; // whether each one continued the earlier output
   readonly lines: bigint[] = []; // the first line of each piece
   readonly listener: SocketListener = {
     state: (state) => void this.states.push(state),

@@ -12,7 +12,7 @@ const PIECE = 300; // lines
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-/** Prints numbered lines on a screen of `rows`, and speaks of it as the server does. */
+/** Prints numbered lines on a screen of `rows`, and sends the server's messages about it. */
 class Program {
   printed = 0; // lines; the last row is the prompt's
   oldest = 0;
@@ -101,7 +101,7 @@ function output(data: Uint8Array): void {
   history.output(data, () => undefined);
 }
 
-/** Let time pass for xterm.js and for what waits for calm; nothing is answered. */
+/** Let time pass for xterm.js and for pauses in the client; the server answers nothing. */
 function pass(): void {
   vi.advanceTimersByTime(CALM_MS + 100);
 }
@@ -334,7 +334,7 @@ describe("older lines", () => {
 });
 
 describe("the size", () => {
-  it("changes under somebody who reads further up: the lines are fetched, and the place found again", () => {
+  it("changes while the user reads further up: the lines are fetched, and the place is found again", () => {
     program.print(3000);
     redraw();
     pass();

@@ -1,4 +1,4 @@
-/** Nothing that a program prints makes xterm.js send anything; what somebody does still is sent. */
+/** Nothing that a program prints makes xterm.js send anything; typing and the mouse still do. */
 
 import { Terminal } from "@xterm/xterm";
 import { beforeEach, describe, expect, it } from "vitest";
@@ -48,7 +48,7 @@ beforeEach(() => {
   });
 });
 
-/** More than the client allows, so that it is not xterm.js's options that keep it silent. */
+/** More options than the client allows, so that it is not those that keep xterm.js silent. */
 function allWindowReports(): Record<string, boolean> {
   const names = ["getWinState", "getWinPosition", "getWinSizePixels", "getScreenSizePixels", "getCellSizePixels"];
   return Object.fromEntries(
@@ -106,7 +106,7 @@ describe("what is no query", () => {
     expect(stack).toEqual(["one", "two", "one"]);
   });
 
-  it("is sent: keys and pastes, also right behind a query", async () => {
+  it("is sent: keys and pastes, also right after a query", async () => {
     await write("\x1b[?1004h\x1b[c\x1b]11;?\x07");
     term.input("a");
     term.input("\x1b[200~pasted\x1b[201~");

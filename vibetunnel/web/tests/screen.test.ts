@@ -1,4 +1,4 @@
-/** What the screen decides without a browser: sizes and keys. */
+/** The screen's decisions that need no browser: sizes and keys. */
 
 import { afterEach, describe, expect, it, vi } from "vitest";
 

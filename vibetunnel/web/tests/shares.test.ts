@@ -42,8 +42,8 @@ describe("a link", () => {
   it("says when it ends", () => {
     const now_ms = Date.parse("2026-01-01T00:00:00Z");
     expect(expiry({ expiresAt: null }, now_ms)).toBe("until revoked");
-    expect(expiry({ expiresAt: "2026-01-01T03:00:00Z" }, now_ms)).toBe("ends in 3 h");
-    expect(expiry({ expiresAt: "2025-12-31T00:00:00Z" }, now_ms)).toBe("over");
+    expect(expiry({ expiresAt: "2026-01-01T03:00:00Z" }, now_ms)).toBe("expires in 3 h");
+    expect(expiry({ expiresAt: "2025-12-31T00:00:00Z" }, now_ms)).toBe("expired");
   });
 });
 

@@ -76,12 +76,12 @@ describe("a role", () => {
 describe("the people of a session", () => {
   const people = [person("a"), person("b", { writable: true }), person("c"), person("d", { writable: true })];
 
-  it("begin with oneself, then who may type", () => {
+  it("begin with the user, then people who may type", () => {
     expect(sorted(people, "c").map(({ id }) => id)).toEqual(["c", "b", "d", "a"]);
     expect(sorted(people, "").map(({ id }) => id)).toEqual(["b", "d", "a", "c"]);
   });
 
-  it("are counted with those who are not named", () => {
+  it("are counted together with those that are not named", () => {
     expect(total({ people, more: 3 })).toBe(7);
     expect(summary({ people: [person("a")], more: 0 })).toBe("1 person here");
     expect(summary({ people, more: 3 })).toBe("7 people here");
@@ -93,7 +93,7 @@ describe("the people of a session", () => {
   });
 
   it("may come back after they were put out, each in their own way", () => {
-    expect(returning(person("a", { guest: true }))).toContain("A link that is still good");
+    expect(returning(person("a", { guest: true }))).toContain("A valid link");
     expect(returning(person("a"))).toContain("their account");
   });
 });

@@ -1,4 +1,4 @@
-/** Who is logged in, and the way out. */
+/** The user's menu: name, role, and logging out. */
 
 import { type TemplateResult, html, nothing } from "lit";
 import { customElement, property } from "lit/decorators.js";

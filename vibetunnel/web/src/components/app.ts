@@ -1,4 +1,4 @@
-/** The application: one page at a time, by the address bar and by who is logged in. */
+/** The application: shows one page at a time, chosen by the address bar and by the user. */
 
 import { type TemplateResult, html } from "lit";
 import { customElement, state } from "lit/decorators.js";
@@ -14,16 +14,16 @@ import { PlainElement } from "./plain-element.js";
 import "./sessions-page.js";
 import "./share-page.js";
 
-const SECOND_LOOK_MS = 400; // a login in another tab ends the one before, an instant before its cookie is there
+const SECOND_LOOK_MS = 400; // a login in another tab ends the earlier one, shortly before its cookie arrives
 
 @customElement("vt-app")
 export class App extends PlainElement {
   @state() private route: Route = { page: "sessions" };
-  @state() private config: AuthConfig | undefined; // undefined until the server has said it
+  @state() private config: AuthConfig | undefined; // undefined until the server has told it
   @state() private user: User | undefined;
-  @state() private known = false; // the server has said who this is, or does not answer
-  @state() private turn = 0; // a page that has lost its login begins anew with the next one
-  @state() private over: "login" | "guest" | undefined; // what has ended while the page was open
+  @state() private known = false; // the server has told the user, or does not answer
+  @state() private turn = 0; // changes with the login, so that the page begins anew
+  @state() private over: "login" | "guest" | undefined; // set when the access ends while the page is open
   @state() private terminalPart: "loading" | "loaded" | "failed" = "loading";
 
   private readonly api = new Api({
@@ -32,14 +32,14 @@ export class App extends PlainElement {
   });
   private readonly router = new Router((route) => this.show(route));
   private learning: Promise<void> | undefined;
-  private looking = false; // whether the login is really over
-  private leaving = false; // the login ends because its user wants that
+  private looking = false; // checking whether the login has really ended
+  private leaving = false; // the user is logging out
 
   override connectedCallback(): void {
     super.connectedCallback();
     this.route = this.router.current;
     this.router.start();
-    // xterm.js is most of the client's size, and the list does not need it; by the time a session is opened it is here.
+    // xterm.js is most of the client's size, and the list does not need it. It is loaded before a session is opened.
     import("./terminal-page.js").then(
       () => (this.terminalPart = "loaded"),
       () => (this.terminalPart = "failed"),
@@ -51,9 +51,9 @@ export class App extends PlainElement {
     this.addEventListener("vt-logged-in", (event) => void this.enter(event.detail.path));
     this.api.authConfig().then(
       (config) => (this.config = config),
-      () => (this.config = { noAuth: false }), // the page says by itself what fails
+      () => (this.config = { noAuth: false }), // the page itself reports the failure
     );
-    const brought = location.hash !== ""; // a code, which logs in once more
+    const brought = location.hash !== ""; // a code, for another login
     void this.learnUser().then(() => {
       if (!brought) this.skipLogin();
     });
@@ -70,7 +70,7 @@ export class App extends PlainElement {
     const noAuth = this.config?.noAuth ?? false;
     switch (route.page) {
       case "sessions":
-        if (!this.known || isGuest(user)) return html``; // a guest is on the way to their session
+        if (!this.known || isGuest(user)) return html``; // a guest is sent on to their session
         return html`${keyed(
           this.turn,
           html`<vt-sessions-page .api=${api} .noAuth=${noAuth} .user=${user}></vt-sessions-page>`,
@@ -88,7 +88,7 @@ export class App extends PlainElement {
         )}`;
       case "unknown":
         return html`<main class="notice">
-          <h1>There is nothing here</h1>
+          <h1>Page not found</h1>
           <p>No page has the address <code>${href(route.path)}</code>.</p>
           <a class="button" href=${href("/")}>All sessions</a>
         </main>`;
@@ -101,9 +101,9 @@ export class App extends PlainElement {
       <p>
         ${
           over === "guest"
-            ? "Whoever shared this session has taken it back or removed it, or the time of your link is over. " +
-              "They can send you a new one."
-            : "This login was ended, or has not been used for a long time. Your sessions go on."
+            ? "Your link was revoked or has expired, or the session was removed. " +
+              "Ask the person who shared it for a new link."
+            : "Your login was ended or has expired. Your sessions go on."
         }
       </p>
       <button class="button" data-testid="log-in-again" @click=${() => this.askForLogin()}>Log in</button>
@@ -113,7 +113,7 @@ export class App extends PlainElement {
   private reloadNotice(): TemplateResult {
     return html`<main class="notice">
       <h1>The terminal could not be loaded</h1>
-      <p data-testid="error">The connection broke off, or the server has been upgraded since.</p>
+      <p data-testid="error">The connection was lost, or the server was upgraded. Reload the page.</p>
       <button class="button" @click=${() => location.reload()}>Reload</button>
     </main>`;
   }
@@ -125,7 +125,7 @@ export class App extends PlainElement {
     this.keepGuestInside();
   }
 
-  /** Ask the server who this is; the pages need not wait for it. */
+  /** Ask the server for the user. The pages need not wait for it. */
   private learnUser(): Promise<void> {
     this.learning ??= this.api
       .user()
@@ -136,7 +136,7 @@ export class App extends PlainElement {
           const asked = this.route.page === "sessions" && !this.looking && !this.over;
           if (asked && !user.authenticated) this.askForLogin(); // the list would be refused
         },
-        () => undefined, // the page says by itself what fails
+        () => undefined, // the page itself reports the failure
       )
       .finally(() => {
         this.learning = undefined;
@@ -150,28 +150,28 @@ export class App extends PlainElement {
     return this.route.page === "login" || this.route.page === "share";
   }
 
-  /** Who opens the address of the login page and is logged in has no need of it. */
+  /** Leave the login page if the user is logged in already. */
   private skipLogin(): void {
     const { route, user } = this;
     if (route.page !== "login" || !user?.authenticated || isGuest(user)) return;
     this.router.go(route.next, { replace: true });
   }
 
-  /** For guests there is no list, but the one session that they came for. */
+  /** Send a guest from the list to their one session. */
   private keepGuestInside(): void {
     const { user } = this;
     if (this.route.page !== "sessions" || !isGuest(user) || !user?.sessionId) return;
     this.router.go(sessionPath(user.sessionId), { replace: true });
   }
 
-  /** After a login or a share link: another user than before. */
+  /** Go on to `path` after a login or a share link, as another user than before. */
   private async enter(path: string): Promise<void> {
     await this.learning;
     await this.learnUser();
     this.router.go(path, { replace: true });
   }
 
-  /** The server no longer knows this login. Who was in is told so; who was not is asked for a login. */
+  /** The server does not know this login. Tell a user who was logged in; ask others for a login. */
   private async loginOver(): Promise<void> {
     if (this.over || this.looking || this.comingIn) return;
     if (this.leaving || !this.user?.authenticated) {
@@ -193,7 +193,7 @@ export class App extends PlainElement {
     document.title = "vibetunnel";
   }
 
-  /** Log out. Connections may be cut before the answer is here. */
+  /** Log out. The server may cut connections before its answer arrives. */
   private async leave(failed: (message: string) => void): Promise<void> {
     if (this.leaving) return;
     this.leaving = true;

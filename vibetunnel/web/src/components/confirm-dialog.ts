@@ -1,4 +1,4 @@
-/** Asks before something that cannot be undone. */
+/** Asks for confirmation before something that cannot be undone. */
 
 import { type TemplateResult, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
@@ -11,7 +11,7 @@ export class ConfirmDialog extends Modal {
   @property({ attribute: false }) heading = "";
   @property({ attribute: false }) text = "";
   @property({ attribute: false }) action = "";
-  /** What is done on confirmation; the dialog stays, with the reason, when it fails. */
+  /** Runs on confirmation. If it fails, the dialog stays and shows the reason. */
   @property({ attribute: false }) run: () => Promise<unknown> = () => Promise.resolve();
 
   @state() private busy = false;

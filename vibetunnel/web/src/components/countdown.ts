@@ -1,4 +1,4 @@
-/** Counts the seconds down until something may be tried again. */
+/** Counts down the seconds until the next attempt is allowed. */
 
 import type { ReactiveController, ReactiveControllerHost } from "lit";
 
@@ -20,7 +20,7 @@ export class Countdown implements ReactiveController {
     clearInterval(this.timer);
   }
 
-  /** Seconds that are left, rounded up; 0: none. */
+  /** The remaining seconds, rounded up. */
   get left_s(): number {
     return Math.max(0, Math.ceil((this.end_ms - Date.now()) / 1000));
   }

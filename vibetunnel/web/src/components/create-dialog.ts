@@ -1,4 +1,4 @@
-/** Asks what a new session is to run, and where. Everything may be left empty. */
+/** Asks for the command, folder and name of a new session. All may stay empty. */
 
 import { type TemplateResult, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
@@ -53,7 +53,7 @@ export class CreateDialog extends Modal {
           name="name"
           data-testid="create-name"
           class="field"
-          placeholder="after the command"
+          placeholder="named after the command"
           maxlength="200"
           autocomplete="off"
         />

@@ -1,4 +1,4 @@
-/** What hangs below a button: a popover of the browser, which closes by itself on Escape and a click elsewhere. */
+/** Menus below a button: popovers of the browser, which close on Escape and on a click elsewhere. */
 
 const GAP = 6; // CSS pixels, as all lengths here
 const MARGIN = 8; // to the window's edges

@@ -30,8 +30,8 @@ export class LinkDialog extends Modal {
       <p class="quiet">
         ${
           this.link?.code === null
-            ? "Open this link there. This server asks nobody for a login."
-            : "Open this link there, or enter the code on its login page. It works once, and only for a short time."
+            ? "Open this link there. This server asks for no login."
+            : "Open this link there, or enter the code on its login page. It works once, within ten minutes."
         }
       </p>
       ${this.link ? this.details(this.link) : nothing}
@@ -56,8 +56,8 @@ export class LinkDialog extends Modal {
     ${
       isForThisMachineOnly(url)
         ? html`<p class="warning" data-testid="link-warning">
-            The address works on this machine only. Open vibetunnel by the address that the other device uses, and get
-            the link from there.
+            This address works on this machine only. Open vibetunnel at the address that the other device uses, and
+            create the link there.
           </p>`
         : nothing
     }`;
@@ -66,6 +66,6 @@ export class LinkDialog extends Modal {
   private async copy(): Promise<void> {
     if (!this.link) return;
     this.copied = await copyText(this.link.url);
-    if (!this.copied) this.error = "This browser does not let a page copy. Select the link and copy it by hand.";
+    if (!this.copied) this.error = "This browser does not allow the page to copy. Select the link and copy it yourself.";
   }
 }

@@ -1,4 +1,4 @@
-/** The login page: takes the one-time code of the link it was opened with, a code that is typed, or a password. */
+/** The login page: takes the one-time code from its address, a typed code, or a password. */
 
 import { type PropertyValues, type TemplateResult, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
@@ -12,7 +12,7 @@ import { PlainElement } from "./plain-element.js";
 
 type Way = "code" | "password";
 
-const SWITCHED_OFF = "Passwords are switched off on this server.";
+const SWITCHED_OFF = "This server accepts no passwords.";
 
 @customElement("vt-login-page")
 export class LoginPage extends PlainElement {
@@ -52,15 +52,15 @@ export class LoginPage extends PlainElement {
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
-    if (changed.has("config") && this.config?.noAuth) loggedIn(this, this.next); // nobody is asked here
+    if (changed.has("config") && this.config?.noAuth) loggedIn(this, this.next); // no login is needed
   }
 
   protected override updated(changed: PropertyValues): void {
-    // The form has just come, or is another one.
+    // The form is new, or another one.
     if (changed.has("config") || changed.has("chosen")) this.fields.find((field) => field.value === "")?.focus();
   }
 
-  /** How one logs in; undefined: not known yet. */
+  /** The way to log in; undefined: not known yet. */
   private get way(): Way | undefined {
     if (this.chosen !== undefined || this.config === undefined) return this.chosen;
     return this.passwords ? "password" : "code";
@@ -97,7 +97,7 @@ export class LoginPage extends PlainElement {
   }
 
   private passwordFields(): TemplateResult {
-    return html`<p class="quiet">With your account on this server.</p>
+    return html`<p class="quiet">Use your account on this server.</p>
       <label for="user">User</label>
       <input
         id="user"
@@ -175,7 +175,7 @@ export class LoginPage extends PlainElement {
       void this.logIn(() => this.api.loginByPassword(first.trim(), second));
     } else {
       const code = first.trim();
-      const pure = code.slice(code.lastIndexOf("#") + 1); // a whole link may be pasted too
+      const pure = code.slice(code.lastIndexOf("#") + 1); // the user may paste a whole link
       void this.logIn(() => this.api.loginByCode(pure));
     }
   }
@@ -202,7 +202,7 @@ export class LoginPage extends PlainElement {
     }
   }
 
-  /** A used link that is opened again in a browser that it has logged in already is no failure. */
+  /** Whether this browser is logged in already: then opening a used link again is not a failure. */
   private async alreadyIn(): Promise<boolean> {
     return this.api.user().then(
       ({ authenticated, role }) => authenticated && role !== "guest",
@@ -214,7 +214,7 @@ export class LoginPage extends PlainElement {
     if (!(error instanceof ApiError)) return messageOf(error);
     if (error.status === 429) {
       this.countdown.start(error.retryAfter_s);
-      return "Too many attempts. The next one has to wait.";
+      return "Too many attempts. Wait before you try again.";
     }
     if (this.way === "password") {
       if (error.status === 401) return "Wrong user name or password.";
@@ -224,8 +224,8 @@ export class LoginPage extends PlainElement {
     }
     if (error.status === 401) {
       return (
-        "This code is wrong, too old, or has been used. Each code works once: " +
-        "run “vibetunnel link” on the machine for a new one, or get one from a device that is logged in."
+        "This code is wrong, has expired, or was used before. Get a new one: run “vibetunnel link” on the machine, " +
+        "or use a device that is logged in."
       );
     }
     return error.message;

@@ -2,7 +2,7 @@
 
 import { PlainElement } from "./plain-element.js";
 
-/** Base of the dialogs. `closed` is dispatched when one is done, however that came about. */
+/** The base of all dialogs. Dispatches `closed` when the dialog closes, for whatever reason. */
 export class Modal extends PlainElement {
   protected get dialog(): HTMLDialogElement | null {
     return this.querySelector("dialog");

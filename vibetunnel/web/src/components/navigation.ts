@@ -1,4 +1,4 @@
-/** What pages ask of the application, as events that bubble up to it. Paths are the application's. */
+/** Requests of pages to the application, as events that bubble up to it. Paths are the application's. */
 
 /** Ask the application for another page. */
 export function go(from: HTMLElement, path: string, replace = false): void {
@@ -15,12 +15,12 @@ export function askForLogin(from: HTMLElement): void {
   from.dispatchEvent(new CustomEvent("vt-log-in", { bubbles: true }));
 }
 
-/** Have the application log out. What fails is told to `failed`, in words. */
+/** Ask the application to log out. `failed` gets the message of a failure. */
 export function logOut(from: HTMLElement, failed: (message: string) => void): void {
   from.dispatchEvent(new CustomEvent("vt-log-out", { detail: { failed }, bubbles: true }));
 }
 
-/** Tell the application that somebody has logged in, and where they want to go. */
+/** Tell the application that the user has logged in, and which page comes next. */
 export function loggedIn(from: HTMLElement, path: string): void {
   from.dispatchEvent(new CustomEvent("vt-logged-in", { detail: { path }, bubbles: true }));
 }

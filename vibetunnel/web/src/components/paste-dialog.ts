@@ -1,4 +1,4 @@
-/** A place to paste into, where the browser does not let a page read the clipboard. */
+/** A field to paste into, for browsers that do not let a page read the clipboard. */
 
 import { type TemplateResult, html } from "lit";
 import { customElement } from "lit/decorators.js";
@@ -12,7 +12,7 @@ export class PasteDialog extends Modal {
     return html`<dialog class="modal" aria-labelledby="paste-title">
       <form @submit=${this.submit}>
         <h2 id="paste-title">Paste</h2>
-        <label for="paste-text">Paste the text here; it is sent to the terminal.</label>
+        <label for="paste-text">Paste your text here to send it to the terminal.</label>
         <textarea
           id="paste-text"
           name="text"

@@ -1,4 +1,4 @@
-/** Who is here, and for whoever may: who has the keyboard, and who has to go. */
+/** The people attached to a session. Their manager can give and take the keyboard, and put them out. */
 
 import { type TemplateResult, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
@@ -13,19 +13,19 @@ import { placeBelow } from "./dropdown.js";
 import { PlainElement } from "./plain-element.js";
 
 const WIDTH = 340;
-const FACES = 3; // of as many the button shows the initials
+const FACES = 3; // people whose initials the button shows
 
 @customElement("vt-people")
 export class People extends PlainElement {
   @property({ attribute: false }) api!: Api;
   @property({ attribute: false }) sessionId = "";
   @property({ attribute: false }) presence: Presence = NOBODY;
-  /** Of this page's connection. */
+  /** The id of this page's connection. */
   @property({ attribute: false }) ownId = "";
   /** Whether this user may give and take the keyboard. */
   @property({ attribute: false }) manages = false;
 
-  @state() private asking = ""; // id of the one who is about to be put out
+  @state() private asking = ""; // id of the person who is about to be put out
   @state() private busy = "";
   @state() private error = "";
 
@@ -85,7 +85,7 @@ export class People extends PlainElement {
     if (this.asking === each.id) {
       return html`<span class="question">
         <span class="quiet">${returning(each)}</span>
-        <button class="text-button" @click=${() => (this.asking = "")}>Keep</button>
+        <button class="text-button" @click=${() => (this.asking = "")}>Cancel</button>
         <button
           class="text-button bad"
           data-testid="person-out-confirm"
@@ -96,7 +96,7 @@ export class People extends PlainElement {
         </button>
       </span>`;
     }
-    const verb = each.writable ? "Take keyboard" : own ? "Take it back" : "Let type";
+    const verb = each.writable ? "Take keyboard" : own ? "Take keyboard back" : "Let them type";
     return html`<span class="question">
       <button
         class="text-button"
@@ -128,7 +128,7 @@ export class People extends PlainElement {
     this.error = "";
   }
 
-  /** The change itself comes back with the next presence. */
+  /** The next presence message brings the change itself. */
   private async attempt(each: Person, work: () => Promise<unknown>): Promise<void> {
     if (this.busy !== "") return;
     this.busy = each.id;

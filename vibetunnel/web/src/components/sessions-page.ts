@@ -1,4 +1,4 @@
-/** The sessions of the machine: what runs, what has ended, and the way to start more. */
+/** The list of sessions: running and exited ones, and the way to create more. */
 
 import { type TemplateResult, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
@@ -44,7 +44,7 @@ export class SessionsPage extends PlainElement {
     this.ticker = setInterval(() => (this.now_ms = Date.now()), TICK_MS);
     this.api.config().then(
       (config) => (this.config = config),
-      () => undefined, // only placeholders come from it
+      () => undefined, // it gives only placeholders
     );
   }
 
@@ -150,8 +150,8 @@ export class SessionsPage extends PlainElement {
       <p class="quiet">
         ${
           this.controls
-            ? "A session is a terminal on this machine. It goes on when you close the browser."
-            : "As soon as somebody starts one, it is here for you to watch."
+            ? "A session is a terminal on this machine. It goes on after you close the browser."
+            : "When another user starts a session, you can watch it here."
         }
       </p>
       ${this.controls ? this.createButton() : nothing}
@@ -183,7 +183,7 @@ export class SessionsPage extends PlainElement {
         const { session } = this.open;
         return html`<vt-confirm-dialog
           .heading=${`Kill ${session.name}?`}
-          .text=${"The program and everything it started will be ended. What it has not saved is lost."}
+          .text=${"This ends the program and everything it started. Unsaved work is lost."}
           .action=${"Kill"}
           .run=${() => this.api.kill(session.id)}
           @closed=${closed}
@@ -200,7 +200,7 @@ export class SessionsPage extends PlainElement {
 
   private leave(): void {
     this.error = "";
-    this.list?.stop(); // it would ask why it is cut
+    this.list?.stop(); // or it would ask why the server cut it
     logOut(this, (message) => {
       this.error = message;
       this.follow();

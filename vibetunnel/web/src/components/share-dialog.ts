@@ -18,7 +18,7 @@ export class ShareDialog extends Modal {
   @state() private shares: readonly Share[] | undefined;
   @state() private created: CreatedShare | undefined;
   @state() private allows: ShareRole = "view";
-  @state() private asking = ""; // id of the share that is about to be revoked
+  @state() private asking = ""; // id of the link that is about to be revoked
   @state() private copied = false;
   @state() private busy = false;
   @state() private error = "";
@@ -43,7 +43,7 @@ export class ShareDialog extends Modal {
   }
 
   protected override updated(changed: PropertyValues): void {
-    // What had the focus is gone, and the dialog has to keep it.
+    // The focused element is gone, and the focus must stay in the dialog.
     if (changed.has("created") && this.created) this.querySelector<HTMLElement>("[data-testid=share-copy]")?.focus();
   }
 
@@ -51,19 +51,19 @@ export class ShareDialog extends Modal {
     return html`<form @submit=${this.create}>
       <fieldset class="choice">
         <legend class="hidden">What the link allows</legend>
-        ${this.roleChoice("view", "Watch", "See everything, type nothing")}
+        ${this.roleChoice("view", "Watch", "See everything, but not type")}
         ${this.roleChoice("type", "Type", "Use the terminal as you do")}
       </fieldset>
       ${
         this.allows === "type"
           ? html`<p class="warning" data-testid="share-warning">
-              Whoever has the link can run commands on this machine, as you.
+              Anyone with the link can run commands on this machine, as you.
             </p>`
           : nothing
       }
       <div class="pair">
         <div>
-          <label for="share-expires">Ends</label>
+          <label for="share-expires">Expires</label>
           <select id="share-expires" name="expires" class="field" data-testid="share-expires">
             ${EXPIRIES.map(
               ({ value, words }) => html`<option value=${value} ?selected=${value === "86400"}>${words}</option>`,
@@ -112,16 +112,16 @@ export class ShareDialog extends Modal {
       <p class="quiet">
         ${
           share.role === "type"
-            ? "Whoever opens this link can watch and type. "
-            : "Whoever opens this link can watch, and type nothing. "
-        }It is shown only this once: copy it now.
+            ? "Anyone who opens this link can watch and type. "
+            : "Anyone who opens this link can watch, but not type. "
+        }It is not shown again: copy it now.
       </p>
       <output class="link mono" data-testid="share-url">${share.url}</output>
       ${
         isForThisMachineOnly(share.url)
           ? html`<p class="warning">
-              The address works on this machine only. Open vibetunnel by the address that others use, and share from
-              there.
+              This address works on this machine only. Open vibetunnel at the address that others use, and create the
+              link there.
             </p>`
           : nothing
       }
@@ -173,7 +173,7 @@ export class ShareDialog extends Modal {
 
   private question(share: Share): TemplateResult {
     return html`<span class="question">
-      <button type="button" class="text-button" @click=${() => (this.asking = "")}>Keep</button>
+      <button type="button" class="text-button" @click=${() => (this.asking = "")}>Cancel</button>
       <button
         type="button"
         class="text-button bad"
@@ -226,6 +226,6 @@ export class ShareDialog extends Modal {
 
   private async copy(url: string): Promise<void> {
     this.copied = await copyText(url);
-    if (!this.copied) this.error = "This browser does not let a page copy. Select the link and copy it by hand.";
+    if (!this.copied) this.error = "This browser does not allow the page to copy. Select the link and copy it yourself.";
   }
 }

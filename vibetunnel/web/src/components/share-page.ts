@@ -1,4 +1,4 @@
-/** Where a share link leads: exchanges its code for a guest's login, and goes on to the session. */
+/** The page of a share link: exchanges its code for a guest's login, and goes on to the session. */
 
 import { type TemplateResult, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
@@ -17,7 +17,7 @@ interface Problem {
   readonly heading: string;
   readonly text: string;
   readonly again: boolean;
-  /** A page that is open to them all the same, as a path. */
+  /** Path of a page that the user may still open. */
   readonly way?: string;
 }
 
@@ -27,7 +27,7 @@ export class SharePage extends PlainElement {
 
   @state() private problem: Problem | undefined;
 
-  private code = ""; // nowhere but here: not in the address, not in the history
+  private code = ""; // only here: not in the address, not in the browser's history
   private readonly countdown = new Countdown(this, () => undefined);
   private readonly onHash = (): void => this.takeFromLink();
 
@@ -71,7 +71,7 @@ export class SharePage extends PlainElement {
 
   private takeFromLink(): void {
     const code = location.hash.slice(1);
-    if (code === "" && this.code !== "") return; // our own doing
+    if (code === "" && this.code !== "") return; // replaceState() below has removed it
     history.replaceState(null, "", location.pathname);
     this.code = code;
     void this.enter();
@@ -83,7 +83,7 @@ export class SharePage extends PlainElement {
     if (code === "") {
       this.problem = {
         heading: "This link is incomplete",
-        text: "The end of the address, behind the #, is missing. Copy the whole link.",
+        text: "The part of the address after # is missing. Copy the whole link.",
         again: false,
       };
       return;
@@ -100,23 +100,23 @@ export class SharePage extends PlainElement {
   private async explain(error: unknown): Promise<Problem> {
     const status = error instanceof ApiError ? error.status : 0;
     if (status === 401 || status === 404) {
-      const heading = "This link does not work any more";
-      const why = "It was revoked, has been used up, its time is over, or its session is gone.";
+      const heading = "This link no longer works";
+      const why = "It was revoked, was used up or has expired, or its session was removed.";
       const way = await this.way();
       return way === undefined
-        ? { heading, text: `${why} Whoever sent it can give you a new one.`, again: false }
-        : { heading, text: `${why} ${way === "/" ? "You are still logged in." : "The access that you had before is still good."}`, again: false, way };
+        ? { heading, text: `${why} Ask the person who sent it for a new one.`, again: false }
+        : { heading, text: `${why} ${way === "/" ? "You are still logged in." : "Your earlier access is still valid."}`, again: false, way };
     }
     if (error instanceof ApiError && status === 429) {
       this.countdown.start(error.retryAfter_s);
-      return { heading: "Too many attempts", text: "The next one has to wait.", again: true };
+      return { heading: "Too many attempts", text: "Wait before you try again.", again: true };
     }
     return { heading: "The session could not be opened", text: messageOf(error), again: true };
   }
 
-  /** Where they may go without this link: it may be the one that they came in by, opened once more. */
+  /** Where the user may go without this link, which may be the one they have used before. */
   private async way(): Promise<string | undefined> {
-    const user = await this.api.user().catch(() => undefined); // nobody, as far as is known
+    const user = await this.api.user().catch(() => undefined); // the user is not known
     if (user?.authenticated !== true) return undefined;
     if (!isGuest(user)) return "/";
     return user.sessionId === null ? undefined : sessionPath(user.sessionId);

@@ -1,4 +1,4 @@
-/** The page of one session: its terminal, and around it no more than one needs. */
+/** The page of one session: its terminal, and only the controls that it needs. */
 
 import "@xterm/xterm/css/xterm.css";
 import { type PropertyValues, type TemplateResult, html, nothing } from "lit";
@@ -27,11 +27,11 @@ import "./vt-terminal.js";
 const NOTICES = {
   missing: {
     heading: "This session does not exist",
-    text: "It may have been cleaned up, or the address is wrong.",
+    text: "It was removed, or the address is wrong.",
   },
   forbidden: {
     heading: "You have no access to this session",
-    text: "It was not given to you, or has been taken back.",
+    text: "It was not shared with you, or your access was revoked.",
   },
   out: {
     heading: "You have been put out of this session",
@@ -39,7 +39,7 @@ const NOTICES = {
   },
 } as const;
 
-const KEYBOARD_LEAST = 120; // CSS pixels; less is a browser's bar that comes and goes
+const KEYBOARD_LEAST = 120; // CSS pixels; less is a bar of the browser, not a keyboard
 
 @customElement("vt-terminal-page")
 export class TerminalPage extends PlainElement {
@@ -50,12 +50,12 @@ export class TerminalPage extends PlainElement {
   @property({ attribute: false }) user: User | undefined;
 
   @state() private session: Session | undefined;
-  @state() private gone: "missing" | "forbidden" | "out" | undefined; // why there is no terminal to be seen
+  @state() private gone: "missing" | "forbidden" | "out" | undefined; // why no terminal is shown
   @state() private status: TerminalStatus = INITIAL_STATUS;
-  @state() private asleep = false; // the session waits for somebody who may type
+  @state() private asleep = false; // the session waits for a client that may type
   @state() private pasting = false;
   @state() private sharing = false;
-  @state() private offered: string | undefined; // what the program would like to have copied
+  @state() private offered: string | undefined; // text that the program wants to copy
   @state() private copyFailed = false;
   @query("vt-terminal") private terminal!: VtTerminal | null;
 
@@ -99,7 +99,7 @@ export class TerminalPage extends PlainElement {
         ${
           this.asleep
             ? html`<p class="not-started" role="status" data-testid="asleep">
-                Not started yet. It begins when somebody who may type comes in.
+                Not started yet. It starts when a person who may type opens it.
               </p>`
             : nothing
         }
@@ -180,7 +180,7 @@ export class TerminalPage extends PlainElement {
       unauthorized: "Logged out",
       forbidden: "No access",
       out: "Put out",
-      missing: "Gone",
+      missing: "Not found",
     };
     const latency = latency_ms === undefined ? "" : `${Math.max(1, Math.round(latency_ms))} ms`;
     return html`<p class="connection" data-testid="connection-state" data-state=${state} title=${words[state]}>
@@ -194,7 +194,7 @@ export class TerminalPage extends PlainElement {
   }
 
   private viewOnly(): TemplateResult {
-    return html`<span class="chip" title="You can watch this session, and not type." data-testid="view-only">
+    return html`<span class="chip" title="You can watch this session, but not type." data-testid="view-only">
       ${viewers}View only
     </span>`;
   }
@@ -247,12 +247,12 @@ export class TerminalPage extends PlainElement {
     </div>`;
   }
 
-  /** A program's wish to copy (OSC 52). It is fulfilled by whoever sits here, never by itself. */
+  /** A program's request to copy (OSC 52). Only the user grants it. */
   private offer(): TemplateResult | typeof nothing {
     const { offered } = this;
     if (offered === undefined) return nothing;
     const words = this.copyFailed
-      ? "This browser does not let a page copy."
+      ? "This browser does not allow the page to copy."
       : `The program wants to copy ${characters(offered)}`;
     return html`<div class="badge" role="status" data-testid="clipboard">
       <span>${words}</span>
@@ -318,7 +318,7 @@ export class TerminalPage extends PlainElement {
     </main>`;
   }
 
-  /** Show that there is no terminal here, instead of the terminal. */
+  /** Show a notice instead of the terminal. */
   private leaveFor(gone: "missing" | "forbidden" | "out"): void {
     this.gone = gone;
     this.feed?.stop();
@@ -331,7 +331,7 @@ export class TerminalPage extends PlainElement {
   }
 
   private leave(): void {
-    this.feed?.stop(); // it would ask why it is cut
+    this.feed?.stop(); // or it would ask why the server cut it
     logOut(this, (notice) => {
       this.status = { ...this.status, notice };
       this.listen();
@@ -348,7 +348,7 @@ export class TerminalPage extends PlainElement {
     this.feed.start();
   }
 
-  /** The terminal's own connection says what is wrong; a session that has ended has none. */
+  /** The terminal's own connection reports what is wrong; a session that has ended has none. */
   private lost(): void {
     if (this.status.state === "ended") void this.load();
   }
@@ -394,7 +394,7 @@ export class TerminalPage extends PlainElement {
     const ended = status.state === "ended" && this.status.state !== "ended";
     this.status = status;
     const { state } = status;
-    if (state !== "connecting" && state !== "waiting") this.asleep = state === "asleep"; // those two are on the way
+    if (state !== "connecting" && state !== "waiting") this.asleep = state === "asleep"; // an attempt is under way in those two
     if (state === "unauthorized") loginOver(this);
     if (state === "missing" || state === "forbidden" || state === "out") this.leaveFor(state);
     if (ended && !status.exit) void this.load();
@@ -405,7 +405,7 @@ export class TerminalPage extends PlainElement {
     try {
       this.session = await this.api.session(this.sessionId);
     } catch (error) {
-      // Anything else is the socket's to report: it tries again.
+      // The socket reports all other errors, and tries again.
       if (!(error instanceof ApiError)) throw error;
       if (error.status === 404) this.leaveFor("missing");
       if (error.status === 403) this.leaveFor("forbidden");

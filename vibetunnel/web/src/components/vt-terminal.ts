@@ -1,4 +1,4 @@
-/** A session's terminal: joins the screen to the socket, and tells the page around it how things stand. */
+/** A session's terminal: joins the screen to the socket, and reports its status to the page. */
 
 import { type TemplateResult, html } from "lit";
 import { customElement, property } from "lit/decorators.js";
@@ -18,14 +18,14 @@ const HINT_MS = 4_000; // how long a hint stays
 const READ_ONLY = 1; // the protocol's error code
 
 const HINTS = {
-  watching: "View only: what you type goes nowhere.",
+  watching: "View only: your typing is not sent.",
   taken: "You can no longer type, only watch.",
   given: "You can type now.",
 } as const;
 
 export interface TerminalStatus {
   readonly state: SocketState;
-  /** Why the connection was lost, as far as it is known. */
+  /** Why the connection was lost, if known. */
   readonly reason: string;
   readonly latency_ms: number | undefined;
   readonly title: string | undefined;
@@ -36,13 +36,13 @@ export interface TerminalStatus {
   readonly cols: number;
   readonly selected: boolean;
   readonly control: boolean;
-  /** Who is attached to the session. */
+  /** The people attached to the session. */
   readonly presence: Presence;
-  /** Of this connection, among those. */
+  /** The id of this connection in `presence`. */
   readonly ownId: string;
-  /** Something that passes by itself, in words; empty: nothing. */
+  /** A message that disappears by itself; empty: none. */
   readonly hint: string;
-  /** Something that the person should know, in words; empty: nothing. */
+  /** A message that stays; empty: none. */
   readonly notice: string;
 }
 
@@ -64,7 +64,7 @@ export const INITIAL_STATUS: TerminalStatus = {
   notice: "",
 };
 
-/** Dispatches `status` (detail: TerminalStatus) whenever something of it changes. */
+/** Dispatches `status` (detail: TerminalStatus) whenever the status changes. */
 @customElement("vt-terminal")
 export class VtTerminal extends PlainElement implements SocketListener, ScreenListener {
   @property({ attribute: false }) api!: Api;
@@ -77,7 +77,7 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
   private leaving = new AbortController();
   private bellTimer: ReturnType<typeof setTimeout> | undefined;
   private hintTimer: ReturnType<typeof setTimeout> | undefined;
-  private greeted = false; // it is known whether one may type here
+  private greeted = false; // the right to type is known
 
   /** The visible rows as text. */
   text(): string {
@@ -92,7 +92,7 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
     return this.view?.cols ?? 0;
   }
 
-  /** Bytes of output, since the session began, that are on the screen. */
+  /** Offset of the output up to which the screen is drawn. */
   get offset(): number {
     return Number(this.view?.offset ?? 0n);
   }
@@ -105,7 +105,7 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
     this.view?.press(key);
   }
 
-  /** Send the next character with Ctrl, or no longer. */
+  /** Turn on or off that the next character is sent with Ctrl. */
   toggleControl(): void {
     if (!this.view) return;
     this.view.controlNext = !this.view.controlNext;
@@ -118,14 +118,14 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
 
   async copy(): Promise<void> {
     const copied = (await this.view?.copy()) ?? false;
-    this.tell({ notice: copied ? "" : "This browser does not let a page copy." });
+    this.tell({ notice: copied ? "" : "This browser does not allow the page to copy." });
   }
 
   setKeyboardInset(pixels: number): void {
     this.view?.setKeyboardInset(pixels);
   }
 
-  /** Do not wait for the next attempt to connect. */
+  /** Connect now, without waiting for the next attempt. */
   reconnect(): void {
     this.socket?.wake();
   }
@@ -161,7 +161,7 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
     void this.begin();
   }
 
-  /** Measure, then connect: so the program's first frame has the right size. */
+  /** Measure, then connect, so that the program's first frame has the right size. */
   private async begin(): Promise<void> {
     const host = this.querySelector<HTMLElement>(".screen");
     if (!host) return;
@@ -169,7 +169,7 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
     this.view = screen;
     screen.onControlUsed = () => this.tell({ control: false });
     await screen.open();
-    if (this.view !== screen) return; // left meanwhile
+    if (this.view !== screen) return; // the page was left meanwhile
     this.socket = new SessionSocket({
       sessionId: this.sessionId,
       clientId: this.clientId,
@@ -198,13 +198,13 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
     this.socket?.setVisible(document.visibilityState === "visible");
   }
 
-  /** Back out of the browser's page cache: its sockets were cut. */
+  /** The page comes back from the browser's page cache, which has cut its sockets. */
   private returned(): void {
     takeClientId(this.sessionId);
     this.socket?.wake();
   }
 
-  /** Show where the session's screen ends, if it has another's size. */
+  /** Mark the edge of the session's screen if another client owns the size. */
   private mark(owner: boolean): void {
     this.toggleAttribute("viewer", !owner);
   }
@@ -215,7 +215,7 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
     this.tell({ hint });
   }
 
-  /** Whether one may type here, as the server has just said. */
+  /** The server has told whether this client may type. */
   private permit(writable: boolean): void {
     const changed = this.greeted && writable !== this.status.writable;
     this.greeted = true;
@@ -229,12 +229,12 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
     this.dispatchEvent(new CustomEvent("status", { detail: this.status }));
   }
 
-  // What the screen says
+  // Called by the screen
 
   input(data: Uint8Array): void {
     if (data.length === 0 || !this.socket || this.socket.send(data)) return;
-    if (this.status.exit || this.status.state !== "open") return; // the banner says it already
-    if (this.status.writable) this.tell({ notice: "That was too much to paste at once." });
+    if (this.status.exit || this.status.state !== "open") return; // the banner already says so
+    if (this.status.writable) this.tell({ notice: "Not sent: this is too much input at once." });
     else this.hint(HINTS.watching);
   }
 
@@ -256,7 +256,7 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
     return this.socket?.ask(request) ?? false;
   }
 
-  // What the socket says
+  // Called by the socket
 
   state(state: SocketState, reason: string): void {
     const lost = state !== "open" && state !== "ended";
@@ -313,9 +313,9 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
   }
 
   error(code: number, text: string): void {
-    // Somebody took the keyboard while something was on its way: the message about that is here, or comes.
+    // The right to type was taken while input was on its way. The message about that has come, or will.
     if (code === READ_ONLY) this.hint(HINTS.watching);
-    else this.tell({ notice: `The server said: ${text}` });
+    else this.tell({ notice: `Server error: ${text}` });
   }
 
   latency(latency_ms: number): void {
