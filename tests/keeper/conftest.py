@@ -8,7 +8,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from keeper_home import KeeperHome, alive, on_asyncio, until
+from harness import until
+from keeper_home import KeeperHome, alive, on_asyncio
 
 from vibetunnel.keeper.errors import KeeperFailed
 

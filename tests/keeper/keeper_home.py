@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 import uvloop
+from harness import until
 
 from vibetunnel.keeper import processes
 from vibetunnel.keeper.client import KeeperClient, KeptSession, Spawned, SpawnOrder

@@ -6,7 +6,8 @@ import mmap
 import os
 
 import pytest
-from keeper_home import Terminal, on_uvloop, until
+from harness import until
+from keeper_home import Terminal, on_uvloop
 
 from vibetunnel.keeper.errors import KeeperFailed, SpawnFailed
 from vibetunnel.keeper.protocol import META_LIMIT

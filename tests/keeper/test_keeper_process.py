@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from keeper_home import ROOT, alive, members, on_uvloop, ps, until, words
+from harness import until
+from keeper_home import ROOT, alive, members, on_uvloop, ps, words
 
 from vibetunnel.keeper.errors import KeeperFailed
 

@@ -9,7 +9,8 @@ import socket
 import sys
 
 import pytest
-from keeper_home import ROOT, descriptors, on_uvloop, ps, until
+from harness import until
+from keeper_home import ROOT, descriptors, on_uvloop, ps
 
 from vibetunnel.keeper import client as client_module
 from vibetunnel.keeper import processes

@@ -8,7 +8,8 @@ import os
 import signal
 
 import pytest
-from keeper_home import alive, members, on_uvloop, until, words
+from harness import until
+from keeper_home import alive, members, on_uvloop, words
 
 from vibetunnel.keeper import processes
 from vibetunnel.keeper.errors import KeeperFailed

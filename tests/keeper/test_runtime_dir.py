@@ -10,7 +10,8 @@ import stat
 import sys
 
 import pytest
-from keeper_home import ROOT, Terminal, keeper_that_checks_often, on_uvloop, until, words
+from harness import until
+from keeper_home import ROOT, Terminal, keeper_that_checks_often, on_uvloop, words
 
 from vibetunnel.keeper.errors import KeeperFailed
 
