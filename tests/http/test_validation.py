@@ -160,7 +160,9 @@ def test_a_sentence_that_is_not_known_still_names_the_field(monkeypatch: pytest.
         decode_body(b"", Shape)
 
 
-SHAPES = {shape for route in ROUTES for each in route.operations.values() for shape in (each.body, each.query) if shape}
+SHAPES = dict.fromkeys(  # not a set: each worker of xdist has to collect the same order
+    shape for route in ROUTES for each in route.operations.values() for shape in (each.body, each.query) if shape
+)
 FIELDS = [(shape, field) for shape in SHAPES for field in msgspec.structs.fields(shape)]
 
 
