@@ -14,6 +14,7 @@ from typing import NoReturn
 from benchmarks import harness, machine, processes, report
 from benchmarks.errors import Unavailable
 from benchmarks.pages import PAGES
+from benchmarks.peers.ours import Before, Ours
 from benchmarks.scale import FULL, QUICK
 
 PEERS = list(dict.fromkeys(peer for page in PAGES for peer in page.PEERS))
@@ -31,12 +32,16 @@ def main(arguments: list[str]) -> int:
             parser.error(f"unknown page: got {page}, expected one that --list names")
     if options.rounds is not None and options.rounds < 1:
         parser.error(f"--rounds: expected 1 or more, got {options.rounds}")
-    if options.write and (options.page or options.peer or options.quick or options.rounds):
-        parser.error("--write: expected a whole run, got PAGE, --peer, --quick or --rounds")
+    if options.write and (options.page or options.peer or options.quick or options.rounds or options.before):
+        parser.error("--write: expected a whole run, got PAGE, --peer, --quick, --rounds or --before")
     if options.list:
         print(_overview())
         return 0
     chosen = [page for page in PAGES if not options.page or harness.name(page) in options.page]
+    if options.before:
+        for page in chosen:
+            if isinstance(page.PEERS[0], Ours):
+                page.PEERS = (page.PEERS[0], page.PEERS[0].before(options.before), *page.PEERS[1:])
     scale = QUICK if options.quick else FULL
     if options.rounds:
         scale = dataclasses.replace(scale, rounds=options.rounds)
@@ -44,7 +49,7 @@ def main(arguments: list[str]) -> int:
     facts = machine.describe()
     about = report.About(judged=not options.quick)
     for peer in dict.fromkeys(peer for page in chosen for peer in page.PEERS):
-        if peer.name in options.peer if options.peer else peer.quick or not options.quick:
+        if isinstance(peer, Before) or (peer.name in options.peer if options.peer else peer.quick or not options.quick):
             try:
                 peer.prepare()
                 about.peers[peer] = peer.about()
@@ -92,6 +97,9 @@ def _parser() -> argparse.ArgumentParser:
         "--quick", action="store_true", help="measure less, and fewer peers: under 3 minutes instead of over an hour"
     )
     parser.add_argument("--peer", action="append", choices=peers, help="measure only this peer (may be repeated)")
+    parser.add_argument(
+        "--before", metavar="PYTHON", help="measure another build of this project too: the Python that has it installed"
+    )
     parser.add_argument("--rounds", type=int, help="number of rounds that the medians are taken over")
     parser.add_argument("--write", action="store_true", help="renew benchmarks/RESULTS.md, RESULTS.json and plots/")
     parser.add_argument("--list", action="store_true", help="print pages, rows and peers, and measure nothing")

@@ -7,9 +7,11 @@ import importlib.metadata
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ class OurServer(ChildServer):
     """The server and its keeper.
 
     flags    additional flags of the command line
+    python   that has the build to run
     headers  additional headers of every request
     """
 
@@ -38,7 +41,9 @@ class OurServer(ChildServer):
     sessions = "/api/sessions"
     raw_viewers = True
 
-    def __init__(self, programs: Mapping[str, str], folder: Path, flags: Sequence[str] = OPEN) -> None:
+    def __init__(
+        self, programs: Mapping[str, str], folder: Path, flags: Sequence[str] = OPEN, python: str = sys.executable
+    ) -> None:
         self._programs = programs
         self._folder = folder
         self.state_dir = folder / "state"
@@ -53,7 +58,7 @@ class OurServer(ChildServer):
             "port": 0,
         }
         # Most pages measure terminals and answers, not logins. The server listens on loopback, for seconds.
-        self._argv = [sys.executable, "-m", "vibetunnel", "serve", *QUIET, *flags]
+        self._argv = [python, "-m", "vibetunnel", "serve", *QUIET, *flags]
         for name, value in options.items():
             self._argv += [f"--{name}", str(value)]
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("VIBETUNNEL_")}
@@ -174,8 +179,41 @@ class Ours(Peer[Server]):
     def start(self, programs: Mapping[str, str], files: Mapping[str, Path], folder: Path) -> Server:
         return OurServer(programs, folder, self._flags())
 
+    def before(self, python: str) -> "Before":
+        """Another build of this project, run with the same flags."""
+        return Before(python, self._flags())
+
     def _flags(self) -> tuple[str, ...]:
         from vibetunnel.settings import Settings
 
         known = {field.name.replace("_", "-") for field in dataclasses.fields(Settings)}
         return (*OPEN, *(flag for flag in self._more if flag.removeprefix("--").partition("=")[0] in known))
+
+
+@dataclass(frozen=True)
+class Before(Peer[Server]):
+    """Another build of this project, usually an older one.
+
+    python   the Python of the virtual environment in which it is installed
+    flags    of the command line
+    """
+
+    name = "before"
+    python: str
+    flags: tuple[str, ...]
+
+    def prepare(self) -> None:
+        """Compile its modules, like those of this work tree. Raises Unavailable if it is not there."""
+        script = "import compileall, vibetunnel; compileall.compile_dir(vibetunnel.__path__[0], maxlevels=1, quiet=1)"
+        try:
+            subprocess.run([self.python, "-c", script], cwd="/", check=True, capture_output=True, text=True)
+        except OSError as error:
+            raise Unavailable(f"--before {self.python}: {error.strerror}") from None
+        except subprocess.CalledProcessError as error:
+            raise Unavailable(f"--before {self.python}: {error.stderr.strip().splitlines()[-1]}") from None
+
+    def about(self) -> str:
+        return f"the build of --before; `serve {' '.join((*self.flags, *QUIET))}`, else defaults"
+
+    def start(self, programs: Mapping[str, str], files: Mapping[str, Path], folder: Path) -> Server:
+        return OurServer(programs, folder, self.flags, self.python)

@@ -26,6 +26,7 @@ from benchmarks.link import Bucket
 from benchmarks.pages import NAMES, ORDER, PAGES
 from benchmarks.peers import SERVERS, go, node, outside
 from benchmarks.peers.child import Child
+from benchmarks.peers.ours import Ours, OurServer
 from benchmarks.scale import Scale
 from benchmarks.screens import normal
 from benchmarks.wires import BinaryWire, GottyWire, GoWire, JsonWire, RawWire, SseWire, TtydWire, V1Wire, Wire
@@ -555,3 +556,21 @@ def test_an_unknown_page_is_named() -> None:
     )
     assert answer.returncode == 2
     assert "got ecco" in answer.stderr
+
+
+def test_another_build_of_this_project_is_measured_in_the_same_way(tmp_path: Path) -> None:
+    other = Ours("--compression").before(sys.executable)
+    assert other == Ours("--compression").before(sys.executable)  # pages that run it alike name one peer
+    other.prepare()
+    assert "--compression" in other.about()
+    subject = other.start({}, {}, tmp_path)
+    try:
+        assert isinstance(subject, OurServer)
+        assert subject.healthy(subject.ask("GET", subject.health)[1], subject.pids(keeper=False))
+    finally:
+        subject.stop()
+
+
+def test_a_build_that_is_not_there_is_named() -> None:
+    with pytest.raises(Unavailable, match="--before /nowhere/python: No such file or directory"):
+        Ours().before("/nowhere/python").prepare()
