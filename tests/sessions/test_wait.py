@@ -399,5 +399,5 @@ def test_every_bound_of_the_documentation_is_the_one_of_the_code() -> None:
     assert f"longer than {pattern_check.PATTERN_LIMIT} characters" in page
     assert f"longer than {patterns.SEARCH_S:g} s" in page
     assert f"more than {pattern_check.PARTS_LIMIT} parts" in page
-    assert f"| {waits.AT_ONCE} requests wait" in page
-    assert f"{TIMEOUT_MS} if it is left out" in page
+    assert f"| {waits.AT_ONCE} requests already wait" in page
+    assert f"{TIMEOUT_MS} by default" in page
