@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from harness import DEADLINE_S, Running, Serve
 from tornado.ioloop import IOLoop
@@ -24,6 +25,12 @@ from tornado.ioloop import IOLoop
 from vibetunnel.keeper.client import KeeperClient
 from vibetunnel.server import Server
 from vibetunnel.settings import Settings
+
+# No test judges a time: a sanitizer or a busy machine is slow without being wrong.
+hypothesis.settings.register_profile(
+    "any-speed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any-speed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

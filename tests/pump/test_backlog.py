@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from vibetunnel._ext.probes import Backlog, Judged, Place
@@ -77,19 +77,16 @@ def a_place(draw: st.DrawFn) -> Place:
     )
 
 
-@settings(deadline=None)
 @given(a_place())
 def test_one_client_is_judged_as_the_oracle_does(place: Place) -> None:
     assert rule().judge(HEAD, place) == judged(HEAD, place)
 
 
-@settings(deadline=None)
 @given(st.lists(a_place(), max_size=6))
 def test_the_pty_is_paused_when_the_oracle_says_so(all_places: list[Place]) -> None:
     assert rule().decide(HEAD, all_places) == decided(HEAD, all_places)
 
 
-@settings(deadline=None)
 @given(st.lists(a_place(), min_size=1, max_size=6))
 def test_the_fastest_client_is_not_behind_after_the_next_batch(all_places: list[Place]) -> None:
     _, spilled = rule().decide(HEAD, all_places)
@@ -275,14 +272,12 @@ def test_a_slow_latest_client_is_skipped_ahead_while_a_fast_one_goes_on() -> Non
 
 
 @example(SLOW_AND_FAST)
-@settings(deadline=None)
 @given(STEPS)
 def test_no_client_is_lapped_that_still_needs_the_ring(steps: list[tuple[object, ...]]) -> None:
     run(steps)
 
 
 @example(SLOW_AND_FAST)
-@settings(deadline=None)
 @given(STEPS)
 def test_a_paused_pty_runs_again_when_its_clients_read_on(steps: list[tuple[object, ...]]) -> None:
     simulation = run(steps)
@@ -295,7 +290,6 @@ def test_a_paused_pty_runs_again_when_its_clients_read_on(steps: list[tuple[obje
 
 
 @example(SLOW_AND_FAST)
-@settings(deadline=None)
 @given(STEPS)
 def test_a_paused_pty_runs_again_when_its_clients_leave(steps: list[tuple[object, ...]]) -> None:
     simulation = run(steps)
@@ -304,7 +298,6 @@ def test_a_paused_pty_runs_again_when_its_clients_leave(steps: list[tuple[object
     assert not simulation.rule.paused
 
 
-@settings(deadline=None)
 @given(STEPS)
 def test_a_lossless_client_is_never_sent_a_redraw_of_its_own(steps: list[tuple[object, ...]]) -> None:
     simulation = run(steps)

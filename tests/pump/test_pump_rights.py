@@ -308,7 +308,7 @@ STREAM = st.lists(st.one_of(FRAME, SPOILT, st.binary(max_size=40)), max_size=20)
 
 
 @pytest.mark.parametrize("v1", [False, True])
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(stream=STREAM, lost=st.booleans(), split=st.integers(0, 2000))
 def test_whatever_a_viewer_sends_the_program_gets_nothing_and_keeps_its_size(
     v1: bool, stream: bytes, lost: bool, split: int
@@ -336,7 +336,7 @@ def test_whatever_a_viewer_sends_the_program_gets_nothing_and_keeps_its_size(
 
 
 @pytest.mark.parametrize("v1", [False, True])
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(stream=STREAM)
 def test_whatever_a_writer_sends_others_are_not_harmed(v1: bool, stream: bytes) -> None:
     with closing(Bench()) as bench:
@@ -356,7 +356,7 @@ def test_whatever_a_writer_sends_others_are_not_harmed(v1: bool, stream: bytes) 
 
 
 @pytest.mark.parametrize("v1", [False, True])
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(st.booleans() | st.binary(min_size=1, max_size=60), max_size=30), with_id=st.booleans())
 def test_the_program_gets_exactly_what_was_typed_with_the_right(
     v1: bool, steps: list[bool | bytes], with_id: bool
