@@ -116,7 +116,7 @@ static inline const char *zlib_load(void)
     }
     if (zlib_deflate_open(&probe, 1, 15, 8) != ZLIB_OK) { /* checks the size of z_stream */
         zlib.version = NULL;
-        return "this build cannot use it: its z_stream has another size, or memory ran out";
+        return "it does not match this build";
     }
     zlib_deflate_close(&probe);
     return NULL;
