@@ -189,7 +189,7 @@ def _check_above(path: Path) -> None:
             who = f"user {found.st_uid} but is open to all (mode {stat.S_IMODE(found.st_mode):04o}), so that anyone"
         else:
             continue
-        raise NotPrivate(f"{each} belongs to {who} could replace what is in it: choose another place for {path}")
+        raise NotPrivate(f"{each} belongs to {who} could replace its contents: choose another place for {path}")
 
 
 def _way(path: Path) -> Iterator[tuple[Path, os.stat_result]]:

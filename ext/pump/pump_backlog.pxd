@@ -1,4 +1,4 @@
-"""Which PTYs and which clients are read, and when a client is given up. backlog.pxd is the rule of who is slow.
+"""Which PTYs and which clients are read, and when a client is given up. backlog.pxd has the rule.
 
 Alone writes a terminal's gate and max_lag, its list of clients, and a client's lag, blocking, returning and
 input.blocked. drop(), progress() and pace() call each other: a client that leaves may be what a PTY waits for.

@@ -1,4 +1,4 @@
-"""Input to the PTY, and the queue of what the PTY has not taken yet.
+"""Input to the PTY, and the queue of input that the PTY has not taken yet.
 
 Alone writes the input queue, bytes_in and last_input_ns, and counts what was accepted of each input stream.
 """

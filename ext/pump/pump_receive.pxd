@@ -211,7 +211,7 @@ cdef inline void take_v1_input(client_t* c, wire.Request* request) noexcept nogi
     expected = t.slot_next[c.input.slot] if c.input.slot >= 0 else c.input.next
     if request.offset > expected:
         if writable:
-            malformed(c, wire.ERROR_INPUT_GAP, b"input offset is beyond what was accepted: send what is before it")
+            malformed(c, wire.ERROR_INPUT_GAP, b"input offset is beyond the input received: send the bytes before it")
         return
     if request.offset + request.n <= expected:
         return

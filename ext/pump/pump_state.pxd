@@ -130,7 +130,7 @@ cdef enum:
     NEWS_TYPED = 2
     NEWS_CAME = 4
 
-# What is to be sent to a client, or done for it.
+# Work that is due for a client.
 cdef enum:
     DUE_FLUSH = 1  # at the end of the turn
     DUE_SIZE = 2  # v1: the size
@@ -309,7 +309,7 @@ cdef struct terminal_t:
     int64_t reported_ns  # [outbox]
     uint64_t id
     Ring ring
-    engine.vt* vt  # shows what is in the ring up to vt_offset()
+    engine.vt* vt  # has taken the output in the ring up to vt_offset()
     bint unseen  # the engine's work for one turn was used up before it had seen the whole ring [screen]
     uint64_t checkpointed  # offset of the last checkpoint [screen]
     uint64_t kept  # offset of the last checkpoint with scrollback [screen]

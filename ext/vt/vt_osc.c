@@ -161,7 +161,7 @@ static void set_colour(vt *t, int index, uint32_t colour)
     t->palette[index] = colour;
 }
 
-/* A channel of 1 to 4 hexadecimal digits, as 8 bits: scaled, or after "#" its high bits. -1: it is none. */
+/* A channel of 1 to 4 hexadecimal digits, as 8 bits: scaled, or after "#" its high bits. -1: it is not a channel. */
 static int channel(text digits, int scaled)
 {
     if (!digits.n || digits.n > 4)

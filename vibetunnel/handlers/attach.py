@@ -39,7 +39,7 @@ class SocketHandler(Handler):
         except StreamClosedError:
             self.detach()
             return  # the client has disconnected
-        # Both waits took time: the session may have been removed, or the user logged out. There is no further wait.
+        # The session may have been removed, or the user logged out, during the two waits. No wait follows this check.
         session = self.context.registry.get(query.session_id)
         self.require_login()
         principal = self.require(Scope.VIEW, session.id)

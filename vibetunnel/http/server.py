@@ -114,7 +114,7 @@ class ServedConnection(Connection):
         if opening.cancelled() or error is not None:
             self._socket.close()
             self._end()  # connection_lost() is not called for a connection that never opened
-        if error is not None and not isinstance(error, OSError):  # a client that fails is no incident
+        if error is not None and not isinstance(error, OSError):  # a client's failure is not our error
             log.error("a connection could not be opened", exc_info=error)
 
     def abort(self) -> None:

@@ -318,7 +318,7 @@ class KeeperClient:
             self._unclaimed(number, future.result())
 
     def _tell(self, kind: str, **fields: Any) -> None:
-        # Nothing is awaited, so a lost keeper is no error here: `on_lost` reports it.
+        # The caller awaits no answer, so a lost keeper is not an error here: `on_lost` reports it.
         if self._lost is None:
             try:
                 self._send({"type": kind, **fields})

@@ -284,9 +284,8 @@ class _Failures:
     def __init__(self, free: int, max_delay_s: float) -> None:
         self._free = free
         self._max_delay_s = max_delay_s
-        self._most = (
-            free + 2 + math.ceil(math.log2(max_delay_s))
-        )  # more would not lengthen the delay, only the time until they are forgotten
+        # More failures would not lengthen the delay, only the time until they are forgotten.
+        self._most = free + 2 + math.ceil(math.log2(max_delay_s))
         self._failures: dict[object, _Failure] = {}
 
     def wait_s(self, key: object, now: float) -> float:

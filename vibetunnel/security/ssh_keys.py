@@ -60,8 +60,8 @@ def parse_key(line: str) -> SshKey:
 def parse_authorized_keys(text: str) -> list[SshKey]:
     """The keys of an authorized_keys file (sshd(8)) that allow a terminal without restriction.
 
-    A line is left out if its options restrict the key (a command, an address, no terminal, an expiry time), if the key
-    has another type, or if there is no key on it.
+    A line is left out if its options restrict the key (a command, an address, no terminal, an expiry time). Keys of
+    other types and lines without a key are left out, too.
     """
     found = []
     for line in text.splitlines():

@@ -18,7 +18,7 @@ from vibetunnel.errors import InvalidField
 from vibetunnel.security.ssh_keys import authorised, parse_key, read_authorized_keys, verify
 from vibetunnel.security.users import Users
 
-MAX_USER = 256  # characters of a name that a challenge remembers; no account has so many
+MAX_USER = 256  # characters of a name that a challenge remembers; an account's name is shorter
 
 CHALLENGE_BYTES = 32
 CHALLENGE_S = 60.0

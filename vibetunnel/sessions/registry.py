@@ -303,7 +303,7 @@ def _end(exited: Exited) -> End:
 
 
 def _record(kept: KeptSession) -> tuple[Record, str]:
-    """The record that the earlier server wrote, as far as this one can read it, and what is wrong with it."""
+    """The earlier server's record, as far as this server can read it, and a description of its fault."""
     problem = ""
     try:
         record = msgspec.json.decode(kept.meta, type=Record)
