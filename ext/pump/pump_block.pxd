@@ -100,7 +100,7 @@ cdef inline block_cache_t* make_block(terminal_t* t, int kind, uint64_t start, u
 
 
 cdef inline void forget_blocks(terminal_t* t) noexcept nogil:
-    """Drop what was kept for other clients. A client that has not begun it yet is late, and has it made again."""
+    """Drop the blocks kept for other clients. For a client that has not begun one yet, it is made again."""
     cdef block_cache_t* each
     cdef int i
     if is_linked(&t.in_keepers):

@@ -225,7 +225,7 @@ cdef inline void gather(client_t* c, bint between, parcel_t* parcel) noexcept no
 
 
 cdef inline void parcel_sent(client_t* c, const parcel_t* parcel, size_t n) noexcept nogil:
-    """The socket took the first n bytes of what was gathered."""
+    """The socket took the first n of the gathered bytes."""
     cdef size_t run
     if parcel.control:
         run = min(n, parcel.control)

@@ -342,7 +342,7 @@ cdef inline void set_alarm(lane_t* lane) noexcept nogil:
 
 
 cdef inline bint serve_events(lane_t* lane, poller_event* events, int n) noexcept nogil:
-    """Serve what the poller found. True: commands have come."""
+    """Serve the descriptors that the poller found ready. True: commands have come."""
     cdef watch_t* watch
     cdef bint commands = False
     cdef int i

@@ -125,7 +125,7 @@ cdef inline void write_queue(terminal_t* t) noexcept nogil:
 
 
 cdef inline void withdraw_queue(terminal_t* t, uint64_t client) noexcept nogil:
-    """Throw away what a client typed and the PTY has not taken."""
+    """Discard a client's input that the PTY has not taken yet."""
     cdef link_t* at = t.input_queue.first
     cdef chunk_t* chunk
     while at is not NULL:

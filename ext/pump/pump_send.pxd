@@ -137,7 +137,7 @@ cdef inline bint may_redraw(client_t* c) noexcept nogil:
     if c.close_state != OPEN or c.control.uncounted:
         return False
     if c.cursor > engine.vt_offset(t.vt):
-        return False  # a stream never goes back: the client may have drawn what the engine has not seen yet
+        return False  # a stream never goes back: the client may have drawn output that the engine has not taken yet
     if not c.latest and c.cursor != engine.vt_offset(t.vt):
         return False  # a lossless client is redrawn only when it is up to date: it skips no byte
     if c.v1 and not c.input.blocked and c.acked < c.base:
@@ -395,7 +395,7 @@ cdef inline void after_flush(client_t* c) noexcept nogil:
 
 
 cdef inline void flush(client_t* c) noexcept nogil:
-    """Send what may be sent: the queued control bytes and at most a batch of output, a fair share of the turn."""
+    """Send the queued control bytes and at most a batch of output, a fair share of the turn."""
     cdef parcel_t parcel
     cdef uint64_t share = 0
     cdef bint between

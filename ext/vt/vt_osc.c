@@ -306,7 +306,7 @@ static int base64_digit(uint8_t c)
     return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-/* Decode base64 in place: parser.string is not used afterwards. -1: it is no base64. */
+/* Decode base64 in place: parser.string is not used afterwards. -1: it is not base64. */
 static long decode_base64(uint8_t *p, size_t n)
 {
     size_t out = 0, digits = 0;

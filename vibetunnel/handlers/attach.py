@@ -104,7 +104,7 @@ class SocketHandler(Handler):
             return plain.detach(), received
         ours, theirs = or_refused(pair)
         self.detach()
-        # The relay also passes on what was read already.
+        # The relay also passes on the bytes that were read already.
         self.context.relays.join(*exchange.take_streams(), ours)
         return theirs.detach(), b""
 

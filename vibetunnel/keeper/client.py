@@ -278,7 +278,7 @@ class KeeperClient:
                 async with asyncio.timeout(FAREWELL_S):
                     await self._drained.wait()
             except TimeoutError:
-                pass  # the keeper is stuck: what has not been sent by now never will be
+                pass  # the keeper is stuck: the unsent requests will never be sent
         self._end("this server has disconnected")
 
     async def _ask(

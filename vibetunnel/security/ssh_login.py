@@ -26,7 +26,7 @@ CHALLENGES = 10_000  # at once; a newer one replaces the oldest. They take 4 MB.
 
 
 class Challenge(NamedTuple):
-    """What a client has to sign.
+    """The data that a client has to sign.
 
     user     the name that the client gave; there may be no such account
     expires  seconds since the epoch

@@ -259,7 +259,7 @@ class Registry:
             session.keeper_lost()
 
     def _keeper_found(self, kept: list[KeptSession]) -> None:
-        """Compare with what the keeper has: a new one knows no session, and the old one still knows all of them."""
+        """Compare with the keeper's sessions: a new keeper knows none, and the old one still knows all of them."""
         known = set()
         for each in kept:
             known.add(each.session_id)
