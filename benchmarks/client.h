@@ -1,4 +1,4 @@
-/* What the clients in C share: a clock, and a text that says what went wrong. */
+/* Shared by the clients in C: a clock, and the text of an error. */
 #ifndef BENCHMARKS_CLIENT_H
 #define BENCHMARKS_CLIENT_H
 

@@ -1,4 +1,4 @@
-"""Why a measurement can fail. The other peers are still measured; the cells of the failed one say `failed`."""
+"""Errors of a measurement. The other peers are still measured; the cells of the failed one say `failed`."""
 
 
 class Wrong(Exception):

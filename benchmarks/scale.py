@@ -24,7 +24,7 @@ class Scale:
     firsts         sessions created and attached to, one after the other
     attached       clients whose memory is counted
     corpus         bytes of each kind of output for engines
-    hostile_step   one in so many of the hostile chunks is taken
+    hostile_step   every hostile_step-th of the hostile chunks is taken
     repeats        repetitions of what takes microseconds
     interrupts     Ctrl-C typed per condition
     settle_s       duration of the flood before each of them

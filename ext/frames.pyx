@@ -1,4 +1,4 @@
-"""The frame codec of rfc6455.pxd as Python sees it: for tests, tools and clients. The pump uses the .pxd itself."""
+"""The frame codec of rfc6455.pxd for Python: tests, tools and clients. The pump uses the .pxd itself."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t
@@ -49,12 +49,12 @@ def encode(int opcode, bytes payload not None, *, bint fin=True, bytes mask=None
 
 
 def mask(bytes data not None, bytes key not None, int phase=0):
-    """data XOR the 4-byte key from its byte `phase` on (RFC 6455 §5.3)."""
+    """Return data XOR the 4-byte key, which begins at its byte `phase` (RFC 6455 §5.3)."""
     if len(key) != 4:
         raise ValueError(f"key: expected 4 bytes, got {len(key)}")
     cdef bytes out = PyBytes_FromStringAndSize(PyBytes_AS_STRING(data), len(data))
     if len(data):
-        # A new object for us alone, unless it is one of the interpreter's shared one-byte strings.
+        # `out` is a new object, safe to change. But the interpreter shares its strings of one byte.
         if len(data) == 1:
             return bytes([data[0] ^ key[phase & 3]])
         rfc.xor_mask(<uint8_t*>PyBytes_AS_STRING(out), len(data), <const uint8_t*>PyBytes_AS_STRING(key), phase & 3)
@@ -66,7 +66,7 @@ def is_utf8(bytes data not None):
 
 
 cdef class Decoder:
-    """A peer's bytes in, messages out, however they are cut; see frames.pyi."""
+    """Decodes a peer's bytes into messages, wherever TCP cut them (frames.pyi)."""
 
     cdef rfc.Decoder state
     cdef int failed

@@ -1,4 +1,4 @@
-"""The pure parts of the pump as Python sees them, for tests and tools. The pump itself uses the .pxd files."""
+"""The pure parts of the pump for Python: tests and tools. The pump itself uses the .pxd files."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.errno cimport errno
@@ -71,7 +71,7 @@ def access(int flags, bytes name not None):
 
 
 def read_request(bytes message not None):
-    """(kind, offset, rows, cols, count, data), None for an unknown type; ValueError for a malformed message."""
+    """Return (kind, offset, rows, cols, count, data), or None for an unknown type. ValueError if it is malformed."""
     cdef v1.Request request
     memset(&request, 0, sizeof(request))
     cdef int known = v1.read_request(bytes_of(message), len(message), &request)
@@ -85,16 +85,13 @@ def read_request(bytes message not None):
 # ---------------------------------------------------------------- the JSON objects of raw mode
 
 def read_object(bytes text not None):
-    """What a raw client's text message is: ("input", bytes), ("resize", rows, cols), ("ping",), ("bad",), or None.
-
-    None means that the text is input.
-    """
+    """Return ("input", bytes), ("resize", rows, cols), ("ping",), ("bad",), or None if the whole text is input."""
     cdef raw.Object found
     cdef bytearray own = bytearray(text)
     cdef int kind = raw.read_object(<uint8_t*><char*>own, len(own), &found)
     if kind == raw.OBJECT_NONE:
         if own != text:
-            raise AssertionError("text that is no object was changed")
+            raise AssertionError("a text that is not an object was changed")
         return None
     if kind == raw.OBJECT_INPUT:
         return "input", text_of(found.data, found.n)
@@ -106,7 +103,7 @@ def read_object(bytes text not None):
 # ---------------------------------------------------------------- the ring
 
 cdef class Ring:
-    """A mapped ring. `fd` stays the caller's."""
+    """A mapped ring. The caller keeps and closes `fd`."""
 
     cdef rings.Ring state
 
@@ -135,7 +132,7 @@ cdef class Ring:
         return rings.ring_capacity(&self.state)
 
     def put(self, bytes data not None, *, bint commit=True):
-        """Write at most MARGIN bytes at the head as a read() would; without `commit` the bytes are not counted."""
+        """Write at most MARGIN bytes at the head, as a read() would. Without `commit` the head does not move."""
         cdef uint64_t start = self.state.head & (self.state.size - 1)
         cdef uint64_t first = min(<uint64_t>len(data), self.state.size - start)
         if len(data) > rings.MARGIN:
@@ -158,7 +155,7 @@ cdef class Ring:
         rings.checkpoint_write(&self.state, offset, 0, rows, cols, bytes_of(data), len(data))
 
     def found(self):
-        """(offset, rows, cols, data) of the checkpoint that a new server begins with, or None."""
+        """(offset, rows, cols, data) of the checkpoint from which a new server starts, or None."""
         cdef int i = rings.checkpoint_find(&self.state)
         if i < 0:
             return None
@@ -166,7 +163,7 @@ cdef class Ring:
         return c.offset, c.rows, c.cols, text_of(rings.checkpoint_data(&self.state, i), c.n)
 
     def slot(self, bytes client not None, uint32_t taken=0):
-        """(index or -1, whether it is new) of a client's input stream."""
+        """(index or -1, whether it is new) of the slot for a client's input stream."""
         cdef bint fresh = False
         if len(client) != 16:
             raise ValueError("client: expected 16 bytes")
@@ -196,7 +193,7 @@ cdef backlog.Place read_place(object place):
 
 
 cdef class Backlog:
-    """The rule of one terminal, with the gate of its PTY."""
+    """One terminal's backpressure rule, and the gate of its PTY."""
 
     cdef backlog.Bounds bounds
     cdef backlog.Gate gate
@@ -224,7 +221,7 @@ cdef class Backlog:
         )
 
     def decide(self, uint64_t head, list places not None):
-        """(whether to pause, indexes of the places to spill); those are not counted."""
+        """(whether to pause, indexes of the places to spill). Spilled places do not count for the pause."""
         cdef backlog.Tally tally
         cdef backlog.Place p
         cdef list spilled = []
@@ -252,7 +249,7 @@ cdef class Backlog:
 # ---------------------------------------------------------------- permessage-deflate
 
 cdef class Codec:
-    """What a lane has for compressed messages: one stream for each direction."""
+    """A lane's codec for compressed messages: one stream for each direction."""
 
     cdef deflates.Deflater deflater
     cdef deflates.Inflater inflater
@@ -269,7 +266,7 @@ cdef class Codec:
         deflates.inflater_free(&self.inflater)
 
     def deflate(self, list pieces not None, Py_ssize_t room):
-        """The payload of a message of up to eight pieces; None when it would need more than room - 5 bytes."""
+        """Compress a message of up to eight pieces. None if that needs more than room - 5 bytes."""
         cdef deflates.Piece[8] all
         cdef bytearray out = bytearray(room)
         cdef int i
@@ -283,7 +280,7 @@ cdef class Codec:
         return bytes(out[:n]) if n else None
 
     def inflate(self, bytes payload not None, Py_ssize_t limit):
-        """What is in a message; ValueError with the close code when it is not whole, or longer than the limit."""
+        """Inflate a message. ValueError with the close code if it is incomplete, or longer than the limit."""
         cdef bytearray out = bytearray(limit + 1)
         cdef size_t n = 0
         cdef int result = deflates.inflate_message(

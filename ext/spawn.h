@@ -1,7 +1,8 @@
-/* One program on a new pty, by vfork(2): the child borrows the parent's memory until it execs, so nothing is copied.
+/* Starts a program on a new pty with vfork(2), which copies no memory: the child uses the parent's until it execs.
  *
- * Between vfork and exec the child may call only async-signal-safe functions and write only to its own stack.
- * There it reports what failed, in `step` and `error`. Linux: a session leader that opens a terminal controls it. */
+ * Between vfork and exec the child may call only async-signal-safe functions. It may write only to its own stack frames
+ * and to `failure`, where it reports the step that failed and its errno.
+ * Linux only: there, a session leader that opens a terminal gets it as its controlling terminal. */
 #ifndef VIBETUNNEL_SPAWN_H
 #define VIBETUNNEL_SPAWN_H
 
@@ -61,7 +62,7 @@ static void spawn_become(const spawn_order *order, volatile spawn_failure *failu
     }
     /* The parent's handlers must not run here, in its memory: all signals stay blocked until every handler is reset. */
     for (int number = 1; number < NSIG; number++)
-        sigaction(number, &standard, NULL); /* refused for SIGKILL, SIGSTOP and those of the C library */
+        sigaction(number, &standard, NULL); /* fails for SIGKILL, SIGSTOP and the C library's own signals */
     if (setrlimit(RLIMIT_NOFILE, &order->files) < 0)
         goto failed;
     failure->step = STEP_FOLDER;
@@ -106,7 +107,7 @@ failed:;
     return -1;
 }
 
-/* Run the program. Returns its pid and sets `master` once exec has succeeded; else -1, and sets `failure`. */
+/* Run the program. Returns its pid and sets `master` after exec has succeeded; else returns -1 and sets `failure`. */
 static pid_t spawn_start(spawn_order *order, int *master, spawn_failure *failure)
 {
     char terminal[64];

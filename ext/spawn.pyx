@@ -1,4 +1,4 @@
-"""Starts a program on a new pty by vfork (spawn.h), which copies nothing of the calling process. Linux only."""
+"""Starts a program on a new pty with vfork (spawn.h). Linux only."""
 
 from cpython.bytes cimport PyBytes_AS_STRING
 from libc.errno cimport ENOMEM
@@ -36,7 +36,7 @@ STEPS = {
 
 
 class StepFailed(OSError):
-    """The step that failed: `step` is terminal, process, prepare, folder or exec; errno says why."""
+    """A program could not be started. `step` is terminal, process, prepare, folder or exec; errno says why."""
 
     def __init__(self, number, step):
         super().__init__(number, os.strerror(number))
@@ -44,7 +44,7 @@ class StepFailed(OSError):
 
 
 cdef char** words(list texts) except NULL:
-    """The texts as a C array, borrowed from the list. The caller frees the array."""
+    """Return a C array of the texts. The caller frees the array; the list still owns the texts."""
     cdef char** all = <char**>calloc(len(texts) + 1, sizeof(char*))
     cdef Py_ssize_t i
     if all is NULL:

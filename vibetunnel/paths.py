@@ -62,8 +62,8 @@ def default_config_file() -> Path:
 def private_dir(path: Path) -> Path:
     """Make the folder `path` with mode 0700, or check that it belongs to this user and that no other user may enter it.
 
-    Missing folders above it are made in the same way. No other user may be able to replace it: all folders above belong
-    to this user or to root, and other users cannot write to them, or only as in /tmp (sticky).
+    Missing folders above it are made in the same way. All folders above must belong to this user or to root, and other
+    users must not be able to write to them, except as in /tmp (sticky): otherwise they could replace the folder.
     Raises NotPrivate with a sentence that says what to do.
     """
     try:
@@ -189,7 +189,7 @@ def _check_above(path: Path) -> None:
             who = f"user {found.st_uid} but is open to all (mode {stat.S_IMODE(found.st_mode):04o}), so that anyone"
         else:
             continue
-        raise NotPrivate(f"{each} belongs to {who} could replace what is in it: choose another place for {path}")
+        raise NotPrivate(f"{each} belongs to {who} could replace its contents: choose another place for {path}")
 
 
 def _way(path: Path) -> Iterator[tuple[Path, os.stat_result]]:

@@ -62,7 +62,7 @@ log = logging.getLogger(__name__)
 
 
 class Announcement(NamedTuple):
-    """What a user needs to log in.
+    """The data that a user needs to log in.
 
     code         None: no login is needed
     fingerprint  of the certificate that the server has made, to compare with the browser's warning; "": it made none

@@ -36,7 +36,7 @@ def parse_size(text: str) -> int:
 
 
 def show_duration(seconds: float) -> str:
-    """In the largest unit of which it is a whole number, or in seconds. parse_duration() reads it back."""
+    """A whole number of the largest unit that allows it, else of seconds. parse_duration() reads it back."""
     for unit in ("d", "h", "min"):
         if seconds and seconds % SECONDS[unit] == 0:
             return f"{int(seconds // SECONDS[unit])} {unit}"
@@ -44,7 +44,7 @@ def show_duration(seconds: float) -> str:
 
 
 def show_size(size: int) -> str:
-    """In the largest unit of which it is a whole number, or in bytes. parse_size() reads it back."""
+    """A whole number of the largest unit that allows it. parse_size() reads it back."""
     for unit in ("TiB", "GiB", "MiB", "KiB"):
         if size and size % BYTES[unit.lower()] == 0:
             return f"{size // BYTES[unit.lower()]} {unit}"

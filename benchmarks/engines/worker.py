@@ -173,7 +173,7 @@ class Worker:
             self._held.append(terminal)
         gc.collect()
         if sys.platform == "linux":
-            ctypes.CDLL(None).malloc_trim(0)  # what is free is not the terminals'
+            ctypes.CDLL(None).malloc_trim(0)  # free memory does not belong to the terminals
         return {"lines": self._held[-1].scrollback(), "own": self._held[-1].own()}
 
     def redraw(self, file: str, rows: int, cols: int, repeat: int) -> dict[str, Any]:

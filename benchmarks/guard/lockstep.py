@@ -41,7 +41,7 @@ class _Peer:
         return self.socket.fileno()
 
     def take(self) -> None:
-        """Read what has come, or wait for it, and skip what is not output."""
+        """Read what has come, or wait for it, and skip other messages than output."""
         piece = self.socket.recv(1 << 16)
         if not piece:
             raise Wrong("the pump closed a client")

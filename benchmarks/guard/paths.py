@@ -1,4 +1,4 @@
-"""The hot paths: each is prepared once and then taken in steps, all of which do the same work."""
+"""The hot paths: each is prepared once, and then taken in steps that all do the same work."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager

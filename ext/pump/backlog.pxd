@@ -1,4 +1,4 @@
-"""The rule of who is slow, as arithmetic: numbers in, decisions out.
+"""The backpressure rule as arithmetic: numbers in, decisions out.
 
 All offsets count the bytes of one session's output. The ring keeps the newest `capacity` bytes before `head`, and one
 turn reads at most `batch` more from the PTY.

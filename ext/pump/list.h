@@ -1,4 +1,4 @@
-/* Intrusive lists, in the manner of <sys/queue.h>. The link lies in the thing that is listed, so nothing is allocated and a
+/* Intrusive lists, in the manner of <sys/queue.h>. The link lies in the listed struct, so nothing is allocated and a
  * thing leaves its list without a search. A zeroed list is empty, a zeroed link is in no list. A link names its owner,
  * because Cython has no way to name a member of a struct. */
 #ifndef VIBETUNNEL_LIST_H

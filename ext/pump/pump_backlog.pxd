@@ -1,7 +1,7 @@
-"""Which PTYs and which clients are read, and when a client is given up. backlog.pxd is the rule of who is slow.
+"""Which PTYs and which clients are read, and when a client is given up. backlog.pxd has the rule.
 
 Alone writes a terminal's gate and max_lag, its list of clients, and a client's lag, blocking, returning and
-input.blocked. drop(), progress() and pace() call each other: a client that leaves may be what a PTY waits for.
+input.blocked. drop(), progress() and pace() call each other: a PTY may wait for a client that leaves.
 """
 
 from libc.stdint cimport int64_t, uint64_t
@@ -54,7 +54,7 @@ cdef inline bint is_behind(client_t* c) noexcept nogil:
 
 
 cdef inline bint wants_redraw(client_t* c) noexcept nogil:
-    """Whether it is behind, and has drawn most of what is under way to it."""
+    """Whether it is behind, and has drawn most of the output that was sent to it."""
     return is_behind(c) and backlog.has_room(c.cursor, drawn(c), c.window)
 
 

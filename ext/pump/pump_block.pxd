@@ -22,7 +22,7 @@ from vibetunnel._ext.pump_system cimport is_linked, link_t, list_next, list_put_
 cdef inline block_t* compress(
     terminal_t* t, const uint8_t* head, size_t head_n, const uint8_t* a, size_t a_n, const uint8_t* b, size_t b_n
 ) noexcept nogil:
-    """A binary frame of three parts, compressed. NULL: it is no smaller then, or there is no time or memory for it."""
+    """Return a compressed binary frame of three parts. NULL if it is not smaller, or time or memory is short."""
     cdef lane_t* lane = t.lane
     cdef deflate.Piece[3] pieces
     cdef size_t whole = head_n + a_n + b_n
@@ -100,7 +100,7 @@ cdef inline block_cache_t* make_block(terminal_t* t, int kind, uint64_t start, u
 
 
 cdef inline void forget_blocks(terminal_t* t) noexcept nogil:
-    """Drop what was kept for other clients. A client that has not begun it yet is late, and has it made again."""
+    """Drop the blocks kept for other clients. For a client that has not begun one yet, it is made again."""
     cdef block_cache_t* each
     cdef int i
     if is_linked(&t.in_keepers):

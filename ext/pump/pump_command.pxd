@@ -22,7 +22,7 @@ from vibetunnel._ext.pump_system cimport is_linked, link_t, list_next, pthread_m
 
 
 cdef inline void finish(terminal_t* t, int code, int signal, const chunk_t* reason) noexcept nogil:
-    """The process has exited. What it printed last may still be in the PTY."""
+    """The process has exited. Its last output may still be in the PTY."""
     if t.finished:
         return
     t.finished = True

@@ -160,7 +160,7 @@ cdef inline void frame_start(client_t* c, uint64_t end) noexcept nogil:
 
 
 cdef inline void frame_cancel(client_t* c) noexcept nogil:
-    """Forget the frame under way, of which nothing has been sent."""
+    """Forget the frame under way. None of its bytes may have been sent."""
     if c.frame.block is not NULL:
         block_leave(c)
     frame_place(c, c.cursor)
@@ -202,7 +202,7 @@ cdef inline void parcel_add(parcel_t* parcel, void* data, size_t n) noexcept nog
 
 
 cdef inline void gather(client_t* c, bint between, parcel_t* parcel) noexcept nogil:
-    """Collect what is to be sent next. Control bytes go out only if this begins between two frames."""
+    """Collect the next bytes to send. Control bytes are among them only if this begins between two frames."""
     cdef Ring* r = &c.terminal.ring
     cdef uint64_t start, run
     parcel.count = parcel.whole = parcel.control = 0
@@ -225,7 +225,7 @@ cdef inline void gather(client_t* c, bint between, parcel_t* parcel) noexcept no
 
 
 cdef inline void parcel_sent(client_t* c, const parcel_t* parcel, size_t n) noexcept nogil:
-    """The socket took the first n bytes of what was gathered."""
+    """The socket took the first n of the gathered bytes."""
     cdef size_t run
     if parcel.control:
         run = min(n, parcel.control)

@@ -238,7 +238,7 @@ cdef inline void sweep(lane_t* lane) noexcept nogil:
         elif t.awaits_client and lane.now - t.opened_ns > AWAIT_CLIENT:
             stop_awaiting(t)
         elif t.finished and not t.ended:
-            read_pty(t)  # another process still holds the PTY: what is there now is all
+            read_pty(t)  # another process still holds the PTY, so there is no end: take only the output that is there
         if t.ring.head - t.kept > rings.ring_capacity(&t.ring) // 4 and wall_ns - t.last_output_ns > CALM:
             keep(t, CHECKPOINT_CALM)
         at = t.clients.first
@@ -342,7 +342,7 @@ cdef inline void set_alarm(lane_t* lane) noexcept nogil:
 
 
 cdef inline bint serve_events(lane_t* lane, poller_event* events, int n) noexcept nogil:
-    """Serve what the poller found. True: commands have come."""
+    """Serve the descriptors that the poller found ready. True: commands have come."""
     cdef watch_t* watch
     cdef bint commands = False
     cdef int i

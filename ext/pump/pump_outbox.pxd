@@ -104,7 +104,7 @@ cdef inline void announce(client_t* c, unsigned news) noexcept nogil:
 
 
 cdef inline void report_soon(terminal_t* t, unsigned events) noexcept nogil:
-    """Report what a program can repeat at will, at most once per EVENT_GAP and terminal."""
+    """Report an event that a program can repeat at will, at most once per EVENT_GAP and terminal."""
     if t.lane.now - t.reported_ns < EVENT_GAP:
         t.late |= events
         t.lane.late_ns = min(t.lane.late_ns, t.reported_ns + EVENT_GAP) if t.lane.late else t.reported_ns + EVENT_GAP

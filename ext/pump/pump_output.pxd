@@ -90,7 +90,7 @@ cdef inline void inherit_size(terminal_t* t) noexcept nogil:
 
 
 cdef inline void settle(terminal_t* t) noexcept nogil:
-    """End of turn: settle who owns the size, and send what is due."""
+    """End of turn: settle which client owns the size, and send the output that is due."""
     if t.size_owner_left:
         t.size_owner_left = False
         if t.owner is NULL:
@@ -162,7 +162,7 @@ cdef inline drained_t drain_pty(terminal_t* t, uint64_t most) noexcept nogil:
         drained.got += <uint64_t>n
         t.told_hang_up = False
         if drained.emptied and not t.finished:
-            break  # what a person's program prints comes in one short read: do not ask a second time
+            break  # an interactive program's output comes in one short read: do not read a second time
         # Meanwhile the kernel fills the PTY again. A read that found it empty would cost a wait and a wake-up.
         feed(t)
         if t.unseen or clock_ns(CLOCK_MONOTONIC) - t.lane.now > BATCH_NS:

@@ -1,4 +1,4 @@
-"""Input to the PTY, and the queue of what the PTY has not taken yet.
+"""Input to the PTY, and the queue of input that the PTY has not taken yet.
 
 Alone writes the input queue, bytes_in and last_input_ns, and counts what was accepted of each input stream.
 """
@@ -125,7 +125,7 @@ cdef inline void write_queue(terminal_t* t) noexcept nogil:
 
 
 cdef inline void withdraw_queue(terminal_t* t, uint64_t client) noexcept nogil:
-    """Throw away what a client typed and the PTY has not taken."""
+    """Discard a client's input that the PTY has not taken yet."""
     cdef link_t* at = t.input_queue.first
     cdef chunk_t* chunk
     while at is not NULL:

@@ -202,7 +202,7 @@ cdef inline void put_answer(
 
 
 cdef inline void take_v1_input(client_t* c, wire.Request* request) noexcept nogil:
-    """Input with its offset: what came before, from an earlier connection too, is not taken twice."""
+    """Input with its offset: bytes that came before, from an earlier connection too, are not taken twice."""
     cdef terminal_t* t = c.terminal
     cdef bint writable = may_type(c)
     cdef uint64_t expected
@@ -211,7 +211,7 @@ cdef inline void take_v1_input(client_t* c, wire.Request* request) noexcept nogi
     expected = t.slot_next[c.input.slot] if c.input.slot >= 0 else c.input.next
     if request.offset > expected:
         if writable:
-            malformed(c, wire.ERROR_INPUT_GAP, b"input offset is beyond what was accepted: send what is before it")
+            malformed(c, wire.ERROR_INPUT_GAP, b"input offset is beyond the input received: send the bytes before it")
         return
     if request.offset + request.n <= expected:
         return
@@ -383,7 +383,7 @@ cdef inline void receive(client_t* c, uint8_t* data, size_t n) noexcept nogil:
 
 
 cdef inline void receive_unread(client_t* c) noexcept nogil:
-    """Take what was put off, or what came with the upgrade request."""
+    """Take bytes that were put off, or that came with the upgrade request."""
     cdef chunk_t* chunk = c.input.unread
     c.input.unread = NULL
     if chunk is not NULL and chunk.n and c.watch.fd >= 0:
@@ -392,7 +392,7 @@ cdef inline void receive_unread(client_t* c) noexcept nogil:
 
 
 cdef inline void receive_all_unread(lane_t* lane) noexcept nogil:
-    """Another turn's share of what was put off."""
+    """Another turn's share of the bytes that were put off."""
     cdef link_t* t_at = lane.terminals.first
     cdef link_t* at
     cdef terminal_t* t

@@ -48,7 +48,7 @@ cdef inline void after_feed(terminal_t* t) noexcept nogil:
 
 
 cdef inline void handle_engine_events(terminal_t* t) noexcept nogil:
-    """Act on what the output contained beside text: requests, titles, bells, marks."""
+    """Act on the requests, titles, bells and marks in the output."""
     cdef unsigned did = engine.vt_events(t.vt)
     cdef const uint8_t* text
     cdef size_t n
@@ -114,7 +114,7 @@ cdef inline void take_records(terminal_t* t) noexcept nogil:
 
 
 cdef inline bint checkpoint(terminal_t* t, uint32_t lines, size_t most) noexcept nogil:
-    """Save what the next server needs to begin from here.
+    """Save the state from which the next server begins.
 
     lines, most   scrollback to include: fewer lines if the checkpoint takes more than `most` bytes
     Returns       False if not even the screen fits

@@ -137,7 +137,7 @@ cdef inline bint may_redraw(client_t* c) noexcept nogil:
     if c.close_state != OPEN or c.control.uncounted:
         return False
     if c.cursor > engine.vt_offset(t.vt):
-        return False  # a stream never goes back: the client may have drawn what the engine has not seen yet
+        return False  # a stream never goes back: the client may have drawn output that the engine has not taken yet
     if not c.latest and c.cursor != engine.vt_offset(t.vt):
         return False  # a lossless client is redrawn only when it is up to date: it skips no byte
     if c.v1 and not c.input.blocked and c.acked < c.base:
@@ -206,7 +206,7 @@ cdef inline bint sends_lines(client_t* c) noexcept nogil:
 
 
 cdef inline void skip_backlog(client_t* c) noexcept nogil:
-    """After an interrupt: send the screen instead of what is under way, as soon as it may show the answer."""
+    """After an interrupt: send the screen instead of the output under way, as soon as it may show the answer."""
     c.due |= DUE_REDRAW
     c.skip_ns = c.terminal.lane.now + SKIP_WAIT
     c.terminal.lane.skipping = True
@@ -379,13 +379,13 @@ cdef inline void wait_for_room(client_t* c) noexcept nogil:
 
 
 cdef inline void after_flush(client_t* c) noexcept nogil:
-    """All that may be sent is sent: close the connection, or wait for what is next."""
+    """This turn's output is sent: close the connection, or wait until there is more to send."""
     cdef unsigned want = c.watch.want & POLLER_READ
     if c.close_state == CLOSE_RECEIVED:
         drop(c)  # both close frames are through (RFC 6455 §7.1.1)
         return
     if c.close_state == CLOSING:
-        # No close(2) yet: if an ack met a closed socket, the kernel would throw away what is still on its way.
+        # No close(2) yet: if an ack met a closed socket, the kernel would discard bytes that are still on their way.
         c.close_state = CLOSE_SENT
         shutdown(c.watch.fd, SHUT_WR)
     if c.close_state == OPEN and (sendable(c) > c.cursor or sends_lines(c)):
@@ -395,7 +395,7 @@ cdef inline void after_flush(client_t* c) noexcept nogil:
 
 
 cdef inline void flush(client_t* c) noexcept nogil:
-    """Send what may be sent: the queued control bytes and at most a batch of output, a fair share of the turn."""
+    """Send the queued control bytes and at most a batch of output, a fair share of the turn."""
     cdef parcel_t parcel
     cdef uint64_t share = 0
     cdef bint between

@@ -42,7 +42,7 @@ cdef enum:
     BATCH_FOR_FEW = 16384  # bytes of a batch for at most FEW clients: gathering more saves less than it delays
     FEW = 3  # clients
     BATCH_NS = 1000000  # ns spent on reading one batch
-    SHORT_READ = 1024  # bytes; a shorter read found the PTY empty, as after what a person's program prints
+    SHORT_READ = 1024  # bytes; after a shorter read the PTY is empty, as it usually is with an interactive program
     FAN = 16  # clients that one turn sends a batch to: a tenth of a millisecond, in which other sessions wait
     CROWD = 8  # clients; with more of them the client that typed comes first, and its program gets the core
     CONTROL_LIMIT = 65536  # bytes of messages queued for a client that does not read, before it is dropped
@@ -130,7 +130,7 @@ cdef enum:
     NEWS_TYPED = 2
     NEWS_CAME = 4
 
-# What is to be sent to a client, or done for it.
+# Work that is due for a client.
 cdef enum:
     DUE_FLUSH = 1  # at the end of the turn
     DUE_SIZE = 2  # v1: the size
@@ -228,7 +228,7 @@ cdef struct input_t:  # what one client types [receive]
     int slot  # its input stream in the ring's header, or -1
     flag_t blocked  # BLOCKED_...: the client is not read [backlog]
     uint32_t rate  # bytes a second; 0: no limit
-    int64_t paid_ns  # when the rate will have allowed what the client sent
+    int64_t paid_ns  # when the rate will have allowed the client's input so far
     uint64_t next  # without a slot: offset of the next input byte
     uint64_t accepted_told  # offset in the last `accepted` message [send]
     chunk_t* unread  # bytes from the socket that wait to be decoded, or NULL
@@ -309,7 +309,7 @@ cdef struct terminal_t:
     int64_t reported_ns  # [outbox]
     uint64_t id
     Ring ring
-    engine.vt* vt  # shows what is in the ring up to vt_offset()
+    engine.vt* vt  # has taken the output in the ring up to vt_offset()
     bint unseen  # the engine's work for one turn was used up before it had seen the whole ring [screen]
     uint64_t checkpointed  # offset of the last checkpoint [screen]
     uint64_t kept  # offset of the last checkpoint with scrollback [screen]

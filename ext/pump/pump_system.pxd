@@ -1,4 +1,4 @@
-"""What the pump takes from C: intrusive lists, the poller, threads, sockets and PTYs."""
+"""The pump's interface to C: intrusive lists, the poller, threads, sockets and PTYs."""
 
 from libc.stdint cimport int64_t, uint8_t
 

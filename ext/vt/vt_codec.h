@@ -8,11 +8,11 @@
 #define VT_CODEC_HEADER 3      /* u16 size and flags */
 #define VT_CODEC_LONG_HEADER 7 /* with a u32 of size between them */
 
-/* What is encoded: cells, or else a line. */
+/* The source of an encoding: cells, or else a line. */
 typedef struct {
     const vt_cell *cells; /* VT_PAD more than `len` may be read */
     int len;
-    int times;            /* not 0: the line is so many of the first cell, and only that one is looked at */
+    int times;            /* not 0: the line is the first cell, repeated this often */
     int wrapped;
     const vt_style *tail; /* NULL: the default */
     const vt_line *line;

@@ -125,11 +125,11 @@ void vt_escape(vt *t, uint8_t final)
 
 static inline int arg(const vt *t, int i) { return i <= t->parser.param ? t->parser.params[i] : 0; }
 
-/* A count or position, of which 0 means 1. */
+/* A count or position: 0 means 1. */
 static inline int count(const vt *t, int i) { return arg(t, i) ? arg(t, i) : 1; }
 
 /* The colour of SGR 38, 48 or 58 at `i`, which moves to the colour's last parameter. With colons: 5:n, 2:r:g:b or
-   2:space:r:g:b; missing numbers are 0. Returns 0 if it is no colour. */
+   2:space:r:g:b; missing numbers are 0. Returns 0 if it is not a colour. */
 static int colour(const vt *t, int *i, uint32_t *colour)
 {
     int at = *i + 1, end = at, colons = t->parser.colons >> at & 1;

@@ -1,4 +1,4 @@
-/* Modes, and what is saved and reset with them: the cursor, the alternate screen, keyboard flags. */
+/* Modes, and the state saved and reset with them: the cursor, the alternate screen, keyboard flags. */
 #include "vt_state.h"
 
 #include <string.h>

@@ -161,7 +161,7 @@ static void set_colour(vt *t, int index, uint32_t colour)
     t->palette[index] = colour;
 }
 
-/* A channel of 1 to 4 hexadecimal digits, as 8 bits: scaled, or after "#" its high bits. -1: it is none. */
+/* A channel of 1 to 4 hexadecimal digits, as 8 bits: scaled, or after "#" its high bits. -1: it is not a channel. */
 static int channel(text digits, int scaled)
 {
     if (!digits.n || digits.n > 4)
@@ -306,7 +306,7 @@ static int base64_digit(uint8_t c)
     return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-/* Decode base64 in place: parser.string is not used afterwards. -1: it is no base64. */
+/* Decode base64 in place: parser.string is not used afterwards. -1: it is not base64. */
 static long decode_base64(uint8_t *p, size_t n)
 {
     size_t out = 0, digits = 0;

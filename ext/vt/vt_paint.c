@@ -237,7 +237,7 @@ static void paint_line(vt_painter *w, const vt_line *line, const row_join *j)
 }
 
 /* The last cell of a wrapped line if it is a blank that paint_line() printed as a space, and that can be erased again.
-   `tail`: memory for the blanks after the runs. NULL: it is no such blank. */
+   `tail`: memory for the blanks after the runs. NULL: it is not such a blank. */
 static const vt_run *blank_end(const vt_painter *w, const vt_line *line, vt_run *tail)
 {
     const vt_run *r = line->n ? &line->runs[line->n - 1] : NULL;

@@ -168,7 +168,7 @@ static inline void store8(vt_cell *restrict cells, const uint8_t *restrict p, vt
 #endif
 }
 
-/* Store exactly `n` cells; if that is no multiple of eight, some are stored twice. */
+/* Store exactly `n` cells; if `n` is not a multiple of eight, some are stored twice. */
 static inline void store(vt_cell *restrict cells, const uint8_t *restrict p, int n, vt_cell pen)
 {
     if (n >= 8) {

@@ -11,7 +11,7 @@
 
 /* ---- blocks ---- */
 
-/* The largest blocks are mapped from the system, not taken from malloc: a session that floods moves from one thread to
+/* The largest blocks are mapped from the system, not taken from malloc. A session that floods moves from one thread to
    another, and the first thread's malloc arena would keep the memory. The sanitizer, which looks for overruns, gets
    malloc. */
 #if defined(__SANITIZE_ADDRESS__)
@@ -247,7 +247,7 @@ static inline int all_same(const vt_cell *cells, int len)
 
 void vt_scrollback_put_row(vt *t, vt_scrollback *s, const vt_row *r, int cols)
 {
-    vt_block *b = s->newest; /* NULL if the limit is no lines */
+    vt_block *b = s->newest; /* NULL if the limit is 0 lines */
     uint8_t *p = b ? vt_encode_plain(r, b->data + b->n, b->data + b->size) : NULL;
     if (p) {
         appended(t, s, b, p);

@@ -73,7 +73,7 @@ static inline int vt_utf8_size(uint8_t lead)
 }
 
 /* Whether `byte` may be byte number `at`, from 1 on, of a character that begins with `lead`. The bounds of second bytes
-   leave out what is overlong, a surrogate or too large. */
+   leave out overlong forms, surrogates and numbers that are too large. */
 static inline int vt_utf8_continues(uint8_t lead, int at, uint8_t byte)
 {
     uint8_t low = 0x80, high = 0xBF;

@@ -1,5 +1,6 @@
-/* zlib without zlib.h and without linking to it: what permessage-deflate needs of its interface, the same since 1.2.0, is
- * looked up when somebody asks for compression. Where nobody does, nothing is loaded. */
+/* zlib, loaded with dlopen() when a client first negotiates compression.
+ *
+ * Neither zlib.h nor a link to zlib is needed. The functions used here are unchanged since zlib 1.2.0. */
 #ifndef VIBETUNNEL_DEFLATE_H
 #define VIBETUNNEL_DEFLATE_H
 
@@ -12,12 +13,12 @@ enum {
     ZLIB_OK = 0,
     ZLIB_STREAM_END = 1,
     ZLIB_MEM_ERROR = -4,
-    ZLIB_BUF_ERROR = -5, /* nothing to read, or no room */
+    ZLIB_BUF_ERROR = -5, /* no input is left, or the output has no room */
     ZLIB_DEFLATED = 8,
-    ZLIB_BLOCK_END = 128 /* of data_type, behind inflate(): it stands between two blocks */
+    ZLIB_BLOCK_END = 128 /* flag in data_type after inflate(): it stopped at the end of a block */
 };
 
-/* zlib's z_stream. zlib compares the size with its own (zlib_open), so another layout is never used. */
+/* zlib's z_stream. zlib_load() has zlib check its size, so a zlib with another layout is not used. */
 typedef struct {
     const uint8_t *next_in;
     unsigned avail_in;
@@ -35,7 +36,7 @@ typedef struct {
     unsigned long reserved;
 } zlib_stream;
 
-/* One for each extension module. Written once, by zlib_load(), before any lane uses it. */
+/* Each extension module has its own. zlib_load() writes it once, before any lane uses it. */
 static struct {
     const char *(*version)(void); /* NULL: not loaded */
     int (*deflate_init)(zlib_stream *, int level, int method, int window_bits, int mem_level, int strategy,
@@ -49,7 +50,7 @@ static struct {
     int (*inflate_end)(zlib_stream *);
 } zlib;
 
-/* Streams of bare blocks, without zlib's header. Both return ZLIB_OK or an error; `stream` is all zero before. */
+/* Open a stream of bare blocks, without zlib's header. Returns ZLIB_OK or an error. `stream` must be all zero. */
 static inline int zlib_deflate_open(zlib_stream *stream, int level, int window_bits, int mem_level)
 {
     int size = (int)sizeof *stream;
@@ -68,11 +69,11 @@ static inline int zlib_inflate(zlib_stream *stream, int flush) { return zlib.inf
 static inline int zlib_inflate_reset(zlib_stream *stream) { return zlib.inflate_reset(stream); }
 static inline int zlib_inflate_close(zlib_stream *stream) { return zlib.inflate_end(stream); }
 
-/* Find zlib, once. Returns NULL, or what went wrong, which is valid until the next call of dlopen() or its like.
+/* Load zlib, unless it is loaded. Returns NULL, or an error message, valid until the next dlopen() or dlsym().
  *
- * By the name that programs are linked with: the one that Python has loaded for its own zlib module, if it has, and else
- * the system's. A Python that has a zlib inside its executable may show its functions to libraries, and
- * libz.so calls its own by name: RTLD_DEEPBIND has it find them in itself. (The sanitizers do not allow that.) */
+ * The name is the one that programs link with. It finds the library that Python's own zlib module has loaded, or else
+ * the system's. A Python executable may contain another zlib and export its functions. libz.so calls its own functions
+ * by name, so RTLD_DEEPBIND makes it prefer its own. (The sanitizers do not allow that.) */
 static inline const char *zlib_load(void)
 {
     static const char *const names[] = {
@@ -108,14 +109,14 @@ static inline const char *zlib_load(void)
         zlib.version = NULL;
 #undef FIND
     if (!zlib.version)
-        return "it has not the functions of zlib";
+        return "it lacks functions of zlib";
     if (zlib.version()[0] != '1') {
         zlib.version = NULL;
         return "it is not version 1 of zlib";
     }
-    if (zlib_deflate_open(&probe, 1, 15, 8) != ZLIB_OK) { /* it compares the size of a stream with its own */
+    if (zlib_deflate_open(&probe, 1, 15, 8) != ZLIB_OK) { /* checks the size of z_stream */
         zlib.version = NULL;
-        return "it cannot be used by this build";
+        return "it does not match this build";
     }
     zlib_deflate_close(&probe);
     return NULL;

@@ -1,6 +1,6 @@
-"""The compressed messages of permessage-deflate (RFC 7692 §7.2) without I/O: each by itself, nothing is taken over.
+"""A codec for the messages of permessage-deflate (RFC 7692 §7.2), without I/O and without context takeover.
 
-zlib_load() comes first, and has to succeed.
+Call zlib_load() first. If it fails, call nothing else here.
 """
 
 from libc.stdint cimport uint8_t
@@ -27,20 +27,20 @@ cdef extern from "deflate.h" nogil:
     int zlib_inflate_close(zlib_stream*)
 
 cdef enum:
-    DEFLATE_LEVEL = 1  # 16 KiB of a coloured log: 3.6 times smaller in 85 us; 6: 4.3 times in 200 us
-    DEFLATE_WINDOW = 14  # bits: 16 KiB, which is as much as one frame of output has
-    DEFLATE_MEMORY = 7  # with that window 128 KiB; more gains nothing here
-    INFLATE_WINDOW = 15  # bits: what a client may use that was not told otherwise
+    DEFLATE_LEVEL = 1  # level 1 makes 16 KiB of a coloured log 3.6 times smaller in 85 us; level 6: 4.3 times in 200 us
+    DEFLATE_WINDOW = 14  # bits: 16 KiB, as a frame of output has at most
+    DEFLATE_MEMORY = 7  # with this window: 128 KiB; more memory gains nothing here
+    INFLATE_WINDOW = 15  # bits: the largest window; a client may use it unless the handshake says otherwise
     MESSAGE_MAX = 1 << 30  # bytes; zlib counts in 32 bits
-    TAIL = 4  # bytes that end every message, and are not sent
+    TAIL = 4  # bytes: 00 00 FF FF, which ends every message and is not sent
 
 
-cdef struct Piece:  # of what is to be compressed; borrowed
+cdef struct Piece:  # a part of a message before compression; borrowed
     const uint8_t* data
     size_t n
 
 
-cdef struct Deflater:  # all zero: nothing is held yet
+cdef struct Deflater:  # all zero: new, without memory
     zlib_stream stream
     bint is_open
 
@@ -65,9 +65,9 @@ cdef inline void inflater_free(Inflater* i) noexcept nogil:
 cdef inline size_t deflate_message(
     Deflater* d, const Piece* pieces, int count, uint8_t* out, size_t room
 ) noexcept nogil:
-    """Compress one message; returns its bytes, at least one. 0: there is no memory, or it does not fit.
+    """Compress one message and return its size, at least 1; 0 if it does not fit, or memory ran out.
 
-    room   bytes of `out`; a result has at least TAIL + 1 fewer
+    room   size of `out`; the message has at most room - TAIL - 1 bytes
     """
     cdef zlib_stream* stream = &d.stream
     cdef int i
@@ -89,7 +89,7 @@ cdef inline size_t deflate_message(
         stream.avail_in = <unsigned>pieces[i].n
         zlib_deflate(stream, 0 if i < count - 1 else ZLIB_SYNC_FLUSH)
         if stream.avail_in or stream.avail_out == 0:
-            return 0  # what zlib still holds is lost with the next reset
+            return 0  # the next reset discards the rest that zlib holds
     return room - stream.avail_out - TAIL
 
 
@@ -98,7 +98,7 @@ cdef inline int inflate_message(
 ) noexcept nogil:
     """Inflate one message of at most `limit` bytes. Returns 0 with *size set, or minus a close code.
 
-    out   room for limit + 1 bytes; no more of a message that is longer is looked at
+    out   room for limit + 1 bytes: a longer message is inflated no further
     """
     cdef zlib_stream* stream = &i.stream
     cdef uint8_t[4] tail
@@ -108,7 +108,7 @@ cdef inline int inflate_message(
     tail[2] = tail[3] = 0xFF
     size[0] = 0
     if n == 0:
-        return 0  # there should be a byte, but what is meant is plain
+        return 0  # RFC 7692 asks for at least one byte, but an empty message is unambiguous
     if n > MESSAGE_MAX or limit > MESSAGE_MAX:
         return -rfc.CLOSE_TOO_BIG
     if not i.is_open:
@@ -126,7 +126,7 @@ cdef inline int inflate_message(
         result = zlib_inflate(stream, ZLIB_SYNC_FLUSH)
         if stream.avail_out == 0:
             return -rfc.CLOSE_TOO_BIG
-        if result == ZLIB_STREAM_END:  # a block said that it is the last (§7.2.3.4): more may follow all the same
+        if result == ZLIB_STREAM_END:  # the last block of a stream (§7.2.3.4); another stream may follow
             if stream.avail_in == 0:
                 break
             if zlib_inflate_reset(stream) != ZLIB_OK:
@@ -138,7 +138,7 @@ cdef inline int inflate_message(
         elif stream.avail_in == 0:
             if in_tail:
                 if not stream.data_type & ZLIB_BLOCK_END:
-                    return -rfc.CLOSE_INVALID  # it ends inside a block
+                    return -rfc.CLOSE_INVALID  # the message ends inside a block
                 break
             in_tail = True
             stream.next_in = tail

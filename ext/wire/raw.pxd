@@ -1,23 +1,23 @@
-"""The JSON objects that a raw client may send as text (docs/protocol.md, raw mode): input, resize, ping.
+"""A reader for the JSON objects of raw mode (docs/protocol.md): input, resize and ping.
 
-A strict reader of one JSON text (RFC 8259) without allocation: what is not such an object is input as it stands.
+It is strict (RFC 8259) and allocates nothing. Any other text that a raw client sends is input, unchanged.
 """
 
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcmp
 
 cdef enum:
-    MAX_DEPTH = 16  # arrays and objects inside one another; deeper is not one of ours
+    MAX_DEPTH = 16  # nested arrays and objects; a deeper text is input
 
-    OBJECT_NONE = 0  # not one of ours: input as it stands
+    OBJECT_NONE = 0  # none of the objects below: the text is input
     OBJECT_INPUT = 1
     OBJECT_RESIZE = 2
     OBJECT_PING = 3
-    OBJECT_BAD = 4  # one of ours by its type, without what that needs
+    OBJECT_BAD = 4  # its type is input or resize, but a field is missing or invalid
 
 
 cdef struct Object:
-    uint8_t* data  # of input: the text; unescaped in place, inside the message
+    uint8_t* data  # of input: the text, unescaped in place; borrowed from the message
     size_t n
     int rows  # of resize
     int cols
@@ -57,7 +57,7 @@ cdef inline int _hex(const uint8_t* s) noexcept nogil:
 
 
 cdef inline size_t _string(const uint8_t* s, size_t n, size_t i) noexcept nogil:
-    """The index behind the string whose quote is at i; 0 if it is none."""
+    """Return the index after the string whose opening quote is at i; 0 if it is malformed."""
     i += 1
     while i < n:
         if s[i] == b'"':
@@ -112,7 +112,7 @@ cdef inline size_t _number(const uint8_t* s, size_t n, size_t i) noexcept nogil:
 
 
 cdef inline Span* _field(const uint8_t* key, size_t n, Fields* fields) noexcept nogil:
-    """Where to note the value of this key (its quotes included), or NULL."""
+    """Return the field of this key (its quotes included), or NULL if the key is unknown."""
     if fields is NULL or n != 6:
         return NULL
     if memcmp(key, b'"type"', 6) == 0:
@@ -127,7 +127,7 @@ cdef inline Span* _field(const uint8_t* key, size_t n, Fields* fields) noexcept 
 
 
 cdef inline size_t _value(const uint8_t* s, size_t n, size_t i, int depth, Fields* fields) noexcept nogil:
-    """The index behind the value at i; 0 if it is malformed. Notes where the fields of an outermost object are."""
+    """Return the index after the value at i; 0 if it is malformed. `fields` gets the fields of the outermost object."""
     cdef size_t key, key_end
     cdef Span* field
     if i >= n or depth > MAX_DEPTH:
@@ -205,7 +205,7 @@ cdef inline size_t _put_utf8(uint8_t* out, uint32_t c) noexcept nogil:
 
 
 cdef inline size_t _unescape(uint8_t* s, Span at) noexcept nogil:
-    """Turn the string at `at` into its text, in place from at.start on; returns the text's length in bytes.
+    """Replace the JSON string at `at` by its text, which begins at at.start. Returns the text's length in bytes.
 
     The text is never longer than its JSON form. A lone surrogate becomes U+FFFD.
     """
@@ -245,7 +245,7 @@ cdef inline size_t _unescape(uint8_t* s, Span at) noexcept nogil:
 
 
 cdef inline int _size(const uint8_t* s, Span at) noexcept nogil:
-    """A number of rows or cols, or 0 if it is not an integer in 1..1000."""
+    """Return the rows or cols at `at`, or 0 unless they are an integer in 1..1000."""
     cdef size_t i
     cdef int value = 0
     if at.end == 0 or at.end - at.start > 4:
@@ -258,7 +258,7 @@ cdef inline int _size(const uint8_t* s, Span at) noexcept nogil:
 
 
 cdef inline bint _outermost(const uint8_t* s, size_t n, Fields* fields) noexcept nogil:
-    """Whether s is one JSON object and nothing else; notes its fields."""
+    """Whether s is one JSON object and nothing else. `fields` gets its fields."""
     cdef size_t i = _space(s, n, 0)
     fields.type.end = fields.data.end = fields.rows.end = fields.cols.end = 0
     if i >= n or s[i] != b"{":
@@ -268,7 +268,7 @@ cdef inline bint _outermost(const uint8_t* s, size_t n, Fields* fields) noexcept
 
 
 cdef inline int read_object(uint8_t* s, size_t n, Object* out) noexcept nogil:
-    """Which OBJECT_... the text s is. Changes s only for OBJECT_INPUT and OBJECT_RESIZE."""
+    """Return the kind of the text s, an OBJECT_... constant. Unescapes in place, and leaves OBJECT_NONE unchanged."""
     cdef Fields fields
     cdef size_t start
     if not _outermost(s, n, &fields) or fields.type.end == 0:

@@ -1,4 +1,4 @@
-"""WebSocket frames (RFC 6455 §5) without I/O: encode a header, unmask, decode messages however they are cut."""
+"""A codec for WebSocket frames (RFC 6455 §5), without I/O."""
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
@@ -8,7 +8,7 @@ cdef extern from *:
     """
     #include <stdint.h>
     #include <string.h>
-    /* The key's four bytes from byte `phase` (0 to 3) on, twice, as they stand in memory. */
+    /* The key's four bytes, twice, rotated to begin at byte `phase` (0 to 3), in memory order. */
     static inline uint64_t mask_word(const uint8_t *key, unsigned phase)
     {
         uint32_t word;
@@ -30,7 +30,7 @@ cdef enum:
     OP_CLOSE = 0x8
     OP_PING = 0x9
     OP_PONG = 0xA
-    RSV1 = 0x40  # beside the opcode of a message: it is compressed (RFC 7692 §6)
+    RSV1 = 0x40  # set together with a message's opcode: the message is compressed (RFC 7692 §6)
 
     MAX_CONTROL = 125  # bytes of payload (§5.5)
 
@@ -47,7 +47,7 @@ cdef enum:
 
 
 cdef inline int write_header(uint8_t* out, uint8_t opcode, bint fin, uint64_t length) noexcept nogil:
-    """Write an unmasked frame's header (§5.2); returns its 2, 4 or 10 bytes. `opcode` may have RSV1."""
+    """Write an unmasked frame's header (§5.2) and return its size: 2, 4 or 10 bytes. `opcode` may have RSV1."""
     cdef int i
     out[0] = (0x80 if fin else 0) | opcode
     if length < 126:
@@ -65,7 +65,7 @@ cdef inline int write_header(uint8_t* out, uint8_t opcode, bint fin, uint64_t le
 
 
 cdef inline void xor_mask(uint8_t* data, size_t n, const uint8_t* key, unsigned phase) noexcept nogil:
-    """XOR `data` in place with the 4-byte key starting at its byte `phase` (§5.3), eight bytes at a time."""
+    """XOR `data` in place with the 4-byte key, beginning at the key's byte `phase` (§5.3). Eight bytes at a time."""
     cdef uint8_t[8] pattern
     cdef uint64_t word
     cdef uint64_t wide = mask_word(key, phase & 3)
@@ -82,7 +82,7 @@ cdef inline void xor_mask(uint8_t* data, size_t n, const uint8_t* key, unsigned 
 
 
 cdef inline size_t utf8_prefix(const uint8_t* s, size_t n) noexcept nogil:
-    """How many bytes from the start are whole, well-formed UTF-8 (RFC 3629 §4): no overlong forms, no surrogates."""
+    """Return the length of the longest prefix that is valid UTF-8 (RFC 3629 §4), without a cut-off character."""
     cdef size_t i = 0
     cdef uint64_t word
     cdef uint8_t a, low, high
@@ -134,26 +134,26 @@ cdef inline bint close_code_valid(unsigned code) noexcept nogil:
 
 
 cdef struct Message:
-    uint8_t opcode  # OP_TEXT, OP_BINARY, either with RSV1 when it is compressed; or a control opcode
+    uint8_t opcode  # OP_TEXT or OP_BINARY, with RSV1 if the message is compressed; or a control opcode
     uint8_t* data  # borrowed: valid until the next decoder_next()
     size_t n
 
 
 cdef struct Decoder:
-    size_t limit  # bytes a data message may have; whoever inflates a compressed one applies it again
+    size_t limit  # bytes of a data message; of a compressed one, inflate_message() checks the inflated size
     bint deflate  # compressed messages were negotiated
-    bint masked  # True: we are the server, every frame must be masked (§5.1)
+    bint masked  # True: the peer is a client, so every frame must be masked (§5.1)
     uint8_t[14] head  # an unfinished frame header
     uint8_t head_n
     bint in_frame
     bint fin
-    bint spent  # buffer was lent out with the last message: give it back at the next call
+    bint spent  # the last message borrowed `buffer`: free it at the next call
     uint8_t opcode  # of the frame under way
     uint8_t message_opcode  # of the fragmented message under way, with RSV1 when it is compressed; 0: none
     uint8_t phase
     uint8_t[4] key
-    uint64_t remaining  # payload bytes of the frame under way still to come
-    uint8_t* buffer  # a message that did not come in one piece; NULL while there is none
+    uint64_t remaining  # payload bytes of the frame under way that have not come yet
+    uint8_t* buffer  # a message that comes in several pieces; NULL: there is none
     size_t buffer_n
     size_t buffer_size
     uint8_t[125] control
@@ -168,15 +168,15 @@ cdef inline void decoder_free(Decoder* d) noexcept nogil:
 
 
 cdef inline size_t _deflated_limit(Decoder* d) noexcept nogil:
-    """Bytes that a compressed message may have as it comes: it can be longer than what is in it.
+    """The limit for a message while it is compressed, when it can be longer than its content.
 
-    zlib adds at most 4 % with the least of memory, and 5 bytes to 16 KiB otherwise.
+    zlib adds at most 4 % with its smallest memory level, and else 5 bytes to each 16 KiB.
     """
     return d.limit + d.limit // 16 + 64
 
 
 cdef inline int _keep(Decoder* d, const uint8_t* data, size_t n) noexcept nogil:
-    """Append to the message under way; the limit was checked with the frame's header."""
+    """Append to the message under way. _head() has checked the limit."""
     cdef size_t size = d.buffer_n + n + <size_t>d.remaining
     cdef uint8_t* grown
     if size > d.buffer_size:
@@ -194,7 +194,7 @@ cdef inline int _keep(Decoder* d, const uint8_t* data, size_t n) noexcept nogil:
 
 
 cdef inline int _head(Decoder* d, const uint8_t* data, size_t n, size_t* used) noexcept nogil:
-    """Read a frame header from `data`. Returns 1: whole, 0: more is needed, negative: a close code."""
+    """Read a frame header from `data`. Returns 1 when it is complete, 0 if more is needed, or minus a close code."""
     cdef size_t need, take
     cdef uint64_t length
     cdef int i
@@ -228,7 +228,7 @@ cdef inline int _head(Decoder* d, const uint8_t* data, size_t n, size_t* used) n
         if length < 65536 or length >> 63:
             return -CLOSE_PROTOCOL
     if d.head[0] & 0x70 and not (d.deflate and d.head[0] & 0x70 == RSV1 and OP_TEXT <= d.opcode <= OP_BINARY):
-        return -CLOSE_PROTOCOL  # reserved bits; RSV1 stands on the first frame of a message (RFC 7692 §6.1)
+        return -CLOSE_PROTOCOL  # a reserved bit; RSV1 is valid on the first frame of a message (RFC 7692 §6.1)
     if (d.head[1] & 0x80 != 0) != d.masked:
         return -CLOSE_PROTOCOL
     if d.masked:
@@ -251,11 +251,11 @@ cdef inline int _head(Decoder* d, const uint8_t* data, size_t n, size_t* used) n
 
 
 cdef inline int decoder_next(Decoder* d, uint8_t* data, size_t n, size_t* used, Message* out) noexcept nogil:
-    """Take bytes from data[used..n), unmasking them in place, until a message is whole.
+    """Take bytes from data[used..n), unmasking them in place, until a message is complete.
 
-    Returns 1 with *out set, 0 when all of data is used and more is needed, or minus a close code (§7.4.1); after
-    that the decoder must not be used again. A message that arrives in one piece is not copied. Text is valid UTF-8,
-    unless it is compressed.
+    Returns 1 with *out set, 0 when all of data is used and more is needed, or minus a close code (§7.4.1).
+    After a close code the decoder must not be used again.
+    A message that arrives in one piece is not copied. Text is valid UTF-8, but compressed text is not checked.
     """
     cdef size_t take
     cdef uint8_t* start
@@ -278,7 +278,7 @@ cdef inline int decoder_next(Decoder* d, uint8_t* data, size_t n, size_t* used, 
         used[0] += take
         d.remaining -= take
         if d.opcode & 0x8:
-            memcpy(d.control + d.control_n, start, take)  # §5.5: at most 125, checked with the header
+            memcpy(d.control + d.control_n, start, take)  # at most 125 bytes (§5.5): _head() has checked
             d.control_n += <uint8_t>take
             if d.remaining:
                 return 0

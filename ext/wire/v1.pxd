@@ -37,7 +37,7 @@ cdef enum:  # codes of error messages
     ERROR_MALFORMED = 2
     ERROR_INPUT_GAP = 3
 
-cdef enum:  # close codes of this server's own; rfc6455.pxd has the others
+cdef enum:  # close codes that only this server uses; rfc6455.pxd has the standard ones
     CLOSE_LOGIN_OVER = 4401
     CLOSE_PUT_OUT = 4403
     CLOSE_SESSION_REMOVED = 4404
@@ -84,7 +84,7 @@ cdef inline size_t write_output_header(uint8_t* out, uint64_t offset) noexcept n
 cdef inline size_t write_redraw_header(
     uint8_t* out, uint64_t offset, uint64_t top, uint64_t oldest, uint16_t rows, uint16_t cols, uint8_t flags
 ) noexcept nogil:
-    """The terminal bytes follow."""
+    """Terminal bytes follow the header."""
     out[0] = REDRAW
     put16(put16(put64(put64(put64(out + 1, offset), top), oldest), rows), cols)[0] = flags
     return 30
@@ -93,7 +93,7 @@ cdef inline size_t write_redraw_header(
 cdef inline size_t write_lines_header(
     uint8_t* out, uint64_t first, uint32_t count, uint64_t oldest, uint8_t flags
 ) noexcept nogil:
-    """The lines follow, as terminal bytes."""
+    """The lines follow the header, as terminal bytes."""
     out[0] = LINES
     put64(put32(put64(out + 1, first), count), oldest)[0] = flags
     return 22
@@ -121,28 +121,28 @@ cdef inline size_t write_accepted(uint8_t* out, uint64_t offset) noexcept nogil:
 
 
 cdef inline size_t write_access_header(uint8_t* out, uint8_t flags) noexcept nogil:
-    """The client's name follows as text."""
+    """The client's name follows the header, as text."""
     out[0] = ACCESS
     out[1] = flags
     return 2
 
 
 cdef inline size_t write_exit_header(uint8_t* out, int32_t code, uint8_t signal) noexcept nogil:
-    """The reason follows as text."""
+    """The reason follows the header, as text."""
     out[0] = EXIT
     put32(out + 1, <uint32_t>code)[0] = signal
     return 6
 
 
 cdef inline size_t write_error_header(uint8_t* out, uint16_t code) noexcept nogil:
-    """The text follows."""
+    """The text follows the header."""
     out[0] = ERROR
     return put16(out + 1, code) - out
 
 
 cdef struct Request:
-    uint8_t kind  # INPUT and the others that a client sends
-    uint64_t offset  # of input and ack; the line before which lines are asked for
+    uint8_t kind  # a message type that clients send
+    uint64_t offset  # of input and ack; of a lines request: the line after the last one wanted
     uint32_t count  # of lines
     uint16_t rows  # of resize
     uint16_t cols
@@ -151,7 +151,7 @@ cdef struct Request:
 
 
 cdef inline int read_request(const uint8_t* message, size_t n, Request* out) noexcept nogil:
-    """What a client asks for. Returns 1, 0 for an unknown type (to be ignored), or -1 for a malformed message."""
+    """Read a client's message. Returns 1, 0 for an unknown type (the caller ignores it), or -1 if it is malformed."""
     if n == 0:
         return -1
     out.kind = message[0]

@@ -73,7 +73,7 @@ async def test_cross_site_websocket_hijacking_with_a_stolen_ticket(target: Targe
 
 
 @pytest.mark.parametrize("path", SOCKETS)
-async def test_cross_site_websocket_hijacking_where_nobody_logs_in(serve: Serve, path: str) -> None:
+async def test_cross_site_websocket_hijacking_without_logins(serve: Serve, path: str) -> None:
     """CWE-1385: --no-auth trusts the machine, not the pages its browser shows."""
     target = aim(await serve(no_auth=True))
     session = await target.session(["cat"])
@@ -96,7 +96,7 @@ async def test_a_second_origin_header_is_no_way_around(target: Target) -> None:
             assert answer is None or answer.status in (400, 403)
 
 
-async def test_what_the_browser_says_about_the_site_counts_without_an_origin(target: Target) -> None:
+async def test_sec_fetch_site_counts_without_an_origin(target: Target) -> None:
     """CWE-352, CWE-1385: Fetch Metadata refuses requests of old forms and images, which have no Origin."""
     owner = await target.owner()
     sites = ("cross-site", "same-site", "evil", "same-origin, cross-site")

@@ -145,7 +145,7 @@ BAD_MESSAGES = {
 
 
 @pytest.mark.parametrize("v1", [False, True], ids=["raw", "v1"])
-async def test_compressed_messages_where_they_are_agreed_on(serve: Serve, v1: bool) -> None:
+async def test_compressed_messages_after_they_were_negotiated(serve: Serve, v1: bool) -> None:
     """CWE-409 (deflate bomb), CWE-20, RFC 7692 §6, §7.2: a message is inflated only up to its limit, damaged data
     ends the connection, and many small bombs at once are no load."""
     target = aim(await serve(compression=True, rate_limit_anonymous=0))

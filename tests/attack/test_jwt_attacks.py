@@ -330,7 +330,7 @@ async def test_a_revoked_token_of_a_program(target: Target) -> None:
     assert await status(target, token) == 401
 
 
-async def test_rotated_keys_log_nobody_out_and_sign_nothing_old(serve: Serve) -> None:
+async def test_rotated_keys_log_no_user_out_and_old_keys_sign_nothing(serve: Serve) -> None:
     """CWE-320, CWE-321: keys are made at the installation and can be replaced; a retired key signs nothing new."""
     server = await serve()
     target = aim(server)

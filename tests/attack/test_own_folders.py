@@ -161,7 +161,7 @@ def _foreign(found: os.stat_result) -> os.stat_result:
 
 @pytest.mark.parametrize("kind", ["link", "dangling link", "fifo", "open file"])
 @pytest.mark.parametrize("name", FILES)
-async def test_what_is_planted_in_place_of_a_file_is_neither_followed_nor_filled_nor_waited_for(
+async def test_a_planted_file_is_neither_followed_nor_filled_nor_waited_for(
     name: str, kind: str, settings: Settings, folder: Path, precious: Path, expect_log: Callable[[str], None]
 ) -> None:
     field, _, file = name.partition("/")
@@ -197,7 +197,7 @@ def test_temporary_files_take_no_name_that_one_can_plant(folder: Path, precious:
     assert sorted(each.name for each in folder.iterdir()) == ["logins.json", "precious"]
 
 
-def test_what_a_killed_process_left_half_written_does_not_stay(folder: Path, precious: Path) -> None:
+def test_a_file_half_written_by_a_killed_process_does_not_stay(folder: Path, precious: Path) -> None:
     old, new, other = folder / ".secret.ab12", folder / ".users.json.cd34", folder / ".hidden"
     for each in (old, new, other):
         each.write_text("x")

@@ -88,7 +88,7 @@ async def test_logging_out_ends_everything_of_the_login(target: Target) -> None:
 
 
 @pytest.mark.parametrize("end", ["disabled", "removed", "password", "revoked", "viewer"])
-async def test_what_an_owner_takes_away_is_gone_at_once(target: Target, end: str) -> None:
+async def test_a_right_that_an_owner_takes_away_ends_at_once(target: Target, end: str) -> None:
     """CWE-613: no cookie, token or socket of a user outlives the right that it came from."""
     account = await target.account()
     browser = target.browser()
@@ -125,7 +125,7 @@ async def test_what_an_owner_takes_away_is_gone_at_once(target: Target, end: str
     await target.json("DELETE", f"/api/sessions/{session}")
 
 
-async def test_a_revoked_share_ends_what_it_let_in(target: Target) -> None:
+async def test_a_revoked_share_disconnects_its_guests(target: Target) -> None:
     """CWE-613: the guest's socket is closed, and neither cookie nor link is valid again."""
     session = await target.session(["cat"])
     share = await target.share(session, role="type")
@@ -140,7 +140,7 @@ async def test_a_revoked_share_ends_what_it_let_in(target: Target) -> None:
     assert "Set-Cookie" not in response.headers
 
 
-async def test_an_expired_share_ends_what_it_let_in(target: Target) -> None:
+async def test_an_expired_share_disconnects_its_guests(target: Target) -> None:
     """CWE-613: when a link expires, its guests' access ends, open sockets included."""
     session = await target.session(["cat"], spawn="now")
     share = await target.share(session, role="type", expires=2)

@@ -153,7 +153,7 @@ def short_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("short_deadlines")
-async def test_who_dribbles_is_hung_up_on(serve: Serve) -> None:
+async def test_a_client_that_dribbles_is_disconnected(serve: Serve) -> None:
     """CWE-400: a byte from time to time is no progress: in a first or later header, a body, or a handshake."""
     target = aim(await serve())
     async with target.connected() as wire:
@@ -177,7 +177,7 @@ async def test_who_dribbles_is_hung_up_on(serve: Serve) -> None:
 
 
 @pytest.mark.usefixtures("short_deadlines")
-async def test_who_dribbles_in_tls_is_hung_up_on(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_dribbles_in_tls_is_disconnected(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """CWE-400: neither silence nor half a ClientHello keeps a connection."""
     from vibetunnel.http import acceptor
 
@@ -202,7 +202,7 @@ def has_connection_from(name: object) -> bool:
 
 
 @pytest.mark.usefixtures("short_deadlines")
-async def test_who_never_reads_is_hung_up_on(serve: Serve) -> None:
+async def test_a_client_that_never_reads_is_disconnected(serve: Serve) -> None:
     """CWE-400: answers that the client does not read are not kept for ever."""
     target = aim(await serve())
     files = [name for name in (await target.fetch("GET", "/", login=False)).body.decode().split('"') if ".js" in name]
@@ -225,7 +225,7 @@ async def test_who_never_reads_is_hung_up_on(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("path", ["/ws", "/buffers"])
-async def test_who_dribbles_frames_is_hung_up_on(serve: Serve, path: str) -> None:
+async def test_a_client_that_dribbles_frames_is_disconnected(serve: Serve, path: str) -> None:
     """CWE-400: an incomplete frame is no sign of life."""
     target = aim(await serve(ping_s=0.2, timeout_s=0.6))
     session = await target.recorder()

@@ -138,14 +138,14 @@ async def test_malformed_request_lines(target: Target) -> None:
     assert (await target.fetch("GET", "/api/sessions")).code == 200
 
 
-async def test_what_is_pipelined_is_answered_in_order_and_once(target: Target) -> None:
+async def test_pipelined_requests_are_answered_in_order_and_once(target: Target) -> None:
     """CWE-444: two requests in one segment get one answer each."""
     one = target.request("GET", "/api/health")
     two = target.request("GET", "/api/nope", f"Authorization: {target.bearer['Authorization']}", "Connection: close")
     assert [answer.status for answer in await target.say(one + two)] == [200, 404]
 
 
-async def test_nothing_is_smuggled_behind_a_refused_upgrade(target: Target) -> None:
+async def test_nothing_is_smuggled_after_a_refused_upgrade(target: Target) -> None:
     """CWE-444: bytes after a refused handshake are dropped, or treated as an ordinary request."""
     session = await target.session(["cat"])
     upgrade = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Key: x", "Sec-WebSocket-Version: 13")

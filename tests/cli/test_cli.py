@@ -34,7 +34,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 class Impostor:
-    """What listens on the port of a server.json: it answers what it is told to, and remembers who asked."""
+    """A listener on the port of a server.json. It gives the answer of the test, and remembers the requests."""
 
     def __init__(self, answer: Callable[[str, str], object]) -> None:
         """answer: method and path -> JSON, or bytes as they are"""
@@ -117,7 +117,7 @@ def test_a_file_left_by_a_killed_server_is_no_server(home: Home) -> None:
         RunningServer(home.settings)
 
 
-def test_nothing_is_sent_to_who_listens_where_a_killed_server_did(home: Home) -> None:
+def test_nothing_is_sent_to_another_listener_on_a_killed_servers_port(home: Home) -> None:
     with Impostor(lambda *_: []) as impostor:
         impostor.write_file(home, pid=os.getpid())  # a process id that was used again
         assert "no vibetunnel server is running" in home.refused("ls")
@@ -195,7 +195,7 @@ def test_help_names_every_command_and_says_what_happens_without_one(home: Home) 
     assert "--bulk-lanes" in home.ok("--port", "0", "--help")
 
 
-def test_what_only_the_server_needs_is_not_imported_by_a_verb() -> None:
+def test_a_verb_imports_no_module_that_only_the_server_needs() -> None:
     heavy = "tornado uvloop msgspec asyncio prometheus_client segno jwt cryptography ptyprocess"
     code = f"import sys, vibetunnel.cli; print(*[name for name in {heavy.split()} if name in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == ""
@@ -279,7 +279,7 @@ def test_the_shell_integration_is_printed_as_it_is(home: Home, shell: str) -> No
     assert home.run("shell-integration", "csh").returncode == 2
 
 
-# What is decided without a server
+# Decisions that need no server
 
 
 def session(**more: Any) -> dict[str, Any]:
@@ -450,7 +450,7 @@ def test_colours_and_a_qr_code_are_for_terminals(home: Home, server: "subprocess
     assert "\x1b" not in forced
 
 
-def test_a_qr_code_is_not_printed_where_it_is_not_wanted(home: Home, server: "subprocess.Popen[str]") -> None:
+def test_a_qr_code_is_not_printed_if_it_is_not_wanted(home: Home, server: "subprocess.Popen[str]") -> None:
     assert "▀" not in on_a_terminal(home, ["link", "--no-qr"])
     assert "▀" not in on_a_terminal(home, ["link"], VIBETUNNEL_QR="no")
     latin = on_a_terminal(home, ["link"], PYTHONIOENCODING="latin-1")
@@ -504,7 +504,7 @@ def test_a_server_works_with_closed_standard_streams(home: Home, closed: str) ->
 
 
 @pytest.mark.parametrize("pair", [os.pipe, pty.openpty], ids=["pipe", "terminal"])
-def test_a_server_goes_on_when_nobody_reads_its_link(home: Home, pair: Callable[[], tuple[int, int]]) -> None:
+def test_a_server_goes_on_when_its_link_is_not_read(home: Home, pair: Callable[[], tuple[int, int]]) -> None:
     reader, writer = pair()
     os.close(reader)
     server = subprocess.Popen(

@@ -45,7 +45,7 @@ def test_a_link_is_printed_listed_used_and_revoked(home: Home, server: "subproce
     assert "there is no link" in home.refused("share", "revoke", "pair", found["id"])
 
 
-def test_what_a_link_is_good_for(home: Home, server: "subprocess.Popen[str]") -> None:
+def test_a_link_has_the_role_expiry_uses_and_name_of_its_order(home: Home, server: "subprocess.Popen[str]") -> None:
     home.new_session(["cat"], "pair")
     order = ["--role", "type", "--expires", "never", "--uses", "1", "--name", "Grace"]
     made = json.loads(home.ok("share", "create", "pair", *order, "--json"))
@@ -74,7 +74,7 @@ def test_who_is_here(home: Home, server: "subprocess.Popen[str]") -> None:
     assert "no session has the id or name" in home.refused("who", "none")
 
 
-def test_who_is_here_when_somebody_is(home: Home, server: "subprocess.Popen[str]") -> None:
+def test_the_attached_clients_are_listed(home: Home, server: "subprocess.Popen[str]") -> None:
     session = home.new_session(["cat"], "pair")
     address = urllib.parse.urlsplit(RunningServer(home.settings).url)
     secret = paths.read_private(home.settings.state_dir / paths.SECRET).decode().strip()
@@ -101,7 +101,7 @@ def test_who_is_here_when_somebody_is(home: Home, server: "subprocess.Popen[str]
             pass
 
 
-# What is decided without a server
+# Decisions that need no server
 
 
 def test_shares_and_people_as_tables() -> None:

@@ -51,7 +51,7 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def get(home: Home, path: str, token: str) -> int:
-    """The status for who has this token."""
+    """The status of an answer to a request with this token."""
     request = urllib.request.Request(
         RunningServer(home.settings).url + path, headers={"Authorization": f"Bearer {token}"}
     )
@@ -96,7 +96,7 @@ def test_a_user_comes_changes_and_goes(either: Home) -> None:
     assert list(users(home)) == ["ada"]
 
 
-def test_what_cannot_be_is_one_sentence(either: Home) -> None:
+def test_invalid_arguments_are_refused_in_one_sentence(either: Home) -> None:
     home = either
     home.ok("user", "add", "ada", "--no-password")
     assert "There is already a user 'ada'" in home.refused("user", "add", "Ada", "--no-password")
@@ -221,7 +221,7 @@ def test_accounts_made_before_the_start_can_log_in(home: Home) -> None:
 
 
 @pytest.mark.parametrize("how", [["user", "disable"], ["user", "rm"], ["user", "passwd"]], ids=" ".join)
-def test_what_is_ended_without_a_server_is_over_when_one_starts(home: Home, how: list[str]) -> None:
+def test_access_that_is_ended_without_a_server_stays_ended_when_one_starts(home: Home, how: list[str]) -> None:
     home.ok("user", "add", "ada", "--password-stdin", stdin="correct horse\n")
     token = home.ok("token", "create", "--scope", "view", "--user", "ada").strip()
     with home.serve("--kill-on-exit"):
@@ -424,7 +424,7 @@ def test_logins_are_listed_and_ended_by_user_or_id(home: Home) -> None:
         assert [get(home, "/api/sessions", answer["token"]) for answer in answers] == [401, 401]
 
 
-# What is decided without a server
+# Decisions that need no server
 
 
 def login(**more: Any) -> dict[str, Any]:
@@ -521,7 +521,7 @@ def test_no_duration(text: str) -> None:
     assert caught.value.message.isprintable()
 
 
-def test_never_where_it_may_be() -> None:
+def test_never_is_a_duration_if_the_option_allows_it() -> None:
     assert _duration("never", never=True) is None
     assert _duration("1h", never=True) == 3600
 

@@ -1,4 +1,4 @@
-"""Settings: their sources and precedence, and what is refused."""
+"""Settings: their sources and precedence, and invalid values."""
 
 import os
 import tempfile

@@ -1,4 +1,4 @@
-"""Durations and sizes: what is shown is read back as the same, and what is wrong is refused."""
+"""Durations and sizes: a shown value reads back as the same, and invalid ones are refused."""
 
 from __future__ import annotations
 

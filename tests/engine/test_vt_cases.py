@@ -15,7 +15,7 @@ ORACLES = (Ghostty, Headless)
 
 
 def as_expected(screen: Screen, case: Case) -> str:
-    """In what the screen is not that of the case; empty: in nothing."""
+    """The differences between the screen and the case's screen; empty if there are none."""
     expected = case.rows.split("/")
     found = screen.text()
     expected = [row.rstrip(" ") for row in expected] + [""] * (case.size[0] - len(expected))
@@ -79,7 +79,7 @@ def oracle(request: pytest.FixtureRequest) -> Iterator[Ghostty | Headless]:
     found.close()
 
 
-def test_other_terminals_agree_but_where_the_table_says_so(oracle: Ghostty | Headless) -> None:
+def test_other_terminals_agree_except_where_the_table_says_so(oracle: Ghostty | Headless) -> None:
     shown = oracle.run([(*case.size, [case.data, None]) for case in ALL])
     wrong = []
     for case, (screen,) in zip(ALL, shown, strict=True):

@@ -37,7 +37,7 @@ def test_random_output_gives_the_screen_that_the_oracle_shows(oracles: dict[str,
 
 
 @pytest.mark.parametrize("name", [Ghostty.name, Headless.name])
-def test_what_once_differed_does_no_more(oracles: dict[str, gate.Oracle], name: str) -> None:
+def test_sequences_that_once_differed_agree(oracles: dict[str, gate.Oracle], name: str) -> None:
     wrong = []
     for rows, cols, data in REGRESSIONS:
         (words,) = gate.compare(oracles[name], rows, cols, [data])
@@ -56,7 +56,7 @@ def test_a_known_difference_is_still_there(oracles: dict[str, gate.Oracle], entr
 
 
 @pytest.mark.parametrize("entry", LACKS, ids=lambda entry: f"{entry.oracle}: {entry.feature}")
-def test_what_an_oracle_lacks_is_still_lacking(oracles: dict[str, gate.Oracle], entry: Lack) -> None:
+def test_the_listed_gaps_of_an_oracle_still_exist(oracles: dict[str, gate.Oracle], entry: Lack) -> None:
     assert entry.feature in FEATURES
     assert gate.compare(oracles[entry.oracle], 6, 10, [entry.example]) != [""]
 

@@ -46,7 +46,7 @@ def definitions(source: str) -> dict[str, tuple[bool, set[str]]]:
 
 
 def complaints(order: Sequence[str], sources: Mapping[str, str]) -> list[str]:
-    """What is wrong with the layers. sources: file name -> text, of C files and headers."""
+    """The faults of the layers. sources: file name -> text, of C files and headers."""
     layer = {name: number for number, name in enumerate(order)}
     stems = [Path(name).stem for name in sources if name.endswith(".c")]
     wrong = [f"{name} is not listed once" for name in {*stems, *order} if (name in stems) + order.count(name) != 2]
@@ -54,7 +54,7 @@ def complaints(order: Sequence[str], sources: Mapping[str, str]) -> list[str]:
     defined = {name: definitions(text) for name, text in code.items()}
     inline = {
         word: uses for name in sources if name.endswith(".h") for word, (_, uses) in defined[name].items()
-    }  # what calls one of these calls what is in it
+    }  # a file that calls one of these calls the functions inside it
     home = {
         word: Path(name).stem
         for name in sources
@@ -88,7 +88,7 @@ def complaints(order: Sequence[str], sources: Mapping[str, str]) -> list[str]:
     return wrong
 
 
-def test_files_call_only_what_is_below_them() -> None:
+def test_files_call_only_functions_of_files_below_them() -> None:
     sources = {path.name: path.read_text(encoding="utf-8") for path in ENGINE.glob("vt*.[ch]")}
     order = declared_order(sources["vt_state.h"])
     assert order[0] == "vt_buf"
@@ -126,5 +126,5 @@ HIGH = "int vt_high(void)\n{\n    return vt_low(1);\n}\n"
         ({"more.c": LOW.replace("vt_low", "vt_more")}, ["more is not listed once"]),
     ],
 )
-def test_what_breaks_the_layers_is_found(changed: dict[str, str], expected: list[str]) -> None:
+def test_a_call_that_breaks_the_layers_is_found(changed: dict[str, str], expected: list[str]) -> None:
     assert complaints(["low", "high"], {"low.c": LOW, "high.c": HIGH, "high.h": "", **changed}) == expected

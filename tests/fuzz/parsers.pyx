@@ -1,4 +1,4 @@
-"""A libFuzzer target over what the pump reads from clients: frames, compressed or not, v1 messages, objects.
+"""A libFuzzer target over the bytes that the pump reads from clients: frames, v1 messages, objects.
 
 The first byte of an input chooses the parser, the second where the rest is cut. Whole and cut must agree. engine.c has
 the output. Compressed messages are inflated when the machine has zlib. Nothing here
@@ -38,7 +38,7 @@ cdef struct Result:
 
 
 cdef uint32_t inflate(uint32_t sum, const uint8_t* data, size_t n) noexcept nogil:
-    """The checksum of what is in a compressed message, or of the reason why nothing is."""
+    """The checksum of an inflated message, or of the reason why it cannot be inflated."""
     cdef uint8_t[LIMIT + 1] out
     cdef size_t size = 0
     cdef int result = deflate.inflate_message(&inflater, data, n, out, LIMIT, &size)

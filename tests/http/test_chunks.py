@@ -10,7 +10,7 @@ from vibetunnel.http.chunked import MAX_LINE, MAX_TRAILER, Chunks, MalformedChun
 
 
 def decoded(data: bytes, sizes: list[int]) -> tuple[bytes, Chunks]:
-    """What is in `data`, fed in pieces of these sizes, over and over."""
+    """The body in `data`, which is fed in pieces of these sizes, over and over."""
     chunks, found, turn = Chunks(), b"", 0
     while data:
         size = sizes[turn % len(sizes)]
@@ -27,7 +27,7 @@ def decoded(data: bytes, sizes: list[int]) -> tuple[bytes, Chunks]:
     st.binary(max_size=50),
     st.lists(st.integers(1, 400), min_size=1, max_size=5),
 )
-def test_a_body_comes_out_as_it_went_in_and_what_is_behind_it_is_left(
+def test_a_body_comes_out_as_it_went_in_and_the_rest_is_left(
     pieces: list[bytes], extension: bytes, trailer: bytes, behind: bytes, sizes: list[int]
 ) -> None:
     coded = b"".join(b"%x%b\r\n%b\r\n" % (len(each), extension, each) for each in pieces)
@@ -65,6 +65,6 @@ def test_a_line_may_be_as_long_as_is_said() -> None:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("size", [1, 100_000])
-def test_what_the_grammar_does_not_say_is_refused(data: bytes, size: int) -> None:
+def test_data_outside_the_grammar_is_refused(data: bytes, size: int) -> None:
     with pytest.raises(MalformedChunks):
         decoded(data, [size])

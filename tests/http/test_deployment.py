@@ -1,4 +1,4 @@
-"""The front door with the whole server behind it: the allow list, a reload, a path, a unix socket."""
+"""Deployment with a whole server: the allow list, a reload, a base path, a unix socket."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def test_a_client_of_a_trusted_proxy_has_to_be_on_the_list(serve: Serve) -
         await server.attach(session, headers=server.bearer | OTHER)
 
 
-async def test_a_proxy_of_this_machine_that_is_not_trusted_lets_nobody_in(serve: Serve) -> None:
+async def test_an_untrusted_proxy_on_this_machine_lets_no_client_in(serve: Serve) -> None:
     server = await serve(allow_ip=LISTED)
     assert (await server.fetch("GET", "/api/sessions")).code == 200  # the command line
     assert (await server.fetch("GET", "/api/sessions", headers=ALLOWED)).code == 403
@@ -99,7 +99,7 @@ async def test_a_terminal_owes_the_front_door_nothing(serve: Serve) -> None:
         await each.until(b"typed\r\n")
 
 
-async def test_sighup_applies_the_list_to_those_who_are_there(folder: Path) -> None:
+async def test_sighup_applies_the_list_to_connected_clients(folder: Path) -> None:
     config = folder / "config.toml"
     config.write_text('allow_ip = ["198.51.100.0/24", "203.0.113.0/24"]\ntrusted_proxies = ["127.0.0.1"]\n')
     async with process(folder, "--config", str(config)) as server:
@@ -150,7 +150,7 @@ async def test_everything_is_below_the_path_and_nothing_beside_it(serve: Serve, 
     assert (moved.code, moved.headers["Location"]) == (308, "/a/terminal/")
 
 
-async def test_what_is_beside_the_path_passes_the_doors_too(serve: Serve) -> None:
+async def test_requests_outside_the_base_path_pass_the_host_policy_too(serve: Serve) -> None:
     server = await serve(base_path="/terminal")
     for path in ("/terminal", "/nowhere"):
         assert (await server.fetch("GET", path, headers={"Host": "evil.example"})).code == 403
@@ -257,7 +257,7 @@ async def test_a_self_signed_server_says_its_fingerprint(serve: Serve) -> None:
     assert len(server.announcement.fingerprint.split(":")) == 32
     server.options = {"ca_certs": str(server.server.settings.state_dir / "tls" / "cert.pem")}
     response = await server.fetch("GET", "/api/sessions")
-    assert "Strict-Transport-Security" not in response.headers  # nobody could get past its warning any more
+    assert "Strict-Transport-Security" not in response.headers  # or no user could pass the browser's warning
     assert json.loads(response.body) == []
 
 

@@ -1,4 +1,4 @@
-"""What stands between the network and the application, with another application behind it: real sockets, real TLS."""
+"""The HTTP front end, with a small application of the tests: real sockets, real TLS."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ async def test_chunks_come_together_however_they_are_cut(opened: Open) -> None:
             assert (await everything(reader)).endswith(b"hello")
 
 
-async def test_what_is_pipelined_behind_chunks_is_answered(opened: Open) -> None:
+async def test_a_request_pipelined_after_chunks_is_answered(opened: Open) -> None:
     async with opened() as door:
         answer = await door.ask((CHUNKED + b"3\r\nabc\r\n0\r\n\r\n") * 2 + GET + END)
         assert answer.count(b"HTTP/1.1 200 ") == 3
@@ -230,7 +230,7 @@ async def test_more_requests_than_are_taken_in_one_turn_are_all_answered(opened:
         assert answer.count(b"HTTP/1.1 200 ") == count + 1
 
 
-async def test_a_request_behind_the_last_answer_is_not_heard(opened: Open) -> None:
+async def test_a_request_after_the_last_answer_is_ignored(opened: Open) -> None:
     """However slowly that one is taken, and although what it asks for would be harmless."""
     Hello.posted = 0
     async with opened() as door:
@@ -288,14 +288,14 @@ async def test_a_client_that_waits_to_be_told_is_told_to_go_on(opened: Open) -> 
         assert (await everything(reader)).endswith(b"3")
 
 
-async def test_an_upgrade_that_nobody_wants_is_a_request_like_any_other(opened: Open) -> None:
+async def test_an_upgrade_that_no_handler_wants_is_an_ordinary_request(opened: Open) -> None:
     async with opened() as door:
         upgrade = b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
         answer = await door.ask(GET + upgrade + b"\r\n" + POST + upgrade + b"Content-Length: 3\r\n\r\nabc" + GET + END)
         assert answer.count(b"HTTP/1.1 200 ") == 3
 
 
-async def test_who_speaks_an_older_http_is_answered_and_hung_up_on(opened: Open) -> None:
+async def test_a_client_of_an_older_http_is_answered_and_disconnected(opened: Open) -> None:
     async with opened() as door:
         answer = await door.ask(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
         assert answer.endswith(b"hello")
@@ -306,8 +306,8 @@ async def test_who_speaks_an_older_http_is_answered_and_hung_up_on(opened: Open)
 
 
 @pytest.mark.parametrize("request_", MALFORMED.values(), ids=MALFORMED)
-async def test_what_a_proxy_might_read_otherwise_is_refused(opened: Open, request_: bytes) -> None:
-    """Request smuggling (CWE-444): and nothing behind it is taken for another request."""
+async def test_requests_that_a_proxy_could_parse_differently_are_refused(opened: Open, request_: bytes) -> None:
+    """Request smuggling (CWE-444): the bytes after such a request are not taken for another one."""
     async with opened() as door:
         answer = await door.ask(request_ + GET + END)
         assert answer.startswith(b"HTTP/1.1 400 ")
@@ -325,7 +325,7 @@ async def test_a_header_that_is_too_large_ends_the_connection(opened: Open) -> N
         assert b"hello" not in await door.ask(GET + b"X: " + b"a" * connection.MAX_HEADER + b"\r\n" + END)
 
 
-# Half-open connections, and what they may hold up
+# Half-open connections, and their effect on others
 
 
 async def test_a_header_that_does_not_come_ends_the_connection(opened: Open, soon: None) -> None:
@@ -342,7 +342,7 @@ async def test_a_next_request_that_does_not_come_ends_the_connection(
         assert (await door.ask(GET + b"\r\n")).endswith(b"hello")
 
 
-async def test_a_proxy_ends_what_is_idle_itself(
+async def test_idle_connections_of_a_proxy_are_left_to_the_proxy(
     opened: Open, folder: Path, soon: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "FIRST_S", DEADLINE_S)
@@ -375,7 +375,9 @@ async def test_a_header_byte_by_byte_is_no_sign_of_life(opened: Open, soon: None
         assert await reading == b""
 
 
-async def test_an_answer_that_nobody_takes_ends_the_connection(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_answer_that_the_client_does_not_read_ends_the_connection(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(server, "TAKEN_S", 0.05)
     monkeypatch.setattr(server, "SWEEP_S", 0.05)
     async with opened() as door:
@@ -386,7 +388,7 @@ async def test_an_answer_that_nobody_takes_ends_the_connection(opened: Open, mon
         assert len(await everything(reader)) < BIG
 
 
-async def test_answers_that_nobody_takes_are_not_piled_up(opened: Open) -> None:
+async def test_answers_that_the_client_does_not_read_do_not_pile_up(opened: Open) -> None:
     async with opened() as door:
         reader, writer = await door.connect()
         writer.write(b"GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n" * 4 + GET + END)
@@ -457,7 +459,7 @@ async def _held(door: Door, size: int) -> bool | None:
     return door.front.partial == size or None
 
 
-async def test_many_that_say_nothing_keep_nobody_out(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_silent_connections_keep_no_client_out(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frontend, "_deadlines", lambda: ConnectionDeadlines(total=50, per_network=20))
     async with opened() as door:
         silent = [await door.connect() for _ in range(100)]
@@ -497,7 +499,7 @@ def test_the_oldest_of_all_makes_room_when_there_are_too_many() -> None:
     assert [each.aborted for each in entries] == [False, True, False, False]
 
 
-def test_a_sweep_takes_those_whose_time_is_over() -> None:
+def test_a_sweep_closes_connections_whose_time_is_over() -> None:
     bound = ConnectionDeadlines()
     entries = [Entry("a"), Entry("a"), Entry()]
     for each, deadline in zip(entries, (1.0, 3.0, 2.0), strict=True):
@@ -513,7 +515,7 @@ def test_a_sweep_takes_those_whose_time_is_over() -> None:
 # Who may connect
 
 
-async def test_who_is_not_on_the_list_is_not_even_heard(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_outside_the_allow_list_is_not_even_read(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     async with opened(allow_ip=("203.0.113.0/24",)) as door:
         assert (await door.ask(GET + END)).endswith(b"hello")  # this machine itself
         monkeypatch.setattr("vibetunnel.security.allow_list.is_local", lambda address: False)
@@ -590,7 +592,7 @@ async def test_a_certificate_is_made_kept_and_taken_again(opened: Open) -> None:
         assert (folder / "cert.pem").read_bytes() != made  # for the other name
 
 
-async def test_a_certificate_of_which_one_half_is_lost_is_made_again(opened: Open) -> None:
+async def test_a_certificate_that_lost_one_of_its_files_is_made_again(opened: Open) -> None:
     async with opened(tls_self_signed=True) as door:
         folder = door.settings.state_dir / "tls"
     certificates.make(folder / "other", ["localhost"])
@@ -642,7 +644,7 @@ async def test_files_that_change_are_taken_up_without_a_word_to_anybody(
         reader, writer = await door.connect(trusting)
         certificates.make(own, ["localhost", "127.0.0.1"])
         assert (await until(lambda: _with_certificate(door, own))).endswith(b"hello")
-        writer.write(GET + END)  # who was there before stays
+        writer.write(GET + END)  # a client that is already connected stays
         assert (await everything(reader)).endswith(b"hello")
 
 
@@ -747,7 +749,7 @@ async def test_a_handshake_that_does_not_come_ends_the_connection(opened: Open, 
         assert await door.ask(b"\x16\x03\x01") == b""
 
 
-async def test_a_handshake_that_is_none_ends_the_connection_without_a_line_in_the_log(opened: Open) -> None:
+async def test_an_invalid_handshake_ends_the_connection_without_a_line_in_the_log(opened: Open) -> None:
     async with opened(tls_self_signed=True) as door:
         assert b"hello" not in await door.ask(b"\x16\x03\x01\x00\x05hello" * 100)
 
@@ -770,7 +772,7 @@ async def test_a_goodbye_of_tls_that_is_not_answered_ends_the_connection(
             await until(lambda: _open(door, 0))
 
 
-async def test_who_waits_to_be_heard_is_closed_at_the_end(opened: Open) -> None:
+async def test_a_connection_that_waits_to_be_read_is_closed_at_the_end(opened: Open) -> None:
     async with opened(tls_self_signed=True) as door:
         reader, _ = await door.connect()
         await until(lambda: _waiting(door))
@@ -800,7 +802,7 @@ async def test_plain_http_on_the_port_of_tls_is_sent_to_https(opened: Open) -> N
         assert _status_and_location(answer) == (b"308", b"https://127.0.0.1:%d//evil.example" % port)
 
 
-async def test_nobody_is_sent_to_a_place_of_somebody_elses_choice(opened: Open) -> None:
+async def test_a_redirect_leads_to_no_address_that_an_attacker_chose(opened: Open) -> None:
     """Open redirect (CWE-601)."""
     async with opened(tls_self_signed=True) as door:
         for request in (
@@ -812,7 +814,7 @@ async def test_nobody_is_sent_to_a_place_of_somebody_elses_choice(opened: Open) 
         assert _status_and_location(answer) == (b"400", b"")
 
 
-async def test_what_a_program_sends_in_the_clear_fails(opened: Open) -> None:
+async def test_a_programs_request_without_tls_fails(opened: Open) -> None:
     async with opened(tls_self_signed=True) as door:
         answer = await door.ask(POST + b"Content-Length: 2\r\n\r\n{}")
         assert _status_and_location(answer) == (b"403", b"")
@@ -820,7 +822,7 @@ async def test_what_a_program_sends_in_the_clear_fails(opened: Open) -> None:
 
 async def test_a_port_of_its_own_sends_to_https(opened: Open) -> None:
     async with contextlib.AsyncExitStack() as stack:
-        for _ in range(10):  # somebody else may take the port in between
+        for _ in range(10):  # another process may take the port in between
             with socket.create_server(("127.0.0.1", 0)) as free:
                 port = free.getsockname()[1]
             with contextlib.suppress(StartFailed):
@@ -863,7 +865,7 @@ async def test_a_process_of_another_user_is_not_heard(
         assert (await door.ask(GET + END)).endswith(b"hello")
 
 
-async def test_a_socket_that_was_left_behind_is_replaced(opened: Open, folder: Path) -> None:
+async def test_a_socket_left_by_an_earlier_server_is_replaced(opened: Open, folder: Path) -> None:
     path = folder / "v.sock"
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(path))
@@ -871,7 +873,7 @@ async def test_a_socket_that_was_left_behind_is_replaced(opened: Open, folder: P
         assert (await door.ask(GET + END)).endswith(b"hello")
 
 
-async def test_a_socket_that_somebody_listens_on_is_not_replaced(opened: Open, folder: Path) -> None:
+async def test_a_socket_with_a_listener_is_not_replaced(opened: Open, folder: Path) -> None:
     path = folder / "v.sock"
     async with opened(bind=f"unix:{path}") as door:
         with pytest.raises(StartFailed, match="is in use"):
@@ -912,7 +914,7 @@ def test_a_path_that_is_too_long_is_refused(folder: Path) -> None:
         sockets.UnixListener(folder / ("x" * 100), 0o600)
 
 
-def test_who_locks_the_folder_for_ever_keeps_nobody_from_listening(
+def test_a_user_who_locks_the_folder_for_ever_keeps_no_server_from_listening(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sockets, "LOCK_S", 0.05)

@@ -83,7 +83,7 @@ async def test_with_an_older_http_an_answer_in_parts_ends_with_the_connection(se
     assert b"Content-Length" not in head
 
 
-async def test_an_answer_that_fails_half_way_does_not_look_whole(
+async def test_an_answer_that_fails_half_way_does_not_look_complete(
     server: Running, route: AddRoute, expect_log: Callable[[str], None]
 ) -> None:
     async def fails(handler: Handler) -> None:

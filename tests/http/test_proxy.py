@@ -1,4 +1,4 @@
-"""A real nginx in front, configured as docs/deployment.md says: TLS, a path, WebSockets, a unix socket behind."""
+"""The server behind a real nginx, configured as docs/deployment.md says: TLS, a path, WebSockets, a unix socket."""
 
 from __future__ import annotations
 
@@ -170,10 +170,10 @@ async def test_news_come_through_nginx_at_once(serve: Serve, folder: Path) -> No
         writer.transport.abort()  # in the middle of it, as a closed tab does
 
 
-async def test_what_a_client_writes_into_forwarding_headers_does_not_pass_nginx(serve: Serve, folder: Path) -> None:
+async def test_forwarding_headers_of_a_client_do_not_pass_nginx(serve: Serve, folder: Path) -> None:
     listed = ("198.51.100.0/24",)
     async with outside(serve, folder, allow_ip=listed) as (_, client):
-        # We come from a loopback address, which through a proxy is no reason to be let in.
+        # The test's own address is a loopback address, but a proxy sends the request, so it is not let in for that.
         for forged in (
             {},
             {"X-Forwarded-For": "198.51.100.7"},

@@ -192,7 +192,7 @@ async def test_the_document_describes_every_route_of_the_table(server: Running) 
     assert len(names) == len(set(names))
 
 
-async def test_what_the_server_answers_is_what_the_document_says(serve: Serve) -> None:
+async def test_the_servers_answers_match_the_openapi_document(serve: Serve) -> None:
     """Every operation is asked, well and badly; each answer's status is declared, and its body fits the schema."""
     server = await serve(enable_ssh_keys=True, rate_limit_anonymous=0)
     document = await server.json("GET", "/api/openapi.json")

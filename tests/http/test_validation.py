@@ -112,7 +112,7 @@ def test_each_sentence_of_msgspec_becomes_one_that_begins_with_the_field(body: b
     assert str(caught.value) == ours
 
 
-def test_a_missing_field_of_the_whole_is_named() -> None:
+def test_a_missing_field_of_the_body_is_named() -> None:
     with pytest.raises(InvalidField, match=r"^number: expected a value, got none$"):
         decode_body(b"{}", Inner)
 
@@ -127,7 +127,7 @@ def test_a_missing_field_of_the_whole_is_named() -> None:
         (b"\xff", "body: expected JSON: invalid character (byte 0)"),
     ],
 )
-def test_what_is_no_json_is_called_so(body: bytes, ours: str) -> None:
+def test_invalid_json_is_named_as_the_error(body: bytes, ours: str) -> None:
     with pytest.raises(InvalidField) as caught:
         decode_body(body, Shape)
     assert str(caught.value) == ours

@@ -1,4 +1,4 @@
-"""The way to a terminal: the upgrade, both modes, and what is said when it ends. Frames themselves: test_pump.py."""
+"""GET /ws: the upgrade, both modes, and the close codes. tests/pump tests the frames themselves."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_the_first_offer_of_compression_that_can_be_accepted_is(offered: str, an
         '"permessage-deflate"',
     ],
 )
-def test_what_is_no_list_of_extensions_is_refused_where_they_are_looked_at(offered: str) -> None:
+def test_an_invalid_list_of_extensions_is_refused_if_the_server_compresses(offered: str) -> None:
     request = GOOD | {"Sec-WebSocket-Extensions": offered}
     with pytest.raises(NotAnUpgrade) as refused:
         handshake("HTTP/1.1", request, compression=True)
@@ -314,7 +314,7 @@ async def test_returning_with_an_offset_brings_exactly_the_rest(server: Running)
 
 
 @pytest.mark.parametrize("v1", [False, True])
-async def test_compression_is_agreed_on_where_it_is_set_and_asked_for(serve: Serve, v1: bool) -> None:
+async def test_compression_is_negotiated_if_it_is_set_and_offered(serve: Serve, v1: bool) -> None:
     server = await serve(compression=True)
     session = await server.session(["sh", "-c", "seq 5000; read line; echo $line; cat"])
     plain, pressed = (
@@ -346,7 +346,7 @@ async def test_compression_is_not_agreed_on_unless_it_is_set(server: Running) ->
     assert server.server.context.registry.pump.statistics()["compressions"] == 0
 
 
-async def test_a_server_that_is_to_compress_and_finds_no_zlib_says_what_to_do(
+async def test_a_server_with_compression_but_without_zlib_says_what_to_do(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing() -> None:
@@ -360,7 +360,7 @@ async def test_a_server_that_is_to_compress_and_finds_no_zlib_says_what_to_do(
 # The end
 
 
-async def test_an_exit_closes_the_socket_with_1000_behind_the_last_output(server: Running) -> None:
+async def test_an_exit_closes_the_socket_with_1000_after_the_last_output(server: Running) -> None:
     session = await server.session("read x; echo last; exit 3")
     socket = await server.attach(session)
     await socket.send(b"\n")

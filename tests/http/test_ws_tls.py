@@ -168,7 +168,7 @@ async def test_the_document_names_the_cookie_of_tls(secure: Running) -> None:
     assert document["components"]["securitySchemes"]["cookie"]["name"] == "__Host-vibetunnel"
 
 
-async def test_a_certificate_that_is_none_is_said_at_the_start(serve: Serve, folder: Path) -> None:
+async def test_an_invalid_certificate_is_reported_at_the_start(serve: Serve, folder: Path) -> None:
     bad = folder / "bad.pem"
     bad.write_text("no certificate")
     with pytest.raises(StartFailed, match="expected a certificate and its key"):

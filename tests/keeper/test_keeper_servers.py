@@ -60,7 +60,7 @@ async def test_socket_of_a_dead_keeper_is_not_in_the_way(home):
 
 
 @on_uvloop
-async def test_lost_keeper_is_told_once_and_what_waits_fails(home):
+async def test_lost_keeper_is_reported_once_and_pending_requests_fail(home):
     server = await home.server()
     terminal = await server.start("a", "sh", "-c", "trap '' HUP TERM; echo ready; while read line; do echo $line; done")
     await terminal.until(b"ready")

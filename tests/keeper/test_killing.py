@@ -135,7 +135,7 @@ async def test_signal_reaches_every_process_of_the_session(home):
 
 
 @on_uvloop
-async def test_requests_for_what_is_not_there_say_so(home):
+async def test_requests_for_unknown_sessions_say_so(home):
     server = await home.server()
     await server.start("ended", "true")
     await server.exit("ended")

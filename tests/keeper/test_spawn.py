@@ -82,7 +82,7 @@ def settable_signals(field: str, status: bytes) -> set[int]:
 
 
 @each_way
-def test_nothing_of_the_one_who_asks_is_left_in_the_program(start_here):
+def test_the_program_inherits_nothing_else_from_the_keeper(start_here):
     read_end, write_end = os.pipe()
     os.set_inheritable(write_end, True)
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
@@ -138,7 +138,7 @@ def test_the_program_leads_a_session_on_a_terminal_of_its_size(start_here):
         ("/etc/passwd", "/", "permission denied: /etc/passwd"),
     ],
 )
-def test_what_cannot_be_started_says_why_and_leaves_nothing(start_here, program, folder, reason):
+def test_a_program_that_cannot_be_started_says_why_and_leaves_nothing(start_here, program, folder, reason):
     before = descriptors()
     if start_here is by_ptyprocess and program != "/bin/true":  # it searches itself, and has another text
         reason = "The command was not found or was not executable"
@@ -160,7 +160,7 @@ def test_what_cannot_be_started_says_why_and_leaves_nothing(start_here, program,
     ],
 )
 @pytest.mark.skipif(sys.platform != "linux", reason="ptyprocess does it elsewhere")
-def test_what_the_system_lacks_is_not_blamed_on_the_program(monkeypatch, step, number, kind, reason):
+def test_a_lack_of_resources_is_not_blamed_on_the_program(monkeypatch, step, number, kind, reason):
     from vibetunnel._ext import spawn as system
 
     def refused(*_, **__):

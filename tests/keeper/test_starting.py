@@ -228,7 +228,7 @@ async def test_order_larger_than_a_frame_is_refused(home):
 
 
 @on_uvloop
-async def test_failed_start_keeps_what_was_noted(home):
+async def test_failed_start_keeps_the_noted_metadata(home):
     server = await home.server()
     server.client.note("a", b"created")
     with pytest.raises(SpawnFailed):

@@ -1,4 +1,4 @@
-"""The audit and the log of requests: what they contain, what they never contain, and a full disk."""
+"""The audit and the log of requests: their contents, the secrets they never contain, and a full disk."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ async def test_a_record_says_when_who_what_from_where_and_how_it_went(logs: Logs
     assert stat.S_IMODE(logs.folder.stat().st_mode) == 0o700
 
 
-async def test_what_is_recorded_cannot_change_who_did_it_or_when(logs: Logs) -> None:
+async def test_a_recorded_text_cannot_change_the_actor_or_the_time(logs: Logs) -> None:
     Audit(logs.file()).record("user", ADA, HERE, user="bob", time="1970", role="viewer", result="ok")
     [found] = await logs.count(1)
     assert (found["user"], found["target_user"]) == ("ada", "bob")
@@ -100,7 +100,7 @@ async def test_what_is_recorded_cannot_change_who_did_it_or_when(logs: Logs) -> 
     assert found["time"] > "2020"
 
 
-async def test_nothing_is_written_where_it_is_turned_off() -> None:
+async def test_nothing_is_written_if_the_audit_is_off() -> None:
     Audit(None).record("login", ADA, HERE)
     RequestLog(None).record("GET", "/", 200, 1.0, HERE)
 
@@ -146,7 +146,7 @@ async def test_no_name_breaks_a_line_moves_a_cursor_or_turns_the_writing_around(
     assert all(each.isprintable() for each in [found[0]["name"], *found[0]["many"], found[1]["path"]])
 
 
-def test_what_is_harmless_stays_as_it_is_and_the_rest_can_be_recognised() -> None:
+def test_harmless_text_stays_as_it_is_and_the_rest_can_be_recognised() -> None:
     assert redact("Größe 日本 😀 'x' \"y\"") == "Größe 日本 😀 'x' \"y\""
     assert redact("a\nb\x1b\u202e\udc80\U000e0001") == r"a\x0ab\x1b\u202e\udc80\U000e0001"
 
@@ -159,7 +159,7 @@ async def test_however_long_and_many_a_record_stays_small(logs: Logs) -> None:
     assert len(redact("x" * 1_000_000)) == LONGEST + 1
 
 
-async def test_what_cannot_be_a_record_is_said_and_does_not_stop_the_next(
+async def test_an_invalid_record_is_reported_and_does_not_stop_the_next(
     logs: Logs, expect_log: Callable[[str], None]
 ) -> None:
     expect_log("a record cannot be written")
@@ -198,7 +198,7 @@ async def test_no_secret_is_written_wherever_it_slips_in(logs: Logs) -> None:
         assert all(part not in raw for part in secret.split(".")), each
 
 
-async def test_nobody_hides_behind_a_name_that_looks_like_a_secret(logs: Logs) -> None:
+async def test_no_user_can_hide_with_a_name_that_looks_like_a_secret(logs: Logs) -> None:
     name = "JohnSmith2024Developer\x1b"
     Audit(logs.file()).record("login", Principal(f"token:{name}", name, OWNER), HERE, name=name, what=Id(name))
     [found] = await logs.count(1)
@@ -228,7 +228,7 @@ def test_ids_names_and_fingerprints_are_no_secrets(text: str) -> None:
 # The file
 
 
-async def test_a_full_log_is_rotated_and_only_so_many_are_kept(logs: Logs) -> None:
+async def test_a_full_log_is_rotated_and_the_number_of_files_is_bounded(logs: Logs) -> None:
     file = logs.file(files=3)
     (logs.folder / "audit.log.3").write_text("kept when more were wanted\n")
     made = Audit(file)
@@ -253,7 +253,7 @@ async def test_one_file_starts_anew(logs: Logs) -> None:
     assert logs.lines()[-1]["number"] == 999
 
 
-async def test_who_moves_the_log_away_gets_a_new_one(logs: Logs) -> None:
+async def test_a_log_that_was_moved_away_is_made_anew(logs: Logs) -> None:
     made = Audit(logs.file())
     made.record("login", ADA, HERE, number=1)
     await logs.count(1)
@@ -278,7 +278,7 @@ async def test_it_goes_on_where_the_last_server_stopped_even_within_a_line(logs:
     assert len((logs.folder / "audit.log").read_bytes().splitlines()) == 3
 
 
-async def test_a_full_disk_is_said_once_and_what_is_kept_in_mind_follows(
+async def test_a_full_disk_is_reported_once_and_the_waiting_records_follow(
     logs: Logs, expect_log: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(log_file, "RETRY_S", 0.02)
@@ -343,7 +343,7 @@ async def test_a_disk_that_is_full_in_the_middle_of_a_line_costs_no_record(
     assert [each["number"] for each in read(file.path)] == [0, 1, 2, 3, 4]
 
 
-async def test_what_is_lost_at_the_end_is_said(logs: Logs, expect_log: Callable[[str], None]) -> None:
+async def test_records_lost_at_the_end_are_reported(logs: Logs, expect_log: Callable[[str], None]) -> None:
     expect_log("cannot be written")
     expect_log("the last 2 records are lost")
     file = logs.file()
@@ -404,7 +404,7 @@ async def test_a_link_that_takes_its_place_later_is_not_followed(
     assert target.read_text() == ""
 
 
-async def test_reading_leaves_out_what_is_no_record_and_what_is_too_old(logs: Logs) -> None:
+async def test_reading_leaves_out_invalid_and_old_records(logs: Logs) -> None:
     logs.folder.mkdir(mode=0o700)
     path = logs.folder / "audit.log"
     for name, when in ((path, "2026-01-02T00:00:00.000Z"), (older(path, 1), "2026-01-01T00:00:00.000Z")):
@@ -415,7 +415,7 @@ async def test_reading_leaves_out_what_is_no_record_and_what_is_too_old(logs: Lo
     assert list(read(logs.folder / "none.log")) == []
 
 
-async def test_who_follows_misses_nothing_when_the_log_is_rotated(logs: Logs) -> None:
+async def test_a_follower_misses_nothing_when_the_log_is_rotated(logs: Logs) -> None:
     file = logs.file(files=3)
     made = Audit(file)
     number, seen = 0, []
@@ -437,7 +437,7 @@ async def test_who_follows_misses_nothing_when_the_log_is_rotated(logs: Logs) ->
     assert seen == list(range(1500))
 
 
-async def test_who_follows_goes_on_when_the_log_is_emptied_in_place(logs: Logs) -> None:
+async def test_a_follower_goes_on_when_the_log_is_emptied_in_place(logs: Logs) -> None:
     file = logs.file()
     made = Audit(file)
     batches = [[0, 1, 2], [3, 4]]  # the second is shorter than what was read before

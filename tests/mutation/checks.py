@@ -12,7 +12,7 @@ from typing import NamedTuple
 class Check(NamedTuple):
     """One check.
 
-    what   is not checked any more
+    what   is no longer checked
     file   of the product
     text   as it stands there
     instead  what takes it out
@@ -97,14 +97,14 @@ CHECKS: tuple[Check, ...] = (
         "security/hosts.py",
         "if ours is None or theirs != (scheme or self.scheme):",
         "if ours is None:",
-        (_cross("test_cross_site_websocket_hijacking_where_nobody_logs_in"),),
+        (_cross("test_cross_site_websocket_hijacking_without_logins"),),
     ),
     Check(
         "Origin: host and port",
         "security/hosts.py",
         "if authority != HostPort(ours.host, ours.port or DEFAULT_PORTS[theirs]):",
         "if authority.host != ours.host:",
-        (_cross("test_cross_site_websocket_hijacking_where_nobody_logs_in"),),
+        (_cross("test_cross_site_websocket_hijacking_without_logins"),),
     ),
     Check(
         "Origin at all",
@@ -118,7 +118,7 @@ CHECKS: tuple[Check, ...] = (
         "security/hosts.py",
         'if site in (None, "same-origin", "none") or (page and mode == "navigate"):',
         "if True:",
-        (_cross("test_what_the_browser_says_about_the_site_counts_without_an_origin"),),
+        (_cross("test_sec_fetch_site_counts_without_an_origin"),),
     ),
     Check(
         "allow list of a request",
@@ -398,7 +398,7 @@ CHECKS: tuple[Check, ...] = (
         "security/tokens.py",
         "if key.retired is not None and claims.iat > key.retired + LEEWAY_S:",
         "if False:",
-        (_jwt("test_rotated_keys_log_nobody_out_and_sign_nothing_old"),),
+        (_jwt("test_rotated_keys_log_no_user_out_and_old_keys_sign_nothing"),),
     ),
     Check(
         "JWT: its login is there",
@@ -553,14 +553,14 @@ CHECKS: tuple[Check, ...] = (
         "sessions/attachments.py",
         "                connection.principal = now\n                self._permit(connection)\n",
         "                connection.principal = now\n",
-        (_login("test_what_an_owner_takes_away_is_gone_at_once"),),
+        (_login("test_a_right_that_an_owner_takes_away_ends_at_once"),),
     ),
     Check(
         "the end of a right closes sockets",
         "sessions/attachments.py",
         '                    self._close(connection, CLOSE_LOGIN_OVER if now is None else lost, "access has ended")\n',
         "",
-        (_login("test_an_expired_share_ends_what_it_let_in"),),
+        (_login("test_an_expired_share_disconnects_its_guests"),),
     ),
     Check(
         "shares: used up",
@@ -574,7 +574,7 @@ CHECKS: tuple[Check, ...] = (
         "security/shares.py",
         "        self._remove(share)\n        return await self._file.write_or_remove()\n",
         "        return await self._file.write_or_remove()\n",
-        (_login("test_a_revoked_share_ends_what_it_let_in"),),
+        (_login("test_a_revoked_share_disconnects_its_guests"),),
     ),
     Check(
         "shares: for viewing unless typing is asked for",
@@ -683,7 +683,7 @@ CHECKS: tuple[Check, ...] = (
         "http/server.py",
         "        self._deadlines.sweep(now)\n",
         "",
-        (_slow("test_who_dribbles_is_hung_up_on"),),
+        (_slow("test_a_client_that_dribbles_is_disconnected"),),
     ),
     Check(
         "connections with a deadline make room",
@@ -697,7 +697,7 @@ CHECKS: tuple[Check, ...] = (
         "http/server.py",
         "            if connection.is_stuck(now):\n                connection.abort()\n                continue\n",
         "",
-        (_slow("test_who_never_reads_is_hung_up_on"),),
+        (_slow("test_a_client_that_never_reads_is_disconnected"),),
     ),
     Check(
         "a WebSocket's message is bounded",

@@ -1,4 +1,4 @@
-"""A pump under test, the programs and clients on it, and what they print and see."""
+"""A pump under test, with programs that print and clients that see their output."""
 
 import os
 import pty

@@ -1,4 +1,4 @@
-"""The rule of who is slow: a property test against a plain oracle, and a simulation of a terminal that obeys it."""
+"""The backpressure rule: a property test against a plain oracle, and a simulation of a terminal that obeys it."""
 
 from dataclasses import dataclass, field
 

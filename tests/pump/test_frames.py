@@ -1,4 +1,4 @@
-"""The frame codec: what it encodes, what it accepts however it is cut, and what it refuses with which close code."""
+"""The frame codec: encoding, decoding wherever the bytes are cut, and the close code of each invalid frame."""
 
 from itertools import pairwise
 
@@ -127,14 +127,14 @@ def first(opcode: int, **options: bool) -> bytes:
         ("another reserved bit alone", bytes([0xA2, 0x80]) + KEY, ([], 1002)),
     ],
 )
-def test_where_rsv1_may_stand_once_compression_was_negotiated(name: str, data: bytes, expected: object) -> None:
+def test_rsv1_is_valid_only_on_the_first_frame_of_a_message(name: str, data: bytes, expected: object) -> None:
     assert decode(data, deflate=True) == expected, name
     assert decode(data, *range(len(data)), deflate=True) == expected, name
     if frames.COMPRESSED & data[0]:
         assert decode(data) == ([], 1002)
 
 
-def test_a_compressed_message_may_be_a_little_longer_than_what_may_be_in_it() -> None:
+def test_a_compressed_message_may_be_a_little_longer_than_the_limit() -> None:
     limit = 1000 + 62 + 64
     whole = frames.encode(PRESSED_BINARY, b"x" * limit, mask=KEY)
     assert decode(whole, deflate=True, limit=1000) == ([(PRESSED_BINARY, b"x" * limit)], 0)

@@ -53,7 +53,7 @@ def test_the_upgrade_answer_can_say_at_which_offset_the_output_starts(bench: Ben
         PumpPeer(terminal, response=b"short", offset_at=2)
 
 
-def test_what_is_typed_reaches_the_program_and_comes_back(bench: Bench) -> None:
+def test_input_reaches_the_program_and_comes_back(bench: Bench) -> None:
     terminal, _ = bench.run("cat")
     peer = bench.peer(terminal)
     peer.send(frames.BINARY, b"binary\n")
@@ -239,7 +239,7 @@ def test_a_client_that_leaves_while_it_lags_lets_the_program_go_on(bench: Bench)
     assert program.pid
 
 
-def test_who_starts_a_program_sees_its_first_byte_however_fast_it_prints(bench: Bench) -> None:
+def test_the_client_that_starts_a_program_sees_its_first_byte_however_fast_it_prints(bench: Bench) -> None:
     program = Program("sh", "-c", "printf first; exec yes", raw=True)
     bench.programs.append(program)
     terminal = bench.pump.open(program.give(), new_ring(), rows=24, cols=80, awaits_client=True)
@@ -360,7 +360,7 @@ def test_input_sent_again_after_a_reconnect_is_written_once(bench: Bench) -> Non
     assert other.message(protocol.Hello).accepted == 0
 
 
-def test_an_input_offset_beyond_what_was_accepted_is_refused(bench: Bench) -> None:
+def test_an_input_offset_beyond_the_input_received_is_refused(bench: Bench) -> None:
     terminal, _ = bench.run("cat")
     peer = bench.peer(terminal, v1=True)
     peer.ask(protocol.Input(1, b"x"))

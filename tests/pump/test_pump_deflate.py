@@ -54,7 +54,7 @@ def test_a_flood_arrives_unchanged_and_smaller(bench: Bench, v1: bool, latest: b
     assert peer.client.bytes_sent < len(LOG * 4) // 3
 
 
-def test_what_is_short_goes_out_as_it_is(bench: Bench) -> None:
+def test_short_output_is_not_compressed(bench: Bench) -> None:
     terminal, _ = bench.sh("stty raw -echo; printf ready; exec cat")
     peer = bench.peer(terminal, since=0, deflates=True)
     peer.until(b"ready")
@@ -68,7 +68,7 @@ def test_what_is_short_goes_out_as_it_is(bench: Bench) -> None:
     assert peer.compressed
 
 
-def test_what_does_not_become_smaller_goes_out_as_it_is(bench: Bench) -> None:
+def test_output_that_does_not_become_smaller_is_sent_uncompressed(bench: Bench) -> None:
     terminal, slave = bench.bare()
     peers = [bench.peer(terminal, v1=v1, since=0, deflates=True) for v1 in (False, True)]
     noise = random.Random(7).randbytes(300_000)
@@ -640,7 +640,7 @@ def test_zlib_is_loaded_when_it_is_asked_for_and_not_before() -> None:
     assert run_program() == "loaded"
 
 
-def test_a_zlib_that_is_none_is_named(tmp_path: Path) -> None:
+def test_a_zlib_that_cannot_be_loaded_is_named(tmp_path: Path) -> None:
     (tmp_path / "libz.so.1").write_bytes(b"not a library")
     said = run_program(LD_LIBRARY_PATH=str(tmp_path))
     assert said.startswith("zlib cannot be loaded: ")

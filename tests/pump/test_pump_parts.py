@@ -46,7 +46,7 @@ def test_every_vector_decodes_and_encodes_in_python(vector: dict[str, Any]) -> N
     assert protocol.encode(message) == raw
 
 
-def test_every_vector_from_the_server_is_what_the_extension_writes() -> None:
+def test_the_extension_writes_every_vector_from_the_server() -> None:
     seen = set()
     for vector in VECTORS:
         f = vector["fields"]
@@ -82,7 +82,7 @@ def test_every_vector_from_the_server_is_what_the_extension_writes() -> None:
     assert seen == {"output", "hello", "redraw", "lines", "resize", "exit", "error", "accepted", "access"}
 
 
-def test_every_vector_from_a_client_is_what_the_extension_reads() -> None:
+def test_the_extension_reads_every_vector_from_a_client() -> None:
     for vector in VECTORS:
         if vector["from"] == "server":
             continue
@@ -180,7 +180,7 @@ def test_an_input_object_gives_its_text_whatever_stands_beside_it(
 
 
 @given(st.text(alphabet='{}[]":,\\ue0123456789.-+tfnrs daypinputlz\n', max_size=40))
-def test_what_python_does_not_read_as_an_object_is_input_as_it_stands(text: str) -> None:
+def test_text_that_python_does_not_read_as_an_object_is_input_unchanged(text: str) -> None:
     try:
         value = json.loads(text)
         ours = isinstance(value, dict) and value.get("type") in ("input", "resize", "ping")
@@ -223,7 +223,7 @@ def test_the_next_server_goes_on_at_the_same_offset(ring_fd: int) -> None:
 
 
 @given(st.lists(st.integers(1, 4096), max_size=30), st.text(min_size=1, max_size=900).map(str.encode))
-def test_what_a_killed_server_read_but_did_not_count_is_found(sizes: list[int], lost: bytes) -> None:
+def test_bytes_that_a_killed_server_read_but_did_not_count_are_found(sizes: list[int], lost: bytes) -> None:
     fd = os.memfd_create("ring")
     try:
         os.ftruncate(fd, 4096 + RING_SIZE + CHECKPOINTS)
@@ -323,7 +323,7 @@ TEXTS = st.one_of(
 
 
 @given(messages=st.lists(st.lists(TEXTS, min_size=1, max_size=4), min_size=1, max_size=3))
-def test_what_is_compressed_in_pieces_is_what_zlib_inflates(codec: probes.Codec, messages: list[list[bytes]]) -> None:
+def test_zlib_inflates_a_message_compressed_in_pieces(codec: probes.Codec, messages: list[list[bytes]]) -> None:
     for pieces in messages:  # on one stream, and each by itself
         whole = b"".join(pieces)
         payload = codec.deflate(pieces, len(whole) + 100 + len(whole) // 8)
@@ -336,7 +336,7 @@ def test_what_is_compressed_in_pieces_is_what_zlib_inflates(codec: probes.Codec,
         assert codec.deflate(pieces, 0) is None
 
 
-def test_what_cannot_become_smaller_is_not_compressed(codec: probes.Codec) -> None:
+def test_a_message_that_cannot_become_smaller_is_not_compressed(codec: probes.Codec) -> None:
     noise = os.urandom(5000)
     assert codec.deflate([noise], len(noise) + 4) is None
     log = b"\x1b[32mINFO\x1b[0m compiled in 13 ms\r\n" * 20
@@ -395,7 +395,7 @@ def test_the_forms_that_a_message_can_have(codec: probes.Codec, payload: str, ex
         "789c4bcecf2d284a2d2e4e4d01000ee60339",  # zlib's own format
     ],
 )
-def test_what_is_no_whole_message_is_refused(codec: probes.Codec, payload: str) -> None:
+def test_an_incomplete_message_is_refused(codec: probes.Codec, payload: str) -> None:
     with pytest.raises(ValueError, match="1007"):
         codec.inflate(bytes.fromhex(payload), 65536)
     assert codec.inflate(deflated(b"the next one"), 65536) == b"the next one"
@@ -411,7 +411,7 @@ def test_a_bomb_is_looked_at_up_to_the_limit(codec: probes.Codec) -> None:
 
 
 @given(payload=st.binary(max_size=200), data=TEXTS, at=st.integers(0, 4000), bits=st.integers(1, 255))
-def test_damaged_messages_give_what_zlib_gives_or_nothing(
+def test_damaged_messages_give_the_same_as_zlib_or_nothing(
     codec: probes.Codec, payload: bytes, data: bytes, at: int, bits: int
 ) -> None:
     damaged = bytearray(deflated(data))

@@ -137,7 +137,7 @@ def test_a_client_that_was_not_read_is_read_again_when_its_right_is_taken(bench:
     assert bench.pump.statistics()["input_queued"] == 0
 
 
-def test_the_size_goes_on_to_who_may_still_type(bench: Bench) -> None:
+def test_the_size_passes_to_a_client_that_may_still_type(bench: Bench) -> None:
     terminal, _ = bench.bare()
     first = bench.peer(terminal, v1=True, rows=30, cols=100)
     viewer = bench.peer(terminal, v1=True, rows=10, cols=10, writable=False)
@@ -179,7 +179,7 @@ def test_input_of_one_that_was_given_the_right_survives_a_reconnect(bench: Bench
     assert recorded(slave) == b"on"
 
 
-def test_what_an_earlier_connection_had_queued_is_not_credited_to_one_that_is_given_the_right(bench: Bench) -> None:
+def test_input_queued_by_an_earlier_connection_is_not_credited_to_one_that_gets_the_right(bench: Bench) -> None:
     terminal, slave = bench.bare()
     first = bench.peer(terminal, v1=True, client_id=ID)
     first.type_in(b"f" * 60000)
@@ -196,7 +196,7 @@ def test_what_an_earlier_connection_had_queued_is_not_credited_to_one_that_is_gi
     assert again.message(protocol.Hello).accepted == accepted + len(END)
 
 
-def test_viewers_take_no_input_stream_away_from_those_who_type(bench: Bench) -> None:
+def test_viewers_take_no_input_stream_away_from_typing_clients(bench: Bench) -> None:
     terminal, _ = bench.bare()
     writer = bench.peer(terminal, v1=True, client_id=ID)
     writer.type_in(b"12345")
@@ -251,7 +251,7 @@ def test_rights_that_change_all_the_time_leave_everything_in_order(bench: Bench)
     peers[0].until(lambda: isinstance(peers[0].seen[-1], protocol.Accepted))
 
 
-def test_a_right_can_be_set_for_a_client_that_is_not_there_yet_or_not_any_more(bench: Bench) -> None:
+def test_a_right_can_be_set_for_a_client_that_has_not_come_yet_or_has_left(bench: Bench) -> None:
     terminal, _ = bench.bare()
     peer = bench.peer(terminal, v1=True, received=frames.encode(frames.BINARY, b"\x81" + bytes(8) + b"x", mask=b"abcd"))
     peer.client.permit(False)
@@ -358,7 +358,7 @@ def test_whatever_a_writer_sends_others_are_not_harmed(v1: bool, stream: bytes) 
 @pytest.mark.parametrize("v1", [False, True])
 @settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(st.booleans() | st.binary(min_size=1, max_size=60), max_size=30), with_id=st.booleans())
-def test_the_program_gets_exactly_what_was_typed_with_the_right(
+def test_the_program_gets_exactly_the_input_typed_with_the_right(
     v1: bool, steps: list[bool | bytes], with_id: bool
 ) -> None:
     with closing(Bench(ping_s=0.04)) as bench:  # that often it tells what was accepted
@@ -434,7 +434,7 @@ def test_one_that_types_and_leaves_is_reported_in_that_order(bench: Bench) -> No
         assert [e.kind for e in events if e.client is peer.client] == ["came", "typed", "gone"]
 
 
-def test_input_into_a_session_that_has_ended_is_none(bench: Bench) -> None:
+def test_input_into_a_session_that_has_ended_is_ignored(bench: Bench) -> None:
     ended = bench.pump.open(-1, new_ring(), rows=24, cols=80)
     peer = bench.peer(ended)
     peer.type_in(b"x")
@@ -465,7 +465,7 @@ def test_a_v1_client_is_told_its_name_and_who_is_there_from_the_beginning(bench:
     assert isinstance(peer.seen[3], protocol.Redraw)
 
 
-def test_everybody_is_told_what_is_new_and_nothing_twice(bench: Bench) -> None:
+def test_every_client_gets_each_new_presence_once(bench: Bench) -> None:
     terminal, _ = bench.bare()
     peers = [bench.peer(terminal, v1=True) for _ in range(3)]
     raw = bench.peer(terminal)

@@ -180,7 +180,7 @@ def test_an_offset_that_is_not_kept_gets_a_redraw(bench: Bench, since: int) -> N
     assert peer.screen() == screen_of(bench.capture(terminal))
 
 
-def test_who_was_away_during_a_resize_gets_a_redraw(bench: Bench) -> None:
+def test_a_client_that_was_away_during_a_resize_gets_a_redraw(bench: Bench) -> None:
     terminal, slave = bench.bare()
     printed(slave, terminal, LOG[:2000])
     before = terminal.head
@@ -615,7 +615,7 @@ def test_prompt_marks_and_clipboards_come_as_events_in_order(bench: Bench) -> No
     assert (found[4].text, found[4].data) == ("c", b"hello")
 
 
-def test_output_that_is_dear_to_draw_is_drawn_whole_and_others_go_on(bench: Bench) -> None:
+def test_output_that_is_expensive_to_draw_is_drawn_completely_and_others_go_on(bench: Bench) -> None:
     hostile, slave = bench.bare(rows=200, cols=500)
     quiet, _ = bench.sh("exec cat")
     dear = b"\x1b[44m" + b"\x1b[9999b\x1b[2J\x1b[50S" * 20_000 + b"\x1b[0m\x1b[H\x1b[2Jthe end"

@@ -137,7 +137,7 @@ async def test_a_viewers_socket_types_nothing(server: Running) -> None:
     assert b"rm" not in await server.output(session, b"ping")
 
 
-async def test_who_may_only_see_starts_nothing(server: Running) -> None:
+async def test_a_viewer_starts_nothing(server: Running) -> None:
     session = await server.session(["cat"])
     browser = await logged_in(server, "ada", "viewer")
     assert (await browser.fetch("GET", f"/api/sessions/{session}/output")).body == b""
@@ -145,7 +145,7 @@ async def test_who_may_only_see_starts_nothing(server: Running) -> None:
     assert (await server.json("GET", f"/api/sessions/{session}"))["status"] == "created"
 
 
-async def test_a_writer_works_and_manages_nobody(server: Running) -> None:
+async def test_a_writer_works_but_manages_no_users(server: Running) -> None:
     browser = await logged_in(server, "ada")
     session = (await browser.json("POST", "/api/sessions", {"command": ["cat"]}, status=201))["id"]
     await browser.json("POST", f"/api/sessions/{session}/input", {"text": "x"})
@@ -169,7 +169,7 @@ async def test_an_account_that_is_demoted_loses_the_keyboard_of_its_open_sockets
 # Limits of a user
 
 
-async def test_a_user_has_so_many_sessions_and_connections(serve: Serve) -> None:
+async def test_the_sessions_and_connections_of_a_user_are_bounded(serve: Serve) -> None:
     server = await serve(user_sessions=2, user_clients=1)
     browser = await logged_in(server, "ada")
     made = [await browser.json("POST", "/api/sessions", {"command": ["cat"]}, status=201) for _ in range(2)]
@@ -180,7 +180,7 @@ async def test_a_user_has_so_many_sessions_and_connections(serve: Serve) -> None
     await server.attach(made[0]["id"])
 
 
-async def test_a_user_makes_so_many_requests_a_minute(serve: Serve) -> None:
+async def test_the_requests_of_a_user_a_minute_are_bounded(serve: Serve) -> None:
     server = await serve(rate_limit=5)
     browser = await logged_in(server, "ada")
     codes = [(await browser.fetch("GET", "/api/sessions")).code for _ in range(6)]
@@ -256,7 +256,7 @@ async def test_a_programs_token_does_what_it_is_for_until_it_is_revoked(server: 
     await program.close()
 
 
-async def test_nobody_makes_a_token_for_more_than_they_may(server: Running) -> None:
+async def test_no_user_makes_a_token_with_more_rights_than_their_own(server: Running) -> None:
     browser = await logged_in(server, "ada", "viewer")
     for order in ({"scope": ["type"]}, {"scope": ["view"], "user": "root"}, {"scope": ["view", "admin"]}):
         assert (await browser.fetch("POST", "/api/tokens", {"expires": 60, **order})).code == 403
@@ -264,7 +264,7 @@ async def test_nobody_makes_a_token_for_more_than_they_may(server: Running) -> N
     assert made["user"] == "ada"
 
 
-async def test_new_keys_log_nobody_out(server: Running) -> None:
+async def test_new_keys_log_no_user_out(server: Running) -> None:
     old = await tokens_of(server, "ada")
     await server.json("POST", "/api/auth/rotate-keys")
     new = await server.json("POST", "/api/auth/refresh", {"refreshToken": old["refreshToken"]}, login=False)
@@ -314,7 +314,7 @@ async def test_a_ticket_is_for_its_session_alone(server: Running) -> None:
     assert await refused(server.attach(other, f"&ticket={ticket}", headers={})) == 401
 
 
-async def test_a_token_in_an_address_counts_only_where_a_setting_says_so(serve: Serve) -> None:
+async def test_a_token_in_an_address_counts_only_if_a_setting_allows_it(serve: Serve) -> None:
     server = await serve()
     session = await ready(server)
     token = (await tokens_of(server, "ada"))["token"]
@@ -385,7 +385,7 @@ async def test_a_login_that_is_too_old_takes_its_sockets_along(serve: Serve, mon
     assert await socket.over() == (4401, "access has ended")
 
 
-async def test_logging_out_clears_what_the_browser_has(server: Running) -> None:
+async def test_logging_out_clears_the_browsers_data(server: Running) -> None:
     browser = await logged_in(server, "ada")
     response = await browser.fetch("POST", "/api/auth/logout")
     assert response.code == 200

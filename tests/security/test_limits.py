@@ -67,7 +67,7 @@ def test_each_user_has_requests_of_their_own_whatever_they_came_with(made: Limit
     assert passes(lambda: made.api(BOB, HERE)) == 10
 
 
-def test_whoever_is_not_logged_in_counts_by_address(made: Limits) -> None:
+def test_requests_without_a_login_count_by_address(made: Limits) -> None:
     assert passes(lambda: made.api(None, HERE)) == 5
     assert passes(lambda: made.api(None, f"::ffff:{HERE}")) == 0
     assert passes(lambda: made.api(None, NEAR)) == 5
@@ -140,7 +140,7 @@ def test_no_minute_has_much_more_than_the_limit_wherever_it_begins(made: Limits,
     assert passes(lambda: made.api(ADA, HERE)) <= 1
 
 
-def test_what_is_left_is_in_the_headers(made: Limits) -> None:
+def test_the_headers_state_the_remaining_requests(made: Limits) -> None:
     assert headers(made.api(ADA, HERE) or pytest.fail("no limit")) == {
         "RateLimit-Policy": '"requests";q=10;w=60',
         "RateLimit": '"requests";r=9;t=1',
@@ -175,7 +175,7 @@ def test_counting_starts_no_thread_and_has_a_bound(made: Limits, monkeypatch: py
     assert all(len(each) <= 101 for each in tables if isinstance(each, dict))
 
 
-def test_a_flood_of_addresses_makes_nobody_else_be_forgotten_by_another_rule(
+def test_a_flood_of_addresses_makes_no_other_rule_forget_its_counts(
     made: Limits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(counters, "LIMIT", 100)
@@ -275,9 +275,7 @@ def test_an_own_account_is_no_cover_for_guesses_at_others(made: Limits, clock: C
     assert guesses <= limits.NETWORK_FREE + 6
 
 
-def test_whoever_guesses_from_everywhere_cannot_shut_an_account_out_of_its_own_network(
-    made: Limits, clock: Clock
-) -> None:
+def test_guesses_from_everywhere_cannot_shut_an_account_out_of_its_own_network(made: Limits, clock: Clock) -> None:
     made.login("ada", HERE)
     made.login_succeeded("ada", HERE)
     for number in range(500):

@@ -166,7 +166,7 @@ async def test_a_new_cookie_makes_the_one_before_void(book: Book) -> None:
     await book.logins.close()
 
 
-async def test_what_a_browser_says_of_itself_is_made_harmless(book: Book) -> None:
+async def test_a_browsers_user_agent_is_made_harmless(book: Book) -> None:
     login, _ = await book.add(agent="Fire\r\nfox\x1b[31m\u202e\u200b\udcff\0" + "x" * 1000, address="\n1" + "2" * 500)
     assert login.agent == "Firefox[31m" + "x" * (logins.MAX_AGENT - 11)
     assert login.address == "1" + "2" * (logins.MAX_NAME - 1)
@@ -187,7 +187,7 @@ async def test_the_one_that_was_used_longest_ago_makes_room(book: Book, monkeypa
     await book.logins.close()
 
 
-async def test_one_user_with_many_logins_pushes_nobody_else_out(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_user_with_many_logins_pushes_no_other_user_out(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logins, "LIMIT", 4)
     _, hers = await book.add("ada")
     his = [await book.add("bob") for _ in range(3)]
@@ -293,7 +293,7 @@ async def test_too_many_revoked_tokens_end_their_login(book: Book, monkeypatch: 
 # Ending
 
 
-async def test_a_guest_is_nobodys_user_whatever_they_are_called(book: Book) -> None:
+async def test_a_guest_is_no_account_whatever_its_name(book: Book) -> None:
     guest, _ = await book.logins.add("ada", method="share", guest=True, name="ada", shares=["s1"])
     assert guest.user == ""
     assert book.logins.list(user="ada") == []
@@ -333,7 +333,7 @@ async def test_a_guest_ends_with_the_last_of_their_links(book: Book) -> None:
     assert [each.id for each in book.again().list()] == [user.id]
 
 
-async def test_ending_what_is_not_there_does_nothing(book: Book) -> None:
+async def test_ending_an_unknown_login_does_nothing(book: Book) -> None:
     assert await book.logins.revoke("nobody")
     assert book.ended == []
     assert not book.path.exists()
@@ -469,7 +469,7 @@ async def test_changes_at_the_same_time_are_one_write(folder: Path, monkeypatch:
     await slow.kept.close()
 
 
-async def test_who_stops_waiting_does_not_stop_the_write(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_cancelled_wait_does_not_stop_the_write(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = Slow(folder, monkeypatch)
     slow.value = 1
     first = asyncio.ensure_future(slow.kept.write())
@@ -485,7 +485,7 @@ async def test_who_stops_waiting_does_not_stop_the_write(folder: Path, monkeypat
     await slow.kept.close()
 
 
-async def test_a_write_that_nobody_waits_for_is_done_at_the_end_at_the_latest(folder: Path) -> None:
+async def test_a_write_without_a_waiter_is_done_at_the_end_at_the_latest(folder: Path) -> None:
     value = b"1"
     soon = StateFile(folder / "file", lambda: value, "things")
     soon.write_soon(3600)
@@ -495,7 +495,7 @@ async def test_a_write_that_nobody_waits_for_is_done_at_the_end_at_the_latest(fo
     assert soon.path.read_bytes() == b"2"
 
 
-async def test_a_write_that_nobody_waits_for_is_done_in_time(folder: Path) -> None:
+async def test_a_write_without_a_waiter_is_done_in_time(folder: Path) -> None:
     soon = StateFile(folder / "file", lambda: b"x", "things")
     soon.write_soon()
     async with asyncio.timeout(DEADLINE_S):
@@ -539,7 +539,7 @@ def test_a_csrf_token_is_good_for_its_login_and_key() -> None:
 @pytest.mark.parametrize(
     "token", [None, "", "x", "A" * 63, "A" * 64, "A" * 65, "é" * 64, "\udcff" * 64, "=" * 64, "A" * 63 + "\n"]
 )
-def test_what_is_no_csrf_token_is_refused(token: str | None) -> None:
+def test_an_invalid_csrf_token_is_refused(token: str | None) -> None:
     assert not csrf.valid(KEY, "l1", token)
 
 

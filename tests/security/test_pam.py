@@ -83,7 +83,7 @@ def test_a_real_pam_stack_is_asked(tmp_path: Path) -> None:
     assert done.stdout.split() == [str(each) for each in tries.values()], done.stderr
 
 
-async def test_what_pam_cannot_be_sent_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_password_that_pam_cannot_take_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = pretend(monkeypatch)
     for user, password, service in (
         ("", "x", "login"),
@@ -109,7 +109,7 @@ async def test_whatever_pam_raises_is_a_wrong_password_and_not_repeated_in_the_l
     assert "horse" not in caplog.text
 
 
-async def test_a_slow_pam_holds_up_nobody_else_and_its_queue_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_pam_holds_up_no_other_request_and_its_queue_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     go_on = threading.Event()
     pretend(monkeypatch, go_on.wait)
     waiting = [asyncio.create_task(pam.check("ada", "x", "login")) for _ in range(pam.THREADS + pam.WAITING)]

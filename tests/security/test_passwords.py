@@ -43,14 +43,16 @@ async def test_a_hash_of_the_reference_implementation_is_understood_and_out_of_d
         REFERENCE.replace("argon2id", "argon2i"), REFERENCE.replace("v=19", "v=16"), REFERENCE + "$x", REFERENCE[:-3],
     ],
 )  # fmt: skip
-async def test_what_is_no_hash_is_nobodys_password(phc: str | None) -> None:
+async def test_no_password_matches_an_invalid_hash(phc: str | None) -> None:
     for tried in ("", "password", "\ud800"):
         assert not await passwords.verify(tried, phc)
 
 
 @pytest.mark.parametrize("tried", ["password", "", "x" * 5000, "\ud800"])
 @pytest.mark.parametrize("phc", [None, "", "$2b$10$abcdefghijklmnopqrstuu"])
-async def test_nobody_costs_as_much_as_somebody(monkeypatch: pytest.MonkeyPatch, tried: str, phc: str | None) -> None:
+async def test_an_unknown_user_costs_as_much_as_a_known_one(
+    monkeypatch: pytest.MonkeyPatch, tried: str, phc: str | None
+) -> None:
     """Counted, not timed: one derivation with today's parameters, whatever is wrong."""
     made: list[tuple[int, int, int]] = []
 

@@ -93,7 +93,7 @@ async def test_an_access_token_gets_no_cookie_for_a_share_link(server: Running) 
 
 
 @pytest.mark.parametrize("how", ["user revoked", "login revoked", "logged out", "keys forgotten"])
-async def test_a_code_for_another_device_ends_with_the_access_of_who_made_it(server: Running, how: str) -> None:
+async def test_a_code_for_another_device_ends_with_the_access_of_its_maker(server: Running, how: str) -> None:
     browser = await logged_in(server, "ada")
     code = await code_of(browser)
     match how:
@@ -109,7 +109,7 @@ async def test_a_code_for_another_device_ends_with_the_access_of_who_made_it(ser
     assert (await Browser(server).login(code)).code == 401
 
 
-async def test_a_code_for_a_disabled_account_lets_nobody_in(server: Running) -> None:
+async def test_a_code_for_a_disabled_account_lets_no_client_in(server: Running) -> None:
     name = server.server.context.user
     code = server.announcement.code
     await account(server, name, "owner")
@@ -124,7 +124,7 @@ async def test_a_code_for_a_disabled_account_lets_nobody_in(server: Running) -> 
 
 
 @pytest.mark.parametrize("how", ["disabled", "removed", "revoked", "demoted", "password changed"])
-async def test_who_is_shut_out_does_not_come_back_by_the_own_share_link(server: Running, how: str) -> None:
+async def test_a_user_who_is_shut_out_does_not_come_back_by_their_own_share_link(server: Running, how: str) -> None:
     browser = await logged_in(server, "ada")
     session = (await browser.json("POST", "/api/sessions", {"command": ["cat"]}, status=201))["id"]
     path = f"/api/sessions/{session}/shares"
@@ -229,7 +229,7 @@ async def test_snapshots_of_a_session_end_with_the_link_to_it_though_there_is_an
     socket.close()
 
 
-async def test_what_was_given_on_top_of_a_right_goes_with_it(server: Running) -> None:
+async def test_a_right_to_type_given_in_a_session_ends_with_the_role(server: Running) -> None:
     session = await ready(server)
     browser = await logged_in(server, "ada")
     socket = await browser.attach(session)
@@ -246,7 +246,7 @@ async def test_what_was_given_on_top_of_a_right_goes_with_it(server: Running) ->
 # Keys
 
 
-async def test_what_tokens_of_a_forgotten_key_have_opened_is_closed(server: Running) -> None:
+async def test_connections_opened_with_tokens_of_a_forgotten_key_are_closed(server: Running) -> None:
     session = await ready(server)
     bot = await program(server, "view", "type")
     holder = Program(server, (await tokens_of(server, "ada"))["token"])
@@ -298,7 +298,9 @@ async def test_a_login_made_while_access_ends_ends_too(server: Running, monkeypa
     assert await server.json("GET", "/api/logins") == []
 
 
-async def test_an_account_is_nobody_while_it_is_being_removed(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_account_has_no_access_while_it_is_being_removed(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
     name = server.server.context.user  # without an account this is the owner
     browser = await logged_in(server, name, "viewer")
     users = server.server.context.authority.users
@@ -327,7 +329,7 @@ async def test_a_guest_named_like_a_user_takes_none_of_their_room(serve: Serve) 
     assert await refused(visitor.attach(session)) == 429
 
 
-async def test_a_guest_who_comes_again_and_again_shuts_nobody_out(
+async def test_a_guest_who_comes_again_and_again_shuts_no_client_out(
     server: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vibetunnel.security.limits.EVERYBODY", 10)
@@ -349,7 +351,7 @@ async def test_typing_without_a_login_counts_as_a_request(serve: Serve) -> None:
 # The audit
 
 
-async def test_what_is_not_there_was_not_killed(server: Running, folder: Path) -> None:
+async def test_an_unknown_session_was_not_killed(server: Running, folder: Path) -> None:
     session = await ready(server)
     assert (await server.fetch("DELETE", "/api/sessions/no-such-session")).code == 404
     await server.json("DELETE", f"/api/sessions/{session}")
@@ -380,7 +382,7 @@ def test_one_cookie_is_found_among_many() -> None:
         assert cookie_of(header, "vibetunnel") == "", header
 
 
-def test_a_header_full_of_cookies_costs_nobody_time() -> None:
+def test_a_header_full_of_cookies_takes_little_time() -> None:
     header = "; ".join(f"vibetunnel{number}=1" for number in range(2000))
     began = time.perf_counter()
     for _ in range(10):

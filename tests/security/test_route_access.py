@@ -1,4 +1,4 @@
-"""Nobody comes in without a login, and nothing from another site, in any mode."""
+"""Every route refuses requests without a login and requests from other sites, in every mode."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_every_route_on_the_router_is_declared(server: Running) -> None:
             assert not hasattr(route.handler, method) or method.upper() in route.operations, (route.path, method)
 
 
-def test_what_is_found_at_once_is_what_tornado_would_find(server: Running) -> None:
+def test_the_fast_lookup_finds_the_same_route_as_tornado(server: Running) -> None:
     application = server.server.application
     assert {"/api/health", "/api/sessions"} <= set(application.whole_paths)
     for path, route in application.whole_paths.items():
@@ -138,7 +138,7 @@ async def test_a_forwarded_host_or_address_is_not_believed(server: Running) -> N
 
 
 @pytest.mark.parametrize("target", ["http://evil.example/x", "*", "http://localhost/api/health"])
-async def test_what_no_route_matches_passes_the_same_doors(server: Running, target: str) -> None:
+async def test_paths_without_a_route_pass_the_same_checks(server: Running, target: str) -> None:
     async def ask(host: str, *more: str) -> tuple[int, HTTPHeaders, bytes]:
         lines = [f"OPTIONS {target} HTTP/1.1", f"Host: {host}", "Connection: close", *more]
         reader, writer = await asyncio.open_connection("127.0.0.1", server.server.port)
@@ -228,7 +228,7 @@ async def test_a_link_asked_for_on_this_machine_leads_another_device_here(serve:
     assert link["url"] == f"http://192.0.2.77:{server.server.port}/login#{link['code']}"
 
 
-async def test_where_nobody_logs_in_a_link_has_no_code(serve: Serve) -> None:
+async def test_without_logins_a_link_has_no_code(serve: Serve) -> None:
     server = await serve(no_auth=True)
     assert await server.json("POST", "/api/auth/link") == {"url": server.url, "code": None}
 
@@ -366,7 +366,7 @@ async def test_a_wrong_bearer_is_not_saved_by_a_cookie(server: Running) -> None:
     assert (await browser.fetch("GET", "/api/sessions", Authorization="Bearer nope")).code == 401
 
 
-async def test_without_logins_everybody_is_somebody(serve: Serve) -> None:
+async def test_without_logins_every_client_is_authenticated(serve: Serve) -> None:
     server = await serve(no_auth=True)
     assert server.announcement.code is None
     assert server.announcement.link == server.url

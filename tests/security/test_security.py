@@ -152,7 +152,7 @@ def test_a_code_for_another_device_ends_and_the_first_one_does_not() -> None:
     made.redeem(printed)
 
 
-def test_codes_of_a_user_who_is_gone_let_nobody_in() -> None:
+def test_codes_of_a_removed_user_let_no_client_in() -> None:
     made = codes.Codes()
     gone, kept = made.issue("eve"), made.issue("ada")
     made.forget_user("eve")
@@ -197,7 +197,7 @@ def test_a_secret_that_others_can_read_is_refused(folder: Path) -> None:
         secret.load(folder)
 
 
-def test_a_secret_that_is_none_is_refused(folder: Path) -> None:
+def test_an_invalid_secret_is_refused(folder: Path) -> None:
     (folder / "secret").write_text("hello")
     (folder / "secret").chmod(0o600)
     with pytest.raises(StartFailed, match="64 hexadecimal"):

@@ -77,7 +77,7 @@ async def test_a_link_survives_in_its_file_which_has_no_code(links: Links) -> No
     await refuses(links.again(), code)
 
 
-async def test_a_link_for_one_lets_one_in_who_may_stay(links: Links) -> None:
+async def test_a_link_for_one_lets_one_guest_in_who_may_stay(links: Links) -> None:
     share, code = await links.create(uses=1)
     await links.shares.exchange(code)
     await refuses(links.shares, code)
@@ -93,7 +93,7 @@ async def test_of_two_at_the_same_time_one_has_the_last_use(links: Links) -> Non
     assert [type(each) for each in results] == [Share] + 4 * [WrongShare]
 
 
-async def test_what_is_wrong_with_a_code_is_not_said(links: Links) -> None:
+async def test_a_refusal_does_not_say_why_a_code_is_wrong(links: Links) -> None:
     _, code = await links.create(uses=1)
     await links.shares.exchange(code)
     withdrawn, other = await links.create()
@@ -149,9 +149,7 @@ async def test_a_link_that_makes_no_sense_is_not_made(links: Links, field: str, 
     assert links.shares.of("s1") == []
 
 
-async def test_links_have_a_limit_which_those_that_ended_do_not_count_for(
-    links: Links, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_limit_of_links_does_not_count_ended_ones(links: Links, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shares, "OF_ONE", 2)
     monkeypatch.setattr(shares, "LIMIT", 3)
     for _ in range(2):

@@ -187,7 +187,7 @@ def test_authorized_keys_by_field(made: dict[str, Path]) -> None:
         'principals="x"', "no-touch-required", "unheard-of", 'pty,from="*"', 'pty,"', ",", 'tunnel="0"', "PTY,Restrict",
     ],
 )  # fmt: skip
-def test_a_key_whose_options_we_cannot_honour_is_no_key(made: dict[str, Path], options: str) -> None:
+def test_a_key_whose_options_we_cannot_honour_is_left_out(made: dict[str, Path], options: str) -> None:
     line = public(made["ed25519"])
     assert parse_authorized_keys(f"{options} {line}") == []
     assert len(parse_authorized_keys(f"PTY,no-agent-forwarding\t{line}")) == 1
@@ -207,7 +207,7 @@ def test_a_file_that_others_could_have_written_has_no_keys(made: dict[str, Path]
     assert ssh_keys.read_authorized_keys(home) == []
 
 
-def test_a_link_to_where_others_can_write_has_no_keys(made: dict[str, Path], home: Path) -> None:
+def test_a_link_to_a_place_where_others_can_write_has_no_keys(made: dict[str, Path], home: Path) -> None:
     write(home, public(made["ed25519"]))
     open_to_all = home.parent / "shared"
     open_to_all.mkdir()
@@ -218,7 +218,7 @@ def test_a_link_to_where_others_can_write_has_no_keys(made: dict[str, Path], hom
     assert ssh_keys.read_authorized_keys(home) == []
 
 
-def test_what_is_no_file_or_has_no_end_has_no_keys(made: dict[str, Path], home: Path) -> None:
+def test_a_special_or_endless_file_has_no_keys(made: dict[str, Path], home: Path) -> None:
     write(home, public(made["ed25519"]))
     file = home / ".ssh" / "authorized_keys"
     file.unlink()
@@ -274,7 +274,7 @@ def test_a_signature_of_another_key_is_refused(made: dict[str, Path], kind: str)
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa-256", "rsa-2048"])
-def test_what_openssl_signs_is_accepted(made: dict[str, Path], kind: str, tmp_path: Path) -> None:
+def test_signatures_of_openssl_are_accepted(made: dict[str, Path], kind: str, tmp_path: Path) -> None:
     """An implementation that is not the one which checks: the `openssl` command of the system."""
     pem, data, out = tmp_path / "key.pem", tmp_path / "data", tmp_path / "signature"
     pem.write_bytes(private(made[kind]).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
@@ -311,7 +311,7 @@ def test_no_bytes_break_the_check(made: dict[str, Path], kind: str, signature: b
     assert not ssh_keys.verify(SshKey("ssh-ed25519", "broken"), signature, DATA)
 
 
-def test_the_agent_signs_what_is_accepted(made: dict[str, Path]) -> None:
+def test_signatures_of_the_agent_are_accepted(made: dict[str, Path]) -> None:
     """A real ssh-agent, asked over its socket (draft-ietf-sshm-ssh-agent §3.6) to sign the challenge as it is."""
     import socket
     import tempfile
@@ -376,7 +376,7 @@ def test_a_challenge_ends_after_a_minute() -> None:
     assert len(challenges) == 0
 
 
-def test_nobody_can_make_the_server_remember_without_end() -> None:
+def test_no_client_can_make_the_server_remember_without_end() -> None:
     challenges = Challenges()
     first = challenges.issue("x" * 100_000)
     assert len(first.user) <= 256

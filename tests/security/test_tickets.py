@@ -35,7 +35,7 @@ def test_a_ticket_is_good_once(made: Tickets) -> None:
     assert made.redeem(other, "s1") == found
 
 
-def test_a_ticket_lets_in_who_asked_for_it_with_no_more_than_they_asked_for(made: Tickets) -> None:
+def test_a_ticket_lets_its_owner_in_with_no_more_than_they_asked_for(made: Tickets) -> None:
     found = made.redeem(made.issue(ADA, "s1", TYPIST), "s1")
     assert found is not None
     assert (found.id, found.user, found.role, found.token) == ("login:1", "ada", "owner", "a1")
@@ -59,7 +59,7 @@ def test_a_ticket_for_no_session_is_for_all_of_them(made: Tickets) -> None:
     assert guest.guest
 
 
-def test_a_ticket_gives_nobody_what_they_have_not(made: Tickets) -> None:
+def test_a_ticket_gives_no_right_that_its_owner_lacks(made: Tickets) -> None:
     found = made.redeem(made.issue(BOB, "s1", TYPIST), "s1")
     assert found is not None
     assert not found.may(Scope.TYPE, "s1")
@@ -69,7 +69,7 @@ def test_a_ticket_gives_nobody_what_they_have_not(made: Tickets) -> None:
     assert not found.may(Scope.VIEW, "s1")
 
 
-def test_who_may_nothing_gets_no_ticket(made: Tickets) -> None:
+def test_a_user_without_rights_gets_no_ticket(made: Tickets) -> None:
     for principal, session, scope in [(EVE, "s3", TYPIST), (ADA, "s1", NOTHING), (BOB, "s1", Scope.TYPE)]:
         with pytest.raises(Forbidden):
             made.issue(principal, session, scope)
@@ -91,7 +91,7 @@ def test_a_ticket_ends_soon(made: Tickets, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", "é", "\udcff", "\0", "A" * 43, "A" * 100_000])
-def test_what_is_no_ticket_is_refused(made: Tickets, text: str) -> None:
+def test_an_invalid_ticket_is_refused(made: Tickets, text: str) -> None:
     made.issue(ADA, "s1", VIEWER)
     assert made.redeem(text, "s1") is None
 
@@ -105,7 +105,7 @@ def test_tickets_end_with_the_login_they_belong_to(made: Tickets) -> None:
     assert made.redeem(his, "s1")
 
 
-def test_who_asks_for_many_pushes_out_their_own(made: Tickets, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_who_asks_for_many_tickets_pushes_out_their_own(made: Tickets, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tickets, "OWN_LIMIT", 3)
     his = made.issue(BOB, "s1", VIEWER)
     hers = [made.issue(ADA, "s1", VIEWER) for _ in range(5)]

@@ -1,4 +1,4 @@
-"""Signed tokens and their keys: what is accepted, and the forgeries that worked elsewhere."""
+"""Signed tokens and their keys: valid tokens, and forgeries that other software accepted."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_a_token_says_what_it_was_given(mint: Mint) -> None:
     assert mint.tokens.verify(token, "access") is claims  # known by now
 
 
-def test_the_tests_own_tokens_are_let_in_so_that_what_they_change_is_what_is_refused(mint: Mint) -> None:
+def test_unchanged_tokens_of_the_tests_are_accepted_so_only_the_change_is_refused(mint: Mint) -> None:
     assert mint.tokens.verify(mint.sign(mint.header(), mint.claims()), "access").jti == "j"
 
 
@@ -176,7 +176,7 @@ def test_a_token_ends_to_the_second_known_or_not(mint: Mint) -> None:
 
 
 @pytest.mark.parametrize("name", ["nbf", "iat"])
-def test_what_begins_in_the_future_is_refused_beyond_what_clocks_differ(mint: Mint, name: str) -> None:
+def test_a_token_that_begins_in_the_future_is_refused_beyond_the_clocks_tolerance(mint: Mint, name: str) -> None:
     now = int(mint.clock.now)
     assert mint.tokens.verify(mint.sign(mint.header(), mint.claims(**{name: now + LEEWAY_S})), "access")
     later = mint.sign(mint.header(), mint.claims(**{name: now + LEEWAY_S + 1}))
@@ -194,7 +194,7 @@ def test_a_token_that_outlives_all_of_ours_is_refused(mint: Mint) -> None:
 # Kinds
 
 
-def test_a_token_of_one_kind_is_none_of_another(mint: Mint) -> None:
+def test_a_token_of_one_kind_is_not_valid_as_another(mint: Mint) -> None:
     kinds: list[Any] = ["access", "refresh", "api"]
     for given, expected in itertools.product(kinds, kinds):
         token = mint.issue(given)
@@ -314,7 +314,7 @@ MORE: list[dict[str, object]] = [
 ]  # fmt: skip
 
 
-def test_what_a_header_of_ours_does_not_have_is_refused(mint: Mint) -> None:
+def test_a_header_that_we_never_write_is_refused(mint: Mint) -> None:
     """RFC 8725 §2.9, CVE-2026-32597 (crit): with the right signature even."""
     for more in MORE:
         mint.refuses(mint.sign(mint.header(**more), mint.claims()), "header")
@@ -374,7 +374,7 @@ def test_a_claim_with_another_value_is_refused(mint: Mint) -> None:
         mint.refuses(mint.sign(mint.header(), mint.claims(**{name: value})), why)
 
 
-def test_what_is_no_claims_at_all_is_refused(mint: Mint) -> None:
+def test_a_payload_that_has_no_claims_is_refused(mint: Mint) -> None:
     for payload in (b"", b"{}", b"[]", b"null", b'"x"', b"\xff", encoded(mint.claims()) + b"x", b"[" * 2000):
         mint.refuses(mint.sign(mint.header(), payload), "")
 
@@ -393,7 +393,7 @@ def test_a_token_for_another_audience_is_refused(mint: Mint) -> None:
 # Text
 
 
-def test_what_is_too_long_is_refused_unread(mint: Mint) -> None:
+def test_a_token_that_is_too_long_is_refused_unread(mint: Mint) -> None:
     token = mint.issue()
     mint.refuses("A" * (MAX_LENGTH + 1), "too long")
     mint.refuses(token + "A" * MAX_LENGTH, "too long")
@@ -485,7 +485,7 @@ def test_keys_are_made_once_and_private(folder: Path) -> None:
     assert [each.name for each in folder.iterdir()] == ["keys.json"]
 
 
-def test_a_key_tells_nobody_its_secret(mint: Mint, folder: Path) -> None:
+def test_a_key_does_not_show_its_secret(mint: Mint, folder: Path) -> None:
     key = json.loads((folder / "keys.json").read_text())["keys"][0]["key"]
     raw = base64.urlsafe_b64decode(key + "=")
     shown = repr(mint.keys.current) + repr(mint.keys.list())
@@ -494,7 +494,7 @@ def test_a_key_tells_nobody_its_secret(mint: Mint, folder: Path) -> None:
     assert mint.keys.current.kid != segment(hashlib.sha256(raw).digest())
 
 
-async def test_a_new_key_logs_nobody_out(mint: Mint, folder: Path) -> None:
+async def test_a_new_key_logs_no_user_out(mint: Mint, folder: Path) -> None:
     before = mint.issue("api", 300 * DAY_S)
     old = mint.keys.current
     assert mint.tokens.verify(before, "api")
@@ -554,7 +554,7 @@ async def test_keys_do_not_pile_up(mint: Mint, monkeypatch: pytest.MonkeyPatch) 
     assert mint.tokens.verify(mint.issue(), "access")
 
 
-def test_another_algorithm_by_setting_logs_nobody_out(folder: Path) -> None:
+def test_another_algorithm_by_setting_logs_no_user_out(folder: Path) -> None:
     before = Mint(folder, "hs256")
     token = before.issue()
     after = Mint(folder, "eddsa")

@@ -142,7 +142,7 @@ async def test_only_the_password_of_an_enabled_account_lets_in(folder: Path) -> 
 
 
 @pytest.mark.parametrize("what", ["disable", "remove", "set_password"])
-async def test_what_happens_while_a_password_is_checked_counts(
+async def test_a_change_during_a_password_check_counts(
     folder: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     accounts = Users(folder / "u")

@@ -36,7 +36,7 @@ NOTHING = bytes.fromhex("5456010050000000010000000000000000000000000000000000000
 
 @contextlib.asynccontextmanager
 async def by_hand(server: Running, receive_buffer: int = 65536) -> AsyncIterator[socket.socket]:
-    """A connection behind its upgrade, on which nothing is read or answered but what the test does."""
+    """A connection after its upgrade, on which only the test reads and answers."""
     loop = asyncio.get_running_loop()
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -96,7 +96,7 @@ def snapshots(server: Running) -> Snapshots:
 
 
 async def forgotten(server: Running) -> None:
-    """Return when nobody watches, and nothing is left of those who did."""
+    """Return when no watcher is left, and no feed of one."""
 
     async def look() -> bool:
         hub, attachments = snapshots(server), server.server.context.attachments
@@ -159,7 +159,7 @@ async def test_a_ping_is_answered_with_the_time(server: Running) -> None:
 
 
 @pytest.mark.parametrize("message", ["nope", "", "[]", "5", "null", '{"type":', b"\xff", '"\\ud800"', '{"a":' * 12_000])
-async def test_what_is_no_message_is_an_error_and_the_connection_stays(server: Running, message: str | bytes) -> None:
+async def test_an_invalid_message_is_an_error_and_the_connection_stays(server: Running, message: str | bytes) -> None:
     async with watching(server) as watcher:
         await watcher.say(message)
         assert await watcher.said() == {"type": "error", "message": "Invalid message format"}
@@ -181,7 +181,7 @@ async def test_what_is_no_message_is_an_error_and_the_connection_stays(server: R
         {"type": "unsubscribe", "sessionId": [1]},
     ],
 )
-async def test_what_it_does_not_know_is_ignored(server: Running, message: object) -> None:
+async def test_unknown_messages_are_ignored(server: Running, message: object) -> None:
     async with watching(server) as watcher:
         await watcher.say(message)
         assert (await watcher.ping())["type"] == "pong"
@@ -229,7 +229,7 @@ async def test_after_an_unsubscribe_nothing_comes(server: Running) -> None:
         assert snapshots(server).feeds == 1
 
 
-# What is shown
+# The screens of snapshots
 
 
 async def test_output_is_shown_as_it_comes(server: Running) -> None:
@@ -419,7 +419,7 @@ async def test_a_change_is_captured_and_encoded_once_for_all(io_loop: object) ->
     for each in watchers:
         hub.enter(each)
     first = await asyncio.gather(*(hub.subscribe(session, each) for each in watchers))
-    assert counted.captures <= 2  # who comes while one is under way waits for the next, and they share that
+    assert counted.captures <= 2  # watchers that come while one is under way share the next
     assert len(set(first)) == 1
     before = counted.captures
     counted.more(b"new")
@@ -461,7 +461,7 @@ async def test_a_watch_is_given_back_however_short_it_was(io_loop: object) -> No
     await hub.close()
 
 
-async def test_who_comes_to_a_session_that_goes_hears_so(io_loop: object) -> None:
+async def test_subscribing_to_a_session_that_is_being_removed_fails(io_loop: object) -> None:
     counted, hub = Counted(), Snapshots()
     watchers = [Shown() for _ in range(3)]
     for each in watchers:

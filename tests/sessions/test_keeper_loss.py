@@ -94,7 +94,7 @@ async def test_a_session_without_keeper_can_be_signalled_and_killed(server: Runn
     assert (await server.json("GET", f"/api/sessions/{session}"))["status"] == "exited"
 
 
-async def test_the_next_start_brings_a_new_keeper_which_knows_what_was_created(
+async def test_the_next_start_brings_a_new_keeper_which_knows_the_created_sessions(
     serve: Serve, server: Running, expect_log: ExpectLog
 ) -> None:
     expect_log("the keeper is lost")

@@ -138,7 +138,7 @@ async def test_a_tilde_and_a_relative_folder_are_seen_from_home(server: Running)
         assert session["workingDir"] == expected
 
 
-async def test_somebodys_home_is_looked_up_beside_the_event_loop(
+async def test_another_users_home_is_looked_up_outside_the_event_loop(
     server: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads = []
@@ -277,7 +277,7 @@ async def test_a_signal_goes_to_the_foreground_process_only(server: Running, giv
     await server.output(session, b"status:130")
 
 
-async def test_a_parameter_that_is_none_is_shown(server: Running) -> None:
+async def test_an_invalid_parameter_is_shown(server: Running) -> None:
     session = await server.session(["cat"])
     for path, expected in (
         (f"/api/sessions/{session}/output?since=abc", 'since: expected int, got "abc"'),

@@ -111,7 +111,7 @@ async def test_a_link_for_one_lets_one_in(server: Running) -> None:
     assert "code" not in listed
 
 
-async def test_an_owner_who_tries_the_own_link_does_not_use_it_up(server: Running) -> None:
+async def test_an_owner_who_tries_their_own_link_does_not_use_it_up(server: Running) -> None:
     session = await ready(server)
     made = await share(server, session, uses=1)
     owner = Browser(server)
@@ -142,7 +142,7 @@ async def test_an_account_that_may_only_see_can_be_given_more_by_a_link(server: 
 
 
 @pytest.mark.parametrize(("how", "close_code"), [("revoked", 4401), ("expired", 4401), ("session removed", 1000)])
-async def test_who_came_by_a_link_is_out_when_it_ends(
+async def test_guests_of_a_link_are_out_when_it_ends(
     server: Running, how: str, close_code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = await ready(server)
@@ -256,7 +256,7 @@ async def test_a_keyboard_that_was_taken_is_not_got_back_by_coming_again(server:
     assert (await message(again, protocol.Access)).writable is True
 
 
-async def test_who_is_put_out_does_not_come_back_by_the_same_cookie(server: Running) -> None:
+async def test_a_guest_who_is_put_out_does_not_come_back_by_the_same_cookie(server: Running) -> None:
     session = await ready(server)
     browser = await guest(server, session)
     await server.attach(session)
@@ -270,7 +270,7 @@ async def test_who_is_put_out_does_not_come_back_by_the_same_cookie(server: Runn
     assert (await server.fetch("DELETE", f"/api/sessions/{session}/clients/{out}")).code == 404
 
 
-async def test_who_is_put_out_of_one_session_stays_in_the_others(server: Running) -> None:
+async def test_a_user_who_is_put_out_of_one_session_stays_in_the_others(server: Running) -> None:
     first, second = await ready(server), await ready(server)
     browser = await guest(server, first, name="Grace A")
     await browser.enter((await share(server, second, name="Grace W"))["code"])
@@ -286,7 +286,7 @@ async def test_who_is_put_out_of_one_session_stays_in_the_others(server: Running
     assert len(await people(server, first, 2)) == 2
 
 
-async def test_who_came_by_a_link_that_is_used_up_may_open_it_again(server: Running) -> None:
+async def test_a_guest_of_a_used_up_link_may_open_it_again(server: Running) -> None:
     session = await ready(server)
     made = await share(server, session, uses=1)
     browser = Browser(server)

@@ -120,7 +120,7 @@ def test_a_shell_that_ends_ends_its_command() -> None:
     assert commands.session_ended(17, START) is None
 
 
-def test_what_is_unknown_is_left_out() -> None:
+def test_unknown_fields_are_left_out() -> None:
     marks = [a_mark("C", 3, -1, command="old", at_ns=0), a_mark("D", 9, -1, exit_code=0, at_ns=0)]
     (found,) = msgspec.to_builtins(seen(*marks).newest())
     assert found == {"command": "old", "running": False, "output": {"start": 3, "end": 9}, "exitCode": 0}

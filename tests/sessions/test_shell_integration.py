@@ -265,7 +265,7 @@ def test_bash_goes_on_with_a_prompt_command_that_makes_the_prompt_anew(home: Hom
     shell.shown("[0]P>")
 
 
-def test_bash_goes_on_with_traps_ps0_options_and_what_is_set_later(home: Home) -> None:
+def test_bash_goes_on_with_traps_ps0_options_and_later_settings(home: Home) -> None:
     home.plain(
         "bash", before="trap 'seen=$((seen+1))' DEBUG\nPS0='ps0\\n'\n", after="set -u\nIFS=abc\nPS0='later\\n'\n"
     )

@@ -183,7 +183,7 @@ def test_a_flood_misses_and_repeats_nothing_when_the_server_is_killed_inside_a_r
         assert peer.output + again.output == whole
 
 
-def test_typing_goes_on_after_a_kill_and_what_was_not_accepted_is_sent_again_once(
+def test_typing_goes_on_after_a_kill_and_unaccepted_input_is_sent_again_once(
     run: Callable[..., LoadedServer],
 ) -> None:
     server = run()

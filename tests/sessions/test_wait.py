@@ -97,7 +97,7 @@ async def test_text_that_scrolls_through_between_two_looks_is_found(server: Runn
     assert (answer["text"], answer["groups"], answer["line"]) == ("needle 7", ["7"], 301)
 
 
-async def test_a_line_from_which_to_look_leaves_out_what_was_there(server: Running) -> None:
+async def test_a_wait_from_a_line_ignores_the_lines_above_it(server: Running) -> None:
     session = await told(server)
     first = await after(begun(session, text="done"), session, "\\ndone\\n")
     waiting = begun(session, text="done", fromLine=first["line"] + 1)
@@ -155,7 +155,7 @@ async def test_a_pattern_answers_with_its_groups(server: Running) -> None:
         ("(" * 400 + "x" + ")" * 400, "simpler"),
     ],
 )
-async def test_a_pattern_that_is_none_or_too_much_is_refused(server: Running, pattern: str, said: str) -> None:
+async def test_an_invalid_or_too_expensive_pattern_is_refused(server: Running, pattern: str, said: str) -> None:
     session = await told(server)
     error = (await session.wait(regex=pattern, status=400))["error"]
     assert error.startswith("regex: expected ")
@@ -176,7 +176,7 @@ async def test_a_pattern_that_backtracks_without_end_is_refused_and_delays_no_ot
     assert looks > 3
 
 
-def test_what_patterns_usually_have_is_not_too_much() -> None:
+def test_usual_patterns_are_not_too_expensive() -> None:
     for pattern in (r"[0-9a-f]{40} [0-9a-f]{64} [0-9a-f]{128}", r"\d{4}-\d{2}", r"(?:a){2,}", r"\(\?R\)", "{", "x{"):
         check(pattern)
 
@@ -319,7 +319,7 @@ async def test_anything_but_one_condition_is_refused(server: Running, wanted: di
 @pytest.mark.parametrize(
     "wanted", [{"text": "x"}, {"regex": "x"}, {"idleMs": 60_000}, {"prompt": True}, {"exit": True}]
 )
-async def test_what_does_not_happen_in_time_is_a_408(server: Running, wanted: dict[str, Any]) -> None:
+async def test_a_condition_that_is_not_met_in_time_is_a_408(server: Running, wanted: dict[str, Any]) -> None:
     session = await told(server, ["cat"])
     answer = await session.wait(**wanted, timeout_ms=30, status=408)
     assert "30 ms" in answer["error"]
@@ -358,7 +358,7 @@ async def test_a_client_that_hangs_up_ends_its_wait(server: Running) -> None:
     await session.waiting(0)
 
 
-async def test_so_many_may_wait_for_one_session(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_waits_for_one_session_are_bounded(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waits, "AT_ONCE", 2)
     session = await told(server, ["cat"])
     other = await told(server, ["cat"])

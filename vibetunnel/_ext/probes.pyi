@@ -1,4 +1,4 @@
-"""The pure parts of the pump as Python sees them, for tests and tools."""
+"""The pure parts of the pump, for tests and tools."""
 
 from typing import Literal, NamedTuple
 
@@ -12,15 +12,15 @@ def error(code: int, text: bytes) -> bytes: ...
 def accepted(offset: int) -> bytes: ...
 def access(flags: int, name: bytes) -> bytes: ...
 def read_request(message: bytes) -> tuple[int, int, int, int, int, bytes] | None:
-    """(kind, offset, rows, cols, count, data), None for an unknown type; ValueError for a malformed message."""
+    """Return (kind, offset, rows, cols, count, data), or None for an unknown type. ValueError if it is malformed."""
 
 def read_object(
     text: bytes,
 ) -> tuple[Literal["input"], bytes] | tuple[Literal["resize"], int, int] | tuple[Literal["ping", "bad"]] | None:
-    """What a raw client's text message is; None: input as it stands."""
+    """Read a raw client's text message. None: the whole text is input."""
 
 class Ring:
-    """A session's ring, mapped. `fd` stays the caller's."""
+    """A session's ring, mapped. The caller keeps and closes `fd`."""
 
     MARGIN: int
     def __init__(self, fd: int) -> None: ...
@@ -31,17 +31,17 @@ class Ring:
     @property
     def capacity(self) -> int: ...
     def put(self, data: bytes, *, commit: bool = True) -> None:
-        """Write at the head, as a read() would; without `commit`, as one that was never counted."""
+        """Write at most MARGIN bytes at the head, as a read() would. Without `commit` the head does not move."""
     def copy(self, offset: int, n: int) -> bytes: ...
     def checkpoint(self, offset: int, rows: int, cols: int, data: bytes) -> None:
-        """Keep at most 1 MiB in place of the older of two."""
+        """Replace the older of the two checkpoints. data: at most 1 MiB."""
     def found(self) -> tuple[int, int, int, bytes] | None:
-        """(offset, rows, cols, data) of the checkpoint that a new server begins with."""
+        """(offset, rows, cols, data) of the checkpoint from which a new server starts."""
     def slot(self, client: bytes, taken: int = 0) -> tuple[int, bool]:
-        """(index or -1, whether it is new) of a client's input stream."""
+        """(index or -1, whether it is new) of the slot for a client's input stream."""
 
 class Place(NamedTuple):
-    """Where one client stands, in the numbers of ext/pump/backlog.pxd."""
+    """The position of one client: the numbers of ext/pump/backlog.pxd."""
 
     cursor: int
     drawn: int
@@ -54,7 +54,7 @@ class Place(NamedTuple):
     skips_soon: bool = False
 
 class Judged(NamedTuple):
-    """What the rule says of one client."""
+    """The rule's answers for one client."""
 
     caught_up: bool
     behind: bool
@@ -64,23 +64,23 @@ class Judged(NamedTuple):
     has_room: bool
 
 class Backlog:
-    """The rule of who is slow, of one terminal, and the gate of its PTY."""
+    """One terminal's backpressure rule, and the gate of its PTY."""
 
     def __init__(self, *, capacity: int, batch: int, high: int, low: int) -> None: ...
     @property
     def paused(self) -> bool: ...
     def judge(self, head: int, place: Place) -> Judged: ...
     def decide(self, head: int, places: list[Place]) -> tuple[bool, list[int]]:
-        """(whether to pause, indexes of the places to spill); those are not counted."""
+        """(whether to pause, indexes of the places to spill). Spilled places do not count for the pause."""
     def pause(self, blockers: int) -> None: ...
     def opens(self, head: int, place: Place, blocking: bool) -> tuple[bool, bool]:
         """(whether the PTY may run again, whether the gate still counts the client)."""
 
 class Codec:
-    """Compressed messages (RFC 7692), each by itself. OSError without zlib."""
+    """Compressed messages (RFC 7692), without context takeover. OSError without zlib."""
 
     def __init__(self) -> None: ...
     def deflate(self, pieces: list[bytes], room: int) -> bytes | None:
-        """The payload of a message of up to eight pieces; None when it would need more than room - 5 bytes."""
+        """Compress a message of up to eight pieces. None if that needs more than room - 5 bytes."""
     def inflate(self, payload: bytes, limit: int) -> bytes:
-        """What is in a message. ValueError with the close code: 1007 is not whole, 1009 is longer than the limit."""
+        """Inflate a message. ValueError with the close code: 1007 if it is incomplete, 1009 if over the limit."""

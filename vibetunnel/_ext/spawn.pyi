@@ -1,9 +1,9 @@
-"""Starting a program on a new pty (ext/spawn.pyx). Linux only."""
+"""Starts a program on a new pty (ext/spawn.pyx). Linux only."""
 
 from typing import Literal
 
 class StepFailed(OSError):
-    """What could not be done; errno says why. Nothing is left of it."""
+    """A step failed; errno says why. No process and no descriptor is left."""
 
     step: Literal["terminal", "process", "prepare", "folder", "exec"]
     def __init__(self, number: int, step: str) -> None: ...
@@ -20,11 +20,12 @@ def start(
     cols: int,
     open_files: tuple[int, int],
 ) -> tuple[int, int]:
-    """Run `program` as the leader of a new session on a new pty; its pid and the pty's master, close-on-exec.
+    """Run `program` as the leader of a new session on a new pty, and return when exec has succeeded.
 
-    environment  `NAME=value` each
+    The program gets descriptors 0, 1 and 2, default signal handlers, no blocked signals, and a pty with IUTF8.
+    environment  each `NAME=value`
     folder       absolute
-    open_files   soft and hard limit of open files that it shall have; -1: none
-    Returns      when exec has succeeded. It has descriptors 0, 1 and 2, default signals, none blocked, and IUTF8.
+    open_files   the program's soft and hard limit of open files; -1: no limit
+    Returns      the pid, and the pty's master, which is close-on-exec
     Raises       StepFailed
     """

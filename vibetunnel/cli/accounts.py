@@ -329,7 +329,7 @@ def list_tokens(config: Path | None, as_json: bool, **flags: Any) -> None:
 @token.command(name="revoke", context_settings=IDS)
 @click.argument("token", metavar="ID")
 def revoke_token(config: Path | None, token: str, **flags: Any) -> None:
-    """Revoke a token, and close what was opened with it, at once."""
+    """Revoke a token, and close the connections opened with it, at once."""
     with _accounts(config, flags) as accounts:
         wanted = one_of([each["id"] for each in accounts.tokens()], token, "token")
         accounts.revoke_token(wanted)

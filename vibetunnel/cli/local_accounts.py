@@ -35,7 +35,7 @@ class NotSaved(VibeTunnelError):
 
 
 class LocalAccounts:
-    """Does and answers what the server would. To be used in `with`, which holds the server's lock: none can start.
+    """Does and answers the same as the server. Use it in `with`: this holds the server's lock, so none can start.
 
     A method raises NotSaved if it could not write its change.
     """

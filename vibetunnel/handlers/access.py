@@ -118,7 +118,7 @@ class CheckedRequest(ABC):
             raise Refused(HTTPStatus.FORBIDDEN, refusal)
         host = client.host or headers.get("Host")
         refusal = (
-            # Both hosts: a proxy that does not set X-Forwarded-Host passes on what the page of a rebound name has set.
+            # Both hosts: a proxy that does not set X-Forwarded-Host passes on the value that an attacker's page set.
             context.host_policy.refuse_host(headers.get("Host"))
             or (context.host_policy.refuse_host(client.host) if client.host is not None else None)
             or context.host_policy.refuse_origin(headers.get("Origin"), host or "", client.scheme)

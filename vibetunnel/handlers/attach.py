@@ -39,7 +39,7 @@ class SocketHandler(Handler):
         except StreamClosedError:
             self.detach()
             return  # the client has disconnected
-        # Both waits took time: the session may have been removed, or the user logged out. There is no further wait.
+        # The session may have been removed, or the user logged out, during the two waits. No wait follows this check.
         session = self.context.registry.get(query.session_id)
         self.require_login()
         principal = self.require(Scope.VIEW, session.id)
@@ -104,7 +104,7 @@ class SocketHandler(Handler):
             return plain.detach(), received
         ours, theirs = or_refused(pair)
         self.detach()
-        # The relay also passes on what was read already.
+        # The relay also passes on the bytes that were read already.
         self.context.relays.join(*exchange.take_streams(), ours)
         return theirs.detach(), b""
 

@@ -75,8 +75,8 @@ def log_upgrade(socket: RequestHandler) -> None:
 class SnapshotSocket(WebSocketHandler):
     """A socket that is subscribed to any number of sessions. Tornado reads and writes its frames.
 
-    Its cost is bounded, whatever the client does: the next message is read after the answers to the last one were
-    written, and only the newest snapshot of each session waits to be written.
+    Its cost is bounded, whatever the client does. The next message is read after the answers to the last one were
+    written. Only the newest snapshot of each session waits to be written.
     """
 
     def initialize(self, opener: BuffersHandler) -> None:

@@ -1,4 +1,4 @@
-"""What every handler works with: the parts of the server, and what the handlers of one application share."""
+"""The context of every handler: the parts of the server, and the state that handlers share."""
 
 from __future__ import annotations
 

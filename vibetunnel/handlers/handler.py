@@ -218,7 +218,7 @@ class Handler(CheckedRequest):
                 self.finish()
 
     def _fail(self, error: Exception) -> None:
-        # Refusals and disconnected clients are no incidents.
+        # Refusals and disconnected clients are not errors of the server.
         if not isinstance(error, (*EXPECTED, StreamClosedError)):
             path = self.request.path.encode("ascii", "backslashreplace").decode()
             log.error("%s %s failed", self.request.method, path, exc_info=error)

@@ -1,4 +1,4 @@
-"""What a route declares: its path, permission, input and output.
+"""The declaration of a route: its path, permission, input and output.
 
 The router, the checks (access.py), the validation and the OpenAPI document all follow from this declaration.
 """
@@ -19,7 +19,7 @@ from vibetunnel.security.principal import Scope
 
 
 class Permission(enum.Enum):
-    """What a request needs, beside a Host and an Origin of this server.
+    """The right that a request needs, beside a Host and an Origin of this server.
 
     A route with {session_id} needs it for that session, any other route for all sessions.
     """

@@ -24,7 +24,7 @@ Offset = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 class ErrorAnswer(msgspec.Struct):
     """The body of every 4xx and 5xx."""
 
-    error: Annotated[str, Meta(description="A sentence that says what is wrong.")]
+    error: Annotated[str, Meta(description="The reason, as a sentence.")]
     code: Annotated[
         str | UnsetType, Meta(description="`csrf` or `rate`: the client can get a new token, or try again later.")
     ] = UNSET

@@ -8,7 +8,7 @@ from vibetunnel import __version__
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.handler import Handler
 
-# What the Node server offers in its dialog, without what most machines lack.
+# The commands that the Node server offers in its dialog, except those that most machines lack.
 QUICK_COMMANDS = [schemas.QuickCommand(command=each) for each in ("zsh", "bash", "htop", "python3", "node")]
 
 

@@ -17,7 +17,7 @@ class UnknownApiHandler(Handler):
 
 
 class NoPathHandler(Handler):
-    """Targets that are no path: whole addresses, as a proxy gets them, and `OPTIONS *`."""
+    """Targets that are not paths: whole addresses, as a proxy gets them, and `OPTIONS *`."""
 
     def check(self) -> None:
         self.check_source()

@@ -159,7 +159,7 @@ class Connection(asyncio.Protocol, ABC):
             self._transport.abort()
 
     def hang_up(self) -> None:
-        """Close the connection when what was written has left. What was received is dropped. Safe twice."""
+        """Close the connection when all answers are sent. Unread requests are dropped. Safe twice."""
         self._ending = True
         self._buffer = b""
         if self._transport is not None:

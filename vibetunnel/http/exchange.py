@@ -79,7 +79,7 @@ class Exchange(HTTPConnection):
     # Tornado's interface
 
     def set_close_callback(self, callback: Callable[[], None] | None) -> None:
-        """Set what is called when the client disconnects before the answer is finished."""
+        """Set the function to call when the client disconnects before the answer is finished."""
         self.on_close = callback
 
     def write_headers(

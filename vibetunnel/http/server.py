@@ -32,8 +32,8 @@ from vibetunnel.security.addresses import UNIX, ClientAddress, Networks, canonic
 MAX_BODY = 1024 * 1024  # bytes of a request's body
 FIRST_S = 10.0  # from the connection to the end of the first request's header, a TLS handshake included
 IDLE_S = 20.0  # from the end of one request to the end of the next one's header
-# The same for a proxy. It closes idle connections itself (nginx after 60 s, Caddy after 120 s), so it never sends a
-# request, which it could not repeat, into a connection that is about to be closed here.
+# The same for a proxy. It closes idle connections itself (nginx after 60 s, Caddy after 120 s), so it does not send a
+# request into a connection that is about to be closed here. It could not repeat such a request.
 PROXY_IDLE_S = 150.0
 BODY_S = 60.0  # for a request's body
 MAX_PARTIAL = 64 * 1024 * 1024  # bytes of unfinished bodies; above it the connection with the oldest one is closed
@@ -114,7 +114,7 @@ class ServedConnection(Connection):
         if opening.cancelled() or error is not None:
             self._socket.close()
             self._end()  # connection_lost() is not called for a connection that never opened
-        if error is not None and not isinstance(error, OSError):  # a client that fails is no incident
+        if error is not None and not isinstance(error, OSError):  # a client's failure is not our error
             log.error("a connection could not be opened", exc_info=error)
 
     def abort(self) -> None:
@@ -130,7 +130,7 @@ class ServedConnection(Connection):
             self.hang_up()
 
     def is_stuck(self, now: float) -> bool:
-        """Whether the client does not read what was written. To be called from time to time."""
+        """Whether the client does not read its answers. The server calls this from time to time."""
         writing = self.unsent > 0
         # The kernel may hold megabytes, and takes more only when a third of them has gone.
         taken = self.sent - _unacknowledged(self._socket) if writing else 0

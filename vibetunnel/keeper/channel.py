@@ -75,7 +75,7 @@ class Channel:
                 self._outbox[0] = (data[sent:], [])
 
     def receive(self) -> bool:
-        """Read once; False when the peer has closed. `messages` then has what is complete."""
+        """Read once; False when the peer has closed. `messages` then has the complete messages."""
         try:
             # socket.recv_fds passes no flags on.
             data, ancillary, flags, _ = self.sock.recvmsg(READ_SIZE, ANCILLARY_SIZE, CLOEXEC_FLAG)

@@ -278,7 +278,7 @@ class KeeperClient:
                 async with asyncio.timeout(FAREWELL_S):
                     await self._drained.wait()
             except TimeoutError:
-                pass  # the keeper is stuck: what has not been sent by now never will be
+                pass  # the keeper is stuck: the unsent requests will never be sent
         self._end("this server has disconnected")
 
     async def _ask(
@@ -318,7 +318,7 @@ class KeeperClient:
             self._unclaimed(number, future.result())
 
     def _tell(self, kind: str, **fields: Any) -> None:
-        # Nothing is awaited, so a lost keeper is no error here: `on_lost` reports it.
+        # The caller awaits no answer, so a lost keeper is not an error here: `on_lost` reports it.
         if self._lost is None:
             try:
                 self._send({"type": kind, **fields})

@@ -224,7 +224,7 @@ class Peers:
         peer.channel.sock.shutdown(socket.SHUT_WR)
 
     def _has_left(self, server: Peer) -> bool:
-        # The end of a server and the next one's hello may arrive in one turn. What the first has sent still counts.
+        # The end of a server and the next one's hello may arrive in one turn. The first one's requests still count.
         poll = select.poll()
         poll.register(server.channel, 0)
         if not poll.poll(0):

@@ -135,6 +135,6 @@ class Keeper:
     def _log_bug(self, error: Exception) -> None:
         import traceback  # here: a keeper without bugs does not need it
 
-        # The places only: the error's text may quote what a session was given.
+        # The places only: the error's text may quote a session's command or environment.
         places = ", ".join(f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__))
         self._log.write(f"bug: {type(error).__name__} at {places}")

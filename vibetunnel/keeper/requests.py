@@ -298,7 +298,7 @@ class Requests:
 
     def _step(self, due: list[tuple[KeeperSession, Killing]], now: float) -> None:
         try:
-            # A look is no snapshot: a process may fork and end while /proc is read. Two looks in a row find its child.
+            # /proc is not read at one moment: a process may fork and end meanwhile. A second look finds its child.
             processes = living() + living()
         except OSError as error:  # no descriptor is left
             self._log.write(f"no look at the processes: {error.strerror}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-RING_HEADER = 4096  # bytes before a ring's data; only the pump knows what they contain
+RING_HEADER = 4096  # bytes before a ring's data; only the pump knows their meaning
 RING_CHECKPOINTS = 2 * 1024 * 1024  # bytes after the data, likewise
 RING_LIMIT = 1024 * 1024 * 1024  # bytes of data; generous, since untouched pages cost nothing
 

@@ -1,1 +1,1 @@
-"""What the server writes down: who did what (audit.log), and every request (requests.log), as JSON lines."""
+"""The server's logs, as JSON lines: actions of users (audit.log), and every request (requests.log)."""

@@ -1,7 +1,7 @@
 """A log file: written by a thread of its own, rotated at a size, and kept through a full disk.
 
-The standard library's RotatingFileHandler has none of what this is for: a bound on the records that wait, a count of
-those that are lost, and lines that stay whole after a write that was cut short.
+The standard library's RotatingFileHandler lacks three things: a bound on waiting records, a count of lost records, and
+whole lines after a write that was cut short.
 """
 
 from __future__ import annotations

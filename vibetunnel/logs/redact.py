@@ -9,9 +9,12 @@ LONGEST = 256  # characters of one value
 REMOVED = "[removed]"
 SHORTEST_SECRET = 11  # characters; a one-time code
 
-# Secrets of this project, and others that look alike: JWTs; 64 hexadecimal digits (the installation's secret); 22 or at
-# least 40 characters of base64url with capitals, small letters and digits (tokens, tickets, codes of links); one-time
-# codes. UUIDs (no capitals) and fingerprints of keys do not match.
+# Secrets of this project, and others that look alike:
+# - JWTs;
+# - 64 hexadecimal digits (the installation's secret);
+# - 22 or at least 40 characters of base64url with capitals, small letters and digits (tokens, tickets, codes of links);
+# - one-time codes.
+# UUIDs (no capitals) and fingerprints of keys do not match.
 _SECRET = re.compile(
     r"(SHA256:[\w+/]{43})"
     r"|eyJ[\w-]{8,}\.[\w-]{4,}\.?[\w-]*"
@@ -33,7 +36,7 @@ def redact(text: str) -> str:
 
     Control characters and characters that change the direction of writing become escapes such as \x1b and \u202e.
     """
-    # No secret is longer than what is looked at; cleaning the rest would cost time, and it is cut off anyway.
+    # No secret is longer than the part that is cleaned. Cleaning the rest would cost time, and it is cut off anyway.
     return _redact(text) if len(text) <= LONGEST else f"{_redact(text[: 4 * LONGEST]).removesuffix('…')}…"
 
 

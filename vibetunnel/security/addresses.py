@@ -217,8 +217,8 @@ def _node(text: str) -> str | None:
 def _elements(lines: Iterable[str]) -> list[dict[str, str]]:
     """The elements of Forwarded (RFC 7239, 4), parameters in lower case.
 
-    Split at every comma, quoted or not: nothing that a proxy writes has a comma in it, and so a quotation mark that a
-    client left open cannot swallow the entries to its right.
+    Split at every comma, quoted or not, so that a quotation mark that a client left open cannot swallow the entries to
+    its right. No value that a proxy writes contains a comma.
     """
     found = []
     for element in (each for line in lines for each in line.split(",")):

@@ -179,7 +179,7 @@ def _state(path: Path) -> tuple[int, int, int, int] | None:
 
 
 def names(settings: Settings) -> list[str]:
-    """What the certificate has to be for: this machine by all the names that the settings know."""
+    """The names that the certificate needs: this machine's, as far as the settings know them."""
     host = "" if settings.unix_socket else settings.bind.strip("[]")
     found = ["localhost", "127.0.0.1", "::1", socket.gethostname(), *settings.allow_host]
     found += [host] if host not in ("", "0.0.0.0", "::") else []  # noqa: S104 (compared, not bound)

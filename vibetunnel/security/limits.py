@@ -199,8 +199,11 @@ class Limits:
         return [(self._pairs, pair), (self._networks, network), (self._accounts, account)]
 
     def _hit(self, rule: Rule, key: str) -> Quota:
-        """Count one in a sliding window: what the last minute had is this window's count, and the part of the window
-        before that is less than a minute ago, as if its requests had come evenly."""
+        """Count one request in a sliding window of a minute.
+
+        The minute has this window's count, and a part of the previous window's count: the part that is less than a
+        minute ago, as if those requests had come evenly.
+        """
         now = self._clock()
         window, left_s = int(now // WINDOW_S), WINDOW_S - now % WINDOW_S
         previous, current = self._counters.get(rule.name, key, window)
@@ -284,9 +287,8 @@ class _Failures:
     def __init__(self, free: int, max_delay_s: float) -> None:
         self._free = free
         self._max_delay_s = max_delay_s
-        self._most = (
-            free + 2 + math.ceil(math.log2(max_delay_s))
-        )  # more would not lengthen the delay, only the time until they are forgotten
+        # More failures would not lengthen the delay, only the time until they are forgotten.
+        self._most = free + 2 + math.ceil(math.log2(max_delay_s))
         self._failures: dict[object, _Failure] = {}
 
     def wait_s(self, key: object, now: float) -> float:

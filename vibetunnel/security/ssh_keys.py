@@ -60,8 +60,8 @@ def parse_key(line: str) -> SshKey:
 def parse_authorized_keys(text: str) -> list[SshKey]:
     """The keys of an authorized_keys file (sshd(8)) that allow a terminal without restriction.
 
-    A line is left out if its options restrict the key (a command, an address, no terminal, an expiry time), if the key
-    has another type, or if there is no key on it.
+    A line is left out if its options restrict the key (a command, an address, no terminal, an expiry time). Keys of
+    other types and lines without a key are left out, too.
     """
     found = []
     for line in text.splitlines():
@@ -82,8 +82,8 @@ def parse_authorized_keys(text: str) -> list[SshKey]:
 def read_authorized_keys(home: Path) -> list[SshKey]:
     """The keys in `.ssh/authorized_keys` below the home folder of the account that this runs as. Blocks.
 
-    None of them if another user could have written there (sshd's StrictModes): the file and every folder up to the
-    home have to belong to this user or root, and no one else may write to them.
+    Returns no key if another user could have written there (sshd's StrictModes). The file and every folder up to the
+    home must belong to this user or root, and must not be writable by others.
     """
     try:
         home = home.resolve(strict=True)

@@ -18,7 +18,7 @@ from vibetunnel.errors import InvalidField
 from vibetunnel.security.ssh_keys import authorised, parse_key, read_authorized_keys, verify
 from vibetunnel.security.users import Users
 
-MAX_USER = 256  # characters of a name that a challenge remembers; no account has so many
+MAX_USER = 256  # characters of a name that a challenge remembers; an account's name is shorter
 
 CHALLENGE_BYTES = 32
 CHALLENGE_S = 60.0
@@ -26,7 +26,7 @@ CHALLENGES = 10_000  # at once; a newer one replaces the oldest. They take 4 MB.
 
 
 class Challenge(NamedTuple):
-    """What a client has to sign.
+    """The data that a client has to sign.
 
     user     the name that the client gave; there may be no such account
     expires  seconds since the epoch

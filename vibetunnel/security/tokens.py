@@ -172,7 +172,7 @@ class Tokens:
         key = self._headers.get(header)
         if key is None:
             raise InvalidToken("header")
-        # Only one spelling of a token is valid: unused bits of the last character have to be 0 (RFC 4648 §3.5).
+        # Only one spelling of a token is valid: unused bits of the last character must be 0 (RFC 4648 §3.5).
         if not (_is_canonical(payload) and _is_canonical(signature)):
             raise InvalidToken("base64")
         from jwt import PyJWTError

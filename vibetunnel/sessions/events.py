@@ -109,7 +109,7 @@ class SessionEvents:
         """A command has ended."""
         if self._coalesce():
             gathered = self._commands.setdefault(session_id, deque(maxlen=COMMANDS_AT_ONCE))
-            # Encoded now: a resize may change what is known of the command's lines.
+            # Encoded now, because a resize may change the command's line numbers.
             gathered.append(
                 _encode(SessionEvent(type="command", timestamp=_now(), session_id=session_id, command=command))
             )

@@ -40,7 +40,7 @@ def integration(argv: list[str], *, login: bool) -> dict[str, str]:
 
 
 def resolve(command: list[str] | str | None, shell: str) -> Launch:
-    """What a client asked for: a list is argv, a text is run by `shell`, nothing means a login shell."""
+    """The command that a client asked for: a list is argv, a text is run by `shell`, None is a login shell."""
     if command is None or not command:
         if isinstance(command, list):
             raise InvalidField("command", "a list with the program and its arguments, or a text for the shell", "[]")

@@ -38,7 +38,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What the keeper stores for the next server (the keeper itself never looks inside).
+    """The record that the keeper stores for the next server. The keeper itself never looks inside.
 
     format      FORMAT of the version that wrote it
     rows, cols  the size at the end; while the session runs, the kernel knows it

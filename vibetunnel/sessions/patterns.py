@@ -24,7 +24,7 @@ class Patterns:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="patterns")
 
     async def compile(self, text: str) -> Pattern:
-        """The pattern; `^` and `$` match at every line. Raises InvalidField, which says what is wrong with it."""
+        """The pattern; `^` and `$` match at every line. Raises InvalidField with the reason."""
         check(text)
         return await asyncio.get_running_loop().run_in_executor(self._threads, _compile, text)
 

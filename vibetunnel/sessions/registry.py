@@ -259,7 +259,7 @@ class Registry:
             session.keeper_lost()
 
     def _keeper_found(self, kept: list[KeptSession]) -> None:
-        """Compare with what the keeper has: a new one knows no session, and the old one still knows all of them."""
+        """Compare with the keeper's sessions: a new keeper knows none, and the old one still knows all of them."""
         known = set()
         for each in kept:
             known.add(each.session_id)
@@ -303,7 +303,7 @@ def _end(exited: Exited) -> End:
 
 
 def _record(kept: KeptSession) -> tuple[Record, str]:
-    """The record that the earlier server wrote, as far as this one can read it, and what is wrong with it."""
+    """The earlier server's record, as far as this server can read it, and a description of its fault."""
     problem = ""
     try:
         record = msgspec.json.decode(kept.meta, type=Record)

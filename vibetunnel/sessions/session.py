@@ -35,7 +35,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Services(Protocol):
-    """What a session works with; the registry provides it."""
+    """The services that a session uses; the registry provides them."""
 
     pump: Pump
     keeper: KeeperLink

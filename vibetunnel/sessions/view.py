@@ -1,4 +1,4 @@
-"""What clients see of a session."""
+"""The description of a session that clients get."""
 
 from __future__ import annotations
 

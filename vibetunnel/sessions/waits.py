@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vibetunnel.sessions.patterns import Patterns
 
 AT_ONCE = 64  # waits for one session
-GUESS = 256  # lines: so many may be printed between two captures before a second capture is needed
+GUESS = 256  # lines of scrollback in a capture; if more were printed since the last one, a second capture follows
 
 Kind = Literal["text", "regex", "idle", "prompt", "exit"]
 Groups = list[str | None]

@@ -1,1 +1,1 @@
-"""What the tests of the terminal engine share: cases, oracles, the grammar, known differences, recordings."""
+"""Shared by the terminal engine's tests: cases, oracles, the grammar, known differences, recordings."""

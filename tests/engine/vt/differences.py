@@ -2,8 +2,8 @@
 
 LACKS        features of grammar.py that an oracle does not have at all; they are left out when it is compared with, and
              it is not asked whether it agrees
-DIFFERENCES  what is recognised in a minimised sequence: by how it differs and by a pattern that is found in its bytes
-Each has an example, in which the difference must still be seen: an entry that is needed no more fails a test.
+DIFFERENCES  recognised in a minimised sequence by how it differs, and by a pattern in its bytes
+Each has an example that must still show the difference: an entry that is no longer needed fails a test.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What can be compared between terminals: a Screen, from our engine or from an oracle, in one form.
+"""A Screen: the part of a terminal that can be compared, from our engine or from an oracle, in one form.
 
 lines      one per row: (wrapped, runs). wrapped: the row goes on in the next; None where an oracle cannot tell
 runs       (text, columns, style); neighbours of equal style are one, trailing blanks of the default style are left out

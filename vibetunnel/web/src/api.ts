@@ -250,7 +250,7 @@ export class Api {
   }
 
   private async askForToken(): Promise<void> {
-    await this.user().catch(() => undefined); // the request itself reports what is wrong
+    await this.user().catch(() => undefined); // the request itself reports the error
   }
 
   /** One request and its answer. */

@@ -1,6 +1,6 @@
 /**
- * The application's root on this host. The application's own paths begin with "/" and mean that root. Behind a path
- * prefix the root lies elsewhere, and the document's <base> says where.
+ * The application's root on this host. The application's own paths begin with "/" and are relative to that root, which
+ * lies elsewhere on a server with --base-path: the document's <base> says where.
  */
 
 /** The path of the root on this host; ends with "/". */

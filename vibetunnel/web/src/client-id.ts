@@ -1,8 +1,8 @@
 /**
  * The UUID that names a tab's input stream to a session, kept over reloads of that tab.
  *
- * While a page uses an id it is not in sessionStorage: a browser copies that storage when a tab is duplicated, and two
- * tabs with one id would write over each other's input.
+ * While a page uses an id, sessionStorage does not have it. A browser copies that storage when a tab is duplicated, and
+ * two tabs with one id would write over each other's input.
  */
 
 const PREFIX = "vibetunnel.client.";

@@ -149,7 +149,7 @@ export class History implements IDisposable {
       lines = distance(before);
       this.drawing = true;
       if (!size || (size.rows === term.rows && size.cols === term.cols)) return;
-      term.reset(); // saves reflowing what is drawn over anyway
+      term.reset(); // saves reflowing a screen that is drawn over anyway
       term.resize(size.cols, size.rows);
     });
     // In one piece, which xterm.js parses without drawing a frame in between.

@@ -94,8 +94,8 @@ export class Scrollback {
   }
 
   /**
-   * The request for up to `more` lines above the `shown` ones that xterm.js has. undefined: there are none, no room is
-   * left, or an answer is under way.
+   * The request for up to `more` lines above the `shown` ones that xterm.js has. undefined: the server has no more, no
+   * room is left, or an answer is under way.
    */
   load(more: number, shown: number): Request | undefined {
     const { base, held } = this;

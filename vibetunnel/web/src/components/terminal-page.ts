@@ -348,7 +348,7 @@ export class TerminalPage extends PlainElement {
     this.feed.start();
   }
 
-  /** The terminal's own connection reports what is wrong; a session that has ended has none. */
+  /** The terminal's own connection reports errors; a session that has ended has no connection. */
   private lost(): void {
     if (this.status.state === "ended") void this.load();
   }
