@@ -1,6 +1,5 @@
 """Accounts, tokens, keys and logins on the command line: with a server, and on the files of one that does not run."""
 
-import asyncio
 import contextlib
 import json
 import os
@@ -20,6 +19,7 @@ import click
 import pytest
 from cli_home import Home, post
 from harness import DEADLINE_S, no_more
+from tornado.ioloop import IOLoop
 
 from vibetunnel import paths
 from vibetunnel.cli import accounts
@@ -353,7 +353,7 @@ def test_a_damaged_file_is_named_and_left_as_it_is(home: Home) -> None:
     assert file.read_bytes() == b'{"users": ['
 
 
-def test_the_links_of_a_user_who_is_shut_out_end_without_a_server_too(home: Home) -> None:
+def test_the_links_of_a_user_who_is_shut_out_end_without_a_server_too(io_loop: IOLoop, home: Home) -> None:
     with LocalAccounts(home.settings) as files:
         files.add_user("ada", "writer", "correct horse")
         path = home.settings.state_dir / paths.SHARES
@@ -364,7 +364,7 @@ def test_the_links_of_a_user_who_is_shut_out_end_without_a_server_too(home: Home
                 await shares.create("session", scope="type", created_by=user, expires_s=None)
             await shares.close()
 
-        asyncio.run(share())
+        io_loop.run_sync(share)
         files.change_user("ada", {"disabled": True})
         assert [each.created_by for each in Shares(path).of("session")] == ["bob"]
 
@@ -505,11 +505,16 @@ def test_a_key_is_named_by_fingerprint_or_comment() -> None:
         ("1 d", 86400),
         ("15 min", 900),
         ("1.5h", 5400),
-        ("90", 90),
     ],
 )
 def test_a_duration(text: str, seconds: int) -> None:
     assert _duration(text) == seconds
+
+
+def test_an_expiry_without_a_unit_is_refused_but_a_wait_is_in_seconds() -> None:
+    with pytest.raises(click.BadParameter, match="such as 90 s, 15 min, 12 h or 30 d, got '30'"):
+        _duration("30")
+    assert _duration("30", bare=True) == 30
 
 
 @pytest.mark.parametrize(
@@ -526,9 +531,10 @@ def test_never_is_a_duration_if_the_option_allows_it() -> None:
     assert _duration("1h", never=True) == 3600
 
 
-def _duration(text: str, *, never: bool = False) -> float | None:
+def _duration(text: str, *, never: bool = False, bare: bool = False) -> float | None:
     """What a command gets for `--expires text`."""
-    command = takes_duration("--expires", metavar="DURATION|never" if never else "DURATION")(click.Command("x"))
+    metavar = "DURATION|never" if never else "DURATION"
+    command = takes_duration("--expires", metavar=metavar, bare=bare)(click.Command("x"))
     found: float | None = command.make_context("x", ["--expires", text]).params["expires"]
     return found
 

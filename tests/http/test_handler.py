@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from http.cookies import SimpleCookie
 from pathlib import Path
 
@@ -94,6 +95,26 @@ async def test_an_answer_that_fails_half_way_does_not_look_complete(
     answer = await ask(server, route(fails).format("1.1"))
     assert answer.endswith(b"3\r\none\r\n")
     assert b"500" not in answer
+
+
+async def test_an_answer_in_parts_to_head_is_its_header_alone(server: Running, route: AddRoute) -> None:
+    request = route(parts).format("1.1").replace("GET", "HEAD", 1)
+    answer = await ask(server, request + "GET /api/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    head, _, rest = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert rest.startswith(b"HTTP/1.1 ")  # the next answer, and no part of a body
+
+
+async def test_a_status_without_a_body_has_none(server: Running, route: AddRoute) -> None:
+    async def not_modified(handler: Handler) -> None:
+        handler.set_status(HTTPStatus.NOT_MODIFIED)
+        handler.finish("body")
+
+    request = route(not_modified).format("1.1")
+    answer = await ask(server, request + "GET /api/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    head, _, rest = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 304 ")
+    assert rest.startswith(b"HTTP/1.1 ")
 
 
 async def test_a_coroutine_that_is_cancelled_does_not_leave_the_client_waiting(

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any, cast
 
 import pytest
-from harness import DEADLINE_S, Browser, Running, Serve, until
+from harness import DEADLINE_S, WEBSOCKET, Browser, Running, Serve, until
 from snapshot_client import parsed, watching
 
 from vibetunnel._ext.vt import Terminal
@@ -164,6 +164,21 @@ async def test_an_invalid_message_is_an_error_and_the_connection_stays(server: R
         await watcher.say(message)
         assert await watcher.said() == {"type": "error", "message": "Invalid message format"}
         assert (await watcher.ping())["type"] == "pong"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [("multipart/form-data", "x"), ("application/x-www-form-urlencoded", "&".join(f"a{n}=1" for n in range(2000)))],
+)
+async def test_a_body_of_the_upgrade_is_ignored_whatever_it_holds(server: Running, kind: str, body: str) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.server.port)
+    fields = {**WEBSOCKET, **server.bearer, "Host": "localhost", "Content-Type": kind, "Content-Length": len(body)}
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    writer.write(f"GET /buffers HTTP/1.1\r\n{head}\r\n{body}".encode())
+    async with asyncio.timeout(DEADLINE_S):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 101 ")
+    writer.close()
+    await writer.wait_closed()
 
 
 @pytest.mark.parametrize(

@@ -24,10 +24,13 @@ class InOrder(click.Group):
         return list(self.commands)
 
 
-def takes_duration(name: str, *, low: float = 0.0, high: float = CENTURY_S, **more: Any) -> Callable[[F], F]:
+def takes_duration(
+    name: str, *, low: float = 0.0, high: float = CENTURY_S, bare: bool = False, **more: Any
+) -> Callable[[F], F]:
     """An option whose value is a duration; the command gets seconds (float).
 
     low, high  in seconds
+    bare       a number without a unit is allowed, and is seconds. Not for an expiry: `--expires 30` may mean days
     more       of click.option(). With a metavar that says so, the word `never` is allowed, and is None.
     """
     metavar = more.setdefault("metavar", "DURATION")
@@ -37,7 +40,8 @@ def takes_duration(name: str, *, low: float = 0.0, high: float = CENTURY_S, **mo
         if value is None or (never and value.strip().lower() == "never"):
             return None
         try:
-            seconds = units.parse_duration(value)
+            has_unit = value.strip()[-1:].isalpha()
+            seconds = units.parse_duration(value) if bare or has_unit else -1.0
         except ValueError:
             seconds = -1.0
         if not low <= seconds <= high:

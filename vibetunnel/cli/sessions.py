@@ -102,10 +102,12 @@ def text(
 @click.argument("session", metavar="ID|NAME")
 @click.option("--text", metavar="TEXT", help="Wait until this text is on the screen.")
 @click.option("--regex", metavar="PATTERN", help="Wait until the screen matches this pattern.")
-@takes_duration("--idle", low=0.001, high=MAX_WAIT_S, help="Wait until it has printed nothing for this long.")
+@takes_duration(
+    "--idle", bare=True, low=0.001, high=MAX_WAIT_S, help="Wait until it has printed nothing for this long."
+)
 @click.option("--prompt", is_flag=True, help="Wait until its shell shows a prompt (see shell-integration).")
 @click.option("--exit", "ends", is_flag=True, help="Wait until it ends.")
-@takes_duration("--timeout", low=0.001, high=MAX_WAIT_S, default="30 s", help="Give up after this long.")
+@takes_duration("--timeout", bare=True, low=0.001, high=MAX_WAIT_S, default="30 s", help="Give up after this long.")
 @click.option("--json", "as_json", is_flag=True, help="Print the server's answer as JSON.")
 def wait(
     config: Path | None,

@@ -61,6 +61,8 @@ class BuffersHandler(Handler):
 
     def get(self) -> None:
         handshake(self.request.version, self.request.headers)
+        # Tornado would parse a form, and answer a malformed one with an error. A socket has no use for a body.
+        self.request.headers.pop("Content-Type", None)
         self.detach()
         self.site.websockets.get_handler_delegate(self.request, SnapshotSocket, {"opener": self}).finish()
 

@@ -168,7 +168,7 @@ class Handler(CheckedRequest):
 
     def head(self, **arguments: str) -> Awaitable[None] | None:
         found: Awaitable[None] | None = getattr(self, "get")(**arguments)  # noqa: B009 (each handler has its own)
-        return found  # the exchange leaves the body out
+        return found  # the exchange leaves the body out, whole or in parts
 
     def on_connection_close(self) -> None:
         """The client has disconnected before the end of the answer."""

@@ -75,6 +75,7 @@ class Exchange(HTTPConnection):
         self._left = 0  # bytes of the answer's body that Content-Length still promises
         self._bounded = True  # the answer may not be longer than that
         self._chunked = False
+        self._bodiless = False  # the answer has a header only: to HEAD, or of a status without a body
 
     # Tornado's interface
 
@@ -112,10 +113,11 @@ class Exchange(HTTPConnection):
 
     def answer(self, code: int, reason: str, fields: str, body: bytes) -> Written:
         """Send a whole answer. fields: whole lines, checked by the caller; Content-Length is added."""
+        self._bodiless = self.method == "HEAD" or code in BODILESS
         length = "" if code in BODILESS else f"Content-Length: {len(body)}\r\n"
         head = f"HTTP/1.1 {code} {reason}\r\n{fields}{length}{self._connection_field()}\r\n"
         self.response_started = True
-        written = self._connection.write(head.encode("latin-1"), b"" if self.method == "HEAD" else body)
+        written = self._connection.write(head.encode("latin-1"), b"" if self._bodiless else body)
         self._connection.answered(self)
         return written
 
@@ -154,13 +156,13 @@ class Exchange(HTTPConnection):
 
     def _start(self, code: int, reason: str, lines: list[str], length: int | None, chunk: bytes | None) -> Written:
         """Choose the framing (Content-Length, chunks, or the end of the connection), and write the header."""
-        bodiless = self.method == "HEAD" or code in BODILESS
+        self._bodiless = self.method == "HEAD" or code in BODILESS
         self.upgraded = code == 101
         if length is not None:
-            self._left = 0 if bodiless else length
-        elif not bodiless and self.version == "HTTP/1.0":
+            self._left = 0 if self._bodiless else length
+        elif not self._bodiless and self.version == "HTTP/1.0":
             self.keep_alive = self._bounded = False  # the body ends with the connection
-        elif not bodiless:
+        elif not self._bodiless:
             self._chunked = True
             lines.append("Transfer-Encoding: chunked\r\n")
         if not self.upgraded and (connection := self._connection_field()):
@@ -177,6 +179,8 @@ class Exchange(HTTPConnection):
         return "Connection: keep-alive\r\n" if self.version == "HTTP/1.0" else ""
 
     def _framed(self, chunk: bytes) -> bytes:
+        if self._bodiless:
+            return b""
         if self._chunked:
             return b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunk else b""  # an empty chunk would end the body
         if self._bounded:
