@@ -39,6 +39,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--attack-secret-file", help="file with that server's secret (`secret` in its state folder)")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def outer_event_loop() -> Iterator[None]:
+    """Tornado's loop asks for the loop before it. Without this one, asyncio would make one, and leave it open."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    loop.close()
+
+
 @pytest.fixture(autouse=True)
 def expect_log() -> Iterator[Callable[[str], None]]:
     """Fails a test that logs a WARNING or worse, unless the test calls expect_log(regex); and if no record matches."""
