@@ -67,6 +67,16 @@ cdef inline uint64_t sendable(client_t* c) noexcept nogil:
     return backlog.sendable(c.terminal.ring.head, drawn(c), c.window, DEFLATE_FRAME if c.deflates else 0)
 
 
+cdef inline void note_caught_up(client_t* c) noexcept nogil:
+    """A returning client that is not behind is like any other from now on.
+
+    Asked where a flush begins and where it has sent all, and not where the socket is full: output that came meanwhile
+    is still what the client missed.
+    """
+    if c.returning and backlog.has_caught_up(&c.terminal.bounds, c.terminal.ring.head, c.cursor):
+        c.returning = False
+
+
 # ---------------------------------------------------------------- the list of clients
 
 cdef inline void client_link(client_t* c) noexcept nogil:
@@ -180,8 +190,6 @@ cdef inline void progress(client_t* c) noexcept nogil:
     cdef backlog.Place place = place_of(c)
     cdef uint64_t owes = backlog.owed(t.ring.head, &place)
     store_relaxed(&c.lag, <int64_t>owes)
-    if c.returning and backlog.has_caught_up(&t.bounds, t.ring.head, c.cursor):
-        c.returning = False
     if t.gate.paused and backlog.gate_opens(&t.gate, &t.bounds, owes, place.skips_soon, &c.blocking):
         pace(t)
         watch_pty(t)

@@ -100,14 +100,16 @@ cdef inline void take_records(terminal_t* t) noexcept nogil:
     cdef engine.vt_buf* some = &t.lane.buffer
     cdef engine.vt_record record
     cdef size_t at = 0
-    cdef size_t end
+    cdef size_t end, whole
     some.n = 0
     engine.vt_records(t.vt, some)
     pthread_mutex_lock(&t.core.lock)
     end = 0 if some.failed else engine.next_record(some.data, some.n, at, &record)
     while end and all.n + 8 + end - at <= MARKS_LIMIT:
-        engine.vt_put(all, &now, 8)
-        engine.vt_put(all, some.data + at, end - at)
+        whole = all.n
+        if engine.vt_put(all, &now, 8) < 0 or engine.vt_put(all, some.data + at, end - at) < 0:
+            all.n = whole  # no memory: a time without its record would be read as one
+            break
         at = end
         end = engine.next_record(some.data, some.n, at, &record)
     pthread_mutex_unlock(&t.core.lock)

@@ -14,7 +14,9 @@ from vibetunnel._ext cimport rfc6455 as rfc
 from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport v1 as wire
 from vibetunnel._ext cimport vt as engine
-from vibetunnel._ext.pump_backlog cimport drop, pace, progress, sendable, unblock_input, wants_redraw
+from vibetunnel._ext.pump_backlog cimport (
+    drop, note_caught_up, pace, progress, sendable, unblock_input, wants_redraw,
+)
 from vibetunnel._ext.pump_frame cimport (
     between_frames, frame_cancel, frame_skip, frame_start, gather, is_untouched, parcel_sent, parcel_t, put_big,
     put_frame,
@@ -228,8 +230,8 @@ cdef inline void answer_interrupts(terminal_t* t) noexcept nogil:
 cdef inline void put_close(client_t* c, int code, const uint8_t* reason, size_t n) noexcept nogil:
     """Queue a close frame, once; nothing is queued after it."""
     cdef uint8_t[2] head
-    if c.close_state != OPEN:
-        return
+    if c.close_state != OPEN or c.watch.fd < 0:
+        return  # of a dropped client, code and reason stay as they are: Python may be reading them
     n = rfc.utf8_prefix(reason, min(n, <size_t>(rfc.MAX_CONTROL - 2)))
     wire.put16(head, <uint16_t>code)
     if code == rfc.CLOSE_NO_STATUS:
@@ -328,6 +330,7 @@ cdef inline bint prepare(client_t* c, uint64_t* share) noexcept nogil:
     """Between two frames: queue what is due and begin the next frame, if the client's share allows. False: drop it."""
     cdef terminal_t* t = c.terminal
     cdef uint64_t end
+    note_caught_up(c)
     if wants_redraw(c):
         c.due |= DUE_REDRAW
     if c.due & ~DUE_FLUSH and not put_what_is_due(c):
@@ -388,6 +391,7 @@ cdef inline void after_flush(client_t* c) noexcept nogil:
         # No close(2) yet: if an ack met a closed socket, the kernel would discard bytes that are still on their way.
         c.close_state = CLOSE_SENT
         shutdown(c.watch.fd, SHUT_WR)
+    note_caught_up(c)
     if c.close_state == OPEN and (sendable(c) > c.cursor or sends_lines(c)):
         want |= POLLER_WRITE  # the rest goes out in the next turn
     rewatch(c.terminal.lane, &c.watch, want)
