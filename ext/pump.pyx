@@ -2,8 +2,8 @@
 """The pump as Python sees it: threads that move bytes between PTYs and WebSocket sockets without the GIL.
 
 A *lane* is a thread with a poller. Each terminal belongs to one lane at a time, with its PTY and all its clients.
-Methods here post commands to a terminal's lane, and take_events() fetches what the lanes report. `core.lock` guards the
-inboxes, the outbox and the counts of references; the rest belongs to the lane (pump_state.pxd). What runs in a lane is
+Methods here post commands to a terminal's lane, and take_events() fetches what the lanes report. `core.lock` guards what
+both use: inboxes, outbox, counts of references and more; the rest belongs to the lane (pump_state.pxd). What runs in a lane is
 `noexcept nogil` and touches no Python object. docs/pump.md describes the layers.
 """
 

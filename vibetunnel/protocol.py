@@ -1,6 +1,7 @@
 """The messages and close codes of `vibetunnel.v1`: the reference implementation of docs/protocol.md.
 
-ext/wire/v1.pxd and web/src/protocol.ts have the same names; tests/vectors/v1.json tests all three.
+The server takes its close codes from here. ext/wire/v1.pxd and vibetunnel/web/src/protocol.ts have the same names;
+tests/vectors/v1.json tests all three.
 """
 
 import struct

@@ -4,7 +4,8 @@ All offsets count the bytes of one session's output. The ring keeps the newest `
 turn reads at most `batch` more from the PTY.
 
 A *lossless* client gets every byte, so the PTY waits for it. A *latest* client is skipped ahead with a redraw when it
-is behind, so the PTY waits only if every latest client is slow. A client's lag is counted from what it has drawn.
+is behind, so the PTY waits only if every latest client is slow. Lag, which pauses the PTY, is counted from what a
+client has drawn; being behind is counted from what it has been sent.
 """
 
 from libc.stdint cimport uint8_t, uint64_t

@@ -1,6 +1,9 @@
 /* Intrusive lists, in the manner of <sys/queue.h>. The link lies in the listed struct, so nothing is allocated and a
  * thing leaves its list without a search. A zeroed list is empty, a zeroed link is in no list. A link names its owner,
- * because Cython has no way to name a member of a struct. */
+ * because Cython has no way to name a member of a struct.
+ *
+ * A link is put into a list only while it is in none. It is removed from the list that holds it: after
+ * list_take_all() that is `into`. A loop may remove any link, but must not free the one that comes next. */
 #ifndef VIBETUNNEL_LIST_H
 #define VIBETUNNEL_LIST_H
 

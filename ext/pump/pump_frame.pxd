@@ -1,6 +1,7 @@
 """Bytes on their way to one client: control bytes, then the output frame under way.
 
-Alone writes a client's cursor, base, frame and control, and the frames that a terminal caches.
+Alone writes a client's cursor, base, frame and control, and the frames that a terminal caches. (pump_attach.pxd fills
+the numbers into the 101 answer that waits in control.)
 """
 
 from libc.stdint cimport uint8_t, uint64_t

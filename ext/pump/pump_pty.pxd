@@ -1,6 +1,7 @@
 """Input to the PTY, and the queue of input that the PTY has not taken yet.
 
-Alone writes the input queue, bytes_in and last_input_ns, and counts what was accepted of each input stream.
+Alone writes the input queue, bytes_in and last_input_ns, and counts what was accepted of each input stream
+(pump_receive.pxd gives the streams to clients).
 """
 
 from libc.errno cimport EAGAIN, EINTR, errno

@@ -2,7 +2,7 @@
 """Messages and frames to clients: what is due, how much of it one turn sends, and to how many clients.
 
 Alone writes close_state, code, reason, skip_ns, accepted_told, bytes_sent, the lines that a client asked for, and a
-terminal's presence and round of sending (fan...).
+terminal's presence and round of sending (fan...), which a client that leaves moves on.
 """
 
 from libc.errno cimport EAGAIN, EINTR, errno

@@ -395,7 +395,7 @@ cdef struct lane_t:
     int64_t sweep_ns
     bint unfinished  # some terminal is `unseen`, or some client has unread bytes that may be decoded now
     list_t fans  # terminals whose clients have not all been sent the last batch
-    bint skipping  # some client waits to be skipped ahead
+    bint skipping  # some client's redraw after an interrupt waits (skip_ns)
     bint unread  # some client has unread bytes that may be decoded now
     bint throttled  # some client is not read because of its rate
     int64_t throttle_ns  # when to look at throttled clients again

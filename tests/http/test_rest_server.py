@@ -1,4 +1,4 @@
-"""The routes about the server itself, its start, and its files."""
+"""The routes about the server itself; and for every route, that it answers what the OpenAPI document says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a request may be answered: host policy, login, rate limit, permission, method, size, CSRF token."""
+"""Whether a request may be answered: addresses, host policy, login, rates, permission, method, body, CSRF token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of routes. A path that is not in it is not served."""
+"""The table of routes. The first match answers, so a new route stands above `/api/{rest*}`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Share links: each lets clients without an account into one session, until it expires or is revoked.
 
 A link has a code after `#`, where no server or proxy sees it. The page exchanges the code for a login. Only a hash of
-the code is kept.
+the code is kept. `recognise` finds a link by its code, `exchange` uses it once, `get` asks by id whether it still
+holds.
 """
 
 from __future__ import annotations
