@@ -9,7 +9,7 @@ class Screen:
     def __init__(self, rows: int = ROWS, cols: int = COLS) -> None:
         from vibetunnel._ext import vt  # imported here, so that --list works without the extension
 
-        self._terminal = vt.Terminal(rows, cols, scrollback_lines=0)
+        self._terminal = vt.Engine(rows, cols, scrollback_lines=0)
 
     def feed(self, output: bytes) -> None:
         self._terminal.feed(output)

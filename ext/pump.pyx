@@ -2,9 +2,9 @@
 """The pump as Python sees it: threads that move bytes between PTYs and WebSocket sockets without the GIL.
 
 A *lane* is a thread with a poller. Each terminal belongs to one lane at a time, with its PTY and all its clients.
-Methods here post commands to a terminal's lane, and take_events() fetches what the lanes report. `core.lock` guards what
-both use: inboxes, outbox, counts of references and more; the rest belongs to the lane (pump_state.pxd). What runs in a lane is
-`noexcept nogil` and touches no Python object. docs/pump.md describes the layers.
+Methods here post commands to a terminal's lane, and take_events() fetches what the lanes report. `core.lock` guards
+what both use: inboxes, outbox, counts of references and more (pump_state.pxd). What runs in a lane is `noexcept
+nogil` and touches no Python object. docs/pump.md describes the layers.
 """
 
 cimport cython
@@ -47,7 +47,7 @@ Event = namedtuple("Event", ["kind", "terminal", "client", "number", "text", "da
 
 
 cdef list take_captures(list_t* captures):
-    """[(ticket, Terminal, or None if memory ran out)], oldest first. Frees the captures."""
+    """[(ticket, vt.Engine, or None if memory ran out)], oldest first. Frees the captures."""
     cdef capture_t* capture
     cdef list found = []
     while captures.first is not NULL:

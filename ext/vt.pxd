@@ -87,7 +87,7 @@ cdef inline size_t next_record(const uint8_t* data, size_t n, size_t at, vt_reco
     return at + record.n if record.n <= n - at else 0
 
 
-cdef class Terminal:  # final
+cdef class Engine:  # final
     cdef vt* state     # owned
     cdef bint busy     # a thread that has released the GIL is using it
     cdef bint muted
@@ -100,5 +100,5 @@ cdef class Terminal:  # final
     cdef size_t take(self, object data, size_t budget) except? 0
 
 
-# A Terminal that owns `state`, of vt_new() or vt_clone(). If it cannot be made, `state` is freed.
-cdef Terminal wrap(vt* state)
+# A Engine that owns `state`, of vt_new() or vt_clone(). If it cannot be made, `state` is freed.
+cdef Engine wrap(vt* state)

@@ -10,7 +10,7 @@ import enum
 from collections import namedtuple
 
 Bell = namedtuple("Bell", ["count"])
-Title = namedtuple("Title", ["text"])
+TitleChange = namedtuple("TitleChange", ["text"])
 Cwd = namedtuple("Cwd", ["text"])
 Clipboard = namedtuple("Clipboard", ["selection", "data"])
 Mark = namedtuple("Mark", ["kind", "offset", "line", "exit_code", "command", "at_ns"], defaults=[0])
@@ -85,7 +85,7 @@ cdef list events_of(const uint8_t* data, size_t n):
 
 
 @cython.final
-cdef class Terminal:
+cdef class Engine:
     # Calls that may take long release the GIL. Until they return, `busy` keeps other threads out of the C code.
 
     def __init__(
@@ -111,7 +111,7 @@ cdef class Terminal:
         if self.busy:
             raise RuntimeError("another thread is using this terminal")
         if self.state is NULL:
-            raise ValueError("this terminal was never made: call Terminal(rows, cols)")
+            raise ValueError("this terminal was never made: call Engine(rows, cols)")
         return self.state
 
     cdef vt* begin(self, vt_buf* out) except NULL:
@@ -192,7 +192,7 @@ cdef class Terminal:
         self.busy = False
         if copy is NULL:
             raise MemoryError
-        cdef Terminal terminal = wrap(copy)
+        cdef Engine terminal = wrap(copy)
         terminal.muted = self.muted
         return terminal
 
@@ -259,7 +259,7 @@ cdef class Terminal:
         if happened & VT_BELL:
             events.append(Bell(vt_bells(state)))
         if happened & VT_TITLE:
-            events.append(Title(self.title))
+            events.append(TitleChange(self.title))
         if happened & VT_CWD:
             events.append(Cwd(self.cwd))
         cdef vt_buf out
@@ -357,10 +357,10 @@ cdef size_t run(vt* state, const uint8_t* data, size_t n, size_t budget) noexcep
     return done
 
 
-cdef Terminal wrap(vt* state):
-    cdef Terminal terminal
+cdef Engine wrap(vt* state):
+    cdef Engine terminal
     try:
-        terminal = Terminal.__new__(Terminal)
+        terminal = Engine.__new__(Engine)
     except BaseException:
         vt_free(state)
         raise

@@ -56,7 +56,7 @@ class Ours(Terminal):
     def __init__(self, rows: int, cols: int) -> None:
         from vibetunnel._ext import vt
 
-        self._terminal = vt.Terminal(rows, cols, scrollback_lines=SCROLLBACK_LINES)
+        self._terminal = vt.Engine(rows, cols, scrollback_lines=SCROLLBACK_LINES)
         self.snapshot = self._terminal.snapshot
 
     def feed(self, chunk: bytes) -> None:

@@ -79,8 +79,8 @@ def _object(text: bytes, kind: str | None) -> Callable[[], AbstractContextManage
     return _call(step)
 
 
-def _terminal() -> vt.Terminal:
-    return vt.Terminal(corpus.ROWS, corpus.COLS, scrollback_lines=SCROLLBACK)
+def _terminal() -> vt.Engine:
+    return vt.Engine(corpus.ROWS, corpus.COLS, scrollback_lines=SCROLLBACK)
 
 
 def _feed(kind: str) -> Callable[[], AbstractContextManager[Step]]:
@@ -99,7 +99,7 @@ def _feed(kind: str) -> Callable[[], AbstractContextManager[Step]]:
     return make
 
 
-def _shown(take: Callable[[vt.Terminal], bytes]) -> Callable[[], AbstractContextManager[Step]]:
+def _shown(take: Callable[[vt.Engine], bytes]) -> Callable[[], AbstractContextManager[Step]]:
     @contextmanager
     def make() -> Iterator[Step]:
         terminal = _terminal()

@@ -1,8 +1,8 @@
 # cython: cdivision=True
 """Messages from clients: input, viewports, acks, and the right to type.
 
-Alone writes acked, a client's viewport and decoder, its right as the lane sees it, and its input but for
-`blocked` and `accepted_told`.
+Alone writes acked, a client's viewport and decoder, its right as the lane sees it, and its input but for `blocked`
+and `accepted_told`.
 """
 
 from libc.errno cimport EAGAIN, EINTR, errno

@@ -9,13 +9,13 @@ import time
 import pytest
 from vt.grammar import generate
 
-from vibetunnel._ext.vt import Bell, Clipboard, Cursor, Cwd, Mark, Mode, Terminal, Title
+from vibetunnel._ext.vt import Bell, Clipboard, Cursor, Cwd, Engine, Mark, Mode, TitleChange
 
 MIB = 1024 * 1024
 
 
-def terminal(data: bytes = b"", rows: int = 6, cols: int = 10, **more: int) -> Terminal:
-    made = Terminal(rows, cols, **more)
+def terminal(data: bytes = b"", rows: int = 6, cols: int = 10, **more: int) -> Engine:
+    made = Engine(rows, cols, **more)
     made.feed(data)
     return made
 
@@ -26,7 +26,7 @@ def terminal(data: bytes = b"", rows: int = 6, cols: int = 10, **more: int) -> T
 @pytest.mark.parametrize(("rows", "cols"), [(0, 80), (1001, 80), (24, 1), (24, 1001), (-1, 80), (24, -5)])
 def test_a_size_out_of_range_is_an_error_and_changes_nothing(rows: int, cols: int) -> None:
     with pytest.raises(ValueError, match=r"expected \d+\.\.\d+, got"):
-        Terminal(rows, cols)
+        Engine(rows, cols)
     one = terminal(b"abc")
     with pytest.raises(ValueError, match=r"expected \d+\.\.\d+, got"):
         one.resize(rows, cols)
@@ -37,7 +37,7 @@ def test_a_size_out_of_range_is_an_error_and_changes_nothing(rows: int, cols: in
 def test_the_smallest_and_the_largest(rows: int, cols: int) -> None:
     one = terminal(b"\x1b#8" + b"abc\r\n" * 3 + b"\x1b[999;999H\xe4\xb8\xad", rows, cols)
     assert one.text().count("\n") == rows
-    other = Terminal(rows, cols)
+    other = Engine(rows, cols)
     other.feed(one.redraw())
     assert other.text() == one.text()
 
@@ -53,15 +53,15 @@ def test_bad_arguments() -> None:
     with pytest.raises(ValueError, match="budget"):
         one.feed_some(b"abc", 0)
     with pytest.raises(ValueError, match="scrollback_lines"):
-        Terminal(6, 10, scrollback_lines=-1)
+        Engine(6, 10, scrollback_lines=-1)
     with pytest.raises(ValueError, match="scrollback_bytes"):
-        Terminal(6, 10, scrollback_bytes=-1)
+        Engine(6, 10, scrollback_bytes=-1)
     with pytest.raises(ValueError, match="scrollback_lines"):
         one.redraw(scrollback_lines=-1)
     with pytest.raises(RuntimeError):
         one.__init__(5, 5)  # type: ignore[misc]
     with pytest.raises(ValueError, match="never made"):
-        Terminal.__new__(Terminal).text()
+        Engine.__new__(Engine).text()
     assert one.text() == "abc\ndef\n\n\n\n\n"
 
 
@@ -73,7 +73,7 @@ def test_whatever_has_bytes_can_be_fed() -> None:
 
 
 def test_two_threads_at_once_are_told() -> None:
-    one = Terminal(50, 200)
+    one = Engine(50, 200)
     chunk = b"\x1b[41m\x1b[2J" * 20_000
     told = threading.Event()
 
@@ -132,7 +132,7 @@ def test_properties() -> None:
 
 
 def test_keyboard_flags_are_a_stack_for_each_screen() -> None:
-    one = Terminal(6, 10)
+    one = Engine(6, 10)
     changes = {
         b"": 0,
         b"\x1b[>5u": 5,
@@ -162,7 +162,7 @@ def test_each_mode_has_its_number() -> None:
     }  # fmt: skip
     assert set(numbers) == set(Mode)
     for mode, number in numbers.items():
-        one = Terminal(6, 10)
+        one = Engine(6, 10)
         one.feed(b"\x1b[%sl" % number.encode())
         assert mode not in one.modes, number
         one.feed(b"\x1b[%sh" % number.encode())
@@ -187,7 +187,7 @@ def test_offset_counts_bytes() -> None:
 
 def test_bell_title_and_folder() -> None:
     one = terminal(b"\x07a\x07\x1b]0;first\x07\x1b]2;second\x1b\\\x1b]7;file://box/tmp\x07")
-    assert one.take_events() == [Bell(2), Title("second"), Cwd("file://box/tmp")]
+    assert one.take_events() == [Bell(2), TitleChange("second"), Cwd("file://box/tmp")]
     assert one.take_events() == []
     assert (one.title, one.cwd) == ("second", "file://box/tmp")
     one.feed(b"\x1b]1;icon\x07")
@@ -296,7 +296,7 @@ def test_a_question_has_one_answer_of_the_right_form(asked: bytes) -> None:
 
 
 def test_mute_says_nothing() -> None:
-    one = Terminal(6, 10)
+    one = Engine(6, 10)
     one.mute = True
     one.feed(b"\x07\x1b]0;title\x07\x1b[6n\x1b[c\x1b]133;A\x07\x1b]52;c;aGVsbG8=\x07x")
     assert (one.take_events(), one.take_replies(), one.title, one.mute) == ([], b"", "title", True)
@@ -385,7 +385,7 @@ def test_json() -> None:
 
 def test_lines_give_the_same_lines_elsewhere() -> None:
     one = terminal(b"".join(b"\x1b[%dm%d %s\x1b[0m\r\n" % (30 + n % 8, n, b"x" * (n % 25)) for n in range(60)))
-    other = Terminal(6, 10)
+    other = Engine(6, 10)
     other.feed(one.lines(-40, 0))
     assert other.text(-200, 0)[-200:] in one.text(-200, 0)
     assert other.text(-30, other.cursor.row) == one.text(-30 - other.cursor.row, 0)
@@ -461,14 +461,14 @@ def test_reflow(data: bytes, size: tuple[int, int], expected: str, cursor: tuple
     ],
 )
 def test_the_gap_that_a_wide_character_leaves_is_no_text(output: str, line: str) -> None:
-    def unwrapped(one: Terminal) -> str:
+    def unwrapped(one: Engine) -> str:
         return one.text(-one.scrollback_count, unwrap=True).strip("\n")
 
-    def wider(one: Terminal) -> str:
+    def wider(one: Engine) -> str:
         one.resize(4, 20)
         return unwrapped(one)
 
-    def scrolled(columns: int) -> Terminal:
+    def scrolled(columns: int) -> Engine:
         one = terminal(output.encode(), 4, 5)
         one.feed(b"\x1b[4;1H" + b"\n" * 4)
         assert one.scrollback_count == 4
@@ -522,7 +522,7 @@ def log_lines(count: int) -> bytes:
 
 
 def test_ten_thousand_lines_of_log_take_four_megabytes() -> None:
-    one = Terminal(24, 80)
+    one = Engine(24, 80)
     assert one.memory <= 30 * 1024
     one.feed(log_lines(12_000))
     assert one.scrollback_count == 10_000
@@ -551,7 +551,7 @@ def test_ten_thousand_lines_of_log_take_four_megabytes() -> None:
     ids=lambda chunk: repr(chunk[:12]),
 )
 def test_memory_is_bounded_whatever_comes(chunk: bytes) -> None:
-    one = Terminal(24, 80, scrollback_lines=100)
+    one = Engine(24, 80, scrollback_lines=100)
     for _ in range(20):
         one.feed(chunk)
     assert one.memory < 3 * MIB
@@ -580,9 +580,9 @@ HOSTILE = {
 def test_a_hostile_chunk_is_taken_in_parts(name: str) -> None:
     piece, text = HOSTILE[name]
     chunk = piece * (65536 // len(piece))
-    whole = Terminal(50, 200)
+    whole = Engine(50, 200)
     whole.feed(chunk)
-    parts = Terminal(50, 200)
+    parts = Engine(50, 200)
     at = calls = 0
     while at < len(chunk):
         used = parts.feed_some(memoryview(chunk)[at:], 10_000)
@@ -599,7 +599,7 @@ def test_a_call_with_the_usual_budget_is_short() -> None:
     """The bound is 2 ms; here ten times that, of CPU time, so that only a missing budget fails."""
     worst = 0.0
     for piece, _ in HOSTILE.values():
-        one = Terminal(50, 200)
+        one = Engine(50, 200)
         chunk = memoryview(piece * (65536 // len(piece)))
         while chunk:
             before = time.thread_time()
@@ -613,9 +613,9 @@ def test_a_budget_of_any_size_gives_the_same() -> None:
     for seed in range(300):
         rows, cols, pieces = generate(seed)
         data = b"".join(pieces)
-        whole = Terminal(rows, cols)
+        whole = Engine(rows, cols)
         whole.feed(data)
-        parts = Terminal(rows, cols)
+        parts = Engine(rows, cols)
         at = 0
         while at < len(data):
             at += parts.feed_some(data[at : at + 1 + seed % 17], 1 + seed % 50)
@@ -623,13 +623,13 @@ def test_a_budget_of_any_size_gives_the_same() -> None:
 
 
 def test_a_redraw_is_bounded_whatever_links_there_are() -> None:
-    vt = Terminal(300, 100)
+    vt = Engine(300, 100)
     ends = [b"\x1b]8;;http://x/" + bytes([name]) * 2000 + b"\x07+" for name in b"ab"]
     for _ in range(15_000):
         vt.feed(ends[0] + ends[1])
     redraw = vt.redraw()
     assert len(redraw) < 5_000_000
-    again = Terminal(300, 100)
+    again = Engine(300, 100)
     again.feed(redraw)
     assert again.text() == vt.text()
     assert len(vt.lines(vt.top, vt.top + 300)) < 5_000_000

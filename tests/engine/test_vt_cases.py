@@ -9,7 +9,7 @@ from vt.cases import CASES, Case
 from vt.oracles import Ghostty, Headless
 from vt.screens import Screen, ours
 
-from vibetunnel._ext.vt import Terminal
+from vibetunnel._ext.vt import Engine
 
 ORACLES = (Ghostty, Headless)
 
@@ -46,7 +46,7 @@ def test_the_table_is_large_and_names_are_unique() -> None:
 def test_the_screen_is_that_of_the_table(group: str) -> None:
     wrong = {}
     for case in CASES[group]:
-        terminal = Terminal(*case.size)
+        terminal = Engine(*case.size)
         terminal.feed(case.data)
         wrong[case.name] = as_expected(ours(terminal), case)
     assert {name: words for name, words in wrong.items() if words} == {}
@@ -56,15 +56,15 @@ def test_the_screen_is_that_of_the_table(group: str) -> None:
 def test_output_in_pieces_gives_the_same(group: str) -> None:
     wrong = []
     for case in CASES[group]:
-        whole = Terminal(*case.size)
+        whole = Engine(*case.size)
         whole.feed(case.data)
-        single = Terminal(*case.size)
+        single = Engine(*case.size)
         for at in range(len(case.data)):
             single.feed(case.data[at : at + 1])
         if single.dump() != whole.dump():
             wrong.append(f"{case.name}: byte by byte")
         for cut in range(1, len(case.data)):
-            halves = Terminal(*case.size)
+            halves = Engine(*case.size)
             halves.feed(case.data[:cut])
             halves.feed(case.data[cut:])
             if halves.dump() != whole.dump():

@@ -15,7 +15,7 @@ from vt.oracles import Ghostty, Headless
 from vt.regressions import REGRESSIONS
 from vt.screens import difference
 
-from vibetunnel._ext.vt import Terminal
+from vibetunnel._ext.vt import Engine
 
 COUNT = 1500  # sequences for each oracle
 GARBAGE = b"\x1b[?1049h\x1b[2;3r\x1b[?6h\x1b[4h\x1b[31mxyz\x1b(0\x1b]0;unfinished"
@@ -66,7 +66,7 @@ def test_a_redraw_shows_the_same_screen_in_xterm_js(oracles: dict[str, gate.Orac
     scripts, mine, seeds = [], [], range(600)
     for seed in seeds:
         rows, cols, pieces = generate(seed, {"margins"})
-        terminal = Terminal(rows, cols)
+        terminal = Engine(rows, cols)
         terminal.feed(b"".join(pieces))
         scripts.append((rows, cols, [GARBAGE, terminal.redraw(), None]))
         mine.append(gate.ours(terminal))

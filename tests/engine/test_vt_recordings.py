@@ -11,7 +11,7 @@ from vt import gate
 from vt.oracles import Ghostty, Headless
 from vt.screens import difference, ours, wraps_apart
 
-from vibetunnel._ext.vt import Terminal
+from vibetunnel._ext.vt import Engine
 
 RECORDINGS = sorted(Path(__file__).parent.joinpath("vt/recordings").glob("*.gz"))
 PLACES = 40
@@ -58,7 +58,7 @@ def test_a_program_looks_as_in_the_oracles(oracles: tuple[gate.Oracle, ...], pat
     rows, cols, data = load(path)
     steps: list[bytes | None] = []
     mine = []
-    terminal = Terminal(rows, cols)
+    terminal = Engine(rows, cols)
     before = 0
     for at in places(data):
         terminal.feed(data[before:at])
@@ -82,17 +82,17 @@ def test_a_program_looks_as_in_the_oracles(oracles: tuple[gate.Oracle, ...], pat
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.name)
 def test_a_redraw_in_the_middle_loses_nothing(path: Path) -> None:
     rows, cols, data = load(path)
-    whole = Terminal(rows, cols)
+    whole = Engine(rows, cols)
     whole.feed(data)
-    terminal = Terminal(rows, cols)
-    late = Terminal(rows, cols)  # one client, skipped ahead again and again, so dirty each time
+    terminal = Engine(rows, cols)
+    late = Engine(rows, cols)  # one client, skipped ahead again and again, so dirty each time
     before = 0
     for at in places(data):
         terminal.feed(data[before:at])
         late.feed(terminal.redraw())
         assert screen_part(late.dump()) == screen_part(terminal.dump()), at
         before = at
-        rest = Terminal(rows, cols)
+        rest = Engine(rows, cols)
         rest.feed(terminal.redraw())
         rest.feed(data[at:])
         assert screen_part(rest.dump()) == screen_part(whole.dump()), at

@@ -12,13 +12,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from vt.grammar import FEATURES, generate
 
-from vibetunnel._ext.vt import Terminal
+from vibetunnel._ext.vt import Engine
 
 SIZES = ((6, 10), (1, 2), (3, 7), (24, 80))
 DIRTY = b"\x1b[?1049h\x1b[?69h\x1b[2;5s\x1b[1;2r\x1b[?6h\x1b[4h\x1b[?7l\x1b[1;31mx\x1b(0\x0e\x1b[3g\x1b[>5u\x1b]0;abc"
 
 
-def screen_part(terminal: Terminal) -> str:
+def screen_part(terminal: Engine) -> str:
     return terminal.dump().partition("-- scrollback --")[0]
 
 
@@ -39,9 +39,9 @@ def outputs(draw: st.DrawFn) -> tuple[int, int, bytes, bytes, bytes]:
 
 
 def check(rows: int, cols: int, output: bytes, before: bytes, live: bytes, lines: int = 0) -> None:
-    first = Terminal(rows, cols)
+    first = Engine(rows, cols)
     first.feed(output)
-    second = Terminal(rows, cols)
+    second = Engine(rows, cols)
     second.feed(before)
     offset = second.offset
     redraw = first.redraw(scrollback_lines=lines)
@@ -77,10 +77,10 @@ def test_also_with_lines_of_scrollback(case: tuple[int, int, bytes, bytes, bytes
 @given(outputs())
 def test_resizes_between(case: tuple[int, int, bytes, bytes, bytes]) -> None:
     rows, cols, output, before, live = case
-    first = Terminal(rows, cols)
+    first = Engine(rows, cols)
     first.feed(output)
     first.resize(5, 13)
-    second = Terminal(5, 13)
+    second = Engine(5, 13)
     second.feed(before)
     second.feed(first.redraw())
     assert screen_part(second) == screen_part(first)
@@ -93,7 +93,7 @@ def test_resizes_between(case: tuple[int, int, bytes, bytes, bytes]) -> None:
 @given(outputs())
 def test_a_clone_is_as_its_original(case: tuple[int, int, bytes, bytes, bytes]) -> None:
     rows, cols, output, _, live = case
-    first = Terminal(rows, cols)
+    first = Engine(rows, cols)
     first.feed(output)
     second = first.clone(scrollback_lines=10_000)
     assert second.dump() == first.dump()
@@ -103,14 +103,14 @@ def test_a_clone_is_as_its_original(case: tuple[int, int, bytes, bytes, bytes]) 
 
 
 def test_scrollback_of_a_redraw_is_in_the_other_terminal() -> None:
-    first = Terminal(4, 20)
+    first = Engine(4, 20)
     first.feed(b"".join(b"\x1b[3%dm%d\x1b[0m %s\r\n" % (n % 8, n, b"word " * (n % 9)) for n in range(100)))
-    second = Terminal(4, 20)
+    second = Engine(4, 20)
     second.feed(first.redraw(scrollback_lines=50))
     assert second.scrollback_count == 50
     assert second.text(-50) == first.text(-50)
     assert second.html(-50) == first.html(-50)
-    everything = Terminal(4, 20)
+    everything = Engine(4, 20)
     everything.feed(first.redraw(scrollback_lines=1_000_000))
     assert everything.text(-1000) == first.text(-1000)
     assert everything.lines(-1000, 4) == first.lines(-1000, 4)
@@ -140,7 +140,7 @@ SEQUENCES = (
 
 @pytest.mark.parametrize("sequence", SEQUENCES, ids=lambda sequence: repr(sequence[:16]))
 def test_a_redraw_in_the_middle_of_a_sequence_carries_its_beginning(sequence: bytes) -> None:
-    whole = Terminal(6, 10)
+    whole = Engine(6, 10)
     whole.feed(b"before" + sequence)
     cuts = (
         range(len(sequence) + 1)
@@ -148,9 +148,9 @@ def test_a_redraw_in_the_middle_of_a_sequence_carries_its_beginning(sequence: by
         else (1, 2, 3, 4, 100, 4094, 4095, 4096, 4097, 4098, 4099, 4100, 4101)
     )
     for cut in cuts:
-        first = Terminal(6, 10)
+        first = Engine(6, 10)
         first.feed(b"before" + sequence[:cut])
-        second = Terminal(6, 10)
+        second = Engine(6, 10)
         second.feed(DIRTY)
         second.feed(first.redraw())
         assert screen_part(second) == screen_part(first), cut

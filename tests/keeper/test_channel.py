@@ -11,13 +11,13 @@ import pytest
 from keeper_home import LIMITS, descriptors
 
 from vibetunnel.keeper.channel import Channel
-from vibetunnel.keeper.protocol import Decoder, Message, ProtocolError, encode
+from vibetunnel.keeper.protocol import KeeperDecoder, KeeperFrameError, KeeperMessage, encode
 
 
 def test_messages_are_the_same_however_the_stream_is_cut():
     stream = encode({"type": "a", "n": 1}) + encode({"type": "b"}) + encode({"type": "ä" * 100})
     for cut in range(len(stream) + 1):
-        decoder = Decoder()
+        decoder = KeeperDecoder()
         found = []
         for part in (stream[:cut], stream[cut:]):
             decoder.feed(part)
@@ -33,8 +33,8 @@ def channels():
     right.close()
 
 
-def received(channel: Channel, count: int) -> list[Message]:
-    found: list[Message] = []
+def received(channel: Channel, count: int) -> list[KeeperMessage]:
+    found: list[KeeperMessage] = []
     while len(found) < count:
         channel.receive()
         found += channel.messages()
@@ -69,7 +69,7 @@ def test_descriptors_of_frames_larger_than_the_socket_arrive(channels):
         left.send({"type": "big", "filler": "x" * 300_000, "number": number}, {"end": writer})
     os.close(writer)  # the queued frames have duplicates
     assert left.pending > 0
-    found: list[Message] = []
+    found: list[KeeperMessage] = []
     while len(found) < 3:
         left.flush()
         right.receive()
@@ -111,7 +111,7 @@ def test_descriptors_that_find_no_room_are_an_error(channels):
         with contextlib.suppress(OSError):  # the limit is reached
             while True:
                 filler.append(os.dup(0))
-        with pytest.raises(ProtocolError, match="is this process at its limit of open files"):
+        with pytest.raises(KeeperFrameError, match="is this process at its limit of open files"):
             right.receive()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, LIMITS)
@@ -122,7 +122,7 @@ def test_descriptors_that_find_no_room_are_an_error(channels):
 def test_descriptors_that_no_frame_names_are_an_error(channels):
     left, right = channels
     socket.send_fds(left.sock, [encode({"type": "none"})], [0])
-    with pytest.raises(ProtocolError, match="1 descriptors arrived that no frame names"):
+    with pytest.raises(KeeperFrameError, match="1 descriptors arrived that no frame names"):
         received(right, 2)
 
 

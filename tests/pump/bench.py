@@ -14,7 +14,7 @@ from pump_peer import Program, PumpPeer, events_until, new_ring
 from vibetunnel import protocol
 from vibetunnel._ext import frames
 from vibetunnel._ext.pump import Event, Pump, Terminal
-from vibetunnel._ext.vt import Terminal as Engine
+from vibetunnel._ext.vt import Engine
 
 LOG = b"".join(
     b"\x1b[3%dm%05d\x1b[0m a line of a coloured log, \x1b[1mbold\x1b[0m and plain\r\n" % (i % 8, i) for i in range(4000)

@@ -22,7 +22,7 @@ from pump_peer import PumpPeer, deflated, events_until, new_ring
 from vibetunnel import protocol
 from vibetunnel._ext import frames
 from vibetunnel._ext.pump import Pump, Terminal, load_zlib
-from vibetunnel._ext.vt import Terminal as Engine
+from vibetunnel._ext.vt import Engine
 
 MESSAGE = 65536  # bytes that a message may have
 # Half as long when it is compressed: so much that a small socket takes no block of it whole. Nor is there a control

@@ -16,8 +16,7 @@ from pump_peer import PumpPeer, events_until, new_ring
 from vibetunnel import protocol
 from vibetunnel._ext import frames
 from vibetunnel._ext.pump import Event, Terminal
-from vibetunnel._ext.vt import Mark
-from vibetunnel._ext.vt import Terminal as Engine
+from vibetunnel._ext.vt import Engine, Mark
 
 # ---------------------------------------------------------------- coming late
 

@@ -17,7 +17,7 @@ import pytest
 from harness import DEADLINE_S, WEBSOCKET, Browser, Running, Serve, until
 from snapshot_client import parsed, watching
 
-from vibetunnel._ext.vt import Terminal
+from vibetunnel._ext.vt import Engine
 from vibetunnel.errors import UnknownSession
 from vibetunnel.sessions.session import Session
 from vibetunnel.sessions.snapshots import Feed, Snapshots, enveloped
@@ -128,7 +128,7 @@ async def test_the_worked_example_of_the_reference_byte_by_byte(server: Running)
 
 
 def test_the_worked_example_without_a_session() -> None:
-    terminal = Terminal(24, 20)
+    terminal = Engine(24, 20)
     terminal.feed(PRINTED.encode())
     message = enveloped("ab", terminal.snapshot())
     assert len(message) == 63
@@ -379,7 +379,7 @@ class Counted:
     id = "counted"
 
     def __init__(self) -> None:
-        self.terminal = Terminal(2, 20)
+        self.terminal = Engine(2, 20)
         self.captures = 0
         self.watches = 0
         self.removed = False
@@ -389,7 +389,7 @@ class Counted:
         self.terminal.feed(data)
         self._changes.set()
 
-    async def capture(self) -> Terminal:
+    async def capture(self) -> Engine:
         self.captures += 1
         await asyncio.sleep(0)
         if self.removed:

@@ -130,7 +130,7 @@ async def test_the_screen_is_json_as_it_is_documented(server: Running) -> None:
 
 async def test_a_snapshot_is_the_engines_and_buffer_is_its_other_name(server: Running) -> None:
     path = await printed(server, ["sh", "-c", "printf 'some text'; cat"], b"text", rows=7, cols=40)
-    same = vt.Terminal(7, 40)
+    same = vt.Engine(7, 40)
     same.feed(b"some text")
     for name in ("snapshot", "buffer"):
         response = await server.fetch("GET", f"{path}/{name}")
@@ -145,7 +145,7 @@ async def test_a_session_that_has_not_started_has_an_empty_screen_and_stays_so(s
     assert await text(server, path) == [""] * 4
     screen = await server.json("GET", f"{path}/screen")
     assert (screen["rows"], screen["cols"], screen["offset"]) == (4, 9, 0)
-    empty = vt.Terminal(4, 9).snapshot()
+    empty = vt.Engine(4, 9).snapshot()
     assert (await server.fetch("GET", f"{path}/snapshot")).body == empty
     assert (await server.fetch("GET", f"{path}/html")).code == 200
     assert await server.json("GET", f"{path}/commands") == []

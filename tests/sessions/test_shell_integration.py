@@ -40,7 +40,7 @@ class Shell:
     """An interactive shell on a PTY, and the emulator of its terminal."""
 
     def __init__(self, argv: list[str], environment: dict[str, str], folder: Path) -> None:
-        self.screen = vt.Terminal(24, 160)
+        self.screen = vt.Engine(24, 160)
         self.marks: list[vt.Mark] = []
         self.folders: list[str] = []
         self._process = PtyProcess.spawn(argv, cwd=str(folder), env=environment, dimensions=(24, 160))

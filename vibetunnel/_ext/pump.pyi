@@ -43,7 +43,7 @@ class Event(NamedTuple):
     client: Client | None
     number: int
     text: str
-    data: vt.Mark | bytes | vt.Terminal | None = None
+    data: vt.Mark | bytes | vt.Engine | None = None
 
 def load_zlib() -> None:
     """Load zlib, for clients that negotiate compression. OSError if there is none."""

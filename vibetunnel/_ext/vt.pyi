@@ -15,7 +15,7 @@ class Bell(NamedTuple):
 
     count: int  # type: ignore[assignment]  # hides tuple.count
 
-class Title(NamedTuple):
+class TitleChange(NamedTuple):
     """OSC 0 or 2; without control characters, at most 512 bytes of UTF-8."""
 
     text: str
@@ -36,7 +36,7 @@ class Mark(NamedTuple):
 
     kind       A: the prompt begins, B: the command line begins, C: the command's output begins, D: the command is done
     offset     bytes of output before the mark (A, D), or up to and including it (B, C): output is [C.offset, D.offset)
-    line       absolute number of the cursor's line (see Terminal.top); -1: unknown
+    line       absolute number of the cursor's line (see Engine.top); -1: unknown
     exit_code  of D; None: the shell did not report one
     command    of C: the command line
     at_ns      CLOCK_REALTIME at which the pump read the mark; 0: unknown
@@ -87,7 +87,7 @@ class Mode(enum.IntFlag):
     COLOUR_SCHEME = 8388608  # 2031
 
 @final
-class Terminal:
+class Engine:
     """One terminal.
 
     rows, cols         1..1000, 2..1000; ValueError outside
@@ -104,7 +104,7 @@ class Terminal:
     def feed_some(self, data: Buffer, budget: int) -> int:
         """Take output until about `budget` cells have been touched. Returns the bytes consumed, 1 or more."""
     def resize(self, rows: int, cols: int) -> None: ...
-    def clone(self, *, scrollback_lines: int = 0) -> Terminal:
+    def clone(self, *, scrollback_lines: int = 0) -> Engine:
         """An independent copy, with the newest lines of scrollback and without events and replies."""
     def redraw(self, *, scrollback_lines: int = 0) -> bytes:
         """Terminal bytes that bring any terminal of this size, whatever its state, to the state of this one."""
@@ -124,7 +124,7 @@ class Terminal:
         """The screen with styles, cursor and modes: docs/terminal.md."""
     def dump(self) -> str:
         """Everything in which two equal terminals agree, one field a line: for tests."""
-    def take_events(self) -> list[Bell | Title | Cwd | Clipboard | Mark]:
+    def take_events(self) -> list[Bell | TitleChange | Cwd | Clipboard | Mark]:
         """Events since the last call: bell, the current title and folder, then the others, oldest first."""
     def take_replies(self) -> bytes:
         """Answers to the program's queries since the last call, for its PTY. Bounded: the newest are dropped."""

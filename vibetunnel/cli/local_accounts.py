@@ -31,7 +31,7 @@ class NotSaved(VibeTunnelError):
     """A file could not be written."""
 
     def __init__(self) -> None:
-        super().__init__("the state folder cannot be written (is the disk full?): nothing was changed for good")
+        super().__init__("the state folder cannot be written (is the disk full?): free space and repeat the command")
 
 
 class LocalAccounts:

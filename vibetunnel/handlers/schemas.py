@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from vibetunnel.protocol import MAX_LINES
 from vibetunnel.sessions.model import Size
 from vibetunnel.sessions.pattern_check import PATTERN_LIMIT
 from vibetunnel.sessions.shell_commands import ShellCommand
@@ -218,7 +219,7 @@ class AttachQuery(msgspec.Struct, kw_only=True, rename="camel"):
         Literal["latest", "lossless"] | None,
         Meta(description="What a client that lags gets. Default: `latest` with vibetunnel.v1, else `lossless`."),
     ] = None
-    scrollback: Annotated[int, Meta(ge=0, le=10_000, description="Lines of scrollback in the first redraw.")] = 0
+    scrollback: Annotated[int, Meta(ge=0, le=MAX_LINES, description="Lines of scrollback in the first redraw.")] = 0
     ticket: Annotated[str | None, Meta(description="From POST /api/auth/ticket; valid once.")] = None
     token: Annotated[str | None, Meta(description="A token, if the setting token_in_url allows it.")] = None
 

@@ -28,7 +28,7 @@ HTML = """<!doctype html>
 class LinesHandler(SessionHandler):
     """Answers with lines of a terminal."""
 
-    async def captured(self, session_id: str, query: schemas.LinesQuery) -> tuple[vt.Terminal, int, int]:
+    async def captured(self, session_id: str, query: schemas.LinesQuery) -> tuple[vt.Engine, int, int]:
         """Return a copy of the terminal, and the wanted lines in its numbers: [first, last). Sets the headers."""
         session = self.session(session_id)
         first, last = query.first or 0, query.last

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from vibetunnel.protocol import SUBPROTOCOL
+
 VERSION = "13"
-V1 = "vibetunnel.v1"
 OFFSET_HEADER = "X-VibeTunnel-Offset"
 REDRAW_HEADER = "X-VibeTunnel-Redraw"
 NUMBER = "0" * 20  # digits that the pump overwrites
@@ -59,7 +60,7 @@ class Handshake:
         if self.extension:
             lines.append(f"Sec-WebSocket-Extensions: {self.extension}")
         if self.v1:
-            lines.append(f"Sec-WebSocket-Protocol: {V1}")
+            lines.append(f"Sec-WebSocket-Protocol: {SUBPROTOCOL}")
         else:
             lines += [f"{OFFSET_HEADER}: {NUMBER}", f"{REDRAW_HEADER}: {NUMBER}"]
         return "\r\n".join([*lines, "", ""]).encode("ascii")
@@ -95,7 +96,8 @@ def handshake(version: str, headers: Mapping[str, str], *, compression: bool = F
         raise NotAnUpgrade(HTTPStatus.BAD_REQUEST, "Sec-WebSocket-Key: expected 16 bytes in base64") from None
     accept = base64.b64encode(hashlib.sha1(f"{key}{_GUID}".encode(), usedforsecurity=False).digest()).decode()
     offered = {each.strip() for each in headers.get("Sec-WebSocket-Protocol", "").split(",")}
-    return Handshake(accept, V1 in offered, _agreed(headers.get("Sec-WebSocket-Extensions", "")) if compression else "")
+    extension = _agreed(headers.get("Sec-WebSocket-Extensions", "")) if compression else ""
+    return Handshake(accept, SUBPROTOCOL in offered, extension)
 
 
 def _agreed(header: str) -> str:

@@ -8,14 +8,14 @@ import socket
 import struct
 from collections import deque
 
-from vibetunnel.keeper.protocol import DESCRIPTORS_LIMIT, Decoder, ProtocolError, encode
+from vibetunnel.keeper.protocol import DESCRIPTORS_LIMIT, KeeperDecoder, KeeperFrameError, encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
-    from vibetunnel.keeper.protocol import Message
+    from vibetunnel.keeper.protocol import KeeperMessage
 
 READ_SIZE = 64 * 1024  # bytes; most frames are much smaller
 ANCILLARY_SIZE = socket.CMSG_SPACE(8 * DESCRIPTORS_LIMIT * 4)  # for several frames: the BSDs may join them in one read
@@ -32,7 +32,7 @@ class Channel:
         sock.setblocking(False)
         self.sock = sock
         self.pending = 0
-        self._decoder = Decoder()
+        self._decoder = KeeperDecoder()
         self._outbox: deque[tuple[memoryview, list[int]]] = deque()
 
     def fileno(self) -> int:
@@ -91,10 +91,10 @@ class Channel:
                 os.set_inheritable(descriptor, False)
         self._decoder.feed(data, descriptors)
         if flags & socket.MSG_CTRUNC:
-            raise ProtocolError("descriptors were lost on the way: is this process at its limit of open files?")
+            raise KeeperFrameError("descriptors were lost on the way: is this process at its limit of open files?")
         return bool(data)
 
-    def messages(self) -> Iterator[Message]:
+    def messages(self) -> Iterator[KeeperMessage]:
         """The messages that have arrived completely. Raises ProtocolError."""
         return self._decoder.messages()
 

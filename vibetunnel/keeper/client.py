@@ -17,8 +17,8 @@ from vibetunnel.keeper.protocol import (
     META_LIMIT,
     NOTHING_LEFT,
     VERSION,
-    Message,
-    ProtocolError,
+    KeeperFrameError,
+    KeeperMessage,
     pack_bytes,
 )
 
@@ -115,12 +115,12 @@ class KeeperClient:
         self._on_lost = on_lost
         self._loop = asyncio.get_running_loop()
         self._requests = 0
-        self._waiting: dict[int, asyncio.Future[Message]] = {}
+        self._waiting: dict[int, asyncio.Future[KeeperMessage]] = {}
         self._adopted: dict[int, list[KeptSession]] = {}
         self._given_up: dict[int, str] = {}  # number and session of spawns that no task awaits any longer
         self._unwanted: set[str] = set()  # sessions in _given_up that are to be forgotten when the answer arrives
         self._disowned: set[str] = set()  # sessions that such a spawn has started: they are being killed
-        self._greeting: asyncio.Future[Message] = self._loop.create_future()
+        self._greeting: asyncio.Future[KeeperMessage] = self._loop.create_future()
         self._drained = asyncio.Event()
         self._drained.set()
         self._lost: str | None = None  # why the connection has ended
@@ -283,14 +283,14 @@ class KeeperClient:
 
     async def _ask(
         self, kind: str, timeout_s: float, failure: type[KeeperFailed | SpawnFailed] = KeeperFailed, **fields: Any
-    ) -> Message:
+    ) -> KeeperMessage:
         # failure: raised for a refusal. A missing answer is always KeeperFailed.
         self._requests += 1
         number = self._requests
-        future: asyncio.Future[Message] = self._loop.create_future()
+        future: asyncio.Future[KeeperMessage] = self._loop.create_future()
         try:
             self._send({"type": kind, "request": number, **fields})
-        except ProtocolError as error:
+        except KeeperFrameError as error:
             raise failure(str(error)) from None
         self._waiting[number] = future
         try:
@@ -310,7 +310,7 @@ class KeeperClient:
             raise failure(message.get("reason", str))
         return message
 
-    def _give_up(self, number: int, future: asyncio.Future[Message], spawned: str | None) -> None:
+    def _give_up(self, number: int, future: asyncio.Future[KeeperMessage], spawned: str | None) -> None:
         if spawned is not None:
             self._given_up[number] = spawned
         # The answer may have come in the same turn.
@@ -359,13 +359,13 @@ class KeeperClient:
                 self._dispatch(message)
                 if self._lost is not None:
                     return
-        except (OSError, ProtocolError) as error:
+        except (OSError, KeeperFrameError) as error:
             self._lose(str(error))
             return
         if not alive:
             self._lose("it closed the connection")
 
-    def _dispatch(self, message: Message) -> None:
+    def _dispatch(self, message: KeeperMessage) -> None:
         kind = message.kind
         if kind == "exited":
             self._ended(_exited(message.fields))
@@ -404,7 +404,7 @@ class KeeperClient:
                     return
         self._loop.call_soon(self._on_exit, exited)  # not called here: its errors must not stop the other messages
 
-    def _unclaimed(self, number: int, message: Message) -> None:
+    def _unclaimed(self, number: int, message: KeeperMessage) -> None:
         """An answer that no task awaits any longer: close its descriptors, and kill the process that it reports."""
         message.close()
         session = self._given_up.pop(number, "")
@@ -450,10 +450,10 @@ def _exited(fields: dict[str, Any]) -> Exited:
     try:
         return Exited(fields["session"], fields["code"], fields["signal"], fields["reason"])
     except KeyError as error:
-        raise ProtocolError(f"exited: {error} is missing") from None
+        raise KeeperFrameError(f"exited: {error} is missing") from None
 
 
-def _kept_session(message: Message) -> KeptSession:
+def _kept_session(message: KeeperMessage) -> KeptSession:
     exited = message.fields.get("exited")
     return KeptSession(
         session_id=message.session(),

@@ -9,7 +9,7 @@ import socket
 import time
 
 from vibetunnel.keeper.channel import Channel
-from vibetunnel.keeper.protocol import VERSION, Message, ProtocolError
+from vibetunnel.keeper.protocol import VERSION, KeeperFrameError, KeeperMessage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -188,14 +188,14 @@ class Peers:
                     break
                 if peer not in self._peers:
                     return False  # lost while it was answered
-        except ProtocolError as error:
+        except KeeperFrameError as error:
             self._refuse(peer, "error", str(error))
             return True
         return alive
 
-    def _greet(self, peer: Peer, message: Message) -> None:
+    def _greet(self, peer: Peer, message: KeeperMessage) -> None:
         if message.kind != "hello":
-            raise ProtocolError(f"the first message must be hello, not {message.kind}")
+            raise KeeperFrameError(f"the first message must be hello, not {message.kind}")
         version = message.get("version", int)
         if version != VERSION:
             self._refuse(

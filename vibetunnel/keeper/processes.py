@@ -51,7 +51,7 @@ def stat_fields(pid: int) -> list[bytes]:
     finally:
         os.close(descriptor)
     # "pid (name) state ppid group session ...": the name may contain anything, even parentheses and spaces.
-    return text[text.rindex(b")") + 2 :].split()
+    return text[text.rindex(b")") + 2 :].split(maxsplit=STARTTIME + 1)
 
 
 def _from_proc() -> list[Process]:

@@ -37,11 +37,11 @@ LENGTH = struct.Struct(">I")
 _to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
-class ProtocolError(Exception):
+class KeeperFrameError(Exception):
     """The peer has violated the protocol; the connection cannot go on."""
 
 
-class Message:
+class KeeperMessage:
     """One frame: its fields, and the descriptors that came with it, by name.
 
     Its owner has to close the descriptors: `take` one, or `close` all.
@@ -63,7 +63,7 @@ class Message:
         value: Any = self.fields.get(name, default)
         expected: Any = (int, float) if kind is float else kind
         if not isinstance(value, expected) or (isinstance(value, bool) and kind is not bool):
-            raise ProtocolError(f"{self.fields.get('type')}: {name} must be {kind.__name__}, not {_shorten(value)}")
+            raise KeeperFrameError(f"{self.fields.get('type')}: {name} must be {kind.__name__}, not {_shorten(value)}")
         checked: T = value
         return checked
 
@@ -71,21 +71,21 @@ class Message:
         """The field, checked to be a list of strings."""
         value: list[Any] = self.get(name, list)
         if not all(isinstance(item, str) for item in value):
-            raise ProtocolError(f"{self.fields.get('type')}: {name} must contain only strings")
+            raise KeeperFrameError(f"{self.fields.get('type')}: {name} must contain only strings")
         return value
 
     def mapping(self, name: str) -> dict[str, str]:
         """The field, checked to be an object of strings."""
         value: dict[str, Any] = self.get(name, dict)
         if not all(isinstance(item, str) for item in value.values()):
-            raise ProtocolError(f"{self.fields.get('type')}: {name} must contain only strings")
+            raise KeeperFrameError(f"{self.fields.get('type')}: {name} must contain only strings")
         return value
 
     def session(self) -> str:
         """The field `session`, checked to be a session's id."""
         value = self.get("session", str)
         if not 0 < len(value) <= ID_LIMIT or not value.isascii() or not value.isprintable():
-            raise ProtocolError(f"a session id is 1 to {ID_LIMIT} printable ASCII characters, not {_shorten(value)}")
+            raise KeeperFrameError(f"a session id is 1 to {ID_LIMIT} printable ASCII characters, not {_shorten(value)}")
         return value
 
     def data(self, name: str) -> bytes:
@@ -93,7 +93,7 @@ class Message:
         try:
             return binascii.a2b_base64(self.get(name, str).encode("ascii"), strict_mode=True)
         except ValueError as error:
-            raise ProtocolError(f"{self.fields.get('type')}: {name} is not base64: {error}") from None
+            raise KeeperFrameError(f"{self.fields.get('type')}: {name} is not base64: {error}") from None
 
     def take(self, name: str) -> int:
         """The descriptor of this name, which the caller owns from here on; -1: the frame had none."""
@@ -120,11 +120,11 @@ def encode(fields: Mapping[str, Any], descriptors: Sequence[str] = ()) -> bytes:
         fields = {**fields, "descriptors": list(descriptors)}
     body = _to_json(fields).encode("ascii")
     if len(body) > FRAME_LIMIT:
-        raise ProtocolError(f"{fields.get('type')}: a frame has at most {FRAME_LIMIT} bytes, this one {len(body)}")
+        raise KeeperFrameError(f"{fields.get('type')}: a frame has at most {FRAME_LIMIT} bytes, this one {len(body)}")
     return LENGTH.pack(len(body)) + body
 
 
-class Decoder:
+class KeeperDecoder:
     """Cuts the bytes that arrive into messages, and gives each message its descriptors.
 
     The kernel delivers a frame's descriptors in order, and with its first byte at the latest. It does not say with
@@ -140,12 +140,12 @@ class Decoder:
         self._buffer += data
         self._descriptors.extend(descriptors)
 
-    def messages(self) -> Iterator[Message]:
+    def messages(self) -> Iterator[KeeperMessage]:
         """All complete messages. Raises ProtocolError at the first invalid one."""
         while len(self._buffer) >= LENGTH.size:
             (length,) = LENGTH.unpack_from(self._buffer)
             if length > FRAME_LIMIT:
-                raise ProtocolError(f"a frame has at most {FRAME_LIMIT} bytes, this one says {length}")
+                raise KeeperFrameError(f"a frame has at most {FRAME_LIMIT} bytes, this one says {length}")
             end = LENGTH.size + length
             if len(self._buffer) < end:
                 return
@@ -153,21 +153,21 @@ class Decoder:
             del self._buffer[:end]
             yield self._message(body)
         if self._descriptors and not self._buffer:
-            raise ProtocolError(f"{len(self._descriptors)} descriptors arrived that no frame names")
+            raise KeeperFrameError(f"{len(self._descriptors)} descriptors arrived that no frame names")
 
-    def _message(self, body: bytes) -> Message:
+    def _message(self, body: bytes) -> KeeperMessage:
         try:
             fields = json.loads(body)
         except (ValueError, RecursionError) as error:
-            raise ProtocolError(f"a frame is not JSON: {error}") from None
+            raise KeeperFrameError(f"a frame is not JSON: {error}") from None
         if not isinstance(fields, dict):
-            raise ProtocolError(f"a frame must be a JSON object, not {_shorten(fields)}")
-        message = Message(fields, {})
+            raise KeeperFrameError(f"a frame must be a JSON object, not {_shorten(fields)}")
+        message = KeeperMessage(fields, {})
         names = message.strings("descriptors") if "descriptors" in fields else []
         if len(names) > DESCRIPTORS_LIMIT or len(set(names)) < len(names):
-            raise ProtocolError(f"a frame has at most {DESCRIPTORS_LIMIT} descriptors, each with its own name")
+            raise KeeperFrameError(f"a frame has at most {DESCRIPTORS_LIMIT} descriptors, each with its own name")
         if len(names) > len(self._descriptors):
-            raise ProtocolError(f"a frame names {len(names)} descriptors, but {len(self._descriptors)} arrived")
+            raise KeeperFrameError(f"a frame names {len(names)} descriptors, but {len(self._descriptors)} arrived")
         message.descriptors = {name: self._descriptors.popleft() for name in names}
         return message
 

@@ -10,7 +10,14 @@ from collections import deque
 from vibetunnel.keeper.environment import session_environment
 from vibetunnel.keeper.killing import LAST_LOOK_S, Killing
 from vibetunnel.keeper.processes import living
-from vibetunnel.keeper.protocol import GRACE_LIMIT_S, GRACE_S, META_LIMIT, NOTHING_LEFT, Message, ProtocolError
+from vibetunnel.keeper.protocol import (
+    GRACE_LIMIT_S,
+    GRACE_S,
+    META_LIMIT,
+    NOTHING_LEFT,
+    KeeperFrameError,
+    KeeperMessage,
+)
 from vibetunnel.keeper.ring import RING_LIMIT, make_ring
 from vibetunnel.keeper.session import KeeperSession
 from vibetunnel.keeper.spawn import check_folder, find_program, start
@@ -67,7 +74,7 @@ class Requests:
         self._killings: dict[KeeperSession, Killing] = {}  # under way
         self._adoption: Adoption | None = None  # under way
         self._stopping: int | None = None  # the `stop` that waits for the last session's end; 0: its server has left
-        self._requests: dict[str, Callable[[Message], dict[str, Any] | None]] = {
+        self._requests: dict[str, Callable[[KeeperMessage], dict[str, Any] | None]] = {
             "adopt": self._adopt,
             "spawn": self._spawn,
             "note": self._note,
@@ -78,7 +85,7 @@ class Requests:
             "stop": self._stop,
         }
 
-    def answer(self, message: Message) -> None:
+    def answer(self, message: KeeperMessage) -> None:
         """Carry out one request of the server, and send the answer."""
         request = message.fields.get("request")
         try:
@@ -86,7 +93,7 @@ class Requests:
             if kind not in self._requests:
                 raise RequestRefused(f"unknown request: {kind}")
             answer = self._requests[kind](message)
-        except (RequestRefused, CannotStart, ProtocolError) as error:
+        except (RequestRefused, CannotStart, KeeperFrameError) as error:
             answer = {"type": "failed" if request else "error", "reason": str(error)}
             if isinstance(error, NothingLeft):
                 answer["code"] = NOTHING_LEFT
@@ -143,7 +150,7 @@ class Requests:
 
     # Fields of requests
 
-    def _session(self, message: Message) -> KeeperSession:
+    def _session(self, message: KeeperMessage) -> KeeperSession:
         session_id = message.session()
         if session_id not in self._sessions:
             raise RequestRefused(f"no such session: {session_id}")
@@ -153,13 +160,13 @@ class Requests:
         if len(self._sessions) >= SESSIONS_LIMIT:
             raise RequestRefused(f"session limit of the keeper reached: it has {SESSIONS_LIMIT} sessions")
 
-    def _meta(self, message: Message) -> bytes:
+    def _meta(self, message: KeeperMessage) -> bytes:
         meta = message.data("meta")
         if len(meta) > META_LIMIT:
             raise RequestRefused(f"metadata has at most {META_LIMIT} bytes, this has {len(meta)}")
         return meta
 
-    def _grace(self, message: Message) -> float:
+    def _grace(self, message: KeeperMessage) -> float:
         grace_s = message.get("grace_s", float, GRACE_S)
         if not 0 <= grace_s <= GRACE_LIMIT_S:
             raise RequestRefused(f"grace_s must be 0 to {GRACE_LIMIT_S}, not {grace_s}")
@@ -167,7 +174,7 @@ class Requests:
 
     # Requests
 
-    def _adopt(self, message: Message) -> None:
+    def _adopt(self, message: KeeperMessage) -> None:
         if self._adoption is not None:
             raise RequestRefused("an adoption is under way")
         self._adoption = Adoption(message.get("request", int), self._sessions)
@@ -186,7 +193,7 @@ class Requests:
                 channel.send({"type": "adopted", "request": request})
                 self._adoption = None
 
-    def _spawn(self, message: Message) -> dict[str, Any]:
+    def _spawn(self, message: KeeperMessage) -> dict[str, Any]:
         session_id = message.session()
         known = self._sessions.get(session_id)
         if known is None:
@@ -229,7 +236,7 @@ class Requests:
         descriptors = {"pty": session.pty, "ring": session.ring}
         return {"type": "spawned", "session": session_id, "pid": session.pid, "descriptors": descriptors}
 
-    def _note(self, message: Message) -> None:
+    def _note(self, message: KeeperMessage) -> None:
         session_id = message.session()
         meta = self._meta(message)
         if session_id not in self._sessions:
@@ -237,7 +244,7 @@ class Requests:
             self._sessions[session_id] = KeeperSession(session_id, meta)
         self._sessions[session_id].meta = meta
 
-    def _signal(self, message: Message) -> dict[str, Any]:
+    def _signal(self, message: KeeperMessage) -> dict[str, Any]:
         session = self._session(message)
         signum = message.get("signal", int)
         group = message.get("group", str)
@@ -250,7 +257,7 @@ class Requests:
         session.signal(signum, group)
         return {"type": "done"}
 
-    def _kill(self, message: Message) -> dict[str, Any] | None:
+    def _kill(self, message: KeeperMessage) -> dict[str, Any] | None:
         session = self._session(message)
         grace_s = self._grace(message)
         session.forget = session.forget or message.get("forget", bool, False)
@@ -263,19 +270,19 @@ class Requests:
         self._start_killing(session, grace_s)
         return None
 
-    def _release(self, message: Message) -> None:
+    def _release(self, message: KeeperMessage) -> None:
         session = self._session(message)
         session.released = True
         if not session.lives:  # the close of a living session's master would hang up on it
             session.close_pty()
 
-    def _forget(self, message: Message) -> None:
+    def _forget(self, message: KeeperMessage) -> None:
         session = self._session(message)
         if session.lives:
             raise RequestRefused(f"session {session.id} still has process {session.pid}: kill it first")
         self._remove(session)
 
-    def _stop(self, message: Message) -> dict[str, Any] | None:
+    def _stop(self, message: KeeperMessage) -> dict[str, Any] | None:
         living = self.living()
         grace_s = self._grace(message)
         if living and not message.get("kill", bool):

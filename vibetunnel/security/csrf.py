@@ -13,7 +13,6 @@ import re
 import secrets
 
 NONCE_BYTES = 16
-MAC_BYTES = 32  # SHA-256
 
 _PURPOSE = b"vibetunnel/csrf/1\0"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{64}")  # 48 bytes: no spare bits, no padding, one spelling

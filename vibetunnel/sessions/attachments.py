@@ -45,7 +45,7 @@ class Person(msgspec.Struct, kw_only=True, rename="camel"):
     since: str
 
 
-class Presence(msgspec.Struct, kw_only=True):
+class PresenceBody(msgspec.Struct, kw_only=True):
     """The presence message of vibetunnel.v1 (docs/protocol.md). more: how many people it does not name."""
 
     people: list[Person]
@@ -280,7 +280,7 @@ class Attachments:
         here = self._by_session.get(session_id)
         if here:
             people = [connection.person() for connection, _ in zip(here, range(SHOWN), strict=False)]
-            self._send_presence(session_id, _encode(Presence(people=people, more=len(here) - len(people))))
+            self._send_presence(session_id, _encode(PresenceBody(people=people, more=len(here) - len(people))))
 
 
 def _may_stay(principal: Principal, connection: Attachment) -> bool:

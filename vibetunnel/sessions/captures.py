@@ -17,22 +17,22 @@ class Captures:
     __slots__ = ("_pending",)  # thousands of sessions have one each
 
     def __init__(self) -> None:
-        self._pending: dict[int, asyncio.Future[vt.Terminal]] = {}  # by ticket
+        self._pending: dict[int, asyncio.Future[vt.Engine]] = {}  # by ticket
 
     def __len__(self) -> int:
         return len(self._pending)
 
-    async def take(self, terminal: Terminal, scrollback_lines: int) -> vt.Terminal:
+    async def take(self, terminal: Terminal, scrollback_lines: int) -> vt.Engine:
         """Copy `terminal` with the newest lines of its scrollback. Raises ValueError when it is closed."""
         ticket = terminal.capture(min(scrollback_lines, MAX_LINES))
-        future: asyncio.Future[vt.Terminal] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[vt.Engine] = asyncio.get_running_loop().create_future()
         self._pending[ticket] = future
         try:
             return await future
         finally:
             self._pending.pop(ticket, None)
 
-    def arrived(self, ticket: int, copy: vt.Terminal | None) -> None:
+    def arrived(self, ticket: int, copy: vt.Engine | None) -> None:
         """Give the copy to the task that awaits it, if one still does. copy: None when memory ran out."""
         future = self._pending.pop(ticket, None)
         if future is None or future.done():
@@ -50,7 +50,7 @@ class Captures:
         self._pending.clear()
 
 
-async def reaching_back(capture: Callable[[int], Awaitable[vt.Terminal]], line: int, guess: int) -> vt.Terminal:
+async def reaching_back(capture: Callable[[int], Awaitable[vt.Engine]], line: int, guess: int) -> vt.Engine:
     """A capture that begins at this line (its absolute number), or at the oldest line that is kept.
 
     capture  takes the number of scrollback lines

@@ -99,7 +99,7 @@ def marks_in(output: bytes, first: int, rows: int, cols: int) -> list[vt.Mark]:
     first       offset of the first byte of `output`
     rows, cols  of the terminal
     """
-    terminal = vt.Terminal(rows, max(2, cols), scrollback_lines=0)
+    terminal = vt.Engine(rows, max(2, cols), scrollback_lines=0)
     marks: list[vt.Mark] = []
     for start in range(0, len(output), PIECE):
         terminal.feed(output[start : start + PIECE])

@@ -233,7 +233,7 @@ class Registry:
             case "bell":
                 self.events.bell(session.id, event.number)
             case "captured":
-                assert event.data is None or isinstance(event.data, vt.Terminal)
+                assert event.data is None or isinstance(event.data, vt.Engine)
                 session.captures.arrived(event.number, event.data)
             case "changed":
                 session.watches.printed()

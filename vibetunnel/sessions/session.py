@@ -283,7 +283,7 @@ class Session:
         except ValueError:  # the session was removed meanwhile
             raise UnknownSession(self.id) from None
 
-    async def capture(self, scrollback_lines: int = 0) -> vt.Terminal:
+    async def capture(self, scrollback_lines: int = 0) -> vt.Engine:
         """A copy of the terminal as it is now, with the newest lines of its scrollback.
 
         Does not start the process: a session that has not started has an empty screen. Raises UnknownSession when the
@@ -293,7 +293,7 @@ class Session:
             raise UnknownSession(self.id)
         if self.terminal is None:
             order = self.record.order
-            return vt.Terminal(order.rows, max(2, order.cols))
+            return vt.Engine(order.rows, max(2, order.cols))
         if self.end is not None:
             await self.settled()
         try:
@@ -301,7 +301,7 @@ class Session:
         except ValueError:  # the session was removed meanwhile
             raise UnknownSession(self.id) from None
 
-    async def capture_from(self, line: int, guess: int = 0) -> vt.Terminal:
+    async def capture_from(self, line: int, guess: int = 0) -> vt.Engine:
         """A capture that begins at this line, or at the oldest line that is kept (captures.reaching_back)."""
         return await reaching_back(self.capture, line, guess)
 

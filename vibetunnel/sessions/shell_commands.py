@@ -14,7 +14,7 @@ LIMIT = 1000  # commands per session; the oldest are forgotten
 LINE_LIMIT = 4096  # characters kept of a command line
 
 
-class Output(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True):
+class CommandOutput(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True):
     """Where the output of a command is. Unknown fields are left out, and so are the ends of a running command.
 
     start, end   offsets: bytes [start, end)
@@ -37,7 +37,7 @@ class ShellCommand(msgspec.Struct, kw_only=True, rename="camel"):
 
     command: str
     running: bool
-    output: Output
+    output: CommandOutput
     started_at: str | UnsetType = UNSET
     ended_at: str | UnsetType = UNSET
     duration_ms: int | UnsetType = UNSET
@@ -102,7 +102,7 @@ class ShellCommands:
             ShellCommand(
                 command=mark.command[:LINE_LIMIT],
                 running=True,
-                output=Output(start=mark.offset, first_line=mark.line if mark.line >= 0 else UNSET),
+                output=CommandOutput(start=mark.offset, first_line=mark.line if mark.line >= 0 else UNSET),
                 started_at=iso(mark.at_ns) if mark.at_ns else UNSET,
             )
         )

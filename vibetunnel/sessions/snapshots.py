@@ -7,14 +7,14 @@ import contextlib
 import logging
 from typing import Protocol
 
-from vibetunnel._ext.vt import Terminal
+from vibetunnel._ext.vt import Engine
 from vibetunnel.errors import UnknownSession
 from vibetunnel.sessions.session import Session
 
 FAREWELL_S = 1.0  # for the close frames to reach clients that still read
 
 # The screen of a session that does not exist.
-NOTHING = Terminal(24, 80).snapshot()
+NOTHING = Engine(24, 80).snapshot()
 
 log = logging.getLogger(__name__)
 

@@ -161,14 +161,14 @@ async def _find(session: Session, kind: Kind, search: Search, from_line: int | N
             await watch.changed()
 
 
-def _outcome(kind: Kind, copy: vt.Terminal, first: int, position: int, matched: str, groups: Groups) -> Outcome:
+def _outcome(kind: Kind, copy: vt.Engine, first: int, position: int, matched: str, groups: Groups) -> Outcome:
     outcome = Outcome(matched=kind, offset=copy.offset, text=matched, line=_line_at(copy, first, position))
     if kind == "regex":
         outcome.groups = groups
     return outcome
 
 
-def _line_at(copy: vt.Terminal, first: int, position: int) -> int:
+def _line_at(copy: vt.Engine, first: int, position: int) -> int:
     """The absolute number of the line with the character at `position` of the text that begins at line `first`."""
     low, high = first, copy.top + copy.rows - 1
     while low < high:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from vibetunnel._ext.vt import Terminal
+from vibetunnel._ext.vt import Engine
 
 from .differences import DIFFERENCES, LACKS, Difference
 from .grammar import generate
@@ -38,7 +38,7 @@ class Finding(NamedTuple):
 
 
 def screen_of(rows: int, cols: int, data: bytes) -> Screen:
-    terminal = Terminal(rows, cols)
+    terminal = Engine(rows, cols)
     terminal.feed(data)
     return ours(terminal)
 

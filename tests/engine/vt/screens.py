@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from vibetunnel._ext.vt import Terminal
+from vibetunnel._ext.vt import Engine
 
 Style = dict[str, Any]
 Run = tuple[str, int, Style]
@@ -44,7 +44,7 @@ def canonical(lines: list[Any], cursor: Any, alternate: bool) -> Screen:
     return Screen(done, tuple(cursor), alternate)
 
 
-def ours(terminal: Terminal) -> Screen:
+def ours(terminal: Engine) -> Screen:
     found = json.loads(terminal.json())
     lines = []
     for line in found["lines"]:
