@@ -1,4 +1,4 @@
-"""Counts of requests by rule, key and window: the part of the rate limits that several servers can share."""
+"""Counts of requests by rule, key and window, in memory or in a store that implements `Counters`."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ class Counts(NamedTuple):
 
 
 class Counters(Protocol):
-    """Where counts are kept. A store that several servers share only needs these two methods.
+    """Where counts are kept.
+
+    A store that several servers share answers from a copy in memory, which it exchanges with them in the background:
+    both methods return at once, because the event loop calls them between a request and its answer. So a limit may be passed by what the servers count between two exchanges. Their clocks must agree on the windows:
+    Limits(clock=time.time).
 
     rule    name of a rule
     key     a user, an address or a network
     window  number of a window; windows follow each other without a gap
-
-    Both methods return at once: they are called in the event loop, between a request and its answer.
     """
 
     def get(self, rule: str, key: str, window: int) -> Counts: ...
