@@ -13,6 +13,10 @@ from vibetunnel._ext cimport deflate as deflates
 from vibetunnel._ext cimport raw
 from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport v1
+from vibetunnel._ext.lists cimport (
+    is_linked, link_t, list_next, list_put_first, list_put_last, list_remove, list_t, list_take_all,
+    list_take_first,
+)
 
 
 cdef inline const uint8_t* bytes_of(bytes data):
@@ -244,6 +248,52 @@ cdef class Backlog:
             &self.gate, &self.bounds, backlog.owed(head, &p), p.skips_soon, &counted
         )
         return bool(runs), bool(counted)
+
+
+# ---------------------------------------------------------------- intrusive lists
+
+cdef enum:
+    LINKS = 12
+
+
+cdef class Lists:
+    """Two intrusive lists, and things 0 to LINKS - 1 with a link each (list.h)."""
+
+    cdef list_t[2] lists
+    cdef link_t[LINKS] links
+
+    def linked(self, int thing):
+        return bool(is_linked(&self.links[thing]))
+
+    def put_first(self, int which, int thing):
+        list_put_first(&self.lists[which], &self.links[thing], &self.links[thing])
+
+    def put_last(self, int which, int thing):
+        list_put_last(&self.lists[which], &self.links[thing], &self.links[thing])
+
+    def remove(self, int which, int thing):
+        list_remove(&self.lists[which], &self.links[thing])
+
+    def take_first(self, int which):
+        """The thing, or None."""
+        cdef void* owner = list_take_first(&self.lists[which])
+        return None if owner is NULL else <link_t*>owner - self.links
+
+    def take_all(self, int which):
+        """Move all to the other list, which must be empty."""
+        list_take_all(&self.lists[which], &self.lists[1 - which])
+
+    def walk(self, int which, set leave not None):
+        """The things that a loop comes to, while its body removes those of `leave` as it stands at them."""
+        cdef link_t* at = self.lists[which].first
+        cdef link_t* link
+        cdef list found = []
+        while at is not NULL:
+            link = <link_t*>list_next(&at)
+            found.append(link - self.links)
+            if found[-1] in leave:
+                list_remove(&self.lists[which], link)
+        return found
 
 
 # ---------------------------------------------------------------- permessage-deflate

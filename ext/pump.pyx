@@ -33,11 +33,11 @@ from vibetunnel._ext.pump_state cimport (
     PERMIT, PRESENCE_MAX, PRESENT, PTY, QUEUE_LIMIT, RESIZE, SCRATCH, TYPED_MAX, WAKER, capture_t, client_t, command_t,
     core_t, lane_t, statistics_t, terminal_t,
 )
+from vibetunnel._ext.lists cimport is_linked, list_put_last, list_t, list_take_all, list_take_first
 from vibetunnel._ext.pump_system cimport (
-    CLOCK_MONOTONIC, POLLER_READ, alarm_close, alarm_open, clock_ns, close, is_linked, list_put_last, list_t,
-    list_take_all, list_take_first, poller_open, pthread_join, pthread_mutex_destroy, pthread_mutex_init,
-    pthread_mutex_lock, pthread_mutex_unlock, set_nonblocking, socket_prepare, start_lane, waker_clear, waker_close,
-    waker_open, waker_wake,
+    CLOCK_MONOTONIC, POLLER_READ, alarm_close, alarm_open, clock_ns, close, poller_open, pthread_join,
+    pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock, set_nonblocking,
+    socket_prepare, start_lane, waker_clear, waker_close, waker_open, waker_wake,
 )
 from vibetunnel._ext.ring cimport acquire_fence, load_acquire, load_relaxed, store_relaxed
 

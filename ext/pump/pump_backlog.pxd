@@ -14,9 +14,8 @@ from vibetunnel._ext.pump_state cimport (
     BLOCKED_FULL, BLOCKED_RATE, BLOCKED_UNREAD, DEFLATE_FRAME, DUE_REDRAW, NEWS_GONE, OPEN, THROTTLE_BURST,
     THROTTLE_STEP, client_t, flag_t, lane_t, terminal_t,
 )
-from vibetunnel._ext.pump_system cimport (
-    POLLER_READ, POLLER_WRITE, close, is_linked, link_t, list_next, list_put_first, list_remove,
-)
+from vibetunnel._ext.lists cimport is_linked, link_t, list_next, list_put_first, list_remove
+from vibetunnel._ext.pump_system cimport POLLER_READ, POLLER_WRITE, close
 from vibetunnel._ext.ring cimport store_relaxed
 
 

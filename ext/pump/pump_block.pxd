@@ -16,7 +16,7 @@ from vibetunnel._ext.pump_state cimport (
     CACHES, CACHE_V1, DEFLATE_KEPT, DEFLATE_MIN, DEFLATE_TURN, HEADER_MAX, WS_HEADER_MAX, block_cache_t, block_t,
     lane_t, terminal_t,
 )
-from vibetunnel._ext.pump_system cimport is_linked, link_t, list_next, list_put_first, list_remove
+from vibetunnel._ext.lists cimport is_linked, link_t, list_next, list_put_first, list_remove
 
 
 cdef inline block_t* compress(

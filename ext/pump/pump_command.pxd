@@ -18,7 +18,8 @@ from vibetunnel._ext.pump_state cimport (
     ATTACH, CAPTURE, CLOSE, DETACH, EXIT_REASON_MAX, FINISH, INPUT, Order, PERMIT, PRESENT, RESIZE, chunk_t, client_t,
     command_t, terminal_t,
 )
-from vibetunnel._ext.pump_system cimport is_linked, link_t, list_next, pthread_mutex_lock, pthread_mutex_unlock
+from vibetunnel._ext.lists cimport is_linked, link_t, list_next
+from vibetunnel._ext.pump_system cimport pthread_mutex_lock, pthread_mutex_unlock
 
 
 cdef inline void finish(terminal_t* t, int code, int signal, const chunk_t* reason) noexcept nogil:

@@ -26,9 +26,12 @@ from vibetunnel._ext.pump_state cimport (
     ALARM, AWAIT_CLIENT, BLOCKED_RATE, BLOCKED_UNREAD, CALM, CHECKPOINT_CALM, CONTROL_LIMIT, DUE_LINES, EVENT_GAP,
     MOVE_QUIET, OPEN, PTY, SKIP_WAIT, WAKER, client_t, command_t, core_t, lane_t, terminal_t, watch_t,
 )
+from vibetunnel._ext.lists cimport (
+    is_linked, link_t, list_next, list_put_first, list_put_last, list_remove, list_t, list_take_all,
+    list_take_first,
+)
 from vibetunnel._ext.pump_system cimport (
     CLOCK_MONOTONIC, CLOCK_REALTIME, POLLER_BATCH, POLLER_READ, POLLER_WRITE, alarm_clear, alarm_set, clock_ns,
-    is_linked, link_t, list_next, list_put_first, list_put_last, list_remove, list_t, list_take_all, list_take_first,
     poller_event, poller_wait, pthread_mutex_lock, pthread_mutex_unlock, waker_clear, waker_wake,
 )
 from vibetunnel._ext.ring cimport store_relaxed

@@ -14,9 +14,9 @@ from vibetunnel._ext.pump_state cimport (
     DUE_FLUSH, EVENT_GAP, MOVE_BUSY, MOVE_BYTES, MOVE_CALM, MOVE_WINDOW, NEWS_GONE, capture_t, chunk_t, client_t,
     command_t, core_t, flag_t, lane_t, terminal_t, watch_t,
 )
+from vibetunnel._ext.lists cimport is_linked, list_put_first, list_take_first
 from vibetunnel._ext.pump_system cimport (
-    CLOCK_MONOTONIC, clock_ns, close, is_linked, list_put_first, list_take_first, poller_watch, pthread_mutex_lock,
-    pthread_mutex_unlock, waker_wake,
+    CLOCK_MONOTONIC, clock_ns, close, poller_watch, pthread_mutex_lock, pthread_mutex_unlock, waker_wake,
 )
 
 

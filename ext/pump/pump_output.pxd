@@ -20,9 +20,8 @@ from vibetunnel._ext.pump_state cimport (
     ACCEPTED_STEP, BATCH_FOR_FEW, BATCH_NS, BLOCKED_FULL, BLOCKED_RATE, CHECKPOINT_CALM, CROWD, DID_CHANGE, DID_END,
     DID_HANG_UP, DID_RESIZE, DUE_REDRAW, DUE_SIZE, FEW, OPEN, SHORT_READ, client_t, terminal_t,
 )
-from vibetunnel._ext.pump_system cimport (
-    CLOCK_MONOTONIC, CLOCK_REALTIME, clock_ns, link_t, list_next, read, sched_yield, set_size,
-)
+from vibetunnel._ext.lists cimport link_t, list_next
+from vibetunnel._ext.pump_system cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_ns, read, sched_yield, set_size
 from vibetunnel._ext.ring cimport Ring, load_relaxed, store_relaxed
 
 

@@ -11,9 +11,8 @@ from libc.stdlib cimport free
 from vibetunnel._ext.pump_backlog cimport watch_pty
 from vibetunnel._ext.pump_outbox cimport chunk_new, rewatch
 from vibetunnel._ext.pump_state cimport QUEUE_LIMIT, WRITE_MAX, chunk_t, client_t, terminal_t
-from vibetunnel._ext.pump_system cimport (
-    CLOCK_REALTIME, clock_ns, close, link_t, list_next, list_put_last, list_remove, list_take_first, write,
-)
+from vibetunnel._ext.lists cimport link_t, list_next, list_put_last, list_remove, list_take_first
+from vibetunnel._ext.pump_system cimport CLOCK_REALTIME, clock_ns, close, write
 from vibetunnel._ext.ring cimport store_relaxed
 
 

@@ -31,7 +31,8 @@ from vibetunnel._ext.pump_state cimport (
     DUE_SIZE, DUE_VIEWPORT, INFLATE_COST, INFLATE_TURN, MESSAGE_LIMIT, NEWS_TYPED, OPEN, SCRATCH, SKIP_LAG,
     THROTTLE_BURST, TYPED_MAX, chunk_t, client_t, lane_t, terminal_t,
 )
-from vibetunnel._ext.pump_system cimport POLLER_READ, POLLER_WRITE, interrupts, is_linked, link_t, list_next, recv
+from vibetunnel._ext.lists cimport is_linked, link_t, list_next
+from vibetunnel._ext.pump_system cimport POLLER_READ, POLLER_WRITE, interrupts, recv
 from vibetunnel._ext.ring cimport load_relaxed
 
 cdef extern from *:

@@ -17,9 +17,8 @@ from vibetunnel._ext.pump_state cimport (
     BUFFER_KEPT, CHECKPOINT_LINES, DID_BELL, DID_CAPTURE, DID_CHANGE, DID_FOLDER, DID_MARK, DID_TITLE, DUE_TITLE,
     MARKS_LIMIT, capture_t, client_t, terminal_t,
 )
-from vibetunnel._ext.pump_system cimport (
-    CLOCK_REALTIME, clock_ns, link_t, list_next, list_put_last, pthread_mutex_lock, pthread_mutex_unlock,
-)
+from vibetunnel._ext.lists cimport link_t, list_next, list_put_last
+from vibetunnel._ext.pump_system cimport CLOCK_REALTIME, clock_ns, pthread_mutex_lock, pthread_mutex_unlock
 from vibetunnel._ext.ring cimport Ring, load_relaxed
 
 

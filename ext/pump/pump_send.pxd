@@ -27,10 +27,8 @@ from vibetunnel._ext.pump_state cimport (
     DUE_NOTICES, DUE_PRESENCE, DUE_REDRAW, DUE_SIZE, DUE_TITLE, EXIT_REASON_MAX, FAN, LATEST_FRAME, LINGER, OPEN,
     PIECE_CELLS, SKIP_WAIT, V1_HEAD_MAX, chunk_t, client_t, lane_t, terminal_t,
 )
-from vibetunnel._ext.pump_system cimport (
-    MSG_NOSIGNAL, POLLER_READ, POLLER_WRITE, SHUT_WR, is_linked, link_t, list_next, list_put_first, list_t,
-    list_take_all, list_take_first, msghdr, sendmsg, shutdown,
-)
+from vibetunnel._ext.lists cimport is_linked, link_t, list_next, list_put_first, list_t, list_take_all, list_take_first
+from vibetunnel._ext.pump_system cimport MSG_NOSIGNAL, POLLER_READ, POLLER_WRITE, SHUT_WR, msghdr, sendmsg, shutdown
 from vibetunnel._ext.ring cimport store_relaxed
 
 

@@ -31,7 +31,8 @@ from vibetunnel._ext cimport deflate
 from vibetunnel._ext cimport rfc6455 as rfc
 from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport vt as engine
-from vibetunnel._ext.pump_system cimport link_t, list_t, pthread_mutex_t, pthread_t
+from vibetunnel._ext.lists cimport link_t, list_t
+from vibetunnel._ext.pump_system cimport pthread_mutex_t, pthread_t
 from vibetunnel._ext.ring cimport Ring
 
 cdef enum:

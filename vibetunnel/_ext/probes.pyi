@@ -76,6 +76,22 @@ class Backlog:
     def opens(self, head: int, place: Place, blocking: bool) -> tuple[bool, bool]:
         """(whether the PTY may run again, whether the gate still counts the client)."""
 
+class Lists:
+    """Two intrusive lists, 0 and 1, and twelve things with a link each (ext/pump/list.h).
+
+    A thing is put into a list only while it is in none, and removed from the list that holds it: nothing checks it.
+    """
+
+    def linked(self, thing: int) -> bool: ...
+    def put_first(self, which: int, thing: int) -> None: ...
+    def put_last(self, which: int, thing: int) -> None: ...
+    def remove(self, which: int, thing: int) -> None: ...
+    def take_first(self, which: int) -> int | None: ...
+    def take_all(self, which: int) -> None:
+        """Move all to the other list, which must be empty."""
+    def walk(self, which: int, leave: set[int]) -> list[int]:
+        """The things that a loop comes to, while its body removes those of `leave` as it stands at them."""
+
 class Codec:
     """Compressed messages (RFC 7692), without context takeover. OSError without zlib."""
 

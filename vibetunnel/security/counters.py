@@ -18,7 +18,8 @@ class Counters(Protocol):
     """Where counts are kept.
 
     A store that several servers share answers from a copy in memory, which it exchanges with them in the background:
-    both methods return at once, because the event loop calls them between a request and its answer. So a limit may be passed by what the servers count between two exchanges. Their clocks must agree on the windows:
+    both methods return at once, because the event loop calls them between a request and its answer. So a limit may be
+    passed by what the servers count between two exchanges. Their clocks must agree on the windows:
     Limits(clock=time.time).
 
     rule    name of a rule
