@@ -179,7 +179,7 @@ cdef class Ring:
 
 Place = namedtuple(
     "Place",
-    ["cursor", "drawn", "window", "step", "latest", "returning", "closing", "in_ring", "skips_soon"],
+    ["cursor", "drawn", "window", "step", "latest", "returning", "closing", "in_ring", "is_interrupted"],
     defaults=[0, 0, False, False, False, False, False],
 )
 Judged = namedtuple("Judged", ["caught_up", "behind", "sendable", "owed", "blocks", "has_room"])
@@ -192,7 +192,7 @@ cdef backlog.Place read_place(object place):
     p.latest = place.latest
     p.closing = place.closing
     p.in_ring = place.in_ring
-    p.skips_soon = place.skips_soon
+    p.is_interrupted = place.is_interrupted
     return p
 
 
@@ -245,7 +245,7 @@ cdef class Backlog:
         cdef backlog.Place p = read_place(place)
         cdef uint8_t counted = blocking
         cdef bint runs = backlog.gate_opens(
-            &self.gate, &self.bounds, backlog.owed(head, &p), p.skips_soon, &counted
+            &self.gate, &self.bounds, backlog.owed(head, &p), p.is_interrupted, &counted
         )
         return bool(runs), bool(counted)
 

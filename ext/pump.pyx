@@ -101,6 +101,7 @@ cdef class Pump:
     cdef core_t* core
     cdef dict terminals  # by id, for events
     cdef dict clients
+    cdef list taken  # events that take_events has not returned, because of an exception
     cdef uint64_t ids
     cdef int tickets
     cdef bint closed
@@ -123,6 +124,7 @@ cdef class Pump:
         cdef int i
         self.terminals = {}
         self.clients = {}
+        self.taken = []
         self.closed = True
         self.core = <core_t*>calloc(1, sizeof(core_t))
         if self.core is NULL:
@@ -214,9 +216,9 @@ cdef class Pump:
 
     def take_events(self):
         cdef list_t terminals, clients
-        cdef list events = []
+        cdef list events = self.taken
         if self.closed:
-            return events
+            return []
         waker_clear(self.core.waker)
         # No Python object is made under the lock: the collector could run, and take the lock again. What waits in these
         # lists stays linked, so a lane that has more to report of it does not put it into the outbox again.
@@ -224,11 +226,31 @@ cdef class Pump:
         list_take_all(&self.core.events, &terminals)
         list_take_all(&self.core.news, &clients)
         pthread_mutex_unlock(&self.core.lock)
-        while terminals.first is not NULL:
-            self._take_terminal_events(&terminals, events)
-        while clients.first is not NULL:
-            self._take_client_events(&clients, events)
+        try:
+            while terminals.first is not NULL:
+                self._take_terminal_events(&terminals, events)
+            while clients.first is not NULL:
+                self._take_client_events(&clients, events)
+        finally:  # after an exception the others are reported the next time
+            self._put_back(&terminals, &clients)
+        self.taken = []
         return events
+
+    cdef void _put_back(self, list_t* terminals, list_t* clients) noexcept:
+        """Return events that were not taken to the outbox."""
+        cdef terminal_t* t
+        cdef client_t* c
+        if terminals.first is NULL and clients.first is NULL:
+            return
+        pthread_mutex_lock(&self.core.lock)
+        while terminals.first is not NULL:
+            t = <terminal_t*>list_take_first(terminals)
+            list_put_last(&self.core.events, &t.in_events, t)
+        while clients.first is not NULL:
+            c = <client_t*>list_take_first(clients)
+            list_put_last(&self.core.news, &c.in_news, c)
+        waker_wake(self.core.waker)
+        pthread_mutex_unlock(&self.core.lock)
 
     cdef int _take_terminal_events(self, list_t* terminals, list events) except -1:
         """Append what happened to the first terminal of the list."""

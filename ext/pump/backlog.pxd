@@ -32,7 +32,7 @@ cdef struct Place:  # of one client
     bint latest
     bint closing  # it gets only the rest of a frame under way
     bint in_ring  # it is in the middle of a frame whose rest is only in the ring
-    bint skips_soon  # an interrupt has made its backlog void
+    bint is_interrupted  # an interrupt has made its backlog void
 
 
 cdef struct Tally:  # what one look at all clients of a terminal finds
@@ -110,7 +110,7 @@ cdef inline Decision tally_add(Tally* tally, const Bounds* b, uint64_t head, con
         tally.worst = max(tally.worst, n)
         if not p.latest:
             tally.lossless = max(tally.lossless, n)
-        tally.best = min(tally.best, 0 if p.skips_soon else n)
+        tally.best = min(tally.best, 0 if p.is_interrupted else n)
     return RUN
 
 
@@ -131,14 +131,14 @@ cdef inline bint blocks(const Bounds* b, uint64_t head, const Place* p) noexcept
 
 
 cdef inline bint gate_opens(
-    Gate* gate, const Bounds* b, uint64_t owes, bint skips_soon, uint8_t* blocking
+    Gate* gate, const Bounds* b, uint64_t owes, bint is_interrupted, uint8_t* blocking
 ) noexcept nogil:
     """Note that a client has got on. True: the PTY may run again.
 
     owes       owed() of that client
     blocking   whether the gate counts it among its blockers
     """
-    if not gate.paused or owes > b.low and not skips_soon:
+    if not gate.paused or owes > b.low and not is_interrupted:
         return False
     if blocking[0]:
         blocking[0] = False

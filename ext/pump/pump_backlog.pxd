@@ -30,9 +30,9 @@ cdef inline uint64_t lag_of(client_t* c) noexcept nogil:
     return c.terminal.ring.head - drawn(c)
 
 
-cdef inline bint skips_soon(client_t* c) noexcept nogil:
+cdef inline bint is_interrupted(client_t* c) noexcept nogil:
     """Whether an interrupt has made its backlog void: the PTY need not wait for it."""
-    return c.skip_ns > c.terminal.lane.now
+    return c.answer_by_ns > c.terminal.lane.now
 
 
 cdef inline backlog.Place place_of(client_t* c) noexcept nogil:
@@ -43,7 +43,7 @@ cdef inline backlog.Place place_of(client_t* c) noexcept nogil:
     place.latest = c.latest
     place.closing = c.close_state != OPEN or c.watch.fd < 0
     place.in_ring = needs_ring(c) and c.watch.fd >= 0
-    place.skips_soon = skips_soon(c)
+    place.is_interrupted = is_interrupted(c)
     return place
 
 
@@ -189,7 +189,7 @@ cdef inline void progress(client_t* c) noexcept nogil:
     cdef backlog.Place place = place_of(c)
     cdef uint64_t owes = backlog.owed(t.ring.head, &place)
     store_relaxed(&c.lag, <int64_t>owes)
-    if t.gate.paused and backlog.gate_opens(&t.gate, &t.bounds, owes, place.skips_soon, &c.blocking):
+    if t.gate.paused and backlog.gate_opens(&t.gate, &t.bounds, owes, place.is_interrupted, &c.blocking):
         pace(t)
         watch_pty(t)
 

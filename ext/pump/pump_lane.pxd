@@ -20,11 +20,12 @@ from vibetunnel._ext.pump_pty cimport close_pty
 from vibetunnel._ext.pump_receive cimport client_ready, receive_all_unread
 from vibetunnel._ext.pump_screen cimport after_feed, feed, keep
 from vibetunnel._ext.pump_send cimport (
-    drop_unheard, fan_later, fan_out_all, flush, flush_all, flush_unless_full, put_accepted, put_close, skip_due,
+    drop_unheard, fan_later, fan_out_all, flush, flush_all, flush_unless_full, put_accepted, put_close,
+    redraw_interrupted,
 )
 from vibetunnel._ext.pump_state cimport (
-    ALARM, AWAIT_CLIENT, BLOCKED_RATE, BLOCKED_UNREAD, CALM, CHECKPOINT_CALM, CONTROL_LIMIT, DUE_LINES, EVENT_GAP,
-    MOVE_QUIET, OPEN, PTY, SKIP_WAIT, WAKER, client_t, command_t, core_t, lane_t, terminal_t, watch_t,
+    ALARM, ANSWER_WAIT, AWAIT_CLIENT, BLOCKED_RATE, BLOCKED_UNREAD, CALM, CHECKPOINT_CALM, CONTROL_LIMIT, DUE_LINES,
+    EVENT_GAP, MOVE_QUIET, OPEN, PTY, WAKER, client_t, command_t, core_t, lane_t, terminal_t, watch_t,
 )
 from vibetunnel._ext.lists cimport (
     is_linked, link_t, list_next, list_put_first, list_put_last, list_remove, list_t, list_take_all,
@@ -81,7 +82,7 @@ cdef inline void arrive(lane_t* lane, terminal_t* t) noexcept nogil:
         if c.control.n or c.cursor < c.frame.end or sendable(c) > c.cursor or c.due & DUE_LINES:
             want |= POLLER_WRITE
         rewatch(lane, &c.watch, want)
-        lane.skipping = lane.skipping or c.skip_ns != 0
+        lane.awaits_answers = lane.awaits_answers or c.answer_by_ns != 0
 
 
 cdef inline lane_t* choose_lane(lane_t* lane, terminal_t* t) noexcept nogil:
@@ -335,8 +336,8 @@ cdef inline void set_alarm(lane_t* lane) noexcept nogil:
         due = min(due, lane.late_ns)
     if lane.throttled:
         due = min(due, lane.throttle_ns)
-    if lane.skipping:
-        due = min(due, lane.now + SKIP_WAIT)
+    if lane.awaits_answers:
+        due = min(due, lane.now + ANSWER_WAIT)
     if lane.stopping:
         due = min(due, lane.now + EVENT_GAP)
     if due != <int64_t>NEVER and (lane.alarm_ns == 0 or due < lane.alarm_ns):
@@ -392,8 +393,8 @@ cdef inline void* run_lane(void* arg) noexcept nogil:
             fan_out_all(lane)
         if lane.throttled and lane.now >= lane.throttle_ns:
             unthrottle(lane)
-        if lane.skipping:
-            skip_due(lane)
+        if lane.awaits_answers:
+            redraw_interrupted(lane)
         tidy(lane)
         if lane.stopping and stop(lane):
             tidy(lane)

@@ -192,7 +192,7 @@ cdef inline void read_pty(terminal_t* t) noexcept nogil:
         if not t.unseen:
             feed(t)
         after_feed(t)
-        if t.lane.skipping and drained.emptied:
+        if t.lane.awaits_answers and drained.emptied:
             answer_interrupts(t)
     if drained.over:
         if t.finished:

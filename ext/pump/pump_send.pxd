@@ -1,8 +1,8 @@
 # cython: cdivision=True
 """Messages and frames to clients: what is due, how much of it one turn sends, and to how many clients.
 
-Alone writes close_state, code, reason, skip_ns, accepted_told, bytes_sent, the lines that a client asked for, and a
-terminal's presence and round of sending (fan...), which a client that leaves moves on.
+Alone writes close_state, code, reason, answer_by_ns, accepted_told, bytes_sent, the lines that a client asked for,
+and a terminal's presence and round of sending (fan...), which a client that leaves moves on.
 """
 
 from libc.errno cimport EAGAIN, EINTR, errno
@@ -23,9 +23,9 @@ from vibetunnel._ext.pump_frame cimport (
 )
 from vibetunnel._ext.pump_outbox cimport charge, flush_later, rewatch
 from vibetunnel._ext.pump_state cimport (
-    BATCH, BLOCKED_FULL, BLOCKED_RATE, CLOSE_RECEIVED, CLOSE_SENT, CLOSING, DUE_ACCESS, DUE_FLUSH, DUE_LINES,
-    DUE_NOTICES, DUE_PRESENCE, DUE_REDRAW, DUE_SIZE, DUE_TITLE, EXIT_REASON_MAX, FAN, LATEST_FRAME, LINGER, OPEN,
-    PIECE_CELLS, SKIP_WAIT, V1_HEAD_MAX, chunk_t, client_t, lane_t, terminal_t,
+    ANSWER_WAIT, BATCH, BLOCKED_FULL, BLOCKED_RATE, CLOSE_RECEIVED, CLOSE_SENT, CLOSING, DUE_ACCESS, DUE_FLUSH,
+    DUE_LINES, DUE_NOTICES, DUE_PRESENCE, DUE_REDRAW, DUE_SIZE, DUE_TITLE, EXIT_REASON_MAX, FAN, LATEST_FRAME,
+    LINGER, OPEN, PIECE_CELLS, V1_HEAD_MAX, chunk_t, client_t, lane_t, terminal_t,
 )
 from vibetunnel._ext.lists cimport is_linked, link_t, list_next, list_put_first, list_t, list_take_all, list_take_first
 from vibetunnel._ext.pump_system cimport MSG_NOSIGNAL, POLLER_READ, POLLER_WRITE, SHUT_WR, msghdr, sendmsg, shutdown
@@ -142,7 +142,7 @@ cdef inline bint may_redraw(client_t* c) noexcept nogil:
         return False  # a lossless client is redrawn only when it is up to date: it skips no byte
     if c.v1 and not c.input.blocked and c.acked < c.base:
         return False  # it has not drawn the last redraw
-    return c.skip_ns == 0 or t.lane.now >= c.skip_ns
+    return c.answer_by_ns == 0 or t.lane.now >= c.answer_by_ns
 
 
 cdef inline bint put_redraw(client_t* c, uint32_t scrollback) noexcept nogil:
@@ -162,7 +162,7 @@ cdef inline bint put_redraw(client_t* c, uint32_t scrollback) noexcept nogil:
             <uint16_t>t.rows, <uint16_t>t.cols, wire.ALTERNATE_SCREEN if engine.vt_alternate(t.vt) else 0,
         )
     frame_skip(c)
-    c.skip_ns = 0
+    c.answer_by_ns = 0
     c.due &= ~(DUE_REDRAW | DUE_LINES)  # lines that it asked for may have other numbers now
     t.lane.statistics.redraws += 1
     return put_big(c, head, head_n, buffer.data, buffer.n)
@@ -208,8 +208,8 @@ cdef inline bint sends_lines(client_t* c) noexcept nogil:
 cdef inline void skip_backlog(client_t* c) noexcept nogil:
     """After an interrupt: send the screen instead of the output under way, as soon as it may show the answer."""
     c.due |= DUE_REDRAW
-    c.skip_ns = c.terminal.lane.now + SKIP_WAIT
-    c.terminal.lane.skipping = True
+    c.answer_by_ns = c.terminal.lane.now + ANSWER_WAIT
+    c.terminal.lane.awaits_answers = True
     progress(c)
 
 
@@ -219,8 +219,8 @@ cdef inline void answer_interrupts(terminal_t* t) noexcept nogil:
     cdef client_t* c
     while at is not NULL:
         c = <client_t*>list_next(&at)
-        if c.skip_ns:
-            c.skip_ns = t.lane.now
+        if c.answer_by_ns:
+            c.answer_by_ns = t.lane.now
 
 
 # ---------------------------------------------------------------- closing
@@ -446,23 +446,23 @@ cdef inline void flush_due(terminal_t* t) noexcept nogil:
             flush_unless_full(c)
 
 
-cdef inline void skip_due(lane_t* lane) noexcept nogil:
+cdef inline void redraw_interrupted(lane_t* lane) noexcept nogil:
     """Send the redraws after interrupts that have waited long enough."""
     cdef link_t* t_at = lane.terminals.first
     cdef link_t* at
     cdef terminal_t* t
     cdef client_t* c
-    lane.skipping = False
+    lane.awaits_answers = False
     while t_at is not NULL:
         t = <terminal_t*>list_next(&t_at)
         at = t.clients.first
         while at is not NULL:
             c = <client_t*>list_next(&at)
-            if c.skip_ns and lane.now >= c.skip_ns:
-                c.skip_ns = 0
+            if c.answer_by_ns and lane.now >= c.answer_by_ns:
+                c.answer_by_ns = 0
                 flush_unless_full(c)
-            elif c.skip_ns:
-                lane.skipping = True
+            elif c.answer_by_ns:
+                lane.awaits_answers = True
         if t.clients.first is not NULL:
             pace(t)
 

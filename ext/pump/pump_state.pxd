@@ -89,7 +89,7 @@ cdef enum:
     MOVE_CALM = 1000000  # ns
     EVENT_GAP = 50000000  # ns between two reports of bells and titles of one terminal
     SKIP_LAG = 4096  # bytes of lag below which a client's interrupt skips nothing
-    SKIP_WAIT = 10000000  # ns that a redraw waits after an interrupt, so that it includes the program's answer
+    ANSWER_WAIT = 10000000  # ns that a redraw waits after an interrupt, so that it includes the program's answer
     AWAIT_CLIENT = 1000000000  # ns that a new terminal's output waits for the client that it was opened for
     LINGER = 2000000000  # ns that a client has to answer a close frame
     CALM = 1000000000  # ns without output after which scrollback goes into a checkpoint
@@ -263,7 +263,7 @@ cdef struct client_t:
     frame_t frame
     control_t control
     input_t input
-    int64_t skip_ns  # until when an interrupt's redraw waits for the program's answer, or 0 [send]
+    int64_t answer_by_ns  # until when an interrupt's redraw waits for the program's answer, or 0 [send]
     uint64_t window  # v1: bytes that may be under way without an ack
     uint64_t acked  # v1 [receive]
     uint64_t lines_before  # v1: the line after those of the next piece of scrollback [send]
@@ -396,7 +396,7 @@ cdef struct lane_t:
     int64_t sweep_ns
     bint unfinished  # some terminal is `unseen`, or some client has unread bytes that may be decoded now
     list_t fans  # terminals whose clients have not all been sent the last batch
-    bint skipping  # some client's redraw after an interrupt waits (skip_ns)
+    bint awaits_answers  # some client's redraw after an interrupt waits (answer_by_ns)
     bint unread  # some client has unread bytes that may be decoded now
     bint throttled  # some client is not read because of its rate
     int64_t throttle_ns  # when to look at throttled clients again

@@ -16,7 +16,7 @@ from tornado.iostream import StreamClosedError
 from vibetunnel.errors import InvalidField
 from vibetunnel.handlers.handler import Handler
 from vibetunnel.handlers.route import Media, Operation, Permission, Route
-from vibetunnel.http.files import has_tag
+from vibetunnel.http.negotiation import has_tag
 
 PART = b"x" * 65536
 

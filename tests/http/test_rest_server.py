@@ -25,7 +25,7 @@ from vibetunnel.errors import StartFailed
 from vibetunnel.handlers.refusals import STATUS
 from vibetunnel.handlers.route import Media
 from vibetunnel.handlers.routes import ROUTES
-from vibetunnel.http.files import choose_coding
+from vibetunnel.http.negotiation import choose_coding
 from vibetunnel.keeper import errors as keeper_errors  # noqa: F401 (its classes are subclasses of VibeTunnelError)
 
 PASSWORD = "correct horse battery staple"

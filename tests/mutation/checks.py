@@ -551,14 +551,14 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "a change of rights reaches open sockets",
         "sessions/attachments.py",
-        "                connection.principal = now\n                self._permit(connection)\n",
-        "                connection.principal = now\n",
+        "                attachment.principal = now\n                self._permit(attachment)\n",
+        "                attachment.principal = now\n",
         (_login("test_a_right_that_an_owner_takes_away_ends_at_once"),),
     ),
     Check(
         "the end of a right closes sockets",
         "sessions/attachments.py",
-        '                    self._close(connection, CLOSE_LOGIN_OVER if now is None else lost, "access has ended")\n',
+        '                    self._close(attachment, CLOSE_LOGIN_OVER if now is None else lost, "access has ended")\n',
         "",
         (_login("test_an_expired_share_disconnects_its_guests"),),
     ),
@@ -730,7 +730,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "files: only those that were found",
-        "http/files.py",
+        "handlers/client_files.py",
         "        return self._files.get(name)\n",
         "        path = Path(__file__).parent.parent / 'web' / 'static' / name\n"
         "        return self._files.get(name) or (File('text/plain', False, {'': path}) if path.is_file() else None)\n",

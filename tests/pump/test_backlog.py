@@ -49,7 +49,7 @@ def decided(head: int, places: list[Place]) -> tuple[bool, list[int]]:
     counted = [p for i, p in enumerate(places) if i not in spilled]
     live = [p for p in counted if not p.closing]
     a_lossless_client_lags = any(head - p.drawn >= HIGH for p in live if not p.latest)
-    every_client_lags = bool(live) and all(head - p.drawn >= HIGH and not p.skips_soon for p in live)
+    every_client_lags = bool(live) and all(head - p.drawn >= HIGH and not p.is_interrupted for p in live)
     no_room = any(head - p.cursor + BATCH > CAPACITY for p in counted if not p.latest and (p.in_ring or not p.closing))
     return a_lossless_client_lags or every_client_lags or no_room, spilled
 
@@ -73,7 +73,7 @@ def a_place(draw: st.DrawFn) -> Place:
         returning=draw(st.booleans()),
         closing=draw(st.booleans()),
         in_ring=draw(st.booleans()),
-        skips_soon=draw(st.booleans()),
+        is_interrupted=draw(st.booleans()),
     )
 
 
@@ -93,7 +93,7 @@ def test_the_fastest_client_is_not_behind_after_the_next_batch(all_places: list[
     places = [place._replace(in_ring=place.in_ring and i not in spilled) for i, place in enumerate(all_places)]
     paused, _ = rule().decide(HEAD, places)
     waiting = [place for place in places if not place.closing]
-    if not paused and waiting and not any(place.skips_soon for place in waiting):
+    if not paused and waiting and not any(place.is_interrupted for place in waiting):
         fastest = max(waiting, key=lambda place: place.drawn)
         assert not rule().judge(HEAD + BATCH, fastest).behind
 

@@ -589,6 +589,25 @@ def test_a_watched_terminal_reports_changes_and_an_unwatched_one_none(bench: Ben
     assert sum(e.kind == "changed" for e in late) <= 1  # one may have been held back
 
 
+def test_an_event_that_cannot_be_reported_takes_no_other_with_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminals = [bench.bare() for _ in range(3)]
+    for i, (terminal, slave) in enumerate(terminals):
+        printed(slave, terminal, b"\x1b]2;number %d\x07" % i)
+        wait_for(lambda terminal=terminal, i=i: terminal.title == f"number {i}")  # type: ignore[misc]
+
+    def no_memory(kind: str, terminal: Terminal, *rest: object) -> Event:
+        if terminal is terminals[1][0]:
+            raise MemoryError
+        return Event(kind, terminal, *rest)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vibetunnel._ext.pump.Event", no_memory)
+        with pytest.raises(MemoryError):
+            events_until(bench.pump, lambda _: False)
+    titles = {"number 0", "number 2"}
+    events_until(bench.pump, lambda events: titles <= {e.text for e in events if e.kind == "title"})
+
+
 def test_prompt_marks_and_clipboards_come_as_events_in_order(bench: Bench) -> None:
     terminal, slave = bench.bare()
     before = b"\x1b]133;A\x07$ \x1b]133;B\x07ls -l\r\n"

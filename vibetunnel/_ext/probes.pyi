@@ -51,7 +51,7 @@ class Place(NamedTuple):
     returning: bool = False
     closing: bool = False
     in_ring: bool = False
-    skips_soon: bool = False
+    is_interrupted: bool = False
 
 class Judged(NamedTuple):
     """The rule's answers for one client."""

@@ -74,7 +74,7 @@ class SocketHandler(Handler):
         self.context.attachments.add(
             Attachment(
                 id=connection_id,
-                closes=client,
+                connection=client,
                 principal=principal,
                 address=self.client.address,
                 session_id=session.id,

@@ -444,9 +444,9 @@ class RotateKeysHandler(Handler):
             context.codes.forget_made()
         await context.keys.rotate(forget=forget)
         if forget:
-            for connection in context.attachments:
-                if connection.principal.token or connection.principal.program:
-                    context.attachments.put_out(connection, "access has been revoked", code=CLOSE_LOGIN_OVER)
+            for attachment in context.attachments:
+                if attachment.principal.token or attachment.principal.program:
+                    context.attachments.put_out(attachment, "access has been revoked", code=CLOSE_LOGIN_OVER)
         change = "new key, old ones forgotten" if forget else "new key"
         context.audit.record("keys", self.principal, self.client.address, "ok", change=change)
         self.check_saved()

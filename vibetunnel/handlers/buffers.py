@@ -140,7 +140,7 @@ class SnapshotSocket(WebSocketHandler):
 
     def open(self) -> None:
         principal, address = self.opener.required(self.opener.principal), self.opener.client.address
-        self.context.attachments.add(Attachment(closes=self, principal=principal, address=address))
+        self.context.attachments.add(Attachment(connection=self, principal=principal, address=address))
         self.context.snapshots.enter(self)
         self._look()
         self._write(Connected())

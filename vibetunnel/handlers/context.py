@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from tornado.web import Application
 
-from vibetunnel.http.files import Files
+from vibetunnel.handlers.client_files import Files
 from vibetunnel.http.tls_relay import Relays
 from vibetunnel.logs.audit import Audit
 from vibetunnel.logs.requests import RequestLog

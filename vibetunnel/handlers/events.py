@@ -46,7 +46,7 @@ class EventsHandler(Handler):
         self._set_stream_headers()
         self._listener = listener = self.context.registry.events.broadcast.listen(only)
         stream = _Stream(listener)
-        self.context.attachments.add(Attachment(closes=stream, principal=principal, address=self.client.address))
+        self.context.attachments.add(Attachment(connection=stream, principal=principal, address=self.client.address))
         try:
             await self._send(b"data: " + encoded("connected") + b"\n\n")
             await self._pass_on(listener)

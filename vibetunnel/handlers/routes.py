@@ -21,6 +21,9 @@ from vibetunnel.handlers import (
 from vibetunnel.handlers.route import Media, Operation, Permission, Route
 from vibetunnel.handlers.unknown import UnknownApiHandler
 from vibetunnel.http.upgrade import OFFSET_HEADER
+from vibetunnel.sessions.shell_commands import ShellCommand
+from vibetunnel.sessions.view import SessionView
+from vibetunnel.sessions.waits import Outcome
 
 _OPEN = Permission.OPEN
 _LOGIN = Permission.LOGIN
@@ -59,7 +62,7 @@ ROUTES: tuple[Route, ...] = (
         "/api/sessions",
         sessions.SessionsHandler,
         {
-            "GET": Operation("List the sessions, newest first.", {200: list[schemas.SessionView]}, some=True),
+            "GET": Operation("List the sessions, newest first.", {200: list[SessionView]}, some=True),
             "POST": Operation(
                 "Create a session. Its process starts at the first use, or at once with `spawn`.",
                 {201: schemas.CreatedSession},
@@ -74,7 +77,7 @@ ROUTES: tuple[Route, ...] = (
         _SESSION,
         sessions.OneSessionHandler,
         {
-            "GET": Operation("Get a session.", {200: schemas.SessionView}, errors=(_NOT_FOUND,)),
+            "GET": Operation("Get a session.", {200: SessionView}, errors=(_NOT_FOUND,)),
             "PATCH": Operation(
                 "Rename a session.",
                 {200: schemas.Renamed},
@@ -203,7 +206,7 @@ ROUTES: tuple[Route, ...] = (
         {
             "GET": Operation(
                 "List the last 1000 commands of a shell that marks them (OSC 133), newest last.",
-                {200: list[schemas.ShellCommand]},
+                {200: list[ShellCommand]},
                 errors=(_NOT_FOUND,),
             )
         },
@@ -214,7 +217,7 @@ ROUTES: tuple[Route, ...] = (
         {
             "POST": Operation(
                 "Wait for a text, a pattern, silence, a prompt, or the end of the session.",
-                {200: schemas.Outcome},
+                {200: Outcome},
                 body=schemas.WaitBody,
                 errors=(_NOT_FOUND, _CONFLICT, _BUSY, HTTPStatus.REQUEST_TIMEOUT),
             )

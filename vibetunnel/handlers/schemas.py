@@ -13,11 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 from vibetunnel.protocol import MAX_LINES
 from vibetunnel.sessions.model import Size
 from vibetunnel.sessions.pattern_check import PATTERN_LIMIT
-from vibetunnel.sessions.shell_commands import ShellCommand
 from vibetunnel.sessions.view import SessionView
-from vibetunnel.sessions.waits import Outcome
-
-__all__ = ["Outcome", "SessionView", "ShellCommand"]  # so that handlers find all shapes in this module
 
 Offset = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 

@@ -147,11 +147,11 @@ class PeopleHandler(SharingHandler):
                     writable=person.writable,
                     guest=person.guest,
                     since=person.since,
-                    you=connection.principal.id == principal.id,
-                    address=connection.address if admin else None,
+                    you=attachment.principal.id == principal.id,
+                    address=attachment.address if admin else None,
                 )
-                for connection in self.context.attachments.of_session(session_id)
-                for person in [connection.person()]
+                for attachment in self.context.attachments.of_session(session_id)
+                for person in [attachment.person()]
             ]
         )
 
@@ -160,32 +160,32 @@ class PersonHandler(SharingHandler):
     """PATCH and DELETE /api/sessions/{session_id}/clients/{client_id}."""
 
     def _find(self, session_id: str, client_id: str) -> Attachment:
-        for connection in self.context.attachments.of_session(session_id):
-            if connection.id == client_id:
-                return connection
+        for attachment in self.context.attachments.of_session(session_id):
+            if attachment.id == client_id:
+                return attachment
         raise UnknownClient
 
     async def patch(self, session_id: str, client_id: str) -> None:
         principal, wanted = self.manager(session_id), self.read(schemas.KeyboardBody)
-        connection = self._find(session_id, client_id)
-        self.context.attachments.rule(connection, wanted.writable)
-        await self.context.authority.mute(connection.principal, session_id, muted=not wanted.writable)
+        attachment = self._find(session_id, client_id)
+        self.context.attachments.rule(attachment, wanted.writable)
+        await self.context.authority.mute(attachment.principal, session_id, muted=not wanted.writable)
         self.context.audit.record(
             "access",
             principal,
             self.client.address,
             "ok",
             session=session_id,
-            user=connection.principal.user,
+            user=attachment.principal.user,
             change="keyboard given" if wanted.writable else "keyboard taken",
         )
         self.answer(schemas.Done())
 
     async def delete(self, session_id: str, client_id: str) -> None:
         principal = self.manager(session_id)
-        connection = self._find(session_id, client_id)
-        put_out, attachments = connection.principal, self.context.attachments
-        concerned = [connection]
+        attachment = self._find(session_id, client_id)
+        put_out, attachments = attachment.principal, self.context.attachments
+        concerned = [attachment]
         if put_out.guest:  # else the same guest could reconnect with its cookie
             concerned = [each for each in attachments.of_session(session_id) if each.principal.id == put_out.id]
         for each in concerned:
@@ -193,6 +193,6 @@ class PersonHandler(SharingHandler):
         if put_out.guest:
             await self.context.authority.put_out(put_out, session_id)
         self.context.audit.record(
-            "put-out", principal, self.client.address, "ok", session=session_id, user=connection.name
+            "put-out", principal, self.client.address, "ok", session=session_id, user=attachment.name
         )
         self.answer(schemas.Done())

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from vibetunnel.handlers.client_files import INDEX
 from vibetunnel.handlers.handler import Handler
 from vibetunnel.handlers.refusals import Refusal, Refused
-from vibetunnel.http.files import INDEX, choose_coding, has_tag
+from vibetunnel.http.negotiation import choose_coding, has_tag
 
 NOT_BUILT = """The server runs, but its web client was not built.
 

@@ -10,7 +10,7 @@ from vibetunnel.handlers import schemas
 from vibetunnel.handlers.refusals import Refused
 from vibetunnel.handlers.sessions import SessionHandler
 from vibetunnel.sessions.attachments import Attachment
-from vibetunnel.sessions.waits import Wait
+from vibetunnel.sessions.waits import Outcome, Wait
 
 TIMEOUT_MS = 30_000  # of a wait without its own
 
@@ -18,7 +18,7 @@ TIMEOUT_MS = 30_000  # of a wait without its own
 class _Waiting:
     """A wait, as something that a logout can end."""
 
-    def __init__(self, task: asyncio.Task[schemas.Outcome]) -> None:
+    def __init__(self, task: asyncio.Task[Outcome]) -> None:
         self._task = task
         self.ended = False
 
@@ -30,7 +30,7 @@ class _Waiting:
 class WaitHandler(SessionHandler):
     """POST /api/sessions/{session_id}/wait."""
 
-    _task: asyncio.Task[schemas.Outcome] | None = None
+    _task: asyncio.Task[Outcome] | None = None
     _left = False
 
     async def post(self, session_id: str) -> None:
@@ -40,7 +40,7 @@ class WaitHandler(SessionHandler):
         self._task = asyncio.create_task(self.context.waits.wait(self.session(session_id), wanted))
         waiting = _Waiting(self._task)
         self.context.attachments.add(
-            Attachment(closes=waiting, principal=principal, address=self.client.address, session_id=session_id)
+            Attachment(connection=waiting, principal=principal, address=self.client.address, session_id=session_id)
         )
         try:
             outcome = await self._task

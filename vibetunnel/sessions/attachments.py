@@ -68,7 +68,7 @@ class Attachment:
     name        the name that other clients see
     """
 
-    closes: Closable
+    connection: Closable
     principal: Principal
     address: str
     session_id: str = ""
@@ -80,9 +80,9 @@ class Attachment:
     since_ns: int = field(default_factory=time.time_ns)
 
     @property
-    def attached(self) -> bool:
+    def is_client(self) -> bool:
         """Whether it is a terminal client, which presence messages name."""
-        return isinstance(self.closes, Client)
+        return isinstance(self.connection, Client)
 
     def person(self) -> Person:
         return Person(
@@ -118,7 +118,7 @@ class Attachments:
         self._current = current
         self._send_presence = send_presence
         self._muted = muted
-        self._by_closes: dict[Closable, Attachment] = {}
+        self._by_connection: dict[Closable, Attachment] = {}
         self._by_principal: defaultdict[str, set[Attachment]] = defaultdict(set)
         self._by_session: defaultdict[str, dict[Attachment, None]] = defaultdict(dict)  # oldest first
         self._by_user: defaultdict[str, int] = defaultdict(int)
@@ -140,10 +140,10 @@ class Attachments:
         self._announcing.clear()
 
     def __len__(self) -> int:
-        return len(self._by_closes)
+        return len(self._by_connection)
 
     def __iter__(self) -> Iterator[Attachment]:
-        return iter(tuple(self._by_closes.values()))
+        return iter(tuple(self._by_connection.values()))
 
     def of_session(self, session_id: str) -> list[Attachment]:
         """The terminal clients of a session, oldest first."""
@@ -153,61 +153,61 @@ class Attachments:
         """How many attachments a user has; all guests of one address count together."""
         return self._by_user.get(_counted(principal, address), 0)
 
-    def find(self, closes: Closable) -> Attachment | None:
-        return self._by_closes.get(closes)
+    def find(self, connection: Closable) -> Attachment | None:
+        return self._by_connection.get(connection)
 
-    def add(self, connection: Attachment) -> None:
-        self._by_closes[connection.closes] = connection
-        self._by_principal[connection.principal.id].add(connection)
-        self._by_user[_counted(connection.principal, connection.address)] += 1
-        if connection.attached:
-            self._by_session[connection.session_id][connection] = None
-            self._announce_later(connection.session_id)
+    def add(self, attachment: Attachment) -> None:
+        self._by_connection[attachment.connection] = attachment
+        self._by_principal[attachment.principal.id].add(attachment)
+        self._by_user[_counted(attachment.principal, attachment.address)] += 1
+        if attachment.is_client:
+            self._by_session[attachment.session_id][attachment] = None
+            self._announce_later(attachment.session_id)
 
-    def discard(self, closes: Closable) -> Attachment | None:
+    def discard(self, connection: Closable) -> Attachment | None:
         """Forget an attachment whose connection has ended. Safe twice; None the second time."""
-        connection = self._by_closes.pop(closes, None)
-        if connection is None:
+        attachment = self._by_connection.pop(connection, None)
+        if attachment is None:
             return None
-        _remove(self._by_principal, connection.principal.id, connection)
-        user = _counted(connection.principal, connection.address)
+        _remove(self._by_principal, attachment.principal.id, attachment)
+        user = _counted(attachment.principal, attachment.address)
         self._by_user[user] -= 1
         if self._by_user[user] <= 0:
             del self._by_user[user]
-        if connection.attached:
-            here = self._by_session[connection.session_id]
-            here.pop(connection, None)
+        if attachment.is_client:
+            here = self._by_session[attachment.session_id]
+            here.pop(attachment, None)
             if not here:
-                del self._by_session[connection.session_id]
-            self._announce_later(connection.session_id)
-        return connection
+                del self._by_session[attachment.session_id]
+            self._announce_later(attachment.session_id)
+        return attachment
 
     def end(self, principal_id: str, reason: str = "logged out") -> None:
         """Close all attachments of this principal."""
-        for connection in tuple(self._by_principal.get(principal_id, ())):
-            self._close(connection, CLOSE_LOGIN_OVER, reason)
+        for attachment in tuple(self._by_principal.get(principal_id, ())):
+            self._close(attachment, CLOSE_LOGIN_OVER, reason)
 
     def refuse(self, refused: Callable[[str], bool], reason: str) -> int:
         """Close all attachments from addresses that are `refused`. Returns how many."""
-        found = [connection for connection in self if refused(connection.address)]
-        for connection in found:
-            self._close(connection, CLOSE_POLICY, reason)
+        found = [attachment for attachment in self if refused(attachment.address)]
+        for attachment in found:
+            self._close(attachment, CLOSE_POLICY, reason)
         return len(found)
 
-    def put_out(self, connection: Attachment, reason: str, *, code: int = CLOSE_PUT_OUT) -> None:
-        self._close(connection, code, reason)
+    def put_out(self, attachment: Attachment, reason: str, *, code: int = CLOSE_PUT_OUT) -> None:
+        self._close(attachment, code, reason)
 
-    def rule(self, connection: Attachment, writable: bool) -> None:
+    def rule(self, attachment: Attachment, writable: bool) -> None:
         """Give or take the keyboard, for all attachments of its principal to this session, later ones included.
 
         Without logins, all clients are one principal; the ruling is then for this attachment alone.
         """
-        principal_id, session_id = connection.principal.id, connection.session_id
-        affected = [connection]
-        if not connection.principal.local:
+        principal_id, session_id = attachment.principal.id, attachment.session_id
+        affected = [attachment]
+        if not attachment.principal.local:
             here = self._by_session.get(session_id, ())
             affected = [each for each in here if each.principal.id == principal_id]
-            could = connection.principal.may(Scope.TYPE, session_id)
+            could = attachment.principal.may(Scope.TYPE, session_id)
             self._rulings.setdefault(session_id, {})[principal_id] = writable, could
         for each in affected:
             each.ruling = writable
@@ -229,10 +229,10 @@ class Attachments:
 
         Checks every principal once, whatever the number of its attachments.
         """
-        for connections in tuple(self._by_principal.values()):
+        for attachments in tuple(self._by_principal.values()):
             checked: dict[Principal, Principal | None] = {}
-            for connection in tuple(connections):
-                before = connection.principal
+            for attachment in tuple(attachments):
+                before = attachment.principal
                 if before.local:
                     break  # all attachments with this principal id are local
                 if before not in checked:
@@ -240,14 +240,14 @@ class Attachments:
                 now = checked[before]
                 if now == before:
                     continue
-                if now is None or not _may_stay(now, connection):
-                    lost = CLOSE_PUT_OUT if connection.session_id else CLOSE_POLICY
-                    self._close(connection, CLOSE_LOGIN_OVER if now is None else lost, "access has ended")
+                if now is None or not _may_stay(now, attachment):
+                    lost = CLOSE_PUT_OUT if attachment.session_id else CLOSE_POLICY
+                    self._close(attachment, CLOSE_LOGIN_OVER if now is None else lost, "access has ended")
                     continue
-                if connection.ruling:
-                    connection.ruling = self.ruling(now, connection.session_id)
-                connection.principal = now
-                self._permit(connection)
+                if attachment.ruling:
+                    attachment.ruling = self.ruling(now, attachment.session_id)
+                attachment.principal = now
+                self._permit(attachment)
 
     async def _review_always(self) -> None:
         while True:
@@ -257,17 +257,17 @@ class Attachments:
             except Exception:  # the reviews must go on
                 log.exception("the review of attachments failed")
 
-    def _permit(self, connection: Attachment) -> None:
-        writable = connection.allowed()
-        if isinstance(connection.closes, Client) and writable != connection.writable:
-            connection.writable = writable
-            connection.closes.permit(writable)
-            self._announce_later(connection.session_id)
+    def _permit(self, attachment: Attachment) -> None:
+        writable = attachment.allowed()
+        if isinstance(attachment.connection, Client) and writable != attachment.writable:
+            attachment.writable = writable
+            attachment.connection.permit(writable)
+            self._announce_later(attachment.session_id)
 
-    def _close(self, connection: Attachment, code: int, reason: str) -> None:
-        if isinstance(connection.closes, Client):
-            connection.closes.permit(False)  # input that is already on its way must not reach the terminal
-        connection.closes.close(code, reason)
+    def _close(self, attachment: Attachment, code: int, reason: str) -> None:
+        if isinstance(attachment.connection, Client):
+            attachment.connection.permit(False)  # input that is already on its way must not reach the terminal
+        attachment.connection.close(code, reason)
 
     def _announce_later(self, session_id: str) -> None:
         if session_id not in self._announcing:
@@ -279,15 +279,15 @@ class Attachments:
         self._announcing.pop(session_id, None)
         here = self._by_session.get(session_id)
         if here:
-            people = [connection.person() for connection, _ in zip(here, range(SHOWN), strict=False)]
+            people = [attachment.person() for attachment, _ in zip(here, range(SHOWN), strict=False)]
             self._send_presence(session_id, _encode(PresenceBody(people=people, more=len(here) - len(people))))
 
 
-def _may_stay(principal: Principal, connection: Attachment) -> bool:
+def _may_stay(principal: Principal, attachment: Attachment) -> bool:
     """Whether it may go on. One for several sessions ends with the right to any of them; its client reconnects."""
-    if connection.session_id:
-        return principal.may(Scope.VIEW, connection.session_id)
-    before = connection.principal
+    if attachment.session_id:
+        return principal.may(Scope.VIEW, attachment.session_id)
+    before = attachment.principal
     if before.may(Scope.VIEW):
         return principal.may(Scope.VIEW)
     return all(principal.may(Scope.VIEW, each) for each in before.grants if before.may(Scope.VIEW, each))
@@ -298,7 +298,7 @@ def _counted(principal: Principal, address: str) -> str:
     return f"guest:{nearby(address)}" if principal.guest else f"user:{principal.user}"
 
 
-def _remove(sets: defaultdict[str, set[Attachment]], key: str, connection: Attachment) -> None:
-    sets[key].discard(connection)
+def _remove(sets: defaultdict[str, set[Attachment]], key: str, attachment: Attachment) -> None:
+    sets[key].discard(attachment)
     if not sets[key]:
         del sets[key]

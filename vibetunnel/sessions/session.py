@@ -1,4 +1,4 @@
-"""The life cycle of one session: created -> starting -> running -> exited."""
+"""One session: its life (created -> starting -> running -> exited), and what its users do with it."""
 
 from __future__ import annotations
 

@@ -6,15 +6,12 @@ import asyncio
 import gzip
 import hashlib
 import mimetypes
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 INDEX = "index.html"
 BASE = b'<base href="/">'
-ENCODINGS = {"br": ".br", "gzip": ".gz"}  # the preferred one first
-
-_TAG = re.compile(r'\*|(?:W/)?("[^"]*")')
+SUFFIXES = {"br": ".br", "gzip": ".gz"}  # of the compressed forms that the build makes
 
 
 @dataclass
@@ -57,10 +54,10 @@ class Files:
             if path.is_file() and not path.is_symlink()
         }
         for name, path in found.items():
-            if path.suffix in ENCODINGS.values() and name.removesuffix(path.suffix) in found:
+            if path.suffix in SUFFIXES.values() and name.removesuffix(path.suffix) in found:
                 continue
             file = File(_type(name), immutable=name.startswith("assets/"), forms={"": path})
-            for coding, suffix in ENCODINGS.items():
+            for coding, suffix in SUFFIXES.items():
                 if name + suffix in found:
                     file.forms[coding] = found[name + suffix]
             self._files[name] = file
@@ -86,23 +83,3 @@ def _type(name: str) -> str:
         return "application/manifest+json"
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
     return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
-
-
-def choose_coding(accepted: str, offered: dict[str, Path]) -> str:
-    """The preferred one of our codings that an Accept-Encoding header allows; "" for none."""
-    weights: dict[str, float] = {}
-    for part in accepted.split(","):
-        coding, _, parameter = part.strip().lower().partition(";")
-        name, _, value = parameter.strip().partition("=")
-        try:
-            weights[coding.strip()] = float(value) if name.strip() == "q" else 1.0
-        except ValueError:
-            weights[coding.strip()] = 0.0
-    anything = weights.get("*", 0.0)
-    return next((each for each in ENCODINGS if each in offered and weights.get(each, anything) > 0), "")
-
-
-def has_tag(if_none_match: str, tag: str) -> bool:
-    """Whether an If-None-Match header names the entity tag, by weak comparison (RFC 9110 §13.1.2)."""
-    named = list(_TAG.finditer(if_none_match))
-    return bool(named) and (named[0][0] == "*" or any(each[1] == tag for each in named))
