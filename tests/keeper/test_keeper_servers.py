@@ -14,7 +14,7 @@ from keeper_home import ROOT, descriptors, on_uvloop, ps
 
 from vibetunnel.keeper import client as client_module
 from vibetunnel.keeper import processes
-from vibetunnel.keeper.errors import KeeperBusy, KeeperFailed
+from vibetunnel.keeper.errors import KeeperBusy, KeeperFailed, SpawnFailed
 
 
 @on_uvloop
@@ -169,3 +169,46 @@ asyncio.run(main())
     for one in kept:
         server.close(one.pty_fd, one.ring_fd)
     assert len(await server.adopt()) == len(kept)
+
+
+@on_uvloop
+async def test_everything_that_a_server_sent_before_it_died_is_carried_out(home):
+    server = await home.server()
+    server.client.note("removed", b"")
+    await server.client.close()
+    peer = home.raw()
+    assert peer.ask(type="hello", version=1, pid=1)["type"] == "welcome"
+    os.kill(server.client.pid, signal.SIGSTOP)  # so that it answers a server that is gone
+    spawn = {"argv": ["cat"], "cwd": "/", "env": {}, "rows": 24, "cols": 80, "ring_bytes": 32768, "meta": ""}
+    peer.send(type="spawn", request=1, session="a", announce=True, **spawn)
+    peer.send(type="spawn", request=2, session="b", **spawn)
+    peer.send(type="forget", session="removed")
+    peer.close()
+    os.kill(server.client.pid, signal.SIGCONT)
+    kept = await (await home.server()).adopt()
+    assert {one.session_id: one.pid is not None for one in kept} == {"a": True, "b": True}
+
+
+@on_uvloop
+async def test_start_is_announced_to_a_server_that_asks_for_it(home):
+    await (await home.server()).client.close()
+    peer = home.raw()
+    assert peer.ask(type="hello", version=1, pid=1)["announces"] is True
+    spawn = {"argv": ["cat"], "cwd": "/", "env": {}, "rows": 24, "cols": 80, "ring_bytes": 32768, "meta": ""}
+    assert peer.ask(type="spawn", request=1, session="a", **spawn)["type"] == "spawned"
+    assert peer.ask(type="spawn", request=2, session="b", announce=True, **spawn) == {"type": "starting", "request": 2}
+    assert peer.receive()["type"] == "spawned"
+    assert (
+        peer.ask(type="spawn", request=3, session="c", announce=True, **spawn | {"argv": ["/nope"]})["type"] == "failed"
+    )
+
+
+@on_uvloop
+async def test_session_that_an_earlier_keeper_started_is_kept_but_never_started(home):
+    server = await home.server()
+    server.client.note("a", b"meta", started=True)
+    server.client.note("a", b"again")  # never undone
+    with pytest.raises(SpawnFailed, match="has been started already"):
+        await server.start("a", "cat")
+    (kept,) = await server.adopt()
+    assert (kept.pid, kept.meta, kept.exited) == (None, b"again", None)

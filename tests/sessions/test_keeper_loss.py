@@ -6,7 +6,11 @@ import asyncio
 import os
 import resource
 import signal
-from collections.abc import Callable
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from harness import Running, Serve, until
@@ -58,11 +62,12 @@ async def test_a_start_that_the_keeper_does_not_answer_leaves_no_session_and_no_
 
 async def lose_the_keeper(server: Running) -> None:
     keeper = server.server.context.registry.keeper
-    assert keeper.live is not None
-    os.kill(keeper.live.pid, signal.SIGKILL)
+    killed = keeper.live
+    assert killed is not None
+    os.kill(killed.pid, signal.SIGKILL)
 
     async def lost() -> bool:
-        return keeper.live is None
+        return killed.lost
 
     await until(lost)
 
@@ -116,3 +121,226 @@ async def test_many_starts_after_a_loss_share_one_new_keeper(server: Running, ex
     await lose_the_keeper(server)
     sessions = [await server.session(["echo", f"number {n}"]) for n in range(4)]
     await asyncio.gather(*(server.output(session, b"number %d" % n) for n, session in enumerate(sessions)))
+
+
+# A command starts once in a session's life, whatever dies
+
+
+def appends(folder: Path, *, then: str = "exec cat") -> list[str]:
+    """A command that adds one line to folder/starts, and outlives the hang-up that comes with its keeper's death."""
+    return ["sh", "-c", f"trap '' HUP; echo started >> {folder}/starts; echo ready; {then}"]
+
+
+def starts(folder: Path) -> int:
+    try:
+        return (folder / "starts").read_text().count("started")
+    except FileNotFoundError:
+        return 0
+
+
+async def use(server: Running, session: str) -> None:
+    """Attach and type, as a user does to whom the session looks as if it had not started."""
+    await (await server.attach(session)).over()
+    await server.fetch("POST", f"/api/sessions/{session}/input", {"text": "x"})
+
+
+async def test_what_happens_to_sessions_after_the_loss_of_their_keeper_outlives_the_server(
+    serve: Serve, server: Running, folder: Path, expect_log: ExpectLog
+) -> None:
+    expect_log("the keeper is lost")
+    names = ("ends", "killed", "renamed", "removed", "runs")
+    sessions = {name: await server.session(appends(folder), name=name) for name in names}
+    ended_before = await server.session(["sh", "-c", "exit 5"], name="before", spawn="now")
+    await server.ended(ended_before)
+    for session in sessions.values():
+        await server.output(session, b"ready")
+    await lose_the_keeper(server)
+    await server.json("POST", f"/api/sessions/{sessions['ends']}/input", {"text": "\x04"})
+    await server.ended(sessions["ends"])
+    await server.json("DELETE", f"/api/sessions/{sessions['killed']}")
+    await server.json("PATCH", f"/api/sessions/{sessions['renamed']}", {"name": "new name"})
+    await server.json("DELETE", f"/api/sessions/{sessions['removed']}")
+    await server.json("DELETE", f"/api/sessions/{sessions['removed']}/cleanup")
+    await server.close()
+
+    second = await serve()
+    seen = {each["name"]: each for each in await second.json("GET", "/api/sessions")}
+    assert {name: each["status"] for name, each in seen.items()} == dict.fromkeys(
+        ("ends", "killed", "new name", "runs", "before"), "exited"
+    )
+    assert seen["before"]["exitCode"] == 5
+    assert all("the keeper" in each["reason"] for name, each in seen.items() if name != "before")
+    for each in seen.values():
+        await use(second, each["id"])
+    assert (await second.fetch("GET", f"/api/sessions/{ended_before}/output")).body == b""
+    assert starts(folder) == len(names)
+
+
+@pytest.mark.parametrize("way", ["input", "spawn"])
+async def test_a_start_that_a_dead_keeper_never_read_is_made_by_the_next(
+    server: Running, folder: Path, expect_log: ExpectLog, way: str
+) -> None:
+    expect_log("the keeper is lost")
+    keeper = server.server.context.registry.keeper.live
+    assert keeper is not None
+    os.kill(keeper.pid, signal.SIGSTOP)
+    if way == "input":
+        session = await server.session(appends(folder))
+        asking = asyncio.create_task(server.fetch("POST", f"/api/sessions/{session}/input", {"text": "x"}))
+    else:
+        body = {"command": appends(folder), "spawn": "now"}
+        asking = asyncio.create_task(server.fetch("POST", "/api/sessions", body))
+
+    async def asked() -> bool:
+        return any(each["status"] == "starting" for each in await server.json("GET", "/api/sessions"))
+
+    await until(asked)
+    os.kill(keeper.pid, signal.SIGKILL)
+    assert (await asking).code in (200, 201)
+    (found,) = await server.json("GET", "/api/sessions")
+    await server.output(found["id"], b"ready")
+    assert starts(folder) == 1
+
+
+async def test_requests_right_after_the_keepers_death_wait_for_the_next(
+    server: Running, folder: Path, expect_log: ExpectLog
+) -> None:
+    expect_log("the keeper is lost")
+    keeper = server.server.context.registry.keeper
+    for _ in range(5):
+        running = await server.session(appends(folder), spawn="now")
+        assert keeper.live is not None
+        os.kill(keeper.live.pid, signal.SIGKILL)
+        body = {"command": appends(folder), "spawn": "now"}
+        asked = [server.fetch("POST", "/api/sessions", body) for _ in range(3)]
+        asked += [server.fetch("POST", "/api/sessions", {"command": ["cat"]})]
+        asked += [server.fetch("DELETE", f"/api/sessions/{running}")]
+        assert [answer.code for answer in await asyncio.gather(*asked)] == [201, 201, 201, 201, 200]
+    assert {each["status"] for each in await server.json("GET", "/api/sessions")} == {"created", "running", "exited"}
+    for each in await server.json("GET", "/api/sessions"):
+        if each["status"] == "running":
+            await server.output(each["id"], b"ready")
+    assert starts(folder) == 5 * 4
+
+
+@asynccontextmanager
+async def keeper_that(does: str, folder: Path) -> AsyncIterator[None]:
+    """A keeper with a changed part, for what cannot be hit in time from outside. `does`: Python, run before it."""
+    script = f"import os, sys; from vibetunnel.keeper import __main__, peers, requests; {does}"
+    script += "; sys.exit(__main__.main(sys.argv[1:]))"
+    keeper = await asyncio.create_subprocess_exec(sys.executable, "-c", script, "--runtime-dir", str(folder / "r"))
+    try:
+        await until(lambda: (folder / "r" / "keeper.sock").exists())
+        yield
+    finally:
+        if keeper.returncode is None:
+            keeper.kill()
+        await keeper.wait()
+
+
+@pytest.mark.parametrize("way", ["input", "attach", "spawn"])
+async def test_a_program_whose_keeper_dies_as_it_starts_is_not_started_again(
+    serve: Serve, folder: Path, expect_log: ExpectLog, way: str
+) -> None:
+    expect_log("the keeper is lost")
+    dies = "real = requests.start; requests.start = lambda *a, **k: (real(*a, **k), os.kill(os.getpid(), 9))"
+    async with keeper_that(dies, folder):
+        server = await serve()
+        if way == "spawn":
+            body = {"command": appends(folder), "spawn": "now"}
+            answer = await server.json("POST", "/api/sessions", body, status=503)
+            assert "may have started" in answer["error"]
+            assert await server.json("GET", "/api/sessions") == []
+            return
+        session = await server.session(appends(folder))
+        if way == "input":
+            answer = await server.json("POST", f"/api/sessions/{session}/input", {"text": "x"}, status=503)
+            assert "may have started" in answer["error"]
+        else:
+            await (await server.attach(session)).over()
+    for _ in range(2):
+        (found,) = await server.json("GET", "/api/sessions")
+        assert (found["status"], "may have started" in found["reason"]) == ("exited", True)
+        await use(server, session)
+        await server.close()
+        server = await serve()
+    assert starts(folder) <= 1
+
+
+async def test_a_program_whose_start_was_not_answered_by_a_living_keeper_is_found(
+    serve: Serve, folder: Path, expect_log: ExpectLog
+) -> None:
+    expect_log("the keeper is lost")
+    # As if no descriptor were left for the answer: the keeper then drops the connection.
+    fails = (
+        "real = peers.Peers.send; once = iter([True]); peers.Peers.send = lambda self, fields, fds=None: "
+        "self.drop(self._server) if fds and next(once, False) else real(self, fields, fds)"
+    )
+    async with keeper_that(fails, folder):
+        server = await serve()
+        session = await server.session(appends(folder))
+        await server.json("POST", f"/api/sessions/{session}/input", {"text": "hello\n"})
+        await server.output(session, b"hello")
+        found = await server.json("GET", f"/api/sessions/{session}")
+        assert (found["status"], found["pid"] > 0) == ("running", True)
+        await server.json("DELETE", f"/api/sessions/{session}")
+        assert "signal" in await server.ended(session)  # its keeper reports the end
+        await server.close()
+    assert starts(folder) == 1
+
+
+async def test_what_is_removed_or_renamed_while_a_living_keeper_is_disconnected_stays_so(
+    serve: Serve, server: Running, folder: Path, expect_log: ExpectLog
+) -> None:
+    expect_log("the keeper is lost")
+    registry = server.server.context.registry
+    created, failed = await server.session(["cat"]), await server.session(["/no/such/program"])
+    ended = await server.session(["true"], spawn="now")
+    renamed = await server.session(appends(folder), spawn="now")
+    await server.ended(ended)
+    await server.fetch("POST", f"/api/sessions/{failed}/input", {"text": "x"})
+    keeper = registry.keeper.live
+    assert keeper is not None
+    keeper._channel.sock.shutdown(socket.SHUT_RDWR)
+    for each in (created, failed, ended):
+        registry.remove(each)
+    registry.rename(renamed, "new name")
+    await registry.ready()
+    again = registry.keeper.live
+    assert again is not None
+    assert again.pid == keeper.pid
+    await server.close()
+    second = await serve()
+    (found,) = await second.json("GET", "/api/sessions")
+    assert (found["name"], found["status"]) == ("new name", "running")
+    await second.json("DELETE", f"/api/sessions/{renamed}")
+
+
+async def test_a_session_that_could_not_start_is_not_offered_again_after_it_was_renamed(
+    serve: Serve, server: Running, folder: Path
+) -> None:
+    session = await server.session([str(folder / "program")])
+    await server.fetch("POST", f"/api/sessions/{session}/input", {"text": "x"})
+    await server.json("PATCH", f"/api/sessions/{session}", {"name": "new name"})
+    await server.close()
+    assert await (await serve()).json("GET", "/api/sessions") == []
+
+
+async def test_a_session_that_is_starting_as_the_server_stops_is_adopted_by_the_next(
+    serve: Serve, server: Running, folder: Path
+) -> None:
+    session = await server.session(appends(folder))
+    asking = asyncio.create_task(server.fetch("POST", f"/api/sessions/{session}/input", {"text": "x"}))
+
+    async def starting() -> bool:
+        return server.server.context.registry.get(session).status != "created"
+
+    await until(starting)
+    await server.server.close()
+    await asking
+    await server.close()
+    second = await serve()
+    assert (await second.json("GET", f"/api/sessions/{session}"))["status"] == "running"
+    await second.output(session, b"ready")
+    await second.json("DELETE", f"/api/sessions/{session}")
+    assert starts(folder) == 1

@@ -141,7 +141,7 @@ NEWER = msgspec.json.encode(
 async def test_a_session_whose_record_cannot_be_read_has_ended_and_says_why(
     serve: Serve, folder: Path, expect_log: ExpectLog
 ) -> None:
-    expect_log("session newer: a newer version wrote its record: format 2, this version reads up to 1")
+    expect_log("session newer: a newer version wrote its record: format 3, this version reads up to 2")
     expect_log("session broken: its record cannot be read")
     notes = {"newer": NEWER, "broken": b"\xff{"}
     await leave_behind(folder, notes)

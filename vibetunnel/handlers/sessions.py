@@ -55,7 +55,8 @@ class SessionsHandler(Handler):
         wanted, principal, context = self.read(schemas.NewSession), self.require_login(), self.context
         context.limits.create(principal)
         order = await self._order(wanted)
-        self.require_login()  # again, after the wait for the file system
+        await context.registry.ready()
+        self.require_login()  # again, after the waits
         principal = self.require(Scope.CONTROL, None)
         registry, own = context.registry, 0 if principal.local else context.settings.user_sessions
         if own and registry.living(principal.user) >= own:
@@ -91,30 +92,35 @@ class OneSessionHandler(SessionHandler):
     def get(self, session_id: str) -> None:
         self.answer(self.session(session_id).describe())
 
-    def patch(self, session_id: str) -> None:
-        name = launch.check_name(self.read(schemas.RenameBody).name)
-        self.answer(schemas.Renamed(name=self.context.registry.rename(session_id, name)))
+    async def patch(self, session_id: str) -> None:
+        registry = self.context.registry
+        name = registry.rename(session_id, launch.check_name(self.read(schemas.RenameBody).name))
+        await registry.heard()
+        self.answer(schemas.Renamed(name=name))
 
     async def delete(self, session_id: str) -> None:
         self.session(session_id)  # an unknown session is not recorded
         self.context.audit.record("kill", self.principal, self.client.address, "ok", session=session_id)
         killed = await self.context.registry.kill(session_id)
+        await self.context.registry.heard()
         self.answer(schemas.DoneWithMessage(message="Session killed" if killed else "Session cleaned up"))
 
 
 class CleanupHandler(SessionHandler):
     """DELETE /api/sessions/{session_id}/cleanup."""
 
-    def delete(self, session_id: str) -> None:
+    async def delete(self, session_id: str) -> None:
         self.context.registry.remove(session_id)
+        await self.context.registry.heard()
         self.answer(schemas.DoneWithMessage(message="Session cleaned up"))
 
 
 class CleanupExitedHandler(Handler):
     """POST /api/cleanup-exited."""
 
-    def post(self) -> None:
+    async def post(self) -> None:
         count = self.context.registry.remove_exited()
+        await self.context.registry.heard()
         message = f"{count} exited session{'' if count == 1 else 's'} cleaned up across all servers"
         self.answer(schemas.CleanedUp(message=message, local_cleaned=count))
 

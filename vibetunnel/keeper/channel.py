@@ -26,12 +26,14 @@ class Channel:
     """Sends and receives frames with their descriptors. Never blocks.
 
     pending  bytes queued to be sent; the owner bounds them: it stops reading requests
+    mute     the peer has closed: nothing is sent any longer, but what it sent before may still be read
     """
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self.sock = sock
         self.pending = 0
+        self.mute = False
         self._decoder = KeeperDecoder()
         self._outbox: deque[tuple[memoryview, list[int]]] = deque()
 
@@ -46,6 +48,8 @@ class Channel:
         """
         if self.sock.fileno() < 0:
             raise BrokenPipeError(errno.EPIPE, "the channel is closed")
+        if self.mute:
+            return
         frame = encode(fields, tuple(descriptors or ()))
         copies: list[int] = []
         try:
@@ -106,10 +110,18 @@ class Channel:
         # LOCAL_PEERCRED gives a struct xucred, which begins with u_int cr_version and uid_t cr_uid (macOS, FreeBSD).
         return int(struct.unpack_from("2I", self.sock.getsockopt(0, 1, 76))[1])
 
+    def silence(self) -> None:
+        """Send nothing any longer; what the peer sent before it closed can still be read."""
+        self.mute = True
+        self._drop_outbox()
+
     def close(self) -> None:
         """Close the socket, and every descriptor that is still queued. Safe twice."""
         self.sock.close()
         self._decoder.close()
+        self._drop_outbox()
+
+    def _drop_outbox(self) -> None:
         while self._outbox:
             _close_all(self._outbox.popleft()[1])
         self.pending = 0

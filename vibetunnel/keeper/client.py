@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from vibetunnel.keeper import starter
 from vibetunnel.keeper.channel import Channel
-from vibetunnel.keeper.errors import KeeperBusy, KeeperFailed, NoResources, SpawnFailed
+from vibetunnel.keeper.errors import KeeperBusy, KeeperFailed, KeeperLost, NoResources, SpawnFailed, StartUnknown
 from vibetunnel.keeper.protocol import (
     GRACE_S,
     META_LIMIT,
@@ -30,6 +30,7 @@ ANSWER_S = 10.0  # for a request that the keeper answers at once; a spawn on a l
 ADOPT_S = 30.0
 KILL_MARGIN_S = 10.0  # added to the grace: the keeper's wait after KILL, and a margin
 FAREWELL_S = 1.0  # for queued requests (notes) to be sent before a close
+NOTES_AHEAD = 1024 * 1024  # bytes of unsent requests; above this drained() waits
 OUTBOX_LIMIT = 8 * 1024 * 1024  # bytes; a keeper that leaves this much unread is stuck, and counts as lost
 
 log = logging.getLogger(__name__)
@@ -123,9 +124,16 @@ class KeeperClient:
         self._greeting: asyncio.Future[KeeperMessage] = self._loop.create_future()
         self._drained = asyncio.Event()
         self._drained.set()
+        self._begun: set[int] = set()  # requests that the keeper may be carrying out; of a spawn it says so first
+        self._announces = False  # whether this keeper says that; one of an earlier version does not
         self._lost: str | None = None  # why the connection has ended
         self._stopping = False
         self._loop.add_reader(channel.fileno(), self._readable)
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection has ended."""
+        return self._lost is not None
 
     # Connecting
 
@@ -183,6 +191,7 @@ class KeeperClient:
             if version != VERSION:
                 raise KeeperFailed(f"the keeper speaks protocol version {version}, this server {VERSION}")
             self.pid = message.get("pid", int)
+            self._announces = message.get("announces", bool, False)
         elif message.fields.get("code") == "busy":
             raise KeeperBusy(message.get("holder", int))
         else:
@@ -210,7 +219,7 @@ class KeeperClient:
         """Start a process on a new pty. If this call is cancelled, the process is killed and forgotten.
 
         Raises SpawnFailed with a reason fit for the user, NoResources when the system has no room for the process,
-        KeeperFailed when the keeper does not answer.
+        StartUnknown when the keeper does not answer in time (a process that it starts later is killed), KeeperLost.
         """
         message = await self._ask(
             "spawn",
@@ -225,17 +234,19 @@ class KeeperClient:
             ring_bytes=order.ring_bytes,
             meta=pack_bytes(order.meta),
             login=order.login,
+            announce=True,
         )
         return Spawned(message.get("pid", int), message.take("pty"), message.take("ring"))
 
-    def note(self, session_id: str, meta: bytes) -> None:
+    def note(self, session_id: str, meta: bytes, *, started: bool = False) -> None:
         """Store `meta` for the next server; the session need not have a process. Not awaited.
 
+        started  the keeper never starts it (again): another keeper did so, and is gone
         Raises KeeperFailed when `meta` is larger than 64 KiB.
         """
         if len(meta) > META_LIMIT:
             raise KeeperFailed(f"metadata has at most {META_LIMIT} bytes, that of {session_id} has {len(meta)}")
-        self._tell("note", session=session_id, meta=pack_bytes(meta))
+        self._tell("note", session=session_id, meta=pack_bytes(meta), started=started)
 
     async def signal(self, session_id: str, signum: int, *, group: Literal["foreground", "session"]) -> None:
         """Send a signal to the pty's foreground group, or to every process of the unix session."""
@@ -258,6 +269,15 @@ class KeeperClient:
             self._unwanted.add(session_id)  # it may have a process by now
         elif session_id not in self._disowned:  # else it is removed when it has ended
             self._tell("forget", session=session_id)
+
+    def end(self, session_id: str, *, forget: bool) -> None:
+        """Kill a session that should have no process any longer. Not awaited. forget: also remove it."""
+        self._tell("kill", session=session_id, grace_s=GRACE_S, forget=forget)
+
+    async def drained(self) -> None:
+        """Wait while many requests are unsent."""
+        if self._lost is None and self._channel.pending > NOTES_AHEAD:
+            await self._drained.wait()
 
     async def stop(self, *, kill: bool, grace_s: float = GRACE_S) -> None:
         """End the keeper, and close this connection. Fails if a session runs, unless `kill` ends all sessions first.
@@ -293,17 +313,23 @@ class KeeperClient:
         except KeeperFrameError as error:
             raise failure(str(error)) from None
         self._waiting[number] = future
+        if kind != "spawn":
+            self._begun.add(number)
         try:
             async with asyncio.timeout(timeout_s):
                 message = await future
         except TimeoutError:
             self._give_up(number, future, fields.get("session") if kind == "spawn" else None)
-            raise KeeperFailed(f"keeper {self.pid} did not answer {kind} within {timeout_s:g} s") from None
+            silent = f"keeper {self.pid} did not answer {kind} within {timeout_s:g} s"
+            if kind == "spawn":
+                raise StartUnknown(f"{silent}: the program may have started, and is then ended") from None
+            raise KeeperFailed(silent) from None
         except asyncio.CancelledError:
             self._give_up(number, future, fields.get("session") if kind == "spawn" else None)
             raise
         finally:
             del self._waiting[number]
+            self._begun.discard(number)
         if message.kind == "failed":
             if message.fields.get("code") == NOTHING_LEFT:
                 failure = NoResources
@@ -329,15 +355,15 @@ class KeeperClient:
 
     def _send(self, fields: dict[str, Any]) -> None:
         if self._lost is not None:
-            raise KeeperFailed(f"the keeper is lost: {self._lost}")
+            raise KeeperLost(self._lost, undone=True)
         try:
             self._channel.send(fields)
         except OSError as error:
-            self._lose(str(error))
-            raise KeeperFailed(f"the keeper is lost: {error}") from None
+            self._lose_after(error)
+            raise KeeperLost(str(error), undone=True) from None
         if self._channel.pending > OUTBOX_LIMIT:
             self._lose(f"it left {self._channel.pending} bytes unread")
-            raise KeeperFailed(f"the keeper is lost: {self._lost}")
+            raise KeeperLost(f"it left {self._channel.pending} bytes unread", undone=True)
         if self._channel.pending and self._drained.is_set():
             self._drained.clear()
             self._loop.add_writer(self._channel.fileno(), self._writable)
@@ -346,7 +372,7 @@ class KeeperClient:
         try:
             self._channel.flush()
         except OSError as error:
-            self._lose(str(error))
+            self._lose_after(error)
             return
         if not self._channel.pending:
             self._loop.remove_writer(self._channel.fileno())
@@ -359,11 +385,21 @@ class KeeperClient:
                 self._dispatch(message)
                 if self._lost is not None:
                     return
+        except (ConnectionResetError, BrokenPipeError) as error:
+            self._lose(str(error), read=True)
+            return
         except (OSError, KeeperFrameError) as error:
             self._lose(str(error))
             return
         if not alive:
-            self._lose("it closed the connection")
+            self._lose("it closed the connection", read=True)
+
+    def _lose_after(self, error: OSError) -> None:
+        """The connection has ended after a send failed. First read what the keeper had sent: it counts."""
+        if isinstance(error, BrokenPipeError | ConnectionResetError):
+            while self._lost is None:  # no read blocks: the keeper has closed
+                self._readable()
+        self._lose(str(error))
 
     def _dispatch(self, message: KeeperMessage) -> None:
         kind = message.kind
@@ -386,6 +422,10 @@ class KeeperClient:
             if sessions is not None:
                 sessions.append(_kept_session(message))
             message.close()
+            return
+        if kind == "starting":
+            if number in self._waiting:
+                self._begun.add(number)
             return
         future = self._waiting.get(number)
         if future is not None and not future.done():
@@ -412,21 +452,22 @@ class KeeperClient:
         self._unwanted.discard(session)
         if message.kind == "spawned":
             self._disowned.add(message.session())
-            self._tell("kill", session=message.session(), grace_s=GRACE_S, forget=True)
+            self.end(message.session(), forget=True)
         elif unwanted:
             self.forget(session)
 
     # Ends
 
-    def _lose(self, reason: str) -> None:
+    def _lose(self, reason: str, *, read: bool = False) -> None:
+        """read: up to the end that the keeper, or its death, has made, so that no message of it can be missing"""
         if self._lost is not None:
             return
         greeted = self.pid > 0
-        self._end(reason)
+        self._end(reason, read=read)
         if greeted and not self._stopping:
             self._loop.call_soon(self._on_lost)
 
-    def _end(self, reason: str) -> None:
+    def _end(self, reason: str, *, read: bool = False) -> None:
         if self._lost is not None:
             return
         self._lost = reason
@@ -437,9 +478,10 @@ class KeeperClient:
         if not self._greeting.done():
             self._greeting.set_exception(_EndedMeanwhile(reason))
             self._greeting.exception()  # taken, since the task that awaited it may have given up
-        for future in self._waiting.values():
+        for number, future in self._waiting.items():
             if not future.done():
-                future.set_exception(KeeperFailed(f"the keeper is lost: {reason}"))
+                undone = read and self._announces and number not in self._begun
+                future.set_exception(KeeperLost(reason, undone=undone))
 
 
 class _EndedMeanwhile(KeeperFailed):

@@ -20,6 +20,21 @@ class KeeperBusy(KeeperFailed):
         self.holder = holder
 
 
+class KeeperLost(KeeperFailed):
+    """The connection to the keeper has ended before the answer.
+
+    undone  the request has certainly not been carried out, and never will be; False: perhaps it has
+    """
+
+    def __init__(self, reason: str, *, undone: bool) -> None:
+        super().__init__(f"the keeper is lost: {reason}")
+        self.undone = undone
+
+
+class StartUnknown(KeeperFailed):
+    """The answer to a start is lost: the program may have started, so that it must not be started again."""
+
+
 class NoResources(KeeperFailed):
     """No terminal, process, memory or descriptor is left (the text says which): the same command may start later."""
 

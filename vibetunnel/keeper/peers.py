@@ -13,7 +13,7 @@ from vibetunnel.keeper.protocol import VERSION, KeeperFrameError, KeeperMessage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from vibetunnel.keeper.log import Log
@@ -92,33 +92,41 @@ class Peers:
             if peer.deadline is not None and now >= peer.deadline:
                 self.drop(peer)
 
-    def send(self, fields: dict[str, Any], descriptors: dict[str, int] | None = None) -> None:
-        """Send to the server, if one is connected."""
+    def send(self, fields: dict[str, Any], descriptors: dict[str, int] | None = None) -> bool:
+        """Send to the server, if one is connected. False: a part is still queued."""
         server = self._server
         if server is None:
-            return
+            return True
         try:
-            server.channel.send(fields, descriptors)
+            self._tell(server, lambda: server.channel.send(fields, descriptors))
             self._watch(server)
         except OSError as error:
             self._log.write(f"the server cannot be reached: {error.strerror}")
             self.drop(server)
+        return not server.channel.pending
 
     def serve(self, peer: Peer) -> None:
         """Send what is queued, read what has arrived, and answer it."""
         try:
-            peer.channel.flush()
+            self._tell(peer, peer.channel.flush)
             alive = True
             if peer.channel.pending < OUTBOX_HIGH:
                 alive = self._discard(peer) if peer.refused else self._read(peer)
             if peer is self._server:
-                self._requests.continue_adoption(peer.channel)
+                self._tell(peer, lambda: self._requests.continue_adoption(peer.channel))
         except OSError:
             alive = False
         if alive and peer in self._peers:
             self._watch(peer)
         else:
             self.drop(peer)
+
+    def _tell(self, peer: Peer, send: Callable[[], None]) -> None:
+        """Send. A peer that has closed gets no more, but what it sent before still counts and is read to its end."""
+        try:
+            send()
+        except (BrokenPipeError, ConnectionResetError):
+            peer.channel.silence()
 
     def drop(self, peer: Peer) -> None:
         if peer not in self._peers:
@@ -209,7 +217,7 @@ class Peers:
         self.server_pid = message.get("pid", int)
         self._server = peer
         peer.deadline = None
-        peer.channel.send({"type": "welcome", "version": VERSION, "pid": os.getpid()})
+        peer.channel.send({"type": "welcome", "version": VERSION, "pid": os.getpid(), "announces": True})
         self._log.write(f"serves process {self.server_pid}")
 
     def _refuse(self, peer: Peer, kind: str, reason: str, **fields: Any) -> None:

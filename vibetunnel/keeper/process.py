@@ -71,8 +71,8 @@ class Keeper:
         self._requests.close()
         self._log.write(f"keeper {os.getpid()} ends")
 
-    def _send(self, fields: dict[str, Any], descriptors: dict[str, int] | None) -> None:
-        self._peers.send(fields, descriptors)
+    def _send(self, fields: dict[str, Any], descriptors: dict[str, int] | None) -> bool:
+        return self._peers.send(fields, descriptors)
 
     # Signals
 

@@ -20,6 +20,7 @@ VERSION = 1  # of the protocol; changes whenever an old peer would misunderstand
 FRAME_LIMIT = 1024 * 1024  # bytes of one frame's JSON; the arguments and environment of one exec fit easily
 META_LIMIT = 64 * 1024  # bytes of one session's metadata
 ID_LIMIT = 128  # characters of a session id
+SESSIONS_LIMIT = 10_000  # of one keeper, started or not; Linux has 4096 ptys unless told otherwise
 DESCRIPTORS_LIMIT = 8  # of one frame; at present no frame has more than two
 GRACE_LIMIT_S = 60.0  # the longest grace: between asking programs to end and killing them
 GRACE_S = 3.0  # the grace of a request that names none

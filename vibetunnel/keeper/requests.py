@@ -15,6 +15,7 @@ from vibetunnel.keeper.protocol import (
     GRACE_S,
     META_LIMIT,
     NOTHING_LEFT,
+    SESSIONS_LIMIT,
     KeeperFrameError,
     KeeperMessage,
 )
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from vibetunnel.keeper.channel import Channel
     from vibetunnel.keeper.log import Log
 
-SESSIONS_LIMIT = 10_000  # started or not; Linux has 4096 ptys unless told otherwise
 ADOPT_AHEAD = 16 * 1024  # bytes queued of an adoption; each queued session holds two more descriptors
 
 
@@ -52,7 +52,7 @@ class Requests:
 
     folder      the runtime folder
     open_files  limits for the sessions' programs; the keeper's own may be higher
-    send        sends fields and descriptors to the server, if one is connected
+    send        sends fields and descriptors to the server, if one is connected; False: they are still queued
     stopped     a `stop` has been carried out: the keeper is to end
     """
 
@@ -62,7 +62,7 @@ class Requests:
         *,
         log: Log,
         open_files: tuple[int, int],
-        send: Callable[[dict[str, Any], dict[str, int] | None], None],
+        send: Callable[[dict[str, Any], dict[str, int] | None], bool],
     ) -> None:
         self.stopped = False
         self._folder = folder
@@ -116,7 +116,7 @@ class Requests:
 
     def has_work(self) -> bool:
         """Whether there is a session for which the keeper must live on: one that runs, or is still to be started."""
-        return any(session.lives or not session.pid for session in self._sessions.values())
+        return any(session.lives or not session.started for session in self._sessions.values())
 
     def living(self) -> list[KeeperSession]:
         """The sessions with a process."""
@@ -198,7 +198,7 @@ class Requests:
         known = self._sessions.get(session_id)
         if known is None:
             self._check_room()
-        elif known.pid:
+        elif known.started:
             raise RequestRefused(f"session {session_id} has been started already")
         if self._stopping is not None:
             raise RequestRefused("the keeper is ending")
@@ -215,6 +215,7 @@ class Requests:
             argv[0] = "-" + os.path.basename(program)
         try:
             session.ring = make_ring(ring_size, self._folder)
+            self._announce(message)
             session.pid, session.pty = start(
                 program,
                 argv,
@@ -229,6 +230,7 @@ class Requests:
             if isinstance(error, OSError):
                 raise NothingLeft(f"no memory for the output: {error.strerror}") from None
             raise
+        session.started = True
         self._sessions.pop(session_id, None)
         self._sessions[session_id] = session
         self._log.write(f"session {session_id}: process {session.pid}")
@@ -236,13 +238,23 @@ class Requests:
         descriptors = {"pty": session.pty, "ring": session.ring}
         return {"type": "spawned", "session": session_id, "pid": session.pid, "descriptors": descriptors}
 
+    def _announce(self, message: KeeperMessage) -> None:
+        """Say that the program is about to be started. If this keeper dies now, the server knows that it may have."""
+        if message.get("announce", bool, False):
+            mark = {"type": "starting", "request": message.get("request", int)}
+            if not self._send(mark, None):
+                raise NothingLeft("the server does not read the keeper's answers")
+
     def _note(self, message: KeeperMessage) -> None:
         session_id = message.session()
         meta = self._meta(message)
+        started = message.get("started", bool, False)
         if session_id not in self._sessions:
             self._check_room()
             self._sessions[session_id] = KeeperSession(session_id, meta)
-        self._sessions[session_id].meta = meta
+        session = self._sessions[session_id]
+        session.meta = meta
+        session.started = session.started or started
 
     def _signal(self, message: KeeperMessage) -> dict[str, Any]:
         session = self._session(message)

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 
 class KeeperSession:
-    """Without a pid it has metadata only: created, not started.
+    """Without a pid it has metadata only.
 
+    started   it is never to be started again; without a pid: another keeper, which is gone, has started it
     meta      stored for the server; the keeper never looks inside
     pty       the master; -1: none
     ring      shared memory; -1: none
@@ -25,11 +26,12 @@ class KeeperSession:
     forget    remove it at the end of the killing
     """
 
-    __slots__ = ("exited", "forget", "id", "known", "meta", "pid", "pty", "released", "ring", "waiting")
+    __slots__ = ("exited", "forget", "id", "known", "meta", "pid", "pty", "released", "ring", "started", "waiting")
 
     def __init__(self, session_id: str, meta: bytes) -> None:
         self.id = session_id
         self.meta = meta
+        self.started = False
         self.pid = 0
         self.pty = -1
         self.ring = -1

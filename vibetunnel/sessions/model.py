@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 MAX_SIZE = 1000  # rows or cols
-FORMAT = 1  # of a Record; changes when an older server would misunderstand it
+FORMAT = 2  # of a Record; changes when an older server would misunderstand it
 
 Size = Annotated[int, Meta(ge=1, le=MAX_SIZE)]
 
@@ -37,26 +37,6 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     cols: int
 
 
-class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """The record that the keeper stores for the next server. The keeper itself never looks inside.
-
-    format      FORMAT of the version that wrote it
-    rows, cols  the size at the end; while the session runs, the kernel knows it
-    owner       name of the account that created it
-    """
-
-    format: int = FORMAT
-    id: str
-    order: Order
-    name: str
-    version: str
-    created_ns: int  # CLOCK_REALTIME, as all times here
-    started_ns: int = 0  # 0: never
-    rows: int = 0
-    cols: int = 0
-    owner: str = ""
-
-
 class End(msgspec.Struct, frozen=True):
     """How a session ended.
 
@@ -68,6 +48,29 @@ class End(msgspec.Struct, frozen=True):
     signal: int = 0
     reason: str = ""
     at_ns: int = msgspec.field(default_factory=time.time_ns)
+
+
+class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The record that the keeper stores for the next server. The keeper itself never looks inside.
+
+    format      FORMAT of the version that wrote it
+    started_ns  0: never. Otherwise its command has been started, or may have been, and is never started again
+    rows, cols  the size at the end; while the session runs, the kernel knows it
+    ended       how it ended; the keeper knows that of its own sessions, but not of those of an earlier keeper
+    owner       name of the account that created it
+    """
+
+    format: int = FORMAT
+    id: str
+    order: Order
+    name: str
+    version: str
+    created_ns: int  # CLOCK_REALTIME, as all times here
+    started_ns: int = 0
+    rows: int = 0
+    cols: int = 0
+    owner: str = ""
+    ended: End | None = None
 
 
 def iso(time_ns: int) -> str:

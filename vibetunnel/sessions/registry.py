@@ -9,6 +9,7 @@ import os
 import termios
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,16 +18,19 @@ import msgspec
 from vibetunnel import __version__
 from vibetunnel._ext import vt
 from vibetunnel._ext.pump import Client, Event, Pump, Terminal
-from vibetunnel.errors import InvalidField, SessionLimitReached, SessionStillRunning, UnknownSession
+from vibetunnel.errors import InvalidField, LimitReached, SessionLimitReached, SessionStillRunning, UnknownSession
 from vibetunnel.keeper.client import Exited, KeptSession
-from vibetunnel.keeper.errors import SpawnFailed
+from vibetunnel.keeper.errors import KeeperFailed, SpawnFailed
 from vibetunnel.keeper.link import KeeperLink
-from vibetunnel.keeper.protocol import GRACE_LIMIT_S, META_LIMIT
+from vibetunnel.keeper.protocol import GRACE_LIMIT_S, META_LIMIT, SESSIONS_LIMIT
 from vibetunnel.sessions.events import SessionEvents
 from vibetunnel.sessions.launch import unique_name
 from vibetunnel.sessions.listing import Listing
 from vibetunnel.sessions.model import FORMAT, End, Order, Record, Status
 from vibetunnel.sessions.session import Session
+
+RECORD_LIMIT = META_LIMIT - 4096  # bytes of a new session's record; the rest is for its next name, and its end
+LOST = "exit code unknown: the keeper of this session was lost, and then its server"
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +75,9 @@ class Registry:
         self._sessions: dict[str, Session] = {}
         self.listing = Listing(self._sessions)
         self._by_terminal: dict[Terminal, Session] = {}
+        # Removed sessions, the newest of them: the keeper has at most so many, and may not have heard of them yet.
+        self._removed: deque[str] = deque(maxlen=SESSIONS_LIMIT)
+        self._unadopted: set[str] = set()  # sessions that the keeper has, and this server could not take over
         self._closing = False
 
     async def open(self) -> None:
@@ -87,11 +94,19 @@ class Registry:
         self._closing = True
         self.events.close()
         asyncio.get_running_loop().remove_reader(self.pump.fileno())
-        for session in self._sessions.values():
-            await session.close()
+        await asyncio.gather(*(session.close() for session in self._sessions.values()))
         # In a thread: the close frames of TLS clients pass through this event loop.
         await asyncio.to_thread(self.pump.close, code=1001, reason="the server stops")
         await self.keeper.close(kill=kill, grace_s=self._kill_grace_s)
+
+    async def ready(self) -> None:
+        """Wait for the next keeper if this one is lost: sessions need it to start. Raises KeeperFailed."""
+        await self.keeper.ready()
+
+    async def heard(self) -> None:
+        """Wait, for a while, for the next keeper if this one is lost: it hears of all changes, so that they stay."""
+        with contextlib.suppress(KeeperFailed):
+            await self.keeper.ready()
 
     # Finding
 
@@ -127,6 +142,9 @@ class Registry:
             living = sum(session.end is None for session in self._sessions.values())
             if living >= self._max_sessions:
                 raise SessionLimitReached(self._max_sessions)
+        # One more would be created, but could not be started, and would be gone after a restart.
+        if len(self._sessions) + len(self._unadopted) >= SESSIONS_LIMIT:
+            raise LimitReached("sessions, including those that have ended,", SESSIONS_LIMIT)
         record = Record(
             id=str(uuid.uuid4()),
             order=order,
@@ -137,11 +155,11 @@ class Registry:
         )
         session = Session(record, self)
         meta = session.record_bytes()
-        if len(meta) > META_LIMIT:
-            raise InvalidField("command, env", f"at most {META_LIMIT} bytes in all", str(len(meta)))
+        if len(meta) > RECORD_LIMIT:
+            raise InvalidField("command, env", f"at most {RECORD_LIMIT} bytes in all", str(len(meta)))
         self._sessions[session.id] = session
         self.listing.changed()
-        self.keeper.note(session.id, meta)
+        session.note()
         self.events.session("session-created", session)
         return session
 
@@ -156,7 +174,7 @@ class Registry:
             self._forget(session)
             raise InvalidField("command", f"a program that can be started ({error})") from error
         except BaseException:
-            if session.status is Status.CREATED:
+            if session.terminal is None and session.status is not Status.STARTING:
                 self._forget(session)
             raise
         return session
@@ -202,6 +220,7 @@ class Registry:
             self._by_terminal.pop(session.terminal, None)
             session.terminal.close()
         session.mark_removed()
+        self._removed.append(session.id)
         if session.in_keeper:
             self.keeper.forget(session.id)
         self.events.removed(session.id)
@@ -258,33 +277,43 @@ class Registry:
         for session in tuple(self._sessions.values()):
             session.keeper_lost()
 
-    def _keeper_found(self, kept: list[KeptSession]) -> None:
-        """Compare with the keeper's sessions: a new keeper knows none, and the old one still knows all of them."""
-        known = set()
+    async def _keeper_found(self, kept: list[KeptSession]) -> None:
+        """Compare with the keeper's sessions: a new keeper knows none, and the old one those of before."""
+        removed = set(self._removed)
         for each in kept:
-            known.add(each.session_id)
             session = self._sessions.get(each.session_id)
-            if session is None:
+            if session is not None and (each.pid is None or session.terminal is not None or session.end is not None):
+                _close(each)  # this server has its own
+                session.keeper_found(each)
+                if each.exited is not None:
+                    session.process_ended(_end(each.exited))
+                elif each.pid is not None and session.end is not None:  # by a start that had no answer, for example
+                    self.keeper.end(each.session_id, forget=False)
+            elif each.session_id in removed:
+                _close(each)
+                self.keeper.end(each.session_id, forget=True)
+            else:
                 self._adopt(each)
-                continue
-            for descriptor in (each.pty_fd, each.ring_fd):
-                if descriptor >= 0:
-                    os.close(descriptor)  # this server has its own
-            session.orphan = False
-            if each.exited is not None:
-                session.process_ended(_end(each.exited))
-        for session in self._sessions.values():
-            if session.id not in known and session.status in (Status.CREATED, Status.STARTING):
+        for session in tuple(self._sessions.values()):
+            if not session.removed:
                 session.note()
+                await self.keeper.drained()
 
     def _adopt(self, kept: KeptSession) -> None:
-        record, problem = _record(kept)
-        session = Session(record, self, foreign=bool(problem))
-        if kept.pid is None and kept.exited is None:  # created only
+        session = self._sessions.get(kept.session_id)
+        problem = ""
+        if session is None:
+            record, problem = _record(kept)
+            session = Session(record, self, foreign=bool(problem))
+        if kept.pid is None:
             if problem:
-                session.cannot_start(problem)
+                session.over(End(None, reason=problem))
+            elif session.record.started_ns:
+                session.over(session.record.ended or End(None, reason=LOST))
         elif kept.ring_fd < 0:
             log.error("session %s of an earlier server has no output ring; the keeper keeps it", kept.session_id)
+            self._unadopted.add(kept.session_id)
+            _close(kept)
             return
         else:
             rows, cols = _size(kept.pty_fd, session.record)
@@ -292,10 +321,17 @@ class Registry:
                 terminal = self.pump.open(kept.pty_fd, kept.ring_fd, rows=rows, cols=cols)
             except (OSError, ValueError) as error:
                 log.error("session %s of an earlier server cannot be adopted: %s", kept.session_id, error)
+                self._unadopted.add(kept.session_id)
                 return
-            session.adopt(terminal, kept.pid or 0, _end(kept.exited) if kept.exited is not None else None)
+            session.adopt(terminal, kept.pid, _end(kept.exited) if kept.exited is not None else None)
         self._sessions[session.id] = session
         self.listing.changed()
+
+
+def _close(kept: KeptSession) -> None:
+    for descriptor in (kept.pty_fd, kept.ring_fd):
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def _end(exited: Exited) -> End:

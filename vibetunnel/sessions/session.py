@@ -14,8 +14,8 @@ from vibetunnel._ext import vt
 from vibetunnel._ext.pump import Pump, Terminal
 from vibetunnel.errors import InputQueueFull, SessionNotRunning, UnknownSession
 from vibetunnel.keeper import orphans
-from vibetunnel.keeper.client import Spawned, SpawnOrder
-from vibetunnel.keeper.errors import KeeperFailed, SpawnFailed
+from vibetunnel.keeper.client import KeptSession, Spawned, SpawnOrder
+from vibetunnel.keeper.errors import KeeperFailed, KeeperLost, SpawnFailed, StartUnknown
 from vibetunnel.keeper.link import KeeperLink
 from vibetunnel.keeper.ring import make_ring
 from vibetunnel.sessions import view
@@ -29,6 +29,7 @@ from vibetunnel.sessions.watch import Watch, Watches
 
 EMPTY_RING = 32768  # bytes; the smallest ring that the pump takes, for a session that never ran
 MAX_TYPISTS = 100  # remembered for each session
+START_S = 2.0  # how long a server that stops waits for a program that is being started
 DRAIN_S = 2.0  # how long an answer waits for the last output of a process that has ended
 
 _encode = msgspec.json.Encoder().encode
@@ -58,7 +59,7 @@ class Session:
     terminal   None until the process runs, and for good when it cannot be started (until a client attaches to see why)
     foreign    another version wrote the record and may need it again, so it is never overwritten
     orphan     the keeper that knew the process is gone: the exit code will be unknown
-    in_keeper  the keeper has an entry for it
+    in_keeper  the keeper has an entry for it, or is to have one; False: it could not start
     exited     set when the process has ended
     drained    set when, after that, all of its output is in the ring
     removed    true as soon as the session is removed, or the server stops
@@ -131,12 +132,15 @@ class Session:
         """The terminal. Starts the process if it never ran, at the size that the first caller gives.
 
         awaits_client  the first output stays in the PTY until the client attaches that is about to
-        Raises SpawnFailed when the process cannot be started; the session is then `exited`. KeeperFailed: try again.
+        Raises SpawnFailed when the process cannot be started, and StartUnknown when the keeper was lost while it did
+        that; the session is then `exited`. Another KeeperFailed: try again.
         """
         if self.terminal is not None:
             return self.terminal
         if self.end is not None:
-            raise SpawnFailed(self.end.reason)
+            if not self.record.started_ns:
+                raise SpawnFailed(self.end.reason)
+            return self._empty(self.end)  # its output was lost with its keeper
         if self._starting is None:
             if rows and cols:
                 self._viewport = rows, cols
@@ -149,7 +153,9 @@ class Session:
     async def _start(self) -> Terminal:
         record, order = self.record, self.record.order
         rows, cols = self._viewport or (order.rows, order.cols)
-        record.started_ns = time.time_ns()
+        started_ns = time.time_ns()
+        # The keeper gets it with the order: it stores that the start was tried, or does not try.
+        meta = _encode(msgspec.structs.replace(record, started_ns=started_ns))
         extra = integration(order.argv, login=order.login) if self._services.shell_integration else {}
         try:
             spawned = await self._services.keeper.spawn(
@@ -161,38 +167,48 @@ class Session:
                     rows=rows,
                     cols=cols,
                     ring_bytes=self._services.ring_bytes,
-                    meta=_encode(record),
+                    meta=meta,
                     login=order.login,
                 )
             )
-            terminal = await self._open(spawned, rows, cols)
         except SpawnFailed as error:
             self._never_ran(str(error))
             raise
-        except BaseException:  # nothing runs: the next caller may try again
-            record.started_ns = 0
+        except StartUnknown as error:
+            record.started_ns = started_ns
+            if self.terminal is None:  # else the keeper was there again, and knew the process: see adopt()
+                self._perhaps_ran(str(error))
+                raise
+        except BaseException:  # nothing has started: the next caller may try again
             self._starting = None
             self.status = Status.CREATED
             raise
-        self.pid = spawned.pid
-        self._started = orphans.start_time(spawned.pid)
-        self.status = Status.RUNNING
+        else:
+            await self._open(spawned, rows, cols)
+            record.started_ns = started_ns
+            self.pid = spawned.pid
+            self._started = orphans.start_time(spawned.pid)
+            self.status = Status.RUNNING
         self._services.events.session("session-started", self)
+        if self.record_bytes() != meta:  # it was renamed meanwhile
+            self.note()
         if self._early is not None:
             self.process_ended(self._early)
-        return terminal
+        assert self.terminal is not None
+        return self.terminal
 
-    async def _open(self, spawned: Spawned, rows: int, cols: int) -> Terminal:
+    async def _open(self, spawned: Spawned, rows: int, cols: int) -> None:
         try:
             terminal = self._services.pump.open(
                 spawned.pty_fd, spawned.ring_fd, rows=rows, cols=cols, awaits_client=self._awaits_client
             )
         except (OSError, ValueError) as error:
-            if (keeper := self._services.keeper.live) is not None:
-                await keeper.kill(self.id, 0)
+            with contextlib.suppress(KeeperFailed):
+                if (keeper := self._services.keeper.live) is not None:
+                    await keeper.kill(self.id, 0)
+            self._never_ran(f"the terminal cannot be opened: {error}")
             raise SpawnFailed(f"the terminal cannot be opened: {error}") from error
         self._opened(terminal)
-        return terminal
 
     def _opened(self, terminal: Terminal, *, adopted: bool = False) -> None:
         self.terminal = terminal
@@ -202,7 +218,7 @@ class Session:
         self.watches.changed()
 
     def adopt(self, terminal: Terminal, pid: int, end: End | None) -> None:
-        """Take over the terminal and the process that an earlier server left."""
+        """Take over the terminal and the process that the keeper has, and this server does not know yet."""
         self._opened(terminal, adopted=True)
         self.status = Status.RUNNING
         self.pid = pid
@@ -220,16 +236,16 @@ class Session:
         try:
             # The client that starts the program sees its first byte, however fast it prints.
             return await self.started(rows, cols, awaits_client=True)
-        except SpawnFailed as error:
-            return self.terminal or self._empty(str(error))
+        except (SpawnFailed, StartUnknown) as error:
+            return self.terminal or self._empty(self.end or End(None, reason=str(error)))
 
-    def _empty(self, reason: str) -> Terminal:
+    def _empty(self, end: End) -> Terminal:
         """A terminal without a process or output."""
         order = self.record.order
         ring_fd = make_ring(EMPTY_RING, str(self._services.runtime_dir))
         terminal = self._services.pump.open(-1, ring_fd, rows=order.rows, cols=order.cols)
         self._opened(terminal)
-        terminal.finish(-1, 0, reason)
+        _finish(terminal, end)
         return terminal
 
     # Use
@@ -262,8 +278,13 @@ class Session:
         keeper = self._services.keeper.live
         if self.orphan or keeper is None:
             orphans.send(self.pid, self._started, signum)
-        else:
+            return
+        try:
             await keeper.signal(self.id, signum, group="foreground")
+        except KeeperLost as lost:
+            if not lost.undone:  # the program may have got it, and would get it twice
+                raise
+            orphans.send(self.pid, self._started, signum)
 
     async def _running(self, rows: int = 0, cols: int = 0) -> Terminal:
         if self.end is not None:
@@ -320,8 +341,9 @@ class Session:
 
     def note(self) -> None:
         """Have the keeper store the record as it is now."""
-        if not self.foreign:
-            self._services.keeper.note(self.id, self.record_bytes())
+        if self.in_keeper and not self.foreign:
+            started = self._status in (Status.RUNNING, Status.EXITED)
+            self._services.keeper.note(self.id, self.record_bytes(), started=started)
 
     # End
 
@@ -333,12 +355,18 @@ class Session:
         if self.status is not Status.RUNNING:
             return
         keeper = self._services.keeper.live
-        if keeper is not None and not self.orphan:
-            await keeper.kill(self.id, grace_s)
-        else:
-            await orphans.end(self.pid, self._started, grace_s)
-            self.process_ended(_unknown_end())
+        try:
+            if keeper is None or self.orphan:
+                await self._kill_orphan(grace_s)
+            else:
+                await keeper.kill(self.id, grace_s)
+        except KeeperLost:
+            await self._kill_orphan(grace_s)
         await self.exited.wait()
+
+    async def _kill_orphan(self, grace_s: float) -> None:
+        await orphans.end(self.pid, self._started, grace_s)
+        self.process_ended(_unknown_end())
 
     def process_ended(self, end: End) -> None:
         if self.terminal is None:
@@ -350,25 +378,30 @@ class Session:
 
     def _finish(self, end: End) -> None:
         assert self.terminal is not None
-        self.end = end
+        self.end = self.record.ended = end
         self.record.rows, self.record.cols = self.terminal.rows, self.terminal.cols
         self.status = Status.EXITED
         self.exited.set()
         self.commands.process_ended(end)
         self.watches.changed()
-        self.terminal.finish(-1 if end.code is None else end.code, end.signal, end.reason)
+        _finish(self.terminal, end)
         self._release()
 
-    def cannot_start(self, reason: str) -> None:
-        """The session never ran, and never will."""
-        self.end = End(None, reason=reason)
+    def over(self, end: End) -> None:
+        """It has no process, and never will: it cannot start, or what it was ended with its keeper."""
+        self.end = self.record.ended = end
         self.status = Status.EXITED
         self.exited.set()
         self.drained.set()
         self.watches.changed()
 
+    def _perhaps_ran(self, reason: str) -> None:
+        self.over(End(None, reason=reason))
+        self.note()
+        self._services.events.session("session-exited", self)
+
     def _never_ran(self, reason: str) -> None:
-        self.cannot_start(reason)
+        self.over(End(None, reason=reason))
         self._services.keeper.forget(self.id)
         self.in_keeper = False
         self._services.events.session("session-exited", self)
@@ -391,7 +424,9 @@ class Session:
         self.watches.changed()
 
     async def close(self) -> None:
-        """Cancel its tasks, in any state. The terminal belongs to the pump, and the process goes on."""
+        """End its tasks, in any state. The terminal belongs to the pump, and the process goes on."""
+        if self._starting is not None:
+            await asyncio.wait({self._starting}, timeout=START_S)  # a start that is given up would be undone
         self.mark_removed()
         for task in (self._starting, self._orphan_watch):
             if task is not None and not task.done():
@@ -427,6 +462,16 @@ class Session:
             self.orphan = True
             self._watch_orphan()
 
+    def keeper_found(self, kept: KeptSession) -> None:
+        """The keeper that knew the session was only disconnected, and has it still, as `kept` says."""
+        keeper = self._services.keeper
+        if not self.in_keeper:
+            keeper.forget(self.id)
+        elif kept.pid is not None:
+            self.orphan = False
+            if self._released:
+                keeper.release(self.id)
+
     def _watch_orphan(self) -> None:
         # While a process has the terminal open, it runs. Afterwards it may have closed its terminal and run on.
         if self.orphan and self._hung_up and self._orphan_watch is None:
@@ -435,6 +480,10 @@ class Session:
     async def _await_orphan_end(self) -> None:
         await orphans.gone(self.pid, self._started)
         self.process_ended(_unknown_end())
+
+
+def _finish(terminal: Terminal, end: End) -> None:
+    terminal.finish(-1 if end.code is None else end.code, end.signal, end.reason)
 
 
 def _unknown_end() -> End:
