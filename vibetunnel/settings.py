@@ -238,7 +238,9 @@ class Settings:
     rows: int = _setting(24, _number(1, 1000), "Height of new sessions.", "{} lines".format)
     cols: int = _setting(80, _number(1, 1000), "Width of new sessions.", "{} columns".format)
     shell_integration: bool = _setting(False, _yes_no, "Make new login shells mark their prompts and commands.")
-    max_sessions: int = _setting(0, _number(0, 1_000_000), "Sessions that may be open; 0: no limit.")
+    max_sessions: int = _setting(
+        0, _number(0, 1_000_000), "Sessions that may be open; 0: no limit. With ended ones, 10,000 are the most."
+    )
     ring_bytes: int = _size_setting(
         262144, MIN_RING, MAX_RING, "Recent output kept for each session; a power of two.", power_of_two=True
     )

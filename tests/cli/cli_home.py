@@ -3,7 +3,9 @@
 import contextlib
 import json
 import os
+import re
 import shlex
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -111,6 +113,11 @@ class Home:
         finally:
             server.terminate()
             server.communicate(timeout=DEADLINE_S)
+
+    def kill_keeper(self) -> None:
+        """SIGKILL for the keeper; the server starts another."""
+        log = (self.settings.runtime_dir / "keeper.log").read_text()
+        os.kill(int(re.findall(r"keeper (\d+) listens", log)[-1]), signal.SIGKILL)
 
     def new_session(self, command: list[str], name: str = "", spawn: str = "now") -> dict[str, Any]:
         body = {"command": command, "name": name, "spawn": spawn, "workingDir": str(self.folder)}

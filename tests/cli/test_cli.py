@@ -663,6 +663,32 @@ def test_stop_kill_ends_them_too(home: Home) -> None:
         os.kill(pid, 0)
 
 
+def test_stop_counts_what_is_left_for_the_next_server_and_what_it_has_ended(home: Home) -> None:
+    with home.serve() as (process, _):
+        for name, spawn in (("first", "now"), ("second", "now"), ("waits", "lazy")):
+            home.new_session(["sleep", "1000"], name, spawn=spawn)
+        home.new_session(["true"], "ended")
+        home.ok("wait", "ended", "--exit")
+        home.kill_keeper()
+        home.new_session(["sleep", "1000"], "third")
+        assert home.ok("stop") == (
+            "Stopped. 2 sessions left for the next server, unless it was started with --kill-on-exit. "
+            "2 sessions ended with it, because the keeper that held them was lost.\n"
+        )
+        assert process.wait(DEADLINE_S) == 0
+    with home.serve("--kill-on-exit"):
+        found = {each["name"]: each["status"] for each in json.loads(home.ok("ls", "--json"))}
+        assert found == {
+            "first": "exited",
+            "second": "exited",
+            "ended": "exited",
+            "waits": "created",
+            "third": "running",
+        }
+        assert "exit code unknown" in home.ok("ls", "--json")
+        assert home.ok("stop", "--kill") == "Stopped, and ended 1 session. Removed 1 session that had no process.\n"
+
+
 def test_stop_does_not_hit_another_process(home: Home, server: "subprocess.Popen[str]") -> None:
     file = home.settings.runtime_dir / paths.SERVER_FILE
     found = json.loads(paths.read_private(file))

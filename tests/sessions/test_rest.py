@@ -15,6 +15,7 @@ import pytest
 from harness import DEADLINE_S, Running, Serve, until
 
 from vibetunnel.handlers.application import DRAIN_LIMIT
+from vibetunnel.sessions import registry
 
 UUID_LENGTH = 36
 
@@ -391,6 +392,21 @@ async def test_an_exited_session_takes_neither_input_nor_size_nor_signals(server
     for path, body in (("input", {"text": "x"}), ("resize", {"rows": 5, "cols": 5}), ("signal", {"signal": 2})):
         answer = await server.json("POST", f"/api/sessions/{session}/{path}", body, status=400)
         assert answer["error"].startswith("Session is not running")
+
+
+async def test_a_session_more_than_the_keeper_can_have_is_refused_when_it_is_created(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "SESSIONS_LIMIT", 3)
+    ended = await server.session(["true"], spawn="now")
+    await server.ended(ended)  # it counts, since the keeper has it still
+    for _ in range(2):
+        await server.session(["cat"])
+    for spawn in ("lazy", "now"):
+        answer = await server.json("POST", "/api/sessions", {"spawn": spawn}, status=429)
+        assert answer["error"].startswith("Limit reached: at most 3 sessions, including those that have ended, are")
+    await server.json("DELETE", f"/api/sessions/{ended}/cleanup")
+    await server.session(["cat"])
 
 
 async def test_the_limit_counts_sessions_that_have_not_ended(serve: Serve) -> None:

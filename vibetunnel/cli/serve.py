@@ -7,6 +7,7 @@ import sys
 import time
 import urllib.parse
 from collections.abc import Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from vibetunnel import __version__, settings
 from vibetunnel.cli.errors import Unwritable, UserError
 from vibetunnel.cli.options import LOCATION, find_server, load, takes_settings
 from vibetunnel.cli.output import age, count, entry, print_link, say, warn
-from vibetunnel.cli.server_client import Answer, RunningServer
+from vibetunnel.cli.server_client import Answer, RunningServer, ServerRefused
 from vibetunnel.settings import MAX_GRACE_S
 
 if TYPE_CHECKING:
@@ -83,16 +84,22 @@ def stop(config: Path | None, kill_sessions: bool, **flags: Any) -> None:
     if server.request("GET", "/api/health")["pid"] != server.pid:
         raise UserError(f"the server at {server.url} is not process {server.pid}: stop it by hand")
     alive = [found for found in server.sessions() if found["status"] != "exited"]
-    if kill_sessions:
-        _end(server, alive)
+    answers = _end(server, alive) if kill_sessions else []
     if not _terminate(server.pid):
         raise UserError(f"process {server.pid} is still running after {STOP_S:g} s: look into its log, or kill it")
     if kill_sessions:
-        say(f"Stopped, and ended {count(len(alive), 'session')}.")
-    else:
+        removed = sum(answer.get("message") == "Session cleaned up" for answer in answers)
+        text = f"Stopped, and ended {count(len(answers) - removed, 'session')}."
+        say(text + (f" Removed {count(removed, 'session')} that had no process." if removed else ""))
+        return
+    text = "Stopped."
+    lost = sum(bool(found.get("keeperLost")) for found in alive)
+    if left := len(alive) - lost:
         # Only the server knew how it was started.
-        left = f" {count(len(alive), 'session')} left for the next server, unless it was started with --kill-on-exit."
-        say("Stopped." + (left if alive else ""))
+        text += f" {count(left, 'session')} left for the next server, unless it was started with --kill-on-exit."
+    if lost:
+        text += f" {count(lost, 'session')} ended with it, because the keeper that held {_them(lost)} was lost."
+    say(text)
 
 
 @takes_settings(*LOCATION, "qr")
@@ -112,15 +119,29 @@ def version() -> None:
     say(f"vibetunnel {__version__}")
 
 
-def _end(server: RunningServer, sessions: Sequence[Answer]) -> None:
-    """End them all at the same time: each may take its whole --kill-grace-s."""
+def _them(number: int) -> str:
+    return "it" if number == 1 else "them"
+
+
+def _end(server: RunningServer, sessions: Sequence[Answer]) -> list[Answer]:
+    """End them all at the same time: each may take its whole --kill-grace-s. Returns the answers for those it had."""
     if not sessions:
-        return
+        return []
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(min(KILLS_AT_ONCE, len(sessions))) as threads:
-        for done in [threads.submit(server.request, "DELETE", f"/api/sessions/{found['id']}") for found in sessions]:
-            done.result()
+        answers = list(threads.map(lambda found: _end_one(server, found["id"]), sessions))
+    return [answer for answer in answers if answer is not None]
+
+
+def _end_one(server: RunningServer, session_id: str) -> Answer | None:
+    try:
+        answer: Answer = server.request("DELETE", f"/api/sessions/{session_id}")
+    except ServerRefused as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+        return None  # it was removed meanwhile
+    return answer
 
 
 def _terminate(pid: int) -> bool:

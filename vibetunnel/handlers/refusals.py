@@ -11,7 +11,7 @@ import msgspec
 
 from vibetunnel import errors
 from vibetunnel.http.upgrade import NotAnUpgrade
-from vibetunnel.keeper.errors import KeeperBusy, KeeperFailed, NoResources, SpawnFailed
+from vibetunnel.keeper.errors import KeeperBusy, KeeperFailed, KeeperLost, NoResources, SpawnFailed, StartUnknown
 from vibetunnel.security.limits import headers as rate_headers
 
 T = TypeVar("T")
@@ -44,6 +44,8 @@ STATUS: dict[type[errors.VibeTunnelError], HTTPStatus] = {
     SpawnFailed: HTTPStatus.BAD_REQUEST,
     KeeperFailed: HTTPStatus.SERVICE_UNAVAILABLE,
     KeeperBusy: HTTPStatus.SERVICE_UNAVAILABLE,
+    KeeperLost: HTTPStatus.SERVICE_UNAVAILABLE,
+    StartUnknown: HTTPStatus.SERVICE_UNAVAILABLE,
     NoResources: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 

@@ -110,7 +110,13 @@ class Session:
 
     def describe(self) -> view.SessionView:
         return view.describe(
-            self.record, self._status, created=self._created, terminal=self.terminal, pid=self.pid, end=self.end
+            self.record,
+            self._status,
+            created=self._created,
+            terminal=self.terminal,
+            pid=self.pid,
+            end=self.end,
+            orphan=self.orphan,
         )
 
     @property

@@ -24,6 +24,7 @@ class SessionView(msgspec.Struct, kw_only=True, rename="camel"):
     folder        a path: the shell's current folder, as the shell reports it (OSC 7)
     last_modified time of the last output or input
     offset        bytes printed so far
+    keeper_lost   true: no keeper holds its terminal any longer, so it ends with this server
     """
 
     id: str
@@ -50,6 +51,7 @@ class SessionView(msgspec.Struct, kw_only=True, rename="camel"):
     reason: str | UnsetType = UNSET
     title: str | UnsetType = UNSET
     folder: str | UnsetType = UNSET
+    keeper_lost: bool | UnsetType = UNSET
 
 
 class Describes(Protocol):
@@ -61,7 +63,14 @@ class Describes(Protocol):
 
 
 def describe(
-    record: Record, status: Status, *, created: str, terminal: Terminal | None, pid: int, end: End | None
+    record: Record,
+    status: Status,
+    *,
+    created: str,
+    terminal: Terminal | None,
+    pid: int,
+    end: End | None,
+    orphan: bool,
 ) -> SessionView:
     """created: record.created_ns as iso() writes it, which costs more than the rest."""
     order = record.order
@@ -94,6 +103,7 @@ def describe(
         view.last_modified = iso(last)
     if pid and status is Status.RUNNING:
         view.pid = pid
+        view.keeper_lost = orphan or UNSET
     if end is not None:
         view.exit_code = UNSET if end.code is None else end.code
         view.signal = end.signal or UNSET
