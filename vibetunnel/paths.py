@@ -1,6 +1,7 @@
 """Private folders and files: where they are, and how they are opened without following links."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import stat
@@ -26,11 +27,24 @@ SERVER_FILE = "server.json"
 SERVER_LOCK = "server.lock"  # held by the running server, for as long as SERVER_FILE is true
 
 LEFTOVER_S = 3600.0  # a temporary file of this age belongs to a process that was killed: no write takes so long
+PROBE = 4096  # bytes; a block of most file systems
 MAX_LINKS = 40  # on the path to one folder, as in Linux
 
 
 class NotPrivate(Exception):
     """A folder or file of ours belongs to another user, is open to others, or has the wrong type."""
+
+
+class NotWritable(NotPrivate):
+    """The system does not let this process write here (now): the disk is full, the file system read-only, and so on."""
+
+
+# Others, such as a link or a folder in the place of a file, are not the system's refusal.
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
+
+
+def _refusal(what: str, error: OSError) -> NotPrivate:
+    return (NotWritable if error.errno in _NO_ROOM else NotPrivate)(f"{what}: {error.strerror}")
 
 
 def default_state_dir() -> Path:
@@ -94,7 +108,7 @@ def open_private(path: Path, flags: int) -> int:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise NotPrivate(f"cannot open {path}: {error.strerror}") from error
+        raise _refusal(f"cannot open {path}", error) from error
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
@@ -128,9 +142,22 @@ def write_private(path: Path, data: bytes) -> None:
                 os.unlink(temporary)
             raise
     except OSError as error:
-        raise NotPrivate(f"cannot write {path}: {error.strerror}") from error
+        raise _refusal(f"cannot write {path}", error) from error
     with contextlib.suppress(OSError):  # not every file system can; then a power cut may restore the old contents
         _sync(path.parent)
+
+
+def unwritable(folder: Path) -> str:
+    """Why no file can be written in this folder now; "": one can. Blocks."""
+    import tempfile  # here: the command line rarely needs it, and is to start fast
+
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"\0" * PROBE)
+            file.flush()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -146,7 +173,13 @@ def remove_leftovers(folder: Path) -> None:
 
 def lock_private(path: Path) -> int | None:
     """A descriptor that holds the lock of this private file until it is closed; None: another process holds it."""
-    descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
+    try:
+        descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
+    except NotWritable as error:
+        try:
+            descriptor = open_private(path, os.O_RDONLY)  # enough, except on NFS
+        except FileNotFoundError:
+            raise error from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import logging
 import os
@@ -15,7 +16,6 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-import msgspec
 import uvloop
 
 from vibetunnel import __version__, paths
@@ -51,12 +51,11 @@ from vibetunnel.sessions.registry import Registry
 from vibetunnel.sessions.snapshots import Snapshots
 from vibetunnel.sessions.waits import Waits
 from vibetunnel.settings import Settings, SettingsError
+from vibetunnel.whereabouts import ServerFile, Whereabouts
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
 GATHER_S = 0.2  # requests of this time are written to their log together
 GATHER_AUDIT_S = 0.02  # and so are records of the audit: waking its thread costs more than writing one
-LOCK_S = 1.0  # the command line holds the lock for a moment, to see whether a server has it
-LOCK_POLL_S = 0.02
 
 log = logging.getLogger(__name__)
 
@@ -72,20 +71,6 @@ class Announcement(NamedTuple):
     code: str | None
     link: str
     fingerprint: str = ""
-
-
-class ServerFile(msgspec.Struct):
-    """runtime_dir/server.json: how the command line finds the running server.
-
-    url        for this machine, without base_path; or `unix:/path`
-    base_path  the path below which the application is
-    """
-
-    pid: int
-    url: str
-    port: int
-    version: str
-    base_path: str = ""
 
 
 class Server:
@@ -161,9 +146,9 @@ class Server:
         paths.private_dir(settings.state_dir)
         paths.remove_leftovers(settings.state_dir)
         paths.private_dir(settings.runtime_dir)
-        # Held before the first file is read and until the last is written, because without a server the command line
-        # writes them. The kernel releases it however this process ends, and clients trust server.json only with it.
-        undo.callback(os.close, await _lock(settings.runtime_dir / paths.SERVER_LOCK))
+        whereabouts = Whereabouts(settings.runtime_dir)
+        await whereabouts.lock()
+        undo.push_async_callback(whereabouts.close)
         front = Front(settings)
         undo.callback(front.close)
         self.port = front.port
@@ -236,17 +221,32 @@ class Server:
             attachments=attachments,
             relays=relays,
             snapshots=snapshots,
+            problems=functools.partial(self._problems, whereabouts),
         )
         self.application = VibeTunnelApplication(self.context, self._static)
         undo.push_async_callback(self.application.close)
         front.serve(self.application, self.context.host_policy)
         undo.push_async_callback(front.stop)
         self._front = front  # from here on reload() works
+        await whereabouts.announce(ServerFile(os.getpid(), self.local_url, self.port, __version__, settings.base_path))
+        for problem in await self._problems(whereabouts):
+            log.warning("%s", problem)
 
-        server_file = settings.runtime_dir / paths.SERVER_FILE
-        running = ServerFile(os.getpid(), self.local_url, self.port, __version__, settings.base_path)
-        paths.write_private(server_file, msgspec.json.encode(running))
-        undo.callback(_remove_server_file, server_file)
+    async def _problems(self, whereabouts: Whereabouts) -> list[str]:
+        """The parts of the server that do not work now, although it goes on."""
+        settings = self.settings
+        folders = list(dict.fromkeys((settings.state_dir, settings.log_dir, settings.runtime_dir)))
+        reasons = await asyncio.to_thread(lambda: [paths.unwritable(folder) for folder in folders])
+        found = [
+            f"{folder} cannot be written ({reason}): what changes now is lost when the server ends"
+            for folder, reason in zip(folders, reasons, strict=True)
+            if reason
+        ]
+        if whereabouts.problem:
+            found.append(whereabouts.problem)
+        if self.context.registry.keeper.live is None:
+            found.append("the keeper is lost: no session can start, and running ones end with this server")
+        return found
 
     def _open_logs(self, undo: contextlib.AsyncExitStack) -> tuple[LogFile | None, LogFile | None]:
         """(log of requests, audit)"""
@@ -402,24 +402,6 @@ def _account() -> tuple[str, str]:
     found = account()
     name = found.pw_name if found else str(os.getuid())
     return name, home if os.path.isabs(home) and os.path.isdir(home) else "/"
-
-
-async def _lock(path: Path) -> int:
-    """The descriptor that holds the lock. Raises StartFailed if another server holds it."""
-    try:
-        async with asyncio.timeout(LOCK_S):
-            while (held := paths.lock_private(path)) is None:
-                await asyncio.sleep(LOCK_POLL_S)
-    except TimeoutError:
-        raise StartFailed(f"another server holds {path}: stop it, or choose another --runtime-dir") from None
-    return held
-
-
-def _remove_server_file(path: Path) -> None:
-    """Remove server.json, unless another server has replaced it."""
-    with contextlib.suppress(FileNotFoundError, msgspec.MsgspecError, paths.NotPrivate):
-        if msgspec.json.decode(paths.read_private(path), type=ServerFile).pid == os.getpid():
-            path.unlink()
 
 
 def _log_to_stderr(level: str) -> None:

@@ -117,6 +117,14 @@ def test_a_file_left_by_a_killed_server_is_no_server(home: Home) -> None:
         RunningServer(home.settings)
 
 
+def test_a_server_that_cannot_write_its_file_is_not_said_to_be_missing(home: Home) -> None:
+    with home.locked():
+        for verb in ("ls", "status", "stop", "link"):
+            message = home.refused(verb)
+            assert "server is starting or stopping, or cannot write server.json" in message
+            assert str(home.settings.runtime_dir) in message
+
+
 def test_nothing_is_sent_to_another_listener_on_a_killed_servers_port(home: Home) -> None:
     with Impostor(lambda *_: []) as impostor:
         impostor.write_file(home, pid=os.getpid())  # a process id that was used again
@@ -630,8 +638,20 @@ def test_status_says_where_and_how(home: Home, server: "subprocess.Popen[str]") 
     assert __version__ in rows["Version"]
     assert rows["Clients"].split()[-1] == "0"
     assert rows["Sessions"].endswith("1 running, 0 not started, 0 ended")
+    assert "Problem" not in rows
     summary = json.loads(home.ok("status", "--json"))
+    assert summary["problems"] == []
     assert (summary["pid"], summary["sessions"]["running"]) == (server.pid, 1)
+
+
+def test_status_names_a_folder_that_cannot_be_written(home: Home) -> None:
+    logs = home.folder / "logs"
+    with home.serve("--kill-on-exit", "--log-dir", str(logs)):
+        logs.rename(home.folder / "moved")
+        logs.write_text("a file in its place")
+        (problem,) = json.loads(home.ok("status", "--json"))["problems"]
+        assert problem.startswith(f"{logs} cannot be written (Not a directory): ")
+        assert f"Problem   {problem}\n" in home.ok("status")
 
 
 def test_a_proxy_of_the_environment_is_not_asked(home: Home, server: "subprocess.Popen[str]") -> None:

@@ -45,6 +45,7 @@ async def test_health_needs_no_login_and_is_small(server: Running) -> None:
 async def test_status_and_config_tell_what_a_client_should_know(server: Running) -> None:
     status = await server.json("GET", "/api/server/status")
     assert (status["pid"], status["sessions"], status["clients"]) == (os.getpid(), 0, 0)
+    assert status["problems"] == []
     assert (status["isHQMode"], status["macAppConnected"]) == (False, False)
     config = await server.json("GET", "/api/config")
     assert config["defaultCommand"] == ["/bin/sh"]

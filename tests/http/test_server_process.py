@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 import signal
 from contextlib import suppress
 from pathlib import Path
 
+from harness import until
 from server_process import process
 
+from vibetunnel import paths
+from vibetunnel.cli.server_client import RunningServer
 from vibetunnel.keeper.client import KeeperClient
+from vibetunnel.settings import Settings
 
 
 async def test_at_the_limit_of_descriptors_it_rests_and_says_so_once(folder: Path) -> None:
@@ -51,3 +56,44 @@ async def test_a_second_interrupt_ends_it_at_once(folder: Path) -> None:
             keeper = await KeeperClient.connect(folder / "r", on_exit=lambda _: None, on_lost=lambda: None)
             await keeper.stop(kill=True)
     assert (code, rest) == (-signal.SIGINT, "")
+
+
+def by_command_line(folder: Path) -> int:
+    """The process id of the server that the command line finds; it has to answer."""
+    found = RunningServer(Settings(state_dir=folder / "s", runtime_dir=folder / "r"))
+    return int(found.request("GET", "/api/health")["pid"])
+
+
+async def test_the_command_line_finds_a_server_whose_runtime_folder_was_removed(folder: Path) -> None:
+    async with process(folder) as server:
+        session = await server.session(["cat"], spawn="now")
+        shutil.rmtree(folder / "r")
+        await until(lambda: (folder / "r" / paths.SERVER_FILE).exists())
+        assert await asyncio.to_thread(by_command_line, folder) == server.process.pid
+        await server.json("POST", f"/api/sessions/{session}/input", {"text": "on\n"})
+        await server.output(session, b"on\r\non")
+        server.process.send_signal(signal.SIGTERM)
+        code, rest = await server.stopped()
+        assert (code, rest.count("Traceback")) == (0, 0)
+        assert not (folder / "r" / paths.SERVER_FILE).exists()
+
+
+async def test_running_sessions_are_reached_by_a_server_that_can_write_no_file(folder: Path) -> None:
+    async with process(folder) as first:
+        session = await first.session(["sh", "-c", "echo before; exec cat"], spawn="now")
+        await first.output(session, b"before")
+        first.process.kill()
+        await first.process.wait()
+    async with process(folder, "--port", str(first.port), before="ulimit -f 0;") as second:
+        assert second.port == first.port
+        await second.log_until(f"{folder / 's'} cannot be written (File too large)")
+        await second.json("POST", f"/api/sessions/{session}/input", {"text": "after\n"})
+        await second.output(session, b"after\r\nafter")
+        await (await second.attach(session)).until(b"after")
+        problems = (await second.json("GET", "/api/server/status"))["problems"]
+        assert any(each.startswith(f"{folder / 's'} cannot be written") for each in problems)
+        assert any(paths.SERVER_FILE in each for each in problems)
+        second.process.send_signal(signal.SIGTERM)
+        await second.close()
+        code, rest = await second.stopped()
+    assert (code, rest.count("Traceback")) == (0, 0)

@@ -22,7 +22,7 @@ LAYERS = (
     "logs",
     "security",
     "keeper",
-    "settings",
+    "settings whereabouts",
     "paths errors",
     "__init__ _ext account delays protocol shell units",  # leaves
 )

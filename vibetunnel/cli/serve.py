@@ -16,7 +16,7 @@ import click
 from vibetunnel import __version__, settings
 from vibetunnel.cli.errors import Unwritable, UserError
 from vibetunnel.cli.options import LOCATION, find_server, load, takes_settings
-from vibetunnel.cli.output import age, count, entry, print_link, say, warn
+from vibetunnel.cli.output import age, count, entry, plain, print_link, say, warn
 from vibetunnel.cli.server_client import Answer, RunningServer, ServerRefused
 from vibetunnel.settings import MAX_GRACE_S
 
@@ -59,9 +59,11 @@ def status(config: Path | None, as_json: bool, **flags: Any) -> None:
     """Show the server's address, version, uptime and sessions."""
     server = find_server(config, flags)
     found = server.request("GET", "/api/server/status")
+    problems = found.get("problems", [])
     states = [each["status"] for each in server.sessions()]
     if as_json:
         summary = {"url": server.url, **{key: found[key] for key in ("pid", "version", "uptime", "clients")}}
+        summary["problems"] = problems
         summary["sessions"] = {state: states.count(state) for state in ("created", "starting", "running", "exited")}
         say(json.dumps(summary, indent=2))
         return
@@ -72,6 +74,8 @@ def status(config: Path | None, as_json: bool, **flags: Any) -> None:
     entry("Up for", age(found["uptime"]))
     entry("Sessions", f"{running} running, {states.count('created')} not started, {states.count('exited')} ended")
     entry("Clients", str(found["clients"]))
+    for problem in problems:
+        entry("Problem", plain(problem))
 
 
 @takes_settings(*LOCATION)

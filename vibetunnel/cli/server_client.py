@@ -51,7 +51,13 @@ class RunningServer:
         self._looked_in = settings.runtime_dir
         found = _read_json(settings.runtime_dir / paths.SERVER_FILE)
         # A killed server leaves its file, and other processes may have its process id and its port by now.
-        if found is None or not _alive(found["pid"]) or not paths.is_locked(settings.runtime_dir / paths.SERVER_LOCK):
+        locked = paths.is_locked(settings.runtime_dir / paths.SERVER_LOCK)
+        if locked and (found is None or not _alive(found["pid"])):
+            raise NotRunning(
+                f"a vibetunnel server is starting or stopping, or cannot write {paths.SERVER_FILE} in "
+                f"{settings.runtime_dir} (is the disk full?): try again, or look into its log"
+            )
+        if found is None or not locked:
             raise self._not_running()
         self.url = str(found["url"]).rstrip("/")
         self._base_path = str(found.get("base_path", ""))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from tornado.web import Application
@@ -37,6 +37,7 @@ class Context:
     home        folder of new sessions; relative paths start here
     shell       program of new sessions
     user        name of the account that runs everything
+    problems    the parts of the server that do not work now, in sentences
     """
 
     settings: Settings
@@ -60,6 +61,7 @@ class Context:
     attachments: Attachments
     relays: Relays
     snapshots: Snapshots
+    problems: Callable[[], Awaitable[list[str]]]
     started: float = field(default_factory=time.monotonic)
 
     @property

@@ -241,6 +241,7 @@ class ServerStatus(msgspec.Struct, kw_only=True, rename=_NODE_NAMES):
     pid: int
     sessions: int
     clients: int
+    problems: Annotated[list[str], Meta(description="The parts of the server that do not work now, in sentences.")]
     mac_app_connected: Literal[False] = False
     is_hq_mode: Literal[False] = False
 

@@ -27,7 +27,7 @@ class HealthHandler(Handler):
 class StatusHandler(Handler):
     """GET /api/server/status."""
 
-    def get(self) -> None:
+    async def get(self) -> None:
         context = self.context
         self.answer(
             schemas.ServerStatus(
@@ -36,6 +36,7 @@ class StatusHandler(Handler):
                 pid=os.getpid(),
                 sessions=len(context.registry),
                 clients=context.registry.pump.statistics()["clients"],
+                problems=await context.problems(),
             )
         )
 

@@ -36,7 +36,7 @@ class LogFile:
     max_bytes  of one file
     files      how many are kept, the current one included
     gather_s   how long a record may wait, so that several are written together
-    Raises     paths.NotPrivate if the file cannot be written at the start
+    Raises     paths.NotPrivate at the start if the file is not private, or not a file
     """
 
     def __init__(self, path: Path, *, max_bytes: int, files: int, gather_s: float = 0.0) -> None:
@@ -52,7 +52,11 @@ class LogFile:
         self._lines: deque[bytes] = deque()  # encoded, not written yet
         self._complaint = ""  # why the file cannot be written, as last logged; "": it can
         self._descriptor, self._size, self._torn = -1, 0, False
-        self._open()
+        try:
+            self._open()
+        except paths.NotWritable as error:  # as after a write that failed: records wait
+            self._complaint = str(error)
+            log.warning("%s cannot be written, records wait or are lost: %s", path, error)
         self._thread = threading.Thread(target=self._run, name=f"vt-{path.stem}"[:15], daemon=True)
         self._thread.start()
 
