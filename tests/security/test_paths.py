@@ -1,10 +1,13 @@
 """Private files and folders: mode, owner, no links."""
 
+import errno
 import os
+import resource
 import stat
 from pathlib import Path
 
 import pytest
+from harness import no_more
 
 from vibetunnel import paths
 from vibetunnel.paths import NotPrivate
@@ -143,3 +146,31 @@ def test_a_failed_write_leaves_the_old_file_and_no_rubbish(folder: Path) -> None
     with pytest.raises(NotPrivate, match="cannot write"):
         paths.write_private(target, b"one")
     assert [each.name for each in folder.iterdir()] == ["secret"]
+
+
+def test_a_lock_can_be_taken_on_a_read_only_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.open
+
+    def read_only(path: Path, flags: int, mode: int = 0o777) -> int:
+        if flags & (os.O_WRONLY | os.O_RDWR):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return real(path, flags, mode)
+
+    made = paths.lock_private(tmp_path / "lock")
+    assert made is not None
+    os.close(made)
+    monkeypatch.setattr(os, "open", read_only)
+    held = paths.lock_private(tmp_path / "lock")
+    assert held is not None
+    assert paths.is_locked(tmp_path / "lock")
+    os.close(held)
+    with pytest.raises(paths.NotWritable, match="Read-only file system"):
+        paths.lock_private(tmp_path / "another")
+
+
+def test_a_folder_says_why_no_file_can_be_written(tmp_path: Path) -> None:
+    assert paths.unwritable(tmp_path) == ""
+    with no_more(resource.RLIMIT_FSIZE):
+        assert paths.unwritable(tmp_path) == "File too large"
+    assert paths.unwritable(tmp_path / "none") == "No such file or directory"
+    assert list(tmp_path.iterdir()) == []

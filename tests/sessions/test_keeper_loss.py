@@ -223,6 +223,19 @@ async def test_requests_right_after_the_keepers_death_wait_for_the_next(
     assert starts(folder) == 5 * 4
 
 
+async def test_kill_on_exit_ends_sessions_without_keeper_too(serve: Serve, folder: Path, expect_log: ExpectLog) -> None:
+    expect_log("the keeper is lost")
+    server = await serve(kill_on_exit=True, kill_grace_s=0)
+    session = await server.session(appends(folder, then="while :; do sleep 0.05; done"), spawn="now")
+    await server.output(session, b"ready")
+    pid = (await server.json("GET", f"/api/sessions/{session}"))["pid"]
+    started = orphans.start_time(pid)
+    await lose_the_keeper(server)
+    assert (await server.json("GET", f"/api/sessions/{session}"))["keeperLost"] is True
+    await server.close()
+    assert not orphans.alive(pid, started)
+
+
 @asynccontextmanager
 async def keeper_that(does: str, folder: Path) -> AsyncIterator[None]:
     """A keeper with a changed part, for what cannot be hit in time from outside. `does`: Python, run before it."""

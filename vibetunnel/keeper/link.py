@@ -186,6 +186,6 @@ class KeeperLink:
             except KeeperFailed as error:
                 if str(error) != said:
                     said = str(error)
-                    log.warning("no keeper, so no session can start, and a restart loses all: %s", said)
+                    log.warning("no keeper is found, so no session can start; the next attempt follows: %s", said)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, SEEK_MAX_S)

@@ -91,6 +91,8 @@ class Registry:
 
     async def close(self, *, kill: bool = False) -> None:
         """Stop the pump (clients get 1001). The processes go on, unless `kill`."""
+        if kill:  # the keeper ends its own, and these end with this server, unless they ignore the hang-up
+            await asyncio.gather(*(each.kill(self._kill_grace_s) for each in self._sessions.values() if each.orphan))
         self._closing = True
         self.events.close()
         asyncio.get_running_loop().remove_reader(self.pump.fileno())

@@ -188,6 +188,7 @@ class Session:
         except BaseException:  # nothing has started: the next caller may try again
             self._starting = None
             self.status = Status.CREATED
+            self.note()
             raise
         else:
             await self._open(spawned, rows, cols)
@@ -347,6 +348,8 @@ class Session:
 
     def note(self) -> None:
         """Have the keeper store the record as it is now."""
+        if self._status is Status.STARTING:
+            return  # the record is part of the order, and a change follows it
         if self.in_keeper and not self.foreign:
             started = self._status in (Status.RUNNING, Status.EXITED)
             self._services.keeper.note(self.id, self.record_bytes(), started=started)
@@ -394,7 +397,7 @@ class Session:
         self._release()
 
     def over(self, end: End) -> None:
-        """It has no process, and never will: it cannot start, or what it was ended with its keeper."""
+        """It has no process, and never will: it cannot start, or its process was lost with its keeper."""
         self.end = self.record.ended = end
         self.status = Status.EXITED
         self.exited.set()
