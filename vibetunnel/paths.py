@@ -36,11 +36,10 @@ class NotPrivate(Exception):
 
 
 class NotWritable(NotPrivate):
-    """The system does not let this process write here (now): the disk is full, the file system read-only, and so on."""
+    """The file system takes no data (now): it is full or read-only, for example."""
 
 
-# Others, such as a link or a folder in the place of a file, are not the system's refusal.
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 
 
 def _refusal(what: str, error: OSError) -> NotPrivate:
@@ -88,7 +87,7 @@ def private_dir(path: Path) -> Path:
                     each.mkdir(mode=0o700)
         found = path.lstat()
     except OSError as error:
-        raise NotPrivate(f"cannot make the folder {path}: {error.strerror}") from error
+        raise _refusal(f"cannot make the folder {path}", error) from error
     if not stat.S_ISDIR(found.st_mode):
         raise NotPrivate(
             f"{path} has to be a folder, and is {'a link' if stat.S_ISLNK(found.st_mode) else 'a file'}: move it away"

@@ -252,7 +252,8 @@ class Server:
         """(log of requests, audit)"""
         settings = self.settings
         opened: list[LogFile | None] = []
-        paths.private_dir(settings.log_dir)
+        with contextlib.suppress(paths.NotWritable):  # then records wait until it can be made
+            paths.private_dir(settings.log_dir)
         for wanted, name in ((settings.request_log, paths.REQUEST_LOG), (settings.audit, paths.AUDIT_LOG)):
             if not wanted:
                 opened.append(None)

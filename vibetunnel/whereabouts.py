@@ -124,7 +124,7 @@ class Whereabouts:
         try:
             try:
                 paths.write_private(self._path, self._data)
-            except paths.NotWritable as error:
+            except paths.NotPrivate as error:
                 self._write_over(error)
         except paths.NotPrivate as error:
             self._say(f"{error}: until it can, the command line does not find this server")
@@ -133,7 +133,7 @@ class Whereabouts:
             log.warning("%s is there again", self._path)
         self.problem = ""
 
-    def _write_over(self, error: paths.NotWritable) -> None:
+    def _write_over(self, error: paths.NotPrivate) -> None:
         """Write into the file of a killed server, which needs no more room. The lock says that it is ours."""
         try:
             descriptor = paths.open_private(self._path, os.O_WRONLY)

@@ -54,6 +54,10 @@ def _slow(name: str) -> str:
     return f"test_slow.py::{name}"
 
 
+def _loss(name: str) -> str:
+    return f"../sessions/test_keeper_loss.py::{name}"
+
+
 def _over(name: str) -> str:
     return f"test_oversized.py::{name}"
 
@@ -749,5 +753,26 @@ CHECKS: tuple[Check, ...] = (
         "if name not in DROPPED and not name.startswith(DROPPED_PREFIXES)",
         "if name not in DROPPED",
         (_inject("test_sessions_know_nothing_of_the_server"),),
+    ),
+    Check(
+        "a command starts once: a record with a start is not `created`",
+        "sessions/registry.py",
+        "            elif session.record.started_ns:\n",
+        "            elif False:\n",
+        (_loss("test_what_happens_to_sessions_after_the_loss_of_their_keeper_outlives_the_server"),),
+    ),
+    Check(
+        "a command starts once: a start without an answer is not repeated",
+        "keeper/link.py",
+        "            if not reason.undone and not await self._unstarted(client.pid, order.session_id):\n",
+        "            if False:\n",
+        (_loss("test_a_program_whose_keeper_dies_as_it_starts_is_not_started_again"),),
+    ),
+    Check(
+        "a removed session stays removed",
+        "sessions/registry.py",
+        "            elif each.session_id in removed:\n",
+        "            elif False:\n",
+        (_loss("test_what_is_removed_or_renamed_while_a_living_keeper_is_disconnected_stays_so"),),
     ),
 )
