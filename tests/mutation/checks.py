@@ -706,6 +706,13 @@ CHECKS: tuple[Check, ...] = (
         "        return 1 << 40\n",
         (_frames("test_messages_on_buffers_are_bounded"),),
     ),
+    Check(
+        "a pasted text presses no key",
+        "sessions/paste.py",
+        '    clean = _CONTROLS.sub("", text)\n',
+        "    clean = text\n",
+        (_inject("test_paste_injection"),),
+    ),
     # Names
     Check(
         "logs: what cannot be seen is spelt out",

@@ -110,7 +110,7 @@ ROUTES: tuple[Route, ...] = (
         sessions.InputHandler,
         {
             "POST": Operation(
-                "Type a text, or press a key.",
+                "Type or paste a text, or press a key.",
                 {200: schemas.Done},
                 permission=_TYPE,
                 body=schemas.InputBody,
