@@ -233,11 +233,11 @@ ROUTES: tuple[Route, ...] = (
         events.EventsHandler,
         {
             "GET": Operation(
-                "Get the events of sessions, as server-sent events.",
-                {200: Media("text/event-stream")},
+                "Get the events of sessions, as server-sent events; with an upgrade, as messages of a WebSocket.",
+                {101: None, 200: Media("text/event-stream")},
                 some=True,
                 query=schemas.TicketQuery,
-                errors=(_BUSY,),
+                errors=(HTTPStatus.UPGRADE_REQUIRED, _BUSY, _UNAVAILABLE),
                 limit="upgrade",
             )
         },
