@@ -53,6 +53,8 @@ ERROR_MALFORMED = 2
 ERROR_INPUT_GAP = 3
 
 # Close codes: what a client does about each is in docs/protocol.md
+CLOSE_AWAY = 1001
+CLOSE_UNSUPPORTED = 1003
 CLOSE_POLICY = 1008
 CLOSE_LOGIN_OVER = 4401
 CLOSE_PUT_OUT = 4403

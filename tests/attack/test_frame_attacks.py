@@ -58,7 +58,8 @@ MALFORMED = {
     "pieces that are too many bytes": frame(2, b"e" * 40000, first=0) + frame(0, b"e" * 40000),
     "HTTP": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
 }
-# Tornado's WebSocket, which /buffers is on, is lenient about these; they do nothing there.
+OF_TORNADO = ("/buffers", "/api/events")  # Tornado reads their frames
+# Tornado's WebSocket is lenient about these; they do nothing there.
 LENIENT = {
     "not masked", "a longer length than needed", "a much longer length than needed", "close 999", "close 1005",
     "close 1006", "close 65535", "close with bad UTF-8", "close of one byte", "close too long",
@@ -85,19 +86,21 @@ async def test_malformed_frames(target: Target, v1: bool) -> None:
     assert await target.recorded(session) == b""
 
 
-async def test_malformed_frames_on_buffers(target: Target) -> None:
-    """CWE-20, CWE-130, CWE-770, RFC 6455 §5: the same on /buffers."""
+@pytest.mark.parametrize("path", OF_TORNADO)
+async def test_malformed_frames_on_other_sockets(target: Target, path: str) -> None:
+    """CWE-20, CWE-130, CWE-770, RFC 6455 §5: the same on the other sockets."""
     for name, data in MALFORMED.items():
-        async with target.upgraded("/buffers") as wire:
+        async with target.upgraded(path) as wire:
             await wire.send(data + (frame(8, struct.pack(">H", 1000)) if name in LENIENT else b""))
             await wire.over()
     assert (await target.fetch("GET", "/api/health")).code == 200
 
 
-async def test_messages_on_buffers_are_bounded(target: Target) -> None:
+@pytest.mark.parametrize("path", OF_TORNADO)
+async def test_messages_on_other_sockets_are_bounded(target: Target, path: str) -> None:
     """CWE-770, RFC 6455 §10.4: the announced length of a message is enough to refuse it."""
     for data in (MALFORMED["4 GiB"], frame(2, b"e" * 40000, first=0) + frame(0, b"e" * 40000, first=0)):
-        async with target.upgraded("/buffers") as wire:
+        async with target.upgraded(path) as wire:
             await wire.send(data)
             await wire.over()
 
@@ -119,7 +122,7 @@ async def test_compression_is_never_agreed_on(target: Target) -> None:
     """CWE-409 (deflate bomb), RFC 7692 §5: without --compression no frame is inflated, for any offer."""
     session = await target.recorder()
     bomb = deflated(bytes(1 << 20))
-    for path, offer in ((path, offer) for path in (f"/ws?sessionId={session}", "/buffers") for offer in OFFERS):
+    for path, offer in ((path, offer) for path in (f"/ws?sessionId={session}", *OF_TORNADO) for offer in OFFERS):
         async with target.upgraded(path, None, f"Sec-WebSocket-Extensions: {offer}") as wire:
             assert "Sec-WebSocket-Extensions" not in wire.accepted, offer
             await wire.send(frame(2, bomb, first=0xC0))
@@ -190,7 +193,7 @@ async def test_fragments_without_end(target: Target) -> None:
 async def test_pings_without_end(target: Target) -> None:
     """CWE-400, CWE-770: pongs that the client does not read do not pile up in the server."""
     session = await target.recorder()
-    for path in (f"/ws?sessionId={session}", "/buffers"):
+    for path in (f"/ws?sessionId={session}", *OF_TORNADO):
         async with target.upgraded(path) as wire:
             wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
             flood = frame(9, b"p" * 125) * 8000

@@ -102,6 +102,18 @@ async def test_title_injection(target: Target) -> None:
             assert not isinstance(value, str) or harmless(value)
 
 
+async def test_paste_injection(target: Target) -> None:
+    """CWE-150: a pasted text presses no key, and does not end its own bracket."""
+    for start, end in (("\\033[?2004h", ("\x1b[200~", "\x1b[201~")), ("", ("", ""))):
+        session = await target.session(["sh", "-c", f"stty raw -echo; printf '{start}ready'; exec cat"], spawn="now")
+        await target.output(session, b"ready")
+        for evil in ("\x1b[201~\r", "\x9b201~\n", "\x1b\x1b[201~[201~", "\x1b\0[201~", "\x7f\x03\x1a\x04"):
+            await target.json("POST", f"/api/sessions/{session}/input", {"paste": f"<{evil}>"})
+        got = (await target.recorded(session)).decode().rpartition("ready")[2]
+        pastes = ["<[201~\r>", "<201~\r>", "<[201~[201~>", "<[201~>", "<>"]
+        assert got == "".join(each.join(end) for each in pastes)
+
+
 async def test_html_of_a_screen_is_text(target: Target) -> None:
     """CWE-79: output and its links become no markup and no script of the page."""
     print_it = (

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from typing import Any, NamedTuple
 
 import pytest
 from attacker import PASSWORD, SOCKETS, Target, filled
+from harness import DEADLINE_S
 
 pytestmark = pytest.mark.attack
 
@@ -271,6 +273,18 @@ async def test_a_guest_subscribes_to_nothing_else(target: Target) -> None:
     assert not any(isinstance(message, bytes) and b"h\x00\x00\x00i" in message for message in seen)
     socket.close()
     await socket.over()
+
+
+async def test_a_guest_hears_of_nothing_else(target: Target) -> None:
+    """CWE-639: the socket of events tells a guest of the own session alone."""
+    own, other = await target.session(["cat"]), await target.session(["cat"])
+    guest = await target.guest(own, "view")
+    async with target.upgraded("/api/events", guest.own) as wire:
+        await target.json("PATCH", f"/api/sessions/{other}", {"name": "hidden"})
+        await target.json("PATCH", f"/api/sessions/{own}", {"name": "shown"})
+        async with asyncio.timeout(DEADLINE_S):
+            heard = await wire.reader.readuntil(b"shown")
+    assert b"hidden" not in heard
 
 
 async def test_a_guest_with_the_name_of_a_user_is_a_guest(target: Target) -> None:

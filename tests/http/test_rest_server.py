@@ -238,6 +238,7 @@ async def test_the_servers_answers_match_the_openapi_document(serve: Serve) -> N
     for method, path, good, bad in (
         ("PATCH", session, {"name": "y"}, {"name": 5}),
         ("POST", f"{session}/input", {"key": "enter"}, {}),
+        ("POST", f"{session}/input", {"paste": "x"}, {"paste": 5}),
         ("POST", f"{session}/resize", {"rows": 9, "cols": 9}, {"rows": 0}),
         ("POST", f"{session}/signal", {"signal": "WINCH"}, {"signal": "x"}),
     ):

@@ -532,6 +532,13 @@ CHECKS: tuple[Check, ...] = (
         (_walk("test_a_guest_subscribes_to_nothing_else"),),
     ),
     Check(
+        "/api/events: each session",
+        "handlers/events.py",
+        "    if principal.may(Scope.VIEW):\n        return broadcast.listen()\n",
+        "    if True:\n        return broadcast.listen()\n",
+        (_walk("test_a_guest_hears_of_nothing_else"),),
+    ),
+    Check(
         "a session is its owner's to share",
         "handlers/sharing.py",
         "if not may_manage(principal, session.record.owner):",
@@ -705,10 +712,17 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "a WebSocket's message is bounded",
-        "handlers/buffers.py",
+        "handlers/websocket.py",
         "        return MAX_MESSAGE\n",
         "        return 1 << 40\n",
-        (_frames("test_messages_on_buffers_are_bounded"),),
+        (_frames("test_messages_on_other_sockets_are_bounded"),),
+    ),
+    Check(
+        "a pasted text presses no key",
+        "sessions/paste.py",
+        '    clean = _CONTROLS.sub("", text)\n',
+        "    clean = text\n",
+        (_inject("test_paste_injection"),),
     ),
     # Names
     Check(

@@ -1,4 +1,4 @@
-"""A client of GET /api/events."""
+"""Clients of GET /api/events: of the server-sent events, and of the WebSocket."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from harness import DEADLINE_S, Running
+from snapshot_client import Watching
+from tornado.httpclient import HTTPRequest
+from tornado.websocket import websocket_connect
 
 
 class Stream:
@@ -50,3 +53,29 @@ async def listening(server: Running) -> AsyncIterator[Stream]:
     yield stream
     writer.close()
     await writer.wait_closed()
+
+
+class EventSocket(Watching):
+    """One end of the WebSocket."""
+
+    async def next(self, *kinds: str) -> dict[str, Any]:
+        """The next message of one of these types; others are passed over."""
+        while True:
+            message = await self.said()
+            if message["type"] in kinds:
+                return message
+
+
+@asynccontextmanager
+async def listening_by_socket(
+    server: Running, headers: dict[str, str] | None = None, query: str = ""
+) -> AsyncIterator[EventSocket]:
+    url = f"{server.url.replace('http', 'ws', 1)}/api/events{query}"
+    request = HTTPRequest(url, headers=server.bearer if headers is None else headers, **server.options)
+    socket = EventSocket(await websocket_connect(request))
+    try:
+        assert (await socket.said())["type"] == "connected"
+        yield socket
+    finally:
+        socket.connection.close()
+        await socket.end()

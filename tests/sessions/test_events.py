@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
-import pytest
-from event_stream import listening
-from harness import Running, Serve, until
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
+import pytest
+from event_stream import EventSocket, Stream, listening, listening_by_socket
+from harness import Browser, Running, Serve, until
+from tornado.httpclient import HTTPClientError
+
+from vibetunnel.protocol import CLOSE_AWAY, CLOSE_LOGIN_OVER, CLOSE_UNSUPPORTED
 from vibetunnel.sessions import broadcast
 from vibetunnel.sessions.broadcast import Broadcast
 
+BOTH = pytest.mark.parametrize("listen", [listening, listening_by_socket], ids=["stream", "socket"])
+Listen = Callable[[Running], AbstractAsyncContextManager[Stream | EventSocket]]
 
-async def test_a_sessions_life_is_told_in_order(server: Running) -> None:
-    async with listening(server) as stream:
+
+async def forgotten(server: Running) -> None:
+    """Return when nothing listens any longer."""
+    listeners, attachments = (
+        server.server.context.registry.events.broadcast.listeners,
+        server.server.context.attachments,
+    )
+
+    async def look() -> bool:
+        return (len(listeners), len(attachments)) == (0, 0)
+
+    await until(look)
+
+
+@BOTH
+async def test_a_sessions_life_is_told_in_order(server: Running, listen: Listen) -> None:
+    async with listen(server) as stream:
         session = await server.session("read x; exit 3", name="told")
         created = await stream.next("session-created")
         assert (created["sessionId"], created["session"]["name"]) == (session, "told")
@@ -27,8 +49,9 @@ async def test_a_sessions_life_is_told_in_order(server: Running) -> None:
         assert "session" not in removed
 
 
-async def test_bells_titles_sizes_and_clients_are_told(server: Running) -> None:
-    async with listening(server) as stream:
+@BOTH
+async def test_bells_titles_sizes_and_clients_are_told(server: Running, listen: Listen) -> None:
+    async with listen(server) as stream:
         session = await server.session(["sh", "-c", "read x; printf '\\a\\a'; printf '\\033]2;a title\\007'; cat"])
         socket = await server.attach(session)
         while (await stream.next("session-updated"))["session"]["clients"] != 1:
@@ -59,18 +82,12 @@ async def test_the_stream_is_never_compressed_nor_kept(server: Running) -> None:
         assert "cache-control: no-store" in stream.headers
 
 
-async def test_a_listener_that_leaves_is_forgotten(server: Running) -> None:
-    listeners, attachments = (
-        server.server.context.registry.events.broadcast.listeners,
-        server.server.context.attachments,
-    )
-    async with listening(server):
-        assert (len(listeners), len(attachments)) == (1, 1)
-
-    async def forgotten() -> bool:
-        return (len(listeners), len(attachments)) == (0, 0)
-
-    await until(forgotten)
+@BOTH
+async def test_a_listener_that_leaves_is_forgotten(server: Running, listen: Listen) -> None:
+    context = server.server.context
+    async with listen(server):
+        assert (len(context.registry.events.broadcast.listeners), len(context.attachments)) == (1, 1)
+    await forgotten(server)
 
 
 async def test_the_stream_ends_when_the_server_stops(serve: Serve) -> None:
@@ -89,15 +106,91 @@ async def test_silence_is_filled_with_comments(server: Running, monkeypatch: pyt
 
 async def test_a_client_that_takes_nothing_is_cut_off(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vibetunnel.handlers.events.STUCK_S", 0.1)
-    events, attachments = server.server.context.registry.events, server.server.context.attachments
     async with listening(server):
         for _ in range(broadcast.QUEUE_LIMIT):
-            events.broadcast.publish(b"x" * 65536)
+            server.server.context.registry.events.broadcast.publish(b"x" * 65536)
+        await forgotten(server)
 
-        async def forgotten() -> bool:
-            return (len(events.broadcast.listeners), len(attachments)) == (0, 0)
 
-        await until(forgotten)
+# The WebSocket
+
+
+async def test_a_socket_that_takes_nothing_is_cut_off(serve: Serve) -> None:
+    server = await serve(ping_s=0.1, timeout_s=0.5)
+    async with listening_by_socket(server) as socket:
+        for _ in range(broadcast.QUEUE_LIMIT):
+            server.server.context.registry.events.broadcast.publish(b'"' + b"x" * 65536 + b'"')
+        await forgotten(server)
+        assert (await socket.end())[0] is None
+
+
+async def test_a_socket_that_lags_is_closed_after_what_was_queued(server: Running) -> None:
+    hub = server.server.context.registry.events.broadcast
+    async with listening_by_socket(server) as socket:
+        for _ in range(broadcast.QUEUE_LIMIT + 2):  # without a pause, so that nothing is sent meanwhile
+            hub.publish(b'{"type": "x"}')
+        assert not hub.listeners
+        for _ in range(broadcast.QUEUE_LIMIT):
+            assert await socket.said() == {"type": "x"}
+        assert (await socket.end())[0] == CLOSE_AWAY
+
+
+async def test_a_stopping_server_closes_the_socket(serve: Serve) -> None:
+    server = await serve()
+    async with listening_by_socket(server) as socket:
+        await server.server.close()
+        assert (await socket.end())[0] == CLOSE_AWAY
+
+
+async def test_a_socket_takes_no_messages(server: Running) -> None:
+    async with listening_by_socket(server) as socket:
+        await socket.say({"type": "ping"})
+        assert await socket.end() == (CLOSE_UNSUPPORTED, "this socket takes no messages")
+    await forgotten(server)
+
+
+async def test_a_browsers_login_opens_a_socket_and_its_logout_closes_it(server: Running) -> None:
+    browser = Browser(server)
+    await browser.login(server.announcement.code)
+    async with listening_by_socket(server, browser.headers) as socket, listening_by_socket(server) as other:
+        await browser.fetch("POST", "/api/auth/logout")
+        assert await socket.end() == (CLOSE_LOGIN_OVER, "logged out")
+        await server.session(name="still told")
+        assert (await other.next("session-created"))["session"]["name"] == "still told"
+
+
+async def test_a_ticket_opens_a_socket_once(server: Running) -> None:
+    ticket = (await server.json("POST", "/api/auth/ticket", {"permission": "view"}))["ticket"]
+    async with listening_by_socket(server, {}, f"?ticket={ticket}"):
+        with pytest.raises(HTTPClientError, match="401"):
+            async with listening_by_socket(server, {}, f"?ticket={ticket}"):
+                pass
+
+
+async def test_a_guests_socket_hears_only_of_the_own_session(server: Running) -> None:
+    own, other = await server.session(name="own"), await server.session(name="other")
+    share = await server.json("POST", f"/api/sessions/{own}/shares", {}, status=201)
+    browser = Browser(server)
+    await browser.enter(share["code"])
+    async with listening_by_socket(server, browser.headers) as socket:
+        await server.json("PATCH", f"/api/sessions/{other}", {"name": "their secret"})
+        await server.json("PATCH", f"/api/sessions/{own}", {"name": "ours"})
+        assert (await socket.said())["session"]["name"] == "ours"
+        await server.json("DELETE", f"/api/sessions/{own}/shares/{share['id']}")
+        assert (await socket.end())[0] == CLOSE_LOGIN_OVER
+
+
+async def test_sockets_count_as_connections_of_a_user(serve: Serve) -> None:
+    server = await serve(user_clients=1)
+    browser = Browser(server)
+    await browser.login(server.announcement.code)
+    async with listening_by_socket(server, browser.headers):
+        with pytest.raises(HTTPClientError, match="429"):
+            async with listening_by_socket(server, browser.headers):
+                pass
+
+
+# The queue
 
 
 async def test_a_listener_that_lags_is_dropped_and_the_others_are_not() -> None:

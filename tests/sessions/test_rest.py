@@ -251,9 +251,20 @@ async def test_keys_are_typed_as_their_sequences(server: Running) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"text": "a", "key": "enter"}, {"key": "nope"}, {"text": 5}, {"type": "resize", "data": "x"}, {"key": None}],
+    [
+        {},
+        {"text": "a", "key": "enter"},
+        {"text": "a", "paste": "b"},
+        {"key": "enter", "paste": "b"},
+        {"data": "a", "paste": "b"},
+        {"key": "nope"},
+        {"text": 5},
+        {"type": "resize", "data": "x"},
+        {"key": None},
+        {"paste": ["b"]},
+    ],
 )
-async def test_input_is_exactly_one_of_text_and_key(server: Running, body: object) -> None:
+async def test_input_is_exactly_one_of_text_key_and_paste(server: Running, body: object) -> None:
     session = await server.session(["cat"])
     await server.json("POST", f"/api/sessions/{session}/input", body, status=400)
     assert (await server.json("GET", f"/api/sessions/{session}"))["status"] == "created"

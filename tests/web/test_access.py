@@ -8,10 +8,9 @@ import re
 import pytest
 from playwright.sync_api import Locator, expect
 from served import PASSWORD, Serve, Served
-from visitor import Visit, Visitor
+from visitor import PHONE, Visit, Visitor
 
 PROMPT = r"^ready\$$"
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 REFUSED = r"status of (401|403)|HTTP Authentication failed"  # refusals that Chromium logs
 EVERYWHERE = "() => JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, location.href])"
 

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 from served import Serve, Served
-from visitor import Visit, Visitor
+from visitor import PHONE, Visit, Visitor
 
 PROMPT = r"^ready\$$"  # a shell that waits
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 # Chromium's complaints about a server that was killed.
 DOWN = r"net::ERR_(CONNECTION|CONTENT_LENGTH_MISMATCH|EMPTY_RESPONSE|INCOMPLETE|SOCKET_NOT_CONNECTED)"
 NOBODY = "00000000-0000-4000-8000-000000000000"

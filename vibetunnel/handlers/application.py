@@ -14,12 +14,12 @@ from tornado.routing import PathMatches, Rule, RuleRouter
 from tornado.web import Application
 
 from vibetunnel.handlers.access import cookie_name, declared_length
-from vibetunnel.handlers.buffers import log_upgrade
 from vibetunnel.handlers.client_files import Files
 from vibetunnel.handlers.context import Context, Site
 from vibetunnel.handlers.route import Route
 from vibetunnel.handlers.routes import ROUTES
 from vibetunnel.handlers.unknown import NoPathHandler, OutsideHandler
+from vibetunnel.handlers.websocket import log_upgrade
 from vibetunnel.http.server import MAX_BODY
 
 DRAIN_LIMIT = 64 * MAX_BODY  # bytes of a body that are read and dropped, so that the client gets the 413 and no reset

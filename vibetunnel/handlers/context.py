@@ -84,7 +84,7 @@ class Site:
 
     files       the built web client
     openapi     returns the OpenAPI document, as JSON
-    websockets  Tornado's application for the sockets whose frames Tornado handles (/buffers)
+    websockets  Tornado's application for the sockets whose frames Tornado handles (websocket.py)
     running     the handlers' coroutines, each until it ends
     """
 

@@ -1,15 +1,21 @@
-"""GET /api/events: what happens to sessions, as server-sent events."""
+"""GET /api/events: what happens to sessions, as server-sent events, or as the messages of a WebSocket."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 from tornado.iostream import StreamClosedError
+from tornado.websocket import WebSocketClosedError
 
 from vibetunnel.handlers.handler import Handler
-from vibetunnel.security.principal import Scope
+from vibetunnel.handlers.websocket import RelayedSocket, upgrade
+from vibetunnel.http.upgrade import asks_for_websocket
+from vibetunnel.protocol import CLOSE_AWAY, CLOSE_UNSUPPORTED
+from vibetunnel.security.principal import Principal, Scope
 from vibetunnel.sessions.attachments import Attachment
-from vibetunnel.sessions.broadcast import Listener
+from vibetunnel.sessions.broadcast import Broadcast, Listener
 from vibetunnel.sessions.events import encoded
 
 STUCK_S = 30  # for one message to leave; a client that reads nothing for so long is disconnected
@@ -27,6 +33,41 @@ class _Stream:
         self._listener.close()
 
 
+def _listen(broadcast: Broadcast, principal: Principal) -> Listener:
+    """A listener of the sessions that the principal may view."""
+    if principal.may(Scope.VIEW):
+        return broadcast.listen()
+    return broadcast.listen(frozenset(each for each in principal.grants if principal.may(Scope.VIEW, each)))
+
+
+class EventSocket(RelayedSocket):
+    """A WebSocket of events. Browsers allow a page few HTTP connections (six over all windows), but many of these."""
+
+    def open(self) -> None:
+        super().open()
+        principal = self.opener.required(self.opener.principal)
+        self._listener = _listen(self.context.registry.events.broadcast, principal)
+        self._passing = asyncio.create_task(self._pass_on())  # owned: it ends after on_close() closes the listener
+
+    def on_message(self, message: str | bytes) -> None:
+        self.close(CLOSE_UNSUPPORTED, "this socket takes no messages")
+
+    def on_close(self) -> None:
+        super().on_close()
+        self._listener.close()
+
+    async def _pass_on(self) -> None:
+        try:
+            await self.send(encoded("connected"))
+            async for message in self._listener:
+                await self.send(message)
+            self.close(CLOSE_AWAY, "the server stops, or the client has read too slowly")
+        except WebSocketClosedError:
+            pass  # the client has disconnected
+        finally:
+            self._listener.close()
+
+
 class EventsHandler(Handler):
     """One stream. It ends when the client lags or logs out, or the server stops."""
 
@@ -35,16 +76,17 @@ class EventsHandler(Handler):
     def head(self, **arguments: str) -> None:
         self._set_stream_headers()
 
-    async def get(self) -> None:
+    def get(self) -> Coroutine[Any, Any, None] | None:
+        if not asks_for_websocket(self.request.headers):
+            return self._stream()
+        upgrade(self, EventSocket)
+        return None
+
+    async def _stream(self) -> None:
         principal = self.require_login()
         self.check_room(principal)
-        only = (
-            None
-            if principal.may(Scope.VIEW)
-            else frozenset(each for each in principal.grants if principal.may(Scope.VIEW, each))
-        )
         self._set_stream_headers()
-        self._listener = listener = self.context.registry.events.broadcast.listen(only)
+        self._listener = listener = _listen(self.context.registry.events.broadcast, principal)
         stream = _Stream(listener)
         self.context.attachments.add(Attachment(connection=stream, principal=principal, address=self.client.address))
         try:

@@ -110,7 +110,7 @@ ROUTES: tuple[Route, ...] = (
         sessions.InputHandler,
         {
             "POST": Operation(
-                "Type a text, or press a key.",
+                "Type or paste a text, or press a key.",
                 {200: schemas.Done},
                 permission=_TYPE,
                 body=schemas.InputBody,
@@ -233,11 +233,11 @@ ROUTES: tuple[Route, ...] = (
         events.EventsHandler,
         {
             "GET": Operation(
-                "Get the events of sessions, as server-sent events.",
-                {200: Media("text/event-stream")},
+                "Get the events of sessions, as server-sent events; with an upgrade, as messages of a WebSocket.",
+                {101: None, 200: Media("text/event-stream")},
                 some=True,
                 query=schemas.TicketQuery,
-                errors=(_BUSY,),
+                errors=(HTTPStatus.UPGRADE_REQUIRED, _BUSY, _UNAVAILABLE),
                 limit="upgrade",
             )
         },

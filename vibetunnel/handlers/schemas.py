@@ -75,10 +75,14 @@ class Renamed(msgspec.Struct, kw_only=True):
 
 
 class InputBody(msgspec.Struct, kw_only=True):
-    """Exactly one of text and key; or the Go server's {"type": "input", "data": text}."""
+    """Exactly one of text, key and paste; or the Go server's {"type": "input", "data": text}."""
 
     text: str | UnsetType = UNSET
     key: Annotated[str | UnsetType, Meta(description="A name such as `enter`, `arrow_up`, `f5`.")] = UNSET
+    paste: Annotated[
+        str | UnsetType,
+        Meta(description="A text without its control characters, in brackets if the program asked for them (2004)."),
+    ] = UNSET
     data: str | UnsetType = UNSET
     type: str | UnsetType = UNSET
 

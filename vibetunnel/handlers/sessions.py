@@ -16,6 +16,7 @@ from vibetunnel.security.principal import Principal, Scope
 from vibetunnel.sessions import launch
 from vibetunnel.sessions.keys import key_bytes
 from vibetunnel.sessions.model import Order, Status
+from vibetunnel.sessions.paste import pasted
 from vibetunnel.sessions.session import Session
 
 NEXT_OFFSET_HEADER = "X-VibeTunnel-Next-Offset"
@@ -130,23 +131,27 @@ class InputHandler(SessionHandler):
 
     async def post(self, session_id: str) -> None:
         session = self.session(session_id)
-        data, principal = _typed(self.read(schemas.InputBody)), self.typist(session_id)
+        wanted = self.read(schemas.InputBody)
+        data = _typed(wanted, bracketed=wanted.paste is not UNSET and await session.takes_brackets())
+        principal = self.typist(session_id)  # after the wait
         self.context.limits.input_bytes(principal, len(data), self.client.address)
         await session.write(data)
         self.note_input(principal, session_id)
         self.answer(schemas.Done())
 
 
-def _typed(wanted: schemas.InputBody) -> bytes:
+def _typed(wanted: schemas.InputBody, *, bracketed: bool) -> bytes:
     text = wanted.text
     if wanted.type is not UNSET or wanted.data is not UNSET:  # the Go server's form
         if wanted.type not in (UNSET, "input"):
             raise InvalidField("type", '"input"', repr(wanted.type)[:40])
         text = wanted.data if text is UNSET else text
-    if (text is UNSET) == (wanted.key is UNSET):
-        raise InvalidField("text, key", "either text or key, and not both")
+    if [text, wanted.key, wanted.paste].count(UNSET) != 2:
+        raise InvalidField("text, key, paste", "exactly one of them")
     if wanted.key is not UNSET:
         return key_bytes(wanted.key)
+    if wanted.paste is not UNSET:
+        return pasted(wanted.paste, bracketed=bracketed)
     assert text is not UNSET
     return text.encode()
 

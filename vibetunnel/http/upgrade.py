@@ -72,13 +72,17 @@ def place(response: bytes, header: str) -> int:
     return at + len(header) + 4 if at >= 0 else 0
 
 
+def asks_for_websocket(headers: Mapping[str, str]) -> bool:
+    return "websocket" in _tokens(headers.get("Upgrade", ""))
+
+
 def handshake(version: str, headers: Mapping[str, str], *, compression: bool = False) -> Handshake:
     """Check the request of a client. Raises NotAnUpgrade.
 
     version      of HTTP
     compression  accept permessage-deflate; otherwise the offered extensions are ignored
     """
-    if "websocket" not in _tokens(headers.get("Upgrade", "")):
+    if not asks_for_websocket(headers):
         raise _not_upgrading("Upgrade: expected websocket")
     if "upgrade" not in _tokens(headers.get("Connection", "")) or version != "HTTP/1.1":
         raise _not_upgrading("Connection: expected Upgrade, over HTTP/1.1")

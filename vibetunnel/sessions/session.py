@@ -266,6 +266,10 @@ class Session:
         except BlockingIOError:
             raise InputQueueFull from None
 
+    async def takes_brackets(self) -> bool:
+        """Whether the program has asked for brackets around pastes (mode 2004). Raises UnknownSession."""
+        return vt.Mode.BRACKETED_PASTE in (await self.capture()).modes
+
     def typed_first_by(self, principal_id: str) -> bool:
         """Whether this principal types by REST for the first time. After MAX_TYPISTS others, it may be true again."""
         if principal_id in self._typists:

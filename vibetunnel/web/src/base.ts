@@ -13,6 +13,13 @@ export function address(path: string, base: string = document.baseURI): URL {
   return new URL(`.${path}`, base);
 }
 
+/** The address of a WebSocket at one of the application's paths. */
+export function socketAddress(path: string, base: string = document.baseURI): URL {
+  const url = address(path, base);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return url;
+}
+
 /** The path on this host of one of the application's paths, for links. */
 export function href(path: string, base: string = document.baseURI): string {
   const { pathname, search, hash } = address(path, base);

@@ -1,8 +1,8 @@
-/** The server's events (SSE), connected again whenever the connection is lost. */
+/** The server's events, over a WebSocket that is connected again whenever it is lost. */
 
 import type { Session } from "./api.js";
 import { delay_ms } from "./backoff.js";
-import { href } from "./base.js";
+import { socketAddress } from "./base.js";
 
 export interface ServerEvent {
   readonly type: string;
@@ -24,9 +24,14 @@ export interface EventListenerSet {
 
 const PATH = "/api/events";
 
-/** While the page is hidden the stream is closed: browsers allow six connections to a server, over all tabs. */
+const OPEN = 1; // WebSocket.OPEN
+
+/**
+ * A WebSocket and no EventSource: of HTTP/1.1 connections to a server, browsers allow six over all windows, and a
+ * stream would hold one as long as its window is open. A hidden page needs no events, and does not listen.
+ */
 export class EventFeed {
-  private source: EventSource | undefined;
+  private socket: WebSocket | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private attempt = 0;
   private readonly stopping = new AbortController();
@@ -51,25 +56,24 @@ export class EventFeed {
   }
 
   private retryNow(): void {
-    if (document.visibilityState === "hidden" || this.source?.readyState === EventSource.OPEN) return;
+    if (document.visibilityState === "hidden" || this.socket?.readyState === OPEN) return;
     this.attempt = 0;
     this.connect();
   }
 
   private connect(): void {
     this.disconnect();
-    const source = new EventSource(href(PATH));
-    this.source = source;
-    source.onopen = () => {
+    const socket = new WebSocket(socketAddress(PATH));
+    this.socket = socket;
+    socket.onopen = () => {
       this.attempt = 0;
       this.listeners.onOpen();
     };
-    source.onmessage = (message: MessageEvent<string>) => {
+    socket.onmessage = (message: MessageEvent<unknown>) => {
       const event = parseEvent(message.data);
       if (event) this.listeners.onEvent(event);
     };
-    source.onerror = () => {
-      // EventSource's own retries end at the first HTTP error, so every retry is made here.
+    socket.onclose = () => {
       this.disconnect();
       this.timer = setTimeout(() => this.connect(), delay_ms(this.attempt++));
       this.listeners.onLost();
@@ -78,13 +82,17 @@ export class EventFeed {
 
   private disconnect(): void {
     clearTimeout(this.timer);
-    this.source?.close();
-    this.source = undefined;
+    const { socket } = this;
+    this.socket = undefined;
+    if (!socket) return;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close();
   }
 }
 
 /** The event in a message; undefined if it has none. */
-export function parseEvent(data: string): ServerEvent | undefined {
+export function parseEvent(data: unknown): ServerEvent | undefined {
+  if (typeof data !== "string") return undefined;
   try {
     const value: unknown = JSON.parse(data);
     if (typeof value !== "object" || value === null || !("type" in value)) return undefined;

@@ -87,7 +87,7 @@ export class SessionList {
   private async lose(): Promise<void> {
     this.state = "lost";
     this.onChange();
-    // EventSource hides why it failed. A plain request leads to the login page if the login has ended.
+    // A WebSocket hides why it failed. A plain request leads to the login page if the login has ended.
     await this.api.sessions().catch(() => undefined);
   }
 }

@@ -4,7 +4,7 @@
  */
 
 import { delay_ms } from "./backoff.js";
-import { address } from "./base.js";
+import { socketAddress } from "./base.js";
 import {
   type Access,
   CLOSE_ABNORMAL,
@@ -564,7 +564,5 @@ export class SessionSocket {
 }
 
 function connect(path: string, subprotocol: string): Wire {
-  const url = address(path);
-  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  return new WebSocket(url, subprotocol);
+  return new WebSocket(socketAddress(path), subprotocol);
 }

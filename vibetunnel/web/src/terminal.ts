@@ -12,6 +12,8 @@ import { type Box, fit, scaledFont } from "./fit.js";
 import { History } from "./history.js";
 import { type BarKey, controlText, keyText } from "./keys.js";
 import { DARK, LIGHT, MINIMUM_CONTRAST } from "./palette.js";
+import { takePastes } from "./paste-input.js";
+import { pasted, unaskedPaste } from "./paste.js";
 import type { Lines, Redraw } from "./protocol.js";
 import { Queries, isFocusReport, isMouseReport } from "./queries.js";
 import { type Request, SCROLLBACK } from "./scrollback.js";
@@ -31,6 +33,8 @@ const SCROLLBAR = 12; // CSS pixels, kept free beside the last column
 export interface ScreenListener {
   /** Bytes for the PTY: typed, pasted, or reports of mouse and focus. */
   input(data: Uint8Array): void;
+  /** Ask the user whether to call pasteLines(). The program takes each line end as Enter. */
+  askToPaste(text: string): void;
   /** The size that fits has changed. */
   viewport(viewport: Viewport): void;
   bell(): void;
@@ -125,6 +129,7 @@ export class Screen {
     this.host.addEventListener("pointerdown", ({ pointerType }) => (this.pointer = pointerType), {
       signal: this.stopping.signal,
     });
+    takePastes(this.host, (text) => this.paste(text), this.stopping.signal);
     this.disposables.push(new TouchInput(this.host, term, () => this.cellNow()));
     this.dark.addEventListener("change", () => Object.assign(term.options, this.colours()), {
       signal: this.stopping.signal,
@@ -255,8 +260,17 @@ export class Screen {
     this.term.input(text);
   }
 
+  /** Paste text from elsewhere. Several lines that a program would take one by one first wait for the user. */
   paste(text: string): void {
-    this.term.paste(text);
+    const bracketed = this.term.modes.bracketedPasteMode;
+    const input = bracketed ? pasted(text, true) : unaskedPaste(text);
+    if (input === undefined) this.listener.askToPaste(text);
+    else this.term.input(input);
+  }
+
+  /** Paste several lines that the user has agreed to. */
+  pasteLines(text: string): void {
+    this.term.input(pasted(text, this.term.modes.bracketedPasteMode));
   }
 
   async copy(): Promise<boolean> {
@@ -301,7 +315,7 @@ export class Screen {
       if (selected) void this.copy();
       return false;
     }
-    // The browser's own paste: it arrives as a paste event, which xterm.js takes.
+    // The browser's own paste: it arrives as a paste event.
     if (key === "v" && (command || (control && event.shiftKey))) return false;
     return true;
   }

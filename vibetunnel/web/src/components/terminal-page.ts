@@ -10,13 +10,16 @@ import { copyText, pasteText } from "../clipboard.js";
 import { EventFeed, type ServerEvent } from "../events.js";
 import { characters, commandLine, ending, pageTitle, remark } from "../format.js";
 import type { BarKey } from "../keys.js";
+import { previewOf } from "../paste.js";
 import { total } from "../people.js";
+import { askBeforePaste, asksBeforePaste } from "../preferences.js";
 import { type User, isGuest, mayShare } from "../users.js";
 import "./account-menu.js";
 import { back, cross, share, viewers } from "./icons.js";
 import "./key-bar.js";
 import { askForLogin, logOut, loginOver } from "./navigation.js";
 import "./paste-dialog.js";
+import "./paste-lines-dialog.js";
 import "./people-panel.js";
 import { PlainElement } from "./plain-element.js";
 import "./share-dialog.js";
@@ -39,6 +42,7 @@ const NOTICES = {
   },
 } as const;
 
+const UNASKED_MS = 8_000; // how long the badge about an unasked paste stays
 const KEYBOARD_LEAST = 120; // CSS pixels; less is a bar of the browser, not a keyboard
 
 @customElement("vt-terminal-page")
@@ -54,6 +58,8 @@ export class TerminalPage extends PlainElement {
   @state() private status: TerminalStatus = INITIAL_STATUS;
   @state() private asleep = false; // the session waits for a client that may type
   @state() private pasting = false;
+  @state() private toPaste: string | undefined; // several lines that wait for the user's word
+  @state() private unasked = 0; // lines that were just pasted without asking
   @state() private sharing = false;
   @state() private offered: string | undefined; // text that the program wants to copy
   @state() private copyFailed = false;
@@ -62,6 +68,7 @@ export class TerminalPage extends PlainElement {
   private readonly coarse = matchMedia("(pointer: coarse)");
   private leaving = new AbortController();
   private feed: EventFeed | undefined;
+  private unaskedTimer: ReturnType<typeof setTimeout> | undefined;
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -77,6 +84,7 @@ export class TerminalPage extends PlainElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.leaving.abort();
+    clearTimeout(this.unaskedTimer);
     this.feed?.stop();
   }
 
@@ -91,9 +99,10 @@ export class TerminalPage extends PlainElement {
           .api=${this.api}
           .sessionId=${this.sessionId}
           @status=${(event: CustomEvent<TerminalStatus>) => this.take(event.detail)}
+          @ask-to-paste=${(event: CustomEvent<string>) => this.askToPaste(event.detail)}
         ></vt-terminal>
         <div class="badges">
-          ${this.badge()} ${this.offer()}
+          ${this.badge()} ${this.offer()} ${this.unaskedBadge()}
           <div role="status">${this.hint()}</div>
         </div>
         ${
@@ -114,6 +123,15 @@ export class TerminalPage extends PlainElement {
               @paste-text=${(event: CustomEvent<string>) => this.terminal?.paste(event.detail)}
               @closed=${() => this.stopPasting()}
             ></vt-paste-dialog>`
+          : nothing
+      }
+      ${
+        this.toPaste !== undefined
+          ? html`<vt-paste-lines-dialog
+              .text=${this.toPaste}
+              @paste-lines=${(event: CustomEvent<boolean>) => this.pasteLines(event.detail)}
+              @closed=${this.stopAsking}
+            ></vt-paste-lines-dialog>`
           : nothing
       }
     </div>`;
@@ -273,6 +291,15 @@ export class TerminalPage extends PlainElement {
     </div>`;
   }
 
+  /** The way back for a user who no longer wants to be asked before several lines are pasted. */
+  private unaskedBadge(): TemplateResult | typeof nothing {
+    if (this.unasked === 0) return nothing;
+    return html`<div class="badge" role="status" data-testid="pasted-unasked">
+      <span>Pasted ${this.unasked} lines</span>
+      <button class="text-button" data-testid="paste-ask-again" @click=${this.askAgain}>Ask next time</button>
+    </div>`;
+  }
+
   private exitBanner(): TemplateResult {
     const { exit } = this.status;
     const said = exit ?? { code: this.session?.exitCode, signal: this.session?.signal, reason: this.session?.reason };
@@ -382,6 +409,33 @@ export class TerminalPage extends PlainElement {
 
   private stopPasting(): void {
     this.pasting = false;
+    this.terminal?.focus();
+  }
+
+  private askToPaste(text: string): void {
+    if (asksBeforePaste()) {
+      this.toPaste = text;
+      return;
+    }
+    this.terminal?.pasteLines(text);
+    this.unasked = previewOf(text).count;
+    clearTimeout(this.unaskedTimer);
+    this.unaskedTimer = setTimeout(() => (this.unasked = 0), UNASKED_MS);
+  }
+
+  private pasteLines(ask: boolean): void {
+    askBeforePaste(ask);
+    this.terminal?.pasteLines(this.toPaste ?? "");
+  }
+
+  private stopAsking(): void {
+    this.toPaste = undefined;
+    this.terminal?.focus();
+  }
+
+  private askAgain(): void {
+    askBeforePaste(true);
+    this.unasked = 0;
     this.terminal?.focus();
   }
 

@@ -64,7 +64,7 @@ export const INITIAL_STATUS: TerminalStatus = {
   notice: "",
 };
 
-/** Dispatches `status` (detail: TerminalStatus) whenever the status changes. */
+/** Dispatches `status` (detail: TerminalStatus) whenever the status changes, and `ask-to-paste` (detail: the text). */
 @customElement("vt-terminal")
 export class VtTerminal extends PlainElement implements SocketListener, ScreenListener {
   @property({ attribute: false }) api!: Api;
@@ -114,6 +114,11 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
 
   paste(text: string): void {
     this.view?.paste(text);
+  }
+
+  /** Paste several lines that the user has agreed to. */
+  pasteLines(text: string): void {
+    this.view?.pasteLines(text);
   }
 
   async copy(): Promise<void> {
@@ -236,6 +241,12 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
     if (this.status.exit || this.status.state !== "open") return; // the banner already says so
     if (this.status.writable) this.tell({ notice: "Not sent: this is too much input at once." });
     else this.hint(HINTS.watching);
+  }
+
+  askToPaste(text: string): void {
+    if (this.status.exit) return; // the banner says so
+    if (!this.status.writable) this.hint(HINTS.watching);
+    else this.dispatchEvent(new CustomEvent("ask-to-paste", { detail: text }));
   }
 
   viewport(): void {
