@@ -209,6 +209,7 @@ async def test_requests_right_after_the_keepers_death_wait_for_the_next(
     keeper = server.server.context.registry.keeper
     for _ in range(5):
         running = await server.session(appends(folder), spawn="now")
+        await server.output(running, b"ready")
         assert keeper.live is not None
         os.kill(keeper.live.pid, signal.SIGKILL)
         body = {"command": appends(folder), "spawn": "now"}
@@ -343,15 +344,11 @@ async def test_a_session_that_is_starting_as_the_server_stops_is_adopted_by_the_
     serve: Serve, server: Running, folder: Path
 ) -> None:
     session = await server.session(appends(folder))
-    asking = asyncio.create_task(server.fetch("POST", f"/api/sessions/{session}/input", {"text": "x"}))
-
-    async def starting() -> bool:
-        return server.server.context.registry.get(session).status != "created"
-
-    await until(starting)
-    await server.server.close()
-    await asking
+    starting = asyncio.create_task(server.server.context.registry.get(session).started())
+    await asyncio.sleep(0)
+    assert (server.server.context.registry.get(session).status, starting.done()) == ("starting", False)
     await server.close()
+    await starting
     second = await serve()
     assert (await second.json("GET", f"/api/sessions/{session}"))["status"] == "running"
     await second.output(session, b"ready")
