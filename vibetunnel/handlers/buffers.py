@@ -15,6 +15,7 @@ from tornado.web import RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from vibetunnel.errors import UnknownSession, VibeTunnelError
+from vibetunnel.handlers import schemas
 from vibetunnel.handlers.handler import Handler
 from vibetunnel.handlers.refusals import EXPECTED, Refused, or_refused, refusal_of
 from vibetunnel.http.tls_relay import pair
@@ -61,6 +62,7 @@ class BuffersHandler(Handler):
 
     def get(self) -> None:
         handshake(self.request.version, self.request.headers)
+        self.query(schemas.TicketQuery)
         # Tornado would parse a form, and answer a malformed one with an error. A socket has no use for a body.
         self.request.headers.pop("Content-Type", None)
         self.detach()

@@ -6,6 +6,7 @@ import asyncio
 
 from tornado.iostream import StreamClosedError
 
+from vibetunnel.handlers import schemas
 from vibetunnel.handlers.handler import Handler
 from vibetunnel.security.principal import Scope
 from vibetunnel.sessions.attachments import Attachment
@@ -33,9 +34,11 @@ class EventsHandler(Handler):
     _listener: Listener | None = None
 
     def head(self, **arguments: str) -> None:
+        self.query(schemas.TicketQuery)
         self._set_stream_headers()
 
     async def get(self) -> None:
+        self.query(schemas.TicketQuery)
         principal = self.require_login()
         self.check_room(principal)
         only = (
