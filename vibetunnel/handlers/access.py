@@ -121,10 +121,11 @@ class CheckedRequest(ABC):
         if refusal is not None:
             raise Refused(HTTPStatus.FORBIDDEN, refusal)
         host = client.host or headers.get("Host")
+        forwarded = "X-Forwarded-Host" if "X-Forwarded-Host" in headers else "Forwarded"
         refusal = (
             # Both hosts: a proxy that does not set X-Forwarded-Host passes on the value that an attacker's page set.
             context.host_policy.refuse_host(headers.get("Host"))
-            or (context.host_policy.refuse_host(client.host) if client.host is not None else None)
+            or (context.host_policy.refuse_host(client.host, forwarded) if client.host is not None else None)
             or context.host_policy.refuse_origin(headers.get("Origin"), host or "", client.scheme)
             or context.host_policy.refuse_site(
                 headers.get("Sec-Fetch-Site"),
