@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import uuid
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -120,16 +120,18 @@ def _any_case(word: str) -> str:
 
 
 _NAMES = "|".join(_any_case(each.name.removeprefix("SIG")) for each in signal.Signals)
-_SignalName = Annotated[
-    str,
-    Meta(pattern=f"^({_any_case('SIG')})?({_NAMES}){END}", description="a signal's name or number, such as INT or 2"),
-]
-_SignalNumber = Annotated[int, Meta(ge=1, le=int(max(signal.valid_signals())))]
+_A_SIGNAL = "a signal's name or number, such as INT or 2"
+_SignalName = Annotated[str, Meta(pattern=f"^({_any_case('SIG')})?({_NAMES}){END}", description=_A_SIGNAL)]
+if TYPE_CHECKING:
+    _Number = int
+else:
+    _Number = Literal[tuple(map(int, sorted(signal.valid_signals())))]
 
 
 class SignalBody(Given):
     signal: Annotated[
-        _SignalName | _SignalNumber, Meta(description='"INT", "SIGINT" or 2, for the foreground process group.')
+        _SignalName | Annotated[_Number, Meta(description=_A_SIGNAL)],
+        Meta(description='"INT", "SIGINT" or 2, for the foreground process group.'),
     ]
 
 

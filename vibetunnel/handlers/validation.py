@@ -155,8 +155,8 @@ def _sentence(what: str, field: str, found: Any, parts: list[inspect.Type]) -> I
     elif match := _EXPECTED.fullmatch(what):
         kind = (match["got"] or "").replace("`", "")
         expected = match["expected"].replace("`", "").removesuffix(" | null")
-    elif _NO_CHOICE.fullmatch(what) and (choices := _choices(parts)):
-        expected = listed(choices)
+    elif _NO_CHOICE.fullmatch(what) and (choices := listed(_choices(parts)) or _meaning(parts, what)):
+        expected = choices
     elif what == _NO_UUID:
         expected = "a UUID"
     else:
@@ -226,17 +226,20 @@ def _extra(info: inspect.Type) -> dict[str, Any]:  # Any: JSON
 
 
 def _meaning(parts: list[inspect.Type], what: str) -> str:
-    """What the description of the text with this pattern says; "" for none."""
+    """What the description of the text with this pattern, or of the number to choose, says; "" for none."""
     for each in parts:
         match each:
+            case inspect.Metadata(type=inspect.LiteralType()) if _NO_CHOICE.fullmatch(what):
+                return str(_extra(each).get("description", ""))
             case inspect.Metadata(type=inspect.StrType(pattern=pattern)) if pattern and repr(pattern) in what:
                 return str(_extra(each).get("description", ""))
     return ""
 
 
 def _choices(parts: list[inspect.Type]) -> list[str]:
-    """The texts that are valid for a field, or for the items of a list."""
-    return [str(value) for each in parts if isinstance(each, inspect.LiteralType) for value in each.values]
+    """The texts to choose from, for a field or for the items of a list."""
+    choices = [value for each in parts if isinstance(each, inspect.LiteralType) for value in each.values]
+    return [each for each in choices if isinstance(each, str)]
 
 
 def listed(words: Sequence[str]) -> str:
