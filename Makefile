@@ -4,6 +4,7 @@ PYTHON ?= python3
 ARGS ?=
 PYTEST_ARGS ?= $(ARGS)
 FUZZ_COUNT ?= 100000
+API_EXAMPLES ?= 1000
 JOBS ?= 2
 
 RUN := .venv
@@ -41,6 +42,7 @@ help:
 	@echo 'make test-asan                  the extension'\''s tests under AddressSanitizer and UBSan'
 	@echo 'make test-mutation              remove each check of the product in turn: does an attack test fail?'
 	@echo 'make fuzz [FUZZ_COUNT=1000]     fuzz the parsers and the engine, FUZZ_S seconds each; compare the engine with others'
+	@echo 'make fuzz-api [API_EXAMPLES=1000] random requests for every operation of the API, valid and invalid'
 	@echo 'make bench [ARGS=...]           measure this project and similar servers'
 	@echo 'make bench-guard [ARGS=--write] compare the hot paths'\'' instruction counts with the committed ones'
 	@echo 'make lint                       ruff, mypy, stubtest, cython-lint, tsc'
@@ -129,6 +131,10 @@ test-asan: $(ASAN)/.installed $(WEB)/node_modules/.package-lock.json
 fuzz: $(DEV)/.installed $(WEB)/node_modules/.package-lock.json
 	PYTHON=$(DEV)/bin/python tests/fuzz/run.sh $(ARGS)
 	cd tests/engine && ../../$(DEV)/bin/python -m vt.gate $(FUZZ_COUNT)
+
+.PHONY: fuzz-api
+fuzz-api: $(DEV)/.installed
+	API_EXAMPLES=$(API_EXAMPLES) $(DEV)/bin/python -m pytest $(PARALLEL) --timeout 0 tests/http/test_api_fuzz.py $(PYTEST_ARGS)
 
 .PHONY: bench
 bench: $(DEV)/.installed

@@ -19,6 +19,17 @@ class InvalidField(VibeTunnelError):
         self.field = field
 
 
+class UnknownField(InvalidField):
+    """A client sent a field that this request does not have.
+
+    nearest  the field that it probably means; "" for none
+    """
+
+    def __init__(self, field: str, nearest: str) -> None:
+        VibeTunnelError.__init__(self, f"Unknown field {field}" + (f"; did you mean {nearest}?" if nearest else ""))
+        self.field = field
+
+
 class UnknownSession(VibeTunnelError):
     """No session has this id."""
 
@@ -119,6 +130,13 @@ class UserExists(VibeTunnelError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"There is already a user {name[:64]!r}: choose another name.")
+
+
+class UnknownKey(VibeTunnelError):
+    """The account has no SSH key with this fingerprint."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"User {name[:64]!r} has no SSH key with this fingerprint.")
 
 
 class WrongPassword(VibeTunnelError):

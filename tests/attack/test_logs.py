@@ -101,6 +101,27 @@ async def test_no_secret_output_or_keystroke_is_in_a_log(serve: Serve, caplog: p
         assert secret not in caplog.text, name
 
 
+async def test_no_error_repeats_a_password_or_a_code(serve: Serve) -> None:
+    # CWE-209: answers and messages of the command line end up in logs of others
+    running = await serve(rate_limit_anonymous=0)
+    target = await attacked(running)
+    try:
+        for path, body in (
+            ("/api/users", {"name": "eve", "password": "hunter2"}),
+            ("/api/users", {"name": "eve", "password": "hunter2\x07" * 2}),
+            ("/api/users", {"name": "eve", "password": ["hunter2"]}),
+            ("/api/auth/password", {"userId": "eve", "password": "hunter2" * 200}),
+            ("/api/auth/code", {"code": "hunter2" * 20}),
+            ("/api/auth/share", {"code": "hunter2" * 40}),
+            ("/api/auth/refresh", {"refreshToken": "hunter2" * 2000}),
+        ):
+            answer = await target.fetch("POST", path, body)
+            assert answer.code == 400, path
+            assert b"hunter2" not in answer.body
+    finally:
+        await target.close()
+
+
 async def test_a_code_of_letters_alone_is_in_no_log(serve: Serve) -> None:
     # CWE-532: one of 43 has no digit
     running = await serve()

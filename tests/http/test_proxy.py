@@ -42,8 +42,8 @@ http {{
 """
 
 
-def configured(folder: Path, port: int) -> str:
-    """The documented configuration, with our places for its places."""
+def configured(folder: Path, port: int, host: str) -> str:
+    """The documented configuration, with our places for its places. host: what it passes on as Host."""
     found = re.search(r"```nginx\n(.*?)```", DOCUMENTED, flags=re.DOTALL)
     assert found
     text = found[1]
@@ -56,19 +56,21 @@ def configured(folder: Path, port: int) -> str:
     ):
         assert theirs in text
         text = text.replace(theirs, ours)
+    assert "$http_host" in text
+    text = text.replace("$http_host", host)
     # Its worker has to be of our user, as the socket wants; only root can choose that.
     user = f"user {pwd.getpwuid(0).pw_name};" if os.geteuid() == 0 else ""
     return SURROUNDINGS.format(user=user, folder=folder, documented=text)
 
 
 @asynccontextmanager
-async def nginx(folder: Path) -> AsyncIterator[int]:
+async def nginx(folder: Path, host: str) -> AsyncIterator[int]:
     """The port it listens on."""
     certificates.make(folder / "tls", ["localhost"])
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = int(listening.getsockname()[1])
         config = folder / "nginx.conf"
-        config.write_text(configured(folder, port))
+        config.write_text(configured(folder, port, host))
         running = await asyncio.create_subprocess_exec(
             *(NGINX, "-p", str(folder), "-c", str(config), "-e", "stderr"),
             stderr=asyncio.subprocess.PIPE,
@@ -99,9 +101,13 @@ class Outside(Client):
 
 
 @asynccontextmanager
-async def outside(serve: Serve, folder: Path, **settings: object) -> AsyncIterator[tuple[Running, Outside]]:
+async def outside(
+    serve: Serve, folder: Path, *, host: str = "$http_host", named: bool = False, **settings: object
+) -> AsyncIterator[tuple[Running, Outside]]:
+    """named: the server is told its address with --url"""
     own = {"bind": f"unix:{folder / 'http.sock'}", "base_path": "/terminal", "trusted_proxies": ("unix",)}
-    async with nginx(paths.private_dir(folder / "n")) as port:
+    async with nginx(paths.private_dir(folder / "n"), host) as port:
+        own |= {"url": f"https://localhost:{port}/terminal"} if named else {}
         server = await serve(**own | settings)
         client = Outside(server, folder / "n", port)
         try:
@@ -156,6 +162,26 @@ async def test_a_browser_logs_in_through_nginx(serve: Serve, folder: Path) -> No
             foreign = browser | {"Origin": origin, "Sec-Fetch-Site": "cross-site"}
             with pytest.raises(HTTPClientError, match="403"):
                 await client.attach(session, headers=foreign)
+
+
+async def test_a_proxy_that_drops_the_port_is_told_so(serve: Serve, folder: Path) -> None:
+    async with outside(serve, folder, host="$host") as (_, client):
+        headers = {"Origin": client.origin, "Sec-Fetch-Site": "same-origin"}
+        answer = await client.json("GET", "/api/sessions", headers=headers, status=403)
+        assert answer["error"] == (
+            f"Origin: expected https://localhost, as Host says, got {client.origin}. If a proxy drops the port, let "
+            "the proxy pass Host on unchanged (nginx: `proxy_set_header Host $http_host;`), or start the server with "
+            f"--url {client.origin}"
+        )
+
+
+async def test_a_proxy_that_drops_the_port_works_if_the_server_knows_its_address(serve: Serve, folder: Path) -> None:
+    async with outside(serve, folder, host="$host", named=True) as (_, client):
+        headers = client.bearer | {"Origin": client.origin, "Sec-Fetch-Site": "same-origin"}
+        session = await client.session(["cat"])
+        terminal = await client.attach(session, headers=headers)
+        await terminal.send(b"typed\n")
+        await terminal.until(b"typed\r\n")
 
 
 async def test_news_come_through_nginx_at_once(serve: Serve, folder: Path) -> None:

@@ -25,6 +25,7 @@ from vibetunnel.errors import StartFailed
 from vibetunnel.handlers.refusals import STATUS
 from vibetunnel.handlers.route import Media
 from vibetunnel.handlers.routes import ROUTES
+from vibetunnel.http import connection
 from vibetunnel.http.negotiation import choose_coding
 from vibetunnel.keeper import errors as keeper_errors  # noqa: F401 (its classes are subclasses of VibeTunnelError)
 
@@ -153,7 +154,6 @@ async def test_malformed_requests_get_a_4xx_and_no_more(server: Running) -> None
         b"GET / HTTP/9.9\r\n\r\n",
         b"GET / HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
-        b"BREW /api/sessions HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"POST /api/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n",
         b"GET /api/%ff%fe HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"GET /session/%00%0a HTTP/1.0\r\nHost: evil\r\n\r\n",
@@ -165,6 +165,33 @@ async def test_malformed_requests_get_a_4xx_and_no_more(server: Running) -> None
         writer.close()
         await writer.wait_closed()
     assert (await server.fetch("GET", "/api/health")).code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "login", "status", "allow"),
+    [
+        ("TRACE", "/api/sessions", True, 405, "GET, POST, HEAD"),
+        ("TRACE", "/api/sessions", False, 401, None),  # what a protected route can do is not for everyone
+        ("TRACE", "/api/health", False, 405, "GET, HEAD"),
+        ("OPTIONS", "/", False, 405, "GET, HEAD"),
+        ("PUT", "/ws?sessionId=x", True, 405, "GET"),
+        ("QUERY", "/api/users/ada", True, 405, "PATCH, DELETE"),
+        ("BREW", "/api/sessions", True, 501, "GET, HEAD, POST, PATCH, DELETE"),
+        ("get", "/api/sessions", True, 501, "GET, HEAD, POST, PATCH, DELETE"),
+    ],
+)
+async def test_the_answer_to_another_method_names_those_that_there_are(
+    server: Running, method: str, path: str, login: bool, status: int, allow: str | None
+) -> None:
+    response = await server.fetch(method, path, login=login)
+    assert (response.code, response.headers.get("Allow")) == (status, allow)
+
+
+def test_the_methods_that_a_501_names_are_those_of_the_routes() -> None:
+    named = re.search(rb"Allow: (.*)\r\n", connection._NOT_IMPLEMENTED)
+    assert named
+    used = {method for route in ROUTES if not route.hidden for method in route.methods}
+    assert set(named[1].decode().split(", ")) == used
 
 
 def test_every_error_has_a_status() -> None:
@@ -191,6 +218,26 @@ async def test_the_document_describes_every_route_of_the_table(server: Running) 
     assert described == {(route.path, method) for route in ROUTES if not route.hidden for method in route.operations}
     names = [operation["operationId"] for methods in document["paths"].values() for operation in methods.values()]
     assert len(names) == len(set(names))
+
+
+async def test_the_document_says_that_unknown_fields_are_refused(server: Running) -> None:
+    document = await server.json("GET", "/api/openapi.json")
+    for route in ROUTES:
+        for method, operation in route.operations.items():
+            if not route.hidden and operation.body is not None:
+                described = document["paths"][route.path][method.lower()]["requestBody"]["content"]["application/json"]
+                schema = document["components"]["schemas"][described["schema"]["$ref"].rpartition("/")[2]]
+                assert schema["additionalProperties"] is False
+                if operation.body.exactly_one:
+                    assert [each["required"] for each in schema["oneOf"]] == [
+                        [name] for name in operation.body.exactly_one
+                    ]
+
+
+async def test_a_key_that_an_account_does_not_have_is_not_found(server: Running) -> None:
+    await server.json("POST", "/api/users", {"name": "ada"}, status=201)
+    answer = await server.json("DELETE", "/api/users/ada/keys/x", status=404)
+    assert answer == {"error": "User 'ada' has no SSH key with this fingerprint."}
 
 
 async def test_the_servers_answers_match_the_openapi_document(serve: Serve) -> None:

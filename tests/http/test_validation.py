@@ -5,23 +5,25 @@ msgspec's own sentences are pinned here, since the server parses them: a version
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import uuid
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 import pytest
 from msgspec import UNSET, Meta, UnsetType
 
 from vibetunnel.errors import InvalidField
+from vibetunnel.handlers import schemas
 from vibetunnel.handlers.routes import ROUTES
-from vibetunnel.handlers.validation import decode_body, decode_query, listed
+from vibetunnel.handlers.validation import Given, decode_body, decode_query, listed
 
 
-class Inner(msgspec.Struct):
+class Inner(Given):
     number: int
     choice: Literal["p", "q"] = "p"
 
 
-class Shape(msgspec.Struct, kw_only=True):
+class Shape(Given, kw_only=True):
     whole: int = 0
     bounded: Annotated[int, Meta(ge=1, le=5)] = 1
     maybe: Annotated[int, Meta(ge=1)] | None = None
@@ -29,14 +31,30 @@ class Shape(msgspec.Struct, kw_only=True):
     short: Annotated[str, Meta(min_length=1, max_length=3)] = "a"
     given: str | UnsetType = UNSET
     flag: bool = False
-    texts: list[str] = []
+    texts: list[str] = msgspec.field(default_factory=list)
     some: Annotated[list[str], Meta(min_length=1)] | None = None
     either: list[str] | str | None = None
-    table: dict[str, str] = {}
+    table: dict[str, str] = msgspec.field(default_factory=dict)
     choice: Literal["x", "y", "z"] = "x"
     optional: Literal["x", "y"] | None = None
-    choices: list[Literal["x", "y"]] = []
+    choices: list[Literal["x", "y"]] = msgspec.field(default_factory=list)
     inner: Inner | None = None
+    coded: Annotated[str, Meta(pattern="^[ab]+$", description="a and b only")] = "a"
+    coloured: Annotated[str, Meta(pattern="^[rg]$")] = "r"
+    unique: uuid.UUID | None = None
+    entries: dict[Annotated[str, Meta(pattern="^[a-z]+$", description="small letters")], int] = msgspec.field(
+        default_factory=dict
+    )
+    word: Annotated[str, Meta(min_length=8, extra_json_schema={"format": "password"})] = "x" * 8
+    anything: Any = None
+
+
+class OneOf(Given, kw_only=True):
+    exactly_one: ClassVar = ("text", "flag", "number")
+
+    text: str | None = None
+    flag: bool = False
+    number: int | UnsetType = UNSET
 
 
 # body, msgspec's sentence, ours
@@ -54,11 +72,11 @@ SENTENCES = [
     (b'{"maybe": "a"}', "Expected `int | null`, got `str` - at `$.maybe`", 'maybe: expected int, got "a"'),
     (b'{"maybe": 0}', "Expected `int` >= 1 - at `$.maybe`", "maybe: expected int >= 1, got 0"),
     (b'{"text": {}}', "Expected `str`, got `object` - at `$.text`", "text: expected str, got object"),
-    (b'{"short": ""}', "Expected `str` of length >= 1 - at `$.short`", 'short: expected str of length >= 1, got ""'),
+    (b'{"short": ""}', "Expected `str` of length >= 1 - at `$.short`", 'short: expected at least 1 characters, got ""'),
     (
         b'{"short": "abcd"}',
         "Expected `str` of length <= 3 - at `$.short`",
-        'short: expected str of length <= 3, got "abcd"',
+        'short: expected at most 3 characters, got "abcd"',
     ),
     (b'{"given": null}', "Expected `str`, got `null` - at `$.given`", "given: expected str, got null"),
     (b'{"flag": 1}', "Expected `bool`, got `int` - at `$.flag`", "flag: expected bool, got 1"),
@@ -96,6 +114,37 @@ SENTENCES = [
         "Invalid enum value 'w' - at `$.inner.choice`",
         'inner.choice: expected a valid value, got "w"',
     ),
+    (
+        b'{"coded": "abc"}',
+        "Expected `str` matching regex '^[ab]+$' - at `$.coded`",
+        'coded: expected a and b only, got "abc"',
+    ),
+    (
+        b'{"coloured": "b"}',
+        "Expected `str` matching regex '^[rg]$' - at `$.coloured`",
+        "coloured: expected str matching regex '^[rg]$', got \"b\"",
+    ),
+    (b'{"unique": "x"}', "Invalid UUID - at `$.unique`", 'unique: expected a UUID, got "x"'),
+    (
+        b'{"entries": {"a": 1, "B": 2}}',
+        "Expected `str` matching regex '^[a-z]+$' - at `key` in `$.entries`",
+        "entries: expected small letters",
+    ),
+    (
+        b'{"entries": {"a": 1, "b": 2.5}}',
+        "Expected `int`, got `float` - at `$.entries[...]`",
+        "entries.b: expected int, got 2.5",
+    ),
+    (b'{"word": "secret"}', "Expected `str` of length >= 8 - at `$.word`", "word: expected at least 8 characters"),
+    (b'{"word": 12345678}', "Expected `str`, got `int` - at `$.word`", "word: expected str"),
+    (b'{"flgs": 1}', "Object contains unknown field `flgs`", "Unknown field flgs; did you mean flag?"),
+    (b'{"FLAG_": 1}', "Object contains unknown field `FLAG_`", "Unknown field FLAG_; did you mean flag?"),
+    (b'{"qqqq": 1}', "Object contains unknown field `qqqq`", "Unknown field qqqq"),
+    (
+        b'{"inner": {"number": 1, "nmber": 1}}',
+        "Object contains unknown field `nmber` - at `$.inner`",
+        "Unknown field inner.nmber",
+    ),
     (b"[]", "Expected `object`, got `array`", "body: expected object, got array"),
     # What comes after the wrong value is malformed, so the value cannot be shown.
     (b'{"whole": "a", ', "Expected `int`, got `str` - at `$.whole`", "whole: expected int, got str"),
@@ -110,6 +159,60 @@ def test_each_sentence_of_msgspec_becomes_one_that_begins_with_the_field(body: b
     with pytest.raises(InvalidField) as caught:
         decode_body(body, Shape)
     assert str(caught.value) == ours
+
+
+@pytest.mark.parametrize("number", [b"24.0", b"24e0", b"2.4e1", b"240e-1", b"24.000", b"24"])
+def test_a_whole_number_may_be_written_as_a_float(number: bytes) -> None:
+    """JSON Schema has one number type: 24.0 is an integer."""
+    assert decode_body(b'{"whole": %b, "table": {"a": "b"}}' % number, Shape).whole == 24
+    assert decode_body(
+        b'{"inner": {"number": %b}, "whole": %b, "maybe": %b}' % (number, number, number), Shape
+    ) == Shape(inner=Inner(24), whole=24, maybe=24)
+    assert decode_query({"whole": [number]}, Shape).whole == 24
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (b"24.5", "whole: expected int, got 24.5"),
+        (b"1e400", "whole: expected a number within its range, got one outside of it"),
+        (b"true", "whole: expected int, got true"),
+        (b'"24"', 'whole: expected int, got "24"'),
+        (b"NaN", "body: expected JSON: invalid character (byte 10)"),
+        (b"Infinity", "body: expected JSON: invalid character (byte 10)"),
+    ],
+)
+def test_other_numbers_are_no_integers(number: bytes, said: str) -> None:
+    with pytest.raises(InvalidField) as caught:
+        decode_body(b'{"whole": %b}' % number, Shape)
+    assert str(caught.value) == said
+
+
+def test_a_whole_float_has_to_be_within_the_bounds() -> None:
+    for number in (b"6.0", b"0.0", b"1e300", b"-1e300"):
+        with pytest.raises(InvalidField, match=r"^bounded: expected int [<>]= "):
+            decode_body(b'{"bounded": %b}' % number, Shape)
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"text": ""}', b'{"flag": true}', b'{"number": 0}', b'{"text": null, "number": 1.0}']
+)
+def test_one_of_the_fields_that_exclude_each_other_is_given(body: bytes) -> None:
+    decode_body(body, OneOf)
+
+
+@pytest.mark.parametrize(
+    ("body", "got"),
+    [
+        (b"{}", "none"),
+        (b'{"text": null, "flag": false}', "none"),
+        (b'{"text": "a", "flag": true, "number": 0}', "text and flag and number"),
+    ],
+)
+def test_none_and_more_than_one_of_them_are_refused(body: bytes, got: str) -> None:
+    with pytest.raises(InvalidField) as caught:
+        decode_body(body, OneOf)
+    assert str(caught.value) == f"text, flag, number: expected exactly one of them, got {got}"
 
 
 def test_a_missing_field_of_the_body_is_named() -> None:
@@ -163,7 +266,16 @@ def test_a_sentence_that_is_not_known_still_names_the_field(monkeypatch: pytest.
 SHAPES = dict.fromkeys(  # not a set: each worker of xdist has to collect the same order
     shape for route in ROUTES for each in route.operations.values() for shape in (each.body, each.query) if shape
 )
-FIELDS = [(shape, field) for shape in SHAPES for field in msgspec.structs.fields(shape)]
+FIELDS = [
+    (shape, field)
+    for shape in SHAPES
+    for field in msgspec.structs.fields(shape)
+    if field.type is not schemas.Ignored  # any value is right
+]
+
+
+def test_no_request_takes_fields_that_it_does_not_have() -> None:
+    assert all(issubclass(shape, Given) and shape.__struct_config__.forbid_unknown_fields for shape in SHAPES)
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,42 @@ def test_a_foreign_origin_is_refused(origin: str, host: str) -> None:
     assert LOOPBACK.refuse_origin(origin, host) is not None
 
 
+KEEP_HOST = "let the proxy pass Host on unchanged (nginx: `proxy_set_header Host $http_host;`)"
+DROPPED = f"If a proxy drops the port, {KEEP_HOST}"
+FOREIGN = f"Pages of other sites may not use this server. If this is its own address, {KEEP_HOST}"
+HTTPS = "If a proxy speaks https for this server, let it set X-Forwarded-Proto (see --trusted-proxies)"
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "scheme", "expected", "advice"),
+    [
+        ("https://box.example:8443", "box.example", "https", "https://box.example, as Host says", DROPPED),
+        ("http://[::1]:1", "[::1]:2", "http", "http://[::1]:2, as Host says", DROPPED),
+        ("https://box.example", "box.example", "http", "http://box.example, as Host says", HTTPS),
+        ("http://box.example", "127.0.0.1:4020", "http", "http://127.0.0.1:4020, as Host says", FOREIGN),
+        ("http://box.example", "", "http", "the address of this server", FOREIGN),
+    ],
+)
+def test_a_refused_origin_is_told_what_was_expected_and_what_to_do(
+    origin: str, host: str, scheme: str, expected: str, advice: str
+) -> None:
+    said = f"Origin: expected {expected}, got {origin}. {advice}, or start the server with --url {origin}"
+    assert LOOPBACK.refuse_origin(origin, host, scheme) == said
+
+
+def test_an_origin_that_is_none_is_shown() -> None:
+    assert LOOPBACK.refuse_origin("null", "localhost") == "Origin: expected the address of this server, got null"
+
+
+def test_a_refused_host_is_told_with_its_header() -> None:
+    assert LOOPBACK.refuse_host("box.example:8443") == (
+        "Host: expected a name of this server, got box.example. "
+        "If it is one, start the server with --allow-host box.example"
+    )
+    assert LOOPBACK.refuse_host(None) == "Host: expected a name of this server, got none"
+    assert (LOOPBACK.refuse_host("a b", "X-Forwarded-Host") or "").startswith("X-Forwarded-Host: expected a name")
+
+
 def test_under_tls_only_https_origins_are_own() -> None:
     secure = host_policy(bind="127.0.0.1", tls=True)
     assert secure.refuse_origin("https://localhost:4020", "localhost:4020") is None

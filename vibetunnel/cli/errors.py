@@ -1,8 +1,11 @@
 """Errors of the command line: each is one sentence on standard error, and an exit code."""
 
+import sys
 from typing import Any
 
 import click
+
+from vibetunnel.cli.terminal_text import safe
 
 TIMED_OUT = 124  # as timeout(1) has it
 
@@ -11,7 +14,7 @@ class UserError(click.ClickException):
     """An error whose message is all that the user needs: no traceback, no usage."""
 
     def show(self, file: Any = None) -> None:  # Any: click's own IO[Any] | None
-        click.echo(f"vibetunnel: {self.message}", err=True, file=file)
+        click.echo(safe(f"vibetunnel: {self.message}", file or sys.stderr), err=True, file=file)
 
 
 class Unwritable(UserError):

@@ -110,9 +110,11 @@ class LocalAccounts:
         if not isinstance(lifetime_s, int) or not 0 < lifetime_s <= LONGEST_TOKEN_S:
             raise InvalidField("expires", f"at most {show_duration(LONGEST_TOKEN_S)}")
         user = self._users().get(name)
-        role = None if user is not None and user.disabled else user.role if user else Role.OWNER
-        if role is None or (user is None and name != owner):
-            raise InvalidField("user", "an account that exists and is enabled", repr(name)[:80])
+        if user is None and name != owner:
+            raise UnknownUser(name)
+        if user is not None and user.disabled:
+            raise InvalidField("user", "an account that is not disabled", repr(name)[:80])
+        role = Role.OWNER if user is None else user.role
         if scope & ~role.scopes:
             raise Forbidden(f"scope: more than {name} may do, whose role is {role}")
 

@@ -1,6 +1,7 @@
 """Settings, durations and folders as options of the commands."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,11 +18,33 @@ CENTURY_S = 36525 * 86400.0  # a longer duration is a slip, and no clock could a
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class Text(click.types.StringParamType):
+    """A text. The system passes arguments on as bytes, and text that is sent to a server has to be UTF-8."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # Any: click's own
+        text = super().convert(value, param, ctx)
+        if isinstance(text, str) and (escaped := re.search("[\ud800-\udfff]", text)):  # bytes that are no UTF-8
+            self.fail(f"expected UTF-8, got the byte {ord(escaped[0]) & 0xFF:#04x}", param, ctx)
+        return text
+
+
+PATHS = ("FILE", "FOLDER")  # metavars: a path may have any bytes
+
+
 class InOrder(click.Group):
-    """A group that lists its commands as they were added."""
+    """A group that lists its commands as they were added. Their texts have to be UTF-8."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        found = super().resolve_command(ctx, args)
+        for parameter in found[1].params if found[1] is not None else ():
+            if parameter.type is click.STRING and parameter.metavar not in PATHS:
+                parameter.type = Text()
+        return found
 
 
 def takes_duration(

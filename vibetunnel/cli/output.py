@@ -14,6 +14,7 @@ import click
 
 from vibetunnel import __version__
 from vibetunnel.cli.errors import Unwritable
+from vibetunnel.cli.terminal_text import safe
 
 LAST_COLUMN = 20  # columns that the last cell of a table has at least, such as a command to be recognised
 
@@ -95,12 +96,12 @@ def count(number: int, noun: str) -> str:
 
 
 def say(text: str = "", *, newline: bool = True) -> None:
-    """Print `text` to standard output, as a line or (newline=False) as it is.
+    """Print `text` to standard output, as a line or (newline=False) as it is. A terminal gets safe text.
 
     Raises Unwritable, and BrokenPipeError if the reader is gone (click then ends the program).
     """
     try:
-        click.echo(text, nl=newline)
+        click.echo(safe(text, sys.stdout), nl=newline)
     except OSError as error:
         # The buffer would fail again, with a traceback, when the interpreter ends: send it to /dev/null.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -160,4 +161,4 @@ def print_qr(text: str) -> None:
 def warn(sentence: str) -> None:
     """Print a sentence to standard error."""
     with contextlib.suppress(OSError):  # standard error is closed
-        click.echo(f"vibetunnel: {sentence}", err=True)
+        click.echo(safe(f"vibetunnel: {sentence}", sys.stderr), err=True)

@@ -82,7 +82,11 @@ def rm(config: Path | None, session: tuple[str, ...], exited: bool, **flags: Any
 def text(
     config: Path | None, session: str, first: int | None, last: int | None, unwrap: bool, html: bool, **flags: Any
 ) -> None:
-    """Print the screen of a session."""
+    """Print the screen of a session.
+
+    A terminal gets it without control characters and marks that change the direction of text; a pipe or a file gets it
+    unchanged.
+    """
     if html and unwrap:
         raise click.UsageError("give --html or --unwrap, not both.")
     server = find_server(config, flags)

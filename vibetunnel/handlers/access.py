@@ -12,7 +12,7 @@ from vibetunnel import errors
 from vibetunnel.handlers.context import Context
 from vibetunnel.handlers.refusals import Refused
 from vibetunnel.handlers.route import Operation, Permission, Route
-from vibetunnel.handlers.validation import listed
+from vibetunnel.handlers.validation import decode_path, listed
 from vibetunnel.http.server import MAX_BODY
 from vibetunnel.security.addresses import ClientAddress
 from vibetunnel.security.hosts import is_loopback_host
@@ -87,7 +87,9 @@ class CheckedRequest(ABC):
         """Raise Refused, Forbidden or RateLimited unless the request may be answered."""
         self.check_source()
         operation = self.route.operation(self.request.method or "")
-        opened = operation is not None and operation.permission is Permission.OPEN
+        # A method that the route does not have is a secret only of routes that need a login.
+        asked = [operation] if operation is not None else self.route.operations.values()
+        opened = all(each.permission is Permission.OPEN for each in asked)
         self.principal = self.authenticate()
         self.check_rate(operation)
         if not opened:
@@ -101,6 +103,8 @@ class CheckedRequest(ABC):
                 {"Allow": ", ".join(self.route.methods)},
             )
         self.operation = operation
+        for name, kind in self.route.parts.items():
+            decode_path(self.path_kwargs[name], kind, name)
         # BodyCollector (application.py) drops the rest of a body that is too large.
         if max(len(self.request.body), declared_length(self.request.headers)) > MAX_BODY:
             raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"body: expected at most {MAX_BODY} bytes, got more")
@@ -117,10 +121,11 @@ class CheckedRequest(ABC):
         if refusal is not None:
             raise Refused(HTTPStatus.FORBIDDEN, refusal)
         host = client.host or headers.get("Host")
+        forwarded = "X-Forwarded-Host" if "X-Forwarded-Host" in headers else "Forwarded"
         refusal = (
             # Both hosts: a proxy that does not set X-Forwarded-Host passes on the value that an attacker's page set.
             context.host_policy.refuse_host(headers.get("Host"))
-            or (context.host_policy.refuse_host(client.host) if client.host is not None else None)
+            or (context.host_policy.refuse_host(client.host, forwarded) if client.host is not None else None)
             or context.host_policy.refuse_origin(headers.get("Origin"), host or "", client.scheme)
             or context.host_policy.refuse_site(
                 headers.get("Sec-Fetch-Site"),

@@ -9,6 +9,7 @@ import msgspec
 from tornado.websocket import WebSocketClosedError
 
 from vibetunnel.errors import UnknownSession, VibeTunnelError
+from vibetunnel.handlers import schemas
 from vibetunnel.handlers.handler import Handler
 from vibetunnel.handlers.refusals import Refused
 from vibetunnel.handlers.websocket import RelayedSocket, upgrade
@@ -48,6 +49,7 @@ class BuffersHandler(Handler):
     """GET /buffers: the upgrade to a snapshot socket."""
 
     def get(self) -> None:
+        self.query(schemas.TicketQuery)
         upgrade(self, SnapshotSocket)
 
 

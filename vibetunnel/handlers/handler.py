@@ -15,7 +15,6 @@ from http import HTTPStatus
 from http.cookies import Morsel, SimpleCookie
 from typing import Any, TypeVar
 
-import msgspec
 from tornado.httputil import HTTPServerRequest
 from tornado.iostream import StreamClosedError
 
@@ -23,11 +22,11 @@ from vibetunnel.handlers.access import CheckedRequest
 from vibetunnel.handlers.context import Site
 from vibetunnel.handlers.refusals import EXPECTED, Refusal, Refused, encode, refusal_of
 from vibetunnel.handlers.route import Route
-from vibetunnel.handlers.validation import decode_body, decode_query
+from vibetunnel.handlers.validation import Given, decode_body, decode_query
 from vibetunnel.http.exchange import Exchange, Written
 from vibetunnel.security.headers import HEADERS
 
-T = TypeVar("T", bound=msgspec.Struct)
+T = TypeVar("T", bound=Given)
 
 JSON = "application/json; charset=utf-8"
 

@@ -11,6 +11,7 @@ import msgspec
 from vibetunnel import __version__
 from vibetunnel.handlers.route import Media, Operation, Permission, Route
 from vibetunnel.handlers.schemas import ErrorAnswer
+from vibetunnel.handlers.validation import Given
 
 Json = dict[str, Any]  # Any: a JSON Schema has no narrower type
 
@@ -24,6 +25,9 @@ def document(routes: Iterable[Route], cookie: str, base_path: str = "") -> bytes
     shown = [route for route in routes if not route.hidden]
     shapes = _shapes(shown)
     found, components = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
+    for shape in shapes:
+        if isinstance(shape, type) and issubclass(shape, Given) and shape.exactly_one:
+            components[shape.__name__]["oneOf"] = [_given(name) for name in shape.exactly_one]
     schemas = {id(shape): schema for shape, schema in zip(shapes, found, strict=True)}
     paths: Json = {}
     for route in shown:
@@ -42,6 +46,11 @@ def document(routes: Iterable[Route], cookie: str, base_path: str = "") -> bytes
     )
 
 
+def _given(name: str) -> Json:
+    """The schema of an object whose field is given, as validation.Given counts it."""
+    return {"required": [name], "properties": {name: {"not": {"enum": [None, False]}}}}
+
+
 def _shapes(routes: Iterable[Route]) -> list[Any]:
     found: list[Any] = [ErrorAnswer]
     for route in routes:
@@ -51,12 +60,12 @@ def _shapes(routes: Iterable[Route]) -> list[Any]:
     return found
 
 
-def errors_of(operation: Operation) -> set[HTTPStatus]:
+def errors_of(route: Route, operation: Operation) -> set[HTTPStatus]:
     """The statuses of all errors that the operation may answer, except 500 for bugs."""
     errors = {HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS, *operation.errors}
     if operation.permission is not Permission.OPEN:
         errors.add(HTTPStatus.UNAUTHORIZED)
-    if operation.query is not None:
+    if operation.query is not None or route.parameters:  # a part of the path may be no UTF-8
         errors.add(HTTPStatus.BAD_REQUEST)
     if operation.body is not None:
         errors |= {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
@@ -65,14 +74,15 @@ def errors_of(operation: Operation) -> set[HTTPStatus]:
 
 def _operation(route: Route, method: str, operation: Operation, schemas: dict[int, Json]) -> Json:
     parameters: list[Json] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in route.parameters
+        {"name": name, "in": "path", "required": True, "schema": msgspec.json.schema(route.parts.get(name, str))}
+        for name in route.parameters
     ]
     if operation.query is not None:
         parameters += _query_parameters(operation.query)
     responses = {
         str(status): _answer(HTTPStatus(status), answer, schemas) for status, answer in operation.answers.items()
     }
-    for status in sorted(errors_of(operation)):
+    for status in sorted(errors_of(route, operation)):
         responses[str(int(status))] = _answer(status, ErrorAnswer, schemas)
     result: Json = {
         "operationId": _name(route, method),

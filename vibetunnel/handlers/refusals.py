@@ -20,6 +20,7 @@ STATUS: dict[type[errors.VibeTunnelError], HTTPStatus] = {
     errors.VibeTunnelError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.StartFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.InvalidField: HTTPStatus.BAD_REQUEST,
+    errors.UnknownField: HTTPStatus.BAD_REQUEST,
     errors.UnknownSession: HTTPStatus.NOT_FOUND,
     errors.SessionLimitReached: HTTPStatus.TOO_MANY_REQUESTS,
     errors.SessionNotRunning: HTTPStatus.BAD_REQUEST,  # as in the Node server
@@ -32,6 +33,7 @@ STATUS: dict[type[errors.VibeTunnelError], HTTPStatus] = {
     errors.Forbidden: HTTPStatus.FORBIDDEN,
     errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     errors.UnknownUser: HTTPStatus.NOT_FOUND,
+    errors.UnknownKey: HTTPStatus.NOT_FOUND,
     errors.UserExists: HTTPStatus.CONFLICT,
     errors.WrongPassword: HTTPStatus.UNAUTHORIZED,
     errors.InvalidToken: HTTPStatus.UNAUTHORIZED,

@@ -15,6 +15,7 @@ import msgspec
 from tornado.httputil import HTTPServerRequest
 
 from vibetunnel.handlers.context import Site
+from vibetunnel.handlers.validation import Given
 from vibetunnel.security.principal import Scope
 
 
@@ -72,9 +73,9 @@ class Operation:
     answers: dict[int, Answer]
     permission: Permission = Permission.VIEW
     some: bool = False
-    body: type[msgspec.Struct] | None = None
+    body: type[Given] | None = None
     body_optional: bool = False
-    query: type[msgspec.Struct] | None = None
+    query: type[Given] | None = None
     errors: tuple[HTTPStatus, ...] = ()
     head: bool = True
     limit: Literal["api", "input", "upgrade", "login", "none"] = "api"
@@ -96,6 +97,7 @@ class Route:
     page     a document or a file, which other sites may link to
     tickets  clients that cannot send headers may send a ticket in the query
     hidden   left out of the OpenAPI document: pages, files, and paths that answer 404
+    parts    the types of parts of the path that are more than any text
     """
 
     path: str
@@ -104,6 +106,7 @@ class Route:
     page: bool = False
     hidden: bool = False
     tickets: bool = False
+    parts: dict[str, Any] = field(default_factory=dict)  # Any: types, as msgspec takes them
 
     @property
     def pattern(self) -> str:

@@ -271,9 +271,9 @@ ROUTES: tuple[Route, ...] = (
                 "Get the picture of a user: always null.",
                 {200: schemas.Avatar},
                 permission=_OPEN,
-                errors=(HTTPStatus.BAD_REQUEST,),
             )
         },
+        parts={"user_id": schemas.UserId},
     ),
     Route(
         "/api/auth/code",

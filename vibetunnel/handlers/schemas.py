@@ -1,21 +1,31 @@
 """The JSON of requests and answers. Names follow the Node server; those of the Go server are accepted, too.
 
-Unknown fields are ignored, so that older and newer clients work.
+A request with an unknown field is refused, because it is probably misspelt. What other clients are known to send, and
+this server does not use, is declared as Ignored. Programs that read answers should ignore fields that they do not know.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import signal
+import uuid
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from vibetunnel.handlers.validation import END, Given
 from vibetunnel.protocol import MAX_LINES
-from vibetunnel.sessions.model import Size
+from vibetunnel.security.passwords import SECRET, NewPassword
+from vibetunnel.security.ssh_keys import MAX_LINE
+from vibetunnel.security.users import UserName
+from vibetunnel.sessions.keys import KEYS
+from vibetunnel.sessions.launch import Command, Environment, Folder
+from vibetunnel.sessions.model import NameOrNone, SessionName, Size
 from vibetunnel.sessions.pattern_check import PATTERN_LIMIT
 from vibetunnel.sessions.view import SessionView
 
 Offset = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Ignored = Annotated[Any, Meta(description="Sent by VibeTunnel's own client; ignored.")]  # Any: whatever it sends
 
 
 class ErrorAnswer(msgspec.Struct):
@@ -39,24 +49,32 @@ class DoneWithMessage(msgspec.Struct, kw_only=True):
 # Sessions
 
 
-class NewSession(msgspec.Struct, kw_only=True, rename="camel"):
-    """POST /api/sessions."""
+class NewSession(Given, kw_only=True, rename="camel"):
+    """POST /api/sessions. An empty text is the same as none."""
 
     command: Annotated[
-        list[str] | str | None,
-        Meta(description="Program and arguments, or a text for the shell. Default: a login shell."),
+        Command | None, Meta(description="Program and arguments, or a text for the shell. Default: a login shell.")
     ] = None
-    working_dir: Annotated[str | None, Meta(description="A path, also with `~` or relative to the home folder.")] = None
-    cwd: Annotated[str | None, Meta(description="The Go server's name for workingDir.")] = None
-    name: str | None = None
-    title: Annotated[str | None, Meta(description="The Go server's name for name.")] = None
+    working_dir: Annotated[Folder | None, Meta(description="A path, also with `~` or relative to the home folder.")] = (
+        None
+    )
+    cwd: Annotated[Folder | None, Meta(description="The Go server's name for workingDir.")] = None
+    name: NameOrNone | None = None
+    title: Annotated[NameOrNone | None, Meta(description="The Go server's name for name.")] = None
     rows: Size | None = None
     cols: Size | None = None
-    env: Annotated[dict[str, str], Meta(description="Variables to add to the environment.")] = {}
+    env: Annotated[Environment, Meta(description="Variables to add to the environment.")] = msgspec.field(
+        default_factory=dict
+    )
     spawn: Annotated[
         Literal["lazy", "now"] | None,
         Meta(description="When the process starts: at the first use, or now. Default: the setting `spawn`."),
     ] = None
+    title_mode: Ignored = None
+    spawn_terminal: Ignored = msgspec.field(name="spawn_terminal", default=None)
+    remote_id: Ignored = None
+    git_repo_path: Ignored = None
+    git_branch: Ignored = None
 
 
 class CreatedSession(SessionView, kw_only=True, rename="camel"):
@@ -65,8 +83,8 @@ class CreatedSession(SessionView, kw_only=True, rename="camel"):
     session_id: str
 
 
-class RenameBody(msgspec.Struct):
-    name: str
+class RenameBody(Given):
+    name: SessionName
 
 
 class Renamed(msgspec.Struct, kw_only=True):
@@ -74,20 +92,22 @@ class Renamed(msgspec.Struct, kw_only=True):
     name: Annotated[str, Meta(description="With ` (2)` appended if another session has the name.")]
 
 
-class InputBody(msgspec.Struct, kw_only=True):
+class InputBody(Given, kw_only=True):
     """Exactly one of text, key and paste; or the Go server's {"type": "input", "data": text}."""
 
+    exactly_one: ClassVar = ("text", "key", "paste", "data")
+
     text: str | UnsetType = UNSET
-    key: Annotated[str | UnsetType, Meta(description="A name such as `enter`, `arrow_up`, `f5`.")] = UNSET
+    key: Annotated[str, Meta(extra_json_schema={"enum": list(KEYS)})] | UnsetType = UNSET
     paste: Annotated[
         str | UnsetType,
         Meta(description="A text without its control characters, in brackets if the program asked for them (2004)."),
     ] = UNSET
-    data: str | UnsetType = UNSET
-    type: str | UnsetType = UNSET
+    data: Annotated[str | UnsetType, Meta(description="The Go server's name for text.")] = UNSET
+    type: Literal["input"] | UnsetType = UNSET
 
 
-class ResizeBody(msgspec.Struct):
+class ResizeBody(Given):
     rows: Size
     cols: Size
 
@@ -98,8 +118,25 @@ class Resized(msgspec.Struct, kw_only=True):
     cols: int
 
 
-class SignalBody(msgspec.Struct):
-    signal: Annotated[str | int, Meta(description='"INT", "SIGINT" or 2, for the foreground process group.')]
+def _any_case(word: str) -> str:
+    """A regular expression for `word` in capital or small letters."""
+    return "".join(f"[{each}{each.lower()}]" if each.isalpha() else each for each in word)
+
+
+_NAMES = "|".join(_any_case(each.name.removeprefix("SIG")) for each in signal.Signals)
+_A_SIGNAL = "a signal's name or number, such as INT or 2"
+_SignalName = Annotated[str, Meta(pattern=f"^({_any_case('SIG')})?({_NAMES}){END}", description=_A_SIGNAL)]
+if TYPE_CHECKING:
+    _Number = int
+else:
+    _Number = Literal[tuple(map(int, sorted(signal.valid_signals())))]
+
+
+class SignalBody(Given):
+    signal: Annotated[
+        _SignalName | Annotated[_Number, Meta(description=_A_SIGNAL)],
+        Meta(description='"INT", "SIGINT" or 2, for the foreground process group.'),
+    ]
 
 
 class CleanedUp(msgspec.Struct, kw_only=True, rename="camel"):
@@ -109,14 +146,14 @@ class CleanedUp(msgspec.Struct, kw_only=True, rename="camel"):
     remote_results: list[str] = []
 
 
-class OutputQuery(msgspec.Struct):
+class OutputQuery(Given):
     since: Offset = 0
 
 
 Line = Annotated[int, Meta(ge=-(2**53), le=2**53)]
 
 
-class LinesQuery(msgspec.Struct):
+class LinesQuery(Given):
     """The lines to show. Default: the screen."""
 
     first: Annotated[
@@ -131,6 +168,7 @@ class LinesQuery(msgspec.Struct):
 
 class TextQuery(LinesQuery):
     unwrap: Annotated[bool, Meta(description="Join lines that were wrapped at the margin.")] = False
+    styles: Ignored = None
 
 
 class CursorView(msgspec.Struct, kw_only=True):
@@ -185,15 +223,17 @@ class Screen(msgspec.Struct, kw_only=True):
     lines: list[ScreenLine]
 
 
-_Pattern = Annotated[str, Meta(max_length=PATTERN_LIMIT)]
+_Pattern = Annotated[str, Meta(min_length=1, max_length=PATTERN_LIMIT)]
 _Milliseconds = Annotated[int, Meta(ge=1, le=600_000)]
 
 
-class WaitBody(msgspec.Struct, kw_only=True):
+class WaitBody(Given, kw_only=True):
     """Exactly one of text, regex, idleMs, prompt and exit. Names with `_` are accepted, too."""
 
+    exactly_one: ClassVar = ("text", "regex", "idleMs", "idle_ms", "prompt", "exit")
+
     text: Annotated[_Pattern | None, Meta(description="Wait until this text is on the screen.")] = None
-    regex: Annotated[str | None, Meta(description="Wait until this matches; ^ and $ match in each line.")] = None
+    regex: Annotated[_Pattern | None, Meta(description="Wait until this matches; ^ and $ match in each line.")] = None
     idle_ms: Annotated[_Milliseconds | None, Meta(description="The same as idleMs.")] = None
     idleMs: Annotated[_Milliseconds | None, Meta(description="Wait until nothing was printed for this long.")] = None  # noqa: N815
     prompt: Annotated[bool, Meta(description="Wait for a shell prompt with nothing typed.")] = False
@@ -206,14 +246,14 @@ class WaitBody(msgspec.Struct, kw_only=True):
     ] = None
 
 
-class AttachQuery(msgspec.Struct, kw_only=True, rename="camel"):
+class AttachQuery(Given, kw_only=True, rename="camel"):
     """The parameters of /ws (docs/protocol.md)."""
 
     session_id: str
     since: Offset | None = None
     rows: Size | None = None
     cols: Size | None = None
-    client: Annotated[str | None, Meta(description="A UUID that names the client's input stream.")] = None
+    client: Annotated[uuid.UUID | None, Meta(description="Names the client's input stream.")] = None
     permission: Literal["view", "type"] = "type"
     lag: Annotated[
         Literal["latest", "lossless"] | None,
@@ -271,6 +311,7 @@ class Config(msgspec.Struct, kw_only=True, rename="camel"):
 # Login
 
 Text = Annotated[str, Meta(max_length=1024)]
+_Given = Annotated[str, Meta(min_length=1, max_length=1024)]
 Name = Annotated[str, Meta(max_length=64)]
 ScopeName = Literal["view", "type", "control", "admin"]
 
@@ -292,13 +333,19 @@ class CurrentUser(msgspec.Struct, kw_only=True, rename="camel"):
     csrf_token: Annotated[str | None, Meta(description="For the header X-CSRF-Token, if the login is a cookie.")] = None
 
 
+UserId = Annotated[
+    str,
+    Meta(max_length=255, pattern=f"^[A-Za-z0-9._-]+{END}", description="a user ID of letters, digits and . _ -"),
+]
+
+
 class Avatar(msgspec.Struct):
     avatar: None
     platform: str
 
 
-class CodeBody(msgspec.Struct):
-    code: Annotated[str, Meta(max_length=64)]
+class CodeBody(Given):
+    code: Annotated[str, Meta(max_length=64, extra_json_schema=SECRET)]
 
 
 class LoggedIn(msgspec.Struct, kw_only=True, rename="camel"):
@@ -306,13 +353,13 @@ class LoggedIn(msgspec.Struct, kw_only=True, rename="camel"):
     user_id: str
 
 
-class PasswordBody(msgspec.Struct, kw_only=True, rename="camel"):
-    user_id: Text
-    password: Text
+class PasswordBody(Given, kw_only=True, rename="camel"):
+    user_id: _Given
+    password: Annotated[_Given, Meta(extra_json_schema=SECRET)]
 
 
-class ChallengeBody(msgspec.Struct, kw_only=True, rename="camel"):
-    user_id: Text
+class ChallengeBody(Given, kw_only=True, rename="camel"):
+    user_id: _Given
 
 
 class ChallengeAnswer(msgspec.Struct, kw_only=True, rename="camel"):
@@ -321,10 +368,12 @@ class ChallengeAnswer(msgspec.Struct, kw_only=True, rename="camel"):
     expires_at: Annotated[int, Meta(description="Milliseconds since the epoch.")]
 
 
-class SshLoginBody(msgspec.Struct, kw_only=True, rename="camel"):
-    challenge_id: Text
-    public_key: Annotated[str, Meta(max_length=16384, description="The line of a .pub file.")]
-    signature: Annotated[str, Meta(max_length=4096, description="The signature of the challenge's bytes, in base64.")]
+class SshLoginBody(Given, kw_only=True, rename="camel"):
+    challenge_id: _Given
+    public_key: Annotated[str, Meta(min_length=1, max_length=MAX_LINE, description="The line of a .pub file.")]
+    signature: Annotated[
+        str, Meta(min_length=1, max_length=4096, description="The signature of the challenge's bytes, in base64.")
+    ]
 
 
 class TokensAnswer(msgspec.Struct, kw_only=True, rename="camel"):
@@ -338,8 +387,8 @@ class TokensAnswer(msgspec.Struct, kw_only=True, rename="camel"):
     auth_method: str
 
 
-class RefreshBody(msgspec.Struct, kw_only=True, rename="camel"):
-    refresh_token: Annotated[str, Meta(max_length=8192)]
+class RefreshBody(Given, kw_only=True, rename="camel"):
+    refresh_token: Annotated[str, Meta(max_length=8192, extra_json_schema=SECRET)]
 
 
 class Verified(msgspec.Struct, kw_only=True, rename="camel"):
@@ -347,7 +396,7 @@ class Verified(msgspec.Struct, kw_only=True, rename="camel"):
     user_id: str
 
 
-class TicketBody(msgspec.Struct, kw_only=True, rename="camel"):
+class TicketBody(Given, kw_only=True, rename="camel"):
     session_id: Annotated[str, Meta(max_length=256)] = ""
     permission: Literal["view", "type"] = "type"
 
@@ -357,7 +406,7 @@ class Ticket(msgspec.Struct, kw_only=True, rename="camel"):
     expires_in: int
 
 
-class TicketQuery(msgspec.Struct):
+class TicketQuery(Given):
     """The query of a socket or stream, for clients that cannot send headers."""
 
     ticket: Annotated[str | None, Meta(description="From POST /api/auth/ticket; valid once.")] = None
@@ -371,8 +420,10 @@ class Link(msgspec.Struct):
     code: Annotated[str | None, Meta(description="null if no login is needed.")]
 
 
-class RevokeBody(msgspec.Struct):
+class RevokeBody(Given):
     """Exactly one of the three."""
+
+    exactly_one: ClassVar = ("user", "login", "token")
 
     user: Text | None = None
     login: Text | None = None
@@ -384,7 +435,7 @@ class Revoked(msgspec.Struct, kw_only=True):
     ended: Annotated[int, Meta(description="Number of logins and tokens that were ended.")]
 
 
-class RotateKeysBody(msgspec.Struct):
+class RotateKeysBody(Given):
     forget: Annotated[bool, Meta(description="A key was stolen: all existing tokens become invalid.")] = False
 
 
@@ -405,15 +456,15 @@ class LoginView(msgspec.Struct, kw_only=True, rename="camel"):
 RoleName = Literal["owner", "writer", "viewer"]
 
 
-class NewUser(msgspec.Struct, kw_only=True):
-    name: Text
+class NewUser(Given, kw_only=True):
+    name: UserName
     role: RoleName = "writer"
-    password: Text | None = None
+    password: NewPassword | None = None
 
 
-class UserChange(msgspec.Struct, kw_only=True):
+class UserChange(Given, kw_only=True):
     role: RoleName | UnsetType = UNSET
-    password: Text | UnsetType = UNSET
+    password: NewPassword | UnsetType = UNSET
     disabled: bool | UnsetType = UNSET
 
 
@@ -432,11 +483,11 @@ class UserView(msgspec.Struct, kw_only=True, rename="camel"):
     keys: list[UserKey]
 
 
-class NewKey(msgspec.Struct):
-    key: Annotated[str, Meta(max_length=16384, description="The line of a .pub file.")]
+class NewKey(Given):
+    key: Annotated[str, Meta(min_length=1, max_length=MAX_LINE, description="The line of a .pub file.")]
 
 
-class NewToken(msgspec.Struct, kw_only=True, rename="camel"):
+class NewToken(Given, kw_only=True, rename="camel"):
     name: Name = ""
     scope: Annotated[list[ScopeName], Meta(min_length=1)]
     expires: Annotated[int, Meta(ge=1, le=366 * 86400, description="Seconds until it expires.")]
@@ -461,7 +512,7 @@ class CreatedToken(TokenView, kw_only=True, rename="camel"):
 # Sharing
 
 
-class NewShare(msgspec.Struct, kw_only=True):
+class NewShare(Given, kw_only=True):
     role: Annotated[Literal["view", "type"], Meta(description="What guests may do.")] = "view"
     expires: Annotated[
         Annotated[int, Meta(ge=1, le=366 * 86400)] | None, Meta(description="Seconds from now; null: never.")
@@ -492,8 +543,8 @@ class CreatedShare(ShareView, kw_only=True, rename="camel"):
     code: str
 
 
-class ShareCodeBody(msgspec.Struct):
-    code: Annotated[str, Meta(max_length=128)]
+class ShareCodeBody(Given):
+    code: Annotated[str, Meta(max_length=128, extra_json_schema=SECRET)]
 
 
 class Entered(msgspec.Struct, kw_only=True, rename="camel"):
@@ -514,5 +565,5 @@ class Participant(msgspec.Struct, kw_only=True, rename="camel"):
     address: Annotated[str | None, Meta(description="Only for principals who manage users.")] = None
 
 
-class KeyboardBody(msgspec.Struct):
+class KeyboardBody(Given):
     writable: Annotated[bool, Meta(description="Whether the client may type.")]

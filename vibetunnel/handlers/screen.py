@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from vibetunnel._ext import vt
-from vibetunnel.errors import InvalidField
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.sessions import SessionHandler
 from vibetunnel.http.upgrade import OFFSET_HEADER
@@ -38,9 +37,7 @@ class LinesHandler(SessionHandler):
             copy = await session.capture_from(query.top + first)
             first += query.top - copy.top
             last = None if last is None else last + query.top - copy.top
-        last = copy.rows if last is None else last
-        if last < first:
-            raise InvalidField("last", "a line after the first", str(query.last))
+        last = max(first, copy.rows if last is None else last)
         self.set_header(OFFSET_HEADER, str(copy.offset))
         self.set_header(TOP_HEADER, str(copy.top))
         self.set_header(OLDEST_HEADER, str(copy.original_oldest))

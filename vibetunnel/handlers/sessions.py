@@ -8,7 +8,7 @@ from http import HTTPStatus
 import msgspec
 from msgspec import UNSET
 
-from vibetunnel.errors import Forbidden, InvalidField, LimitReached
+from vibetunnel.errors import Forbidden, LimitReached
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.handler import Handler
 from vibetunnel.http.upgrade import OFFSET_HEADER
@@ -74,10 +74,9 @@ class SessionsHandler(Handler):
         context = self.context
         argv, login = launch.resolve(wanted.command, context.shell)
         folder = await launch.folder(wanted.working_dir or wanted.cwd, context.home)
-        launch.check_environment(wanted.env)
         name = wanted.name or wanted.title
         return Order(
-            name=launch.check_name(name) if name else launch.default_name(argv, folder, context.home),
+            name=name.strip() if name else launch.default_name(argv, folder, context.home),
             argv=argv,
             login=login,
             folder=folder,
@@ -95,7 +94,7 @@ class OneSessionHandler(SessionHandler):
 
     async def patch(self, session_id: str) -> None:
         registry = self.context.registry
-        name = registry.rename(session_id, launch.check_name(self.read(schemas.RenameBody).name))
+        name = registry.rename(session_id, self.read(schemas.RenameBody).name.strip())
         await registry.heard()
         self.answer(schemas.Renamed(name=name))
 
@@ -141,17 +140,11 @@ class InputHandler(SessionHandler):
 
 
 def _typed(wanted: schemas.InputBody, *, bracketed: bool) -> bytes:
-    text = wanted.text
-    if wanted.type is not UNSET or wanted.data is not UNSET:  # the Go server's form
-        if wanted.type not in (UNSET, "input"):
-            raise InvalidField("type", '"input"', repr(wanted.type)[:40])
-        text = wanted.data if text is UNSET else text
-    if [text, wanted.key, wanted.paste].count(UNSET) != 2:
-        raise InvalidField("text, key, paste", "exactly one of them")
     if wanted.key is not UNSET:
         return key_bytes(wanted.key)
     if wanted.paste is not UNSET:
         return pasted(wanted.paste, bracketed=bracketed)
+    text = wanted.data if wanted.text is UNSET else wanted.text
     assert text is not UNSET
     return text.encode()
 
@@ -178,13 +171,7 @@ class SignalHandler(SessionHandler):
 
 
 def _signal_number(given: str | int) -> int:
-    try:
-        if isinstance(given, int):
-            return signal.Signals(given)
-        name = given.upper()
-        return signal.Signals[name if name.startswith("SIG") else f"SIG{name}"]
-    except (KeyError, ValueError):
-        raise InvalidField("signal", "a signal's name or number, such as INT or 2", repr(given)[:40]) from None
+    return given if isinstance(given, int) else signal.Signals[f"SIG{given.upper().removeprefix('SIG')}"]
 
 
 class OutputHandler(SessionHandler):

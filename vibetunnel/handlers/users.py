@@ -150,6 +150,7 @@ class TokensHandler(Handler):
             raise Forbidden("user: expected your own name; a token for another user needs the right to manage users")
         role = authority.role_of(user)
         if role is None:
+            authority.users.get_or_raise(user)
             raise InvalidField("user", "an account that is not disabled", repr(user)[:80])
         scope = parse(wanted.scope)
         if scope & ~role.scopes or (user == principal.user and scope & ~principal.scopes):

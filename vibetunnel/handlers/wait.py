@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from http import HTTPStatus
 
-from vibetunnel.errors import InvalidField
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.refusals import Refused
 from vibetunnel.handlers.sessions import SessionHandler
@@ -62,15 +61,9 @@ class WaitHandler(SessionHandler):
 
 
 def _wanted(given: schemas.WaitBody) -> Wait:
-    """Return the condition to wait for. Raises InvalidField."""
+    """Return the condition to wait for."""
     idle_ms = given.idle_ms if given.idleMs is None else given.idleMs
     timeout_ms = given.timeout_ms if given.timeoutMs is None else given.timeoutMs
-    conditions = [given.text is not None, given.regex is not None, idle_ms is not None, given.prompt, given.exit]
-    if sum(conditions) != 1:
-        got = "none" if not any(conditions) else f"{sum(conditions)} of them"
-        raise InvalidField("text, regex, idleMs, prompt, exit", "exactly one of them", got)
-    if "" in (given.text, given.regex):
-        raise InvalidField("text" if given.text == "" else "regex", "a text or pattern to look for", "an empty one")
     return Wait(
         text=given.text,
         regex=given.regex,

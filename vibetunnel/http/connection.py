@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 from abc import ABC, abstractmethod
 from typing import Any, cast
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from httptools import HttpParserError, HttpParserInvalidMethodError, HttpParserUpgrade, HttpRequestParser
 from tornado.httputil import HTTPHeaders, HTTPInputError, HTTPMessageDelegate, RequestStartLine
 from tornado.iostream import StreamClosedError
 
@@ -29,7 +30,16 @@ EMPTY_LINES = 8  # that may precede a request (RFC 9112 §2.2 asks for one)
 _END = b"\r\n\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _MALFORMED = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_NOT_IMPLEMENTED = (
+    b"HTTP/1.1 501 Not Implemented\r\nAllow: GET, HEAD, POST, PATCH, DELETE\r\n"
+    b"Connection: close\r\nContent-Length: 0\r\n\r\n"
+)
 _VERSIONS = ("HTTP/1.1", "HTTP/1.0")
+_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^ ]+ HTTP/1\.[01]\r\n")  # RFC 9112 §3, for any method
+
+
+class _UnknownMethod(HTTPInputError):
+    """The request line is right, and no server knows its method."""
 
 
 class Connection(asyncio.Protocol, ABC):
@@ -270,8 +280,8 @@ class Connection(asyncio.Protocol, ABC):
                     break
                 else:
                     self._consume_body(exchange)
-        except HTTPInputError:
-            self._refuse()
+        except HTTPInputError as error:
+            self._refuse(_NOT_IMPLEMENTED if isinstance(error, _UnknownMethod) else _MALFORMED)
             return
         finally:
             self._consuming = False
@@ -302,6 +312,8 @@ class Connection(asyncio.Protocol, ABC):
             parser.feed_data(head)
         except HttpParserUpgrade:  # raised after the header was parsed
             used_up = True
+        except HttpParserInvalidMethodError as error:
+            raise (_UnknownMethod if _LINE.match(head) else HTTPInputError)(str(error)) from error
         except HttpParserError as error:
             raise HTTPInputError(str(error)) from error
         method = parser.get_method().decode("ascii")
@@ -376,10 +388,10 @@ class Connection(asyncio.Protocol, ABC):
             self._paused = True
             self._transport.pause_reading()
 
-    def _refuse(self) -> None:
-        """Answer 400 and hang up: what follows a malformed request may be anything."""
+    def _refuse(self, answer: bytes) -> None:
+        """Answer and hang up: what follows a malformed request may be anything."""
         if self._exchange is None or not self._exchange.response_started:
-            self.write(_MALFORMED)
+            self.write(answer)
         self.hang_up()
 
     # What httptools calls

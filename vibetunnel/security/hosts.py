@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
+_KEEP_HOST = "let the proxy pass Host on unchanged (nginx: `proxy_set_header Host $http_host;`)"
+
 _AUTHORITY = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::(?P<port>[0-9]{1,5}))?")
 
 
@@ -64,18 +66,21 @@ class HostPolicy:
     scheme: str
     origins: frozenset[tuple[str, HostPort]] = frozenset()
 
-    def refuse_host(self, host: str | None) -> str | None:
-        """Why this Host header is refused; None: it is accepted."""
+    def refuse_host(self, host: str | None, header: str = "Host") -> str | None:
+        """Why this Host header is refused; None: it is accepted. header: what the proxy says it in, if not in Host."""
         authority = None if host is None else parse_authority(host)
         if authority is None:
-            return "Host: expected the name of this server"
+            return f"{header}: expected a name of this server, got {(host or 'none')[:80]}"
         name = authority.host
         address = _address(name)
         if address is not None and (self.any_ip or _is_loopback(address)):
             return None
         if name == "localhost" or name in self.names:
             return None
-        return f"Host: {name[:80]} is not a name of this server: --allow-host {name[:80]} allows it"
+        return (
+            f"{header}: expected a name of this server, got {name[:80]}. "
+            f"If it is one, start the server with --allow-host {name[:80]}"
+        )
 
     def refuse_origin(self, origin: str | None, host: str, scheme: str = "") -> str | None:
         """Why this Origin header is refused; None: it is accepted, or there is no such header.
@@ -84,19 +89,17 @@ class HostPolicy:
         """
         if origin is None:
             return None
-        refusal = "Origin: expected this server's own; pages of other sites may not use it"
         parsed = parse_origin(origin)
         if parsed is None:
-            return refusal
+            return f"Origin: expected the address of this server, got {origin[:80]}"
         if parsed in self.origins:
             return None
         theirs, authority = parsed
         ours = parse_authority(host)
-        if ours is None or theirs != (scheme or self.scheme):
-            return refusal
-        if authority != HostPort(ours.host, ours.port or DEFAULT_PORTS[theirs]):
-            return refusal
-        return None
+        ours = None if ours is None else HostPort(ours.host, ours.port or DEFAULT_PORTS[scheme or self.scheme])
+        if ours is not None and theirs == (scheme or self.scheme) and authority == ours:
+            return None
+        return _foreign(scheme or self.scheme, ours, theirs, authority)
 
     def refuse_site(self, site: str | None, mode: str | None, *, page: bool) -> str | None:
         """Why this Sec-Fetch-Site header is refused; None: it is accepted, or there is no such header.
@@ -105,7 +108,30 @@ class HostPolicy:
         """
         if site in (None, "same-origin", "none") or (page and mode == "navigate"):
             return None
-        return "Sec-Fetch-Site: expected same-origin; pages of other sites may not use this server"
+        return f"Sec-Fetch-Site: expected same-origin, got {site[:80]}. Pages of other sites may not use this server"
+
+
+def _foreign(scheme: str, ours: HostPort | None, theirs: str, authority: HostPort) -> str:
+    """Why an origin is refused, and what to do if it is this server's own, seen through a proxy.
+
+    scheme, ours       of this server, as the request says; None: it does not say
+    theirs, authority  of the origin
+    """
+    got = _url(theirs, authority)
+    expected = "the address of this server" if ours is None else f"{_url(scheme, ours)}, as Host says"
+    if ours is None or ours.host != authority.host:
+        advice = f"Pages of other sites may not use this server. If this is its own address, {_KEEP_HOST}"
+    elif scheme != theirs:
+        advice = f"If a proxy speaks {theirs} for this server, let it set X-Forwarded-Proto (see --trusted-proxies)"
+    else:
+        advice = f"If a proxy drops the port, {_KEEP_HOST}"
+    return f"Origin: expected {expected}, got {got}. {advice}, or start the server with --url {got}"
+
+
+def _url(scheme: str, authority: HostPort) -> str:
+    """`https://box.example:8443`, without the port that the scheme has anyway."""
+    host = f"[{authority.host}]" if ":" in authority.host else authority.host
+    return f"{scheme}://{host}" + ("" if authority.port == DEFAULT_PORTS[scheme] else f":{authority.port}")
 
 
 def host_policy(*, bind: str, allow_host: tuple[str, ...] = (), url: str = "", tls: bool = False) -> HostPolicy:

@@ -13,7 +13,9 @@ import threading
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+from msgspec import Meta
 
 from vibetunnel.errors import InvalidField, RateLimited
 
@@ -29,6 +31,18 @@ HASH_BYTES = 32
 
 MAX_BYTES = 1024  # hashing a longer one would not cost more; the request is in memory anyway
 MIN_CHARACTERS = 8  # NIST SP 800-63B §5.1.1.2
+
+SECRET = {"format": "password"}  # in the schema of a text that no error may repeat
+NewPassword = Annotated[
+    str,
+    Meta(
+        min_length=MIN_CHARACTERS,
+        max_length=MAX_BYTES,
+        pattern=r"^[^\x00-\x1f\x7f-\x9f]*$",
+        description=f"text without control characters, at most {MAX_BYTES} bytes of UTF-8",
+        extra_json_schema=SECRET,
+    ),
+]
 
 THREADS = 2  # each takes MEMORY_KIB and, for some 50 ms, a core; the terminals need the others
 WAITING = 64  # checks that wait for a thread; more are refused

@@ -7,11 +7,11 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-from vibetunnel.errors import InvalidField, LimitReached, UnknownUser, UserExists
+from vibetunnel.errors import InvalidField, LimitReached, UnknownKey, UnknownUser, UserExists
 from vibetunnel.security import passwords
 from vibetunnel.security.principal import Role
 from vibetunnel.security.ssh_keys import SshKey, parse_key
@@ -20,7 +20,16 @@ from vibetunnel.security.state_file import StateFile
 LIMIT = 10_000  # accounts
 KEYS_OF_ONE = 100  # SSH keys of one account
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")  # not an option of a command line, nor `..`
+_PATTERN = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$"  # not an option of a command line, nor `..`
+_NAME = re.compile(_PATTERN)
+
+UserName = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=_PATTERN,
+        description="1 to 64 letters, digits and . _ -, the first of which is neither . nor -",
+    ),
+]
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -129,12 +138,12 @@ class Users:
         return await self._put(msgspec.structs.replace(user, keys=(*others, key)))
 
     async def remove_key(self, name: str, fingerprint: str) -> User:
-        """Remove the key of this fingerprint, with or without `SHA256:`. Raises InvalidField if there is none."""
+        """Remove the key of this fingerprint, with or without `SHA256:`. Raises UnknownKey if there is none."""
         user = self.get_or_raise(name)
         wanted = "SHA256:" + fingerprint.removeprefix("SHA256:")
         left = tuple(each for each in user.keys if each.fingerprint != wanted)
         if len(left) == len(user.keys):
-            raise InvalidField("fingerprint", f"the fingerprint of a key of {name}")
+            raise UnknownKey(name)
         return await self._put(msgspec.structs.replace(user, keys=left))
 
     async def check_password(self, name: str, password: str) -> User | None:

@@ -6,14 +6,33 @@ import asyncio
 import os
 import shlex
 import sys
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+from msgspec import Meta
 
 from vibetunnel.account import account
 from vibetunnel.errors import InvalidField
 from vibetunnel.keeper.environment import SCRIPT
+from vibetunnel.sessions.model import NAME_LIMIT
 from vibetunnel.shell import SCRIPTS
 
-NAME_LIMIT = 200  # characters of a session's name, as in VibeTunnel's Go server
+# A process can have no NUL in its arguments, its environment and its folder.
+_Text = Annotated[str, Meta(pattern=r"^[^\x00]*$", description="text without NUL characters")]
+_Line = Annotated[
+    str,
+    Meta(
+        pattern=r"^([^\x00]*[^\x00-\x20][^\x00]*)?$",
+        description="a text for the shell, without NUL characters, and not blanks only",
+    ),
+]
+_BLANKS = "".join(map(chr, range(0x21)))
+_Words = Annotated[list[_Text], Meta(min_length=1, extra_json_schema={"prefixItems": [{"pattern": r"[^\x00-\x20]"}]})]
+
+Command = _Words | _Line
+Folder = _Text
+Environment = dict[
+    Annotated[str, Meta(pattern=r"^[^=\x00]+$", description="a name without `=` and NUL characters")], _Text
+]
 
 
 class Launch(NamedTuple):
@@ -41,16 +60,10 @@ def integration(argv: list[str], *, login: bool) -> dict[str, str]:
 
 def resolve(command: list[str] | str | None, shell: str) -> Launch:
     """The command that a client asked for: a list is argv, a text is run by `shell`, None is a login shell."""
-    if command is None or not command:
-        if isinstance(command, list):
-            raise InvalidField("command", "a list with the program and its arguments, or a text for the shell", "[]")
+    if not command:
         return Launch([shell], login=True)
-    if isinstance(command, str) and not command.strip():
-        raise InvalidField("command", "a text for the shell, or nothing for a login shell", "blanks only")
     words = [shell, "-c", command] if isinstance(command, str) else command
-    if any("\0" in word for word in words):
-        raise InvalidField("command", "text without NUL characters")
-    if not words[0].strip():
+    if not words[0].strip(_BLANKS):
         raise InvalidField("command", "a program as its first entry", "an empty text or blanks only")
     return Launch(words, login=False)
 
@@ -59,34 +72,11 @@ async def folder(path: str | None, home: str) -> str:
     """The absolute path of a session's folder: `~` is `home`, and a relative path is relative to it."""
     if path is None or path in ("", "~"):
         return home
-    if "\0" in path:
-        raise InvalidField("workingDir", "a path without NUL characters")
     if path.startswith("~/"):
         path = home + path[1:]
     elif path.startswith("~"):  # ~name: the account database may be across the network
         path = await asyncio.to_thread(os.path.expanduser, path)
     return os.path.normpath(os.path.join(home, path))  # noqa: ASYNC240 (no I/O)
-
-
-def check_environment(env: dict[str, str]) -> None:
-    """Raises InvalidField for variables that no process can have in its environment."""
-    for name, value in env.items():
-        if not name or "=" in name or "\0" in name:
-            raise InvalidField("env", "names without `=` and NUL characters", repr(name[:40]))
-        if "\0" in value:
-            raise InvalidField(f"env.{name[:40]}", "text without NUL characters")
-
-
-def check_name(name: str) -> str:
-    """`name` without surrounding blanks. Raises InvalidField when it is empty, too long or not printable."""
-    name = name.strip()
-    if not name:
-        raise InvalidField("name", "a non-empty text", "an empty one")
-    if len(name) > NAME_LIMIT:
-        raise InvalidField("name", f"at most {NAME_LIMIT} characters", str(len(name)))
-    if not name.isprintable():
-        raise InvalidField("name", "printable characters only")
-    return name
 
 
 def default_name(argv: list[str], path: str, home: str) -> str:

@@ -11,9 +11,21 @@ import msgspec
 from msgspec import Meta
 
 MAX_SIZE = 1000  # rows or cols
+NAME_LIMIT = 200  # characters of a session's name, as in VibeTunnel's Go server
 FORMAT = 2  # of a Record; changes when an older server would misunderstand it
 
 Size = Annotated[int, Meta(ge=1, le=MAX_SIZE)]
+
+# Characters that no name may have: a terminal or a log would obey them, or a reader would not see them. The joiners
+# U+200C and U+200D are not among them: words and emoji have them.
+_UNSEEN = r"\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+_BLANK = r" \xa0\u1680\u2000-\u200a\u202f\u205f\u3000"  # what str.strip() removes besides
+
+_SEEN = f"[^{_UNSEEN}]*[^{_UNSEEN}{_BLANK}][^{_UNSEEN}]*"
+_VISIBLE = "printable text that is not blanks only"
+
+SessionName = Annotated[str, Meta(min_length=1, max_length=NAME_LIMIT, pattern=f"^{_SEEN}$", description=_VISIBLE)]
+NameOrNone = Annotated[str, Meta(max_length=NAME_LIMIT, pattern=f"^({_SEEN})?$", description=_VISIBLE)]
 
 
 class Status(enum.StrEnum):
