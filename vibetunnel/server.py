@@ -46,6 +46,7 @@ from vibetunnel.security.tickets import Tickets
 from vibetunnel.security.tokens import Tokens
 from vibetunnel.security.users import Users
 from vibetunnel.sessions.attachments import Attachments
+from vibetunnel.sessions.environment import inherited
 from vibetunnel.sessions.launch import login_shell
 from vibetunnel.sessions.registry import Registry
 from vibetunnel.sessions.snapshots import Snapshots
@@ -191,6 +192,7 @@ class Server:
             max_sessions=settings.max_sessions,
             kill_grace_s=settings.kill_grace_s,
             shell_integration=settings.shell_integration,
+            environment=inherited(os.environ),
             on_gone=self._gone,
             on_typed=self._typed,
             on_removed=self._removed,

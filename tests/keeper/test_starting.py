@@ -45,27 +45,26 @@ async def test_program_gets_its_arguments_folder_and_size(home):
 
 
 @on_uvloop
-async def test_program_gets_the_environment_of_a_terminal_of_ours_and_none_of_the_servers(home, monkeypatch):
-    for name in (
-        "TMUX",
-        "STY",
-        "COLUMNS",
-        "TERM_PROGRAM",
-        "VTE_VERSION",
-        "WT_SESSION",
-        "VIBETUNNEL_SECRET",
-        "KITTY_PID",
-    ):
-        monkeypatch.setenv(name, "the server's")
-    monkeypatch.setenv("KEPT", "yes")
-    monkeypatch.setenv("TERM", "dumb")
+async def test_program_begins_with_what_its_server_sends_and_not_with_the_keepers_environment(home, monkeypatch):
+    monkeypatch.setenv("OF_THE_KEEPER", "stale")
     server = await home.server()
-    printed = await server.output("env", env={"ADDED": "1", "COLORTERM": "mine"}, cwd="/usr")
+    base = {"KEPT": "yes", "TERM": "dumb", "PATH": os.environ["PATH"], "COLORTERM": "dumb", "HOME": "/nowhere"}
+    printed = await server.output("env", base=base, env={"ADDED": "1", "COLORTERM": "mine"}, cwd="/usr")
     seen = dict(line.split("=", 1) for line in printed.decode().splitlines())
-    assert "the server's" not in seen.values()
-    expected = {"KEPT": "yes", "TERM": "xterm-256color", "ADDED": "1", "COLORTERM": "mine", "PWD": "/usr"}
+    assert "OF_THE_KEEPER" not in seen
+    own = {"TERM": "xterm-256color", "ADDED": "1", "COLORTERM": "mine", "PWD": "/usr"}
+    expected = base | own | {"VIBETUNNEL_SESSION_ID": "output"}
     assert {name: seen.get(name) for name in expected} == expected
-    assert seen["VIBETUNNEL_SESSION_ID"] == "output"
+
+
+@on_uvloop
+async def test_server_that_sends_no_environment_gets_that_of_the_account(home, monkeypatch):
+    monkeypatch.setenv("VIBETUNNEL_SECRET", "hunter2")
+    server = await home.server()
+    printed = await server.output("env")
+    assert b"hunter2" not in printed
+    seen = dict(line.split("=", 1) for line in printed.decode().splitlines())
+    assert {"HOME", "SHELL", "USER", "LOGNAME", "PATH", "TERM"} <= seen.keys()
 
 
 @on_uvloop

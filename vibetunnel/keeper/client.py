@@ -42,7 +42,8 @@ class SpawnOrder:
     session_id  1 to 128 printable ASCII characters
     argv        the program, as a path or as a name to look up in the session's PATH, and its arguments
     cwd         absolute
-    env         added to the keeper's environment, and overrides it, except for VIBETUNNEL_SESSION_ID
+    base        the environment that the program begins with; the keeper's own does not count
+    env         the session's own variables, which override `base`, except for VIBETUNNEL_SESSION_ID
     ring_bytes  of output to keep; the shared memory has a header, too
     meta        opaque, at most 64 KiB; stored for the next server
     login       argv[0] becomes "-" and the program's name, which makes a shell a login shell
@@ -51,6 +52,7 @@ class SpawnOrder:
     session_id: str
     argv: list[str]
     cwd: str
+    base: dict[str, str] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict)
     rows: int = 24
     cols: int = 80
@@ -219,6 +221,7 @@ class KeeperClient:
             session=order.session_id,
             argv=order.argv,
             cwd=order.cwd,
+            base=order.base,
             env=order.env,
             rows=order.rows,
             cols=order.cols,

@@ -74,9 +74,9 @@ class KeeperMessage:
             raise KeeperFrameError(f"{self.fields.get('type')}: {name} must contain only strings")
         return value
 
-    def mapping(self, name: str) -> dict[str, str]:
+    def mapping(self, name: str, default: dict[str, Any] | None = None) -> dict[str, str]:
         """The field, checked to be an object of strings."""
-        value: dict[str, Any] = self.get(name, dict)
+        value: dict[str, Any] = self.get(name, dict, default)
         if not all(isinstance(item, str) for item in value.values()):
             raise KeeperFrameError(f"{self.fields.get('type')}: {name} must contain only strings")
         return value

@@ -69,7 +69,6 @@ class Requests:
         self._log = log
         self._open_files = open_files
         self._send = send
-        self._environ = dict(os.environ)  # a copy: os.environ decodes a variable at each access
         self._sessions: dict[str, KeeperSession] = {}  # in the order of their start
         self._killings: dict[KeeperSession, Killing] = {}  # under way
         self._adoption: Adoption | None = None  # under way
@@ -207,7 +206,9 @@ class Requests:
         ring_size = message.get("ring_bytes", int)
         if not 0 < ring_size <= RING_LIMIT:
             raise RequestRefused(f"ring_bytes must be 1 to {RING_LIMIT}, not {ring_size}")
-        environment = session_environment(self._environ, message.mapping("env"), session_id=session_id, folder=folder)
+        environment = session_environment(
+            message.mapping("base", {}), message.mapping("env"), session_id=session_id, folder=folder
+        )
         session = KeeperSession(session_id, self._meta(message))
         check_folder(folder)
         program = find_program(argv[0], environment["PATH"], folder)

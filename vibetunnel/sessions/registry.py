@@ -37,6 +37,7 @@ class Registry:
     max_sessions       how many may be open (not ended) at a time; 0: no limit
     kill_grace_s       between asking a process to end and killing it
     shell_integration  new login shells mark their prompts and commands
+    environment        what every program begins with
     on_gone            called with every client that has left
     on_typed           called with every client that types for the first time
     on_removed         called with the id of every session that is removed
@@ -51,6 +52,7 @@ class Registry:
         max_sessions: int = 0,
         kill_grace_s: float = 3.0,
         shell_integration: bool = False,
+        environment: dict[str, str],
         on_gone: Callable[[Client], None],
         on_typed: Callable[[Client], None] = lambda _client: None,
         on_removed: Callable[[str], None] = lambda _session_id: None,
@@ -59,6 +61,7 @@ class Registry:
         self.runtime_dir = runtime_dir
         self.ring_bytes = ring_bytes
         self.shell_integration = shell_integration
+        self.environment = environment
         self.events = SessionEvents()
         self.keeper = KeeperLink(
             runtime_dir, on_exit=self._process_ended, on_lost=self._keeper_lost, on_found=self._keeper_found

@@ -43,6 +43,7 @@ class Services(Protocol):
     ring_bytes: int
     runtime_dir: Path
     shell_integration: bool
+    environment: dict[str, str]
     listing: Listing
 
     def opened(self, session: Session, terminal: Terminal) -> None:
@@ -157,6 +158,7 @@ class Session:
                     session_id=record.id,
                     argv=order.argv,
                     cwd=order.folder,
+                    base=self._services.environment,
                     env=order.env | extra,
                     rows=rows,
                     cols=cols,
