@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from vibetunnel.keeper import starter
 from vibetunnel.keeper.channel import Channel
-from vibetunnel.keeper.errors import KeeperBusy, KeeperFailed, NoResources, SpawnFailed
+from vibetunnel.keeper.errors import KeeperBusy, KeeperFailed, NoResources, NoSuchSession, SpawnFailed
 from vibetunnel.keeper.protocol import (
     GRACE_S,
     META_LIMIT,
+    NO_SESSION,
     NOTHING_LEFT,
     VERSION,
     KeeperFrameError,
@@ -31,6 +32,8 @@ ADOPT_S = 30.0
 KILL_MARGIN_S = 10.0  # added to the grace: the keeper's wait after KILL, and a margin
 FAREWELL_S = 1.0  # for queued requests (notes) to be sent before a close
 OUTBOX_LIMIT = 8 * 1024 * 1024  # bytes; a keeper that leaves this much unread is stuck, and counts as lost
+
+REFUSALS: dict[object, type[KeeperFailed]] = {NOTHING_LEFT: NoResources, NO_SESSION: NoSuchSession}  # by their codes
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +96,7 @@ class KeptSession:
     pty_fd   -1: none, or closed already
     ring_fd  -1: none
     exited   None while the process runs
+    left     how many of its processes live on after it has ended
     """
 
     session_id: str
@@ -101,6 +105,7 @@ class KeptSession:
     ring_fd: int
     meta: bytes
     exited: Exited | None
+    left: int = 0
 
 
 class KeeperClient:
@@ -109,11 +114,19 @@ class KeeperClient:
     pid  the keeper's process id
     """
 
-    def __init__(self, channel: Channel, *, on_exit: Callable[[Exited], None], on_lost: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        *,
+        on_exit: Callable[[Exited], None],
+        on_left: Callable[[str, int], None],
+        on_lost: Callable[[], None],
+    ) -> None:
         """channel: connected, but without a hello so far; `connect` does both."""
         self.pid = 0
         self._channel = channel
         self._on_exit = on_exit
+        self._on_left = on_left
         self._on_lost = on_lost
         self._loop = asyncio.get_running_loop()
         self._requests = 0
@@ -137,6 +150,7 @@ class KeeperClient:
         runtime_dir: Path,
         *,
         on_exit: Callable[[Exited], None],
+        on_left: Callable[[str, int], None] = lambda _session_id, _count: None,
         on_lost: Callable[[], None],
         idle_s: float | None = None,
     ) -> Self:
@@ -144,6 +158,7 @@ class KeeperClient:
 
         on_exit   called once for every process that ends after it was adopted or spawned. For a short-lived process it
                   is called in the turn of the loop in which `spawn` returns, before other tasks that await the spawn
+        on_left   called with a session's id and the number of its processes that are left after its end
         on_lost   called once if the keeper is lost; not after `close` or `stop`
         idle_s    of a keeper that is started: seconds with nothing to keep before it ends; None: its default
         Raises    KeeperBusy when it serves another live server, KeeperFailed when it cannot be reached
@@ -157,7 +172,7 @@ class KeeperClient:
                         if not await starter.start(path.parent, idle_s):
                             await asyncio.sleep(starter.RETRY_S)
                         continue
-                    client = cls(channel, on_exit=on_exit, on_lost=on_lost)
+                    client = cls(channel, on_exit=on_exit, on_left=on_left, on_lost=on_lost)
                     try:
                         await client._greet()
                     except BaseException as error:
@@ -176,7 +191,7 @@ class KeeperClient:
         if self._channel.peer_uid() != os.geteuid():
             raise KeeperFailed(f"the keeper belongs to user {self._channel.peer_uid()}, not {os.geteuid()}")
         try:
-            self._send({"type": "hello", "version": VERSION, "pid": os.getpid()})
+            self._send({"type": "hello", "version": VERSION, "pid": os.getpid(), "left": True})
         except KeeperFailed as error:
             raise _EndedMeanwhile(str(error)) from None
         message = await self._greeting
@@ -247,7 +262,8 @@ class KeeperClient:
     async def kill(self, session_id: str, grace_s: float) -> None:
         """HUP and TERM now, KILL after `grace_s` (at most 60); returns when no process of the unix session is left.
 
-        Does nothing if the session's process has ended: jobs that outlive it are meant to.
+        So it ends the jobs, too, that have outlived the session's program. Raises NoSuchSession, and KeeperFailed with
+        the processes that cannot be ended.
         """
         await self._ask("kill", grace_s + KILL_MARGIN_S, session=session_id, grace_s=grace_s)
 
@@ -308,8 +324,7 @@ class KeeperClient:
         finally:
             del self._waiting[number]
         if message.kind == "failed":
-            if message.fields.get("code") == NOTHING_LEFT:
-                failure = NoResources
+            failure = REFUSALS.get(message.fields.get("code"), failure)
             raise failure(message.get("reason", str))
         return message
 
@@ -373,6 +388,9 @@ class KeeperClient:
         if kind == "exited":
             self._ended(_exited(message.fields))
             return
+        if kind == "left":
+            self._rest(message.session(), message.get("processes", int))
+            return
         if kind in ("welcome", "refused"):
             if not self._greeting.done():
                 self._greeting.set_result(message)
@@ -406,6 +424,14 @@ class KeeperClient:
                     sessions[position] = replace(each, exited=exited)
                     return
         self._loop.call_soon(self._on_exit, exited)  # not called here: its errors must not stop the other messages
+
+    def _rest(self, session_id: str, count: int) -> None:
+        for sessions in self._adopted.values():
+            for position, each in enumerate(sessions):
+                if each.session_id == session_id:
+                    sessions[position] = replace(each, left=count)
+                    return
+        self._loop.call_soon(self._on_left, session_id, count)  # after the call of `on_exit`
 
     def _unclaimed(self, number: int, message: KeeperMessage) -> None:
         """An answer that no task awaits any longer: close its descriptors, and kill the process that it reports."""
@@ -465,6 +491,7 @@ def _kept_session(message: KeeperMessage) -> KeptSession:
         ring_fd=message.take("ring"),
         meta=message.data("meta"),
         exited=_exited(exited) if exited else None,
+        left=message.get("left", int, 0),
     )
 
 

@@ -17,6 +17,7 @@ class KeeperLink:
     """One connection to the keeper at a time.
 
     on_exit   called when a process has ended
+    on_left   called when the number of processes that an ended session has left is another
     on_lost   called when the connection has ended
     on_found  called after a new connection, with all sessions that this keeper has, descriptors included
     """
@@ -26,11 +27,13 @@ class KeeperLink:
         runtime_dir: Path,
         *,
         on_exit: Callable[[Exited], None],
+        on_left: Callable[[str, int], None],
         on_lost: Callable[[], None],
         on_found: Callable[[list[KeptSession]], None],
     ) -> None:
         self._runtime_dir = runtime_dir
         self._on_exit = on_exit
+        self._on_left = on_left
         self._on_lost = on_lost
         self._on_found = on_found
         self._live: KeeperClient | None = None
@@ -80,7 +83,9 @@ class KeeperLink:
                 await client.close()
 
     async def _connect(self) -> KeeperClient:
-        return await KeeperClient.connect(self._runtime_dir, on_exit=self._on_exit, on_lost=self._lost)
+        return await KeeperClient.connect(
+            self._runtime_dir, on_exit=self._on_exit, on_left=self._on_left, on_lost=self._lost
+        )
 
     async def _found(self) -> KeeperClient:
         if self._finding is None:

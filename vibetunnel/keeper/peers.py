@@ -208,6 +208,7 @@ class Peers:
             return
         self.server_pid = message.get("pid", int)
         self._server = peer
+        self._requests.counts = message.get("left", bool, False)
         peer.deadline = None
         peer.channel.send({"type": "welcome", "version": VERSION, "pid": os.getpid()})
         self._log.write(f"serves process {self.server_pid}")

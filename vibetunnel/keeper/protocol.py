@@ -23,7 +23,9 @@ ID_LIMIT = 128  # characters of a session id
 DESCRIPTORS_LIMIT = 8  # of one frame; at present no frame has more than two
 GRACE_LIMIT_S = 60.0  # the longest grace: between asking programs to end and killing them
 GRACE_S = 3.0  # the grace of a request that names none
-NOTHING_LEFT = "resources"  # the code of a refusal for which the system is at fault, and not the request
+# Codes of refusals
+NOTHING_LEFT = "resources"  # the system is at fault, and not the request
+NO_SESSION = "session"  # the keeper has no such session
 
 SOCKET_NAME = "keeper.sock"
 LOCK_NAME = "keeper.lock"

@@ -68,12 +68,14 @@ def start(
     rows: int,
     cols: int,
     open_files: tuple[int, int],
-) -> tuple[int, int]:
-    """Run `program` as the leader of a new session on a new pty; returns its pid and the pty's master.
+    cgroup: int = -1,
+) -> tuple[int, int, bool]:
+    """Run `program` as the leader of a new session on a new pty.
 
     program     absolute path; `argv[0]` may differ from it, as it does for a login shell
     open_files  the program's soft and hard limit of open files
-    Returns     when the program runs: its exec has succeeded. The master is close-on-exec.
+    cgroup      descriptor of the folder of its cgroup; -1: the keeper's
+    Returns     when its exec has succeeded: its pid, the pty's master (close-on-exec), whether it is in that cgroup
     Raises      CannotStart; NothingLeft when the system is at fault, and not the program
     """
     _check(argv, environment, rows, cols)
@@ -81,7 +83,7 @@ def start(
     if not LINUX:
         from vibetunnel.keeper import spawn_ptyprocess  # here: Linux does not need ptyprocess
 
-        return spawn_ptyprocess.start(program, argv, folder, environment, (rows, cols), open_files, spare)
+        return *spawn_ptyprocess.start(program, argv, folder, environment, (rows, cols), open_files, spare), False
     try:
         return by_vfork.start(
             os.fsencode(program),
@@ -91,6 +93,7 @@ def start(
             rows=rows,
             cols=cols,
             open_files=open_files,
+            cgroup=cgroup,
         )
     except by_vfork.StepFailed as error:
         kind = NothingLeft if error.errno in LACKING else CannotStart

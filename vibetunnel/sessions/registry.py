@@ -17,7 +17,7 @@ import msgspec
 from vibetunnel import __version__
 from vibetunnel._ext import vt
 from vibetunnel._ext.pump import Client, Event, Pump, Terminal
-from vibetunnel.errors import InvalidField, SessionLimitReached, SessionStillRunning, UnknownSession
+from vibetunnel.errors import InvalidField, ProcessesLeft, SessionLimitReached, SessionStillRunning, UnknownSession
 from vibetunnel.keeper.client import Exited, KeptSession
 from vibetunnel.keeper.errors import SpawnFailed
 from vibetunnel.keeper.link import KeeperLink
@@ -64,7 +64,11 @@ class Registry:
         self.environment = environment
         self.events = SessionEvents()
         self.keeper = KeeperLink(
-            runtime_dir, on_exit=self._process_ended, on_lost=self._keeper_lost, on_found=self._keeper_found
+            runtime_dir,
+            on_exit=self._process_ended,
+            on_left=self._processes_left,
+            on_lost=self._keeper_lost,
+            on_found=self._keeper_found,
         )
         self._on_gone = on_gone
         self._on_typed = on_typed
@@ -175,24 +179,31 @@ class Registry:
     # Ending
 
     async def kill(self, session_id: str) -> bool:
-        """End the process; returns when it has ended. False: no process was running, and the session is removed."""
+        """End the process; returns when it has ended. False: the session had ended before, and is removed.
+
+        Processes that a session has left behind are ended, too. Raises KeeperFailed with those that cannot be.
+        """
         session = self.get(session_id)
+        if session.end is not None:
+            await session.end_rest(self._kill_grace_s)
         if session.status is Status.CREATED or session.end is not None:
-            self.remove(session_id)
+            self._forget(session)
             return False
         await session.kill(self._kill_grace_s)
         return True
 
     def remove(self, session_id: str) -> None:
-        """Remove a session that has no process, and its output. Raises SessionStillRunning."""
+        """Remove a session that has no process, and its output. Raises SessionStillRunning, ProcessesLeft."""
         session = self.get(session_id)
         if session.status in (Status.STARTING, Status.RUNNING):
             raise SessionStillRunning
+        if session.left:  # what runs must be in the list
+            raise ProcessesLeft(session.left)
         self._forget(session)
 
     def remove_exited(self) -> int:
-        """Returns how many sessions were removed."""
-        exited = [session for session in self if session.end is not None]
+        """Returns how many sessions were removed: those without a process."""
+        exited = [session for session in self if session.end is not None and not session.left]
         for session in exited:
             self._forget(session)
         return len(exited)
@@ -257,6 +268,12 @@ class Registry:
         if session is not None and not self._closing:  # a closing server has told its clients to reconnect
             session.process_ended(_end(exited))
 
+    def _processes_left(self, session_id: str, count: int) -> None:
+        session = self._sessions.get(session_id)
+        if session is not None and not self._closing:
+            session.left = count
+            self.events.updated(session)
+
     def _keeper_lost(self) -> None:
         for session in tuple(self._sessions.values()):
             session.keeper_lost()
@@ -274,6 +291,7 @@ class Registry:
                 if descriptor >= 0:
                     os.close(descriptor)  # this server has its own
             session.orphan = False
+            session.left = each.left
             if each.exited is not None:
                 session.process_ended(_end(each.exited))
         for session in self._sessions.values():
@@ -297,6 +315,7 @@ class Registry:
                 log.error("session %s of an earlier server cannot be adopted: %s", kept.session_id, error)
                 return
             session.adopt(terminal, kept.pid or 0, _end(kept.exited) if kept.exited is not None else None)
+        session.left = kept.left
         self._sessions[session.id] = session
         self.listing.changed()
 

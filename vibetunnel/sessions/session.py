@@ -15,7 +15,7 @@ from vibetunnel._ext.pump import Pump, Terminal
 from vibetunnel.errors import InputQueueFull, SessionNotRunning, UnknownSession
 from vibetunnel.keeper import orphans
 from vibetunnel.keeper.client import Spawned, SpawnOrder
-from vibetunnel.keeper.errors import KeeperFailed, SpawnFailed
+from vibetunnel.keeper.errors import KeeperFailed, NoSuchSession, SpawnFailed
 from vibetunnel.keeper.link import KeeperLink
 from vibetunnel.keeper.ring import make_ring
 from vibetunnel.sessions import view
@@ -59,6 +59,7 @@ class Session:
     terminal   None until the process runs, and for good when it cannot be started (until a client attaches to see why)
     foreign    another version wrote the record and may need it again, so it is never overwritten
     orphan     the keeper that knew the process is gone: the exit code will be unknown
+    left       how many of its processes live on after its program has ended
     in_keeper  the keeper has an entry for it
     exited     set when the process has ended
     drained    set when, after that, all of its output is in the ring
@@ -73,6 +74,7 @@ class Session:
         self.pid = 0
         self.end: End | None = None
         self.orphan = False
+        self.left = 0
         self.in_keeper = True
         self.exited = asyncio.Event()
         self.drained = asyncio.Event()
@@ -110,7 +112,13 @@ class Session:
 
     def describe(self) -> view.SessionView:
         return view.describe(
-            self.record, self._status, created=self._created, terminal=self.terminal, pid=self.pid, end=self.end
+            self.record,
+            self._status,
+            created=self._created,
+            terminal=self.terminal,
+            pid=self.pid,
+            end=self.end,
+            left=self.left,
         )
 
     @property
@@ -341,6 +349,14 @@ class Session:
             await orphans.end(self.pid, self._started, grace_s)
             self.process_ended(_unknown_end())
         await self.exited.wait()
+
+    async def end_rest(self, grace_s: float) -> None:
+        """End the processes that the session's program has left behind; returns when none is left."""
+        keeper = self._services.keeper.live
+        if keeper is None or not self.pid:
+            return
+        with contextlib.suppress(NoSuchSession):  # the keeper that knew them is gone
+            await keeper.kill(self.id, grace_s)
 
     def process_ended(self, end: End) -> None:
         if self.terminal is None:
