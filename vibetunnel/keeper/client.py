@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import logging
 import os
 from dataclasses import dataclass, field, replace
@@ -22,14 +24,18 @@ from vibetunnel.keeper.protocol import (
     KeeperMessage,
     pack_bytes,
 )
+from vibetunnel.keeper.reserve import Reserve
+from vibetunnel.keeper.spawn_failure import no_descriptor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 START_S = 10.0  # to find or start a keeper, and receive its welcome
 ANSWER_S = 10.0  # for a request that the keeper answers at once; a spawn on a loaded machine takes a while
 ADOPT_S = 30.0
 KILL_MARGIN_S = 10.0  # added to the grace: the keeper's wait after KILL, and a margin
+SPAWN_DESCRIPTORS = 4  # of this process, for one spawn: two arrive, and the pump may open others
+SPARE = 16  # that no spawn takes: requests, a new connection to the keeper, and a restart that adopts all need some
 FAREWELL_S = 1.0  # for queued requests (notes) to be sent before a close
 OUTBOX_LIMIT = 8 * 1024 * 1024  # bytes; a keeper that leaves this much unread is stuck, and counts as lost
 
@@ -138,6 +144,8 @@ class KeeperClient:
         self._greeting: asyncio.Future[KeeperMessage] = self._loop.create_future()
         self._drained = asyncio.Event()
         self._drained.set()
+        self._spawning = 0  # spawns that wait for their answer
+        self._reserve = Reserve()  # for their descriptors
         self._lost: str | None = None  # why the connection has ended
         self._stopping = False
         self._loop.add_reader(channel.fileno(), self._readable)
@@ -208,13 +216,16 @@ class KeeperClient:
 
     # Requests
 
-    async def adopt(self) -> list[KeptSession]:
-        """All sessions that the keeper has, in the order of their start, with their descriptors."""
+    async def adopt(self, have: Sequence[str] = ()) -> list[KeptSession]:
+        """All sessions that the keeper has, in the order of their start, with their descriptors.
+
+        have  sessions whose descriptors this server has: none are sent for these
+        """
         sessions: list[KeptSession] = []
         number = self._requests + 1  # the number that `_ask` takes next
         self._adopted[number] = sessions
         try:
-            await self._ask("adopt", ADOPT_S)
+            await self._ask("adopt", ADOPT_S, have=list(have))
         except BaseException:
             for each in sessions:
                 _close(each.pty_fd, each.ring_fd)
@@ -229,6 +240,33 @@ class KeeperClient:
         Raises SpawnFailed with a reason fit for the user, NoResources when the system has no room for the process,
         KeeperFailed when the keeper does not answer.
         """
+        self._spawning += 1
+        try:
+            self._reserve_all()
+            message = await self._spawn(order)
+        finally:
+            self._spawning -= 1
+            self._hold()
+        return Spawned(message.get("pid", int), message.take("pty"), message.take("ring"))
+
+    @property
+    def _wanted(self) -> int:
+        return self._spawning * SPAWN_DESCRIPTORS + SPARE if self._spawning else 0
+
+    def _reserve_all(self) -> None:
+        """Hold the descriptors of all spawns under way. Raises NoResources."""
+        try:
+            self._reserve.resize(self._wanted)
+        except OSError as error:
+            raise NoResources(no_descriptor(error, "this server")) from None
+
+    def _hold(self) -> None:
+        """The same as far as there is room: a read that loses descriptors is not the end, they are asked for again."""
+        if self._lost is None:
+            with contextlib.suppress(OSError):
+                self._reserve.resize(self._wanted)
+
+    async def _spawn(self, order: SpawnOrder) -> KeeperMessage:
         message = await self._ask(
             "spawn",
             ANSWER_S,
@@ -244,7 +282,17 @@ class KeeperClient:
             meta=pack_bytes(order.meta),
             login=order.login,
         )
-        return Spawned(message.get("pid", int), message.take("pty"), message.take("ring"))
+        if not message.lost:
+            return message
+        # Another thread has taken the room that was reserved. The program runs, so ask for its descriptors again.
+        try:
+            message = await self._ask("fetch", ANSWER_S, session=order.session_id)
+            if message.lost:
+                raise NoResources(no_descriptor(OSError(errno.EMFILE, os.strerror(errno.EMFILE)), "this server"))
+        except BaseException:
+            self._disown(order.session_id)
+            raise
+        return message
 
     def note(self, session_id: str, meta: bytes) -> None:
         """Store `meta` for the next server; the session need not have a process. Not awaited.
@@ -371,6 +419,7 @@ class KeeperClient:
             self._drained.set()
 
     def _readable(self) -> None:
+        self._reserve.resize(0)  # room for the descriptors that this read brings
         try:
             alive = self._channel.receive()
             for message in self._channel.messages():
@@ -382,6 +431,8 @@ class KeeperClient:
             return
         if not alive:
             self._lose("it closed the connection")
+            return
+        self._hold()
 
     def _dispatch(self, message: KeeperMessage) -> None:
         kind = message.kind
@@ -440,10 +491,14 @@ class KeeperClient:
         unwanted = session in self._unwanted
         self._unwanted.discard(session)
         if message.kind == "spawned":
-            self._disowned.add(message.session())
-            self._tell("kill", session=message.session(), grace_s=GRACE_S, forget=True)
+            self._disown(message.session())
         elif unwanted:
             self.forget(session)
+
+    def _disown(self, session_id: str) -> None:
+        """Kill and forget a session that no task of this server knows."""
+        self._disowned.add(session_id)
+        self._tell("kill", session=session_id, grace_s=GRACE_S, forget=True)
 
     # Ends
 
@@ -459,6 +514,7 @@ class KeeperClient:
         if self._lost is not None:
             return
         self._lost = reason
+        self._reserve.resize(0)
         self._loop.remove_reader(self._channel.fileno())
         self._loop.remove_writer(self._channel.fileno())
         self._channel.close()

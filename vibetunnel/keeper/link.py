@@ -19,6 +19,7 @@ class KeeperLink:
     on_exit   called when a process has ended
     on_left   called when the number of processes that an ended session has left is another
     on_lost   called when the connection has ended
+    held      the sessions whose descriptors this server has
     on_found  called after a new connection, with all sessions that this keeper has, descriptors included
     """
 
@@ -29,12 +30,14 @@ class KeeperLink:
         on_exit: Callable[[Exited], None],
         on_left: Callable[[str, int], None],
         on_lost: Callable[[], None],
+        held: Callable[[], list[str]],
         on_found: Callable[[list[KeptSession]], None],
     ) -> None:
         self._runtime_dir = runtime_dir
         self._on_exit = on_exit
         self._on_left = on_left
         self._on_lost = on_lost
+        self._held = held
         self._on_found = on_found
         self._live: KeeperClient | None = None
         self._finding: asyncio.Task[KeeperClient] | None = None
@@ -101,7 +104,7 @@ class KeeperLink:
     async def _find(self) -> KeeperClient:
         client = await self._connect()
         try:
-            kept = await client.adopt()
+            kept = await client.adopt(self._held())
         except BaseException:
             await client.close()
             raise

@@ -88,6 +88,8 @@ class Peers:
         if self._accept_again_at is not None and now >= self._accept_again_at:
             self._accept_again_at = None
             self.listen()
+        if self._server is not None and self._requests.adoption_is_due(now):
+            self.serve(self._server)
         for peer in list(self._peers):
             if peer.deadline is not None and now >= peer.deadline:
                 self.drop(peer)

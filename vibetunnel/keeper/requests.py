@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -23,7 +24,7 @@ from vibetunnel.keeper.protocol import (
 from vibetunnel.keeper.ring import RING_LIMIT, make_ring
 from vibetunnel.keeper.session import KeeperSession
 from vibetunnel.keeper.spawn import check_folder, find_program, start
-from vibetunnel.keeper.spawn_failure import LACKING, CannotStart, NothingLeft
+from vibetunnel.keeper.spawn_failure import LACKING, CannotStart, NothingLeft, shortage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 SESSIONS_LIMIT = 10_000  # started or not; Linux has 4096 ptys unless told otherwise
 PIDS_SHOWN = 10  # of the processes that cannot be ended
+FULL = (errno.EMFILE, errno.ENFILE, errno.ETOOMANYREFS)  # of descriptors, here or on their way
 ADOPT_AHEAD = 16 * 1024  # bytes queued of an adoption; each queued session holds two more descriptors
 
 
@@ -49,8 +51,10 @@ class NoSession(RequestRefused):
 class Adoption:
     """One `adopt` request, and the sessions that the server has still to be told of."""
 
-    def __init__(self, request: int, sessions: dict[str, KeeperSession]) -> None:
+    def __init__(self, request: int, sessions: dict[str, KeeperSession], have: set[str]) -> None:
         self.request = request
+        self.have = have  # the server has the descriptors of these
+        self.again_at: float | None = None  # this keeper had none left for the next
         self.waiting = deque(sessions)
 
 
@@ -89,6 +93,7 @@ class Requests:
         self._requests: dict[str, Callable[[KeeperMessage], dict[str, Any] | None]] = {
             "adopt": self._adopt,
             "spawn": self._spawn,
+            "fetch": self._fetch,
             "note": self._note,
             "signal": self._signal,
             "kill": self._kill,
@@ -149,7 +154,10 @@ class Requests:
 
     def deadlines(self) -> Iterator[float]:
         """The times at which on_time() has something to do."""
-        return (ending.next_at for ending in self._endings.values())
+        if self._adoption is not None and self._adoption.again_at is not None:
+            yield self._adoption.again_at
+        for ending in self._endings.values():
+            yield ending.next_at
 
     def on_time(self, now: float) -> None:
         """Take the endings that are due one step further."""
@@ -193,18 +201,33 @@ class Requests:
     def _adopt(self, message: KeeperMessage) -> None:
         if self._adoption is not None:
             raise RequestRefused("an adoption is under way")
-        self._adoption = Adoption(message.get("request", int), self._sessions)
+        have = set(message.strings("have")) if "have" in message.fields else set()
+        self._adoption = Adoption(message.get("request", int), self._sessions, have)
+
+    def adoption_is_due(self, now: float) -> bool:
+        """Whether the adoption, which had no descriptor left, is to go on."""
+        again_at = None if self._adoption is None else self._adoption.again_at
+        return again_at is not None and now >= again_at
 
     def continue_adoption(self, channel: Channel) -> None:
         """Send `kept` for one session after the other, as far as the channel has room."""
+        if self._adoption is not None:
+            self._adoption.again_at = None
         while self._adoption is not None and channel.pending < ADOPT_AHEAD:
             request, waiting = self._adoption.request, self._adoption.waiting
             if waiting:
-                session = self._sessions.get(waiting.popleft())
+                session = self._sessions.get(waiting[0])
                 if session and (session.left or not session.forget):  # else it is to be removed
+                    descriptors = {} if session.id in self._adoption.have else session.descriptors()
+                    try:
+                        channel.send({"type": "kept", "request": request, **session.describe()}, descriptors)
+                    except OSError as error:
+                        if error.errno not in FULL:
+                            raise
+                        self._adoption.again_at = time.monotonic() + LAST_LOOK_S
+                        return
                     session.known = True
-                    fields, descriptors = session.describe()
-                    channel.send({"type": "kept", "request": request, **fields}, descriptors)
+                waiting.popleft()
             else:
                 channel.send({"type": "adopted", "request": request})
                 self._adoption = None
@@ -237,7 +260,7 @@ class Requests:
         except BaseException as error:
             self._close(session)
             if isinstance(error, OSError):
-                raise NothingLeft(f"no memory for the output: {error.strerror}") from None
+                raise NothingLeft(shortage(error, "output")) from None
             raise
         self._sessions.pop(session_id, None)
         self._sessions[session_id] = session
@@ -269,6 +292,12 @@ class Requests:
         if session.cgroup is not None and not inside:
             self._cgroups.remove(session.cgroup)
             session.cgroup = None
+
+    def _fetch(self, message: KeeperMessage) -> dict[str, Any]:
+        session = self._session(message)
+        if session.ring < 0:
+            raise RequestRefused(f"session {session.id} has not started")
+        return {"type": "spawned", "session": session.id, "pid": session.pid, "descriptors": session.descriptors()}
 
     def _note(self, message: KeeperMessage) -> None:
         session_id = message.session()

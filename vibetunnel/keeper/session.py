@@ -67,17 +67,20 @@ class KeeperSession:
     def lives(self) -> bool:
         return self.pid > 0 and self.exited is None
 
-    def describe(self) -> tuple[dict[str, Any], dict[str, int]]:
-        """The fields and descriptors of its `kept` message."""
-        fields = {
+    def describe(self) -> dict[str, Any]:
+        """The fields of its `kept` message."""
+        return {
             "session": self.id,
             "pid": self.pid or None,
             "meta": pack_bytes(self.meta),
             "exited": self.exited,
             "left": self.left,
         }
-        descriptors = {"pty": self.pty, "ring": self.ring}
-        return fields, {name: descriptor for name, descriptor in descriptors.items() if descriptor >= 0}
+
+    def descriptors(self) -> dict[str, int]:
+        """Those that are open, by name."""
+        named = {"pty": self.pty, "ring": self.ring}
+        return {name: descriptor for name, descriptor in named.items() if descriptor >= 0}
 
     @property
     def has_processes(self) -> bool:

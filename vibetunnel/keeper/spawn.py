@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 
-from vibetunnel.keeper.spawn_failure import LACKING, CannotStart, NothingLeft, exec_reason, folder_reason
+from vibetunnel.keeper.spawn_failure import LACKING, CannotStart, NothingLeft, exec_reason, folder_reason, shortage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ if LINUX:
     # At the start, not on first use: by then the package may have been upgraded, or no descriptor may be left.
     from vibetunnel._ext import spawn as by_vfork
 
+# Descriptors that no spawn takes: the next server's connection needs one, a queued answer two, and a look at the
+# processes one or two at a time.
+SPARE = 8
 SIZE_LIMIT = 65535  # rows or cols: what struct winsize holds
 
 
@@ -104,7 +107,7 @@ def start(
             case "exec":
                 raise kind(exec_reason(error, program)) from None
             case _:
-                raise NothingLeft(f"no new terminal: {error.strerror}") from None
+                raise NothingLeft(shortage(error, "process" if error.step == "process" else "terminal")) from None
 
 
 def _check(argv: list[str], environment: Mapping[str, str], rows: int, cols: int) -> None:
@@ -119,17 +122,17 @@ def _check(argv: list[str], environment: Mapping[str, str], rows: int, cols: int
 
 
 def lowest_descriptors() -> list[int]:
-    """The four that the kernel gives next. Raises NothingLeft: the duplicates for the answer need room, too."""
+    """The four that the kernel gives next. Raises NothingLeft unless SPARE others are left for the keeper itself."""
     taken: list[int] = []
     try:
-        taken += os.pipe()
-        taken += os.pipe()
+        for _ in range((4 + SPARE) // 2):
+            taken += os.pipe()
     except OSError as error:
-        raise NothingLeft(f"no new terminal: {error.strerror}") from None
+        raise NothingLeft(shortage(error, "terminal")) from None
     finally:
         for descriptor in taken:
             os.close(descriptor)
-    return taken
+    return taken[:4]
 
 
 def _why_not_runnable(path: str) -> str:

@@ -68,6 +68,7 @@ class Registry:
             on_exit=self._process_ended,
             on_left=self._processes_left,
             on_lost=self._keeper_lost,
+            held=lambda: [session.id for session in self._sessions.values() if session.terminal is not None],
             on_found=self._keeper_found,
         )
         self._on_gone = on_gone
@@ -305,7 +306,11 @@ class Registry:
             if problem:
                 session.cannot_start(problem)
         elif kept.ring_fd < 0:
-            log.error("session %s of an earlier server has no output ring; the keeper keeps it", kept.session_id)
+            log.error(
+                "session %s of an earlier server cannot be adopted: no descriptor is left for it. The keeper keeps it; "
+                "raise this server's limit of open files (ulimit -n, LimitNOFILE=), and start it again",
+                kept.session_id,
+            )
             return
         else:
             rows, cols = _size(kept.pty_fd, session.record)
