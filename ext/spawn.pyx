@@ -24,6 +24,7 @@ cdef extern from "spawn.h":
         unsigned short rows
         unsigned short cols
         rlimit files
+        int cgroup
     ctypedef struct spawn_failure:
         int step
         int error
@@ -59,7 +60,7 @@ cdef char** words(list texts) except NULL:
 
 def start(
     bytes program not None, list argv not None, list environment not None, bytes folder not None, *,
-    unsigned short rows, unsigned short cols, open_files,
+    unsigned short rows, unsigned short cols, open_files, int cgroup=-1,
 ):
     cdef spawn_order order
     cdef spawn_failure failure
@@ -71,6 +72,7 @@ def start(
     order.folder = PyBytes_AS_STRING(folder)
     order.rows = rows
     order.cols = cols
+    order.cgroup = cgroup
     # -1 is "no limit", in Python and in C.
     order.files.rlim_cur = <unsigned long>(<long>open_files[0])
     order.files.rlim_max = <unsigned long>(<long>open_files[1])
@@ -85,4 +87,4 @@ def start(
         free(c_environment)
     if pid < 0:
         raise StepFailed(failure.error or ENOMEM, STEPS[failure.step])
-    return pid, master
+    return pid, master, order.cgroup >= 0

@@ -61,6 +61,17 @@ class SessionStillRunning(VibeTunnelError):
         super().__init__("Session is still running: end it first with DELETE or a signal")
 
 
+class ProcessesLeft(SessionStillRunning):
+    """The session's program has ended, and other processes of the session run on."""
+
+    def __init__(self, count: int) -> None:
+        VibeTunnelError.__init__(
+            self,
+            f"The session has ended, but {count} of its processes {'runs' if count == 1 else 'run'} on: "
+            "end them first with DELETE /api/sessions/ID or `vibetunnel kill`",
+        )
+
+
 class SessionEnded(VibeTunnelError):
     """The session ended before the condition of a wait was met."""
 

@@ -46,6 +46,7 @@ from vibetunnel.security.tickets import Tickets
 from vibetunnel.security.tokens import Tokens
 from vibetunnel.security.users import Users
 from vibetunnel.sessions.attachments import Attachments
+from vibetunnel.sessions.environment import inherited
 from vibetunnel.sessions.launch import login_shell
 from vibetunnel.sessions.registry import Registry
 from vibetunnel.sessions.snapshots import Snapshots
@@ -56,6 +57,7 @@ from vibetunnel.whereabouts import ServerFile, Whereabouts
 STOPS = (signal.SIGTERM, signal.SIGINT)
 GATHER_S = 0.2  # requests of this time are written to their log together
 GATHER_AUDIT_S = 0.02  # and so are records of the audit: waking its thread costs more than writing one
+LEAST_OPEN_FILES = 64  # 40 for the server itself, and room for a session with some clients
 
 log = logging.getLogger(__name__)
 
@@ -176,6 +178,7 @@ class Server:
             max_sessions=settings.max_sessions,
             kill_grace_s=settings.kill_grace_s,
             shell_integration=settings.shell_integration,
+            environment=inherited(os.environ),
             on_gone=self._gone,
             on_typed=self._typed,
             on_removed=self._removed,
@@ -410,7 +413,16 @@ def _log_to_stderr(level: str) -> None:
 
 
 def _raise_descriptor_limit() -> None:
-    """A session needs two descriptors and a client one; many systems allow a process 256 or 1024 by default."""
+    """A session needs two descriptors and a client one; many systems allow a process 256 or 1024 by default.
+
+    Raises StartFailed if a server could not serve one session with the limit that is granted.
+    """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):  # macOS reports unlimited, and allows less
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < LEAST_OPEN_FILES:
+        raise StartFailed(
+            f"the limit of open files is {soft}, and a server needs at least {LEAST_OPEN_FILES}: raise it "
+            f"(`ulimit -n {LEAST_OPEN_FILES}`, `prlimit --nofile`, LimitNOFILE= of a systemd service)"
+        )

@@ -365,6 +365,8 @@ def test_text_is_cut_to_columns_not_characters(text: str, width: int, expected: 
         ({"status": "exited", "exitCode": 137, "signal": 9}, "SIGKILL"),
         ({"status": "exited", "exitCode": 143, "signal": "SIGTERM"}, "SIGTERM"),
         ({"status": "exited", "reason": "no such file"}, "failed"),
+        ({"status": "exited", "exitCode": 0, "processesLeft": 1}, "exited 0, 1 process left"),
+        ({"status": "exited", "signal": 9, "processesLeft": 12}, "SIGKILL, 12 processes left"),
     ],
 )
 def test_states_in_words(fields: dict[str, Any], words: str) -> None:

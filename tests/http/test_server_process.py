@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import shutil
 import signal
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -97,3 +99,33 @@ async def test_running_sessions_are_reached_by_a_server_that_can_write_no_file(f
         await second.close()
         code, rest = await second.stopped()
     assert (code, rest.count("Traceback")) == (0, 0)
+
+
+async def test_limit_that_no_server_can_work_with_is_refused_with_the_smallest_that_one_can(folder: Path) -> None:
+    command = f"ulimit -n 20; exec {sys.executable} -m vibetunnel serve --state-dir {folder}/s --runtime-dir {folder}/r"
+    made = await asyncio.create_subprocess_shell(command, stderr=asyncio.subprocess.PIPE)
+    _, said = await made.communicate()
+    assert made.returncode == 1
+    assert said.startswith(b"vibetunnel: the limit of open files is 20, and a server needs at least 64: raise it")
+
+
+async def test_full_server_refuses_a_start_and_loses_nothing(folder: Path) -> None:
+    async with process(folder, before="ulimit -n 64;") as server:
+        running: list[str] = []
+        order = {"command": ["cat"], "spawn": "now"}
+        while (answer := await server.fetch("POST", "/api/sessions", order)).code == 201:
+            running.append(json.loads(answer.body)["id"])
+        assert answer.code == 503
+        assert b"no descriptor is left for another session" in answer.body
+        assert b"raise the limit of open files" in answer.body
+        assert running
+        assert {each["id"] for each in await server.json("GET", "/api/sessions")} == set(running)
+        gone = running.pop()
+        assert (await server.json("DELETE", f"/api/sessions/{gone}"))["message"] == "Session killed"
+        assert (await server.json("DELETE", f"/api/sessions/{gone}"))["message"] == "Session cleaned up"
+        running.append((await server.json("POST", "/api/sessions", order, status=201))["id"])
+        server.process.kill()
+        await server.stopped()
+    async with process(folder, before="ulimit -n 64;") as server:
+        listed = await server.json("GET", "/api/sessions")
+        assert {each["id"]: each["status"] for each in listed} == dict.fromkeys(running, "running")

@@ -97,10 +97,11 @@ class Terminal:
 class Server:
     """A vibetunnel server, as the keeper sees it."""
 
-    def __init__(self, client: KeeperClient, lost: asyncio.Event, exits: dict, owned: set[int]) -> None:
+    def __init__(self, client: KeeperClient, lost: asyncio.Event, exits: dict, left: dict, owned: set[int]) -> None:
         self.client = client
         self.lost = lost
         self.exits = exits
+        self.left = left  # session id -> number of its processes that are left after its end
         self.owned = owned
 
     async def spawn(self, order: SpawnOrder) -> Spawned:
@@ -144,6 +145,7 @@ class KeeperHome:
 
     async def server(self, idle_s: float = 30) -> Server:
         exits: dict = {}
+        left: dict = {}
         losses = []
         lost = asyncio.Event()
 
@@ -156,9 +158,11 @@ class KeeperHome:
             assert exited.session_id not in exits, "reported twice"
             exits[exited.session_id] = exited
 
-        client = await KeeperClient.connect(self.folder, on_exit=on_exit, on_lost=on_lost, idle_s=idle_s)
+        client = await KeeperClient.connect(
+            self.folder, on_exit=on_exit, on_left=left.__setitem__, on_lost=on_lost, idle_s=idle_s
+        )
         self.clients.append(client)
-        return Server(client, lost, exits, self.owned)
+        return Server(client, lost, exits, left, self.owned)
 
     def log(self) -> str:
         return (self.folder / "keeper.log").read_text()
@@ -224,10 +228,15 @@ def ps(column: str, pid: int) -> str:
     return subprocess.run(command, capture_output=True, check=False, text=True).stdout.strip()
 
 
-def keeper_that_checks_often(folder: Path, idle_s: float = 30) -> list[str]:
-    """The command of a keeper in the foreground that checks its folder every 20 ms."""
+def altered_keeper(folder: Path, change: str, idle_s: float = 30) -> list[str]:
+    """The command of a keeper in the foreground that first carries out `change`: statements that set its constants."""
     script = (
-        "import sys; from vibetunnel.keeper import __main__, process; process.LOOK_S = 0.02; "
+        f"import sys; from vibetunnel.keeper import __main__, killing, process; {change}; "
         "sys.exit(__main__.main(sys.argv[1:]))"
     )
     return [sys.executable, "-c", script, "--runtime-dir", str(folder), "--idle-s", str(idle_s)]
+
+
+def keeper_that_checks_often(folder: Path, idle_s: float = 30) -> list[str]:
+    """The command of a keeper in the foreground that checks its folder every 20 ms."""
+    return altered_keeper(folder, "process.LOOK_S = 0.02", idle_s)

@@ -8,6 +8,7 @@ import resource
 import socket
 
 import pytest
+from harness import no_more
 from keeper_home import LIMITS, descriptors
 
 from vibetunnel.keeper.channel import Channel
@@ -99,11 +100,12 @@ def test_closed_channel_leaves_no_descriptor(channels):
         left.send({"type": "late"})
 
 
-def test_descriptors_that_find_no_room_are_an_error(channels):
+def test_descriptors_that_find_no_room_cost_their_frame_only(channels):
     left, right = channels
     reader, writer = os.pipe()
+    left.send({"type": "before"})
     left.send({"type": "two"}, {"x": reader, "y": writer})
-    os.close(reader)
+    left.send({"type": "after"})
     os.close(writer)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(descriptors()), LIMITS[1]))
     filler = []
@@ -111,12 +113,30 @@ def test_descriptors_that_find_no_room_are_an_error(channels):
         with contextlib.suppress(OSError):  # the limit is reached
             while True:
                 filler.append(os.dup(0))
-        with pytest.raises(KeeperFrameError, match="is this process at its limit of open files"):
-            right.receive()
+        got = received(right, 3)
+        assert [(message.kind, message.lost) for message in got] == [("before", False), ("two", True), ("after", False)]
+        assert all(not message.descriptors for message in got)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, LIMITS)
         for fd in filler:
             os.close(fd)
+    left.send({"type": "later"}, {"z": reader})
+    os.close(reader)
+    (later,) = received(right, 1)
+    assert (later.lost, set(later.descriptors)) == (False, {"z"})
+    later.close()
+
+
+def test_frame_that_needs_no_queue_needs_no_copies_of_its_descriptors(channels):
+    left, right = channels
+    reader, writer = os.pipe()
+    with no_more(resource.RLIMIT_NOFILE):
+        left.send({"type": "two"}, {"x": reader, "y": writer})
+    os.close(reader)
+    os.close(writer)
+    (message,) = received(right, 1)
+    assert set(message.descriptors) == {"x", "y"}
+    message.close()
 
 
 def test_descriptors_that_no_frame_names_are_an_error(channels):

@@ -41,7 +41,7 @@ def test_ring_without_memfd_is_a_file_without_a_name(tmp_path, monkeypatch):
 def by_vfork(program: str, *arguments: str, folder: str = "/") -> tuple[int, int]:
     """How the keeper starts a program on Linux."""
     argv, environment = [program, *arguments], {"PATH": "/bin:/usr/bin"}
-    return spawn.start(program, argv, folder=folder, environment=environment, rows=24, cols=80, open_files=LIMITS)
+    return spawn.start(program, argv, folder=folder, environment=environment, rows=24, cols=80, open_files=LIMITS)[:2]
 
 
 def by_ptyprocess(program: str, *arguments: str, folder: str = "/") -> tuple[int, int]:
@@ -152,8 +152,12 @@ def test_a_program_that_cannot_be_started_says_why_and_leaves_nothing(start_here
 @pytest.mark.parametrize(
     ("step", "number", "kind", "reason"),
     [
-        ("terminal", errno.ENOSPC, spawn_failure.NothingLeft, "no new terminal: No space left on device"),
-        ("process", errno.EAGAIN, spawn_failure.NothingLeft, "no new terminal: Resource temporarily unavailable"),
+        ("terminal", errno.ENOSPC, spawn_failure.NothingLeft, "No pseudo-terminals are left"),
+        ("process", errno.EAGAIN, spawn_failure.NothingLeft, "no process is left for this user"),
+        ("terminal", errno.ENOENT, spawn_failure.NothingLeft, "the system gives no pseudo-terminal"),
+        ("terminal", errno.EMFILE, spawn_failure.NothingLeft, "no descriptor is left .* End sessions, or raise the"),
+        ("terminal", errno.ENFILE, spawn_failure.NothingLeft, "raise the sysctl fs.file-max"),
+        ("process", errno.ENOMEM, spawn_failure.NothingLeft, "no memory is left for the process"),
         ("exec", errno.ENOMEM, spawn_failure.NothingLeft, "cannot run '/bin/true': Cannot allocate memory"),
         ("exec", errno.ENOEXEC, spawn_failure.CannotStart, "cannot run '/bin/true': Exec format error"),
         ("folder", errno.EACCES, spawn_failure.CannotStart, "folder not permitted: /"),
@@ -179,7 +183,7 @@ def test_failed_fork_leaves_no_descriptor(monkeypatch):
     monkeypatch.setattr(os, "forkpty", no_process_left)
     monkeypatch.setattr(os, "fork", no_process_left)
     before = descriptors()
-    with pytest.raises(spawn_failure.NothingLeft, match="no new terminal: Resource temporarily unavailable"):
+    with pytest.raises(spawn_failure.NothingLeft, match="no process is left for this user"):
         by_ptyprocess("/bin/true")
     assert descriptors() == before
 

@@ -7,9 +7,11 @@ import resource
 import signal
 
 import pytest
+from harness import no_more
 from keeper_home import LIMITS, on_asyncio, on_uvloop, words
 
 from vibetunnel.keeper import ring
+from vibetunnel.keeper.channel import Channel
 from vibetunnel.keeper.client import SpawnOrder
 from vibetunnel.keeper.errors import NoResources, SpawnFailed
 from vibetunnel.keeper.protocol import FRAME_LIMIT
@@ -45,27 +47,26 @@ async def test_program_gets_its_arguments_folder_and_size(home):
 
 
 @on_uvloop
-async def test_program_gets_the_environment_of_a_terminal_of_ours_and_none_of_the_servers(home, monkeypatch):
-    for name in (
-        "TMUX",
-        "STY",
-        "COLUMNS",
-        "TERM_PROGRAM",
-        "VTE_VERSION",
-        "WT_SESSION",
-        "VIBETUNNEL_SECRET",
-        "KITTY_PID",
-    ):
-        monkeypatch.setenv(name, "the server's")
-    monkeypatch.setenv("KEPT", "yes")
-    monkeypatch.setenv("TERM", "dumb")
+async def test_program_begins_with_what_its_server_sends_and_not_with_the_keepers_environment(home, monkeypatch):
+    monkeypatch.setenv("OF_THE_KEEPER", "stale")
     server = await home.server()
-    printed = await server.output("env", env={"ADDED": "1", "COLORTERM": "mine"}, cwd="/usr")
+    base = {"KEPT": "yes", "TERM": "dumb", "PATH": os.environ["PATH"], "COLORTERM": "dumb", "HOME": "/nowhere"}
+    printed = await server.output("env", base=base, env={"ADDED": "1", "COLORTERM": "mine"}, cwd="/usr")
     seen = dict(line.split("=", 1) for line in printed.decode().splitlines())
-    assert "the server's" not in seen.values()
-    expected = {"KEPT": "yes", "TERM": "xterm-256color", "ADDED": "1", "COLORTERM": "mine", "PWD": "/usr"}
+    assert "OF_THE_KEEPER" not in seen
+    own = {"TERM": "xterm-256color", "ADDED": "1", "COLORTERM": "mine", "PWD": "/usr"}
+    expected = base | own | {"VIBETUNNEL_SESSION_ID": "output"}
     assert {name: seen.get(name) for name in expected} == expected
-    assert seen["VIBETUNNEL_SESSION_ID"] == "output"
+
+
+@on_uvloop
+async def test_server_that_sends_no_environment_gets_that_of_the_account(home, monkeypatch):
+    monkeypatch.setenv("VIBETUNNEL_SECRET", "hunter2")
+    server = await home.server()
+    printed = await server.output("env")
+    assert b"hunter2" not in printed
+    seen = dict(line.split("=", 1) for line in printed.decode().splitlines())
+    assert {"HOME", "SHELL", "USER", "LOGNAME", "PATH", "TERM"} <= seen.keys()
 
 
 @on_uvloop
@@ -265,3 +266,73 @@ async def test_start_without_a_descriptor_left_fails_for_now_and_works_later(hom
     resource.prlimit(server.client.pid, resource.RLIMIT_NOFILE, limit)
     assert [(one.session_id, one.pid, one.meta) for one in await server.adopt()] == [("a", None, b"created")]
     await (await server.start("a", "echo", "now")).until(b"now")
+
+
+@on_uvloop
+async def test_server_without_room_for_the_descriptors_is_refused_before_the_start_and_keeps_its_keeper(home):
+    server = await home.server()
+    refused = pytest.raises(NoResources, match=r"no descriptor is left .* this server has .* raise the limit")
+    with no_more(resource.RLIMIT_NOFILE), refused:
+        await server.start("a", "cat")
+    assert await server.adopt() == []
+    await (await server.start("a", "echo", "now")).until(b"now")
+    assert not server.lost.is_set()
+
+
+@on_uvloop
+async def test_descriptors_that_were_lost_on_the_way_are_asked_for_again(home, monkeypatch):
+    server = await home.server()
+    losses = []
+
+    real = Channel.receive
+
+    def receive(channel):
+        if losses or channel is not server.client._channel or not server.client._spawning:
+            return real(channel)
+        losses.append(None)
+        with no_more(resource.RLIMIT_NOFILE):  # another thread has taken the room
+            return real(channel)
+
+    monkeypatch.setattr(Channel, "receive", receive)
+    await (await server.start("a", "echo", "once")).until(b"once")
+    assert losses == [None]
+    assert not server.lost.is_set()
+
+
+@on_uvloop
+async def test_adoption_needs_no_descriptor_of_the_keeper_and_none_for_what_the_server_has(home):
+    first = await home.server()
+    for name in ("a", "b"):
+        await first.start(name, "cat")
+    limit = resource.prlimit(first.client.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(first.client.pid, resource.RLIMIT_NOFILE, (3, limit[1]))
+    with no_more(resource.RLIMIT_NOFILE):
+        kept = await first.client.adopt(["a", "b"])
+    assert [(one.session_id, one.pty_fd, one.ring_fd) for one in kept] == [("a", -1, -1), ("b", -1, -1)]
+    kept = await first.adopt()
+    assert all(one.pty_fd >= 0 and one.ring_fd >= 0 for one in kept)
+    resource.prlimit(first.client.pid, resource.RLIMIT_NOFILE, limit)
+    assert not first.lost.is_set()
+
+
+@on_uvloop
+async def test_full_keeper_still_takes_the_next_server(home):
+    first = await home.server()
+    limit = resource.prlimit(first.client.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(first.client.pid, resource.RLIMIT_NOFILE, (32, limit[1]))
+    started = []
+    refusal = ""
+    while not refusal:
+        try:
+            await first.start(f"s{len(started)}", "cat")
+            started.append(f"s{len(started)}")
+        except NoResources as error:
+            refusal = str(error)
+    assert "the keeper has 32 (Too many open files)" in refusal
+    assert started
+    await first.client.close()
+    second = await home.server()
+    assert [one.session_id for one in await second.adopt()] == started
+    await second.client.kill(started[0], 5)
+    second.client.forget(started[0])
+    await second.start("again", "cat")

@@ -770,9 +770,9 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "environment: settings of the server stay here",
-        "keeper/environment.py",
-        "if name not in DROPPED and not name.startswith(DROPPED_PREFIXES)",
-        "if name not in DROPPED",
+        "sessions/environment.py",
+        "name.startswith(SETTINGS) or ",
+        "",
         (_inject("test_sessions_know_nothing_of_the_server"),),
     ),
     Check(

@@ -60,6 +60,33 @@ async def test_a_start_that_the_keeper_does_not_answer_leaves_no_session_and_no_
     await until(ended)
 
 
+async def test_connection_to_the_same_keeper_is_made_again_without_new_descriptors(
+    server: Running, monkeypatch: pytest.MonkeyPatch, expect_log: ExpectLog
+) -> None:
+    expect_log("the keeper is lost")
+    running = await server.session(["cat"], spawn="now")
+    adopt, kept = client.KeeperClient.adopt, []
+
+    async def adopted(self: client.KeeperClient, have: list[str]) -> list[client.KeptSession]:
+        kept.extend(await adopt(self, have))
+        return kept
+
+    monkeypatch.setattr(client.KeeperClient, "adopt", adopted)
+    link = server.server.context.registry.keeper
+    before = link.live
+    assert before is not None
+    before._channel.sock.shutdown(socket.SHUT_RDWR)
+
+    async def lost() -> bool:
+        return link.live is not before
+
+    await until(lost)
+    await server.session(["cat"], spawn="now")
+    assert [(one.session_id, one.pty_fd, one.ring_fd) for one in kept] == [(running, -1, -1)]
+    await server.json("POST", f"/api/sessions/{running}/input", {"text": "still\n"})
+    await server.output(running, b"still\r\nstill")
+
+
 async def lose_the_keeper(server: Running) -> None:
     keeper = server.server.context.registry.keeper
     killed = keeper.live

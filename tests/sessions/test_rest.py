@@ -15,6 +15,7 @@ import pytest
 from harness import DEADLINE_S, Running, Serve, until
 
 from vibetunnel.handlers.application import DRAIN_LIMIT
+from vibetunnel.keeper import processes
 from vibetunnel.sessions import registry
 
 UUID_LENGTH = 36
@@ -422,6 +423,29 @@ async def test_cleanup_of_a_running_session_is_refused(server: Running) -> None:
     await server.json("DELETE", f"/api/sessions/{session}")
     answer = await server.json("DELETE", f"/api/sessions/{session}/cleanup")
     assert answer == {"success": True, "message": "Session cleaned up"}
+
+
+async def test_ended_session_says_how_many_processes_it_has_left_and_ending_it_ends_them(serve: Serve) -> None:
+    server = await serve()
+    session = await server.session(["sh", "-c", "trap '' HUP; sleep 1000 >/dev/null & echo $!."], spawn="now")
+    await server.ended(session)
+    job = int((await server.output(session, b".")).split(b".")[0])
+
+    async def told() -> bool:
+        return bool((await server.json("GET", f"/api/sessions/{session}")).get("processesLeft") == 1)
+
+    await until(told)
+    refusal = await server.json("DELETE", f"/api/sessions/{session}/cleanup", status=409)
+    assert "1 of its processes runs on: end them first with DELETE" in refusal["error"]
+    assert (await server.json("POST", "/api/cleanup-exited"))["localCleaned"] == 0
+    await server.close()
+
+    server = await serve()  # and so says the next server
+    await until(told)
+    answer = await server.json("DELETE", f"/api/sessions/{session}")
+    assert answer == {"success": True, "message": "Session cleaned up"}
+    assert await server.json("GET", "/api/sessions") == []
+    assert job not in {process.pid for process in processes.living()}
 
 
 async def test_cleaning_up_removes_the_exited_sessions_only(server: Running) -> None:

@@ -19,13 +19,15 @@ def start(
     rows: int,
     cols: int,
     open_files: tuple[int, int],
-) -> tuple[int, int]:
+    cgroup: int = -1,
+) -> tuple[int, int, bool]:
     """Run `program` as the leader of a new session on a new pty, and return when exec has succeeded.
 
     The program gets descriptors 0, 1 and 2, default signal handlers, no blocked signals, and a pty with IUTF8.
     environment  each `NAME=value`
     folder       absolute
     open_files   the program's soft and hard limit of open files; -1: no limit
-    Returns      the pid, and the pty's master, which is close-on-exec
+    cgroup       descriptor of the folder of the program's cgroup; -1: that of this process
+    Returns      the pid, the pty's master, which is close-on-exec, and whether the program is in that cgroup
     Raises       StepFailed
     """

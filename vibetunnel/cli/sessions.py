@@ -40,20 +40,24 @@ def ls(config: Path | None, as_json: bool, **flags: Any) -> None:
 @click.command()
 @click.argument("session", nargs=-1, required=True, metavar="ID|NAME...")
 def kill(config: Path | None, session: tuple[str, ...], **flags: Any) -> None:
-    """End sessions: their programs get SIGHUP and SIGTERM, and SIGKILL after a while."""
+    """End sessions: their programs get SIGHUP and SIGTERM, and SIGKILL after a while.
+
+    A session that has ended may have left processes, which `ls` counts; they are ended, and it is removed.
+    """
     server = find_server(config, flags)
     sessions = server.sessions()
     for found in [choose(sessions, wanted) for wanted in session]:
-        if found["status"] == "exited":
+        left = found.get("processesLeft", 0)
+        if found["status"] == "exited" and not left:
             raise UserError(f"session {label(found)} has already ended: `vibetunnel rm` removes it")
         server.request("DELETE", f"/api/sessions/{found['id']}")
-        say(f"Ended {label(found)}.")
+        say(f"Ended {left_over(left)} of {label(found)}, and removed it." if left else f"Ended {label(found)}.")
 
 
 @takes_settings(*LOCATION)
 @click.command()
 @click.argument("session", nargs=-1, metavar="[ID|NAME...]")
-@click.option("--exited", is_flag=True, help="Remove all sessions that have ended.")
+@click.option("--exited", is_flag=True, help="Remove all sessions that have ended and have no process left.")
 def rm(config: Path | None, session: tuple[str, ...], exited: bool, **flags: Any) -> None:
     """Remove sessions that have ended, and their output."""
     if exited == bool(session):
@@ -61,13 +65,17 @@ def rm(config: Path | None, session: tuple[str, ...], exited: bool, **flags: Any
     server = find_server(config, flags)
     sessions = server.sessions()
     if exited:
-        ended = sum(found["status"] == "exited" for found in sessions)
+        ended = sum(found["status"] == "exited" and not found.get("processesLeft") for found in sessions)
         server.request("POST", "/api/cleanup-exited")
         say(f"Removed {count(ended, 'session')}.")
         return
     for found in [choose(sessions, wanted) for wanted in session]:
         if found["status"] in ("starting", "running"):
             raise UserError(f"session {label(found)} is running: end it first with `vibetunnel kill`")
+        if left := found.get("processesLeft", 0):
+            raise UserError(
+                f"session {label(found)} has ended, but {left_over(left)} of it run on: `vibetunnel kill` ends them"
+            )
         server.request("DELETE", f"/api/sessions/{found['id']}/cleanup")
         say(f"Removed {label(found)}.")
 
@@ -194,8 +202,18 @@ def table(sessions: Sequence[Answer], *, now: datetime) -> list[tuple[str, ...]]
     return rows
 
 
+def left_over(number: int) -> str:
+    """`1 process`, `2 processes`."""
+    return "1 process" if number == 1 else f"{number} processes"
+
+
 def state(session: Answer) -> str:
-    """A session's status in words, with how it ended."""
+    """A session's status in words, with how it ended and what it has left."""
+    left = session.get("processesLeft", 0)
+    return _state(session) + (f", {left_over(left)} left" if left else "")
+
+
+def _state(session: Answer) -> str:
     if session["status"] == "created":
         return "not started"
     if session["status"] != "exited":

@@ -86,7 +86,7 @@ ROUTES: tuple[Route, ...] = (
                 errors=(_NOT_FOUND,),
             ),
             "DELETE": Operation(
-                "End a session's process and wait for its end, or remove a session without a process.",
+                "End a session's process and wait for its end, or end what an ended session has left, and remove it.",
                 {200: schemas.DoneWithMessage},
                 permission=_CONTROL,
                 errors=(_NOT_FOUND, _UNAVAILABLE),
@@ -226,7 +226,13 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "/api/cleanup-exited",
         sessions.CleanupExitedHandler,
-        {"POST": Operation("Remove all sessions that have ended.", {200: schemas.CleanedUp}, permission=_CONTROL)},
+        {
+            "POST": Operation(
+                "Remove all sessions that have ended and have no process left.",
+                {200: schemas.CleanedUp},
+                permission=_CONTROL,
+            )
+        },
     ),
     Route(
         "/api/events",

@@ -8,7 +8,7 @@ import socket
 import struct
 from collections import deque
 
-from vibetunnel.keeper.protocol import DESCRIPTORS_LIMIT, KeeperDecoder, KeeperFrameError, encode
+from vibetunnel.keeper.protocol import DESCRIPTORS_LIMIT, KeeperDecoder, encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,24 +43,38 @@ class Channel:
     def send(self, fields: Mapping[str, Any], descriptors: Mapping[str, int] | None = None) -> None:
         """Queue one message, and send as much as the socket takes.
 
-        descriptors  duplicated at once: the caller may close its own while the frame is still queued
-        Raises ProtocolError when the message is too large, OSError when the peer or the channel has closed.
+        descriptors  duplicated if the frame has to be queued: the caller may close its own meanwhile
+        Raises ProtocolError when the message is too large, OSError when the peer or the channel has closed, or when the
+        frame cannot be queued for want of descriptors; nothing of it has been sent then.
         """
         if self.sock.fileno() < 0:
             raise BrokenPipeError(errno.EPIPE, "the channel is closed")
         if self.mute:
             return
-        frame = encode(fields, tuple(descriptors or ()))
+        named = descriptors or {}
+        data = memoryview(encode(fields, tuple(named)))
+        if not self._outbox:
+            data, named = self._send_now(data, named)
+            if not data:
+                return
         copies: list[int] = []
         try:
-            for descriptor in (descriptors or {}).values():
+            for descriptor in named.values():
                 copies.append(os.dup(descriptor))  # noqa: PERF401  # those made before a failure must be closed
         except OSError:
             _close_all(copies)
             raise
-        self._outbox.append((memoryview(frame), copies))
-        self.pending += len(frame)
+        self._outbox.append((data, copies))
+        self.pending += len(data)
         self.flush()
+
+    def _send_now(self, data: memoryview, named: Mapping[str, int]) -> tuple[memoryview, Mapping[str, int]]:
+        """Send without a copy of the descriptors. Returns what is left to send."""
+        try:
+            sent = socket.send_fds(self.sock, [data], list(named.values())) if named else self.sock.send(data)
+        except BlockingIOError:
+            return data, named
+        return data[sent:], {}
 
     def flush(self) -> None:
         """Send until the socket is full or nothing is left."""
@@ -93,9 +107,7 @@ class Channel:
         if not CLOEXEC_FLAG:
             for descriptor in descriptors:
                 os.set_inheritable(descriptor, False)
-        self._decoder.feed(data, descriptors)
-        if flags & socket.MSG_CTRUNC:
-            raise KeeperFrameError("descriptors were lost on the way: is this process at its limit of open files?")
+        self._decoder.feed(data, descriptors, lost=bool(flags & socket.MSG_CTRUNC))
         return bool(data)
 
     def messages(self) -> Iterator[KeeperMessage]:

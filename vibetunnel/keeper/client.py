@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import logging
 import os
 from dataclasses import dataclass, field, replace
@@ -11,27 +13,42 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from vibetunnel.keeper import starter
 from vibetunnel.keeper.channel import Channel
-from vibetunnel.keeper.errors import KeeperBusy, KeeperFailed, KeeperLost, NoResources, SpawnFailed, StartUnknown
+from vibetunnel.keeper.errors import (
+    KeeperBusy,
+    KeeperFailed,
+    KeeperLost,
+    NoResources,
+    NoSuchSession,
+    SpawnFailed,
+    StartUnknown,
+)  # fmt: skip
 from vibetunnel.keeper.protocol import (
     GRACE_S,
     META_LIMIT,
+    NO_SESSION,
     NOTHING_LEFT,
     VERSION,
     KeeperFrameError,
     KeeperMessage,
     pack_bytes,
 )
+from vibetunnel.keeper.reserve import Reserve
+from vibetunnel.keeper.spawn_failure import no_descriptor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 START_S = 10.0  # to find or start a keeper, and receive its welcome
 ANSWER_S = 10.0  # for a request that the keeper answers at once; a spawn on a loaded machine takes a while
 ADOPT_S = 30.0
 KILL_MARGIN_S = 10.0  # added to the grace: the keeper's wait after KILL, and a margin
+SPAWN_DESCRIPTORS = 4  # of this process, for one spawn: two arrive, and the pump may open others
+SPARE = 16  # that no spawn takes: requests, a new connection to the keeper, and a restart that adopts all need some
 FAREWELL_S = 1.0  # for queued requests (notes) to be sent before a close
 NOTES_AHEAD = 1024 * 1024  # bytes of unsent requests; above this drained() waits
 OUTBOX_LIMIT = 8 * 1024 * 1024  # bytes; a keeper that leaves this much unread is stuck, and counts as lost
+
+REFUSALS: dict[object, type[KeeperFailed]] = {NOTHING_LEFT: NoResources, NO_SESSION: NoSuchSession}  # by their codes
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +60,8 @@ class SpawnOrder:
     session_id  1 to 128 printable ASCII characters
     argv        the program, as a path or as a name to look up in the session's PATH, and its arguments
     cwd         absolute
-    env         added to the keeper's environment, and overrides it, except for VIBETUNNEL_SESSION_ID
+    base        the environment that the program begins with; the keeper's own does not count
+    env         the session's own variables, which override `base`, except for VIBETUNNEL_SESSION_ID
     ring_bytes  of output to keep; the shared memory has a header, too
     meta        opaque, at most 64 KiB; stored for the next server
     login       argv[0] becomes "-" and the program's name, which makes a shell a login shell
@@ -52,6 +70,7 @@ class SpawnOrder:
     session_id: str
     argv: list[str]
     cwd: str
+    base: dict[str, str] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict)
     rows: int = 24
     cols: int = 80
@@ -92,6 +111,7 @@ class KeptSession:
     pty_fd   -1: none, or closed already
     ring_fd  -1: none
     exited   None while the process runs
+    left     how many of its processes live on after it has ended
     """
 
     session_id: str
@@ -100,6 +120,7 @@ class KeptSession:
     ring_fd: int
     meta: bytes
     exited: Exited | None
+    left: int = 0
 
 
 class KeeperClient:
@@ -108,11 +129,19 @@ class KeeperClient:
     pid  the keeper's process id
     """
 
-    def __init__(self, channel: Channel, *, on_exit: Callable[[Exited], None], on_lost: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        *,
+        on_exit: Callable[[Exited], None],
+        on_left: Callable[[str, int], None],
+        on_lost: Callable[[], None],
+    ) -> None:
         """channel: connected, but without a hello so far; `connect` does both."""
         self.pid = 0
         self._channel = channel
         self._on_exit = on_exit
+        self._on_left = on_left
         self._on_lost = on_lost
         self._loop = asyncio.get_running_loop()
         self._requests = 0
@@ -126,6 +155,8 @@ class KeeperClient:
         self._drained.set()
         self._begun: set[int] = set()  # requests that the keeper may be carrying out; of a spawn it says so first
         self._announces = False  # whether this keeper says that; one of an earlier version does not
+        self._spawning = 0  # spawns that wait for their answer
+        self._reserve = Reserve()  # for their descriptors
         self._lost: str | None = None  # why the connection has ended
         self._stopping = False
         self._loop.add_reader(channel.fileno(), self._readable)
@@ -143,6 +174,7 @@ class KeeperClient:
         runtime_dir: Path,
         *,
         on_exit: Callable[[Exited], None],
+        on_left: Callable[[str, int], None] = lambda _session_id, _count: None,
         on_lost: Callable[[], None],
         idle_s: float | None = None,
     ) -> Self:
@@ -150,6 +182,7 @@ class KeeperClient:
 
         on_exit   called once for every process that ends after it was adopted or spawned. For a short-lived process it
                   is called in the turn of the loop in which `spawn` returns, before other tasks that await the spawn
+        on_left   called with a session's id and the number of its processes that are left after its end
         on_lost   called once if the keeper is lost; not after `close` or `stop`
         idle_s    of a keeper that is started: seconds with nothing to keep before it ends; None: its default
         Raises    KeeperBusy when it serves another live server, KeeperFailed when it cannot be reached
@@ -163,7 +196,7 @@ class KeeperClient:
                         if not await starter.start(path.parent, idle_s):
                             await asyncio.sleep(starter.RETRY_S)
                         continue
-                    client = cls(channel, on_exit=on_exit, on_lost=on_lost)
+                    client = cls(channel, on_exit=on_exit, on_left=on_left, on_lost=on_lost)
                     try:
                         await client._greet()
                     except BaseException as error:
@@ -182,7 +215,7 @@ class KeeperClient:
         if self._channel.peer_uid() != os.geteuid():
             raise KeeperFailed(f"the keeper belongs to user {self._channel.peer_uid()}, not {os.geteuid()}")
         try:
-            self._send({"type": "hello", "version": VERSION, "pid": os.getpid()})
+            self._send({"type": "hello", "version": VERSION, "pid": os.getpid(), "left": True})
         except KeeperFailed as error:
             raise _EndedMeanwhile(str(error)) from None
         message = await self._greeting
@@ -200,13 +233,16 @@ class KeeperClient:
 
     # Requests
 
-    async def adopt(self) -> list[KeptSession]:
-        """All sessions that the keeper has, in the order of their start, with their descriptors."""
+    async def adopt(self, have: Sequence[str] = ()) -> list[KeptSession]:
+        """All sessions that the keeper has, in the order of their start, with their descriptors.
+
+        have  sessions whose descriptors this server has: none are sent for these
+        """
         sessions: list[KeptSession] = []
         number = self._requests + 1  # the number that `_ask` takes next
         self._adopted[number] = sessions
         try:
-            await self._ask("adopt", ADOPT_S)
+            await self._ask("adopt", ADOPT_S, have=list(have))
         except BaseException:
             for each in sessions:
                 _close(each.pty_fd, each.ring_fd)
@@ -221,6 +257,33 @@ class KeeperClient:
         Raises SpawnFailed with a reason fit for the user, NoResources when the system has no room for the process,
         StartUnknown when the keeper does not answer in time (a process that it starts later is killed), KeeperLost.
         """
+        self._spawning += 1
+        try:
+            self._reserve_all()
+            message = await self._spawn(order)
+        finally:
+            self._spawning -= 1
+            self._hold()
+        return Spawned(message.get("pid", int), message.take("pty"), message.take("ring"))
+
+    @property
+    def _wanted(self) -> int:
+        return self._spawning * SPAWN_DESCRIPTORS + SPARE if self._spawning else 0
+
+    def _reserve_all(self) -> None:
+        """Hold the descriptors of all spawns under way. Raises NoResources."""
+        try:
+            self._reserve.resize(self._wanted)
+        except OSError as error:
+            raise NoResources(no_descriptor(error, "this server")) from None
+
+    def _hold(self) -> None:
+        """The same as far as there is room: a read that loses descriptors is not the end, they are asked for again."""
+        if self._lost is None:
+            with contextlib.suppress(OSError):
+                self._reserve.resize(self._wanted)
+
+    async def _spawn(self, order: SpawnOrder) -> KeeperMessage:
         message = await self._ask(
             "spawn",
             ANSWER_S,
@@ -228,6 +291,7 @@ class KeeperClient:
             session=order.session_id,
             argv=order.argv,
             cwd=order.cwd,
+            base=order.base,
             env=order.env,
             rows=order.rows,
             cols=order.cols,
@@ -236,7 +300,18 @@ class KeeperClient:
             login=order.login,
             announce=True,
         )
-        return Spawned(message.get("pid", int), message.take("pty"), message.take("ring"))
+        if not message.lost:
+            return message
+        # Another thread has taken the room that was reserved. The program runs, so ask for its descriptors again.
+        try:
+            message = await self._ask("fetch", ANSWER_S, session=order.session_id)
+            if message.lost:
+                full = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+                raise StartUnknown(f"the program had started, and is ended: {no_descriptor(full, 'this server')}")
+        except BaseException:
+            self._disown(order.session_id)
+            raise
+        return message
 
     def note(self, session_id: str, meta: bytes, *, started: bool = False) -> None:
         """Store `meta` for the next server; the session need not have a process. Not awaited.
@@ -255,7 +330,8 @@ class KeeperClient:
     async def kill(self, session_id: str, grace_s: float) -> None:
         """HUP and TERM now, KILL after `grace_s` (at most 60); returns when no process of the unix session is left.
 
-        Does nothing if the session's process has ended: jobs that outlive it are meant to.
+        So it ends the jobs, too, that have outlived the session's program. Raises NoSuchSession, and KeeperFailed with
+        the processes that cannot be ended.
         """
         await self._ask("kill", grace_s + KILL_MARGIN_S, session=session_id, grace_s=grace_s)
 
@@ -331,8 +407,7 @@ class KeeperClient:
             del self._waiting[number]
             self._begun.discard(number)
         if message.kind == "failed":
-            if message.fields.get("code") == NOTHING_LEFT:
-                failure = NoResources
+            failure = REFUSALS.get(message.fields.get("code"), failure)
             raise failure(message.get("reason", str))
         return message
 
@@ -379,6 +454,7 @@ class KeeperClient:
             self._drained.set()
 
     def _readable(self) -> None:
+        self._reserve.resize(0)  # room for the descriptors that this read brings
         try:
             alive = self._channel.receive()
             for message in self._channel.messages():
@@ -393,6 +469,8 @@ class KeeperClient:
             return
         if not alive:
             self._lose("it closed the connection", read=True)
+            return
+        self._hold()
 
     def _lose_after(self, error: OSError) -> None:
         """The connection has ended after a send failed. First read what the keeper had sent: it counts."""
@@ -405,6 +483,9 @@ class KeeperClient:
         kind = message.kind
         if kind == "exited":
             self._ended(_exited(message.fields))
+            return
+        if kind == "left":
+            self._rest(message.session(), message.get("processes", int))
             return
         if kind in ("welcome", "refused"):
             if not self._greeting.done():
@@ -444,6 +525,14 @@ class KeeperClient:
                     return
         self._loop.call_soon(self._on_exit, exited)  # not called here: its errors must not stop the other messages
 
+    def _rest(self, session_id: str, count: int) -> None:
+        for sessions in self._adopted.values():
+            for position, each in enumerate(sessions):
+                if each.session_id == session_id:
+                    sessions[position] = replace(each, left=count)
+                    return
+        self._loop.call_soon(self._on_left, session_id, count)  # after the call of `on_exit`
+
     def _unclaimed(self, number: int, message: KeeperMessage) -> None:
         """An answer that no task awaits any longer: close its descriptors, and kill the process that it reports."""
         message.close()
@@ -451,10 +540,14 @@ class KeeperClient:
         unwanted = session in self._unwanted
         self._unwanted.discard(session)
         if message.kind == "spawned":
-            self._disowned.add(message.session())
-            self.end(message.session(), forget=True)
+            self._disown(message.session())
         elif unwanted:
             self.forget(session)
+
+    def _disown(self, session_id: str) -> None:
+        """Kill and forget a session that no task of this server knows."""
+        self._disowned.add(session_id)
+        self.end(session_id, forget=True)
 
     # Ends
 
@@ -471,6 +564,7 @@ class KeeperClient:
         if self._lost is not None:
             return
         self._lost = reason
+        self._reserve.resize(0)
         self._loop.remove_reader(self._channel.fileno())
         self._loop.remove_writer(self._channel.fileno())
         self._channel.close()
@@ -504,6 +598,7 @@ def _kept_session(message: KeeperMessage) -> KeptSession:
         ring_fd=message.take("ring"),
         meta=message.data("meta"),
         exited=_exited(exited) if exited else None,
+        left=message.get("left", int, 0),
     )
 
 

@@ -10,25 +10,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# These describe the terminal, the shell or the service that the server itself was started from.
-DROPPED = frozenset(
-    "COLORFGBG COLUMNS DESKTOP_STARTUP_ID INVOCATION_ID ITERM_PROFILE ITERM_SESSION_ID JOURNAL_STREAM LC_TERMINAL "
-    "LC_TERMINAL_VERSION LINES LISTEN_FDNAMES LISTEN_FDS LISTEN_PID NOTIFY_SOCKET OLDPWD PTYXIS_VERSION SHLVL STY "
-    "TERMCAP TERMINATOR_DBUS_NAME TERMINATOR_DBUS_PATH TERMINATOR_UUID TERMINFO TERM_PROGRAM TERM_PROGRAM_VERSION "
-    "TERM_SESSION_ID TILIX_ID TMUX TMUX_PANE VTE_VERSION WATCHDOG_PID WATCHDOG_USEC WINDOW WINDOWID WT_PROFILE_ID "
-    "WT_SESSION XTERM_LOCALE XTERM_SHELL XTERM_VERSION _".split()
-)
-DROPPED_PREFIXES = (
-    "VIBETUNNEL_",  # settings of the server, which include secrets
-    "ALACRITTY_",
-    "GHOSTTY_",
-    "GNOME_TERMINAL_",
-    "KITTY_",
-    "KONSOLE_",
-    "WEZTERM_",
-    "ZELLIJ",
-)
-
 SCRIPT = "VIBETUNNEL_SCRIPT"  # the variable that names the script of vibetunnel/shell which the shell is to load
 SYSTEM_DATA = "/usr/local/share:/usr/share"  # the meaning of XDG_DATA_DIRS when it is not set
 
@@ -38,14 +19,10 @@ def session_environment(
 ) -> dict[str, str]:
     """The environment of one session's process.
 
-    base       the keeper's own; variables that describe another terminal, and all VIBETUNNEL_*, are left out
+    base       what the server hands on (vibetunnel/sessions/environment.py)
     additions  the session's own; they override everything except VIBETUNNEL_SESSION_ID
     """
-    environment = {
-        name: value for name, value in base.items() if name not in DROPPED and not name.startswith(DROPPED_PREFIXES)
-    }
-    for name, value in _account().items():
-        environment.setdefault(name, value)
+    environment = {**_account(), **base}
     environment.update(TERM="xterm-256color", COLORTERM="truecolor", PWD=folder)
     environment.update(additions)
     environment["VIBETUNNEL_SESSION_ID"] = session_id

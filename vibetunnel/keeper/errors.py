@@ -39,5 +39,9 @@ class NoResources(KeeperFailed):
     """No terminal, process, memory or descriptor is left (the text says which): the same command may start later."""
 
 
+class NoSuchSession(KeeperFailed):
+    """The keeper does not have the session; a new keeper knows none of the old one's."""
+
+
 class SpawnFailed(VibeTunnelError):
     """The command cannot be started; the text is the reason, fit for the user."""

@@ -1,4 +1,4 @@
-"""Ends a unix session step by step: HUP and TERM, then KILL, until no process of it is left."""
+"""The end of one unix session, step by step: HUP and TERM, then KILL, until no process of it is left."""
 
 from __future__ import annotations
 
@@ -8,55 +8,113 @@ from vibetunnel.keeper.processes import send
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from vibetunnel.keeper.processes import Process
 
 FIRST_LOOK_S = 0.02  # most programs end within this time; the leader's SIGCHLD wakes the keeper even earlier
 LAST_LOOK_S = 0.25  # a look reads all of /proc, so the pauses double up to this one
+IDLE_LOOK_S = 30.0  # the same while nothing is being killed: only the number of processes left may change
 GIVE_UP_S = 5.0  # after KILL: a process that is left then belongs to another user (sudo), or is stuck in the kernel
 
 
-class Killing:
-    """The end of one session. Its owner looks at the processes at `next_at`, and calls `step` with them.
+class Ending:
+    """One session that is being killed, or whose leader has ended.
 
-    The leader is not reaped before the end. As a zombie it keeps its pid, which is the session's number, so every
-    process with that number belongs to this session.
+    Its owner takes steps at `next_at`: `begin`, then `saw` for each process that it finds, then `pause`. A process is
+    signalled as soon as it is seen. One that forks and exits at once would be gone when the look is over.
+
+    left       the session's processes in the last look, without zombies
+    steps      that were taken
+    strangers  whether the session's cgroup has processes of other unix sessions: daemons, which live on
     """
 
-    def __init__(self, leader: int, grace_s: float, now: float) -> None:
+    def __init__(self, leader: int, now: float) -> None:
         self.leader = leader
-        self.kill_at = now + grace_s
-        self.give_up_at = self.kill_at + GIVE_UP_S
-        self.next_at = now
-        self.left: list[int] = []
+        self.next_at = now + FIRST_LOOK_S
+        self.left: set[int] = set()
+        self.strangers = False
+        self.steps = 0
+        self._zombies: set[int] = set()  # in the last look
+        self._known_zombies: set[int] = set()  # in the step before
         self._pause_s = FIRST_LOOK_S
-        self._asked = False
+        self._kill_at: float | None = None  # None: not being killed
+        self._kills = False  # in this step
+        self._asked: set[int] | None = None  # groups that got HUP and TERM in the first step
+        self._asks = False
+        self._signalled: set[int] = set()  # groups, in this step
 
-    def hasten(self, grace_s: float, now: float) -> None:
-        """A second request: the shorter grace counts."""
-        self.kill_at = min(self.kill_at, now + grace_s)
-        self.give_up_at = self.kill_at + GIVE_UP_S
+    @property
+    def ordered(self) -> bool:
+        """Whether the session is being killed."""
+        return self._kill_at is not None
+
+    @property
+    def kills(self) -> bool:
+        """Whether the present step sends KILL."""
+        return self._kills
+
+    def order(self, grace_s: float, now: float) -> None:
+        """Kill the session after `grace_s`. A second order counts if its grace is shorter."""
+        self._kill_at = now + grace_s if self._kill_at is None else min(self._kill_at, now + grace_s)
+        self._pause_s = FIRST_LOOK_S
         self.next_at = now
 
-    def step(self, processes: Iterable[Process], now: float) -> bool:
-        """Signal the processes that are left, with HUP and TERM or with KILL. True when none is left."""
-        mine = [process for process in processes if process.session == self.leader]
-        self.left = [process.pid for process in mine]
-        groups = {process.group for process in mine}
-        if not self._asked:
-            self._asked = True
+    def begin(self, now: float) -> None:
+        """The leader's group is signalled whether a process of it is seen or not: the kernel misses none."""
+        self._kills = self._kill_at is not None and now >= self._kill_at
+        self._asks = self.ordered and not self._kills and not self._asked
+        self._signalled = set()
+        self._known_zombies = self._zombies
+        self.strangers = False
+        self._signal(self.leader)
+
+    def look(self) -> None:
+        """Another look of the same step begins."""
+        self.left = set()
+        self._zombies = set()
+
+    def saw(self, process: Process) -> None:
+        """A process of this session."""
+        if process.pid == self.leader and process.zombie:
+            return  # the keeper has not reaped it yet
+        if process.zombie:
+            self._zombies.add(process.pid)
+        else:
+            self.left.add(process.pid)
+            self._signal(process.group)
+
+    @property
+    def only_zombies(self) -> bool:
+        """Whether nothing was seen but zombies that were there in the step before. Processes that are missed because
+        they fork and end at once leave new ones."""
+        return not self.left and bool(self._zombies) and self._zombies <= self._known_zombies
+
+    def _signal(self, group: int) -> None:
+        if group in self._signalled:
+            return
+        if self._kills:
+            self._signalled.add(group)
+            send(signal.SIGKILL, [group])
+        elif self._asks:
+            self._signalled.add(group)
             # A stopped job receives its pending signals only after CONT.
             for signum in (signal.SIGHUP, signal.SIGTERM, signal.SIGCONT):
-                send(signum, groups)
-        elif now >= self.kill_at:
-            send(signal.SIGKILL, groups)  # at every step: the last look may have missed a fork
+                send(signum, [group])
+
+    def pause(self, now: float) -> None:
+        """The step is over: choose the time of the next one."""
+        self.steps += 1
+        if self._asks:
+            self._asked = self._signalled
         self.next_at = now + self._pause_s
-        if now < self.kill_at:
-            self.next_at = min(self.next_at, self.kill_at)
-        self._pause_s = min(2 * self._pause_s, LAST_LOOK_S)
-        return not mine
+        if self._kill_at is not None and now < self._kill_at:
+            self.next_at = min(self.next_at, self._kill_at)
+        self._pause_s = min(2 * self._pause_s, LAST_LOOK_S if self.ordered else IDLE_LOOK_S)
 
     def hopeless(self, now: float) -> bool:
         """Whether KILL has had no effect for so long that the request must be answered."""
-        return now >= self.give_up_at
+        return self._kill_at is not None and now >= self._kill_at + GIVE_UP_S
+
+    def give_up(self) -> None:
+        """Only look from here on."""
+        self._kill_at = None
+        self._asked = None

@@ -22,8 +22,10 @@ class KeeperLink:
     """One connection to the keeper at a time.
 
     on_exit   called when a process has ended
+    on_left   called when the number of processes that an ended session has left is another
     on_lost   called when the connection has ended
-    on_found  awaited after a new connection, with all sessions that this keeper has, descriptors included
+    held      the sessions whose descriptors this server has
+    on_found  awaited after a new connection, with all sessions that this keeper has, descriptors included unless held
     """
 
     def __init__(
@@ -31,12 +33,16 @@ class KeeperLink:
         runtime_dir: Path,
         *,
         on_exit: Callable[[Exited], None],
+        on_left: Callable[[str, int], None],
         on_lost: Callable[[], None],
+        held: Callable[[], list[str]],
         on_found: Callable[[list[KeptSession]], Awaitable[None]],
     ) -> None:
         self._runtime_dir = runtime_dir
         self._on_exit = on_exit
+        self._on_left = on_left
         self._on_lost = on_lost
+        self._held = held
         self._on_found = on_found
         self._client: KeeperClient | None = None
         self._started: set[str] = set()  # what that keeper had started before this connection
@@ -141,7 +147,9 @@ class KeeperLink:
                 await client.close()
 
     async def _connect(self) -> KeeperClient:
-        return await KeeperClient.connect(self._runtime_dir, on_exit=self._on_exit, on_lost=self._lost)
+        return await KeeperClient.connect(
+            self._runtime_dir, on_exit=self._on_exit, on_left=self._on_left, on_lost=self._lost
+        )
 
     async def _found(self) -> KeeperClient:
         """The next keeper; all that wait share one attempt."""
@@ -160,7 +168,7 @@ class KeeperLink:
     async def _find(self) -> KeeperClient:
         client = await self._connect()
         try:
-            kept = await client.adopt()
+            kept = await client.adopt(self._held())
         except BaseException:
             await client.close()
             raise

@@ -88,6 +88,8 @@ class Peers:
         if self._accept_again_at is not None and now >= self._accept_again_at:
             self._accept_again_at = None
             self.listen()
+        if self._server is not None and self._requests.adoption_is_due(now):
+            self.serve(self._server)
         for peer in list(self._peers):
             if peer.deadline is not None and now >= peer.deadline:
                 self.drop(peer)
@@ -216,6 +218,7 @@ class Peers:
             return
         self.server_pid = message.get("pid", int)
         self._server = peer
+        self._requests.counts = message.get("left", bool, False)
         peer.deadline = None
         peer.channel.send({"type": "welcome", "version": VERSION, "pid": os.getpid(), "announces": True})
         self._log.write(f"serves process {self.server_pid}")

@@ -7,6 +7,7 @@ import selectors
 import signal
 import time
 
+from vibetunnel.keeper.cgroups import Cgroups, delegated
 from vibetunnel.keeper.peers import Peer, Peers
 from vibetunnel.keeper.protocol import VERSION
 from vibetunnel.keeper.requests import Requests
@@ -37,7 +38,8 @@ class Keeper:
         self._log = log
         self._idle_s = idle_s
         self._selector = selectors.DefaultSelector()
-        self._requests = Requests(runtime_dir.folder, log=log, open_files=open_files, send=self._send)
+        cgroups = Cgroups(delegated())
+        self._requests = Requests(runtime_dir.folder, log=log, open_files=open_files, cgroups=cgroups, send=self._send)
         self._peers = Peers(self._selector, runtime_dir, self._requests, log=log)
         self._idle_until: float | None = None
         self._terminated = False

@@ -24,7 +24,9 @@ SESSIONS_LIMIT = 10_000  # of one keeper, started or not; Linux has 4096 ptys un
 DESCRIPTORS_LIMIT = 8  # of one frame; at present no frame has more than two
 GRACE_LIMIT_S = 60.0  # the longest grace: between asking programs to end and killing them
 GRACE_S = 3.0  # the grace of a request that names none
-NOTHING_LEFT = "resources"  # the code of a refusal for which the system is at fault, and not the request
+# Codes of refusals
+NOTHING_LEFT = "resources"  # the system is at fault, and not the request
+NO_SESSION = "session"  # the keeper has no such session
 
 SOCKET_NAME = "keeper.sock"
 LOCK_NAME = "keeper.lock"
@@ -34,6 +36,7 @@ PATH_LIMIT = 103  # bytes of a unix socket's path on macOS; Linux has four more
 ANOTHER_RUNS = 3  # exit code of a keeper that finds the lock taken
 
 LENGTH = struct.Struct(">I")
+LOST = -1  # in the place of the descriptors of one frame
 
 _to_json = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -46,11 +49,13 @@ class KeeperMessage:
     """One frame: its fields, and the descriptors that came with it, by name.
 
     Its owner has to close the descriptors: `take` one, or `close` all.
+    lost  its descriptors did not arrive, since this process is at its limit of open files
     """
 
-    __slots__ = ("descriptors", "fields")
+    __slots__ = ("descriptors", "fields", "lost")
 
-    def __init__(self, fields: dict[str, Any], descriptors: dict[str, int]) -> None:
+    def __init__(self, fields: dict[str, Any], descriptors: dict[str, int], *, lost: bool = False) -> None:
+        self.lost = lost
         self.fields = fields
         self.descriptors = descriptors
 
@@ -75,9 +80,9 @@ class KeeperMessage:
             raise KeeperFrameError(f"{self.fields.get('type')}: {name} must contain only strings")
         return value
 
-    def mapping(self, name: str) -> dict[str, str]:
+    def mapping(self, name: str, default: dict[str, Any] | None = None) -> dict[str, str]:
         """The field, checked to be an object of strings."""
-        value: dict[str, Any] = self.get(name, dict)
+        value: dict[str, Any] = self.get(name, dict, default)
         if not all(isinstance(item, str) for item in value.values()):
             raise KeeperFrameError(f"{self.fields.get('type')}: {name} must contain only strings")
         return value
@@ -136,10 +141,19 @@ class KeeperDecoder:
         self._buffer = bytearray()
         self._descriptors: deque[int] = deque()
 
-    def feed(self, data: bytes, descriptors: Sequence[int] = ()) -> None:
-        """Add the bytes and descriptors of one read. The decoder owns the descriptors from here on."""
+    def feed(self, data: bytes, descriptors: Sequence[int] = (), *, lost: bool = False) -> None:
+        """Add the bytes and descriptors of one read. The decoder owns the descriptors from here on.
+
+        lost  the kernel had more than this process has room for. One read brings those of one frame on Linux, and that
+              frame gets none.
+        """
         self._buffer += data
-        self._descriptors.extend(descriptors)
+        if lost:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            self._descriptors.append(LOST)
+        else:
+            self._descriptors.extend(descriptors)
 
     def messages(self) -> Iterator[KeeperMessage]:
         """All complete messages. Raises ProtocolError at the first invalid one."""
@@ -167,6 +181,10 @@ class KeeperDecoder:
         names = message.strings("descriptors") if "descriptors" in fields else []
         if len(names) > DESCRIPTORS_LIMIT or len(set(names)) < len(names):
             raise KeeperFrameError(f"a frame has at most {DESCRIPTORS_LIMIT} descriptors, each with its own name")
+        if names and self._descriptors and self._descriptors[0] == LOST:
+            self._descriptors.popleft()
+            message.lost = True
+            return message
         if len(names) > len(self._descriptors):
             raise KeeperFrameError(f"a frame names {len(names)} descriptors, but {len(self._descriptors)} arrived")
         message.descriptors = {name: self._descriptors.popleft() for name in names}
@@ -175,7 +193,9 @@ class KeeperDecoder:
     def close(self) -> None:
         """Close the descriptors that no message has taken."""
         while self._descriptors:
-            os.close(self._descriptors.popleft())
+            descriptor = self._descriptors.popleft()
+            if descriptor != LOST:
+                os.close(descriptor)
 
 
 def _shorten(value: object) -> str:

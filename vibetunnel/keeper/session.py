@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 
-from vibetunnel.keeper.processes import living, send, signal_name
+from vibetunnel.keeper.processes import in_use, living, send, signal_name
 from vibetunnel.keeper.protocol import pack_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from vibetunnel.keeper.cgroups import Cgroup
 
 
 class KeeperSession:
@@ -19,14 +21,33 @@ class KeeperSession:
     meta      stored for the server; the keeper never looks inside
     pty       the master; -1: none
     ring      shared memory; -1: none
-    exited    the fields of its `exited` message; None until the process is reaped
+    exited    the fields of its `exited` message; None until the process has ended
+    over      it has ended, and so have all processes of its unix session
+    left      how many of them live on after it has ended, as the last look found
+    cgroup    for its processes alone; None: the system gives none
     known     the present server has started or adopted it, and so is told of its end
     released  the server has all output: the master may be closed as soon as the process has ended
     waiting   requests that wait for the end of the killing
     forget    remove it at the end of the killing
     """
 
-    __slots__ = ("exited", "forget", "id", "known", "meta", "pid", "pty", "released", "ring", "started", "waiting")
+    __slots__ = (
+        "_reaped",
+        "cgroup",
+        "exited",
+        "forget",
+        "id",
+        "known",
+        "left",
+        "meta",
+        "over",
+        "pid",
+        "pty",
+        "released",
+        "ring",
+        "started",
+        "waiting",
+    )
 
     def __init__(self, session_id: str, meta: bytes) -> None:
         self.id = session_id
@@ -36,30 +57,62 @@ class KeeperSession:
         self.pty = -1
         self.ring = -1
         self.exited: dict[str, Any] | None = None
+        self.over = False
+        self.left = 0
+        self.cgroup: Cgroup | None = None
         self.known = False
         self.released = False
         self.waiting: list[int] = []
         self.forget = False
+        self._reaped = False
 
     @property
     def lives(self) -> bool:
         return self.pid > 0 and self.exited is None
 
-    def describe(self) -> tuple[dict[str, Any], dict[str, int]]:
-        """The fields and descriptors of its `kept` message."""
-        fields = {"session": self.id, "pid": self.pid or None, "meta": pack_bytes(self.meta), "exited": self.exited}
-        descriptors = {"pty": self.pty, "ring": self.ring}
-        return fields, {name: descriptor for name, descriptor in descriptors.items() if descriptor >= 0}
+    def describe(self) -> dict[str, Any]:
+        """The fields of its `kept` message."""
+        return {
+            "session": self.id,
+            "pid": self.pid or None,
+            "meta": pack_bytes(self.meta),
+            "exited": self.exited,
+            "left": self.left,
+        }
 
-    def reap(self) -> bool:
-        """True if the process has ended since the last call."""
+    def descriptors(self) -> dict[str, int]:
+        """Those that are open, by name."""
+        named = {"pty": self.pty, "ring": self.ring}
+        return {name: descriptor for name, descriptor in named.items() if descriptor >= 0}
+
+    @property
+    def has_processes(self) -> bool:
+        """Whether the program runs, or has left processes behind."""
+        return self.pid > 0 and not self.over
+
+    def ended(self) -> bool:
+        """Whether the program has ended; sets `exited`.
+
+        It stays a zombie until `vanished`. So its pid, which is the number of its unix session and of a process group,
+        belongs to this session as long as signals may be sent there.
+        """
+        if self.exited is not None:
+            return True
         try:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if hasattr(os, "waitid"):
+                found = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                if found is None:
+                    return False
+                code = found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+            else:  # macOS before Python 3.13: POSIX gives no process the number of a group or session that still exists
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+                if not pid:
+                    return False
+                self._reaped = True
+                code = os.waitstatus_to_exitcode(status)
         except ChildProcessError:  # another reaper has the status: without this, the session would live for ever
-            pid, status = self.pid, 0
-        if not pid:
-            return False
-        code = os.waitstatus_to_exitcode(status)
+            self._reaped = True
+            code = 0
         signum = -code if code < 0 else None
         self.exited = {
             "session": self.id,
@@ -69,6 +122,28 @@ class KeeperSession:
         }
         if self.released:
             self.close_pty()
+        return True
+
+    def vanished(self) -> bool:
+        """Reap the program that has ended. Whether no process of its session is left then, not even a zombie."""
+        if not self._reaped:
+            self._reaped = True
+            try:
+                os.waitpid(self.pid, 0)  # a zombie: returns at once
+            except ChildProcessError:
+                pass  # another reaper was faster
+        return not in_use(self.pid)
+
+    def recycled(self) -> bool:
+        """Whether another process has the number of the program that was reaped. Then no group of ours has it."""
+        if not self._reaped:
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
         return True
 
     def signal(self, signum: int, group: str) -> None:

@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 
-from vibetunnel.keeper.spawn_failure import LACKING, CannotStart, NothingLeft, exec_reason, folder_reason
+from vibetunnel.keeper.spawn_failure import LACKING, CannotStart, NothingLeft, exec_reason, folder_reason, shortage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ if LINUX:
     # At the start, not on first use: by then the package may have been upgraded, or no descriptor may be left.
     from vibetunnel._ext import spawn as by_vfork
 
+# Descriptors that no spawn takes: the next server's connection needs one, a queued answer two, and a look at the
+# processes one or two at a time.
+SPARE = 8
 SIZE_LIMIT = 65535  # rows or cols: what struct winsize holds
 
 
@@ -68,12 +71,14 @@ def start(
     rows: int,
     cols: int,
     open_files: tuple[int, int],
-) -> tuple[int, int]:
-    """Run `program` as the leader of a new session on a new pty; returns its pid and the pty's master.
+    cgroup: int = -1,
+) -> tuple[int, int, bool]:
+    """Run `program` as the leader of a new session on a new pty.
 
     program     absolute path; `argv[0]` may differ from it, as it does for a login shell
     open_files  the program's soft and hard limit of open files
-    Returns     when the program runs: its exec has succeeded. The master is close-on-exec.
+    cgroup      descriptor of the folder of its cgroup; -1: the keeper's
+    Returns     when its exec has succeeded: its pid, the pty's master (close-on-exec), whether it is in that cgroup
     Raises      CannotStart; NothingLeft when the system is at fault, and not the program
     """
     _check(argv, environment, rows, cols)
@@ -81,7 +86,7 @@ def start(
     if not LINUX:
         from vibetunnel.keeper import spawn_ptyprocess  # here: Linux does not need ptyprocess
 
-        return spawn_ptyprocess.start(program, argv, folder, environment, (rows, cols), open_files, spare)
+        return *spawn_ptyprocess.start(program, argv, folder, environment, (rows, cols), open_files, spare), False
     try:
         return by_vfork.start(
             os.fsencode(program),
@@ -91,6 +96,7 @@ def start(
             rows=rows,
             cols=cols,
             open_files=open_files,
+            cgroup=cgroup,
         )
     except by_vfork.StepFailed as error:
         kind = NothingLeft if error.errno in LACKING else CannotStart
@@ -101,7 +107,7 @@ def start(
             case "exec":
                 raise kind(exec_reason(error, program)) from None
             case _:
-                raise NothingLeft(f"no new terminal: {error.strerror}") from None
+                raise NothingLeft(shortage(error, "process" if error.step == "process" else "terminal")) from None
 
 
 def _check(argv: list[str], environment: Mapping[str, str], rows: int, cols: int) -> None:
@@ -116,17 +122,17 @@ def _check(argv: list[str], environment: Mapping[str, str], rows: int, cols: int
 
 
 def lowest_descriptors() -> list[int]:
-    """The four that the kernel gives next. Raises NothingLeft: the duplicates for the answer need room, too."""
+    """The four that the kernel gives next. Raises NothingLeft unless SPARE others are left for the keeper itself."""
     taken: list[int] = []
     try:
-        taken += os.pipe()
-        taken += os.pipe()
+        for _ in range((4 + SPARE) // 2):
+            taken += os.pipe()
     except OSError as error:
-        raise NothingLeft(f"no new terminal: {error.strerror}") from None
+        raise NothingLeft(shortage(error, "terminal")) from None
     finally:
         for descriptor in taken:
             os.close(descriptor)
-    return taken
+    return taken[:4]
 
 
 def _why_not_runnable(path: str) -> str:

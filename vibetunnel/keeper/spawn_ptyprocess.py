@@ -5,6 +5,7 @@ Linux has ext/spawn.h, which takes an eighth of the time: ptyprocess forks, and 
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -12,7 +13,7 @@ import termios
 
 from ptyprocess import PtyProcess
 
-from vibetunnel.keeper.spawn_failure import LACKING, CannotStart, NothingLeft, exec_reason, folder_reason
+from vibetunnel.keeper.spawn_failure import LACKING, CannotStart, NothingLeft, exec_reason, folder_reason, shortage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def start(
             kind = NothingLeft
         if isinstance(error, OSError) and kind is NothingLeft:
             # No fork: no process or no pty is left. ptyprocess then leaks its pipe, and pty.fork() its pair.
-            reason = f"no new terminal: {error.strerror or error}"
+            reason = shortage(error, "process" if error.errno == errno.EAGAIN else "terminal")
             _close_leaked(spare)
         # The exception refers to the frame of ptyprocess, which refers to the exception and the failed child.
         # Cut the circle, so that the child is closed and reaped here and not at the next garbage collection.

@@ -18,7 +18,14 @@ import msgspec
 from vibetunnel import __version__
 from vibetunnel._ext import vt
 from vibetunnel._ext.pump import Client, Event, Pump, Terminal
-from vibetunnel.errors import InvalidField, LimitReached, SessionLimitReached, SessionStillRunning, UnknownSession
+from vibetunnel.errors import (
+    InvalidField,
+    LimitReached,
+    ProcessesLeft,
+    SessionLimitReached,
+    SessionStillRunning,
+    UnknownSession,
+)  # fmt: skip
 from vibetunnel.keeper.client import Exited, KeptSession
 from vibetunnel.keeper.errors import KeeperFailed, SpawnFailed
 from vibetunnel.keeper.link import KeeperLink
@@ -41,6 +48,7 @@ class Registry:
     max_sessions       how many may be open (not ended) at a time; 0: no limit
     kill_grace_s       between asking a process to end and killing it
     shell_integration  new login shells mark their prompts and commands
+    environment        what every program begins with
     on_gone            called with every client that has left
     on_typed           called with every client that types for the first time
     on_removed         called with the id of every session that is removed
@@ -55,6 +63,7 @@ class Registry:
         max_sessions: int = 0,
         kill_grace_s: float = 3.0,
         shell_integration: bool = False,
+        environment: dict[str, str],
         on_gone: Callable[[Client], None],
         on_typed: Callable[[Client], None] = lambda _client: None,
         on_removed: Callable[[str], None] = lambda _session_id: None,
@@ -63,9 +72,15 @@ class Registry:
         self.runtime_dir = runtime_dir
         self.ring_bytes = ring_bytes
         self.shell_integration = shell_integration
+        self.environment = environment
         self.events = SessionEvents()
         self.keeper = KeeperLink(
-            runtime_dir, on_exit=self._process_ended, on_lost=self._keeper_lost, on_found=self._keeper_found
+            runtime_dir,
+            on_exit=self._process_ended,
+            on_left=self._processes_left,
+            on_lost=self._keeper_lost,
+            held=lambda: [session.id for session in self._sessions.values() if session.terminal is not None],
+            on_found=self._keeper_found,
         )
         self._on_gone = on_gone
         self._on_typed = on_typed
@@ -192,24 +207,31 @@ class Registry:
     # Ending
 
     async def kill(self, session_id: str) -> bool:
-        """End the process; returns when it has ended. False: no process was running, and the session is removed."""
+        """End the process; returns when it has ended. False: the session had ended before, and is removed.
+
+        Processes that a session has left behind are ended, too. Raises KeeperFailed with those that cannot be.
+        """
         session = self.get(session_id)
+        if session.end is not None:
+            await session.end_rest(self._kill_grace_s)
         if session.status is Status.CREATED or session.end is not None:
-            self.remove(session_id)
+            self._forget(session)
             return False
         await session.kill(self._kill_grace_s)
         return True
 
     def remove(self, session_id: str) -> None:
-        """Remove a session that has no process, and its output. Raises SessionStillRunning."""
+        """Remove a session that has no process, and its output. Raises SessionStillRunning, ProcessesLeft."""
         session = self.get(session_id)
         if session.status in (Status.STARTING, Status.RUNNING):
             raise SessionStillRunning
+        if session.left:  # what runs must be in the list
+            raise ProcessesLeft(session.left)
         self._forget(session)
 
     def remove_exited(self) -> int:
-        """Returns how many sessions were removed."""
-        exited = [session for session in self if session.end is not None]
+        """Returns how many sessions were removed: those without a process."""
+        exited = [session for session in self if session.end is not None and not session.left]
         for session in exited:
             self._forget(session)
         return len(exited)
@@ -275,6 +297,12 @@ class Registry:
         if session is not None and not self._closing:  # a closing server has told its clients to reconnect
             session.process_ended(_end(exited))
 
+    def _processes_left(self, session_id: str, count: int) -> None:
+        session = self._sessions.get(session_id)
+        if session is not None and not self._closing:
+            session.left = count
+            self.events.updated(session)
+
     def _keeper_lost(self) -> None:
         for session in tuple(self._sessions.values()):
             session.keeper_lost()
@@ -313,7 +341,11 @@ class Registry:
             elif session.record.started_ns:
                 session.over(session.record.ended or End(None, reason=LOST))
         elif kept.ring_fd < 0:
-            log.error("session %s of an earlier server has no output ring; the keeper keeps it", kept.session_id)
+            log.error(
+                "session %s of an earlier server cannot be adopted: no descriptor is left for it. The keeper keeps it; "
+                "raise this server's limit of open files (ulimit -n, LimitNOFILE=), and start it again",
+                kept.session_id,
+            )
             self._unadopted.add(kept.session_id)
             _close(kept)
             return
@@ -326,6 +358,8 @@ class Registry:
                 self._unadopted.add(kept.session_id)
                 return
             session.adopt(terminal, kept.pid, _end(kept.exited) if kept.exited is not None else None)
+        session.left = kept.left
+        self._unadopted.discard(kept.session_id)
         self._sessions[session.id] = session
         self.listing.changed()
 

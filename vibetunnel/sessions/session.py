@@ -15,7 +15,7 @@ from vibetunnel._ext.pump import Pump, Terminal
 from vibetunnel.errors import InputQueueFull, SessionNotRunning, UnknownSession
 from vibetunnel.keeper import orphans
 from vibetunnel.keeper.client import KeptSession, Spawned, SpawnOrder
-from vibetunnel.keeper.errors import KeeperFailed, KeeperLost, SpawnFailed, StartUnknown
+from vibetunnel.keeper.errors import KeeperFailed, KeeperLost, NoSuchSession, SpawnFailed, StartUnknown
 from vibetunnel.keeper.link import KeeperLink
 from vibetunnel.keeper.ring import make_ring
 from vibetunnel.sessions import view
@@ -44,6 +44,7 @@ class Services(Protocol):
     ring_bytes: int
     runtime_dir: Path
     shell_integration: bool
+    environment: dict[str, str]
     listing: Listing
 
     def opened(self, session: Session, terminal: Terminal) -> None:
@@ -59,6 +60,7 @@ class Session:
     terminal   None until the process runs, and for good when it cannot be started (until a client attaches to see why)
     foreign    another version wrote the record and may need it again, so it is never overwritten
     orphan     the keeper that knew the process is gone: the exit code will be unknown
+    left       how many of its processes live on after its program has ended
     in_keeper  the keeper has an entry for it, or is to have one; False: it could not start
     exited     set when the process has ended
     drained    set when, after that, all of its output is in the ring
@@ -73,6 +75,7 @@ class Session:
         self.pid = 0
         self.end: End | None = None
         self.orphan = False
+        self.left = 0
         self.in_keeper = True
         self.exited = asyncio.Event()
         self.drained = asyncio.Event()
@@ -117,6 +120,7 @@ class Session:
             pid=self.pid,
             end=self.end,
             orphan=self.orphan,
+            left=self.left,
         )
 
     @property
@@ -169,6 +173,7 @@ class Session:
                     session_id=record.id,
                     argv=order.argv,
                     cwd=order.folder,
+                    base=self._services.environment,
                     env=order.env | extra,
                     rows=rows,
                     cols=cols,
@@ -381,6 +386,14 @@ class Session:
         await orphans.end(self.pid, self._started, grace_s)
         self.process_ended(_unknown_end())
 
+    async def end_rest(self, grace_s: float) -> None:
+        """End the processes that the session's program has left behind; returns when none is left."""
+        keeper = self._services.keeper.live
+        if keeper is None or not self.pid:
+            return
+        with contextlib.suppress(NoSuchSession):  # the keeper that knew them is gone
+            await keeper.kill(self.id, grace_s)
+
     def process_ended(self, end: End) -> None:
         if self.terminal is None:
             self._early = end
@@ -482,6 +495,7 @@ class Session:
             keeper.forget(self.id)
         elif kept.pid is not None:
             self.orphan = False
+            self.left = kept.left
             if self._released:
                 keeper.release(self.id)
 

@@ -16,15 +16,16 @@ from vibetunnel.sessions.model import End, Record, Status, iso
 class SessionView(msgspec.Struct, kw_only=True, rename="camel"):
     """A session as REST and the events show it. Unknown fields are left out.
 
-    lazy          true: not started yet; its first use starts it
-    exit_code     as a shell reports it: 128+N after signal N
-    reason        why it could not start, or how it ended
-    owner         name of the account that created it
-    title         set by the program (OSC 0 or 2)
-    folder        a path: the shell's current folder, as the shell reports it (OSC 7)
-    last_modified time of the last output or input
-    offset        bytes printed so far
-    keeper_lost   true: no keeper holds its terminal any longer, so it ends with this server
+    lazy            true: not started yet; its first use starts it
+    exit_code       as a shell reports it: 128+N after signal N
+    processes_left  how many of its processes run on after its program has ended; none: the field is left out
+    reason          why it could not start, or how it ended
+    owner           name of the account that created it
+    title           set by the program (OSC 0 or 2)
+    folder          a path: the shell's current folder, as the shell reports it (OSC 7)
+    last_modified   time of the last output or input
+    offset          bytes printed so far
+    keeper_lost     true: no keeper holds its terminal any longer, so it ends with this server
     """
 
     id: str
@@ -49,6 +50,7 @@ class SessionView(msgspec.Struct, kw_only=True, rename="camel"):
     exit_code: int | UnsetType = UNSET
     signal: int | UnsetType = UNSET
     reason: str | UnsetType = UNSET
+    processes_left: int | UnsetType = UNSET
     title: str | UnsetType = UNSET
     folder: str | UnsetType = UNSET
     keeper_lost: bool | UnsetType = UNSET
@@ -71,6 +73,7 @@ def describe(
     pid: int,
     end: End | None,
     orphan: bool,
+    left: int,
 ) -> SessionView:
     """created: record.created_ns as iso() writes it, which costs more than the rest."""
     order = record.order
@@ -108,6 +111,7 @@ def describe(
         view.exit_code = UNSET if end.code is None else end.code
         view.signal = end.signal or UNSET
         view.reason = end.reason or UNSET
+        view.processes_left = left or UNSET
     return view
 
 
