@@ -374,8 +374,11 @@ async def test_a_share_is_for_viewing_unless_typing_is_asked_for(target: Target)
     for role in ("", "TYPE", "type ", "owner", "control", "admin", "view,type", 1, True, ["type"], {"type": True}):
         response = await target.fetch("POST", f"/api/sessions/{session}/shares", {"role": role})
         assert response.code == 400, role
-    # A misspelt field is ignored, so the default applies.
-    assert (await target.share(session, Role="type", permission="type", writable=True))["role"] == "view"
+    # A misspelt field is refused: guests would get other rights than the owner means.
+    for misspelt in ({"Role": "type"}, {"permission": "type"}, {"role": "type", "use": 1}, {"expire": 60}):
+        response = await target.fetch("POST", f"/api/sessions/{session}/shares", misspelt)
+        assert response.code == 400, misspelt
+    assert (await target.share(session))["role"] == "view"
 
 
 async def test_a_token_and_an_account_have_no_more_than_was_asked_for(target: Target) -> None:

@@ -740,6 +740,13 @@ CHECKS: tuple[Check, ...] = (
         (_inject("test_names_of_accounts"),),
     ),
     Check(
+        "unknown fields",
+        "handlers/validation.py",
+        "class Given(msgspec.Struct, forbid_unknown_fields=True):",
+        "class Given(msgspec.Struct):",
+        (_walk("test_a_share_is_for_viewing_unless_typing_is_asked_for"),),
+    ),
+    Check(
         "secrets in errors",
         "handlers/validation.py",
         "None if secret or found is UNSET else",

@@ -311,7 +311,7 @@ class Config(msgspec.Struct, kw_only=True, rename="camel"):
 # Login
 
 Text = Annotated[str, Meta(max_length=1024)]
-_Given = Annotated[str, Meta(min_length=1, max_length=1024)]
+_NotEmpty = Annotated[str, Meta(min_length=1, max_length=1024)]
 Name = Annotated[str, Meta(max_length=64)]
 ScopeName = Literal["view", "type", "control", "admin"]
 
@@ -354,12 +354,12 @@ class LoggedIn(msgspec.Struct, kw_only=True, rename="camel"):
 
 
 class PasswordBody(Given, kw_only=True, rename="camel"):
-    user_id: _Given
-    password: Annotated[_Given, Meta(extra_json_schema=SECRET)]
+    user_id: _NotEmpty
+    password: Annotated[_NotEmpty, Meta(extra_json_schema=SECRET)]
 
 
 class ChallengeBody(Given, kw_only=True, rename="camel"):
-    user_id: _Given
+    user_id: _NotEmpty
 
 
 class ChallengeAnswer(msgspec.Struct, kw_only=True, rename="camel"):
@@ -369,7 +369,7 @@ class ChallengeAnswer(msgspec.Struct, kw_only=True, rename="camel"):
 
 
 class SshLoginBody(Given, kw_only=True, rename="camel"):
-    challenge_id: _Given
+    challenge_id: _NotEmpty
     public_key: Annotated[str, Meta(min_length=1, max_length=MAX_LINE, description="The line of a .pub file.")]
     signature: Annotated[
         str, Meta(min_length=1, max_length=4096, description="The signature of the challenge's bytes, in base64.")
