@@ -750,4 +750,11 @@ CHECKS: tuple[Check, ...] = (
         "",
         (_inject("test_sessions_know_nothing_of_the_server"),),
     ),
+    Check(
+        "ends: what a session has left is ended with it",
+        "sessions/registry.py",
+        "            await session.end_rest(self._kill_grace_s)\n",
+        "            pass\n",
+        (_inject("test_processes_that_outrun_their_session"),),
+    ),
 )
