@@ -17,6 +17,8 @@ import pytest
 from attacker import PASSWORD, Target, aim
 from harness import Serve, until
 
+from vibetunnel.keeper.processes import living
+
 pytestmark = pytest.mark.attack
 
 EVIL = [
@@ -240,6 +242,34 @@ async def test_sessions_know_nothing_of_the_server(serve: Serve, monkeypatch: py
     assert "socket:" not in got
     assert "ptmx" not in got
     assert "memfd" not in got
+    await target.close()
+
+
+CHAIN = """
+import os, signal, sys, time
+for each in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+    signal.signal(each, signal.SIG_IGN)
+print(f"{os.getpid()}.", flush=True)
+end = time.monotonic() + 20  # whatever the server does
+while time.monotonic() < end:
+    if os.fork():
+        os._exit(0)
+    time.sleep(0.005)
+"""
+
+
+async def test_processes_that_outrun_their_session(serve: Serve) -> None:
+    """CWE-404, CWE-400: a program that forks and lets its parent exit cannot outlive the end of its session."""
+    target = aim(await serve(kill_grace_s=0.1))
+    session = await target.session([sys.executable, "-c", CHAIN], spawn="now")
+    leader = int((await target.output(session, b".")).partition(b".")[0])
+
+    async def left() -> bool:
+        return "processesLeft" in await target.json("GET", f"/api/sessions/{session}")
+
+    await until(left)
+    await target.json("DELETE", f"/api/sessions/{session}")
+    assert not [process for process in living() if process.session == leader]
     await target.close()
 
 

@@ -206,6 +206,13 @@ def test_cgroups_of_dead_keepers_are_removed_if_empty(tmp_path):
     assert left == {f"vibetunnel.{gone.pid}.2", f"vibetunnel.{os.getpid()}.7", "other", os.path.basename(made.path)}
 
 
+def test_cgroup_that_another_program_has_removed_is_empty(tmp_path):
+    removed = cgroups.Cgroup(str(tmp_path / "removed"))
+    assert removed.pids() == []
+    assert not removed.populated()
+    removed.kill()
+
+
 def test_system_that_refuses_a_cgroup_gives_none(tmp_path):
     assert cgroups.Cgroups("").make() is None
     (tmp_path / "folder").mkdir()

@@ -803,4 +803,11 @@ CHECKS: tuple[Check, ...] = (
         "            elif False:\n",
         (_loss("test_what_is_removed_or_renamed_while_a_living_keeper_is_disconnected_stays_so"),),
     ),
+    Check(
+        "ends: what a session has left is ended with it",
+        "sessions/registry.py",
+        "            await session.end_rest(self._kill_grace_s)\n",
+        "            pass\n",
+        (_inject("test_processes_that_outrun_their_session"),),
+    ),
 )

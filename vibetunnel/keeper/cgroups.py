@@ -6,6 +6,7 @@ look at the processes can do.
 
 from __future__ import annotations
 
+import errno
 import os
 
 PREFIX = "vibetunnel."  # of a session's cgroup: vibetunnel.KEEPER.NUMBER
@@ -47,9 +48,16 @@ class Cgroup:
             os.close(descriptor)
 
     def _read(self, name: str) -> bytes:
-        descriptor = os.open(f"{self.path}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            descriptor = os.open(f"{self.path}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return b""  # it was removed, so that no process is in it
         try:
             return os.read(descriptor, READ_SIZE)
+        except OSError as error:
+            if error.errno != errno.ENODEV:  # the same, since the open
+                raise
+            return b""
         finally:
             os.close(descriptor)
 

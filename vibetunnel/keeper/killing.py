@@ -24,6 +24,7 @@ class Ending:
 
     left       the session's processes in the last look, without zombies
     steps      that were taken
+    seen       whether the last step has seen one of them
     strangers  whether the session's cgroup has processes of other unix sessions: daemons, which live on
     """
 
@@ -31,6 +32,7 @@ class Ending:
         self.leader = leader
         self.next_at = now + FIRST_LOOK_S
         self.left: set[int] = set()
+        self.seen = False
         self.strangers = False
         self.steps = 0
         self._zombies: set[int] = set()  # in the last look
@@ -64,6 +66,7 @@ class Ending:
         self._asks = self.ordered and not self._kills and not self._asked
         self._signalled = set()
         self._known_zombies = self._zombies
+        self.seen = False
         self.strangers = False
         self._signal(self.leader)
 
@@ -79,6 +82,7 @@ class Ending:
         if process.zombie:
             self._zombies.add(process.pid)
         else:
+            self.seen = True
             self.left.add(process.pid)
             self._signal(process.group)
 
@@ -86,7 +90,7 @@ class Ending:
     def only_zombies(self) -> bool:
         """Whether nothing was seen but zombies that were there in the step before. Processes that are missed because
         they fork and end at once leave new ones."""
-        return not self.left and bool(self._zombies) and self._zombies <= self._known_zombies
+        return not self.seen and bool(self._zombies) and self._zombies <= self._known_zombies
 
     def _signal(self, group: int) -> None:
         if group in self._signalled:

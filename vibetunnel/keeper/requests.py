@@ -431,7 +431,7 @@ class Requests:
 
     def _is_over(self, session: KeeperSession, ending: Ending) -> bool:
         """Whether no process of the session is left. A look can miss a process, so the kernel is asked as well."""
-        if ending.left or session.lives:
+        if ending.seen or session.lives:
             return False
         if session.recycled():
             return True
@@ -454,9 +454,10 @@ class Requests:
         if not session.lives:
             self._count(session, len(ending.left))
         pids = sorted(ending.left)
+        number = max(1, len(pids))  # a look may miss one
         shown = ", ".join(map(str, pids[:PIDS_SHOWN])) + (", ..." if len(pids) > PIDS_SHOWN else "")
         reason = (
-            f"{len(pids)} {'process' if len(pids) == 1 else 'processes'} of the session cannot be ended: {shown} "
+            f"{number} {'process' if number == 1 else 'processes'} of the session cannot be ended: {shown or 'unseen'} "
             "(they belong to another user, or are stuck in the kernel)"
         )
         self._log.write(f"session {session.id}: {reason}")

@@ -16,6 +16,8 @@ export interface Session {
   readonly exitCode?: number;
   readonly signal?: number | string;
   readonly reason?: string;
+  /** How many of its processes run on after its program has ended. */
+  readonly processesLeft?: number;
   readonly rows: number;
   readonly cols: number;
   readonly clients: number;

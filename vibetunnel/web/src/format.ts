@@ -84,8 +84,13 @@ export function stateText(session: Session): string {
     case "running":
       return "Running";
     case "exited":
-      return ending({ code: session.exitCode, signal: session.signal, reason: session.reason });
+      return ending({ code: session.exitCode, signal: session.signal, reason: session.reason }) + leftText(session);
   }
+}
+
+function leftText({ processesLeft = 0 }: Session): string {
+  if (processesLeft === 0) return "";
+  return processesLeft === 1 ? ", 1 process left" : `, ${processesLeft} processes left`;
 }
 
 /** The document's title on a session's page. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
-import { age, characters, commandLine, ending, folderName, left, pageTitle, remark, wait } from "../src/format.js";
+import type { Session } from "../src/api.js";
+import { age, characters, commandLine, ending, folderName, left, pageTitle, remark, stateText, wait } from "../src/format.js";
 
 describe("age", () => {
   const now_ms = Date.parse("2024-05-06T12:00:00Z");
@@ -67,6 +68,16 @@ describe("folderName", () => {
     ["/srv", "/", "/srv"],
   ])("of %s with the home %s is %s", (path, home, text) => {
     expect(folderName(path, home)).toBe(text);
+  });
+});
+
+describe("state of a session that has ended", () => {
+  const ended = { status: "exited", exitCode: 3 } as Session;
+
+  it("says how many processes it has left", () => {
+    expect(stateText(ended)).toBe("Exited with code 3");
+    expect(stateText({ ...ended, processesLeft: 1 })).toBe("Exited with code 3, 1 process left");
+    expect(stateText({ ...ended, processesLeft: 2 })).toBe("Exited with code 3, 2 processes left");
   });
 });
 

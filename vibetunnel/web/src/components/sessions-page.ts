@@ -124,7 +124,7 @@ export class SessionsPage extends PlainElement {
                 @rename=${(event: CustomEvent<string>) => this.attempt(this.api.rename(session.id, event.detail))}
                 @share=${() => (this.open = { dialog: "share", session })}
                 @kill=${() => (this.open = { dialog: "kill", session })}
-                @remove=${() => this.attempt(this.api.cleanUp(session.id))}
+                @remove=${() => this.discard(session)}
               ></vt-session-card>
             </li>`,
         )}
@@ -192,6 +192,12 @@ export class SessionsPage extends PlainElement {
       default:
         return nothing;
     }
+  }
+
+  /** What a session has left is ended first, after a question. */
+  private discard(session: Session): void {
+    if (session.processesLeft) this.open = { dialog: "kill", session };
+    else void this.attempt(this.api.cleanUp(session.id));
   }
 
   private clean(): void {
