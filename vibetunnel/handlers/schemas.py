@@ -11,8 +11,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from vibetunnel.protocol import MAX_LINES
+from vibetunnel.sessions import patterns
 from vibetunnel.sessions.model import Size
-from vibetunnel.sessions.pattern_check import PATTERN_LIMIT
 from vibetunnel.sessions.view import SessionView
 
 Offset = Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -181,15 +181,21 @@ class Screen(msgspec.Struct, kw_only=True):
     lines: list[ScreenLine]
 
 
-_Pattern = Annotated[str, Meta(max_length=PATTERN_LIMIT)]
+_Wanted = Annotated[str, Meta(max_length=patterns.LIMIT)]
 _Milliseconds = Annotated[int, Meta(ge=1, le=600_000)]
 
 
 class WaitBody(msgspec.Struct, kw_only=True):
     """Exactly one of text, regex, idleMs, prompt and exit. Names with `_` are accepted, too."""
 
-    text: Annotated[_Pattern | None, Meta(description="Wait until this text is on the screen.")] = None
-    regex: Annotated[str | None, Meta(description="Wait until this matches; ^ and $ match in each line.")] = None
+    text: Annotated[_Wanted | None, Meta(description="Wait until this text is on the screen.")] = None
+    regex: Annotated[
+        str | None,
+        Meta(
+            description="Wait until this matches, in RE2's syntax (without lookaround and backreferences); "
+            "^ and $ match in each line."
+        ),
+    ] = None
     idle_ms: Annotated[_Milliseconds | None, Meta(description="The same as idleMs.")] = None
     idleMs: Annotated[_Milliseconds | None, Meta(description="Wait until nothing was printed for this long.")] = None  # noqa: N815
     prompt: Annotated[bool, Meta(description="Wait for a shell prompt with nothing typed.")] = False

@@ -15,14 +15,13 @@ OLDEST_HEADER = "X-VibeTunnel-Oldest"
 HTML_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-HTML = """<!doctype html>
+HTML_BEFORE = b"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <title>Terminal</title>
-<style>body {{ background: #1e1e1e; color: #d4d4d4 }} pre {{ font-family: monospace }}</style>
-{}
-</html>
+<style>body { background: #1e1e1e; color: #d4d4d4 } pre { font-family: monospace }</style>
 """
+HTML_AFTER = b"\n</html>\n"
 
 
 class LinesHandler(SessionHandler):
@@ -54,7 +53,7 @@ class TextHandler(LinesHandler):
         query = self.query(schemas.TextQuery)
         copy, first, last = await self.captured(session_id, query)
         self.set_header("Content-Type", "text/plain; charset=utf-8")
-        await self.finish(copy.text(first, last, unwrap=query.unwrap))
+        await self.finish(copy.utf8(first, last, unwrap=query.unwrap))
 
 
 class HtmlHandler(LinesHandler):
@@ -64,7 +63,7 @@ class HtmlHandler(LinesHandler):
         copy, first, last = await self.captured(session_id, self.query(schemas.LinesQuery))
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.set_header("Content-Security-Policy", HTML_POLICY)
-        await self.finish(HTML.format(copy.html(first, last)))
+        await self.finish(HTML_BEFORE + copy.html(first, last) + HTML_AFTER)
 
 
 class ScreenHandler(SessionHandler):
