@@ -94,6 +94,8 @@ async def _outward(plain: socket.socket, writer: asyncio.StreamWriter, inward: a
     """Copy from pump to client. When the pump closes its end, both directions are over."""
     loop = asyncio.get_running_loop()
     while data := await loop.sock_recv(plain, CHUNK):
+        if writer.is_closing():  # the client has disconnected; uvloop's write would raise RuntimeError
+            raise ConnectionResetError
         writer.write(data)
         async with asyncio.timeout(TAKEN_S):
             await writer.drain()
