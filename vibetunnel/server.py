@@ -48,6 +48,7 @@ from vibetunnel.security.users import Users
 from vibetunnel.sessions.attachments import Attachments
 from vibetunnel.sessions.launch import login_shell
 from vibetunnel.sessions.registry import Registry
+from vibetunnel.sessions.rendering import Rendering
 from vibetunnel.sessions.snapshots import Snapshots
 from vibetunnel.sessions.waits import Waits
 from vibetunnel.settings import Settings, SettingsError
@@ -205,7 +206,9 @@ class Server:
         attachments.start()
         waits = Waits()
         undo.push_async_callback(waits.close)
-        snapshots = Snapshots()
+        rendering = Rendering()
+        undo.push_async_callback(rendering.close)
+        snapshots = Snapshots(rendering)
         undo.push_async_callback(snapshots.close)
         limits = Limits(settings)
         metrics = Metrics(registry, snapshots, limits, [each for each in (requests, audit_log) if each is not None])
@@ -236,6 +239,7 @@ class Server:
             attachments=attachments,
             relays=relays,
             snapshots=snapshots,
+            rendering=rendering,
         )
         self.application = VibeTunnelApplication(self.context, self._static)
         undo.push_async_callback(self.application.close)

@@ -13,6 +13,7 @@ from vibetunnel.errors import InvalidField
 from vibetunnel.keeper.environment import SCRIPT
 from vibetunnel.shell import SCRIPTS
 
+COMMAND_LIMIT = 128 * 1024  # characters in all; Linux takes no longer argument, and every list of sessions has it
 NAME_LIMIT = 200  # characters of a session's name, as in VibeTunnel's Go server
 
 
@@ -48,6 +49,9 @@ def resolve(command: list[str] | str | None, shell: str) -> Launch:
     if isinstance(command, str) and not command.strip():
         raise InvalidField("command", "a text for the shell, or nothing for a login shell", "blanks only")
     words = [shell, "-c", command] if isinstance(command, str) else command
+    size = sum(map(len, words)) + len(words)
+    if size > COMMAND_LIMIT:
+        raise InvalidField("command", f"at most {COMMAND_LIMIT} characters", str(size))
     if any("\0" in word for word in words):
         raise InvalidField("command", "text without NUL characters")
     if not words[0].strip():
@@ -91,22 +95,22 @@ def check_name(name: str) -> str:
 
 def default_name(argv: list[str], path: str, home: str) -> str:
     """`program (~/folder)`."""
-    if len(argv) == 3 and argv[1] == "-c":
-        program = shlex.split(argv[2], posix=False)[0] if _splits(argv[2]) else argv[2]
-    else:
-        program = argv[0]
+    of_shell = len(argv) == 3 and argv[1] == "-c"
+    program = _first_word(argv[2][:NAME_LIMIT]) if of_shell else argv[0]  # shlex takes minutes for 1 MiB
     program = os.path.basename(program.rstrip("/")) or program
     if path == home or path.startswith(home.rstrip("/") + "/"):
         path = "~" + path[len(home.rstrip("/")) :]
-    text = f"{program} ({path})"
-    return "".join(each if each.isprintable() else "?" for each in text)[:NAME_LIMIT]
+    text = f"{program} ({path})"[:NAME_LIMIT]
+    return "".join(each if each.isprintable() else "?" for each in text)
 
 
-def _splits(text: str) -> bool:
+def _first_word(text: str) -> str:
+    words = shlex.shlex(text, posix=False)
+    words.whitespace_split, words.commenters = True, ""
     try:
-        return bool(shlex.split(text, posix=False))
+        return words.get_token() or text
     except ValueError:  # an open quote
-        return False
+        return text
 
 
 def unique_name(name: str, taken: set[str]) -> str:
