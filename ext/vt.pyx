@@ -2,9 +2,9 @@
 
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint8_t, uint32_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 import enum
 from collections import namedtuple
@@ -47,7 +47,7 @@ class Mode(enum.IntFlag):
 
 _SCROLLBACK_BYTES = 4 * 1024 * 1024
 
-# Bytes: from here on feeding takes longer than releasing the GIL and getting it back.
+# Bytes: from here on feeding and copying take longer than releasing the GIL and getting it back.
 cdef size_t RELEASE_FROM = 4096
 
 
@@ -122,11 +122,21 @@ cdef class Engine:
         return state
 
     cdef bytes end(self, vt_buf* out):
+        cdef bytes whole
+        cdef char* room
         self.busy = False
         try:
             if out.failed:
                 raise MemoryError
-            return PyBytes_FromStringAndSize(<const char*>out.data, out.n)
+            whole = PyBytes_FromStringAndSize(NULL, out.n)
+            room = PyBytes_AS_STRING(whole)
+            if out.n >= RELEASE_FROM:
+                with nogil:  # an export may have 100 MB
+                    memcpy(room, out.data, out.n)
+                    vt_buf_free(out)
+            elif out.n:
+                memcpy(room, out.data, out.n)
+            return whole
         finally:
             vt_buf_free(out)
 
@@ -221,13 +231,16 @@ cdef class Engine:
         return self.end(&out)
 
     def text(self, object first=0, object last=None, *, bint unwrap=False):
+        return self.utf8(first, last, unwrap=unwrap).decode()
+
+    def utf8(self, object first=0, object last=None, *, bint unwrap=False):
         cdef int64_t[2] span
         self.span(first, last, span)
         cdef vt_buf out
         cdef vt* state = self.begin(&out)
         with nogil:
             vt_text(state, &out, span[0], span[1], unwrap)
-        return self.end(&out).decode()
+        return self.end(&out)
 
     def html(self, object first=0, object last=None):
         cdef int64_t[2] span
@@ -236,7 +249,7 @@ cdef class Engine:
         cdef vt* state = self.begin(&out)
         with nogil:
             vt_html(state, &out, span[0], span[1])
-        return self.end(&out).decode()
+        return self.end(&out)
 
     def json(self):
         cdef vt_buf out

@@ -93,6 +93,15 @@ class TooManyWaits(VibeTunnelError):
         super().__init__(f"Wait limit reached: at most {limit} requests may wait for a session. Let one end first.")
 
 
+class TooManyPatterns(VibeTunnelError):
+    """Too many waits of one user have a regular expression."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"Wait limit reached: at most {limit} waits of a user may have a regular expression. Let one end first."
+        )
+
+
 class InputQueueFull(VibeTunnelError):
     """The program does not read its input, and the queue to it is full."""
 

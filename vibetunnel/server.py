@@ -49,6 +49,7 @@ from vibetunnel.sessions.attachments import Attachments
 from vibetunnel.sessions.environment import inherited
 from vibetunnel.sessions.launch import login_shell
 from vibetunnel.sessions.registry import Registry
+from vibetunnel.sessions.rendering import Rendering
 from vibetunnel.sessions.snapshots import Snapshots
 from vibetunnel.sessions.waits import Waits
 from vibetunnel.settings import Settings, SettingsError
@@ -193,7 +194,9 @@ class Server:
         attachments.start()
         waits = Waits()
         undo.push_async_callback(waits.close)
-        snapshots = Snapshots()
+        rendering = Rendering()
+        undo.push_async_callback(rendering.close)
+        snapshots = Snapshots(rendering)
         undo.push_async_callback(snapshots.close)
         limits = Limits(settings)
         metrics = Metrics(registry, snapshots, limits, [each for each in (requests, audit_log) if each is not None])
@@ -225,6 +228,7 @@ class Server:
             relays=relays,
             snapshots=snapshots,
             problems=functools.partial(self._problems, whereabouts),
+            rendering=rendering,
         )
         self.application = VibeTunnelApplication(self.context, self._static)
         undo.push_async_callback(self.application.close)

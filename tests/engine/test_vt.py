@@ -352,7 +352,7 @@ def test_text_of_the_alternate_screen() -> None:
 
 def test_html_is_escaped() -> None:
     one = terminal(b'\x1b[31m<b>&"\'\x1b[0m \x1b]8;;javascript:alert(1)\x07x\x1b]8;;http://a/?b&c"d\x07y', cols=40)
-    html = one.html()
+    html = one.html().decode()
     assert html.startswith("<pre")
     assert html.rstrip().endswith("</pre>")
     assert "<b>" not in html

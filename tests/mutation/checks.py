@@ -66,6 +66,10 @@ def _inject(name: str) -> str:
     return f"test_injection.py::{name}"
 
 
+def _hog(name: str) -> str:
+    return f"test_hogging.py::{name}"
+
+
 CHECKS: tuple[Check, ...] = (
     # HostPolicy
     Check(
@@ -809,5 +813,34 @@ CHECKS: tuple[Check, ...] = (
         "            await session.end_rest(self._kill_grace_s)\n",
         "            pass\n",
         (_inject("test_processes_that_outrun_their_session"),),
+    ),
+    # One client's work
+    Check(
+        "searches: one of a user at a time",
+        "sessions/searches.py",
+        "searcher = self._searchers.setdefault(user, Searcher(self._threads))",
+        "searcher = Searcher(self._threads)",
+        (_hog("test_a_guest_with_patterns_occupies_one_thread"),),
+    ),
+    Check(
+        "searches: how many patterns a user has",
+        "sessions/searches.py",
+        "if pattern and searcher.patterns >= PATTERNS_OF_USER:",
+        "if False:",
+        (_hog("test_a_guest_with_patterns_occupies_one_thread"),),
+    ),
+    Check(
+        "patterns: Unicode classes",
+        "sessions/patterns.py",
+        "if len(_CLASS.findall(text)) > CLASSES_LIMIT:",
+        "if False:",
+        (_hog("test_no_pattern_is_expensive_to_compile"),),
+    ),
+    Check(
+        "screens: large ones beside the loop",
+        "sessions/rendering.py",
+        "if cells <= AT_ONCE:",
+        "if True:",
+        (_hog("test_large_screens_are_turned_into_text_beside_the_loop"),),
     ),
 )

@@ -19,6 +19,7 @@ from snapshot_client import parsed, watching
 
 from vibetunnel._ext.vt import Engine
 from vibetunnel.errors import UnknownSession
+from vibetunnel.sessions.rendering import Rendering
 from vibetunnel.sessions.session import Session
 from vibetunnel.sessions.snapshots import Feed, Snapshots, enveloped
 
@@ -428,7 +429,7 @@ async def settle() -> None:
 
 
 async def test_a_change_is_captured_and_encoded_once_for_all(io_loop: object) -> None:
-    counted, hub = Counted(), Snapshots()
+    counted, hub = Counted(), Snapshots(Rendering())
     session = cast("Session", counted)
     watchers = [Shown() for _ in range(10)]
     for each in watchers:
@@ -453,10 +454,10 @@ async def test_a_change_is_captured_and_encoded_once_for_all(io_loop: object) ->
 
 
 async def test_a_watch_is_given_back_however_short_it_was(io_loop: object) -> None:
-    counted, hub, watcher = Counted(), Snapshots(), Shown()
+    counted, hub, watcher = Counted(), Snapshots(Rendering()), Shown()
     session = cast("Session", counted)
     hub.enter(watcher)
-    feed = Feed(session)
+    feed = Feed(session, Rendering())
     feed.following.cancel()  # before it has run at all
     await settle()
     assert counted.watches == 0
@@ -477,7 +478,7 @@ async def test_a_watch_is_given_back_however_short_it_was(io_loop: object) -> No
 
 
 async def test_subscribing_to_a_session_that_is_being_removed_fails(io_loop: object) -> None:
-    counted, hub = Counted(), Snapshots()
+    counted, hub = Counted(), Snapshots(Rendering())
     watchers = [Shown() for _ in range(3)]
     for each in watchers:
         hub.enter(each)

@@ -9,12 +9,10 @@ from typing import Any
 
 import pytest
 from harness import Browser, Running, Serve, until
+from principals import guest
 
-from vibetunnel.errors import InvalidField
 from vibetunnel.handlers.wait import TIMEOUT_MS
-from vibetunnel.sessions import pattern_check, patterns, waits
-from vibetunnel.sessions.pattern_check import check
-from vibetunnel.sessions.patterns import Patterns
+from vibetunnel.sessions import patterns, searches, waits
 
 # A program that passes each line it reads to printf.
 PRINTER = ["sh", "-c", 'stty -echo; printf ready; while read -r line; do printf "$line"; done']
@@ -141,68 +139,39 @@ async def test_a_pattern_answers_with_its_groups(server: Running) -> None:
     assert (answer["text"], answer["groups"]) == ("count: 12", ["count", "12", None])
 
 
-@pytest.mark.parametrize(
-    ("pattern", "said"),
-    [
-        ("(", "regular expression"),
-        ("x" * 1001, "at most 1000 characters"),
-        ("(?:(?:x{50}){50}){50}", "repeat counts"),
-        ("(?x) x # [", "no comments"),
-        ("(?#[)x{9999}", "no comments"),
-        ("x{99999999999999999999999999}", "repeat counts"),
-        (r"a(?R)?b", "no recursion"),
-        (r"(?<n>a(?&n)?b)", "no recursion"),
-        ("(" * 400 + "x" + ")" * 400, "simpler"),
-    ],
-)
-async def test_an_invalid_or_too_expensive_pattern_is_refused(server: Running, pattern: str, said: str) -> None:
-    session = await told(server)
-    error = (await session.wait(regex=pattern, status=400))["error"]
-    assert error.startswith("regex: expected ")
-    assert said in error
+async def test_a_match_is_located_beside_letters_of_several_bytes(server: Running) -> None:
+    session = await told(server, cols=20)
+    answer = await after(begun(session, regex="(ü+)(x)?"), session, "\\nжжжжжж\\nжжüü\\n")
+    assert (answer["text"], answer["groups"], answer["line"]) == ("üü", ["üü", None], 2)
 
 
-async def test_a_pattern_that_backtracks_without_end_is_refused_and_delays_no_other(
+async def test_an_invalid_pattern_is_refused_with_the_reason(server: Running) -> None:
+    session = await told(server, ["cat"])
+    error = (await session.wait(regex="(", status=400))["error"]
+    assert error == "regex: expected a regular expression of RE2 (missing ): ()"
+
+
+async def test_a_pattern_that_costs_too_much_on_this_screen_is_refused(
     server: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(patterns, "WORK_LIMIT", 1000)
     session = await told(server, ["printf", "a" * 70])
     await session.wait(text="aaa")
-    waiting = begun(session, regex=r"(a|aa)+\d", status=400)
-    looks = 0
-    while not waiting.done():
-        await server.json("GET", "/api/health")
-        looks += 1
-    assert "quick to search" in (await waiting)["error"]
-    assert looks > 3
+    assert "smaller pattern, or a later fromLine" in (await session.wait(regex="b{50}", status=400))["error"]
 
 
-def test_usual_patterns_are_not_too_expensive() -> None:
-    for pattern in (r"[0-9a-f]{40} [0-9a-f]{64} [0-9a-f]{128}", r"\d{4}-\d{2}", r"(?:a){2,}", r"\(\?R\)", "{", "x{"):
-        check(pattern)
-
-
-@pytest.mark.parametrize(
-    ("pattern", "number"),
-    [
-        ("", 0), ("abc", 3), ("a{3}", 3), ("(?:ab){3}c", 13), ("(?:(?:a{2}){3}){4}", 56), (r"\{9}", 3),
-        ("[a{9}]{2}", 2), (r"[\]{9}]{2}", 2), ("[]{9}]{2}", 2), ("[^]{9}]{2}", 2), ("a{0}", 1), ("a{2,}b{,9}", 7),
-        ("{3}a", 4), ("a)b{2}", 4), ("a{2", 2),
-    ],
-)  # fmt: skip
-def test_the_parts_of_a_pattern_are_counted_with_its_repeats(pattern: str, number: int) -> None:
-    assert pattern_check.parts(pattern) == number
-
-
-async def test_a_pattern_is_compiled_and_searched_beside_the_loop() -> None:
-    made = Patterns()
-    try:
-        found = await made.search(await made.compile("^b(.)$"), "a\nbc\n")
-        assert found is not None
-        assert (found.start(), found.groups()) == (2, ("c",))
-        with pytest.raises(InvalidField, match="regex"):
-            await made.compile("[")
-    finally:
-        await made.close()
+async def test_the_patterns_of_a_user_are_bounded(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searches, "PATTERNS_OF_USER", 2)
+    session = await told(server, ["cat"])
+    viewer = await guest(server, session.id)
+    waiting = [begun(session, regex="later") for _ in range(2)]
+    await session.waiting(2)
+    assert "at most 2 waits of a user" in (await session.wait(regex="x", status=429))["error"]
+    await session.wait(text="x", timeoutMs=20, status=408)
+    await viewer.json("POST", f"{session.path}/wait", {"regex": "x", "timeoutMs": 20}, status=408)
+    await session.print("later")
+    await asyncio.gather(*waiting)
+    await session.wait(regex="later")
 
 
 # Silence
@@ -396,8 +365,8 @@ async def test_logging_out_ends_the_waits_of_that_login(server: Running) -> None
 
 def test_every_bound_of_the_documentation_is_the_one_of_the_code() -> None:
     page = (Path(__file__).parents[2] / "docs" / "automation.md").read_text(encoding="utf-8")
-    assert f"longer than {pattern_check.PATTERN_LIMIT} characters" in page
-    assert f"longer than {patterns.SEARCH_S:g} s" in page
-    assert f"more than {pattern_check.PARTS_LIMIT} parts" in page
+    assert f"longer than {patterns.LIMIT} characters" in page
+    assert f"more than {patterns.CLASSES_LIMIT} Unicode classes" in page
+    assert f"{searches.PATTERNS_OF_USER} waits of this user" in page
     assert f"| {waits.AT_ONCE} requests already wait" in page
     assert f"{TIMEOUT_MS} by default" in page

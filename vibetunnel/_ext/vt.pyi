@@ -118,7 +118,9 @@ class Engine:
         unwrap  join a line that was wrapped at the margin
         Raises ValueError when first > last.
         """
-    def html(self, first: int = 0, last: int | None = None) -> str:
+    def utf8(self, first: int = 0, last: int | None = None, *, unwrap: bool = False) -> bytes:
+        """text(), encoded. A long text takes a thread: this holds no GIL, and text() does while it decodes."""
+    def html(self, first: int = 0, last: int | None = None) -> bytes:
         """The same as one <pre> with styles, everything from the program escaped."""
     def json(self) -> bytes:
         """The screen with styles, cursor and modes: docs/terminal.md."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from functools import partial
 from http import HTTPStatus
 from typing import Literal
 
@@ -315,26 +316,29 @@ def public_base(handler: Handler) -> str:
 class LoginsHandler(Handler):
     """GET /api/logins: your own logins, or all of them with the right to manage users."""
 
-    def get(self) -> None:
+    async def get(self) -> None:
         principal = self.require_login()
         admin = principal.may(Scope.ADMIN)
-        self.answer(
-            [
-                schemas.LoginView(
-                    id=login.id,
-                    user=login.name if login.guest else login.user,
-                    method=login.method,
-                    guest=login.guest,
-                    created_at=iso(int(login.created * 1e9)),
-                    last_used_at=iso(int(login.last_used * 1e9)),
-                    address=login.address,
-                    agent=login.agent,
-                    current=principal.id == f"{LOGIN}{login.id}",
-                )
-                for login in ([] if principal.program and not admin else self.context.authority.logins.list())
-                if admin or (login.user == principal.user and not login.guest)
-            ]
-        )
+        found = [
+            login
+            for login in ([] if principal.program and not admin else self.context.authority.logins.list())
+            if admin or (login.user == principal.user and not login.guest)
+        ]
+        await self.answer_each(found, partial(_login_view, principal=principal))
+
+
+def _login_view(login: Login, *, principal: Principal) -> schemas.LoginView:
+    return schemas.LoginView(
+        id=login.id,
+        user=login.name if login.guest else login.user,
+        method=login.method,
+        guest=login.guest,
+        created_at=iso(int(login.created * 1e9)),
+        last_used_at=iso(int(login.last_used * 1e9)),
+        address=login.address,
+        agent=login.agent,
+        current=principal.id == f"{LOGIN}{login.id}",
+    )
 
 
 class RevokeHandler(Handler):

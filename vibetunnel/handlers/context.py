@@ -24,6 +24,7 @@ from vibetunnel.security.signing import SigningKeys
 from vibetunnel.security.ssh_login import Challenges
 from vibetunnel.sessions.attachments import Attachments
 from vibetunnel.sessions.registry import Registry
+from vibetunnel.sessions.rendering import Rendering
 from vibetunnel.sessions.snapshots import Snapshots
 from vibetunnel.sessions.waits import Waits
 from vibetunnel.settings import Settings
@@ -62,6 +63,7 @@ class Context:
     relays: Relays
     snapshots: Snapshots
     problems: Callable[[], Awaitable[list[str]]]
+    rendering: Rendering
     started: float = field(default_factory=time.monotonic)
 
     @property

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from email.utils import formatdate
 from http import HTTPStatus
 from http.cookies import Morsel, SimpleCookie
@@ -27,6 +27,9 @@ from vibetunnel.http.exchange import Exchange, Written
 from vibetunnel.security.headers import HEADERS
 
 T = TypeVar("T", bound=Given)
+V = TypeVar("V")
+
+IN_A_TURN = 200  # items of a long list that are encoded in one turn of the loop: 1 to 2 ms
 
 JSON = "application/json; charset=utf-8"
 
@@ -45,6 +48,7 @@ class Handler(CheckedRequest):
     """One request. The method of its name (`get`, `post`, ...) answers it, once.
 
     answer()  sends JSON
+    answer_each()  sends a long list as JSON
     finish()  sends a body
     write()   sends a part of a body; finish() then ends it
     detach()  says that no answer follows: the connection was given away, or has ended
@@ -116,6 +120,15 @@ class Handler(CheckedRequest):
         """Answer with JSON."""
         self._status = int(status)
         self.finish(encode(value))
+
+    async def answer_each(self, items: Sequence[V], view: Callable[[V], object]) -> None:
+        """Answer with the JSON list of what `view` makes of each item. After some items other clients have a turn."""
+        pieces = []
+        for begin in range(0, len(items), IN_A_TURN):
+            if begin:
+                await asyncio.sleep(0)
+            pieces.append(b",".join([encode(view(each)) for each in items[begin : begin + IN_A_TURN]]))
+        self.finish(b"[" + b",".join(pieces) + b"]")
 
     def write(self, chunk: bytes) -> Written:
         """Send a part of an answer whose length is not known, the headers before the first one.

@@ -28,6 +28,7 @@ STATUS: dict[type[errors.VibeTunnelError], HTTPStatus] = {
     errors.SessionEnded: HTTPStatus.CONFLICT,
     errors.WaitTimedOut: HTTPStatus.REQUEST_TIMEOUT,
     errors.TooManyWaits: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.TooManyPatterns: HTTPStatus.TOO_MANY_REQUESTS,
     errors.InputQueueFull: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.WrongCode: HTTPStatus.UNAUTHORIZED,
     errors.Forbidden: HTTPStatus.FORBIDDEN,

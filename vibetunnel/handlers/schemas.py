@@ -18,10 +18,10 @@ from vibetunnel.protocol import MAX_LINES
 from vibetunnel.security.passwords import SECRET, NewPassword
 from vibetunnel.security.ssh_keys import MAX_LINE
 from vibetunnel.security.users import UserName
+from vibetunnel.sessions import patterns
 from vibetunnel.sessions.keys import KEYS
 from vibetunnel.sessions.launch import Command, Environment, Folder
 from vibetunnel.sessions.model import NameOrNone, SessionName, Size
-from vibetunnel.sessions.pattern_check import PATTERN_LIMIT
 from vibetunnel.sessions.view import SessionView
 
 Offset = Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -223,7 +223,7 @@ class Screen(msgspec.Struct, kw_only=True):
     lines: list[ScreenLine]
 
 
-_Pattern = Annotated[str, Meta(min_length=1, max_length=PATTERN_LIMIT)]
+_Wanted = Annotated[str, Meta(min_length=1, max_length=patterns.LIMIT)]
 _Milliseconds = Annotated[int, Meta(ge=1, le=600_000)]
 
 
@@ -232,8 +232,14 @@ class WaitBody(Given, kw_only=True):
 
     exactly_one: ClassVar = ("text", "regex", "idleMs", "idle_ms", "prompt", "exit")
 
-    text: Annotated[_Pattern | None, Meta(description="Wait until this text is on the screen.")] = None
-    regex: Annotated[_Pattern | None, Meta(description="Wait until this matches; ^ and $ match in each line.")] = None
+    text: Annotated[_Wanted | None, Meta(description="Wait until this text is on the screen.")] = None
+    regex: Annotated[
+        _Wanted | None,
+        Meta(
+            description="Wait until this matches, in RE2's syntax (without lookaround and backreferences); "
+            "^ and $ match in each line."
+        ),
+    ] = None
     idle_ms: Annotated[_Milliseconds | None, Meta(description="The same as idleMs.")] = None
     idleMs: Annotated[_Milliseconds | None, Meta(description="Wait until nothing was printed for this long.")] = None  # noqa: N815
     prompt: Annotated[bool, Meta(description="Wait for a shell prompt with nothing typed.")] = False

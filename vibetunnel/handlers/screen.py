@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from vibetunnel._ext import vt
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.sessions import SessionHandler
@@ -14,17 +17,25 @@ OLDEST_HEADER = "X-VibeTunnel-Oldest"
 HTML_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-HTML = """<!doctype html>
+HTML_BEFORE = b"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <title>Terminal</title>
-<style>body {{ background: #1e1e1e; color: #d4d4d4 }} pre {{ font-family: monospace }}</style>
-{}
-</html>
+<style>body { background: #1e1e1e; color: #d4d4d4 } pre { font-family: monospace }</style>
 """
+HTML_AFTER = b"\n</html>\n"
 
 
-class LinesHandler(SessionHandler):
+class CaptureHandler(SessionHandler):
+    """Answers with what is made of a capture."""
+
+    async def made(self, copy: vt.Engine, make: Callable[[], bytes], lines: int) -> bytes:
+        """The result of `make`, which takes so many lines of `copy`; in a thread if they are many."""
+        kept = copy.rows + copy.scrollback_count
+        return await self.context.rendering.run(make, min(lines, kept) * copy.cols)
+
+
+class LinesHandler(CaptureHandler):
     """Answers with lines of a terminal."""
 
     async def captured(self, session_id: str, query: schemas.LinesQuery) -> tuple[vt.Engine, int, int]:
@@ -50,8 +61,9 @@ class TextHandler(LinesHandler):
     async def get(self, session_id: str) -> None:
         query = self.query(schemas.TextQuery)
         copy, first, last = await self.captured(session_id, query)
+        text = await self.made(copy, partial(copy.utf8, first, last, unwrap=query.unwrap), last - first)
         self.set_header("Content-Type", "text/plain; charset=utf-8")
-        await self.finish(copy.text(first, last, unwrap=query.unwrap))
+        await self.finish(text)
 
 
 class HtmlHandler(LinesHandler):
@@ -59,28 +71,31 @@ class HtmlHandler(LinesHandler):
 
     async def get(self, session_id: str) -> None:
         copy, first, last = await self.captured(session_id, self.query(schemas.LinesQuery))
+        lines = await self.made(copy, partial(copy.html, first, last), last - first)
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.set_header("Content-Security-Policy", HTML_POLICY)
-        await self.finish(HTML.format(copy.html(first, last)))
+        await self.finish(HTML_BEFORE + lines + HTML_AFTER)
 
 
-class ScreenHandler(SessionHandler):
+class ScreenHandler(CaptureHandler):
     """GET /api/sessions/{session_id}/screen: the screen as JSON, from the engine."""
 
     async def get(self, session_id: str) -> None:
         copy = await self.session(session_id).capture()
+        screen = await self.made(copy, copy.json, copy.rows)
         self.set_header("Content-Type", "application/json; charset=utf-8")
-        await self.finish(copy.json())
+        await self.finish(screen)
 
 
-class SnapshotHandler(SessionHandler):
+class SnapshotHandler(CaptureHandler):
     """GET /api/sessions/{session_id}/snapshot, and .../buffer, its name in the Node server."""
 
     async def get(self, session_id: str) -> None:
         copy = await self.session(session_id).capture()
+        snapshot = await self.made(copy, copy.snapshot, copy.rows)
         self.set_header("Content-Type", "application/octet-stream")
         self.set_header(OFFSET_HEADER, str(copy.offset))
-        await self.finish(copy.snapshot())
+        await self.finish(snapshot)
 
 
 class CommandsHandler(SessionHandler):

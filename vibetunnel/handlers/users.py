@@ -47,8 +47,8 @@ class UsersRoute(Handler):
 class UsersHandler(UsersRoute):
     """GET and POST /api/users."""
 
-    def get(self) -> None:
-        self.answer([user_view(user) for user in self.context.authority.users.list()])
+    async def get(self) -> None:
+        await self.answer_each(self.context.authority.users.list(), user_view)
 
     async def post(self) -> None:
         wanted = self.read(schemas.NewUser)
@@ -133,12 +133,12 @@ def token_view(token: ApiToken) -> schemas.TokenView:
 class TokensHandler(Handler):
     """GET and POST /api/tokens: your own tokens, or all of them with the right to manage users."""
 
-    def get(self) -> None:
+    async def get(self) -> None:
         principal = self.require_login()
         admin = principal.may(Scope.ADMIN)
         tokens = self.context.authority.api_tokens.list()
         own = [each for each in tokens if each.user == principal.user and may_end(principal, f"{TOKEN}{each.id}")]
-        self.answer([token_view(each) for each in (tokens if admin else own)])
+        await self.answer_each(tokens if admin else own, token_view)
 
     async def post(self) -> None:
         wanted, principal = self.read(schemas.NewToken), self.require_login()

@@ -33,6 +33,9 @@ T = TypeVar("T", bound=Given)
 
 END = r"$(?!\n)"  # of a pattern that must match a whole text: in Python, `$` alone matches before a last newline too
 
+LONG = 64 * 1024  # bytes of a body; a longer one is not decoded a second time, to show the wrong value
+PART = 500  # characters at each end of msgspec's sentence that are read
+
 _WHERE = re.compile(r"(?P<what>.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>.*?)`)?", re.DOTALL)
 _EXPECTED = re.compile(r"Expected (?P<expected>.*?)(?:, got (?P<got>.*))?", re.DOTALL)
 _NOT_WHOLE = re.compile(r"Expected `([^`]* )?int( [^`]*)?`, got `float`.*", re.DOTALL)
@@ -120,7 +123,9 @@ def _wrong_byte(body: bytes) -> int | None:
 
 
 def _decoded(body: bytes) -> Any:  # Any: any JSON value
-    """The body without its types; None if it is malformed after the value that has the wrong type."""
+    """The body without its types; None if it is long, or malformed after the value that has the wrong type."""
+    if len(body) > LONG:
+        return None
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -129,6 +134,8 @@ def _decoded(body: bytes) -> Any:  # Any: any JSON value
 
 def _explained(message: str, value: Any, whole: str, shape: type[msgspec.Struct]) -> InvalidField:  # Any: as above
     """Turn msgspec's sentence into ours, which starts with the field and ends with the value."""
+    if len(message) > 2 * PART:  # it repeats a wrong choice, whatever its length; the path is at the end
+        message = message[:PART] + message[-PART:]
     where = _WHERE.fullmatch(message)
     assert where is not None  # the pattern matches any text
     what, path = where["what"], _named(value, where["path"] or "", shape).lstrip(".")

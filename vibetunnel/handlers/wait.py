@@ -8,7 +8,7 @@ from http import HTTPStatus
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.refusals import Refused
 from vibetunnel.handlers.sessions import SessionHandler
-from vibetunnel.sessions.attachments import Attachment
+from vibetunnel.sessions.attachments import Attachment, counted
 from vibetunnel.sessions.waits import Outcome, Wait
 
 TIMEOUT_MS = 30_000  # of a wait without its own
@@ -35,8 +35,9 @@ class WaitHandler(SessionHandler):
     async def post(self, session_id: str) -> None:
         principal = self.require_login()
         wanted = _wanted(self.read(schemas.WaitBody))
+        user = counted(principal, self.client.address)
         # A task of its own, which on_connection_close() and a logout can cancel.
-        self._task = asyncio.create_task(self.context.waits.wait(self.session(session_id), wanted))
+        self._task = asyncio.create_task(self.context.waits.wait(self.session(session_id), wanted, user))
         waiting = _Waiting(self._task)
         self.context.attachments.add(
             Attachment(connection=waiting, principal=principal, address=self.client.address, session_id=session_id)

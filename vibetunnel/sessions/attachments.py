@@ -151,7 +151,7 @@ class Attachments:
 
     def of_user(self, principal: Principal, address: str) -> int:
         """How many attachments a user has; all guests of one address count together."""
-        return self._by_user.get(_counted(principal, address), 0)
+        return self._by_user.get(counted(principal, address), 0)
 
     def find(self, connection: Closable) -> Attachment | None:
         return self._by_connection.get(connection)
@@ -159,7 +159,7 @@ class Attachments:
     def add(self, attachment: Attachment) -> None:
         self._by_connection[attachment.connection] = attachment
         self._by_principal[attachment.principal.id].add(attachment)
-        self._by_user[_counted(attachment.principal, attachment.address)] += 1
+        self._by_user[counted(attachment.principal, attachment.address)] += 1
         if attachment.is_client:
             self._by_session[attachment.session_id][attachment] = None
             self._announce_later(attachment.session_id)
@@ -170,7 +170,7 @@ class Attachments:
         if attachment is None:
             return None
         _remove(self._by_principal, attachment.principal.id, attachment)
-        user = _counted(attachment.principal, attachment.address)
+        user = counted(attachment.principal, attachment.address)
         self._by_user[user] -= 1
         if self._by_user[user] <= 0:
             del self._by_user[user]
@@ -293,8 +293,11 @@ def _may_stay(principal: Principal, attachment: Attachment) -> bool:
     return all(principal.may(Scope.VIEW, each) for each in before.grants if before.may(Scope.VIEW, each))
 
 
-def _counted(principal: Principal, address: str) -> str:
-    """The key under which attachments are counted. A guest's name proves nothing: it may be the name of a user."""
+def counted(principal: Principal, address: str) -> str:
+    """The key under which a user's attachments and searches are counted.
+
+    A guest's name proves nothing: it may be the name of a user.
+    """
     return f"guest:{nearby(address)}" if principal.guest else f"user:{principal.user}"
 
 

@@ -81,22 +81,22 @@ async def folder(path: str | None, home: str) -> str:
 
 def default_name(argv: list[str], path: str, home: str) -> str:
     """`program (~/folder)`."""
-    if len(argv) == 3 and argv[1] == "-c":
-        program = shlex.split(argv[2], posix=False)[0] if _splits(argv[2]) else argv[2]
-    else:
-        program = argv[0]
+    of_shell = len(argv) == 3 and argv[1] == "-c"
+    program = _first_word(argv[2][:NAME_LIMIT]) if of_shell else argv[0]  # shlex takes minutes for 1 MiB
     program = os.path.basename(program.rstrip("/")) or program
     if path == home or path.startswith(home.rstrip("/") + "/"):
         path = "~" + path[len(home.rstrip("/")) :]
-    text = f"{program} ({path})"
-    return "".join(each if each.isprintable() else "?" for each in text)[:NAME_LIMIT]
+    text = f"{program} ({path})"[:NAME_LIMIT]
+    return "".join(each if each.isprintable() else "?" for each in text)
 
 
-def _splits(text: str) -> bool:
+def _first_word(text: str) -> str:
+    words = shlex.shlex(text, posix=False)
+    words.whitespace_split, words.commenters = True, ""
     try:
-        return bool(shlex.split(text, posix=False))
+        return words.get_token() or text
     except ValueError:  # an open quote
-        return False
+        return text
 
 
 def unique_name(name: str, taken: set[str]) -> str:

@@ -9,8 +9,10 @@ from typing import Protocol
 
 from vibetunnel._ext.vt import Engine
 from vibetunnel.errors import UnknownSession
+from vibetunnel.sessions.rendering import Rendering
 from vibetunnel.sessions.session import Session
 
+LARGE = 64 * 1024  # bytes of a snapshot; after sending a larger one to one watcher, the loop takes a turn
 FAREWELL_S = 1.0  # for the close frames to reach clients that still read
 
 # The screen of a session that does not exist.
@@ -46,11 +48,12 @@ class Feed:
     joining   how many watchers are about to be added
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, rendering: Rendering) -> None:
         self.newest = b""
         self.watchers: set[Watcher] = set()
         self.joining = 0
         self._session = session
+        self._rendering = rendering
         self._lock = asyncio.Lock()
         self._begun = self._done = 0  # captures are numbered: the newest that has begun, the newest that arrived
         watching = contextlib.ExitStack()
@@ -66,12 +69,20 @@ class Feed:
                 return  # another call has captured a later state while this one waited
             self._begun += 1
             terminal = await self._session.capture()
-            message = enveloped(self._session.id, terminal.snapshot())
+            message = await self._rendering.run(
+                lambda: enveloped(self._session.id, terminal.snapshot()), terminal.rows * terminal.cols
+            )
             self._done = self._begun
-        if message != self.newest:
-            self.newest = message
-            for watcher in tuple(self.watchers):
+        if message == self.newest:
+            return
+        self.newest = message
+        for watcher in tuple(self.watchers):
+            if self.newest is not message:
+                return  # another call sends a later one
+            if watcher in self.watchers:
                 watcher.show(self._session.id, message)
+            if len(message) > LARGE:
+                await asyncio.sleep(0)  # each watcher's socket gets a copy: let other clients have their turn
 
     async def _follow(self) -> None:
         try:
@@ -87,7 +98,8 @@ class Feed:
 class Snapshots:
     """Every feed and every watcher of one server."""
 
-    def __init__(self) -> None:
+    def __init__(self, rendering: Rendering) -> None:
+        self._rendering = rendering
         self._feeds: dict[str, Feed] = {}
         self._following: set[asyncio.Task[None]] = set()
         self._watchers: set[Watcher] = set()
@@ -121,7 +133,7 @@ class Snapshots:
         """
         feed = self._feeds.get(session.id)
         if feed is None:
-            feed = self._feeds[session.id] = Feed(session)
+            feed = self._feeds[session.id] = Feed(session, self._rendering)
             self._following.add(feed.following)
             feed.following.add_done_callback(lambda task: self._over(session.id, feed, task))
         feed.watchers.discard(watcher)

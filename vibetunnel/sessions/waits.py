@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from vibetunnel._ext import vt
 from vibetunnel.errors import SessionEnded, TooManyWaits, UnknownSession, WaitTimedOut
+from vibetunnel.sessions.patterns import Found, Pattern
+from vibetunnel.sessions.searches import Searcher, Searches
 from vibetunnel.sessions.session import Session
 from vibetunnel.sessions.shell_commands import ShellCommand
 
-if TYPE_CHECKING:
-    from vibetunnel.sessions.patterns import Patterns
-
 AT_ONCE = 64  # waits for one session
 GUESS = 256  # lines of scrollback in a capture; if more were printed since the last one, a second capture follows
+AT_ONCE_CELLS = 64 * 1024  # in so many cells the event loop looks for a text itself, within 0.2 ms
 
 Kind = Literal["text", "regex", "idle", "prompt", "exit"]
 Groups = list[str | None]
-Search = Callable[[str], Awaitable[tuple[int, str, Groups] | None]]  # text -> (position, what matched, groups)
+Search = Callable[[bytes], Found | None]
 
 
 class Wait(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,26 +71,25 @@ class Waits:
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()  # by session
-        self._patterns: Patterns | None = None
+        self._searches = Searches()
 
     async def close(self) -> None:
-        if self._patterns is not None:
-            await self._patterns.close()
+        await self._searches.close()
 
     def waiting(self, session_id: str) -> int:
         """How many requests wait for this session."""
         return self._counts[session_id]
 
-    async def wait(self, session: Session, wanted: Wait) -> Outcome:
-        """Return when the condition is met.
+    async def wait(self, session: Session, wanted: Wait, user: str) -> Outcome:
+        """Return when the condition is met. user: the key under which the waits of one user are counted.
 
-        Raises WaitTimedOut, SessionEnded, UnknownSession when the session is removed meanwhile, TooManyWaits, and
-        InvalidField for a bad regular expression.
+        Raises WaitTimedOut, SessionEnded, UnknownSession when the session is removed meanwhile, TooManyWaits,
+        TooManyPatterns, and InvalidField for a bad regular expression.
         """
         with self._counted(session.id):
             try:
                 async with asyncio.timeout(wanted.timeout_ms / 1000) as deadline:
-                    return await self._wait(session, wanted)
+                    return await self._wait(session, wanted, user)
             except TimeoutError:
                 if not deadline.expired():
                     raise
@@ -107,39 +107,30 @@ class Waits:
             if not self._counts[session_id]:
                 del self._counts[session_id]
 
-    async def _wait(self, session: Session, wanted: Wait) -> Outcome:
+    async def _wait(self, session: Session, wanted: Wait, user: str) -> Outcome:
         if wanted.text is not None:
-            return await _find(session, "text", _plain(wanted.text), wanted.from_line)
+            with self._searches.of(user, pattern=False) as searcher:
+                return await _find(session, "text", _plain(wanted.text), wanted.from_line, searcher)
         if wanted.regex is not None:
-            return await _find(session, "regex", await self._pattern(wanted.regex), wanted.from_line)
+            with self._searches.of(user, pattern=True) as searcher:
+                pattern = await searcher.run(partial(Pattern, wanted.regex))
+                return await _find(session, "regex", pattern.search, wanted.from_line, searcher)
         if wanted.idle_ms is not None:
             return await _idle(session, wanted.idle_ms / 1000)
         return await (_prompt(session) if wanted.prompt else _exit(session))
 
-    async def _pattern(self, text: str) -> Search:
-        from vibetunnel.sessions.patterns import (
-            Patterns,  # here: the library `regex` takes 2 MB, and most waits need no pattern
-        )
-
-        patterns = self._patterns = self._patterns or Patterns()
-        pattern = await patterns.compile(text)
-
-        async def search(screen: str) -> tuple[int, str, Groups] | None:
-            found = await patterns.search(pattern, screen)
-            return None if found is None else (found.start(), found.group(), list(found.groups()))
-
-        return search
-
 
 def _plain(text: str) -> Search:
-    async def search(screen: str) -> tuple[int, str, Groups] | None:
-        position = screen.find(text)
-        return None if position < 0 else (position, text, [])
+    wanted = text.encode("utf-8", "surrogatepass")  # half a surrogate pair is on no screen
+
+    def search(screen: bytes) -> Found | None:
+        start = screen.find(wanted)
+        return None if start < 0 else Found(start, text, [])
 
     return search
 
 
-async def _find(session: Session, kind: Kind, search: Search, from_line: int | None) -> Outcome:
+async def _find(session: Session, kind: Kind, search: Search, from_line: int | None, searcher: Searcher) -> Outcome:
     """Search the screen, and after each change the lines printed since, however far they have scrolled."""
     floor, cols, guess = from_line or 0, 0, 0
     begin = from_line  # the first line to search; None: the top of the screen
@@ -151,29 +142,34 @@ async def _find(session: Session, kind: Kind, search: Search, from_line: int | N
                 floor, begin = 0, None
             first = copy.top if begin is None else max(copy.oldest, begin)
             if first < copy.top + copy.rows:
-                text = copy.text(first - copy.top, unwrap=True)
-                found = await search(text)
-                if found is not None:
-                    return _outcome(kind, copy, first, *found)
+                look = partial(_look, kind, copy, first, search)
+                at_once = kind == "text" and (copy.top + copy.rows - first) * copy.cols <= AT_ONCE_CELLS
+                outcome = look() if at_once else await searcher.run(look)
+                if outcome is not None:
+                    return outcome
             if over:
                 raise SessionEnded
             begin, cols, guess = max(copy.top, floor), copy.cols, GUESS
             await watch.changed()
 
 
-def _outcome(kind: Kind, copy: vt.Engine, first: int, position: int, matched: str, groups: Groups) -> Outcome:
-    outcome = Outcome(matched=kind, offset=copy.offset, text=matched, line=_line_at(copy, first, position))
+def _look(kind: Kind, copy: vt.Engine, first: int, search: Search) -> Outcome | None:
+    """Search the lines of `copy` from line `first` on (its absolute number)."""
+    found = search(copy.utf8(first - copy.top, unwrap=True))
+    if found is None:
+        return None
+    outcome = Outcome(matched=kind, offset=copy.offset, text=found.text, line=_line_at(copy, first, found.start))
     if kind == "regex":
-        outcome.groups = groups
+        outcome.groups = found.groups
     return outcome
 
 
 def _line_at(copy: vt.Engine, first: int, position: int) -> int:
-    """The absolute number of the line with the character at `position` of the text that begins at line `first`."""
+    """The absolute number of the line with the byte at `position` of the text that begins at line `first`."""
     low, high = first, copy.top + copy.rows - 1
     while low < high:
         middle = (low + high) // 2
-        if len(copy.text(first - copy.top, middle + 1 - copy.top, unwrap=True)) > position:
+        if len(copy.utf8(first - copy.top, middle + 1 - copy.top, unwrap=True)) > position:
             high = middle
         else:
             low = middle + 1
