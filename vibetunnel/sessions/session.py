@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 
 from vibetunnel._ext import vt
-from vibetunnel._ext.pump import Pump, Terminal
+from vibetunnel._ext.pump import Pump, Terminal, is_typed
 from vibetunnel.errors import InputQueueFull, SessionNotRunning, UnknownSession
 from vibetunnel.keeper import orphans
 from vibetunnel.keeper.client import Spawned, SpawnOrder
@@ -237,7 +237,8 @@ class Session:
     async def write(self, data: bytes) -> None:
         """Type `data`. Raises SessionNotRunning, InputQueueFull, and what started() raises."""
         terminal = await self._running()
-        self.commands.typed()
+        if is_typed(data):
+            self.commands.typed()
         try:
             terminal.write(data)
         except BlockingIOError:
