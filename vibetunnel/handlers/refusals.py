@@ -25,6 +25,7 @@ STATUS: dict[type[errors.VibeTunnelError], HTTPStatus] = {
     errors.SessionNotRunning: HTTPStatus.BAD_REQUEST,  # as in the Node server
     errors.SessionStillRunning: HTTPStatus.CONFLICT,
     errors.SessionEnded: HTTPStatus.CONFLICT,
+    errors.NoPromptMarks: HTTPStatus.CONFLICT,
     errors.WaitTimedOut: HTTPStatus.REQUEST_TIMEOUT,
     errors.TooManyWaits: HTTPStatus.TOO_MANY_REQUESTS,
     errors.InputQueueFull: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -89,5 +89,6 @@ class SnapshotHandler(SessionHandler):
 class CommandsHandler(SessionHandler):
     """GET /api/sessions/{session_id}/commands."""
 
-    def get(self, session_id: str) -> None:
-        self.answer(self.session(session_id).commands.newest())
+    async def get(self, session_id: str) -> None:
+        commands = self.session(session_id).commands
+        self.answer(await commands.with_text(commands.newest()))

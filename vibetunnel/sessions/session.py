@@ -125,6 +125,16 @@ class Session:
             self._summary = _encode(self.describe())
         return self._summary
 
+    @property
+    def marks_prompts(self) -> bool:
+        """Whether the shell has marked a prompt, or will, since it starts with the server's script."""
+        return self.commands.marked or bool(self._integration)
+
+    @property
+    def _integration(self) -> dict[str, str]:
+        order = self.record.order
+        return integration(order.argv, login=order.login) if self._services.shell_integration else {}
+
     # Start
 
     async def started(self, rows: int = 0, cols: int = 0, *, awaits_client: bool = False) -> Terminal:
@@ -150,14 +160,13 @@ class Session:
         record, order = self.record, self.record.order
         rows, cols = self._viewport or (order.rows, order.cols)
         record.started_ns = time.time_ns()
-        extra = integration(order.argv, login=order.login) if self._services.shell_integration else {}
         try:
             spawned = await self._services.keeper.spawn(
                 SpawnOrder(
                     session_id=record.id,
                     argv=order.argv,
                     cwd=order.folder,
-                    env=order.env | extra,
+                    env=order.env | self._integration,
                     rows=rows,
                     cols=cols,
                     ring_bytes=self._services.ring_bytes,
