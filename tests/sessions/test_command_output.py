@@ -37,6 +37,8 @@ ZSH = b"\x1b[1m\x1b[7m%\x1b[27m\x1b[1m\x1b[0m" + b" " * 79 + b"\r \r"
         (b"abc\r\n" + ZSH, "abc\n"),
         (ZSH, ""),
         (CLEAR + b"hi\r\n" + ZSH, "hi\n"),
+        (b"100%" + ZSH, "100%"),
+        (b"a" + b" " * 9 + b"\r \r", "a"),  # zsh with an empty PROMPT_EOL_MARK
     ],
 )
 def test_output_as_text(output: bytes, text: str) -> None:
@@ -48,6 +50,7 @@ def test_output_that_is_too_long_keeps_its_end_and_says_so() -> None:
     for output in (lines, lines + b"50%\r\x1b[K"):
         text, cut = text_of(output, 24, 80)
         assert cut
+        assert text is not None
         assert len(text) <= TEXT_LIMIT
         assert text.startswith("line ")
         assert text.endswith("line 19999\n")
@@ -58,6 +61,11 @@ def test_output_that_is_too_long_keeps_its_end_and_says_so() -> None:
 def test_output_whose_beginning_is_no_longer_kept_begins_with_a_whole_line() -> None:
     assert text_of(b"1mhalf\r\nwhole\r\n", 24, 80, cut=True) == ("whole\n", True)
     assert text_of(b"all that is left", 24, 80, cut=True) == ("all that is left", True)
+
+
+def test_output_that_takes_too_much_work_has_no_text() -> None:
+    assert text_of(b"\x1b[2J" * 65_536, 1000, 1000) == (None, False)
+    assert text_of(b"\x1b[2J" * 65_536 + b"x", 24, 80) == ("x", False)
 
 
 @given(st.lists(st.text(alphabet="ab ü漢", max_size=100)))

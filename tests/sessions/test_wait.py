@@ -337,9 +337,7 @@ async def test_after_a_restart_a_shell_whose_marks_are_gone_is_waited_for(serve:
     assert terminal is not None
     log.opened(terminal, adopted=True)
     assert not log.marked
-    await session.print("x" * 600)
     await session.print("%0300000d")
-    await session.wait(text="x" * 10)
 
     async def lapped() -> bool:
         return terminal.oldest > 0

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 
 import msgspec
+from msgspec import UNSET
 
 from vibetunnel._ext import vt
 from vibetunnel._ext.pump import Terminal
@@ -15,7 +16,6 @@ from vibetunnel.sessions.command_output import BYTES_LIMIT, COMMANDS_LIMIT, Outp
 from vibetunnel.sessions.model import End
 from vibetunnel.sessions.shell_commands import ShellCommand, ShellCommands
 
-SMALL = 4096  # bytes of output that the event loop turns into text itself: that takes some 20 us
 PIECE = 4096  # bytes fed at a time: the engine keeps a bounded number of marks until they are taken
 
 
@@ -63,10 +63,7 @@ class CommandLog:
                     left -= len(outputs[-1][0])
         except ValueError:  # the session was removed meanwhile
             return list(commands)
-        if left >= BYTES_LIMIT - SMALL:
-            texts = texts_of(outputs, rows, cols)
-        else:
-            texts = await asyncio.to_thread(texts_of, outputs, rows, cols)
+        texts = await asyncio.to_thread(texts_of, outputs, rows, cols)
         told = {id(each): text for each, text in zip(ended, texts, strict=False)}
         return [_with(each, told[id(each)]) if id(each) in told else each for each in commands]
 
@@ -140,7 +137,7 @@ def _output(terminal: Terminal, command: ShellCommand, limit: int) -> tuple[byte
 
 
 def _with(command: ShellCommand, text: OutputText) -> ShellCommand:
-    output = msgspec.structs.replace(command.output, text=text.text, cut=text.cut)
+    output = msgspec.structs.replace(command.output, text=UNSET if text.text is None else text.text, cut=text.cut)
     return msgspec.structs.replace(command, output=output)
 
 
