@@ -12,6 +12,7 @@ from vibetunnel._ext cimport backlog
 from vibetunnel._ext cimport deflate as deflates
 from vibetunnel._ext cimport raw
 from vibetunnel._ext cimport ring as rings
+from vibetunnel._ext cimport typed as typings
 from vibetunnel._ext cimport v1
 from vibetunnel._ext.lists cimport (
     is_linked, link_t, list_next, list_put_first, list_put_last, list_remove, list_t, list_take_all,
@@ -75,7 +76,7 @@ def access(int flags, bytes name not None):
 
 
 def read_request(bytes message not None):
-    """Return (kind, offset, rows, cols, count, data), or None for an unknown type. ValueError if it is malformed."""
+    """Return (kind, offset, rows, cols, flags, count, data); None: unknown type. ValueError if it is malformed."""
     cdef v1.Request request
     memset(&request, 0, sizeof(request))
     cdef int known = v1.read_request(bytes_of(message), len(message), &request)
@@ -83,7 +84,10 @@ def read_request(bytes message not None):
         raise ValueError("malformed message")
     if known == 0:
         return None
-    return request.kind, request.offset, request.rows, request.cols, request.count, text_of(request.data, request.n)
+    return (
+        request.kind, request.offset, request.rows, request.cols, request.flags, request.count,
+        text_of(request.data, request.n),
+    )
 
 
 # ---------------------------------------------------------------- the JSON objects of raw mode
@@ -102,6 +106,17 @@ def read_object(bytes text not None):
     if kind == raw.OBJECT_RESIZE:
         return "resize", found.rows, found.cols
     return ("ping",) if kind == raw.OBJECT_PING else ("bad",)
+
+
+# ---------------------------------------------------------------- typed or reported
+
+cdef class Typing:
+    """The messages of one client, of which some may be reports of its terminal."""
+
+    cdef typings.Report report
+
+    def typed(self, bytes message not None):
+        return bool(typings.is_typed(&self.report, bytes_of(message), len(message)))
 
 
 # ---------------------------------------------------------------- the ring

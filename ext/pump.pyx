@@ -40,6 +40,7 @@ from vibetunnel._ext.pump_system cimport (
     socket_prepare, start_lane, waker_clear, waker_close, waker_open, waker_wake,
 )
 from vibetunnel._ext.ring cimport acquire_fence, load_acquire, load_relaxed, store_relaxed
+from vibetunnel._ext.typed cimport Report, is_typed as typed_by_person
 
 from vibetunnel._ext.vt import Mark
 
@@ -87,6 +88,12 @@ cdef list take_marks(engine.vt_buf* marks):
 
 cdef str decode(const uint8_t* text, size_t n):
     return PyBytes_FromStringAndSize(<const char*>text, n).decode("utf-8", "replace")
+
+
+def is_typed(bytes data not None):
+    cdef Report report
+    memset(&report, 0, sizeof(report))
+    return bool(typed_by_person(&report, <const uint8_t*>PyBytes_AS_STRING(data), len(data)))
 
 
 def load_zlib():

@@ -79,6 +79,16 @@ class SessionEnded(VibeTunnelError):
         super().__init__("The session ended before the condition was met.")
 
 
+class NoPromptMarks(VibeTunnelError):
+    """A client waits for a prompt, and the shell marks none."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The shell of this session has never marked a prompt. Turn on shell integration (the command "
+            "`vibetunnel shell-integration`, or --shell-integration for new sessions), or wait for text."
+        )
+
+
 class WaitTimedOut(VibeTunnelError):
     """The condition of a wait was not met in time."""
 

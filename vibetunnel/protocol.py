@@ -46,6 +46,8 @@ RESIZE_OWNS_SIZE = 1  # resize
 ALTERNATE_SCREEN = 1  # redraw
 LAST_PIECE = 1  # lines
 WRAPPED = 2  # lines
+TAKE_SIZE = 1  # resize request
+HIDDEN = 2  # resize request
 
 # Codes of error messages
 ERROR_READ_ONLY = 1
@@ -151,8 +153,12 @@ class Input(msgspec.Struct, frozen=True):
 
 
 class ResizeRequest(msgspec.Struct, frozen=True):
+    """The client's viewport. A message without the byte of flags has neither."""
+
     rows: int
     cols: int
+    take_size: bool = False  # on purpose, whichever client has it
+    hidden: bool = False  # the user cannot see the session: another client that types gets the size
 
 
 class Ack(msgspec.Struct, frozen=True):
@@ -223,7 +229,8 @@ def encode(message: ServerMessage | ClientMessage) -> bytes:
         case Input():
             return _OFFSET.pack(Type.INPUT, message.offset) + message.data
         case ResizeRequest():
-            return _RESIZE_REQUEST.pack(Type.RESIZE_REQUEST, message.rows, message.cols)
+            flags = TAKE_SIZE * message.take_size | HIDDEN * message.hidden
+            return _RESIZE_REQUEST.pack(Type.RESIZE_REQUEST, message.rows, message.cols) + bytes((flags,))
         case Ack():
             return _OFFSET.pack(Type.ACK, message.offset)
         case Ping():
@@ -276,7 +283,9 @@ def decode(message: bytes) -> ServerMessage | ClientMessage | None:
             case Type.INPUT:
                 return Input(_OFFSET.unpack_from(message)[1], message[9:])
             case Type.RESIZE_REQUEST:
-                return ResizeRequest(*_RESIZE_REQUEST.unpack_from(message)[1:])
+                _, rows, cols = _RESIZE_REQUEST.unpack_from(message)
+                flags = message[_RESIZE_REQUEST.size] if len(message) > _RESIZE_REQUEST.size else 0
+                return ResizeRequest(rows, cols, bool(flags & TAKE_SIZE), bool(flags & HIDDEN))
             case Type.ACK:
                 return Ack(_OFFSET.unpack_from(message)[1])
             case Type.PING:

@@ -13,7 +13,7 @@ from vibetunnel._ext cimport vt as engine
 from vibetunnel._ext.pump_backlog cimport client_link, drop, pace, stop_awaiting
 from vibetunnel._ext.pump_frame cimport frame_place, put_frame
 from vibetunnel._ext.pump_outbox cimport announce, note_heard, rewatch
-from vibetunnel._ext.pump_output cimport own_size
+from vibetunnel._ext.pump_output cimport may_claim_size, own_size
 from vibetunnel._ext.pump_receive cimport find_streams, receive_unread
 from vibetunnel._ext.pump_send cimport (
     ask_lines, flush, put_access, put_presence, put_redraw, put_text_close,
@@ -113,7 +113,6 @@ cdef inline void attach(terminal_t* t, client_t* c) noexcept nogil:
     cdef uint64_t accepted
     c.watch.kind = SOCKET
     c.watch.owner = c
-    c.active_ns = t.lane.now
     c.window = min(t.bounds.high, <uint64_t>LATEST_WINDOW) if c.latest else t.bounds.high
     c.writable = load_relaxed(&c.permitted) != 0
     note_heard(c)
@@ -121,7 +120,7 @@ cdef inline void attach(terminal_t* t, client_t* c) noexcept nogil:
     client_link(c)
     announce(c, NEWS_CAME)
     stop_awaiting(t)
-    if t.owner is NULL and c.writable and c.rows:
+    if c.writable and c.rows and may_claim_size(t, c):
         resized = c.rows != t.rows or c.cols != t.cols
         own_size(t, c)
     if not rewatch(t.lane, &c.watch, POLLER_READ):

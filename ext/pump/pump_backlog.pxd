@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t, uint64_t
 from vibetunnel._ext cimport backlog
 from vibetunnel._ext cimport vt as engine
 from vibetunnel._ext.pump_frame cimport block_leave, frame_spill, needs_ring
-from vibetunnel._ext.pump_outbox cimport announce, flush_later, note_heard, rewatch, settle_later
+from vibetunnel._ext.pump_outbox cimport announce, flush_later, note_heard, rewatch
 from vibetunnel._ext.pump_state cimport (
     BLOCKED_FULL, BLOCKED_RATE, BLOCKED_UNREAD, DEFLATE_FRAME, DUE_REDRAW, NEWS_GONE, OPEN, THROTTLE_BURST,
     THROTTLE_STEP, client_t, flag_t, lane_t, terminal_t,
@@ -95,12 +95,9 @@ cdef inline void client_unlink(client_t* c) noexcept nogil:
 
 
 cdef inline void leave_size(client_t* c) noexcept nogil:
-    """If it owns the size, another client takes over at the end of the turn."""
-    cdef terminal_t* t = c.terminal
-    if t.owner == c:
-        t.owner = NULL
-        t.size_owner_left = True
-        settle_later(t)
+    """If it owns the size, no client does from here on. The size stays as it is."""
+    if c.terminal.owner == c:
+        c.terminal.owner = NULL
 
 
 cdef inline void drop(client_t* c) noexcept nogil:

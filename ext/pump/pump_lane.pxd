@@ -15,12 +15,12 @@ from vibetunnel._ext.pump_frame cimport put_frame
 from vibetunnel._ext.pump_outbox cimport (
     account, account_anew, charge, client_unref, report_soon, rewatch, terminal_unref,
 )
-from vibetunnel._ext.pump_output cimport read_pty, settle, watch_again, write_queued
+from vibetunnel._ext.pump_output cimport read_pty, watch_again, write_queued
 from vibetunnel._ext.pump_pty cimport close_pty
 from vibetunnel._ext.pump_receive cimport client_ready, receive_all_unread
 from vibetunnel._ext.pump_screen cimport after_feed, feed, keep
 from vibetunnel._ext.pump_send cimport (
-    drop_unheard, fan_later, fan_out_all, flush, flush_all, flush_unless_full, put_accepted, put_close,
+    drop_unheard, fan_later, fan_out_all, flush, flush_all, flush_due, flush_unless_full, put_accepted, put_close,
     redraw_interrupted,
 )
 from vibetunnel._ext.pump_state cimport (
@@ -258,13 +258,13 @@ cdef inline void sweep(lane_t* lane) noexcept nogil:
 
 
 cdef inline void tidy(lane_t* lane) noexcept nogil:
-    """End of turn: settle terminals, free dropped clients, to which events of the turn may have pointed, and move."""
+    """End of turn: send what is due, free dropped clients, to which events of the turn may have pointed, and move."""
     cdef core_t* core = lane.core
     cdef link_t* at
     cdef terminal_t* t
     cdef client_t* c
-    while lane.due.first is not NULL:  # settling may drop clients, and so make more terminals due
-        settle(<terminal_t*>list_take_first(&lane.due))
+    while lane.due.first is not NULL:  # sending may drop clients, and so make more terminals due
+        flush_due(<terminal_t*>list_take_first(&lane.due))
     if lane.compresses:
         end_compression(lane)
     while lane.dropped.first is not NULL:

@@ -11,8 +11,8 @@ from vibetunnel._ext cimport rfc6455 as rfc
 from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport vt as engine
 from vibetunnel._ext.pump_state cimport (
-    DUE_FLUSH, EVENT_GAP, MOVE_BUSY, MOVE_BYTES, MOVE_CALM, MOVE_WINDOW, NEWS_GONE, capture_t, chunk_t, client_t,
-    command_t, core_t, flag_t, lane_t, terminal_t, watch_t,
+    DID_CHANGE, DID_MARK, DUE_FLUSH, EVENT_GAP, MARK_BURST, MOVE_BUSY, MOVE_BYTES, MOVE_CALM, MOVE_WINDOW, NEWS_GONE,
+    capture_t, chunk_t, client_t, command_t, core_t, flag_t, lane_t, terminal_t, watch_t,
 )
 from vibetunnel._ext.lists cimport is_linked, list_put_first, list_take_first
 from vibetunnel._ext.pump_system cimport (
@@ -111,20 +111,38 @@ cdef inline void report_soon(terminal_t* t, unsigned events) noexcept nogil:
         t.lane.late = True
     else:
         t.reported_ns = t.lane.now
-        report(t, events | t.late)
-        t.late = 0
+        report_all(t, events)
 
 
-cdef inline void settle_later(terminal_t* t) noexcept nogil:
-    """Have settle() look at this terminal at the end of the turn."""
-    if not is_linked(&t.in_due):
-        list_put_first(&t.lane.due, &t.in_due, t)
+cdef inline void report_all(terminal_t* t, unsigned events) noexcept nogil:
+    """Report events at once, with those that were held back."""
+    events |= t.late
+    t.late = 0
+    report(t, events)
+
+
+cdef inline void report_marks(terminal_t* t) noexcept nogil:
+    """Report prompt marks at once, as programs wait for them. A program that floods marks is held back like others.
+
+    A bell that is held back stays so: it would come as often as marks do. A change does not: the mark is one.
+    """
+    if t.lane.now - t.burst_ns >= EVENT_GAP:
+        t.burst_ns = t.lane.now
+        t.burst = 0
+    if t.burst == MARK_BURST:
+        report_soon(t, DID_MARK)
+        return
+    t.burst += 1
+    report(t, DID_MARK | (t.late & DID_CHANGE))
+    t.late &= ~DID_CHANGE
 
 
 cdef inline void flush_later(client_t* c) noexcept nogil:
     """Send at the end of the turn, once for all that is queued until then."""
+    cdef terminal_t* t = c.terminal
     c.due |= DUE_FLUSH
-    settle_later(c.terminal)
+    if not is_linked(&t.in_due):
+        list_put_first(&t.lane.due, &t.in_due, t)
 
 
 cdef inline void note_heard(client_t* c) noexcept nogil:

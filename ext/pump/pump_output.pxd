@@ -5,20 +5,21 @@ Alone writes what the ring holds, the size, the hang-up flags, and `ended`.
 
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport uint64_t
+from libc.string cimport memcmp, memcpy, memset
 
 from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport vt as engine
 from vibetunnel._ext.pump_backlog cimport drop, unblock_full, unblock_input, watch_pty
-from vibetunnel._ext.pump_outbox cimport flush_later, report, report_soon
+from vibetunnel._ext.pump_outbox cimport flush_later, report, report_all, report_soon
 from vibetunnel._ext.pump_pty cimport close_pty, drop_queue, write_queue
 from vibetunnel._ext.pump_screen cimport after_feed, feed, keep
 from vibetunnel._ext.pump_send cimport (
-    answer_interrupts, fan_begin, fan_out, fan_to_first, fan_waiting, flush_all, flush_due, flush_unless_full,
+    answer_interrupts, fan_begin, fan_out, fan_to_first, fan_waiting, flush_all, flush_unless_full,
     put_accepted,
 )
 from vibetunnel._ext.pump_state cimport (
-    ACCEPTED_STEP, BATCH_FOR_FEW, BATCH_NS, BLOCKED_FULL, BLOCKED_RATE, CHECKPOINT_CALM, CROWD, DID_CHANGE, DID_END,
-    DID_HANG_UP, DID_RESIZE, DUE_REDRAW, DUE_SIZE, FEW, OPEN, SHORT_READ, client_t, terminal_t,
+    ACCEPTED_STEP, BATCH_FOR_FEW, BATCH_NS, BLOCKED_FULL, BLOCKED_RATE, CHECKPOINT_CALM, CLIENT_ID_SIZE, CROWD,
+    DID_CHANGE, DID_END, DID_HANG_UP, DID_RESIZE, DUE_REDRAW, DUE_SIZE, FEW, OPEN, SHORT_READ, client_t, terminal_t,
 )
 from vibetunnel._ext.lists cimport link_t, list_next
 from vibetunnel._ext.pump_system cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_ns, read, sched_yield, set_size
@@ -31,6 +32,15 @@ cdef inline void size_due(client_t* c) noexcept nogil:
     if c.greeted:
         c.due |= DUE_SIZE
         flush_later(c)
+
+
+cdef inline void remember_owner(terminal_t* t, client_t* c) noexcept nogil:
+    """Note in the ring's header, which outlives the server, which client has the size. c: NULL for none."""
+    t.ring.header.size_claimed = True
+    if c is NULL or not c.has_id:
+        memset(t.ring.header.size_owner, 0, CLIENT_ID_SIZE)
+    else:
+        memcpy(t.ring.header.size_owner, c.client_id, CLIENT_ID_SIZE)
 
 
 cdef inline void resize(terminal_t* t, int rows, int cols) noexcept nogil:
@@ -58,43 +68,38 @@ cdef inline void resize(terminal_t* t, int rows, int cols) noexcept nogil:
 
 cdef inline void resize_unowned(terminal_t* t, int rows, int cols) noexcept nogil:
     """Set a size that no client asked for. The client that types next owns the size again."""
+    if rows == t.rows and cols == t.cols and t.owner is not NULL:
+        return
+    t.owner = NULL
+    remember_owner(t, NULL)
     if rows != t.rows or cols != t.cols:
-        t.owner = NULL
         resize(t, rows, cols)
 
 
+cdef inline bint may_claim_size(terminal_t* t, client_t* c) noexcept nogil:
+    """Whether this client gets the size without typing: no client had it before, or this client had it last."""
+    if not t.ring.header.size_claimed:
+        return True
+    return c.has_id and memcmp(t.ring.header.size_owner, c.client_id, CLIENT_ID_SIZE) == 0
+
+
+cdef inline bint size_is_free(terminal_t* t) noexcept nogil:
+    """Whether the next client that types gets the size: its owner has left, is leaving, or is hidden."""
+    return t.owner is NULL or t.owner.hidden or t.owner.close_state != OPEN
+
+
 cdef inline void own_size(terminal_t* t, client_t* c) noexcept nogil:
-    """This client typed last, or is the first that may type: the PTY gets its viewport."""
+    """Give this client the size: the PTY gets its viewport."""
     cdef client_t* before = t.owner
     t.owner = c
+    if before != c:
+        remember_owner(t, c)
     if c.rows and (c.rows != t.rows or c.cols != t.cols):
         resize(t, c.rows, c.cols)
     elif before != c:
         if before is not NULL:
             size_due(before)
         size_due(c)
-
-
-cdef inline void inherit_size(terminal_t* t) noexcept nogil:
-    """The owner has left: the client that was active last takes over, of those that may type."""
-    cdef link_t* at = t.clients.first
-    cdef client_t* c
-    cdef client_t* best = NULL
-    while at is not NULL:
-        c = <client_t*>list_next(&at)
-        if c.writable and c.rows and c.close_state == OPEN and (best is NULL or c.active_ns > best.active_ns):
-            best = c
-    if best is not NULL:
-        own_size(t, best)
-
-
-cdef inline void settle(terminal_t* t) noexcept nogil:
-    """End of turn: settle which client owns the size, and send the output that is due."""
-    if t.size_owner_left:
-        t.size_owner_left = False
-        if t.owner is NULL:
-            inherit_size(t)
-    flush_due(t)
 
 
 # ---------------------------------------------------------------- the end
@@ -112,7 +117,7 @@ cdef inline void end(terminal_t* t) noexcept nogil:
     flush_all(t)
     if not t.unseen:
         keep(t, CHECKPOINT_CALM)
-    report(t, DID_END)
+    report_all(t, DID_END)  # a mark that was held back comes with it, and not after it
 
 
 cdef inline void watch_again(terminal_t* t) noexcept nogil:

@@ -7,6 +7,7 @@ Alone writes the input queue, bytes_in and last_input_ns, and counts what was ac
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free
+from libc.string cimport memset
 
 from vibetunnel._ext.pump_backlog cimport watch_pty
 from vibetunnel._ext.pump_outbox cimport chunk_new, rewatch
@@ -14,6 +15,7 @@ from vibetunnel._ext.pump_state cimport QUEUE_LIMIT, WRITE_MAX, chunk_t, client_
 from vibetunnel._ext.lists cimport link_t, list_next, list_put_last, list_remove, list_take_first
 from vibetunnel._ext.pump_system cimport CLOCK_REALTIME, clock_ns, close, write
 from vibetunnel._ext.ring cimport store_relaxed
+from vibetunnel._ext.typed cimport Report, is_typed
 
 
 cdef inline void accept_input(terminal_t* t, int slot, uint64_t generation, size_t n) noexcept nogil:
@@ -57,13 +59,17 @@ cdef inline void queue_chunk(terminal_t* t, chunk_t* chunk) noexcept nogil:
     watch_pty(t)
 
 
+cdef inline void note_typed(terminal_t* t) noexcept nogil:
+    """A person has typed, or a program in their place."""
+    store_relaxed(&t.last_input_ns, clock_ns(CLOCK_REALTIME))
+
+
 cdef inline void deliver(terminal_t* t, const uint8_t* data, size_t n, client_t* c) noexcept nogil:
     """Give input to the PTY, after what waits already. c: the client that typed it, or NULL."""
     cdef int slot = c.input.slot if c is not NULL else -1
     cdef uint64_t generation = generation_of(t, slot)
     cdef size_t done = 0
     cdef chunk_t* chunk
-    store_relaxed(&t.last_input_ns, clock_ns(CLOCK_REALTIME))
     if t.pty.fd < 0 or n == 0:
         return
     if t.input_queue.first is NULL:
@@ -84,7 +90,10 @@ cdef inline void deliver(terminal_t* t, const uint8_t* data, size_t n, client_t*
 
 cdef inline void deliver_chunk(terminal_t* t, chunk_t* chunk) noexcept nogil:
     """Give input of write() to the PTY, which may be large and is not copied again. Takes the chunk over."""
-    store_relaxed(&t.last_input_ns, clock_ns(CLOCK_REALTIME))
+    cdef Report report
+    memset(&report, 0, sizeof(report))
+    if is_typed(&report, chunk.data, chunk.n):
+        note_typed(t)
     if t.pty.fd < 0:
         free(chunk)
         return
@@ -98,11 +107,9 @@ cdef inline void deliver_chunk(terminal_t* t, chunk_t* chunk) noexcept nogil:
 
 
 cdef inline void answer_program(terminal_t* t, const uint8_t* data, size_t n) noexcept nogil:
-    """Give the engine's reply to the program that asked. It is not input of a person."""
-    cdef int64_t typed_ns = t.last_input_ns
+    """Give the engine's reply to the program that asked."""
     if t.input_queued < QUEUE_LIMIT:  # a program that asks and never reads gets no more answers
         deliver(t, data, n, NULL)
-        store_relaxed(&t.last_input_ns, typed_ns)
 
 
 cdef inline void write_queue(terminal_t* t) noexcept nogil:

@@ -20,8 +20,8 @@ from vibetunnel._ext.pump_backlog cimport (
 )
 from vibetunnel._ext.pump_frame cimport put_frame
 from vibetunnel._ext.pump_outbox cimport announce, charge, chunk_new, flush_later, note_heard
-from vibetunnel._ext.pump_output cimport own_size
-from vibetunnel._ext.pump_pty cimport deliver, discard_input, withdraw_queue
+from vibetunnel._ext.pump_output cimport may_claim_size, own_size, size_is_free
+from vibetunnel._ext.pump_pty cimport deliver, discard_input, note_typed, withdraw_queue
 from vibetunnel._ext.pump_send cimport (
     ask_lines, close_broken, close_received, flush, flush_unless_full, put_access, put_error, put_text_close,
     skip_backlog,
@@ -34,6 +34,7 @@ from vibetunnel._ext.pump_state cimport (
 from vibetunnel._ext.lists cimport is_linked, link_t, list_next
 from vibetunnel._ext.pump_system cimport POLLER_READ, POLLER_WRITE, interrupts, recv
 from vibetunnel._ext.ring cimport load_relaxed
+from vibetunnel._ext.typed cimport is_typed
 
 cdef extern from *:
     """
@@ -81,6 +82,7 @@ cdef inline void withdraw(client_t* c) noexcept nogil:
     if t.lane.typed_n:  # it is this client's turn
         discard_input(c, t.lane.typed_n)
         t.lane.typed_n = 0
+        t.lane.typed_by_person = False
     unblock_full(t)
 
 
@@ -92,7 +94,7 @@ cdef inline void permit(client_t* c) noexcept nogil:
     if c.writable:
         if c.has_id and c.input.slot < 0:
             take_slot(c)
-        if t.owner is NULL and c.rows:
+        if c.rows and may_claim_size(t, c):
             own_size(t, c)
     else:
         withdraw(c)
@@ -133,9 +135,12 @@ cdef inline void send_typed(client_t* c) noexcept nogil:
         return
     t.lane.typed_n = 0
     deliver(t, t.lane.typed, n, c)
-    if not c.typed and t.pty.fd >= 0:
-        c.typed = True
-        announce(c, NEWS_TYPED)
+    if t.lane.typed_by_person:
+        t.lane.typed_by_person = False
+        note_typed(t)
+        if not c.typed and t.pty.fd >= 0:
+            c.typed = True
+            announce(c, NEWS_TYPED)
     if c.latest and lag_of(c) > SKIP_LAG and t.pty.fd >= 0 and interrupts(t.pty.fd, t.lane.typed, n):
         skip_backlog(c)  # Ctrl-C is felt at once, however much was under way
     if t.input_queued > <int64_t>t.core.input_watermark:
@@ -150,16 +155,17 @@ cdef inline void take_input(client_t* c, const uint8_t* data, size_t n) noexcept
     """Collect input of a client that may type. send_typed() writes it, once for all that came in one turn."""
     cdef terminal_t* t = c.terminal
     cdef lane_t* lane = t.lane
-    c.active_ns = lane.now
     if t.clients.first != &c.in_terminal and is_linked(&c.in_terminal):
         if t.fanning:
             flush_later(c)  # it may not have had the last batch, and leaves the place where it would get it
         client_unlink(c)
         client_link(c)
-    if t.owner != c and c.rows:
-        own_size(t, c)
     if lane.typed_n + n > TYPED_MAX:
         send_typed(c)
+    if is_typed(&c.input.report, data, n):
+        lane.typed_by_person = True
+        if t.owner != c and c.rows and size_is_free(t):
+            own_size(t, c)
     memcpy(lane.typed + lane.typed_n, data, n)
     lane.typed_n += n
 
@@ -170,15 +176,19 @@ cdef inline void take_raw_input(client_t* c, const uint8_t* data, size_t n) noex
         take_input(c, data, n)
 
 
-cdef inline void take_viewport(client_t* c, int rows, int cols) noexcept nogil:
-    """Note a client's viewport. receive() applies the last one of a turn."""
+cdef inline void take_viewport(client_t* c, int rows, int cols, unsigned flags) noexcept nogil:
+    """Note a client's viewport. receive() applies the last one of a turn.
+
+    A raw client states no viewport: it asks for a size, on purpose.
+    """
     cdef terminal_t* t = c.terminal
     if not may_type(c):
         refuse(c)
         return
     c.rows = <uint16_t>rows
     c.cols = <uint16_t>cols
-    if t.owner == c or t.owner is NULL or not c.v1:  # a raw client has no viewport of its own: it asks for a size
+    c.hidden = flags & wire.HIDDEN != 0
+    if t.owner == c or flags & wire.TAKE_SIZE or not c.v1 or may_claim_size(t, c):
         c.due |= DUE_VIEWPORT
 
 
@@ -250,7 +260,7 @@ cdef inline void take_request(client_t* c, const uint8_t* message, size_t n) noe
     if request.kind == wire.INPUT:
         take_v1_input(c, &request)
     elif request.kind == wire.RESIZE_REQUEST:
-        take_viewport(c, request.rows, request.cols)
+        take_viewport(c, request.rows, request.cols, request.flags)
     elif request.kind == wire.ACK:
         take_ack(c, request.offset)
     elif request.kind == wire.LINES_REQUEST:
@@ -273,7 +283,7 @@ cdef inline void take_text(client_t* c, uint8_t* text, size_t n) noexcept nogil:
     elif kind == raw.OBJECT_INPUT:
         take_raw_input(c, found.data, found.n)
     elif kind == raw.OBJECT_RESIZE:
-        take_viewport(c, found.rows, found.cols)
+        take_viewport(c, found.rows, found.cols, 0)
     elif kind == raw.OBJECT_BAD:
         malformed(c, 0, b'expected {"type":"input","data":text} or {"type":"resize","rows":1..1000,"cols":1..1000}')
 

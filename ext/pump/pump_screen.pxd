@@ -11,10 +11,10 @@ from libc.string cimport memcpy
 
 from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport vt as engine
-from vibetunnel._ext.pump_outbox cimport report, report_soon
+from vibetunnel._ext.pump_outbox cimport report, report_marks, report_soon
 from vibetunnel._ext.pump_pty cimport answer_program
 from vibetunnel._ext.pump_state cimport (
-    BUFFER_KEPT, CHECKPOINT_LINES, DID_BELL, DID_CAPTURE, DID_CHANGE, DID_FOLDER, DID_MARK, DID_TITLE, DUE_TITLE,
+    BUFFER_KEPT, CHECKPOINT_LINES, DID_BELL, DID_CAPTURE, DID_CHANGE, DID_FOLDER, DID_TITLE, DUE_TITLE,
     MARKS_LIMIT, capture_t, client_t, terminal_t,
 )
 from vibetunnel._ext.lists cimport link_t, list_next, list_put_last
@@ -70,7 +70,7 @@ cdef inline void handle_engine_events(terminal_t* t) noexcept nogil:
         report_soon(t, DID_BELL)
     if did & engine.VT_RECORD:
         take_records(t)
-        report_soon(t, DID_MARK)
+        report_marks(t)
 
 
 cdef inline void set_text(terminal_t* t, unsigned what, const uint8_t* text, size_t n) noexcept nogil:

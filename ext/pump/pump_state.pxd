@@ -34,6 +34,7 @@ from vibetunnel._ext cimport vt as engine
 from vibetunnel._ext.lists cimport link_t, list_t
 from vibetunnel._ext.pump_system cimport pthread_mutex_t, pthread_t
 from vibetunnel._ext.ring cimport Ring
+from vibetunnel._ext.typed cimport Report
 
 cdef enum:
     MAX_LANES = 17  # the interactive lane and 16 bulk lanes
@@ -88,6 +89,7 @@ cdef enum:
     MOVE_QUIET = 500000000  # ns with less than MOVE_CALM of use, after which a terminal moves back
     MOVE_CALM = 1000000  # ns
     EVENT_GAP = 50000000  # ns between two reports of bells and titles of one terminal
+    MARK_BURST = 8  # reports of prompt marks in an EVENT_GAP that do not wait: a short command has three
     SKIP_LAG = 4096  # bytes of lag below which a client's interrupt skips nothing
     ANSWER_WAIT = 10000000  # ns that a redraw waits after an interrupt, so that it includes the program's answer
     AWAIT_CLIENT = 1000000000  # ns that a new terminal's output waits for the client that it was opened for
@@ -233,6 +235,7 @@ cdef struct input_t:  # what one client types [receive]
     uint64_t next  # without a slot: offset of the next input byte
     uint64_t accepted_told  # offset in the last `accepted` message [send]
     chunk_t* unread  # bytes from the socket that wait to be decoded, or NULL
+    Report report  # of the mouse, say, that one message began and the next goes on with
 
 
 cdef struct client_t:
@@ -252,7 +255,8 @@ cdef struct client_t:
     flag_t greeted  # v1: hello is queued, so other messages may follow
     flag_t blocking  # a paused PTY waits for this client [backlog]
     flag_t told_read_only  # [receive]
-    flag_t typed  # some of its input has reached the PTY [receive]
+    flag_t typed  # something that a person typed has reached the PTY [receive]
+    flag_t hidden  # its window cannot be seen, so it does not hold the size [receive]
     flag_t latest  # skipped ahead when it is behind; otherwise lossless: the PTY waits for it
     flag_t returning  # gets what it missed while it was away, and has not caught up yet [backlog]
     flag_t has_since
@@ -271,7 +275,6 @@ cdef struct client_t:
     rfc.Decoder decoder  # [receive]
     int64_t heard_ns  # [outbox]
     int64_t pinged_ns  # [lane]
-    int64_t active_ns  # [receive]
     int64_t close_by_ns  # when an unanswered close is over, or 0 [send]
     uint16_t rows  # its viewport [receive]
     uint16_t cols
@@ -308,6 +311,8 @@ cdef struct terminal_t:
     uint32_t bells  # guarded by core.lock [screen]
     unsigned late  # events held back for EVENT_GAP [outbox]
     int64_t reported_ns  # [outbox]
+    int64_t burst_ns  # when the first of `burst` reports of marks was made [outbox]
+    int burst  # [outbox]
     uint64_t id
     Ring ring
     engine.vt* vt  # has taken the output in the ring up to vt_offset()
@@ -323,7 +328,7 @@ cdef struct terminal_t:
     link_t* fan  # the next client of the round [send, backlog]
     bint fan_again  # more output came during the round, so another round follows [send]
     uint64_t fan_start  # offset of the first byte read since the last round ended [send]
-    client_t* owner  # of the size, or NULL [output; backlog when it leaves]
+    client_t* owner  # of the size, or NULL; the ring's header remembers which client it was [output, backlog]
     bint awaits_client  # its first client has not attached yet, so the PTY is not read [backlog]
     int64_t opened_ns
     backlog.Bounds bounds
@@ -337,7 +342,6 @@ cdef struct terminal_t:
     uint64_t[rings.SLOTS] slot_next  # per input stream: offset of the next byte, after queued ones [receive; pty]
     bint hung_up  # the PTY reported a hang-up [output]
     bint told_hang_up  # [output]
-    bint size_owner_left  # [backlog sets it, output clears it]
     bint finished  # its process has exited [command]
     bint ended  # finished, and all that was printed is in the ring [output]
     bint closing  # its session was removed [command]
@@ -409,10 +413,11 @@ cdef struct lane_t:
     size_t inflated_n  # bytes that messages inflated to in this turn, with INFLATE_COST for each
     bint late  # some terminal holds back events
     int64_t late_ns  # until when
-    list_t due  # terminals to settle at the end of the turn
+    list_t due  # terminals with clients that have DUE_FLUSH
     list_t keepers  # terminals that keep compressed frames
     uint8_t* typed  # input of the client whose turn it is
     size_t typed_n
+    bint typed_by_person  # some of it is no report of a terminal
     bint moves  # some terminal is to move to another lane
     bint closures  # some closed terminal may have no clients left
     bint stopping

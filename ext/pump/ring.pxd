@@ -82,6 +82,8 @@ cdef struct Header:
     InputSlot[SLOTS] slots
     uint8_t[TITLE_MAX] title
     uint8_t[FOLDER_MAX] folder
+    uint8_t size_claimed  # a client has had the size, or the control plane has set it
+    uint8_t[ID_SIZE] size_owner  # the client that had the size last; zeros: none, or one without an id
 
 
 cdef struct Ring:

@@ -31,6 +31,8 @@ cdef enum:  # flags
     ALTERNATE_SCREEN = 1  # redraw
     LAST_PIECE = 1  # lines
     WRAPPED = 2  # lines
+    TAKE_SIZE = 1  # resize request
+    HIDDEN = 2  # resize request
 
 cdef enum:  # codes of error messages
     ERROR_READ_ONLY = 1
@@ -144,8 +146,9 @@ cdef struct Request:
     uint8_t kind  # a message type that clients send
     uint64_t offset  # of input and ack; of a lines request: the line after the last one wanted
     uint32_t count  # of lines
-    uint16_t rows  # of resize
+    uint16_t rows  # of a resize request, and the two below
     uint16_t cols
+    uint8_t flags
     const uint8_t* data  # of input and ping; borrowed from the message
     size_t n
 
@@ -175,6 +178,7 @@ cdef inline int read_request(const uint8_t* message, size_t n, Request* out) noe
         out.cols = get16(message + 3)
         if not (1 <= out.rows <= 1000 and 1 <= out.cols <= 1000):
             return -1
+        out.flags = message[5] if n > 5 else 0
     elif out.kind == PING:
         if n - 1 > MAX_PING:
             return -1

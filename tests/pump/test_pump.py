@@ -378,52 +378,6 @@ def test_accepted_is_told_even_when_nothing_is_printed(make: Callable[..., Bench
     assert peer.message(protocol.Accepted).offset == 7
 
 
-# ---------------------------------------------------------------- size
-
-
-def test_the_client_that_typed_last_owns_the_size(bench: Bench) -> None:
-    terminal, _ = bench.sh("stty -echo; while read -r x; do stty size; done")
-    first = bench.peer(terminal, v1=True, rows=30, cols=100)
-    hello = first.message(protocol.Hello)
-    assert (hello.rows, hello.cols, hello.owner) == (30, 100, True)
-    wait_for(lambda: (terminal.rows, terminal.cols) == (30, 100))
-    second = bench.peer(terminal, v1=True, rows=20, cols=60)
-    assert second.message(protocol.Hello).owner is False
-    second.type_in(b"\n")
-    assert second.message(protocol.Resize) == protocol.Resize(20, 60, True)
-    assert first.message(protocol.Resize) == protocol.Resize(20, 60, False)
-    second.until(b"20 60")
-    first.ask(protocol.ResizeRequest(31, 101))  # its viewport, while the other owns the size
-    first.type_in(b"\n")
-    assert second.message(protocol.Resize) == protocol.Resize(31, 101, False)
-    second.until(b"31 101")
-    first.close()
-    assert second.message(protocol.Resize) == protocol.Resize(20, 60, True)
-    events = events_until(bench.pump, lambda events: any(e.text == "20x60" for e in events))
-    assert {e.kind for e in events} <= {"resized", "came", "gone", "typed"}
-
-
-def test_a_resize_by_the_control_plane_reaches_every_client(bench: Bench) -> None:
-    terminal, _ = bench.run("cat")
-    peer = bench.peer(terminal, v1=True, rows=30, cols=100)
-    terminal.resize(40, 120)
-    assert peer.message(protocol.Resize) == protocol.Resize(40, 120, False)
-    assert os.get_terminal_size(bench.programs[0].fd) == (120, 40)
-    with pytest.raises(ValueError, match=r"expected 1\.\.1000, got 0 and 80"):
-        terminal.resize(0, 80)
-
-
-def test_a_raw_client_resizes_by_an_object(bench: Bench) -> None:
-    terminal, _ = bench.run("cat")
-    peer = bench.peer(terminal)
-    peer.send(frames.TEXT, b'{"type":"resize","data":"{\\"cols\\":90,\\"rows\\":33}"}')
-    wait_for(lambda: (terminal.rows, terminal.cols) == (33, 90))
-    peer.send(frames.TEXT, b'{"type":"resize","rows":0,"cols":3}')
-    peer.until_over()
-    assert peer.close_code == 1008
-    assert "rows" in peer.close_reason
-
-
 # ---------------------------------------------------------------- the end of a session
 
 
@@ -579,17 +533,6 @@ def test_a_client_that_is_not_read_can_be_closed_at_once(bench: Bench) -> None:
     assert peer.close_code == 1008
     gone = events_until(bench.pump, lambda events: any(e.kind == "gone" for e in events))
     assert gone[-1].number == 1008
-
-
-def test_every_owner_of_the_size_may_vanish_at_once(bench: Bench) -> None:
-    terminal, _ = bench.run("cat")
-    peers = [bench.peer(terminal, v1=True, rows=20 + i % 2, cols=80) for i in range(300)]
-    last = bench.peer(terminal, v1=True, rows=40, cols=90)
-    wait_for(lambda: terminal.clients == 301)
-    for peer in peers:
-        peer.close()
-    last.until(lambda: (terminal.rows, terminal.cols) == (40, 90))
-    last.until(lambda: protocol.Resize(40, 90, True) in last.seen)
 
 
 def test_a_v1_message_is_at_most_64_kib(bench: Bench) -> None:

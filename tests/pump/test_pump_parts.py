@@ -87,7 +87,9 @@ def test_the_extension_reads_every_vector_from_a_client() -> None:
         if vector["from"] == "server":
             continue
         f = vector["fields"]
-        kind, offset, rows, cols, count, data = probes.read_request(bytes.fromhex(vector["hex"]))  # type: ignore[misc]
+        request = probes.read_request(bytes.fromhex(vector["hex"]))
+        assert request is not None
+        kind, offset, rows, cols, flags, count, data = request
         kinds = {"input": 0x81, "resize": 0x82, "ack": 0x83, "ping": 0x84, "lines": 0x85, "redraw": 0x86}
         assert kind == kinds[f["type"]]
         if "offset" in f or "before" in f:
@@ -95,7 +97,14 @@ def test_the_extension_reads_every_vector_from_a_client() -> None:
         assert count == f.get("count", 0)
         if "rows" in f:
             assert (rows, cols) == (f["rows"], f["cols"])
+        assert flags == f.get("take_size", False) + 2 * f.get("hidden", False)
         assert data.hex() == f.get("data", "")
+
+
+def test_a_resize_request_without_flags_only_states_the_viewport() -> None:
+    message = bytes.fromhex("8200210065")
+    assert protocol.decode(message) == protocol.ResizeRequest(33, 101)
+    assert probes.read_request(message) == (0x82, 0, 33, 101, 0, 0, b"")
 
 
 @pytest.mark.parametrize(

@@ -137,21 +137,26 @@ def test_a_client_that_was_not_read_is_read_again_when_its_right_is_taken(bench:
     assert bench.pump.statistics()["input_queued"] == 0
 
 
-def test_the_size_passes_to_a_client_that_may_still_type(bench: Bench) -> None:
+def test_a_client_without_the_right_to_type_does_not_keep_the_size(bench: Bench) -> None:
     terminal, _ = bench.bare()
     first = bench.peer(terminal, v1=True, rows=30, cols=100)
     viewer = bench.peer(terminal, v1=True, rows=10, cols=10, writable=False)
     second = bench.peer(terminal, v1=True, rows=40, cols=110)
     heard(second)
     first.client.permit(False)
+    assert first.message(protocol.Resize) == protocol.Resize(30, 100, False)
+    second.type_in(b"y")
     assert second.message(protocol.Resize) == protocol.Resize(40, 110, True)
     assert first.message(protocol.Resize) == protocol.Resize(40, 110, False)
-    first.ask(protocol.ResizeRequest(31, 101))
+    first.ask(protocol.ResizeRequest(31, 101, take_size=True))
     heard(first)
     second.client.permit(False)  # no client is left that may own it: it stays
     assert second.message(protocol.Resize) == protocol.Resize(40, 110, False)
     assert (terminal.rows, terminal.cols) == (40, 110)
     viewer.client.permit(True)
+    heard(viewer)
+    assert (terminal.rows, terminal.cols) == (40, 110)
+    viewer.type_in(b"y")
     viewer.until(lambda: protocol.Resize(10, 10, True) in viewer.seen)
     assert (terminal.rows, terminal.cols) == (10, 10)
 

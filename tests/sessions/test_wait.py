@@ -13,6 +13,7 @@ from principals import guest
 
 from vibetunnel.handlers.wait import TIMEOUT_MS
 from vibetunnel.sessions import patterns, searches, waits
+from vibetunnel.sessions.command_log import CommandLog
 
 # A program that passes each line it reads to printf.
 PRINTER = ["sh", "-c", 'stty -echo; printf ready; while read -r line; do printf "$line"; done']
@@ -256,6 +257,64 @@ async def test_a_prompt_of_a_shell_that_ends_is_not_waited_for(server: Running) 
     await session.waiting()
     await session.print("")
     await waiting
+
+
+async def test_a_shell_that_marks_no_prompts_is_said_at_once(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waits, "FIRST_PROMPT_S", 0.0)
+    session = await told(server, ["sh"])
+    answer = await session.wait(prompt=True, status=409)
+    assert "never marked a prompt" in answer["error"]
+    assert "--shell-integration" in answer["error"]
+    await session.print("printf '\\033]133;A\\007> '")
+    await session.wait(text="> ")
+    assert (await session.wait(prompt=True))["matched"] == "prompt"
+
+
+async def test_a_shell_that_has_just_started_has_time_for_its_first_mark(server: Running) -> None:
+    session = await told(server)
+    answer = await after(begun(session, prompt=True), session, f"{A}> {B}")
+    assert answer["matched"] == "prompt"
+
+
+async def test_a_wait_ends_when_the_time_for_the_first_mark_is_over(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waits, "FIRST_PROMPT_S", 0.05)
+    session = Told(server, await server.session(["cat"]))
+    waiting = begun(session, prompt=True, status=409)
+    await session.waiting()
+    assert not waiting.done()  # it has not started
+    await session.print("x")
+    assert "never marked a prompt" in (await waiting)["error"]
+
+
+async def test_a_shell_with_the_servers_script_is_waited_for(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waits, "FIRST_PROMPT_S", 0.0)
+    server = await serve(shell="/bin/bash", shell_integration=True)
+    session = Told(server, await server.session())
+    waiting = begun(session, prompt=True)
+    await session.waiting()
+    await server.json("POST", f"{session.path}/resize", {"rows": 24, "cols": 80})  # starts it
+    assert (await waiting)["matched"] == "prompt"
+
+
+async def test_after_a_restart_a_shell_whose_marks_are_gone_is_waited_for(serve: Serve) -> None:
+    """Only bytes in the ring are known then."""
+    log = CommandLog()
+    session = await told(await serve())
+    terminal = session.server.server.context.registry.get(session.id).terminal
+    assert terminal is not None
+    log.opened(terminal, adopted=True)
+    assert not log.marked
+    await session.print("%0300000d")
+
+    async def lapped() -> bool:
+        return terminal.oldest > 0
+
+    await until(lapped)
+    log = CommandLog()
+    log.opened(terminal, adopted=True)
+    assert log.marked
 
 
 # All of them

@@ -11,13 +11,18 @@ def exited(code: int, signal: int, reason: bytes) -> bytes: ...
 def error(code: int, text: bytes) -> bytes: ...
 def accepted(offset: int) -> bytes: ...
 def access(flags: int, name: bytes) -> bytes: ...
-def read_request(message: bytes) -> tuple[int, int, int, int, int, bytes] | None:
-    """Return (kind, offset, rows, cols, count, data), or None for an unknown type. ValueError if it is malformed."""
+def read_request(message: bytes) -> tuple[int, int, int, int, int, int, bytes] | None:
+    """Return (kind, offset, rows, cols, flags, count, data); None: unknown type. ValueError if it is malformed."""
 
 def read_object(
     text: bytes,
 ) -> tuple[Literal["input"], bytes] | tuple[Literal["resize"], int, int] | tuple[Literal["ping", "bad"]] | None:
     """Read a raw client's text message. None: the whole text is input."""
+
+class Typing:
+    """The messages of one client: which of them did a person type, and which are reports of its terminal?"""
+
+    def typed(self, message: bytes) -> bool: ...
 
 class Ring:
     """A session's ring, mapped. The caller keeps and closes `fd`."""

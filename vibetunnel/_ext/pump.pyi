@@ -35,7 +35,7 @@ class Event(NamedTuple):
     mark     data: a Mark
     clipboard  OSC 52 sets the clipboard. text: the selection's first letter or nothing, data: bytes
     captured answer to Terminal.capture. number: the ticket, data: the copy, or None if memory ran out
-    typed    the client's first input has reached the PTY; once for each client
+    typed    something that a person typed has reached the PTY; once for each client
     """
 
     kind: EventKind
@@ -44,6 +44,9 @@ class Event(NamedTuple):
     number: int
     text: str
     data: vt.Mark | bytes | vt.Engine | None = None
+
+def is_typed(data: bytes) -> bool:
+    """Whether a person typed some of this input. False: it has only reports that a terminal makes by itself."""
 
 def load_zlib() -> None:
     """Load zlib, for clients that negotiate compression. OSError if there is none."""

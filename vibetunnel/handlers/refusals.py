@@ -26,6 +26,7 @@ STATUS: dict[type[errors.VibeTunnelError], HTTPStatus] = {
     errors.SessionNotRunning: HTTPStatus.BAD_REQUEST,  # as in the Node server
     errors.SessionStillRunning: HTTPStatus.CONFLICT,
     errors.SessionEnded: HTTPStatus.CONFLICT,
+    errors.NoPromptMarks: HTTPStatus.CONFLICT,
     errors.WaitTimedOut: HTTPStatus.REQUEST_TIMEOUT,
     errors.TooManyWaits: HTTPStatus.TOO_MANY_REQUESTS,
     errors.TooManyPatterns: HTTPStatus.TOO_MANY_REQUESTS,

@@ -101,5 +101,6 @@ class SnapshotHandler(CaptureHandler):
 class CommandsHandler(SessionHandler):
     """GET /api/sessions/{session_id}/commands."""
 
-    def get(self, session_id: str) -> None:
-        self.answer(self.session(session_id).commands.newest())
+    async def get(self, session_id: str) -> None:
+        commands = self.session(session_id).commands
+        self.answer(await commands.with_text(commands.newest()))

@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 
 from vibetunnel._ext import vt
-from vibetunnel._ext.pump import Pump, Terminal
+from vibetunnel._ext.pump import Pump, Terminal, is_typed
 from vibetunnel.errors import InputQueueFull, SessionNotRunning, UnknownSession
 from vibetunnel.keeper import orphans
 from vibetunnel.keeper.client import KeptSession, Spawned, SpawnOrder
@@ -136,6 +136,16 @@ class Session:
             self._summary = _encode(self.describe())
         return self._summary
 
+    @property
+    def marks_prompts(self) -> bool:
+        """Whether the shell has marked a prompt, or will, since it starts with the server's script."""
+        return self.commands.marked or bool(self._integration)
+
+    @property
+    def _integration(self) -> dict[str, str]:
+        order = self.record.order
+        return integration(order.argv, login=order.login) if self._services.shell_integration else {}
+
     # Start
 
     async def started(self, rows: int = 0, cols: int = 0, *, awaits_client: bool = False) -> Terminal:
@@ -166,7 +176,6 @@ class Session:
         started_ns = time.time_ns()
         # The keeper gets it with the order: it stores that the start was tried, or does not try.
         meta = _encode(msgspec.structs.replace(record, started_ns=started_ns))
-        extra = integration(order.argv, login=order.login) if self._services.shell_integration else {}
         try:
             spawned = await self._services.keeper.spawn(
                 SpawnOrder(
@@ -174,7 +183,7 @@ class Session:
                     argv=order.argv,
                     cwd=order.folder,
                     base=self._services.environment,
-                    env=order.env | extra,
+                    env=order.env | self._integration,
                     rows=rows,
                     cols=cols,
                     ring_bytes=self._services.ring_bytes,
@@ -265,7 +274,8 @@ class Session:
     async def write(self, data: bytes) -> None:
         """Type `data`. Raises SessionNotRunning, InputQueueFull, and what started() raises."""
         terminal = await self._running()
-        self.commands.typed()
+        if is_typed(data):
+            self.commands.typed()
         try:
             terminal.write(data)
         except BlockingIOError:

@@ -21,12 +21,16 @@ class CommandOutput(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=
     first_line   absolute number of its first line
     last_line    absolute number of the cursor's line when the command ended: the line after the output, or the last
                  line if that has no newline
+    text         the output of a command that has ended, if it was asked for
+    cut          the beginning of the text is missing: it is no longer kept, or the text would be too long
     """
 
     start: int
     end: int | UnsetType = UNSET
     first_line: int | UnsetType = UNSET
     last_line: int | UnsetType = UNSET
+    text: str | UnsetType = UNSET
+    cut: bool = False
 
 
 class ShellCommand(msgspec.Struct, kw_only=True, rename="camel"):

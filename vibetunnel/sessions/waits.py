@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,13 +15,14 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from vibetunnel._ext import vt
-from vibetunnel.errors import SessionEnded, TooManyWaits, UnknownSession, WaitTimedOut
+from vibetunnel.errors import NoPromptMarks, SessionEnded, TooManyWaits, UnknownSession, WaitTimedOut
 from vibetunnel.sessions.patterns import Found, Pattern
 from vibetunnel.sessions.searches import Searcher, Searches
 from vibetunnel.sessions.session import Session
 from vibetunnel.sessions.shell_commands import ShellCommand
 
 AT_ONCE = 64  # waits for one session
+FIRST_PROMPT_S = 5.0  # after its start a shell may still read the file that loads the shell integration
 GUESS = 256  # lines of scrollback in a capture; if more were printed since the last one, a second capture follows
 AT_ONCE_CELLS = 64 * 1024  # in so many cells the event loop looks for a text itself, within 0.2 ms
 
@@ -52,7 +55,7 @@ class Outcome(msgspec.Struct, kw_only=True, rename="camel"):
     text       the text that matched
     line       absolute number of the line in which the match begins, or of the prompt's line
     groups     of the regular expression; null: the group took no part in the match
-    command    the newest command that has ended
+    command    the newest command that has ended, with the text of its output
     """
 
     matched: Kind
@@ -83,8 +86,8 @@ class Waits:
     async def wait(self, session: Session, wanted: Wait, user: str) -> Outcome:
         """Return when the condition is met. user: the key under which the waits of one user are counted.
 
-        Raises WaitTimedOut, SessionEnded, UnknownSession when the session is removed meanwhile, TooManyWaits,
-        TooManyPatterns, and InvalidField for a bad regular expression.
+        Raises WaitTimedOut, SessionEnded, NoPromptMarks, UnknownSession when the session is removed meanwhile,
+        TooManyWaits, TooManyPatterns, and InvalidField for a bad regular expression.
         """
         with self._counted(session.id):
             try:
@@ -200,9 +203,21 @@ async def _prompt(session: Session) -> Outcome:
                 if prompt.line >= 0:
                     outcome.line = prompt.line
                 if (ended := session.commands.last_ended) is not None:
-                    outcome.command = ended
+                    (outcome.command,) = await session.commands.with_text([ended])
                 return outcome
-            await watch.changed()
+            with contextlib.suppress(TimeoutError):  # then it raises NoPromptMarks, unless a mark has come
+                await watch.changed(_patience_s(session))
+
+
+def _patience_s(session: Session) -> float | None:
+    """How long the first prompt mark may take; None: there is no limit. Raises NoPromptMarks when that is over."""
+    started_ns = session.record.started_ns
+    if session.marks_prompts or not started_ns:
+        return None
+    left_s = FIRST_PROMPT_S - (time.time_ns() - started_ns) / 1e9
+    if left_s <= 0:
+        raise NoPromptMarks
+    return min(left_s, FIRST_PROMPT_S)  # a clock may be set back
 
 
 async def _exit(session: Session) -> Outcome:

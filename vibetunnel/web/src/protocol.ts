@@ -37,6 +37,8 @@ const RESIZE_OWNS_SIZE = 1; // resize
 const ALTERNATE_SCREEN = 1; // redraw
 const LAST_PIECE = 1; // lines
 const WRAPPED = 2; // lines
+const TAKE_SIZE = 1; // resize request
+const HIDDEN = 2; // resize request
 
 // Codes of error messages
 export const ERROR_READ_ONLY = 1;
@@ -151,9 +153,20 @@ export type ServerMessage =
   | Access
   | { readonly type: "unknown"; readonly kind: number };
 
+/** This client's viewport. */
+export interface ResizeRequest {
+  readonly type: "resize";
+  readonly rows: number;
+  readonly cols: number;
+  /** The user wants the session to have this size, whichever client owns it. */
+  readonly takeSize: boolean;
+  /** The user cannot see this client: another one that types gets the size. */
+  readonly hidden: boolean;
+}
+
 export type ClientMessage =
   | { readonly type: "input"; readonly offset: bigint; readonly data: Uint8Array }
-  | { readonly type: "resize"; readonly rows: number; readonly cols: number }
+  | ResizeRequest
   | { readonly type: "ack"; readonly offset: bigint }
   | { readonly type: "ping"; readonly data: Uint8Array }
   | { readonly type: "lines"; readonly before: bigint; readonly count: number }
@@ -287,11 +300,12 @@ export function encode(message: ClientMessage): Uint8Array<ArrayBuffer> {
       return bytes;
     }
     case "resize": {
-      const bytes = new Uint8Array(5);
+      const bytes = new Uint8Array(6);
       const view = new DataView(bytes.buffer);
       view.setUint8(0, RESIZE_REQUEST);
       view.setUint16(1, fitting(message.rows, 0xffff, "rows"));
       view.setUint16(3, fitting(message.cols, 0xffff, "cols"));
+      view.setUint8(5, (message.takeSize ? TAKE_SIZE : 0) | (message.hidden ? HIDDEN : 0));
       return bytes;
     }
     case "ack":

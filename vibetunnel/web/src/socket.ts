@@ -153,7 +153,7 @@ export class SessionSocket {
   private sentChunks = 0; // how many of `pending` this connection has sent
   private writable = true;
   private live = false; // hello has arrived on this connection
-  private told: Viewport = { rows: 0, cols: 0 };
+  private told = { rows: 0, cols: 0, hidden: false }; // what the server knows of this client's window
 
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private ackTimer: ReturnType<typeof setTimeout> | undefined;
@@ -206,10 +206,11 @@ export class SessionSocket {
     }
   }
 
-  /** Send pings only while the page is visible. */
+  /** Whether the user can see the page. Only then does it send pings, and hold the session's size against others. */
   setVisible(visible: boolean): void {
     if (this.visible === visible) return;
     this.visible = visible;
+    this.resize();
     if (visible) {
       this.wake();
     } else {
@@ -233,13 +234,23 @@ export class SessionSocket {
     return true;
   }
 
-  /** State the viewport if the server does not know it yet. */
+  /** State the viewport, and whether it can be seen, if the server does not know that yet. */
   resize(): void {
+    const { rows, cols } = this.options.viewport();
+    const { told, visible } = this;
+    if (rows !== told.rows || cols !== told.cols || visible === told.hidden) this.stateViewport(false);
+  }
+
+  /** Give the session this client's viewport, whichever client owns the size. */
+  takeSize(): void {
+    this.stateViewport(true);
+  }
+
+  private stateViewport(takeSize: boolean): void {
     if (!this.live || !this.writable || this.wire?.readyState !== OPEN) return;
     const { rows, cols } = this.options.viewport();
-    if (rows === this.told.rows && cols === this.told.cols) return;
-    this.told = { rows, cols };
-    this.wire.send(encode({ type: "resize", rows, cols }));
+    this.told = { rows, cols, hidden: !this.visible };
+    this.wire.send(encode({ type: "resize", ...this.told, takeSize }));
   }
 
   /** The listener has drawn output up to `offset`. */
@@ -281,7 +292,7 @@ export class SessionSocket {
   private open(): void {
     this.drop();
     const { rows, cols } = this.options.viewport();
-    this.told = { rows, cols };
+    this.told = { rows, cols, hidden: false };
     const query = new URLSearchParams({ sessionId: this.options.sessionId, client: this.options.clientId });
     if (rows > 0 && cols > 0) {
       query.set("rows", String(rows));
@@ -425,8 +436,7 @@ export class SessionSocket {
     this.writable = writable;
     this.forgetInput();
     if (!writable) return;
-    this.told = { rows: 0, cols: 0 };
-    this.resize();
+    this.stateViewport(false);
   }
 
   private forgetInput(): void {

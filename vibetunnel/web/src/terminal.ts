@@ -281,7 +281,6 @@ export class Screen {
 
   private typed(data: string): void {
     if (this.queries.answering) return;
-    if (isFocusReport(data) && !this.owner) return; // looking at a session must not take its size over
     if (this.readOnly && (isFocusReport(data) || isMouseReport(data))) return; // not typing
     const text = this.controlNext ? controlText(data) : data;
     this.useControl();

@@ -30,7 +30,13 @@ function clientMessage(fields: Fields): ClientMessage {
     case "input":
       return { type: "input", offset, data };
     case "resize":
-      return { type: "resize", rows: Number(fields["rows"]), cols: Number(fields["cols"]) };
+      return {
+        type: "resize",
+        rows: Number(fields["rows"]),
+        cols: Number(fields["cols"]),
+        takeSize: Boolean(fields["take_size"]),
+        hidden: Boolean(fields["hidden"]),
+      };
     case "ack":
       return { type: "ack", offset };
     case "ping":
@@ -115,7 +121,10 @@ describe("readPresence", () => {
 
 describe("encode", () => {
   it("refuses sizes and offsets that do not fit", () => {
-    expect(() => encode({ type: "resize", rows: 70_000, cols: 80 })).toThrow(/rows from 0 to 65535, got 70000/);
+    const flags = { takeSize: false, hidden: false };
+    expect(() => encode({ type: "resize", rows: 70_000, cols: 80, ...flags })).toThrow(
+      /rows from 0 to 65535, got 70000/,
+    );
     expect(() => encode({ type: "ack", offset: -1n })).toThrow(ProtocolError);
     expect(() => encode({ type: "ping", data: new Uint8Array(65) })).toThrow(ProtocolError);
     expect(() => encode({ type: "lines", before: 1n << 64n, count: 1 })).toThrow(ProtocolError);

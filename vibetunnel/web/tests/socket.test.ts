@@ -45,9 +45,29 @@ describe("connecting", () => {
     server.socket.start();
     server.viewport = { rows: 30, cols: 100 };
     server.wire.accept();
-    expect(server.wire.of(0x82)).toEqual([Uint8Array.of(0x82, 0, 30, 0, 100)]);
+    expect(server.wire.of(0x82)).toEqual([Uint8Array.of(0x82, 0, 30, 0, 100, 0)]);
     server.socket.resize();
     expect(server.wire.of(0x82)).toHaveLength(1);
+  });
+
+  it("tells whether the user can see it, also on the next connection", () => {
+    server.socket.start();
+    server.wire.accept();
+    server.socket.setVisible(false);
+    expect(server.wire.of(0x82)).toEqual([Uint8Array.of(0x82, 0, 24, 0, 80, 2)]);
+    server.wire.break(1006);
+    vi.advanceTimersByTime(LONG_ENOUGH_MS);
+    server.wire.accept();
+    expect(server.wire.of(0x82)).toEqual([Uint8Array.of(0x82, 0, 24, 0, 80, 2)]);
+    server.socket.setVisible(true);
+    expect(server.wire.of(0x82).at(-1)).toEqual(Uint8Array.of(0x82, 0, 24, 0, 80, 0));
+  });
+
+  it("takes the size on purpose, even if the viewport is known", () => {
+    server.socket.start();
+    server.wire.accept();
+    server.socket.takeSize();
+    expect(server.wire.of(0x82)).toEqual([Uint8Array.of(0x82, 0, 24, 0, 80, 1)]);
   });
 });
 
@@ -283,7 +303,7 @@ describe("the right to type", () => {
     expect(server.wire.of(0x82)).toEqual([]);
     server.wire.access(true);
     server.wire.accepted(13n);
-    expect(server.wire.of(0x82)).toEqual([Uint8Array.of(0x82, 0, 30, 0, 100)]);
+    expect(server.wire.of(0x82)).toEqual([Uint8Array.of(0x82, 0, 30, 0, 100, 0)]);
     server.socket.send(typed("d"));
     expect(server.wire.inputs).toEqual([
       { offset: 10n, text: "abc" },

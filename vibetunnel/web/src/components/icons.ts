@@ -13,6 +13,7 @@ export const cross = icon(svg`<path d="m4 4 8 8m0-8-8 8" />`);
 export const stop = icon(svg`<rect x="4" y="4" width="8" height="8" rx="1.5" />`);
 export const device = icon(svg`<rect x="4.5" y="2" width="7" height="12" rx="1.5" /><path d="M7.3 11.7h1.4" />`);
 export const leave = icon(svg`<path d="M6.5 3H4a1 1 0 0 0-1 1v8a1 1 0 0 0 1 1h2.5M10 5l3 3-3 3M13 8H6.5" />`);
+export const fit = icon(svg`<path d="M2.5 6V2.5H6M10 2.5h3.5V6M13.5 10v3.5H10M6 13.5H2.5V10" />`);
 export const viewers = icon(
   svg`<path d="M1.8 8S4 3.8 8 3.8 14.2 8 14.2 8 12 12.2 8 12.2 1.8 8 1.8 8z" /><circle cx="8" cy="8" r="1.7" />`,
 );

@@ -15,7 +15,7 @@ import { total } from "../people.js";
 import { askBeforePaste, asksBeforePaste } from "../preferences.js";
 import { type User, isGuest, mayShare } from "../users.js";
 import "./account-menu.js";
-import { back, cross, share, viewers } from "./icons.js";
+import { back, cross, fit, share, viewers } from "./icons.js";
 import "./key-bar.js";
 import { askForLogin, logOut, loginOver } from "./navigation.js";
 import "./paste-dialog.js";
@@ -169,13 +169,7 @@ export class TerminalPage extends PlainElement {
         <span class="name">${name}</span>
         <span class="title">${title}</span>
       </h1>
-      ${
-        status.owner || !status.writable || status.state === "ended" || status.rows === 0
-          ? nothing
-          : html`<span class="size" title="Another browser sets the size. Type here to take it over.">
-              ${status.cols}×${status.rows}</span
-            >`
-      }
+      ${this.sizeButton()}
       ${status.writable || status.state === "ended" ? nothing : this.viewOnly()} ${this.people()}
       ${mayShare(this.user, session) && !this.noAuth && status.state !== "ended" ? this.shareButton() : nothing}
       ${this.connection()}
@@ -185,6 +179,22 @@ export class TerminalPage extends PlainElement {
           : nothing
       }
     </header>`;
+  }
+
+  /** For a client that does not own the size, and whose window would have another. */
+  private sizeButton(): TemplateResult | typeof nothing {
+    const { owner, fits, writable, state, cols, rows } = this.status;
+    if (owner || fits || !writable || state !== "open") return nothing;
+    const words = "Use this window's size";
+    return html`<button
+      class="size"
+      title="The session has ${cols}×${rows} characters, as another window set it"
+      aria-label=${words}
+      data-testid="take-size"
+      @click=${() => this.terminal?.takeSize()}
+    >
+      ${fit}<span class="wide">${words}</span><span class="narrow">Use this size</span>
+    </button>`;
   }
 
   private connection(): TemplateResult {

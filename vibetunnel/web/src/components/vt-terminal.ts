@@ -32,6 +32,8 @@ export interface TerminalStatus {
   readonly exit: Exit | undefined;
   readonly writable: boolean;
   readonly owner: boolean;
+  /** The session has the size that fits this window. */
+  readonly fits: boolean;
   readonly rows: number;
   readonly cols: number;
   readonly selected: boolean;
@@ -54,6 +56,7 @@ export const INITIAL_STATUS: TerminalStatus = {
   exit: undefined,
   writable: true,
   owner: true,
+  fits: true,
   rows: 0,
   cols: 0,
   selected: false,
@@ -128,6 +131,12 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
 
   setKeyboardInset(pixels: number): void {
     this.view?.setKeyboardInset(pixels);
+  }
+
+  /** Give the session the size of this window, whichever client owns it. */
+  takeSize(): void {
+    this.socket?.takeSize();
+    this.focus();
   }
 
   /** Connect now, without waiting for the next attempt. */
@@ -209,9 +218,17 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
     this.socket?.wake();
   }
 
-  /** Mark the edge of the session's screen if another client owns the size. */
-  private mark(owner: boolean): void {
+  /** The session has this size. Mark the edge of its screen if this client does not own it. */
+  private sized(rows: number, cols: number, owner: boolean): void {
+    this.view?.setOwner(owner);
     this.toggleAttribute("viewer", !owner);
+    this.tell({ rows, cols, owner });
+    this.compare();
+  }
+
+  private compare(): void {
+    const { rows, cols } = this.view?.viewport ?? this.status;
+    this.tell({ fits: rows === this.status.rows && cols === this.status.cols });
   }
 
   private hint(hint: string): void {
@@ -251,6 +268,7 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
 
   viewport(): void {
     this.socket?.resize();
+    this.compare();
   }
 
   bell(): void {
@@ -275,11 +293,10 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
   }
 
   hello(hello: Hello, fresh: boolean): void {
-    this.view?.setOwner(hello.owner);
-    this.view?.begin(hello.start, hello.live, fresh, hello);
     const { rows, cols, owner, writable } = hello;
-    this.mark(owner);
-    this.tell({ rows, cols, owner, notice: "" });
+    this.sized(rows, cols, owner);
+    this.view?.begin(hello.start, hello.live, fresh, hello);
+    this.tell({ notice: "" });
     this.permit(writable);
   }
 
@@ -300,9 +317,7 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
   }
 
   resize(rows: number, cols: number, owner: boolean): void {
-    this.view?.setOwner(owner);
-    this.mark(owner);
-    this.tell({ rows, cols, owner });
+    this.sized(rows, cols, owner);
   }
 
   titled(title: string): void {
