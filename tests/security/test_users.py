@@ -148,7 +148,7 @@ async def test_a_change_during_a_password_check_counts(
     accounts = Users(folder / "u")
     await accounts.add("ada", Role.WRITER, await hash_password("correct horse"))
 
-    async def slow(_password: str, _phc: str | None) -> bool:
+    async def slow(_password: str, _phc: str | None, **_more: bool) -> bool:
         await (accounts.set_password("ada", None) if what == "set_password" else getattr(accounts, what)("ada"))
         return True
 
@@ -166,7 +166,7 @@ async def test_every_try_costs_one_check(folder: Path, monkeypatch: pytest.Monke
     await accounts.disable("eve")
     checked: list[str | None] = []
 
-    async def counted(_password: str, stored: str | None) -> bool:
+    async def counted(_password: str, stored: str | None, **_more: bool) -> bool:
         checked.append(stored)
         return False
 

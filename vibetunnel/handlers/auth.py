@@ -111,10 +111,13 @@ class AvatarHandler(Handler):
 class LoginHandler(Handler):
     """The base of all routes that log in."""
 
-    def began(self, account: str | None, method: str) -> None:
-        """Count an attempt to log in as `account`. Raises RateLimited."""
+    def began(self, account: str | None, method: str) -> bool:
+        """Count a try to log in as `account`, or with a code. Return whether a stranger sends it.
+
+        Raises RateLimited.
+        """
         try:
-            self.context.limits.login(account, self.client.address)
+            return self.context.limits.login(account, self.counted_as, self.principal)
         except RateLimited:
             self.failed(account, method, "too many tries")
             raise
@@ -127,6 +130,7 @@ class LoginHandler(Handler):
     async def succeeded(self, user: str, method: str, *, account: str | None) -> Login:
         """Start a login with a new cookie. The login that this browser had ends, and so do its sockets.
 
+        account  as began() got it
         Raises Refused (401) if the account was disabled meanwhile.
         """
         context = self.context
@@ -138,8 +142,8 @@ class LoginHandler(Handler):
         if principal is None:
             await context.authority.logins.revoke(login.id)
             self.failed(account or user, method, "the account is disabled")
-            raise Refused(HTTPStatus.UNAUTHORIZED, "This account is disabled")
-        context.limits.login_succeeded(account, self.client.address)
+            raise Refused(HTTPStatus.UNAUTHORIZED, "This account is disabled: ask an owner of the server to enable it")
+        context.limits.login_succeeded(account, self.counted_as, self.principal)
         if self.principal is not None and self.principal.by_cookie:
             await self.end_login(self.principal)
         self.set_login_cookie(cookie)
@@ -186,12 +190,15 @@ class PasswordHandler(LoginHandler):
     async def post(self) -> None:
         wanted, settings = self.read(schemas.PasswordBody), self.context.settings
         if settings.disallow_user_password:
-            raise Refused(HTTPStatus.FORBIDDEN, "Passwords are not accepted (--disallow-user-password)")
+            raise Refused(
+                HTTPStatus.FORBIDDEN,
+                "Passwords are not accepted here (--disallow-user-password): log in with a code or an SSH key",
+            )
         if not wanted.user_id or not wanted.password:
             raise Refused(HTTPStatus.BAD_REQUEST, "User ID and password are required")
         account = wanted.user_id
-        self.began(account, "password")
-        user = await self.context.authority.users.check_password(account, wanted.password)
+        stranger = self.began(account, "password")
+        user = await self.context.authority.users.check_password(account, wanted.password, stranger=stranger)
         good = user is not None
         if not good and settings.pam and account == self.context.user and self.context.authority.role_of(account):
             good = await pam.check(account, wanted.password, settings.pam_service)
@@ -208,7 +215,10 @@ class ChallengeHandler(LoginHandler):
     def post(self) -> None:
         wanted = self.read(schemas.ChallengeBody)
         if not self.context.settings.enable_ssh_keys:
-            raise Refused(HTTPStatus.FORBIDDEN, "SSH keys are not accepted here (--enable-ssh-keys)")
+            raise Refused(
+                HTTPStatus.FORBIDDEN,
+                "SSH keys are not accepted here (--enable-ssh-keys is off): log in with a code or a password",
+            )
         if not wanted.user_id:
             raise Refused(HTTPStatus.BAD_REQUEST, "User ID is required")
         made = self.context.challenges.issue(wanted.user_id)
@@ -227,10 +237,17 @@ class SshKeyHandler(LoginHandler):
     async def post(self) -> None:
         context, wanted = self.context, self.read(schemas.SshLoginBody)
         if not context.settings.enable_ssh_keys:
-            raise Refused(HTTPStatus.FORBIDDEN, "SSH keys are not accepted here (--enable-ssh-keys)")
+            raise Refused(
+                HTTPStatus.FORBIDDEN,
+                "SSH keys are not accepted here (--enable-ssh-keys is off): log in with a code or a password",
+            )
         if not wanted.challenge_id or not wanted.public_key or not wanted.signature:
             raise Refused(HTTPStatus.BAD_REQUEST, "Challenge ID, public key, and signature are required")
-        self.began(None, "ssh-key")
+        try:
+            context.limits.key(self.counted_as, self.principal)
+        except RateLimited:
+            self.failed(None, "ssh-key", "too many tries")
+            raise
         challenge = context.challenges.take(wanted.challenge_id)
         refusal = "Invalid or expired challenge"  # the Node server's wording, like the other refusals
         if challenge is not None:
@@ -254,7 +271,7 @@ class RefreshHandler(LoginHandler):
         except InvalidToken as error:
             self.failed(error.user if isinstance(error, ReusedRefresh) else None, "refresh", error.why)
             self.context.attachments.review()  # this may have ended the login
-            raise Refused(HTTPStatus.UNAUTHORIZED, str(error)) from None
+            raise Refused(HTTPStatus.UNAUTHORIZED, f"{error}: log in again") from None
         self.answer(
             schemas.TokensAnswer(
                 token=granted.token,

@@ -125,7 +125,7 @@ class InputHandler(SessionHandler):
     async def post(self, session_id: str) -> None:
         session = self.session(session_id)
         data, principal = _typed(self.read(schemas.InputBody)), self.typist(session_id)
-        self.context.limits.input_bytes(principal, len(data), self.client.address)
+        self.context.limits.input_bytes(principal, len(data), self.counted_as)
         await session.write(data)
         self.note_input(principal, session_id)
         self.answer(schemas.Done())

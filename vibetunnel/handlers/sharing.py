@@ -114,7 +114,7 @@ class EnterHandler(Handler):
             context.audit.record("share-use", self.principal, self.client.address, "refused", why=why)
             raise
         if counted:
-            context.limits.share_succeeded(self.client.address)
+            context.limits.key_succeeded(self.counted_as, self.principal)
         if cookie is not None:
             self.set_login_cookie(cookie)
         context.audit.record(
@@ -127,7 +127,7 @@ class EnterHandler(Handler):
         context = self.context
         if context.authority.is_in(code, self.principal):
             return False
-        context.limits.share(self.client.address)
+        context.limits.key(self.counted_as, self.principal)
         return True
 
 

@@ -137,14 +137,14 @@ class Users:
             raise InvalidField("fingerprint", f"the fingerprint of a key of {name}")
         return await self._put(msgspec.structs.replace(user, keys=left))
 
-    async def check_password(self, name: str, password: str) -> User | None:
+    async def check_password(self, name: str, password: str, *, stranger: bool = False) -> User | None:
         """The account with this name and password; None: there is none, or it is disabled.
 
         Takes as long for an unknown user, and for one without a password. A hash with old parameters is replaced.
-        Raises RateLimited if too many checks wait.
+        Raises RateLimited if too many checks wait; passwords.verify() says what `stranger` means for that.
         """
         before = self._users.get(name)
-        right = await passwords.verify(password, before.password if before else None)
+        right = await passwords.verify(password, before.password if before else None, stranger=stranger)
         user = self._users.get(name)  # it may have changed meanwhile
         if not right or before is None or user is None or user.disabled or user.password != before.password:
             return None
@@ -153,7 +153,7 @@ class Users:
             if self._users.get(name) is user:
                 user = await self._put(msgspec.structs.replace(user, password=fresh))
             if self._users.get(name) is not user:  # the account was changed meanwhile
-                return await self.check_password(name, password)
+                return await self.check_password(name, password, stranger=stranger)
         return user
 
     async def close(self) -> None:
