@@ -675,6 +675,25 @@ CHECKS: tuple[Check, ...] = (
         "if False:",
         (_over("test_oversized_bodies"),),
     ),
+    # Time
+    Check(
+        "time does not go back",
+        "security/clock.py",
+        "        if wall <= now:\n",
+        "        if False:\n",
+        (
+            "../security/test_clock.py::test_access_tokens_that_expired_or_were_revoked_stay_so_while_their_login_goes_on",
+        ),
+    ),
+    Check(
+        "the next server starts no earlier than the last one was",
+        "server.py",
+        "        clock.not_before(logins.seen)\n",
+        "",
+        (
+            "../security/test_clock.py::test_access_tokens_that_expired_or_were_revoked_stay_so_while_their_login_goes_on",
+        ),
+    ),
     # The wire
     Check(
         "the request line is what the grammar says",

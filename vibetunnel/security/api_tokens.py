@@ -80,7 +80,7 @@ class ApiTokens:
 
         Raises LimitReached if the user has OF_ONE tokens, or all users have LIMIT.
         """
-        self._drop_expired()
+        self.drop_expired()
         if sum(each.user == claims.sub for each in self._tokens.values()) >= OF_ONE:
             raise LimitReached("tokens of a user", OF_ONE)
         if len(self._tokens) >= LIMIT:
@@ -101,12 +101,15 @@ class ApiTokens:
     def get(self, token_id: str) -> ApiToken | None:
         """The token of this id (its jti); None: it does not exist, or has expired."""
         found = self._tokens.get(token_id)
-        return None if found is None or found.expires <= self._clock() else found
+        if found is None or found.expires > self._clock():
+            return found
+        self.drop_expired()
+        return None
 
     def list(self, *, user: str | None = None) -> builtins.list[ApiToken]:
         """All that have not expired, or those of one account; the newest first."""
-        now = self._clock()
-        found = [each for each in self._tokens.values() if each.expires > now and user in (None, each.user)]
+        self.drop_expired()
+        found = [each for each in self._tokens.values() if user in (None, each.user)]
         return sorted(found, key=lambda each: each.created, reverse=True)
 
     async def remove(self, token_id: str) -> bool:
@@ -129,9 +132,13 @@ class ApiTokens:
         """Write changes that could not be written before, if possible now."""
         await self._file.close()
 
-    def _drop_expired(self) -> None:
+    def drop_expired(self) -> None:
+        """Remove the tokens that have expired, for good: the clock may be set back. The file follows soon."""
         now = self._clock()
-        self._tokens = {key: each for key, each in self._tokens.items() if each.expires > now}
+        left = {key: each for key, each in self._tokens.items() if each.expires > now}
+        if len(left) < len(self._tokens):
+            self._tokens = left
+            self._file.write_soon()
 
     def _encode(self) -> bytes:
         return msgspec.json.encode(_File([*self._tokens.values()]))

@@ -131,7 +131,7 @@ class Shares:
             )
         if uses is not None and not 1 <= uses <= MAX_USES:
             raise InvalidField("uses", f"1 to {MAX_USES}, or null", str(uses))
-        self._drop_expired()
+        self.drop_expired()
         if sum(each.session_id == session_id for each in self._shares.values()) >= OF_ONE:
             raise LimitReached("share links of a session", OF_ONE)
         if len(self._shares) >= LIMIT:
@@ -165,7 +165,7 @@ class Shares:
     def recognise(self, code: str) -> Share:
         """The link of this code, even if it is used up: its guests may return. Raises WrongShare."""
         share = self._by_code.get(_hash(code))
-        if share is None or share.ends <= self._clock():
+        if share is None or self.get(share.id) is None:
             raise WrongShare
         return share
 
@@ -186,13 +186,15 @@ class Shares:
         A link that is used up is still found.
         """
         share = self._shares.get(share_id)
-        return None if share is None or share.ends <= self._clock() else share
+        if share is None or share.ends > self._clock():
+            return share
+        self.drop_expired()
+        return None
 
     def of(self, session_id: str) -> list[Share]:
         """The links of a session that have not expired, the newest first."""
-        now = self._clock()
-        found = [each for each in self._shares.values() if each.session_id == session_id and each.ends > now]
-        return found[::-1]
+        self.drop_expired()
+        return [each for each in self._shares.values() if each.session_id == session_id][::-1]
 
     async def revoke(self, share_id: str) -> bool:
         """Revoke a link. False: a restart of the server would make it valid again. Raises UnknownShare."""
@@ -235,10 +237,14 @@ class Shares:
         del self._shares[share.id]
         del self._by_code[share.code_hash]
 
-    def _drop_expired(self) -> None:
+    def drop_expired(self) -> None:
+        """Remove the links that have expired, for good: the clock may be set back. The file follows soon."""
         now = self._clock()
-        for each in [each for each in self._shares.values() if each.ends <= now]:
+        going = [each for each in self._shares.values() if each.ends <= now]
+        for each in going:
             self._remove(each)
+        if going:
+            self._file.write_soon()
 
     def _encode(self) -> bytes:
         return msgspec.json.encode(_File([*self._shares.values()]))

@@ -42,6 +42,7 @@ class StateFile:
         self._writing = asyncio.Lock()
         self._retry: asyncio.Task[None] | None = None
         self._soon: asyncio.TimerHandle | None = None
+        self._soon_at = 0.0  # when, by the loop's clock
         self._tasks: set[asyncio.Task[bool]] = set()  # close() waits for them
 
     @property
@@ -96,10 +97,14 @@ class StateFile:
     def write_soon(self, delay_s: float = 0.0) -> None:
         """Write within `delay_s`, without waiting for it; without an event loop, at close()."""
         self._changed += 1
-        if self._soon is not None:
-            return
         with contextlib.suppress(RuntimeError):
-            self._soon = asyncio.get_running_loop().call_later(delay_s, self._begin)
+            loop = asyncio.get_running_loop()
+            at = loop.time() + delay_s
+            if self._soon is not None:
+                if self._soon_at <= at:
+                    return
+                self._soon.cancel()
+            self._soon, self._soon_at = loop.call_later(delay_s, self._begin), at
 
     async def close(self) -> None:
         """Write changes that have not been written yet, if possible."""
