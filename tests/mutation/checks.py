@@ -675,7 +675,14 @@ CHECKS: tuple[Check, ...] = (
         "if False:",
         (_over("test_oversized_bodies"),),
     ),
-    # Time
+    # What was answered
+    Check(
+        "what cannot be stored is taken back",
+        "security/state_file.py",
+        "self._own(self._follow(self._changed, undo))",
+        "self._own(self._follow(self._changed))",
+        ("../security/test_unstored.py::test_what_cannot_be_stored_is_not_given",),
+    ),
     Check(
         "time does not go back",
         "security/clock.py",

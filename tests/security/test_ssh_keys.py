@@ -442,7 +442,7 @@ async def test_only_the_users_own_keys_let_in(made: dict[str, Path], home: Path,
     # The account that runs the server has its own file, which counts for no other user.
     assert await attempt("root", "rsa-2048") == ""
     assert await attempt("ada", "rsa-2048") == "SSH key not authorized for this user"
-    await users.disable("ada")
+    await users.change("ada", disabled=True)
     assert await attempt("ada", "ed25519") == "SSH key not authorized for this user"
     await users.close()
 

@@ -302,10 +302,7 @@ class LogoutHandler(LoginHandler):
             gone = await self.end_login(principal)
             self.context.audit.record("logout", principal, self.client.address, "ok")
             if not gone:
-                raise Refused(
-                    HTTPStatus.SERVICE_UNAVAILABLE,
-                    "Logged out, but the state folder cannot be written: a restart of the server would undo it",
-                )
+                self.check_saved()
         self.answer(schemas.DoneWithMessage(message="Logged out successfully"))
 
 

@@ -161,10 +161,13 @@ class Handler(CheckedRequest):
         )
 
     def check_saved(self) -> None:
-        """Raise Refused (503) if a restart would bring back what this request has ended."""
+        """Raise Refused (507) if a restart would bring back what this request has ended."""
         if not (self.context.authority.safe and self.context.keys.safe):
-            message = "Done, but the state folder cannot be written: a restart of the server would undo it"
-            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, message)
+            message = (
+                "Done, but the state folder cannot be written, and a restart of the server would undo it: "
+                "make room on its disk, or make it writable, and try again"
+            )
+            raise Refused(HTTPStatus.INSUFFICIENT_STORAGE, message)
 
     def head(self, **arguments: str) -> Awaitable[None] | None:
         found: Awaitable[None] | None = getattr(self, "get")(**arguments)  # noqa: B009 (each handler has its own)

@@ -34,6 +34,7 @@ _NOT_FOUND = HTTPStatus.NOT_FOUND
 _CONFLICT = HTTPStatus.CONFLICT
 _BUSY = HTTPStatus.TOO_MANY_REQUESTS
 _UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE
+_UNSTORED = HTTPStatus.INSUFFICIENT_STORAGE
 _UNAUTHORIZED = HTTPStatus.UNAUTHORIZED
 
 _HEALTH = {
@@ -348,7 +349,7 @@ ROUTES: tuple[Route, ...] = (
                 {200: schemas.Entered},
                 permission=_OPEN,
                 body=schemas.ShareCodeBody,
-                errors=(_UNAUTHORIZED, _BUSY),
+                errors=(_UNAUTHORIZED, _BUSY, _UNSTORED),
             )
         },
     ),
@@ -360,11 +361,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "/api/auth/logout",
         auth.LogoutHandler,
-        {
-            "POST": Operation(
-                "End this login.", {200: schemas.DoneWithMessage}, permission=_LOGIN, errors=(_UNAVAILABLE,)
-            )
-        },
+        {"POST": Operation("End this login.", {200: schemas.DoneWithMessage}, permission=_LOGIN, errors=(_UNSTORED,))},
     ),
     Route(
         "/api/auth/ticket",
@@ -392,7 +389,7 @@ ROUTES: tuple[Route, ...] = (
                 "End a login, a token, or all of a user's; those of others need the right to manage users.",
                 {200: schemas.Revoked},
                 body=schemas.RevokeBody,
-                errors=(_NOT_FOUND, _UNAVAILABLE),
+                errors=(_NOT_FOUND, _UNSTORED),
             )
         },
     ),
@@ -406,7 +403,7 @@ ROUTES: tuple[Route, ...] = (
                 permission=_ADMIN,
                 body=schemas.RotateKeysBody,
                 body_optional=True,
-                errors=(_UNAVAILABLE,),
+                errors=(_UNSTORED,),
             )
         },
     ),
@@ -421,7 +418,7 @@ ROUTES: tuple[Route, ...] = (
                 {201: schemas.UserView},
                 permission=_ADMIN,
                 body=schemas.NewUser,
-                errors=(_CONFLICT, _BUSY),
+                errors=(_CONFLICT, _BUSY, _UNSTORED),
             ),
         },
     ),
@@ -434,13 +431,13 @@ ROUTES: tuple[Route, ...] = (
                 {200: schemas.UserView},
                 permission=_ADMIN,
                 body=schemas.UserChange,
-                errors=(_NOT_FOUND, _CONFLICT, _UNAVAILABLE),
+                errors=(_NOT_FOUND, _CONFLICT, _UNSTORED),
             ),
             "DELETE": Operation(
                 "Remove an account.",
                 {200: schemas.DoneWithMessage},
                 permission=_ADMIN,
-                errors=(_NOT_FOUND, _CONFLICT, _UNAVAILABLE),
+                errors=(_NOT_FOUND, _CONFLICT, _UNSTORED),
             ),
         },
     ),
@@ -453,7 +450,7 @@ ROUTES: tuple[Route, ...] = (
                 {201: schemas.UserView},
                 permission=_ADMIN,
                 body=schemas.NewKey,
-                errors=(_NOT_FOUND, _CONFLICT, _BUSY),
+                errors=(_NOT_FOUND, _CONFLICT, _BUSY, _UNSTORED),
             )
         },
     ),
@@ -462,7 +459,10 @@ ROUTES: tuple[Route, ...] = (
         users.UserKeyHandler,
         {
             "DELETE": Operation(
-                "Remove an SSH key from an account.", {200: schemas.UserView}, permission=_ADMIN, errors=(_NOT_FOUND,)
+                "Remove an SSH key from an account.",
+                {200: schemas.UserView},
+                permission=_ADMIN,
+                errors=(_NOT_FOUND, _UNSTORED),
             )
         },
     ),
@@ -478,14 +478,14 @@ ROUTES: tuple[Route, ...] = (
                 "Create a token for a program.",
                 {201: schemas.CreatedToken},
                 body=schemas.NewToken,
-                errors=(_NOT_FOUND, _BUSY),
+                errors=(_NOT_FOUND, _BUSY, _UNSTORED),
             ),
         },
     ),
     Route(
         "/api/tokens/{token_id}",
         users.TokenHandler,
-        {"DELETE": Operation("Revoke a token.", {200: schemas.DoneWithMessage}, errors=(_NOT_FOUND, _UNAVAILABLE))},
+        {"DELETE": Operation("Revoke a token.", {200: schemas.DoneWithMessage}, errors=(_NOT_FOUND, _UNSTORED))},
     ),
     Route(
         f"{_SESSION}/shares",
@@ -503,7 +503,7 @@ ROUTES: tuple[Route, ...] = (
                 permission=_CONTROL,
                 body=schemas.NewShare,
                 body_optional=True,
-                errors=(_NOT_FOUND, _BUSY),
+                errors=(_NOT_FOUND, _BUSY, _UNSTORED),
             ),
         },
     ),
@@ -515,7 +515,7 @@ ROUTES: tuple[Route, ...] = (
                 "Revoke a share link, and disconnect its guests.",
                 {200: schemas.DoneWithMessage},
                 permission=_CONTROL,
-                errors=(_NOT_FOUND, _UNAVAILABLE),
+                errors=(_NOT_FOUND, _UNSTORED),
             )
         },
     ),
@@ -533,9 +533,11 @@ ROUTES: tuple[Route, ...] = (
                 {200: schemas.Done},
                 permission=_CONTROL,
                 body=schemas.KeyboardBody,
-                errors=(_NOT_FOUND,),
+                errors=(_NOT_FOUND, _UNSTORED),
             ),
-            "DELETE": Operation("Disconnect a client.", {200: schemas.Done}, permission=_CONTROL, errors=(_NOT_FOUND,)),
+            "DELETE": Operation(
+                "Disconnect a client.", {200: schemas.Done}, permission=_CONTROL, errors=(_NOT_FOUND, _UNSTORED)
+            ),
         },
     ),
     Route(

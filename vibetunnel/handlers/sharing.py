@@ -179,6 +179,7 @@ class PersonHandler(SharingHandler):
             user=attachment.principal.user,
             change="keyboard given" if wanted.writable else "keyboard taken",
         )
+        self.check_saved()
         self.answer(schemas.Done())
 
     async def delete(self, session_id: str, client_id: str) -> None:
@@ -195,4 +196,5 @@ class PersonHandler(SharingHandler):
         self.context.audit.record(
             "put-out", principal, self.client.address, "ok", session=session_id, user=attachment.name
         )
+        self.check_saved()
         self.answer(schemas.Done())

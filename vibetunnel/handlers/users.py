@@ -14,7 +14,7 @@ from vibetunnel.security.api_tokens import ApiToken
 from vibetunnel.security.authority import TOKEN
 from vibetunnel.security.passwords import hash_password
 from vibetunnel.security.principal import Principal, Role, Scope, parse
-from vibetunnel.security.users import User
+from vibetunnel.security.users import Changes, User
 from vibetunnel.sessions.model import iso
 
 
@@ -64,27 +64,28 @@ class UserHandler(UsersRoute):
     async def patch(self, name: str) -> None:
         wanted, users = self.read(schemas.UserChange), self.context.authority.users
         users.get_or_raise(name)
-        changes = []
+        changes, said = Changes(), []
         if wanted.password is not UNSET:
-            await users.set_password(name, await hash_password(wanted.password))
-            changes.append("password")
+            changes["password"] = await hash_password(wanted.password)
+            said.append("password")
         if wanted.role is not UNSET:
-            await users.set_role(name, Role(wanted.role))
-            changes.append(f"role {wanted.role}")
+            changes["role"] = Role(wanted.role)
+            said.append(f"role {wanted.role}")
         if wanted.disabled is not UNSET:
-            await (users.disable(name) if wanted.disabled else users.enable(name))
-            changes.append("disabled" if wanted.disabled else "enabled")
+            changes["disabled"] = wanted.disabled
+            said.append("disabled" if wanted.disabled else "enabled")
+        await users.change(name, **changes)
         if wanted.password is not UNSET or wanted.disabled is True:
             await self.end_all_of(name)  # they may belong to someone who knew the old password
         self.context.attachments.review()
-        self.note(name, ", ".join(changes) or "nothing")
+        self.note(name, ", ".join(said) or "nothing")
         self.check_saved()
         self.answer(user_view(users.get_or_raise(name)))
 
     async def delete(self, name: str) -> None:
         users = self.context.authority.users
         # First disabled: until the removal is written, its logins must not count for a new account of the same name.
-        await users.disable(name)
+        await users.change(name, disabled=True)
         await self.end_all_of(name)
         await users.remove(name)
         self.note(name, "removed")
@@ -107,6 +108,7 @@ class UserKeyHandler(UsersRoute):
     async def delete(self, name: str, fingerprint: str) -> None:
         user = await self.context.authority.users.remove_key(name, fingerprint)
         self.note(name, "key removed")
+        self.check_saved()
         self.answer(user_view(user))
 
 

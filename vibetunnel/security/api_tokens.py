@@ -78,7 +78,7 @@ class ApiTokens:
 
         name  is made printable and cut
 
-        Raises LimitReached if the user has OF_ONE tokens, or all users have LIMIT.
+        Raises LimitReached if the user has OF_ONE tokens, or all users have LIMIT; NotStored.
         """
         self.drop_expired()
         if sum(each.user == claims.sub for each in self._tokens.values()) >= OF_ONE:
@@ -95,7 +95,7 @@ class ApiTokens:
             expires=float(claims.exp),
         )
         self._tokens[made.id] = made
-        await self._file.write()
+        await self._file.store(lambda: self._forget(made.id))
         return made
 
     def get(self, token_id: str) -> ApiToken | None:
@@ -131,6 +131,9 @@ class ApiTokens:
     async def close(self) -> None:
         """Write changes that could not be written before, if possible now."""
         await self._file.close()
+
+    def _forget(self, token_id: str) -> None:
+        self._tokens.pop(token_id, None)
 
     def drop_expired(self) -> None:
         """Remove the tokens that have expired, for good: the clock may be set back. The file follows soon."""

@@ -307,12 +307,15 @@ class Logins:
         return await self._file.write_or_remove()
 
     async def mute(self, login_id: str, session_id: str, *, muted: bool) -> None:
-        """Forbid a login to type into this session, or allow it again. Nothing happens if the login has ended."""
+        """Forbid a login to type into this session, or allow it again. Nothing happens if the login has ended.
+
+        `safe` tells whether a restart would let it type again.
+        """
         login = self.get(login_id)
         if login is not None:
             others = [each for each in login.muted if each != session_id][1 - MUTED_OF_ONE :]
             login.muted = [*others, session_id] if muted else others
-            await self._file.write()
+            await (self._file.write_or_tell() if muted else self._file.write())
 
     async def close(self) -> None:
         """Write changes that could not be written before, if possible now."""

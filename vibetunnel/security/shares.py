@@ -17,7 +17,7 @@ from typing import Literal
 
 import msgspec
 
-from vibetunnel.errors import InvalidField, LimitReached, UnknownShare, WrongShare
+from vibetunnel.errors import InvalidField, LimitReached, NotStored, UnknownShare, WrongShare
 from vibetunnel.security.logins import MAX_NAME, clean
 from vibetunnel.security.principal import TYPIST, VIEWER, Scope
 from vibetunnel.security.state_file import StateFile
@@ -121,7 +121,7 @@ class Shares:
         uses       how often it may be exchanged; None: any number of times
         name       is made printable and cut
 
-        Raises InvalidField, LimitReached. The caller has checked that the session exists.
+        Raises InvalidField, LimitReached, NotStored. The caller has checked that the session exists.
         """
         if scope not in ("view", "type"):
             raise InvalidField("role", "view or type")
@@ -152,7 +152,7 @@ class Shares:
         )
         self._shares[share.id] = share
         self._by_code[share.code_hash] = share
-        await self._file.write()
+        await self._file.store(lambda: self._remove(share))
         return share, code
 
     def find(self, code: str) -> Share:
@@ -170,14 +170,18 @@ class Shares:
         return share
 
     async def exchange(self, code: str) -> Share:
-        """Use a link once. Raises WrongShare for a code that is unknown, expired, used up or revoked.
+        """Use a link once. Raises WrongShare for a code that is unknown, expired, used up or revoked; NotStored.
 
         The look-up is by hash, so that its time reveals nothing about valid codes.
         """
         share = self.find(code)
         share.used += 1  # before the first await: only one of two simultaneous requests gets the last use
         # A limit on uses must outlive a restart, whatever it costs; the count of other links is less important.
-        await (self._file.write() if share.uses is None else self._file.write_or_remove())
+        if share.uses is None:
+            await self._file.write()
+        elif not await self._file.write_or_remove():
+            share.used -= 1
+            raise NotStored("use of the link")
         return share
 
     def get(self, share_id: str) -> Share | None:
@@ -234,8 +238,8 @@ class Shares:
         return [each.id for each in going]
 
     def _remove(self, share: Share) -> None:
-        del self._shares[share.id]
-        del self._by_code[share.code_hash]
+        self._shares.pop(share.id, None)
+        self._by_code.pop(share.code_hash, None)
 
     def drop_expired(self) -> None:
         """Remove the links that have expired, for good: the clock may be set back. The file follows soon."""
