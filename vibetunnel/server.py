@@ -259,9 +259,13 @@ class Server:
             if not wanted:
                 opened.append(None)
                 continue
-            gather_s = GATHER_S if name == paths.REQUEST_LOG else GATHER_AUDIT_S
+            audited = name == paths.AUDIT_LOG
             file = LogFile(
-                settings.log_dir / name, max_bytes=settings.log_bytes, files=settings.log_files, gather_s=gather_s
+                settings.log_dir / name,
+                max_bytes=settings.log_bytes,
+                files=settings.log_files,
+                gather_s=GATHER_AUDIT_S if audited else GATHER_S,
+                durable=audited,
             )
             undo.push_async_callback(file.close)
             opened.append(file)

@@ -677,6 +677,20 @@ CHECKS: tuple[Check, ...] = (
     ),
     # What was answered
     Check(
+        "the audit has a line before the client has its answer",
+        "handlers/handler.py",
+        "await self.context.audit.keep(",
+        "self.context.audit.record(",
+        ("../logs/test_answered.py::test_no_answer_comes_before_its_line_and_the_event_loop_goes_on",),
+    ),
+    Check(
+        "no access is given that the audit cannot record",
+        "handlers/handler.py",
+        "if not self.context.audit.writable:",
+        "if False:",
+        ("../logs/test_answered.py::test_on_a_full_disk_work_goes_on_and_no_access_is_given_without_a_record",),
+    ),
+    Check(
         "what cannot be stored is taken back",
         "security/state_file.py",
         "self._own(self._follow(self._changed, undo))",

@@ -25,7 +25,10 @@ from vibetunnel.handlers.refusals import EXPECTED, Refusal, Refused, encode, ref
 from vibetunnel.handlers.route import Route
 from vibetunnel.handlers.validation import decode_body, decode_query
 from vibetunnel.http.exchange import Exchange, Written
+from vibetunnel.logs.audit import Action
+from vibetunnel.logs.record import Value
 from vibetunnel.security.headers import HEADERS
+from vibetunnel.security.principal import Principal
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -159,6 +162,19 @@ class Handler(CheckedRequest):
             self.client_address,
             None if self.principal is None else self.principal.user,
         )
+
+    async def record(self, action: Action, result: str = "ok", *, by: Principal | None = None, **fields: Value) -> None:
+        """Write a line of the audit. Await it before the answer, so that what was answered is in the audit.
+
+        by  who did it; None: the principal of the request
+        """
+        await self.context.audit.keep(action, by or self.principal, self.client.address, result, **fields)
+
+    def require_audit(self) -> None:
+        """Raise Refused (507) while the audit cannot be written: no access is given to others without a record."""
+        if not self.context.audit.writable:
+            message = "Nothing was done: the audit log cannot be written. Make room on its disk, and try again"
+            raise Refused(HTTPStatus.INSUFFICIENT_STORAGE, message)
 
     def check_saved(self) -> None:
         """Raise Refused (507) if a restart would bring back what this request has ended."""
