@@ -148,6 +148,16 @@ class RateLimited(VibeTunnelError):
         self.reset_s = reset_s or retry_after_s
 
 
+class NotStored(VibeTunnelError):
+    """A file of the state folder could not be written, so nothing was changed."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"Nothing was changed, because the {what} cannot be stored: make room on the disk of the server's state "
+            "folder, or make it writable, and try again."
+        )
+
+
 class UnknownUser(VibeTunnelError):
     """No account has this name."""
 

@@ -35,7 +35,9 @@ from vibetunnel.security import pam, secret
 from vibetunnel.security.allow_list import REFUSAL
 from vibetunnel.security.api_tokens import ApiTokens
 from vibetunnel.security.authority import LOGIN, Authority
+from vibetunnel.security.clock import ForwardClock
 from vibetunnel.security.codes import Codes
+from vibetunnel.security.expiry import Expiry
 from vibetunnel.security.hosts import host_policy
 from vibetunnel.security.limits import Limits
 from vibetunnel.security.logins import Logins
@@ -265,9 +267,13 @@ class Server:
             if not wanted:
                 opened.append(None)
                 continue
-            gather_s = GATHER_S if name == paths.REQUEST_LOG else GATHER_AUDIT_S
+            audited = name == paths.AUDIT_LOG
             file = LogFile(
-                settings.log_dir / name, max_bytes=settings.log_bytes, files=settings.log_files, gather_s=gather_s
+                settings.log_dir / name,
+                max_bytes=settings.log_bytes,
+                files=settings.log_files,
+                gather_s=GATHER_AUDIT_S if audited else GATHER_S,
+                durable=audited,
             )
             undo.push_async_callback(file.close)
             opened.append(file)
@@ -277,8 +283,17 @@ class Server:
         settings, state_dir = self.settings, self.settings.state_dir
         ours = secret.load(state_dir)
         installation = secret.installation(ours)
-        self._keys = SigningKeys(state_dir / paths.KEYS, settings.jwt_algorithm)
-        self._shares = Shares(state_dir / paths.SHARES)
+        clock = ForwardClock()
+        logins = Logins(
+            state_dir / paths.LOGINS,
+            idle_s=settings.login_idle_s,
+            max_s=settings.login_max_s,
+            clock=clock,
+            on_end=lambda login: self.attachments.end(f"{LOGIN}{login.id}"),
+        )
+        clock.not_before(logins.seen)
+        self._keys = SigningKeys(state_dir / paths.KEYS, settings.jwt_algorithm, clock=clock)
+        self._shares = Shares(state_dir / paths.SHARES, clock=clock)
         authority = Authority(
             user=user,
             secret=ours,
@@ -286,19 +301,17 @@ class Server:
             csrf_key=secret.derive(ours, "csrf"),
             access_s=settings.access_s,
             users=Users(state_dir / paths.USERS),
-            logins=Logins(
-                state_dir / paths.LOGINS,
-                idle_s=settings.login_idle_s,
-                max_s=settings.login_max_s,
-                on_end=lambda login: self.attachments.end(f"{LOGIN}{login.id}"),
-            ),
-            tokens=Tokens(self._keys, installation, f"{installation}/api"),
-            api_tokens=ApiTokens(state_dir / paths.TOKENS),
+            logins=logins,
+            tokens=Tokens(self._keys, installation, f"{installation}/api", clock=clock),
+            api_tokens=ApiTokens(state_dir / paths.TOKENS, clock=clock),
             tickets=Tickets(),
             shares=self._shares,
         )
         for store in (self._keys, authority.users, authority.logins, authority.api_tokens, authority.shares):
             undo.push_async_callback(store.close)
+        expiry = Expiry((logins, authority.api_tokens, authority.shares))
+        undo.push_async_callback(expiry.close)
+        expiry.start()
         return authority
 
     # Events of the pump

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from attacker import PASSWORD, Target, aim
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from harness import Serve
+from harness import Browser, Serve
+from principals import PASSWORD as RIGHT_PASSWORD
+from principals import logged_in
 from tornado.httpclient import HTTPResponse
+
+from vibetunnel.security import limits
+from vibetunnel.security.addresses import HERE
+from vibetunnel.security.limits import ACCOUNT_FREE
 
 pytestmark = pytest.mark.attack
 
@@ -30,6 +37,7 @@ FORWARDED = (
     "Forwarded-For",
 )
 TRIES = 60  # far more than the limit
+RIGHT = {"userId": "ada", "password": RIGHT_PASSWORD}
 
 
 def claims(address: str) -> dict[str, str]:
@@ -234,6 +242,68 @@ async def test_forged_addresses_do_not_pass_the_allow_list(serve: Serve) -> None
         assert (await target.fetch("GET", config, login=False, headers=headers)).code == 403
         assert await target.upgrade("/buffers", target.bearer | headers) == 403
     await target.close()
+
+
+def strangers(count: int, each: int = 5) -> Iterator[dict[str, str]]:
+    """What a proxy says of `count` tries from many /24 networks: at most `each` from one, which no delay stops."""
+    for number in range(count):
+        network = number // each
+        yield {"X-Forwarded-For": f"198.{18 + network // 256}.{network % 256}.7"}
+
+
+async def test_a_guesser_with_many_networks_cannot_keep_the_owner_out(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CWE-645 (overly restrictive lockout), CWE-307: while strangers use up what all of them share, a fresh code is
+    good at once on this machine, in a browser that is logged in, and where a user has logged in before; but not for
+    a stranger who poses as this machine."""
+    monkeypatch.setattr(limits, "EVERYBODY", 120)
+    server = await serve(trusted_proxies=("127.0.0.1",))
+    browser, home = Browser(server), {"X-Forwarded-For": "203.0.113.9"}
+    at_home = await server.fetch(
+        "POST", "/api/auth/code", {"code": server.announcement.code}, login=False, headers=home
+    )
+    assert at_home.code == 200
+    link = (await server.json("POST", "/api/auth/link"))["code"]
+    assert (await browser.login(link)).code == 200
+
+    async def enter(code: str, headers: dict[str, str]) -> int:
+        return (await server.fetch("POST", "/api/auth/code", {"code": code}, login=False, headers=headers)).code
+
+    tries = [await enter("AAAAA-AAAAA", headers) for headers in strangers(160, each=1)]
+    assert tries.count(401) <= 120  # the bound on guesses
+    assert tries[-1] == 429
+    codes = [(await server.json("POST", "/api/auth/link"))["code"] for _ in range(3)]
+    for claim in ("127.0.0.1", "::1", "127.0.0.1, 127.0.0.1", "", "unknown", HERE):
+        assert await enter(codes[0], {"X-Forwarded-For": claim}) == 429, claim
+    assert await enter(codes[0], {"Forwarded": "for=127.0.0.1"}) == 429
+    assert await enter(codes[0], {}) == 200
+    assert (await browser.fetch("POST", "/api/auth/code", {"code": codes[1]}, X_Forwarded_For="198.18.0.7")).code == 200
+    assert await enter(codes[2], home) == 200
+
+
+async def test_a_guesser_with_many_networks_cannot_keep_an_account_out_of_this_machine(serve: Serve) -> None:
+    """CWE-645: the right password is good at once, from this machine and in a browser that is logged in."""
+    server = await serve(trusted_proxies=("127.0.0.1",))
+    browser = await logged_in(server, "ada")
+    server.server.context.limits.forget_account("ada")  # as if that was a month ago
+    wrong = {"userId": "ada", "password": "wrong" * 3}
+    for headers in strangers(ACCOUNT_FREE + 10, each=1):
+        last = await server.fetch("POST", "/api/auth/password", wrong, login=False, headers=headers)
+    assert last.code == 429
+    assert (await browser.fetch("POST", "/api/auth/password", RIGHT, X_Forwarded_For="198.51.100.7")).code == 200
+    assert (await server.fetch("POST", "/api/auth/password", RIGHT, login=False)).code == 200
+
+
+async def test_clients_of_a_proxy_that_is_not_trusted_are_not_this_machine(serve: Serve) -> None:
+    """CWE-290, CWE-645: they share one budget, and it is not the owner's."""
+    server = await serve()
+    for headers in strangers(TRIES):
+        response = await server.fetch("POST", "/api/auth/code", {"code": "AAAAA-AAAAA"}, login=False, headers=headers)
+    assert response.code == 429
+    right = {"code": server.announcement.code}
+    assert (await server.fetch("POST", "/api/auth/code", right, login=False, headers={"Via": "1.1 x"})).code == 429
+    assert (await server.fetch("POST", "/api/auth/code", right, login=False)).code == 200
 
 
 async def test_forged_scheme_and_host(target: Target) -> None:

@@ -31,6 +31,16 @@ from vibetunnel.keeper import errors as keeper_errors  # noqa: F401 (its classes
 
 PASSWORD = "correct horse battery staple"
 
+# Reviewed: what succeeds with another method than GET, and leaves no line in the audit. docs/security.md says why.
+UNAUDITED = {
+    ("POST", "/api/sessions/{session_id}/input"),  # a line for the first input only, and never what it is
+    ("POST", "/api/sessions/{session_id}/resize"),
+    ("POST", "/api/sessions/{session_id}/wait"),
+    ("POST", "/api/auth/ticket"),
+    ("POST", "/api/auth/challenge"),
+    ("POST", "/api/auth/logout"),  # with the secret, which is no login
+}
+
 # The server itself
 
 
@@ -241,9 +251,13 @@ async def test_a_key_that_an_account_does_not_have_is_not_found(server: Running)
 
 
 async def test_the_servers_answers_match_the_openapi_document(serve: Serve) -> None:
-    """Every operation is asked, well and badly; each answer's status is declared, and its body fits the schema."""
+    """Every operation is asked, well and badly; each answer's status is declared, and its body fits the schema.
+
+    What was answered is in the audit already when the answer comes.
+    """
     server = await serve(enable_ssh_keys=True, rate_limit_anonymous=0)
     document = await server.json("GET", "/api/openapi.json")
+    audit = server.server.settings.log_dir / "audit.log"
     asked = set()
 
     async def ask(
@@ -251,7 +265,10 @@ async def test_the_servers_answers_match_the_openapi_document(serve: Serve) -> N
     ) -> Any:
         values = iter([of] if isinstance(of, str) else of)
         path = re.sub(r"\{[a-z_]+\}", lambda _: next(values), template) + query
+        before = audit.stat().st_size
         response = await server.fetch(method, path, body, **more)
+        if method != "GET" and response.code < 300 and (method, template) not in UNAUDITED:
+            assert audit.stat().st_size > before, (method, path)
         operation = document["paths"][template][method.lower()]
         assert str(response.code) in operation["responses"], (method, path, response.code, response.body)
         asked.add((template, method, response.code))

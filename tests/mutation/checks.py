@@ -345,8 +345,8 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "SSH keys: a challenge is good once",
         "security/ssh_login.py",
-        "found = self._open.pop(challenge_id, None)",
-        "found = self._open.get(challenge_id)",
+        "if end <= now or challenge_id in self._used:",
+        "if end <= now:",
         (_guess("test_ssh_key_logins"),),
     ),
     Check(
@@ -600,6 +600,34 @@ CHECKS: tuple[Check, ...] = (
     ),
     # Limits
     Check(
+        "this machine has a budget of its own for tries to log in",
+        "security/addresses.py",
+        "return HERE if self.local and not is_forwarded(headers) else self.address",
+        "return self.address",
+        (_guess("test_a_guesser_with_many_networks_cannot_keep_the_owner_out"),),
+    ),
+    Check(
+        "a client of a proxy that is not trusted is not this machine",
+        "security/addresses.py",
+        "return HERE if self.local and not is_forwarded(headers) else self.address",
+        "return HERE if self.local else self.address",
+        (_guess("test_clients_of_a_proxy_that_is_not_trusted_are_not_this_machine"),),
+    ),
+    Check(
+        "a browser that is logged in has a budget of its own for tries to log in",
+        "security/limits.py",
+        "    if principal is not None and not principal.guest:\n",
+        "    if False:\n",
+        (_guess("test_a_guesser_with_many_networks_cannot_keep_the_owner_out"),),
+    ),
+    Check(
+        "guesses of all strangers together are bounded",
+        "security/limits.py",
+        "        if guessed and stranger:\n",
+        "        if False:\n",
+        (_guess("test_a_guesser_with_many_networks_cannot_keep_the_owner_out"),),
+    ),
+    Check(
         "tries to log in",
         "security/limits.py",
         "        if wait_s > 0:\n",
@@ -609,28 +637,28 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "codes: tries",
         "handlers/auth.py",
-        "            self.context.limits.login(account, self.client.address)\n",
-        "            pass\n",
+        "            return self.context.limits.login(account, self.counted_as, self.principal)\n",
+        "            return False\n",
         (_guess("test_brute_force"),),
     ),
     Check(
         "share links: tries",
         "handlers/sharing.py",
-        "        context.limits.share(self.client.address)\n",
+        "        context.limits.key(self.counted_as, self.principal)\n",
         "",
         (_guess("test_brute_force"),),
     ),
     Check(
         "requests without a login",
         "handlers/access.py",
-        "            limits.api(self.principal, self.client.address)\n",
+        "            limits.api(self.principal, self.counted_as)\n",
         "            pass\n",
         (_guess("test_forged_addresses_do_not_lift_the_rate_limit"), _over("test_requests_of_a_user_are_limited")),
     ),
     Check(
         "upgrades",
         "handlers/access.py",
-        "            limits.upgrade(self.principal, self.client.address)\n",
+        "            limits.upgrade(self.principal, self.counted_as)\n",
         "            pass\n",
         (_over("test_connections_of_a_user_are_bounded"),),
     ),
@@ -661,6 +689,46 @@ CHECKS: tuple[Check, ...] = (
         "if max(len(self.request.body), declared_length(self.request.headers)) > MAX_BODY:",
         "if False:",
         (_over("test_oversized_bodies"),),
+    ),
+    # What was answered
+    Check(
+        "the audit has a line before the client has its answer",
+        "handlers/handler.py",
+        "await self.context.audit.keep(",
+        "self.context.audit.record(",
+        ("../logs/test_answered.py::test_no_answer_comes_before_its_line_and_the_event_loop_goes_on",),
+    ),
+    Check(
+        "no access is given that the audit cannot record",
+        "handlers/handler.py",
+        "if not self.context.audit.writable:",
+        "if False:",
+        ("../logs/test_answered.py::test_on_a_full_disk_work_goes_on_and_no_access_is_given_without_a_record",),
+    ),
+    Check(
+        "what cannot be stored is taken back",
+        "security/state_file.py",
+        "self._own(self._follow(self._changed, undo))",
+        "self._own(self._follow(self._changed))",
+        ("../security/test_unstored.py::test_what_cannot_be_stored_is_not_given",),
+    ),
+    Check(
+        "time does not go back",
+        "security/clock.py",
+        "        if wall <= now:\n",
+        "        if False:\n",
+        (
+            "../security/test_clock.py::test_access_tokens_that_expired_or_were_revoked_stay_so_while_their_login_goes_on",
+        ),
+    ),
+    Check(
+        "the next server starts no earlier than the last one was",
+        "server.py",
+        "        clock.not_before(logins.seen)\n",
+        "",
+        (
+            "../security/test_clock.py::test_access_tokens_that_expired_or_were_revoked_stay_so_while_their_login_goes_on",
+        ),
     ),
     # The wire
     Check(

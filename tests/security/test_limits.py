@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from vibetunnel.errors import RateLimited
-from vibetunnel.security import counters, limits
+from vibetunnel.security import addresses, counters, limits
 from vibetunnel.security.counters import MemoryCounters
 from vibetunnel.security.limits import Limits, headers, nearby, network_of
 from vibetunnel.security.principal import OWNER, VIEWER, Principal
@@ -170,7 +170,7 @@ def test_counting_starts_no_thread_and_has_a_bound(made: Limits, monkeypatch: py
             if number % 2:
                 made.login_succeeded(f"user{number}", address)
     assert threading.active_count() == before
-    tables = [*vars(made).values(), *vars(made._pairs).values(), *vars(made._networks).values()]
+    tables = [*vars(made).values(), *vars(made._pairs).values(), *vars(made._places).values()]
     tables += [*vars(made._accounts).values(), *made._counters._tables.values()]  # type: ignore[attr-defined]
     assert all(len(each) <= 101 for each in tables if isinstance(each, dict))
 
@@ -327,9 +327,59 @@ def test_everybody_together_has_a_limit_that_known_places_do_not_feel(made: Limi
     made.login("bob", FAR)
 
 
+def guess(made: Limits, count: int = limits.EVERYBODY + 1, account: str = "") -> None:
+    """Tries from as many networks as there are tries, until strangers have nothing left."""
+    for number in range(count):
+        passes(lambda number=number: made.login(account, f"10.{number // 250}.{number % 250}.1"), 1)
+
+
+def test_strangers_use_up_what_strangers_share_and_nothing_else(made: Limits) -> None:
+    made.login(None, NEAR)
+    made.login_succeeded(None, NEAR)
+    guess(made)
+    refusal(lambda: made.login(None, FAR))
+    refusal(lambda: made.login("ada", FAR))
+    assert not made.login(None, addresses.HERE)  # this machine
+    assert not made.login("ada", addresses.HERE)
+    assert not made.login(None, FAR, BOB)  # a user who is logged in
+    assert not made.login("ada", FAR, BOB)
+    assert not made.login(None, HERE)  # a network where a user has logged in before
+    refusal(lambda: made.login(None, FAR, GUEST))  # a link that lets in many would be many budgets
+
+
+def test_strangers_who_guess_at_an_account_delay_strangers_only(made: Limits) -> None:
+    guess(made, limits.ACCOUNT_FREE + 1, "ada")
+    refusal(lambda: made.login("ada", FAR))
+    assert not made.login("ada", addresses.HERE)
+    assert not made.login("ada", FAR, BOB)
+
+
+def test_links_and_keys_cannot_be_guessed_so_no_guesser_elsewhere_delays_them(made: Limits) -> None:
+    guess(made)
+    made.key(FAR)
+    made.key_succeeded(FAR)
+    for number in range(2 * limits.EVERYBODY):
+        made.key(f"172.{16 + number // 250}.{number % 250}.1")
+    assert passes(lambda: made.key(FAR)) == limits.NETWORK_FREE + 1
+
+
+@pytest.mark.parametrize(("address", "principal"), [(addresses.HERE, None), (FAR, BOB), (HERE, BOB)])
+def test_what_has_a_budget_of_its_own_is_bounded_too(
+    made: Limits, clock: Clock, address: str, principal: Principal | None
+) -> None:
+    names = (f"user{number}" for number in range(10_000))
+    assert passes(lambda: made.login("ada", address, principal)) == limits.PAIR_FREE + 1
+    assert passes(lambda: made.login(next(names), address, principal)) == limits.NETWORK_FREE - limits.PAIR_FREE
+    guesses = 0
+    for _ in range(3600):
+        clock.now += 1
+        guesses += passes(lambda: made.login(None, address, principal), 1)
+    assert guesses <= 20  # in an hour
+
+
 def test_wrong_codes_of_links_count_by_network(made: Limits) -> None:
     for _ in range(100):  # the right one as often as one likes
-        made.share(HERE)
-        made.share_succeeded(HERE)
-    assert passes(lambda: made.share(HERE)) == limits.NETWORK_FREE + 1
-    made.share(FAR)
+        made.key(HERE)
+        made.key_succeeded(HERE)
+    assert passes(lambda: made.key(HERE)) == limits.NETWORK_FREE + 1
+    made.key(FAR)

@@ -92,6 +92,26 @@ async def test_the_longest_and_the_shortest_work(password: str) -> None:
     assert await passwords.verify(password, await passwords.hash_password(password))
 
 
+async def test_strangers_leave_room_for_others_in_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+    monkeypatch.setattr(passwords, "_verify", lambda *_given: go_on.wait())
+    waiting = [
+        asyncio.create_task(passwords.verify("correct horse", None, stranger=True))
+        for _ in range(passwords.OF_STRANGERS)
+    ]
+    try:
+        await asyncio.sleep(0)
+        with pytest.raises(RateLimited):
+            await passwords.verify("correct horse", None, stranger=True)
+        waiting.append(asyncio.create_task(passwords.verify("correct horse", None)))
+        await asyncio.sleep(0)
+        assert not waiting[-1].done()
+    finally:
+        go_on.set()
+    assert all(await asyncio.gather(*waiting))
+    assert await passwords.verify("correct horse", None, stranger=True)
+
+
 async def test_hashing_does_not_hold_up_the_loop_and_its_queue_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     go_on, begun = threading.Event(), threading.Semaphore(0)
 

@@ -288,7 +288,7 @@ async def test_a_logout_that_cannot_be_written_down_counts_and_says_so(
     (folder / "s").rename(folder / "moved")
     (folder / "s").write_text("in its place")
     response = await browser.fetch("POST", "/api/auth/logout")
-    assert response.code == 503
+    assert response.code == 507
     assert "state folder" in json.loads(response.body)["error"]
     assert 'vibetunnel="";' in response.headers["Set-Cookie"]
     browser.cookie = stolen

@@ -188,6 +188,15 @@ def test_a_code_for_another_device_ends_and_the_first_one_does_not() -> None:
     made.redeem(printed)
 
 
+def test_one_users_many_codes_push_out_no_other_users() -> None:
+    made = codes.Codes()
+    hers = made.issue("ada", codes.LINK_S)
+    for _ in range(2 * codes.OUTSTANDING):
+        made.issue("eve", codes.LINK_S)
+    assert len(made._codes) == codes.OUTSTANDING
+    assert made.redeem(hers) == "ada"
+
+
 def test_codes_of_a_removed_user_let_no_client_in() -> None:
     made = codes.Codes()
     gone, kept = made.issue("eve"), made.issue("ada")

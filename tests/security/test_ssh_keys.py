@@ -373,18 +373,51 @@ def test_a_challenge_ends_after_a_minute() -> None:
     clock.now += 0.1
     assert challenges.take(early.id) is None
     assert challenges.take(late.id) == late
+    assert len(challenges) == 1
+    clock.now += 60
+    assert challenges.take("") is None
     assert len(challenges) == 0
 
 
-def test_no_client_can_make_the_server_remember_without_end() -> None:
+def test_however_many_clients_ask_nothing_is_remembered_and_no_challenge_is_pushed_out() -> None:
     challenges = Challenges()
     first = challenges.issue("x" * 100_000)
     assert len(first.user) <= 256
-    for _ in range(ssh_login.CHALLENGES):
-        last = challenges.issue("nobody")
-    assert len(challenges) == ssh_login.CHALLENGES
-    assert challenges.take(first.id) is None
-    assert challenges.take(last.id) == last
+    for _ in range(20_000):
+        challenges.issue("nobody")
+    assert len(challenges) == 0
+    assert challenges.take(first.id) == first
+
+
+def test_used_challenges_are_remembered_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ssh_login, "USED", 3)
+    challenges = Challenges()
+    used = [challenges.issue("ada").id for _ in range(5)]
+    assert all(challenges.take(each) for each in used)
+    assert len(challenges) == 3
+    assert challenges.take(used[-1]) is None
+
+
+def test_a_challenge_that_the_server_has_not_made_is_none() -> None:
+    challenges, others = Challenges(), Challenges()
+    mine = challenges.issue("ada").id
+    raw = bytearray(base64.urlsafe_b64decode(mine + "=" * (-len(mine) % 4)))
+    raw[-3:] = b"bob"
+    forged = base64.urlsafe_b64encode(raw).decode().rstrip("=")
+    spelt = mine[:-1] + chr(ord(mine[-1]) + 1) if len(mine) % 4 else mine + "="
+    for each in (
+        forged,
+        spelt,
+        others.issue("ada").id,
+        mine[:-4],
+        mine + "AAAA",
+        mine + "=",
+        "é",
+        "\udcff",
+        "A" * 1024,
+    ):
+        assert challenges.take(each) is None, each
+    assert challenges.take(mine)
 
 
 async def test_only_the_users_own_keys_let_in(made: dict[str, Path], home: Path, folder: Path) -> None:
@@ -409,7 +442,7 @@ async def test_only_the_users_own_keys_let_in(made: dict[str, Path], home: Path,
     # The account that runs the server has its own file, which counts for no other user.
     assert await attempt("root", "rsa-2048") == ""
     assert await attempt("ada", "rsa-2048") == "SSH key not authorized for this user"
-    await users.disable("ada")
+    await users.change("ada", disabled=True)
     assert await attempt("ada", "ed25519") == "SSH key not authorized for this user"
     await users.close()
 

@@ -113,6 +113,15 @@ def test_a_user_who_asks_for_many_tickets_pushes_out_their_own(made: Tickets, mo
     assert made.redeem(his, "s1")
 
 
+def test_many_tickets_of_others_push_out_no_users_only_one(made: Tickets, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tickets, "LIMIT", 6)
+    hers = made.issue(ADA, "s1", VIEWER)
+    for number in range(20):
+        made.issue(Principal(f"login:guest{number % 4}", "x", VIEWER, role="guest"), "s1", VIEWER)
+    assert len(made._tickets) == 6
+    assert made.redeem(hers, "s1")
+
+
 def test_tickets_do_not_pile_up(made: Tickets, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tickets, "LIMIT", 3)
     issued = [made.issue(Principal(f"login:{each}", "x", VIEWER), "s1", VIEWER) for each in range(5)]

@@ -34,7 +34,7 @@ async def test_accounts_are_there_after_a_restart(folder: Path) -> None:
     await before.add("zoe", Role.OWNER, await hash_password("correct horse"))
     await before.add("Ada", Role.VIEWER)
     await before.add_key("Ada", new_key())
-    await before.disable("Ada")
+    await before.change("Ada", disabled=True)
     await before.close()
     assert before.safe
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -99,10 +99,10 @@ async def test_a_name_is_taken_whatever_its_case(folder: Path) -> None:
 async def test_nothing_can_be_done_with_an_unknown_user(folder: Path) -> None:
     accounts = Users(folder / "u")
     for call in (
-        accounts.set_password("no", None),
-        accounts.set_role("no", Role.OWNER),
-        accounts.disable("no"),
-        accounts.enable("no"),
+        accounts.change("no", password=None),
+        accounts.change("no", role=Role.OWNER),
+        accounts.change("no", disabled=True),
+        accounts.change("no", disabled=False),
         accounts.remove("no"),
         accounts.add_key("no", new_key()),
         accounts.remove_key("no", "SHA256:x"),
@@ -129,27 +129,33 @@ async def test_only_the_password_of_an_enabled_account_lets_in(folder: Path) -> 
         ("\ud800", "\ud800"),
     ):
         assert await accounts.check_password(name, password) is None
-    await accounts.disable("ada")
+    await accounts.change("ada", disabled=True)
     assert await accounts.check_password("ada", "correct horse") is None
-    await accounts.enable("ada")
-    await accounts.set_password("ada", await hash_password("another horse"))
+    await accounts.change("ada", disabled=False)
+    await accounts.change("ada", password=await hash_password("another horse"))
     assert await accounts.check_password("ada", "correct horse") is None
     assert await accounts.check_password("ada", "another horse")
-    await accounts.set_password("ada", None)
+    await accounts.change("ada", password=None)
     assert await accounts.check_password("ada", "another horse") is None
     await accounts.remove("ada")
     assert await accounts.check_password("ada", "another horse") is None
 
 
-@pytest.mark.parametrize("what", ["disable", "remove", "set_password"])
+@pytest.mark.parametrize("what", ["disable", "remove", "change the password"])
 async def test_a_change_during_a_password_check_counts(
     folder: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     accounts = Users(folder / "u")
     await accounts.add("ada", Role.WRITER, await hash_password("correct horse"))
 
-    async def slow(_password: str, _phc: str | None) -> bool:
-        await (accounts.set_password("ada", None) if what == "set_password" else getattr(accounts, what)("ada"))
+    async def slow(_password: str, _phc: str | None, **_more: bool) -> bool:
+        match what:
+            case "disable":
+                await accounts.change("ada", disabled=True)
+            case "remove":
+                await accounts.remove("ada")
+            case _:
+                await accounts.change("ada", password=None)
         return True
 
     monkeypatch.setattr(passwords, "verify", slow)
@@ -163,10 +169,10 @@ async def test_every_try_costs_one_check(folder: Path, monkeypatch: pytest.Monke
     await accounts.add("ada", Role.WRITER, phc)
     await accounts.add("bob", Role.WRITER)
     await accounts.add("eve", Role.WRITER, phc)
-    await accounts.disable("eve")
+    await accounts.change("eve", disabled=True)
     checked: list[str | None] = []
 
-    async def counted(_password: str, stored: str | None) -> bool:
+    async def counted(_password: str, stored: str | None, **_more: bool) -> bool:
         checked.append(stored)
         return False
 
@@ -233,7 +239,7 @@ async def test_a_full_disk_keeps_no_account_alive_in_memory_and_says_so(
     await accounts.add("bob", Role.WRITER)
     expect_log("accounts are not kept for the next start of the server")
     with no_more(resource.RLIMIT_FSIZE):
-        await accounts.disable("ada")
+        await accounts.change("ada", disabled=True)
         assert not accounts.safe
         assert await accounts.check_password("ada", "correct horse") is None
     assert [user.name for user in Users(folder / "u").list()] == ["ada", "bob"]  # everybody else has not gone

@@ -19,7 +19,7 @@ from vibetunnel.security.principal import Role
 from vibetunnel.security.shares import Shares
 from vibetunnel.security.signing import LONGEST_TOKEN_S, SigningKeys
 from vibetunnel.security.tokens import Tokens
-from vibetunnel.security.users import User, Users
+from vibetunnel.security.users import Changes, User, Users
 from vibetunnel.sessions.model import iso
 from vibetunnel.settings import Settings
 from vibetunnel.units import show_duration
@@ -37,7 +37,7 @@ class NotSaved(VibeTunnelError):
 class LocalAccounts:
     """Does and answers the same as the server. Use it in `with`: this holds the server's lock, so none can start.
 
-    A method raises NotSaved if it could not write its change.
+    A method raises NotStored or NotSaved if it could not write its change.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -72,12 +72,14 @@ class LocalAccounts:
     def change_user(self, name: str, change: Mapping[str, object]) -> None:
         async def apply(users: Users) -> None:
             users.get_or_raise(name)
+            changes = Changes()
             if "password" in change:
-                await users.set_password(name, await hash_password(str(change["password"])))
+                changes["password"] = await hash_password(str(change["password"]))
             if "role" in change:
-                await users.set_role(name, Role(str(change["role"])))
+                changes["role"] = Role(str(change["role"]))
             if "disabled" in change:
-                await (users.disable(name) if change["disabled"] else users.enable(name))
+                changes["disabled"] = bool(change["disabled"])
+            await users.change(name, **changes)
 
         self._change(apply)
         if "password" in change or change.get("disabled"):

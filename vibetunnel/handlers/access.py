@@ -60,6 +60,7 @@ class CheckedRequest(ABC):
 
     principal    who sends it; None only on an open route, without a login
     client       the client's address
+    counted_as   what limits count the client by
     operation    what the route declares for the method
     path_kwargs  the parts of the path that the route names
     """
@@ -69,6 +70,7 @@ class CheckedRequest(ABC):
     route: Route
     principal: Principal | None
     client: ClientAddress
+    counted_as: str
     operation: Operation
     path_kwargs: dict[str, str]
 
@@ -117,6 +119,7 @@ class CheckedRequest(ABC):
         """Check where the request comes from: the allow list, then Host, Origin and Sec-Fetch-Site."""
         context, headers = self.context, self.request.headers
         self.client = client = context.clients.of(self.request)
+        self.counted_as = client.counted_as(headers)
         refusal = context.allow_list.refusal(client, headers)
         if refusal is not None:
             raise Refused(HTTPStatus.FORBIDDEN, refusal)
@@ -246,9 +249,9 @@ class CheckedRequest(ABC):
             return
         limits = self.context.limits
         if kind == "upgrade":
-            limits.upgrade(self.principal, self.client.address)
+            limits.upgrade(self.principal, self.counted_as)
         elif kind == "api" or self.principal is None:  # input counts bytes of users, and requests of other clients
-            limits.api(self.principal, self.client.address)
+            limits.api(self.principal, self.counted_as)
 
     # Requests that another site forges
 

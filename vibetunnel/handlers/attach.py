@@ -6,12 +6,14 @@ from http import HTTPStatus
 
 from tornado.iostream import StreamClosedError
 
+from vibetunnel._ext.pump import Terminal
 from vibetunnel.errors import InvalidField
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.handler import Handler
 from vibetunnel.handlers.refusals import or_refused
 from vibetunnel.http.tls_relay import pair
-from vibetunnel.http.upgrade import OFFSET_HEADER, REDRAW_HEADER, handshake, place
+from vibetunnel.http.upgrade import OFFSET_HEADER, REDRAW_HEADER, Handshake, handshake, place
+from vibetunnel.logs.audit import Action
 from vibetunnel.security.principal import Scope
 from vibetunnel.sessions.attachments import Attachment, new_id
 
@@ -27,31 +29,45 @@ class SocketHandler(Handler):
         client_id = b"" if query.client is None else query.client.bytes
         principal = self.require(Scope.VIEW, query.session_id)
         self.check_room(principal)
-        asked = query.permission == "type"
-        may_type = asked and principal.may(Scope.TYPE, query.session_id)
-        rows, cols = query.rows or 0, query.cols or 0
+        may_type = query.permission == "type" and principal.may(Scope.TYPE, query.session_id)
         session = self.context.registry.get(query.session_id)
         starts = session.terminal is None  # the client that starts a session gets its output from the first byte on
-        terminal = await session.attachable(may_type=may_type, rows=rows, cols=cols)
+        terminal = await session.attachable(may_type=may_type, rows=query.rows or 0, cols=query.cols or 0)
+        connection_id = new_id()
+        writable = may_type and self.context.attachments.ruling(principal, session.id) is not False
+        # Before the client sees anything.
+        await self.record(Action.ATTACH, session=session.id, client=connection_id, writable=writable)
         try:
-            await self.exchange.drained()  # the answers to earlier requests
-        except StreamClosedError:
-            self.detach()
-            return  # the client has disconnected
-        # The session may have been removed, or the user logged out, during the two waits. No wait follows this check.
+            await self._attach(terminal, agreed, query, client_id, connection_id, starts=starts)
+        except BaseException as error:
+            self.context.audit.record(
+                Action.DETACH, principal, self.client.address, session=session.id, client=connection_id
+            )
+            if not isinstance(error, StreamClosedError):
+                raise
+            self.detach()  # the client has disconnected
+
+    async def _attach(
+        self,
+        terminal: Terminal,
+        agreed: Handshake,
+        query: schemas.AttachQuery,
+        client_id: bytes,
+        connection_id: str,
+        *,
+        starts: bool,
+    ) -> None:
+        asked = query.permission == "type"
+        await self.exchange.drained()  # the answers to earlier requests
+        # The session may have been removed, or the user logged out, during the waits. No wait follows this check.
         session = self.context.registry.get(query.session_id)
         self.require_login()
         principal = self.require(Scope.VIEW, session.id)
         self.check_room(principal)  # other clients may have attached meanwhile
         ruling = self.context.attachments.ruling(principal, session.id)
         may_type = asked and (principal.may(Scope.TYPE, session.id) if ruling is None else ruling)
-        connection_id = new_id()
         response = agreed.response()
-        try:
-            descriptor, received = self._take_socket()
-        except StreamClosedError:
-            self.detach()
-            return  # the client has disconnected
+        descriptor, received = self._take_socket()
         client = terminal.attach(
             descriptor,
             response,
@@ -59,8 +75,8 @@ class SocketHandler(Handler):
             v1=agreed.v1,
             writable=may_type,
             since=0 if starts and query.since is None else query.since,
-            rows=rows,
-            cols=cols,
+            rows=query.rows or 0,
+            cols=query.cols or 0,
             client_id=client_id,
             offset_at=place(response, OFFSET_HEADER),
             redraw_at=place(response, REDRAW_HEADER),
@@ -82,9 +98,6 @@ class SocketHandler(Handler):
                 ruling=ruling if asked else None,
                 writable=may_type,
             )
-        )
-        self.context.audit.record(
-            "attach", principal, self.client.address, "ok", session=session.id, client=connection_id, writable=may_type
         )
         self.set_status(HTTPStatus.SWITCHING_PROTOCOLS)
         self.log_request()

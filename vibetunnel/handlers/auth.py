@@ -19,6 +19,7 @@ from vibetunnel.errors import (
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.handler import Handler
 from vibetunnel.handlers.refusals import Refused
+from vibetunnel.logs.audit import Action
 from vibetunnel.protocol import CLOSE_LOGIN_OVER
 from vibetunnel.security import pam, ssh_login
 from vibetunnel.security.authority import LOGIN, TOKEN
@@ -105,22 +106,26 @@ class AvatarHandler(Handler):
 class LoginHandler(Handler):
     """The base of all routes that log in."""
 
-    def began(self, account: str | None, method: str) -> None:
-        """Count an attempt to log in as `account`. Raises RateLimited."""
+    async def began(self, account: str | None, method: str) -> bool:
+        """Count a try to log in as `account`, or with a code. Return whether a stranger sends it.
+
+        Raises RateLimited.
+        """
         try:
-            self.context.limits.login(account, self.client.address)
+            return self.context.limits.login(account, self.counted_as, self.principal)
         except RateLimited:
-            self.failed(account, method, "too many tries")
+            await self.failed(account, method, "too many tries")
             raise
 
-    def failed(self, account: str | None, method: str, why: str) -> None:
-        self.context.audit.record(
-            "login-failure", None, self.client.address, "refused", account=account, method=method, why=why
+    async def failed(self, account: str | None, method: str, why: str) -> None:
+        await self.context.audit.keep(
+            Action.LOGIN_FAILURE, None, self.client.address, "refused", account=account, method=method, why=why
         )
 
     async def succeeded(self, user: str, method: str, *, account: str | None) -> Login:
         """Start a login with a new cookie. The login that this browser had ends, and so do its sockets.
 
+        account  as began() got it
         Raises Refused (401) if the account was disabled meanwhile.
         """
         context = self.context
@@ -131,13 +136,13 @@ class LoginHandler(Handler):
         principal = context.authority.of_login(login) if context.authority.logins.get(login.id) else None
         if principal is None:
             await context.authority.logins.revoke(login.id)
-            self.failed(account or user, method, "the account is disabled")
-            raise Refused(HTTPStatus.UNAUTHORIZED, "This account is disabled")
-        context.limits.login_succeeded(account, self.client.address)
+            await self.failed(user, method, "the account is disabled")
+            raise Refused(HTTPStatus.UNAUTHORIZED, "This account is disabled: ask an owner of the server to enable it")
+        context.limits.login_succeeded(account, self.counted_as, self.principal)
         if self.principal is not None and self.principal.by_cookie:
             await self.end_login(self.principal)
         self.set_login_cookie(cookie)
-        context.audit.record("login", principal, self.client.address, "ok", method=method)
+        await self.record(Action.LOGIN, by=principal, method=method)
         return login
 
     async def end_login(self, principal: Principal) -> bool:
@@ -164,11 +169,11 @@ class CodeHandler(LoginHandler):
 
     async def post(self) -> None:
         code = self.read(schemas.CodeBody).code
-        self.began(None, "code")
+        await self.began(None, "code")
         try:
             user = self.context.codes.redeem(code)
         except WrongCode:
-            self.failed(None, "code", "wrong code")
+            await self.failed(None, "code", "wrong code")
             raise
         await self.succeeded(user, "code", account=None)
         self.answer(schemas.LoggedIn(user_id=user))
@@ -180,15 +185,18 @@ class PasswordHandler(LoginHandler):
     async def post(self) -> None:
         wanted, settings = self.read(schemas.PasswordBody), self.context.settings
         if settings.disallow_user_password:
-            raise Refused(HTTPStatus.FORBIDDEN, "Passwords are not accepted (--disallow-user-password)")
+            raise Refused(
+                HTTPStatus.FORBIDDEN,
+                "Passwords are not accepted here (--disallow-user-password): log in with a code or an SSH key",
+            )
         account = wanted.user_id
-        self.began(account, "password")
-        user = await self.context.authority.users.check_password(account, wanted.password)
+        stranger = await self.began(account, "password")
+        user = await self.context.authority.users.check_password(account, wanted.password, stranger=stranger)
         good = user is not None
         if not good and settings.pam and account == self.context.user and self.context.authority.role_of(account):
             good = await pam.check(account, wanted.password, settings.pam_service)
         if not good:
-            self.failed(account, "password", "wrong password")
+            await self.failed(account, "password", "wrong password")
             raise WrongPassword
         login = await self.succeeded(account, "password", account=account)
         await self.answer_with_tokens(login, "password")
@@ -200,7 +208,10 @@ class ChallengeHandler(LoginHandler):
     def post(self) -> None:
         wanted = self.read(schemas.ChallengeBody)
         if not self.context.settings.enable_ssh_keys:
-            raise Refused(HTTPStatus.FORBIDDEN, "SSH keys are not accepted here (--enable-ssh-keys)")
+            raise Refused(
+                HTTPStatus.FORBIDDEN,
+                "SSH keys are not accepted here (--enable-ssh-keys is off): log in with a code or a password",
+            )
         made = self.context.challenges.issue(wanted.user_id)
         self.answer(
             schemas.ChallengeAnswer(
@@ -217,8 +228,15 @@ class SshKeyHandler(LoginHandler):
     async def post(self) -> None:
         context, wanted = self.context, self.read(schemas.SshLoginBody)
         if not context.settings.enable_ssh_keys:
-            raise Refused(HTTPStatus.FORBIDDEN, "SSH keys are not accepted here (--enable-ssh-keys)")
-        self.began(None, "ssh-key")
+            raise Refused(
+                HTTPStatus.FORBIDDEN,
+                "SSH keys are not accepted here (--enable-ssh-keys is off): log in with a code or a password",
+            )
+        try:
+            context.limits.key(self.counted_as, self.principal)
+        except RateLimited:
+            await self.failed(None, "ssh-key", "too many tries")
+            raise
         challenge = context.challenges.take(wanted.challenge_id)
         refusal = "Invalid or expired challenge"  # the Node server's wording, like the other refusals
         if challenge is not None:
@@ -226,7 +244,7 @@ class SshKeyHandler(LoginHandler):
                 challenge, wanted.public_key, wanted.signature, context.authority.users, context.user, context.home
             )
         if challenge is None or refusal:
-            self.failed(None if challenge is None else challenge.user, "ssh-key", refusal)
+            await self.failed(None if challenge is None else challenge.user, "ssh-key", refusal)
             raise Refused(HTTPStatus.UNAUTHORIZED, refusal)
         login = await self.succeeded(challenge.user, "ssh-key", account=None)
         await self.answer_with_tokens(login, "ssh-key")
@@ -240,9 +258,10 @@ class RefreshHandler(LoginHandler):
         try:
             login, granted = await self.context.authority.refresh(token)
         except InvalidToken as error:
-            self.failed(error.user if isinstance(error, ReusedRefresh) else None, "refresh", error.why)
+            await self.failed(error.user if isinstance(error, ReusedRefresh) else None, "refresh", error.why)
             self.context.attachments.review()  # this may have ended the login
-            raise Refused(HTTPStatus.UNAUTHORIZED, str(error)) from None
+            raise Refused(HTTPStatus.UNAUTHORIZED, f"{error}: log in again") from None
+        await self.record(Action.REFRESH, by=self.context.authority.of_login(login))
         self.answer(
             schemas.TokensAnswer(
                 token=granted.token,
@@ -271,12 +290,9 @@ class LogoutHandler(LoginHandler):
         self.clear_login_cookie()
         if principal.id.startswith(LOGIN):
             gone = await self.end_login(principal)
-            self.context.audit.record("logout", principal, self.client.address, "ok")
+            await self.record(Action.LOGOUT, by=principal)
             if not gone:
-                raise Refused(
-                    HTTPStatus.SERVICE_UNAVAILABLE,
-                    "Logged out, but the state folder cannot be written: a restart of the server would undo it",
-                )
+                self.check_saved()
         self.answer(schemas.DoneWithMessage(message="Logged out successfully"))
 
 
@@ -293,7 +309,7 @@ class TicketHandler(Handler):
 class LinkHandler(Handler):
     """POST /api/auth/link: a login link for another device; without a code if no login is needed."""
 
-    def post(self) -> None:
+    async def post(self) -> None:
         base = public_base(self)
         if self.context.settings.no_auth:
             self.answer(schemas.Link(url=base, code=None))
@@ -302,6 +318,7 @@ class LinkHandler(Handler):
             if principal.narrow or principal.program:
                 raise Forbidden("This needs a login: a token cannot create one that outlives it or may do more")
             code = self.context.codes.issue(principal.user, LINK_S, principal)
+            await self.record(Action.LINK, by=principal)
             self.answer(schemas.Link(url=f"{base}/login#{code}", code=code))
 
 
@@ -351,14 +368,7 @@ class RevokeHandler(Handler):
             self.context.attachments.end(each, "access has been revoked")
             self.context.authority.tickets.forget(each)
         self.context.attachments.review()  # connections of the user's share links, and of single access tokens
-        self.context.audit.record(
-            "revoke",
-            principal,
-            self.client.address,
-            "ok",
-            user=wanted.user or "",
-            what=wanted.login or wanted.token or "",
-        )
+        await self.record(Action.REVOKE, by=principal, user=wanted.user or "", what=wanted.login or wanted.token or "")
         self.check_saved()
         self.answer(schemas.Revoked(ended=len(ended)))
 
@@ -437,6 +447,6 @@ class RotateKeysHandler(Handler):
                 if attachment.principal.token or attachment.principal.program:
                     context.attachments.put_out(attachment, "access has been revoked", code=CLOSE_LOGIN_OVER)
         change = "new key, old ones forgotten" if forget else "new key"
-        context.audit.record("keys", self.principal, self.client.address, "ok", change=change)
+        await self.record(Action.KEYS, change=change)
         self.check_saved()
         self.answer(schemas.DoneWithMessage(message="New tokens are signed with a new key"))

@@ -24,7 +24,10 @@ from vibetunnel.handlers.refusals import EXPECTED, Refusal, Refused, encode, ref
 from vibetunnel.handlers.route import Route
 from vibetunnel.handlers.validation import Given, decode_body, decode_query
 from vibetunnel.http.exchange import Exchange, Written
+from vibetunnel.logs.audit import Action
+from vibetunnel.logs.record import Value
 from vibetunnel.security.headers import HEADERS
+from vibetunnel.security.principal import Principal
 
 T = TypeVar("T", bound=Given)
 V = TypeVar("V")
@@ -172,11 +175,27 @@ class Handler(CheckedRequest):
             None if self.principal is None else self.principal.user,
         )
 
+    async def record(self, action: Action, result: str = "ok", *, by: Principal | None = None, **fields: Value) -> None:
+        """Write a line of the audit. Await it before the answer, so that what was answered is in the audit.
+
+        by  who did it; None: the principal of the request
+        """
+        await self.context.audit.keep(action, by or self.principal, self.client.address, result, **fields)
+
+    def require_audit(self) -> None:
+        """Raise Refused (507) while the audit cannot be written: no access is given to others without a record."""
+        if not self.context.audit.writable:
+            message = "Nothing was done: the audit log cannot be written. Make room on its disk, and try again"
+            raise Refused(HTTPStatus.INSUFFICIENT_STORAGE, message)
+
     def check_saved(self) -> None:
-        """Raise Refused (503) if a restart would bring back what this request has ended."""
+        """Raise Refused (507) if a restart would bring back what this request has ended."""
         if not (self.context.authority.safe and self.context.keys.safe):
-            message = "Done, but the state folder cannot be written: a restart of the server would undo it"
-            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, message)
+            message = (
+                "Done, but the state folder cannot be written, and a restart of the server would undo it: "
+                "make room on its disk, or make it writable, and try again"
+            )
+            raise Refused(HTTPStatus.INSUFFICIENT_STORAGE, message)
 
     def head(self, **arguments: str) -> Awaitable[None] | None:
         found: Awaitable[None] | None = getattr(self, "get")(**arguments)  # noqa: B009 (each handler has its own)

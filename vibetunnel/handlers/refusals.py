@@ -34,6 +34,7 @@ STATUS: dict[type[errors.VibeTunnelError], HTTPStatus] = {
     errors.WrongCode: HTTPStatus.UNAUTHORIZED,
     errors.Forbidden: HTTPStatus.FORBIDDEN,
     errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.NotStored: HTTPStatus.INSUFFICIENT_STORAGE,
     errors.UnknownUser: HTTPStatus.NOT_FOUND,
     errors.UnknownKey: HTTPStatus.NOT_FOUND,
     errors.UserExists: HTTPStatus.CONFLICT,

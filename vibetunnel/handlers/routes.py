@@ -34,6 +34,7 @@ _NOT_FOUND = HTTPStatus.NOT_FOUND
 _CONFLICT = HTTPStatus.CONFLICT
 _BUSY = HTTPStatus.TOO_MANY_REQUESTS
 _UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE
+_UNSTORED = HTTPStatus.INSUFFICIENT_STORAGE
 _UNAUTHORIZED = HTTPStatus.UNAUTHORIZED
 
 _HEALTH = {
@@ -354,7 +355,7 @@ ROUTES: tuple[Route, ...] = (
                 {200: schemas.Entered},
                 permission=_OPEN,
                 body=schemas.ShareCodeBody,
-                errors=(_UNAUTHORIZED, _BUSY),
+                errors=(_UNAUTHORIZED, _BUSY, _UNSTORED),
             )
         },
     ),
@@ -366,11 +367,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "/api/auth/logout",
         auth.LogoutHandler,
-        {
-            "POST": Operation(
-                "End this login.", {200: schemas.DoneWithMessage}, permission=_LOGIN, errors=(_UNAVAILABLE,)
-            )
-        },
+        {"POST": Operation("End this login.", {200: schemas.DoneWithMessage}, permission=_LOGIN, errors=(_UNSTORED,))},
     ),
     Route(
         "/api/auth/ticket",
@@ -398,7 +395,7 @@ ROUTES: tuple[Route, ...] = (
                 "End a login, a token, or all of a user's; those of others need the right to manage users.",
                 {200: schemas.Revoked},
                 body=schemas.RevokeBody,
-                errors=(_NOT_FOUND, _UNAVAILABLE),
+                errors=(_NOT_FOUND, _UNSTORED),
             )
         },
     ),
@@ -412,7 +409,7 @@ ROUTES: tuple[Route, ...] = (
                 permission=_ADMIN,
                 body=schemas.RotateKeysBody,
                 body_optional=True,
-                errors=(_UNAVAILABLE,),
+                errors=(_UNSTORED,),
             )
         },
     ),
@@ -427,7 +424,7 @@ ROUTES: tuple[Route, ...] = (
                 {201: schemas.UserView},
                 permission=_ADMIN,
                 body=schemas.NewUser,
-                errors=(_CONFLICT, _BUSY),
+                errors=(_CONFLICT, _BUSY, _UNSTORED),
             ),
         },
     ),
@@ -440,13 +437,13 @@ ROUTES: tuple[Route, ...] = (
                 {200: schemas.UserView},
                 permission=_ADMIN,
                 body=schemas.UserChange,
-                errors=(_NOT_FOUND, _CONFLICT, _UNAVAILABLE),
+                errors=(_NOT_FOUND, _CONFLICT, _UNSTORED),
             ),
             "DELETE": Operation(
                 "Remove an account.",
                 {200: schemas.DoneWithMessage},
                 permission=_ADMIN,
-                errors=(_NOT_FOUND, _CONFLICT, _UNAVAILABLE),
+                errors=(_NOT_FOUND, _CONFLICT, _UNSTORED),
             ),
         },
     ),
@@ -459,7 +456,7 @@ ROUTES: tuple[Route, ...] = (
                 {201: schemas.UserView},
                 permission=_ADMIN,
                 body=schemas.NewKey,
-                errors=(_NOT_FOUND, _CONFLICT, _BUSY),
+                errors=(_NOT_FOUND, _CONFLICT, _BUSY, _UNSTORED),
             )
         },
     ),
@@ -468,7 +465,10 @@ ROUTES: tuple[Route, ...] = (
         users.UserKeyHandler,
         {
             "DELETE": Operation(
-                "Remove an SSH key from an account.", {200: schemas.UserView}, permission=_ADMIN, errors=(_NOT_FOUND,)
+                "Remove an SSH key from an account.",
+                {200: schemas.UserView},
+                permission=_ADMIN,
+                errors=(_NOT_FOUND, _UNSTORED),
             )
         },
     ),
@@ -484,14 +484,14 @@ ROUTES: tuple[Route, ...] = (
                 "Create a token for a program.",
                 {201: schemas.CreatedToken},
                 body=schemas.NewToken,
-                errors=(_NOT_FOUND, _BUSY),
+                errors=(_NOT_FOUND, _BUSY, _UNSTORED),
             ),
         },
     ),
     Route(
         "/api/tokens/{token_id}",
         users.TokenHandler,
-        {"DELETE": Operation("Revoke a token.", {200: schemas.DoneWithMessage}, errors=(_NOT_FOUND, _UNAVAILABLE))},
+        {"DELETE": Operation("Revoke a token.", {200: schemas.DoneWithMessage}, errors=(_NOT_FOUND, _UNSTORED))},
     ),
     Route(
         f"{_SESSION}/shares",
@@ -509,7 +509,7 @@ ROUTES: tuple[Route, ...] = (
                 permission=_CONTROL,
                 body=schemas.NewShare,
                 body_optional=True,
-                errors=(_NOT_FOUND, _BUSY),
+                errors=(_NOT_FOUND, _BUSY, _UNSTORED),
             ),
         },
     ),
@@ -521,7 +521,7 @@ ROUTES: tuple[Route, ...] = (
                 "Revoke a share link, and disconnect its guests.",
                 {200: schemas.DoneWithMessage},
                 permission=_CONTROL,
-                errors=(_NOT_FOUND, _UNAVAILABLE),
+                errors=(_NOT_FOUND, _UNSTORED),
             )
         },
     ),
@@ -539,9 +539,11 @@ ROUTES: tuple[Route, ...] = (
                 {200: schemas.Done},
                 permission=_CONTROL,
                 body=schemas.KeyboardBody,
-                errors=(_NOT_FOUND,),
+                errors=(_NOT_FOUND, _UNSTORED),
             ),
-            "DELETE": Operation("Disconnect a client.", {200: schemas.Done}, permission=_CONTROL, errors=(_NOT_FOUND,)),
+            "DELETE": Operation(
+                "Disconnect a client.", {200: schemas.Done}, permission=_CONTROL, errors=(_NOT_FOUND, _UNSTORED)
+            ),
         },
     ),
     Route(

@@ -12,6 +12,7 @@ from vibetunnel.errors import Forbidden, LimitReached
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.handler import Handler
 from vibetunnel.http.upgrade import OFFSET_HEADER
+from vibetunnel.logs.audit import Action
 from vibetunnel.security.principal import Principal, Scope
 from vibetunnel.sessions import launch
 from vibetunnel.sessions.keys import key_bytes
@@ -35,10 +36,10 @@ class SessionHandler(Handler):
             raise Forbidden("The owner of the session does not let you type")
         return principal
 
-    def note_input(self, principal: Principal, session_id: str) -> None:
+    async def note_input(self, principal: Principal, session_id: str) -> None:
         """Record in the audit log, once for each session, that a principal types by REST; never what it types."""
         if self.session(session_id).typed_first_by(principal.id):
-            self.context.audit.record("input-start", principal, self.client.address, "ok", session=session_id)
+            await self.record(Action.INPUT_START, by=principal, session=session_id)
 
 
 class SessionsHandler(Handler):
@@ -66,7 +67,7 @@ class SessionsHandler(Handler):
             session = await registry.create_now(order, principal.user)
         else:
             session = registry.create(order, principal.user)
-        context.audit.record("create", principal, self.client.address, "ok", session=session.id)
+        await self.record(Action.CREATE, by=principal, session=session.id)
         view = session.describe()
         self.answer(schemas.CreatedSession(**msgspec.structs.asdict(view), session_id=session.id), HTTPStatus.CREATED)
 
@@ -96,11 +97,12 @@ class OneSessionHandler(SessionHandler):
         registry = self.context.registry
         name = registry.rename(session_id, self.read(schemas.RenameBody).name.strip())
         await registry.heard()
+        await self.record(Action.RENAME, session=session_id, name=name)
         self.answer(schemas.Renamed(name=name))
 
     async def delete(self, session_id: str) -> None:
         self.session(session_id)  # an unknown session is not recorded
-        self.context.audit.record("kill", self.principal, self.client.address, "ok", session=session_id)
+        await self.record(Action.KILL, session=session_id)
         killed = await self.context.registry.kill(session_id)
         await self.context.registry.heard()
         self.answer(schemas.DoneWithMessage(message="Session killed" if killed else "Session cleaned up"))
@@ -112,6 +114,7 @@ class CleanupHandler(SessionHandler):
     async def delete(self, session_id: str) -> None:
         self.context.registry.remove(session_id)
         await self.context.registry.heard()
+        await self.record(Action.REMOVE, session=session_id)
         self.answer(schemas.DoneWithMessage(message="Session cleaned up"))
 
 
@@ -121,6 +124,8 @@ class CleanupExitedHandler(Handler):
     async def post(self) -> None:
         count = self.context.registry.remove_exited()
         await self.context.registry.heard()
+        if count:
+            await self.record(Action.REMOVE, sessions=count)
         message = f"{count} exited session{'' if count == 1 else 's'} cleaned up across all servers"
         self.answer(schemas.CleanedUp(message=message, local_cleaned=count))
 
@@ -133,9 +138,9 @@ class InputHandler(SessionHandler):
         wanted = self.read(schemas.InputBody)
         data = _typed(wanted, bracketed=wanted.paste is not UNSET and await session.takes_brackets())
         principal = self.typist(session_id)  # after the wait
-        self.context.limits.input_bytes(principal, len(data), self.client.address)
+        self.context.limits.input_bytes(principal, len(data), self.counted_as)
         await session.write(data)
-        self.note_input(principal, session_id)
+        await self.note_input(principal, session_id)
         self.answer(schemas.Done())
 
 
@@ -166,7 +171,9 @@ class SignalHandler(SessionHandler):
     async def post(self, session_id: str) -> None:
         session = self.session(session_id)
         self.typist(session_id)
-        await session.signal(_signal_number(self.read(schemas.SignalBody).signal))
+        number = _signal_number(self.read(schemas.SignalBody).signal)
+        await session.signal(number)
+        await self.record(Action.SIGNAL, session=session_id, signal=signal.Signals(number).name)
         self.answer(schemas.Done())
 
 

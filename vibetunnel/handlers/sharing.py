@@ -10,6 +10,7 @@ from vibetunnel.errors import Forbidden, RateLimited, UnknownClient, UnknownShar
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.auth import public_base
 from vibetunnel.handlers.handler import Handler
+from vibetunnel.logs.audit import Action
 from vibetunnel.security.authority import LOGIN, TOKEN
 from vibetunnel.security.principal import Principal, Scope
 from vibetunnel.security.shares import Share
@@ -60,6 +61,7 @@ class SharesHandler(SharingHandler):
 
     async def post(self, session_id: str) -> None:
         principal, wanted = self.manager(session_id), self.read(schemas.NewShare)
+        self.require_audit()
         share, code = await self.context.authority.shares.create(
             session_id,
             scope=wanted.role,
@@ -69,9 +71,7 @@ class SharesHandler(SharingHandler):
             name=wanted.name,
             token=principal.id.removeprefix(TOKEN) if principal.program else "",
         )
-        self.context.audit.record(
-            "share", principal, self.client.address, "ok", session=session_id, what=share.id, role=share.scope
-        )
+        await self.record(Action.SHARE, by=principal, session=session_id, what=share.id, role=share.scope)
         url = f"{public_base(self)}/share#{code}"
         self.answer(
             schemas.CreatedShare(**msgspec.structs.asdict(self.view(share)), url=url, code=code), HTTPStatus.CREATED
@@ -89,9 +89,7 @@ class OneShareHandler(SharingHandler):
         await shares.revoke(share_id)
         await self.context.authority.logins.drop_share(share_id)
         self.context.attachments.review()
-        self.context.audit.record(
-            "share-revoke", principal, self.client.address, "ok", session=session_id, what=share_id
-        )
+        await self.record(Action.SHARE_REVOKE, by=principal, session=session_id, what=share_id)
         self.check_saved()
         self.answer(schemas.DoneWithMessage(message="Share revoked"))
 
@@ -111,15 +109,13 @@ class EnterHandler(Handler):
             )
         except (WrongShare, RateLimited) as error:
             why = "too many tries" if isinstance(error, RateLimited) else "wrong code"
-            context.audit.record("share-use", self.principal, self.client.address, "refused", why=why)
+            await self.record(Action.SHARE_USE, "refused", why=why)
             raise
         if counted:
-            context.limits.share_succeeded(self.client.address)
+            context.limits.key_succeeded(self.counted_as, self.principal)
         if cookie is not None:
             self.set_login_cookie(cookie)
-        context.audit.record(
-            "share-use", self.principal, self.client.address, "ok", session=share.session_id, what=share.id
-        )
+        await self.record(Action.SHARE_USE, session=share.session_id, what=share.id)
         self.answer(schemas.Entered(session_id=share.session_id, role=share.scope, name=share.name))
 
     def _count_try(self, code: str) -> bool:
@@ -127,7 +123,7 @@ class EnterHandler(Handler):
         context = self.context
         if context.authority.is_in(code, self.principal):
             return False
-        context.limits.share(self.client.address)
+        context.limits.key(self.counted_as, self.principal)
         return True
 
 
@@ -170,15 +166,14 @@ class PersonHandler(SharingHandler):
         attachment = self._find(session_id, client_id)
         self.context.attachments.rule(attachment, wanted.writable)
         await self.context.authority.mute(attachment.principal, session_id, muted=not wanted.writable)
-        self.context.audit.record(
-            "access",
-            principal,
-            self.client.address,
-            "ok",
+        await self.record(
+            Action.ACCESS,
+            by=principal,
             session=session_id,
             user=attachment.principal.user,
             change="keyboard given" if wanted.writable else "keyboard taken",
         )
+        self.check_saved()
         self.answer(schemas.Done())
 
     async def delete(self, session_id: str, client_id: str) -> None:
@@ -192,7 +187,6 @@ class PersonHandler(SharingHandler):
             attachments.put_out(each, "the owner of the session has put you out")
         if put_out.guest:
             await self.context.authority.put_out(put_out, session_id)
-        self.context.audit.record(
-            "put-out", principal, self.client.address, "ok", session=session_id, user=attachment.name
-        )
+        await self.record(Action.PUT_OUT, by=principal, session=session_id, user=attachment.name)
+        self.check_saved()
         self.answer(schemas.Done())

@@ -10,11 +10,12 @@ from msgspec import UNSET
 from vibetunnel.errors import Forbidden, InvalidField, UnknownToken
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.handler import Handler
+from vibetunnel.logs.audit import Action
 from vibetunnel.security.api_tokens import ApiToken
 from vibetunnel.security.authority import TOKEN
 from vibetunnel.security.passwords import hash_password
 from vibetunnel.security.principal import Principal, Role, Scope, parse
-from vibetunnel.security.users import User
+from vibetunnel.security.users import Changes, User, takes_away
 from vibetunnel.sessions.model import iso
 
 
@@ -32,8 +33,8 @@ def user_view(user: User) -> schemas.UserView:
 class UsersRoute(Handler):
     """The base of the routes of accounts."""
 
-    def note(self, name: str, change: str) -> None:
-        self.context.audit.record("user", self.principal, self.client.address, "ok", user=name, change=change)
+    async def note(self, name: str, change: str) -> None:
+        await self.record(Action.USER, user=name, change=change)
 
     async def end_all_of(self, name: str) -> None:
         """End all logins and tokens of a user, and their connections."""
@@ -52,9 +53,10 @@ class UsersHandler(UsersRoute):
 
     async def post(self) -> None:
         wanted = self.read(schemas.NewUser)
+        self.require_audit()
         phc = None if wanted.password is None else await hash_password(wanted.password)
         user = await self.context.authority.users.add(wanted.name, Role(wanted.role), phc)
-        self.note(user.name, f"added as {user.role}")
+        await self.note(user.name, f"added as {user.role}")
         self.answer(user_view(user), HTTPStatus.CREATED)
 
 
@@ -63,31 +65,33 @@ class UserHandler(UsersRoute):
 
     async def patch(self, name: str) -> None:
         wanted, users = self.read(schemas.UserChange), self.context.authority.users
-        users.get_or_raise(name)
-        changes = []
+        before, changes, said = users.get_or_raise(name), Changes(), []
         if wanted.password is not UNSET:
-            await users.set_password(name, await hash_password(wanted.password))
-            changes.append("password")
+            changes["password"] = await hash_password(wanted.password)
+            said.append("password")
         if wanted.role is not UNSET:
-            await users.set_role(name, Role(wanted.role))
-            changes.append(f"role {wanted.role}")
+            changes["role"] = Role(wanted.role)
+            said.append(f"role {wanted.role}")
         if wanted.disabled is not UNSET:
-            await (users.disable(name) if wanted.disabled else users.enable(name))
-            changes.append("disabled" if wanted.disabled else "enabled")
+            changes["disabled"] = wanted.disabled
+            said.append("disabled" if wanted.disabled else "enabled")
+        if not takes_away(before, changes):
+            self.require_audit()
+        await users.change(name, **changes)
         if wanted.password is not UNSET or wanted.disabled is True:
             await self.end_all_of(name)  # they may belong to someone who knew the old password
         self.context.attachments.review()
-        self.note(name, ", ".join(changes) or "nothing")
+        await self.note(name, ", ".join(said) or "nothing")
         self.check_saved()
         self.answer(user_view(users.get_or_raise(name)))
 
     async def delete(self, name: str) -> None:
         users = self.context.authority.users
         # First disabled: until the removal is written, its logins must not count for a new account of the same name.
-        await users.disable(name)
+        await users.change(name, disabled=True)
         await self.end_all_of(name)
         await users.remove(name)
-        self.note(name, "removed")
+        await self.note(name, "removed")
         self.check_saved()
         self.answer(schemas.DoneWithMessage(message="User removed"))
 
@@ -96,8 +100,9 @@ class UserKeysHandler(UsersRoute):
     """POST /api/users/{name}/keys."""
 
     async def post(self, name: str) -> None:
+        self.require_audit()
         user = await self.context.authority.users.add_key(name, self.read(schemas.NewKey).key)
-        self.note(name, "key added")
+        await self.note(name, "key added")
         self.answer(user_view(user), HTTPStatus.CREATED)
 
 
@@ -106,7 +111,8 @@ class UserKeyHandler(UsersRoute):
 
     async def delete(self, name: str, fingerprint: str) -> None:
         user = await self.context.authority.users.remove_key(name, fingerprint)
-        self.note(name, "key removed")
+        await self.note(name, "key removed")
+        self.check_saved()
         self.answer(user_view(user))
 
 
@@ -157,9 +163,10 @@ class TokensHandler(Handler):
             raise Forbidden(f"scope: expected no more than {user} may do as {role}")
         if wanted.session_id:
             self.context.registry.get(wanted.session_id)
+        self.require_audit()
         made, claims = authority.tokens.issue("api", user, scope, lifetime_s=wanted.expires, session=wanted.session_id)
         kept = await authority.api_tokens.add(claims, name=wanted.name)
-        self.context.audit.record("token", principal, self.client.address, "ok", user=user, what=kept.id)
+        await self.record(Action.TOKEN, by=principal, user=user, what=kept.id)
         self.answer(schemas.CreatedToken(**msgspec.structs.asdict(token_view(kept)), token=made), HTTPStatus.CREATED)
 
 
@@ -176,6 +183,6 @@ class TokenHandler(Handler):
         await tokens.remove(token_id)
         self.context.attachments.end(f"{TOKEN}{token_id}", "access has been revoked")
         self.context.authority.tickets.forget(f"{TOKEN}{token_id}")
-        self.context.audit.record("revoke", principal, self.client.address, "ok", user=found.user, what=token_id)
+        await self.record(Action.REVOKE, by=principal, user=found.user, what=token_id)
         self.check_saved()
         self.answer(schemas.DoneWithMessage(message="Token revoked"))

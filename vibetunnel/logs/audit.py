@@ -10,7 +10,7 @@ import enum
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from vibetunnel.logs.record import MOST, Value
+from vibetunnel.logs.record import MOST, Record, Value
 from vibetunnel.logs.redact import REMOVED, Id
 
 if TYPE_CHECKING:
@@ -24,7 +24,12 @@ class Action(enum.StrEnum):
     LOGIN = "login"
     LOGIN_FAILURE = "login-failure"
     LOGOUT = "logout"
+    REFRESH = "refresh"  # the next tokens of a login
+    LINK = "link"  # a login code for another device
     CREATE = "create"
+    RENAME = "rename"
+    SIGNAL = "signal"
+    REMOVE = "remove"  # of a session without a process
     ATTACH = "attach"
     DETACH = "detach"
     INPUT_START = "input-start"  # a client typed for the first time; the record does not say what
@@ -62,6 +67,8 @@ class Audit:
     ) -> None:
         """Write one line: {"time", "action", "result", "user", "role", "by", "address", ...fields}. Costs microseconds.
 
+        It is written soon. An answer waits for keep() instead: what was answered is in the audit.
+
         action     one of Action
         principal  who did it; None: unknown
         address    the client's; "": no request caused it
@@ -70,8 +77,33 @@ class Audit:
                    target_<name>; only without a principal may `user` be a claimed name. An id is not taken for a secret
                    if it is shorter than 20 characters, a UUID or an Id. Never a command line: it may hold a password.
         """
-        if self._file is None:
-            return
+        if self._file is not None:
+            self._file.write(self._record(action, principal, address, result, fields))
+
+    async def keep(
+        self,
+        action: Action | str,
+        principal: Principal | None,
+        address: str,
+        result: str = "ok",
+        **fields: Value,
+    ) -> None:
+        """As record(), and wait until the line is in the file.
+
+        If the file cannot be written, this returns all the same: a full disk must not lock out the user who would make
+        room. The line waits for the disk, and the server's log says so.
+        """
+        if self._file is not None:
+            await self._file.keep(self._record(action, principal, address, result, fields))
+
+    @property
+    def writable(self) -> bool:
+        """Whether lines reach the file now, or none are wanted."""
+        return self._file is None or self._file.writable
+
+    def _record(
+        self, action: str, principal: Principal | None, address: str, result: str, fields: dict[str, Value]
+    ) -> Record:
         if principal is None:
             who: dict[str, Value] = {}
         else:
@@ -83,7 +115,7 @@ class Audit:
             if isinstance(value, list):
                 value = value[:MOST]  # a copy: the caller may change its list
             record[f"target_{name}" if name in record or name == "time" else name] = value if value != "" else None
-        self._file.write(lambda: self._without_secrets(record))
+        return lambda: self._without_secrets(record)
 
     def _without_secrets(self, record: dict[str, Value]) -> dict[str, Value]:
         def cleaned(text: str) -> str:

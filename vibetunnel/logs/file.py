@@ -10,11 +10,13 @@ import asyncio
 import contextlib
 import errno
 import logging
+import math
 import os
 import threading
 import time
 from collections import deque
 from pathlib import Path
+from typing import NamedTuple
 
 from vibetunnel import paths
 from vibetunnel.logs.record import Record, encode
@@ -22,8 +24,18 @@ from vibetunnel.logs.record import Record, encode
 QUEUE = 8192  # records that wait for the disk; more are counted, and lost
 CHUNK = 256 * 1024  # bytes of one write
 RETRY_S = 1.0  # after a write that failed
+STUCK_S = 10.0  # a write that takes longer counts as failed: a disk that hangs does not hold every answer
+SYNC_S = 1.0  # with `durable`: the time until what was written is on the disk, plus the time that the disk takes
 
 log = logging.getLogger(__name__)
+
+
+class _Waiter(NamedTuple):
+    """A caller of keep(). number: of its record."""
+
+    number: int
+    future: asyncio.Future[bool]
+    loop: asyncio.AbstractEventLoop
 
 
 class LogFile:
@@ -35,20 +47,28 @@ class LogFile:
     path       its folder is private, or is made so (paths.private_dir)
     max_bytes  of one file
     files      how many are kept, the current one included
-    gather_s   how long a record may wait, so that several are written together
+    gather_s   how long a record may wait, so that several are written together; not if keep() waits for it
+    durable    what was written is on the disk within SYNC_S: it outlives a power cut, too
     Raises     paths.NotPrivate at the start if the file is not private, or not a file
     """
 
-    def __init__(self, path: Path, *, max_bytes: int, files: int, gather_s: float = 0.0) -> None:
+    def __init__(self, path: Path, *, max_bytes: int, files: int, gather_s: float = 0.0, durable: bool = False) -> None:
         self.path = path
         self._max_bytes = max_bytes
         self._files = files
         self._gather_s = gather_s
+        self._durable = durable
         self._queue: deque[tuple[float, Record]] = deque()
         self._refused = 0  # records that found the queue full; written by the event loop only
         self._told = 0  # how many of those the file tells of; written by the thread only
+        self._accepted = 0  # records that were put into the queue
+        self._taken = 0  # of them, those that the thread has taken out of it
+        self._waiters: deque[_Waiter] = deque()  # by number; appended by the event loop, taken by the thread
+        self._stuck = False  # a write has taken longer than STUCK_S, and has not ended
         self._wake = threading.Event()
-        self._closing = threading.Event()
+        self._hurry = threading.Event()  # also ends the time of gathering
+        self._closing = False
+        self._sync_at = math.inf  # when the disk has to have what was written, on the monotonic clock
         self._lines: deque[bytes] = deque()  # encoded, not written yet
         self._complaint = ""  # why the file cannot be written, as last logged; "": it can
         self._descriptor, self._size, self._torn = -1, 0, False
@@ -65,37 +85,95 @@ class LogFile:
         """How many records were lost."""
         return self._refused
 
-    def write(self, record: Record) -> None:
-        """Write `record()` with the present time. Returns at once, never raises; for one thread only."""
+    def write(self, record: Record) -> bool:
+        """Write `record()` with the present time. Returns at once, never raises; for one thread only.
+
+        False: too many wait, and this one is lost.
+        """
         if len(self._queue) >= QUEUE:
             self._refused += 1
-            return
+            return False
         self._queue.append((time.time(), record))
+        self._accepted += 1
         if not self._wake.is_set():
             self._wake.set()
+        return True
+
+    @property
+    def writable(self) -> bool:
+        """Whether the last write succeeded."""
+        return not (self._complaint or self._stuck)
+
+    async def keep(self, record: Record) -> bool:
+        """As write(), and wait until the record is in the file, where it outlives the end of this process.
+
+        False: it is not. If the file cannot be written now, the record waits for that; if too many wait, it is lost.
+        """
+        if not self.write(record) or not self.writable or self._closing:
+            return False
+        loop = asyncio.get_running_loop()
+        waiter = _Waiter(self._accepted, loop.create_future(), loop)
+        self._waiters.append(waiter)
+        self._wake.set()
+        self._hurry.set()
+        try:
+            async with asyncio.timeout(STUCK_S):
+                return await waiter.future
+        except TimeoutError:
+            if not self._stuck:
+                log.warning("%s: a write takes longer than %g s, records wait or are lost", self.path, STUCK_S)
+            self._stuck = True
+            return False
 
     async def close(self) -> None:
         """Write what waits, if possible. Safe to call twice."""
-        self._closing.set()
+        self._closing = True
         self._wake.set()
+        self._hurry.set()
         await asyncio.to_thread(self._thread.join)
 
     # In the writer's thread
 
     def _run(self) -> None:
-        while not self._closing.is_set():
-            self._wake.wait()
-            if self._gather_s:
-                self._closing.wait(self._gather_s)
+        while not self._closing:
+            self._wake.wait(None if self._sync_at == math.inf else max(0.0, self._sync_at - time.monotonic()))
+            if self._gather_s and self._wake.is_set():
+                self._hurry.wait(self._gather_s)
             self._wake.clear()  # before the queue is read: a record that comes from here on sets it again
+            self._hurry.clear()
             self._work()
-            if self._complaint:
-                self._closing.wait(RETRY_S)
+            self._answer(everybody=bool(self._complaint))
+            if self._sync_at <= time.monotonic():
+                self._sync()
+            if self._complaint and not self._closing:
+                self._hurry.wait(RETRY_S)
                 self._wake.set()
         self._work()
         if self._lines or self._queue:
             log.warning("%s: the last %d records are lost", self.path, len(self._lines) + len(self._queue))
+        self._sync()
         self._close_file()
+        self._answer(everybody=True)
+
+    def _answer(self, *, everybody: bool) -> None:
+        """Tell the callers of keep() whose records were tried, or all, whether the file has them."""
+        if self._stuck:
+            log.info("%s can be written again", self.path)
+            self._stuck = False
+        while self._waiters and (everybody or self._waiters[0].number <= self._taken):
+            each = self._waiters.popleft()
+            good = each.number <= self._taken and not self._complaint
+            with contextlib.suppress(RuntimeError):  # its loop has ended
+                each.loop.call_soon_threadsafe(_settle, each.future, good)
+
+    def _sync(self) -> None:
+        """Let the disk have what was written."""
+        self._sync_at = math.inf
+        if self._durable and self._descriptor >= 0:
+            try:
+                os.fsync(self._descriptor)
+            except OSError as error:  # the lines are in the file, and cannot be written again
+                log.warning("%s: a power cut may undo the last lines: %s", self.path, error.strerror)
 
     def _work(self) -> None:
         """Write what waits, until the queue is empty or a write fails."""
@@ -122,6 +200,7 @@ class LogFile:
         size = sum(map(len, self._lines))
         while self._queue and size < CHUNK:
             when, record = self._queue.popleft()
+            self._taken += 1
             self._lines.append(encode(when, record))
             size += len(self._lines[-1])
         refused = self._refused
@@ -147,6 +226,8 @@ class LogFile:
         data = start + b"".join(self._lines[each] for each in range(count))
         written = os.write(self._descriptor, data)
         self._size += written
+        if self._durable:
+            self._sync_at = min(self._sync_at, time.monotonic() + SYNC_S)
         if written:
             self._torn = data[written - 1 : written] != b"\n"
         written -= len(start)
@@ -171,9 +252,11 @@ class LogFile:
                 self._size = found.st_size  # it may have been emptied in place (copytruncate)
                 self._torn = self._torn and self._size > 0
                 return
+        self._sync()
         self._close_file()
 
     def _rotate(self) -> None:
+        self._sync()
         self._close_file()
         names = [self.path, *(older(self.path, number) for number in range(1, self._files))]
         last = names.pop()
@@ -193,6 +276,11 @@ class LogFile:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def _settle(future: asyncio.Future[bool], written: bool) -> None:
+    if not future.done():
+        future.set_result(written)
 
 
 def older(path: Path, number: int) -> Path:

@@ -20,6 +20,7 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from vibetunnel.security.hosts import parse_authority
 
 UNIX = "unix"  # the address of every client of a unix socket, and the word for it in --trusted-proxies
+HERE = "this machine"  # what limits count clients of this machine by; no header can say it, because it is no address
 REMEMBERED = 4096  # answers that a Networks caches; an attacker with more addresses costs time, not memory
 MAX_HOPS = 32  # entries that are read; no chain of proxies is longer
 FORWARDED_FOR = "X-Forwarded-For"
@@ -119,13 +120,20 @@ class ClientAddress(NamedTuple):
     address  canonical text of its IP address; UNIX
     scheme   that the client itself uses: `http` or `https`
     host     `host[:port]` of its request, as a trusted proxy says; None: the Host header is the client's
-    local    the client is on this machine, with no proxy in between
+    local    the connection is from this machine, and no trusted proxy has forwarded it
     """
 
     address: str
     scheme: str
     host: str | None = None
     local: bool = False
+
+    def counted_as(self, headers: HTTPHeaders) -> str:
+        """What limits count this client by: HERE, or its address.
+
+        A proxy on this machine that is not trusted is not HERE, for then all its clients were.
+        """
+        return HERE if self.local and not is_forwarded(headers) else self.address
 
 
 class Clients:

@@ -78,9 +78,9 @@ class ApiTokens:
 
         name  is made printable and cut
 
-        Raises LimitReached if the user has OF_ONE tokens, or all users have LIMIT.
+        Raises LimitReached if the user has OF_ONE tokens, or all users have LIMIT; NotStored.
         """
-        self._drop_expired()
+        self.drop_expired()
         if sum(each.user == claims.sub for each in self._tokens.values()) >= OF_ONE:
             raise LimitReached("tokens of a user", OF_ONE)
         if len(self._tokens) >= LIMIT:
@@ -95,18 +95,21 @@ class ApiTokens:
             expires=float(claims.exp),
         )
         self._tokens[made.id] = made
-        await self._file.write()
+        await self._file.store(lambda: self._forget(made.id))
         return made
 
     def get(self, token_id: str) -> ApiToken | None:
         """The token of this id (its jti); None: it does not exist, or has expired."""
         found = self._tokens.get(token_id)
-        return None if found is None or found.expires <= self._clock() else found
+        if found is None or found.expires > self._clock():
+            return found
+        self.drop_expired()
+        return None
 
     def list(self, *, user: str | None = None) -> builtins.list[ApiToken]:
         """All that have not expired, or those of one account; the newest first."""
-        now = self._clock()
-        found = [each for each in self._tokens.values() if each.expires > now and user in (None, each.user)]
+        self.drop_expired()
+        found = [each for each in self._tokens.values() if user in (None, each.user)]
         return sorted(found, key=lambda each: each.created, reverse=True)
 
     async def remove(self, token_id: str) -> bool:
@@ -129,9 +132,16 @@ class ApiTokens:
         """Write changes that could not be written before, if possible now."""
         await self._file.close()
 
-    def _drop_expired(self) -> None:
+    def _forget(self, token_id: str) -> None:
+        self._tokens.pop(token_id, None)
+
+    def drop_expired(self) -> None:
+        """Remove the tokens that have expired, for good: the clock may be set back. The file follows soon."""
         now = self._clock()
-        self._tokens = {key: each for key, each in self._tokens.items() if each.expires > now}
+        left = {key: each for key, each in self._tokens.items() if each.expires > now}
+        if len(left) < len(self._tokens):
+            self._tokens = left
+            self._file.write_soon()
 
     def _encode(self) -> bytes:
         return msgspec.json.encode(_File([*self._tokens.values()]))

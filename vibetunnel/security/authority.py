@@ -7,7 +7,6 @@ the next request.
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -189,7 +188,7 @@ class Authority:
         role = self.role_of(login.user)
         scopes = NOTHING if role is None else role.scopes
         access, _ = self.tokens.issue("access", login.user, scopes, lifetime_s=self.access_s, sid=login.id)
-        left_s = max(1.0, self.logins.ends(login) - time.time())
+        left_s = max(1.0, self.logins.left_s(login))
         refresh, claims = self.tokens.issue("refresh", login.user, NOTHING, lifetime_s=left_s, sid=login.id)
         await self.logins.set_refresh(login.id, claims.jti)
         return Granted(access, refresh, int(self.access_s))

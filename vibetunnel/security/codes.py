@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from vibetunnel.security.secret import same
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O, U
 LENGTH = 10  # characters; 50 bits, out of reach with limits.EVERYBODY tries a minute
 LINK_S = 600.0  # lifetime of a code for another device
-OUTSTANDING = 20  # codes at once; a newer one replaces the oldest
+OUTSTANDING = 20  # codes at once; a newer one replaces the oldest of the user with the most
 LONGEST = 64  # characters that are read: a code, with spaces and hyphens that the user typed
 
 _READ_AS = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": None})
@@ -51,8 +52,10 @@ class Codes:
         code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
         self._drop_expired()
         while len(self._codes) >= OUTSTANDING:
+            [(crowd, _)] = Counter(each.user for each in self._codes.values()).most_common(1)
             # The code that is printed at the start does not expire, so it is dropped last.
-            del self._codes[min(self._codes, key=lambda each: self._codes[each].expires)]
+            theirs = [each for each in self._codes if self._codes[each].user == crowd]
+            del self._codes[min(theirs, key=lambda each: self._codes[each].expires)]
         self._codes[code] = _Code(user, self._clock() + lifetime_s, maker)
         return f"{code[: LENGTH // 2]}-{code[LENGTH // 2 :]}"
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from vibetunnel.errors import RateLimited
-from vibetunnel.security.addresses import network, parse_address
+from vibetunnel.security.addresses import HERE, network, parse_address
 from vibetunnel.security.counters import Counters, MemoryCounters
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ WINDOW_S = 60
 
 # Tries to log in. The first failures cost no delay; then it doubles with each, from 1 s.
 PAIR_FREE = 3  # from one network for one account: a typing error, caps lock, another password
-NETWORK_FREE = 10  # from one network for any accounts, codes and links: it may be a whole office
+NETWORK_FREE = 10  # from one network for any accounts, codes, links and keys: it may be a whole office
 ACCOUNT_FREE = 30  # for one account from everywhere
 MAX_DELAY_S = 300.0  # for a network, and for one account from one network
 MAX_ACCOUNT_DELAY_S = 30.0  # for an account from unknown networks: an attacker must not block it for long
-EVERYBODY = 600  # tries a minute from all unknown networks together: addresses cost an attacker nothing
+EVERYBODY = 600  # guesses a minute of all strangers together: addresses cost an attacker nothing
 FORGIVE_S = 300.0  # until one failure is forgotten
 KNOWN_S = 30 * 24 * 3600.0  # how long a network stays known for an account after a login
 LIMIT = 10_000  # entries of each table; a newer one replaces the one that was used longest ago
@@ -57,15 +57,18 @@ class Rule(NamedTuple):
 class Limits:
     """The limits of one server. Every method returns at once, and raises RateLimited or counts.
 
-    A principal that is `local` (the installation's secret, --no-auth) has no limits. A user counts by name, whatever
-    the credential. A guest counts by address, because anyone can open a link twice, and so does a client without a
-    login. An address is an IPv4 address or an IPv6 /64.
+    A principal that is `local` (the installation's secret, --no-auth) has no limits on requests. A user counts by name,
+    whatever the credential. A guest counts by address, because anyone can open a link twice, and so does a client
+    without a login. An address is an IPv4 address or an IPv6 /64, or HERE.
 
-    Failed logins count three times, each with delays that double: by account and network, by network, by account. A
-    network is an IPv4 /24 or an IPv6 /64. A further limit is on all tries together. From a network where an account has
-    logged in before, only the first of these counts, so that an attacker elsewhere cannot block it there. From other
-    networks the right password has to wait at most MAX_ACCOUNT_DELAY_S. Keys and codes belong to no account, so that
-    guesses at an account do not block them.
+    Failed logins count by *place*, with delays that double. A place is this machine (HERE), a user who is logged in
+    already, or a network: an IPv4 /24 or an IPv6 /64. Each place has a budget of its own. A try at an account counts by
+    account and place as well.
+
+    A *stranger* is a network where no user (for a password: not this user) has logged in before. Addresses cost an
+    attacker nothing, so all strangers share two more budgets: one for each account, and one for all their guesses
+    together (EVERYBODY). Only strangers can use these up, and only strangers wait for them. Share links and SSH keys
+    cannot be guessed, so they do not use the second one.
 
     refused   refusals so far by limit: requests, sessions, connections, logins, input
     counters  where requests are counted; None: in memory
@@ -86,9 +89,9 @@ class Limits:
         self._upgrade = _rule("connections", settings.rate_limit_upgrades)
         self._everybody = Rule("logins", EVERYBODY)
         self._pairs = _Failures(PAIR_FREE, MAX_DELAY_S)
-        self._networks = _Failures(NETWORK_FREE, MAX_DELAY_S)
+        self._places = _Failures(NETWORK_FREE, MAX_DELAY_S)
         self._accounts = _Failures(ACCOUNT_FREE, MAX_ACCOUNT_DELAY_S)
-        self._known: dict[tuple[str, str], float] = {}  # (account, network) -> time of the last login
+        self._known: dict[tuple[str, str], float] = {}  # (account, place) -> time of the last login
         self._input_rate = settings.input_rate
         self._input: dict[str, tuple[float, float]] = {}  # principal -> (bytes that it may still send, at what time)
         self.refused: Counter[str] = Counter()
@@ -137,49 +140,43 @@ class Limits:
 
     # Tries
 
-    def login(self, account: str | None, address: str) -> None:
-        """Count a try to log in, before the password, key or code is checked. It is a failure until login_succeeded().
+    def login(self, account: str | None, address: str, principal: Principal | None = None) -> bool:
+        """Count a try to log in, before the password or code is checked. It is a failure until login_succeeded().
+
+        Returns whether a stranger sends it.
 
         So a thousand tries at once do not get around the limit, and the caller need not report a failure.
 
-        account  the name that the client gave, which need not exist; "" or None: a code, a link or a key
+        account    the name that the client gave, which need not exist; "" or None: a code
+        address    as ClientAddress.counted_as() says
+        principal  who sends the try, by an earlier login
         """
-        now, network = self._clock(), network_of(address)
-        tables = self._tables(account, network, now)
-        wait_s = max(table.wait_s(key, now) for table, key in tables)
-        if wait_s > 0:
-            self.refused["logins"] += 1
-            raise RateLimited("logins", math.ceil(wait_s))
-        if len(tables) > 1 or not account:  # this network is not known to the account
-            self._hit(self._everybody, "")
-        for table, key in tables:
-            table.add(key, now)
+        return self._try(account, _place(address, principal), guessed=True)
 
-    def login_succeeded(self, account: str | None, address: str) -> None:
-        """The try that login() counted with the same arguments was right. The account now knows the network.
+    def login_succeeded(self, account: str | None, address: str, principal: Principal | None = None) -> None:
+        """The try that login() counted with the same arguments, or key() for an SSH key, was right.
 
-        This forgets failures of this account from this network only: an attacker with an account of his own gets no
-        more guesses at others.
+        The account now knows the network. This forgets failures of this account from this place only: an attacker with
+        an account of his own gets no more guesses at others.
         """
-        now, network = self._clock(), network_of(address)
-        if not account:
-            self._networks.take_back(network)
-            return
-        for table, key in self._tables(account, network, now)[1:]:
+        place = _place(address, principal)
+        for table, key in self._tables(account, place):
             table.take_back(key)
-        pair = (account[:LONGEST_ACCOUNT], network)
-        self._pairs.clear(pair)
-        self._known.pop(pair, None)
-        self._known[pair] = now
-        _bound(self._known)
+        account = (account or "")[:LONGEST_ACCOUNT]
+        if account:
+            self._pairs.clear((account, place))
+        for known in {(account, place), ("", place)}:
+            self._known.pop(known, None)
+            self._known[known] = self._clock()
+            _bound(self._known)
 
-    def share(self, address: str) -> None:
-        """Count a share link's code, before it is checked. It is a failure until share_succeeded()."""
-        self.login(None, address)
+    def key(self, address: str, principal: Principal | None = None) -> None:
+        """Count a try with a share link or an SSH key, before it is checked. It is a failure until key_succeeded()."""
+        self._try(None, _place(address, principal), guessed=False)
 
-    def share_succeeded(self, address: str) -> None:
-        """The code that share() counted was right."""
-        self.login_succeeded(None, address)
+    def key_succeeded(self, address: str, principal: Principal | None = None) -> None:
+        """The link that key() counted was right. That makes no network known: anyone can have a link."""
+        self._places.take_back(_place(address, principal))
 
     def forget_account(self, account: str) -> None:
         """Forget the known networks of an account that was removed or has a new password."""
@@ -188,15 +185,38 @@ class Limits:
 
     # Tables and windows
 
-    def _tables(self, account: str | None, network: str, now: float) -> list[tuple[_Failures, object]]:
-        """The tables in which a try of this account from this network counts, with its keys."""
+    def _try(self, account: str | None, place: str, *, guessed: bool) -> bool:
+        now, tables = self._clock(), self._tables(account, place)
+        wait_s = max(table.wait_s(key, now) for table, key in tables)
+        if wait_s > 0:
+            self.refused["logins"] += 1
+            raise RateLimited("logins", math.ceil(wait_s))
+        stranger = self._is_stranger(account, place)
+        if guessed and stranger:
+            self._hit(self._everybody, "")
+        for table, key in tables:
+            table.add(key, now)
+        return stranger
+
+    def _tables(self, account: str | None, place: str) -> list[tuple[_Failures, object]]:
+        """The tables in which a try at this account from this place counts, with its keys."""
         if not account:
-            return [(self._networks, network)]
+            return [(self._places, place)]
         account = account[:LONGEST_ACCOUNT]
-        pair = (account, network)
-        if self._known.get(pair, -math.inf) + KNOWN_S > now:
-            return [(self._pairs, pair)]
-        return [(self._pairs, pair), (self._networks, network), (self._accounts, account)]
+        found: list[tuple[_Failures, object]] = [(self._pairs, (account, place))]
+        if not self._knows(account, place):  # else it does not matter what other accounts are tried there
+            found.append((self._places, place))
+        if self._is_stranger(account, place):
+            found.append((self._accounts, account))
+        return found
+
+    def _is_stranger(self, account: str | None, place: str) -> bool:
+        """Whether this place has no budget that only itself can use up."""
+        return not _is_own(place) and not self._knows((account or "")[:LONGEST_ACCOUNT], place)
+
+    def _knows(self, account: str, place: str) -> bool:
+        """Whether this account ("": any) has logged in from this place."""
+        return self._known.get((account, place), -math.inf) + KNOWN_S > self._clock()
 
     def _hit(self, rule: Rule, key: str) -> Quota:
         """Count one request in a sliding window of a minute.
@@ -261,6 +281,20 @@ def _who(principal: Principal, address: str) -> str:
     if principal.guest:
         return f"guest:{nearby(address) if address else principal.id}"
     return f"user:{principal.user}"
+
+
+_USER = "user:"
+
+
+def _place(address: str, principal: Principal | None) -> str:
+    """What the tries of a client count by. A guest counts by address: a link that lets in many would be many places."""
+    if principal is not None and not principal.guest:
+        return _USER + principal.user
+    return address if address == HERE else network_of(address)
+
+
+def _is_own(place: str) -> bool:
+    return place == HERE or place.startswith(_USER)
 
 
 def _rule(name: str, amount: int) -> Rule | None:

@@ -77,6 +77,7 @@ class _Revoked(msgspec.Struct, forbid_unknown_fields=True):
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     logins: list[Login]
     revoked: dict[str, _Revoked]  # by jti
+    seen: float = 0.0  # when it was written: what it has forgotten had expired by then
     format: Literal[1] = 1
 
 
@@ -86,7 +87,7 @@ class Logins:
     path    if the file is damaged, the log has a warning, and all users have to log in again
     idle_s  idle time after which a login ends
     max_s   age at which it ends in any case
-    clock   seconds since the epoch
+    clock   seconds since the epoch; a clock that never goes back has to start at `seen`
     on_end  gets each login that is revoked, to close its sockets. Called in the event loop, before the method that
             revokes it returns or waits; not called for a login that expires
 
@@ -110,13 +111,14 @@ class Logins:
         self._logins: dict[str, Login] = {}  # by id, the oldest first
         self._by_cookie: dict[str, Login] = {}
         self._revoked: dict[str, _Revoked] = {}
+        self.seen = 0.0  # the latest time that the file knows of
         found = self._file.load(_decode, lost="all users have to log in again")
         if found is not None:
             for login in found.logins:
                 self._logins[login.id] = login
                 self._by_cookie[login.cookie_hash] = login
             self._revoked = found.revoked
-            self._drop_expired()
+            self.seen = found.seen
 
     @property
     def safe(self) -> bool:
@@ -133,21 +135,21 @@ class Logins:
     def get(self, login_id: str) -> Login | None:
         """The login of this id, which does not count as used; None: it does not exist, or has ended."""
         login = self._logins.get(login_id)
-        return None if login is None or self._is_over(login, self._clock()) else login
+        return None if login is None or self._has_expired(login) else login
 
     def touch(self, login_id: str) -> bool:
         """Count a login as used, for a socket that stays open. False: there is no such login."""
         login = self._logins.get(login_id)
         return login is not None and self._use(login)
 
-    def ends(self, login: Login) -> float:
-        """When it ends because of its age, in seconds since the epoch."""
-        return login.created + self._max_s
+    def left_s(self, login: Login) -> float:
+        """How long it may last at most."""
+        return login.created + self._max_s - self._clock()
 
     def list(self, *, user: str | None = None) -> builtins.list[Login]:
         """All that have not ended, or those of one account; the last used one first."""
-        now = self._clock()
-        found = [each for each in self._logins.values() if not self._is_over(each, now)]
+        self.drop_expired()
+        found = [*self._logins.values()]
         if user is not None:
             found = [each for each in found if each.user == user and not each.guest]
         return sorted(found, key=lambda each: each.last_used, reverse=True)
@@ -190,7 +192,7 @@ class Logins:
             address=clean(address, MAX_NAME),
             agent=clean(agent, MAX_AGENT),
         )
-        self._drop_expired()
+        self.drop_expired()
         self._make_room(login)
         self._logins[login.id] = login
         self._by_cookie[login.cookie_hash] = login
@@ -248,7 +250,7 @@ class Logins:
         """
         if self.get(sid) is None or exp <= self._clock():
             return True
-        self._drop_expired()
+        self.drop_expired()
         if len(self._revoked) >= REVOKED_LIMIT and jti not in self._revoked:
             return await self.revoke(sid)
         self._revoked[jti] = _Revoked(sid, exp)
@@ -305,12 +307,15 @@ class Logins:
         return await self._file.write_or_remove()
 
     async def mute(self, login_id: str, session_id: str, *, muted: bool) -> None:
-        """Forbid a login to type into this session, or allow it again. Nothing happens if the login has ended."""
+        """Forbid a login to type into this session, or allow it again. Nothing happens if the login has ended.
+
+        `safe` tells whether a restart would let it type again.
+        """
         login = self.get(login_id)
         if login is not None:
             others = [each for each in login.muted if each != session_id][1 - MUTED_OF_ONE :]
             login.muted = [*others, session_id] if muted else others
-            await self._file.write()
+            await (self._file.write_or_tell() if muted else self._file.write())
 
     async def close(self) -> None:
         """Write changes that could not be written before, if possible now."""
@@ -331,16 +336,24 @@ class Logins:
         return login
 
     def _use(self, login: Login) -> bool:
-        now = self._clock()
-        if self._is_over(login, now):
+        if self._has_expired(login):
             return False
-        login.created = min(login.created, now)  # as in _drop_expired
+        now = self._clock()
+        login.created = min(login.created, now)  # as in drop_expired
         login.last_used = now
         self._file.write_soon(SAVE_USE_S)
         return True
 
     def _is_over(self, login: Login, now: float) -> bool:
         return login.last_used + self._idle_s <= now or login.created + self._max_s <= now
+
+    def _has_expired(self, login: Login) -> bool:
+        """Whether the login is over by age or idleness. Then it is removed, for good: the clock may be set back."""
+        over = self._is_over(login, self._clock())
+        if over:
+            self._remove(login)
+            self._file.write_soon()
+        return over
 
     def _end(self, login: Login) -> None:
         self._remove(login)
@@ -351,8 +364,9 @@ class Logins:
         del self._logins[login.id]
         del self._by_cookie[login.cookie_hash]
 
-    def _drop_expired(self) -> None:
-        now = self._clock()
+    def drop_expired(self) -> None:
+        """Remove the logins and the records of revoked tokens that have expired. The file follows soon."""
+        now, before = self._clock(), len(self._logins) + len(self._revoked)
         for login in [*self._logins.values()]:
             # If the clock was set back, a login from the future must not live longer for it.
             login.created = min(login.created, now)
@@ -362,6 +376,8 @@ class Logins:
         self._revoked = {
             jti: each for jti, each in self._revoked.items() if each.exp > now and each.sid in self._logins
         }
+        if len(self._logins) + len(self._revoked) < before:
+            self._file.write_soon()
 
     def _make_room(self, new: Login) -> None:
         groups: dict[str, builtins.list[Login]] = defaultdict(list)
@@ -376,7 +392,7 @@ class Logins:
             self._end(min(crowd, key=lambda each: each.last_used))
 
     def _encode(self) -> bytes:
-        return msgspec.json.encode(_File([*self._logins.values()], self._revoked))
+        return msgspec.json.encode(_File([*self._logins.values()], self._revoked, max(self.seen, self._clock())))
 
 
 def _decode(data: bytes) -> _File:

@@ -7,11 +7,12 @@ the same text are equal (NFC), all kinds of spaces are equal, case and width cou
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import threading
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -46,6 +47,7 @@ NewPassword = Annotated[
 
 THREADS = 2  # each takes MEMORY_KIB and, for some 50 ms, a core; the terminals need the others
 WAITING = 64  # checks that wait for a thread; more are refused
+OF_STRANGERS = 48  # of them; the others are kept free for clients that limits.py does not call strangers
 
 T = TypeVar("T")
 
@@ -53,6 +55,7 @@ T = TypeVar("T")
 # first password.
 _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="password")
 _places = threading.BoundedSemaphore(THREADS + WAITING)
+_places_of_strangers = threading.BoundedSemaphore(OF_STRANGERS)
 
 _PARAMETERS = re.compile(r"\$argon2id\$v=19\$m=([0-9]{1,10}),t=([0-9]{1,10}),p=([0-9]{1,10})\$[^$]+\$[^$]+")
 _NO_SALT = bytes(SALT_BYTES)
@@ -97,12 +100,15 @@ async def rehash(password: str) -> str:
     return await _in_thread(_hash, found)
 
 
-async def verify(password: str, phc: str | None) -> bool:
+async def verify(password: str, phc: str | None, *, stranger: bool = False) -> bool:
     """Whether `phc` is the hash of this password. None takes as long as a wrong password.
+
+    stranger  as Limits.login() says of the client: then only OF_STRANGERS may wait
 
     Raises RateLimited if too many wait, and nothing else.
     """
-    return await _in_thread(_verify, prepare(password), phc)
+    places = (_places, _places_of_strangers) if stranger else (_places,)
+    return await _in_thread(_verify, prepare(password), phc, places=places)
 
 
 def needs_rehash(phc: str) -> bool:
@@ -111,15 +117,17 @@ def needs_rehash(phc: str) -> bool:
     return found is None or tuple(map(int, found.groups())) != (MEMORY_KIB, PASSES, LANES)
 
 
-async def _in_thread(work: Callable[..., T], *arguments: object) -> T:
-    if not _places.acquire(blocking=False):
-        raise RateLimited("password", 1)
-    try:
+async def _in_thread(
+    work: Callable[..., T], *arguments: object, places: Sequence[threading.Semaphore] = (_places,)
+) -> T:
+    with contextlib.ExitStack() as undo:
+        for each in places:
+            if not each.acquire(blocking=False):
+                raise RateLimited("password", 1)
+            undo.callback(each.release)
         future = _pool.submit(work, *arguments)
-    except BaseException:
-        _places.release()
-        raise
-    future.add_done_callback(lambda _: _places.release())  # cancelled ones too
+        release = undo.pop_all()
+    future.add_done_callback(lambda _: release.close())  # cancelled ones too
     return await asyncio.wrap_future(future)
 
 

@@ -17,7 +17,7 @@ from typing import Literal
 
 import msgspec
 
-from vibetunnel.errors import InvalidField, LimitReached, UnknownShare, WrongShare
+from vibetunnel.errors import InvalidField, LimitReached, NotStored, UnknownShare, WrongShare
 from vibetunnel.security.logins import MAX_NAME, clean
 from vibetunnel.security.principal import TYPIST, VIEWER, Scope
 from vibetunnel.security.state_file import StateFile
@@ -121,7 +121,7 @@ class Shares:
         uses       how often it may be exchanged; None: any number of times
         name       is made printable and cut
 
-        Raises InvalidField, LimitReached. The caller has checked that the session exists.
+        Raises InvalidField, LimitReached, NotStored. The caller has checked that the session exists.
         """
         if scope not in ("view", "type"):
             raise InvalidField("role", "view or type")
@@ -131,7 +131,7 @@ class Shares:
             )
         if uses is not None and not 1 <= uses <= MAX_USES:
             raise InvalidField("uses", f"1 to {MAX_USES}, or null", str(uses))
-        self._drop_expired()
+        self.drop_expired()
         if sum(each.session_id == session_id for each in self._shares.values()) >= OF_ONE:
             raise LimitReached("share links of a session", OF_ONE)
         if len(self._shares) >= LIMIT:
@@ -152,7 +152,7 @@ class Shares:
         )
         self._shares[share.id] = share
         self._by_code[share.code_hash] = share
-        await self._file.write()
+        await self._file.store(lambda: self._remove(share))
         return share, code
 
     def find(self, code: str) -> Share:
@@ -165,19 +165,23 @@ class Shares:
     def recognise(self, code: str) -> Share:
         """The link of this code, even if it is used up: its guests may return. Raises WrongShare."""
         share = self._by_code.get(_hash(code))
-        if share is None or share.ends <= self._clock():
+        if share is None or self.get(share.id) is None:
             raise WrongShare
         return share
 
     async def exchange(self, code: str) -> Share:
-        """Use a link once. Raises WrongShare for a code that is unknown, expired, used up or revoked.
+        """Use a link once. Raises WrongShare for a code that is unknown, expired, used up or revoked; NotStored.
 
         The look-up is by hash, so that its time reveals nothing about valid codes.
         """
         share = self.find(code)
         share.used += 1  # before the first await: only one of two simultaneous requests gets the last use
         # A limit on uses must outlive a restart, whatever it costs; the count of other links is less important.
-        await (self._file.write() if share.uses is None else self._file.write_or_remove())
+        if share.uses is None:
+            await self._file.write()
+        elif not await self._file.write_or_remove():
+            share.used -= 1
+            raise NotStored("use of the link")
         return share
 
     def get(self, share_id: str) -> Share | None:
@@ -186,13 +190,15 @@ class Shares:
         A link that is used up is still found.
         """
         share = self._shares.get(share_id)
-        return None if share is None or share.ends <= self._clock() else share
+        if share is None or share.ends > self._clock():
+            return share
+        self.drop_expired()
+        return None
 
     def of(self, session_id: str) -> list[Share]:
         """The links of a session that have not expired, the newest first."""
-        now = self._clock()
-        found = [each for each in self._shares.values() if each.session_id == session_id and each.ends > now]
-        return found[::-1]
+        self.drop_expired()
+        return [each for each in self._shares.values() if each.session_id == session_id][::-1]
 
     async def revoke(self, share_id: str) -> bool:
         """Revoke a link. False: a restart of the server would make it valid again. Raises UnknownShare."""
@@ -232,13 +238,17 @@ class Shares:
         return [each.id for each in going]
 
     def _remove(self, share: Share) -> None:
-        del self._shares[share.id]
-        del self._by_code[share.code_hash]
+        self._shares.pop(share.id, None)
+        self._by_code.pop(share.code_hash, None)
 
-    def _drop_expired(self) -> None:
+    def drop_expired(self) -> None:
+        """Remove the links that have expired, for good: the clock may be set back. The file follows soon."""
         now = self._clock()
-        for each in [each for each in self._shares.values() if each.ends <= now]:
+        going = [each for each in self._shares.values() if each.ends <= now]
+        for each in going:
             self._remove(each)
+        if going:
+            self._file.write_soon()
 
     def _encode(self) -> bytes:
         return msgspec.json.encode(_File([*self._shares.values()]))

@@ -94,7 +94,8 @@ class SigningKeys:
     clock      seconds since the epoch
 
     The constructor blocks: call it at the start. Raises StartFailed for a damaged file, because a new one would make
-    all tokens invalid; paths.NotPrivate for a file that others may read, or that cannot be written.
+    all tokens invalid; paths.NotPrivate for a file that others may read. If a new key cannot be stored, the log has a
+    warning, and its tokens end with this server.
     """
 
     def __init__(
@@ -139,14 +140,18 @@ class SigningKeys:
         forget  drop all other keys, for a stolen key: every token becomes invalid at once, those of programs too.
                 Otherwise the tokens that they have signed stay valid, and no user is logged out.
 
-        The file follows. With `forget`, `safe` tells whether a restart would bring the old keys back.
+        With `forget`, `safe` tells whether a restart would bring the old keys back. Raises NotStored without.
         """
         now = self._clock()
         if forget:
             self._keys.clear()
+        before = self._keys.copy()
         key = self._replace_current(now)
         self._forget_old(now)
-        await (self._file.write_or_remove() if forget else self._file.write())
+        if forget:
+            await self._file.write_or_remove()
+        else:
+            await self._file.store(lambda: self._bring_back(before))
         return key
 
     async def close(self) -> None:
@@ -161,6 +166,10 @@ class SigningKeys:
         self._keys[key.kid] = key
         self._generation += 1
         return key
+
+    def _bring_back(self, keys: dict[str, SigningKey]) -> None:
+        self._keys = keys
+        self._generation += 1
 
     def _forget_old(self, now: float) -> None:
         left = [key for key in self._keys.values() if key.retired is None or key.retired + LONGEST_TOKEN_S > now]

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hmac
 import secrets
+import struct
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -15,14 +17,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vibetunnel.errors import InvalidField
+from vibetunnel.security.secret import same
 from vibetunnel.security.ssh_keys import authorised, parse_key, read_authorized_keys, verify
 from vibetunnel.security.users import Users
 
-MAX_USER = 256  # characters of a name that a challenge remembers; an account's name is shorter
+MAX_USER = 256  # bytes of a name that a challenge has in its id; an account's name is shorter
 
-CHALLENGE_BYTES = 32
+CHALLENGE_BYTES = 32  # of SHA-256
 CHALLENGE_S = 60.0
-CHALLENGES = 10_000  # at once; a newer one replaces the oldest. They take 4 MB.
+USED = 10_000  # used challenges that are remembered, some 100 bytes each; a newer one replaces the oldest
+
+_FIELDS = struct.Struct(">16sdd")  # of an id, before the name: random bytes, its end by the clock, and since the epoch
 
 
 class Challenge(NamedTuple):
@@ -44,41 +49,62 @@ class Challenge(NamedTuple):
 
 
 class Challenges:
-    """The challenges that are still valid: each for one try, and for CHALLENGE_S.
+    """Makes challenges: each for one try, and for CHALLENGE_S.
 
     Every client that asks gets one, also for a user that does not exist: the answer does not tell which accounts there
-    are.
+    are. Only used ones are remembered, so that no number of clients that ask can push out the challenge of another: an
+    id has all that belongs to its challenge, and the data to sign are its HMAC, which only this server can make.
 
-    clock  seconds from any start
+    clock  seconds from any start, never backwards
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._open: OrderedDict[str, tuple[Challenge, float]] = OrderedDict()  # with their ends, the oldest first
+        self._key = secrets.token_bytes(32)
+        self._used: OrderedDict[str, float] = OrderedDict()  # ids with their ends, about the oldest first
 
     def __len__(self) -> int:
-        return len(self._open)
+        """How many are remembered."""
+        return len(self._used)
 
     def issue(self, user: str) -> Challenge:
         """A new one for the next login of this user."""
-        self._drop_expired()
-        while len(self._open) >= CHALLENGES:
-            self._open.popitem(last=False)
-        data = secrets.token_bytes(CHALLENGE_BYTES)
-        challenge = Challenge(secrets.token_urlsafe(16), data, user[:MAX_USER], time.time() + CHALLENGE_S)
-        self._open[challenge.id] = challenge, self._clock() + CHALLENGE_S
-        return challenge
+        name = user.encode("utf-8", "replace")[:MAX_USER]
+        ends = self._clock() + CHALLENGE_S, time.time() + CHALLENGE_S
+        return self._made(_FIELDS.pack(secrets.token_bytes(16), *ends) + name)
 
     def take(self, challenge_id: str) -> Challenge | None:
-        """Use the challenge up, whether the try succeeds or not. None: the id is unknown, or the challenge expired."""
-        self._drop_expired()
-        found = self._open.pop(challenge_id, None)  # an id has 128 random bits: timing does not help to guess one
-        return found[0] if found else None
+        """Use the challenge up, whether the try succeeds or not. None: it is unknown, was used, or has expired."""
+        fields, now = self._fields(challenge_id), self._clock()
+        while self._used and next(iter(self._used.values())) <= now:
+            self._used.popitem(last=False)
+        if fields is None:
+            return None
+        _, end, _ = _FIELDS.unpack_from(fields)
+        if end <= now or challenge_id in self._used:
+            return None
+        self._used[challenge_id] = end
+        if len(self._used) > USED:
+            self._used.popitem(last=False)
+        return self._made(fields)
 
-    def _drop_expired(self) -> None:
-        now = self._clock()
-        while self._open and next(iter(self._open.values()))[1] <= now:
-            self._open.popitem(last=False)
+    def _made(self, fields: bytes) -> Challenge:
+        challenge_id = base64.urlsafe_b64encode(self._mac(b"id", fields)[:16] + fields).decode().rstrip("=")
+        _, _, expires = _FIELDS.unpack_from(fields)
+        user = fields[_FIELDS.size :].decode("utf-8", "ignore")  # the name may have been cut within a character
+        return Challenge(challenge_id, self._mac(b"data", fields), user, expires)
+
+    def _fields(self, challenge_id: str) -> bytes | None:
+        """The fields of an id that this server has made; None: it has not, or the id is spelt in another way."""
+        try:
+            found = base64.b64decode(challenge_id + "=" * (-len(challenge_id) % 4), altchars=b"-_", validate=True)[16:]
+        except ValueError:  # binascii.Error is one, and text that is not ASCII raises one
+            return None
+        right = len(found) >= _FIELDS.size and same(self._made(found).id, challenge_id)
+        return found if right else None
+
+    def _mac(self, purpose: bytes, fields: bytes) -> bytes:
+        return hmac.digest(self._key, purpose + b"\0" + fields, "sha256")
 
 
 INVALID_SIGNATURE = "Invalid SSH key signature"  # the words of VibeTunnel's Node server

@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from vibetunnel import paths
-from vibetunnel.errors import StartFailed
+from vibetunnel.errors import NotStored, StartFailed
 
 RETRY_S = 30.0  # after the file could not be written
 
@@ -23,6 +23,14 @@ log = logging.getLogger(__name__)
 
 class StateFile:
     """One file, written whole by one process, in a thread. A reader finds the old or the new contents.
+
+    What was written outlives the end of the process and a power cut. If the file cannot be written, it depends on the
+    change what happens, so each has its method:
+
+    store()            something is given: it is taken back, and NotStored is raised
+    write_or_remove()  something is taken away: that counts at once, and the caller says if a restart would undo it
+    write_or_tell()    as well, for a file that is worth more than that
+    write()            anything else: it counts until the server ends
 
     path    its folder is private, and is made again if it was removed
     encode  encodes the contents from memory; called in the event loop
@@ -42,6 +50,7 @@ class StateFile:
         self._writing = asyncio.Lock()
         self._retry: asyncio.Task[None] | None = None
         self._soon: asyncio.TimerHandle | None = None
+        self._soon_at = 0.0  # when, by the loop's clock
         self._tasks: set[asyncio.Task[bool]] = set()  # close() waits for them
 
     @property
@@ -71,10 +80,23 @@ class StateFile:
             return None
 
     def write_now(self) -> None:
-        """Write at the start, without an event loop. Blocks. Raises paths.NotPrivate."""
+        """Write at the start, without an event loop. Blocks. If that fails, the log has a warning."""
         self._changed += 1
-        self._replace(self._encode())
-        self._followed = self._changed
+        try:
+            self._replace(self._encode())
+        except paths.NotPrivate as error:
+            self._warn(error)
+        else:
+            self._followed = self._changed
+
+    async def store(self, undo: Callable[[], None]) -> None:
+        """Write the state in memory, to which something was added. If that fails, call undo() and raise NotStored.
+
+        No other write comes between a failure and undo(), so the file never gets what was undone.
+        """
+        self._changed += 1
+        if not await self._own(self._follow(self._changed, undo)):
+            raise NotStored(self._what)
 
     async def write(self) -> bool:
         """Write the state in memory. False: that failed, and is tried again every RETRY_S.
@@ -83,6 +105,16 @@ class StateFile:
         """
         self._changed += 1
         return await self._own(self._follow(self._changed))
+
+    async def write_or_tell(self) -> bool:
+        """As write(), after something was taken away. False: a restart of the server would give it back."""
+        self._changed += 1
+        version = self._changed
+
+        def tell() -> None:
+            self._unsafe = version
+
+        return await self._own(self._follow(version, tell))
 
     async def write_or_remove(self) -> bool:
         """As write(), after something was revoked. False: a restart of the server would make it valid again.
@@ -96,10 +128,14 @@ class StateFile:
     def write_soon(self, delay_s: float = 0.0) -> None:
         """Write within `delay_s`, without waiting for it; without an event loop, at close()."""
         self._changed += 1
-        if self._soon is not None:
-            return
         with contextlib.suppress(RuntimeError):
-            self._soon = asyncio.get_running_loop().call_later(delay_s, self._begin)
+            loop = asyncio.get_running_loop()
+            at = loop.time() + delay_s
+            if self._soon is not None:
+                if self._soon_at <= at:
+                    return
+                self._soon.cancel()
+            self._soon, self._soon_at = loop.call_later(delay_s, self._begin), at
 
     async def close(self) -> None:
         """Write changes that have not been written yet, if possible."""
@@ -130,9 +166,12 @@ class StateFile:
         task.add_done_callback(self._tasks.discard)
         return await asyncio.shield(task)
 
-    async def _follow(self, version: int) -> bool:
+    async def _follow(self, version: int, failed: Callable[[], None] = lambda: None) -> bool:
         async with self._writing:
-            return await self._follow_locked(version)
+            written = await self._follow_locked(version)
+            if not written:
+                failed()
+            return written
 
     async def _follow_or_remove(self, version: int) -> bool:
         async with self._writing:
@@ -153,15 +192,18 @@ class StateFile:
         try:
             await asyncio.to_thread(self._replace, data)
         except paths.NotPrivate as error:
-            if not self._failing:  # one warning for a disk that stays full
-                log.warning("%s are not kept for the next start of the server: %s", self._what, error)
-            self._failing = True
+            self._warn(error)
             if self._retry is None or self._retry.done():
                 self._retry = asyncio.create_task(self._write_later())  # owned: close() cancels it
             return False
         self._followed = taken
         self._failing = False
         return True
+
+    def _warn(self, error: paths.NotPrivate) -> None:
+        if not self._failing:  # one warning for a disk that stays full
+            log.warning("changes of %s are not kept for the next start of the server: %s", self._what, error)
+        self._failing = True
 
     async def _write_later(self) -> None:
         while True:

@@ -15,7 +15,7 @@ from vibetunnel.security.principal import NOTHING, Principal, Scope
 
 LIFETIME_S = 30  # pages open their sockets at once
 OWN_LIMIT = 100  # valid tickets of one principal; a newer one replaces its oldest
-LIMIT = 10_000  # valid tickets of all principals; a newer one replaces the oldest
+LIMIT = 10_000  # valid tickets of all principals; a newer one replaces the oldest of the principal with the most
 TICKET_BYTES = 32
 
 
@@ -28,10 +28,10 @@ class _Ticket(NamedTuple):
 class Tickets:
     """The valid tickets. Look-up is by hash, so that its time reveals nothing about them.
 
-    clock  seconds since the epoch
+    clock  seconds from any start, never backwards
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._tickets: dict[bytes, _Ticket] = {}  # the oldest first
         self._own: dict[str, dict[bytes, None]] = {}  # principal id -> hashes of its tickets, the oldest first
@@ -53,7 +53,8 @@ class Tickets:
         if len(own) >= OWN_LIMIT:
             self._drop(next(iter(own)))
         elif len(self._tickets) >= LIMIT:
-            self._drop(next(iter(self._tickets)))
+            most = max(self._own.values(), key=len)  # so many tickets of others push out no principal's only one
+            self._drop(next(iter(most)))
         text = secrets.token_urlsafe(TICKET_BYTES)
         hashed = _hash(text)
         self._tickets[hashed] = _Ticket(narrowed, session_id, self._clock() + LIFETIME_S)

@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypedDict, Unpack
 
 import msgspec
 
@@ -51,13 +51,34 @@ class User(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return f"User({self.name!r}, {self.role.value}, disabled={self.disabled}, keys={len(self.keys)})"
 
 
+class Changes(TypedDict, total=False):
+    """New values of an account's fields."""
+
+    role: Role
+    password: str | None
+    keys: tuple[SshKey, ...]
+    disabled: bool
+
+
+def takes_away(user: User, changes: Changes) -> bool:
+    """Whether a right or a credential of this account ends with the changes. A password ends with the next one."""
+    after = msgspec.structs.replace(user, **changes)
+    return bool(
+        (after.disabled and not user.disabled)
+        or after.password != user.password
+        or user.role.scopes & ~after.role.scopes
+        or set(user.keys) - set(after.keys)
+    )
+
+
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     users: list[User]
     format: Literal[1] = 1
 
 
 class Users:
-    """The accounts. A change counts at once; the file follows as soon as it can be written.
+    """The accounts. A change counts at once. If it cannot be stored, it is undone, and NotStored raised: except for one
+    that takes something away, which counts all the same, and then `safe` is false.
 
     path   in a private folder
     clock  seconds since the epoch
@@ -70,15 +91,14 @@ class Users:
         self._clock = clock
         self._file = StateFile(path, self._encode, "accounts")
         self._users = {each.name: each for each in self._file.load(_decode, lost=None) or ()}
-        self._safe = True
 
     @property
     def safe(self) -> bool:
-        """False: the last change could not be written, and a restart of the server would undo it.
+        """False: a restart of the server would give back what was taken away.
 
         Unlike the file of logins, this one is not deleted then: all accounts are in it.
         """
-        return self._safe
+        return self._file.safe
 
     def get(self, name: str) -> User | None:
         """The account of exactly this name."""
@@ -96,7 +116,7 @@ class Users:
         return sorted(self._users.values(), key=lambda each: each.name.casefold())
 
     async def add(self, name: str, role: Role, phc: str | None = None) -> User:
-        """Make an account. Raises InvalidField, UserExists (case does not count), LimitReached.
+        """Make an account. Raises InvalidField, UserExists (case does not count), LimitReached, NotStored.
 
         phc  made by passwords.hash_password(); None: no password
         """
@@ -106,36 +126,36 @@ class Users:
                 raise UserExists(each)
         if len(self._users) >= LIMIT:
             raise LimitReached("users", LIMIT)
-        return await self._put(User(name=name, role=role, password=phc, created=self._clock()))
+        self._users[name] = user = User(name=name, role=role, password=phc, created=self._clock())
+        await self._file.store(lambda: self._forget(name))
+        return user
 
-    async def set_password(self, name: str, phc: str | None) -> User:
-        """Change the password, or (None) remove it. Logins made with the old one go on."""
-        return await self._put(msgspec.structs.replace(self.get_or_raise(name), password=phc))
+    async def change(self, name: str, **changes: Unpack[Changes]) -> User:
+        """Change an account, also for present logins; those made with an old password go on. Raises NotStored.
 
-    async def set_role(self, name: str, role: Role) -> User:
-        """Change the role, also for present logins."""
-        return await self._put(msgspec.structs.replace(self.get_or_raise(name), role=role))
-
-    async def disable(self, name: str) -> User:
-        """Accept no credential of this user from now on."""
-        return await self._put(msgspec.structs.replace(self.get_or_raise(name), disabled=True))
-
-    async def enable(self, name: str) -> User:
-        """Accept this user's credentials again."""
-        return await self._put(msgspec.structs.replace(self.get_or_raise(name), disabled=False))
+        password  made by passwords.hash_password(); None: no password is accepted
+        disabled  no credential of this user is accepted
+        """
+        before = self.get_or_raise(name)
+        self._users[name] = after = msgspec.structs.replace(before, **changes)
+        if takes_away(before, changes):
+            await self._file.write_or_tell()
+        else:
+            await self._file.store(lambda: self._take_back(before, after))
+        return after
 
     async def remove(self, name: str) -> None:
         """Remove the account. The caller ends its logins and tokens too: a later account could have the same name."""
         del self._users[self.get_or_raise(name).name]
-        self._safe = await self._file.write()
+        await self._file.write_or_tell()
 
     async def add_key(self, name: str, line: str) -> User:
-        """Add the public key of a line of a .pub file, or replace it. Raises InvalidField, LimitReached."""
+        """Add the public key of a line of a .pub file, or replace it. Raises InvalidField, LimitReached, NotStored."""
         user, key = self.get_or_raise(name), parse_key(line)
         others = tuple(each for each in user.keys if each.blob != key.blob)
         if len(others) >= KEYS_OF_ONE:
             raise LimitReached("keys of a user", KEYS_OF_ONE)
-        return await self._put(msgspec.structs.replace(user, keys=(*others, key)))
+        return await self.change(name, keys=(*others, key))
 
     async def remove_key(self, name: str, fingerprint: str) -> User:
         """Remove the key of this fingerprint, with or without `SHA256:`. Raises UnknownKey if there is none."""
@@ -144,35 +164,42 @@ class Users:
         left = tuple(each for each in user.keys if each.fingerprint != wanted)
         if len(left) == len(user.keys):
             raise UnknownKey(name)
-        return await self._put(msgspec.structs.replace(user, keys=left))
+        return await self.change(name, keys=left)
 
-    async def check_password(self, name: str, password: str) -> User | None:
+    async def check_password(self, name: str, password: str, *, stranger: bool = False) -> User | None:
         """The account with this name and password; None: there is none, or it is disabled.
 
         Takes as long for an unknown user, and for one without a password. A hash with old parameters is replaced.
-        Raises RateLimited if too many checks wait.
+        Raises RateLimited if too many checks wait; passwords.verify() says what `stranger` means for that.
         """
         before = self._users.get(name)
-        right = await passwords.verify(password, before.password if before else None)
+        right = await passwords.verify(password, before.password if before else None, stranger=stranger)
         user = self._users.get(name)  # it may have changed meanwhile
         if not right or before is None or user is None or user.disabled or user.password != before.password:
             return None
         if user.password is not None and passwords.needs_rehash(user.password):
             fresh = await passwords.rehash(password)
             if self._users.get(name) is user:
-                user = await self._put(msgspec.structs.replace(user, password=fresh))
+                self._users[name] = user = msgspec.structs.replace(user, password=fresh)
+                await self._file.write()  # the old hash is as good
             if self._users.get(name) is not user:  # the account was changed meanwhile
-                return await self.check_password(name, password)
+                return await self.check_password(name, password, stranger=stranger)
         return user
 
     async def close(self) -> None:
         """Write changes that could not be written before, if possible now."""
         await self._file.close()
 
-    async def _put(self, user: User) -> User:
-        self._users[user.name] = user
-        self._safe = await self._file.write()
-        return user
+    def _forget(self, name: str) -> None:
+        self._users.pop(name, None)
+
+    def _take_back(self, before: User, after: User) -> None:
+        """Undo a change, but not what another request has changed since."""
+        now = self._users.get(after.name)
+        if now is not None:
+            fields = msgspec.structs.asdict(before)
+            old = {name: value for name, value in fields.items() if getattr(now, name) == getattr(after, name)}
+            self._users[after.name] = msgspec.structs.replace(now, **old)
 
     def _encode(self) -> bytes:
         return msgspec.json.encode(_File([*self._users.values()]))

@@ -1,0 +1,210 @@
+"""A state folder that cannot be written: nothing is given that a restart would take, and what is taken is taken now."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import resource
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from harness import Browser, Running, Serve, no_more, still_there
+from principals import OTHER, PASSWORD, Program, account, guest, logged_in, share
+
+from vibetunnel import paths
+from vibetunnel.errors import NotStored
+from vibetunnel.security import state_file
+from vibetunnel.security.principal import Role
+from vibetunnel.security.signing import SigningKeys
+from vibetunnel.security.users import Users
+
+WHAT = ("accounts", "logins", "share links", "tokens of programs", "signing keys")
+
+
+def public_line() -> str:
+    key = Ed25519PrivateKey.generate().public_key()
+    return key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+
+
+@contextlib.contextmanager
+def full(_server: Running) -> Iterator[None]:
+    """A full disk: files can be removed, and not written."""
+    with no_more(resource.RLIMIT_FSIZE):
+        yield
+
+
+@contextlib.contextmanager
+def gone(server: Running) -> Iterator[None]:
+    """A file where the folder should be: nothing in it can be written or removed."""
+    state = server.server.settings.state_dir
+    moved = state.with_name("moved")
+    state.rename(moved)
+    state.write_text("in its place")
+    try:
+        yield
+    finally:
+        state.unlink()
+        moved.rename(state)
+
+
+@pytest.fixture
+def unlogged(serve: Serve, expect_log: Callable[[str], None]) -> Callable[[], Any]:
+    """Starts a server without logs, which have tests of their own."""
+    expect_log(f"({'|'.join(WHAT)}) are not kept for the next start")
+
+    async def start() -> Running:
+        return await serve(audit=False, request_log=False)
+
+    return start
+
+
+def stored(server: Running) -> dict[str, Any]:
+    """What the next server would read."""
+    state = server.server.settings.state_dir
+    names = (paths.USERS, paths.TOKENS, paths.SHARES, paths.KEYS)
+    return {name: json.loads((state / name).read_bytes()) for name in names if (state / name).exists()}
+
+
+@pytest.mark.parametrize("broken", [full, gone])
+async def test_what_cannot_be_stored_is_not_given(unlogged: Callable[[], Any], broken: Any) -> None:
+    server = await unlogged()
+    session = await server.session(["cat"])
+    await account(server, "ada", "viewer")
+    await server.json("PATCH", "/api/users/ada", {"disabled": True})
+    before = stored(server)
+    kid = server.server.context.keys.current.kid
+    with broken(server):
+        for method, path, body in (
+            ("POST", "/api/users", {"name": "bob", "role": "writer", "password": PASSWORD}),
+            ("POST", "/api/users/ada/keys", {"key": public_line()}),
+            ("PATCH", "/api/users/ada", {"disabled": False}),
+            ("PATCH", "/api/users/ada", {"role": "owner"}),
+            ("POST", "/api/tokens", {"scope": ["view"], "expires": 60}),
+            ("POST", f"/api/sessions/{session}/shares", {"role": "type"}),
+            ("POST", "/api/auth/rotate-keys", {}),
+        ):
+            error = (await server.json(method, path, body, status=507))["error"]
+            assert error.startswith("Nothing was changed, because the "), (path, error)
+            assert "make room" in error
+        assert (await Browser(server).password("bob", PASSWORD)).code == 401
+        users = await server.json("GET", "/api/users")
+        assert [(each["name"], each["role"], each["disabled"], each["keys"]) for each in users] == [
+            ("ada", "viewer", True, [])
+        ]
+        assert await server.json("GET", "/api/tokens") == []
+        assert await server.json("GET", f"/api/sessions/{session}/shares") == []
+        assert server.server.context.keys.current.kid == kid
+    assert stored(server) == before
+    await account(server, "bob")  # and then it works
+    await server.close()
+    assert [each["name"] for each in stored(server)[paths.USERS]["users"]] == ["ada", "bob"]
+
+
+async def test_what_is_taken_away_is_taken_at_once_and_the_answer_says_that_a_restart_would_undo_it(
+    unlogged: Callable[[], Any],
+) -> None:
+    server = await unlogged()
+    session = await server.session(["sh", "-c", "stty -echo; echo ready; exec cat"])
+    owner = await server.attach(session)
+    await owner.until(b"ready")
+    ada, visitor = await logged_in(server, "ada"), await guest(server, session, role="type")
+    link = await share(server, session)
+    await server.json("POST", "/api/users/ada/keys", {"key": public_line()}, status=201)
+    key = (await server.json("GET", "/api/users"))[0]["keys"][0]["fingerprint"]
+    made = await server.json("POST", "/api/tokens", {"scope": ["view"], "expires": 60}, status=201)
+    bot = Program(server, made["token"])
+    sockets = [await ada.attach(session), await visitor.attach(session, "&permission=type")]
+    people = await server.json("GET", f"/api/sessions/{session}/clients")
+    [person] = [each["id"] for each in people if each["guest"]]
+    with gone(server):
+        for method, path, body in (
+            ("PATCH", f"/api/sessions/{session}/clients/{person}", {"writable": False}),
+            ("DELETE", f"/api/sessions/{session}/clients/{person}", None),
+            ("DELETE", f"/api/sessions/{session}/shares/{link['id']}", None),
+            ("DELETE", f"/api/tokens/{made['id']}", None),
+            ("DELETE", f"/api/users/ada/keys/{quote(key, safe='')}", None),
+            ("PATCH", "/api/users/ada", {"password": OTHER}),
+            ("DELETE", "/api/users/ada", None),
+            ("POST", "/api/auth/rotate-keys", {"forget": True}),
+        ):
+            error = (await server.json(method, path, body, status=507))["error"]
+            assert error.startswith("Done, but the state folder cannot be written"), (path, error)
+            assert "make room" in error
+        for each in sockets:
+            await each.over()
+        assert (await bot.fetch("GET", "/api/sessions")).code == 401
+        assert (await Browser(server).enter(link["code"])).code == 401
+        assert (await Browser(server).password("ada", OTHER)).code == 401
+        assert (await visitor.fetch("GET", f"/api/sessions/{session}")).code in (401, 404)
+        await still_there(owner)
+    await bot.close()
+    await server.close()  # writes it at last
+    files = stored(server)
+    assert files[paths.USERS]["users"] == files[paths.TOKENS]["tokens"] == []
+    assert link["id"] not in [each["id"] for each in files[paths.SHARES]["shares"]]
+
+
+async def test_a_link_for_one_use_is_not_used_if_the_use_could_be_forgotten(unlogged: Callable[[], Any]) -> None:
+    server = await unlogged()
+    session = await server.session(["cat"])
+    link = await share(server, session, uses=1)
+    with gone(server):
+        assert (await Browser(server).enter(link["code"])).code == 507
+    assert (await Browser(server).enter(link["code"])).code == 200
+    assert (await Browser(server).enter(link["code"])).code == 401
+    await server.close()
+
+
+async def test_a_change_beside_one_that_failed_is_kept_and_nothing_of_the_other(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accounts = Users(folder / "u")
+    await accounts.add("ada", Role.VIEWER)
+    write, writes = paths.write_private, 0
+
+    def once_full(path: Path, data: bytes) -> None:
+        nonlocal writes
+        writes += 1
+        if writes == 1:
+            raise paths.NotPrivate("cannot write: No space left on device")
+        write(path, data)
+
+    monkeypatch.setattr(paths, "write_private", once_full)
+    monkeypatch.setattr(state_file.log, "warning", lambda *_given: None)
+    failed, kept = await asyncio.gather(
+        accounts.change("ada", role=Role.OWNER), accounts.add("bob", Role.WRITER), return_exceptions=True
+    )
+    assert isinstance(failed, NotStored)
+    assert not isinstance(kept, BaseException)
+    for each in (accounts, Users(folder / "u")):
+        assert [(user.name, user.role) for user in each.list()] == [("ada", Role.VIEWER), ("bob", Role.WRITER)]
+    await accounts.close()
+
+
+async def test_logging_in_works_while_nothing_can_be_stored(unlogged: Callable[[], Any]) -> None:
+    server = await unlogged()
+    session = await server.session(["sh", "-c", "stty -echo; echo ready; exec cat"])
+    browser = Browser(server)
+    with gone(server):
+        assert (await browser.login(server.announcement.code)).code == 200
+        socket = await browser.attach(session)
+        await socket.until(b"ready")
+    await server.close()
+
+
+async def test_new_signing_keys_that_cannot_be_stored_sign_until_the_server_ends(
+    folder: Path, expect_log: Callable[[str], None]
+) -> None:
+    expect_log("signing keys are not kept for the next start")
+    with no_more(resource.RLIMIT_FSIZE):
+        keys = SigningKeys(folder / "k")
+        assert keys.current
+    assert not (folder / "k").exists()
+    await keys.close()
+    assert SigningKeys(folder / "k").current.kid == keys.current.kid
