@@ -33,7 +33,7 @@ def test_a_wrong_code_is_explained_and_the_right_one_logs_in_to_the_page_that_wa
     server: Served, visit: Visit
 ) -> None:
     visitor = visit(server, logged_in=False)
-    visitor.allow_complaint("401")
+    visitor.allow_complaint(r"401|HTTP Authentication failed")
     session = server.session()
     visitor.open(f"/session/{session}")
     visitor.at("login-code").fill("ABCDE-FGHJK")

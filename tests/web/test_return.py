@@ -257,6 +257,8 @@ def test_with_compression_a_browser_shows_and_sends_the_same(serve: Serve, visit
     visitor.type("stty -echo; echo go''ing; wc\n")
     visitor.until_shows(r"^going$")  # an earlier paste would be echoed
     visitor.paste("some words of a line\n" * 5000)
+    visitor.at("paste-submit").click()
+    expect(visitor.at("paste-lines")).to_have_count(0)
     visitor.press("Control+D")
     visitor.until_shows(r"^ *5000 +25000 +105000$")
     visitor.type("stty echo; cat /dev/urandom | od\n")

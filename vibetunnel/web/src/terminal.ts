@@ -265,12 +265,17 @@ export class Screen {
     const bracketed = this.term.modes.bracketedPasteMode;
     const input = bracketed ? pasted(text, true) : unaskedPaste(text);
     if (input === undefined) this.listener.askToPaste(text);
-    else this.term.input(input);
+    else this.insert(input);
   }
 
   /** Paste several lines that the user has agreed to. */
   pasteLines(text: string): void {
-    this.term.input(pasted(text, this.term.modes.bracketedPasteMode));
+    this.insert(pasted(text, this.term.modes.bracketedPasteMode));
+  }
+
+  private insert(input: string): void {
+    this.useControl(); // a pasted character is not pressed with Ctrl
+    this.term.input(input);
   }
 
   async copy(): Promise<boolean> {
