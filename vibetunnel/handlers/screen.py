@@ -24,6 +24,7 @@ HTML_BEFORE = b"""<!doctype html>
 <style>body { background: #1e1e1e; color: #d4d4d4 } pre { font-family: monospace }</style>
 """
 HTML_AFTER = b"\n</html>\n"
+PART = 1024 * 1024  # bytes of an answer that are written at once
 
 
 class CaptureHandler(SessionHandler):
@@ -33,6 +34,16 @@ class CaptureHandler(SessionHandler):
         """The result of `make`, which takes so many lines of `copy`; in a thread if they are many."""
         kept = copy.rows + copy.scrollback_count
         return await self.context.rendering.run(make, min(lines, kept) * copy.cols)
+
+    async def send(self, *pieces: bytes) -> None:
+        """Answer with the pieces, one after the other. A long one goes out in parts: joining 100 MB takes 0.1 s."""
+        if sum(map(len, pieces)) <= PART:
+            await self.finish(b"".join(pieces))
+            return
+        for piece in pieces:
+            for begin in range(0, len(piece), PART):
+                await self.write(piece[begin : begin + PART])
+        self.finish()
 
 
 class LinesHandler(CaptureHandler):
@@ -63,7 +74,7 @@ class TextHandler(LinesHandler):
         copy, first, last = await self.captured(session_id, query)
         text = await self.made(copy, partial(copy.utf8, first, last, unwrap=query.unwrap), last - first)
         self.set_header("Content-Type", "text/plain; charset=utf-8")
-        await self.finish(text)
+        await self.send(text)
 
 
 class HtmlHandler(LinesHandler):
@@ -74,7 +85,7 @@ class HtmlHandler(LinesHandler):
         lines = await self.made(copy, partial(copy.html, first, last), last - first)
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.set_header("Content-Security-Policy", HTML_POLICY)
-        await self.finish(HTML_BEFORE + lines + HTML_AFTER)
+        await self.send(HTML_BEFORE, lines, HTML_AFTER)
 
 
 class ScreenHandler(CaptureHandler):
@@ -84,7 +95,7 @@ class ScreenHandler(CaptureHandler):
         copy = await self.session(session_id).capture()
         screen = await self.made(copy, copy.json, copy.rows)
         self.set_header("Content-Type", "application/json; charset=utf-8")
-        await self.finish(screen)
+        await self.send(screen)
 
 
 class SnapshotHandler(CaptureHandler):
@@ -95,7 +106,7 @@ class SnapshotHandler(CaptureHandler):
         snapshot = await self.made(copy, copy.snapshot, copy.rows)
         self.set_header("Content-Type", "application/octet-stream")
         self.set_header(OFFSET_HEADER, str(copy.offset))
-        await self.finish(snapshot)
+        await self.send(snapshot)
 
 
 class CommandsHandler(SessionHandler):
