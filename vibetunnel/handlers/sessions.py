@@ -8,6 +8,7 @@ from http import HTTPStatus
 import msgspec
 from msgspec import UNSET
 
+from vibetunnel._ext.pump import is_typed
 from vibetunnel.errors import Forbidden, InvalidField, LimitReached
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.handler import Handler
@@ -127,7 +128,8 @@ class InputHandler(SessionHandler):
         data, principal = _typed(self.read(schemas.InputBody)), self.typist(session_id)
         self.context.limits.input_bytes(principal, len(data), self.client.address)
         await session.write(data)
-        self.note_input(principal, session_id)
+        if is_typed(data):
+            self.note_input(principal, session_id)
         self.answer(schemas.Done())
 
 
