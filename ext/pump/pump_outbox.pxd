@@ -124,7 +124,7 @@ cdef inline void report_all(terminal_t* t, unsigned events) noexcept nogil:
 cdef inline void report_marks(terminal_t* t) noexcept nogil:
     """Report prompt marks at once, as programs wait for them. A program that floods marks is held back like others.
 
-    A bell that is held back stays so: it would come as often as marks do. A change does not: the mark is one.
+    A bell that is held back stays so, or it would come as often as marks do. A change comes along, as a mark is one.
     """
     if t.lane.now - t.burst_ns >= EVENT_GAP:
         t.burst_ns = t.lane.now

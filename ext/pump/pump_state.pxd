@@ -89,7 +89,7 @@ cdef enum:
     MOVE_QUIET = 500000000  # ns with less than MOVE_CALM of use, after which a terminal moves back
     MOVE_CALM = 1000000  # ns
     EVENT_GAP = 50000000  # ns between two reports of bells and titles of one terminal
-    MARK_BURST = 8  # reports of prompt marks in an EVENT_GAP that do not wait: a short command has three
+    MARK_BURST = 32  # reports of prompt marks in an EVENT_GAP that do not wait: those of eight short commands
     SKIP_LAG = 4096  # bytes of lag below which a client's interrupt skips nothing
     ANSWER_WAIT = 10000000  # ns that a redraw waits after an interrupt, so that it includes the program's answer
     AWAIT_CLIENT = 1000000000  # ns that a new terminal's output waits for the client that it was opened for

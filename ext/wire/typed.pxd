@@ -23,7 +23,7 @@ cdef enum:
     BEL = 0x07
     MOTION = 32  # the bit of a button's number that says that the mouse moved
     X10_BASE = 32  # what the X10 and urxvt encodings add to a number
-    MOST = 1000  # no number of a report that matters is larger
+    MOST = 1000  # larger numbers count as this one, which no mouse sends
 
 
 cdef struct Report:  # the report that a client is in the middle of
@@ -40,7 +40,7 @@ cdef inline bint csi_ends(Report* r, uint8_t final) noexcept nogil:
     """Whether this CSI sequence is a report."""
     r.state = NO_REPORT
     if r.prefix == c"<":  # SGR mouse
-        return (final == c"M" or final == c"m") and r.parameters == 3 and r.first & MOTION != 0
+        return (final == c"M" or final == c"m") and r.parameters == 3 and r.first < MOST and r.first & MOTION != 0
     if r.prefix:
         return True  # DA, DECXCPR, DECRPM, kitty's flags: no key has a private prefix
     if r.dollar:
@@ -49,7 +49,7 @@ cdef inline bint csi_ends(Report* r, uint8_t final) noexcept nogil:
         r.state = X10_BUTTON
         return True
     if final == c"M":  # urxvt's mouse
-        return r.parameters == 3 and r.first >= X10_BASE and (r.first - X10_BASE) & MOTION != 0
+        return r.parameters == 3 and X10_BASE <= r.first < MOST and (r.first - X10_BASE) & MOTION != 0
     if final == c"I" or final == c"O":
         return r.parameters == 0  # focus
     if final == c"R" or final == c"x":

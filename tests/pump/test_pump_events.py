@@ -13,7 +13,7 @@ from pump_peer import PumpPeer, events_until
 from vibetunnel._ext.pump import Event
 
 GAP_S = 0.05  # pump_state.pxd: EVENT_GAP
-BURST = 8  # pump_state.pxd: MARK_BURST
+BURST = 32  # pump_state.pxd: MARK_BURST
 BELL = b"\x07"
 MARKS = {
     "prompt": b"\x1b]133;A\x07",

@@ -30,7 +30,15 @@ REPORTS = [
 KEYS = [
     *(b"a", b"\r", b"\x03", b"\x7f", b"\xc3\xbc", b"\x1b", b"\x1ba", b"\x1b[", b"\x1bO", b"\x1bP", b"\x1b]", b"\x1b_"),
     *(b"\x1b[A", b"\x1bOA", b"\x1b[1;5C", b"\x1b[3~", b"\x1bOR", b"\x1b[15;2~", b"\x1b[97;5u", b"\x1b[200~"),
-    *(b"\x1b[<0;1;1M", b"\x1b[<0;1;1m", b"\x1b[<64;5;5M", b"\x1b[M !!", b"\x1b[M`!!", b"\x1b[32;1;1M"),
+    *(
+        b"\x1b[<0;1;1M",
+        b"\x1b[<0;1;1m",
+        b"\x1b[<64;5;5M",
+        b"\x1b[<1035;1;1M",
+        b"\x1b[M !!",
+        b"\x1b[M`!!",
+        b"\x1b[32;1;1M",
+    ),
     *(b"\x1b[Z", b"\x1b[1I", b"\x1b[c", b"\x1b[5R", b"\x1b[<35;1M", b"\x1b[\x1b"),
     b"\x1bP>|touch x\r\x1b\\",  # no answer runs a command
 ]

@@ -8,6 +8,7 @@ from http import HTTPStatus
 import msgspec
 from msgspec import UNSET
 
+from vibetunnel._ext.pump import is_typed
 from vibetunnel.errors import Forbidden, LimitReached
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.handler import Handler
@@ -140,7 +141,8 @@ class InputHandler(SessionHandler):
         principal = self.typist(session_id)  # after the wait
         self.context.limits.input_bytes(principal, len(data), self.counted_as)
         await session.write(data)
-        await self.note_input(principal, session_id)
+        if is_typed(data):
+            await self.note_input(principal, session_id)
         self.answer(schemas.Done())
 
 
