@@ -13,6 +13,7 @@ SHORTEST_SECRET = 11  # characters; a one-time code
 # - JWTs;
 # - 64 hexadecimal digits (the installation's secret);
 # - 22 or at least 40 characters of base64url with capitals, small letters and digits (tokens, tickets, codes of links);
+# - 22 of them in the path of a link, where one code of 40 has no digit;
 # - one-time codes.
 # UUIDs (no capitals) and fingerprints of keys do not match.
 _SECRET = re.compile(
@@ -20,6 +21,7 @@ _SECRET = re.compile(
     r"|eyJ[\w-]{8,}\.[\w-]{4,}\.?[\w-]*"
     r"|(?<![0-9A-Za-z])[0-9a-f]{64}(?![0-9A-Za-z])"
     r"|(?<![\w-])(?=[\w-]*[a-z])(?=[\w-]*[A-Z])(?=[\w-]*[0-9])(?:[\w-]{22}|[\w-]{40,})(?![\w-])"
+    r"|(?<=/share/)[\w-]{22}(?![\w-])"
     r"|(?<![\w-])[0-9A-HJKMNP-TV-Z]{5}-[0-9A-HJKMNP-TV-Z]{5}(?![\w-])",
     re.ASCII,
 )
