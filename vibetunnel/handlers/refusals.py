@@ -11,7 +11,15 @@ import msgspec
 
 from vibetunnel import errors
 from vibetunnel.http.upgrade import NotAnUpgrade
-from vibetunnel.keeper.errors import KeeperBusy, KeeperFailed, KeeperLost, NoResources, SpawnFailed, StartUnknown
+from vibetunnel.keeper.errors import (
+    KeeperBusy,
+    KeeperFailed,
+    KeeperLost,
+    NoResources,
+    NoSuchSession,
+    SpawnFailed,
+    StartUnknown,
+)
 from vibetunnel.security.limits import headers as rate_headers
 
 T = TypeVar("T")
@@ -27,6 +35,7 @@ STATUS: dict[type[errors.VibeTunnelError], HTTPStatus] = {
     errors.SessionStillRunning: HTTPStatus.CONFLICT,
     errors.SessionEnded: HTTPStatus.CONFLICT,
     errors.NoPromptMarks: HTTPStatus.CONFLICT,
+    errors.ProcessesLeft: HTTPStatus.CONFLICT,
     errors.WaitTimedOut: HTTPStatus.REQUEST_TIMEOUT,
     errors.TooManyWaits: HTTPStatus.TOO_MANY_REQUESTS,
     errors.TooManyPatterns: HTTPStatus.TOO_MANY_REQUESTS,
@@ -52,6 +61,7 @@ STATUS: dict[type[errors.VibeTunnelError], HTTPStatus] = {
     KeeperLost: HTTPStatus.SERVICE_UNAVAILABLE,
     StartUnknown: HTTPStatus.SERVICE_UNAVAILABLE,
     NoResources: HTTPStatus.SERVICE_UNAVAILABLE,
+    NoSuchSession: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 encode = msgspec.json.Encoder().encode
