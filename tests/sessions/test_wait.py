@@ -425,7 +425,8 @@ async def test_logging_out_ends_the_waits_of_that_login(server: Running) -> None
 def test_every_bound_of_the_documentation_is_the_one_of_the_code() -> None:
     page = (Path(__file__).parents[2] / "docs" / "automation.md").read_text(encoding="utf-8")
     assert f"longer than {patterns.LIMIT} characters" in page
-    assert f"more than {patterns.CLASSES_LIMIT} Unicode classes" in page
+    assert f"more than {patterns.GROUPS_LIMIT} groups or {patterns.CLASSES_LIMIT} Unicode classes" in page
+    assert f"larger than {patterns.MATCH_LIMIT // 1024} KiB with its groups" in page
     assert f"{searches.PATTERNS_OF_USER} waits of this user" in page
     assert f"| {waits.AT_ONCE} requests already wait" in page
     assert f"{TIMEOUT_MS} by default" in page
