@@ -909,7 +909,7 @@ CHECKS: tuple[Check, ...] = (
         "sessions/patterns.py",
         "steps * size * (1 + groups)",
         "steps * size",
-        ("test_patterns.py::test_groups_count_as_work_and_only_in_the_match",),
+        ("../sessions/test_patterns.py::test_groups_count_as_work_and_only_in_the_match",),
     ),
     Check(
         "screens: large ones beside the loop",

@@ -14,6 +14,7 @@ from principals import guest
 from vibetunnel.handlers.wait import TIMEOUT_MS
 from vibetunnel.sessions import patterns, searches, waits
 from vibetunnel.sessions.command_log import CommandLog
+from vibetunnel.sessions.patterns import Found
 
 # A program that passes each line it reads to printf.
 PRINTER = ["sh", "-c", 'stty -echo; printf ready; while read -r line; do printf "$line"; done']
@@ -86,6 +87,25 @@ async def test_text_is_found_across_the_margin_and_across_lines(server: Running)
     assert (answer["text"], answer["line"]) == ("one\ntwo", 3)
     answer = await session.wait(text="ghij---")
     assert answer["line"] == 2  # where the match begins, in the middle of a wrapped line
+
+
+class Counting(bytes):
+    """A text that notes how much of it is searched at once."""
+
+    most = 0
+
+    def find(self, wanted: Any, begin: Any = 0, end: Any = None) -> int:
+        self.most = max(self.most, (len(self) if end is None else end) - begin)
+        return super().find(wanted, begin, end)
+
+
+def test_a_long_text_is_searched_in_pieces_that_leave_the_interpreter_to_others() -> None:
+    search = waits._plain("aab")
+    for before in (0, 1, waits.PIECE - 3, waits.PIECE - 2, waits.PIECE - 1, waits.PIECE, 3 * waits.PIECE):
+        text = Counting(b"a" * before + b"aab")
+        assert search(text) == Found(before, "aab", [])
+        assert text.most <= waits.PIECE + 2
+    assert search(b"a" * 2 * waits.PIECE) is None
 
 
 async def test_text_that_scrolls_through_between_two_looks_is_found(server: Running) -> None:
