@@ -17,9 +17,9 @@ LIMIT = 1000  # characters of a pattern
 CLASSES_LIMIT = 20
 GROUPS_LIMIT = 20  # RE2 keeps their places for each instruction, beyond MEMORY: 3 MB for the largest pattern
 MEMORY = 256 * 1024  # bytes for a compiled pattern and its search; bounds the time to compile it to some 5 ms, too
-# Instructions of the compiled pattern, times bytes of text, times groups and one. The worst pattern takes 7 ns for
-# each, most take 10 ns for a byte.
-WORK_LIMIT = 300_000_000
+# Instructions of the compiled pattern, times bytes of text, times groups and one. The worst pattern takes 7 to 10 ns
+# for each, most take 10 ns for a byte.
+WORK_LIMIT = 200_000_000
 MATCH_LIMIT = 384 * 1024  # bytes of a match and its groups together; JSON takes up to two for each
 
 _MULTILINE = "(?m)"
