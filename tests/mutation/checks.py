@@ -905,6 +905,13 @@ CHECKS: tuple[Check, ...] = (
         (_hog("test_no_pattern_is_expensive_to_compile"),),
     ),
     Check(
+        "patterns: groups are work",
+        "sessions/patterns.py",
+        "steps * size * (1 + groups)",
+        "steps * size",
+        ("../sessions/test_patterns.py::test_groups_count_as_work_and_only_in_the_match",),
+    ),
+    Check(
         "screens: large ones beside the loop",
         "sessions/rendering.py",
         "if cells <= AT_ONCE:",

@@ -52,6 +52,13 @@ def test_what_an_agent_sets_for_commands_without_a_user_goes_with_the_agent() ->
     assert inherited({"PAGER": "less", "CLAUDECODE": "1"}) == {"PAGER": "less"}
 
 
+def test_flags_of_a_make_go_with_the_make() -> None:
+    own = {"MAKEFLAGS": "-j8", "GNUMAKEFLAGS": "-O"}
+    assert inherited(own) == own  # a user may want that
+    made = {"MAKEFLAGS": " -j2 --jobserver-auth=3,4", "MFLAGS": "-j2", "MAKELEVEL": "1", "MAKE_TERMOUT": "/dev/pts/1"}
+    assert inherited(made | {"LANG": "C"}) == {"LANG": "C"}
+
+
 def test_password_prompt_of_an_editor_goes_with_the_editor() -> None:
     askpass = {"GIT_ASKPASS": "/usr/share/code/askpass.sh"}
     assert inherited(askpass | {"VSCODE_GIT_ASKPASS_MAIN": "main.js"}) == {}

@@ -14,6 +14,7 @@ from principals import guest
 from vibetunnel.handlers.wait import TIMEOUT_MS
 from vibetunnel.sessions import patterns, searches, waits
 from vibetunnel.sessions.command_log import CommandLog
+from vibetunnel.sessions.patterns import Found
 
 # A program that passes each line it reads to printf.
 PRINTER = ["sh", "-c", 'stty -echo; printf ready; while read -r line; do printf "$line"; done']
@@ -86,6 +87,25 @@ async def test_text_is_found_across_the_margin_and_across_lines(server: Running)
     assert (answer["text"], answer["line"]) == ("one\ntwo", 3)
     answer = await session.wait(text="ghij---")
     assert answer["line"] == 2  # where the match begins, in the middle of a wrapped line
+
+
+class Counting(bytes):
+    """A text that notes how much of it is searched at once."""
+
+    most = 0
+
+    def find(self, wanted: Any, begin: Any = 0, end: Any = None) -> int:
+        self.most = max(self.most, (len(self) if end is None else end) - begin)
+        return super().find(wanted, begin, end)
+
+
+def test_a_long_text_is_searched_in_pieces_that_leave_the_interpreter_to_others() -> None:
+    search = waits._plain("aab")
+    for before in (0, 1, waits.PIECE - 3, waits.PIECE - 2, waits.PIECE - 1, waits.PIECE, 3 * waits.PIECE):
+        text = Counting(b"a" * before + b"aab")
+        assert search(text) == Found(before, "aab", [])
+        assert text.most <= waits.PIECE + 2
+    assert search(b"a" * 2 * waits.PIECE) is None
 
 
 async def test_text_that_scrolls_through_between_two_looks_is_found(server: Running) -> None:
@@ -425,7 +445,8 @@ async def test_logging_out_ends_the_waits_of_that_login(server: Running) -> None
 def test_every_bound_of_the_documentation_is_the_one_of_the_code() -> None:
     page = (Path(__file__).parents[2] / "docs" / "automation.md").read_text(encoding="utf-8")
     assert f"longer than {patterns.LIMIT} characters" in page
-    assert f"more than {patterns.CLASSES_LIMIT} Unicode classes" in page
+    assert f"more than {patterns.GROUPS_LIMIT} groups or {patterns.CLASSES_LIMIT} Unicode classes" in page
+    assert f"larger than {patterns.MATCH_LIMIT // 1024} KiB with its groups" in page
     assert f"{searches.PATTERNS_OF_USER} waits of this user" in page
     assert f"| {waits.AT_ONCE} requests already wait" in page
     assert f"{TIMEOUT_MS} by default" in page

@@ -89,6 +89,9 @@ UNATTENDED = frozenset(
         ("PAGER", "cat"),
     }
 )
+# make tells these to its commands: its job server is closed in a session. A user sets MAKEFLAGS=-j8 for every shell, so
+# they go only if there is a make.
+MAKE = frozenset("MAKEFLAGS MAKELEVEL MAKEOVERRIDES MAKE_TERMERR MAKE_TERMOUT MFLAGS".split())
 ASKPASS = "GIT_ASKPASS"  # VS Code's does not work without VSCODE_GIT_ASKPASS_MAIN
 
 
@@ -100,6 +103,8 @@ def inherited(environment: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in environment.items() if not _stays(name)}
     if any(_marks(name, AGENTS, AGENT_PREFIXES) for name in environment):
         kept = dict(kept.items() - UNATTENDED)
+    if "MAKELEVEL" in environment:
+        kept = {name: value for name, value in kept.items() if name not in MAKE}
     if "VSCODE_GIT_ASKPASS_MAIN" in environment:
         kept.pop(ASKPASS, None)
     if (size := len(json.dumps(kept))) > LIMIT:

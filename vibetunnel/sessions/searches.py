@@ -11,7 +11,7 @@ from typing import TypeVar
 from vibetunnel.errors import TooManyPatterns
 
 THREADS = 2  # a slow search holds up other searches and nothing else
-PATTERNS_OF_USER = 64  # each takes up to patterns.MEMORY
+PATTERNS_OF_USER = 64  # each takes up to patterns.MEMORY, with groups twice
 
 T = TypeVar("T")
 

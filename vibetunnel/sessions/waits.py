@@ -25,6 +25,7 @@ AT_ONCE = 64  # waits for one session
 FIRST_PROMPT_S = 5.0  # after its start a shell may still read the file that loads the shell integration
 GUESS = 256  # lines of scrollback in a capture; if more were printed since the last one, a second capture follows
 AT_ONCE_CELLS = 64 * 1024  # in so many cells the event loop looks for a text itself, within 0.2 ms
+PIECE = 256 * 1024  # bytes of text to find a plain text in at once: find() holds the GIL, for up to 5 ns a byte
 
 Kind = Literal["text", "regex", "idle", "prompt", "exit"]
 Groups = list[str | None]
@@ -127,8 +128,11 @@ def _plain(text: str) -> Search:
     wanted = text.encode("utf-8", "surrogatepass")  # half a surrogate pair is on no screen
 
     def search(screen: bytes) -> Found | None:
-        start = screen.find(wanted)
-        return None if start < 0 else Found(start, text, [])
+        for begin in range(0, len(screen), PIECE):
+            start = screen.find(wanted, begin, begin + PIECE + len(wanted) - 1)
+            if start >= 0:
+                return Found(start, text, [])
+        return None
 
     return search
 
