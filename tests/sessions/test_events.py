@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from unittest.mock import Mock
 
 import pytest
 from event_stream import EventSocket, Stream, listening, listening_by_socket
 from harness import Browser, Running, Serve, until
 from tornado.httpclient import HTTPClientError
 
-from vibetunnel.protocol import CLOSE_AWAY, CLOSE_LOGIN_OVER, CLOSE_UNSUPPORTED
+from vibetunnel.handlers.websocket import RelayedSocket
+from vibetunnel.protocol import CLOSE_AWAY, CLOSE_INTERNAL, CLOSE_LOGIN_OVER, CLOSE_UNSUPPORTED
 from vibetunnel.sessions import broadcast
 from vibetunnel.sessions.broadcast import Broadcast
 
@@ -135,6 +137,40 @@ async def test_a_socket_that_lags_is_closed_after_what_was_queued(server: Runnin
         assert (await socket.end())[0] == CLOSE_AWAY
 
 
+async def test_a_socket_that_reads_nothing_is_cut_off_while_few_events_come(serve: Serve) -> None:
+    server = await serve(ping_s=0.1, timeout_s=0.5)
+    hub = server.server.context.registry.events.broadcast
+    async with listening_by_socket(server):
+
+        async def told() -> bool:
+            hub.publish(b'"an event"')
+            return not hub.listeners
+
+        await until(told)
+    await forgotten(server)
+
+
+async def test_a_socket_whose_client_answers_pings_stays(serve: Serve) -> None:
+    server = await serve(ping_s=0.05, timeout_s=0.3)
+    async with listening_by_socket(server) as socket:
+        pings: list[bytes] = []
+        socket.connection.on_ping = pings.append  # type: ignore[method-assign]
+        await until(lambda: len(pings) > 10)
+        server.server.context.registry.events.broadcast.publish(b'{"type": "x"}')
+        assert await socket.said() == {"type": "x"}
+
+
+async def test_an_error_of_the_server_closes_the_socket_and_is_logged(
+    server: Running, monkeypatch: pytest.MonkeyPatch, expect_log: Callable[[str], None]
+) -> None:
+    expect_log("GET /api/events failed")
+    async with listening_by_socket(server) as socket:
+        monkeypatch.setattr(RelayedSocket, "send", Mock(side_effect=RuntimeError("a fault")))
+        server.server.context.registry.events.broadcast.publish(b'{"type": "x"}')
+        assert (await socket.end())[0] == CLOSE_INTERNAL
+    await forgotten(server)
+
+
 async def test_a_stopping_server_closes_the_socket(serve: Serve) -> None:
     server = await serve()
     async with listening_by_socket(server) as socket:
@@ -204,3 +240,15 @@ async def test_a_listener_that_lags_is_dropped_and_the_others_are_not() -> None:
     assert len(got) == broadcast.QUEUE_LIMIT
     hub.close()
     assert await quick.next() is None
+
+
+async def test_a_listener_is_dropped_before_long_messages_fill_the_memory() -> None:
+    hub = Broadcast()
+    slow, quick = hub.listen(), hub.listen()
+    clipboard = b"x" * 65536
+    fit = broadcast.BYTES_LIMIT // len(clipboard)
+    for _ in range(2 * fit):
+        hub.publish(clipboard)
+        assert await quick.next() == clipboard
+    assert hub.listeners == {quick}
+    assert [message async for message in slow] == [clipboard] * fit

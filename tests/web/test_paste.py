@@ -36,7 +36,32 @@ def by_dropping(visitor: Visitor, text: str) -> None:
     )
 
 
-@pytest.mark.parametrize("paste", [by_shortcut, by_the_phones_dialog, by_dropping])
+def compose(visitor: Visitor, text: str, *commands: str) -> None:
+    """Compose a text as an on-screen keyboard does, with commands of the DevTools protocol."""
+    devtools = visitor.context.new_cdp_session(visitor.page)
+    for command in commands:
+        extra = {"selectionStart": len(text), "selectionEnd": len(text)} if "Composition" in command else {}
+        devtools.send(command, {"text": text} | extra)
+    devtools.detach()
+
+
+def by_composing(visitor: Visitor, text: str) -> None:
+    compose(visitor, text, "Input.imeSetComposition", "Input.insertText")
+
+
+def by_leaving_the_composition(visitor: Visitor, text: str) -> None:
+    compose(visitor, text, "Input.imeSetComposition")
+    visitor.press("ArrowRight")
+
+
+def by_inserting(visitor: Visitor, text: str) -> None:
+    compose(visitor, text, "Input.insertText")
+
+
+INSERTIONS = [by_composing, by_leaving_the_composition, by_inserting]
+
+
+@pytest.mark.parametrize("paste", [by_shortcut, by_the_phones_dialog, by_dropping, *INSERTIONS])
 @pytest.mark.parametrize("end", ["\x1b[201~", "\x9b201~", "\x1b\x1b[201~[201~", "\x1b\x9b201~[201~"])
 def test_a_pasted_text_does_not_end_its_own_bracket(
     server: Served, visit: Visit, folder: Path, paste: Callable[[Visitor, str], None], end: str
@@ -76,6 +101,56 @@ def test_several_lines_for_a_program_without_brackets_are_shown_first(visitor: V
     visitor.until_shows(r"^echo one\necho two\necho one\necho two$")
     visitor.type("typed\n")  # the focus is back in the terminal
     visitor.until_shows(r"^typed\ntyped$")
+
+
+@pytest.mark.parametrize("insert", INSERTIONS)
+def test_several_lines_of_an_on_screen_keyboard_are_shown_first(
+    visitor: Visitor, insert: Callable[[Visitor, str], None]
+) -> None:
+    visitor.open_session(visitor.server.session(CAT))
+    visitor.until_shows(r"^go$")
+    insert(visitor, LINES)
+    expect(visitor.at("paste-preview").get_by_role("listitem")).to_have_text(["echo one", "echo two"])
+    visitor.press("Escape")
+    expect(visitor.at("paste-lines")).to_have_count(0)
+    visitor.type("nothing came\n")
+    visitor.until_shows(r"nothing came\n.*nothing came$")
+    assert "echo" not in visitor.text()
+
+
+def test_several_composed_lines_are_pasted_once(visitor: Visitor) -> None:
+    visitor.open_session(visitor.server.session(SHELL))
+    visitor.until_shows(r"[$%#]$")
+    by_composing(visitor, "echo o''ne\necho t''wo\n")
+    visitor.until_shows(r"t''wo$")
+    visitor.type(" ")  # xterm.js still composes, and would now read its text field
+    visitor.press("Enter")
+    visitor.until_shows(r"^two$")
+    assert visitor.text().count("o''ne") == 1
+
+
+@pytest.mark.parametrize("insert", [by_composing, by_inserting])
+def test_a_composed_word_is_typed(visitor: Visitor, insert: Callable[[Visitor, str], None]) -> None:
+    visitor.open_session(visitor.server.session(CAT))
+    visitor.until_shows(r"^go$")
+    for word in ("日本語", "é", "word"):
+        insert(visitor, word)
+        visitor.type("!\n")
+        visitor.until_shows(rf"^{word}!\n{word}!$")
+
+
+def test_a_browser_that_blocks_the_data_of_sites_asks_each_time(visitor: Visitor) -> None:
+    visitor.context.add_init_script(
+        """Object.defineProperty(window, "localStorage", { get() { throw new DOMException("", "SecurityError"); } })"""
+    )
+    visitor.open_session(visitor.server.session(CAT))
+    visitor.until_shows(r"^go$")
+    for _ in range(2):
+        visitor.paste(LINES)
+        visitor.at("paste-unasked").check()
+        visitor.at("paste-submit").click()
+        expect(visitor.at("paste-lines")).to_have_count(0)
+    visitor.until_shows(r"^echo two\n(.*\n)*echo two$")
 
 
 def test_a_user_who_does_not_want_to_be_asked_is_not_and_can_change_that(visitor: Visitor) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from typing import Any
 
@@ -13,7 +14,7 @@ from vibetunnel.handlers import schemas
 from vibetunnel.handlers.handler import Handler
 from vibetunnel.handlers.websocket import RelayedSocket, upgrade
 from vibetunnel.http.upgrade import asks_for_websocket
-from vibetunnel.protocol import CLOSE_AWAY, CLOSE_UNSUPPORTED
+from vibetunnel.protocol import CLOSE_AWAY, CLOSE_INTERNAL, CLOSE_UNSUPPORTED
 from vibetunnel.security.principal import Principal, Scope
 from vibetunnel.sessions.attachments import Attachment
 from vibetunnel.sessions.broadcast import Broadcast, Listener
@@ -21,6 +22,8 @@ from vibetunnel.sessions.events import encoded
 
 STUCK_S = 30  # for one message to leave; a client that reads nothing for so long is disconnected
 QUIET_S = 15  # without an event; a comment then shows proxies and the client that the stream is alive
+
+log = logging.getLogger(__name__)
 
 
 class _Stream:
@@ -44,6 +47,8 @@ def _listen(broadcast: Broadcast, principal: Principal) -> Listener:
 class EventSocket(RelayedSocket):
     """A WebSocket of events. Browsers allow a page few HTTP connections (six over all windows), but many of these."""
 
+    takes_as_read = False  # few events are written at a time: the kernel takes them, also for a client that is gone
+
     def open(self) -> None:
         super().open()
         principal = self.opener.required(self.opener.principal)
@@ -65,6 +70,9 @@ class EventSocket(RelayedSocket):
             self.close(CLOSE_AWAY, "the server stops, or the client has read too slowly")
         except WebSocketClosedError:
             pass  # the client has disconnected
+        except Exception:
+            log.exception("GET /api/events failed")
+            self.close(CLOSE_INTERNAL, "an error of the server, which its log explains")
         finally:
             self._listener.close()
 

@@ -47,10 +47,12 @@ class RelayedSocket(WebSocketHandler):
 
     opener  the handler that checked the request
     buffer  bytes that the kernel may hold on their way to the client's relay
+    takes_as_read  whether a message counts as read by the client when the kernel has it
     """
 
     opener: Handler
     buffer = BUFFER
+    takes_as_read = True
 
     def initialize(self, opener: Handler) -> None:
         self.opener = opener
@@ -127,7 +129,8 @@ class RelayedSocket(WebSocketHandler):
         Raises WebSocketClosedError; so may the future, which need not be awaited.
         """
         written = self.write_message(message if isinstance(message, bytes) else _encode(message), binary=binary)
-        written.add_done_callback(self._written)
+        if self.takes_as_read:
+            written.add_done_callback(self._written)
         return written
 
     def _written(self, written: asyncio.Future[None]) -> None:

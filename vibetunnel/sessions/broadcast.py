@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 QUEUE_LIMIT = 1024  # messages; a listener this far behind does not read, and has to start over anyway
+BYTES_LIMIT = 4 * 1024 * 1024  # of a queue's messages; programs' clipboard texts have up to 64 KiB each
 
 
 class Listener:
@@ -18,10 +19,13 @@ class Listener:
         self._broadcast = broadcast
         self.only = only
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE_LIMIT + 1)  # one more, for the end
+        self._bytes = 0  # of the queued messages
 
     async def next(self) -> bytes | None:
         """The next message; None at the end."""
-        return await self._queue.get()
+        message = await self._queue.get()
+        self._bytes -= len(message or b"")
+        return message
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while (message := await self.next()) is not None:
@@ -29,9 +33,10 @@ class Listener:
 
     def push(self, message: bytes) -> None:
         """Queue `message`, or drop this listener when its queue is full."""
-        if self._queue.qsize() >= QUEUE_LIMIT:
+        if self._queue.qsize() >= QUEUE_LIMIT or self._bytes + len(message) > BYTES_LIMIT:
             self.close()
         else:
+            self._bytes += len(message)
             self._queue.put_nowait(message)
 
     def close(self) -> None:

@@ -1,4 +1,8 @@
-/** Text that the browser brings into the terminal from elsewhere: pasted, dropped, or inserted by a phone's keyboard. */
+/**
+ * Text that the browser brings into the terminal from elsewhere: pasted, dropped, or inserted by a phone's keyboard.
+ *
+ * terminal.ts takes a composed text, when xterm.js has read it.
+ */
 
 import { pastedBy } from "./paste.js";
 

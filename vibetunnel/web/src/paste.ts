@@ -53,5 +53,22 @@ export function previewOf(text: string): Preview {
 export function pastedBy(event: Pick<InputEvent, "inputType" | "data" | "dataTransfer">): string | undefined {
   const { inputType, data, dataTransfer } = event;
   if (PASTES.test(inputType)) return data ?? dataTransfer?.getData("text/plain") ?? "";
-  return inputType === "insertText" && data !== null && data.length > 1 && INPUT_CONTROLS.test(data) ? data : undefined;
+  if (!/^insert(Text|ReplacementText)$/.test(inputType)) return undefined;
+  const text = data ?? dataTransfer?.getData("text/plain") ?? "";
+  return holdsControls(text) ? text : undefined;
+}
+
+/**
+ * Whether `data`, which xterm.js types, was inserted into its text field and is to be pasted. `field`: its content.
+ *
+ * xterm.js reads composed text there, and the events of a composition cannot be cancelled. What a key sends is never
+ * there.
+ */
+export function insertedControls(data: string, field: string): boolean {
+  return holdsControls(data) && field.includes(data);
+}
+
+/** A single control character is a key. */
+function holdsControls(text: string): boolean {
+  return text.length > 1 && INPUT_CONTROLS.test(text);
 }

@@ -3,11 +3,24 @@
 const PASTE_UNASKED = "vibetunnel.paste-unasked";
 
 /** Whether the user wants to see several lines before they are pasted into a program that would run them. */
-export function asksBeforePaste(storage: Storage = localStorage): boolean {
-  return storage.getItem(PASTE_UNASKED) === null;
+export function asksBeforePaste(storage: () => Storage = ours): boolean {
+  try {
+    return storage().getItem(PASTE_UNASKED) === null;
+  } catch {
+    return true;
+  }
 }
 
-export function askBeforePaste(ask: boolean, storage: Storage = localStorage): void {
-  if (ask) storage.removeItem(PASTE_UNASKED);
-  else storage.setItem(PASTE_UNASKED, "1");
+export function askBeforePaste(ask: boolean, storage: () => Storage = ours): void {
+  try {
+    if (ask) storage().removeItem(PASTE_UNASKED);
+    else storage().setItem(PASTE_UNASKED, "1");
+  } catch {
+    // The choice cannot be kept, so the user is asked the next time too.
+  }
+}
+
+/** Reading it throws, as its methods do, if the user blocks the data of sites. */
+function ours(): Storage {
+  return localStorage;
 }

@@ -13,7 +13,7 @@ import { History } from "./history.js";
 import { type BarKey, controlText, keyText } from "./keys.js";
 import { DARK, LIGHT, MINIMUM_CONTRAST } from "./palette.js";
 import { takePastes } from "./paste-input.js";
-import { pasted, unaskedPaste } from "./paste.js";
+import { insertedControls, pasted, unaskedPaste } from "./paste.js";
 import type { Lines, Redraw } from "./protocol.js";
 import { Queries, isFocusReport, isMouseReport } from "./queries.js";
 import { type Request, SCROLLBACK } from "./scrollback.js";
@@ -262,6 +262,7 @@ export class Screen {
 
   /** Paste text from elsewhere. Several lines that a program would take one by one first wait for the user. */
   paste(text: string): void {
+    if (this.term.textarea) this.term.textarea.value = ""; // a composition may have put the text there too
     const bracketed = this.term.modes.bracketedPasteMode;
     const input = bracketed ? pasted(text, true) : unaskedPaste(text);
     if (input === undefined) this.listener.askToPaste(text);
@@ -287,6 +288,10 @@ export class Screen {
   private typed(data: string): void {
     if (this.queries.answering) return;
     if (this.readOnly && (isFocusReport(data) || isMouseReport(data))) return; // not typing
+    if (insertedControls(data, this.term.textarea?.value ?? "")) {
+      this.paste(data);
+      return;
+    }
     const text = this.controlNext ? controlText(data) : data;
     this.useControl();
     this.listener.input(this.utf8.encode(text));

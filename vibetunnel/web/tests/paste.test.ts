@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import vectors from "../../../tests/vectors/paste.json";
-import { pasted, pastedBy, previewOf, unaskedPaste } from "../src/paste.js";
+import { insertedControls, pasted, pastedBy, previewOf, unaskedPaste } from "../src/paste.js";
 import { askBeforePaste, asksBeforePaste } from "../src/preferences.js";
 
 describe("the shared vectors", () => {
@@ -59,16 +59,43 @@ describe("an input event", () => {
     [event("insertFromYank", null), ""],
     [event("insertText", "two\nlines"), "two\nlines"],
     [event("insertText", "a\x1b[201~"), "a\x1b[201~"],
+    [event("insertReplacementText", "two\nlines"), "two\nlines"],
+    [event("insertReplacementText", null, "two\nlines"), "two\nlines"],
   ])("pastes: %j", (given, text) => {
     expect(pastedBy(given)).toBe(text);
   });
 
-  it.each([event("insertText", "a"), event("insertText", "word"), event("insertText", "\n"), event("insertText", null)])(
-    "types: %j",
-    (given) => {
-      expect(pastedBy(given)).toBeUndefined();
-    },
-  );
+  it.each([
+    event("insertText", "a"),
+    event("insertText", "word"),
+    event("insertText", "\n"),
+    event("insertText", null),
+    event("insertReplacementText", "word"),
+    event("insertCompositionText", "two\nlines"), // it cannot be cancelled, and may still change
+  ])("types: %j", (given) => {
+    expect(pastedBy(given)).toBeUndefined();
+  });
+});
+
+describe("what xterm.js types from its text field", () => {
+  it.each([
+    ["two\nlines", "two\nlines"],
+    ["two\nlines", "before two\nlines"],
+    ["a\x1b[201~", "a\x1b[201~"],
+    ["a\x9b", "a\x9b"],
+  ])("is pasted: %j from %j", (data, field) => {
+    expect(insertedControls(data, field)).toBe(true);
+  });
+
+  it.each([
+    ["日本語", "日本語"],
+    ["é", "é"],
+    ["\n", "a\n"], // Enter
+    ["\x1b[A", "ls"], // a key
+    ["\x1b[A", ""],
+  ])("is typed: %j from %j", (data, field) => {
+    expect(insertedControls(data, field)).toBe(false);
+  });
 });
 
 it("asks before it pastes lines unless the user wants otherwise", () => {
@@ -78,9 +105,18 @@ it("asks before it pastes lines unless the user wants otherwise", () => {
     setItem: (key: string, value: string) => kept.set(key, value),
     removeItem: (key: string) => kept.delete(key),
   } as unknown as Storage;
-  expect(asksBeforePaste(storage)).toBe(true);
-  askBeforePaste(false, storage);
-  expect(asksBeforePaste(storage)).toBe(false);
-  askBeforePaste(true, storage);
-  expect(asksBeforePaste(storage)).toBe(true);
+  expect(asksBeforePaste(() => storage)).toBe(true);
+  askBeforePaste(false, () => storage);
+  expect(asksBeforePaste(() => storage)).toBe(false);
+  askBeforePaste(true, () => storage);
+  expect(asksBeforePaste(() => storage)).toBe(true);
+});
+
+it("asks each time if the browser blocks the data of sites", () => {
+  const blocked = (): Storage => {
+    throw new DOMException("The operation is insecure.", "SecurityError");
+  };
+  askBeforePaste(false, blocked);
+  askBeforePaste(true, blocked);
+  expect(asksBeforePaste(blocked)).toBe(true);
 });
