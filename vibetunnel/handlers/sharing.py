@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 import msgspec
 
-from vibetunnel.errors import Forbidden, RateLimited, UnknownClient, UnknownShare, WrongShare
+from vibetunnel.errors import Forbidden, NotStored, RateLimited, UnknownClient, UnknownShare, WrongShare
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.auth import public_base
 from vibetunnel.handlers.handler import Handler
@@ -110,6 +110,11 @@ class EnterHandler(Handler):
         except (WrongShare, RateLimited) as error:
             why = "too many tries" if isinstance(error, RateLimited) else "wrong code"
             await self.record(Action.SHARE_USE, "refused", why=why)
+            raise
+        except NotStored:
+            if counted:  # the code was right
+                context.limits.key_succeeded(self.counted_as, self.principal)
+            await self.record(Action.SHARE_USE, "refused", why="the use cannot be stored")
             raise
         if counted:
             context.limits.key_succeeded(self.counted_as, self.principal)

@@ -63,7 +63,7 @@ class ApiTokens:
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._file = StateFile(path, self._encode, "tokens of programs")
+        self._file = StateFile(path, lambda: _encode(self._tokens), "tokens of programs")
         self._tokens = {
             each.id: each for each in self._file.load(_decode, lost="programs need new tokens") or () if each.id
         }
@@ -80,11 +80,6 @@ class ApiTokens:
 
         Raises LimitReached if the user has OF_ONE tokens, or all users have LIMIT; NotStored.
         """
-        self.drop_expired()
-        if sum(each.user == claims.sub for each in self._tokens.values()) >= OF_ONE:
-            raise LimitReached("tokens of a user", OF_ONE)
-        if len(self._tokens) >= LIMIT:
-            raise LimitReached("tokens", LIMIT)
         made = ApiToken(
             id=claims.jti,
             name=clean(name, MAX_NAME),
@@ -94,8 +89,19 @@ class ApiTokens:
             created=float(claims.iat),
             expires=float(claims.exp),
         )
-        self._tokens[made.id] = made
-        await self._file.store(lambda: self._forget(made.id))
+
+        def draft() -> bytes:
+            self.drop_expired()
+            if sum(each.user == made.user for each in self._tokens.values()) >= OF_ONE:
+                raise LimitReached("tokens of a user", OF_ONE)
+            if len(self._tokens) >= LIMIT:
+                raise LimitReached("tokens", LIMIT)
+            return _encode({**self._tokens, made.id: made})
+
+        def give() -> None:
+            self._tokens[made.id] = made
+
+        await self._file.store(draft, give)
         return made
 
     def get(self, token_id: str) -> ApiToken | None:
@@ -132,9 +138,6 @@ class ApiTokens:
         """Write changes that could not be written before, if possible now."""
         await self._file.close()
 
-    def _forget(self, token_id: str) -> None:
-        self._tokens.pop(token_id, None)
-
     def drop_expired(self) -> None:
         """Remove the tokens that have expired, for good: the clock may be set back. The file follows soon."""
         now = self._clock()
@@ -143,8 +146,9 @@ class ApiTokens:
             self._tokens = left
             self._file.write_soon()
 
-    def _encode(self) -> bytes:
-        return msgspec.json.encode(_File([*self._tokens.values()]))
+
+def _encode(tokens: dict[str, ApiToken]) -> bytes:
+    return msgspec.json.encode(_File([*tokens.values()]))
 
 
 def _decode(data: bytes) -> list[ApiToken]:
