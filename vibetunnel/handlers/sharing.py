@@ -169,6 +169,8 @@ class PersonHandler(SharingHandler):
     async def patch(self, session_id: str, client_id: str) -> None:
         principal, wanted = self.manager(session_id), self.read(schemas.KeyboardBody)
         attachment = self._find(session_id, client_id)
+        if wanted.writable:
+            self.require_audit()
         self.context.attachments.rule(attachment, wanted.writable)
         await self.context.authority.mute(attachment.principal, session_id, muted=not wanted.writable)
         await self.record(
