@@ -623,7 +623,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "a browser that is logged in has a budget of its own for tries to log in",
         "security/limits.py",
-        "    if principal is not None and not principal.guest:\n",
+        "    if principal is not None and not (principal.guest or principal.program):\n",
         "    if False:\n",
         (_guess("test_a_guesser_with_many_networks_cannot_keep_the_owner_out"),),
     ),
