@@ -18,10 +18,13 @@ from harness import Browser, Running, Serve, no_more, still_there
 from principals import OTHER, PASSWORD, Program, account, guest, logged_in, share
 
 from vibetunnel import paths
-from vibetunnel.errors import NotStored
+from vibetunnel.errors import NotStored, UnknownShare, UnknownToken
 from vibetunnel.security import limits, state_file
-from vibetunnel.security.principal import Role
+from vibetunnel.security.api_tokens import ApiTokens
+from vibetunnel.security.principal import VIEWER, Role
+from vibetunnel.security.shares import Shares
 from vibetunnel.security.signing import SigningKeys
+from vibetunnel.security.tokens import Tokens
 from vibetunnel.security.users import Users
 
 WHAT = ("accounts", "logins", "share links", "tokens of programs", "signing keys")
@@ -246,6 +249,45 @@ async def test_a_key_that_was_refused_is_never_in_memory_nor_in_the_file(
     assert accounts.get_or_raise("ada").keys == ()
     await accounts.close()
     assert Users(folder / "u").get_or_raise("ada").keys == ()
+
+
+async def test_a_token_that_is_being_made_is_revoked_with_its_user(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ApiTokens(folder / "t")
+    _, claims = Tokens(SigningKeys(folder / "k"), "i", "a").issue("api", "ada", VIEWER, lifetime_s=60)
+    disk = Disk(monkeypatch, failures=0)
+    making = asyncio.ensure_future(store.add(claims))
+    await disk.writing.wait()
+    revoking = asyncio.ensure_future(store.remove_user("ada"))
+    await asyncio.sleep(0)
+    disk.gate.set()
+    with pytest.raises(UnknownToken):
+        await making
+    assert await revoking == [claims.jti]
+    for each in (store, ApiTokens(folder / "t")):
+        assert each.get(claims.jti) is None
+
+
+@pytest.mark.parametrize("by", ["user", "session"])
+async def test_a_link_that_is_being_made_is_revoked_with_its_maker_and_its_session(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    links = Shares(folder / "s")
+    disk = Disk(monkeypatch, failures=0)
+    making = asyncio.ensure_future(links.create("s1", scope="view", created_by="ada"))
+    await disk.writing.wait()
+    revoking = asyncio.ensure_future(links.forget_user("ada" if by == "user" else ""))
+    await asyncio.sleep(0)
+    if by == "session":
+        links.drop_session("s1")
+    disk.gate.set()
+    with pytest.raises(UnknownShare):
+        await making
+    await revoking
+    await links.close()
+    for each in (links, Shares(folder / "s")):
+        assert each.of("s1") == []
 
 
 async def test_two_keys_at_once_are_both_stored(folder: Path) -> None:

@@ -67,6 +67,7 @@ class ApiTokens:
         self._tokens = {
             each.id: each for each in self._file.load(_decode, lost="programs need new tokens") or () if each.id
         }
+        self._coming: dict[str, ApiToken] = {}  # those that are valid as soon as they are written
 
     @property
     def safe(self) -> bool:
@@ -78,7 +79,8 @@ class ApiTokens:
 
         name  is made printable and cut
 
-        Raises LimitReached if the user has OF_ONE tokens, or all users have LIMIT; NotStored.
+        Raises LimitReached if the user has OF_ONE tokens, or all users have LIMIT; NotStored; UnknownToken if the
+        tokens of the user are revoked meanwhile.
         """
         made = ApiToken(
             id=claims.jti,
@@ -99,9 +101,15 @@ class ApiTokens:
             return _encode({**self._tokens, made.id: made})
 
         def give() -> None:
+            if made.id not in self._coming:
+                raise UnknownToken  # its user's tokens were revoked meanwhile
             self._tokens[made.id] = made
 
-        await self._file.store(draft, give)
+        self._coming[made.id] = made
+        try:
+            await self._file.store(draft, give)
+        finally:
+            self._coming.pop(made.id, None)
         return made
 
     def get(self, token_id: str) -> ApiToken | None:
@@ -127,9 +135,10 @@ class ApiTokens:
 
     async def remove_user(self, user: str) -> builtins.list[str]:
         """Revoke all tokens of an account, and return their ids. `safe` tells whether a restart would undo it."""
-        ids = [each.id for each in self._tokens.values() if each.user == user]
+        ids = [each.id for each in (*self._tokens.values(), *self._coming.values()) if each.user == user]
         for each in ids:
-            del self._tokens[each]
+            self._tokens.pop(each, None)
+            self._coming.pop(each, None)
         if ids:
             await self._file.write_or_remove()
         return ids

@@ -95,6 +95,7 @@ class Shares:
         self._file = StateFile(path, lambda: _encode([*self._shares.values()]), "share links")
         self._shares: dict[str, Share] = {}  # by id, the oldest first
         self._by_code: dict[str, Share] = {}
+        self._coming: dict[str, Share] = {}  # those that are valid as soon as they are written, by id
         for each in self._file.load(_decode, lost="no share link is valid any longer") or ():
             self._add(each)
 
@@ -120,7 +121,8 @@ class Shares:
         uses       how often it may be exchanged; None: any number of times
         name       is made printable and cut
 
-        Raises InvalidField, LimitReached, NotStored. The caller has checked that the session exists.
+        Raises InvalidField, LimitReached, NotStored; UnknownShare if it is revoked meanwhile, with its session or its
+        maker. The caller has checked that the session exists.
         """
         if scope not in ("view", "type"):
             raise InvalidField("role", "view or type")
@@ -153,7 +155,16 @@ class Shares:
                 raise LimitReached("share links", LIMIT)
             return _encode([*self._shares.values(), share])
 
-        await self._file.store(draft, lambda: self._add(share))
+        def give() -> None:
+            if share.id not in self._coming:
+                raise UnknownShare  # it was revoked meanwhile, with its session or the other links of its maker
+            self._add(share)
+
+        self._coming[share.id] = share
+        try:
+            await self._file.store(draft, give)
+        finally:
+            self._coming.pop(share.id, None)
         return share, code
 
     def find(self, code: str) -> Share:
@@ -223,11 +234,11 @@ class Shares:
 
     async def forget_user(self, user: str) -> list[str]:
         """Revoke the links that a user has made, by which the user could return as a guest. Returns their ids."""
-        return await self._forget(each for each in self._shares.values() if each.created_by == user)
+        return await self._forget(each for each in self._all() if each.created_by == user)
 
     def drop_session(self, session_id: str) -> None:
         """A session was removed, and its links with it. Returns at once: the file follows soon."""
-        going = [each for each in self._shares.values() if each.session_id == session_id]
+        going = [each for each in self._all() if each.session_id == session_id]
         for each in going:
             self._remove(each)
         if going:
@@ -250,11 +261,15 @@ class Shares:
             await self._file.write_or_remove()
         return [each.id for each in going]
 
+    def _all(self) -> list[Share]:
+        return [*self._shares.values(), *self._coming.values()]
+
     def _add(self, share: Share) -> None:
         self._shares[share.id] = share
         self._by_code[share.code_hash] = share
 
     def _remove(self, share: Share) -> None:
+        self._coming.pop(share.id, None)
         self._shares.pop(share.id, None)
         self._by_code.pop(share.code_hash, None)
 
