@@ -199,15 +199,21 @@ async def test_on_a_full_disk_work_goes_on_and_no_access_is_given_without_a_reco
             ("/api/users/ada/keys", {"key": "ssh-ed25519 AAAA"}),
             ("/api/tokens", {"scope": ["view"], "expires": 60}),
             (f"/api/sessions/{session}/shares", {}),
+            ("/api/auth/link", None),
         ):
             error = (await server.json("POST", path, body, status=507))["error"]
             assert error.startswith("Nothing was done: the audit log cannot be written."), error
-        assert (await server.fetch("PATCH", "/api/users/ada", {"role": "owner"})).code == 507
+        for change in ({"role": "owner"}, {"disabled": False, "role": "owner", "password": PASSWORD}):
+            assert (await server.fetch("PATCH", "/api/users/ada", change)).code == 507
         assert (await server.fetch("GET", "/api/users")).body.count(b'"name"') == 1
         assert (await Browser(server).login(code)).code == 200  # the owner has to be able to make room
         socket = await server.attach(session)
         await socket.send(b"works\n")
         await socket.until(b"works")
+        [person] = await server.json("GET", f"/api/sessions/{session}/clients")
+        keyboard = f"/api/sessions/{session}/clients/{person['id']}"
+        assert (await server.fetch("PATCH", keyboard, {"writable": False})).code == 200
+        assert (await server.fetch("PATCH", keyboard, {"writable": True})).code == 507
         deleted = await server.fetch("DELETE", f"/api/sessions/{session}/shares/{share['id']}")
         assert deleted.code == 200  # access is taken away in any case; the file of links is gone
     await until(lambda: server.server.audit.writable)

@@ -345,9 +345,16 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "SSH keys: a challenge is good once",
         "security/ssh_login.py",
-        "if end <= now or challenge_id in self._used:",
-        "if end <= now:",
+        " or challenge_id in self._used:",
+        ":",
         (_guess("test_ssh_key_logins"),),
+    ),
+    Check(
+        "SSH keys: a used challenge that was forgotten is not valid again",
+        "security/ssh_login.py",
+        " or end <= self._forgotten",
+        "",
+        ("../security/test_ssh_keys.py::test_used_challenges_are_remembered_up_to_a_bound",),
     ),
     Check(
         "SSH keys: whose it is",
@@ -616,7 +623,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "a browser that is logged in has a budget of its own for tries to log in",
         "security/limits.py",
-        "    if principal is not None and not principal.guest:\n",
+        "    if principal is not None and not (principal.guest or principal.program):\n",
         "    if False:\n",
         (_guess("test_a_guesser_with_many_networks_cannot_keep_the_owner_out"),),
     ),
@@ -706,10 +713,24 @@ CHECKS: tuple[Check, ...] = (
         ("../logs/test_answered.py::test_on_a_full_disk_work_goes_on_and_no_access_is_given_without_a_record",),
     ),
     Check(
-        "what cannot be stored is taken back",
+        "a change of an account that gives anything needs the audit",
+        "handlers/users.py",
+        "        if gives(users.get_or_raise(name), changes):\n",
+        "        if False:\n",
+        ("../logs/test_answered.py::test_on_a_full_disk_work_goes_on_and_no_access_is_given_without_a_record",),
+    ),
+    Check(
+        "a change of an account that gives anything is made whole or not at all",
+        "security/users.py",
+        "        or after.role.scopes & ~user.role.scopes\n",
+        "",
+        ("../security/test_unstored.py::test_a_change_that_gives_and_takes_is_made_whole_or_not_at_all",),
+    ),
+    Check(
+        "what cannot be stored is not given",
         "security/state_file.py",
-        "self._own(self._follow(self._changed, undo))",
-        "self._own(self._follow(self._changed))",
+        "            if not await self._write(draft()):\n                raise NotStored(self._what)\n",
+        "            await self._write(draft())\n",
         ("../security/test_unstored.py::test_what_cannot_be_stored_is_not_given",),
     ),
     Check(

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from clock import Clock
-from harness import Browser, Running, Serve, until
+from harness import DEADLINE_S, Browser, Running, Serve, until
 from principals import PASSWORD, Program, account, logged_in, share
 
 from vibetunnel import paths
+from vibetunnel.errors import WrongCode
+from vibetunnel.security import clock as clocks
 from vibetunnel.security import expiry
 from vibetunnel.security.clock import ForwardClock
+from vibetunnel.security.codes import LINK_S, Codes
 from vibetunnel.security.expiry import Expiry
 from vibetunnel.security.logins import IDLE_S, Logins
 from vibetunnel.security.principal import OWNER, VIEWER, Principal
 from vibetunnel.security.shares import LIFETIME_S, Shares
+from vibetunnel.security.ssh_login import Challenges
 from vibetunnel.security.tickets import Tickets
 
 DAY_S = 24 * 3600.0
@@ -106,6 +112,53 @@ def test_a_ticket_counts_by_a_clock_that_cannot_be_set() -> None:
     ticket = tickets.issue(Principal("login:1", "ada", OWNER), "s1", VIEWER)
     steady.now += 31
     assert tickets.redeem(ticket, "s1") is None
+
+
+def test_the_time_of_a_suspend_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    awake, asleep = time.clock_gettime(time.CLOCK_MONOTONIC), 0.0
+
+    def gettime(which: int) -> float:
+        counts = which == getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+        return awake + asleep if counts else awake
+
+    monkeypatch.setattr(clocks.time, "clock_gettime", gettime)  # type: ignore[attr-defined]
+    monkeypatch.setattr(clocks.time, "monotonic", lambda: awake)  # type: ignore[attr-defined]
+    tickets, codes, challenges = Tickets(), Codes(), Challenges()
+    forward = ForwardClock(wall=Clock(1000.0))  # set back by as much as the machine slept
+    ticket = tickets.issue(Principal("login:1", "ada", OWNER), "s1", VIEWER)
+    code, challenge = codes.issue("ada", LINK_S), challenges.issue("ada")
+    asleep = LINK_S + 1
+    assert tickets.redeem(ticket, "s1") is None
+    assert challenges.take(challenge.id) is None
+    with pytest.raises(WrongCode):
+        codes.redeem(code)
+    assert forward() == 1000 + asleep
+
+
+async def test_one_store_that_fails_does_not_end_the_looks_at_the_others(
+    monkeypatch: pytest.MonkeyPatch, expect_log: Callable[[str], None]
+) -> None:
+    expect_log("removing what has expired failed")
+    monkeypatch.setattr(expiry, "PERIOD_S", 0.001)
+    looks = 0
+    enough = asyncio.Event()
+
+    class Broken:
+        def drop_expired(self) -> None:
+            raise RuntimeError("broken")
+
+    class Store:
+        def drop_expired(self) -> None:
+            nonlocal looks
+            looks += 1
+            if looks == 3:
+                enough.set()
+
+    made = Expiry([Broken(), Store()])
+    made.start()
+    async with asyncio.timeout(DEADLINE_S):
+        await enough.wait()
+    await made.close()
 
 
 async def test_what_no_request_asks_about_is_removed_too(monkeypatch: pytest.MonkeyPatch) -> None:

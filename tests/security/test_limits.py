@@ -377,6 +377,14 @@ def test_what_has_a_budget_of_its_own_is_bounded_too(
     assert guesses <= 20  # in an hour
 
 
+def test_a_stolen_token_does_not_use_up_the_place_of_its_user(made: Limits) -> None:
+    token = Principal("token:1", "bob", VIEWER, role="viewer")
+    assert passes(lambda: made.login("ada", FAR, token)) == limits.PAIR_FREE + 1
+    assert passes(lambda: made.key(FAR, token)) == limits.NETWORK_FREE - limits.PAIR_FREE
+    assert passes(lambda: made.login("ada", HERE, BOB)) == limits.PAIR_FREE + 1
+    assert passes(lambda: made.key(HERE, BOB)) == limits.NETWORK_FREE - limits.PAIR_FREE
+
+
 def test_wrong_codes_of_links_count_by_network(made: Limits) -> None:
     for _ in range(100):  # the right one as often as one likes
         made.key(HERE)

@@ -13,7 +13,7 @@ import pytest
 from clock import Clock
 from harness import no_more
 
-from vibetunnel.errors import InvalidField, LimitReached, UnknownShare, WrongCode, WrongShare
+from vibetunnel.errors import InvalidField, LimitReached, NotStored, UnknownShare, WrongCode, WrongShare
 from vibetunnel.paths import NotPrivate
 from vibetunnel.security import shares
 from vibetunnel.security.principal import TYPIST, VIEWER
@@ -164,16 +164,39 @@ async def test_the_limit_of_links_does_not_count_ended_ones(links: Links, monkey
     assert len(links.again().of("s1")) == 1
 
 
-async def test_no_use_of_a_counted_link_is_forgotten_without_room_on_the_disk(
+async def test_a_counted_link_is_not_used_without_room_on_the_disk_and_all_links_stay(
     links: Links, expect_log: Callable[[str], None]
 ) -> None:
     expect_log("share links are not kept for the next start")
     _, code = await links.create(uses=1)
+    other, _ = await links.create()
     with no_more(resource.RLIMIT_FSIZE):
-        await links.shares.exchange(code)
-        await refuses(links.again(), code)
+        with pytest.raises(NotStored):
+            await links.shares.exchange(code)
+        assert links.again().get(other.id) is not None
+    await links.shares.exchange(code)
+    await refuses(links.shares, code)
     await links.shares.close()
     await refuses(links.again(), code)
+    assert links.again().get(other.id) is not None
+
+
+async def test_two_requests_at_once_do_not_both_get_the_last_use(links: Links) -> None:
+    _, code = await links.create(uses=1)
+    found = await asyncio.gather(links.shares.exchange(code), links.shares.exchange(code), return_exceptions=True)
+    assert [isinstance(each, WrongShare) for each in found] == [False, True]
+
+
+async def test_a_link_that_is_revoked_while_its_use_is_written_lets_no_guest_in(links: Links) -> None:
+    share, code = await links.create(uses=1)
+    using = asyncio.ensure_future(links.shares.exchange(code))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # the use is being written
+    await links.shares.revoke(share.id)
+    with pytest.raises(WrongShare):
+        await using
+    await links.shares.close()
+    assert links.again().get(share.id) is None
 
 
 async def test_a_withdrawal_is_final_without_room_on_the_disk(links: Links, expect_log: Callable[[str], None]) -> None:

@@ -392,10 +392,14 @@ def test_however_many_clients_ask_nothing_is_remembered_and_no_challenge_is_push
 def test_used_challenges_are_remembered_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ssh_login, "USED", 3)
     challenges = Challenges()
+    unused = challenges.issue("ada")
     used = [challenges.issue("ada").id for _ in range(5)]
+    late = challenges.issue("ada")
     assert all(challenges.take(each) for each in used)
     assert len(challenges) == 3
-    assert challenges.take(used[-1]) is None
+    assert [challenges.take(each) for each in used] == [None] * 5  # those that were forgotten, too
+    assert challenges.take(unused.id) is None  # as old as a forgotten one
+    assert challenges.take(late.id) == late
 
 
 def test_a_challenge_that_the_server_has_not_made_is_none() -> None:

@@ -18,10 +18,13 @@ from harness import Browser, Running, Serve, no_more, still_there
 from principals import OTHER, PASSWORD, Program, account, guest, logged_in, share
 
 from vibetunnel import paths
-from vibetunnel.errors import NotStored
-from vibetunnel.security import state_file
-from vibetunnel.security.principal import Role
+from vibetunnel.errors import NotStored, UnknownShare, UnknownToken
+from vibetunnel.security import limits, state_file
+from vibetunnel.security.api_tokens import ApiTokens
+from vibetunnel.security.principal import VIEWER, Role
+from vibetunnel.security.shares import Shares
 from vibetunnel.security.signing import SigningKeys
+from vibetunnel.security.tokens import Tokens
 from vibetunnel.security.users import Users
 
 WHAT = ("accounts", "logins", "share links", "tokens of programs", "signing keys")
@@ -150,15 +153,192 @@ async def test_what_is_taken_away_is_taken_at_once_and_the_answer_says_that_a_re
     assert link["id"] not in [each["id"] for each in files[paths.SHARES]["shares"]]
 
 
-async def test_a_link_for_one_use_is_not_used_if_the_use_could_be_forgotten(unlogged: Callable[[], Any]) -> None:
+@pytest.mark.parametrize("broken", [full, gone])
+async def test_a_link_for_one_use_is_not_used_if_the_use_could_be_forgotten(
+    unlogged: Callable[[], Any], broken: Any
+) -> None:
     server = await unlogged()
     session = await server.session(["cat"])
     link = await share(server, session, uses=1)
-    with gone(server):
-        assert (await Browser(server).enter(link["code"])).code == 507
+    with broken(server):
+        for _ in range(limits.NETWORK_FREE + 1):  # the code is right, so it never counts as a failure
+            assert (await Browser(server).enter(link["code"])).code == 507
+        assert [each["id"] for each in stored(server).get(paths.SHARES, {"shares": [link]})["shares"]] == [link["id"]]
     assert (await Browser(server).enter(link["code"])).code == 200
     assert (await Browser(server).enter(link["code"])).code == 401
     await server.close()
+
+
+@pytest.mark.parametrize("broken", [full, gone])
+async def test_a_change_that_gives_and_takes_is_made_whole_or_not_at_all(
+    unlogged: Callable[[], Any], broken: Any
+) -> None:
+    server = await unlogged()
+    await account(server, "ada", "viewer")
+    await server.json("PATCH", "/api/users/ada", {"disabled": True})
+    await server.json("POST", "/api/users", {"name": "eve", "role": "viewer"}, status=201)
+    with broken(server):
+        for name, change in (
+            ("ada", {"disabled": False, "role": "owner", "password": OTHER}),
+            ("ada", {"role": "writer", "password": OTHER}),
+            ("eve", {"password": OTHER}),  # its first one
+        ):
+            error = (await server.json("PATCH", f"/api/users/{name}", change, status=507))["error"]
+            assert error.startswith("Nothing was changed"), error
+        users = await server.json("GET", "/api/users")
+        assert [(each["role"], each["disabled"], each["hasPassword"]) for each in users] == [
+            ("viewer", True, True),
+            ("viewer", False, False),
+        ]
+        for name in ("ada", "eve"):
+            assert (await Browser(server).password(name, OTHER)).code == 401
+    await server.json("PATCH", "/api/users/ada", {"disabled": False})
+    assert (await Browser(server).password("ada", PASSWORD)).code == 200
+
+
+async def test_a_disabled_account_is_removed_on_a_full_disk_too(unlogged: Callable[[], Any]) -> None:
+    server = await unlogged()
+    await account(server, "ada")
+    await server.json("PATCH", "/api/users/ada", {"disabled": True})
+    with full(server):
+        assert (await server.fetch("PATCH", "/api/users/ada", {})).code == 200
+        assert (await server.fetch("PATCH", "/api/users/ada", {"disabled": True})).code == 200
+        error = (await server.json("DELETE", "/api/users/ada", status=507))["error"]
+        assert error.startswith("Done, but"), error
+        assert await server.json("GET", "/api/users") == []
+    await server.close()
+    assert stored(server)[paths.USERS]["users"] == []
+
+
+class Disk:
+    """Writes of state files, which wait for `gate` and then fail `failures` times."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, failures: int) -> None:
+        self.failures = failures
+        self.writing = asyncio.Event()
+        self.gate = asyncio.Event()
+        write = paths.write_private
+
+        async def to_thread(work: Callable[..., None], *arguments: Any, **named: Any) -> None:
+            self.writing.set()
+            await self.gate.wait()
+            work(*arguments, **named)
+
+        def write_private(path: Path, data: bytes) -> None:
+            if self.failures:
+                self.failures -= 1
+                raise paths.NotPrivate("cannot write: No space left on device")
+            write(path, data)
+
+        monkeypatch.setattr(state_file.asyncio, "to_thread", to_thread)  # type: ignore[attr-defined]
+        monkeypatch.setattr(paths, "write_private", write_private)
+        monkeypatch.setattr(state_file.log, "warning", lambda *_given: None)
+
+
+async def test_a_key_that_was_refused_is_never_in_memory_nor_in_the_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accounts = Users(folder / "u")
+    await accounts.add("ada", Role.VIEWER)
+    disk = Disk(monkeypatch, failures=2)
+    adding = [asyncio.ensure_future(accounts.add_key("ada", public_line())) for _ in range(2)]
+    await disk.writing.wait()
+    assert accounts.get_or_raise("ada").keys == ()  # not before it is stored
+    disk.gate.set()
+    assert [type(each) for each in await asyncio.gather(*adding, return_exceptions=True)] == [NotStored] * 2
+    assert accounts.get_or_raise("ada").keys == ()
+    await accounts.close()
+    assert Users(folder / "u").get_or_raise("ada").keys == ()
+
+
+async def test_a_token_that_is_being_made_is_revoked_with_its_user(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ApiTokens(folder / "t")
+    _, claims = Tokens(SigningKeys(folder / "k"), "i", "a").issue("api", "ada", VIEWER, lifetime_s=60)
+    disk = Disk(monkeypatch, failures=0)
+    making = asyncio.ensure_future(store.add(claims))
+    await disk.writing.wait()
+    revoking = asyncio.ensure_future(store.remove_user("ada"))
+    await asyncio.sleep(0)
+    disk.gate.set()
+    with pytest.raises(UnknownToken):
+        await making
+    assert await revoking == [claims.jti]
+    for each in (store, ApiTokens(folder / "t")):
+        assert each.get(claims.jti) is None
+
+
+@pytest.mark.parametrize("by", ["user", "session"])
+async def test_a_link_that_is_being_made_is_revoked_with_its_maker_and_its_session(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    links = Shares(folder / "s")
+    disk = Disk(monkeypatch, failures=0)
+    making = asyncio.ensure_future(links.create("s1", scope="view", created_by="ada"))
+    await disk.writing.wait()
+    revoking = asyncio.ensure_future(links.forget_user("ada" if by == "user" else ""))
+    await asyncio.sleep(0)
+    if by == "session":
+        links.drop_session("s1")
+    disk.gate.set()
+    with pytest.raises(UnknownShare):
+        await making
+    await revoking
+    await links.close()
+    for each in (links, Shares(folder / "s")):
+        assert each.of("s1") == []
+
+
+async def test_two_keys_at_once_are_both_stored(folder: Path) -> None:
+    accounts = Users(folder / "u")
+    await accounts.add("ada", Role.VIEWER)
+    await asyncio.gather(*(accounts.add_key("ada", public_line()) for _ in range(2)))
+    for each in (accounts, Users(folder / "u")):
+        assert len(each.get_or_raise("ada").keys) == 2
+
+
+@pytest.mark.parametrize("failures", [0, 1])
+async def test_a_forgotten_signing_key_does_not_come_back_with_a_rotation_that_was_under_way(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    keys = SigningKeys(folder / "k")
+    stolen = keys.current.kid
+    disk = Disk(monkeypatch, failures)
+    rotating = asyncio.ensure_future(keys.rotate())
+    await disk.writing.wait()
+    forgetting = asyncio.ensure_future(keys.rotate(forget=True))
+    await asyncio.sleep(0)
+    assert stolen not in [each.kid for each in keys.list()]  # at once
+    disk.gate.set()
+    rotated, forgotten = await asyncio.gather(rotating, forgetting, return_exceptions=True)
+    assert isinstance(rotated, NotStored) == bool(failures)
+    assert not isinstance(forgotten, BaseException)
+    await keys.close()
+    for each in (keys, SigningKeys(folder / "k")):
+        kids = [key.kid for key in each.list()]
+        assert stolen not in kids
+        assert forgotten.kid in kids
+
+
+@pytest.mark.parametrize("failures", [0, 1])
+async def test_what_is_taken_away_beside_a_gift_is_taken_at_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    accounts = Users(folder / "u")
+    await accounts.add("ada", Role.VIEWER)
+    disk = Disk(monkeypatch, failures)
+    giving = asyncio.ensure_future(accounts.change("ada", role=Role.OWNER))
+    await disk.writing.wait()
+    taking = asyncio.ensure_future(accounts.change("ada", disabled=True))
+    await asyncio.sleep(0)
+    assert accounts.get_or_raise("ada").disabled
+    disk.gate.set()
+    await asyncio.gather(giving, taking, return_exceptions=True)
+    await accounts.close()
+    for each in (accounts, Users(folder / "u")):
+        ada = each.get_or_raise("ada")
+        assert (ada.disabled, ada.role) == (True, Role.VIEWER if failures else Role.OWNER)
 
 
 async def test_a_change_beside_one_that_failed_is_kept_and_nothing_of_the_other(
@@ -166,17 +346,7 @@ async def test_a_change_beside_one_that_failed_is_kept_and_nothing_of_the_other(
 ) -> None:
     accounts = Users(folder / "u")
     await accounts.add("ada", Role.VIEWER)
-    write, writes = paths.write_private, 0
-
-    def once_full(path: Path, data: bytes) -> None:
-        nonlocal writes
-        writes += 1
-        if writes == 1:
-            raise paths.NotPrivate("cannot write: No space left on device")
-        write(path, data)
-
-    monkeypatch.setattr(paths, "write_private", once_full)
-    monkeypatch.setattr(state_file.log, "warning", lambda *_given: None)
+    Disk(monkeypatch, failures=1).gate.set()
     failed, kept = await asyncio.gather(
         accounts.change("ada", role=Role.OWNER), accounts.add("bob", Role.WRITER), return_exceptions=True
     )

@@ -317,6 +317,7 @@ class LinkHandler(Handler):
             principal = self.require_login()
             if principal.narrow or principal.program:
                 raise Forbidden("This needs a login: a token cannot create one that outlives it or may do more")
+            self.require_audit()
             code = self.context.codes.issue(principal.user, LINK_S, principal)
             await self.record(Action.LINK, by=principal)
             self.answer(schemas.Link(url=f"{base}/login#{code}", code=code))

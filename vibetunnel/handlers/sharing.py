@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 import msgspec
 
-from vibetunnel.errors import Forbidden, RateLimited, UnknownClient, UnknownShare, WrongShare
+from vibetunnel.errors import Forbidden, NotStored, RateLimited, UnknownClient, UnknownShare, WrongShare
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.auth import public_base
 from vibetunnel.handlers.handler import Handler
@@ -111,6 +111,11 @@ class EnterHandler(Handler):
             why = "too many tries" if isinstance(error, RateLimited) else "wrong code"
             await self.record(Action.SHARE_USE, "refused", why=why)
             raise
+        except NotStored:
+            if counted:  # the code was right
+                context.limits.key_succeeded(self.counted_as, self.principal)
+            await self.record(Action.SHARE_USE, "refused", why="the use cannot be stored")
+            raise
         if counted:
             context.limits.key_succeeded(self.counted_as, self.principal)
         if cookie is not None:
@@ -164,6 +169,8 @@ class PersonHandler(SharingHandler):
     async def patch(self, session_id: str, client_id: str) -> None:
         principal, wanted = self.manager(session_id), self.read(schemas.KeyboardBody)
         attachment = self._find(session_id, client_id)
+        if wanted.writable:
+            self.require_audit()
         self.context.attachments.rule(attachment, wanted.writable)
         await self.context.authority.mute(attachment.principal, session_id, muted=not wanted.writable)
         await self.record(

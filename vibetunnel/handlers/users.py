@@ -15,7 +15,7 @@ from vibetunnel.security.api_tokens import ApiToken
 from vibetunnel.security.authority import TOKEN
 from vibetunnel.security.passwords import hash_password
 from vibetunnel.security.principal import Principal, Role, Scope, parse
-from vibetunnel.security.users import Changes, User, takes_away
+from vibetunnel.security.users import Changes, User, gives
 from vibetunnel.sessions.model import iso
 
 
@@ -65,7 +65,8 @@ class UserHandler(UsersRoute):
 
     async def patch(self, name: str) -> None:
         wanted, users = self.read(schemas.UserChange), self.context.authority.users
-        before, changes, said = users.get_or_raise(name), Changes(), []
+        users.get_or_raise(name)  # before the work of hashing
+        changes, said = Changes(), []
         if wanted.password is not UNSET:
             changes["password"] = await hash_password(wanted.password)
             said.append("password")
@@ -75,7 +76,7 @@ class UserHandler(UsersRoute):
         if wanted.disabled is not UNSET:
             changes["disabled"] = wanted.disabled
             said.append("disabled" if wanted.disabled else "enabled")
-        if not takes_away(before, changes):
+        if gives(users.get_or_raise(name), changes):
             self.require_audit()
         await users.change(name, **changes)
         if wanted.password is not UNSET or wanted.disabled is True:

@@ -63,10 +63,11 @@ class ApiTokens:
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._file = StateFile(path, self._encode, "tokens of programs")
+        self._file = StateFile(path, lambda: _encode(self._tokens), "tokens of programs")
         self._tokens = {
             each.id: each for each in self._file.load(_decode, lost="programs need new tokens") or () if each.id
         }
+        self._coming: dict[str, ApiToken] = {}  # those that are valid as soon as they are written
 
     @property
     def safe(self) -> bool:
@@ -78,13 +79,9 @@ class ApiTokens:
 
         name  is made printable and cut
 
-        Raises LimitReached if the user has OF_ONE tokens, or all users have LIMIT; NotStored.
+        Raises LimitReached if the user has OF_ONE tokens, or all users have LIMIT; NotStored; UnknownToken if the
+        tokens of the user are revoked meanwhile.
         """
-        self.drop_expired()
-        if sum(each.user == claims.sub for each in self._tokens.values()) >= OF_ONE:
-            raise LimitReached("tokens of a user", OF_ONE)
-        if len(self._tokens) >= LIMIT:
-            raise LimitReached("tokens", LIMIT)
         made = ApiToken(
             id=claims.jti,
             name=clean(name, MAX_NAME),
@@ -94,8 +91,25 @@ class ApiTokens:
             created=float(claims.iat),
             expires=float(claims.exp),
         )
-        self._tokens[made.id] = made
-        await self._file.store(lambda: self._forget(made.id))
+
+        def draft() -> bytes:
+            self.drop_expired()
+            if sum(each.user == made.user for each in self._tokens.values()) >= OF_ONE:
+                raise LimitReached("tokens of a user", OF_ONE)
+            if len(self._tokens) >= LIMIT:
+                raise LimitReached("tokens", LIMIT)
+            return _encode({**self._tokens, made.id: made})
+
+        def give() -> None:
+            if made.id not in self._coming:
+                raise UnknownToken  # its user's tokens were revoked meanwhile
+            self._tokens[made.id] = made
+
+        self._coming[made.id] = made
+        try:
+            await self._file.store(draft, give)
+        finally:
+            self._coming.pop(made.id, None)
         return made
 
     def get(self, token_id: str) -> ApiToken | None:
@@ -121,9 +135,10 @@ class ApiTokens:
 
     async def remove_user(self, user: str) -> builtins.list[str]:
         """Revoke all tokens of an account, and return their ids. `safe` tells whether a restart would undo it."""
-        ids = [each.id for each in self._tokens.values() if each.user == user]
+        ids = [each.id for each in (*self._tokens.values(), *self._coming.values()) if each.user == user]
         for each in ids:
-            del self._tokens[each]
+            self._tokens.pop(each, None)
+            self._coming.pop(each, None)
         if ids:
             await self._file.write_or_remove()
         return ids
@@ -131,9 +146,6 @@ class ApiTokens:
     async def close(self) -> None:
         """Write changes that could not be written before, if possible now."""
         await self._file.close()
-
-    def _forget(self, token_id: str) -> None:
-        self._tokens.pop(token_id, None)
 
     def drop_expired(self) -> None:
         """Remove the tokens that have expired, for good: the clock may be set back. The file follows soon."""
@@ -143,8 +155,9 @@ class ApiTokens:
             self._tokens = left
             self._file.write_soon()
 
-    def _encode(self) -> bytes:
-        return msgspec.json.encode(_File([*self._tokens.values()]))
+
+def _encode(tokens: dict[str, ApiToken]) -> bytes:
+    return msgspec.json.encode(_File([*tokens.values()]))
 
 
 def _decode(data: bytes) -> list[ApiToken]:

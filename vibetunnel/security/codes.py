@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import secrets
-import time
 from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
 from vibetunnel.errors import WrongCode
+from vibetunnel.security.clock import steady
 from vibetunnel.security.principal import Principal
 from vibetunnel.security.secret import same
 
@@ -37,7 +37,7 @@ class Codes:
 
     def __init__(
         self,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = steady,
         still: Callable[[Principal], Principal | None] = lambda principal: principal,
     ) -> None:
         self._clock = clock

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable
 from typing import Protocol
 
 PERIOD_S = 60.0
+
+log = logging.getLogger(__name__)
 
 
 class Expiring(Protocol):
@@ -34,5 +37,8 @@ class Expiry:
     async def _run(self) -> None:
         while True:
             for store in self._stores:
-                store.drop_expired()
+                try:
+                    store.drop_expired()
+                except Exception:  # the looks must go on
+                    log.exception("removing what has expired failed")
             await asyncio.sleep(PERIOD_S)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import ipaddress
 import math
-import time
 from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from vibetunnel.errors import RateLimited
 from vibetunnel.security.addresses import HERE, network, parse_address
+from vibetunnel.security.clock import steady
 from vibetunnel.security.counters import Counters, MemoryCounters
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Limits:
         self,
         settings: Settings,
         counters: Counters | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = steady,
     ) -> None:
         self._clock = clock
         self._counters = MemoryCounters() if counters is None else counters
@@ -287,8 +287,12 @@ _USER = "user:"
 
 
 def _place(address: str, principal: Principal | None) -> str:
-    """What the tries of a client count by. A guest counts by address: a link that lets in many would be many places."""
-    if principal is not None and not principal.guest:
+    """What the tries of a client count by.
+
+    A guest counts by address: a link that lets in many would be many places. So does a program's token, which has no
+    login to make: a stolen one, for viewing only perhaps, must not use up the place of its user.
+    """
+    if principal is not None and not (principal.guest or principal.program):
         return _USER + principal.user
     return address if address == HERE else network_of(address)
 

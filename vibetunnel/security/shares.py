@@ -17,7 +17,7 @@ from typing import Literal
 
 import msgspec
 
-from vibetunnel.errors import InvalidField, LimitReached, NotStored, UnknownShare, WrongShare
+from vibetunnel.errors import InvalidField, LimitReached, UnknownShare, WrongShare
 from vibetunnel.security.logins import MAX_NAME, clean
 from vibetunnel.security.principal import TYPIST, VIEWER, Scope
 from vibetunnel.security.state_file import StateFile
@@ -92,12 +92,12 @@ class Shares:
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._file = StateFile(path, self._encode, "share links")
+        self._file = StateFile(path, lambda: _encode([*self._shares.values()]), "share links")
         self._shares: dict[str, Share] = {}  # by id, the oldest first
         self._by_code: dict[str, Share] = {}
+        self._coming: dict[str, Share] = {}  # those that are valid as soon as they are written, by id
         for each in self._file.load(_decode, lost="no share link is valid any longer") or ():
-            self._shares[each.id] = each
-            self._by_code[each.code_hash] = each
+            self._add(each)
 
     @property
     def safe(self) -> bool:
@@ -121,7 +121,8 @@ class Shares:
         uses       how often it may be exchanged; None: any number of times
         name       is made printable and cut
 
-        Raises InvalidField, LimitReached, NotStored. The caller has checked that the session exists.
+        Raises InvalidField, LimitReached, NotStored; UnknownShare if it is revoked meanwhile, with its session or its
+        maker. The caller has checked that the session exists.
         """
         if scope not in ("view", "type"):
             raise InvalidField("role", "view or type")
@@ -131,11 +132,6 @@ class Shares:
             )
         if uses is not None and not 1 <= uses <= MAX_USES:
             raise InvalidField("uses", f"1 to {MAX_USES}, or null", str(uses))
-        self.drop_expired()
-        if sum(each.session_id == session_id for each in self._shares.values()) >= OF_ONE:
-            raise LimitReached("share links of a session", OF_ONE)
-        if len(self._shares) >= LIMIT:
-            raise LimitReached("share links", LIMIT)
         code = secrets.token_urlsafe(CODE_BYTES)
         now = self._clock()
         share = Share(
@@ -150,9 +146,25 @@ class Shares:
             uses=uses,
             token=token,
         )
-        self._shares[share.id] = share
-        self._by_code[share.code_hash] = share
-        await self._file.store(lambda: self._remove(share))
+
+        def draft() -> bytes:
+            self.drop_expired()
+            if sum(each.session_id == session_id for each in self._shares.values()) >= OF_ONE:
+                raise LimitReached("share links of a session", OF_ONE)
+            if len(self._shares) >= LIMIT:
+                raise LimitReached("share links", LIMIT)
+            return _encode([*self._shares.values(), share])
+
+        def give() -> None:
+            if share.id not in self._coming:
+                raise UnknownShare  # it was revoked meanwhile, with its session or the other links of its maker
+            self._add(share)
+
+        self._coming[share.id] = share
+        try:
+            await self._file.store(draft, give)
+        finally:
+            self._coming.pop(share.id, None)
         return share, code
 
     def find(self, code: str) -> Share:
@@ -175,14 +187,26 @@ class Shares:
         The look-up is by hash, so that its time reveals nothing about valid codes.
         """
         share = self.find(code)
-        share.used += 1  # before the first await: only one of two simultaneous requests gets the last use
-        # A limit on uses must outlive a restart, whatever it costs; the count of other links is less important.
         if share.uses is None:
-            await self._file.write()
-        elif not await self._file.write_or_remove():
-            share.used -= 1
-            raise NotStored("use of the link")
-        return share
+            share.used += 1
+            await self._file.write()  # this count is less important than a limit on uses
+            return share
+
+        def draft() -> bytes:
+            used = self.find(code)  # again: another request may have had the last use
+            return _encode(
+                [
+                    msgspec.structs.replace(each, used=each.used + 1) if each is used else each
+                    for each in self._shares.values()
+                ]
+            )
+
+        def give() -> Share:
+            used = self.find(code)
+            used.used += 1
+            return used
+
+        return await self._file.store(draft, give)
 
     def get(self, share_id: str) -> Share | None:
         """The link of this id; None: it was revoked or has expired, and so have the rights of its guests.
@@ -210,11 +234,11 @@ class Shares:
 
     async def forget_user(self, user: str) -> list[str]:
         """Revoke the links that a user has made, by which the user could return as a guest. Returns their ids."""
-        return await self._forget(each for each in self._shares.values() if each.created_by == user)
+        return await self._forget(each for each in self._all() if each.created_by == user)
 
     def drop_session(self, session_id: str) -> None:
         """A session was removed, and its links with it. Returns at once: the file follows soon."""
-        going = [each for each in self._shares.values() if each.session_id == session_id]
+        going = [each for each in self._all() if each.session_id == session_id]
         for each in going:
             self._remove(each)
         if going:
@@ -237,7 +261,15 @@ class Shares:
             await self._file.write_or_remove()
         return [each.id for each in going]
 
+    def _all(self) -> list[Share]:
+        return [*self._shares.values(), *self._coming.values()]
+
+    def _add(self, share: Share) -> None:
+        self._shares[share.id] = share
+        self._by_code[share.code_hash] = share
+
     def _remove(self, share: Share) -> None:
+        self._coming.pop(share.id, None)
         self._shares.pop(share.id, None)
         self._by_code.pop(share.code_hash, None)
 
@@ -250,8 +282,9 @@ class Shares:
         if going:
             self._file.write_soon()
 
-    def _encode(self) -> bytes:
-        return msgspec.json.encode(_File([*self._shares.values()]))
+
+def _encode(shares: list[Share]) -> bytes:
+    return msgspec.json.encode(_File(shares))
 
 
 def _decode(data: bytes) -> list[Share]:

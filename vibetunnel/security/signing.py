@@ -103,17 +103,14 @@ class SigningKeys:
     ) -> None:
         self._clock = clock
         self._algorithm = Algorithm(algorithm)
-        self._file = StateFile(path, self._encode, "signing keys")
-        self._keys: dict[str, SigningKey] = {}  # by kid, the oldest first
+        self._file = StateFile(path, lambda: _encode(self._keys), "signing keys")
+        self._keys = {key.kid: key for key in self._file.load(_decode, lost=None) or ()}  # the oldest first
         self._generation = 0
-        for key in self._file.load(_decode, lost=None) or ():
-            self._keys[key.kid] = key
-        now = clock()
         signing = [key for key in self._keys.values() if key.retired is None]
         if not signing or signing[-1].algorithm is not self._algorithm:
-            self._replace_current(now)
+            self._set(self._followed_by(self._new()))
             self._file.write_now()
-        self._forget_old(now)
+        self._set(_kept(self._keys, clock()))
 
     @property
     def current(self) -> SigningKey:
@@ -142,50 +139,47 @@ class SigningKeys:
 
         With `forget`, `safe` tells whether a restart would bring the old keys back. Raises NotStored without.
         """
-        now = self._clock()
+        key = self._new()
         if forget:
-            self._keys.clear()
-        before = self._keys.copy()
-        key = self._replace_current(now)
-        self._forget_old(now)
-        if forget:
+            self._set({key.kid: key})
             await self._file.write_or_remove()
         else:
-            await self._file.store(lambda: self._bring_back(before))
+            await self._file.store(lambda: _encode(self._followed_by(key)), lambda: self._set(self._followed_by(key)))
         return key
 
     async def close(self) -> None:
         """Write changes that could not be written before, if possible now."""
         await self._file.close()
 
-    def _replace_current(self, now: float) -> SigningKey:
-        for kid, key in self._keys.items():
-            if key.retired is None:
-                self._keys[kid] = dataclasses.replace(key, retired=now)
-        key = SigningKey(secrets.token_urlsafe(32), self._algorithm, secrets.token_bytes(KEY_BYTES), now)
-        self._keys[key.kid] = key
-        self._generation += 1
-        return key
-
-    def _bring_back(self, keys: dict[str, SigningKey]) -> None:
-        self._keys = keys
-        self._generation += 1
-
-    def _forget_old(self, now: float) -> None:
-        left = [key for key in self._keys.values() if key.retired is None or key.retired + LONGEST_TOKEN_S > now]
-        left = left[-LIMIT:]  # the last one is the key that signs
-        self._generation += len(left) < len(self._keys)
-        self._keys = {key.kid: key for key in left}
-
-    def _encode(self) -> bytes:
-        return msgspec.json.encode(
-            _File(
-                [
-                    _Key(key.kid, key.algorithm.value, _base64(key.raw), key.created, key.retired)
-                    for key in self._keys.values()
-                ]
-            )
+    def _new(self) -> SigningKey:
+        return SigningKey(
+            secrets.token_urlsafe(32), self._algorithm, secrets.token_bytes(KEY_BYTES), created=self._clock()
         )
+
+    def _followed_by(self, key: SigningKey) -> dict[str, SigningKey]:
+        """The keys if `key` signs from now on."""
+        now = self._clock()
+        retired = {
+            kid: dataclasses.replace(each, retired=now) if each.retired is None else each
+            for kid, each in self._keys.items()
+        }
+        return _kept({**retired, key.kid: key}, now)
+
+    def _set(self, keys: dict[str, SigningKey]) -> None:
+        self._generation += keys != self._keys
+        self._keys = keys
+
+
+def _kept(keys: dict[str, SigningKey], now: float) -> dict[str, SigningKey]:
+    """The keys of which a token may be valid, LIMIT at most. The last one is the key that signs."""
+    left = [key for key in keys.values() if key.retired is None or key.retired + LONGEST_TOKEN_S > now]
+    return {key.kid: key for key in left[-LIMIT:]}
+
+
+def _encode(keys: dict[str, SigningKey]) -> bytes:
+    return msgspec.json.encode(
+        _File([_Key(key.kid, key.algorithm.value, _base64(key.raw), key.created, key.retired) for key in keys.values()])
+    )
 
 
 def _decode(data: bytes) -> list[SigningKey]:

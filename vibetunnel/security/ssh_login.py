@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hmac
+import math
 import secrets
 import struct
 import time
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vibetunnel.errors import InvalidField
+from vibetunnel.security.clock import steady
 from vibetunnel.security.secret import same
 from vibetunnel.security.ssh_keys import authorised, parse_key, read_authorized_keys, verify
 from vibetunnel.security.users import Users
@@ -25,7 +27,7 @@ MAX_USER = 256  # bytes of a name that a challenge has in its id; an account's n
 
 CHALLENGE_BYTES = 32  # of SHA-256
 CHALLENGE_S = 60.0
-USED = 10_000  # used challenges that are remembered, some 100 bytes each; a newer one replaces the oldest
+USED = 10_000  # used challenges that are remembered, some 100 bytes each
 
 _FIELDS = struct.Struct(">16sdd")  # of an id, before the name: random bytes, its end by the clock, and since the epoch
 
@@ -53,15 +55,17 @@ class Challenges:
 
     Every client that asks gets one, also for a user that does not exist: the answer does not tell which accounts there
     are. Only used ones are remembered, so that no number of clients that ask can push out the challenge of another: an
-    id has all that belongs to its challenge, and the data to sign are its HMAC, which only this server can make.
+    id has all that belongs to its challenge, and the data to sign are its HMAC, which only this server can make. If
+    more than USED are used within CHALLENGE_S, one is forgotten, and all that are as old or older expire with it.
 
     clock  seconds from any start, never backwards
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = steady) -> None:
         self._clock = clock
         self._key = secrets.token_bytes(32)
         self._used: OrderedDict[str, float] = OrderedDict()  # ids with their ends, about the oldest first
+        self._forgotten = -math.inf  # the latest end of those that were forgotten before it
 
     def __len__(self) -> int:
         """How many are remembered."""
@@ -81,11 +85,11 @@ class Challenges:
         if fields is None:
             return None
         _, end, _ = _FIELDS.unpack_from(fields)
-        if end <= now or challenge_id in self._used:
+        if end <= now or end <= self._forgotten or challenge_id in self._used:
             return None
         self._used[challenge_id] = end
         if len(self._used) > USED:
-            self._used.popitem(last=False)
+            self._forgotten = max(self._forgotten, self._used.popitem(last=False)[1])
         return self._made(fields)
 
     def _made(self, fields: bytes) -> Challenge:

@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -27,7 +27,7 @@ class StateFile:
     What was written outlives the end of the process and a power cut. If the file cannot be written, it depends on the
     change what happens, so each has its method:
 
-    store()            something is given: it is taken back, and NotStored is raised
+    store()            something is given: it counts after it was written; if it cannot be, NotStored is raised
     write_or_remove()  something is taken away: that counts at once, and the caller says if a restart would undo it
     write_or_tell()    as well, for a file that is worth more than that
     write()            anything else: it counts until the server ends
@@ -51,7 +51,7 @@ class StateFile:
         self._retry: asyncio.Task[None] | None = None
         self._soon: asyncio.TimerHandle | None = None
         self._soon_at = 0.0  # when, by the loop's clock
-        self._tasks: set[asyncio.Task[bool]] = set()  # close() waits for them
+        self._tasks: set[asyncio.Task[Any]] = set()  # close() waits for them
 
     @property
     def safe(self) -> bool:
@@ -89,14 +89,17 @@ class StateFile:
         else:
             self._followed = self._changed
 
-    async def store(self, undo: Callable[[], None]) -> None:
-        """Write the state in memory, to which something was added. If that fails, call undo() and raise NotStored.
+    async def store(self, draft: Callable[[], bytes], give: Callable[[], T]) -> T:
+        """Write the contents with something added, and only then add it to the memory. Raises NotStored.
 
-        No other write comes between a failure and undo(), so the file never gets what was undone.
+        So nothing has to be undone: what could not be written was never in memory, for a login or for another write.
+        No other store() comes between draft() and give(). Something may be taken away there, because that does not
+        wait: give() changes what is in memory then, and the write of what was taken away follows.
+
+        draft  encodes the contents as they would be. Raises an error if the change is not allowed: check it here
+        give   makes the change in memory; may raise an error if the memory does not allow it any longer
         """
-        self._changed += 1
-        if not await self._own(self._follow(self._changed, undo)):
-            raise NotStored(self._what)
+        return await self._own(self._give(draft, give))
 
     async def write(self) -> bool:
         """Write the state in memory. False: that failed, and is tried again every RETRY_S.
@@ -160,11 +163,17 @@ class StateFile:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _own(self, work: Coroutine[None, None, bool]) -> bool:
+    async def _own(self, work: Coroutine[None, None, T]) -> T:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return await asyncio.shield(task)
+
+    async def _give(self, draft: Callable[[], bytes], give: Callable[[], T]) -> T:
+        async with self._writing:
+            if not await self._write(draft()):
+                raise NotStored(self._what)
+            return give()
 
     async def _follow(self, version: int, failed: Callable[[], None] = lambda: None) -> bool:
         async with self._writing:
@@ -188,7 +197,11 @@ class StateFile:
     async def _follow_locked(self, version: int) -> bool:
         if self._followed >= version:  # an earlier write has included this version
             return True
-        taken, data = self._changed, self._encode()
+        return await self._write(self._encode())
+
+    async def _write(self, data: bytes) -> bool:
+        """Write `data`, which has all changes so far."""
+        taken = self._changed
         try:
             await asyncio.to_thread(self._replace, data)
         except paths.NotPrivate as error:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import secrets
-import time
 from collections.abc import Callable
 from types import MappingProxyType
 from typing import NamedTuple
 
 from vibetunnel.errors import Forbidden
+from vibetunnel.security.clock import steady
 from vibetunnel.security.principal import NOTHING, Principal, Scope
 
 LIFETIME_S = 30  # pages open their sockets at once
@@ -31,7 +31,7 @@ class Tickets:
     clock  seconds from any start, never backwards
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = steady) -> None:
         self._clock = clock
         self._tickets: dict[bytes, _Ticket] = {}  # the oldest first
         self._own: dict[str, dict[bytes, None]] = {}  # principal id -> hashes of its tickets, the oldest first

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, TypedDict, Unpack
 
@@ -60,14 +60,14 @@ class Changes(TypedDict, total=False):
     disabled: bool
 
 
-def takes_away(user: User, changes: Changes) -> bool:
-    """Whether a right or a credential of this account ends with the changes. A password ends with the next one."""
+def gives(user: User, changes: Changes) -> bool:
+    """Whether the account gets a right or a way in that it has not. Another password is not: it replaces one."""
     after = msgspec.structs.replace(user, **changes)
     return bool(
-        (after.disabled and not user.disabled)
-        or after.password != user.password
-        or user.role.scopes & ~after.role.scopes
-        or set(user.keys) - set(after.keys)
+        (user.disabled and not after.disabled)
+        or (user.password is None and after.password is not None)
+        or after.role.scopes & ~user.role.scopes
+        or set(after.keys) - set(user.keys)
     )
 
 
@@ -77,8 +77,9 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Users:
-    """The accounts. A change counts at once. If it cannot be stored, it is undone, and NotStored raised: except for one
-    that takes something away, which counts all the same, and then `safe` is false.
+    """The accounts. A change that gives something counts after it was stored, whole; else NotStored is raised.
+
+    Any other change counts at once. If it cannot be stored, it counts all the same, and `safe` is false.
 
     path   in a private folder
     clock  seconds since the epoch
@@ -89,7 +90,7 @@ class Users:
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._file = StateFile(path, self._encode, "accounts")
+        self._file = StateFile(path, lambda: _encode(self._users), "accounts")
         self._users = {each.name: each for each in self._file.load(_decode, lost=None) or ()}
 
     @property
@@ -106,10 +107,7 @@ class Users:
 
     def get_or_raise(self, name: str) -> User:
         """The account of exactly this name. Raises UnknownUser."""
-        found = self._users.get(name)
-        if found is None:
-            raise UnknownUser(name)
-        return found
+        return _of(self._users, name)
 
     def list(self) -> builtins.list[User]:
         """All accounts, sorted by name."""
@@ -120,15 +118,18 @@ class Users:
 
         phc  made by passwords.hash_password(); None: no password
         """
-        check_name(name)
-        for each in self._users:
-            if each.casefold() == name.casefold():
-                raise UserExists(each)
-        if len(self._users) >= LIMIT:
-            raise LimitReached("users", LIMIT)
-        self._users[name] = user = User(name=name, role=role, password=phc, created=self._clock())
-        await self._file.store(lambda: self._forget(name))
-        return user
+        user = User(name=check_name(name), role=role, password=phc, created=self._clock())
+
+        def edit(users: dict[str, User]) -> User:
+            for each in users:
+                if each.casefold() == name.casefold():
+                    raise UserExists(each)
+            if len(users) >= LIMIT:
+                raise LimitReached("users", LIMIT)
+            users[name] = user
+            return user
+
+        return await self._give(edit)
 
     async def change(self, name: str, **changes: Unpack[Changes]) -> User:
         """Change an account, also for present logins; those made with an old password go on. Raises NotStored.
@@ -137,11 +138,11 @@ class Users:
         disabled  no credential of this user is accepted
         """
         before = self.get_or_raise(name)
-        self._users[name] = after = msgspec.structs.replace(before, **changes)
-        if takes_away(before, changes):
+        if gives(before, changes):
+            return await self._give(lambda users: _change(users, name, changes))
+        after = _change(self._users, name, changes)
+        if after != before:
             await self._file.write_or_tell()
-        else:
-            await self._file.store(lambda: self._take_back(before, after))
         return after
 
     async def remove(self, name: str) -> None:
@@ -151,11 +152,15 @@ class Users:
 
     async def add_key(self, name: str, line: str) -> User:
         """Add the public key of a line of a .pub file, or replace it. Raises InvalidField, LimitReached, NotStored."""
-        user, key = self.get_or_raise(name), parse_key(line)
-        others = tuple(each for each in user.keys if each.blob != key.blob)
-        if len(others) >= KEYS_OF_ONE:
-            raise LimitReached("keys of a user", KEYS_OF_ONE)
-        return await self.change(name, keys=(*others, key))
+        key = parse_key(line)
+
+        def edit(users: dict[str, User]) -> User:
+            others = tuple(each for each in _of(users, name).keys if each.blob != key.blob)
+            if len(others) >= KEYS_OF_ONE:
+                raise LimitReached("keys of a user", KEYS_OF_ONE)
+            return _change(users, name, {"keys": (*others, key)})
+
+        return await self._give(edit)
 
     async def remove_key(self, name: str, fingerprint: str) -> User:
         """Remove the key of this fingerprint, with or without `SHA256:`. Raises UnknownKey if there is none."""
@@ -190,19 +195,31 @@ class Users:
         """Write changes that could not be written before, if possible now."""
         await self._file.close()
 
-    def _forget(self, name: str) -> None:
-        self._users.pop(name, None)
+    async def _give(self, edit: Callable[[dict[str, User]], User]) -> User:
+        """Make a change that gives something, first in the file. edit: makes it, and returns the account."""
 
-    def _take_back(self, before: User, after: User) -> None:
-        """Undo a change, but not what another request has changed since."""
-        now = self._users.get(after.name)
-        if now is not None:
-            fields = msgspec.structs.asdict(before)
-            old = {name: value for name, value in fields.items() if getattr(now, name) == getattr(after, name)}
-            self._users[after.name] = msgspec.structs.replace(now, **old)
+        def draft() -> bytes:
+            users = self._users.copy()
+            edit(users)
+            return _encode(users)
 
-    def _encode(self) -> bytes:
-        return msgspec.json.encode(_File([*self._users.values()]))
+        return await self._file.store(draft, lambda: edit(self._users))
+
+
+def _of(users: Mapping[str, User], name: str) -> User:
+    found = users.get(name)
+    if found is None:
+        raise UnknownUser(name)
+    return found
+
+
+def _change(users: dict[str, User], name: str, changes: Changes) -> User:
+    users[name] = after = msgspec.structs.replace(_of(users, name), **changes)
+    return after
+
+
+def _encode(users: Mapping[str, User]) -> bytes:
+    return msgspec.json.encode(_File([*users.values()]))
 
 
 def check_name(name: str) -> str:
