@@ -285,8 +285,8 @@ async def test_a_shell_that_marks_no_prompts_is_said_at_once(server: Running, mo
     answer = await session.wait(prompt=True, status=409)
     assert "never marked a prompt" in answer["error"]
     assert "--shell-integration" in answer["error"]
-    await session.print("printf '\\033]133;A\\007> '")
-    await session.wait(text="> ")
+    await session.print("printf '\\033]133;A\\007%d> ' $((6 * 7))")
+    await session.wait(text="42> ")  # which the echo of the line does not contain
     assert (await session.wait(prompt=True))["matched"] == "prompt"
 
 
