@@ -290,6 +290,26 @@ async def test_a_link_that_is_being_made_is_revoked_with_its_maker_and_its_sessi
         assert each.of("s1") == []
 
 
+async def test_a_refused_key_does_not_stay_in_a_file_whose_write_failed_at_its_end(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accounts = Users(folder / "u")
+    await accounts.add("ada", Role.VIEWER)
+    write = paths.write_private
+
+    def write_and_fail(path: Path, data: bytes) -> None:
+        write(path, data)
+        raise paths.NotPrivate("cannot sync the folder: Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(paths, "write_private", write_and_fail)
+        patch.setattr(state_file.log, "warning", lambda *_given: None)
+        with pytest.raises(NotStored):
+            await accounts.add_key("ada", public_line())
+    await accounts.close()
+    assert Users(folder / "u").get_or_raise("ada").keys == ()
+
+
 async def test_two_keys_at_once_are_both_stored(folder: Path) -> None:
     accounts = Users(folder / "u")
     await accounts.add("ada", Role.VIEWER)

@@ -172,6 +172,7 @@ class StateFile:
     async def _give(self, draft: Callable[[], bytes], give: Callable[[], T]) -> T:
         async with self._writing:
             if not await self._write(draft()):
+                self._changed += 1  # the failed write may have replaced the file: the next one puts it right
                 raise NotStored(self._what)
             return give()
 
