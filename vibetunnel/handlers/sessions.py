@@ -31,11 +31,18 @@ class SessionHandler(Handler):
         return self.context.registry.get(session_id)
 
     def typist(self, session_id: str) -> Principal:
-        """Return the principal, if the session's owner lets it type. Raises Refused, Forbidden."""
-        principal = self.require_login()
+        """Return the principal, if it may type, and the session's owner lets it. Raises Refused, Forbidden."""
+        self.require_login()
+        principal = self.require(Scope.TYPE, session_id)
         if self.context.attachments.ruling(principal, session_id) is False:
             raise Forbidden("The owner of the session does not let you type")
         return principal
+
+    async def typist_of_running(self, session: Session, rows: int = 0, cols: int = 0) -> Principal:
+        """As typist(), for a running session: start it if it never ran. No wait may follow before the use."""
+        self.typist(session.id)
+        await session.running(rows, cols)
+        return self.typist(session.id)  # again: a login or a right may have ended while the program was started
 
     async def note_input(self, principal: Principal, session_id: str) -> None:
         """Record in the audit log, once for each session, that a principal types by REST; never what it types."""
@@ -138,9 +145,9 @@ class InputHandler(SessionHandler):
         session = self.session(session_id)
         wanted = self.read(schemas.InputBody)
         data = _typed(wanted, bracketed=wanted.paste is not UNSET and await session.takes_brackets())
-        principal = self.typist(session_id)  # after the wait
-        self.context.limits.input_bytes(principal, len(data), self.counted_as)
-        await session.write(data)
+        self.context.limits.input_bytes(self.typist(session_id), len(data), self.counted_as)
+        principal = await self.typist_of_running(session)
+        session.write(data)
         if is_typed(data):
             await self.note_input(principal, session_id)
         self.answer(schemas.Done())
@@ -162,8 +169,8 @@ class ResizeHandler(SessionHandler):
     async def post(self, session_id: str) -> None:
         session = self.session(session_id)
         wanted = self.read(schemas.ResizeBody)
-        self.typist(session_id)
-        await session.resize(wanted.rows, wanted.cols)
+        await self.typist_of_running(session, wanted.rows, wanted.cols)
+        session.resize(wanted.rows, wanted.cols)
         self.answer(schemas.Resized(rows=wanted.rows, cols=wanted.cols))
 
 
@@ -172,8 +179,8 @@ class SignalHandler(SessionHandler):
 
     async def post(self, session_id: str) -> None:
         session = self.session(session_id)
-        self.typist(session_id)
         number = _signal_number(self.read(schemas.SignalBody).signal)
+        await self.typist_of_running(session)
         await session.signal(number)
         await self.record(Action.SIGNAL, session=session_id, signal=signal.Signals(number).name)
         self.answer(schemas.Done())
@@ -201,6 +208,8 @@ class OutputHandler(SessionHandler):
             self._set_headers(0, 0)  # a principal that may only view does not start a session
             return
         first, following, data = await session.output(self.query(schemas.OutputQuery).since)
+        self.require_login()  # again, after the wait
+        self.require(Scope.VIEW, session_id)
         self._set_headers(first, following)
         await self.finish(data)
 

@@ -271,15 +271,41 @@ class Session:
 
     # Use
 
-    async def write(self, data: bytes) -> None:
-        """Type `data`. Raises SessionNotRunning, InputQueueFull, and what started() raises."""
-        terminal = await self._running()
+    async def running(self, rows: int = 0, cols: int = 0) -> None:
+        """Start the process if it never ran, at this size. Raises SessionNotRunning, and what started() raises."""
+        if self.end is None:
+            await self.started(rows, cols)
+        if self.end is not None:  # perhaps the process was short-lived
+            raise SessionNotRunning(self.end.reason)
+
+    # The caller of these three has awaited running(). They act at once, so that its checks hold.
+
+    def write(self, data: bytes) -> None:
+        """Type `data`. Raises InputQueueFull."""
+        assert self.terminal is not None
         if is_typed(data):
             self.commands.typed()
         try:
-            terminal.write(data)
+            self.terminal.write(data)
         except BlockingIOError:
             raise InputQueueFull from None
+
+    def resize(self, rows: int, cols: int) -> None:
+        assert self.terminal is not None
+        self.terminal.resize(rows, cols)
+
+    async def signal(self, signum: int) -> None:
+        """Signal the foreground process group."""
+        keeper = self._services.keeper.live
+        if self.orphan or keeper is None:
+            orphans.send(self.pid, self._started, signum)
+            return
+        try:
+            await keeper.signal(self.id, signum, group="foreground")
+        except KeeperLost as lost:
+            if not lost.undone:  # the program may have got it, and would get it twice
+                raise
+            orphans.send(self.pid, self._started, signum)
 
     async def takes_brackets(self) -> bool:
         """Whether the program has asked for brackets around pastes (mode 2004). Raises UnknownSession."""
@@ -293,32 +319,6 @@ class Session:
             self._typists.clear()
         self._typists.add(principal_id)
         return True
-
-    async def resize(self, rows: int, cols: int) -> None:
-        """Set the size; a session that has not started begins with it."""
-        (await self._running(rows, cols)).resize(rows, cols)
-
-    async def signal(self, signum: int) -> None:
-        """Signal the foreground process group."""
-        await self._running()
-        keeper = self._services.keeper.live
-        if self.orphan or keeper is None:
-            orphans.send(self.pid, self._started, signum)
-            return
-        try:
-            await keeper.signal(self.id, signum, group="foreground")
-        except KeeperLost as lost:
-            if not lost.undone:  # the program may have got it, and would get it twice
-                raise
-            orphans.send(self.pid, self._started, signum)
-
-    async def _running(self, rows: int = 0, cols: int = 0) -> Terminal:
-        if self.end is not None:
-            raise SessionNotRunning(self.end.reason)
-        terminal = await self.started(rows, cols)
-        if self.end is not None:  # the process was short-lived
-            raise SessionNotRunning(self.end.reason)
-        return terminal
 
     async def output(self, since: int) -> tuple[int, int, bytes]:
         """The output from offset `since` that is kept: (first offset, next offset, bytes). Starts the process."""
