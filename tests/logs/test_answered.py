@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import os
 import resource
 import threading
 from collections.abc import Callable, Iterator
@@ -174,6 +175,58 @@ async def test_a_disk_that_hangs_holds_no_answer_for_ever(
     await server.close()
     written = [each["session"] for each in read(server.server.settings.log_dir / "audit.log") if "session" in each]
     assert [each for each in (session, again) if each not in written] == []
+
+
+async def test_a_write_that_ends_when_it_is_given_up_does_not_leave_the_file_unwritable(
+    folder: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch, expect_log: Callable[[str], None]
+) -> None:
+    expect_log("audit.log: a write takes longer than")
+    monkeypatch.setattr(log_file, "STUCK_S", 0.05)
+    file = LogFile(folder / "log" / "audit.log", max_bytes=1 << 20, files=2)
+    try:
+        gate.open.clear()
+        keeping = asyncio.create_task(file.keep(lambda: {"action": "login"}))
+        await until(lambda: bool(file._waiters))
+        given_up = asyncio.get_running_loop().time() + log_file.STUCK_S
+        gate.open.set()
+        # Without a turn of the event loop: the thread is done, and the time is over.
+        wait_for(lambda: not file._waiters and asyncio.get_running_loop().time() > given_up)
+        assert await keeping is False
+        await until(lambda: file.writable)
+    finally:
+        await file.close()
+
+
+# A power cut
+
+
+@pytest.mark.parametrize("end", ["failure", "move", "rotation"])
+async def test_no_file_is_closed_before_the_disk_has_its_lines(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, expect_log: Callable[[str], None], end: str
+) -> None:
+    monkeypatch.setattr(log_file, "RETRY_S", 0.02)
+    monkeypatch.setattr(log_file, "SYNC_S", 3600.0)
+    path = folder / "log" / "audit.log"
+    file = LogFile(path, max_bytes=100 if end == "rotation" else 4096, files=3, durable=True)
+    synced: list[int] = []  # inodes
+    monkeypatch.setattr(log_file.os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    try:
+        assert await file.keep(lambda: {"action": "login"})
+        first = path.stat().st_ino
+        assert not synced
+        if end == "failure":
+            expect_log("audit.log cannot be written")
+            with no_more(resource.RLIMIT_FSIZE):
+                assert not await file.keep(lambda: {"action": "logout"})
+                assert synced == [first]
+        else:
+            if end == "move":
+                path.rename(folder / "log" / "moved.log")
+            assert await file.keep(lambda: {"action": "logout"})
+        assert synced == [first]
+    finally:
+        await file.close()
+    assert synced[-1] == path.stat().st_ino
 
 
 # A full disk

@@ -686,8 +686,8 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "rights: looked at again after the wait for a start",
         "handlers/sessions.py",
-        "        return self.typist(session.id)  # again: a login or a right may have ended while the program was started\n",
-        "        return self.required(self.principal)\n",
+        "        return self.typist(session.id)  # again: ",
+        "        return self.required(self.principal)  # ",
         ("../sessions/test_rights_that_end.py::test_no_request_uses_a_right_that_ended_while_the_program_was_started",),
     ),
     Check(
