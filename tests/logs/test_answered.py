@@ -17,9 +17,12 @@ from harness import Browser, Running, Serve, no_more, until, wait_for
 from principals import PASSWORD, logged_in
 from server_process import ServerProcess
 
+from vibetunnel.keeper.client import KeeperClient
+from vibetunnel.keeper.errors import KeeperLost
 from vibetunnel.logs import file as log_file
 from vibetunnel.logs.file import LogFile
 from vibetunnel.logs.read import read
+from vibetunnel.sessions.session import Session
 
 ROUNDS = 4
 CLIENTS = 4
@@ -159,6 +162,73 @@ async def test_no_client_sees_a_session_before_the_audit_says_so(server: Running
     gate.open.set()
     await (await attaching).until(b"secret")
     assert [each["session"] for each in read(file.path) if each["action"] == "attach"] == [session]
+
+
+async def test_every_first_input_of_a_user_waits_for_the_line(server: Running, gate: Gate) -> None:
+    session = await server.session(["cat"], spawn="now")
+    file = server.server.audit._file
+    assert file is not None
+    gate.open.clear()
+    inputs = [
+        asyncio.create_task(server.fetch("POST", f"/api/sessions/{session}/input", {"text": each})) for each in "ab"
+    ]
+    await until(lambda: bool(file._waiters))
+    await server.output(session, b"ab")
+    assert not any(each.done() for each in inputs)
+    gate.open.set()
+    assert [(await each).code for each in inputs] == [200, 200]
+    assert [each["session"] for each in read(file.path) if each["action"] == "input-start"] == [session]
+
+
+# What failed
+
+
+async def test_what_the_keeper_does_not_confirm_is_recorded_with_the_reason(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await server.session(["cat"], spawn="now")
+
+    async def lost(*_: object, **__: object) -> None:
+        raise KeeperLost("a test", undone=False)
+
+    monkeypatch.setattr(Session, "kill", lost)
+    monkeypatch.setattr(Session, "signal", lost)
+    await server.json("POST", f"/api/sessions/{session}/signal", {"signal": "INT"}, status=503)
+    await server.json("DELETE", f"/api/sessions/{session}", status=503)
+    monkeypatch.setattr(KeeperClient, "spawn", lost)
+    await server.json("POST", "/api/sessions", {"command": ["cat"], "spawn": "now"}, status=503)
+    monkeypatch.undo()
+    await server.json("DELETE", f"/api/sessions/{session}")
+    lines = list(read(server.server.settings.log_dir / "audit.log"))
+    reason = "the keeper is lost: a test"
+    assert [(each["action"], each["result"].partition(": the program")[0]) for each in lines] == [
+        ("create", "ok"),
+        ("signal", reason),
+        ("kill", reason),
+        ("create", reason),
+        ("kill", "ok"),
+    ]
+    assert lines[1]["signal"] == "SIGINT"
+
+
+async def test_a_kill_is_not_recorded_as_done_before_it_is(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = await server.session(["cat"], spawn="now")
+    asked, go = asyncio.Event(), asyncio.Event()
+    kill = Session.kill
+
+    async def held(session: Session, grace_s: float) -> None:
+        asked.set()
+        await go.wait()
+        await kill(session, grace_s)
+
+    monkeypatch.setattr(Session, "kill", held)
+    killing = asyncio.create_task(server.fetch("DELETE", f"/api/sessions/{session}"))
+    await until(asked.is_set)
+    path = server.server.settings.log_dir / "audit.log"
+    assert [each["action"] for each in read(path)] == ["create"]
+    go.set()
+    assert (await killing).code == 200
+    assert [each["action"] for each in read(path)] == ["create", "kill"]
 
 
 async def test_a_disk_that_hangs_holds_no_answer_for_ever(

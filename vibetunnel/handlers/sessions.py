@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 import msgspec
@@ -13,6 +16,7 @@ from vibetunnel.errors import Forbidden, LimitReached
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.handler import Handler
 from vibetunnel.http.upgrade import OFFSET_HEADER
+from vibetunnel.keeper.errors import KeeperFailed
 from vibetunnel.logs.audit import Action
 from vibetunnel.security.principal import Principal, Scope
 from vibetunnel.sessions import launch
@@ -26,6 +30,21 @@ NEXT_OFFSET_HEADER = "X-VibeTunnel-Next-Offset"
 
 class SessionHandler(Handler):
     """The base of the routes of one session."""
+
+    @asynccontextmanager
+    async def recorded(self, action: Action, session_id: str, *, sent: str = "") -> AsyncIterator[None]:
+        """Record in the audit log what is done within, when its result is known.
+
+        A failure of the keeper is recorded, too, as what was asked may be done all the same.
+
+        sent  the name of a signal
+        """
+        try:
+            yield
+        except (KeeperFailed, asyncio.CancelledError) as error:
+            await self.record(action, str(error) or "the server stops", session=session_id, signal=sent)
+            raise
+        await self.record(action, session=session_id, signal=sent)
 
     def session(self, session_id: str) -> Session:
         return self.context.registry.get(session_id)
@@ -44,13 +63,17 @@ class SessionHandler(Handler):
         await session.running(rows, cols)
         return self.typist(session.id)  # again: a login or a right may have ended while the program was started
 
-    async def note_input(self, principal: Principal, session_id: str) -> None:
+    async def note_input(self, principal: Principal, session: Session) -> None:
         """Record in the audit log, once for each session, that a principal types by REST; never what it types."""
-        if self.session(session_id).typed_first_by(principal.id):
-            await self.record(Action.INPUT_START, by=principal, session=session_id)
+        if session.has_noted(principal.id):
+            return
+        async with session.noting:  # an input that comes meanwhile waits for the same line
+            if not session.has_noted(principal.id):
+                await self.record(Action.INPUT_START, by=principal, session=session.id)
+                session.note_typist(principal.id)
 
 
-class SessionsHandler(Handler):
+class SessionsHandler(SessionHandler):
     """GET and POST /api/sessions."""
 
     def get(self) -> None:
@@ -65,17 +88,19 @@ class SessionsHandler(Handler):
         wanted, principal, context = self.read(schemas.NewSession), self.require_login(), self.context
         context.limits.create(principal)
         order = await self._order(wanted)
+        now = (wanted.spawn or context.settings.spawn) == "now"
+        if now:
+            await launch.check_folder(order.folder)
         await context.registry.ready()
         self.require_login()  # again, after the waits
         principal = self.require(Scope.CONTROL, None)
         registry, own = context.registry, 0 if principal.local else context.settings.user_sessions
         if own and registry.living(principal.user) >= own:
             raise LimitReached("sessions of a user", own)
-        if (wanted.spawn or context.settings.spawn) == "now":
-            session = await registry.create_now(order, principal.user)
-        else:
-            session = registry.create(order, principal.user)
-        await self.record(Action.CREATE, by=principal, session=session.id)
+        session = registry.create(order, principal.user)
+        async with self.recorded(Action.CREATE, session.id):
+            if now:
+                await registry.start(session)
         view = session.describe()
         self.answer(schemas.CreatedSession(**msgspec.structs.asdict(view), session_id=session.id), HTTPStatus.CREATED)
 
@@ -110,8 +135,8 @@ class OneSessionHandler(SessionHandler):
 
     async def delete(self, session_id: str) -> None:
         self.session(session_id)  # an unknown session is not recorded
-        await self.record(Action.KILL, session=session_id)
-        killed = await self.context.registry.kill(session_id)
+        async with self.recorded(Action.KILL, session_id):
+            killed = await self.context.registry.kill(session_id)
         await self.context.registry.heard()
         self.answer(schemas.DoneWithMessage(message="Session killed" if killed else "Session cleaned up"))
 
@@ -149,7 +174,7 @@ class InputHandler(SessionHandler):
         principal = await self.typist_of_running(session)
         session.write(data)
         if is_typed(data):
-            await self.note_input(principal, session_id)
+            await self.note_input(principal, session)
         self.answer(schemas.Done())
 
 
@@ -181,8 +206,8 @@ class SignalHandler(SessionHandler):
         session = self.session(session_id)
         number = _signal_number(self.read(schemas.SignalBody).signal)
         await self.typist_of_running(session)
-        await session.signal(number)
-        await self.record(Action.SIGNAL, session=session_id, signal=signal.Signals(number).name)
+        async with self.recorded(Action.SIGNAL, session_id, sent=signal.Signals(number).name):
+            await session.signal(number)
         self.answer(schemas.Done())
 
 

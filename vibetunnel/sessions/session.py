@@ -95,6 +95,7 @@ class Session:
         self._created = iso(record.created_ns)
         self._summary = b""
         self._typists: set[str] = set()
+        self.noting = asyncio.Lock()  # held while the audit gets the line of a new typist
 
     @property
     def id(self) -> str:
@@ -311,14 +312,14 @@ class Session:
         """Whether the program has asked for brackets around pastes (mode 2004). Raises UnknownSession."""
         return vt.Mode.BRACKETED_PASTE in (await self.capture()).modes
 
-    def typed_first_by(self, principal_id: str) -> bool:
-        """Whether this principal types by REST for the first time. After MAX_TYPISTS others, it may be true again."""
-        if principal_id in self._typists:
-            return False
+    def has_noted(self, principal_id: str) -> bool:
+        """Whether the audit knows that this principal types by REST. After MAX_TYPISTS others, it may be forgotten."""
+        return principal_id in self._typists
+
+    def note_typist(self, principal_id: str) -> None:
         if len(self._typists) >= MAX_TYPISTS:
             self._typists.clear()
         self._typists.add(principal_id)
-        return True
 
     async def output(self, since: int) -> tuple[int, int, bytes]:
         """The output from offset `since` that is kept: (first offset, next offset, bytes). Starts the process."""
