@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import os
 import resource
 import threading
 from collections.abc import Callable, Iterator
@@ -16,9 +17,12 @@ from harness import Browser, Running, Serve, no_more, until, wait_for
 from principals import PASSWORD, logged_in
 from server_process import ServerProcess
 
+from vibetunnel.keeper.client import KeeperClient
+from vibetunnel.keeper.errors import KeeperLost
 from vibetunnel.logs import file as log_file
 from vibetunnel.logs.file import LogFile
 from vibetunnel.logs.read import read
+from vibetunnel.sessions.session import Session
 
 ROUNDS = 4
 CLIENTS = 4
@@ -160,6 +164,73 @@ async def test_no_client_sees_a_session_before_the_audit_says_so(server: Running
     assert [each["session"] for each in read(file.path) if each["action"] == "attach"] == [session]
 
 
+async def test_every_first_input_of_a_user_waits_for_the_line(server: Running, gate: Gate) -> None:
+    session = await server.session(["cat"], spawn="now")
+    file = server.server.audit._file
+    assert file is not None
+    gate.open.clear()
+    inputs = [
+        asyncio.create_task(server.fetch("POST", f"/api/sessions/{session}/input", {"text": each})) for each in "ab"
+    ]
+    await until(lambda: bool(file._waiters))
+    await server.output(session, b"ab")
+    assert not any(each.done() for each in inputs)
+    gate.open.set()
+    assert [(await each).code for each in inputs] == [200, 200]
+    assert [each["session"] for each in read(file.path) if each["action"] == "input-start"] == [session]
+
+
+# What failed
+
+
+async def test_what_the_keeper_does_not_confirm_is_recorded_with_the_reason(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await server.session(["cat"], spawn="now")
+
+    async def lost(*_: object, **__: object) -> None:
+        raise KeeperLost("a test", undone=False)
+
+    monkeypatch.setattr(Session, "kill", lost)
+    monkeypatch.setattr(Session, "signal", lost)
+    await server.json("POST", f"/api/sessions/{session}/signal", {"signal": "INT"}, status=503)
+    await server.json("DELETE", f"/api/sessions/{session}", status=503)
+    monkeypatch.setattr(KeeperClient, "spawn", lost)
+    await server.json("POST", "/api/sessions", {"command": ["cat"], "spawn": "now"}, status=503)
+    monkeypatch.undo()
+    await server.json("DELETE", f"/api/sessions/{session}")
+    lines = list(read(server.server.settings.log_dir / "audit.log"))
+    reason = "the keeper is lost: a test"
+    assert [(each["action"], each["result"].partition(": the program")[0]) for each in lines] == [
+        ("create", "ok"),
+        ("signal", reason),
+        ("kill", reason),
+        ("create", reason),
+        ("kill", "ok"),
+    ]
+    assert lines[1]["signal"] == "SIGINT"
+
+
+async def test_a_kill_is_not_recorded_as_done_before_it_is(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = await server.session(["cat"], spawn="now")
+    asked, go = asyncio.Event(), asyncio.Event()
+    kill = Session.kill
+
+    async def held(session: Session, grace_s: float) -> None:
+        asked.set()
+        await go.wait()
+        await kill(session, grace_s)
+
+    monkeypatch.setattr(Session, "kill", held)
+    killing = asyncio.create_task(server.fetch("DELETE", f"/api/sessions/{session}"))
+    await until(asked.is_set)
+    path = server.server.settings.log_dir / "audit.log"
+    assert [each["action"] for each in read(path)] == ["create"]
+    go.set()
+    assert (await killing).code == 200
+    assert [each["action"] for each in read(path)] == ["create", "kill"]
+
+
 async def test_a_disk_that_hangs_holds_no_answer_for_ever(
     server: Running, gate: Gate, monkeypatch: pytest.MonkeyPatch, expect_log: Callable[[str], None]
 ) -> None:
@@ -174,6 +245,58 @@ async def test_a_disk_that_hangs_holds_no_answer_for_ever(
     await server.close()
     written = [each["session"] for each in read(server.server.settings.log_dir / "audit.log") if "session" in each]
     assert [each for each in (session, again) if each not in written] == []
+
+
+async def test_a_write_that_ends_when_it_is_given_up_does_not_leave_the_file_unwritable(
+    folder: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch, expect_log: Callable[[str], None]
+) -> None:
+    expect_log("audit.log: a write takes longer than")
+    monkeypatch.setattr(log_file, "STUCK_S", 0.05)
+    file = LogFile(folder / "log" / "audit.log", max_bytes=1 << 20, files=2)
+    try:
+        gate.open.clear()
+        keeping = asyncio.create_task(file.keep(lambda: {"action": "login"}))
+        await until(lambda: bool(file._waiters))
+        given_up = asyncio.get_running_loop().time() + log_file.STUCK_S
+        gate.open.set()
+        # Without a turn of the event loop: the thread is done, and the time is over.
+        wait_for(lambda: not file._waiters and asyncio.get_running_loop().time() > given_up)
+        assert await keeping is False
+        await until(lambda: file.writable)
+    finally:
+        await file.close()
+
+
+# A power cut
+
+
+@pytest.mark.parametrize("end", ["failure", "move", "rotation"])
+async def test_no_file_is_closed_before_the_disk_has_its_lines(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, expect_log: Callable[[str], None], end: str
+) -> None:
+    monkeypatch.setattr(log_file, "RETRY_S", 0.02)
+    monkeypatch.setattr(log_file, "SYNC_S", 3600.0)
+    path = folder / "log" / "audit.log"
+    file = LogFile(path, max_bytes=100 if end == "rotation" else 4096, files=3, durable=True)
+    synced: list[int] = []  # inodes
+    monkeypatch.setattr(log_file.os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    try:
+        assert await file.keep(lambda: {"action": "login"})
+        first = path.stat().st_ino
+        assert not synced
+        if end == "failure":
+            expect_log("audit.log cannot be written")
+            with no_more(resource.RLIMIT_FSIZE):
+                assert not await file.keep(lambda: {"action": "logout"})
+                assert synced == [first]
+        else:
+            if end == "move":
+                path.rename(folder / "log" / "moved.log")
+            assert await file.keep(lambda: {"action": "logout"})
+        assert synced == [first]
+    finally:
+        await file.close()
+    assert synced[-1] == path.stat().st_ino
 
 
 # A full disk

@@ -691,6 +691,13 @@ CHECKS: tuple[Check, ...] = (
         (_over("test_sessions_of_a_user_are_bounded"),),
     ),
     Check(
+        "rights: looked at again after the wait for a start",
+        "handlers/sessions.py",
+        "        return self.typist(session.id)  # again: ",
+        "        return self.required(self.principal)  # ",
+        ("../sessions/test_rights_that_end.py::test_no_request_uses_a_right_that_ended_while_the_program_was_started",),
+    ),
+    Check(
         "a body's size, before the rest of it",
         "handlers/access.py",
         "if max(len(self.request.body), declared_length(self.request.headers)) > MAX_BODY:",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 import msgspec
@@ -13,6 +16,7 @@ from vibetunnel.errors import Forbidden, LimitReached
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.handler import Handler
 from vibetunnel.http.upgrade import OFFSET_HEADER
+from vibetunnel.keeper.errors import KeeperFailed
 from vibetunnel.logs.audit import Action
 from vibetunnel.security.principal import Principal, Scope
 from vibetunnel.sessions import launch
@@ -27,23 +31,49 @@ NEXT_OFFSET_HEADER = "X-VibeTunnel-Next-Offset"
 class SessionHandler(Handler):
     """The base of the routes of one session."""
 
+    @asynccontextmanager
+    async def recorded(self, action: Action, session_id: str, *, sent: str = "") -> AsyncIterator[None]:
+        """Record in the audit log what is done within, when its result is known.
+
+        A failure of the keeper is recorded, too, as what was asked may be done all the same.
+
+        sent  the name of a signal
+        """
+        try:
+            yield
+        except (KeeperFailed, asyncio.CancelledError) as error:
+            await self.record(action, str(error) or "the server stops", session=session_id, signal=sent)
+            raise
+        await self.record(action, session=session_id, signal=sent)
+
     def session(self, session_id: str) -> Session:
         return self.context.registry.get(session_id)
 
     def typist(self, session_id: str) -> Principal:
-        """Return the principal, if the session's owner lets it type. Raises Refused, Forbidden."""
-        principal = self.require_login()
+        """Return the principal, if it may type, and the session's owner lets it. Raises Refused, Forbidden."""
+        self.require_login()
+        principal = self.require(Scope.TYPE, session_id)
         if self.context.attachments.ruling(principal, session_id) is False:
             raise Forbidden("The owner of the session does not let you type")
         return principal
 
-    async def note_input(self, principal: Principal, session_id: str) -> None:
+    async def typist_of_running(self, session: Session, rows: int = 0, cols: int = 0) -> Principal:
+        """As typist(), for a running session: start it if it never ran. No wait may follow before the use."""
+        self.typist(session.id)
+        await session.running(rows, cols)
+        return self.typist(session.id)  # again: a login or a right may have ended while the program was started
+
+    async def note_input(self, principal: Principal, session: Session) -> None:
         """Record in the audit log, once for each session, that a principal types by REST; never what it types."""
-        if self.session(session_id).typed_first_by(principal.id):
-            await self.record(Action.INPUT_START, by=principal, session=session_id)
+        if session.has_noted(principal.id):
+            return
+        async with session.noting:  # an input that comes meanwhile waits for the same line
+            if not session.has_noted(principal.id):
+                await self.record(Action.INPUT_START, by=principal, session=session.id)
+                session.note_typist(principal.id)
 
 
-class SessionsHandler(Handler):
+class SessionsHandler(SessionHandler):
     """GET and POST /api/sessions."""
 
     def get(self) -> None:
@@ -58,17 +88,19 @@ class SessionsHandler(Handler):
         wanted, principal, context = self.read(schemas.NewSession), self.require_login(), self.context
         context.limits.create(principal)
         order = await self._order(wanted)
+        now = (wanted.spawn or context.settings.spawn) == "now"
+        if now:
+            await launch.check_folder(order.folder)
         await context.registry.ready()
         self.require_login()  # again, after the waits
         principal = self.require(Scope.CONTROL, None)
         registry, own = context.registry, 0 if principal.local else context.settings.user_sessions
         if own and registry.living(principal.user) >= own:
             raise LimitReached("sessions of a user", own)
-        if (wanted.spawn or context.settings.spawn) == "now":
-            session = await registry.create_now(order, principal.user)
-        else:
-            session = registry.create(order, principal.user)
-        await self.record(Action.CREATE, by=principal, session=session.id)
+        session = registry.create(order, principal.user)
+        async with self.recorded(Action.CREATE, session.id):
+            if now:
+                await registry.start(session)
         view = session.describe()
         self.answer(schemas.CreatedSession(**msgspec.structs.asdict(view), session_id=session.id), HTTPStatus.CREATED)
 
@@ -103,8 +135,8 @@ class OneSessionHandler(SessionHandler):
 
     async def delete(self, session_id: str) -> None:
         self.session(session_id)  # an unknown session is not recorded
-        await self.record(Action.KILL, session=session_id)
-        killed = await self.context.registry.kill(session_id)
+        async with self.recorded(Action.KILL, session_id):
+            killed = await self.context.registry.kill(session_id)
         await self.context.registry.heard()
         self.answer(schemas.DoneWithMessage(message="Session killed" if killed else "Session cleaned up"))
 
@@ -138,11 +170,11 @@ class InputHandler(SessionHandler):
         session = self.session(session_id)
         wanted = self.read(schemas.InputBody)
         data = _typed(wanted, bracketed=wanted.paste is not UNSET and await session.takes_brackets())
-        principal = self.typist(session_id)  # after the wait
-        self.context.limits.input_bytes(principal, len(data), self.counted_as)
-        await session.write(data)
+        self.context.limits.input_bytes(self.typist(session_id), len(data), self.counted_as)
+        principal = await self.typist_of_running(session)
+        session.write(data)
         if is_typed(data):
-            await self.note_input(principal, session_id)
+            await self.note_input(principal, session)
         self.answer(schemas.Done())
 
 
@@ -162,8 +194,8 @@ class ResizeHandler(SessionHandler):
     async def post(self, session_id: str) -> None:
         session = self.session(session_id)
         wanted = self.read(schemas.ResizeBody)
-        self.typist(session_id)
-        await session.resize(wanted.rows, wanted.cols)
+        await self.typist_of_running(session, wanted.rows, wanted.cols)
+        session.resize(wanted.rows, wanted.cols)
         self.answer(schemas.Resized(rows=wanted.rows, cols=wanted.cols))
 
 
@@ -172,10 +204,10 @@ class SignalHandler(SessionHandler):
 
     async def post(self, session_id: str) -> None:
         session = self.session(session_id)
-        self.typist(session_id)
         number = _signal_number(self.read(schemas.SignalBody).signal)
-        await session.signal(number)
-        await self.record(Action.SIGNAL, session=session_id, signal=signal.Signals(number).name)
+        await self.typist_of_running(session)
+        async with self.recorded(Action.SIGNAL, session_id, sent=signal.Signals(number).name):
+            await session.signal(number)
         self.answer(schemas.Done())
 
 
@@ -201,6 +233,8 @@ class OutputHandler(SessionHandler):
             self._set_headers(0, 0)  # a principal that may only view does not start a session
             return
         first, following, data = await session.output(self.query(schemas.OutputQuery).since)
+        self.require_login()  # again, after the wait
+        self.require(Scope.VIEW, session_id)
         self._set_headers(first, following)
         await self.finish(data)
 

@@ -76,6 +76,7 @@ class LogFile:
             self._open()
         except paths.NotWritable as error:  # as after a write that failed: records wait
             self._complaint = str(error)
+            self._wake.set()  # the thread tries to open it, even without a record
             log.warning("%s cannot be written, records wait or are lost: %s", path, error)
         self._thread = threading.Thread(target=self._run, name=f"vt-{path.stem}"[:15], daemon=True)
         self._thread.start()
@@ -123,6 +124,7 @@ class LogFile:
             if not self._stuck:
                 log.warning("%s: a write takes longer than %g s, records wait or are lost", self.path, STUCK_S)
             self._stuck = True
+            self._wake.set()  # the write may have ended just now: the thread looks once more
             return False
 
     async def close(self) -> None:
@@ -151,7 +153,6 @@ class LogFile:
         self._work()
         if self._lines or self._queue:
             log.warning("%s: the last %d records are lost", self.path, len(self._lines) + len(self._queue))
-        self._sync()
         self._close_file()
         self._answer(everybody=True)
 
@@ -168,17 +169,20 @@ class LogFile:
 
     def _sync(self) -> None:
         """Let the disk have what was written."""
+        if self._sync_at == math.inf:
+            return
         self._sync_at = math.inf
-        if self._durable and self._descriptor >= 0:
-            try:
-                os.fsync(self._descriptor)
-            except OSError as error:  # the lines are in the file, and cannot be written again
-                log.warning("%s: a power cut may undo the last lines: %s", self.path, error.strerror)
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:  # the lines are in the file, and cannot be written again
+            log.warning("%s: a power cut may undo the last lines: %s", self.path, error.strerror)
 
     def _work(self) -> None:
         """Write what waits, until the queue is empty or a write fails."""
         try:
             self._reopen_if_moved()
+            if self._complaint and self._descriptor < 0:
+                self._open()  # even without a record: requests that need the file make none until it can be written
             while True:
                 self._encode()
                 if not self._lines:
@@ -252,11 +256,9 @@ class LogFile:
                 self._size = found.st_size  # it may have been emptied in place (copytruncate)
                 self._torn = self._torn and self._size > 0
                 return
-        self._sync()
         self._close_file()
 
     def _rotate(self) -> None:
-        self._sync()
         self._close_file()
         names = [self.path, *(older(self.path, number) for number in range(1, self._files))]
         last = names.pop()
@@ -274,6 +276,7 @@ class LogFile:
 
     def _close_file(self) -> None:
         if self._descriptor >= 0:
+            self._sync()
             os.close(self._descriptor)
             self._descriptor = -1
 

@@ -79,6 +79,12 @@ async def folder(path: str | None, home: str) -> str:
     return os.path.normpath(os.path.join(home, path))  # noqa: ASYNC240 (no I/O)
 
 
+async def check_folder(path: str) -> None:
+    """Raise InvalidField for a folder that does not exist."""
+    if not await asyncio.to_thread(os.path.isdir, path):
+        raise InvalidField("workingDir", "a folder that exists", path)
+
+
 def default_name(argv: list[str], path: str, home: str) -> str:
     """`program (~/folder)`."""
     of_shell = len(argv) == 3 and argv[1] == "-c"

@@ -180,11 +180,8 @@ class Registry:
         self.events.session("session-created", session)
         return session
 
-    async def create_now(self, order: Order, owner: str = "") -> Session:
-        """A new session with a running process. Raises InvalidField if it cannot start; no session is left then."""
-        if not await asyncio.to_thread(os.path.isdir, order.folder):
-            raise InvalidField("workingDir", "a folder that exists", order.folder)
-        session = self.create(order, owner)
+    async def start(self, session: Session) -> None:
+        """Start a new session. Raises InvalidField if it cannot start, KeeperFailed; the session is then removed."""
         try:
             await session.started()
         except SpawnFailed as error:
@@ -194,7 +191,6 @@ class Registry:
             if session.terminal is None and session.status is not Status.STARTING:
                 self._forget(session)
             raise
-        return session
 
     def rename(self, session_id: str, name: str) -> str:
         """Returns the new name: ` (2)` is added if another session has it already."""

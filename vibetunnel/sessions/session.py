@@ -95,6 +95,7 @@ class Session:
         self._created = iso(record.created_ns)
         self._summary = b""
         self._typists: set[str] = set()
+        self.noting = asyncio.Lock()  # held while the audit gets the line of a new typist
 
     @property
     def id(self) -> str:
@@ -271,36 +272,31 @@ class Session:
 
     # Use
 
-    async def write(self, data: bytes) -> None:
-        """Type `data`. Raises SessionNotRunning, InputQueueFull, and what started() raises."""
-        terminal = await self._running()
+    async def running(self, rows: int = 0, cols: int = 0) -> None:
+        """Start the process if it never ran, at this size. Raises SessionNotRunning, and what started() raises."""
+        if self.end is None:
+            await self.started(rows, cols)
+        if self.end is not None:  # perhaps the process was short-lived
+            raise SessionNotRunning(self.end.reason)
+
+    # The caller of these three has awaited running(). They act at once, so that its checks hold.
+
+    def write(self, data: bytes) -> None:
+        """Type `data`. Raises InputQueueFull."""
+        assert self.terminal is not None
         if is_typed(data):
             self.commands.typed()
         try:
-            terminal.write(data)
+            self.terminal.write(data)
         except BlockingIOError:
             raise InputQueueFull from None
 
-    async def takes_brackets(self) -> bool:
-        """Whether the program has asked for brackets around pastes (mode 2004). Raises UnknownSession."""
-        return vt.Mode.BRACKETED_PASTE in (await self.capture()).modes
-
-    def typed_first_by(self, principal_id: str) -> bool:
-        """Whether this principal types by REST for the first time. After MAX_TYPISTS others, it may be true again."""
-        if principal_id in self._typists:
-            return False
-        if len(self._typists) >= MAX_TYPISTS:
-            self._typists.clear()
-        self._typists.add(principal_id)
-        return True
-
-    async def resize(self, rows: int, cols: int) -> None:
-        """Set the size; a session that has not started begins with it."""
-        (await self._running(rows, cols)).resize(rows, cols)
+    def resize(self, rows: int, cols: int) -> None:
+        assert self.terminal is not None
+        self.terminal.resize(rows, cols)
 
     async def signal(self, signum: int) -> None:
         """Signal the foreground process group."""
-        await self._running()
         keeper = self._services.keeper.live
         if self.orphan or keeper is None:
             orphans.send(self.pid, self._started, signum)
@@ -312,13 +308,18 @@ class Session:
                 raise
             orphans.send(self.pid, self._started, signum)
 
-    async def _running(self, rows: int = 0, cols: int = 0) -> Terminal:
-        if self.end is not None:
-            raise SessionNotRunning(self.end.reason)
-        terminal = await self.started(rows, cols)
-        if self.end is not None:  # the process was short-lived
-            raise SessionNotRunning(self.end.reason)
-        return terminal
+    async def takes_brackets(self) -> bool:
+        """Whether the program has asked for brackets around pastes (mode 2004). Raises UnknownSession."""
+        return vt.Mode.BRACKETED_PASTE in (await self.capture()).modes
+
+    def has_noted(self, principal_id: str) -> bool:
+        """Whether the audit knows that this principal types by REST. After MAX_TYPISTS others, it may be forgotten."""
+        return principal_id in self._typists
+
+    def note_typist(self, principal_id: str) -> None:
+        if len(self._typists) >= MAX_TYPISTS:
+            self._typists.clear()
+        self._typists.add(principal_id)
 
     async def output(self, since: int) -> tuple[int, int, bytes]:
         """The output from offset `since` that is kept: (first offset, next offset, bytes). Starts the process."""
