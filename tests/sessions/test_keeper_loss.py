@@ -13,9 +13,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from harness import Running, Serve, until
+from harness import Running, Serve, no_more, until
 
-from vibetunnel.keeper import client, orphans
+from vibetunnel.keeper import client, killing, orphans, processes
 
 ExpectLog = Callable[[str], None]
 
@@ -344,7 +344,7 @@ async def test_what_is_removed_or_renamed_while_a_living_keeper_is_disconnected_
     assert keeper is not None
     keeper._channel.sock.shutdown(socket.SHUT_RDWR)
     for each in (created, failed, ended):
-        registry.remove(each)
+        await registry.remove(each)
     registry.rename(renamed, "new name")
     await registry.ready()
     again = registry.keeper.live
@@ -381,3 +381,123 @@ async def test_a_session_that_is_starting_as_the_server_stops_is_adopted_by_the_
     await second.output(session, b"ready")
     await second.json("DELETE", f"/api/sessions/{session}")
     assert starts(folder) == 1
+
+
+# Processes of a session whose keeper is gone
+
+STUBBORN = "trap '' HUP TERM; "
+JOB = "sh -c \"trap '' HUP TERM; sleep 1000; :\" >/dev/null 2>&1 & "
+
+
+def of_session(leader: int) -> set[int]:
+    return {process.pid for process in processes.living() if process.session == leader}
+
+
+async def test_processes_that_a_session_has_left_are_ended_without_the_keeper_that_knew_them(
+    serve: Serve, expect_log: ExpectLog
+) -> None:
+    expect_log("the keeper is lost")
+    server = await serve(kill_grace_s=0)
+    session = await server.session(["sh", "-c", STUBBORN + JOB + "echo $$."], spawn="now")
+    leader = int((await server.output(session, b".")).partition(b".")[0])
+
+    async def left() -> int:
+        return int((await server.json("GET", f"/api/sessions/{session}")).get("processesLeft", 0))
+
+    await until(left)
+    await lose_the_keeper(server)
+    await server.server.context.registry.ready()
+    assert of_session(leader)
+    assert await left() == len(of_session(leader))
+    await server.json("DELETE", f"/api/sessions/{session}/cleanup", status=409)
+    answer = await server.json("DELETE", f"/api/sessions/{session}")
+    assert answer["message"] == "Session cleaned up"
+    assert of_session(leader) == set()
+    assert await server.json("GET", "/api/sessions") == []
+
+
+async def test_processes_left_are_counted_without_the_keeper_that_knew_them(
+    server: Running, expect_log: ExpectLog
+) -> None:
+    expect_log("the keeper is lost")
+    session = await server.session(["sh", "-c", STUBBORN + JOB + "echo $$."], spawn="now")
+    leader = int((await server.output(session, b".")).partition(b".")[0])
+
+    async def told() -> bool:
+        seen = await server.json("GET", f"/api/sessions/{session}")
+        return bool(seen.get("processesLeft", 0)) == bool(of_session(leader))
+
+    await server.ended(session)
+    await until(told)
+    await lose_the_keeper(server)
+    for each in of_session(leader):
+        os.kill(each, signal.SIGKILL)
+    await until(told)
+    await server.json("DELETE", f"/api/sessions/{session}/cleanup")
+
+
+async def test_a_session_without_keeper_is_killed_with_its_background_jobs(serve: Serve, expect_log: ExpectLog) -> None:
+    expect_log("the keeper is lost")
+    server = await serve(kill_grace_s=0)
+    session = await server.session(["sh", "-mc", STUBBORN + JOB + "echo $$.; while :; do sleep 0.05; done"])
+    leader = int((await server.output(session, b".")).partition(b".")[0])
+    await lose_the_keeper(server)
+    assert len({process.group for process in processes.living() if process.session == leader}) > 1
+    assert (await server.json("DELETE", f"/api/sessions/{session}"))["message"] == "Session killed"
+    assert of_session(leader) == set()
+
+
+async def test_processes_that_the_server_cannot_end_without_a_keeper_are_named(
+    serve: Serve, expect_log: ExpectLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expect_log("the keeper is lost")
+    server = await serve(kill_grace_s=0)
+    session = await server.session(["sh", "-c", STUBBORN + "echo $$.; exec sleep 1000"])
+    leader = int((await server.output(session, b".")).partition(b".")[0])
+    await lose_the_keeper(server)
+    with monkeypatch.context() as patched:  # as for another user's
+        patched.setattr(killing, "send", lambda *_: None)
+        patched.setattr(killing, "GIVE_UP_S", 0.1)
+        refusal = await server.json("DELETE", f"/api/sessions/{session}", status=503)
+    assert f"1 process of the session cannot be ended: {leader} " in refusal["error"]
+    assert (await server.json("GET", f"/api/sessions/{session}"))["status"] == "running"
+    assert (await server.json("DELETE", f"/api/sessions/{session}"))["message"] == "Session killed"
+    assert of_session(leader) == set()
+
+
+async def test_a_process_that_cannot_be_looked_at_is_alive_and_gets_its_signals() -> None:
+    process = await asyncio.create_subprocess_exec("sleep", "1000", start_new_session=True)
+    started = orphans.start_time(process.pid)
+    with no_more(resource.RLIMIT_NOFILE):
+        assert orphans.start_time(process.pid) == ""
+        assert orphans.alive(process.pid, started)
+        orphans.send(process.pid, started, signal.SIGTERM)
+    assert await process.wait() == -signal.SIGTERM
+    assert not orphans.alive(process.pid, started)
+
+
+async def test_a_process_whose_start_time_is_not_known_is_ended() -> None:
+    process = await asyncio.create_subprocess_exec("sleep", "1000", start_new_session=True)
+    await orphans.end(process.pid, "", 0)
+    assert await process.wait() < 0
+
+
+async def test_a_process_that_has_got_the_number_of_an_ended_session_is_not_signalled() -> None:
+    process = await asyncio.create_subprocess_exec("sleep", "1000", start_new_session=True)
+    await orphans.end(process.pid, "1", 0)
+    assert process.returncode is None
+    assert orphans.alive(process.pid, orphans.start_time(process.pid))
+    process.kill()
+    await process.wait()
+
+
+async def test_a_session_is_not_removed_before_its_processes_are_counted(server: Running) -> None:
+    for _ in range(5):
+        session = await server.session(["sh", "-c", STUBBORN + JOB + "echo $$."], spawn="now")
+        leader = int((await server.output(session, b".")).partition(b".")[0])
+        await server.server.context.registry.get(session).exited.wait()
+        await server.json("DELETE", f"/api/sessions/{session}/cleanup", status=409)
+        assert (await server.json("POST", "/api/cleanup-exited"))["localCleaned"] == 0
+        assert of_session(leader)
+        await server.json("DELETE", f"/api/sessions/{session}")
+        assert of_session(leader) == set()

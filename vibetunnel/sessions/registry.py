@@ -107,7 +107,12 @@ class Registry:
     async def close(self, *, kill: bool = False) -> None:
         """Stop the pump (clients get 1001). The processes go on, unless `kill`."""
         if kill:  # the keeper ends its own, and these end with this server, unless they ignore the hang-up
-            await asyncio.gather(*(each.kill(self._kill_grace_s) for each in self._sessions.values() if each.orphan))
+            kills = (each.kill(self._kill_grace_s) for each in self._sessions.values() if each.orphan)
+            for failure in await asyncio.gather(*kills, return_exceptions=True):
+                if isinstance(failure, KeeperFailed):
+                    log.warning("a session may still run: %s", failure)
+                elif failure is not None:
+                    raise failure
         self._closing = True
         self.events.close()
         asyncio.get_running_loop().remove_reader(self.pump.fileno())
@@ -207,34 +212,38 @@ class Registry:
     # Ending
 
     async def kill(self, session_id: str) -> bool:
-        """End the process; returns when it has ended. False: the session had ended before, and is removed.
+        """End the process; returns when it has ended. False: the session had no process, and is removed.
 
         Processes that a session has left behind are ended, too. Raises KeeperFailed with those that cannot be.
         """
         session = self.get(session_id)
-        if session.end is not None:
-            await session.end_rest(self._kill_grace_s)
-        if session.status is Status.CREATED or session.end is not None:
+        had_ended = session.end is not None
+        await session.kill(self._kill_grace_s)
+        if had_ended or session.status is Status.CREATED:
             self._forget(session)
             return False
-        await session.kill(self._kill_grace_s)
         return True
 
-    def remove(self, session_id: str) -> None:
-        """Remove a session that has no process, and its output. Raises SessionStillRunning, ProcessesLeft."""
+    async def remove(self, session_id: str) -> None:
+        """Remove a session that has no process, and its output.
+
+        Raises SessionStillRunning, ProcessesLeft, and KeeperFailed if it is not known whether processes are left.
+        """
         session = self.get(session_id)
         if session.status in (Status.STARTING, Status.RUNNING):
             raise SessionStillRunning
-        if session.left:  # what runs must be in the list
-            raise ProcessesLeft(session.left)
+        if left := await session.count_left():  # what runs must be in the list
+            raise ProcessesLeft(left)
         self._forget(session)
 
-    def remove_exited(self) -> int:
+    async def remove_exited(self) -> int:
         """Returns how many sessions were removed: those without a process."""
-        exited = [session for session in self if session.end is not None and not session.left]
-        for session in exited:
+        exited = [session for session in self if session.end is not None]
+        counts = await asyncio.gather(*(session.count_left() for session in exited), return_exceptions=True)
+        over = [session for session, left in zip(exited, counts, strict=True) if left == 0 and not session.removed]
+        for session in over:
             self._forget(session)
-        return len(exited)
+        return len(over)
 
     def _forget(self, session: Session) -> None:
         if self._sessions.pop(session.id, None) is None:
@@ -295,13 +304,14 @@ class Registry:
     def _process_ended(self, exited: Exited) -> None:
         session = self._sessions.get(exited.session_id)
         if session is not None and not self._closing:  # a closing server has told its clients to reconnect
+            if not exited.counts:
+                session.counted.set()
             session.process_ended(_end(exited))
 
     def _processes_left(self, session_id: str, count: int) -> None:
         session = self._sessions.get(session_id)
         if session is not None and not self._closing:
-            session.left = count
-            self.events.updated(session)
+            session.processes_left(count)
 
     def _keeper_lost(self) -> None:
         for session in tuple(self._sessions.values()):
@@ -358,7 +368,9 @@ class Registry:
                 self._unadopted.add(kept.session_id)
                 return
             session.adopt(terminal, kept.pid, _end(kept.exited) if kept.exited is not None else None)
-        session.left = kept.left
+        if kept.left is not None:
+            session.left = kept.left
+            session.counted.set()
         self._unadopted.discard(kept.session_id)
         self._sessions[session.id] = session
         self.listing.changed()
