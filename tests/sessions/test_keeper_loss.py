@@ -8,8 +8,9 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -501,3 +502,123 @@ async def test_a_session_is_not_removed_before_its_processes_are_counted(server:
         assert of_session(leader)
         await server.json("DELETE", f"/api/sessions/{session}")
         assert of_session(leader) == set()
+
+
+async def test_end_of_a_session_whose_keeper_is_found_again_is_told_by_the_keeper(
+    server: Running, folder: Path, expect_log: ExpectLog
+) -> None:
+    expect_log("the keeper is lost")
+    script = f"trap '' HUP; exec <&- >&- 2>&-; while [ ! -e {folder}/go ]; do sleep 0.02; done; exit 7"
+    session = await server.session(["sh", "-c", script], spawn="now")
+    registry = server.server.context.registry
+    found = registry.get(session)
+    await until(lambda: found._hung_up)
+    before = registry.keeper.live
+    assert before is not None
+    found.keeper_lost()  # at once, so that the next keeper is not found first
+    watching = found._orphan_watch
+    assert watching is not None
+    before._channel.sock.shutdown(socket.SHUT_RDWR)
+    await until(watching.done)
+    assert not found.orphan
+    (folder / "go").touch()
+    assert (await server.ended(session))["exitCode"] == 7
+
+
+async def test_delete_of_a_session_whose_start_then_fails_removes_it(server: Running) -> None:
+    session = await server.session(["cat"])
+    keeper = server.server.context.registry.keeper.live
+    assert keeper is not None
+    limit = resource.prlimit(keeper.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(keeper.pid, resource.RLIMIT_NOFILE, (3, limit[1]))
+    os.kill(keeper.pid, signal.SIGSTOP)
+    starting = asyncio.create_task(server.fetch("POST", f"/api/sessions/{session}/input", {"text": "x"}))
+    await until(lambda: server.server.context.registry.get(session).status == "starting")
+    killing_it = asyncio.create_task(server.json("DELETE", f"/api/sessions/{session}"))
+    audit = server.server.settings.log_dir
+    await until(
+        lambda: any(session in each.read_text() and "kill" in each.read_text() for each in audit.glob("audit*"))
+    )
+    os.kill(keeper.pid, signal.SIGCONT)
+    assert (await starting).code == 503
+    resource.prlimit(keeper.pid, resource.RLIMIT_NOFILE, limit)
+    assert (await killing_it)["message"] == "Session cleaned up"
+    assert await server.json("GET", "/api/sessions") == []
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """While the list is not empty, adoptions bring no descriptors, as if the server had none left."""
+    adopt, blocked = client.KeeperClient.adopt, [True]
+
+    async def adopted(self: client.KeeperClient, have: Sequence[str] = ()) -> list[client.KeptSession]:
+        found = await adopt(self, have)
+        if not blocked:
+            return found
+        client._close(*(each.pty_fd for each in found), *(each.ring_fd for each in found))
+        return [replace(each, pty_fd=-1, ring_fd=-1) for each in found]
+
+    monkeypatch.setattr(client.KeeperClient, "adopt", adopted)
+    monkeypatch.setattr("vibetunnel.sessions.registry.ADOPT_AGAIN_S", 0.05)
+    return blocked
+
+
+async def test_sessions_for_which_no_descriptor_is_left_are_reported_and_taken_over_later(
+    serve: Serve, full: list[bool], expect_log: ExpectLog
+) -> None:
+    expect_log("cannot be adopted: no descriptor is left")
+    expect_log("sessions? of an earlier server")
+    first = await serve()
+    session = await first.session(["cat"], spawn="now")
+    await first.close()
+    second = await serve()
+    assert await second.json("GET", "/api/sessions") == []
+    (problem,) = (await second.json("GET", "/api/server/status"))["problems"]
+    assert problem.startswith("1 session of an earlier server runs on, but is in no list")
+    full.clear()
+    await until(lambda: len(second.server.context.registry))
+    await second.json("POST", f"/api/sessions/{session}/input", {"text": "still\n"})
+    await second.output(session, b"still\r\nstill")
+    assert (await second.json("GET", "/api/server/status"))["problems"] == []
+
+
+async def test_a_program_that_started_and_cannot_be_taken_over_is_ended(
+    serve: Serve, folder: Path, full: list[bool], expect_log: ExpectLog
+) -> None:
+    expect_log("the keeper is lost")
+    expect_log("cannot be taken over from the keeper, and is ended")
+    fails = (
+        "real = peers.Peers.send; once = iter([True]); peers.Peers.send = lambda self, fields, fds=None: "
+        "self.drop(self._server) if fds and next(once, False) else real(self, fields, fds)"
+    )
+    async with keeper_that(fails, folder):
+        server = await serve()
+        session = await server.session(["sh", "-c", f"echo $$ > {folder}/pid; exec sleep 1000"])
+        await server.json("POST", f"/api/sessions/{session}/input", {"text": "x"}, status=503)
+        assert "may have started" in (await server.ended(session))["reason"]
+        await until(lambda: (folder / "pid").exists() and (folder / "pid").read_text().strip())
+        await until(lambda: not of_session(int((folder / "pid").read_text())))
+        await server.close()
+
+
+@pytest.mark.parametrize("integrated", [True, False])
+async def test_a_shell_marks_prompts_if_the_server_that_started_it_had_it_do_so(serve: Serve, integrated: bool) -> None:
+    first = await serve(shell="/bin/bash", shell_integration=integrated)
+    session = await first.session(spawn="now")
+    await first.close()
+    second = await serve(shell="/bin/bash", shell_integration=not integrated)
+    found = second.server.context.registry.get(session)
+    assert found.record.integrated is integrated
+    assert found.marks_prompts is (integrated or found.commands.marked)
+
+
+async def test_an_adopted_session_has_a_start_time(serve: Serve) -> None:
+    server = await serve()
+    session = await server.session(["cat"], spawn="now")
+    registry = server.server.context.registry
+    registry.get(session).record.started_ns = 0  # as an earlier version stores it
+    registry.get(session).note()
+    await server.close()
+    second = await serve()
+    record = second.server.context.registry.get(session).record
+    assert record.started_ns == record.created_ns

@@ -142,7 +142,8 @@ class Session:
     @property
     def marks_prompts(self) -> bool:
         """Whether the shell has marked a prompt, or will, since it starts with the server's script."""
-        return self.commands.marked or bool(self._integration)
+        will = bool(self._integration) if self._status is Status.CREATED else self.record.integrated
+        return self.commands.marked or will
 
     @property
     def _integration(self) -> dict[str, str]:
@@ -177,6 +178,8 @@ class Session:
         record, order = self.record, self.record.order
         rows, cols = self._viewport or (order.rows, order.cols)
         started_ns = time.time_ns()
+        script = self._integration
+        record.integrated = bool(script)
         # The keeper gets it with the order: it stores that the start was tried, or does not try.
         meta = _encode(msgspec.structs.replace(record, started_ns=started_ns))
         try:
@@ -186,7 +189,7 @@ class Session:
                     argv=order.argv,
                     cwd=order.folder,
                     base=self._services.environment,
-                    env=order.env | self._integration,
+                    env=order.env | script,
                     rows=rows,
                     cols=cols,
                     ring_bytes=self._services.ring_bytes,
@@ -244,6 +247,8 @@ class Session:
     def adopt(self, terminal: Terminal, pid: int, end: End | None) -> None:
         """Take over the terminal and the process that the keeper has, and this server does not know yet."""
         self._opened(terminal, adopted=True)
+        if not self.record.started_ns:  # a start without an answer, or an earlier version's
+            self.record.started_ns = self.record.created_ns
         self.status = Status.RUNNING
         self.pid = pid
         self._started = orphans.start_time(pid)
