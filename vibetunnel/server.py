@@ -255,6 +255,12 @@ class Server:
             found.append(whereabouts.problem)
         if self.context.registry.keeper.live is None:
             found.append("the keeper is lost: no session can start, and running ones end with this server")
+        if unreachable := self.context.registry.unreachable:
+            found.append(
+                f"{unreachable} {'session' if unreachable == 1 else 'sessions'} of an earlier server "
+                f"{'runs on, but is' if unreachable == 1 else 'run on, but are'} in no list: no descriptor is left to "
+                "take over what runs. Raise this server's limit of open files (ulimit -n, LimitNOFILE=); it tries again"
+            )
         return found
 
     def _open_logs(self, undo: contextlib.AsyncExitStack) -> tuple[LogFile | None, LogFile | None]:

@@ -28,6 +28,7 @@ from vibetunnel.cli.choose import choose
 from vibetunnel.cli.errors import UserError
 from vibetunnel.cli.serve import serve
 from vibetunnel.cli.server_client import NotRunning, RunningServer, ServerRefused
+from vibetunnel.keeper import processes
 from vibetunnel.shell import SCRIPTS
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -572,6 +573,40 @@ def test_stop_kill_ends_all_sessions_at_the_same_time(home: Home) -> None:
     finally:
         process.kill()
         process.wait()
+
+
+def test_stop_kill_stops_the_server_and_names_what_it_could_not_end(home: Home) -> None:
+    process = subprocess.Popen(["sleep", "1000"])
+    sessions = [{"id": name, "name": name, "status": "running"} for name in ("first", "stuck", "last")]
+
+    def answer(method: str, path: str) -> object:
+        if method == "DELETE":
+            return b"no answer" if path.endswith("stuck") else {"success": True, "message": "Session killed"}
+        return sessions if path == "/api/sessions" else {"pid": process.pid}
+
+    try:
+        with Impostor(answer) as impostor, home.locked():
+            impostor.write_file(home, process.pid)
+            said = home.refused("stop", "--kill")
+            assert "Stopped, and ended 2 sessions. 1 session could not be ended, and may run on: stuck: " in said
+            assert process.wait(DEADLINE_S) == -signal.SIGTERM
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_stop_tells_of_processes_that_ended_sessions_have_left_and_stop_kill_ends_them(home: Home) -> None:
+    with home.serve() as (process, _):
+        job = "trap '' HUP; sleep 1000 >/dev/null 2>&1 & echo $! >job"
+        home.new_session(["sh", "-c", job], "outlived")
+        server = RunningServer(home.settings)
+        wait_for(lambda: server.sessions()[0].get("processesLeft") == 1)
+        assert home.ok("stop") == "Stopped. 1 ended session left processes that run on.\n"
+        assert process.wait(DEADLINE_S) == 0
+    with home.serve("--kill-on-exit") as (process, _):
+        assert home.ok("stop", "--kill") == "Stopped, and ended 1 session.\n"
+        assert process.wait(DEADLINE_S) == 0
+    assert int((home.folder / "job").read_text()) not in {each.pid for each in processes.living()}
 
 
 def test_ls_kill_and_rm(home: Home, server: "subprocess.Popen[str]") -> None:

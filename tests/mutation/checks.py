@@ -906,8 +906,8 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "ends: what a session has left is ended with it",
         "sessions/registry.py",
-        "            await session.end_rest(self._kill_grace_s)\n",
-        "            pass\n",
+        "        await session.kill(self._kill_grace_s)\n",
+        "        if not had_ended:\n            await session.kill(self._kill_grace_s)\n",
         (_inject("test_processes_that_outrun_their_session"),),
     ),
     # One client's work

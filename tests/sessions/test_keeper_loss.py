@@ -8,14 +8,15 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from harness import Running, Serve, until
+from harness import Running, Serve, no_more, until
 
-from vibetunnel.keeper import client, orphans
+from vibetunnel.keeper import client, killing, orphans, processes
 
 ExpectLog = Callable[[str], None]
 
@@ -344,7 +345,7 @@ async def test_what_is_removed_or_renamed_while_a_living_keeper_is_disconnected_
     assert keeper is not None
     keeper._channel.sock.shutdown(socket.SHUT_RDWR)
     for each in (created, failed, ended):
-        registry.remove(each)
+        await registry.remove(each)
     registry.rename(renamed, "new name")
     await registry.ready()
     again = registry.keeper.live
@@ -381,3 +382,243 @@ async def test_a_session_that_is_starting_as_the_server_stops_is_adopted_by_the_
     await second.output(session, b"ready")
     await second.json("DELETE", f"/api/sessions/{session}")
     assert starts(folder) == 1
+
+
+# Processes of a session whose keeper is gone
+
+STUBBORN = "trap '' HUP TERM; "
+JOB = "sh -c \"trap '' HUP TERM; sleep 1000; :\" >/dev/null 2>&1 & "
+
+
+def of_session(leader: int) -> set[int]:
+    return {process.pid for process in processes.living() if process.session == leader}
+
+
+async def test_processes_that_a_session_has_left_are_ended_without_the_keeper_that_knew_them(
+    serve: Serve, expect_log: ExpectLog
+) -> None:
+    expect_log("the keeper is lost")
+    server = await serve(kill_grace_s=0)
+    session = await server.session(["sh", "-c", STUBBORN + JOB + "echo $$."], spawn="now")
+    leader = int((await server.output(session, b".")).partition(b".")[0])
+
+    async def left() -> int:
+        return int((await server.json("GET", f"/api/sessions/{session}")).get("processesLeft", 0))
+
+    await until(left)
+    await lose_the_keeper(server)
+    await server.server.context.registry.ready()
+    assert of_session(leader)
+    assert await left() == len(of_session(leader))
+    await server.json("DELETE", f"/api/sessions/{session}/cleanup", status=409)
+    answer = await server.json("DELETE", f"/api/sessions/{session}")
+    assert answer["message"] == "Session cleaned up"
+    assert of_session(leader) == set()
+    assert await server.json("GET", "/api/sessions") == []
+
+
+async def test_processes_left_are_counted_without_the_keeper_that_knew_them(
+    server: Running, expect_log: ExpectLog
+) -> None:
+    expect_log("the keeper is lost")
+    session = await server.session(["sh", "-c", STUBBORN + JOB + "echo $$."], spawn="now")
+    leader = int((await server.output(session, b".")).partition(b".")[0])
+
+    async def told() -> bool:
+        seen = await server.json("GET", f"/api/sessions/{session}")
+        return bool(seen.get("processesLeft", 0)) == bool(of_session(leader))
+
+    await server.ended(session)
+    await until(told)
+    await lose_the_keeper(server)
+    for each in of_session(leader):
+        os.kill(each, signal.SIGKILL)
+    await until(told)
+    await server.json("DELETE", f"/api/sessions/{session}/cleanup")
+
+
+async def test_a_session_without_keeper_is_killed_with_its_background_jobs(serve: Serve, expect_log: ExpectLog) -> None:
+    expect_log("the keeper is lost")
+    server = await serve(kill_grace_s=0)
+    session = await server.session(["sh", "-mc", STUBBORN + JOB + "echo $$.; while :; do sleep 0.05; done"])
+    leader = int((await server.output(session, b".")).partition(b".")[0])
+    await lose_the_keeper(server)
+    assert len({process.group for process in processes.living() if process.session == leader}) > 1
+    assert (await server.json("DELETE", f"/api/sessions/{session}"))["message"] == "Session killed"
+    assert of_session(leader) == set()
+
+
+async def test_processes_that_the_server_cannot_end_without_a_keeper_are_named(
+    serve: Serve, expect_log: ExpectLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expect_log("the keeper is lost")
+    server = await serve(kill_grace_s=0)
+    session = await server.session(["sh", "-c", STUBBORN + "echo $$.; exec sleep 1000"])
+    leader = int((await server.output(session, b".")).partition(b".")[0])
+    await lose_the_keeper(server)
+    with monkeypatch.context() as patched:  # as for another user's
+        patched.setattr(killing, "send", lambda *_: None)
+        patched.setattr(killing, "GIVE_UP_S", 0.1)
+        refusal = await server.json("DELETE", f"/api/sessions/{session}", status=503)
+    assert f"1 process of the session cannot be ended: {leader} " in refusal["error"]
+    assert (await server.json("GET", f"/api/sessions/{session}"))["status"] == "running"
+    assert (await server.json("DELETE", f"/api/sessions/{session}"))["message"] == "Session killed"
+    assert of_session(leader) == set()
+
+
+async def test_a_process_that_cannot_be_looked_at_is_alive_and_gets_its_signals() -> None:
+    process = await asyncio.create_subprocess_exec("sleep", "1000", start_new_session=True)
+    started = orphans.start_time(process.pid)
+    with no_more(resource.RLIMIT_NOFILE):
+        assert orphans.start_time(process.pid) == ""
+        assert orphans.alive(process.pid, started)
+        orphans.send(process.pid, started, signal.SIGTERM)
+    assert await process.wait() == -signal.SIGTERM
+    assert not orphans.alive(process.pid, started)
+
+
+async def test_a_process_whose_start_time_is_not_known_is_ended() -> None:
+    process = await asyncio.create_subprocess_exec("sleep", "1000", start_new_session=True)
+    await orphans.end(process.pid, "", 0)
+    assert await process.wait() < 0
+
+
+async def test_a_process_that_has_got_the_number_of_an_ended_session_is_not_signalled() -> None:
+    process = await asyncio.create_subprocess_exec("sleep", "1000", start_new_session=True)
+    await orphans.end(process.pid, "1", 0)
+    assert process.returncode is None
+    assert orphans.alive(process.pid, orphans.start_time(process.pid))
+    process.kill()
+    await process.wait()
+
+
+async def test_a_session_is_not_removed_before_its_processes_are_counted(server: Running) -> None:
+    for _ in range(5):
+        session = await server.session(["sh", "-c", STUBBORN + JOB + "echo $$."], spawn="now")
+        leader = int((await server.output(session, b".")).partition(b".")[0])
+        await server.server.context.registry.get(session).exited.wait()
+        await server.json("DELETE", f"/api/sessions/{session}/cleanup", status=409)
+        assert (await server.json("POST", "/api/cleanup-exited"))["localCleaned"] == 0
+        assert of_session(leader)
+        await server.json("DELETE", f"/api/sessions/{session}")
+        assert of_session(leader) == set()
+
+
+async def test_end_of_a_session_whose_keeper_is_found_again_is_told_by_the_keeper(
+    server: Running, folder: Path, expect_log: ExpectLog
+) -> None:
+    expect_log("the keeper is lost")
+    script = f"trap '' HUP; exec <&- >&- 2>&-; while [ ! -e {folder}/go ]; do sleep 0.02; done; exit 7"
+    session = await server.session(["sh", "-c", script], spawn="now")
+    registry = server.server.context.registry
+    found = registry.get(session)
+    await until(lambda: found._hung_up)
+    before = registry.keeper.live
+    assert before is not None
+    found.keeper_lost()  # at once, so that the next keeper is not found first
+    watching = found._orphan_watch
+    assert watching is not None
+    before._channel.sock.shutdown(socket.SHUT_RDWR)
+    await until(watching.done)
+    assert not found.orphan
+    (folder / "go").touch()
+    assert (await server.ended(session))["exitCode"] == 7
+
+
+async def test_delete_of_a_session_whose_start_then_fails_removes_it(server: Running) -> None:
+    session = await server.session(["cat"])
+    keeper = server.server.context.registry.keeper.live
+    assert keeper is not None
+    limit = resource.prlimit(keeper.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(keeper.pid, resource.RLIMIT_NOFILE, (3, limit[1]))
+    os.kill(keeper.pid, signal.SIGSTOP)
+    starting = asyncio.create_task(server.fetch("POST", f"/api/sessions/{session}/input", {"text": "x"}))
+    await until(lambda: server.server.context.registry.get(session).status == "starting")
+    killing_it = asyncio.create_task(server.json("DELETE", f"/api/sessions/{session}"))
+    audit = server.server.settings.log_dir
+    await until(
+        lambda: any(session in each.read_text() and "kill" in each.read_text() for each in audit.glob("audit*"))
+    )
+    os.kill(keeper.pid, signal.SIGCONT)
+    assert (await starting).code == 503
+    resource.prlimit(keeper.pid, resource.RLIMIT_NOFILE, limit)
+    assert (await killing_it)["message"] == "Session cleaned up"
+    assert await server.json("GET", "/api/sessions") == []
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """While the list is not empty, adoptions bring no descriptors, as if the server had none left."""
+    adopt, blocked = client.KeeperClient.adopt, [True]
+
+    async def adopted(self: client.KeeperClient, have: Sequence[str] = ()) -> list[client.KeptSession]:
+        found = await adopt(self, have)
+        if not blocked:
+            return found
+        client._close(*(each.pty_fd for each in found), *(each.ring_fd for each in found))
+        return [replace(each, pty_fd=-1, ring_fd=-1) for each in found]
+
+    monkeypatch.setattr(client.KeeperClient, "adopt", adopted)
+    monkeypatch.setattr("vibetunnel.sessions.registry.ADOPT_AGAIN_S", 0.05)
+    return blocked
+
+
+async def test_sessions_for_which_no_descriptor_is_left_are_reported_and_taken_over_later(
+    serve: Serve, full: list[bool], expect_log: ExpectLog
+) -> None:
+    expect_log("cannot be adopted: no descriptor is left")
+    expect_log("sessions? of an earlier server")
+    first = await serve()
+    session = await first.session(["cat"], spawn="now")
+    await first.close()
+    second = await serve()
+    assert await second.json("GET", "/api/sessions") == []
+    (problem,) = (await second.json("GET", "/api/server/status"))["problems"]
+    assert problem.startswith("1 session of an earlier server runs on, but is in no list")
+    full.clear()
+    await until(lambda: len(second.server.context.registry))
+    await second.json("POST", f"/api/sessions/{session}/input", {"text": "still\n"})
+    await second.output(session, b"still\r\nstill")
+    assert (await second.json("GET", "/api/server/status"))["problems"] == []
+
+
+async def test_a_program_that_started_and_cannot_be_taken_over_is_ended(
+    serve: Serve, folder: Path, full: list[bool], expect_log: ExpectLog
+) -> None:
+    expect_log("the keeper is lost")
+    expect_log("cannot be taken over from the keeper, and is ended")
+    fails = (
+        "real = peers.Peers.send; once = iter([True]); peers.Peers.send = lambda self, fields, fds=None: "
+        "self.drop(self._server) if fds and next(once, False) else real(self, fields, fds)"
+    )
+    async with keeper_that(fails, folder):
+        server = await serve()
+        session = await server.session(["sh", "-c", f"echo $$ > {folder}/pid; exec sleep 1000"])
+        await server.json("POST", f"/api/sessions/{session}/input", {"text": "x"}, status=503)
+        assert "may have started" in (await server.ended(session))["reason"]
+        await until(lambda: (folder / "pid").exists() and (folder / "pid").read_text().strip())
+        await until(lambda: not of_session(int((folder / "pid").read_text())))
+        await server.close()
+
+
+@pytest.mark.parametrize("integrated", [True, False])
+async def test_a_shell_marks_prompts_if_the_server_that_started_it_had_it_do_so(serve: Serve, integrated: bool) -> None:
+    first = await serve(shell="/bin/bash", shell_integration=integrated)
+    session = await first.session(spawn="now")
+    await first.close()
+    second = await serve(shell="/bin/bash", shell_integration=not integrated)
+    found = second.server.context.registry.get(session)
+    assert found.record.integrated is integrated
+    assert found.marks_prompts is (integrated or found.commands.marked)
+
+
+async def test_an_adopted_session_has_a_start_time(serve: Serve) -> None:
+    server = await serve()
+    session = await server.session(["cat"], spawn="now")
+    registry = server.server.context.registry
+    registry.get(session).record.started_ns = 0  # as an earlier version stores it
+    registry.get(session).note()
+    await server.close()
+    second = await serve()
+    record = second.server.context.registry.get(session).record
+    assert record.started_ns == record.created_ns

@@ -87,14 +87,14 @@ def stop(config: Path | None, kill_sessions: bool, **flags: Any) -> None:
     # The file may be a leftover, and its process id may belong to another process by now: ask the server itself.
     if server.request("GET", "/api/health")["pid"] != server.pid:
         raise UserError(f"the server at {server.url} is not process {server.pid}: stop it by hand")
-    alive = [found for found in server.sessions() if found["status"] != "exited"]
-    answers = _end(server, alive) if kill_sessions else []
+    sessions = server.sessions()
+    alive = [found for found in sessions if found["status"] != "exited"]
+    outlived = [found for found in sessions if found["status"] == "exited" and found.get("processesLeft")]
+    results = _end(server, [*alive, *outlived]) if kill_sessions else []
     if not _terminate(server.pid):
         raise UserError(f"process {server.pid} is still running after {STOP_S:g} s: look into its log, or kill it")
     if kill_sessions:
-        removed = sum(answer.get("message") == "Session cleaned up" for answer in answers)
-        text = f"Stopped, and ended {count(len(answers) - removed, 'session')}."
-        say(text + (f" Removed {count(removed, 'session')} that had no process." if removed else ""))
+        _say_killed(results)
         return
     text = "Stopped."
     lost = sum(bool(found.get("keeperLost")) for found in alive)
@@ -103,6 +103,8 @@ def stop(config: Path | None, kill_sessions: bool, **flags: Any) -> None:
         text += f" {count(left, 'session')} left for the next server, unless it was started with --kill-on-exit."
     if lost:
         text += f" {count(lost, 'session')} ended with it, because the keeper that held {_them(lost)} was lost."
+    if outlived:
+        text += f" {count(len(outlived), 'ended session')} left processes that run on."
     say(text)
 
 
@@ -127,25 +129,40 @@ def _them(number: int) -> str:
     return "it" if number == 1 else "them"
 
 
-def _end(server: RunningServer, sessions: Sequence[Answer]) -> list[Answer]:
-    """End them all at the same time: each may take its whole --kill-grace-s. Returns the answers for those it had."""
+def _say_killed(results: Sequence[tuple[Answer, str]]) -> None:
+    """Say what `stop --kill` has ended. Raises UserError that names the sessions that were not."""
+    refused = [f"{plain(found['name'])}: {plain(refusal)}" for found, refusal in results if refusal]
+    ended = [found for found, refusal in results if not refusal]
+    removed = sum(found["status"] == "created" for found in ended)
+    text = f"Stopped, and ended {count(len(ended) - removed, 'session')}."
+    text += f" Removed {count(removed, 'session')} that had no process." if removed else ""
+    if refused:
+        raise UserError(
+            f"{text} {count(len(refused), 'session')} could not be ended, and may run on: {'; '.join(refused)}"
+        )
+    say(text)
+
+
+def _end(server: RunningServer, sessions: Sequence[Answer]) -> list[tuple[Answer, str]]:
+    """End them all at the same time: each may take its whole --kill-grace-s.
+
+    Returns those that the server had, each with the reason why it was not ended ("": it was).
+    """
     if not sessions:
         return []
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(min(KILLS_AT_ONCE, len(sessions))) as threads:
-        answers = list(threads.map(lambda found: _end_one(server, found["id"]), sessions))
-    return [answer for answer in answers if answer is not None]
+        refusals = list(threads.map(lambda found: _end_one(server, found["id"]), sessions))
+    return [(found, refusal) for found, refusal in zip(sessions, refusals, strict=True) if refusal is not None]
 
 
-def _end_one(server: RunningServer, session_id: str) -> Answer | None:
+def _end_one(server: RunningServer, session_id: str) -> str | None:
     try:
-        answer: Answer = server.request("DELETE", f"/api/sessions/{session_id}")
+        server.request("DELETE", f"/api/sessions/{session_id}")
     except ServerRefused as error:
-        if error.status != HTTPStatus.NOT_FOUND:
-            raise
-        return None  # it was removed meanwhile
-    return answer
+        return None if error.status == HTTPStatus.NOT_FOUND else str(error)  # it was removed meanwhile
+    return ""
 
 
 def _terminate(pid: int) -> bool:

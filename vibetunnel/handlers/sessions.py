@@ -145,7 +145,7 @@ class CleanupHandler(SessionHandler):
     """DELETE /api/sessions/{session_id}/cleanup."""
 
     async def delete(self, session_id: str) -> None:
-        self.context.registry.remove(session_id)
+        await self.context.registry.remove(session_id)
         await self.context.registry.heard()
         await self.record(Action.REMOVE, session=session_id)
         self.answer(schemas.DoneWithMessage(message="Session cleaned up"))
@@ -155,7 +155,7 @@ class CleanupExitedHandler(Handler):
     """POST /api/cleanup-exited."""
 
     async def post(self) -> None:
-        count = self.context.registry.remove_exited()
+        count = await self.context.registry.remove_exited()
         await self.context.registry.heard()
         if count:
             await self.record(Action.REMOVE, sessions=count)

@@ -95,12 +95,14 @@ class Exited:
     code    exit code; 128 + N after signal N
     signal  that signal, or None
     reason  a text if the code does not say everything: "ended by SIGHUP"
+    counts  the keeper tells, soon afterwards, how many processes are left; one of an earlier version may not
     """
 
     session_id: str
     code: int
     signal: int | None
     reason: str | None
+    counts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ class KeptSession:
     pty_fd   -1: none, or closed already
     ring_fd  -1: none
     exited   None while the process runs
-    left     how many of its processes live on after it has ended
+    left     how many of its processes live on after it has ended; None: the keeper has not counted them yet
     """
 
     session_id: str
@@ -120,7 +122,7 @@ class KeptSession:
     ring_fd: int
     meta: bytes
     exited: Exited | None
-    left: int = 0
+    left: int | None = 0
 
 
 class KeeperClient:
@@ -584,7 +586,7 @@ class _EndedMeanwhile(KeeperFailed):
 
 def _exited(fields: dict[str, Any]) -> Exited:
     try:
-        return Exited(fields["session"], fields["code"], fields["signal"], fields["reason"])
+        return Exited(fields["session"], fields["code"], fields["signal"], fields["reason"], "left" in fields)
     except KeyError as error:
         raise KeeperFrameError(f"exited: {error} is missing") from None
 
@@ -598,7 +600,7 @@ def _kept_session(message: KeeperMessage) -> KeptSession:
         ring_fd=message.take("ring"),
         meta=message.data("meta"),
         exited=_exited(exited) if exited else None,
-        left=message.get("left", int, 0),
+        left=None if message.fields.get("left", 0) is None else message.get("left", int, 0),
     )
 
 

@@ -8,12 +8,25 @@ from vibetunnel.keeper.processes import send
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from vibetunnel.keeper.processes import Process
 
 FIRST_LOOK_S = 0.02  # most programs end within this time; the leader's SIGCHLD wakes the keeper even earlier
 LAST_LOOK_S = 0.25  # a look reads all of /proc, so the pauses double up to this one
 IDLE_LOOK_S = 30.0  # the same while nothing is being killed: only the number of processes left may change
 GIVE_UP_S = 5.0  # after KILL: a process that is left then belongs to another user (sudo), or is stuck in the kernel
+PIDS_SHOWN = 10  # of the processes that cannot be ended
+
+
+def cannot_end(pids: Collection[int]) -> str:
+    """The reason why a session cannot be ended: these processes are left after KILL. A look may have missed one."""
+    number = max(1, len(pids))
+    shown = ", ".join(map(str, sorted(pids)[:PIDS_SHOWN])) + (", ..." if len(pids) > PIDS_SHOWN else "")
+    return (
+        f"{number} {'process' if number == 1 else 'processes'} of the session cannot be ended: {shown or 'unseen'} "
+        "(they belong to another user, or are stuck in the kernel)"
+    )
 
 
 class Ending:

@@ -10,7 +10,7 @@ from collections import deque
 
 from vibetunnel.keeper.cgroups import Cgroups
 from vibetunnel.keeper.environment import session_environment
-from vibetunnel.keeper.killing import LAST_LOOK_S, Ending
+from vibetunnel.keeper.killing import LAST_LOOK_S, Ending, cannot_end
 from vibetunnel.keeper.processes import all_processes, of_pid
 from vibetunnel.keeper.protocol import (
     GRACE_LIMIT_S,
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from vibetunnel.keeper.channel import Channel
     from vibetunnel.keeper.log import Log
 
-PIDS_SHOWN = 10  # of the processes that cannot be ended
 FULL = (errno.EMFILE, errno.ENFILE, errno.ETOOMANYREFS)  # of descriptors, here or on their way
 ADOPT_AHEAD = 16 * 1024  # bytes queued of an adoption; each queued session holds two more descriptors
 
@@ -453,13 +452,7 @@ class Requests:
         ending.give_up()
         if not session.lives:
             self._count(session, len(ending.left))
-        pids = sorted(ending.left)
-        number = max(1, len(pids))  # a look may miss one
-        shown = ", ".join(map(str, pids[:PIDS_SHOWN])) + (", ..." if len(pids) > PIDS_SHOWN else "")
-        reason = (
-            f"{number} {'process' if number == 1 else 'processes'} of the session cannot be ended: {shown or 'unseen'} "
-            "(they belong to another user, or are stuck in the kernel)"
-        )
+        reason = cannot_end(ending.left)
         self._log.write(f"session {session.id}: {reason}")
         self._answer_kill(session, {"type": "failed", "reason": reason})
 
@@ -471,12 +464,16 @@ class Requests:
             self._remove(session)
 
     def _count(self, session: KeeperSession, seen: int) -> None:
-        """Tell the server how many processes an ended session has left. The look may have missed the only one."""
+        """Tell the server how many processes an ended session has left. The look may have missed the only one.
+
+        The first count is told even if it is 0: until then the server does not know.
+        """
         left = 0 if session.over else max(seen, 1)
         if left == session.left:
             return
+        if left or session.left:
+            self._log.write(f"session {session.id}: {left} processes left")
         session.left = left
-        self._log.write(f"session {session.id}: {left} processes left")
         if session.known and self.counts:
             self._send({"type": "left", "session": session.id, "processes": left}, None)
 

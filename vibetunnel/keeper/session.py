@@ -23,7 +23,7 @@ class KeeperSession:
     ring      shared memory; -1: none
     exited    the fields of its `exited` message; None until the process has ended
     over      it has ended, and so have all processes of its unix session
-    left      how many of them live on after it has ended, as the last look found
+    left      how many of them live on after it has ended, as the last look found; None before the first
     cgroup    for its processes alone; None: the system gives none
     known     the present server has started or adopted it, and so is told of its end
     released  the server has all output: the master may be closed as soon as the process has ended
@@ -58,7 +58,7 @@ class KeeperSession:
         self.ring = -1
         self.exited: dict[str, Any] | None = None
         self.over = False
-        self.left = 0
+        self.left: int | None = None
         self.cgroup: Cgroup | None = None
         self.known = False
         self.released = False
@@ -119,6 +119,7 @@ class KeeperSession:
             "code": 128 + signum if signum else code,
             "signal": signum,
             "reason": f"ended by {signal_name(signum)}" if signum else None,
+            "left": None,  # how many processes are left is counted after the end
         }
         if self.released:
             self.close_pty()

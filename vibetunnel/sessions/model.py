@@ -68,6 +68,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     format      FORMAT of the version that wrote it
     started_ns  0: never. Otherwise its command has been started, or may have been, and is never started again
     rows, cols  the size at the end; while the session runs, the kernel knows it
+    integrated  its shell was started with the server's script, and so marks its prompts
     ended       how it ended; the keeper knows that of its own sessions, but not of those of an earlier keeper
     owner       name of the account that created it
     """
@@ -82,6 +83,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     rows: int = 0
     cols: int = 0
     owner: str = ""
+    integrated: bool = False
     ended: End | None = None
 
 

@@ -37,6 +37,7 @@ from vibetunnel.sessions.model import FORMAT, End, Order, Record, Status
 from vibetunnel.sessions.session import Session
 
 RECORD_LIMIT = META_LIMIT - 4096  # bytes of a new session's record; the rest is for its next name, and its end
+ADOPT_AGAIN_S = 10.0  # until a session that could not be taken over is tried again
 LOST = "exit code unknown: the keeper of this session was lost, and then its server"
 
 log = logging.getLogger(__name__)
@@ -93,6 +94,7 @@ class Registry:
         # Removed sessions, the newest of them: the keeper has at most so many, and may not have heard of them yet.
         self._removed: deque[str] = deque(maxlen=SESSIONS_LIMIT)
         self._unadopted: set[str] = set()  # sessions that the keeper has, and this server could not take over
+        self._adopting: asyncio.Task[None] | None = None  # of these
         self._closing = False
 
     async def open(self) -> None:
@@ -107,8 +109,16 @@ class Registry:
     async def close(self, *, kill: bool = False) -> None:
         """Stop the pump (clients get 1001). The processes go on, unless `kill`."""
         if kill:  # the keeper ends its own, and these end with this server, unless they ignore the hang-up
-            await asyncio.gather(*(each.kill(self._kill_grace_s) for each in self._sessions.values() if each.orphan))
+            kills = (each.kill(self._kill_grace_s) for each in self._sessions.values() if each.orphan)
+            for failure in await asyncio.gather(*kills, return_exceptions=True):
+                if isinstance(failure, KeeperFailed):
+                    log.warning("a session may still run: %s", failure)
+                elif failure is not None:
+                    raise failure
         self._closing = True
+        if self._adopting is not None:
+            self._adopting.cancel()
+            await asyncio.gather(self._adopting, return_exceptions=True)
         self.events.close()
         asyncio.get_running_loop().remove_reader(self.pump.fileno())
         await asyncio.gather(*(session.close() for session in self._sessions.values()))
@@ -126,6 +136,11 @@ class Registry:
             await self.keeper.ready()
 
     # Finding
+
+    @property
+    def unreachable(self) -> int:
+        """How many sessions the keeper has that this server could not take over so far."""
+        return len(self._unadopted)
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -203,34 +218,38 @@ class Registry:
     # Ending
 
     async def kill(self, session_id: str) -> bool:
-        """End the process; returns when it has ended. False: the session had ended before, and is removed.
+        """End the process; returns when it has ended. False: the session had no process, and is removed.
 
         Processes that a session has left behind are ended, too. Raises KeeperFailed with those that cannot be.
         """
         session = self.get(session_id)
-        if session.end is not None:
-            await session.end_rest(self._kill_grace_s)
-        if session.status is Status.CREATED or session.end is not None:
+        had_ended = session.end is not None
+        await session.kill(self._kill_grace_s)
+        if had_ended or session.status is Status.CREATED:
             self._forget(session)
             return False
-        await session.kill(self._kill_grace_s)
         return True
 
-    def remove(self, session_id: str) -> None:
-        """Remove a session that has no process, and its output. Raises SessionStillRunning, ProcessesLeft."""
+    async def remove(self, session_id: str) -> None:
+        """Remove a session that has no process, and its output.
+
+        Raises SessionStillRunning, ProcessesLeft, and KeeperFailed if it is not known whether processes are left.
+        """
         session = self.get(session_id)
         if session.status in (Status.STARTING, Status.RUNNING):
             raise SessionStillRunning
-        if session.left:  # what runs must be in the list
-            raise ProcessesLeft(session.left)
+        if left := await session.count_left():  # what runs must be in the list
+            raise ProcessesLeft(left)
         self._forget(session)
 
-    def remove_exited(self) -> int:
+    async def remove_exited(self) -> int:
         """Returns how many sessions were removed: those without a process."""
-        exited = [session for session in self if session.end is not None and not session.left]
-        for session in exited:
+        exited = [session for session in self if session.end is not None]
+        counts = await asyncio.gather(*(session.count_left() for session in exited), return_exceptions=True)
+        over = [session for session, left in zip(exited, counts, strict=True) if left == 0 and not session.removed]
+        for session in over:
             self._forget(session)
-        return len(exited)
+        return len(over)
 
     def _forget(self, session: Session) -> None:
         if self._sessions.pop(session.id, None) is None:
@@ -291,13 +310,14 @@ class Registry:
     def _process_ended(self, exited: Exited) -> None:
         session = self._sessions.get(exited.session_id)
         if session is not None and not self._closing:  # a closing server has told its clients to reconnect
+            if not exited.counts:
+                session.counted.set()
             session.process_ended(_end(exited))
 
     def _processes_left(self, session_id: str, count: int) -> None:
         session = self._sessions.get(session_id)
         if session is not None and not self._closing:
-            session.left = count
-            self.events.updated(session)
+            session.processes_left(count)
 
     def _keeper_lost(self) -> None:
         for session in tuple(self._sessions.values()):
@@ -326,7 +346,7 @@ class Registry:
                 await self.keeper.drained()
 
     def _adopt(self, kept: KeptSession) -> None:
-        session = self._sessions.get(kept.session_id)
+        session = known = self._sessions.get(kept.session_id)
         problem = ""
         if session is None:
             record, problem = _record(kept)
@@ -337,27 +357,58 @@ class Registry:
             elif session.record.started_ns:
                 session.over(session.record.ended or End(None, reason=LOST))
         elif kept.ring_fd < 0:
-            log.error(
-                "session %s of an earlier server cannot be adopted: no descriptor is left for it. The keeper keeps it; "
-                "raise this server's limit of open files (ulimit -n, LimitNOFILE=), and start it again",
-                kept.session_id,
-            )
-            self._unadopted.add(kept.session_id)
             _close(kept)
+            self._not_adopted(kept, known, "no descriptor is left for it")
             return
         else:
             rows, cols = _size(kept.pty_fd, session.record)
             try:
                 terminal = self.pump.open(kept.pty_fd, kept.ring_fd, rows=rows, cols=cols)
             except (OSError, ValueError) as error:
-                log.error("session %s of an earlier server cannot be adopted: %s", kept.session_id, error)
-                self._unadopted.add(kept.session_id)
+                self._not_adopted(kept, known, str(error))
                 return
             session.adopt(terminal, kept.pid, _end(kept.exited) if kept.exited is not None else None)
-        session.left = kept.left
+        if kept.left is not None:
+            session.left = kept.left
+            session.counted.set()
         self._unadopted.discard(kept.session_id)
         self._sessions[session.id] = session
         self.listing.changed()
+
+    def _not_adopted(self, kept: KeptSession, known: Session | None, reason: str) -> None:
+        if known is not None:  # it is starting, and will say that its program may have started: so end that
+            log.error("session %s cannot be taken over from the keeper, and is ended: %s", kept.session_id, reason)
+            self.keeper.end(kept.session_id, forget=False)
+            return
+        if kept.session_id not in self._unadopted:
+            log.error(
+                "session %s of an earlier server cannot be adopted: %s. The keeper keeps it, and this server tries "
+                "again; raise its limit of open files (ulimit -n, LimitNOFILE=)",
+                kept.session_id,
+                reason,
+            )
+        self._unadopted.add(kept.session_id)
+        if self._adopting is None or self._adopting.done():
+            self._adopting = asyncio.create_task(self._adopt_again())  # owned: close() cancels it
+
+    async def _adopt_again(self) -> None:
+        while self._unadopted:
+            await asyncio.sleep(ADOPT_AGAIN_S)
+            keeper = self.keeper.live
+            if keeper is None:
+                continue
+            try:
+                found = await keeper.adopt(list(self._sessions))
+            except KeeperFailed:  # lost, or an adoption is under way
+                continue
+            self._unadopted &= {each.session_id for each in found}
+            for each in found:
+                if each.session_id in self._unadopted:
+                    self._adopt(each)
+                    if each.session_id in self._sessions:
+                        self.events.session("session-created", self._sessions[each.session_id])
+                else:
+                    _close(each)
 
 
 def _close(kept: KeptSession) -> None:

@@ -31,6 +31,7 @@ EMPTY_RING = 32768  # bytes; the smallest ring that the pump takes, for a sessio
 MAX_TYPISTS = 100  # remembered for each session
 START_S = 2.0  # how long a server that stops waits for a program that is being started
 DRAIN_S = 2.0  # how long an answer waits for the last output of a process that has ended
+COUNT_S = 5.0  # how long an answer waits for the first count of the processes that are left; 20 ms are usual
 
 _encode = msgspec.json.Encoder().encode
 
@@ -59,8 +60,9 @@ class Session:
 
     terminal   None until the process runs, and for good when it cannot be started (until a client attaches to see why)
     foreign    another version wrote the record and may need it again, so it is never overwritten
-    orphan     the keeper that knew the process is gone: the exit code will be unknown
+    orphan     the keeper that knew its processes is gone: this server ends and counts them, but gets no exit code
     left       how many of its processes live on after its program has ended
+    counted    set when `left` is known
     in_keeper  the keeper has an entry for it, or is to have one; False: it could not start
     exited     set when the process has ended
     drained    set when, after that, all of its output is in the ring
@@ -76,6 +78,7 @@ class Session:
         self.end: End | None = None
         self.orphan = False
         self.left = 0
+        self.counted = asyncio.Event()
         self.in_keeper = True
         self.exited = asyncio.Event()
         self.drained = asyncio.Event()
@@ -140,7 +143,8 @@ class Session:
     @property
     def marks_prompts(self) -> bool:
         """Whether the shell has marked a prompt, or will, since it starts with the server's script."""
-        return self.commands.marked or bool(self._integration)
+        will = bool(self._integration) if self._status is Status.CREATED else self.record.integrated
+        return self.commands.marked or will
 
     @property
     def _integration(self) -> dict[str, str]:
@@ -175,6 +179,8 @@ class Session:
         record, order = self.record, self.record.order
         rows, cols = self._viewport or (order.rows, order.cols)
         started_ns = time.time_ns()
+        script = self._integration
+        record.integrated = bool(script)
         # The keeper gets it with the order: it stores that the start was tried, or does not try.
         meta = _encode(msgspec.structs.replace(record, started_ns=started_ns))
         try:
@@ -184,7 +190,7 @@ class Session:
                     argv=order.argv,
                     cwd=order.folder,
                     base=self._services.environment,
-                    env=order.env | self._integration,
+                    env=order.env | script,
                     rows=rows,
                     cols=cols,
                     ring_bytes=self._services.ring_bytes,
@@ -242,6 +248,8 @@ class Session:
     def adopt(self, terminal: Terminal, pid: int, end: End | None) -> None:
         """Take over the terminal and the process that the keeper has, and this server does not know yet."""
         self._opened(terminal, adopted=True)
+        if not self.record.started_ns:  # a start without an answer, or an earlier version's
+            self.record.started_ns = self.record.created_ns
         self.status = Status.RUNNING
         self.pid = pid
         self._started = orphans.start_time(pid)
@@ -377,33 +385,58 @@ class Session:
     # End
 
     async def kill(self, grace_s: float) -> None:
-        """Ask the process to end, then kill it; returns when it has ended. Does nothing without a process."""
+        """End the process and all others of its session; returns when none is left. Does nothing without a process.
+
+        Raises KeeperFailed with the processes that cannot be ended.
+        """
         if self._starting is not None and not self._starting.done():
             with contextlib.suppress(SpawnFailed, KeeperFailed):
                 await asyncio.shield(self._starting)
-        if self.status is not Status.RUNNING:
+        if not self.pid or self._vanished:
             return
         keeper = self._services.keeper.live
-        try:
-            if keeper is None or self.orphan:
-                await self._kill_orphan(grace_s)
-            else:
+        if keeper is not None and not self.orphan:
+            try:
                 await keeper.kill(self.id, grace_s)
-        except KeeperLost:
-            await self._kill_orphan(grace_s)
-        await self.exited.wait()
+                await self.exited.wait()
+                return
+            except (KeeperLost, NoSuchSession):
+                pass  # the keeper that knew the processes is gone
+        await self._end_orphan(grace_s)
 
-    async def _kill_orphan(self, grace_s: float) -> None:
-        await orphans.end(self.pid, self._started, grace_s)
+    async def _end_orphan(self, grace_s: float) -> None:
+        if self._vanished:
+            return
+        try:
+            await orphans.end(self.pid, self._started, grace_s)
+        except KeeperFailed:
+            if not orphans.alive(self.pid, self._started):
+                self.process_ended(_unknown_end())
+            raise
+        self.processes_left(0)
         self.process_ended(_unknown_end())
 
-    async def end_rest(self, grace_s: float) -> None:
-        """End the processes that the session's program has left behind; returns when none is left."""
-        keeper = self._services.keeper.live
-        if keeper is None or not self.pid:
-            return
-        with contextlib.suppress(NoSuchSession):  # the keeper that knew them is gone
-            await keeper.kill(self.id, grace_s)
+    @property
+    def _vanished(self) -> bool:
+        """Whether all processes of the session have ended. Another session may then have got its number."""
+        return self.end is not None and self.counted.is_set() and not self.left
+
+    async def count_left(self) -> int:
+        """How many processes are left, as soon as that is known after the end. Raises KeeperFailed if it is not."""
+        if self.pid and not self.counted.is_set():
+            try:
+                async with asyncio.timeout(COUNT_S):
+                    await self.counted.wait()
+            except TimeoutError:
+                raise KeeperFailed("it is not known yet whether processes of the session are left: try again") from None
+        return self.left
+
+    def processes_left(self, count: int) -> None:
+        changed = count != self.left
+        self.left = count
+        self.counted.set()
+        if changed:
+            self._services.events.updated(self)
 
     def process_ended(self, end: End) -> None:
         if self.terminal is None:
@@ -412,6 +445,7 @@ class Session:
             self._finish(end)
             self.note()
             self._services.events.session("session-exited", self)
+            self._watch_orphan()
 
     def _finish(self, end: End) -> None:
         assert self.terminal is not None
@@ -494,9 +528,10 @@ class Session:
         self._watch_orphan()
 
     def keeper_lost(self) -> None:
-        """The keeper will not report the end of the process."""
-        if self.status is Status.RUNNING:
+        """The keeper will not report the end of the process, and not what is left of the session."""
+        if self.pid and not self._vanished:
             self.orphan = True
+            self._started = self._started or orphans.start_time(self.pid)  # no descriptor was left for it at the start
             self._watch_orphan()
 
     def keeper_found(self, kept: KeptSession) -> None:
@@ -506,18 +541,25 @@ class Session:
             keeper.forget(self.id)
         elif kept.pid is not None:
             self.orphan = False
-            self.left = kept.left
+            if self._orphan_watch is not None:  # it would report an end without its exit code
+                self._orphan_watch.cancel()
+                self._orphan_watch = None
+            if kept.left is not None:
+                self.processes_left(kept.left)
             if self._released:
                 keeper.release(self.id)
 
     def _watch_orphan(self) -> None:
         # While a process has the terminal open, it runs. Afterwards it may have closed its terminal and run on.
-        if self.orphan and self._hung_up and self._orphan_watch is None:
+        told = self._hung_up or self.end is not None
+        if self.orphan and told and not self._vanished and self._orphan_watch is None:
             self._orphan_watch = asyncio.create_task(self._await_orphan_end())  # owned: close() cancels it
 
     async def _await_orphan_end(self) -> None:
         await orphans.gone(self.pid, self._started)
         self.process_ended(_unknown_end())
+        async for count in orphans.counts(self.pid, self._started):
+            self.processes_left(count)
 
 
 def _finish(terminal: Terminal, end: End) -> None:
