@@ -6,14 +6,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 from harness import until
 from keeper_home import LIMITS, ROOT, alive, altered_keeper, members, on_uvloop, ps
 
-from vibetunnel.keeper import cgroups, spawn
+from vibetunnel.keeper import cgroups, requests, spawn
 from vibetunnel.keeper.errors import KeeperFailed
+from vibetunnel.keeper.requests import Requests
+from vibetunnel.keeper.session import KeeperSession
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="cgroups are of Linux")
 
@@ -192,6 +196,141 @@ async def test_cgroup_is_removed_when_its_last_process_has_ended(home):
     assert cgroups.Cgroup(f"{folder}/{made()[0]}").pids() == [server.pid]
     await server.client.kill("a", 0)
     assert made() == []
+
+
+def test_all_processes_of_a_cgroup_are_read_with_those_below_it(tmp_path):
+    whole = b"".join(b"%d\n" % pid for pid in range(1, 20_001))  # more than one read of a pipe gives, as of a cgroup
+    os.mkfifo(tmp_path / "cgroup.procs")
+    below = tmp_path / "made" / "by a program"
+    below.mkdir(parents=True)
+    (below / "cgroup.procs").write_text("30000\n")
+    writer = threading.Thread(target=(tmp_path / "cgroup.procs").write_bytes, args=(whole,))
+    writer.start()
+    try:
+        assert cgroups.Cgroup(str(tmp_path)).pids() == [*range(1, 20_001), 30_000]
+    finally:
+        writer.join()
+
+
+class Kept(cgroups.Cgroup):
+    """A cgroup as a folder has it; that it was killed is only written down."""
+
+    killed = False
+
+    def kill(self) -> None:
+        self.killed = True
+
+
+class Recorder:
+    """Takes what the keeper sends and logs."""
+
+    def __init__(self) -> None:
+        self.sent: list[dict] = []
+
+    def send(self, fields: dict, _descriptors: dict | None) -> bool:
+        self.sent.append(fields)
+        return True
+
+    def write(self, _line: str) -> None:
+        pass
+
+
+class Endings:
+    """The keeper's requests, with sessions whose program has ended and whose killing is due."""
+
+    def __init__(self) -> None:
+        self.recorder = Recorder()
+        self.requests = Requests(
+            "/", log=self.recorder, open_files=LIMITS, cgroups=cgroups.Cgroups(""), send=self.recorder.send
+        )
+
+    def add(self, name: str, pid: int, *, reaped: bool = False, cgroup: cgroups.Cgroup | None = None) -> KeeperSession:
+        session = KeeperSession(name, b"")
+        session.pid, session.reaped, session.cgroup = pid, reaped, cgroup
+        session.started = session.known = self.requests.counts = True
+        session.exited = {"session": name, "code": 0, "signal": None, "reason": None}
+        self.requests._sessions[name] = session
+        self.requests._start_killing(session, 0)
+        return session
+
+    def steps(self, count: int) -> None:
+        for step in range(count):
+            self.requests.on_time(time.monotonic() + step)
+
+    async def over(self, session: KeeperSession) -> None:
+        """Return when the session is over."""
+        await until(lambda: self.steps(1) or session.over)
+
+
+def zombie() -> int:
+    """A program that leads a unix session, has ended, and is not reaped yet."""
+    pid = os.posix_spawn("/bin/true", ["true"], {}, setsid=True)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    return pid
+
+
+def leave(name: str) -> tuple[int, int]:
+    """A job that a program of this session has left, and the session's number: that of the program, which is reaped."""
+    environment = os.environ | {"VIBETUNNEL_SESSION_ID": name}
+    with subprocess.Popen(
+        ["sh", "-c", JOB], start_new_session=True, stdout=subprocess.PIPE, env=environment, text=True
+    ) as program:
+        assert program.stdout is not None
+        return int(program.stdout.read().strip().strip(".").split("=")[1]), program.pid
+
+
+def test_daemon_in_a_cgroup_below_the_sessions_own_is_not_killed_with_it(tmp_path):
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "cgroup.procs").write_text(f"{os.getpid()}\n")  # of another unix session
+    (tmp_path / "cgroup.events").write_text("populated 1\n")
+    endings, cgroup = Endings(), Kept(str(tmp_path))
+    session = endings.add("a", zombie(), cgroup=cgroup)
+    endings.steps(3)
+    assert not cgroup.killed
+    assert session.over
+
+
+@on_uvloop
+async def test_processes_that_have_left_their_cgroup_count(tmp_path):
+    (tmp_path / "cgroup.procs").write_text("")
+    (tmp_path / "cgroup.events").write_text("populated 0\n")
+    job, number = leave("a")
+    endings = Endings()
+    session = endings.add("a", number, reaped=True, cgroup=Kept(str(tmp_path)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(requests, "all_processes", lambda: iter(()))  # each look misses it
+        endings.steps(2)
+        assert not session.over
+    await endings.over(session)
+    assert not alive(job)
+
+
+def test_cgroup_that_cannot_be_read_holds_up_no_session(tmp_path):
+    (tmp_path / "cgroup.procs").mkdir()  # a read fails, as of a cgroup that a program has made a threaded one
+    endings = Endings()
+    sessions = []
+    for name, cgroup in (("a", Kept(str(tmp_path))), ("b", None)):
+        sessions.append(endings.add(name, zombie(), cgroup=cgroup))
+    endings.steps(1)
+    assert [session.over for session in sessions] == [True, True]
+
+
+@linux
+@on_uvloop
+async def test_processes_of_a_reaped_program_are_ended_but_not_those_that_were_given_its_number():
+    for name in ("a", "another"):
+        job, number = leave(name)
+        endings = Endings()
+        session = endings.add("a", number, reaped=True)
+        if name == "a":
+            await endings.over(session)
+            assert not alive(job)
+        else:
+            try:
+                endings.steps(5)
+                assert alive(job)
+            finally:
+                os.kill(job, signal.SIGKILL)
 
 
 def test_cgroups_of_dead_keepers_are_removed_if_empty(tmp_path):

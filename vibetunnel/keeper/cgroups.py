@@ -9,8 +9,9 @@ from __future__ import annotations
 import errno
 import os
 
+from vibetunnel.keeper.processes import exists, read_file
+
 PREFIX = "vibetunnel."  # of a session's cgroup: vibetunnel.KEEPER.NUMBER
-READ_SIZE = 1024 * 1024  # bytes; about 100,000 pids
 
 
 class Cgroup:
@@ -29,35 +30,21 @@ class Cgroup:
         return os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def pids(self) -> list[int]:
-        """The processes in it, without zombies. Raises OSError when it cannot be read."""
-        return [int(pid) for pid in self._read("cgroup.procs").split()]
+        """The processes in it and in the cgroups below it, without zombies. Raises OSError if one cannot be read."""
+        return [int(pid) for folder, _, _ in os.walk(self.path) for pid in _read(f"{folder}/cgroup.procs").split()]
 
     def populated(self) -> bool:
-        """Whether the kernel knows a process in it that is no zombie."""
-        return b"populated 1" in self._read("cgroup.events")
+        """Whether the kernel knows a process in it, or below it, that is no zombie."""
+        return b"populated 1" in _read(f"{self.path}/cgroup.events")
 
     def kill(self) -> None:
-        """SIGKILL for every process in it, and for those that they start meanwhile."""
+        """SIGKILL for every process in it and below it, and for those that they start meanwhile."""
         try:
             descriptor = os.open(f"{self.path}/cgroup.kill", os.O_WRONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return  # before Linux 5.14; the process groups have had the signal
         try:
             os.write(descriptor, b"1")
-        finally:
-            os.close(descriptor)
-
-    def _read(self, name: str) -> bytes:
-        try:
-            descriptor = os.open(f"{self.path}/{name}", os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return b""  # it was removed, so that no process is in it
-        try:
-            return os.read(descriptor, READ_SIZE)
-        except OSError as error:
-            if error.errno != errno.ENODEV:  # the same, since the open
-                raise
-            return b""
         finally:
             os.close(descriptor)
 
@@ -98,7 +85,7 @@ class Cgroups:
     def _remove_those_of_dead_keepers(self) -> None:
         for name in os.listdir(self._folder):
             keeper = name.removeprefix(PREFIX).partition(".")[0]
-            if name.startswith(PREFIX) and keeper.isdigit() and not _exists(int(keeper)):
+            if name.startswith(PREFIX) and keeper.isdigit() and not exists(int(keeper)):
                 _remove(f"{self._folder}/{name}")
 
 
@@ -124,6 +111,17 @@ def delegated() -> str:
     return ""
 
 
+def _read(path: str) -> bytes:
+    try:
+        return read_file(path)
+    except FileNotFoundError:
+        return b""  # the cgroup was removed, so that no process is in it
+    except OSError as error:
+        if error.errno != errno.ENODEV:  # the same, since the open
+            raise
+        return b""
+
+
 def _remove(path: str) -> bool:
     try:
         os.rmdir(path)
@@ -131,14 +129,4 @@ def _remove(path: str) -> bool:
         return True
     except OSError:
         return False  # a process is in it
-    return True
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
     return True

@@ -38,7 +38,7 @@ class Ending:
     left       the session's processes in the last look, without zombies
     steps      that were taken
     seen       whether the last step has seen one of them
-    strangers  whether the session's cgroup has processes of other unix sessions: daemons, which live on
+    strangers  whether the session's cgroup has, or may have, processes of other unix sessions: daemons, which live on
     """
 
     def __init__(self, leader: int, now: float) -> None:
@@ -73,15 +73,19 @@ class Ending:
         self._pause_s = FIRST_LOOK_S
         self.next_at = now
 
-    def begin(self, now: float) -> None:
-        """The leader's group is signalled whether a process of it is seen or not: the kernel misses none."""
+    def begin(self, now: float, *, reaped: bool) -> None:
+        """The leader's group is signalled whether a process of it is seen or not: the kernel misses none.
+
+        reaped  the leader's: its number may be a foreign group's, so that only processes that are seen are signalled
+        """
         self._kills = self._kill_at is not None and now >= self._kill_at
         self._asks = self.ordered and not self._kills and not self._asked
         self._signalled = set()
         self._known_zombies = self._zombies
         self.seen = False
         self.strangers = False
-        self._signal(self.leader)
+        if not reaped:
+            self._signal(self.leader)
 
     def look(self) -> None:
         """Another look of the same step begins."""

@@ -58,13 +58,38 @@ def in_use(number: int) -> bool:
                 return _can_own(descriptor, number)
         finally:
             os.close(descriptor)
+    return exists(-number)
+
+
+def exists(pid: int) -> bool:
+    """Whether there is a process with this id, zombies included; for a negative number: a group, as in kill(2)."""
     try:
-        os.killpg(number, 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:  # another user's (sudo)
         return True
     return True
+
+
+def began_with(pid: int, variable: bytes) -> bool:
+    """Whether the process began with this variable (NAME=value) in its environment, or inherited it from its parent.
+
+    Not if the environment cannot be read: the process has ended, or belongs to another user. Systems without /proc do
+    not tell; there the answer is yes.
+    """
+    if sys.platform != "linux":
+        return True
+    try:
+        return variable in read_file(f"/proc/{pid}/environ").split(b"\0")
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return False
+
+
+def read_file(path: str) -> bytes:
+    """All of a file whose size the kernel does not tell. One read(2) returns a page of it at most."""
+    with open(path, "rb", buffering=0) as file:
+        return file.read()
 
 
 def _can_own(descriptor: int, number: int) -> bool:

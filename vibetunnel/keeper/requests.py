@@ -29,9 +29,10 @@ from vibetunnel.keeper.spawn_failure import LACKING, CannotStart, NothingLeft, s
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
+    from vibetunnel.keeper.cgroups import Cgroup
     from vibetunnel.keeper.channel import Channel
     from vibetunnel.keeper.log import Log
 
@@ -388,54 +389,67 @@ class Requests:
                 self._report(session)
         try:
             self._look(due, now)
-            over = {session for session, ending in due.items() if self._is_over(session, ending)}
         except OSError as error:  # no descriptor is left
-            self._log.write(f"no look at the processes: {error.strerror}")
-            for ending in due.values():
-                ending.next_at = now + LAST_LOOK_S
+            self._postpone(due.values(), now, error)
             return
         for session, ending in due.items():
+            try:
+                over = self._is_over(session, ending)
+            except OSError as error:
+                self._postpone([ending], now, error)
+                continue
             ending.pause(now)
-            if session in over:
+            if over:
                 self._vanished(session)
             elif ending.hopeless(now):
                 self._cannot_end(session, ending)
             elif not session.lives and (ending.left or ending.steps > 1):
                 self._count(session, len(ending.left))
 
+    def _postpone(self, endings: Iterable[Ending], now: float, error: OSError) -> None:
+        self._log.write(f"no look at the processes: {error.strerror}")
+        for ending in endings:
+            ending.next_at = now + LAST_LOOK_S
+
     def _look(self, due: dict[KeeperSession, Ending], now: float) -> None:
         """Show the processes to the endings that are due, which signal them."""
-        by_leader = {session.pid: ending for session, ending in due.items() if not session.recycled()}
-        for session, ending in due.items():
+        by_leader = {session.pid: (session, ending) for session, ending in due.items() if not session.recycled()}
+        for session, ending in by_leader.values():
             ending.look()
-            if session.pid not in by_leader:
-                continue
-            ending.begin(now)
+            ending.begin(now, reaped=session.reaped)
             if session.cgroup is not None:
-                # Fewer than in /proc, so that none has the time to fork and end. But a program may leave its cgroup.
-                for process in filter(None, map(of_pid, session.cgroup.pids())):
-                    if process.session == session.pid:
-                        ending.saw(process)
-                    elif not process.zombie:
-                        ending.strangers = True
-                if ending.kills and not ending.strangers:
-                    session.cgroup.kill()
+                try:
+                    self._look_into(session.cgroup, session, ending)
+                except OSError:  # a program has made it a threaded one, for example: the looks below have to do
+                    ending.strangers = True
         # /proc is not read at one moment: a process may fork and end meanwhile. A second look finds its child.
         for _ in range(2):
             for ending in due.values():
                 ending.look()
             for process in all_processes():
                 if process.session in by_leader:
-                    by_leader[process.session].saw(process)
+                    session, ending = by_leader[process.session]
+                    if session.owns(process):
+                        ending.saw(process)
+
+    def _look_into(self, cgroup: Cgroup, session: KeeperSession, ending: Ending) -> None:
+        # Fewer than in /proc, so that none has the time to fork and end. But a program may leave its cgroup.
+        for process in filter(None, map(of_pid, cgroup.pids())):
+            if process.session != session.pid:
+                ending.strangers = ending.strangers or not process.zombie
+            elif session.owns(process):
+                ending.saw(process)
+        if ending.kills and not ending.strangers:
+            cgroup.kill()
 
     def _is_over(self, session: KeeperSession, ending: Ending) -> bool:
         """Whether no process of the session is left. A look can miss a process, so the kernel is asked as well."""
-        if ending.seen or session.lives:
-            return False
         if session.recycled():
             return True
-        if session.cgroup is not None and not ending.strangers:
-            return not session.cgroup.populated()
+        if ending.seen or session.lives:
+            return False
+        if session.cgroup is not None and not ending.strangers and session.cgroup.populated():
+            return False
         return session.vanished() or ending.only_zombies
 
     def _vanished(self, session: KeeperSession) -> None:

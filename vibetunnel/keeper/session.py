@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from vibetunnel.keeper.processes import in_use, living, send, signal_name
+from vibetunnel.keeper.processes import began_with, exists, in_use, living, send, signal_name
 from vibetunnel.keeper.protocol import pack_bytes
 
 TYPE_CHECKING = False
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from vibetunnel.keeper.cgroups import Cgroup
+    from vibetunnel.keeper.processes import Process
 
 
 class KeeperSession:
@@ -22,6 +23,7 @@ class KeeperSession:
     pty       the master; -1: none
     ring      shared memory; -1: none
     exited    the fields of its `exited` message; None until the process has ended
+    reaped    the number of its unix session may be given to another process
     over      it has ended, and so have all processes of its unix session
     left      how many of them live on after it has ended, as the last look found; None before the first
     cgroup    for its processes alone; None: the system gives none
@@ -32,7 +34,6 @@ class KeeperSession:
     """
 
     __slots__ = (
-        "_reaped",
         "cgroup",
         "exited",
         "forget",
@@ -43,6 +44,7 @@ class KeeperSession:
         "over",
         "pid",
         "pty",
+        "reaped",
         "released",
         "ring",
         "started",
@@ -64,7 +66,7 @@ class KeeperSession:
         self.released = False
         self.waiting: list[int] = []
         self.forget = False
-        self._reaped = False
+        self.reaped = False
 
     @property
     def lives(self) -> bool:
@@ -108,10 +110,10 @@ class KeeperSession:
                 pid, status = os.waitpid(self.pid, os.WNOHANG)
                 if not pid:
                     return False
-                self._reaped = True
+                self.reaped = True
                 code = os.waitstatus_to_exitcode(status)
         except ChildProcessError:  # another reaper has the status: without this, the session would live for ever
-            self._reaped = True
+            self.reaped = True
             code = 0
         signum = -code if code < 0 else None
         self.exited = {
@@ -127,8 +129,8 @@ class KeeperSession:
 
     def vanished(self) -> bool:
         """Reap the program that has ended. Whether no process of its session is left then, not even a zombie."""
-        if not self._reaped:
-            self._reaped = True
+        if not self.reaped:
+            self.reaped = True
             try:
                 os.waitpid(self.pid, 0)  # a zombie: returns at once
             except ChildProcessError:
@@ -137,15 +139,17 @@ class KeeperSession:
 
     def recycled(self) -> bool:
         """Whether another process has the number of the program that was reaped. Then no group of ours has it."""
-        if not self._reaped:
-            return False
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
+        return self.reaped and exists(self.pid)
+
+    def owns(self, process: Process) -> bool:
+        """Whether a process whose unix session has this session's number belongs to this session.
+
+        After the reaping the number may be a foreign session's. The environment then tells: the program began with the
+        session's id, and its children inherit that. (A zombie has none, and gets no signal.)
+        """
+        if not self.reaped or process.zombie:
             return True
-        return True
+        return began_with(process.pid, f"VIBETUNNEL_SESSION_ID={self.id}".encode("ascii"))
 
     def signal(self, signum: int, group: str) -> None:
         """group: foreground (as the keyboard does; the leader's if that has ended), or session: all groups."""
