@@ -10,11 +10,11 @@ import sys
 
 import pytest
 from harness import until
-from keeper_home import ROOT, descriptors, on_uvloop, ps
+from keeper_home import ROOT, altered_keeper, descriptors, on_uvloop, ps
 
 from vibetunnel.keeper import client as client_module
 from vibetunnel.keeper import processes
-from vibetunnel.keeper.errors import KeeperBusy, KeeperFailed, SpawnFailed
+from vibetunnel.keeper.errors import KeeperBusy, KeeperFailed, KeeperLost, SpawnFailed
 
 
 @on_uvloop
@@ -201,6 +201,22 @@ async def test_start_is_announced_to_a_server_that_asks_for_it(home):
     assert (
         peer.ask(type="spawn", request=3, session="c", announce=True, **spawn | {"argv": ["/nope"]})["type"] == "failed"
     )
+
+
+@on_uvloop
+async def test_start_whose_announcement_is_lost_with_the_connection_is_not_made(home):
+    fails = (
+        "from vibetunnel.keeper import peers; real = peers.Channel.send; peers.Channel.send = lambda self, fields, "
+        "fds=None: open('/nowhere') if fields['type'] == 'starting' else real(self, fields, fds)"
+    )
+    keeper = await asyncio.create_subprocess_exec(*altered_keeper(home.folder, fails), "--detach", cwd=ROOT)
+    assert await keeper.wait() == 0
+    first = await home.server()
+    with pytest.raises(KeeperLost) as caught:
+        await first.start("a", "cat")
+    assert caught.value.undone
+    second = await home.server()
+    assert await second.adopt() == []
 
 
 @on_uvloop

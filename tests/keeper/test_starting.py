@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 import signal
 
 import pytest
 from harness import no_more
-from keeper_home import LIMITS, on_asyncio, on_uvloop, words
+from keeper_home import LIMITS, descriptors, on_asyncio, on_uvloop, words
 
-from vibetunnel.keeper import ring
+from vibetunnel.keeper import client, ring
 from vibetunnel.keeper.channel import Channel
 from vibetunnel.keeper.client import SpawnOrder
-from vibetunnel.keeper.errors import NoResources, SpawnFailed
-from vibetunnel.keeper.protocol import FRAME_LIMIT
+from vibetunnel.keeper.errors import KeeperFailed, NoResources, SpawnFailed
+from vibetunnel.keeper.protocol import DESCRIPTORS_LIMIT, FRAME_LIMIT
 
 
 @on_uvloop
@@ -277,6 +278,42 @@ async def test_server_without_room_for_the_descriptors_is_refused_before_the_sta
     assert await server.adopt() == []
     await (await server.start("a", "echo", "now")).until(b"now")
     assert not server.lost.is_set()
+
+
+@on_uvloop
+async def test_many_starts_at_once_need_no_more_descriptors_than_their_sessions_and_a_fixed_reserve(home, monkeypatch):
+    server = await home.server()
+    held, real = [], Channel.receive
+
+    def receive(channel):
+        if channel is server.client._channel:
+            held.append((server.client._spawning, len(server.client._reserve._held)))
+        return real(channel)
+
+    monkeypatch.setattr(Channel, "receive", receive)
+    count, reserve = 60, client.STARTS * client.SPAWN_DESCRIPTORS + client.SPARE
+    limit = max(descriptors()) + 1 + 2 * count + reserve
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, LIMITS[1]))
+    try:
+        await asyncio.gather(*(server.start(f"s{number}", "cat") for number in range(count)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, LIMITS)
+    for spawning, kept in held:  # a read frees what it can bring, and no more
+        wanted = spawning * client.SPAWN_DESCRIPTORS + client.SPARE
+        assert spawning <= client.STARTS
+        assert kept == (wanted - DESCRIPTORS_LIMIT if spawning else 0)
+
+
+@on_uvloop
+async def test_start_that_waits_too_long_for_others_has_not_been_made(home, monkeypatch):
+    server = await home.server()
+    monkeypatch.setattr(client, "ANSWER_S", 0.05)
+    for _ in range(client.STARTS):
+        await server.client._starts.acquire()
+    with pytest.raises(KeeperFailed, match="8 other starts are under way"):
+        await server.start("a", "cat")
+    monkeypatch.undo()
+    assert await server.adopt() == []
 
 
 @on_uvloop

@@ -892,7 +892,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "a command starts once: a start without an answer is not repeated",
         "keeper/link.py",
-        "            if not reason.undone and not await self._unstarted(client.pid, order.session_id):\n",
+        "            if not await self._unstarted(reason, client.pid, order.session_id):\n",
         "            if False:\n",
         (_loss("test_a_program_whose_keeper_dies_as_it_starts_is_not_started_again"),),
     ),

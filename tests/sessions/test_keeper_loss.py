@@ -310,6 +310,31 @@ async def test_a_program_whose_keeper_dies_as_it_starts_is_not_started_again(
     assert starts(folder) <= 1
 
 
+@pytest.mark.parametrize("starts_all_the_same", [False, True])
+async def test_a_start_that_a_living_keeper_could_not_announce_is_made_once(
+    serve: Serve, folder: Path, expect_log: ExpectLog, starts_all_the_same: bool
+) -> None:
+    expect_log("the keeper is lost")
+    # As if no descriptor were left: the keeper drops the connection, and the server finds it again.
+    fails = (
+        "real = peers.Channel.send; once = iter([True]); peers.Channel.send = lambda self, fields, fds=None: "
+        "self.no if fields['type'] == 'starting' and next(once, False) else real(self, fields, fds); "
+        "peers.Channel.no = property(lambda self: os.stat('/nowhere'))"
+    )
+    if starts_all_the_same:
+        fails += "; tell = peers.Peers.send; peers.Peers.send = lambda *all: tell(*all) or True"
+    async with keeper_that(fails, folder):
+        server = await serve()
+        session = await server.session(appends(folder))
+        await server.json("POST", f"/api/sessions/{session}/input", {"text": "hello\n"})
+        await server.output(session, b"hello")
+        assert (await server.json("GET", f"/api/sessions/{session}"))["status"] == "running"
+        await server.json("DELETE", f"/api/sessions/{session}")
+        await server.ended(session)
+        await server.close()
+    assert starts(folder) == 1
+
+
 async def test_a_program_whose_start_was_not_answered_by_a_living_keeper_is_found(
     serve: Serve, folder: Path, expect_log: ExpectLog
 ) -> None:

@@ -23,6 +23,7 @@ from vibetunnel.keeper.errors import (
     StartUnknown,
 )  # fmt: skip
 from vibetunnel.keeper.protocol import (
+    DESCRIPTORS_LIMIT,
     GRACE_S,
     META_LIMIT,
     NO_SESSION,
@@ -42,6 +43,7 @@ START_S = 10.0  # to find or start a keeper, and receive its welcome
 ANSWER_S = 10.0  # for a request that the keeper answers at once; a spawn on a loaded machine takes a while
 ADOPT_S = 30.0
 KILL_MARGIN_S = 10.0  # added to the grace: the keeper's wait after KILL, and a margin
+STARTS = 8  # under way at a time: the keeper makes one after the other, and more would only hold more descriptors
 SPAWN_DESCRIPTORS = 4  # of this process, for one spawn: two arrive, and the pump may open others
 SPARE = 16  # that no spawn takes: requests, a new connection to the keeper, and a restart that adopts all need some
 FAREWELL_S = 1.0  # for queued requests (notes) to be sent before a close
@@ -157,6 +159,7 @@ class KeeperClient:
         self._drained.set()
         self._begun: set[int] = set()  # requests that the keeper may be carrying out; of a spawn it says so first
         self._announces = False  # whether this keeper says that; one of an earlier version does not
+        self._starts = asyncio.Semaphore(STARTS)
         self._spawning = 0  # spawns that wait for their answer
         self._reserve = Reserve()  # for their descriptors
         self._lost: str | None = None  # why the connection has ended
@@ -256,9 +259,15 @@ class KeeperClient:
     async def spawn(self, order: SpawnOrder) -> Spawned:
         """Start a process on a new pty. If this call is cancelled, the process is killed and forgotten.
 
+        While STARTS others are under way it waits for one of them to end.
         Raises SpawnFailed with a reason fit for the user, NoResources when the system has no room for the process,
         StartUnknown when the keeper does not answer in time (a process that it starts later is killed), KeeperLost.
         """
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                await self._starts.acquire()
+        except TimeoutError:
+            raise KeeperFailed(f"{STARTS} other starts are under way for {ANSWER_S:g} s: try again") from None
         self._spawning += 1
         try:
             self._reserve_all()
@@ -266,6 +275,7 @@ class KeeperClient:
         finally:
             self._spawning -= 1
             self._hold()
+            self._starts.release()
         return Spawned(message.get("pid", int), message.take("pty"), message.take("ring"))
 
     @property
@@ -456,7 +466,7 @@ class KeeperClient:
             self._drained.set()
 
     def _readable(self) -> None:
-        self._reserve.resize(0)  # room for the descriptors that this read brings
+        self._reserve.free(DESCRIPTORS_LIMIT)  # room for those that this read brings: one frame's
         try:
             alive = self._channel.receive()
             for message in self._channel.messages():

@@ -95,17 +95,22 @@ class KeeperLink:
                 return await client.spawn(order)
             except KeeperLost as lost:
                 reason = lost
-            if not reason.undone and not await self._unstarted(client.pid, order.session_id):
+            if not await self._unstarted(reason, client.pid, order.session_id):
                 raise StartUnknown(f"{reason}: the program may have started, and is not started again") from reason
         raise reason
 
-    async def _unstarted(self, keeper: int, session_id: str) -> bool:
-        """Whether this keeper is still there, and has not started the session: only the connection was lost."""
+    async def _unstarted(self, lost: KeeperLost, keeper: int, session_id: str) -> bool:
+        """Whether the session has certainly not started. Raises KeeperFailed: it has not, and there is no keeper.
+
+        If this keeper is still there, so that only the connection was lost, it knows. If not, what it sent has to do.
+        """
         try:
             client = await self.ready()
         except KeeperFailed:
+            if lost.undone:
+                raise
             return False
-        return client.pid == keeper and session_id not in self._started
+        return session_id not in self._started if client.pid == keeper else lost.undone
 
     def note(self, session_id: str, meta: bytes, *, started: bool) -> None:
         if (client := self.live) is not None:

@@ -7,7 +7,6 @@ two processes apart. While a process of a unix session lives, the kernel gives t
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator
 
@@ -25,12 +24,8 @@ def start_time(pid: int) -> str:
 
 def alive(pid: int, started: str) -> bool:
     """Whether the process runs; a zombie does not. A process that cannot be looked at counts as running."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+    if not processes.exists(pid):
         return False
-    except PermissionError:  # another user's (sudo)
-        pass
     ended, start = _look(pid)
     return not ended and not _differ(start, started)
 
@@ -103,7 +98,7 @@ def _step(ending: Ending, leader: int, started: str) -> bool:
             return True
     except OSError:  # no descriptor is left: the signals need none
         zombie = False
-    ending.begin(now)
+    ending.begin(now, reaped=not processes.exists(leader))
     try:
         _see(ending, leader)
         # A zombie that its parent does not reap keeps the number. A process that is missed leaves new zombies.

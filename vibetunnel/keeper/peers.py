@@ -95,17 +95,20 @@ class Peers:
                 self.drop(peer)
 
     def send(self, fields: dict[str, Any], descriptors: dict[str, int] | None = None) -> bool:
-        """Send to the server, if one is connected. False: a part is still queued."""
+        """Send to the server. False: it may never get it, since a part is queued, or the connection was dropped.
+
+        True for a server that has closed its end, too: it reads nothing any longer, so it misses no message.
+        """
         server = self._server
         if server is None:
-            return True
+            return False
         try:
             self._tell(server, lambda: server.channel.send(fields, descriptors))
             self._watch(server)
         except OSError as error:
             self._log.write(f"the server cannot be reached: {error.strerror}")
             self.drop(server)
-        return not server.channel.pending
+        return server is self._server and not server.channel.pending
 
     def serve(self, peer: Peer) -> None:
         """Send what is queued, read what has arrived, and answer it."""

@@ -64,7 +64,7 @@ class Requests:
     folder      the runtime folder
     open_files  limits for the sessions' programs; the keeper's own may be higher
     cgroups     makes the sessions' cgroups
-    send        sends fields and descriptors to the server, if one is connected; False: they are still queued
+    send        sends fields and descriptors to the server; False: it may never get them
     counts      the server takes the message `left`
     stopped     a `stop` has been carried out: the keeper is to end
     """

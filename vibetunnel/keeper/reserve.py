@@ -11,6 +11,12 @@ class Reserve:
     def __init__(self) -> None:
         self._held: list[int] = []
 
+    def free(self, count: int) -> None:
+        """Hold this many fewer."""
+        for descriptor in self._held[-count:]:
+            os.close(descriptor)
+        del self._held[-count:]
+
     def resize(self, count: int) -> None:
         """Hold this many, or, if the process has no room for them, as many as possible. Then it raises OSError."""
         while len(self._held) > count:
