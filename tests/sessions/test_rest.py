@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from harness import DEADLINE_S, Running, Serve, until
 
+from vibetunnel import paths
 from vibetunnel.handlers.application import DRAIN_LIMIT
 from vibetunnel.keeper import processes
 from vibetunnel.sessions import registry
@@ -578,3 +579,14 @@ async def test_asking_for_the_headers_of_the_output_does_not_start_the_session(s
 async def test_an_unknown_api_path_is_a_404_in_json(server: Running) -> None:
     for path in ("/api/nope", "/api/sessions/x/nope", "/api/"):
         assert await server.json("GET", path, status=404) == {"error": "API endpoint not found"}
+
+
+async def test_a_signal_without_a_name_is_sent_and_recorded_by_its_number(server: Running) -> None:
+    number = signal.SIGRTMIN + 3
+    session = await server.session(
+        ["sh", "-c", f"trap 'echo got' {number:d}; echo ready; while :; do sleep 0.01; done"]
+    )
+    await server.output(session, b"ready")
+    await server.json("POST", f"/api/sessions/{session}/signal", {"signal": int(number)})
+    await server.output(session, b"got")
+    assert f'"{number:d}"' in (server.server.settings.log_dir / paths.AUDIT_LOG).read_text()

@@ -206,13 +206,20 @@ class SignalHandler(SessionHandler):
         session = self.session(session_id)
         number = _signal_number(self.read(schemas.SignalBody).signal)
         await self.typist_of_running(session)
-        async with self.recorded(Action.SIGNAL, session_id, sent=signal.Signals(number).name):
+        async with self.recorded(Action.SIGNAL, session_id, sent=_signal_name(number)):
             await session.signal(number)
         self.answer(schemas.Done())
 
 
 def _signal_number(given: str | int) -> int:
     return given if isinstance(given, int) else signal.Signals[f"SIG{given.upper().removeprefix('SIG')}"]
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have no name in Python
+        return str(number)
 
 
 class OutputHandler(SessionHandler):
