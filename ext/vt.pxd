@@ -64,7 +64,7 @@ cdef extern from "vt.h" nogil:
         int shape
     void vt_get_cursor(const vt*, vt_cursor*)
 
-    uint32_t vt_modes(const vt*)
+    uint64_t vt_modes(const vt*)
 
     void vt_redraw(const vt*, vt_buf*, uint32_t scrollback_lines)
     uint32_t vt_lines(const vt*, vt_buf*, int64_t first, int64_t last)

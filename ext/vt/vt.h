@@ -96,33 +96,31 @@ typedef struct {
 void vt_get_cursor(const vt *, vt_cursor *);
 
 /* Modes as bits. */
-enum {
-    VT_M_APP_CURSOR = 1 << 0,      /* DECCKM ?1 */
-    VT_M_REVERSE = 1 << 1,         /* DECSCNM ?5 */
-    VT_M_ORIGIN = 1 << 2,          /* DECOM ?6 */
-    VT_M_WRAP = 1 << 3,            /* DECAWM ?7, on at first */
-    VT_M_BLINK = 1 << 4,           /* ?12 */
-    VT_M_CURSOR = 1 << 5,          /* DECTCEM ?25, on at first */
-    VT_M_MARGINS = 1 << 6,         /* DECLRMM ?69 */
-    VT_M_MOUSE_X10 = 1 << 7,       /* ?9 */
-    VT_M_MOUSE = 1 << 8,           /* ?1000 */
-    VT_M_MOUSE_DRAG = 1 << 9,      /* ?1002 */
-    VT_M_MOUSE_ANY = 1 << 10,      /* ?1003 */
-    VT_M_FOCUS = 1 << 11,          /* ?1004 */
-    VT_M_MOUSE_UTF8 = 1 << 12,     /* ?1005 */
-    VT_M_MOUSE_SGR = 1 << 13,      /* ?1006 */
-    VT_M_MOUSE_URXVT = 1 << 14,    /* ?1015 */
-    VT_M_MOUSE_PIXELS = 1 << 15,   /* ?1016 */
-    VT_M_ALT_SCROLL = 1 << 16,     /* ?1007 */
-    VT_M_PASTE = 1 << 17,          /* ?2004 */
-    VT_M_SYNC = 1 << 18,           /* ?2026 */
-    VT_M_APP_KEYPAD = 1 << 19,     /* DECKPAM, ?66 */
-    VT_M_INSERT = 1 << 20,         /* IRM 4 */
-    VT_M_NEWLINE = 1 << 21,        /* LNM 20 */
-    VT_M_REVERSE_WRAP = 1 << 22,   /* ?45 */
-    VT_M_COLOUR_SCHEME = 1 << 23,  /* ?2031 */
-};
-uint32_t vt_modes(const vt *);
+#define VT_M_APP_CURSOR ((uint64_t)1 << 0)            /* DECCKM ?1 */
+#define VT_M_REVERSE ((uint64_t)1 << 1)               /* DECSCNM ?5 */
+#define VT_M_ORIGIN ((uint64_t)1 << 2)                /* DECOM ?6 */
+#define VT_M_WRAP ((uint64_t)1 << 3)                  /* DECAWM ?7, on at first */
+#define VT_M_BLINK ((uint64_t)1 << 4)                 /* ?12 */
+#define VT_M_CURSOR ((uint64_t)1 << 5)                /* DECTCEM ?25, on at first */
+#define VT_M_MARGINS ((uint64_t)1 << 6)               /* DECLRMM ?69 */
+#define VT_M_MOUSE_X10 ((uint64_t)1 << 7)             /* ?9 */
+#define VT_M_MOUSE ((uint64_t)1 << 8)                 /* ?1000 */
+#define VT_M_MOUSE_DRAG ((uint64_t)1 << 9)            /* ?1002 */
+#define VT_M_MOUSE_ANY ((uint64_t)1 << 10)            /* ?1003 */
+#define VT_M_FOCUS ((uint64_t)1 << 11)                /* ?1004 */
+#define VT_M_MOUSE_UTF8 ((uint64_t)1 << 12)           /* ?1005 */
+#define VT_M_MOUSE_SGR ((uint64_t)1 << 13)            /* ?1006 */
+#define VT_M_MOUSE_URXVT ((uint64_t)1 << 14)          /* ?1015 */
+#define VT_M_MOUSE_PIXELS ((uint64_t)1 << 15)         /* ?1016 */
+#define VT_M_ALT_SCROLL ((uint64_t)1 << 16)           /* ?1007 */
+#define VT_M_PASTE ((uint64_t)1 << 17)                /* ?2004 */
+#define VT_M_SYNC ((uint64_t)1 << 18)                 /* ?2026 */
+#define VT_M_APP_KEYPAD ((uint64_t)1 << 19)           /* DECKPAM, ?66 */
+#define VT_M_INSERT ((uint64_t)1 << 20)               /* IRM 4 */
+#define VT_M_NEWLINE ((uint64_t)1 << 21)              /* LNM 20 */
+#define VT_M_REVERSE_WRAP ((uint64_t)1 << 22)         /* ?45 */
+#define VT_M_COLOUR_SCHEME ((uint64_t)1 << 23)        /* ?2031 */
+uint64_t vt_modes(const vt *);
 
 /* All of the following functions append to a buffer. */
 

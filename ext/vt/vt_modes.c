@@ -92,7 +92,7 @@ static void show_main(vt *t)
 
 /* ---- modes ---- */
 
-static uint32_t dec_mode(int mode)
+static uint64_t dec_mode(int mode)
 {
     for (int i = 0; i < VT_DEC_MODE_COUNT; i++)
         if (vt_dec_modes[i].number == mode)
@@ -102,14 +102,14 @@ static uint32_t dec_mode(int mode)
 
 void vt_set_dec_mode(vt *t, int mode, int on)
 {
-    uint32_t bit = dec_mode(mode), modes = t->modes;
+    uint64_t bit = dec_mode(mode), modes = t->modes;
     t->budget -= VT_STEP_COST;
     if (bit) {
         /* Of the ways to track the mouse only the last one set counts, and so with its encodings. */
         if (bit & VT_MOUSE_TRACKING)
-            modes &= ~(uint32_t)VT_MOUSE_TRACKING;
+            modes &= ~VT_MOUSE_TRACKING;
         else if (bit & VT_MOUSE_ENCODING)
-            modes &= ~(uint32_t)VT_MOUSE_ENCODING;
+            modes &= ~VT_MOUSE_ENCODING;
         t->modes = on ? modes | bit : modes & ~bit;
         if (bit == VT_M_ORIGIN)
             vt_move_to(t, 0, 0);
@@ -149,7 +149,7 @@ void vt_set_dec_mode(vt *t, int mode, int on)
 
 void vt_set_mode(vt *t, int mode, int on)
 {
-    uint32_t bit = mode == 4 ? VT_M_INSERT : mode == 20 ? VT_M_NEWLINE : 0;
+    uint64_t bit = mode == 4 ? VT_M_INSERT : mode == 20 ? VT_M_NEWLINE : 0;
     t->modes = on ? t->modes | bit : t->modes & ~bit;
 }
 
@@ -186,7 +186,7 @@ int vt_report_dec_mode(const vt *t, int mode)
     case 1048:
         return SET;
     }
-    uint32_t bit = dec_mode(mode);
+    uint64_t bit = dec_mode(mode);
     return !bit ? UNKNOWN : t->modes & bit ? SET : RESET;
 }
 
@@ -237,7 +237,7 @@ static void reset_pen(vt *t)
 void vt_soft_reset(vt *t)
 {
     reset_pen(t);
-    t->modes = (t->modes & ~(uint32_t)SOFT_RESET_MODES) | DEFAULT_MODES;
+    t->modes = (t->modes & ~SOFT_RESET_MODES) | DEFAULT_MODES;
     t->shape = 0;
     vt_full_margins(t);
     reset_saved(t->s);
@@ -264,5 +264,5 @@ void vt_reset(vt *t)
     t->budget -= 4 * VT_STEP_COST + 2 * t->rows;
 }
 
-uint32_t vt_modes(const vt *t) { return t->modes; }
+uint64_t vt_modes(const vt *t) { return t->modes; }
 uint32_t vt_kitty_flags(const vt *t) { return t->s->kitty[t->s->kitty_n]; }

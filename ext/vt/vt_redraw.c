@@ -133,14 +133,14 @@ static void put_palette(vt_painter *w, const vt *t)
 #define SET_APART (VT_M_ORIGIN | VT_M_WRAP | VT_M_MARGINS | VT_M_APP_KEYPAD)
 
 /* CSI ? ... `final` for the modes in `which`. */
-static void put_dec_modes(vt_painter *w, uint32_t which, char final)
+static void put_dec_modes(vt_painter *w, uint64_t which, char final)
 {
     uint8_t *p = vt_room(w->out, 8 + 5 * VT_DEC_MODE_COUNT), *begin = p;
     if (!p)
         return;
     p = vt_write_string(p, "\x1b[?");
     for (int i = 0; i < VT_DEC_MODE_COUNT; i++)
-        if (which & vt_dec_modes[i].bit & ~(uint32_t)SET_APART) {
+        if (which & vt_dec_modes[i].bit & ~SET_APART) {
             p = vt_write_number(p, vt_dec_modes[i].number);
             *p++ = ';';
         }

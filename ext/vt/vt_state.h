@@ -197,7 +197,7 @@ struct vt {
     int pending;         /* a wrap: the last column was printed to, and the next character wraps first */
     int top, bottom;     /* scroll region, both inside; DECSTBM */
     int left, right;     /* DECSLRM, both inside */
-    uint32_t modes;
+    uint64_t modes;
     int shape;           /* DECSCUSR */
 
     vt_style pen;
@@ -251,6 +251,10 @@ struct vt {
 
 static inline int vt_min(int a, int b) { return a < b ? a : b; }
 static inline int vt_max(int a, int b) { return a > b ? a : b; }
+
+/* Called before an effect that the web client's library (xterm.js) lacks or does otherwise: its viewers then get the
+   rows that changed from this engine, instead of the bytes. */
+static inline void vt_viewer_differs(vt *t) { (void)t; }
 
 /* ---- storage ---- */
 
@@ -431,7 +435,7 @@ void vt_alignment(vt *);                               /* DECALN */
 /* vt_modes.c: modes, saved cursors, the alternate screen, keyboard flags, resets */
 typedef struct {
     uint16_t number;
-    uint32_t bit;
+    uint64_t bit;
 } vt_dec_mode;
 #define VT_DEC_MODE_COUNT 22
 extern const vt_dec_mode vt_dec_modes[VT_DEC_MODE_COUNT]; /* CSI ? number h */
