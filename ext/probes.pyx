@@ -90,6 +90,16 @@ def read_request(bytes message not None):
     )
 
 
+def read_appearance(bytes message not None):
+    """Return (dark, cell_height, cell_width, colours). ValueError if it is malformed."""
+    cdef v1.Request request
+    memset(&request, 0, sizeof(request))
+    if v1.read_request(bytes_of(message), len(message), &request) <= 0 or request.kind != v1.APPEARANCE:
+        raise ValueError("malformed message")
+    looks = request.appearance
+    return bool(looks.dark), looks.cell_height, looks.cell_width, tuple(looks.colours)
+
+
 # ---------------------------------------------------------------- the JSON objects of raw mode
 
 def read_object(bytes text not None):

@@ -574,10 +574,12 @@ cdef class Terminal:
         self, int socket_fd, bytes response not None, *, bytes received=b"", bint v1=False, bint writable=True,
         since=None, int rows=0, int cols=0, bytes client_id=b"", Py_ssize_t offset_at=0, Py_ssize_t redraw_at=0,
         bint latest=False, int scrollback=0, bytes name=b"", int64_t input_rate=0, bint deflates=False,
+        bytes appearance=b"",
     ):
         cdef client_t* c = NULL
         cdef terminal_t* t
         cdef Client client
+        cdef wire.Appearance looks
         try:
             t = self.live()
             if rows or cols:
@@ -593,6 +595,10 @@ cdef class Terminal:
                 raise ValueError(f"scrollback: expected 0..{wire.MAX_LINES} lines, got {scrollback}")
             if len(name) > NAME_MAX or not rfc.utf8_valid(<const uint8_t*>PyBytes_AS_STRING(name), len(name)):
                 raise ValueError(f"name: expected at most {NAME_MAX} bytes of UTF-8, got {name!r}")
+            if appearance and not wire.read_appearance(
+                <const uint8_t*>PyBytes_AS_STRING(appearance), len(appearance), &looks
+            ):
+                raise ValueError(f"appearance: expected {wire.APPEARANCE_SIZE} bytes, cells of at most {wire.MAX_CELL}")
             if input_rate < 0:
                 raise ValueError(f"input_rate: expected 0 or more bytes a second, got {input_rate}")
             if since is not None and not 0 <= since < 2**64:
@@ -604,6 +610,11 @@ cdef class Terminal:
             c = <client_t*>calloc(1, sizeof(client_t) + len(name))
             if c is NULL:
                 raise MemoryError
+            if appearance:
+                c.appearance = <wire.Appearance*>malloc(sizeof(wire.Appearance))
+                if c.appearance is NULL:
+                    raise MemoryError
+                c.appearance[0] = looks
             c.input.unread = chunk_new(<const uint8_t*>PyBytes_AS_STRING(received), len(received))
             if c.input.unread is NULL or not control_put(c, <const uint8_t*>PyBytes_AS_STRING(response), len(response)):
                 raise MemoryError
@@ -641,6 +652,7 @@ cdef class Terminal:
             if c is not NULL:
                 free(c.input.unread)
                 free(c.control.data)
+                free(c.appearance)
                 free(c)
             raise
         client = Client.__new__(Client)

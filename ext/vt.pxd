@@ -31,6 +31,13 @@ cdef extern from "vt.h" nogil:
     size_t vt_feed(vt*, const uint8_t*, size_t n, size_t budget)
     int vt_resize(vt*, int rows, int cols)
     void vt_mute(vt*, int on)
+    ctypedef struct vt_theme:
+        int dark
+        uint32_t[16] palette
+        uint32_t foreground, background, cursor
+    int VT_MAX_CELL
+    void vt_set_theme(vt*, const vt_theme*)
+    void vt_set_pixels(vt*, int cell_height, int cell_width)
 
     uint32_t VT_BELL, VT_TITLE, VT_CWD, VT_RECORD, VT_REPLY
     uint32_t vt_events(vt*)

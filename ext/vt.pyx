@@ -14,6 +14,7 @@ TitleChange = namedtuple("TitleChange", ["text"])
 Cwd = namedtuple("Cwd", ["text"])
 Clipboard = namedtuple("Clipboard", ["selection", "data"])
 Mark = namedtuple("Mark", ["kind", "offset", "line", "exit_code", "command", "at_ns"], defaults=[0])
+Theme = namedtuple("Theme", ["dark", "palette", "foreground", "background", "cursor"])
 Cursor = namedtuple("Cursor", ["row", "col", "visible", "shape", "wrap_pending"])
 
 
@@ -43,6 +44,7 @@ class Mode(enum.IntFlag):
     NEWLINE = 1 << 21
     REVERSE_WRAP = 1 << 22
     COLOUR_SCHEME = 1 << 23
+    IN_BAND_RESIZE = 1 << 25
 
 
 _SCROLLBACK_BYTES = 4 * 1024 * 1024
@@ -191,6 +193,27 @@ cdef class Engine:
         self.busy = False
         if failed:
             raise MemoryError
+
+    def set_theme(self, object theme):
+        cdef vt* state = self.idle()
+        cdef vt_theme chosen
+        cdef list colours
+        if theme is None:
+            vt_set_theme(state, NULL)
+            return
+        colours = [*theme.palette, theme.foreground, theme.background, theme.cursor]
+        if len(colours) != 19 or not all(0 <= colour <= 0xFFFFFF for colour in colours):
+            raise ValueError("theme: expected 16 colours of a palette and three more, each 0..0xFFFFFF")
+        chosen.dark = bool(theme.dark)
+        for i in range(16):
+            chosen.palette[i] = colours[i]
+        chosen.foreground, chosen.background, chosen.cursor = colours[16:]
+        vt_set_theme(state, &chosen)
+
+    def set_pixels(self, int cell_height, int cell_width):
+        if not (0 <= cell_height <= VT_MAX_CELL and 0 <= cell_width <= VT_MAX_CELL):
+            raise ValueError(f"cell_height, cell_width: expected 0..{VT_MAX_CELL}, got {cell_height} and {cell_width}")
+        vt_set_pixels(self.idle(), cell_height, cell_width)
 
     def clone(self, *, object scrollback_lines=0):
         cdef vt* state = self.idle()

@@ -13,6 +13,8 @@ SUBPROTOCOL = "vibetunnel.v1"
 VERSION = 1
 MAX_PING = 64  # bytes
 MAX_LINES = 10_000  # per request
+MAX_CELL = 1000  # pixels
+THEME_COLOURS = 19  # of an appearance: 16 of the palette, foreground, background, cursor
 TOP = 2**64 - 1  # in LinesRequest.before: the screen's first line, whatever its number
 
 
@@ -37,6 +39,7 @@ class Type(IntEnum):
     PING = 0x84
     LINES_REQUEST = 0x85
     REDRAW_REQUEST = 0x86
+    APPEARANCE = 0x87
 
 
 # Flags
@@ -48,6 +51,7 @@ LAST_PIECE = 1  # lines
 WRAPPED = 2  # lines
 TAKE_SIZE = 1  # resize request
 HIDDEN = 2  # resize request
+DARK = 1  # appearance
 
 # Codes of error messages
 ERROR_READ_ONLY = 1
@@ -162,6 +166,15 @@ class ResizeRequest(msgspec.Struct, frozen=True):
     hidden: bool = False  # the user cannot see the session: another client that types gets the size
 
 
+class Appearance(msgspec.Struct, frozen=True):
+    """The client's theme and the size of its cells, with which programs are answered while it owns the size."""
+
+    dark: bool
+    cell_height: int  # pixels, at most MAX_CELL; 0: unknown
+    cell_width: int
+    colours: tuple[int, ...]  # THEME_COLOURS of them, each 0xRRGGBB
+
+
 class Ack(msgspec.Struct, frozen=True):
     offset: int
 
@@ -180,7 +193,7 @@ class RedrawRequest(msgspec.Struct, frozen=True):
 
 
 ServerMessage = Hello | Output | Redraw | Lines | Resize | Title | Exit | Error | Pong | Accepted | Presence | Access
-ClientMessage = Input | ResizeRequest | Ack | Ping | LinesRequest | RedrawRequest
+ClientMessage = Input | ResizeRequest | Ack | Ping | LinesRequest | RedrawRequest | Appearance
 
 _HELLO = struct.Struct(">BBBHHQQQI")
 _OFFSET = struct.Struct(">BQ")
@@ -192,6 +205,7 @@ _ERROR = struct.Struct(">BH")
 _RESIZE_REQUEST = struct.Struct(">BHH")
 _LINES_REQUEST = struct.Struct(">BQI")
 _ACCESS = struct.Struct(">BB")
+_APPEARANCE = struct.Struct(f">BBHH{3 * THEME_COLOURS}s")
 
 
 def encode(message: ServerMessage | ClientMessage) -> bytes:
@@ -240,6 +254,10 @@ def encode(message: ServerMessage | ClientMessage) -> bytes:
             return _LINES_REQUEST.pack(Type.LINES_REQUEST, message.before, message.count)
         case RedrawRequest():
             return bytes((Type.REDRAW_REQUEST,))
+        case Appearance():
+            colours = b"".join(colour.to_bytes(3, "big") for colour in message.colours)
+            cell = (message.cell_height, message.cell_width)
+            return _APPEARANCE.pack(Type.APPEARANCE, DARK * message.dark, *cell, colours)
 
 
 def decode(message: bytes) -> ServerMessage | ClientMessage | None:
@@ -295,6 +313,10 @@ def decode(message: bytes) -> ServerMessage | ClientMessage | None:
                 return LinesRequest(*_LINES_REQUEST.unpack_from(message)[1:])
             case Type.REDRAW_REQUEST:
                 return RedrawRequest()
+            case Type.APPEARANCE:
+                _, flags, cell_height, cell_width, packed = _APPEARANCE.unpack_from(message)
+                colours = tuple(int.from_bytes(packed[at : at + 3], "big") for at in range(0, len(packed), 3))
+                return Appearance(bool(flags & DARK), cell_height, cell_width, colours)
             case _:
                 return None
     except struct.error as error:

@@ -46,6 +46,7 @@ cdef inline void client_unref(client_t* c) noexcept nogil:
         rfc.decoder_free(&c.decoder)
         free(c.control.data)
         free(c.input.unread)
+        free(c.appearance)
         free(c)
 
 

@@ -1,18 +1,19 @@
 """Output from the PTY to the ring and on to the clients; the terminal's size; the end of a session.
 
-Alone writes what the ring holds, the size, the hang-up flags, and `ended`.
+Alone writes what the ring holds, the size in cells and pixels, the hang-up flags, and `ended`.
 """
 
 from libc.errno cimport EAGAIN, EINTR, errno
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int64_t, uint16_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 from vibetunnel._ext cimport ring as rings
+from vibetunnel._ext cimport v1 as wire
 from vibetunnel._ext cimport vt as engine
 from vibetunnel._ext.pump_backlog cimport drop, unblock_full, unblock_input, watch_pty
 from vibetunnel._ext.pump_outbox cimport flush_later, report, report_all, report_soon
 from vibetunnel._ext.pump_pty cimport close_pty, drop_queue, write_queue
-from vibetunnel._ext.pump_screen cimport after_feed, feed, keep
+from vibetunnel._ext.pump_screen cimport after_feed, feed, handle_engine_events, keep
 from vibetunnel._ext.pump_send cimport (
     answer_interrupts, fan_begin, fan_out, fan_to_first, fan_waiting, flush_all, flush_unless_full,
     put_accepted,
@@ -43,6 +44,38 @@ cdef inline void remember_owner(terminal_t* t, client_t* c) noexcept nogil:
         memcpy(t.ring.header.size_owner, c.client_id, CLIENT_ID_SIZE)
 
 
+cdef inline void set_pty_size(terminal_t* t) noexcept nogil:
+    """The size in cells, and in pixels if the owner has stated its cells."""
+    cdef int64_t width = min(t.cols * t.cell_width, <int64_t>0xFFFF)
+    cdef int64_t height = min(t.rows * t.cell_height, <int64_t>0xFFFF)
+    if t.pty.fd >= 0:
+        set_size(
+            t.pty.fd, <unsigned short>t.rows, <unsigned short>t.cols, <unsigned short>width, <unsigned short>height
+        )
+
+
+cdef inline bint take_appearance(terminal_t* t, const wire.Appearance* stated) noexcept nogil:
+    """Answer programs with this theme and these cells. stated: NULL for a client that has stated none.
+
+    Returns whether the cells have changed, which the PTY does not know yet.
+    """
+    cdef engine.vt_theme theme
+    cdef uint16_t height = stated.cell_height if stated is not NULL else 0
+    cdef uint16_t width = stated.cell_width if stated is not NULL else 0
+    cdef bint changed = height != t.cell_height or width != t.cell_width
+    if stated is not NULL:
+        theme.dark = stated.dark
+        memcpy(theme.palette, stated.colours, sizeof(theme.palette))
+        theme.foreground = stated.colours[16]
+        theme.background = stated.colours[17]
+        theme.cursor = stated.colours[18]
+    engine.vt_set_theme(t.vt, &theme if stated is not NULL else NULL)
+    engine.vt_set_pixels(t.vt, height, width)
+    t.cell_height = height
+    t.cell_width = width
+    return changed
+
+
 cdef inline void resize(terminal_t* t, int rows, int cols) noexcept nogil:
     """Set the size of PTY and engine. Every v1 client gets the size and a redraw at the end of the turn.
 
@@ -53,8 +86,7 @@ cdef inline void resize(terminal_t* t, int rows, int cols) noexcept nogil:
     cdef client_t* c
     store_relaxed(&t.rows, rows)
     store_relaxed(&t.cols, cols)
-    if t.pty.fd >= 0:
-        set_size(t.pty.fd, <unsigned short>rows, <unsigned short>cols)
+    set_pty_size(t)
     engine.vt_resize(t.vt, rows, max(cols, engine.VT_MIN_COLS))  # without memory it keeps its size, and so do redraws
     keep(t, CHECKPOINT_CALM)
     t.ring.header.resized = engine.vt_offset(t.vt)  # after keep(): older checkpoints are of no use now
@@ -74,6 +106,7 @@ cdef inline void resize_unowned(terminal_t* t, int rows, int cols) noexcept nogi
     remember_owner(t, NULL)
     if rows != t.rows or cols != t.cols:
         resize(t, rows, cols)
+        handle_engine_events(t)
 
 
 cdef inline bint may_claim_size(terminal_t* t, client_t* c) noexcept nogil:
@@ -89,17 +122,22 @@ cdef inline bint size_is_free(terminal_t* t) noexcept nogil:
 
 
 cdef inline void own_size(terminal_t* t, client_t* c) noexcept nogil:
-    """Give this client the size: the PTY gets its viewport."""
+    """Give this client the size: the PTY gets its viewport, and programs are answered with its appearance."""
     cdef client_t* before = t.owner
+    cdef bint other_cells = take_appearance(t, c.appearance)
     t.owner = c
     if before != c:
         remember_owner(t, c)
     if c.rows and (c.rows != t.rows or c.cols != t.cols):
         resize(t, c.rows, c.cols)
-    elif before != c:
-        if before is not NULL:
-            size_due(before)
-        size_due(c)
+    else:
+        if other_cells:
+            set_pty_size(t)
+        if before != c:
+            if before is not NULL:
+                size_due(before)
+            size_due(c)
+    handle_engine_events(t)  # what modes 2031 and 2048 report
 
 
 # ---------------------------------------------------------------- the end

@@ -192,6 +192,20 @@ cdef inline void take_viewport(client_t* c, int rows, int cols, unsigned flags) 
         c.due |= DUE_VIEWPORT
 
 
+cdef inline void take_client_appearance(client_t* c, const wire.Appearance* stated) noexcept nogil:
+    """Note what a client looks like. It counts while the client owns the size: receive() applies it."""
+    if not may_type(c):
+        refuse(c)
+        return
+    if c.appearance is NULL:
+        c.appearance = <wire.Appearance*>malloc(sizeof(wire.Appearance))
+    if c.appearance is NULL:
+        return  # without memory its theme stays unknown
+    c.appearance[0] = stated[0]
+    if c.terminal.owner == c:
+        c.due |= DUE_VIEWPORT
+
+
 # ---------------------------------------------------------------- messages
 
 cdef inline void malformed(client_t* c, int error, const char* text) noexcept nogil:
@@ -261,6 +275,8 @@ cdef inline void take_request(client_t* c, const uint8_t* message, size_t n) noe
         take_v1_input(c, &request)
     elif request.kind == wire.RESIZE_REQUEST:
         take_viewport(c, request.rows, request.cols, request.flags)
+    elif request.kind == wire.APPEARANCE:
+        take_client_appearance(c, &request.appearance)
     elif request.kind == wire.ACK:
         take_ack(c, request.offset)
     elif request.kind == wire.LINES_REQUEST:

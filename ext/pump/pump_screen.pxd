@@ -1,7 +1,7 @@
 # cython: cdivision=True
 """The terminal engine beside the ring: feeding it, acting on what it saw, checkpoints, captures, and the restart.
 
-Alone writes a terminal's vt (but for a new size: pump_output.pxd), unseen, checkpoints and marks, and the title and
+Alone writes a terminal's vt (but for what the owner of the size states: pump_output.pxd), unseen, checkpoints and marks, and the title and
 folder in the ring's header.
 """
 

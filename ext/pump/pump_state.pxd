@@ -30,6 +30,7 @@ from vibetunnel._ext cimport backlog
 from vibetunnel._ext cimport deflate
 from vibetunnel._ext cimport rfc6455 as rfc
 from vibetunnel._ext cimport ring as rings
+from vibetunnel._ext cimport v1 as wire
 from vibetunnel._ext cimport vt as engine
 from vibetunnel._ext.lists cimport link_t, list_t
 from vibetunnel._ext.pump_system cimport pthread_mutex_t, pthread_t
@@ -278,6 +279,7 @@ cdef struct client_t:
     int64_t close_by_ns  # when an unanswered close is over, or 0 [send]
     uint16_t rows  # its viewport [receive]
     uint16_t cols
+    wire.Appearance* appearance  # as it stated it, or NULL [receive]
     int64_t permitted  # whether it may type; Python sets it at any time
     int64_t bytes_sent  # [send]
     int64_t lag  # for Python to read [backlog]
@@ -351,6 +353,8 @@ cdef struct terminal_t:
     uint8_t[EXIT_REASON_MAX] reason
     int64_t rows  # [output]
     int64_t cols
+    uint16_t cell_height  # pixels, as the owner of the size stated them; 0: unknown [output]
+    uint16_t cell_width
     int64_t bytes_in  # [pty]
     int64_t last_output_ns  # [output]
     int64_t last_input_ns  # [pty]

@@ -36,9 +36,9 @@ cdef extern from *:
     #include <sys/uio.h>
     #include <termios.h>
 
-    static int set_size(int fd, unsigned short rows, unsigned short cols)
+    static int set_size(int fd, unsigned short rows, unsigned short cols, unsigned short width, unsigned short height)
     {
-        struct winsize size = {rows, cols, 0, 0};
+        struct winsize size = {rows, cols, width, height};
         return ioctl(fd, TIOCSWINSZ, &size);
     }
     static int set_nonblocking(int fd)
@@ -85,7 +85,7 @@ cdef extern from *:
     int pthread_mutex_destroy(pthread_mutex_t*) nogil
     int pthread_join(pthread_t, void**) nogil
     int start_lane(pthread_t*, void* (*)(void*) noexcept nogil, void*) nogil
-    int set_size(int, unsigned short, unsigned short) nogil
+    int set_size(int, unsigned short, unsigned short, unsigned short, unsigned short) nogil
     int set_nonblocking(int) nogil
     int interrupts(int, const uint8_t*, size_t) nogil
     ssize_t sendmsg(int, const msghdr*, int) nogil

@@ -21,6 +21,8 @@ vt *vt_new(int rows, int cols, const vt_limits *limits)
         return NULL;
     }
     vt_reset(t);
+    vt_set_theme(t, NULL);
+    vt_set_pixels(t, 0, 0);
     t->events = 0;
     return t;
 }

@@ -46,6 +46,17 @@ size_t vt_feed(vt *, const uint8_t *, size_t n, size_t budget);
 int vt_resize(vt *, int rows, int cols);                         /* 0; -1: out of memory or range, nothing changed */
 void vt_mute(vt *, int on);                                      /* while on: output makes no replies and no events */
 
+/* What the viewer that owns the size looks like. Programs ask for it, and for the size in pixels; some are told of each
+   change: vt_reply() may have something after these, and after vt_resize(). */
+typedef struct {
+    int dark;                                    /* light text on a dark background */
+    uint32_t palette[16];                        /* 0xRRGGBB, as the three below */
+    uint32_t foreground, background, cursor;
+} vt_theme;
+#define VT_MAX_CELL 1000                         /* pixels */
+void vt_set_theme(vt *, const vt_theme *);       /* NULL: the web client's dark one, as at first */
+void vt_set_pixels(vt *, int cell_height, int cell_width); /* 0: those of the web client, as at first */
+
 /* What happened since the last call of vt_events(). */
 enum {
     VT_BELL = 1,      /* vt_bells() is the count since its last call */
@@ -120,6 +131,7 @@ void vt_get_cursor(const vt *, vt_cursor *);
 #define VT_M_NEWLINE ((uint64_t)1 << 21)              /* LNM 20 */
 #define VT_M_REVERSE_WRAP ((uint64_t)1 << 22)         /* ?45 */
 #define VT_M_COLOUR_SCHEME ((uint64_t)1 << 23)        /* ?2031 */
+#define VT_M_RESIZES ((uint64_t)1 << 25)              /* ?2048 */
 uint64_t vt_modes(const vt *);
 
 /* All of the following functions append to a buffer. */

@@ -254,6 +254,15 @@ static void window_operation(vt *t)
 {
     int second = arg(t, 1);
     switch (arg(t, 0)) {
+    case 14: /* of the text, or of the window: there is no other part of it */
+        vt_answer(t, "\033[4;%d;%dt", t->rows * t->cell_height, t->cols * t->cell_width);
+        break;
+    case 15:
+        vt_answer(t, "\033[5;%d;%dt", t->rows * t->cell_height, t->cols * t->cell_width);
+        break;
+    case 16:
+        vt_answer(t, "\033[6;%d;%dt", t->cell_height, t->cell_width);
+        break;
     case 18:
         vt_answer(t, "\033[8;%d;%dt", t->rows, t->cols);
         break;
@@ -425,7 +434,7 @@ static void other_function(vt *t, uint8_t final)
         if (first == 6)
             cursor_report(t, "?");
         else if (first == 996)
-            vt_answer(t, "\033[?997;1n"); /* dark, as the colours that OSC 4, 10 and 11 report */
+            vt_report_theme(t);
         break;
     case KEY(0, '!', 'p'):
         vt_soft_reset(t);
@@ -449,6 +458,16 @@ static void other_function(vt *t, uint8_t final)
     case KEY('>', 0, 'q'):
         if (!first)
             vt_answer(t, "\033P>|vibetunnel\033\\");
+        break;
+    case KEY('>', 0, 'm'):
+        vt_modify_keys(t, t->parser.given & 1 ? first : -1, arg(t, 1));
+        break;
+    case KEY('>', 0, 'n'):
+        vt_modify_keys(t, t->parser.given & 1 ? first : 2, -1);
+        break;
+    case KEY('?', 0, 'm'):
+        if (vt_modified_keys(t, first) >= 0)
+            vt_answer(t, "\033[>%d;%dm", first, vt_modified_keys(t, first));
         break;
     case KEY('?', 0, 'u'):
         vt_answer(t, "\033[?%uu", vt_kitty_flags(t));

@@ -153,6 +153,7 @@ void vt_dump(const vt *t, vt_buf *out)
     for (int i = 0; t->palette && i < VT_COLOURS; i++)
         if (t->palette[i])
             dump_numbers(out, "colour", (const long long[]){i, t->palette[i] & 0xFFFFFF}, 2);
+    dump_numbers(out, "modified keys", (const long long[]){t->modify_other_keys}, 1);
     dump_screen_state(out, &t->main, "main");
     dump_screen_state(out, &t->alt, "alternate");
     if (t->s == &t->alt)

@@ -14,14 +14,14 @@ const vt_dec_mode vt_dec_modes[VT_DEC_MODE_COUNT] = {
     {66, VT_M_APP_KEYPAD},  {69, VT_M_MARGINS},      {1000, VT_M_MOUSE},        {1002, VT_M_MOUSE_DRAG},
     {1003, VT_M_MOUSE_ANY}, {1004, VT_M_FOCUS},      {1005, VT_M_MOUSE_UTF8},   {1006, VT_M_MOUSE_SGR},
     {1007, VT_M_ALT_SCROLL}, {1015, VT_M_MOUSE_URXVT}, {1016, VT_M_MOUSE_PIXELS}, {2004, VT_M_PASTE},
-    {2026, VT_M_SYNC},      {2031, VT_M_COLOUR_SCHEME},
+    {2026, VT_M_SYNC},      {2031, VT_M_COLOUR_SCHEME}, {2048, VT_M_RESIZES},
 };
 
 const char *const vt_mode_names[VT_MODE_COUNT] = {
     "application-cursor", "reverse-screen", "origin", "wrap", "cursor-blink", "cursor-visible", "margins", "mouse-x10",
     "mouse", "mouse-drag", "mouse-any", "focus", "mouse-utf8", "mouse-sgr", "mouse-urxvt", "mouse-pixels",
     "alternate-scroll", "bracketed-paste", "synchronized-output", "application-keypad", "insert", "newline",
-    "reverse-wrap", "colour-scheme",
+    "reverse-wrap", "colour-scheme", [25] = "in-band-resize",
 };
 
 /* ---- the saved cursor and the alternate screen ---- */
@@ -108,9 +108,11 @@ void vt_set_dec_mode(vt *t, int mode, int on)
         /* Of the ways to track the mouse only the last one set counts, and so with its encodings. */
         if (bit & VT_MOUSE_TRACKING)
             modes &= ~VT_MOUSE_TRACKING;
-        else if (bit & VT_MOUSE_ENCODING)
+        else if (bit & VT_MOUSE_ENCODING && on)
             modes &= ~VT_MOUSE_ENCODING;
         t->modes = on ? modes | bit : modes & ~bit;
+        if (bit == VT_M_RESIZES && on)
+            vt_report_size(t);
         if (bit == VT_M_ORIGIN)
             vt_move_to(t, 0, 0);
         if (bit == VT_M_MARGINS && !on) {
@@ -175,9 +177,7 @@ int vt_report_dec_mode(const vt *t, int mode)
     switch (mode) {
     case 8: /* DECARM */
         return ALWAYS_SET;
-    case 67:   /* DECBKM */
-    case 1005: /* stored, but xterm.js has no such encoding */
-    case 1015:
+    case 67: /* DECBKM */
         return ALWAYS_RESET;
     case 47:
     case 1047:
@@ -222,6 +222,23 @@ void vt_kitty_set(vt *t, int flags, int how)
     *now = (uint8_t)(how == 3 ? *now & ~flags : how == 2 ? *now | flags : flags);
 }
 
+/* ---- how modified keys are sent ---- */
+
+#define OTHER_KEYS 4
+
+void vt_modify_keys(vt *t, int resource, int value)
+{
+    if (resource < 0 || resource == OTHER_KEYS)
+        t->modify_other_keys = (int8_t)vt_min(value, 2);
+}
+
+/* As xterm tells it: -1 is 65535. The others keep the values that xterm has at first. */
+int vt_modified_keys(const vt *t, int resource)
+{
+    static const int8_t values[OTHER_KEYS] = {0, 2, 2, 0};
+    return resource == OTHER_KEYS ? (uint16_t)t->modify_other_keys : resource < OTHER_KEYS ? values[resource] : -1;
+}
+
 /* ---- resets, beginning and end ---- */
 
 static void reset_pen(vt *t)
@@ -239,6 +256,7 @@ void vt_soft_reset(vt *t)
     reset_pen(t);
     t->modes = (t->modes & ~SOFT_RESET_MODES) | DEFAULT_MODES;
     t->shape = 0;
+    t->modify_other_keys = 0;
     vt_full_margins(t);
     reset_saved(t->s);
 }
@@ -258,6 +276,7 @@ void vt_reset(vt *t)
     reset_saved(&t->alt);
     t->main.kitty_n = t->alt.kitty_n = 0;
     t->main.kitty[0] = t->alt.kitty[0] = 0;
+    t->modify_other_keys = 0;
     t->row = t->col = t->pending = 0;
     t->last_char = 0;
     t->command_line = -1;

@@ -132,26 +132,9 @@ void vt_pop_title(vt *t)
 
 /* ---- colours ---- */
 
-enum { FOREGROUND = 256, BACKGROUND, CURSOR };
-
-/* The dark theme of web/src/palette.ts, which most viewers show. */
-static const uint32_t THEME[16] = {0x2A2D33, 0xF4736E, 0x5FC98A, 0xE3B85C, 0x6BA5F7, 0xC792EA, 0x5CC8D7, 0xC9CCD1,
-                                   0x7D838D, 0xFF9792, 0x8BE0AC, 0xF3D287, 0x95C0FF, 0xDCB3F7, 0x8BE0EA, 0xFFFFFF};
-#define THEME_FOREGROUND 0xE3E5E8
-#define THEME_BACKGROUND 0x0E0F11
-
-static uint32_t default_colour(int index)
-{
-    if (index < 16)
-        return THEME[index];
-    if (index < 256)
-        return vt_fixed_colour((unsigned)index);
-    return index == BACKGROUND ? THEME_BACKGROUND : THEME_FOREGROUND;
-}
-
 static uint32_t colour_in_force(const vt *t, int index)
 {
-    return t->palette && t->palette[index] ? t->palette[index] : VT_RGB | default_colour(index);
+    return t->palette && t->palette[index] ? t->palette[index] : VT_RGB | vt_theme_colour(t, index);
 }
 
 static void set_colour(vt *t, int index, uint32_t colour)
@@ -161,61 +144,24 @@ static void set_colour(vt *t, int index, uint32_t colour)
     t->palette[index] = colour;
 }
 
-/* A channel of 1 to 4 hexadecimal digits, as 8 bits: scaled, or after "#" its high bits. -1: it is not a channel. */
-static int channel(text digits, int scaled)
-{
-    if (!digits.n || digits.n > 4)
-        return -1;
-    int value = 0;
-    for (size_t i = 0; i < digits.n; i++) {
-        int digit = hex_digit(digits.p[i]);
-        if (digit < 0)
-            return -1;
-        value = 16 * value + digit;
-    }
-    int most = (1 << 4 * digits.n) - 1;
-    if (scaled)
-        return (value * 255 + most / 2) / most;
-    return digits.n == 1 ? value << 4 : value >> (4 * digits.n - 8);
-}
-
-/* rgb:r/g/b and #rgb with 1 to 4 digits each, as XParseColor reads them. 0: it is neither. */
-static uint32_t parse_colour(text spec)
-{
-    int rgb[3];
-    if (starts(spec, "#") && (spec.n - 1) % 3 == 0) {
-        size_t n = (spec.n - 1) / 3;
-        for (int i = 0; i < 3; i++)
-            rgb[i] = channel((text){spec.p + 1 + (size_t)i * n, n}, 0);
-    } else if (starts(spec, "rgb:") || starts(spec, "RGB:")) {
-        split(&spec, ':');
-        for (int i = 0; i < 3; i++)
-            rgb[i] = channel(split(&spec, '/'), 1);
-        if (spec.n)
-            return 0;
-    } else {
-        return 0;
-    }
-    if (rgb[0] < 0 || rgb[1] < 0 || rgb[2] < 0)
-        return 0;
-    return VT_RGB | (uint32_t)rgb[0] << 16 | (uint32_t)rgb[1] << 8 | (uint32_t)rgb[2];
-}
-
 static void set_or_answer(vt *t, int index, text spec, int bel)
 {
     if (is(spec, "?")) {
         unsigned rgb = colour_in_force(t, index) & 0xFFFFFF, r = rgb >> 16, g = rgb >> 8 & 255, b = rgb & 255;
         char name[16];
-        if (index < FOREGROUND)
+        if (index < VT_DYNAMIC)
             snprintf(name, sizeof name, "4;%d", index);
         else
-            snprintf(name, sizeof name, "%d", index - FOREGROUND + 10);
+            snprintf(name, sizeof name, "%d", index - VT_DYNAMIC + 10);
         vt_answer(t, "\033]%s;rgb:%02x%02x/%02x%02x/%02x%02x%s", name, r, r, g, g, b, b, bel ? "\a" : "\033\\");
         return;
     }
-    uint32_t colour = parse_colour(spec);
-    if (colour)
-        set_colour(t, index, colour);
+    uint32_t colour = vt_parse_colour(spec.p, spec.n);
+    if (!colour)
+        return;
+    if (!starts(spec, "#") && !starts(spec, "rgb:"))
+        vt_viewer_differs(t); /* xterm.js knows no names and no other colour spaces */
+    set_colour(t, index, colour);
 }
 
 static void set_palette(vt *t, text rest, int bel)
@@ -228,10 +174,10 @@ static void set_palette(vt *t, text rest, int bel)
     }
 }
 
-/* OSC 10: foreground; background and cursor may follow in the same string. OSC 11 and 12 begin with these. */
+/* OSC 10 to 19: dynamic colours, from foreground to highlighted text. Those after the first may follow in the string. */
 static void set_special(vt *t, int index, text rest, int bel)
 {
-    for (; index <= CURSOR; index++) {
+    for (; index < VT_COLOURS; index++) {
         set_or_answer(t, index, split(&rest, ';'), bel);
         if (!rest.n)
             break;
@@ -447,10 +393,8 @@ void vt_osc(vt *t, uint64_t end, int bel)
     case 8:
         set_pen_link(t, rest);
         break;
-    case 10:
-    case 11:
-    case 12:
-        set_special(t, FOREGROUND + kind - 10, rest, bel);
+    case 10: case 11: case 12: case 13: case 14: case 15: case 16: case 17: case 18: case 19:
+        set_special(t, VT_DYNAMIC + kind - 10, rest, bel);
         break;
     case 52:
         clipboard(t, rest, end);
@@ -458,11 +402,9 @@ void vt_osc(vt *t, uint64_t end, int bel)
     case 104:
         reset_palette(t, rest);
         break;
-    case 110:
-    case 111:
-    case 112:
+    case 110: case 111: case 112: case 113: case 114: case 115: case 116: case 117: case 118: case 119:
         if (t->palette)
-            set_colour(t, FOREGROUND + kind - 110, 0);
+            set_colour(t, VT_DYNAMIC + kind - 110, 0);
         break;
     case 133:
         mark(t, rest, end);

@@ -108,7 +108,12 @@ static uint8_t *put_rgb(uint8_t *p, uint32_t rgb)
 
 static void put_palette(vt_painter *w, const vt *t)
 {
-    vt_put_string(w->out, "\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\");
+    vt_put_string(w->out, "\x1b]104\x1b\\");
+    for (int i = 110; i < 120; i++) {
+        uint8_t number[4] = {0};
+        vt_write_number(number, (unsigned)i);
+        put_osc(w, (const char *)number, NULL, 0);
+    }
     for (unsigned i = 0; t->palette && i < VT_COLOURS; i++) {
         if (!t->palette[i])
             continue;
@@ -116,11 +121,11 @@ static void put_palette(vt_painter *w, const vt *t)
         if (!p)
             return;
         p = vt_write_string(p, "\x1b]");
-        if (i < 256) {
+        if (i < VT_DYNAMIC) {
             p = vt_write_string(p, "4;");
             p = vt_write_number(p, i);
         } else {
-            p = vt_write_number(p, 10 + i - 256);
+            p = vt_write_number(p, 10 + i - VT_DYNAMIC);
         }
         *p++ = ';';
         p = put_rgb(p, t->palette[i]);
@@ -157,6 +162,10 @@ static void put_modes(vt_painter *w, const vt *t)
     put_dec_modes(w, t->modes, 'h');
     vt_put_string(w->out, t->modes & VT_M_APP_KEYPAD ? "\x1b=" : "\x1b>");
     vt_put_string(w->out, t->modes & VT_M_NEWLINE ? "\x1b[20h" : "\x1b[20l");
+    if (t->modify_other_keys < 0)
+        vt_put_string(w->out, "\x1b[>4n");
+    else
+        vt_paint_csi(w, ">4;", t->modify_other_keys, -1, "m");
 }
 
 /* Whether columns [0, col] look erased: never written, with one background. */

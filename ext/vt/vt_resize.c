@@ -475,5 +475,7 @@ int vt_resize(vt *t, int rows, int cols)
     vt_line_free(&f->open);
     vt_line_free(&f->spare);
     free(f);
+    if (t->modes & VT_M_RESIZES)
+        vt_report_size(t);
     return 0;
 }

@@ -4,9 +4,10 @@
    tests/engine/test_vt_layers.py checks. docs/terminal.md says what each file is about.
 
    storage    vt_buf vt_intern vt_line vt_codec vt_scrollback vt_numbers
+   reports    vt_reply vt_theme
    screen     vt_screen vt_modes vt_print vt_resize
    output     vt_partial vt_paint vt_redraw vt_snapshot vt_text vt_html vt_json vt_dump
-   parser     vt_reply vt_osc vt_csi vt_parse
+   parser     vt_colour vt_osc vt_csi vt_parse
    terminal   vt
 
    This header, vt_width.h, vt_utf8.h and vt_sgr.h are below all of them. */
@@ -151,7 +152,8 @@ typedef struct {
 #define VT_PARTIAL_MAX 4096       /* bytes of an unfinished sequence that a redraw can carry */
 #define VT_PARAMS 32
 #define VT_TITLES 10              /* pushed titles (CSI 22 t) */
-#define VT_COLOURS 259            /* of the palette, then foreground, background, cursor */
+#define VT_DYNAMIC 256            /* the first colour after the palette: that of OSC 10, foreground */
+#define VT_COLOURS (VT_DYNAMIC + 10) /* OSC 11: background, 12: cursor, 13 to 19 */
 
 /* States of the parser, in the order that comparisons rely on: CSI, DCS, strings. */
 enum vt_parser_state {
@@ -239,7 +241,10 @@ struct vt {
     uint16_t title_n, cwd_n;
     vt_buf titles;       /* pushed: u16 length and text each, the newest last */
     int titles_n;
-    uint32_t *palette;   /* 256 + foreground, background, cursor: 0 or VT_RGB | rgb; NULL: nothing was set */
+    uint32_t *palette;   /* VT_COLOURS that the program set: 0 or VT_RGB | rgb; NULL: nothing was set */
+    vt_theme theme;      /* of the viewer that owns the size */
+    uint16_t cell_height, cell_width; /* in its pixels */
+    int8_t modify_other_keys; /* XTMODKEYS 4: 0 to 2; -1: off, by its own sequence */
     int64_t command_line; /* absolute line and column of the last OSC 133;B, or -1 */
     int command_col;
 
@@ -383,6 +388,17 @@ typedef struct {
 /* Lines [first, last), clamped to the lines that exist. 0, or -1: out of memory, and `out` has failed. */
 int vt_range_init(vt_range *, const vt *, vt_buf *out, int64_t first, int64_t last);
 
+/* ---- reports ---- */
+
+/* vt_reply.c: answers to queries */
+void vt_answer(vt *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void vt_answer_style(vt *);                            /* DECRQSS of SGR */
+
+/* vt_theme.c: the theme and the cells of the viewer that owns the size */
+uint32_t vt_theme_colour(const vt *, int index);       /* 0xRRGGBB; index: below VT_COLOURS */
+void vt_report_theme(vt *);                            /* dark or light */
+void vt_report_size(vt *);                             /* mode 2048 */
+
 /* ---- screen ---- */
 
 /* vt_screen.c: rows, the cursor, and what sequences do to them. Counts may be any number from 0 up. */
@@ -437,11 +453,11 @@ typedef struct {
     uint16_t number;
     uint64_t bit;
 } vt_dec_mode;
-#define VT_DEC_MODE_COUNT 22
+#define VT_DEC_MODE_COUNT 23
 extern const vt_dec_mode vt_dec_modes[VT_DEC_MODE_COUNT]; /* CSI ? number h */
 #define VT_MOUSE_TRACKING (VT_M_MOUSE_X10 | VT_M_MOUSE | VT_M_MOUSE_DRAG | VT_M_MOUSE_ANY)
 #define VT_MOUSE_ENCODING (VT_M_MOUSE_UTF8 | VT_M_MOUSE_SGR | VT_M_MOUSE_URXVT | VT_M_MOUSE_PIXELS)
-#define VT_MODE_COUNT 24
+#define VT_MODE_COUNT 26
 extern const char *const vt_mode_names[VT_MODE_COUNT]; /* of the bits of vt_modes(), from the lowest on */
 void vt_save_cursor(vt *);
 void vt_restore_cursor(vt *);
@@ -453,6 +469,8 @@ uint32_t vt_kitty_flags(const vt *);                   /* in force */
 void vt_kitty_push(vt *, int flags);
 void vt_kitty_pop(vt *, int n);
 void vt_kitty_set(vt *, int flags, int how);
+void vt_modify_keys(vt *, int resource, int value);    /* XTMODKEYS; resource < 0: all of them */
+int vt_modified_keys(const vt *, int resource);        /* < 0: there is no such resource */
 void vt_soft_reset(vt *);                              /* DECSTR */
 void vt_reset(vt *);                                   /* RIS, all but the parser */
 
@@ -470,9 +488,8 @@ void vt_partial(const vt *, vt_buf *);
 
 /* ---- parser ---- */
 
-/* vt_reply.c: answers to queries */
-void vt_answer(vt *, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void vt_answer_style(vt *);                            /* DECRQSS of SGR */
+/* vt_colour.c: a colour as XParseColor reads it, as VT_RGB | rgb. 0: it is none */
+uint32_t vt_parse_colour(const char *, size_t n);
 
 /* vt_osc.c: complete OSC and DCS strings, in parser.string. `end`: offset after the sequence. `bel`: BEL ended it. */
 void vt_osc(vt *, uint64_t end, int bel);

@@ -23,6 +23,7 @@ cdef enum:  # message types: the first byte
     PING = 0x84
     LINES_REQUEST = 0x85
     REDRAW_REQUEST = 0x86
+    APPEARANCE = 0x87
 
 cdef enum:  # flags
     MAY_TYPE = 1  # hello, access
@@ -33,6 +34,7 @@ cdef enum:  # flags
     WRAPPED = 2  # lines
     TAKE_SIZE = 1  # resize request
     HIDDEN = 2  # resize request
+    DARK = 1  # appearance
 
 cdef enum:  # codes of error messages
     ERROR_READ_ONLY = 1
@@ -48,6 +50,9 @@ cdef enum:
     VERSION = 1
     MAX_PING = 64  # bytes
     MAX_LINES = 10000  # per request
+    MAX_CELL = 1000  # pixels
+    THEME_COLOURS = 19  # of an appearance: 16 of the palette, foreground, background, cursor
+    APPEARANCE_SIZE = 62  # bytes of an appearance after its type
 
 cdef enum:
     OUTPUT_HEADER = 9  # bytes before the output in an output message
@@ -142,6 +147,26 @@ cdef inline size_t write_error_header(uint8_t* out, uint16_t code) noexcept nogi
     return put16(out + 1, code) - out
 
 
+cdef struct Appearance:
+    bint dark
+    uint16_t cell_height  # pixels; 0: unknown
+    uint16_t cell_width
+    uint32_t[THEME_COLOURS] colours  # 0xRRGGBB
+
+
+cdef inline bint read_appearance(const uint8_t* data, size_t n, Appearance* out) noexcept nogil:
+    """Read an appearance, without its type byte. False: it is malformed."""
+    cdef int i
+    if n < APPEARANCE_SIZE:
+        return False
+    out.dark = data[0] & DARK != 0
+    out.cell_height = get16(data + 1)
+    out.cell_width = get16(data + 3)
+    for i in range(THEME_COLOURS):
+        out.colours[i] = (<uint32_t>data[5 + 3 * i] << 16) | get16(data + 6 + 3 * i)
+    return out.cell_height <= MAX_CELL and out.cell_width <= MAX_CELL
+
+
 cdef struct Request:
     uint8_t kind  # a message type that clients send
     uint64_t offset  # of input and ack; of a lines request: the line after the last one wanted
@@ -151,6 +176,7 @@ cdef struct Request:
     uint8_t flags
     const uint8_t* data  # of input and ping; borrowed from the message
     size_t n
+    Appearance appearance
 
 
 cdef inline int read_request(const uint8_t* message, size_t n, Request* out) noexcept nogil:
@@ -179,6 +205,9 @@ cdef inline int read_request(const uint8_t* message, size_t n, Request* out) noe
         if not (1 <= out.rows <= 1000 and 1 <= out.cols <= 1000):
             return -1
         out.flags = message[5] if n > 5 else 0
+    elif out.kind == APPEARANCE:
+        if not read_appearance(message + 1, n - 1, &out.appearance):
+            return -1
     elif out.kind == PING:
         if n - 1 > MAX_PING:
             return -1

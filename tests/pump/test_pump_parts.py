@@ -33,7 +33,7 @@ def fields(message: msgspec.Struct) -> dict[str, Any]:
             value = value.hex()
         elif key in ("offset", "start", "live", "accepted", "top", "oldest", "first", "before"):
             value = str(value)
-        result[key] = value
+        result[key] = list(value) if isinstance(value, tuple) else value
     return result
 
 
@@ -91,7 +91,10 @@ def test_the_extension_reads_every_vector_from_a_client() -> None:
         assert request is not None
         kind, offset, rows, cols, flags, count, data = request
         kinds = {"input": 0x81, "resize": 0x82, "ack": 0x83, "ping": 0x84, "lines": 0x85, "redraw": 0x86}
-        assert kind == kinds[f["type"]]
+        assert kind == (kinds | {"appearance": 0x87})[f["type"]]
+        if f["type"] == "appearance":
+            stated = (f["dark"], f["cell_height"], f["cell_width"], tuple(f["colours"]))
+            assert probes.read_appearance(bytes.fromhex(vector["hex"])) == stated
         if "offset" in f or "before" in f:
             assert str(offset) == f.get("offset", f.get("before"))
         assert count == f.get("count", 0)
@@ -112,6 +115,7 @@ def test_a_resize_request_without_flags_only_states_the_viewport() -> None:
     [
         *("", "81", "8100000000000000", "82001800", "8200000050", "82001803e9", "83"),
         *("84" + "00" * 65, "85" + "00" * 11, "85" + "00" * 8 + "00002711"),
+        *("87" + "00" * 61, "870003e90000" + "00" * 57, "8700000003e9" + "00" * 57),
     ],
 )
 def test_a_malformed_request_is_refused(message: str) -> None:

@@ -14,6 +14,9 @@ def access(flags: int, name: bytes) -> bytes: ...
 def read_request(message: bytes) -> tuple[int, int, int, int, int, int, bytes] | None:
     """Return (kind, offset, rows, cols, flags, count, data); None: unknown type. ValueError if it is malformed."""
 
+def read_appearance(message: bytes) -> tuple[bool, int, int, tuple[int, ...]]:
+    """Return (dark, cell_height, cell_width, colours). ValueError if it is malformed."""
+
 def read_object(
     text: bytes,
 ) -> tuple[Literal["input"], bytes] | tuple[Literal["resize"], int, int] | tuple[Literal["ping", "bad"]] | None:

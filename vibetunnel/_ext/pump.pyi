@@ -146,6 +146,7 @@ class Terminal:
         name: bytes = b"",
         input_rate: int = 0,
         deflates: bool = False,
+        appearance: bytes = b"",
     ) -> Client:
         """Hand over a connected stream socket. The pump owns it from here, even if this raises.
 
@@ -162,6 +163,7 @@ class Terminal:
         input_rate bytes of input a second on the average; a second's worth may come at once, and a client that sends
                    more is not read for a while. 0: no limit
         deflates   permessage-deflate was negotiated, without context takeover on either side; OSError without zlib
+        appearance the fields of an appearance message, or none
         """
     def present(self, message: bytes) -> None:
         """Send a presence message to every v1 client, now and when it attaches: at most 16 KiB, passed on as it is.

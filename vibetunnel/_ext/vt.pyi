@@ -6,6 +6,7 @@ go back into scrollback.
 """
 
 import enum
+from collections.abc import Sequence
 from typing import NamedTuple, final
 
 from typing_extensions import Buffer
@@ -49,6 +50,15 @@ class Mark(NamedTuple):
     command: str
     at_ns: int = 0
 
+class Theme(NamedTuple):
+    """The colours of the viewer that owns the size, as 0xRRGGBB. palette: the first 16."""
+
+    dark: bool
+    palette: Sequence[int]
+    foreground: int
+    background: int
+    cursor: int
+
 class Cursor(NamedTuple):
     """row, col: from 0, inside the screen even if a wrap is pending. shape: DECSCUSR's 0..6."""
 
@@ -85,6 +95,7 @@ class Mode(enum.IntFlag):
     NEWLINE = 2097152  # ANSI 20
     REVERSE_WRAP = 4194304  # 45
     COLOUR_SCHEME = 8388608  # 2031
+    IN_BAND_RESIZE = 33554432  # 2048
 
 @final
 class Engine:
@@ -104,6 +115,10 @@ class Engine:
     def feed_some(self, data: Buffer, budget: int) -> int:
         """Take output until about `budget` cells have been touched. Returns the bytes consumed, 1 or more."""
     def resize(self, rows: int, cols: int) -> None: ...
+    def set_theme(self, theme: Theme | None) -> None:
+        """What queries for colours are answered with, unless the program has set others. None: the web client's."""
+    def set_pixels(self, cell_height: int, cell_width: int) -> None:
+        """The size of a cell in pixels, 1..1000; 0: that of the web client."""
     def clone(self, *, scrollback_lines: int = 0) -> Engine:
         """An independent copy, with the newest lines of scrollback and without events and replies."""
     def redraw(self, *, scrollback_lines: int = 0) -> bytes:

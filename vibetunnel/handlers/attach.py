@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from tornado.iostream import StreamClosedError
 
+from vibetunnel import protocol
 from vibetunnel._ext.pump import Terminal
 from vibetunnel.errors import InvalidField
 from vibetunnel.handlers import schemas
@@ -27,6 +28,7 @@ class SocketHandler(Handler):
         if (query.rows is None) != (query.cols is None):
             raise InvalidField("rows, cols", "both or neither")
         client_id = b"" if query.client is None else query.client.bytes
+        appearance = _checked_appearance(query.appearance)
         principal = self.require(Scope.VIEW, query.session_id)
         self.check_room(principal)
         may_type = query.permission == "type" and principal.may(Scope.TYPE, query.session_id)
@@ -38,7 +40,7 @@ class SocketHandler(Handler):
         # Before the client sees anything.
         await self.record(Action.ATTACH, session=session.id, client=connection_id, writable=writable)
         try:
-            await self._attach(terminal, agreed, query, client_id, connection_id, starts=starts)
+            await self._attach(terminal, agreed, query, client_id, appearance, connection_id, starts=starts)
         except BaseException as error:
             self.context.audit.record(
                 Action.DETACH, principal, self.client.address, session=session.id, client=connection_id
@@ -53,6 +55,7 @@ class SocketHandler(Handler):
         agreed: Handshake,
         query: schemas.AttachQuery,
         client_id: bytes,
+        appearance: bytes,
         connection_id: str,
         *,
         starts: bool,
@@ -85,6 +88,7 @@ class SocketHandler(Handler):
             name=connection_id.encode("ascii"),
             input_rate=0 if principal.local else self.context.settings.input_rate,
             deflates=bool(agreed.extension),
+            appearance=appearance,
         )
         self.context.attachments.add(
             Attachment(
@@ -119,3 +123,14 @@ class SocketHandler(Handler):
         # The relay also passes on the bytes that were read already.
         self.context.relays.join(*exchange.take_streams(), ours)
         return theirs.detach(), b""
+
+
+def _checked_appearance(text: str | None) -> bytes:
+    """The fields of an appearance message; none if the client states no appearance."""
+    if text is None:
+        return b""
+    fields = bytes.fromhex(text)
+    stated = protocol.decode(bytes((protocol.Type.APPEARANCE,)) + fields)
+    if isinstance(stated, protocol.Appearance) and max(stated.cell_height, stated.cell_width) > protocol.MAX_CELL:
+        raise InvalidField("appearance", f"cells of at most {protocol.MAX_CELL} pixels")
+    return fields

@@ -121,7 +121,9 @@ FEATURES: dict[str, tuple[int, Make]] = {
     "string": (3, lambda r, rows, cols: _string(r)),
     "query": (
         1,
-        lambda r, rows, cols: r.choice(("\x1b[6n", "\x1b[c", "\x1b[>c", "\x1b[?2026$p", "\x1b[18t", "\x1b[?u")),
+        lambda r, rows, cols: r.choice(
+            ("\x1b[6n", "\x1b[c", "\x1b[>c", "\x1b[?2026$p", "\x1b[14t", "\x1b[18t", "\x1b[?u", "\x1b[?4m")
+        ),
     ),
     "mode": (
         2,
@@ -137,6 +139,13 @@ FEATURES: dict[str, tuple[int, Make]] = {
     ),
     "lone combining": (1, lambda r, rows, cols: r.choice(COMBINING)),
     "delete": (1, lambda r, rows, cols: "\x7f"),
+    "keys": (
+        1,
+        lambda r, rows, cols: r.choice(
+            ("\x1b[>4;1m", "\x1b[>4;2m", "\x1b[>4m", "\x1b[>4n", "\x1b[>5u", "\x1b[<u", "\x1b[=3;2u")
+        ),
+    ),
+    "in-band resize": (1, lambda r, rows, cols: _mode(r, "?2048")),
 }
 
 
