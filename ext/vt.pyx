@@ -43,6 +43,7 @@ class Mode(enum.IntFlag):
     NEWLINE = 1 << 21
     REVERSE_WRAP = 1 << 22
     COLOUR_SCHEME = 1 << 23
+    GRAPHEME_CLUSTERS = 1 << 24
 
 
 _SCROLLBACK_BYTES = 4 * 1024 * 1024

@@ -85,6 +85,7 @@ class Mode(enum.IntFlag):
     NEWLINE = 2097152  # ANSI 20
     REVERSE_WRAP = 4194304  # 45
     COLOUR_SCHEME = 8388608  # 2031
+    GRAPHEME_CLUSTERS = 16777216  # 2027
 
 @final
 class Engine:
