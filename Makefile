@@ -45,6 +45,7 @@ help:
 	@echo 'make fuzz-api [API_EXAMPLES=1000] random requests for every operation of the API, valid and invalid'
 	@echo 'make bench [ARGS=...]           measure this project and similar servers'
 	@echo 'make bench-guard [ARGS=--write] compare the hot paths'\'' instruction counts with the committed ones'
+	@echo 'make unicode                    renew the tables of widths and clusters from the wcwidth package'
 	@echo 'make lint                       ruff, mypy, stubtest, cython-lint, tsc'
 	@echo 'make dist                       sdist and wheel into dist/'
 	@echo 'make clean                      remove all build products'
@@ -143,6 +144,11 @@ bench: $(DEV)/.installed
 .PHONY: bench-guard
 bench-guard: $(DEV)/.installed counters
 	$(DEV)/bin/python -m benchmarks.guard $(ARGS)
+
+.PHONY: unicode
+unicode: $(DEV)/.installed
+	$(DEV)/bin/python -m pip install --quiet --upgrade wcwidth
+	$(DEV)/bin/python ext/vt/make_unicode.py
 
 .PHONY: lint
 lint: $(DEV)/.installed $(WEB)/node_modules/.package-lock.json

@@ -44,6 +44,7 @@ class Mode(enum.IntFlag):
     NEWLINE = 1 << 21
     REVERSE_WRAP = 1 << 22
     COLOUR_SCHEME = 1 << 23
+    GRAPHEME_CLUSTERS = 1 << 24
     IN_BAND_RESIZE = 1 << 25
 
 

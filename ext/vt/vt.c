@@ -57,6 +57,8 @@ size_t vt_memory(const vt *t)
     n += screen_memory(t, &t->main) + screen_memory(t, &t->alt);
     n += t->styles_size * sizeof *t->styles + t->style_hash_size * sizeof *t->style_hash;
     n += t->clusters_size * sizeof *t->clusters + t->links_size * sizeof *t->links;
+    for (uint32_t i = 1; i < t->clusters_n; i++)
+        n += t->clusters[i].more ? VT_CELL_TEXT : 0;
     for (uint32_t i = 1; i < t->links_n; i++)
         n += t->links[i].text ? (size_t)t->links[i].id_n + t->links[i].uri_n + 1 : 0;
     n += t->parser.string.size + t->replies.size + t->records.size + t->titles.size;
@@ -159,6 +161,11 @@ vt *vt_clone(const vt *t, uint32_t scrollback_lines)
     copy->styles = copied(t->styles, t->styles_size * sizeof *t->styles, &failed);
     copy->style_hash = copied(t->style_hash, t->style_hash_size * sizeof *t->style_hash, &failed);
     copy->clusters = copied(t->clusters, t->clusters_size * sizeof *t->clusters, &failed);
+    if (copy->clusters)
+        for (uint32_t i = 1; i < t->clusters_n; i++)
+            copy->clusters[i].more = copied(t->clusters[i].more, VT_CELL_TEXT, &failed);
+    else
+        copy->clusters_n = copy->clusters_size = 0;
     copy->links = copied(t->links, t->links_size * sizeof *t->links, &failed);
     if (copy->links)
         for (uint32_t i = 1; i < t->links_n; i++)

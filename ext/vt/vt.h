@@ -131,6 +131,7 @@ void vt_get_cursor(const vt *, vt_cursor *);
 #define VT_M_NEWLINE ((uint64_t)1 << 21)              /* LNM 20 */
 #define VT_M_REVERSE_WRAP ((uint64_t)1 << 22)         /* ?45 */
 #define VT_M_COLOUR_SCHEME ((uint64_t)1 << 23)        /* ?2031 */
+#define VT_M_GRAPHEMES ((uint64_t)1 << 24)            /* ?2027, on at first */
 #define VT_M_RESIZES ((uint64_t)1 << 25)              /* ?2048 */
 uint64_t vt_modes(const vt *);
 

@@ -3,7 +3,7 @@
    An encoded line is
        u16 size of the rest (0xFFFF: it is in the next four bytes), u8 flags, [style of the tail], runs
    and a run is
-       u8 HAS_STYLE | size of the text (at most 127), [style], UTF-8 text with a NUL for each cell never written.
+       u8 HAS_STYLE | size of the text (at most 127), [style], text as in a vt_line.
    Without HAS_STYLE a run has the default style. A style is a mask byte and the values that it announces: two bits each
    for the kind of foreground, background and underline colour, one for attributes, one for a link. Mask 0 means the
    style of the run before. A link is its number in this line, or 0 and then its text.
@@ -193,13 +193,13 @@ static inline uint8_t *put_cells(const vt *t, const vt_cell *cells, int len, uin
             *flags |= NOT_ASCII;
             vt_cell c = cells[i];
             do {
-                if (p - text > RUN_MAX - VT_CELL_TEXT)
+                if (p - text > RUN_MAX - 4)
                     goto next;
                 uint64_t code = (c & ~(VT_WIDTH_BITS(3) | VT_PROTECTED)) ^ VT_STYLE_BITS(id);
                 if (__builtin_expect(code < VT_CLUSTER, 1)) {
                     p = vt_utf8_put(p, (uint32_t)code);
                     i += VT_WIDTH(c);
-                } else if (VT_STYLE(c) != id) {
+                } else if (VT_STYLE(c) != id || p - text > RUN_MAX - t->clusters[VT_CODE(c)].n) {
                     goto next;
                 } else {
                     p = vt_cluster_text(t, p, c);
@@ -276,21 +276,15 @@ static uint8_t *put_line(const vt_line *line, uint8_t *p, const uint8_t *end, ui
             }
             ptrdiff_t n = text_end - text;
             if (n > RUN_MAX) { /* cut before a cell, not inside it */
-                n = RUN_MAX - VT_CELL_TEXT;
-                const uint8_t *at = text, *last = text;
-                while (at - text <= n) {
-                    uint32_t code;
-                    const uint8_t *here = at;
-                    at += vt_utf8_next(at, text_end, &code);
-                    if (code < 0x80 || vt_width(code))
-                        last = here;
-                }
-                n = last > text ? last - text : at - text;
+                int width;
+                ptrdiff_t cell = 0;
+                for (n = 0; n + cell <= RUN_MAX; cell = vt_character(text + n, text_end, &width))
+                    n += cell;
             }
             for (ptrdiff_t k = 0; k < n; k++)
                 if (text[k] >= 0x80)
                     *flags |= NOT_ASCII;
-            memcpy(p, text, (size_t)n);
+            memcpy(p, text, (size_t)(n & RUN_MAX)); /* n is no more, which the compiler cannot see */
             p += n;
             text += n;
             *head = (uint8_t)(styled | n);
@@ -418,12 +412,17 @@ static int columns(const uint8_t *p, uint32_t n)
 {
     int cols = 0;
     for (const uint8_t *end = p + n; p < end;) {
-        uint32_t plain = ascii_prefix(p, (uint32_t)(end - p)), code;
+        uint32_t plain = ascii_prefix(p, (uint32_t)(end - p));
+        int width;
+        /* The last of them may be the first of a cell that goes on. */
+        while (plain && p + plain < end && vt_is_mark(p[plain - 1]))
+            plain--;
+        plain -= plain && p + plain < end;
         cols += (int)plain;
         p += plain;
         if (p < end) {
-            p += vt_utf8_next(p, end, &code);
-            cols += vt_width(code);
+            p += vt_character(p, end, &width);
+            cols += width;
         }
     }
     return cols;

@@ -29,7 +29,7 @@ static void html_text(vt_buf *out, const uint8_t *text, size_t n)
 {
     for (size_t i = 0; i < n;) {
         size_t begin = i;
-        while (i < n && text[i] && !strchr("<>&\"'", text[i]))
+        while (i < n && text[i] && !vt_is_mark(text[i]) && !strchr("<>&\"'", text[i]))
             i++;
         vt_put(out, text + begin, i - begin);
         if (i == n)
@@ -40,7 +40,7 @@ static void html_text(vt_buf *out, const uint8_t *text, size_t n)
         case '&': vt_put_string(out, "&amp;"); break;
         case '"': vt_put_string(out, "&quot;"); break;
         case '\'': vt_put_string(out, "&#39;"); break;
-        default: vt_put_string(out, " ");
+        case 0: vt_put_string(out, " "); break;
         }
     }
 }

@@ -4,6 +4,7 @@
    value. A table may grow to twice its size after the last collection, so that collecting costs a bounded share of all
    work. */
 #include "vt_state.h"
+#include "vt_unicode.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +60,8 @@ void vt_intern_free(vt *t)
     for (uint32_t i = 1; i < t->links_n; i++)
         free(t->links[i].text);
     free(t->links);
+    for (uint32_t i = 1; i < t->clusters_n; i++)
+        free(t->clusters[i].more);
     free(t->clusters);
     free(t->style_hash);
     free(t->styles);
@@ -108,8 +111,8 @@ static void sweep_clusters(vt *t, const uint8_t *used)
         if (used[id]) {
             live++;
         } else {
-            t->clusters[id].n = 0;
-            t->clusters[id].codes[0] = t->clusters_free;
+            free(t->clusters[id].more);
+            t->clusters[id] = (vt_cluster){.next = t->clusters_free};
             t->clusters_free = id;
         }
     }
@@ -224,28 +227,74 @@ void vt_pen_intern(vt *t)
 
 /* ---- clusters ---- */
 
-uint32_t vt_cluster_id(vt *t, const vt_cluster *cluster)
+/* Store a cluster's text. 0: no memory, and nothing has changed. */
+static int set_text(vt_cluster *k, const uint8_t *text, int n)
+{
+    if (n > (int)sizeof k->few && !k->more && !(k->more = malloc(VT_CELL_TEXT)))
+        return 0;
+    memcpy(k->more ? k->more : k->few, text, (size_t)n);
+    k->n = (uint8_t)n;
+    return 1;
+}
+
+uint32_t vt_cluster_id(vt *t, const uint8_t *text, int n, int codes, int state)
 {
     if (!t->clusters_free && t->clusters_n >= t->clusters_mark && !t->hold)
         collect_unused(t);
     uint32_t id = t->clusters_free;
+    vt_cluster new = {.codes = (uint8_t)codes, .state = (uint8_t)state};
+    if (!set_text(&new, text, n))
+        return 0;
     if (id) {
-        t->clusters_free = t->clusters[id].codes[0];
+        t->clusters_free = t->clusters[id].next;
     } else {
         vt_cluster *clusters = grown(t->clusters, t->clusters_n, &t->clusters_size, sizeof *clusters);
-        if (!clusters)
+        if (!clusters) {
+            free(new.more);
             return 0;
+        }
         t->clusters = clusters;
-        if (!t->clusters_n)
+        if (!t->clusters_n) {
+            clusters[0] = (vt_cluster){0};
             t->clusters_n = 1;
+        }
         id = t->clusters_n++;
     }
-    vt_cluster *new = &t->clusters[id];
-    new->n = cluster->n;
-    new->shared = 0;
-    for (int i = 0; i < cluster->n; i++)
-        new->codes[i] = cluster->codes[i];
+    t->clusters[id] = new;
     return id;
+}
+
+int vt_cluster_add(vt *t, vt_cell *cell, uint32_t code, int width, int state)
+{
+    uint8_t text[VT_CELL_TEXT + 8]; /* and what is too much */
+    vt_cluster *old = *cell & VT_CLUSTER ? &t->clusters[VT_CODE(*cell)] : NULL;
+    int n = (int)(vt_cell_text(t, text, *cell) - text), codes = old ? old->codes : 1;
+    uint32_t first;
+    if (vt_is_mark(text[n - 1]))
+        n--;
+    if (codes == VT_CELL_CODES)
+        return 0;
+    if (vt_width_of(code))
+        text[n++] = VT_JOINER;
+    n = (int)(vt_utf8_put(text + n, code) - text);
+    vt_utf8_next(text, text + n, &first);
+    if (width != vt_width_of(first))
+        text[n++] = (uint8_t)(width == 1 ? VT_NARROW : VT_WIDE);
+    if (n > VT_CELL_TEXT)
+        return 0;
+    if (old && !old->shared) {
+        if (!set_text(old, text, n))
+            return 0;
+        old->codes++;
+        old->state = (uint8_t)state;
+    } else {
+        uint32_t id = vt_cluster_id(t, text, n, codes + 1, state);
+        if (!id)
+            return 0;
+        *cell = (*cell & ~(vt_cell)0x1FFFFF) | VT_CLUSTER | id;
+    }
+    *cell = (*cell & ~VT_WIDTH_BITS(3)) | VT_WIDTH_BITS(width);
+    return 1;
 }
 
 /* ---- links ---- */

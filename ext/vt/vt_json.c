@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-static void json_string(vt_buf *out, const void *data, size_t n)
+/* A JSON string. NULs are blanks; with `marks` it is text of a line, whose marks are left out. */
+static void json_string(vt_buf *out, const void *data, size_t n, int marks)
 {
     const uint8_t *text = data;
     uint8_t *p = vt_room(out, 6 * n + 2), *begin = p;
@@ -11,7 +12,9 @@ static void json_string(vt_buf *out, const void *data, size_t n)
         return;
     *p++ = '"';
     for (size_t i = 0; i < n; i++) {
-        uint8_t c = text[i] ? text[i] : ' '; /* NUL: a blank */
+        uint8_t c = text[i] ? text[i] : ' ';
+        if (marks && vt_is_mark(c))
+            continue;
         if (c == '"' || c == '\\') {
             *p++ = '\\';
             *p++ = c;
@@ -46,7 +49,7 @@ static void json_run(vt_buf *out, const vt_run *r, int first)
 {
     static const char *const underlines[8] = {"", "single", "double", "curly", "dotted", "dashed", "single", "single"};
     vt_put_string(out, first ? "{\"text\":" : ",{\"text\":");
-    json_string(out, r->text, r->n);
+    json_string(out, r->text, r->n, 1);
     vt_put_string(out, ",\"width\":");
     vt_put_number(out, r->cols);
     json_colour(out, "fg", r->style.fg);
@@ -64,7 +67,7 @@ static void json_run(vt_buf *out, const vt_run *r, int first)
     }
     if (r->link) {
         vt_put_string(out, ",\"link\":");
-        json_string(out, r->link + r->id_n, r->uri_n);
+        json_string(out, r->link + r->id_n, r->uri_n, 0);
     }
     vt_put_string(out, "}");
 }
@@ -86,9 +89,9 @@ void vt_json(const vt *t, vt_buf *out)
     vt_put_string(out, ",\"offset\":");
     vt_put_number(out, (long long)t->offset);
     vt_put_string(out, ",\"title\":");
-    json_string(out, t->title, t->title_n);
+    json_string(out, t->title, t->title_n, 0);
     vt_put_string(out, ",\"folder\":");
-    json_string(out, t->cwd, t->cwd_n);
+    json_string(out, t->cwd, t->cwd_n, 0);
     vt_put_string(out, t->s == &t->alt ? ",\"alternate\":true" : ",\"alternate\":false");
     vt_put_string(out, ",\"cursor\":{\"row\":");
     vt_put_number(out, t->row);

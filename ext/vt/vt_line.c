@@ -1,6 +1,6 @@
 /* A line taken apart into runs of one style, from a row of a screen or back into one. */
 #include "vt_state.h"
-#include "vt_width.h"
+#include "vt_unicode.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -166,6 +166,14 @@ void vt_line_trim(vt_line *line, int spaces)
     }
 }
 
+static int count_codes(const uint8_t *text, int n)
+{
+    int codes = 0;
+    for (int i = 0; i < n; i++)
+        codes += text[i] > VT_WIDE && (text[i] & 0xC0) != 0x80;
+    return codes;
+}
+
 void vt_line_cells(vt *t, const vt_line *line, vt_row *row)
 {
     int col = 0;
@@ -183,31 +191,21 @@ void vt_line_cells(vt *t, const vt_line *line, vt_row *row)
         vt_cell base = VT_STYLE_BITS(vt_style_id(t, &style)) | (run->protect ? VT_PROTECTED : 0);
         const uint8_t *p = run->text, *end = p + run->n;
         while (p < end) {
-            uint32_t code, more;
-            p += vt_utf8_next(p, end, &code);
-            int width = code < 0x80 ? 1 : vt_width(code);
-            if (!width)
-                width = 1;
+            uint32_t code;
+            int width, n = (int)vt_character(p, end, &width), first = vt_utf8_next(p, end, &code);
             if (col + width > t->cols)
                 return;
-            vt_cluster k = {.n = 1, .codes = {code}};
-            while (p < end && *p >= 0x80) {
-                int n = vt_utf8_next(p, end, &more);
-                if (vt_width(more) || k.n >= 8)
-                    break;
-                k.codes[k.n++] = more;
-                p += n;
-            }
             vt_cell cell = base | VT_WIDTH_BITS(width);
-            if (k.n > 1) {
+            if (n > first) {
                 /* now the row uses the style */
                 row->cells[col] = cell;
                 row->len = (uint16_t)(col + 1);
-                uint32_t id = vt_cluster_id(t, &k);
+                uint32_t id = vt_cluster_id(t, p, n, count_codes(p, n), VT_AFTER_OTHER);
                 cell |= id ? VT_CLUSTER | id : code;
             } else {
                 cell |= code;
             }
+            p += n;
             row->cells[col++] = cell;
             if (width == 2)
                 row->cells[col++] = base;
@@ -237,22 +235,38 @@ uint32_t vt_character(const uint8_t *p, const uint8_t *end, int *width)
         n = (uint32_t)vt_utf8_next(p, end, &code);
         *width = vt_width(code) == 2 ? 2 : 1;
     }
-    while (p + n < end && p[n] >= 0x80) {
-        int k = vt_utf8_next(p + n, end, &code);
-        if (vt_width(code))
-            break;
-        n += (uint32_t)k;
+    while (p + n < end && (p[n] >= 0x80 || vt_is_mark(p[n]))) {
+        if (vt_is_mark(p[n])) {
+            int mark = p[n++];
+            if (mark != VT_JOINER) {
+                *width = mark == VT_NARROW ? 1 : 2;
+                break;
+            }
+            n += (uint32_t)vt_utf8_next(p + n, end, &code);
+        } else {
+            int k = vt_utf8_next(p + n, end, &code);
+            if (vt_width(code))
+                break;
+            n += (uint32_t)k;
+        }
     }
     return n;
 }
 
+uint8_t *vt_plain_text(uint8_t *to, const uint8_t *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!vt_is_mark(text[i]))
+            *to++ = text[i] ? text[i] : ' ';
+    return to;
+}
+
 int vt_line_begins_wide(const vt_line *line)
 {
-    uint32_t code;
-    if (!line->n || !line->runs[0].n || line->runs[0].text[0] < 0x80)
-        return 0;
-    vt_utf8_next(line->runs[0].text, line->runs[0].text + line->runs[0].n, &code);
-    return vt_width(code) == 2;
+    int width = 1;
+    if (line->n && line->runs[0].n)
+        vt_character(line->runs[0].text, line->runs[0].text + line->runs[0].n, &width);
+    return width == 2;
 }
 
 int vt_line_gap(const vt_line *line, int next_wide, int cols)

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-#define DEFAULT_MODES (VT_M_WRAP | VT_M_CURSOR)
+#define DEFAULT_MODES (VT_M_WRAP | VT_M_CURSOR | VT_M_GRAPHEMES)
+#define SOFT_DEFAULT_MODES (VT_M_WRAP | VT_M_CURSOR)
 #define SOFT_RESET_MODES                                                                                   \
     (VT_M_APP_CURSOR | VT_M_ORIGIN | VT_M_MARGINS | VT_M_FOCUS | VT_M_PASTE | VT_M_SYNC | VT_M_APP_KEYPAD   \
      | VT_M_INSERT | VT_M_REVERSE_WRAP)
@@ -14,14 +15,14 @@ const vt_dec_mode vt_dec_modes[VT_DEC_MODE_COUNT] = {
     {66, VT_M_APP_KEYPAD},  {69, VT_M_MARGINS},      {1000, VT_M_MOUSE},        {1002, VT_M_MOUSE_DRAG},
     {1003, VT_M_MOUSE_ANY}, {1004, VT_M_FOCUS},      {1005, VT_M_MOUSE_UTF8},   {1006, VT_M_MOUSE_SGR},
     {1007, VT_M_ALT_SCROLL}, {1015, VT_M_MOUSE_URXVT}, {1016, VT_M_MOUSE_PIXELS}, {2004, VT_M_PASTE},
-    {2026, VT_M_SYNC},      {2031, VT_M_COLOUR_SCHEME}, {2048, VT_M_RESIZES},
+    {2026, VT_M_SYNC},      {2031, VT_M_COLOUR_SCHEME}, {2027, VT_M_GRAPHEMES},   {2048, VT_M_RESIZES},
 };
 
 const char *const vt_mode_names[VT_MODE_COUNT] = {
     "application-cursor", "reverse-screen", "origin", "wrap", "cursor-blink", "cursor-visible", "margins", "mouse-x10",
     "mouse", "mouse-drag", "mouse-any", "focus", "mouse-utf8", "mouse-sgr", "mouse-urxvt", "mouse-pixels",
     "alternate-scroll", "bracketed-paste", "synchronized-output", "application-keypad", "insert", "newline",
-    "reverse-wrap", "colour-scheme", [25] = "in-band-resize",
+    "reverse-wrap", "colour-scheme", "grapheme-clusters", "in-band-resize",
 };
 
 /* ---- the saved cursor and the alternate screen ---- */
@@ -247,14 +248,14 @@ static void reset_pen(vt *t)
     t->pen_dirty = 1;
     t->protect = 0;
     memset(t->charsets, 'B', sizeof t->charsets);
-    t->gl = t->single_shift = 0;
+    t->gl = t->single_shift = t->prepended = 0;
 }
 
 /* Resets what xterm.js does: bracketed paste too, but not mouse, tabs or title. */
 void vt_soft_reset(vt *t)
 {
     reset_pen(t);
-    t->modes = (t->modes & ~SOFT_RESET_MODES) | DEFAULT_MODES;
+    t->modes = (t->modes & ~SOFT_RESET_MODES) | SOFT_DEFAULT_MODES;
     t->shape = 0;
     t->modify_other_keys = 0;
     vt_full_margins(t);

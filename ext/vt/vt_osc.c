@@ -300,8 +300,9 @@ static size_t command_on_screen(vt *t, uint8_t *to)
         t->budget -= CELL_COST * (1 + end);
         for (; col < end && n + VT_CELL_TEXT < COMMAND_MAX; col++) {
             vt_cell cell = vt_at(r, col);
+            uint8_t text[VT_CELL_TEXT + 4];
             if (VT_WIDTH(cell))
-                n = (size_t)(vt_cell_text(t, to + n, VT_CODE(cell) ? cell : ' ') - to);
+                n = (size_t)(vt_plain_text(to + n, text, (size_t)(vt_cell_text(t, text, cell) - text)) - to);
         }
         if (!r->wrapped && n + VT_CELL_TEXT < COMMAND_MAX) {
             while (n && to[n - 1] == ' ')

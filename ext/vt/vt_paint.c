@@ -1,6 +1,7 @@
 /* Lines and screens as terminal bytes: pen, text, blanks and wraps, without any other state of the terminal. */
 #include "vt_paint.h"
 #include "vt_sgr.h"
+#include "vt_unicode.h"
 
 #include <string.h>
 
@@ -148,6 +149,86 @@ typedef struct {
     int gap;            /* the last column is the gap of the next line's wide character, which leaves it again */
 } row_join;
 
+/* How a reader takes a cell's text when it makes grapheme clusters of it: its columns, or 0 if that is more than one cell.
+   `state`: what follows. */
+static int columns_in_clusters(const uint8_t *text, const uint8_t *end, int *state)
+{
+    int width = 0, base = 0;
+    *state = VT_AFTER_NONE;
+    for (int codes = 0; text < end; codes++) {
+        uint32_t code;
+        text += vt_is_mark(*text);
+        if (text == end)
+            break;
+        text += vt_utf8_next(text, end, &code);
+        uint8_t properties = vt_properties(code);
+        int kind = VT_CLASS_OF(properties);
+        if (codes && properties & 3 && !VT_JOINS(*state, properties))
+            return 0;
+        if (kind != VT_CLASS_TEXT && kind != VT_CLASS_EMOJI)
+            width = vt_min(width + (properties & 3), 2);
+        else if (codes == 1 && base)
+            width = kind == VT_CLASS_TEXT ? 1 : 2;
+        base = properties & VT_VS_BASE;
+        *state = VT_FOLLOWS(*state, properties);
+    }
+    return width;
+}
+
+/* Whether the text at `p` would join what is before it. */
+static int would_join(int state, const uint8_t *p, const uint8_t *end)
+{
+    uint32_t code;
+    vt_utf8_next(p, end, &code);
+    return VT_JOINS(state, vt_properties(code));
+}
+
+void vt_paint_text(vt_painter *w, const uint8_t *text, const uint8_t *end, int clusters)
+{
+    /* What is before the text is not known, but text that joins whatever follows ends with a NUL. */
+    static const uint8_t unknown[] = {VT_AFTER_REGIONAL, VT_AFTER_L, VT_AFTER_V, VT_AFTER_T, VT_AFTER_PICTOGRAPH,
+                                      VT_AFTER_PICTOGRAPH_ZWJ, VT_AFTER_LINKED};
+    const uint8_t *from = text; /* not written yet */
+    int state = -1;
+    while (text < end) {
+        const uint8_t *p = text;
+        while (p < end && *p < 0x80 && !vt_is_mark(*p))
+            p++;
+        if (p < end && p > text) /* it may be the first of a cell that goes on */
+            p--;
+        int width = 1, after = VT_AFTER_OTHER, same = 1, marks = 0;
+        if (p == text) {
+            p += vt_character(p, end, &width);
+            same = (columns_in_clusters(text, p, &after) == width) == clusters;
+            for (const uint8_t *q = text; q < p; q++)
+                marks |= vt_is_mark(*q);
+        }
+        int joins = state >= 0 && would_join(state, text, p);
+        for (size_t i = 0; state < 0 && i < sizeof unknown; i++)
+            joins |= would_join(unknown[i], text, p);
+        if (!joins && same && !marks) {
+            state = after;
+            text = p;
+            continue;
+        }
+        vt_put(w->out, from, (size_t)(text - from));
+        if (joins && clusters) /* a NUL does nothing, and parts what was printed apart */
+            vt_put_byte(w->out, 0);
+        if (!same)
+            vt_put_string(w->out, clusters ? "\x1b[?2027l" : "\x1b[?2027h");
+        uint8_t *room = vt_room(w->out, (size_t)(p - text));
+        if (room)
+            w->out->n += (size_t)(vt_plain_text(room, text, (size_t)(p - text)) - room);
+        if (!same)
+            vt_put_string(w->out, clusters ? "\x1b[?2027h" : "\x1b[?2027l");
+        state = same ? after : VT_AFTER_NONE;
+        from = text = p;
+    }
+    vt_put(w->out, from, (size_t)(text - from));
+    if (state == VT_AFTER_PREPEND && clusters)
+        vt_put_byte(w->out, 0);
+}
+
 /* Print the first cell of a row that continues the row above, and correct what that did. Returns the bytes of the run
    that are done. */
 static uint32_t put_first(vt_painter *w, const vt_run *r, const row_join *j)
@@ -160,7 +241,7 @@ static uint32_t put_first(vt_painter *w, const vt_run *r, const row_join *j)
         n = r->n != 0;
     } else {
         n = vt_character(r->text, r->text + r->n, &width);
-        vt_put(w->out, r->text, n);
+        vt_paint_text(w, r->text, r->text + n, 1);
     }
     if (width >= w->cols) /* a wrap is pending now, and a moved cursor could not get it back */
         return n;
@@ -187,7 +268,7 @@ static void paint_run(vt_painter *w, const vt_run *r, const uint8_t *text, const
     vt_paint_run_pen(w, r);
     while (text < end) {
         const uint8_t *nul = memchr(text, 0, (size_t)(end - text)), *stop = nul ? nul : end;
-        vt_put(w->out, text, (size_t)(stop - text));
+        vt_paint_text(w, text, stop, 1);
         for (text = stop; text < end && !*text; text++)
             ;
         if (text == stop)

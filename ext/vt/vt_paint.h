@@ -29,6 +29,8 @@ void vt_paint_csi(vt_painter *, const char *prefix, int a, int b, const char *fi
 void vt_paint_pen(vt_painter *, const vt_style *, int protect); /* all but the link */
 void vt_paint_run_pen(vt_painter *, const vt_run *);   /* the link too */
 void vt_paint_plain(vt_painter *);                     /* the default style, without a link */
+/* Text of a line, without blanks. `clusters`: whether the reader has grapheme clusters on, as it has for whole rows. */
+void vt_paint_text(vt_painter *, const uint8_t *text, const uint8_t *end, int clusters);
 /* A screen from its top, where the cursor is; `before` lines of scrollback come first. */
 void vt_paint_screen(vt_painter *, const vt *, const vt_screen *, vt_line_pair *, uint32_t before);
 

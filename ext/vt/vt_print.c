@@ -3,13 +3,12 @@
    One loop over a row stores a run. Characters with special rules (at the margin, in insert mode, combining) take
    vt_print_code(). A character that overwrites half of a wide one leaves a blank of its own style in the other half. */
 #include "vt_state.h"
-#include "vt_width.h"
+#include "vt_unicode.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
 
-#define CLUSTER_MAX ((int)(sizeof((vt_cluster *)0)->codes / sizeof *((vt_cluster *)0)->codes))
 #define CODE_COST 6 /* cells' worth of a character that vt_print_code() prints */
 
 /* The first column that cannot be printed to before a wrap. */
@@ -49,51 +48,145 @@ static inline void advance(vt *t, int col, int stop)
     t->col = t->pending ? stop - 1 : col;
 }
 
-/* Join a code point of width 0 to a cell; a cell that was never written takes none. */
-static void join(vt *t, vt_cell *cell, uint32_t code)
+/* ---- clusters ---- */
+
+/* Columns of a cell once the code point joins it. A variation selector counts only after the character's first code
+   point. */
+static inline int joined_width(vt_cell cell, uint8_t properties)
 {
-    if (!VT_CODE(*cell))
-        return;
-    vt_cluster cluster; /* not zeroed: only its first codes are used */
-    cluster.n = 1;
-    cluster.codes[0] = VT_CODE(*cell);
-    if (*cell & VT_CLUSTER) {
-        vt_cluster *old = &t->clusters[VT_CODE(*cell)];
-        if (old->n == CLUSTER_MAX)
-            return;
-        if (!old->shared) {
-            old->codes[old->n++] = code;
-            return;
-        }
-        cluster = *old;
+    int width = VT_WIDTH(cell), kind = VT_CLASS_OF(properties);
+    if (kind == VT_CLASS_TEXT || kind == VT_CLASS_EMOJI) {
+        if (cell & VT_CLUSTER || !(vt_properties(VT_CODE(cell)) & VT_VS_BASE))
+            return width;
+        return kind == VT_CLASS_TEXT ? 1 : 2;
     }
-    cluster.codes[cluster.n++] = code;
-    uint32_t id = vt_cluster_id(t, &cluster);
-    if (id)
-        *cell = (*cell & ~(vt_cell)0x1FFFFF) | VT_CLUSTER | id;
+    return vt_min(width + (properties & 3), 2);
 }
 
-/* Join it to the character left of the cursor; without one it is lost. */
-static void combine(vt *t, uint32_t code)
+/* The column of the character before the cursor, or -1. */
+static int column_before(const vt *t, vt_row *r)
 {
     int col = t->pending ? t->col : t->col - 1;
+    if (col >= r->len && VT_CODE(r->tail))
+        vt_row_widen(r, col + 1); /* one of the E's of DECALN */
+    if (col < 0 || col >= r->len)
+        return -1;
+    return VT_WIDTH(r->cells[col]) ? col : col - 1;
+}
+
+/* What the next code point follows: the character before the cursor, if nothing came in between. xterm.js has the same
+   rule. */
+static inline int state_before(const vt *t)
+{
+    if (t->last_char < 0x80)
+        return t->last_char ? VT_AFTER_OTHER : VT_AFTER_NONE;
+    int col = column_before(t, vt_cursor_row(t));
+    if (col < 0)
+        return VT_AFTER_NONE;
+    vt_cell cell = vt_cursor_row(t)->cells[col];
+    return cell & VT_CLUSTER ? t->clusters[VT_CODE(cell)].state : VT_FOLLOWS(VT_AFTER_NONE, vt_properties(VT_CODE(cell)));
+}
+
+/* Join a code point of width 0 to the character left of the cursor, which a sequence may have moved there; without one
+   it is lost. */
+static void combine(vt *t, uint32_t code)
+{
     vt_row *r = vt_cursor_row(t);
+    int col = column_before(t, r);
+    if (col < 0 || !VT_CODE(r->cells[col])) {
+        vt_viewer_differs(t); /* xterm.js gives it a column */
+        return;
+    }
+    if (VT_WIDTH(r->cells[col]) == 2 && !t->pending && col == t->col - 1)
+        vt_viewer_differs(t); /* the cursor is on the right half: xterm.js blanks the left one */
+    int state = t->last_char ? VT_FOLLOWS(VT_AFTER_NONE, vt_properties(code)) : VT_AFTER_NONE;
+    if (!vt_cluster_add(t, &r->cells[col], code, VT_WIDTH(r->cells[col]), state))
+        vt_viewer_differs(t); /* its characters have no bound */
+}
+
+/* A character of one column gets a second one. In the last column it moves to the next row, as a wide one would. */
+static void widen(vt *t, int col, uint32_t code, int state)
+{
+    vt_row *r = vt_cursor_row(t);
+    const vt_cell blank = t->pen_cell | VT_BLANK;
+    vt_cell cell = r->cells[col];
+    int stop = limit(t);
+    if (t->pending && !(t->modes & VT_M_WRAP)) { /* there is no room */
+        vt_viewer_differs(t);
+        vt_cluster_add(t, &r->cells[col], code, 1, state);
+        return;
+    }
+    t->hold++; /* no row has the cell for a while */
+    if (!vt_cluster_add(t, &cell, code, 2, state)) {
+        vt_viewer_differs(t);
+    } else {
+        if (t->pending) {
+            r->cells[col] = blank;
+            wrap(t);
+            r = vt_cursor_row(t);
+            col = t->col;
+            stop = limit(t);
+            mend_before(r, col, blank);
+        }
+        if (r->len < col + 2)
+            r->len = (uint16_t)(col + 2);
+        else
+            mend_after(r, col + 2, blank);
+        r->cells[col] = cell;
+        r->cells[col + 1] = cell & (VT_STYLE_BITS(UINT32_MAX) | VT_PROTECTED);
+        advance(t, col + 2, stop);
+    }
+    t->hold--;
+}
+
+/* Join a code point to the character that was just printed. */
+static void join(vt *t, uint32_t code, uint8_t properties, int state)
+{
+    vt_row *r = vt_cursor_row(t);
+    int col = column_before(t, r), next = VT_FOLLOWS(state, properties);
     if (col < 0)
         return;
-    if (col >= r->len) {
-        if (!VT_CODE(r->tail))
-            return;
-        vt_row_widen(r, col + 1); /* one of the E's of DECALN */
+    int was = VT_WIDTH(r->cells[col]), width = joined_width(r->cells[col], properties);
+    t->last_char = code;
+    t->prepended = next == VT_AFTER_PREPEND;
+    if (width > was) {
+        widen(t, col, code, next);
+        return;
     }
-    if (!VT_WIDTH(r->cells[col]))
-        col--;
-    join(t, &r->cells[col], code);
+    if (width < was)
+        vt_viewer_differs(t); /* xterm.js cannot make a character narrow */
+    if (!vt_cluster_add(t, &r->cells[col], code, width, next)) {
+        vt_viewer_differs(t); /* its characters have no bound */
+    } else if (width < was) {
+        r->cells[col + 1] = t->pen_cell | VT_BLANK;
+        t->col = col + 1;
+        t->pending = 0;
+    }
+}
+
+/* A regional indicator of one column: only a cluster can have another width than its code point. */
+static void narrow_regional(vt *t, vt_cell *cell, uint32_t code)
+{
+    uint8_t text[8], *end = vt_utf8_put(text, code);
+    *end++ = VT_NARROW;
+    uint32_t id = vt_cluster_id(t, text, (int)(end - text), 1, VT_AFTER_REGIONAL);
+    *cell = (*cell & ~(vt_cell)0x1FFFFF) | (id ? VT_CLUSTER | id : '?');
 }
 
 void vt_print_code(vt *t, uint32_t code)
 {
-    int width = vt_width(code);
+    uint8_t properties = vt_properties(code);
+    int width = properties & 3, clusters = (t->modes & VT_M_GRAPHEMES) != 0;
     t->budget -= CODE_COST;
+    if (clusters) {
+        int state = state_before(t);
+        if (state != VT_AFTER_NONE && (!width || VT_JOINS(state, properties))) {
+            join(t, code, properties, state);
+            return;
+        }
+    } else if (VT_CLASS_OF(properties) == VT_CLASS_REGIONAL) {
+        width = 1; /* so that two of them, a flag, have two columns */
+    }
     if (!width) {
         combine(t, code);
         return;
@@ -102,6 +195,7 @@ void vt_print_code(vt *t, uint32_t code)
         vt_pen_intern(t);
     t->single_shift = 0;
     t->last_char = code;
+    t->prepended = clusters && VT_CLASS_OF(properties) == VT_CLASS_PREPEND;
     const vt_cell blank = t->pen_cell | VT_BLANK;
     int stop = limit(t);
     if (t->pending || t->col + width > stop) {
@@ -117,8 +211,11 @@ void vt_print_code(vt *t, uint32_t code)
         } else {
             t->col = stop - 1;
             t->pending = 0;
-            if (width == 2)
+            if (width == 2) { /* it is lost, and xterm.js would put what joins it elsewhere */
+                vt_viewer_differs(t);
+                t->last_char = 0;
                 return;
+            }
         }
     }
     vt_row *r = vt_cursor_row(t);
@@ -133,6 +230,8 @@ void vt_print_code(vt *t, uint32_t code)
     r->cells[col] = t->pen_cell | VT_WIDTH_BITS(width) | code;
     if (width == 2)
         r->cells[col + 1] = t->pen_cell;
+    if (width != (properties & 3))
+        narrow_regional(t, &r->cells[col], code);
     advance(t, col + width, stop);
 }
 
@@ -183,6 +282,12 @@ static inline void store(vt_cell *restrict cells, const uint8_t *restrict p, int
 
 static __attribute__((noinline)) void print_runs(vt *t, const uint8_t *p, size_t n)
 {
+    if (t->prepended) {
+        t->prepended = 0;
+        vt_print_code(t, translated(t, *p++));
+        if (!--n)
+            return;
+    }
     if (t->charsets[t->gl] != 'B' || t->single_shift || t->modes & VT_M_INSERT) {
         for (size_t i = 0; i < n; i++)
             vt_print_code(t, translated(t, p[i]));
@@ -222,7 +327,8 @@ void vt_print_text(vt *t, const uint8_t *p, size_t n, const uint8_t *end)
     const int col = t->col, most = t->right - col; /* one less than there is room for: no wrap becomes pending */
     if (t->pen_dirty)
         vt_pen_intern(t);
-    if (t->charsets[t->gl] != 'B' || t->single_shift | t->pending || t->modes & VT_M_INSERT || (int64_t)n > most) {
+    if (t->charsets[t->gl] != 'B' || t->single_shift | t->pending | t->prepended || t->modes & VT_M_INSERT
+        || (int64_t)n > most) {
         print_runs(t, p, n);
         return;
     }
@@ -263,8 +369,10 @@ const uint8_t *vt_print_utf8(vt *t, const uint8_t *p, const uint8_t *end)
         int n = next_in_run(p, end, 0, &code);
         if (!n)
             return p;
-        int width = vt_width_of(code);
-        if (!width || t->pending || t->single_shift || t->modes & VT_M_INSERT || t->col + width > limit(t)) {
+        uint8_t properties = vt_properties(code);
+        int width = properties & 3;
+        const int special = t->pending | t->single_shift || t->modes & VT_M_INSERT || !(t->modes & VT_M_GRAPHEMES);
+        if (!width || special || t->col + width > limit(t) || VT_JOINS(state_before(t), properties)) {
             vt_print_code(t, code);
             p += n;
             continue;
@@ -274,30 +382,37 @@ const uint8_t *vt_print_utf8(vt *t, const uint8_t *p, const uint8_t *end)
         const vt_cell pen = t->pen_cell;
         vt_row *r = vt_cursor_row(t);
         const int stop = limit(t), ascii = t->charsets[t->gl] == 'B';
-        int col = t->col, from = col;
+        int col = t->col, from = col, state = VT_AFTER_NONE;
         mend_before(r, col, pen | VT_BLANK);
         vt_cell *restrict cells = r->cells;
-        do {
-            if (width) {
+        for (;;) {
+            if (!width || VT_JOINS(state, properties)) {
+                if (r->len < col) /* interning may collect: the row must be complete */
+                    r->len = (uint16_t)col;
+                t->budget -= CODE_COST;
+                if (joined_width(cells[from], properties) != col - from
+                    || !vt_cluster_add(t, &cells[from], code, col - from, VT_FOLLOWS(state, properties)))
+                    break; /* vt_print_code() joins it */
+            } else if (col + width <= stop) {
                 from = col;
                 cells[col] = pen | VT_WIDTH_BITS(width) | code;
                 cells[col + 1] = width == 2 ? pen : cells[col + 1]; /* no branch: it could not be predicted */
-                last = code;
                 col += width;
             } else {
-                if (r->len < col) /* interning may collect: the row must be complete */
-                    r->len = (uint16_t)col;
-                join(t, &cells[from], code);
-                t->budget -= CODE_COST;
+                break;
             }
+            last = code;
+            state = VT_FOLLOWS(state, properties);
             p += n;
             n = next_in_run(p, end, ascii, &code);
             if (!n)
                 break;
-            width = code < 0x80 ? 1 : vt_width_of(code);
-        } while (col + width <= stop && (width || col < stop));
+            properties = vt_properties(code);
+            width = properties & 3;
+        }
         t->budget -= col - t->col;
         t->last_char = last;
+        t->prepended = state == VT_AFTER_PREPEND;
         if (col >= r->len)
             r->len = (uint16_t)col;
         else
@@ -307,27 +422,33 @@ const uint8_t *vt_print_utf8(vt *t, const uint8_t *p, const uint8_t *end)
     return p;
 }
 
-static void print_again(vt *t, const vt_cluster *cluster)
+/* Print a cell's text again, as a character of its own. */
+static void print_again(vt *t, const uint8_t *text, int n)
 {
-    for (int i = 0; i < cluster->n; i++)
-        vt_print_code(t, cluster->codes[i]);
+    uint32_t code;
+    t->last_char = 0;
+    for (const uint8_t *p = text, *end = text + n; p < end;) {
+        int mark = vt_is_mark(*p);
+        p += mark ? 1 : vt_utf8_next(p, end, &code);
+        if (!mark)
+            vt_print_code(t, code);
+    }
 }
 
-/* Print the character `what`, whose code points are in `text`, up to `n` times. Stops at the margin; returns how often.
-   */
-static int fill(vt *t, vt_cell what, const vt_cluster *text, int n)
+/* Print the character `what`, whose text is given too, up to `n` times. Stops at the margin; returns how often. */
+static int fill(vt *t, vt_cell what, const uint8_t *text, int text_n, int n)
 {
     if (t->pending && t->modes & VT_M_WRAP)
         wrap(t);
     const int width = VT_WIDTH(what), stop = limit(t), room = t->pending ? 0 : (stop - t->col) / width;
     const vt_cell pen = t->pen_cell, cell = pen | what;
     if (!room && t->modes & VT_M_WRAP) {
-        print_again(t, text);
+        print_again(t, text, text_n);
         return 1;
     }
     if (!room) { /* each overwrites the last column; of wide ones, which do not fit, only marks join a cell */
-        for (int i = 0; i < n && i < CLUSTER_MAX; i++)
-            print_again(t, text);
+        for (int i = 0; i < n && i < VT_CELL_CODES; i++)
+            print_again(t, text, text_n);
         return n;
     }
     if (n > room)
@@ -364,6 +485,7 @@ void vt_repeat(vt *t, int n)
 {
     if (!t->last_char)
         return;
+    const int state = state_before(t);
     const vt_row *r = vt_cursor_row(t);
     int col = t->pending ? t->col : t->col - 1;
     if (col < 0 || col >= r->len)
@@ -376,24 +498,27 @@ void vt_repeat(vt *t, int n)
     /* It is printed again, and so through the charset. */
     if (!(cell & VT_CLUSTER) && VT_CODE(cell) >= 0x20 && VT_CODE(cell) < 0x7F)
         cell = (cell & ~(vt_cell)0x7F) | translated(t, (uint8_t)VT_CODE(cell));
-    vt_cluster again = {.n = 1, .codes = {VT_CODE(cell)}};
-    if (cell & VT_CLUSTER) {
-        again = t->clusters[VT_CODE(cell)];
+    uint8_t again[VT_CELL_TEXT + 4];
+    int again_n = (int)(vt_cell_text(t, again, cell) - again);
+    if (cell & VT_CLUSTER)
         t->clusters[VT_CODE(cell)].shared = 1;
-    }
+    uint32_t first;
+    vt_utf8_next(again, again + again_n, &first);
+    if (VT_JOINS(state, vt_properties(first)))
+        vt_viewer_differs(t); /* xterm.js joins them, two regional indicators for example */
     /* More than a screen and a row would only scroll equal rows out of sight: whole rows of the excess are left out. */
     int each = (t->right - t->left + 1) / VT_WIDTH(cell), most = (t->rows + 1) * each;
     if (n > most)
         n -= (n - most) / each * each;
     if (t->modes & VT_M_INSERT) {
         for (; n > 0; n--)
-            print_again(t, &again);
+            print_again(t, again, again_n);
         return;
     }
     if (t->pen_dirty)
         vt_pen_intern(t);
     t->hold++; /* the cluster must survive even if its cell is overwritten */
     while (n > 0)
-        n -= fill(t, cell & (VT_CLUSTER | VT_WIDTH_BITS(3) | 0x1FFFFF), &again, n);
+        n -= fill(t, cell & (VT_CLUSTER | VT_WIDTH_BITS(3) | 0x1FFFFF), again, again_n, n);
     t->hold--;
 }

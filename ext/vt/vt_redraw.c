@@ -231,8 +231,9 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
         row -= t->top;
         to -= t->left;
     }
-    uint8_t text[40];
+    uint8_t text[VT_CELL_TEXT + 4];
     size_t text_n = 0;
+    int clusters = (t->modes & VT_M_GRAPHEMES) != 0;
     if (col >= 0) {
         vt_run *cell = &l->a.runs[0];
         for (uint32_t i = 0; i < cell->n && i < sizeof text; i++)
@@ -242,7 +243,7 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
     }
     vt_paint_csi(w, "", row > 0 ? row : 1, to > 0 ? to : 1, "H");
     if (early) {
-        vt_put(w->out, text, text_n);
+        vt_paint_text(w, text, text + text_n, clusters);
         if (all_blank(r, col)) /* the wrap stays pending, and the row is blank again */
             vt_put_string(w->out, "\x1b[1K");
     }
@@ -257,7 +258,7 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
         if (insert && !t->pending) /* it will be inserted: delete it first */
             vt_paint_csi(w, "", l->a.cols, -1, "P");
         vt_put_string(w->out, shift);
-        vt_put(w->out, text, text_n);
+        vt_paint_text(w, text, text + text_n, clusters);
     }
     if (t->single_shift)
         vt_put_string(w->out, t->single_shift == 2 ? "\x1bN" : "\x1bO");
@@ -276,7 +277,7 @@ void vt_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines)
 
     /* Nothing may change printing from here on. The space below uses up a single shift, and is erased. */
     vt_put_string(out, "\x18\x1b[!p\x1b[0m\x1b[0\"q\x1b]8;;\x1b\\");
-    vt_put_string(out, "\x1b[?2026l\x1b[?1047l\x1b[?69l\x1b[r\x1b[?6l\x1b[?7h\x1b[4l\x1b[20l");
+    vt_put_string(out, "\x1b[?2026l\x1b[?1047l\x1b[?69l\x1b[r\x1b[?6l\x1b[?7h\x1b[?2027h\x1b[4l\x1b[20l");
     put_charsets(&w, ascii, 0, 1);
     int on_alt = t->s == &t->alt;
     if (!on_alt) {

@@ -43,7 +43,7 @@ static snapshot_style snapshot_style_of(const vt_style *s)
     return to;
 }
 
-#define SNAPSHOT_CELL 48 /* bytes of one at most: type, length, eight code points, style; and excess bytes of copies */
+#define SNAPSHOT_CELL (VT_CELL_TEXT + 16) /* bytes of one at most: type, length, text, style; and excess bytes of copies */
 
 static inline uint8_t *snapshot_cell(uint8_t *p, const snapshot_style *s, const uint8_t *text, uint32_t n)
 {
@@ -54,9 +54,9 @@ static inline uint8_t *snapshot_cell(uint8_t *p, const snapshot_style *s, const 
         *p++ = *text;
     } else {
         *p++ = s->type | 0x42;
-        *p++ = (uint8_t)n;
-        memcpy(p, text, n);
-        p += n;
+        uint8_t *size = p++;
+        p = vt_plain_text(p, text, n);
+        *size = (uint8_t)(p - size - 1);
     }
     memcpy(p, s->ext, sizeof s->ext);
     return p + s->n;

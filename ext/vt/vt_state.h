@@ -3,14 +3,14 @@
    The engine is built in layers. A file uses functions of files before it in this list and no others, which
    tests/engine/test_vt_layers.py checks. docs/terminal.md says what each file is about.
 
-   storage    vt_buf vt_intern vt_line vt_codec vt_scrollback vt_numbers
+   storage    vt_unicode vt_buf vt_intern vt_line vt_codec vt_scrollback vt_numbers
    reports    vt_reply vt_theme
    screen     vt_screen vt_modes vt_print vt_resize
    output     vt_partial vt_paint vt_redraw vt_snapshot vt_text vt_html vt_json vt_dump
    parser     vt_colour vt_osc vt_csi vt_parse
    terminal   vt
 
-   This header, vt_width.h, vt_utf8.h and vt_sgr.h are below all of them. */
+   This header, vt_unicode.h, vt_utf8.h and vt_sgr.h are below all of them. */
 #ifndef VT_STATE_H
 #define VT_STATE_H
 
@@ -20,7 +20,8 @@
 /* A cell: its character, its width, its style.
    bits  0..20  code point; 0: never written (blank). With VT_CLUSTER: index into vt.clusters
    bit   21     VT_CLUSTER
-   bits 22..23  width in columns: 1, 2, or 0 for the right half of a wide character; a blank has 1
+   bits 22..23  width in columns: 1, 2, or 0 for the right half of a wide character; a blank has 1. Without VT_CLUSTER
+                it is vt_width() of the code point
    bit   24     VT_PROTECTED (DECSCA)
    bits 32..63  style id, an index into vt.styles; 0 is the default style */
 typedef uint64_t vt_cell;
@@ -113,11 +114,23 @@ typedef struct {
     int kitty_n;
 } vt_screen;
 
+/* A character of several code points, or one whose width is not that of its first code point. Its text is UTF-8 with
+   marks, as a vt_line has it: VT_JOINER before each code point that would have columns of its own, and at the end
+   VT_NARROW or VT_WIDE if the width is not that of the first code point. */
 typedef struct {
-    uint8_t n;
+    uint32_t next;       /* in the list of free ones */
+    uint8_t n;           /* bytes of text; 0: free */
+    uint8_t codes;       /* code points */
     uint8_t shared;      /* by the cells that REP filled: a mark that joins one of them makes a new cluster */
-    uint32_t codes[8];
+    uint8_t state;       /* vt_unicode.h's VT_AFTER_...: what joins it */
+    uint8_t *more;       /* the text if `few` is too small for it: VT_CELL_TEXT bytes; else NULL */
+    uint8_t few[24];
 } vt_cluster;
+#define VT_CELL_TEXT 120 /* bytes of text of a cell at most, and few enough for a run of scrollback */
+#define VT_CELL_CODES 32 /* code points of a cell at most; further ones are dropped */
+enum { VT_JOINER = 1, VT_NARROW = 2, VT_WIDE = 3 };
+static inline const uint8_t *vt_cluster_bytes(const vt_cluster *k) { return k->more ? k->more : k->few; }
+static inline int vt_is_mark(uint8_t byte) { return byte && byte <= VT_WIDE; }
 
 typedef struct {
     uint32_t hash;
@@ -208,6 +221,7 @@ struct vt {
     uint8_t protect;
     uint8_t charsets[4]; /* G0..G3: 'B' ASCII, '0' line drawing, 'A' UK */
     uint8_t gl, single_shift; /* gl: the charset in use. single_shift: 2 or 3 for the next character, or 0 */
+    uint8_t prepended;   /* the last character may be one that joins the next, even ASCII (GB9b) */
     uint8_t tabs[(VT_MAX_COLS + 7) / 8];
 
     vt_cell erase_cell;  /* a blank with the background erase_bg, which was the pen's at the last erasure */
@@ -221,7 +235,7 @@ struct vt {
     uint32_t style_hash_size;
     vt_cluster *clusters; /* [0] unused */
     uint32_t clusters_n, clusters_size;
-    uint32_t clusters_free, clusters_mark; /* as for styles; the list is linked by .codes[0] */
+    uint32_t clusters_free, clusters_mark; /* as for styles; the list is linked by .next */
     vt_link *links;      /* [0] unused; .text of a free one is NULL */
     uint32_t links_n, links_size;
     uint32_t links_from; /* none before it is free */
@@ -293,24 +307,24 @@ static inline uint8_t *vt_write_number(uint8_t *p, unsigned n) /* below 100,000 
 
 /* vt_intern.c: styles, clusters and links, which cells refer to by number */
 uint32_t vt_style_id(vt *, const vt_style *);          /* interns; collects unused ones if full; 0: no memory */
-uint32_t vt_cluster_id(vt *, const vt_cluster *);      /* a new one, of one cell only at first; 0: no memory */
+/* A new cluster of one cell. `text` has its marks. 0: no memory */
+uint32_t vt_cluster_id(vt *, const uint8_t *text, int n, int codes, int state);
+int vt_cluster_add(vt *, vt_cell *, uint32_t code, int width, int state); /* joins a code point; 0: no room or memory */
 uint16_t vt_link_id(vt *, const char *id, size_t id_n, const char *uri, size_t uri_n); /* 0: there is no room */
 int vt_intern_init(vt *);                              /* 0, or -1: out of memory */
 void vt_intern_free(vt *);
 void vt_pen_intern(vt *);                              /* brings pen_cell up to date */
-#define VT_CELL_TEXT 32 /* bytes of text of a cell: a cluster of 8 */
-/* The text of a cluster: at most VT_CELL_TEXT bytes of UTF-8. Returns their end. */
+/* The text of a cluster with its marks: at most VT_CELL_TEXT bytes. Returns their end. */
 static inline uint8_t *vt_cluster_text(const vt *t, uint8_t *p, vt_cell c)
 {
-    if (VT_CODE(c) >= t->clusters_n) {
+    const vt_cluster *k = VT_CODE(c) < t->clusters_n ? &t->clusters[VT_CODE(c)] : NULL;
+    if (!k || !k->n) {
         *p++ = ' ';
         return p;
     }
-    const vt_cluster *k = &t->clusters[VT_CODE(c)];
-    for (int i = 0; i < k->n && i < 8; i++)
-        p = vt_utf8_put(p, k->codes[i] ? k->codes[i] : ' ');
-    if (!k->n)
-        *p++ = ' ';
+    const uint8_t *text = vt_cluster_bytes(k);
+    for (int i = 0; i < k->n; i++)
+        *p++ = text[i];
     return p;
 }
 
@@ -321,7 +335,8 @@ static inline uint8_t *vt_cell_text(const vt *t, uint8_t *p, vt_cell c) /* the s
 
 /* vt_line.c: a line taken apart into stretches of one style, style and link by value */
 int vt_width(uint32_t code);                           /* columns of a code point: 0 combining, 1, 2 */
-/* Text is UTF-8 with a NUL for each cell that was never written; a code point of width 0 belongs to the cell before. */
+/* Text is UTF-8 with a NUL for each cell that was never written. A code point of width 0, or after a VT_JOINER, belongs
+   to the cell before; VT_NARROW or VT_WIDE ends a cell whose width is not that of its first code point. */
 typedef struct {
     vt_style style;          /* its link is 0: the link is `link` */
     const uint8_t *text;     /* in vt_line.text, or in a block of the scrollback: valid until either changes */
@@ -351,8 +366,10 @@ void vt_line_add(vt_line *, const vt_run *, const uint8_t *, uint32_t n, int col
 void vt_line_trim(vt_line *, int spaces); /* drops default blanks at an unwrapped line's end, and spaces if asked */
 void vt_line_cells(vt *, const vt_line *, vt_row *);   /* the other way: fills a row, as wide as the screen */
 int vt_line_tail(const vt_line *, int cols, vt_run *); /* the blanks after the runs, as a run; 0: there are none */
-/* Bytes of the character at `p` with what combines with it; `width`: its columns. */
+/* Bytes of the cell at `p` with its marks; `width`: its columns. */
 uint32_t vt_character(const uint8_t *p, const uint8_t *end, int *width);
+/* Text without its marks, and with spaces for blanks: `to` has room for n bytes. Returns its end. */
+uint8_t *vt_plain_text(uint8_t *to, const uint8_t *text, size_t n);
 /* The gap that a wide character leaves: it did not fit into a wrapped line's last column, which was therefore never
    written, and it begins the next line. Code that joins the two lines leaves the gap out. 1: there is a gap. */
 int vt_line_gap(const vt_line *, int next_wide, int cols);
@@ -453,7 +470,7 @@ typedef struct {
     uint16_t number;
     uint64_t bit;
 } vt_dec_mode;
-#define VT_DEC_MODE_COUNT 23
+#define VT_DEC_MODE_COUNT 24
 extern const vt_dec_mode vt_dec_modes[VT_DEC_MODE_COUNT]; /* CSI ? number h */
 #define VT_MOUSE_TRACKING (VT_M_MOUSE_X10 | VT_M_MOUSE | VT_M_MOUSE_DRAG | VT_M_MOUSE_ANY)
 #define VT_MOUSE_ENCODING (VT_M_MOUSE_UTF8 | VT_M_MOUSE_SGR | VT_M_MOUSE_URXVT | VT_M_MOUSE_PIXELS)

@@ -26,9 +26,7 @@ void vt_text(const vt *t, vt_buf *out, int64_t first, int64_t last, int unwrap)
             uint8_t *p = vt_room(out, r->n);
             if (!p)
                 break;
-            for (uint32_t b = 0; b < r->n; b++)
-                p[b] = r->text[b] ? r->text[b] : ' ';
-            out->n += r->n;
+            out->n += (size_t)(vt_plain_text(p, r->text, r->n) - p);
         }
         if (unwrap && line->wrapped && i + 1 < at.last) {
             int gap = gap_at(t, &at, i), rest = t->cols - line->cols;

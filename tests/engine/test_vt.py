@@ -113,10 +113,11 @@ def test_properties() -> None:
     assert one.cursor == Cursor(row=0, col=9, visible=True, shape=0, wrap_pending=True)
     one.feed(b"\x1b[4 q\x1b[?25l\x1b[3;4H")
     assert one.cursor == Cursor(row=2, col=3, visible=False, shape=4, wrap_pending=False)
-    assert one.modes == Mode.WRAP
+    assert one.modes == Mode.WRAP | Mode.GRAPHEME_CLUSTERS
     one.feed(b"\x1b[?2004h\x1b[?1h\x1b[?25h\x1b[4h\x1b=")
     wanted = (
         Mode.WRAP
+        | Mode.GRAPHEME_CLUSTERS
         | Mode.BRACKETED_PASTE
         | Mode.APPLICATION_CURSOR
         | Mode.CURSOR_VISIBLE
@@ -155,7 +156,8 @@ def test_each_mode_has_its_number() -> None:
         Mode.MARGINS: "?69", Mode.MOUSE: "?1000", Mode.MOUSE_DRAG: "?1002", Mode.MOUSE_ANY: "?1003",
         Mode.MOUSE_UTF8: "?1005", Mode.MOUSE_SGR: "?1006", Mode.ALTERNATE_SCROLL: "?1007", Mode.MOUSE_URXVT: "?1015",
         Mode.MOUSE_PIXELS: "?1016", Mode.BRACKETED_PASTE: "?2004", Mode.SYNCHRONIZED_OUTPUT: "?2026",
-        Mode.COLOUR_SCHEME: "?2031", Mode.IN_BAND_RESIZE: "?2048", Mode.INSERT: "4", Mode.NEWLINE: "20",
+        Mode.COLOUR_SCHEME: "?2031", Mode.GRAPHEME_CLUSTERS: "?2027", Mode.IN_BAND_RESIZE: "?2048",
+        Mode.INSERT: "4", Mode.NEWLINE: "20",
     }  # fmt: skip
     assert set(numbers) == set(Mode)
     for mode, number in numbers.items():
@@ -370,7 +372,7 @@ def test_json() -> None:
         "rows": 6, "cols": 10, "top": 0, "oldest": 0, "offset": one.offset, "title": 'a"b', "folder": "",
         "alternate": False,
         "cursor": {"row": 1, "col": 4, "visible": True, "shape": "block", "blink": found["cursor"]["blink"]},
-        "modes": ["wrap", "cursor-visible", "bracketed-paste"],
+        "modes": ["wrap", "cursor-visible", "bracketed-paste", "grapheme-clusters"],
     }  # fmt: skip
     assert lines[0]["runs"] == [
         {"text": "a", "width": 1},

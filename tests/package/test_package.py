@@ -71,7 +71,7 @@ def test_the_sdist_is_complete_for_building_and_testing(sdist: Path) -> None:
         "docs/protocol.md",
         "ext/pump.pyx",
         "ext/pump/poller.h",
-        "ext/vt/make_widths.py",
+        "ext/vt/make_unicode.py",
         "ext/vt/vt_parse.c",
         "ext/vt/vt.h",
         "tests/engine/vt/recordings/vim.24x80.gz",

@@ -3,23 +3,19 @@
 // in   [{rows, cols, scrollback, steps}, ...]; a step is output in base64, or [rows, cols] to resize, or null to look
 // out  [[screen, ...], ...]: what was there at each look, as in tests/engine/vt/screens.py; null once xterm.js has thrown
 
-import { createRequire } from "node:module";
+import { createRequire, registerHooks } from "node:module";
 import { createInterface } from "node:readline";
 
 const require = createRequire(process.argv[2]);
 const { Terminal } = require("@xterm/headless");
-const { width } = await import(process.argv[3]);
 
-// Our own widths, in xterm.js's form: bit 0 says that a character joins the one before it, bits 1 and 2 are its columns.
-const WIDTHS = {
-  version: "ours",
-  wcwidth: width,
-  charProperties(code, before) {
-    const columns = width(code);
-    const joined = (before >> 1) & 3;
-    return columns === 0 && joined ? (joined << 1) | 1 : columns << 1;
-  },
-};
+// The web client's own widths and clusters. Node knows TypeScript, but not that a .js in an import is a .ts.
+registerHooks({
+  resolve: (name, context, next) =>
+    next(name.startsWith("./") && context.parentURL?.endsWith(".ts") ? name.replace(/\.js$/, ".ts") : name, context),
+});
+const { Widths } = await import(process.argv[3]);
+
 const UNDERLINES = ["", "single", "double", "curly", "dotted", "dashed"];
 const DEFAULT = 0; // colour modes of xterm.js: 0 default, 1 and 2 palette, 3 RGB
 const RGB = 3 << 24;
@@ -104,8 +100,10 @@ function look(terminal) {
 
 function run({ rows, cols, scrollback, steps }) {
   const terminal = new Terminal({ rows, cols, scrollback, allowProposedApi: true, logLevel: "off" });
-  terminal.unicode.register(WIDTHS);
-  terminal.unicode.activeVersion = WIDTHS.version;
+  const widths = new Widths();
+  terminal.unicode.register(widths);
+  terminal.unicode.activeVersion = widths.version;
+  widths.follow(terminal.parser);
   const screens = [];
   let failed = false;
   for (const step of steps) {

