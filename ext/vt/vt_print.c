@@ -95,6 +95,8 @@ void vt_print_code(vt *t, uint32_t code)
     int width = vt_width(code);
     t->budget -= CODE_COST;
     if (!width) {
+        if (!t->last_char)
+            vt_viewer_differs(t); /* xterm.js gives it a column of its own */
         combine(t, code);
         return;
     }
@@ -105,6 +107,8 @@ void vt_print_code(vt *t, uint32_t code)
     const vt_cell blank = t->pen_cell | VT_BLANK;
     int stop = limit(t);
     if (t->pending || t->col + width > stop) {
+        if (t->pen.link)
+            vt_viewer_differs(t); /* see scroll_line(); here the gap is not yet there */
         if (t->modes & VT_M_WRAP) {
             if (!t->pending) { /* a wide character does not fit into the last column: the gap */
                 mend_before(vt_cursor_row(t), t->col, blank);
@@ -115,6 +119,8 @@ void vt_print_code(vt *t, uint32_t code)
             wrap(t);
             stop = limit(t);
         } else {
+            if (width == 2)
+                vt_viewer_differs(t); /* xterm.js leaves a half of the one before */
             t->col = stop - 1;
             t->pending = 0;
             if (width == 2)
@@ -184,14 +190,17 @@ static inline void store(vt_cell *restrict cells, const uint8_t *restrict p, int
 static __attribute__((noinline)) void print_runs(vt *t, const uint8_t *p, size_t n)
 {
     if (t->charsets[t->gl] != 'B' || t->single_shift || t->modes & VT_M_INSERT) {
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n; i++) {
+            t->parser.begin = p + i;
             vt_print_code(t, translated(t, p[i]));
+        }
         return;
     }
     const vt_cell pen = t->pen_cell | VT_BLANK;
     t->budget -= (int64_t)n;
     t->last_char = p[n - 1];
     while (n) {
+        t->parser.begin = p;
         if (t->pending) {
             if (t->modes & VT_M_WRAP) {
                 wrap(t);
@@ -265,6 +274,7 @@ const uint8_t *vt_print_utf8(vt *t, const uint8_t *p, const uint8_t *end)
             return p;
         int width = vt_width_of(code);
         if (!width || t->pending || t->single_shift || t->modes & VT_M_INSERT || t->col + width > limit(t)) {
+            t->parser.begin = p;
             vt_print_code(t, code);
             p += n;
             continue;
@@ -381,6 +391,9 @@ void vt_repeat(vt *t, int n)
         again = t->clusters[VT_CODE(cell)];
         t->clusters[VT_CODE(cell)].shared = 1;
     }
+    if (t->pen.link || (VT_WIDTH(cell) == 2 && !(t->modes & VT_M_WRAP)))
+        vt_viewer_differs(t); /* as in vt_print_code(), but before the first one */
+    vt_viewer_inexact(t);
     /* More than a screen and a row would only scroll equal rows out of sight: whole rows of the excess are left out. */
     int each = (t->right - t->left + 1) / VT_WIDTH(cell), most = (t->rows + 1) * each;
     if (n > most)
