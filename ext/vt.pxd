@@ -74,6 +74,13 @@ cdef extern from "vt.h" nogil:
     uint64_t vt_modes(const vt*)
 
     void vt_redraw(const vt*, vt_buf*, uint32_t scrollback_lines)
+    ctypedef struct vt_viewer:
+        uint64_t offset
+    uint64_t vt_shown(const vt*)
+    uint64_t vt_raw_end(const vt*, uint64_t offset)
+    int vt_viewer_at(const vt*, uint64_t offset, vt_viewer*)
+    void vt_viewer_redrawn(vt*, vt_buf*, vt_viewer*)
+    int vt_damage(vt*, vt_buf*, vt_viewer*)
     uint32_t vt_lines(const vt*, vt_buf*, int64_t first, int64_t last)
     void vt_snapshot(const vt*, vt_buf*)
     void vt_text(const vt*, vt_buf*, int64_t first, int64_t last, int unwrap)

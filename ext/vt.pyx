@@ -238,6 +238,38 @@ cdef class Engine:
             vt_redraw(state, &out, lines)
         return self.end(&out)
 
+    @property
+    def shown(self):
+        return vt_shown(self.idle())
+
+    def raw_end(self, offset):
+        return vt_raw_end(self.idle(), offset)
+
+    def viewer_at(self, offset):
+        cdef vt_viewer viewer
+        return (<const char*>&viewer)[:sizeof(viewer)] if vt_viewer_at(self.idle(), offset, &viewer) else None
+
+    def viewer_redrawn(self):
+        cdef vt_viewer viewer
+        cdef vt_buf out
+        cdef vt* state = self.begin(&out)
+        vt_viewer_redrawn(state, &out, &viewer)
+        self.end(&out)
+        return (<const char*>&viewer)[:sizeof(viewer)]
+
+    def damage(self, bytes viewer not None):
+        cdef vt_viewer known
+        cdef vt_buf out
+        cdef int done
+        if len(viewer) != sizeof(known):
+            raise ValueError(f"viewer: expected {sizeof(known)} bytes, got {len(viewer)}")
+        memcpy(&known, PyBytes_AS_STRING(viewer), sizeof(known))
+        cdef vt* state = self.begin(&out)
+        with nogil:
+            done = vt_damage(state, &out, &known)
+        damage = self.end(&out)
+        return (damage, (<const char*>&known)[:sizeof(known)]) if done else None
+
     def lines(self, object first, object last):
         cdef int64_t[2] span
         self.span(first, last, span)

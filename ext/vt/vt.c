@@ -40,6 +40,7 @@ void vt_free(vt *t)
     vt_buf_free(&t->records);
     vt_buf_free(&t->titles);
     free(t->palette);
+    free(t->shadow.rows);
     free(t);
 }
 
@@ -61,13 +62,20 @@ size_t vt_memory(const vt *t)
         n += t->clusters[i].more ? VT_CELL_TEXT : 0;
     for (uint32_t i = 1; i < t->links_n; i++)
         n += t->links[i].text ? (size_t)t->links[i].id_n + t->links[i].uri_n + 1 : 0;
+    n += t->shadow.rows ? (size_t)t->rows * sizeof *t->shadow.rows : 0;
     n += t->parser.string.size + t->replies.size + t->records.size + t->titles.size;
     return n + (t->palette ? VT_COLOURS * sizeof *t->palette : 0);
 }
 
 void vt_mute(vt *t, int on) { t->muted = on; }
 uint64_t vt_offset(const vt *t) { return t->offset; }
-void vt_set_offset(vt *t, uint64_t offset) { t->offset = offset; }
+
+void vt_set_offset(vt *t, uint64_t offset)
+{
+    t->offset = t->parser.sequence = offset;
+    vt_viewer_forget(t);
+}
+
 int vt_rows(const vt *t) { return t->rows; }
 int vt_cols(const vt *t) { return t->cols; }
 int vt_alternate(const vt *t) { return t->s == &t->alt; }
@@ -153,6 +161,7 @@ vt *vt_clone(const vt *t, uint32_t scrollback_lines)
     copy->s = t->s == &t->alt ? &copy->alt : &copy->main;
     copy->events = copy->bells = 0;
     copy->parser.chunk = NULL;
+    memset(&copy->shadow, 0, sizeof copy->shadow); /* a copy has no viewers */
     memset(&copy->replies, 0, sizeof copy->replies);
     memset(&copy->records, 0, sizeof copy->records);
     copy->parser.string = copied_buf(&t->parser.string, &failed);

@@ -141,6 +141,27 @@ uint64_t vt_modes(const vt *);
    `scrollback_lines` lines are printed first, so that they scroll into the client's own scrollback. */
 void vt_redraw(const vt *, vt_buf *, uint32_t scrollback_lines);
 
+/* ---- viewers: terminals that are shown the output, and whose library (xterm.js) does some of it otherwise ---- */
+
+/* What a viewer shows: the terminal as it was at `offset`. Kept for each viewer; its fields belong to vt_viewer.c. */
+typedef struct {
+    uint64_t offset, modes;
+    int64_t top;
+    uint32_t screens, clears, bells; /* counts of what happened until then */
+    int shape;
+    int raw; /* it got here by output: what settings it had before is not known */
+} vt_viewer;
+
+/* What viewers are shown ends here. It is vt_offset() less an unfinished character, which damage could not end. */
+uint64_t vt_shown(const vt *);
+/* Output may be sent to a viewer as it is from `offset` up to the offset returned. If that is not above `offset`, but
+   vt_shown() is, the viewer needs damage instead. */
+uint64_t vt_raw_end(const vt *, uint64_t offset);
+int vt_viewer_at(const vt *, uint64_t offset, vt_viewer *); /* it got all output up to `offset`; 0: state not known */
+void vt_viewer_redrawn(vt *, vt_buf *, vt_viewer *);     /* it was just redrawn; the buffer is for work, and unchanged */
+/* Append the damage: terminal bytes that bring a viewer to the present state, and note that. 0: it needs a redraw. */
+int vt_damage(vt *, vt_buf *, vt_viewer *);
+
 /* Lines [first, last) as terminal bytes with SGR, clamped to the lines that exist. Each begins with SGR 0 and ends with
    CR LF, a wrapped one with nothing. Returns the number of lines. */
 uint32_t vt_lines(const vt *, vt_buf *, int64_t first, int64_t last);

@@ -12,6 +12,7 @@ void vt_control(vt *t, uint8_t c)
     switch (c) {
     case '\a':
         if (!t->muted && t->bells < UINT32_MAX) {
+            t->shadow.bells++;
             t->bells++;
             t->events |= VT_BELL;
         }
@@ -101,9 +102,11 @@ void vt_escape(vt *t, uint8_t final)
         vt_reverse_index(t);
         break;
     case 'N':
+        vt_viewer_differs(t);
         t->single_shift = 2;
         break;
     case 'O':
+        vt_viewer_differs(t);
         t->single_shift = 3;
         break;
     case 'Z':
@@ -367,8 +370,10 @@ static inline void plain_function(vt *t, uint8_t final)
         break;
     case 'h':
     case 'l':
-        for (int i = 0; i <= t->parser.param; i++)
+        for (int i = 0; i <= t->parser.param; i++) {
             vt_set_mode(t, arg(t, i), final == 'h');
+            vt_viewer_inexact(t);
+        }
         break;
     case 'n':
         if (first == 5)
@@ -427,8 +432,10 @@ static void other_function(vt *t, uint8_t final)
         break;
     case KEY('?', 0, 'h'):
     case KEY('?', 0, 'l'):
-        for (int i = 0; i <= t->parser.param; i++)
+        for (int i = 0; i <= t->parser.param; i++) {
             vt_set_dec_mode(t, arg(t, i), final == 'h');
+            vt_viewer_inexact(t);
+        }
         break;
     case KEY('?', 0, 'n'):
         if (first == 6)

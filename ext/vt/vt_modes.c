@@ -27,9 +27,12 @@ const char *const vt_mode_names[VT_MODE_COUNT] = {
 
 /* ---- the saved cursor and the alternate screen ---- */
 
+static int link_or_underline(const vt_style *s) { return s->link || s->ul || s->attrs & VT_UNDERLINE; }
+
 void vt_save_cursor(vt *t)
 {
     vt_saved *saved = &t->s->saved;
+    saved->top = vt_top(t);
     saved->row = t->row;
     saved->col = t->col;
     saved->origin = !!(t->modes & VT_M_ORIGIN);
@@ -40,10 +43,20 @@ void vt_save_cursor(vt *t)
     saved->gl = t->gl;
 }
 
+/* xterm.js leaves origin mode and charsets as they are, ends a link, mixes up both pens' underlines, and lets the saved
+   cursor scroll with its line. */
+static int differs_to_restore(const vt *t, const vt_saved *saved)
+{
+    return saved->origin || t->modes & VT_M_ORIGIN || link_or_underline(&t->pen) || link_or_underline(&saved->pen)
+           || saved->top != vt_top(t) || saved->gl != t->gl || memcmp(saved->charsets, t->charsets, sizeof saved->charsets);
+}
+
 void vt_restore_cursor(vt *t)
 {
     const vt_saved *saved = &t->s->saved;
     uint16_t link = t->pen.link;
+    if (differs_to_restore(t, saved))
+        vt_viewer_differs(t);
     t->modes = saved->origin ? t->modes | VT_M_ORIGIN : t->modes & ~VT_M_ORIGIN;
     t->pen = saved->pen;
     t->pen.link = link;
@@ -60,11 +73,20 @@ static void reset_saved(vt_screen *s)
     memset(s->saved.charsets, 'B', sizeof s->saved.charsets);
 }
 
+/* In xterm.js each screen has its own tab stops, and a link ends. */
+static void change_screens(vt *t, const vt_screen *to)
+{
+    if (t->shadow.tabs_set || t->pen.link || to->left || to->right != t->cols - 1)
+        vt_viewer_differs(t);
+    t->shadow.screens++;
+}
+
 /* As in xterm.js, the alternate screen is blank whenever it comes, and each screen has its own margins. */
 static void show_alternate(vt *t)
 {
     if (t->s == &t->alt || (!t->alt.base && vt_screen_init(t, &t->alt)))
         return;
+    change_screens(t, &t->alt);
     t->main.top = t->top;
     t->main.bottom = t->bottom;
     t->main.left = t->left;
@@ -80,6 +102,7 @@ static void show_main(vt *t)
 {
     if (t->s == &t->main)
         return;
+    change_screens(t, &t->main);
     for (int row = 0; row < t->rows; row++) /* or its styles would stay in use */
         vt_row_clear(t->s->rows[row], VT_BLANK);
     t->s = &t->main;
@@ -111,6 +134,8 @@ void vt_set_dec_mode(vt *t, int mode, int on)
             modes &= ~VT_MOUSE_TRACKING;
         else if (bit & VT_MOUSE_ENCODING && on)
             modes &= ~VT_MOUSE_ENCODING;
+        if (bit & (VT_M_ORIGIN | VT_M_REVERSE_WRAP))
+            vt_viewer_differs(t);
         t->modes = on ? modes | bit : modes & ~bit;
         if (bit == VT_M_RESIZES && on)
             vt_report_size(t);
@@ -143,6 +168,7 @@ void vt_set_dec_mode(vt *t, int mode, int on)
             show_alternate(t);
         } else {
             show_main(t);
+            vt_viewer_inexact(t);
             if (mode == 1049)
                 vt_restore_cursor(t);
         }
@@ -264,7 +290,11 @@ void vt_soft_reset(vt *t)
 
 void vt_reset(vt *t)
 {
+    if (t->modes & VT_M_NEWLINE)
+        vt_viewer_differs(t); /* xterm.js keeps it */
     show_main(t);
+    t->shadow.screens++; /* the hidden one is reset too */
+    t->shadow.tabs_set = 0;
     vt_scrollback_clear(t);
     for (int row = 0; row < t->rows; row++)
         vt_row_clear(t->main.rows[row], VT_BLANK);

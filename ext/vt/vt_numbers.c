@@ -12,6 +12,7 @@ void vt_set_top(vt *t, int64_t top)
     if (top >= (int64_t)t->scrollback.count)
         t->scrollback.dropped = (uint64_t)top - t->scrollback.count;
     t->command_line = -1;
+    t->main.saved.top = -1;
 }
 
 int vt_line_at(const vt *t, vt_line *line, vt_scrollback_reader *reader, int64_t number)

@@ -357,6 +357,11 @@ void vt_paint_screen(vt_painter *w, const vt *t, const vt_screen *s, vt_line_pai
         for (; rows && !s->rows[rows - 1]->len && s->rows[rows - 1]->tail == VT_BLANK; rows--)
             if (rows > 1 && s->rows[rows - 2]->wrapped)
                 break;
+    vt_paint_rows(w, t, s, l, before, 0, rows);
+}
+
+void vt_paint_rows(vt_painter *w, const vt *t, const vt_screen *s, vt_line_pair *l, uint32_t before, int first, int rows)
+{
     int64_t n = (int64_t)before + rows;
     if (before)
         vt_scrollback_seek(t, &l->reader, t->scrollback.count - before);
@@ -370,8 +375,8 @@ void vt_paint_screen(vt_painter *w, const vt *t, const vt_screen *s, vt_line_pai
             if (i + 1 < before) {
                 vt_scrollback_next(&l->reader, next);
             } else {
-                vt_line_row(t, next, s->rows[i + 1 - before], t->cols);
-                if (i + 1 - before == t->rows - 1)
+                vt_line_row(t, next, s->rows[first + i + 1 - before], t->cols);
+                if (first + i + 1 - before == t->rows - 1)
                     next->wrapped = 0; /* no line follows */
             }
             vt_line_trim(next, 0);

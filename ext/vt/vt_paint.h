@@ -33,5 +33,7 @@ void vt_paint_plain(vt_painter *);                     /* the default style, wit
 void vt_paint_text(vt_painter *, const uint8_t *text, const uint8_t *end, int clusters);
 /* A screen from its top, where the cursor is; `before` lines of scrollback come first. */
 void vt_paint_screen(vt_painter *, const vt *, const vt_screen *, vt_line_pair *, uint32_t before);
+/* `rows` blank rows from `first` on, in which the cursor is. `before`: as above, and then `first` is 0. */
+void vt_paint_rows(vt_painter *, const vt *, const vt_screen *, vt_line_pair *, uint32_t before, int first, int rows);
 
 #endif

@@ -89,6 +89,7 @@ static void c1(vt *t, uint32_t code, uint64_t end)
         begin_parameters(t, VT_CSI_ENTRY);
         break;
     case 0x9D:
+        t->parser.begin = NULL;
         t->parser.sequence = end - 2;
         begin_string(t, VT_OSC_STRING);
         break;
@@ -121,6 +122,7 @@ static const uint8_t *utf8_byte(vt *t, const uint8_t *p)
     if (!t->parser.utf8_n) {
         t->parser.utf8_need = (uint8_t)vt_utf8_size(c);
         if (!t->parser.utf8_need) {
+            vt_viewer_differs(t); /* xterm.js leaves such bytes out */
             character(t, 0xFFFD, offset_of(t, p + 1));
         } else {
             t->parser.utf8[0] = c;
@@ -130,6 +132,7 @@ static const uint8_t *utf8_byte(vt *t, const uint8_t *p)
     }
     if (!vt_utf8_continues(t->parser.utf8[0], t->parser.utf8_n, c)) {
         t->parser.utf8_n = 0;
+        vt_viewer_differs(t);
         character(t, 0xFFFD, offset_of(t, p));
         return p;
     }
@@ -149,6 +152,7 @@ static const uint8_t *utf8_byte(vt *t, const uint8_t *p)
 static int anywhere(vt *t, uint8_t c, const uint8_t *p)
 {
     if (c == ESC) {
+        t->parser.begin = p;
         t->parser.state = VT_ESCAPE;
         t->parser.intermediates_n = 0;
         t->parser.sequence = offset_of(t, p);
@@ -174,6 +178,7 @@ static void escape_byte(vt *t, uint8_t c)
 {
     if (c < 0x20) {
         vt_control(t, c);
+        vt_viewer_inexact(t);
     } else if (c < 0x30) {
         collect(t, c);
         t->parser.state = VT_ESCAPE_INTERMEDIATE;
@@ -272,8 +277,10 @@ static void parameter_end(vt *t, uint8_t c)
     int intermediate = state == VT_CSI_INTERMEDIATE || state == VT_DCS_INTERMEDIATE;
     int ignore = state == VT_CSI_IGNORE || state == VT_DCS_IGNORE;
     if (c < 0x20) {
-        if (csi)
+        if (csi) {
             vt_control(t, c);
+            vt_viewer_inexact(t);
+        }
     } else if (c == DEL) {
         return;
     } else if (c >= 0x40) {
@@ -390,6 +397,7 @@ static const uint8_t *ground(vt *t, const uint8_t *p, const uint8_t *end)
 {
     while (p < end && t->budget > 0) {
         uint8_t c = *p;
+        t->parser.begin = p;
         if (c >= 0x20 && c < DEL) {
             const uint8_t *stop = skip_text(p + 1, end - p > RUN_MAX ? p + RUN_MAX : end);
             vt_print_text(t, p, (size_t)(stop - p), end);
@@ -448,6 +456,7 @@ size_t vt_feed(vt *t, const uint8_t *data, size_t n, size_t budget)
     const uint8_t *p = data, *end = data + n;
     t->budget = budget > INT32_MAX ? INT32_MAX : budget ? (int64_t)budget : 1;
     t->parser.chunk = data;
+    t->parser.begin = NULL;
     uint32_t events = t->events;
     while (p < end && (t->budget > 0 || p == data)) {
         if (t->budget <= 0) /* printing a broken character used it up, and a call must consume a byte */
@@ -468,8 +477,10 @@ size_t vt_feed(vt *t, const uint8_t *data, size_t n, size_t budget)
             p++;
         }
     }
+    if (t->parser.begin)
+        t->parser.sequence = offset_of(t, t->parser.begin);
     t->offset += (uint64_t)(p - data);
-    t->parser.chunk = NULL;
+    t->parser.chunk = t->parser.begin = NULL;
     if (t->muted)
         t->events = events;
     return (size_t)(p - data);

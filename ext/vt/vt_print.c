@@ -188,6 +188,8 @@ void vt_print_code(vt *t, uint32_t code)
         width = 1; /* so that two of them, a flag, have two columns */
     }
     if (!width) {
+        if (!t->last_char)
+            vt_viewer_differs(t); /* xterm.js gives it a column of its own */
         combine(t, code);
         return;
     }
@@ -199,6 +201,8 @@ void vt_print_code(vt *t, uint32_t code)
     const vt_cell blank = t->pen_cell | VT_BLANK;
     int stop = limit(t);
     if (t->pending || t->col + width > stop) {
+        if (t->pen.link)
+            vt_viewer_differs(t); /* see scroll_line(); here the gap is not yet there */
         if (t->modes & VT_M_WRAP) {
             if (!t->pending) { /* a wide character does not fit into the last column: the gap */
                 mend_before(vt_cursor_row(t), t->col, blank);
@@ -209,6 +213,8 @@ void vt_print_code(vt *t, uint32_t code)
             wrap(t);
             stop = limit(t);
         } else {
+            if (width == 2)
+                vt_viewer_differs(t); /* xterm.js leaves a half of the one before */
             t->col = stop - 1;
             t->pending = 0;
             if (width == 2) { /* it is lost, and xterm.js would put what joins it elsewhere */
@@ -289,14 +295,17 @@ static __attribute__((noinline)) void print_runs(vt *t, const uint8_t *p, size_t
             return;
     }
     if (t->charsets[t->gl] != 'B' || t->single_shift || t->modes & VT_M_INSERT) {
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n; i++) {
+            t->parser.begin = p + i;
             vt_print_code(t, translated(t, p[i]));
+        }
         return;
     }
     const vt_cell pen = t->pen_cell | VT_BLANK;
     t->budget -= (int64_t)n;
     t->last_char = p[n - 1];
     while (n) {
+        t->parser.begin = p;
         if (t->pending) {
             if (t->modes & VT_M_WRAP) {
                 wrap(t);
@@ -373,6 +382,7 @@ const uint8_t *vt_print_utf8(vt *t, const uint8_t *p, const uint8_t *end)
         int width = properties & 3;
         const int special = t->pending | t->single_shift || t->modes & VT_M_INSERT || !(t->modes & VT_M_GRAPHEMES);
         if (!width || special || t->col + width > limit(t) || VT_JOINS(state_before(t), properties)) {
+            t->parser.begin = p;
             vt_print_code(t, code);
             p += n;
             continue;
@@ -506,6 +516,9 @@ void vt_repeat(vt *t, int n)
     vt_utf8_next(again, again + again_n, &first);
     if (VT_JOINS(state, vt_properties(first)))
         vt_viewer_differs(t); /* xterm.js joins them, two regional indicators for example */
+    if (t->pen.link || (VT_WIDTH(cell) == 2 && !(t->modes & VT_M_WRAP)))
+        vt_viewer_differs(t); /* as in vt_print_code(), but before the first one */
+    vt_viewer_inexact(t);
     /* More than a screen and a row would only scroll equal rows out of sight: whole rows of the excess are left out. */
     int each = (t->right - t->left + 1) / VT_WIDTH(cell), most = (t->rows + 1) * each;
     if (n > most)

@@ -1,4 +1,5 @@
-/* The redraw: the terminal as bytes that bring any other terminal of its size to the same state.
+/* The redraw: the terminal as bytes that bring any other terminal of its size to the same state. The damage: bytes that
+   do this for a terminal whose state is known, with what has changed since.
 
    docs/terminal.md has the order and the reasons. Rows are written while nothing is set that changes where text goes
    (margins, origin, insert mode, charsets); the program's settings follow. The reader is the terminal that gets the
@@ -39,6 +40,12 @@ static void put_saved(vt_painter *w, const vt_saved *s, const char *save)
         vt_put_string(w->out, "\x1b[?6l");
 }
 
+static void put_shown_saved(vt_painter *w, const vt *t)
+{
+    put_saved(w, &t->s->saved, "\x1b" "7");
+    vt_paint_plain(w);
+}
+
 static void put_kitty(vt_painter *w, const vt_screen *s)
 {
     vt_put_string(w->out, KITTY_POP);
@@ -49,6 +56,8 @@ static void put_kitty(vt_painter *w, const vt_screen *s)
             vt_paint_csi(w, "=", s->kitty[0], 1, "u");
     }
 }
+
+static void put_shown_kitty(vt_painter *w, const vt *t) { put_kitty(w, t->s); }
 
 static void put_margins(vt_painter *w, const vt *t, int top, int bottom, int left, int right)
 {
@@ -264,6 +273,11 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
         vt_put_string(w->out, t->single_shift == 2 ? "\x1bN" : "\x1bO");
 }
 
+/* State that moves neither the cursor nor text, of the shown screen or of both. */
+static void (*const settings[VT_SETTINGS])(vt_painter *, const vt *) = {
+    put_shown_saved, put_shown_kitty, put_tabs, put_palette, put_titles,
+};
+
 void vt_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines)
 {
     vt_line_pair l;
@@ -293,8 +307,8 @@ void vt_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines)
         vt_put_string(out, "\x1b[3J");
     vt_paint_screen(&w, t, &t->main, &l, before);
     vt_paint_plain(&w);
-    put_kitty(&w, &t->main);
     if (on_alt) {
+        put_kitty(&w, &t->main);
         const vt_screen *m = &t->main;
         if (m->top || m->bottom != t->rows - 1 || m->left || m->right != t->cols - 1) {
             /* 1049 would save the cursor too, but the saved one may be outside of these margins. */
@@ -309,13 +323,9 @@ void vt_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines)
         vt_put_string(out, "\x1b[H\x1b[2J");
         vt_paint_screen(&w, t, &t->alt, &l, 0);
         vt_paint_plain(&w);
-        put_kitty(&w, &t->alt);
     }
-    put_saved(&w, &t->s->saved, "\x1b" "7");
-    vt_paint_plain(&w);
-    put_tabs(&w, t);
-    put_palette(&w, t);
-    put_titles(&w, t);
+    for (int i = 0; i < VT_SETTINGS; i++)
+        settings[i](&w, t);
     if (t->modes & VT_M_MARGINS)
         vt_put_string(out, "\x1b[?69h");
     put_margins(&w, t, t->top, t->bottom, t->left, t->right);
@@ -323,4 +333,129 @@ void vt_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines)
     put_cursor(&w, t, &l);
     vt_partial(t, out);
     vt_line_pair_free(&l);
+}
+
+/* ---- damage ---- */
+
+#define DAMAGE_LINES 256 /* lines that have scrolled off and are printed: with more, a redraw takes less */
+
+/* Note which settings have changed, by what a redraw writes for them. */
+static void mark_settings(vt *t, vt_buf *out)
+{
+    vt_painter w = {.out = out, .cols = t->cols, .protecting = 1, .skipping = 1};
+    size_t n = out->n;
+    for (int i = 0; i < VT_SETTINGS; i++) {
+        settings[i](&w, t);
+        if (!out->failed)
+            vt_viewer_mark(&t->shadow.settings[i], vt_viewer_hash(out->data + n, out->n - n), vt_shown(t));
+        out->n = n;
+    }
+}
+
+void vt_viewer_redrawn(vt *t, vt_buf *out, vt_viewer *v)
+{
+    if (t->shadow.rows)
+        mark_settings(t, out);
+    vt_viewer_sync(t);
+    vt_viewer_now(t, v);
+    v->offset = t->offset;
+}
+
+/* Make rows [row, end) blank, and go to the first. `joined`: it continues the line above, as EL would make it forget. */
+static void blank_rows(vt_painter *w, const vt *t, int row, int end, int joined)
+{
+    vt_paint_plain(w);
+    if (end == t->rows && end - row > 2) {
+        vt_paint_csi(w, "", row + 2, -1, "H");
+        vt_put_string(w->out, "\x1b[J");
+        end = row + 1;
+    }
+    while (end-- > row) {
+        vt_paint_csi(w, "", end + 1, -1, "H");
+        if (end == row && joined)
+            vt_paint_csi(w, "", t->cols, -1, "X");
+        else
+            vt_put_string(w->out, "\x1b[2K");
+    }
+}
+
+static int is_wrapped(const vt *t, vt_line_pair *l, int64_t number)
+{
+    vt_scrollback_reader reader = {0};
+    return t->s == &t->main && vt_line_at(t, &l->a, &reader, number) && l->a.wrapped;
+}
+
+/* Write the lines that have rows with changes. The rows of a wrapped line are written together. */
+static void put_changed_rows(vt_painter *w, const vt *t, vt_line_pair *l, uint64_t since)
+{
+    vt_row **rows = t->s->rows;
+    for (int row = 0, end; row < t->rows; row = end) {
+        int changed = t->shadow.rows[row].changed > since;
+        for (end = row + 1; end < t->rows && rows[end - 1]->wrapped; end++)
+            changed |= t->shadow.rows[end].changed > since;
+        if (!changed)
+            continue;
+        blank_rows(w, t, row, end, !row && is_wrapped(t, l, vt_top(t) - 1));
+        vt_paint_rows(w, t, t->s, l, 0, row, end - row);
+        if (end < t->rows)
+            vt_put_string(w->out, "\n"); /* the next row does not continue this line */
+    }
+    vt_paint_plain(w);
+}
+
+static void put_changed_modes(vt_painter *w, const vt *t, const vt_viewer *v)
+{
+    uint64_t changed = v->modes ^ t->modes;
+    if (v->shape != t->shape) {
+        vt_paint_csi(w, "", t->shape, -1, " q");
+        changed |= VT_M_BLINK;
+    }
+    put_dec_modes(w, changed & ~t->modes, 'l');
+    put_dec_modes(w, changed & t->modes, 'h');
+    if (changed & VT_M_APP_KEYPAD)
+        vt_put_string(w->out, t->modes & VT_M_APP_KEYPAD ? "\x1b=" : "\x1b>");
+    if (t->modes & VT_M_NEWLINE)
+        vt_put_string(w->out, "\x1b[20h");
+}
+
+int vt_damage(vt *t, vt_buf *out, vt_viewer *v)
+{
+    const vt_viewer was = *v;
+    vt_viewer_redrawn(t, out, v);
+    v->offset = vt_shown(t);
+    int64_t scrolled = v->top - (was.top > vt_oldest(t) ? was.top : vt_oldest(t));
+    vt_line_pair l;
+    if (!t->shadow.rows || was.offset < t->shadow.since || was.screens != v->screens || scrolled > DAMAGE_LINES)
+        return 0;
+    if (vt_line_pair_init(&l, t)) {
+        vt_line_pair_free(&l);
+        return 0;
+    }
+    vt_painter w = {.out = out, .cols = t->cols, .protecting = 1, .skipping = 1};
+    vt_put_string(out, "\x18\x1b[0m\x1b[0\"q\x1b]8;;\x1b\\\x1b[?69l\x1b[r\x1b[?6l\x1b[?7h\x1b[4l\x1b[20l");
+    put_charsets(&w, ascii, 0, 1);
+    if (was.bells != v->bells)
+        vt_put_byte(out, '\a');
+    if (was.clears != v->clears)
+        vt_put_string(out, "\x1b[3J");
+    if (scrolled > 0) {
+        blank_rows(&w, t, 0, t->rows, is_wrapped(t, &l, v->top - scrolled - 1));
+        vt_paint_rows(&w, t, t->s, &l, (uint32_t)scrolled, 0, t->rows);
+        vt_paint_plain(&w);
+    } else {
+        put_changed_rows(&w, t, &l, was.offset);
+    }
+    for (int i = 0; i < VT_SETTINGS; i++)
+        if (was.raw || t->shadow.settings[i].changed > was.offset)
+            settings[i](&w, t);
+    if (t->modes & VT_M_MARGINS)
+        vt_put_string(out, "\x1b[?69h");
+    put_margins(&w, t, t->top, t->bottom, t->left, t->right);
+    put_changed_modes(&w, t, &was);
+    put_cursor(&w, t, &l);
+    vt_partial(t, out);
+    if (!out->failed)
+        out->n -= t->parser.utf8_n; /* vt_shown() */
+    vt_line_pair_free(&l);
+    return 1;
 }

@@ -472,6 +472,7 @@ int vt_resize(vt *t, int rows, int cols)
     for (int i = old_cols; i < cols; i++)
         t->tabs[i >> 3] = (uint8_t)((t->tabs[i >> 3] & ~(1 << (i & 7))) | (i % 8 ? 0 : 1 << (i & 7)));
     t->last_char = 0;
+    vt_viewer_forget(t);
     vt_line_free(&f->open);
     vt_line_free(&f->spare);
     free(f);

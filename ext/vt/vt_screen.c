@@ -195,6 +195,8 @@ static void scroll_rows(vt *t, int top, int bottom, int n, int up, vt_cell fill)
         scroll_box(t, top, bottom, n, up, fill);
         return;
     }
+    if (t->pen.link)
+        vt_viewer_differs(t); /* xterm.js forgets a link when its line has gone */
     vt_row *spare[VT_MAX_ROWS];
     vt_row **rows = t->s->rows + top;
     int kept = bottom - top + 1 - n;
@@ -221,6 +223,8 @@ static void scroll_line(vt *t)
             t->s->rows[t->bottom - 1]->wrapped = (uint8_t)wrapped;
         return;
     }
+    if (t->pen.link)
+        vt_viewer_differs(t);
     vt_screen *s = t->s;
     vt_row *r = s->rows[0];
     t->budget -= VT_STEP_COST;
@@ -370,12 +374,14 @@ void vt_back_tab(vt *t, int n)
 
 void vt_tab_set(vt *t)
 {
+    t->shadow.tabs_set = 1;
     if (!t->pending)
         t->tabs[t->col >> 3] |= (uint8_t)(1 << (t->col & 7));
 }
 
 void vt_tab_clear(vt *t, int what)
 {
+    t->shadow.tabs_set = 1;
     if (what == 0 && !t->pending)
         t->tabs[t->col >> 3] &= (uint8_t) ~(1 << (t->col & 7));
     else if (what == 3)
@@ -443,6 +449,7 @@ void vt_set_margins(vt *t, int left, int right)
         right = t->cols;
     if (left >= right)
         return;
+    vt_viewer_differs(t);
     t->left = left - 1;
     t->right = right - 1;
     vt_move_to(t, 0, 0);
@@ -455,6 +462,8 @@ static int erase_from(const vt *t) { return t->col + t->pending; }
 
 static void erase_part(vt *t, vt_row *r, int from, int to, int selective)
 {
+    if (selective || t->pen.link)
+        vt_viewer_differs(t); /* SGR 0 ends DECSCA's protection in xterm.js */
     if (selective)
         erase_selectively(t, r, from, to, vt_erased(t));
     else
@@ -483,6 +492,8 @@ void vt_erase_line(vt *t, int what, int selective)
 
 static void erase_rows(vt *t, int from, int to, int selective)
 {
+    if (selective || t->pen.link)
+        vt_viewer_differs(t);
     vt_cell fill = vt_erased(t);
     for (int row = from; row < to; row++) {
         if (selective)
@@ -503,6 +514,8 @@ void vt_erase_display(vt *t, int what, int selective)
         vt_cursor_row(t)->wrapped = 0;
         erase_rows(t, t->row + 1, t->rows, selective);
     } else if (what == 1) {
+        if (t->col == t->cols - 1)
+            vt_viewer_differs(t); /* xterm.js takes another row for the one below, and throws if there is none */
         end_line_above(t, t->row);
         erase_rows(t, 0, t->row, selective);
         vt_erase_line(t, 1, selective);
@@ -524,6 +537,8 @@ void vt_erase_chars(vt *t, int n)
 
 void vt_insert_chars(vt *t, int n)
 {
+    if (t->col < vt_cursor_row(t)->len && !VT_WIDTH(vt_cursor_row(t)->cells[t->col]))
+        vt_viewer_differs(t); /* in xterm.js the right half of the character that it parts keeps its look */
     t->pending = 0;
     if (between_margins(t))
         vt_row_insert(t, vt_cursor_row(t), t->col, t->right + 1, n, vt_erased(t));
@@ -586,6 +601,7 @@ void vt_alignment(vt *t)
 {
     vt_style style = {.fg = t->pen.fg, .bg = t->pen.bg, .attrs = (uint16_t)(t->pen.attrs & ~VT_UNDERLINE)};
     const vt_cell fill = VT_BLANK | VT_STYLE_BITS(vt_style_id(t, &style)) | 'E';
+    vt_viewer_differs(t); /* xterm.js keeps the region, and what it draws is protected when the pen is */
     vt_full_margins(t);
     for (int row = 0; row < t->rows; row++)
         vt_row_clear(t->s->rows[row], fill);

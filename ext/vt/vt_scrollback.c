@@ -302,6 +302,7 @@ void vt_scrollback_free(vt_scrollback *s)
 
 void vt_scrollback_clear(vt *t)
 {
+    t->shadow.clears++;
     vt_scrollback_free(&t->scrollback);
     t->scrollback.dropped += t->scrollback.count;
     t->scrollback.count = 0;

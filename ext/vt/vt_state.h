@@ -3,7 +3,7 @@
    The engine is built in layers. A file uses functions of files before it in this list and no others, which
    tests/engine/test_vt_layers.py checks. docs/terminal.md says what each file is about.
 
-   storage    vt_unicode vt_buf vt_intern vt_line vt_codec vt_scrollback vt_numbers
+   storage    vt_unicode vt_buf vt_intern vt_line vt_codec vt_scrollback vt_numbers vt_viewer
    reports    vt_reply vt_theme
    screen     vt_screen vt_modes vt_print vt_resize
    output     vt_partial vt_paint vt_redraw vt_snapshot vt_text vt_html vt_json vt_dump
@@ -97,6 +97,7 @@ static inline void vt_row_widen(vt_row *r, int col)
 /* DECSC. A pending wrap is not saved, as in xterm.js, nor is the pen's link. */
 typedef struct {
     int row, col;
+    int64_t top;         /* vt_top() then: in xterm.js it scrolls with its line */
     int origin;
     vt_style pen;
     uint8_t protect;
@@ -200,7 +201,29 @@ typedef struct {
     int string_over; /* it was longer than VT_STRING_MAX and is ignored */
     uint64_t sequence; /* offset at which the sequence being read began */
     const uint8_t *chunk; /* the argument of vt_feed(): `offset` is that of its first byte while it runs */
+    const uint8_t *begin; /* in the chunk: where the text or sequence being read began; NULL: at `sequence` */
 } vt_parser;
+
+/* What viewers are shown (vt_viewer.c). Output before `raw` was partly damage; from there to `from` it is raw. A stretch
+   that differs begins at `from`, and after it output is raw again from `to` on, or `differs` is set. */
+#define VT_UNKNOWN UINT64_MAX /* an offset */
+#define VT_SETTINGS 5
+typedef struct {
+    uint64_t hash;
+    uint64_t changed;    /* viewers that are before this offset have another one */
+} vt_mark;
+typedef struct {
+    int differs;
+    int tabs_set;        /* tab stops were changed since the last reset: xterm.js has a set for each screen */
+    uint64_t raw, from, last, to; /* viewers at from..last have only the first part of the sequence at `from` */
+    vt_viewer start;     /* the state at `from` */
+    uint64_t since;      /* the marks tell of changes after this offset */
+    int64_t top;         /* when the marks were made, and the number of screens that had been shown */
+    uint32_t marked_screens;
+    uint32_t screens, clears, bells; /* how often the screen changed or was reset, scrollback was erased, the bell rang */
+    vt_mark *rows;       /* NULL: nothing has ever differed, or there is no memory */
+    vt_mark settings[VT_SETTINGS];
+} vt_shadow;
 
 struct vt {
     int rows, cols;
@@ -262,6 +285,8 @@ struct vt {
     int64_t command_line; /* absolute line and column of the last OSC 133;B, or -1 */
     int command_col;
 
+    vt_shadow shadow;
+
     int64_t budget;      /* left of this vt_feed(); negative when the last step took more */
     int hold;            /* while set, no style, cluster or link is collected: some rows are not on a screen */
 };
@@ -272,8 +297,20 @@ static inline int vt_min(int a, int b) { return a < b ? a : b; }
 static inline int vt_max(int a, int b) { return a > b ? a : b; }
 
 /* Called before an effect that the web client's library (xterm.js) lacks or does otherwise: its viewers then get the
-   rows that changed from this engine, instead of the bytes. */
-static inline void vt_viewer_differs(vt *t) { (void)t; }
+   rows that changed from this engine, instead of the bytes. Nothing may have changed since the sequence or character
+   began that is being read; else vt_viewer_inexact() must have been called. */
+void vt_viewer_begin(vt *);
+static inline void vt_viewer_differs(vt *t)
+{
+    if (!t->shadow.differs)
+        vt_viewer_begin(t);
+}
+/* A part of the sequence being read has taken effect: if it differs later, viewers get a redraw. */
+static inline void vt_viewer_inexact(vt *t)
+{
+    t->parser.begin = NULL;
+    t->parser.sequence = VT_UNKNOWN;
+}
 
 /* ---- storage ---- */
 
@@ -415,6 +452,13 @@ void vt_answer_style(vt *);                            /* DECRQSS of SGR */
 uint32_t vt_theme_colour(const vt *, int index);       /* 0xRRGGBB; index: below VT_COLOURS */
 void vt_report_theme(vt *);                            /* dark or light */
 void vt_report_size(vt *);                             /* mode 2048 */
+/* vt_viewer.c: what viewers are shown */
+int vt_state_differs(const vt *);                      /* whether what is printed now differs for them */
+void vt_viewer_sync(vt *);                             /* marks what has changed; the stretch ends if nothing differs */
+void vt_viewer_now(const vt *, vt_viewer *);
+void vt_viewer_mark(vt_mark *, uint64_t hash, uint64_t offset);
+uint64_t vt_viewer_hash(const uint8_t *, size_t n);
+void vt_viewer_forget(vt *);                           /* a new size or offset: viewers need a redraw */
 
 /* ---- screen ---- */
 

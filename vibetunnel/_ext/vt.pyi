@@ -124,6 +124,15 @@ class Engine:
         """An independent copy, with the newest lines of scrollback and without events and replies."""
     def redraw(self, *, scrollback_lines: int = 0) -> bytes:
         """Terminal bytes that bring any terminal of this size, whatever its state, to the state of this one."""
+    def raw_end(self, offset: int) -> int:
+        """Output may be sent to a viewer as it is from `offset` to the offset returned; if that is not above it, and
+        `shown` is, the viewer needs damage. The pump asks the same in C."""
+    def viewer_at(self, offset: int) -> bytes | None:
+        """The state of a viewer that got all output up to `offset`, for damage(); None if it is not known."""
+    def viewer_redrawn(self) -> bytes:
+        """The state of a viewer that was just redrawn."""
+    def damage(self, viewer: bytes) -> tuple[bytes, bytes] | None:
+        """Terminal bytes that bring a viewer from that state to the present one, and that; None: redraw it instead."""
     def lines(self, first: int, last: int) -> bytes:
         """Lines [first, last), as far as they exist, as terminal bytes. A wrapped line does not end in CR LF."""
     def snapshot(self) -> bytes:
@@ -166,6 +175,9 @@ class Engine:
     @property
     def alternate(self) -> bool:
         """Whether the alternate screen is on."""
+    @property
+    def shown(self) -> int:
+        """`offset` without an unfinished character: what viewers are shown ends here."""
     @property
     def offset(self) -> int:
         """Bytes of output taken so far."""
