@@ -14,14 +14,14 @@ const vt_dec_mode vt_dec_modes[VT_DEC_MODE_COUNT] = {
     {66, VT_M_APP_KEYPAD},  {69, VT_M_MARGINS},      {1000, VT_M_MOUSE},        {1002, VT_M_MOUSE_DRAG},
     {1003, VT_M_MOUSE_ANY}, {1004, VT_M_FOCUS},      {1005, VT_M_MOUSE_UTF8},   {1006, VT_M_MOUSE_SGR},
     {1007, VT_M_ALT_SCROLL}, {1015, VT_M_MOUSE_URXVT}, {1016, VT_M_MOUSE_PIXELS}, {2004, VT_M_PASTE},
-    {2026, VT_M_SYNC},      {2031, VT_M_COLOUR_SCHEME},
+    {2026, VT_M_SYNC},      {2031, VT_M_COLOUR_SCHEME}, {80, VT_M_SIXEL_DISPLAY}, {8452, VT_M_SIXEL_RIGHT},
 };
 
 const char *const vt_mode_names[VT_MODE_COUNT] = {
     "application-cursor", "reverse-screen", "origin", "wrap", "cursor-blink", "cursor-visible", "margins", "mouse-x10",
     "mouse", "mouse-drag", "mouse-any", "focus", "mouse-utf8", "mouse-sgr", "mouse-urxvt", "mouse-pixels",
     "alternate-scroll", "bracketed-paste", "synchronized-output", "application-keypad", "insert", "newline",
-    "reverse-wrap", "colour-scheme",
+    "reverse-wrap", "colour-scheme", [44] = "sixel-display", "sixel-right",
 };
 
 /* ---- the saved cursor and the alternate screen ---- */
@@ -68,6 +68,8 @@ static void show_alternate(vt *t)
     t->main.bottom = t->bottom;
     t->main.left = t->left;
     t->main.right = t->right;
+    if (t->pictures)
+        vt_pictures_leave(t);
     t->s = &t->alt;
     vt_full_margins(t);
     for (int row = 0; row < t->rows; row++)
@@ -79,6 +81,8 @@ static void show_main(vt *t)
 {
     if (t->s == &t->main)
         return;
+    if (t->pictures)
+        vt_pictures_leave(t);
     for (int row = 0; row < t->rows; row++) /* or its styles would stay in use */
         vt_row_clear(t->s->rows[row], VT_BLANK);
     t->s = &t->main;
@@ -246,6 +250,7 @@ void vt_soft_reset(vt *t)
 void vt_reset(vt *t)
 {
     show_main(t);
+    vt_pictures_free(t);
     vt_scrollback_clear(t);
     for (int row = 0; row < t->rows; row++)
         vt_row_clear(t->main.rows[row], VT_BLANK);

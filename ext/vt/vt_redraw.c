@@ -4,6 +4,7 @@
    (margins, origin, insert mode, charsets); the program's settings follow. The reader is the terminal that gets the
    bytes. */
 #include "vt_paint.h"
+#include "vt_pictures.h"
 
 #include <string.h>
 
@@ -303,6 +304,7 @@ void vt_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines)
     }
     put_saved(&w, &t->s->saved, "\x1b" "7");
     vt_paint_plain(&w);
+    vt_put_pictures(t, out, scrollback_lines);
     put_tabs(&w, t);
     put_palette(&w, t);
     put_titles(&w, t);

@@ -1,5 +1,5 @@
 /* Lines as UTF-8 text. */
-#include "vt_state.h"
+#include "vt_pictures.h"
 
 /* Columns of the gap at the end of a wrapped line: 0 or 1. */
 static int gap_at(const vt *t, const vt_range *at, int64_t number)
@@ -26,9 +26,13 @@ void vt_text(const vt *t, vt_buf *out, int64_t first, int64_t last, int unwrap)
             uint8_t *p = vt_room(out, r->n);
             if (!p)
                 break;
-            for (uint32_t b = 0; b < r->n; b++)
-                p[b] = r->text[b] ? r->text[b] : ' ';
-            out->n += r->n;
+            uint8_t *to = p;
+            for (uint32_t b = 0; b < r->n; b++) {
+                uint32_t tile = vt_tile_size(r->text + b, r->text + r->n);
+                *to++ = !tile && r->text[b] ? r->text[b] : ' ';
+                b += tile ? tile - 1 : 0;
+            }
+            out->n += (size_t)(to - p);
         }
         if (unwrap && line->wrapped && i + 1 < at.last) {
             int gap = gap_at(t, &at, i), rest = t->cols - line->cols;
