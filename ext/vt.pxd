@@ -85,6 +85,8 @@ cdef extern from "vt.h" nogil:
     void vt_snapshot(const vt*, vt_buf*)
     void vt_text(const vt*, vt_buf*, int64_t first, int64_t last, int unwrap)
     void vt_html(const vt*, vt_buf*, int64_t first, int64_t last)
+    int vt_picture_bytes(const vt*, uint64_t key, vt_buf*, uint32_t* width, uint32_t* height, int* zlib)
+    void vt_picture_data_of(const vt*, vt_buf*, size_t most)
     void vt_json(const vt*, vt_buf*)
     void vt_dump(const vt*, vt_buf*)
 

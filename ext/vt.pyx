@@ -3,7 +3,7 @@
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 import enum
@@ -15,6 +15,7 @@ Cwd = namedtuple("Cwd", ["text"])
 Clipboard = namedtuple("Clipboard", ["selection", "data"])
 Mark = namedtuple("Mark", ["kind", "offset", "line", "exit_code", "command", "at_ns"], defaults=[0])
 Theme = namedtuple("Theme", ["dark", "palette", "foreground", "background", "cursor"])
+Picture = namedtuple("Picture", ["kind", "width", "height", "zlib", "data"])
 Cursor = namedtuple("Cursor", ["row", "col", "visible", "shape", "wrap_pending"])
 
 
@@ -46,8 +47,12 @@ class Mode(enum.IntFlag):
     COLOUR_SCHEME = 1 << 23
     GRAPHEME_CLUSTERS = 1 << 24
     IN_BAND_RESIZE = 1 << 25
+    SIXEL_DISPLAY = 1 << 44
+    SIXEL_RIGHT = 1 << 45
 
 
+# The kinds of vt_pictures.h; those of sixel are given as RGBA.
+_KINDS = ("none", "sixel", "rgb", "rgba", "png", "jpeg", "gif", "webp")
 _SCROLLBACK_BYTES = 4 * 1024 * 1024
 
 # Bytes: from here on feeding and copying take longer than releasing the GIL and getting it back.
@@ -305,6 +310,26 @@ cdef class Engine:
         cdef vt* state = self.begin(&out)
         with nogil:
             vt_html(state, &out, span[0], span[1])
+        return self.end(&out)
+
+    def picture(self, object key):
+        cdef uint32_t width = 0
+        cdef uint32_t height = 0
+        cdef int zlib = 0
+        cdef int kind
+        cdef uint64_t number = key
+        cdef vt_buf out
+        cdef vt* state = self.begin(&out)
+        with nogil:
+            kind = vt_picture_bytes(state, number, &out, &width, &height, &zlib)
+        data = self.end(&out)
+        return Picture(_KINDS[kind], width, height, bool(zlib), data) if kind else None
+
+    def picture_data(self, *, size_t most):
+        cdef vt_buf out
+        cdef vt* state = self.begin(&out)
+        with nogil:
+            vt_picture_data_of(state, &out, most)
         return self.end(&out)
 
     def json(self):

@@ -1,5 +1,5 @@
 /* The terminal as a whole: made, copied, freed, and asked about its state. */
-#include "vt_state.h"
+#include "vt_pictures.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +34,7 @@ void vt_free(vt *t)
     vt_screen_free(t, &t->main);
     vt_screen_free(t, &t->alt);
     vt_intern_free(t);
+    vt_pictures_free(t);
     vt_scrollback_free(&t->scrollback);
     vt_buf_free(&t->parser.string);
     vt_buf_free(&t->replies);
@@ -64,6 +65,7 @@ size_t vt_memory(const vt *t)
         n += t->links[i].text ? (size_t)t->links[i].id_n + t->links[i].uri_n + 1 : 0;
     n += t->shadow.rows ? (size_t)t->rows * sizeof *t->shadow.rows : 0;
     n += t->parser.string.size + t->replies.size + t->records.size + t->titles.size;
+    n += vt_pictures_memory(t);
     return n + (t->palette ? VT_COLOURS * sizeof *t->palette : 0);
 }
 
@@ -181,6 +183,7 @@ vt *vt_clone(const vt *t, uint32_t scrollback_lines)
             copy->links[i].text = copied(t->links[i].text, (size_t)t->links[i].id_n + t->links[i].uri_n, &failed);
     else
         copy->links_n = copy->links_size = 0;
+    failed |= vt_pictures_copy(t, copy) != 0;
     copy_screen(copy, &copy->main, &t->main, &failed);
     copy_screen(copy, &copy->alt, &t->alt, &failed);
     copy->scrollback = (vt_scrollback){0};

@@ -133,6 +133,8 @@ void vt_get_cursor(const vt *, vt_cursor *);
 #define VT_M_COLOUR_SCHEME ((uint64_t)1 << 23)        /* ?2031 */
 #define VT_M_GRAPHEMES ((uint64_t)1 << 24)            /* ?2027, on at first */
 #define VT_M_RESIZES ((uint64_t)1 << 25)              /* ?2048 */
+#define VT_M_SIXEL_DISPLAY ((uint64_t)1 << 44)        /* DECSDM ?80: sixel does not scroll */
+#define VT_M_SIXEL_RIGHT ((uint64_t)1 << 45)          /* ?8452: the cursor stays right of a sixel picture */
 uint64_t vt_modes(const vt *);
 
 /* All of the following functions append to a buffer. */
@@ -173,6 +175,12 @@ void vt_snapshot(const vt *, vt_buf *);
    a wrapped line has no newline. While the alternate screen is on, the lines from vt_top() on are its rows. */
 void vt_text(const vt *, vt_buf *, int64_t first, int64_t last, int unwrap);
 void vt_html(const vt *, vt_buf *, int64_t first, int64_t last);
+
+/* Pictures. `key` names one (docs/terminal.md). Its bytes as they came, but sixel and raw pixels as RGB or RGBA, whose
+   size is then `width` x `height`; `zlib`: they are compressed. Returns the kind, one of VT_PICTURE_*; 0: it is not here. */
+int vt_picture_bytes(const vt *, uint64_t key, vt_buf *out, uint32_t *width, uint32_t *height, int *zlib);
+/* Bytes that give another terminal the newest pictures, as many as `most` bytes hold. They come before vt_redraw(). */
+void vt_picture_data_of(const vt *, vt_buf *, size_t most);
 
 /* The screen as JSON: docs/terminal.md. */
 void vt_json(const vt *, vt_buf *);

@@ -1,4 +1,5 @@
 /* The meaning of C0 controls, escape sequences and CSI sequences. */
+#include "vt_pictures.h"
 #include "vt_sgr.h"
 
 #include <string.h>
@@ -40,7 +41,7 @@ void vt_control(vt *t, uint8_t c)
     }
 }
 
-static void identify(vt *t) { vt_answer(t, "\033[?1;2c"); }
+static void identify(vt *t) { vt_answer(t, "\033[?1;2;4c"); } /* 4: sixel */
 
 /* National character sets count as ASCII; an unknown set changes nothing. */
 static void designate(vt *t, int set, uint8_t final)
@@ -403,6 +404,20 @@ static inline void plain_function(vt *t, uint8_t final)
     }
 }
 
+/* XTSMGRAPHICS: what a picture may have. Nothing can be set; asking for what is in force or for the most is the same. */
+static void graphics_report(vt *t, int item, int action)
+{
+    int width = vt_min(t->cols, VT_MARKS) * VT_CELL_WIDTH, height = vt_min(t->rows, VT_MARKS) * VT_CELL_HEIGHT;
+    if (item != 1 && item != 2)
+        vt_answer(t, "\033[?%d;1S", item);
+    else if (action != 1 && action != 2 && action != 4)
+        vt_answer(t, "\033[?%d;2S", item);
+    else if (item == 1)
+        vt_answer(t, "\033[?1;0;%dS", VT_SIXEL_COLOURS);
+    else
+        vt_answer(t, "\033[?2;0;%d;%dS", vt_min(width, VT_PICTURE_SIDE), vt_min(height, VT_PICTURE_SIDE));
+}
+
 #define KEY(prefix, intermediate, final) ((prefix) << 16 | (intermediate) << 8 | (final))
 
 /* A CSI with a private marker or an intermediate. */
@@ -429,6 +444,9 @@ static void other_function(vt *t, uint8_t final)
     case KEY('=', 0, 'c'):
         if (!first)
             vt_answer(t, "\033P!|00000000\033\\");
+        break;
+    case KEY('?', 0, 'S'):
+        graphics_report(t, first, arg(t, 1));
         break;
     case KEY('?', 0, 'h'):
     case KEY('?', 0, 'l'):

@@ -1,5 +1,5 @@
 /* A test oracle: everything in which two equal terminals agree, as text. Only tests call it. */
-#include "vt_state.h"
+#include "vt_pictures.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -169,7 +169,10 @@ void vt_dump(const vt *t, vt_buf *out)
     out->failed |= partial.failed;
     vt_buf_free(&partial);
 
+    vt_put_string(out, "\n");
+    vt_pictures_dump(t, out, 0);
     vt_put_string(out, "\n-- scrollback --\n");
+    vt_pictures_dump(t, out, 1);
     vt_scrollback_reader reader;
     vt_scrollback_seek(t, &reader, 0);
     while (vt_scrollback_next(&reader, &line))

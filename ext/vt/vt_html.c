@@ -1,6 +1,7 @@
 /* Lines as HTML: one <pre>, with everything from the program escaped. */
-#include "vt_state.h"
+#include "vt_pictures.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define HTML_FG 0xD4D4D4u
@@ -115,6 +116,88 @@ static void html_run(const vt *t, vt_buf *out, const vt_run *r, const uint8_t *t
         vt_put_string(out, "</span>");
 }
 
+/* ---- pictures: backgrounds of spans, whose rules the caller adds for each class ---- */
+
+#define LINE_EM 1200 /* thousandths of the font's size: a row's height */
+
+static void thousandths(vt_buf *out, const char *name, int64_t n, const char *unit)
+{
+    char text[48];
+    const char *sign = n < 0 ? "-" : "";
+    n = n < 0 ? -n : n;
+    vt_put_string(out, name);
+    vt_put(out, text, (size_t)snprintf(text, sizeof text, "%s%lld.%03d%s", sign, (long long)(n / 1000), (int)(n % 1000), unit));
+}
+
+/* The class of a placement's picture, and the rules that show it from `row` and `col` of its cells on. The style is left
+   open. */
+static void html_picture(const vt *t, vt_buf *out, const vt_placement *p, int row, int col)
+{
+    const vt_picture *picture = p ? vt_picture_find(t, p->picture) : NULL;
+    if (!picture || !picture->data || !p->width || !p->height) {
+        vt_put_string(out, "<span class=\"no-picture\" title=\"a picture that is no longer kept\" style=\"");
+        return;
+    }
+    char key[64];
+    int64_t wide = (int64_t)p->wide * picture->width / p->width, high = (int64_t)p->high * picture->height / p->height;
+    int64_t left = (int64_t)p->left - (int64_t)p->x * p->wide / p->width - (int64_t)col * VT_CELL;
+    int64_t top = (int64_t)p->top - (int64_t)p->y * p->high / p->height - (int64_t)row * VT_CELL;
+    vt_put(out, key, (size_t)snprintf(key, sizeof key, "<span class=\"picture-%016llx\" style=\"", (unsigned long long)picture->key));
+    thousandths(out, "background-size:", wide, "ch ");
+    thousandths(out, "", high * LINE_EM / 1000, "em;");
+    thousandths(out, "background-position:", left, "ch ");
+    thousandths(out, "", top * LINE_EM / 1000, "em;");
+}
+
+/* A run with tiles in it: those that follow each other in a row of one picture are one span of blanks. */
+static void html_tiles(const vt *t, vt_buf *out, const vt_run *r)
+{
+    const uint8_t *p = r->text, *end = p + r->n;
+    vt_tile before = {0}, tile;
+    int open = 0;
+    if (!memchr(p, *(const uint8_t *)VT_TILE_BYTES, r->n)) {
+        html_run(t, out, r, p, r->n);
+        return;
+    }
+    while (p < end) {
+        const uint8_t *plain = p;
+        while (p < end && !vt_tile_size(p, end))
+            p++;
+        if (p > plain) {
+            vt_put_string(out, open ? "</span>" : "");
+            open = 0;
+            html_run(t, out, r, plain, (size_t)(p - plain));
+            before = (vt_tile){0};
+            continue;
+        }
+        p += vt_tile_at(t, r, p, end, &before, &tile);
+        if (!open || tile.placement != before.placement || tile.row != before.row || tile.col != before.col + 1) {
+            vt_put_string(out, open ? "</span>" : "");
+            html_picture(t, out, tile.placement, tile.row, tile.col);
+            vt_put_string(out, "\">");
+            open = 1;
+        }
+        vt_put_string(out, " ");
+        before = tile;
+    }
+    vt_put_string(out, open ? "</span>" : "");
+}
+
+/* Kitty's placements whose first row is this line. */
+static void html_placements(const vt *t, vt_buf *out, int64_t line)
+{
+    for (int i = 0; t->pictures && i < t->pictures->placed_n; i++) {
+        const vt_placement *p = &t->pictures->placed[i];
+        if (p->how != VT_DIRECT || p->alternate != (t->s == &t->alt) || vt_placement_row(t, p) != line - vt_top(t))
+            continue;
+        html_picture(t, out, p, p->first, 0);
+        thousandths(out, "position:absolute;margin-left:", (int64_t)p->col * 1000, "ch;");
+        thousandths(out, "width:", (int64_t)p->left + p->wide, "ch;");
+        thousandths(out, "height:", (int64_t)(p->last - p->first) * LINE_EM, "em;");
+        vt_put_string(out, p->z < 0 ? "z-index:-1\"></span>" : "z-index:1\"></span>");
+    }
+}
+
 void vt_html(const vt *t, vt_buf *out, int64_t first, int64_t last)
 {
     vt_range at;
@@ -122,12 +205,13 @@ void vt_html(const vt *t, vt_buf *out, int64_t first, int64_t last)
         return;
     vt_put_hex(out, "<pre style=\"color:", rgb(t, 0, 256, HTML_FG), ";");
     /* HTML drops a newline after <pre>, and would drop an empty first line. */
-    vt_put_hex(out, "background:", rgb(t, 0, 257, HTML_BG), "\">\n");
+    vt_put_hex(out, "background:", rgb(t, 0, 257, HTML_BG), ";position:relative;z-index:0;line-height:1.2\">\n");
     for (int64_t i = at.first; i < at.last && vt_line_at(t, &at.line, &at.reader, i); i++) {
         at.line.wrapped = 0;
         vt_line_trim(&at.line, 1);
+        html_placements(t, out, i);
         for (int k = 0; k < at.line.n; k++)
-            html_run(t, out, &at.line.runs[k], at.line.runs[k].text, at.line.runs[k].n);
+            html_tiles(t, out, &at.line.runs[k]);
         vt_run tail;
         if (vt_line_tail(&at.line, t->cols, &tail))
             html_run(t, out, &tail, tail.text, tail.n);

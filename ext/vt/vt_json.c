@@ -1,4 +1,5 @@
 /* The screen as JSON (docs/terminal.md). */
+#include "vt_pictures.h"
 #include "vt_sgr.h"
 
 #include <string.h>
@@ -23,6 +24,9 @@ static void json_string(vt_buf *out, const void *data, size_t n, int marks)
             p[4] = (uint8_t)('0' + (c >> 4));
             p[5] = (uint8_t)"0123456789abcdef"[c & 15];
             p += 6;
+        } else if (c == *(const uint8_t *)VT_TILE_BYTES && vt_tile_size(text + i, text + n)) {
+            *p++ = ' ';
+            i += vt_tile_size(text + i, text + n) - 1;
         } else {
             *p++ = c;
         }
@@ -109,6 +113,8 @@ void vt_json(const vt *t, vt_buf *out)
             vt_put_string(out, "\"");
             any = 1;
         }
+    vt_put_string(out, "],\"pictures\":[");
+    vt_pictures_json(t, out);
     vt_put_string(out, "],\"lines\":[");
     for (int64_t i = at.first; i < at.last && vt_line_at(t, &at.line, &at.reader, i); i++) {
         vt_put_string(out, i > at.first ? ",{\"wrapped\":" : "{\"wrapped\":");

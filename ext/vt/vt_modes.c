@@ -16,13 +16,14 @@ const vt_dec_mode vt_dec_modes[VT_DEC_MODE_COUNT] = {
     {1003, VT_M_MOUSE_ANY}, {1004, VT_M_FOCUS},      {1005, VT_M_MOUSE_UTF8},   {1006, VT_M_MOUSE_SGR},
     {1007, VT_M_ALT_SCROLL}, {1015, VT_M_MOUSE_URXVT}, {1016, VT_M_MOUSE_PIXELS}, {2004, VT_M_PASTE},
     {2026, VT_M_SYNC},      {2031, VT_M_COLOUR_SCHEME}, {2027, VT_M_GRAPHEMES},   {2048, VT_M_RESIZES},
+    {80, VT_M_SIXEL_DISPLAY}, {8452, VT_M_SIXEL_RIGHT},
 };
 
 const char *const vt_mode_names[VT_MODE_COUNT] = {
     "application-cursor", "reverse-screen", "origin", "wrap", "cursor-blink", "cursor-visible", "margins", "mouse-x10",
     "mouse", "mouse-drag", "mouse-any", "focus", "mouse-utf8", "mouse-sgr", "mouse-urxvt", "mouse-pixels",
     "alternate-scroll", "bracketed-paste", "synchronized-output", "application-keypad", "insert", "newline",
-    "reverse-wrap", "colour-scheme", "grapheme-clusters", "in-band-resize",
+    "reverse-wrap", "colour-scheme", "grapheme-clusters", "in-band-resize", [44] = "sixel-display", "sixel-right",
 };
 
 /* ---- the saved cursor and the alternate screen ---- */
@@ -91,6 +92,8 @@ static void show_alternate(vt *t)
     t->main.bottom = t->bottom;
     t->main.left = t->left;
     t->main.right = t->right;
+    if (t->pictures)
+        vt_pictures_leave(t);
     t->s = &t->alt;
     vt_full_margins(t);
     for (int row = 0; row < t->rows; row++)
@@ -103,6 +106,8 @@ static void show_main(vt *t)
     if (t->s == &t->main)
         return;
     change_screens(t, &t->main);
+    if (t->pictures)
+        vt_pictures_leave(t);
     for (int row = 0; row < t->rows; row++) /* or its styles would stay in use */
         vt_row_clear(t->s->rows[row], VT_BLANK);
     t->s = &t->main;
@@ -295,6 +300,7 @@ void vt_reset(vt *t)
     show_main(t);
     t->shadow.screens++; /* the hidden one is reset too */
     t->shadow.tabs_set = 0;
+    vt_pictures_free(t);
     vt_scrollback_clear(t);
     for (int row = 0; row < t->rows; row++)
         vt_row_clear(t->main.rows[row], VT_BLANK);

@@ -2,7 +2,7 @@
 
    A string is here only if it is complete (parser.string). It is data of the program: stripped of control characters,
    bounded, stored or reported, and never acted on. */
-#include "vt_state.h"
+#include "vt_pictures.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -409,6 +409,10 @@ void vt_osc(vt *t, uint64_t end, int bel)
         break;
     case 133:
         mark(t, rest, end);
+        break;
+    case 1337:
+    case 7717:
+        vt_picture_ends(t);
         break;
     }
 }

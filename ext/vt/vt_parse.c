@@ -4,7 +4,7 @@
    ASCII; one loop reads a CSI. As in xterm.js, C1 controls are the code points U+0080..9F, two bytes in UTF-8, and not
    the raw bytes. A character that a sequence cannot contain ends it without being printed. Invalid UTF-8 is U+FFFD, one
    for each maximal part. */
-#include "vt_state.h"
+#include "vt_pictures.h"
 
 #include <string.h>
 #ifdef __SSE2__
@@ -34,15 +34,34 @@ static void begin_string(vt *t, int state)
     t->parser.state = (uint8_t)state;
     t->parser.string.n = 0;
     t->parser.string_over = 0;
+    t->parser.picture = 0;
+}
+
+/* Whether an APC begins as kitty's pictures do. */
+static int is_kitty(const vt *t, const uint8_t *p)
+{
+    return t->parser.final == '_' && (t->parser.string.n ? *t->parser.string.data : *p) == 'G';
 }
 
 static void put_string(vt *t, const uint8_t *p, size_t n)
 {
-    if (t->parser.state == VT_OTHER_STRING || t->parser.string_over)
+    if (!n)
+        return;
+    if (t->parser.picture) {
+        if (t->parser.string.n <= VT_PARTIAL_MAX) /* for a redraw; of more it has no use */
+            vt_put(&t->parser.string, p, n < VT_PARTIAL_MAX ? n : VT_PARTIAL_MAX);
+        vt_picture_more(t, p, n);
+        return;
+    }
+    if (t->parser.state == VT_OTHER_STRING && !is_kitty(t, p))
+        t->parser.string_over = 1;
+    if (t->parser.string_over)
         return;
     if (t->parser.string.n + n > VT_STRING_MAX || vt_put(&t->parser.string, p, n)) {
         vt_buf_free(&t->parser.string);
         t->parser.string_over = 1;
+    } else if (t->parser.state != VT_DCS_STRING) {
+        t->parser.picture = vt_picture_begins(t);
     }
 }
 
@@ -51,12 +70,16 @@ static void finish_string(vt *t, uint64_t end, int bel)
 {
     if (t->parser.state != VT_OTHER_STRING)
         t->last_char = 0;
-    if (t->parser.state == VT_OSC_STRING && !t->parser.string_over)
+    if (t->parser.picture || (t->parser.state == VT_OTHER_STRING && !t->parser.string_over))
+        vt_picture_ends(t);
+    else if (t->parser.state == VT_OSC_STRING && !t->parser.string_over)
         vt_osc(t, end, bel);
     else if (t->parser.state == VT_DCS_STRING && !t->parser.string_over)
         vt_dcs(t);
     if (t->parser.string.size > STRING_KEEP)
         vt_buf_free(&t->parser.string);
+    t->parser.string.n = 0;
+    t->parser.picture = 0;
     t->parser.state = VT_GROUND;
 }
 
@@ -69,6 +92,8 @@ static void c1(vt *t, uint32_t code, uint64_t end)
 {
     if (code == 0x9C)
         finish_string(t, end, 0);
+    else if (t->parser.picture)
+        vt_picture_broken(t);
     t->parser.state = VT_GROUND;
     t->last_char = 0;
     t->budget -= VT_STEP_COST;
@@ -291,6 +316,8 @@ static void parameter_end(vt *t, uint8_t c)
         } else if (!ignore) {
             t->parser.final = c;
             begin_string(t, VT_DCS_STRING);
+            if (c == 'q' && !(t->parser.prefix | t->parser.intermediates_n)) /* sixel */
+                t->parser.picture = vt_picture_begins(t);
         }
     } else if (ignore) {
         return;
@@ -356,6 +383,8 @@ static const uint8_t *string_bytes(vt *t, const uint8_t *p, const uint8_t *end)
         finish_string(t, offset_of(t, p + 1), 0); /* a backslash should follow */
         anywhere(t, c, p - 1);
     } else if (c == CAN || c == SUB) {
+        if (t->parser.picture)
+            vt_picture_broken(t);
         anywhere(t, c, p - 1);
     } else if (c == BEL && t->parser.state == VT_OSC_STRING) {
         finish_string(t, offset_of(t, p), 1);

@@ -46,11 +46,12 @@ void vt_partial(const vt *t, vt_buf *out)
         [VT_DCS_IGNORE] = {"\033P0<", 0, 0, 0, 0},
         [VT_DCS_STRING] = {"\033P", 1, 1, 1, 1},
         [VT_OSC_STRING] = {"\033]", 0, 0, 0, 1},
-        [VT_OTHER_STRING] = {"\033", 0, 0, 1, 0},
+        [VT_OTHER_STRING] = {"\033", 0, 0, 1, 1},
     };
     const vt_parser *p = &t->parser;
     if (forms[p->state].string && (p->string_over || p->string.n > VT_PARTIAL_MAX - PARTIAL_HEAD)) {
-        vt_put_string(out, p->state == VT_OSC_STRING ? "\033]9999;" : "\033Pz"); /* no terminal knows these */
+        /* No terminal knows these. */
+        vt_put_string(out, p->state == VT_OSC_STRING ? "\033]9999;" : p->state == VT_DCS_STRING ? "\033Pz" : "\033X");
     } else {
         vt_put_string(out, forms[p->state].begin);
         if (forms[p->state].parameters)

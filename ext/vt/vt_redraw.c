@@ -5,6 +5,7 @@
    (margins, origin, insert mode, charsets); the program's settings follow. The reader is the terminal that gets the
    bytes. */
 #include "vt_paint.h"
+#include "vt_pictures.h"
 
 #include <string.h>
 
@@ -273,9 +274,11 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
         vt_put_string(w->out, t->single_shift == 2 ? "\x1bN" : "\x1bO");
 }
 
+static void put_pictures(vt_painter *w, const vt *t) { vt_put_pictures(t, w->out, w->scrollback); }
+
 /* State that moves neither the cursor nor text, of the shown screen or of both. */
 static void (*const settings[VT_SETTINGS])(vt_painter *, const vt *) = {
-    put_shown_saved, put_shown_kitty, put_tabs, put_palette, put_titles,
+    put_shown_saved, put_shown_kitty, put_tabs, put_palette, put_titles, put_pictures,
 };
 
 void vt_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines)
@@ -287,7 +290,7 @@ void vt_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines)
         return;
     }
     uint32_t before = scrollback_lines < t->scrollback.count ? scrollback_lines : (uint32_t)t->scrollback.count;
-    vt_painter w = {.out = out, .cols = t->cols, .protecting = 1, .skipping = 1};
+    vt_painter w = {.out = out, .cols = t->cols, .protecting = 1, .skipping = 1, .scrollback = scrollback_lines};
 
     /* Nothing may change printing from here on. The space below uses up a single shift, and is erased. */
     vt_put_string(out, "\x18\x1b[!p\x1b[0m\x1b[0\"q\x1b]8;;\x1b\\");

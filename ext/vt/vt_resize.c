@@ -405,6 +405,7 @@ int vt_resize(vt *t, int rows, int cols)
     for (int i = 0; i < rows; i++)
         f->window[i] = f->screen.rows[i];
     int64_t top = (int64_t)(t->scrollback.dropped + t->scrollback.count);
+    const int64_t cursor_line = top + (on_alt ? t->main.saved.row : t->row);
     f->cursor = on_alt ? (place){.row = t->main.saved.row, .col = t->main.saved.col}
                        : (place){.row = t->row, .col = t->col, .pending = t->pending};
     f->mark.row = -1;
@@ -464,6 +465,8 @@ int vt_resize(vt *t, int rows, int cols)
     } else if (cols != old_cols) {
         t->command_line = -1;
     }
+    if (t->pictures)
+        vt_pictures_resized(t, vt_top(t) + (on_alt ? t->main.saved.row : t->row) - cursor_line, cols != old_cols);
     full_margins(&t->main, rows, cols);
     full_margins(&t->alt, rows, cols);
     t->top = t->left = 0;

@@ -209,6 +209,8 @@ static void scroll_rows(vt *t, int top, int bottom, int n, int up, vt_cell fill)
         vt_row_clear(spare[i], fill);
     t->s->rows[bottom]->wrapped = 0;
     t->budget -= VT_STEP_COST + (bottom - top) / 2 + 2 * n;
+    if (t->pictures)
+        vt_pictures_scrolled(t, top, bottom, up ? n : -n, 0);
 }
 
 /* Scroll the region by one row for output that passes its end. A row that leaves the main screen's top goes into
@@ -245,6 +247,8 @@ static void scroll_line(vt *t)
     }
     s->rows[t->bottom] = r;
     vt_row_clear(r, fill);
+    if (t->pictures)
+        vt_pictures_scrolled(t, 0, t->bottom, 1, s == &t->main);
 }
 
 void vt_scroll_up(vt *t, int n) { scroll_rows(t, t->top, t->bottom, n, 1, vt_erased(t)); }
@@ -509,6 +513,8 @@ static void erase_rows(vt *t, int from, int to, int selective)
 
 void vt_erase_display(vt *t, int what, int selective)
 {
+    if (t->pictures && !selective && (what == 2 || (what == 0 && !(t->row | t->col))))
+        vt_pictures_erased(t);
     if (what == 0) {
         vt_erase_line(t, 0, selective);
         vt_cursor_row(t)->wrapped = 0;

@@ -1,4 +1,5 @@
 /* The screen as a snapshot: VibeTunnel's "VT" version 1 (docs/terminal.md). */
+#include "vt_pictures.h"
 #include "vt_sgr.h"
 
 #include <string.h>
@@ -127,7 +128,8 @@ void vt_snapshot(const vt *t, vt_buf *out)
             for (const uint8_t *p = r->text, *end = p + r->n; p < end && col < cols;) {
                 int width;
                 uint32_t n = vt_character(p, end, &width);
-                to = snapshot_cell(to, &style, p, n);
+                to = vt_tile_size(p, end) ? snapshot_cell(to, &style, (const uint8_t *)" ", 1)
+                                          : snapshot_cell(to, &style, p, n);
                 p += n;
                 col += width;
                 cells++;

@@ -3,14 +3,15 @@
    The engine is built in layers. A file uses functions of files before it in this list and no others, which
    tests/engine/test_vt_layers.py checks. docs/terminal.md says what each file is about.
 
-   storage    vt_unicode vt_buf vt_intern vt_line vt_codec vt_scrollback vt_numbers vt_viewer
+   storage    vt_unicode vt_buf vt_intern vt_line vt_codec vt_scrollback vt_numbers vt_viewer vt_image vt_sixel
+              vt_picture
    reports    vt_reply vt_theme
-   screen     vt_screen vt_modes vt_print vt_resize
-   output     vt_partial vt_paint vt_redraw vt_snapshot vt_text vt_html vt_json vt_dump
-   parser     vt_colour vt_osc vt_csi vt_parse
+   screen     vt_screen vt_modes vt_print vt_resize vt_marks vt_place
+   output     vt_partial vt_paint vt_album vt_redraw vt_snapshot vt_text vt_html vt_json vt_dump
+   parser     vt_colour vt_kitty vt_graphics vt_osc vt_csi vt_parse
    terminal   vt
 
-   This header, vt_unicode.h, vt_utf8.h and vt_sgr.h are below all of them. */
+   This header, vt_pictures.h, vt_unicode.h, vt_utf8.h and vt_sgr.h are below all of them. */
 #ifndef VT_STATE_H
 #define VT_STATE_H
 
@@ -184,7 +185,7 @@ enum vt_parser_state {
     VT_DCS_IGNORE,
     VT_DCS_STRING,
     VT_OSC_STRING,
-    VT_OTHER_STRING, /* SOS, PM, APC: read and forgotten */
+    VT_OTHER_STRING, /* SOS, PM, APC: read and forgotten, but for kitty's pictures */
 };
 
 typedef struct {
@@ -199,6 +200,7 @@ typedef struct {
     uint8_t utf8[4], utf8_n, utf8_need; /* an unfinished character */
     vt_buf string;   /* of OSC, DCS, APC... */
     int string_over; /* it was longer than VT_STRING_MAX and is ignored */
+    int picture;     /* what follows are the bytes of a picture; `string` has only the first of them */
     uint64_t sequence; /* offset at which the sequence being read began */
     const uint8_t *chunk; /* the argument of vt_feed(): `offset` is that of its first byte while it runs */
     const uint8_t *begin; /* in the chunk: where the text or sequence being read began; NULL: at `sequence` */
@@ -207,7 +209,7 @@ typedef struct {
 /* What viewers are shown (vt_viewer.c). Output before `raw` was partly damage; from there to `from` it is raw. A stretch
    that differs begins at `from`, and after it output is raw again from `to` on, or `differs` is set. */
 #define VT_UNKNOWN UINT64_MAX /* an offset */
-#define VT_SETTINGS 5
+#define VT_SETTINGS 6
 typedef struct {
     uint64_t hash;
     uint64_t changed;    /* viewers that are before this offset have another one */
@@ -224,6 +226,7 @@ typedef struct {
     vt_mark *rows;       /* NULL: nothing has ever differed, or there is no memory */
     vt_mark settings[VT_SETTINGS];
 } vt_shadow;
+typedef struct vt_pictures vt_pictures; /* vt_pictures.h */
 
 struct vt {
     int rows, cols;
@@ -286,6 +289,7 @@ struct vt {
     int command_col;
 
     vt_shadow shadow;
+    vt_pictures *pictures; /* NULL: there never was one */
 
     int64_t budget;      /* left of this vt_feed(); negative when the last step took more */
     int hold;            /* while set, no style, cluster or link is collected: some rows are not on a screen */
@@ -459,6 +463,13 @@ void vt_viewer_now(const vt *, vt_viewer *);
 void vt_viewer_mark(vt_mark *, uint64_t hash, uint64_t offset);
 uint64_t vt_viewer_hash(const uint8_t *, size_t n);
 void vt_viewer_forget(vt *);                           /* a new size or offset: viewers need a redraw */
+/* vt_picture.c: what happens to pictures when rows do something; called only if there are `pictures` */
+/* Rows [top, bottom] moved n up (down if negative); the first `pushed` of them became scrollback. Called afterwards. */
+void vt_pictures_scrolled(vt *, int top, int bottom, int n, int pushed);
+void vt_pictures_erased(vt *);                         /* the whole screen was */
+void vt_pictures_resized(vt *, int64_t lines, int reflowed); /* the cursor's line has moved by so many lines */
+void vt_pictures_leave(vt *);                          /* the alternate screen comes or goes */
+void vt_pictures_free(vt *);                           /* RIS, and the end */
 
 /* ---- screen ---- */
 
@@ -514,11 +525,11 @@ typedef struct {
     uint16_t number;
     uint64_t bit;
 } vt_dec_mode;
-#define VT_DEC_MODE_COUNT 24
+#define VT_DEC_MODE_COUNT 26
 extern const vt_dec_mode vt_dec_modes[VT_DEC_MODE_COUNT]; /* CSI ? number h */
 #define VT_MOUSE_TRACKING (VT_M_MOUSE_X10 | VT_M_MOUSE | VT_M_MOUSE_DRAG | VT_M_MOUSE_ANY)
 #define VT_MOUSE_ENCODING (VT_M_MOUSE_UTF8 | VT_M_MOUSE_SGR | VT_M_MOUSE_URXVT | VT_M_MOUSE_PIXELS)
-#define VT_MODE_COUNT 26
+#define VT_MODE_COUNT 46
 extern const char *const vt_mode_names[VT_MODE_COUNT]; /* of the bits of vt_modes(), from the lowest on */
 void vt_save_cursor(vt *);
 void vt_restore_cursor(vt *);

@@ -1,5 +1,5 @@
 /* Lines as UTF-8 text. */
-#include "vt_state.h"
+#include "vt_pictures.h"
 
 /* Columns of the gap at the end of a wrapped line: 0 or 1. */
 static int gap_at(const vt *t, const vt_range *at, int64_t number)
@@ -26,7 +26,18 @@ void vt_text(const vt *t, vt_buf *out, int64_t first, int64_t last, int unwrap)
             uint8_t *p = vt_room(out, r->n);
             if (!p)
                 break;
-            out->n += (size_t)(vt_plain_text(p, r->text, r->n) - p);
+            uint8_t *to = p;
+            const uint8_t *from = r->text, *end = r->text + r->n;
+            while (from < end) {
+                const uint8_t *tile = from;
+                while (tile < end && !vt_tile_size(tile, end))
+                    tile++;
+                to = vt_plain_text(to, from, (size_t)(tile - from));
+                if (tile < end)
+                    *to++ = ' ';
+                from = tile + (tile < end ? vt_tile_size(tile, end) : 0);
+            }
+            out->n += (size_t)(to - p);
         }
         if (unwrap && line->wrapped && i + 1 < at.last) {
             int gap = gap_at(t, &at, i), rest = t->cols - line->cols;

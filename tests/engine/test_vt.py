@@ -157,7 +157,7 @@ def test_each_mode_has_its_number() -> None:
         Mode.MOUSE_UTF8: "?1005", Mode.MOUSE_SGR: "?1006", Mode.ALTERNATE_SCROLL: "?1007", Mode.MOUSE_URXVT: "?1015",
         Mode.MOUSE_PIXELS: "?1016", Mode.BRACKETED_PASTE: "?2004", Mode.SYNCHRONIZED_OUTPUT: "?2026",
         Mode.COLOUR_SCHEME: "?2031", Mode.GRAPHEME_CLUSTERS: "?2027", Mode.IN_BAND_RESIZE: "?2048",
-        Mode.INSERT: "4", Mode.NEWLINE: "20",
+        Mode.INSERT: "4", Mode.NEWLINE: "20", Mode.SIXEL_DISPLAY: "?80", Mode.SIXEL_RIGHT: "?8452",
     }  # fmt: skip
     assert set(numbers) == set(Mode)
     for mode, number in numbers.items():
@@ -372,7 +372,7 @@ def test_json() -> None:
         "rows": 6, "cols": 10, "top": 0, "oldest": 0, "offset": one.offset, "title": 'a"b', "folder": "",
         "alternate": False,
         "cursor": {"row": 1, "col": 4, "visible": True, "shape": "block", "blink": found["cursor"]["blink"]},
-        "modes": ["wrap", "cursor-visible", "bracketed-paste", "grapheme-clusters"],
+        "modes": ["wrap", "cursor-visible", "bracketed-paste", "grapheme-clusters"], "pictures": [],
     }  # fmt: skip
     assert lines[0]["runs"] == [
         {"text": "a", "width": 1},

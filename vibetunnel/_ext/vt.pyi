@@ -59,6 +59,18 @@ class Theme(NamedTuple):
     background: int
     cursor: int
 
+class Picture(NamedTuple):
+    """A picture of a program. kind: png, jpeg, gif or webp, a file; or rgb or rgba, width x height pixels in rows.
+
+    zlib  the pixels are compressed, as the program sent them: inflating them needs a bound
+    """
+
+    kind: str
+    width: int
+    height: int
+    zlib: bool
+    data: bytes
+
 class Cursor(NamedTuple):
     """row, col: from 0, inside the screen even if a wrap is pending. shape: DECSCUSR's 0..6."""
 
@@ -97,6 +109,8 @@ class Mode(enum.IntFlag):
     COLOUR_SCHEME = 8388608  # 2031
     GRAPHEME_CLUSTERS = 16777216  # 2027
     IN_BAND_RESIZE = 33554432  # 2048
+    SIXEL_DISPLAY = 17592186044416  # 80, DECSDM
+    SIXEL_RIGHT = 35184372088832  # 8452
 
 @final
 class Engine:
@@ -147,6 +161,10 @@ class Engine:
         """text(), encoded. A long text takes a thread: this holds no GIL, and text() does while it decodes."""
     def html(self, first: int = 0, last: int | None = None) -> bytes:
         """The same as one <pre> with styles, everything from the program escaped."""
+    def picture(self, key: int) -> Picture | None:
+        """The picture of that key (in json() and html()), sixel drawn as pixels; None: it is not kept."""
+    def picture_data(self, *, most: int) -> bytes:
+        """Terminal bytes that give another terminal the newest pictures; its redraw() comes after them."""
     def json(self) -> bytes:
         """The screen with styles, cursor and modes: docs/terminal.md."""
     def dump(self) -> str:
