@@ -39,6 +39,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--attack-secret-file", help="file with that server's secret (`secret` in its state folder)")
 
 
+def pytest_collection_finish() -> None:
+    """Leave what the imports made out of the collections after each test, which take 1 ms instead of 0.2 s so."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def outer_event_loop() -> Iterator[None]:
     """Tornado's loop asks for the loop before it. Without this one, asyncio would make one, and leave it open."""
