@@ -485,10 +485,11 @@ static void other_function(vt *t, uint8_t final)
             vt_answer(t, "\033P>|vibetunnel\033\\");
         break;
     case KEY('>', 0, 'm'):
-        vt_modify_keys(t, t->parser.given & 1 ? first : -1, arg(t, 1));
+        vt_modify_keys(t, first || t->parser.param ? first : -1, arg(t, 1));
         break;
     case KEY('>', 0, 'n'):
-        vt_modify_keys(t, t->parser.given & 1 ? first : 2, -1);
+        if (first)
+            vt_modify_keys(t, first, -1);
         break;
     case KEY('?', 0, 'm'):
         if (vt_modified_keys(t, first) >= 0)

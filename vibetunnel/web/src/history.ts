@@ -53,7 +53,7 @@ export class History implements IDisposable {
     // xterm.js throws at this in the last cell of its buffer, and then parses nothing more.
     const eraseBefore = ([how]: readonly (number | number[])[]): boolean => {
       if (how !== 1 || !atEnd(term)) return false;
-      this.spoiled ||= this.ask({ type: "redraw", before: 0n, count: 0, depth: 0 });
+      this.refresh();
       return true;
     };
     this.disposables = [
@@ -75,6 +75,11 @@ export class History implements IDisposable {
   /** Whether the output being parsed was drawn before. */
   get replaying(): boolean {
     return this.drawing;
+  }
+
+  /** xterm.js has lost something that the server knows: draw everything anew. */
+  refresh(): void {
+    this.spoiled ||= this.ask({ type: "redraw", before: 0n, count: 0, depth: 0 });
   }
 
   /** A new connection. `fresh`: what follows does not continue the screen. */

@@ -1,36 +1,59 @@
-/** The bytes that a terminal sends for keys that a phone's keyboard lacks. */
+/** Key events of a browser, and the keys of the bar that phones have, for keyboard.ts. */
+
+import type { Key } from "./keyboard.js";
 
 export type BarKey = "escape" | "tab" | "up" | "down" | "left" | "right" | "home" | "end" | "pageup" | "pagedown";
 
-const CURSOR: Readonly<Partial<Record<BarKey, string>>> = {
-  up: "A",
-  down: "B",
-  right: "C",
-  left: "D",
-  home: "H",
-  end: "F",
+const BAR: Readonly<Record<BarKey, string>> = {
+  escape: "Escape",
+  tab: "Tab",
+  up: "ArrowUp",
+  down: "ArrowDown",
+  left: "ArrowLeft",
+  right: "ArrowRight",
+  home: "Home",
+  end: "End",
+  pageup: "PageUp",
+  pagedown: "PageDown",
 };
 
-const OTHER: Readonly<Partial<Record<BarKey, string>>> = {
-  escape: "\x1b",
-  tab: "\t",
-  pageup: "\x1b[5~",
-  pagedown: "\x1b[6~",
-};
+const ZOOM = /^[-+=0]$/;
+const DEVELOPER_TOOLS_AND_WINDOWS = /^[ijrntw]$/;
 
-/** The bytes for `key`. `application`: the program has set application cursor keys (DECCKM). */
-export function keyText(key: BarKey, application: boolean, control = false): string {
-  const final = CURSOR[key];
-  if (final === undefined) return OTHER[key] ?? "";
-  if (control) return `\x1b[1;5${final}`;
-  return `\x1b${application ? "O" : "["}${final}`;
+/** A press of one key, or of one character. */
+export function pressOf(key: string, ctrl: boolean): Key {
+  const none = { shift: false, alt: false, meta: false, altGraph: false, capsLock: false, numLock: false };
+  return { type: "press", key, code: "", ctrl, ...none };
 }
 
-/** The character that Ctrl makes of `text`; `text` itself if there is none. */
-export function controlText(text: string): string {
-  if (text.length !== 1) return text;
-  if (text === " " || text === "2") return "\0";
-  if (text === "?") return "\x7f";
-  const code = text.toUpperCase().charCodeAt(0);
-  return code >= 0x40 && code <= 0x5f ? String.fromCharCode(code & 0x1f) : text;
+export function pressOfBar(key: BarKey, ctrl: boolean): Key {
+  return pressOf(BAR[key], ctrl);
+}
+
+/** `ctrl`: the bar's Ctrl is armed. */
+export function keyOf(event: KeyboardEvent, ctrl: boolean): Key {
+  return {
+    type: event.type === "keyup" ? "release" : event.repeat ? "repeat" : "press",
+    key: event.key,
+    code: event.code,
+    shift: event.shiftKey,
+    alt: event.altKey,
+    ctrl: event.ctrlKey || ctrl,
+    meta: event.metaKey,
+    altGraph: event.getModifierState("AltGraph"),
+    capsLock: event.getModifierState("CapsLock"),
+    numLock: event.getModifierState("NumLock"),
+  };
+}
+
+/** Whether a key is not known yet: it begins or continues a composition, or is a dead key. */
+export function composes(event: KeyboardEvent): boolean {
+  return event.isComposing || event.keyCode === 229 || /^(Dead|Process|Unidentified|Compose)$/.test(event.key);
+}
+
+/** Whether the browser keeps a key for itself: zoom, tabs 1 and 9, developer tools, reload and windows with Shift. */
+export function isBrowsers(event: KeyboardEvent, asked: boolean): boolean {
+  if (!event.ctrlKey || event.altKey || event.metaKey) return false;
+  if (ZOOM.test(event.key) || (event.shiftKey && DEVELOPER_TOOLS_AND_WINDOWS.test(event.key.toLowerCase()))) return true;
+  return !asked && !event.shiftKey && (event.key === "1" || event.key === "9");
 }

@@ -58,5 +58,17 @@ export const LIGHT: ITheme = {
   brightWhite: "#3c4148",
 };
 
+const PALETTE = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"] as const;
+const BRIGHT = [
+  ...(["brightBlack", "brightRed", "brightGreen", "brightYellow"] as const),
+  ...(["brightBlue", "brightMagenta", "brightCyan", "brightWhite"] as const),
+];
+
+/** The theme as the server is told it: the palette's 16 colours, then foreground, background and cursor, as 0xRRGGBB. */
+export function themeColours(theme: ITheme): readonly number[] {
+  const names = [...PALETTE, ...BRIGHT, "foreground", "background", "cursor"] as const;
+  return names.map((name) => parseInt((theme[name] ?? "#000000").slice(1, 7), 16));
+}
+
 /** Programs choose colours without knowing the background: text with less contrast than this (WCAG AA) is changed. */
 export const MINIMUM_CONTRAST = 4.5;

@@ -9,6 +9,8 @@ export const SUBPROTOCOL = "vibetunnel.v1";
 export const VERSION = 1;
 export const MAX_PING = 64; // bytes
 export const MAX_LINES = 10_000; // per request
+export const MAX_CELL = 1000; // pixels
+export const THEME_COLOURS = 19; // of an appearance: 16 of the palette, foreground, background, cursor
 
 // Message types: the first byte
 const OUTPUT = 0x01;
@@ -29,6 +31,7 @@ const ACK = 0x83;
 const PING = 0x84;
 const LINES_REQUEST = 0x85;
 const REDRAW_REQUEST = 0x86;
+const APPEARANCE = 0x87;
 
 // Flags
 const MAY_TYPE = 1; // hello, access
@@ -39,6 +42,7 @@ const LAST_PIECE = 1; // lines
 const WRAPPED = 2; // lines
 const TAKE_SIZE = 1; // resize request
 const HIDDEN = 2; // resize request
+const DARK = 1; // appearance
 
 // Codes of error messages
 export const ERROR_READ_ONLY = 1;
@@ -164,13 +168,24 @@ export interface ResizeRequest {
   readonly hidden: boolean;
 }
 
+/** This client's theme and the size of its cells, with which programs are answered while it owns the size. */
+export interface Appearance {
+  readonly dark: boolean;
+  /** Pixels, as the width; 0: unknown. */
+  readonly cellHeight: number;
+  readonly cellWidth: number;
+  /** THEME_COLOURS of them, each 0xRRGGBB. */
+  readonly colours: readonly number[];
+}
+
 export type ClientMessage =
   | { readonly type: "input"; readonly offset: bigint; readonly data: Uint8Array }
   | ResizeRequest
   | { readonly type: "ack"; readonly offset: bigint }
   | { readonly type: "ping"; readonly data: Uint8Array }
   | { readonly type: "lines"; readonly before: bigint; readonly count: number }
-  | { readonly type: "redraw" };
+  | { readonly type: "redraw" }
+  | (Appearance & { readonly type: "appearance" });
 
 export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
@@ -324,6 +339,22 @@ export function encode(message: ClientMessage): Uint8Array<ArrayBuffer> {
     }
     case "redraw":
       return Uint8Array.of(REDRAW_REQUEST);
+    case "appearance": {
+      if (message.colours.length !== THEME_COLOURS) {
+        throw new ProtocolError(`expected ${THEME_COLOURS} colours, got ${message.colours.length}`);
+      }
+      const bytes = new Uint8Array(6 + 3 * THEME_COLOURS);
+      const view = new DataView(bytes.buffer);
+      view.setUint8(0, APPEARANCE);
+      view.setUint8(1, message.dark ? DARK : 0);
+      view.setUint16(2, fitting(message.cellHeight, MAX_CELL, "the height of a cell"));
+      view.setUint16(4, fitting(message.cellWidth, MAX_CELL, "the width of a cell"));
+      message.colours.forEach((colour, i) => {
+        fitting(colour, 0xffffff, "a colour");
+        bytes.set([colour >> 16, (colour >> 8) & 0xff, colour & 0xff], 6 + 3 * i);
+      });
+      return bytes;
+    }
   }
 }
 

@@ -72,5 +72,5 @@ export function isFocusReport(data: string): boolean {
 
 /** Whether `data` reports an action of the mouse. */
 export function isMouseReport(data: string): boolean {
-  return /^\x1b\[(?:M|<\d+;\d+;\d+[Mm])/.test(data);
+  return /^\x1b\[(?:M|<?\d+;\d+;\d+[Mm])/.test(data);
 }

@@ -7,6 +7,7 @@ import { delay_ms } from "./backoff.js";
 import { socketAddress } from "./base.js";
 import {
   type Access,
+  type Appearance,
   CLOSE_ABNORMAL,
   CLOSE_LOGIN_OVER,
   CLOSE_NORMAL,
@@ -116,6 +117,7 @@ export interface SocketOptions {
   readonly sessionId: string;
   readonly clientId: string;
   readonly viewport: () => Viewport;
+  readonly appearance: () => Appearance;
   readonly probe: () => Promise<Probe>;
   readonly listener: SocketListener;
   readonly connect?: (path: string, subprotocol: string) => Wire;
@@ -154,6 +156,7 @@ export class SessionSocket {
   private writable = true;
   private live = false; // hello has arrived on this connection
   private told = { rows: 0, cols: 0, hidden: false }; // what the server knows of this client's window
+  private toldAppearance = ""; // in hexadecimal
 
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private ackTimer: ReturnType<typeof setTimeout> | undefined;
@@ -246,6 +249,15 @@ export class SessionSocket {
     this.stateViewport(true);
   }
 
+  /** State the theme and the size of the cells, if the server does not know them yet. */
+  restyle(): void {
+    const message = encode({ type: "appearance", ...this.options.appearance() });
+    const appearance = hexadecimal(message);
+    if (!this.live || !this.writable || this.wire?.readyState !== OPEN || appearance === this.toldAppearance) return;
+    this.toldAppearance = appearance;
+    this.wire.send(message);
+  }
+
   private stateViewport(takeSize: boolean): void {
     if (!this.live || !this.writable || this.wire?.readyState !== OPEN) return;
     const { rows, cols } = this.options.viewport();
@@ -298,6 +310,8 @@ export class SessionSocket {
       query.set("rows", String(rows));
       query.set("cols", String(cols));
     }
+    this.toldAppearance = hexadecimal(encode({ type: "appearance", ...this.options.appearance() }));
+    query.set("appearance", this.toldAppearance.slice(2)); // without the type
     if (this.received !== undefined) query.set("since", String(this.received));
     this.setState("connecting");
     const wire = (this.options.connect ?? connect)(`/ws?${query}`, SUBPROTOCOL);
@@ -418,6 +432,7 @@ export class SessionSocket {
     this.setState("open");
     this.flush();
     this.resize();
+    this.restyle();
     this.pingTimer = setTimeout(() => this.ping(), FIRST_PING_MS);
   }
 
@@ -437,6 +452,7 @@ export class SessionSocket {
     this.forgetInput();
     if (!writable) return;
     this.stateViewport(false);
+    this.restyle();
   }
 
   private forgetInput(): void {
@@ -571,6 +587,10 @@ export class SessionSocket {
     this.current = state;
     this.options.listener.state(state, this.reason);
   }
+}
+
+function hexadecimal(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function connect(path: string, subprotocol: string): Wire {

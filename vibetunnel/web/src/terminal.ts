@@ -10,11 +10,13 @@ import { type IDisposable, Terminal } from "@xterm/xterm";
 import { copyText } from "./clipboard.js";
 import { type Box, fit, scaledFont } from "./fit.js";
 import { History } from "./history.js";
-import { type BarKey, controlText, keyText } from "./keys.js";
-import { DARK, LIGHT, MINIMUM_CONTRAST } from "./palette.js";
+import { KeyboardInput } from "./keyboard-input.js";
+import { type BarKey, pressOf, pressOfBar } from "./keys.js";
+import { MouseModes } from "./mouse-modes.js";
+import { DARK, LIGHT, MINIMUM_CONTRAST, themeColours } from "./palette.js";
 import { takePastes } from "./paste-input.js";
 import { insertedControls, pasted, unaskedPaste } from "./paste.js";
-import type { Lines, Redraw } from "./protocol.js";
+import { type Appearance, type Lines, MAX_CELL, type Redraw } from "./protocol.js";
 import { Queries, isFocusReport, isMouseReport } from "./queries.js";
 import { type Request, SCROLLBACK } from "./scrollback.js";
 import type { Viewport } from "./socket.js";
@@ -37,6 +39,8 @@ export interface ScreenListener {
   askToPaste(text: string): void;
   /** The size that fits has changed. */
   viewport(viewport: Viewport): void;
+  /** The theme or the pixels of a cell may have changed. */
+  appearance(): void;
   bell(): void;
   selection(selected: boolean): void;
   /** Request older lines. Returns whether an answer can be expected. */
@@ -52,6 +56,8 @@ export class Screen {
 
   private readonly term: Terminal;
   private readonly queries: Queries;
+  private readonly keyboard: KeyboardInput;
+  private readonly mouse: MouseModes;
   private readonly history: History;
   private readonly calm = matchMedia("(prefers-reduced-motion: reduce)");
   private readonly dark = matchMedia("(prefers-color-scheme: dark)");
@@ -96,6 +102,8 @@ export class Screen {
       ...this.colours(),
     });
     this.queries = new Queries(this.term.parser);
+    this.keyboard = new KeyboardInput(this.term);
+    this.mouse = new MouseModes(this.term.parser, (data) => this.term.write(data));
     this.history = new History(this.term, host, (request) => listener.ask(request));
     this.observer = new ResizeObserver(() => this.measureSoon());
   }
@@ -112,13 +120,14 @@ export class Screen {
     term.loadAddon(new WebLinksAddon((_event, uri) => openLink(uri)));
     this.useWebgl();
     this.prepareTextarea();
+    if (term.textarea) this.keyboard.listen(term.textarea, this.stopping.signal);
     this.disposables.push(
       ...widths.follow(term.parser),
       // A redraw sets every mode. A cursor that the program has not set to blink (?12) blinks as this client's do.
       term.parser.registerCsiHandler({ prefix: "?", final: "l" }, (params) => {
         return params.length === 1 && params[0] === CURSOR_BLINK && this.history.replaying;
       }),
-      term.onData((data) => this.typed(data)),
+      term.onData((data) => this.typed(this.mouse.encoded(data))),
       term.onBinary((data) => {
         if (!this.readOnly) this.listener.input(Uint8Array.from(data, (char) => char.charCodeAt(0))); // the mouse
       }),
@@ -132,9 +141,7 @@ export class Screen {
     });
     takePastes(this.host, (text) => this.paste(text), this.stopping.signal);
     this.disposables.push(new TouchInput(this.host, term, () => this.cellNow()));
-    this.dark.addEventListener("change", () => Object.assign(term.options, this.colours()), {
-      signal: this.stopping.signal,
-    });
+    this.dark.addEventListener("change", () => this.recolour(), { signal: this.stopping.signal });
     document.fonts.addEventListener("loadingdone", () => term.clearTextureAtlas(), { signal: this.stopping.signal });
     this.cell = this.cellNow();
     this.viewport = fit(this.box(), this.cell);
@@ -149,6 +156,8 @@ export class Screen {
     this.observer.disconnect();
     this.history.dispose();
     this.queries.dispose();
+    this.keyboard.dispose();
+    this.mouse.dispose();
     for (const each of this.disposables) each.dispose();
     this.term.dispose();
   }
@@ -256,9 +265,9 @@ export class Screen {
   }
 
   press(key: BarKey): void {
-    const text = keyText(key, this.term.modes.applicationCursorKeysMode, this.controlNext);
+    const bytes = this.keyboard.bytes(pressOfBar(key, this.controlNext));
     this.useControl();
-    this.term.input(text);
+    if (bytes !== undefined) this.term.input(bytes);
   }
 
   /** Paste text from elsewhere. Several lines that a program would take one by one first wait for the user. */
@@ -293,7 +302,7 @@ export class Screen {
       this.paste(data);
       return;
     }
-    const text = this.controlNext ? controlText(data) : data;
+    const text = this.controlNext ? (this.keyboard.bytes(pressOf(data, true)) ?? data) : data;
     this.useControl();
     this.listener.input(this.utf8.encode(text));
   }
@@ -313,8 +322,24 @@ export class Screen {
     this.scale();
   }
 
+  /** Returns whether xterm.js goes on with the event. */
   private keyPressed(event: KeyboardEvent): boolean {
-    if (event.type !== "keydown" || event.altKey) return true;
+    if (event.type === "keydown" && !event.altKey && this.copiesOrPastes(event)) return false;
+    const keeper = this.keyboard.keeps(event);
+    if (keeper) return keeper === "xterm";
+    if (this.readOnly && event.type === "keyup") return true; // a release types nothing
+    const bytes = this.keyboard.pressed(event, this.controlNext);
+    if (bytes === undefined) return true;
+    if (event.key.length === 1 || !/^(Alt|AltGraph|Control|Meta|Shift|\w+Lock)$/.test(event.key)) {
+      event.preventDefault();
+      event.stopPropagation();
+    }
+    this.useControl();
+    this.term.input(bytes, event.type === "keydown");
+    return false;
+  }
+
+  private copiesOrPastes(event: KeyboardEvent): boolean {
     const key = event.key.toLowerCase();
     const selected = this.term.hasSelection();
     const command = event.metaKey && !event.ctrlKey;
@@ -323,11 +348,24 @@ export class Screen {
     if (copies) {
       event.preventDefault(); // Ctrl+Shift+C opens the browser's inspector
       if (selected) void this.copy();
-      return false;
+      return true;
     }
     // The browser's own paste: it arrives as a paste event.
-    if (key === "v" && (command || (control && event.shiftKey))) return false;
-    return true;
+    return key === "v" && (command || (control && event.shiftKey));
+  }
+
+  /** This client's theme and the size of its cells, in the pixels of the screen. */
+  get appearance(): Appearance {
+    const { theme } = this.colours();
+    const pixels = (length: number): number => Math.min(MAX_CELL, Math.round(length * devicePixelRatio));
+    const cell = { cellHeight: pixels(this.cell.height), cellWidth: pixels(this.cell.width) };
+    return { dark: this.dark.matches, ...cell, colours: themeColours(theme) };
+  }
+
+  private recolour(): void {
+    Object.assign(this.term.options, this.colours());
+    this.history.refresh(); // xterm.js has forgotten the colours that the program set
+    this.listener.appearance();
   }
 
   /** A link's text need not be its address, so a mere click does not follow it; a tap does. */
@@ -401,6 +439,7 @@ export class Screen {
     this.scale();
     this.followCursor();
     if (changed) this.listener.viewport(next);
+    this.listener.appearance(); // zooming changes the pixels
   }
 
   /** Choose the font size: the normal one for our own size, a smaller one where another's would not fit. */

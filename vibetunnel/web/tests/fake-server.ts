@@ -2,7 +2,7 @@
 
 import { vi } from "vitest";
 
-import { type Exit, type Hello } from "../src/protocol.js";
+import { type Appearance, type Exit, type Hello } from "../src/protocol.js";
 import { type Probe, SessionSocket, type SocketListener, type Viewport, type Wire } from "../src/socket.js";
 
 export class FakeWire implements Wire {
@@ -134,6 +134,7 @@ export class FakeServer {
   readonly wires: FakeWire[] = [];
   probe: Probe = "unreachable";
   viewport: Viewport = { rows: 24, cols: 80 };
+  appearance: Appearance = { dark: true, cellHeight: 17, cellWidth: 8, colours: Array<number>(19).fill(0x010203) };
   screen = "";
   readonly states: string[] = [];
   readonly exits: Exit[] = [];
@@ -166,6 +167,7 @@ export class FakeServer {
     sessionId: "s1",
     clientId: "c1",
     viewport: () => this.viewport,
+    appearance: () => this.appearance,
     probe: () => Promise.resolve(this.probe),
     listener: this.listener,
     connect: (path) => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import vectors from "../../../tests/vectors/v1.json";
 import { type ClientMessage, ProtocolError, type ServerMessage, decode, encode, readPresence } from "../src/protocol.js";
 
-type Fields = Readonly<Record<string, string | number | boolean>>;
+type Fields = Readonly<Record<string, string | number | boolean | readonly number[]>>;
 
 function bytes(hex: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(hex.match(/../g) ?? [], (pair) => parseInt(pair, 16));
@@ -25,7 +25,7 @@ function written(message: ServerMessage): Fields {
 
 function clientMessage(fields: Fields): ClientMessage {
   const data = bytes(String(fields["data"] ?? ""));
-  const offset = BigInt(fields["offset"] ?? 0);
+  const offset = BigInt(String(fields["offset"] ?? 0));
   switch (fields["type"]) {
     case "input":
       return { type: "input", offset, data };
@@ -42,9 +42,14 @@ function clientMessage(fields: Fields): ClientMessage {
     case "ping":
       return { type: "ping", data };
     case "lines":
-      return { type: "lines", before: BigInt(fields["before"] ?? 0), count: Number(fields["count"]) };
+      return { type: "lines", before: BigInt(String(fields["before"] ?? 0)), count: Number(fields["count"]) };
     case "redraw":
       return { type: "redraw" };
+    case "appearance": {
+      const cell = { cellHeight: Number(fields["cell_height"]), cellWidth: Number(fields["cell_width"]) };
+      const colours = fields["colours"] as readonly number[];
+      return { type: "appearance", dark: Boolean(fields["dark"]), ...cell, colours };
+    }
     default:
       throw new Error(`a vector of an unknown type: ${String(fields["type"])}`);
   }

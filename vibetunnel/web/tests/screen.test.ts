@@ -5,7 +5,8 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { delay_ms } from "../src/backoff.js";
 import { keepClientId, takeClientId, uuid } from "../src/client-id.js";
 import { fit, scaledFont } from "../src/fit.js";
-import { controlText, keyText } from "../src/keys.js";
+import { keyBytes } from "../src/keyboard.js";
+import { pressOf, pressOfBar } from "../src/keys.js";
 
 describe("fit", () => {
   const cell = { width: 8, height: 16 };
@@ -32,23 +33,21 @@ describe("fit", () => {
 });
 
 describe("keys", () => {
-  it("follow the cursor key mode", () => {
-    expect(keyText("up", false)).toBe("\x1b[A");
-    expect(keyText("up", true)).toBe("\x1bOA");
-    expect(keyText("left", true, true)).toBe("\x1b[1;5D");
-    expect(keyText("escape", false)).toBe("\x1b");
+  const modes = { applicationCursor: false, applicationKeypad: false, otherKeys: 0, kitty: 0, mac: false };
+  const unknown = (): undefined => undefined;
+
+  it("of the bar follow the modes", () => {
+    const application = { ...modes, applicationCursor: true };
+    expect(keyBytes(pressOfBar("up", false), modes, unknown)).toBe("\x1b[A");
+    expect(keyBytes(pressOfBar("up", false), application, unknown)).toBe("\x1bOA");
+    expect(keyBytes(pressOfBar("left", true), application, unknown)).toBe("\x1b[1;5D");
+    expect(keyBytes(pressOfBar("escape", false), modes, unknown)).toBe("\x1b");
+    expect(keyBytes(pressOfBar("escape", false), { ...modes, kitty: 1 }, unknown)).toBe("\x1b[27u");
   });
 
   it("become control characters where there is one", () => {
-    expect(["c", "C", "[", " ", "?", "é", "ab"].map(controlText)).toEqual([
-      "\x03",
-      "\x03",
-      "\x1b",
-      "\0",
-      "\x7f",
-      "é",
-      "ab",
-    ]);
+    const typed = ["c", "C", "[", " ", "?", "é"].map((text) => keyBytes(pressOf(text, true), modes, unknown));
+    expect(typed).toEqual(["\x03", "\x03", "\x1b", "\0", "\x7f", "é"]);
   });
 });
 

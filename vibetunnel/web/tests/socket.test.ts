@@ -21,9 +21,26 @@ afterEach(() => {
 });
 
 describe("connecting", () => {
-  it("states session, client and viewport in the address", () => {
+  it("states session, client, viewport and appearance in the address", () => {
     server.socket.start();
-    expect(Object.fromEntries(server.wire.query)).toEqual({ sessionId: "s1", client: "c1", rows: "24", cols: "80" });
+    const appearance = `0100110008${"010203".repeat(19)}`;
+    const stated = { sessionId: "s1", client: "c1", rows: "24", cols: "80", appearance };
+    expect(Object.fromEntries(server.wire.query)).toEqual(stated);
+  });
+
+  it("states another appearance when it has one, and may type", () => {
+    server.socket.start();
+    server.wire.accept();
+    server.socket.restyle();
+    expect(server.wire.of(0x87)).toEqual([]);
+    server.wire.access(false);
+    server.appearance = { ...server.appearance, dark: false, cellHeight: 34 };
+    server.socket.restyle();
+    expect(server.wire.of(0x87)).toEqual([]);
+    server.wire.access(true);
+    server.socket.restyle();
+    const [stated, ...more] = server.wire.of(0x87);
+    expect([stated?.slice(0, 6), more]).toEqual([Uint8Array.of(0x87, 0, 0, 34, 0, 8), []]);
   });
 
   it("is open with the hello, not before", () => {

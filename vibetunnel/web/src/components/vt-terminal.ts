@@ -188,6 +188,7 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
       sessionId: this.sessionId,
       clientId: this.clientId,
       viewport: () => screen.viewport,
+      appearance: () => screen.appearance,
       probe: () => this.probe(),
       listener: this,
     });
@@ -269,6 +270,10 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
   viewport(): void {
     this.socket?.resize();
     this.compare();
+  }
+
+  appearance(): void {
+    this.socket?.restyle();
   }
 
   bell(): void {
