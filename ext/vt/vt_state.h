@@ -3,7 +3,7 @@
    The engine is built in layers. A file uses functions of files before it in this list and no others, which
    tests/engine/test_vt_layers.py checks. docs/terminal.md says what each file is about.
 
-   storage    vt_unicode vt_buf vt_intern vt_line vt_codec vt_scrollback vt_numbers
+   storage    vt_unicode vt_charset vt_buf vt_intern vt_line vt_codec vt_scrollback vt_numbers
    screen     vt_screen vt_modes vt_print vt_resize
    output     vt_partial vt_paint vt_redraw vt_snapshot vt_text vt_html vt_json vt_dump
    parser     vt_reply vt_osc vt_csi vt_parse
@@ -200,6 +200,9 @@ typedef struct {
     const uint8_t *chunk; /* the argument of vt_feed(): `offset` is that of its first byte while it runs */
 } vt_parser;
 
+/* Sets that have no final character of their own. VT_ASCII_BUT is ASCII, which xterm.js takes for a national set. */
+enum { VT_LATIN_1 = 'L', VT_PORTUGUESE = 'p', VT_ASCII_BUT = 'b' };
+
 struct vt {
     int rows, cols;
     vt_limits limits;
@@ -217,7 +220,8 @@ struct vt {
     vt_cell pen_cell;    /* style and protection bits of the pen; valid if !pen_dirty */
     int pen_dirty;
     uint8_t protect;
-    uint8_t charsets[4]; /* G0..G3: 'B' ASCII, '0' line drawing, 'A' UK */
+    uint8_t charsets[4]; /* G0..G3: final characters of ISO 2022, or one of the VT_... below */
+    uint8_t national;    /* DECNRCM ?42: national sets can be designated */
     uint8_t gl, single_shift; /* gl: the charset in use. single_shift: 2 or 3 for the next character, or 0 */
     uint8_t prepended;   /* the last character may be one that joins the next, even ASCII (GB9b) */
     uint8_t tabs[(VT_MAX_COLS + 7) / 8];
@@ -271,6 +275,11 @@ static inline int vt_max(int a, int b) { return a > b ? a : b; }
 static inline void vt_viewer_differs(vt *t) { (void)t; }
 
 /* ---- storage ---- */
+
+/* vt_charset.c: character sets */
+uint32_t vt_translate(uint8_t set, uint8_t c);         /* what the ASCII character means in that set */
+void vt_designate(vt *, const uint8_t *intermediates, int n, uint8_t final); /* an unknown set changes nothing */
+uint8_t *vt_put_designation(uint8_t *, int g, uint8_t set); /* at most 20 bytes; a national set leaves DECNRCM off */
 
 /* vt_buf.c: buffers that grow */
 uint8_t *vt_room(vt_buf *, size_t n);                  /* room for n bytes (then add to `n`); NULL: `failed` */
