@@ -43,27 +43,16 @@ void vt_control(vt *t, uint8_t c)
 
 static void identify(vt *t) { vt_answer(t, "\033[?1;2;4c"); } /* 4: sixel */
 
-/* National character sets count as ASCII; an unknown set changes nothing. */
-static void designate(vt *t, int set, uint8_t final)
-{
-    if (strchr("0AB45CRQKYE6ZH7=", final))
-        t->charsets[set] = final == '0' || final == 'A' ? final : 'B';
-}
-
 void vt_escape(vt *t, uint8_t final)
 {
     t->budget -= VT_STEP_COST;
     t->last_char = 0;
     if (t->parser.intermediates_n) {
+        if (t->parser.intermediates_n < 3 && strchr("()*+-./", t->parser.intermediates[0]))
+            vt_designate(t, t->parser.intermediates, t->parser.intermediates_n, final);
         if (t->parser.intermediates_n > 1)
             return;
         switch (t->parser.intermediates[0]) {
-        case '(':
-        case ')':
-        case '*':
-        case '+':
-            designate(t, t->parser.intermediates[0] - '(', final);
-            break;
         case '%':
             if (final == '@' || final == 'G') {
                 t->gl = 0;

@@ -77,6 +77,12 @@ static void dump_numbers(vt_buf *out, const char *name, const long long *numbers
     vt_put_string(out, "\n");
 }
 
+static void dump_charsets(vt_buf *out, const uint8_t *charsets)
+{
+    for (int i = 0; i < 4; i++)
+        vt_put_byte(out, charsets[i] == VT_ASCII_BUT ? 'B' : charsets[i]);
+}
+
 static void dump_screen_state(vt_buf *out, const vt_screen *s, const char *name)
 {
     vt_put_string(out, name);
@@ -94,7 +100,7 @@ static void dump_screen_state(vt_buf *out, const vt_screen *s, const char *name)
     vt_put_string(out, s->saved.origin ? " origin " : " ");
     dump_style(out, &s->saved.pen);
     vt_put_string(out, s->saved.protect ? " protected " : " ");
-    vt_put(out, s->saved.charsets, 4);
+    dump_charsets(out, s->saved.charsets);
     vt_put_string(out, " ");
     vt_put_number(out, s->saved.gl);
     vt_put_string(out, "\n");
@@ -129,8 +135,8 @@ void vt_dump(const vt *t, vt_buf *out)
         dump_bytes(out, link->text + link->id_n, link->uri_n);
     }
     vt_put_string(out, t->protect ? " protected\ncharsets " : "\ncharsets ");
-    vt_put(out, t->charsets, 4);
-    dump_numbers(out, "", (const long long[]){t->gl, t->single_shift}, 2);
+    dump_charsets(out, t->charsets);
+    dump_numbers(out, "", (const long long[]){t->gl, t->single_shift, t->national}, 3);
     vt_put_string(out, "tabs");
     for (int i = 0; i < t->cols; i++)
         if (t->tabs[i / 8] >> i % 8 & 1) {

@@ -158,6 +158,9 @@ void vt_set_dec_mode(vt *t, int mode, int on)
         if (on)
             memset(t->charsets, 'B', sizeof t->charsets);
         break;
+    case 42:
+        t->national = (uint8_t)on;
+        break;
     case 1048:
         if (on)
             vt_save_cursor(t);
@@ -211,6 +214,8 @@ int vt_report_dec_mode(const vt *t, int mode)
         return ALWAYS_SET;
     case 67: /* DECBKM */
         return ALWAYS_RESET;
+    case 42: /* DECNRCM */
+        return t->national ? SET : RESET;
     case 47:
     case 1047:
     case 1049:
@@ -311,6 +316,7 @@ void vt_reset(vt *t)
     memset(t->tabs, 1, sizeof t->tabs); /* bit 0 of each byte: every eighth column */
     reset_saved(&t->main);
     reset_saved(&t->alt);
+    t->national = 0;
     t->main.kitty_n = t->alt.kitty_n = 0;
     t->main.kitty[0] = t->alt.kitty[0] = 0;
     t->modify_other_keys = 0;

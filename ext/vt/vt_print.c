@@ -243,18 +243,13 @@ void vt_print_code(vt *t, uint32_t code)
 
 /* ---- runs ---- */
 
-static const uint16_t LINE_DRAWING[] = { /* for 0x60 to 0x7e: DEC's special graphics */
-    0x25C6, 0x2592, 0x2409, 0x240C, 0x240D, 0x240A, 0x00B0, 0x00B1, 0x2424, 0x240B, 0x2518,
-    0x2510, 0x250C, 0x2514, 0x253C, 0x23BA, 0x23BB, 0x2500, 0x23BC, 0x23BD, 0x251C, 0x2524,
-    0x2534, 0x252C, 0x2502, 0x2264, 0x2265, 0x03C0, 0x2260, 0x00A3, 0x00B7,
-};
-
-static uint32_t translated(const vt *t, uint8_t c)
+static uint32_t translated(vt *t, uint8_t c)
 {
     uint8_t set = t->charsets[t->single_shift ? t->single_shift : t->gl];
-    if (set == '0' && c >= 0x60)
-        return LINE_DRAWING[c - 0x60];
-    return set == 'A' && c == '#' ? 0xA3 : c;
+    /* xterm.js has no single shifts, other national sets or none of these, and no blank in line drawing. */
+    if (t->single_shift || (set != 'B' && set != 'A' && (set != '0' || c == '_')))
+        vt_viewer_differs(t);
+    return vt_translate(set, c);
 }
 
 static inline void store8(vt_cell *restrict cells, const uint8_t *restrict p, vt_cell pen)

@@ -15,8 +15,8 @@ static void put_charsets(vt_painter *w, const uint8_t *charsets, int gl, int all
 {
     for (int i = 0; i < 4; i++)
         if (all || charsets[i] != 'B') {
-            char s[4] = {0x1B, "()*+"[i], (char)charsets[i], 0};
-            vt_put_string(w->out, s);
+            uint8_t s[24];
+            vt_put(w->out, s, (size_t)(vt_put_designation(s, i, charsets[i]) - s));
         }
     static const char *const shifts[4] = {"\x0f", "\x0e", "\x1bn", "\x1bo"};
     if (all || gl)
@@ -225,8 +225,10 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
         own = !vt_same_run(&l->a.runs[0], &pen);
         /* A character that the charset in use cannot print came through a single shift, and needs one again. */
         uint8_t set = t->charsets[t->gl & 3], text = l->a.text[0];
-        if ((set == '0' && text >= 0x60 && text < 0x7F) || (set == 'A' && text == '#')) {
-            shift = t->charsets[2] == 'B' ? "\x1bN" : t->charsets[3] == 'B' ? "\x1bO" : "";
+        if (text >= 0x20 && text < 0x7F && vt_translate(set, text) != text) {
+            shift = vt_translate(t->charsets[2], text) == text   ? "\x1bN"
+                    : vt_translate(t->charsets[3], text) == text ? "\x1bO"
+                                                                 : "";
             own |= !*shift;
         }
         if (!t->pending && (own || col + l->a.cols != t->col || (insert && (col < t->left || col > t->right))))
@@ -264,6 +266,7 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
     if (insert)
         vt_put_string(w->out, "\x1b[4h");
     put_charsets(w, t->charsets, t->gl, 0);
+    vt_put_string(w->out, t->national ? "\x1b[?42h" : "\x1b[?42l");
     if (col >= 0 && !early) {
         if (insert && !t->pending) /* it will be inserted: delete it first */
             vt_paint_csi(w, "", l->a.cols, -1, "P");

@@ -3,8 +3,8 @@
    The engine is built in layers. A file uses functions of files before it in this list and no others, which
    tests/engine/test_vt_layers.py checks. docs/terminal.md says what each file is about.
 
-   storage    vt_unicode vt_buf vt_intern vt_line vt_codec vt_scrollback vt_numbers vt_viewer vt_image vt_sixel
-              vt_picture
+   storage    vt_unicode vt_charset vt_buf vt_intern vt_line vt_codec vt_scrollback vt_numbers vt_viewer vt_image
+              vt_sixel vt_picture
    reports    vt_reply vt_theme
    screen     vt_screen vt_modes vt_print vt_resize vt_marks vt_place
    output     vt_partial vt_paint vt_album vt_redraw vt_snapshot vt_text vt_html vt_json vt_dump
@@ -227,6 +227,8 @@ typedef struct {
     vt_mark settings[VT_SETTINGS];
 } vt_shadow;
 typedef struct vt_pictures vt_pictures; /* vt_pictures.h */
+/* Sets that have no final character of their own. VT_ASCII_BUT is ASCII, which xterm.js takes for a national set. */
+enum { VT_LATIN_1 = 'L', VT_PORTUGUESE = 'p', VT_ASCII_BUT = 'b' };
 
 struct vt {
     int rows, cols;
@@ -245,7 +247,8 @@ struct vt {
     vt_cell pen_cell;    /* style and protection bits of the pen; valid if !pen_dirty */
     int pen_dirty;
     uint8_t protect;
-    uint8_t charsets[4]; /* G0..G3: 'B' ASCII, '0' line drawing, 'A' UK */
+    uint8_t charsets[4]; /* G0..G3: final characters of ISO 2022, or one of the VT_... below */
+    uint8_t national;    /* DECNRCM ?42: national sets can be designated */
     uint8_t gl, single_shift; /* gl: the charset in use. single_shift: 2 or 3 for the next character, or 0 */
     uint8_t prepended;   /* the last character may be one that joins the next, even ASCII (GB9b) */
     uint8_t tabs[(VT_MAX_COLS + 7) / 8];
@@ -317,6 +320,11 @@ static inline void vt_viewer_inexact(vt *t)
 }
 
 /* ---- storage ---- */
+
+/* vt_charset.c: character sets */
+uint32_t vt_translate(uint8_t set, uint8_t c);         /* what the ASCII character means in that set */
+void vt_designate(vt *, const uint8_t *intermediates, int n, uint8_t final); /* an unknown set changes nothing */
+uint8_t *vt_put_designation(uint8_t *, int g, uint8_t set); /* at most 20 bytes; a national set leaves DECNRCM off */
 
 /* vt_buf.c: buffers that grow */
 uint8_t *vt_room(vt_buf *, size_t n);                  /* room for n bytes (then add to `n`); NULL: `failed` */

@@ -53,7 +53,7 @@ def is_pictograph(code: int) -> bool:
 
 
 def emoji_width(text: str) -> int:
-    """Columns that a program counts which measures clusters. wcwidth leaves a toned hand narrow, against its picture."""
+    """Columns that a program counts. wcwidth leaves a toned hand narrow, against its picture."""
     return 2 if text[1:2] in MODIFIERS and text[1:] else wcwidth.wcswidth(text)
 
 

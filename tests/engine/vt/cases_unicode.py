@@ -1,4 +1,4 @@
-"""Small cases of grapheme clusters (UAX 29, mode 2027) and widths (UAX 11), in the form of cases.py."""
+"""Small cases of grapheme clusters (UAX 29, mode 2027), widths (UAX 11) and character sets (VT220), as in cases.py."""
 
 from __future__ import annotations
 
@@ -132,4 +132,58 @@ JOINS = "joins across sequences what UAX 29 joins; xterm.js does not"
 DROPS = "drops a code point that changes nothing; it belongs to the text"
 KISS = "👩🏻\u200d❤\ufe0f\u200d💋\u200d👩🏿"
 
-CASES = {"clusters": clusters(), "widths": widths()}
+NO_SETS = {GHOSTTY: "has no such set"}
+OTHER_SETS = {XTERM: "has other sets", GHOSTTY: "has no such set"}
+ALWAYS = {XTERM: "has them without DECNRCM", GHOSTTY: "has no such set"}
+PLACES = b"#@[\\]^_`{|}~"
+NATIONAL = {
+    "Dutch": (b"4", "£¾ĳ½|^_`¨ƒ¼´"),
+    "Finnish": (b"5", "#@ÄÖÅÜ_éäöåü"),
+    "French": (b"R", "£à°ç§^_`éùè¨"),
+    "French Canadian": (b"Q", "#àâçêî_ôéùèû"),
+    "German": (b"K", "#§ÄÖÜ^_`äöüß"),
+    "Italian": (b"Y", "£§°çé^_ùàòèì"),
+    "Norwegian and Danish": (b"E", "#ÄÆØÅÜ_äæøåü"),
+    "Portuguese": (b"%6", "#@ÃÇÕ^_`ãçõ~"),
+    "Spanish": (b"Z", "£§¡Ñ¿^_`°ñç~"),
+    "Swedish": (b"H", "#ÉÄÖÅÜ_éäöåü"),
+    "Swiss": (b"=", "ùàéçêîèôäöüû"),
+}
+SAME_IN_XTERM_JS = (
+    "Finnish",
+    "French",
+    "German",
+    "Italian",
+    "Norwegian and Danish",
+    "Swedish",
+    "Swiss",
+    "French Canadian",
+    "Spanish",
+)
+
+
+def sets() -> list[Case]:
+    national = [
+        Case(
+            f"DECNRCM: the {name} set",
+            b"\x1b[?42h\x1b(" + final + PLACES,
+            text,
+            (0, 12),
+            size=(2, 20),
+            differs=NO_SETS if name in SAME_IN_XTERM_JS else OTHER_SETS,
+        )
+        for name, (final, text) in NATIONAL.items()
+    ]
+    return [
+        *national,
+        Case("without DECNRCM a national set is ASCII", b"\x1b(0\x1b(K[q", "[q", (0, 2), differs=ALWAYS),
+        Case("a set that is in stays when DECNRCM goes", b"\x1b[?42h\x1b(K\x1b[?42l[", "Ä", (0, 1), differs=NO_SETS),
+        Case("DECSTR keeps DECNRCM", b"\x1b[?42h\x1b[!p\x1b(K[", "Ä", (0, 1), differs=NO_SETS),
+        Case("ESC - A: Latin-1 in G1", b"\x1b-Aa\x0ea#\x0fa", "aá£a", (0, 4), differs=OTHER_SETS),
+        Case("ESC . A: Latin-1 in G2", b"\x1b.A\x1bNii", "éi", (0, 2), differs=OTHER_SETS),
+        Case("DEC supplemental", b"\x1b(<aWw\x1b(%5a", "áŒœá", (0, 4), differs=OTHER_SETS),
+        Case("DEC technical", b"\x1b(>abc", "αβχ", (0, 3), differs=OTHER_SETS),
+    ]
+
+
+CASES = {"clusters": clusters(), "widths": widths(), "sets": sets()}

@@ -50,6 +50,8 @@ LACKS = (
         b"\xcc\x81x",
         rb"(?<!e)(\xcc[\x80-\xbf]|\xe2\x83\x9d)",
     ),
+    Lack(XTERM, "national set", "has them without DECNRCM, and not all", b"\x1b(K[", rb"\x1b[()*+./-][^0AB]|\?42h"),
+    Lack(GHOSTTY, "national set", "has none of them; VT220 has", b"\x1b[?42h\x1b(K[", rb"\x1b[()*+./-][^0AB]|\?42h"),
     Lack(XTERM, "margins", "no DECLRMM and DECSLRM; VT510 has them", b"\x1b[?69h\x1b[3;6s\x1b[1;3Habcdef", rb"\?69h"),
     Lack(XTERM, "single shift", "no SS2 and SS3; ECMA-35 has them", b"\x1b*0\x1bNq", rb"\x1b[NO]"),
     Lack(
@@ -73,6 +75,8 @@ LACKS = (
 )
 
 DIFFERENCES = (
+    Difference(XTERM, "row", rb"\x1b[()*+]0.*_", "line drawing has a blank at 0x5F; VT220, xterm", b"\x1b(0_"),
+    Difference(GHOSTTY, "row", rb"\x1b[()*+]0.*_", "line drawing has a blank at 0x5F; VT220, xterm", b"\x1b(0_"),
     Difference(
         XTERM,
         "failed",

@@ -13,6 +13,7 @@ SIZES = ((6, 10), (6, 10), (4, 20), (3, 7), (8, 12), (5, 9))
 
 WIDE = "中文字あ한😀"
 COMBINING = "\u0301\u0323\u20dd"
+CLUSTERS = ("🇩🇪", "👩\u200d👩\u200d👧", "👍🏽", "☎\ufe0f", "1\ufe0f\u20e3", "\u0915\u094d\u0937", "\u1100\u1161", "🇩")
 OTHER = "éß€┌─┐αя"
 
 
@@ -137,6 +138,8 @@ FEATURES: dict[str, tuple[int, Make]] = {
         1,
         lambda r, rows, cols: r.choice("\udc80 \udcff \udce4\udcb8 \udcc0\udcaf \udcf0\udc9f\udc98".split()),
     ),
+    "cluster": (3, lambda r, rows, cols: r.choice(CLUSTERS)),
+    "national set": (1, lambda r, rows, cols: r.choice(("\x1b[?42h\x1b(K", "\x1b(R", "\x1b)<", "\x1b-A", "\x1b(>"))),
     "lone combining": (1, lambda r, rows, cols: r.choice(COMBINING)),
     "delete": (1, lambda r, rows, cols: "\x7f"),
     "keys": (
