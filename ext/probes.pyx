@@ -40,6 +40,11 @@ def output(uint64_t offset, bytes data not None):
     return text_of(out, v1.write_output_header(out, offset)) + data
 
 
+def damage(uint64_t offset, uint64_t top, uint64_t oldest, bytes data not None):
+    cdef uint8_t[32] out
+    return text_of(out, v1.write_damage_header(out, offset, top, oldest)) + data
+
+
 def redraw(uint64_t offset, uint64_t top, uint64_t oldest, int rows, int cols, int flags, bytes data not None):
     cdef uint8_t[32] out
     return text_of(out, v1.write_redraw_header(out, offset, top, oldest, rows, cols, flags)) + data

@@ -76,8 +76,11 @@ cdef extern from "vt.h" nogil:
     void vt_redraw(const vt*, vt_buf*, uint32_t scrollback_lines)
     ctypedef struct vt_viewer:
         uint64_t offset
+        uint32_t screens
+        int raw
     uint64_t vt_shown(const vt*)
     uint64_t vt_raw_end(const vt*, uint64_t offset)
+    int vt_continues(const vt*, uint64_t offset)
     int vt_viewer_at(const vt*, uint64_t offset, vt_viewer*)
     void vt_viewer_redrawn(vt*, vt_buf*, vt_viewer*)
     int vt_damage(vt*, vt_buf*, vt_viewer*)

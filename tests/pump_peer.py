@@ -164,7 +164,7 @@ class Peer:
         else:
             if isinstance(message, protocol.Hello):
                 self.offset = message.start
-            elif isinstance(message, protocol.Redraw):
+            elif isinstance(message, protocol.Redraw | protocol.Damage):
                 self.output += message.data
                 self.offset = message.offset
                 self.answer(frames.BINARY, protocol.encode(protocol.Ack(self.offset)))

@@ -33,6 +33,7 @@ class Type(IntEnum):
     PRESENCE = 0x0A
     LINES = 0x0B
     ACCESS = 0x0C
+    DAMAGE = 0x0D
     INPUT = 0x81
     RESIZE_REQUEST = 0x82
     ACK = 0x83
@@ -99,6 +100,15 @@ class Redraw(msgspec.Struct, frozen=True):
     cols: int
     alternate: bool  # the alternate screen is on
     data: bytes  # for a terminal that was just reset to this size
+
+
+class Damage(msgspec.Struct, frozen=True):
+    """What has changed on the screen from the end of the output, redraw or damage before to `offset`."""
+
+    offset: int
+    top: int  # the screen's first line
+    oldest: int  # the oldest line kept
+    data: bytes  # for the terminal as it is
 
 
 class Lines(msgspec.Struct, frozen=True):
@@ -192,12 +202,15 @@ class RedrawRequest(msgspec.Struct, frozen=True):
     pass
 
 
-ServerMessage = Hello | Output | Redraw | Lines | Resize | Title | Exit | Error | Pong | Accepted | Presence | Access
+ServerMessage = (
+    Hello | Output | Redraw | Damage | Lines | Resize | Title | Exit | Error | Pong | Accepted | Presence | Access
+)
 ClientMessage = Input | ResizeRequest | Ack | Ping | LinesRequest | RedrawRequest | Appearance
 
 _HELLO = struct.Struct(">BBBHHQQQI")
 _OFFSET = struct.Struct(">BQ")
 _REDRAW = struct.Struct(">BQQQHHB")
+_DAMAGE = struct.Struct(">BQQQ")
 _LINES = struct.Struct(">BQIQB")
 _RESIZE = struct.Struct(">BHHB")
 _EXIT = struct.Struct(">BiB")
@@ -222,6 +235,8 @@ def encode(message: ServerMessage | ClientMessage) -> bytes:
             lines = (message.top, message.oldest)
             flags = ALTERNATE_SCREEN * message.alternate
             return _REDRAW.pack(Type.REDRAW, message.offset, *lines, message.rows, message.cols, flags) + message.data
+        case Damage():
+            return _DAMAGE.pack(Type.DAMAGE, message.offset, message.top, message.oldest) + message.data
         case Lines():
             flags = LAST_PIECE * message.last | WRAPPED * message.wrapped
             return _LINES.pack(Type.LINES, message.first, message.count, message.oldest, flags) + message.data
@@ -272,6 +287,8 @@ def decode(message: bytes) -> ServerMessage | ClientMessage | None:
             case Type.REDRAW:
                 _, offset, top, oldest, rows, cols, flags = _REDRAW.unpack_from(message)
                 return Redraw(offset, top, oldest, rows, cols, bool(flags & ALTERNATE_SCREEN), message[_REDRAW.size :])
+            case Type.DAMAGE:
+                return Damage(*_DAMAGE.unpack_from(message)[1:], message[_DAMAGE.size :])
             case Type.LINES:
                 _, first, count, oldest, flags = _LINES.unpack_from(message)
                 last, wrapped = bool(flags & LAST_PIECE), bool(flags & WRAPPED)

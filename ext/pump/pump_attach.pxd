@@ -10,7 +10,7 @@ from vibetunnel._ext cimport rfc6455 as rfc
 from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport v1 as wire
 from vibetunnel._ext cimport vt as engine
-from vibetunnel._ext.pump_backlog cimport client_link, drop, pace, stop_awaiting
+from vibetunnel._ext.pump_backlog cimport client_link, drop, is_viewer, pace, stop_awaiting
 from vibetunnel._ext.pump_frame cimport frame_place, put_frame
 from vibetunnel._ext.pump_outbox cimport announce, note_heard, rewatch
 from vibetunnel._ext.pump_output cimport may_claim_size, own_size
@@ -32,7 +32,9 @@ cdef inline bint place_start(terminal_t* t, client_t* c) noexcept nogil:
     then. A terminal on which nothing was ever printed needs no redraw either.
     """
     cdef bint kept = c.has_since and max(rings.ring_oldest(&t.ring), t.ring.header.resized) <= c.since <= t.ring.head
+    kept = kept and (not is_viewer(c) or engine.vt_continues(t.vt, c.since))
     c.returning = kept
+    c.view.offset = <uint64_t>-1
     frame_place(c, c.since if kept else engine.vt_offset(t.vt))
     c.acked = c.cursor
     return kept or t.ring.head == 0

@@ -57,13 +57,32 @@ cdef inline bint wants_redraw(client_t* c) noexcept nogil:
     return is_behind(c) and backlog.has_room(c.cursor, drawn(c), c.window)
 
 
+cdef inline bint is_viewer(client_t* c) noexcept nogil:
+    """Whether it gets damage instead of output that its terminal would draw otherwise than the engine."""
+    return c.v1 and c.latest
+
+
+cdef inline bint wants_damage(client_t* c) noexcept nogil:
+    """Whether the next output is not for this client: the rows that it changed are."""
+    cdef engine.vt* vt = c.terminal.vt
+    return is_viewer(c) and c.cursor < engine.vt_shown(vt) and engine.vt_raw_end(vt, c.cursor) <= c.cursor
+
+
+cdef inline bint has_all(client_t* c) noexcept nogil:
+    """Whether it was sent all output. An unfinished character is never sent to a viewer."""
+    return c.cursor == c.terminal.ring.head or is_viewer(c) and c.cursor >= engine.vt_shown(c.terminal.vt)
+
+
 cdef inline uint64_t sendable(client_t* c) noexcept nogil:
     """The offset up to which output may be sent now; the cursor if a redraw would make that output void."""
+    cdef uint64_t head = c.terminal.ring.head
     if is_behind(c) or c.due & DUE_REDRAW and (c.latest or c.cursor == engine.vt_offset(c.terminal.vt)):
         return c.cursor
     if not c.v1:
-        return c.terminal.ring.head  # it sends no acks, so the kernel's buffer is its window
-    return backlog.sendable(c.terminal.ring.head, drawn(c), c.window, DEFLATE_FRAME if c.deflates else 0)
+        return head  # it sends no acks, so the kernel's buffer is its window
+    if c.latest:
+        head = engine.vt_raw_end(c.terminal.vt, c.cursor)
+    return backlog.sendable(head, drawn(c), c.window, DEFLATE_FRAME if c.deflates else 0)
 
 
 cdef inline void note_caught_up(client_t* c) noexcept nogil:

@@ -11,7 +11,6 @@ from libc.string cimport memcpy
 from vibetunnel._ext cimport rfc6455 as rfc
 from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport v1 as wire
-from vibetunnel._ext cimport vt as engine
 from vibetunnel._ext.pump_block cimport block_unref, compress, find_block, make_block
 from vibetunnel._ext.pump_state cimport (
     BATCH, CACHE_RAW, CACHE_V1, CONTROL_LIMIT, DEFLATE_FRAME, DEFLATE_MIN, HEADER_MAX, LATEST_FRAME, WS_HEADER_MAX,
@@ -103,10 +102,10 @@ cdef inline void frame_place(client_t* c, uint64_t offset) noexcept nogil:
     c.frame.header_n = c.frame.header_sent = 0
 
 
-cdef inline void frame_skip(client_t* c) noexcept nogil:
-    """After a redraw: go on with the output that the engine has not seen yet."""
-    frame_place(c, engine.vt_offset(c.terminal.vt))
-    c.base = c.cursor
+cdef inline void frame_skip(client_t* c, uint64_t offset) noexcept nogil:
+    """After a redraw or damage: go on with the output that is not in it."""
+    frame_place(c, offset)
+    c.base = offset
 
 
 cdef inline void block_leave(client_t* c) noexcept nogil:

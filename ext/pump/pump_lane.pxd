@@ -8,7 +8,9 @@ from vibetunnel._ext cimport deflate
 from vibetunnel._ext cimport rfc6455 as rfc
 from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport vt as engine
-from vibetunnel._ext.pump_backlog cimport drop, pace, sendable, stop_awaiting, throttle, unthrottle, watch_pty
+from vibetunnel._ext.pump_backlog cimport (
+    drop, pace, sendable, stop_awaiting, throttle, unthrottle, wants_damage, watch_pty,
+)
 from vibetunnel._ext.pump_block cimport end_compression, forget_blocks
 from vibetunnel._ext.pump_command cimport run_command
 from vibetunnel._ext.pump_frame cimport put_frame
@@ -79,7 +81,9 @@ cdef inline void arrive(lane_t* lane, terminal_t* t) noexcept nogil:
             throttle(lane)
         if c.input.blocked == BLOCKED_UNREAD:
             lane.unread = lane.unfinished = True
-        if c.control.n or c.cursor < c.frame.end or sendable(c) > c.cursor or c.due & DUE_LINES:
+        if (
+            c.control.n or c.cursor < c.frame.end or sendable(c) > c.cursor or wants_damage(c) or c.due & DUE_LINES
+        ):
             want |= POLLER_WRITE
         rewatch(lane, &c.watch, want)
         lane.awaits_answers = lane.awaits_answers or c.answer_by_ns != 0
@@ -321,6 +325,7 @@ cdef inline void free_lane(lane_t* lane) noexcept nogil:
         keep(t, rings.CHECKPOINT_MAX)
         free_terminal(lane, t, True)
     engine.vt_buf_free(&lane.buffer)
+    engine.vt_buf_free(&lane.damage.bytes)
     deflate.deflater_free(&lane.deflater)
     deflate.inflater_free(&lane.inflater)
     free(lane.inflated.data)

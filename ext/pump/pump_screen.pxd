@@ -192,6 +192,7 @@ cdef inline void revive(terminal_t* t) noexcept nogil:
             show(t.vt, rings.checkpoint_data(r, i), kept.n)
             engine.vt_set_top(t.vt, kept.top)  # lines keep their numbers
             at = kept.offset
+        engine.vt_set_offset(t.vt, at)
         while at < r.head:
             start = at & (r.size - 1)
             run = min(r.head - at, r.size - start)
@@ -199,5 +200,4 @@ cdef inline void revive(terminal_t* t) noexcept nogil:
             at += run
         engine.vt_resize(t.vt, rows, cols)
         engine.vt_mute(t.vt, False)
-    engine.vt_set_offset(t.vt, r.head)
     t.checkpointed = t.kept = r.head

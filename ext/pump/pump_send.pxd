@@ -15,7 +15,7 @@ from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport v1 as wire
 from vibetunnel._ext cimport vt as engine
 from vibetunnel._ext.pump_backlog cimport (
-    drop, note_caught_up, pace, progress, sendable, unblock_input, wants_redraw,
+    drop, has_all, note_caught_up, pace, progress, sendable, unblock_input, wants_damage, wants_redraw,
 )
 from vibetunnel._ext.pump_frame cimport (
     between_frames, frame_cancel, frame_skip, frame_start, gather, is_untouched, parcel_sent, parcel_t, put_big,
@@ -23,9 +23,9 @@ from vibetunnel._ext.pump_frame cimport (
 )
 from vibetunnel._ext.pump_outbox cimport charge, flush_later, rewatch
 from vibetunnel._ext.pump_state cimport (
-    ANSWER_WAIT, BATCH, BLOCKED_FULL, BLOCKED_RATE, CLOSE_RECEIVED, CLOSE_SENT, CLOSING, DUE_ACCESS, DUE_FLUSH,
+    ANSWER_WAIT, BATCH, BLOCKED_FULL, BLOCKED_RATE, BUFFER_KEPT, CLOSE_RECEIVED, CLOSE_SENT, CLOSING, DUE_ACCESS, DUE_FLUSH,
     DUE_LINES, DUE_NOTICES, DUE_PRESENCE, DUE_REDRAW, DUE_SIZE, DUE_TITLE, EXIT_REASON_MAX, FAN, LATEST_FRAME,
-    LINGER, OPEN, PIECE_CELLS, V1_HEAD_MAX, chunk_t, client_t, lane_t, terminal_t,
+    DAMAGE_UNDRAWN, LINGER, OPEN, PIECE_CELLS, V1_HEAD_MAX, chunk_t, client_t, damage_t, lane_t, terminal_t,
 )
 from vibetunnel._ext.lists cimport is_linked, link_t, list_next, list_put_first, list_t, list_take_all, list_take_first
 from vibetunnel._ext.pump_system cimport MSG_NOSIGNAL, POLLER_READ, POLLER_WRITE, SHUT_WR, msghdr, sendmsg, shutdown
@@ -131,17 +131,19 @@ cdef inline void present(terminal_t* t, chunk_t* presence) noexcept nogil:
 
 # ---------------------------------------------------------------- the screen and scrollback
 
-cdef inline bint may_redraw(client_t* c) noexcept nogil:
-    """Whether a redraw can be sent now."""
+cdef inline bint may_redraw(client_t* c, size_t undrawn) noexcept nogil:
+    """Whether a redraw or damage can be sent now. undrawn: bytes of both that may be under way already."""
     cdef terminal_t* t = c.terminal
+    if c.acked >= c.base:
+        c.undrawn = 0
     if c.close_state != OPEN or c.control.uncounted:
         return False
     if c.cursor > engine.vt_offset(t.vt):
         return False  # a stream never goes back: the client may have drawn output that the engine has not taken yet
     if not c.latest and c.cursor != engine.vt_offset(t.vt):
         return False  # a lossless client is redrawn only when it is up to date: it skips no byte
-    if c.v1 and not c.input.blocked and c.acked < c.base:
-        return False  # it has not drawn the last redraw
+    if c.v1 and not c.input.blocked and c.undrawn > undrawn:
+        return False
     return c.answer_by_ns == 0 or t.lane.now >= c.answer_by_ns
 
 
@@ -153,6 +155,7 @@ cdef inline bint put_redraw(client_t* c, uint32_t scrollback) noexcept nogil:
     cdef size_t head_n = 0
     buffer.n = 0
     engine.vt_redraw(t.vt, buffer, scrollback)
+    engine.vt_viewer_redrawn(t.vt, buffer, &c.view)
     if buffer.failed:
         engine.vt_buf_free(buffer)
         return False
@@ -161,11 +164,54 @@ cdef inline bint put_redraw(client_t* c, uint32_t scrollback) noexcept nogil:
             head, engine.vt_offset(t.vt), engine.vt_top(t.vt), engine.vt_oldest(t.vt),
             <uint16_t>t.rows, <uint16_t>t.cols, wire.ALTERNATE_SCREEN if engine.vt_alternate(t.vt) else 0,
         )
-    frame_skip(c)
+    frame_skip(c, engine.vt_offset(t.vt))
+    c.undrawn += buffer.n + 1
     c.answer_by_ns = 0
     c.due &= ~(DUE_REDRAW | DUE_LINES)  # lines that it asked for may have other numbers now
     t.lane.statistics.redraws += 1
     return put_big(c, head, head_n, buffer.data, buffer.n)
+
+
+cdef inline bint make_damage(terminal_t* t, engine.vt_viewer* view, damage_t* made) noexcept nogil:
+    """Bring the view to the present: once for all clients with the same. False: there is none but by a redraw."""
+    cdef bint same = made.terminal == t.id and made.after.offset == engine.vt_shown(t.vt)
+    if (
+        same and made.before.offset == view.offset and made.before.screens == view.screens
+        and made.before.raw == view.raw
+    ):
+        view[0] = made.after
+        return True
+    made.terminal = t.id
+    made.before = view[0]
+    made.bytes.n = 0
+    if engine.vt_damage(t.vt, &made.bytes, view) and not made.bytes.failed:
+        made.after = view[0]
+        return True
+    if made.bytes.failed:
+        engine.vt_buf_free(&made.bytes)
+    made.terminal = 0
+    return False
+
+
+cdef inline bint put_damage(client_t* c) noexcept nogil:
+    """Queue what has changed since the state that the client shows. False: drop the client."""
+    cdef terminal_t* t = c.terminal
+    cdef damage_t* made = &t.lane.damage
+    cdef uint8_t[V1_HEAD_MAX] head
+    cdef size_t n
+    cdef bint done
+    if c.view.offset != c.cursor and not engine.vt_viewer_at(t.vt, c.cursor, &c.view):
+        return put_redraw(c, 0)
+    if not make_damage(t, &c.view, made):
+        return put_redraw(c, 0)
+    frame_skip(c, c.view.offset)
+    n = wire.write_damage_header(head, c.view.offset, engine.vt_top(t.vt), engine.vt_oldest(t.vt))
+    c.undrawn += made.bytes.n
+    done = put_big(c, head, n, made.bytes.data, made.bytes.n)
+    if made.bytes.size > BUFFER_KEPT:
+        engine.vt_buf_free(&made.bytes)
+        made.terminal = 0
+    return done
 
 
 cdef inline bint put_lines(client_t* c) noexcept nogil:
@@ -319,7 +365,7 @@ cdef inline bint put_what_is_due(client_t* c) noexcept nogil:
     """Between two frames: queue the messages that are due. False: drop the client."""
     if c.due & DUE_NOTICES and not put_notices(c):
         return False
-    if c.due & DUE_REDRAW and may_redraw(c) and not put_redraw(c, 0):
+    if c.due & DUE_REDRAW and may_redraw(c, 0) and not put_redraw(c, 0):
         return False
     return not (sends_lines(c) and c.control.n == 0) or put_lines(c)
 
@@ -333,9 +379,11 @@ cdef inline bint prepare(client_t* c, uint64_t* share) noexcept nogil:
         c.due |= DUE_REDRAW
     if c.due & ~DUE_FLUSH and not put_what_is_due(c):
         return False
+    if wants_damage(c) and c.due & DUE_REDRAW == 0 and may_redraw(c, DAMAGE_UNDRAWN) and not put_damage(c):
+        return False
     end = sendable(c)
     if (
-        t.ended and c.close_state == OPEN and not t.unseen and c.cursor == t.ring.head
+        t.ended and c.close_state == OPEN and not t.unseen and has_all(c)
         and c.due & (DUE_LINES | DUE_REDRAW) == 0
     ):
         put_ending(c)

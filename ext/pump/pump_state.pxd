@@ -62,6 +62,7 @@ cdef enum:
     CHECKPOINT_LINES = 200  # lines of scrollback in a checkpoint made during output
     CHECKPOINT_CALM = 262144  # bytes of a checkpoint made after output: some 2,500 lines of a log
     BUFFER_KEPT = 65536  # bytes of a lane's redraw buffer that are not given back: most redraws take a tenth of it
+    DAMAGE_UNDRAWN = 16384  # bytes of damage under way to a client that has not acknowledged any of it
     PIECE_CELLS = 16384  # cells of scrollback in one message: about 20 KB of a coloured log
     MARKS_LIMIT = 262144  # bytes of prompt marks and clipboards that wait for Python
     WS_HEADER_MAX = 10  # bytes of a WebSocket header that a server sends
@@ -265,6 +266,8 @@ cdef struct client_t:
     flag_t deflates  # compressed messages were negotiated
     uint64_t cursor  # offset of the next output byte; all through a block that of its first byte [frame]
     uint64_t base  # offset of the last redraw, which made void what came before it [frame]
+    engine.vt_viewer view  # what a viewer shows, if its offset is the cursor [send]
+    size_t undrawn  # bytes of redraw and damage since it had drawn all of it [send]
     frame_t frame
     control_t control
     input_t input
@@ -387,6 +390,13 @@ cdef struct inflated_t:  # the content of the last compressed message
     size_t n
 
 
+cdef struct damage_t:  # the damage that was made last, for all clients that show the same [send]
+    uint64_t terminal  # its id
+    engine.vt_viewer before
+    engine.vt_viewer after
+    engine.vt_buf bytes
+
+
 cdef struct lane_t:
     watch_t wake
     int[2] waker
@@ -409,6 +419,7 @@ cdef struct lane_t:
     bint throttled  # some client is not read because of its rate
     int64_t throttle_ns  # when to look at throttled clients again
     engine.vt_buf buffer  # for redraws
+    damage_t damage
     deflate.Deflater deflater
     deflate.Inflater inflater
     inflated_t inflated

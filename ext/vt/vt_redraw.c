@@ -454,14 +454,18 @@ int vt_damage(vt *t, vt_buf *out, vt_viewer *v)
     for (int i = 0; i < VT_SETTINGS; i++)
         if (was.raw || t->shadow.settings[i].changed > was.offset)
             settings[i](&w, t);
-    if (t->modes & VT_M_MARGINS)
-        vt_put_string(out, "\x1b[?69h");
-    put_margins(&w, t, t->top, t->bottom, t->left, t->right);
     put_changed_modes(&w, t, &was);
-    put_cursor(&w, t, &l);
-    vt_partial(t, out);
-    if (!out->failed)
-        out->n -= t->parser.utf8_n; /* vt_shown() */
+    if (t->shadow.differs) { /* damage comes next, so only the cursor can be seen */
+        vt_paint_csi(&w, "", t->row + 1, t->col + 1, "H");
+    } else {
+        if (t->modes & VT_M_MARGINS)
+            vt_put_string(out, "\x1b[?69h");
+        put_margins(&w, t, t->top, t->bottom, t->left, t->right);
+        put_cursor(&w, t, &l);
+        vt_partial(t, out);
+        if (!out->failed)
+            out->n -= t->parser.utf8_n; /* vt_shown() */
+    }
     vt_line_pair_free(&l);
     return 1;
 }

@@ -466,8 +466,6 @@ static int erase_from(const vt *t) { return t->col + t->pending; }
 
 static void erase_part(vt *t, vt_row *r, int from, int to, int selective)
 {
-    if (selective || t->pen.link)
-        vt_viewer_differs(t); /* SGR 0 ends DECSCA's protection in xterm.js */
     if (selective)
         erase_selectively(t, r, from, to, vt_erased(t));
     else
@@ -475,9 +473,17 @@ static void erase_part(vt *t, vt_row *r, int from, int to, int selective)
     t->budget -= VT_STEP_COST + (to < t->cols ? to - from : 0);
 }
 
+/* xterm.js ends DECSCA's protection at SGR 0, and forgets a link when its line has gone. */
+static void erase_differs(vt *t, int selective)
+{
+    if (selective || t->pen.link)
+        vt_viewer_differs(t);
+}
+
 void vt_erase_line(vt *t, int what, int selective)
 {
     vt_row *r = vt_cursor_row(t);
+    erase_differs(t, selective);
     if (what == 0) {
         int from = erase_from(t);
         if (from < t->cols)
@@ -496,8 +502,6 @@ void vt_erase_line(vt *t, int what, int selective)
 
 static void erase_rows(vt *t, int from, int to, int selective)
 {
-    if (selective || t->pen.link)
-        vt_viewer_differs(t);
     vt_cell fill = vt_erased(t);
     for (int row = from; row < to; row++) {
         if (selective)
@@ -513,6 +517,7 @@ static void erase_rows(vt *t, int from, int to, int selective)
 
 void vt_erase_display(vt *t, int what, int selective)
 {
+    erase_differs(t, selective);
     if (t->pictures && !selective && (what == 2 || (what == 0 && !(t->row | t->col))))
         vt_pictures_erased(t);
     if (what == 0) {

@@ -169,3 +169,9 @@ int vt_viewer_at(const vt *t, uint64_t offset, vt_viewer *v)
     *v = t->shadow.start;
     return 1;
 }
+
+int vt_continues(const vt *t, uint64_t offset)
+{
+    vt_viewer v;
+    return (!t->shadow.differs && offset >= t->shadow.to) || vt_raw_end(t, offset) > offset || vt_viewer_at(t, offset, &v);
+}

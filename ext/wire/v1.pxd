@@ -17,6 +17,7 @@ cdef enum:  # message types: the first byte
     PRESENCE = 0x0A
     LINES = 0x0B
     ACCESS = 0x0C
+    DAMAGE = 0x0D
     INPUT = 0x81
     RESIZE_REQUEST = 0x82
     ACK = 0x83
@@ -95,6 +96,12 @@ cdef inline size_t write_redraw_header(
     out[0] = REDRAW
     put16(put16(put64(put64(put64(out + 1, offset), top), oldest), rows), cols)[0] = flags
     return 30
+
+
+cdef inline size_t write_damage_header(uint8_t* out, uint64_t offset, uint64_t top, uint64_t oldest) noexcept nogil:
+    """Terminal bytes follow the header."""
+    out[0] = DAMAGE
+    return put64(put64(put64(out + 1, offset), top), oldest) - out
 
 
 cdef inline size_t write_lines_header(

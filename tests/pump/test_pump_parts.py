@@ -62,6 +62,8 @@ def test_the_extension_writes_every_vector_from_the_server() -> None:
                 made = probes.redraw(
                     int(f["offset"]), *lines, f["rows"], f["cols"], int(f["alternate"]), bytes.fromhex(f["data"])
                 )
+            case "server", "damage":
+                made = probes.damage(int(f["offset"]), int(f["top"]), int(f["oldest"]), bytes.fromhex(f["data"]))
             case "server", "lines":
                 flags = f["last"] + 2 * f["wrapped"]
                 made = probes.lines(int(f["first"]), f["count"], int(f["oldest"]), flags, bytes.fromhex(f["data"]))
@@ -79,7 +81,7 @@ def test_the_extension_writes_every_vector_from_the_server() -> None:
                 continue
         seen.add(f["type"])
         assert made.hex() == vector["hex"], vector["name"]
-    assert seen == {"output", "hello", "redraw", "lines", "resize", "exit", "error", "accepted", "access"}
+    assert seen == {"output", "hello", "redraw", "damage", "lines", "resize", "exit", "error", "accepted", "access"}
 
 
 def test_the_extension_reads_every_vector_from_a_client() -> None:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Sequence
+from itertools import pairwise
+
 from vibetunnel._ext.vt import Engine
+
+from .oracles import Script, Step
+from .screens import Screen, difference, ours
 
 
 class Viewer:
@@ -37,3 +44,27 @@ class Viewer:
         self.redraws += 1
         self._cursor, self._known = self._terminal.offset, self._terminal.viewer_redrawn()
         return b"\x1bc\x1b[20l" + self._terminal.redraw(scrollback_lines=10_000)
+
+
+def watch(rows: int, cols: int, pieces: Sequence[bytes]) -> tuple[Script, list[Screen]]:
+    """Feed a terminal. What its viewer is sent, as a script that looks after each piece, and what it must see there."""
+    terminal = Engine(rows, cols)
+    viewer = Viewer(terminal)
+    output, steps, screens = b"", list[Step](), []
+    for piece in pieces:
+        terminal.feed(piece)
+        output += piece
+        steps += [viewer.take(output), None]
+        screens.append(ours(terminal))
+    return (rows, cols, steps), screens
+
+
+def cut(stream: bytes, r: random.Random) -> list[bytes]:
+    """A stream in pieces that end anywhere."""
+    ends = sorted(r.sample(range(1, len(stream)), min(len(stream) - 1, r.choice((0, 2, 8))))) if len(stream) > 1 else []
+    return [stream[start:end] for start, end in pairwise((0, *ends, len(stream)))]
+
+
+def seen_otherwise(mine: Screen, seen: Screen | None) -> str:
+    """As difference(), but for what no user sees: which blank row a wrap flag was left at."""
+    return difference(mine, seen and seen._replace(lines=[(None, runs) for _, runs in seen.lines]))

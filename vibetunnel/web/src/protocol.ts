@@ -25,6 +25,7 @@ const ACCEPTED = 0x09;
 const PRESENCE = 0x0a;
 const LINES = 0x0b;
 const ACCESS = 0x0c;
+const DAMAGE = 0x0d;
 const INPUT = 0x81;
 const RESIZE_REQUEST = 0x82;
 const ACK = 0x83;
@@ -94,6 +95,19 @@ export interface Redraw {
   readonly data: Uint8Array;
 }
 
+/** What has changed on the screen since the message before. It takes the place of output. */
+export interface Damage {
+  readonly type: "damage";
+  /** Offset at which the output goes on. */
+  readonly offset: bigint;
+  /** The screen's first line. */
+  readonly top: bigint;
+  /** The oldest line kept. */
+  readonly oldest: bigint;
+  /** For the terminal as it is. */
+  readonly data: Uint8Array;
+}
+
 /** A piece of scrollback: the lines from `first` up to `first + count`. */
 export interface Lines {
   readonly type: "lines";
@@ -145,6 +159,7 @@ export interface Access {
 export type ServerMessage =
   | { readonly type: "output"; readonly offset: bigint; readonly data: Uint8Array }
   | Redraw
+  | Damage
   | Lines
   | Hello
   | { readonly type: "resize"; readonly rows: number; readonly cols: number; readonly owner: boolean }
@@ -201,6 +216,7 @@ const SHORTEST: Readonly<Record<number, number>> = {
   [ACCEPTED]: 9,
   [LINES]: 22,
   [ACCESS]: 2,
+  [DAMAGE]: 25,
 };
 
 /** Decode one message. Byte fields are views into `buffer`, not copies. Throws ProtocolError. */
@@ -225,6 +241,14 @@ export function decode(buffer: ArrayBuffer): ServerMessage {
         cols: view.getUint16(27),
         alternate: (view.getUint8(29) & ALTERNATE_SCREEN) !== 0,
         data: new Uint8Array(buffer, 30),
+      };
+    case DAMAGE:
+      return {
+        type: "damage",
+        offset: view.getBigUint64(1),
+        top: view.getBigUint64(9),
+        oldest: view.getBigUint64(17),
+        data: new Uint8Array(buffer, 25),
       };
     case LINES:
       return {

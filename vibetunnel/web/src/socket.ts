@@ -79,7 +79,7 @@ export interface SocketListener {
   state(state: SocketState, reason: string): void;
   /** `fresh`: the stream does not continue the earlier one, so the screen has to be cleared. */
   hello(hello: Hello, fresh: boolean): void;
-  /** `data` ends at offset `end`. The listener calls drawn(end) when it is on the screen. */
+  /** Output that ends at offset `end`, or damage. The listener calls drawn(end) when it is on the screen. */
   output(data: Uint8Array, end: bigint): void;
   /**
    * A redraw replaces the screen. The listener calls drawn(redraw.offset) when it is drawn. `continues`: ask() asked
@@ -379,6 +379,11 @@ export class SessionSocket {
         listener.redraw(message, continues);
         break;
       }
+      case "damage":
+        this.received = message.offset;
+        this.owed = message.offset;
+        listener.output(message.data, message.offset);
+        break;
       case "lines":
         listener.lines(message);
         break;
