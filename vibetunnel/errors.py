@@ -30,6 +30,13 @@ class UnknownField(InvalidField):
         self.field = field
 
 
+class UnknownPicture(VibeTunnelError):
+    """The session keeps no picture of this key."""
+
+    def __init__(self) -> None:
+        super().__init__("Picture not found: it was dropped for newer ones, or is damaged")
+
+
 class UnknownSession(VibeTunnelError):
     """No session has this id."""
 

@@ -14,7 +14,7 @@ from vibetunnel._ext cimport vt as engine
 from vibetunnel._ext.pump_outbox cimport report, report_marks, report_soon
 from vibetunnel._ext.pump_pty cimport answer_program
 from vibetunnel._ext.pump_state cimport (
-    BUFFER_KEPT, CHECKPOINT_LINES, DID_BELL, DID_CAPTURE, DID_CHANGE, DID_FOLDER, DID_TITLE, DUE_TITLE,
+    BUFFER_KEPT, CHECKPOINT_LINES, CHECKPOINT_PICTURES, DID_BELL, DID_CAPTURE, DID_CHANGE, DID_FOLDER, DID_TITLE, DUE_TITLE,
     MARKS_LIMIT, capture_t, client_t, terminal_t,
 )
 from vibetunnel._ext.lists cimport link_t, list_next, list_put_last
@@ -123,13 +123,23 @@ cdef inline bint checkpoint(terminal_t* t, uint32_t lines, size_t most) noexcept
     """
     cdef engine.vt_buf* buffer = &t.lane.buffer
     cdef bint fits
+    cdef size_t pictures, n
+    buffer.n = 0
+    engine.vt_picture_data_of(t.vt, buffer, CHECKPOINT_PICTURES)
+    pictures = buffer.n
     while True:
-        buffer.n = 0
+        buffer.n = pictures
         engine.vt_redraw(t.vt, buffer, lines)
-        if buffer.n <= most or lines == 0 or buffer.failed:
+        n = buffer.n - pictures
+        if n <= most and buffer.n <= rings.CHECKPOINT_MAX or buffer.failed:
             break
+        if lines == 0:
+            if pictures == 0:
+                break
+            pictures = 0  # the screen is more than its pictures
+            continue
         # Retry with proportionally fewer lines, then with none: redrawing a very large screen repeatedly is too slow.
-        lines = <uint32_t>min(<size_t>lines * 3 // 4, lines * most // buffer.n) if lines > CHECKPOINT_LINES else 0
+        lines = <uint32_t>min(<size_t>lines * 3 // 4, lines * most // n) if lines > CHECKPOINT_LINES else 0
     fits = buffer.n <= rings.CHECKPOINT_MAX and not buffer.failed
     t.checkpointed = engine.vt_offset(t.vt)  # even if it failed: not again in every turn
     if fits:

@@ -60,6 +60,7 @@ cdef enum:
     LATEST_BUFFER = 65536  # bytes that the kernel may hold in all for a latest client: they delay it too
     LOSSLESS_UNSENT = 131072  # bytes; nothing is skipped for a lossless client, but memory is memory
     CHECKPOINT_LINES = 200  # lines of scrollback in a checkpoint made during output
+    CHECKPOINT_PICTURES = 524288  # bytes of pictures in a checkpoint, half of what it may have: the newest ones
     CHECKPOINT_CALM = 262144  # bytes of a checkpoint made after output: some 2,500 lines of a log
     BUFFER_KEPT = 65536  # bytes of a lane's redraw buffer that are not given back: most redraws take a tenth of it
     DAMAGE_UNDRAWN = 16384  # bytes of damage under way to a client that has not acknowledged any of it

@@ -1,17 +1,18 @@
 """Writes ext/vt/vt_marks.c and web/src/marks.ts: the combining marks that number the rows and columns of a tile.
 
-They are those of kitty's Unicode placeholders: the marks above (class 230) of Unicode 6.0, without decomposition, but for
-those that normalisation may join to a letter. Run it from the root of the repository; its output is committed.
+They are those of kitty's Unicode placeholders: the marks above (class 230) of Unicode 6.0, without decomposition, but
+for those that normalisation may join to a letter. Run it from the root of the repository; its output is committed.
 """
 
 import unicodedata
 from pathlib import Path
 
 JOINED = "0300 0301 0302 0303 0304 0306 0307 0308 0309 030A 030B 030C 030F 0311 0313 0314 0342 0653 0654"
-LATER = [  # ranges that Unicode got after 6.0
-    (0x0890, 0x08FF), (0x1AB0, 0x1AFF), (0x1CF4, 0x1CF9), (0x1DE7, 0x1DFD), (0xA674, 0xA67B), (0xA69E, 0xA69F),
-    (0xFE27, 0xFE2F), (0x10376, 0x1037A), (0x10AE5, 0x10AE5), (0x10D24, 0x11FFF), (0x16B30, 0x16B36), (0x1DF00, 0x1FFFF), (0x9FE, 0x9FE),
-]  # fmt: skip
+LATER = (  # ranges that Unicode got after 6.0
+    (0x0890, 0x08FF), (0x09FE, 0x09FE), (0x1AB0, 0x1AFF), (0x1CF4, 0x1CF9), (0x1DE7, 0x1DFD), (0xA674, 0xA67B),
+    (0xA69E, 0xA69F), (0xFE27, 0xFE2F), (0x10376, 0x1037A), (0x10AE5, 0x10AE5), (0x10D24, 0x11FFF), (0x16B30, 0x16B36),
+    (0x1DF00, 0x1FFFF),
+)  # fmt: skip
 COUNT = 297
 
 

@@ -65,6 +65,7 @@ NEEDS = {
     ("GET", f"{SESSION}/text"): VIEW,
     ("GET", f"{SESSION}/html"): VIEW,
     ("GET", f"{SESSION}/screen"): VIEW,
+    ("GET", f"{SESSION}/pictures/{{key}}"): VIEW,
     ("GET", f"{SESSION}/snapshot"): VIEW,
     ("GET", f"{SESSION}/buffer"): VIEW,
     ("GET", f"{SESSION}/commands"): VIEW,

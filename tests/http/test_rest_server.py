@@ -316,6 +316,8 @@ async def test_the_servers_answers_match_the_openapi_document(serve: Serve) -> N
     for name in ("text", "html", "screen", "snapshot", "buffer", "commands"):
         for of in (running, created, ended, "nope"):
             await ask("GET", f"{session}/{name}", of=of)
+    for key in ("0123456789abcdef", "x"):
+        await ask("GET", f"{session}/pictures/{key}", of=running)
     for name in ("text", "html"):
         await ask("GET", f"{session}/{name}", of=running, query="?first=-9&last=5&top=3")
         await ask("GET", f"{session}/{name}", of=running, query="?first=x")

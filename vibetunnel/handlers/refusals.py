@@ -30,6 +30,7 @@ STATUS: dict[type[errors.VibeTunnelError], HTTPStatus] = {
     errors.InvalidField: HTTPStatus.BAD_REQUEST,
     errors.UnknownField: HTTPStatus.BAD_REQUEST,
     errors.UnknownSession: HTTPStatus.NOT_FOUND,
+    errors.UnknownPicture: HTTPStatus.NOT_FOUND,
     errors.SessionLimitReached: HTTPStatus.TOO_MANY_REQUESTS,
     errors.SessionNotRunning: HTTPStatus.BAD_REQUEST,  # as in the Node server
     errors.SessionStillRunning: HTTPStatus.CONFLICT,

@@ -199,6 +199,17 @@ ROUTES: tuple[Route, ...] = (
             )
         },
     ),
+    Route(
+        f"{_SESSION}/pictures/{{key}}",
+        screen.PictureHandler,
+        {
+            "GET": Operation(
+                "Get a picture of the terminal, by its key in the screen: PNG, JPEG, GIF or WebP.",
+                {200: Media("image/*")},
+                errors=(_NOT_FOUND,),
+            )
+        },
+    ),
     Route(f"{_SESSION}/snapshot", screen.SnapshotHandler, _SNAPSHOT),
     Route(f"{_SESSION}/buffer", screen.SnapshotHandler, _SNAPSHOT),
     Route(

@@ -207,6 +207,19 @@ class ScreenLine(msgspec.Struct, kw_only=True):
     runs: list[Run]
 
 
+class PictureView(msgspec.Struct, kw_only=True):
+    key: Annotated[str, Meta(description="Its name in `/pictures/{key}`.")]
+    kind: Literal["none", "sixel", "rgb", "rgba", "png", "jpeg", "gif", "webp"]
+    row: Annotated[int, Meta(description="The row of its upper left cell, which may be above the screen.")]
+    col: int
+    rows: int
+    cols: int
+    width: Annotated[int, Meta(description="Pixels.")]
+    height: Annotated[int, Meta(description="Pixels.")]
+    z: Annotated[int, Meta(description="Below 0: under the text.")]
+    kept: Annotated[bool, Meta(description="False: it was too large, or dropped for newer ones.")]
+
+
 class Screen(msgspec.Struct, kw_only=True):
     """The screen, as the engine writes it."""
 
@@ -220,6 +233,7 @@ class Screen(msgspec.Struct, kw_only=True):
     alternate: bool
     cursor: CursorView
     modes: list[str]
+    pictures: list[PictureView]
     lines: list[ScreenLine]
 
 

@@ -6,17 +6,18 @@ from collections.abc import Callable
 from functools import partial
 
 from vibetunnel._ext import vt
+from vibetunnel.errors import UnknownPicture
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.sessions import SessionHandler
 from vibetunnel.http.upgrade import OFFSET_HEADER
+from vibetunnel.sessions import pictures
+from vibetunnel.sessions.rendering import AT_ONCE
 
 TOP_HEADER = "X-VibeTunnel-Top"
 OLDEST_HEADER = "X-VibeTunnel-Oldest"
 
 # The page runs no script and loads nothing, whatever a program has printed.
-HTML_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
+HTML_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 HTML_BEFORE = b"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -24,6 +25,7 @@ HTML_BEFORE = b"""<!doctype html>
 <style>body { background: #1e1e1e; color: #d4d4d4 } pre { font-family: monospace }</style>
 """
 HTML_AFTER = b"\n</html>\n"
+PICTURE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"  # a program chose the bytes
 PART = 1024 * 1024  # bytes of an answer that are written at once
 
 
@@ -85,7 +87,10 @@ class HtmlHandler(LinesHandler):
         lines = await self.made(copy, partial(copy.html, first, last), last - first)
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.set_header("Content-Security-Policy", HTML_POLICY)
-        await self.send(HTML_BEFORE, lines, HTML_AFTER)
+        rules = b""
+        if b'<span class="' in lines:
+            rules = await self.context.rendering.run(partial(pictures.rules, copy, lines), AT_ONCE + 1)
+        await self.send(HTML_BEFORE, rules, lines, HTML_AFTER)
 
 
 class ScreenHandler(CaptureHandler):
@@ -96,6 +101,22 @@ class ScreenHandler(CaptureHandler):
         screen = await self.made(copy, copy.json, copy.rows)
         self.set_header("Content-Type", "application/json; charset=utf-8")
         await self.send(screen)
+
+
+class PictureHandler(CaptureHandler):
+    """GET /api/sessions/{session_id}/pictures/{key}: a picture on the screen or in scrollback, as a file."""
+
+    async def get(self, session_id: str, key: str) -> None:
+        copy = await self.session(session_id).capture()
+        number = pictures.key_of(key)
+        if number is None:
+            raise UnknownPicture
+        file = await self.context.rendering.run(partial(pictures.as_file, copy, number), AT_ONCE + 1)
+        if not file:
+            raise UnknownPicture
+        self.set_header("Content-Type", pictures.media_type(file))
+        self.set_header("Content-Security-Policy", PICTURE_POLICY)
+        await self.send(file)
 
 
 class SnapshotHandler(CaptureHandler):

@@ -137,6 +137,11 @@ export class Api {
     return this.request<Session>("GET", sessionUrl(id));
   }
 
+  /** Where a picture of the session's terminal is. */
+  pictureUrl(id: string, key: string): string {
+    return href(`${sessionUrl(id)}/pictures/${key}`);
+  }
+
   create(order: CreateOrder): Promise<Session> {
     return this.request<Session>("POST", "/api/sessions", order);
   }

@@ -7,12 +7,14 @@ import { WebLinksAddon } from "@xterm/addon-web-links";
 import { WebglAddon } from "@xterm/addon-webgl";
 import { type IDisposable, Terminal } from "@xterm/xterm";
 
+import { withoutTiles } from "./album.js";
 import { copyText } from "./clipboard.js";
 import { type Box, fit, scaledFont } from "./fit.js";
 import { History } from "./history.js";
 import { KeyboardInput } from "./keyboard-input.js";
 import { type BarKey, pressOf, pressOfBar } from "./keys.js";
 import { MouseModes } from "./mouse-modes.js";
+import { Overlay } from "./overlay.js";
 import { DARK, LIGHT, MINIMUM_CONTRAST, themeColours } from "./palette.js";
 import { takePastes } from "./paste-input.js";
 import { insertedControls, pasted, unaskedPaste } from "./paste.js";
@@ -82,6 +84,7 @@ export class Screen {
   constructor(
     private readonly host: HTMLElement,
     private readonly listener: ScreenListener,
+    pictureUrl: (key: string) => string,
   ) {
     this.term = new Terminal({
       allowProposedApi: true, // unicode versions
@@ -104,6 +107,7 @@ export class Screen {
     this.queries = new Queries(this.term.parser);
     this.keyboard = new KeyboardInput(this.term);
     this.mouse = new MouseModes(this.term.parser, (data) => this.term.write(data));
+    this.disposables.push(new Overlay(this.term, pictureUrl));
     this.history = new History(this.term, host, (request) => listener.ask(request));
     this.observer = new ResizeObserver(() => this.measureSoon());
   }
@@ -176,7 +180,7 @@ export class Screen {
   }
 
   get selected(): string {
-    return this.term.getSelection();
+    return withoutTiles(this.term.getSelection());
   }
 
   /** The visible rows, without trailing blanks. */
@@ -186,7 +190,7 @@ export class Screen {
     for (let row = 0; row < this.term.rows; row++) {
       lines.push(buffer.getLine(buffer.viewportY + row)?.translateToString(true) ?? "");
     }
-    return lines.join("\n").trimEnd();
+    return withoutTiles(lines.join("\n")).trimEnd();
   }
 
   /**
@@ -290,7 +294,7 @@ export class Screen {
   }
 
   async copy(): Promise<boolean> {
-    const copied = await copyText(this.term.getSelection());
+    const copied = await copyText(this.selected);
     if (copied) this.term.clearSelection();
     return copied;
   }

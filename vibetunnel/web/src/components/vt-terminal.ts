@@ -179,7 +179,7 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
   private async begin(): Promise<void> {
     const host = this.querySelector<HTMLElement>(".screen");
     if (!host) return;
-    const screen = new Screen(host, this);
+    const screen = new Screen(host, this, (key) => this.api.pictureUrl(this.sessionId, key));
     this.view = screen;
     screen.onControlUsed = () => this.tell({ control: false });
     await screen.open();
