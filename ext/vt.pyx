@@ -43,6 +43,11 @@ class Mode(enum.IntFlag):
     NEWLINE = 1 << 21
     REVERSE_WRAP = 1 << 22
     COLOUR_SCHEME = 1 << 23
+    SMOOTH_SCROLL = 1 << 28
+    PRINT_FORM_FEED = 1 << 29
+    PRINT_ALL = 1 << 30
+    COLUMN_SWITCH = 1 << 31
+    NATIONAL_CHARSETS = 1 << 33
 
 
 _SCROLLBACK_BYTES = 4 * 1024 * 1024

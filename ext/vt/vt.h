@@ -120,6 +120,11 @@ void vt_get_cursor(const vt *, vt_cursor *);
 #define VT_M_NEWLINE ((uint64_t)1 << 21)              /* LNM 20 */
 #define VT_M_REVERSE_WRAP ((uint64_t)1 << 22)         /* ?45 */
 #define VT_M_COLOUR_SCHEME ((uint64_t)1 << 23)        /* ?2031 */
+#define VT_M_SMOOTH ((uint64_t)1 << 28)               /* DECSCLM ?4: kept, and without an effect */
+#define VT_M_FORM_FEED ((uint64_t)1 << 29)            /* DECPFF ?18, DECPEX ?19: likewise, as there is no printer */
+#define VT_M_PRINT_ALL ((uint64_t)1 << 30)
+#define VT_M_COLUMNS ((uint64_t)1 << 31)              /* ?40: DECCOLM clears the screen */
+#define VT_M_NATIONAL ((uint64_t)1 << 33)             /* DECNRCM ?42 */
 uint64_t vt_modes(const vt *);
 
 /* All of the following functions append to a buffer. */

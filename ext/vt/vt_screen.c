@@ -462,9 +462,18 @@ static void erase_part(vt *t, vt_row *r, int from, int to, int selective)
     t->budget -= VT_STEP_COST + (to < t->cols ? to - from : 0);
 }
 
+/* Whether ED, EL and ECH spare protected cells, which xterm.js's never do. */
+static int spares(vt *t)
+{
+    if (t->guarded)
+        vt_viewer_differs(t);
+    return t->guarded;
+}
+
 void vt_erase_line(vt *t, int what, int selective)
 {
     vt_row *r = vt_cursor_row(t);
+    selective |= spares(t);
     if (what == 0) {
         int from = erase_from(t);
         if (from < t->cols)
@@ -498,6 +507,7 @@ static void erase_rows(vt *t, int from, int to, int selective)
 
 void vt_erase_display(vt *t, int what, int selective)
 {
+    selective |= spares(t);
     if (what == 0) {
         vt_erase_line(t, 0, selective);
         vt_cursor_row(t)->wrapped = 0;
@@ -519,7 +529,23 @@ void vt_erase_display(vt *t, int what, int selective)
 void vt_erase_chars(vt *t, int n)
 {
     t->pending = 0;
-    erase_part(t, vt_cursor_row(t), t->col, vt_min(t->col + n, t->cols), 0);
+    erase_part(t, vt_cursor_row(t), t->col, vt_min(t->col + n, t->cols), spares(t));
+}
+
+void vt_touch_row(vt *t, int row, int from, int to)
+{
+    if (from == 0)
+        end_line_above(t, row);
+    if (to == t->cols)
+        t->s->rows[row]->wrapped = 0;
+}
+
+void vt_cut_row(vt *t, int row, int col) { cut(t->s->rows[row], col, vt_erased(t)); }
+
+void vt_erase_cells(vt *t, int row, int from, int to, int selective)
+{
+    vt_touch_row(t, row, from, to);
+    erase_part(t, t->s->rows[row], from, to, selective);
 }
 
 void vt_insert_chars(vt *t, int n)

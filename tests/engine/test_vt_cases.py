@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from vt.cases import CASES, Case
+from vt import cases, cases_rectangles
+from vt.cases import Case
 from vt.oracles import Ghostty, Headless
 from vt.screens import Screen, ours
 
 from vibetunnel._ext.vt import Engine
 
 ORACLES = (Ghostty, Headless)
+CASES = {**cases.CASES, **cases_rectangles.CASES}
 
 
 def as_expected(screen: Screen, case: Case) -> str:
