@@ -47,6 +47,11 @@ class Mode(enum.IntFlag):
     COLOUR_SCHEME = 1 << 23
     GRAPHEME_CLUSTERS = 1 << 24
     IN_BAND_RESIZE = 1 << 25
+    SMOOTH_SCROLL = 1 << 28
+    PRINT_FORM_FEED = 1 << 29
+    PRINT_ALL = 1 << 30
+    COLUMN_SWITCH = 1 << 31
+    NATIONAL_CHARSETS = 1 << 33
     SIXEL_DISPLAY = 1 << 44
     SIXEL_RIGHT = 1 << 45
 

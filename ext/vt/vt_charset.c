@@ -121,7 +121,7 @@ void vt_designate(vt *t, const uint8_t *intermediates, int n, uint8_t final)
         }
         /* Without DECNRCM a national set is ASCII; xterm.js has it nevertheless. */
         if (set == VT_PORTUGUESE || national_set(set))
-            set = t->national ? set : VT_ASCII_BUT;
+            set = t->modes & VT_M_NATIONAL ? set : VT_ASCII_BUT;
         if (set)
             t->charsets[g] = set;
     }

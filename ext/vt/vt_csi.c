@@ -41,7 +41,6 @@ void vt_control(vt *t, uint8_t c)
     }
 }
 
-static void identify(vt *t) { vt_answer(t, "\033[?1;2;4c"); } /* 4: sixel */
 
 void vt_escape(vt *t, uint8_t final)
 {
@@ -63,10 +62,28 @@ void vt_escape(vt *t, uint8_t final)
             if (final == '8')
                 vt_alignment(t);
             break;
+        case ' ': /* S7C1T, S8C1T */
+            if ((final == 'F' || final == 'G') && t->level > 1)
+                t->eight_bit = final == 'G';
+            break;
         }
         return;
     }
     switch (final) {
+    case '6':
+        if (t->level >= 4)
+            vt_back_index(t);
+        break;
+    case '9':
+        if (t->level >= 4)
+            vt_forward_index(t);
+        break;
+    case 'V': /* SPA */
+        vt_protect(t, 1, 1);
+        break;
+    case 'W': /* EPA */
+        vt_protect(t, 0, t->guarded);
+        break;
     case '7':
         vt_save_cursor(t);
         break;
@@ -100,7 +117,7 @@ void vt_escape(vt *t, uint8_t final)
         t->single_shift = 3;
         break;
     case 'Z':
-        identify(t);
+        vt_identify(t);
         break;
     case 'c':
         vt_reset(t);
@@ -237,15 +254,18 @@ static void drop_subparameters(vt *t)
     t->parser.param = kept - 1;
 }
 
-static void cursor_report(vt *t, const char *prefix)
+/* `page`: what DECXCPR adds, the number of the only page. */
+static void cursor_report(vt *t, const char *prefix, const char *page)
 {
     int origin = !!(t->modes & VT_M_ORIGIN);
-    vt_answer(t, "\033[%s%d;%dR", prefix, t->row + 1 - (origin ? t->top : 0), t->col + 1 - (origin ? t->left : 0));
+    int row = t->row + 1 - (origin ? t->top : 0), col = t->col + 1 - (origin ? t->left : 0);
+    vt_answer(t, "\033[%s%d;%d%sR", prefix, row, col, page);
 }
 
 static void window_operation(vt *t)
 {
     int second = arg(t, 1);
+    int which = second == 0 ? VT_WINDOW_TITLE | VT_ICON_TITLE : second == 1 ? VT_ICON_TITLE : VT_WINDOW_TITLE;
     switch (arg(t, 0)) {
     case 14: /* of the text, or of the window: there is no other part of it */
         vt_answer(t, "\033[4;%d;%dt", t->rows * t->cell_height, t->cols * t->cell_width);
@@ -262,13 +282,19 @@ static void window_operation(vt *t)
     case 19:
         vt_answer(t, "\033[9;%d;%dt", t->rows, t->cols);
         break;
+    case 20:
+        vt_report_title(t, VT_ICON_TITLE);
+        break;
+    case 21:
+        vt_report_title(t, VT_WINDOW_TITLE);
+        break;
     case 22:
-        if (second == 0 || second == 2)
-            vt_push_title(t);
+        if (second <= 2)
+            vt_push_title(t, which);
         break;
     case 23:
-        if (second == 0 || second == 2)
-            vt_pop_title(t);
+        if (second <= 2)
+            vt_pop_title(t, which);
         break;
     }
 }
@@ -347,7 +373,7 @@ static inline void plain_function(vt *t, uint8_t final)
         break;
     case 'c':
         if (!first)
-            identify(t);
+            vt_identify(t);
         break;
     case 'd':
         vt_move_row(t, n - 1);
@@ -369,7 +395,7 @@ static inline void plain_function(vt *t, uint8_t final)
         if (first == 5)
             vt_answer(t, "\033[0n");
         else if (first == 6)
-            cursor_report(t, "");
+            cursor_report(t, "", "");
         break;
     case 'r':
         vt_set_region(t, first, arg(t, 1));
@@ -407,7 +433,16 @@ static void graphics_report(vt *t, int item, int action)
         vt_answer(t, "\033[?2;0;%d;%dS", vt_min(width, VT_PICTURE_SIDE), vt_min(height, VT_PICTURE_SIDE));
 }
 
-#define KEY(prefix, intermediate, final) ((prefix) << 16 | (intermediate) << 8 | (final))
+#define KEY VT_KEY
+
+static void extended_function(vt *t, uint8_t final)
+{
+    int args[VT_PARAMS] = {0};
+    for (int i = 0; i <= t->parser.param; i++)
+        args[i] = arg(t, i);
+    vt_extended(t, KEY(t->parser.prefix, t->parser.intermediates_n ? t->parser.intermediates[0] : 0, final), args,
+                t->parser.param + 1);
+}
 
 /* A CSI with a private marker or an intermediate. */
 static void other_function(vt *t, uint8_t final)
@@ -428,7 +463,7 @@ static void other_function(vt *t, uint8_t final)
         break;
     case KEY('>', 0, 'c'):
         if (!first && !t->parser.param) /* the answer itself has parameters: a program that echoes it is not answered */
-            vt_answer(t, "\033[>0;276;0c");
+            vt_answer(t, "\033[>41;379;0c");
         break;
     case KEY('=', 0, 'c'):
         if (!first)
@@ -446,28 +481,30 @@ static void other_function(vt *t, uint8_t final)
         break;
     case KEY('?', 0, 'n'):
         if (first == 6)
-            cursor_report(t, "?");
+            cursor_report(t, "?", t->level > 1 ? ";1" : "");
         else if (first == 996)
             vt_report_theme(t);
+        else
+            vt_report_status(t, first, arg(t, 1));
         break;
     case KEY(0, '!', 'p'):
         vt_soft_reset(t);
         break;
     case KEY(0, '$', 'p'):
-        vt_answer(t, "\033[%d;%d$y", first, vt_report_mode(t, first));
+        if (t->level >= 3)
+            vt_answer(t, "\033[%d;%d$y", first, vt_report_mode(t, first));
         break;
     case KEY('?', '$', 'p'):
-        vt_answer(t, "\033[?%d;%d$y", first, vt_report_dec_mode(t, first));
+        if (t->level >= 3)
+            vt_answer(t, "\033[?%d;%d$y", first, vt_report_dec_mode(t, first));
         break;
     case KEY(0, ' ', 'q'):
         if (first <= 6)
             t->shape = first;
         break;
     case KEY(0, '"', 'q'):
-        if (first <= 2) {
-            t->protect = first == 1;
-            t->pen_dirty = 1;
-        }
+        if (first <= 2)
+            vt_protect(t, first == 1, 0);
         break;
     case KEY('>', 0, 'q'):
         if (!first)
@@ -497,11 +534,15 @@ static void other_function(vt *t, uint8_t final)
         vt_kitty_set(t, first, count(t, 1));
         break;
     case KEY(0, '\'', '}'):
-        vt_insert_cols(t, t->col, n);
+        if (t->level >= 4)
+            vt_insert_cols(t, t->col, n);
         break;
     case KEY(0, '\'', '~'):
-        vt_delete_cols(t, t->col, n);
+        if (t->level >= 4)
+            vt_delete_cols(t, t->col, n);
         break;
+    default:
+        extended_function(t, final);
     }
 }
 

@@ -106,6 +106,35 @@ static void dump_screen_state(vt_buf *out, const vt_screen *s, const char *name)
     vt_put_string(out, "\n");
 }
 
+static void dump_settings(const vt *t, vt_buf *out)
+{
+    vt_put_string(out, "icon ");
+    dump_bytes(out, t->icon, t->icon_n);
+    dump_numbers(out, "\nlevel", (const long long[]){t->level, t->eight_bit}, 2);
+    dump_numbers(out, "guarded", (const long long[]){t->guarded}, 1);
+    dump_numbers(out, "rectangles", (const long long[]){t->extent, t->checksum}, 2);
+    dump_numbers(out, "title modes", (const long long[]){t->title_modes}, 1);
+    vt_put_string(out, t->saved_modes & VT_M_ALTERNATE ? "saved modes alternate" : "saved modes");
+    for (size_t i = 0; i < VT_MODE_COUNT; i++)
+        if (t->saved_modes >> i & 1) {
+            vt_put_string(out, " ");
+            vt_put_string(out, vt_mode_names[i]);
+        }
+    vt_put_string(out, "\n");
+    for (int i = 0; i < t->pens_n; i++) {
+        vt_put_string(out, "pen pushed ");
+        if (i < VT_PENS) {
+            dump_style(out, &t->pens[i]);
+            dump_numbers(out, "", (const long long[]){t->pens_parts[i]}, 1);
+        } else {
+            vt_put_string(out, "\n");
+        }
+    }
+    for (int i = 0; i < VT_ATTRIBUTE_COLOURS; i++)
+        if (t->attribute_colours[i])
+            dump_numbers(out, "attribute colour", (const long long[]){i, t->attribute_colours[i] & 0xFFFFFF}, 2);
+}
+
 void vt_dump(const vt *t, vt_buf *out)
 {
     vt_line line;
@@ -136,7 +165,7 @@ void vt_dump(const vt *t, vt_buf *out)
     }
     vt_put_string(out, t->protect ? " protected\ncharsets " : "\ncharsets ");
     dump_charsets(out, t->charsets);
-    dump_numbers(out, "", (const long long[]){t->gl, t->single_shift, t->national}, 3);
+    dump_numbers(out, "", (const long long[]){t->gl, t->single_shift}, 2);
     vt_put_string(out, "tabs");
     for (int i = 0; i < t->cols; i++)
         if (t->tabs[i / 8] >> i % 8 & 1) {
@@ -150,12 +179,16 @@ void vt_dump(const vt *t, vt_buf *out)
     vt_put_string(out, "\n");
     size_t pushed = 0;
     for (int i = 0; i < t->titles_n && pushed + 2 <= t->titles.n; i++) {
-        size_t n = t->titles.data[pushed] | (size_t)t->titles.data[pushed + 1] << 8;
-        vt_put_string(out, "pushed ");
-        dump_bytes(out, t->titles.data + pushed + 2, n);
+        vt_put_string(out, "pushed");
+        for (int title = 0; title < 2; title++) { /* the icon's and the window's */
+            size_t n = t->titles.data[pushed] | (size_t)t->titles.data[pushed + 1] << 8;
+            vt_put_string(out, " ");
+            dump_bytes(out, t->titles.data + pushed + 2, n);
+            pushed += 2 + n;
+        }
         vt_put_string(out, "\n");
-        pushed += 2 + n;
     }
+    dump_settings(t, out);
     for (int i = 0; t->palette && i < VT_COLOURS; i++)
         if (t->palette[i])
             dump_numbers(out, "colour", (const long long[]){i, t->palette[i] & 0xFFFFFF}, 2);

@@ -16,14 +16,17 @@ const vt_dec_mode vt_dec_modes[VT_DEC_MODE_COUNT] = {
     {1003, VT_M_MOUSE_ANY}, {1004, VT_M_FOCUS},      {1005, VT_M_MOUSE_UTF8},   {1006, VT_M_MOUSE_SGR},
     {1007, VT_M_ALT_SCROLL}, {1015, VT_M_MOUSE_URXVT}, {1016, VT_M_MOUSE_PIXELS}, {2004, VT_M_PASTE},
     {2026, VT_M_SYNC},      {2031, VT_M_COLOUR_SCHEME}, {2027, VT_M_GRAPHEMES},   {2048, VT_M_RESIZES},
-    {80, VT_M_SIXEL_DISPLAY}, {8452, VT_M_SIXEL_RIGHT},
+    {80, VT_M_SIXEL_DISPLAY}, {8452, VT_M_SIXEL_RIGHT}, {4, VT_M_SMOOTH},        {18, VT_M_FORM_FEED},
+    {19, VT_M_PRINT_ALL},   {40, VT_M_COLUMNS},      {42, VT_M_NATIONAL},
 };
 
 const char *const vt_mode_names[VT_MODE_COUNT] = {
     "application-cursor", "reverse-screen", "origin", "wrap", "cursor-blink", "cursor-visible", "margins", "mouse-x10",
     "mouse", "mouse-drag", "mouse-any", "focus", "mouse-utf8", "mouse-sgr", "mouse-urxvt", "mouse-pixels",
     "alternate-scroll", "bracketed-paste", "synchronized-output", "application-keypad", "insert", "newline",
-    "reverse-wrap", "colour-scheme", "grapheme-clusters", "in-band-resize", [44] = "sixel-display", "sixel-right",
+    "reverse-wrap", "colour-scheme", "grapheme-clusters", "in-band-resize",
+    [28] = "smooth-scroll", [29] = "print-form-feed", [30] = "print-all", [31] = "column-switch",
+    [33] = "national-charsets", [44] = "sixel-display", "sixel-right",
 };
 
 /* ---- the saved cursor and the alternate screen ---- */
@@ -42,6 +45,13 @@ void vt_save_cursor(vt *t)
     saved->protect = t->protect;
     memcpy(saved->charsets, t->charsets, sizeof saved->charsets);
     saved->gl = t->gl;
+}
+
+void vt_protect(vt *t, int on, int guard)
+{
+    t->protect = (uint8_t)on;
+    t->guarded = (uint8_t)guard;
+    t->pen_dirty = 1;
 }
 
 /* xterm.js leaves origin mode and charsets as they are, ends a link, mixes up both pens' underlines, and lets the saved
@@ -129,10 +139,24 @@ static uint64_t dec_mode(int mode)
     return 0;
 }
 
+/* DECCOLM, if mode 40 allows it: it clears, but the screen's width is that of a viewer. */
+static void switch_columns(vt *t)
+{
+    if (!(t->modes & VT_M_COLUMNS))
+        return;
+    vt_viewer_differs(t);
+    t->modes &= ~VT_M_ORIGIN;
+    vt_full_margins(t);
+    vt_erase_display(t, 2, 0);
+    vt_go(t, 0, 0);
+}
+
 void vt_set_dec_mode(vt *t, int mode, int on)
 {
     uint64_t bit = dec_mode(mode), modes = t->modes;
     t->budget -= VT_STEP_COST;
+    if (bit == VT_M_MARGINS && t->level < 4)
+        return;
     if (bit) {
         /* Of the ways to track the mouse only the last one set counts, and so with its encodings. */
         if (bit & VT_MOUSE_TRACKING)
@@ -158,8 +182,8 @@ void vt_set_dec_mode(vt *t, int mode, int on)
         if (on)
             memset(t->charsets, 'B', sizeof t->charsets);
         break;
-    case 42:
-        t->national = (uint8_t)on;
+    case 3:
+        switch_columns(t);
         break;
     case 1048:
         if (on)
@@ -195,27 +219,33 @@ enum { UNKNOWN, SET, RESET, ALWAYS_SET, ALWAYS_RESET };
 int vt_report_mode(const vt *t, int mode)
 {
     switch (mode) {
-    case 2: /* KAM */
-        return ALWAYS_RESET;
     case 4:
         return t->modes & VT_M_INSERT ? SET : RESET;
-    case 12: /* SRM */
+    case 12: /* SRM: the terminal never echoes what it sends */
         return ALWAYS_SET;
     case 20:
         return t->modes & VT_M_NEWLINE ? SET : RESET;
+    case 6:
+    case 8:
+    case 9:
+        return UNKNOWN;
     }
-    return UNKNOWN;
+    return mode >= 1 && mode <= 19 ? ALWAYS_RESET : UNKNOWN; /* 2 is KAM: no program can lock the keyboard */
 }
 
 int vt_report_dec_mode(const vt *t, int mode)
 {
     switch (mode) {
-    case 8: /* DECARM */
+    case 2:    /* DECANM: there is no VT52 mode */
+    case 8:    /* DECARM */
+    case 1036: /* Alt sends ESC before a character */
+    case 1039:
         return ALWAYS_SET;
+    case 3: /* DECCOLM */
+        return t->cols == 132 ? SET : RESET;
+    case 60: /* DECHCCM: there is no page wider than the screen */
     case 67: /* DECBKM */
         return ALWAYS_RESET;
-    case 42: /* DECNRCM */
-        return t->national ? SET : RESET;
     case 47:
     case 1047:
     case 1049:
@@ -224,6 +254,8 @@ int vt_report_dec_mode(const vt *t, int mode)
         return SET;
     }
     uint64_t bit = dec_mode(mode);
+    if (bit == VT_M_MARGINS && t->level < 4)
+        return UNKNOWN;
     return !bit ? UNKNOWN : t->modes & bit ? SET : RESET;
 }
 
@@ -285,6 +317,15 @@ static void reset_pen(vt *t)
     t->protect = 0;
     memset(t->charsets, 'B', sizeof t->charsets);
     t->gl = t->single_shift = t->prepended = 0;
+    t->guarded = 0;
+}
+
+/* What a program has put aside, and how it is answered. */
+static void reset_aside(vt *t)
+{
+    t->saved_modes = 0;
+    t->pens_n = 0;
+    t->checksum = t->extent = t->title_modes = 0;
 }
 
 /* Resets what xterm.js does: bracketed paste too, but not mouse, tabs or title. */
@@ -296,6 +337,21 @@ void vt_soft_reset(vt *t)
     t->modify_other_keys = 0;
     vt_full_margins(t);
     reset_saved(t->s);
+    reset_aside(t);
+}
+
+/* `control`: 1 asks for answers with C1 controls of two bytes, 0 and 2 for one byte. Level 1 has none of these. */
+void vt_set_level(vt *t, int level, int control)
+{
+    if (level < 61 || level > 65)
+        return;
+    vt_viewer_differs(t);
+    vt_soft_reset(t);
+    t->level = (uint8_t)vt_min(level - 60, 4);
+    if (t->level == 1)
+        t->eight_bit = 0;
+    else if (control <= 2)
+        t->eight_bit = control != 1;
 }
 
 void vt_reset(vt *t)
@@ -316,7 +372,9 @@ void vt_reset(vt *t)
     memset(t->tabs, 1, sizeof t->tabs); /* bit 0 of each byte: every eighth column */
     reset_saved(&t->main);
     reset_saved(&t->alt);
-    t->national = 0;
+    reset_aside(t);
+    t->level = 4;
+    t->eight_bit = 0;
     t->main.kitty_n = t->alt.kitty_n = 0;
     t->main.kitty[0] = t->alt.kitty[0] = 0;
     t->modify_other_keys = 0;

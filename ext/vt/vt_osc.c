@@ -1,4 +1,4 @@
-/* The meaning of OSC and DCS strings: titles, colours, links, the clipboard, prompt marks, status requests.
+/* The meaning of OSC and DCS strings: colours, links, the clipboard, prompt marks.
 
    A string is here only if it is complete (parser.string). It is data of the program: stripped of control characters,
    bounded, stored or reported, and never acted on. */
@@ -51,42 +51,12 @@ static int decimal(text t)
     return value;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Copy as much of a text as there is room for, without control characters; invalid UTF-8 becomes U+FFFD. */
 static size_t clean(uint8_t *to, size_t room, text from)
 {
-    size_t used = 0;
-    const uint8_t *p = (const uint8_t *)from.p, *end = p + from.n;
-    while (p < end) {
-        uint32_t code = 0xFFFD;
-        const uint8_t *begin = p;
-        int valid = vt_utf8_decode(p, end, &code);
-        p += valid ? valid : vt_utf8_part(p, end);
-        if (valid && (code < 0x20 || (code >= 0x7F && code < 0xA0)))
-            continue;
-        size_t size = valid ? (size_t)valid : 3;
-        if (used + size > room)
-            break;
-        memcpy(to + used, valid ? begin : (const uint8_t *)"\xEF\xBF\xBD", size);
-        used += size;
-    }
-    return used;
+    return vt_clean(to, room, (const uint8_t *)from.p, from.n);
 }
 
-/* ---- title and folder ---- */
-
-static void set_title(vt *t, text title)
-{
-    t->title_n = (uint16_t)clean(t->title, sizeof t->title, title);
-    t->events |= VT_TITLE;
-}
+/* ---- folder ---- */
 
 /* A folder that is too long is ignored: half a path would be another path. */
 static void set_cwd(vt *t, text url)
@@ -95,39 +65,6 @@ static void set_cwd(vt *t, text url)
         return;
     t->cwd_n = (uint16_t)clean(t->cwd, sizeof t->cwd, url);
     t->events |= VT_CWD;
-}
-
-static size_t pushed_size(const uint8_t *p) { return 2 + (size_t)(p[0] | p[1] << 8); }
-
-void vt_push_title(vt *t)
-{
-    if (t->titles_n == VT_TITLES) {
-        size_t n = pushed_size(t->titles.data);
-        memmove(t->titles.data, t->titles.data + n, t->titles.n - n);
-        t->titles.n -= n;
-        t->titles_n--;
-    }
-    const uint8_t head[2] = {(uint8_t)t->title_n, (uint8_t)(t->title_n >> 8)};
-    size_t before = t->titles.n;
-    if (vt_put(&t->titles, head, 2) || vt_put(&t->titles, t->title, t->title_n)) {
-        t->titles.n = before;
-        t->titles.failed = 0;
-        return;
-    }
-    t->titles_n++;
-}
-
-void vt_pop_title(vt *t)
-{
-    if (!t->titles_n)
-        return;
-    size_t at = 0;
-    for (int i = 0; i < t->titles_n - 1; i++)
-        at += pushed_size(t->titles.data + at);
-    const uint8_t *last = t->titles.data + at;
-    set_title(t, (text){(const char *)last + 2, pushed_size(last) - 2});
-    t->titles.n = at;
-    t->titles_n--;
 }
 
 /* ---- colours ---- */
@@ -164,13 +101,34 @@ static void set_or_answer(vt *t, int index, text spec, int bel)
     set_colour(t, index, colour);
 }
 
-static void set_palette(vt *t, text rest, int bel)
+/* The colours that xterm can show bold, underlined, blinking, inverse and italic text in. They are kept and reported,
+   and not used: xterm does not use them either unless its user says so. `base`: 0 in OSC 5, 256 in OSC 4. */
+static void set_or_answer_attribute(vt *t, int n, int base, text spec, int bel)
+{
+    if (is(spec, "?")) {
+        unsigned rgb = (t->attribute_colours[n] ? t->attribute_colours[n] : colour_in_force(t, VT_DYNAMIC)) & 0xFFFFFF;
+        unsigned r = rgb >> 16, g = rgb >> 8 & 255, b = rgb & 255;
+        vt_answer(t, "\033]%d;%d;rgb:%02x%02x/%02x%02x/%02x%02x%s", base ? 4 : 5, base + n, r, r, g, g, b, b,
+                  bel ? "\a" : "\033\\");
+        return;
+    }
+    uint32_t colour = vt_parse_colour(spec.p, spec.n);
+    if (colour)
+        t->attribute_colours[n] = colour;
+}
+
+/* OSC 4, and OSC 5 with `base` 256. */
+static void set_palette(vt *t, text rest, int base, int bel)
 {
     while (rest.n) {
         int index = decimal(split(&rest, ';'));
         text spec = split(&rest, ';');
-        if (index >= 0 && index < 256)
+        if (index < 0)
+            continue;
+        if (base + index < 256)
             set_or_answer(t, index, spec, bel);
+        else if (base + index < 256 + VT_ATTRIBUTE_COLOURS)
+            set_or_answer_attribute(t, base + index - 256, 256 - base, spec, bel);
     }
 }
 
@@ -184,16 +142,21 @@ static void set_special(vt *t, int index, text rest, int bel)
     }
 }
 
-static void reset_palette(vt *t, text rest)
+/* OSC 104, and OSC 105 with `base` 256. */
+static void reset_palette(vt *t, text rest, int base)
 {
-    if (!t->palette)
-        return;
-    if (!rest.n)
+    if (!rest.n && base)
+        memset(t->attribute_colours, 0, sizeof t->attribute_colours);
+    else if (!rest.n && t->palette)
         memset(t->palette, 0, 256 * sizeof *t->palette);
     while (rest.n) {
         int index = decimal(split(&rest, ';'));
-        if (index >= 0 && index < 256)
+        if (index < 0)
+            continue;
+        if (base + index < 256 && t->palette)
             t->palette[index] = 0;
+        else if (base + index >= 256 && base + index < 256 + VT_ATTRIBUTE_COLOURS)
+            t->attribute_colours[base + index - 256] = 0;
     }
 }
 
@@ -328,8 +291,8 @@ static int command_in_mark(text options, uint8_t *to, size_t *n)
         for (size_t i = 0; i < option.n && *n < COMMAND_MAX; i++) {
             int high = -1, low = -1;
             if (quoted && option.p[i] == '%' && option.n - i > 2) {
-                high = hex_digit(option.p[i + 1]);
-                low = hex_digit(option.p[i + 2]);
+                high = vt_hex_digit((uint8_t)option.p[i + 1]);
+                low = vt_hex_digit((uint8_t)option.p[i + 2]);
             }
             to[(*n)++] = high < 0 || low < 0 ? (uint8_t)option.p[i] : (uint8_t)(16 * high + low);
             i += high < 0 || low < 0 ? 0 : 2;
@@ -382,11 +345,14 @@ void vt_osc(vt *t, uint64_t end, int bel)
     t->budget -= 16 + (int64_t)t->parser.string.n / 4;
     switch (kind) {
     case 0:
+    case 1:
     case 2:
-        set_title(t, rest);
+        vt_set_title(t, kind == 0 ? VT_WINDOW_TITLE | VT_ICON_TITLE : kind == 1 ? VT_ICON_TITLE : VT_WINDOW_TITLE,
+                     (const uint8_t *)rest.p, rest.n);
         break;
     case 4:
-        set_palette(t, rest, bel);
+    case 5:
+        set_palette(t, rest, kind == 4 ? 0 : 256, bel);
         break;
     case 7:
         set_cwd(t, rest);
@@ -401,7 +367,8 @@ void vt_osc(vt *t, uint64_t end, int bel)
         clipboard(t, rest, end);
         break;
     case 104:
-        reset_palette(t, rest);
+    case 105:
+        reset_palette(t, rest, kind == 104 ? 0 : 256);
         break;
     case 110: case 111: case 112: case 113: case 114: case 115: case 116: case 117: case 118: case 119:
         if (t->palette)
@@ -417,49 +384,23 @@ void vt_osc(vt *t, uint64_t end, int bel)
     }
 }
 
-/* DECRQSS: the current value of a setting. */
-static void request_status(vt *t, text what)
-{
-    if (is(what, "m"))
-        vt_answer_style(t);
-    else if (is(what, "r"))
-        vt_answer(t, "\033P1$r%d;%dr\033\\", t->top + 1, t->bottom + 1);
-    else if (is(what, "s"))
-        vt_answer(t, "\033P1$r%d;%ds\033\\", t->left + 1, t->right + 1);
-    else if (is(what, " q"))
-        vt_answer(t, "\033P1$r%d q\033\\", t->shape);
-    else if (is(what, "\"q"))
-        vt_answer(t, "\033P1$r%d\"q\033\\", t->protect);
-    else if (is(what, "\"p"))
-        vt_answer(t, "\033P1$r61;1\"p\033\\");
-    else
-        vt_answer(t, "\033P0$r\033\\");
-}
-
-/* XTGETTCAP: the few capabilities whose value is the same everywhere; names are hexadecimal. */
-static void request_capability(vt *t, text names)
-{
-    do {
-        text name = split(&names, ';');
-        if (is(name, "436F") || is(name, "436f") || is(name, "636F6C6F7273") || is(name, "636f6c6f7273"))
-            vt_answer(t, "\033P1+r%s=323536\033\\", name.n == 4 ? "436f" : "636f6c6f7273"); /* Co, colors: 256 */
-        else if (is(name, "544E") || is(name, "544e") || is(name, "6E616D65") || is(name, "6e616d65"))
-            vt_answer(t, "\033P1+r%s=787465726d2d323536636f6c6f72\033\\", name.p[0] == '5' ? "544e" : "6e616d65");
-        else if (is(name, "524742"))
-            vt_answer(t, "\033P1+r524742=38\033\\"); /* RGB: 8 */
-        else
-            vt_answer(t, "\033P0+r\033\\");
-    } while (names.n);
-}
-
 void vt_dcs(vt *t)
 {
     text data = {t->parser.string.n ? (const char *)t->parser.string.data : "", t->parser.string.n};
     t->budget -= 16 + (int64_t)t->parser.string.n / 4;
-    if (t->parser.prefix || t->parser.intermediates_n != 1 || t->parser.final != 'q')
+    if (t->parser.prefix || t->parser.intermediates_n != 1)
         return;
-    if (t->parser.intermediates[0] == '$')
-        request_status(t, data);
-    else if (t->parser.intermediates[0] == '+')
-        request_capability(t, data);
+    switch (t->parser.intermediates[0] << 8 | t->parser.final) {
+    case '$' << 8 | 'q':
+        vt_report_setting(t, (const uint8_t *)data.p, data.n);
+        break;
+    case '$' << 8 | 't':
+        vt_restore_presentation(t, t->parser.params[0], (const uint8_t *)data.p, data.n);
+        break;
+    case '+' << 8 | 'q':
+        for (text name = split(&data, ';');
+             vt_report_capability(t, (const uint8_t *)name.p, name.n) && data.n;) /* an unknown one ends the list */
+            name = split(&data, ';');
+        break;
+    }
 }

@@ -98,15 +98,6 @@ static void c1(vt *t, uint32_t code, uint64_t end)
     t->last_char = 0;
     t->budget -= VT_STEP_COST;
     switch (code) {
-    case 0x84:
-        vt_index(t);
-        break;
-    case 0x85:
-        vt_next_line(t);
-        break;
-    case 0x88:
-        vt_tab_set(t);
-        break;
     case 0x90:
         begin_parameters(t, VT_DCS_ENTRY);
         break;
@@ -124,6 +115,11 @@ static void c1(vt *t, uint32_t code, uint64_t end)
         t->parser.final = (uint8_t)(code - 0x40); /* ESC and this begin the same string: vt_partial() */
         begin_string(t, VT_OTHER_STRING);
         break;
+    default:
+        if (code != 0x84 && code != 0x85 && code != 0x88)
+            vt_viewer_differs(t); /* of the others xterm.js knows none as a character */
+        t->parser.intermediates_n = 0;
+        vt_escape(t, (uint8_t)(code - 0x40));
     }
 }
 

@@ -89,19 +89,31 @@ static void put_osc(vt_painter *w, const char *number, const uint8_t *text, size
     vt_put_string(w->out, "\x1b\\");
 }
 
+/* One of the two titles of a pushed entry. Returns its size. */
+static size_t put_pushed(vt_painter *w, const char *number, const uint8_t *p)
+{
+    size_t n = p[0] | (size_t)p[1] << 8;
+    put_osc(w, number, p + 2, n);
+    return 2 + n;
+}
+
 static void put_titles(vt_painter *w, const vt *t)
 {
     for (int i = 0; i < VT_TITLES; i++) /* titles that the reader may have pushed */
-        vt_put_string(w->out, "\x1b[23;2t");
+        vt_put_string(w->out, "\x1b[23;0t");
     size_t at = 0;
     for (int i = 0; i < t->titles_n && at + 2 <= t->titles.n; i++) {
-        size_t n = t->titles.data[at] | (size_t)t->titles.data[at + 1] << 8;
-        put_osc(w, "2;", t->titles.data + at + 2, n);
-        vt_put_string(w->out, "\x1b[22;2t");
-        at += 2 + n;
+        at += put_pushed(w, "1;", t->titles.data + at);
+        at += put_pushed(w, "2;", t->titles.data + at);
+        vt_put_string(w->out, "\x1b[22;0t");
     }
+    put_osc(w, "1;", t->icon, t->icon_n);
     put_osc(w, "2;", t->title, t->title_n);
     put_osc(w, "7;", t->cwd, t->cwd_n);
+    if (t->title_modes & 1) /* from here on titles come in hexadecimal */
+        vt_put_string(w->out, "\x1b[>0t");
+    if (t->title_modes & 2)
+        vt_put_string(w->out, "\x1b[>1t");
 }
 
 static uint8_t *put_rgb(uint8_t *p, uint32_t rgb)
@@ -114,6 +126,20 @@ static uint8_t *put_rgb(uint8_t *p, uint32_t rgb)
         *p++ = '/';
     }
     return p - 1;
+}
+
+static void put_attribute_colours(vt_painter *w, const vt *t)
+{
+    vt_put_string(w->out, "\x1b]105\x1b\\");
+    for (unsigned i = 0; i < VT_ATTRIBUTE_COLOURS; i++)
+        if (t->attribute_colours[i]) {
+            uint8_t text[32], *p = vt_write_string(text, "\x1b]5;");
+            p = vt_write_number(p, i);
+            *p++ = ';';
+            p = put_rgb(p, t->attribute_colours[i]);
+            p = vt_write_string(p, "\x1b\\");
+            vt_put(w->out, text, (size_t)(p - text));
+        }
 }
 
 static void put_palette(vt_painter *w, const vt *t)
@@ -176,6 +202,38 @@ static void put_modes(vt_painter *w, const vt *t)
         vt_put_string(w->out, "\x1b[>4n");
     else
         vt_paint_csi(w, ">4;", t->modify_other_keys, -1, "m");
+}
+
+/* The modes that XTSAVE has kept: each is set, saved, and off again. The alternate screen was saved where it is on. */
+static void put_saved_modes(vt_painter *w, const vt *t)
+{
+    for (int i = 0; i < VT_DEC_MODE_COUNT; i++)
+        if (t->saved_modes & vt_dec_modes[i].bit) {
+            vt_paint_csi(w, "?", vt_dec_modes[i].number, -1, "h");
+            vt_paint_csi(w, "?", vt_dec_modes[i].number, -1, "s");
+            vt_paint_csi(w, "?", vt_dec_modes[i].number, -1, "l");
+        }
+    if (t->saved_modes)
+        vt_put_string(w->out, "\x1b[?7h");
+}
+
+/* The pens that XTPUSHSGR has kept. Of more pushes than are kept only the number counts. */
+static void put_pens(vt_painter *w, const vt *t)
+{
+    for (int i = 0; i < t->pens_n; i++) {
+        if (i < VT_PENS)
+            vt_paint_pen(w, &t->pens[i], 0);
+        vt_put_string(w->out, "\x1b[");
+        if (i < VT_PENS && t->pens_parts[i] != VT_PART_ALL) {
+            vt_put_string(w->out, "0");
+            for (int number = 1; number < 100; number++)
+                if (number != 21 && vt_pen_part(number) && (t->pens_parts[i] & vt_pen_part(number))) {
+                    vt_put_string(w->out, ";");
+                    vt_put_number(w->out, number);
+                }
+        }
+        vt_put_string(w->out, "#{");
+    }
 }
 
 /* Whether columns [0, col] look erased: never written, with one background. */
@@ -260,13 +318,15 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
             vt_put_string(w->out, "\x1b[1K");
     }
     vt_paint_run_pen(w, &pen);
+    if (t->guarded)
+        vt_put_string(w->out, t->protect ? "\x1bV" : "\x1bV\x1bW");
     /* A cell printed only for its pending wrap must be followed by a sequence, or REP would repeat the cell. */
     if (early || !(t->modes & VT_M_WRAP))
         vt_put_string(w->out, t->modes & VT_M_WRAP ? "\x1b[?7h" : "\x1b[?7l");
     if (insert)
         vt_put_string(w->out, "\x1b[4h");
     put_charsets(w, t->charsets, t->gl, 0);
-    vt_put_string(w->out, t->national ? "\x1b[?42h" : "\x1b[?42l");
+    vt_put_string(w->out, t->modes & VT_M_NATIONAL ? "\x1b[?42h" : "\x1b[?42l");
     if (col >= 0 && !early) {
         if (insert && !t->pending) /* it will be inserted: delete it first */
             vt_paint_csi(w, "", l->a.cols, -1, "P");
@@ -296,7 +356,10 @@ void vt_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines)
     vt_painter w = {.out = out, .cols = t->cols, .protecting = 1, .skipping = 1, .scrollback = scrollback_lines};
 
     /* Nothing may change printing from here on. The space below uses up a single shift, and is erased. */
-    vt_put_string(out, "\x18\x1b[!p\x1b[0m\x1b[0\"q\x1b]8;;\x1b\\");
+    vt_put_string(out, "\x18\x1b[6");
+    vt_put_number(out, t->level);
+    vt_put_string(out, t->eight_bit ? ";0\"p" : ";1\"p");
+    vt_put_string(out, "\x1b[!p\x1b[0m\x1b[0\"q\x1b]8;;\x1b\\");
     vt_put_string(out, "\x1b[?2026l\x1b[?1047l\x1b[?69l\x1b[r\x1b[?6l\x1b[?7h\x1b[?2027h\x1b[4l\x1b[20l");
     put_charsets(&w, ascii, 0, 1);
     int on_alt = t->s == &t->alt;
@@ -306,6 +369,8 @@ void vt_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines)
         put_kitty(&w, &t->alt);
         put_saved(&w, &t->alt.saved, "\x1b" "7");
         vt_paint_plain(&w);
+        if (t->saved_modes & VT_M_ALTERNATE)
+            vt_put_string(out, "\x1b[?1047s");
         vt_put_string(out, "\x1b[?1047l");
     }
     vt_put_string(out, "\x1b[H \x1b[2J\r");
@@ -329,9 +394,19 @@ void vt_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines)
         vt_put_string(out, "\x1b[H\x1b[2J");
         vt_paint_screen(&w, t, &t->alt, &l, 0);
         vt_paint_plain(&w);
+        if (t->saved_modes & VT_M_ALTERNATE)
+            vt_put_string(out, "\x1b[?1047s");
     }
     for (int i = 0; i < VT_SETTINGS; i++)
         settings[i](&w, t);
+    put_attribute_colours(&w, t);
+    put_pens(&w, t);
+    vt_paint_plain(&w);
+    put_saved_modes(&w, t);
+    if (t->checksum)
+        vt_paint_csi(&w, "", t->checksum, -1, "#y");
+    if (t->extent)
+        vt_paint_csi(&w, "", t->extent, -1, "*x");
     if (t->modes & VT_M_MARGINS)
         vt_put_string(out, "\x1b[?69h");
     put_margins(&w, t, t->top, t->bottom, t->left, t->right);

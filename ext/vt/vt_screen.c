@@ -473,17 +473,19 @@ static void erase_part(vt *t, vt_row *r, int from, int to, int selective)
     t->budget -= VT_STEP_COST + (to < t->cols ? to - from : 0);
 }
 
-/* xterm.js ends DECSCA's protection at SGR 0, and forgets a link when its line has gone. */
-static void erase_differs(vt *t, int selective)
+/* Whether ED, EL and ECH spare protected cells. xterm.js's never do, end DECSCA's protection at SGR 0, and forget a link
+   when its line has gone. */
+static int spares(vt *t, int selective)
 {
-    if (selective || t->pen.link)
+    if (selective || t->guarded || t->pen.link)
         vt_viewer_differs(t);
+    return selective || t->guarded;
 }
 
 void vt_erase_line(vt *t, int what, int selective)
 {
     vt_row *r = vt_cursor_row(t);
-    erase_differs(t, selective);
+    selective = spares(t, selective);
     if (what == 0) {
         int from = erase_from(t);
         if (from < t->cols)
@@ -517,7 +519,7 @@ static void erase_rows(vt *t, int from, int to, int selective)
 
 void vt_erase_display(vt *t, int what, int selective)
 {
-    erase_differs(t, selective);
+    selective = spares(t, selective);
     if (t->pictures && !selective && (what == 2 || (what == 0 && !(t->row | t->col))))
         vt_pictures_erased(t);
     if (what == 0) {
@@ -543,7 +545,23 @@ void vt_erase_display(vt *t, int what, int selective)
 void vt_erase_chars(vt *t, int n)
 {
     t->pending = 0;
-    erase_part(t, vt_cursor_row(t), t->col, vt_min(t->col + n, t->cols), 0);
+    erase_part(t, vt_cursor_row(t), t->col, vt_min(t->col + n, t->cols), spares(t, 0));
+}
+
+void vt_touch_row(vt *t, int row, int from, int to)
+{
+    if (from == 0)
+        end_line_above(t, row);
+    if (to == t->cols)
+        t->s->rows[row]->wrapped = 0;
+}
+
+void vt_cut_row(vt *t, int row, int col) { cut(t->s->rows[row], col, vt_erased(t)); }
+
+void vt_erase_cells(vt *t, int row, int from, int to, int selective)
+{
+    vt_touch_row(t, row, from, to);
+    erase_part(t, t->s->rows[row], from, to, selective);
 }
 
 void vt_insert_chars(vt *t, int n)

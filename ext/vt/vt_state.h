@@ -6,9 +6,9 @@
    storage    vt_unicode vt_charset vt_buf vt_intern vt_line vt_codec vt_scrollback vt_numbers vt_viewer vt_image
               vt_sixel vt_picture
    reports    vt_reply vt_theme
-   screen     vt_screen vt_modes vt_print vt_resize vt_marks vt_place
+   screen     vt_screen vt_modes vt_aside vt_print vt_rectangle vt_resize vt_marks vt_place
    output     vt_partial vt_paint vt_album vt_redraw vt_snapshot vt_text vt_html vt_json vt_dump
-   parser     vt_colour vt_kitty vt_graphics vt_osc vt_csi vt_parse
+   parser     vt_titles vt_report vt_presentation vt_colour vt_kitty vt_graphics vt_osc vt_extended vt_csi vt_parse
    terminal   vt
 
    This header, vt_pictures.h, vt_unicode.h, vt_utf8.h and vt_sgr.h are below all of them. */
@@ -167,6 +167,8 @@ typedef struct {
 #define VT_PARTIAL_MAX 4096       /* bytes of an unfinished sequence that a redraw can carry */
 #define VT_PARAMS 32
 #define VT_TITLES 10              /* pushed titles (CSI 22 t) */
+#define VT_PENS 10                /* pushed pens (CSI # {) */
+#define VT_ATTRIBUTE_COLOURS 5    /* of bold, underlined, blinking, inverse, italic text */
 #define VT_DYNAMIC 256            /* the first colour after the palette: that of OSC 10, foreground */
 #define VT_COLOURS (VT_DYNAMIC + 10) /* OSC 11: background, 12: cursor, 13 to 19 */
 
@@ -248,7 +250,6 @@ struct vt {
     int pen_dirty;
     uint8_t protect;
     uint8_t charsets[4]; /* G0..G3: final characters of ISO 2022, or one of the VT_... below */
-    uint8_t national;    /* DECNRCM ?42: national sets can be designated */
     uint8_t gl, single_shift; /* gl: the charset in use. single_shift: 2 or 3 for the next character, or 0 */
     uint8_t prepended;   /* the last character may be one that joins the next, even ASCII (GB9b) */
     uint8_t tabs[(VT_MAX_COLS + 7) / 8];
@@ -282,7 +283,7 @@ struct vt {
     vt_buf replies, records;
     uint8_t title[512], cwd[1024];
     uint16_t title_n, cwd_n;
-    vt_buf titles;       /* pushed: u16 length and text each, the newest last */
+    vt_buf titles;       /* pushed, the newest last: u16 length and text of the icon's title, then of the window's */
     int titles_n;
     uint32_t *palette;   /* VT_COLOURS that the program set: 0 or VT_RGB | rgb; NULL: nothing was set */
     vt_theme theme;      /* of the viewer that owns the size */
@@ -296,6 +297,20 @@ struct vt {
 
     int64_t budget;      /* left of this vt_feed(); negative when the last step took more */
     int hold;            /* while set, no style, cluster or link is collected: some rows are not on a screen */
+
+    uint8_t guarded;     /* SPA came after the last DECSCA: ED, EL and ECH spare protected cells too */
+    uint8_t level;       /* conformance: 1 to 4; DECSCL */
+    uint8_t eight_bit;   /* answers have C1 controls of one byte: S8C1T */
+    uint8_t checksum;    /* XTCHECKSUM: what DECRQCRA adds up */
+    uint8_t extent;      /* DECSACE: 0, 1 a stream of cells, 2 a rectangle */
+    uint8_t title_modes; /* XTSMTITLE: bit 0 titles come in hexadecimal, bit 1 they are reported so */
+    uint64_t saved_modes; /* XTSAVE; VT_M_ALTERNATE too. What was never saved is off */
+    vt_style pens[VT_PENS]; /* XTPUSHSGR, the newest last; links are 0 */
+    uint16_t pens_parts[VT_PENS]; /* vt_pen_part: what XTPOPSGR gives back */
+    uint8_t pens_n;      /* may count more pushes than are kept: the newest of them hold nothing */
+    uint32_t attribute_colours[VT_ATTRIBUTE_COLOURS]; /* OSC 5: 0 or VT_RGB | rgb */
+    uint8_t icon[512];   /* the icon's title: OSC 1 */
+    uint16_t icon_n;
 };
 
 #define VT_STEP_COST 8 /* cells' worth of a control function, besides the cells that it touches */
@@ -458,7 +473,8 @@ int vt_range_init(vt_range *, const vt *, vt_buf *out, int64_t first, int64_t la
 
 /* vt_reply.c: answers to queries */
 void vt_answer(vt *, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void vt_answer_style(vt *);                            /* DECRQSS of SGR */
+void vt_answer_bytes(vt *, const uint8_t *, size_t n); /* the same, of any length that fits */
+uint8_t *vt_style_parameters(uint8_t *, const vt_style *); /* as SGR has them, from 0 on; at most 128 bytes */
 
 /* vt_theme.c: the theme and the cells of the viewer that owns the size */
 uint32_t vt_theme_colour(const vt *, int index);       /* 0xRRGGBB; index: below VT_COLOURS */
@@ -511,6 +527,9 @@ void vt_move_down(vt *, int n);
 void vt_move_forward(vt *, int n);
 void vt_move_back(vt *, int n);
 void vt_move_by(vt *, int rows, int cols);             /* HPR, VPR: margins do not stop it */
+void vt_erase_cells(vt *, int row, int from, int to, int selective); /* with the ends of lines */
+void vt_cut_row(vt *, int row, int col);                /* a wide character across the cut becomes two blanks */
+void vt_touch_row(vt *, int row, int from, int to);    /* cells changed: its line, or the one above, may end there */
 void vt_erase_display(vt *, int what, int selective);
 void vt_erase_line(vt *, int what, int selective);
 void vt_erase_chars(vt *, int n);
@@ -533,13 +552,14 @@ typedef struct {
     uint16_t number;
     uint64_t bit;
 } vt_dec_mode;
-#define VT_DEC_MODE_COUNT 26
+#define VT_DEC_MODE_COUNT 31
 extern const vt_dec_mode vt_dec_modes[VT_DEC_MODE_COUNT]; /* CSI ? number h */
 #define VT_MOUSE_TRACKING (VT_M_MOUSE_X10 | VT_M_MOUSE | VT_M_MOUSE_DRAG | VT_M_MOUSE_ANY)
 #define VT_MOUSE_ENCODING (VT_M_MOUSE_UTF8 | VT_M_MOUSE_SGR | VT_M_MOUSE_URXVT | VT_M_MOUSE_PIXELS)
 #define VT_MODE_COUNT 46
 extern const char *const vt_mode_names[VT_MODE_COUNT]; /* of the bits of vt_modes(), from the lowest on */
 void vt_save_cursor(vt *);
+void vt_protect(vt *, int on, int guard);              /* DECSCA, or with `guard` SPA */
 void vt_restore_cursor(vt *);
 void vt_set_mode(vt *, int mode, int on);
 void vt_set_dec_mode(vt *, int mode, int on);
@@ -554,11 +574,39 @@ int vt_modified_keys(const vt *, int resource);        /* < 0: there is no such 
 void vt_soft_reset(vt *);                              /* DECSTR */
 void vt_reset(vt *);                                   /* RIS, all but the parser */
 
+#define VT_M_ALTERNATE ((uint64_t)1 << 63)             /* of saved_modes alone: the alternate screen */
+void vt_set_level(vt *, int level, int control);       /* DECSCL; resets softly */
+
+/* vt_aside.c: modes and pens that a program puts aside: XTSAVE, XTRESTORE, XTPUSHSGR, XTPOPSGR */
+void vt_save_mode(vt *, int mode);
+void vt_restore_mode(vt *, int mode);
+void vt_push_pen(vt *, uint16_t parts);
+void vt_pop_pen(vt *);
+/* Parts of a pen: attributes as in vt_style, and its colours. That of an underline goes with the underline. */
+enum { VT_PART_FOREGROUND = 1 << 12, VT_PART_BACKGROUND = 1 << 13, VT_PART_ALL = 0x37FF };
+uint16_t vt_pen_part(int number);                      /* what a parameter of XTPUSHSGR names; 0: nothing */
+#define VT_PUSHES 32                                   /* pushes that are counted */
+
 /* vt_print.c: text */
 void vt_print_text(vt *, const uint8_t *, size_t n, const uint8_t *end); /* ASCII, n > 0; up to `end` may be read */
 const uint8_t *vt_print_utf8(vt *, const uint8_t *, const uint8_t *end); /* whole characters; returns where text ends */
 void vt_print_code(vt *, uint32_t code);
 void vt_repeat(vt *, int n);
+
+/* vt_rectangle.c: rectangles of cells, and indexing by columns. 1-based and inside, from the margins in origin mode;
+   0 is the default. */
+typedef struct {
+    int top, left, bottom, right; /* 0-based, right and bottom outside */
+} vt_rectangle;
+int vt_rectangle_of(const vt *, const int *four, vt_rectangle *); /* top, left, bottom, right; 0: there is none */
+void vt_fill_rectangle(vt *, const vt_rectangle *, uint32_t code);
+void vt_erase_rectangle(vt *, const vt_rectangle *, int selective);
+void vt_copy_rectangle(vt *, const vt_rectangle *, int top, int left);
+void vt_change_rectangle(vt *, const vt_rectangle *, uint16_t off, uint16_t on, uint16_t flip); /* attributes */
+uint16_t vt_checksum(vt *, const vt_rectangle *);      /* DECRQCRA */
+void vt_common_style(vt *, const vt_rectangle *, vt_style *); /* what all of its cells have */
+void vt_back_index(vt *);
+void vt_forward_index(vt *);
 
 /* ---- output ---- */
 
@@ -571,11 +619,32 @@ void vt_partial(const vt *, vt_buf *);
 /* vt_colour.c: a colour as XParseColor reads it, as VT_RGB | rgb. 0: it is none */
 uint32_t vt_parse_colour(const char *, size_t n);
 
+/* vt_report.c: what the terminal is and how it is set */
+void vt_identify(vt *);                                /* DA1 */
+void vt_report_status(vt *, int what, int id);         /* CSI ? Ps n */
+void vt_report_setting(vt *, const uint8_t *what, size_t n); /* DECRQSS */
+int vt_report_capability(vt *, const uint8_t *name, size_t n); /* XTGETTCAP, of one name in hexadecimal; 0: unknown */
+
+/* vt_presentation.c: cursor and tab stops as data: DECRQPSR, DECRSPS */
+void vt_report_presentation(vt *, int what);
+void vt_restore_presentation(vt *, int what, const uint8_t *, size_t n);
+
+/* vt_titles.c: the titles of window and icon, and a stack of both */
+size_t vt_clean(uint8_t *to, size_t room, const uint8_t *, size_t n); /* without control characters; U+FFFD for what is not UTF-8 */
+int vt_hex_digit(uint8_t);                             /* -1: it is none */
+enum { VT_WINDOW_TITLE = 1, VT_ICON_TITLE = 2 };
+void vt_set_title(vt *, int which, const uint8_t *, size_t n);
+void vt_push_title(vt *, int which);
+void vt_pop_title(vt *, int which);
+void vt_report_title(vt *, int which);
+
 /* vt_osc.c: complete OSC and DCS strings, in parser.string. `end`: offset after the sequence. `bel`: BEL ended it. */
 void vt_osc(vt *, uint64_t end, int bel);
 void vt_dcs(vt *);
-void vt_push_title(vt *);
-void vt_pop_title(vt *);
+
+/* vt_extended.c: sequences that xterm.js does not know; `args`: VT_PARAMS parameters, of which the sequence has n */
+#define VT_KEY(prefix, intermediate, final) ((uint32_t)((prefix) << 16 | (intermediate) << 8 | (final)))
+void vt_extended(vt *, uint32_t key, const int *args, int n);
 
 /* vt_csi.c: what controls and sequences do */
 void vt_control(vt *, uint8_t c);                      /* C0 */

@@ -72,6 +72,29 @@ LACKS = (
         rb"(?<![ax\xad])\x1b\[\d*b",
     ),
     Lack(GHOSTTY, "delete", "prints DEL; ECMA-48: it is a fill character", b"a\x7fb", rb"\x7f"),
+    *(
+        Lack(oracle, feature, f"no {what}; VT420 has them", example, pattern)
+        for oracle in (XTERM, GHOSTTY)
+        for feature, what, example, pattern in (
+            ("rectangle", "rectangles", b"abc\x1b[35;1;1;2;2$x", rb"\x1b\[[0-9;]*(\$[rtvxz{]|\*x)"),
+            ("column index", "DECBI and DECFI", b"abc\x1b[H\x1b6", rb"\x1b[69]"),
+            ("presentation", "DECRSPS", b"\x1bP2$t3\x1b\\\tx", rb"\x1bP\d\$t"),
+            ("level", "conformance levels", b'\x1b[4hab\x1b[64;1"p\rx', rb'\x1b\[[0-9;]*"p'),
+        )
+    ),
+    *(
+        Lack(
+            oracle,
+            "aside",
+            "no stack of pens, and no XTSAVE as xterm's",
+            b"\x1b[1m\x1b[#{\x1b[m\x1b[#}x",
+            rb"#[{}]|\?[0-9;]+[rs]",
+        )
+        for oracle in (XTERM, GHOSTTY)
+    ),
+    Lack(XTERM, "c1", "of C1 controls as characters no RI; ECMA-48 has it", b"\r\na\xc2\x8db", rb"\xc2\x8d"),
+    Lack(XTERM, "guard", "no SPA and EPA; ECMA-48 has them", b"\x1bVa\x1bW\x1b[2K", rb"\x1b[VW]"),
+    Lack(XTERM, "columns", "DECCOLM does not clear without a window of its own", b"a\x1b[?40h\x1b[?3hx", rb"\?3[hl]"),
 )
 
 DIFFERENCES = (

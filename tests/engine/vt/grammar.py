@@ -70,6 +70,50 @@ def _margins(r: random.Random, cols: int) -> str:
     return r.choice(("\x1b[?69h", "\x1b[?69h", "\x1b[?69l", f"\x1b[{r.randint(1, cols)};{r.randint(1, cols)}s"))
 
 
+def _rectangle(r: random.Random, rows: int, cols: int) -> str:
+    def area() -> str:
+        return ";".join(r.choice(("", "0", str(r.randint(1, most)), "99")) for most in (rows, cols, rows, cols))
+
+    attributes = ";".join(r.choice("0 1 4 5 7 22 24 25 27".split()) for _ in range(r.randint(0, 3)))
+    return r.choice(
+        (
+            f"\x1b[{r.choice((35, 65, 233, 0, 127, 20013))};{area()}$x",
+            f"\x1b[{area()}${r.choice('z{{')}",
+            f"\x1b[{area()};1;{r.randint(0, rows)};{r.randint(0, cols)};1$v",
+            f"\x1b[{area()};{attributes}${r.choice('rt')}",
+            f"\x1b[{r.randint(0, 3)}*x",
+        )
+    )
+
+
+def _report(r: random.Random, rows: int, cols: int) -> str:
+    area = f"{r.randint(1, rows)};{r.randint(1, cols)};{r.randint(1, rows)};{r.randint(1, cols)}"
+    return r.choice(
+        (
+            f"\x1b[?{r.choice((6, 15, 25, 26, 53, 56, 62, 63, 75, 85))}n",
+            f"\x1b[{r.choice((1, 2))}$w",
+            f"\x1b[7;1;{area}*y",
+            f"\x1b[{area}#|",
+            f"\x1bP$q{r.choice(('m', 'r', 's', 't', ' q', chr(34) + 'p', chr(34) + 'q', '$|', '*|', '*x', 'x'))}\x1b\\",
+            "\x1b[>1t\x1b[20t\x1b[21t\x1b[>1T",
+            "\x1b]5;1;#123456;1;?\x1b\\",
+        )
+    )
+
+
+def _aside(r: random.Random) -> str:
+    modes = r.choice(("1", "5", "25", "2004", "1047", "1049", "7;25", "6", "1048", "69"))
+    pens = r.choice(("", "1", "30;31", "4;7", "0"))
+    return r.choice((f"\x1b[?{modes}s", f"\x1b[?{modes}r", f"\x1b[{pens}#{{", "\x1b[#}", "\x1b[22;1t", "\x1b[23;1t"))
+
+
+def _presentation(r: random.Random, rows: int, cols: int) -> str:
+    tabs = "/".join(str(r.randint(0, cols + 1)) for _ in range(r.randint(0, 3)))
+    place = f"{r.randint(0, rows + 1)};{r.randint(1, cols)};1"
+    cursor = f"{place};{r.choice('@ABO')};{r.choice('@A')};{r.choice('@ABDH')};{r.randint(0, 4)};2;O;BBBB"
+    return r.choice((f"\x1bP1$t{cursor}\x1b\\", f"\x1bP2$t{tabs}\x1b\\"))
+
+
 def _mode(r: random.Random, *modes: str) -> str:
     return f"\x1b[{r.choice(modes)}{r.choice('hl')}"
 
@@ -116,6 +160,20 @@ FEATURES: dict[str, tuple[int, Make]] = {
     "link": (2, lambda r, rows, cols: r.choice(("\x1b]8;;http://a\x07", "\x1b]8;id=x;http://b\x1b\\", "\x1b]8;;\x07"))),
     "protect": (2, lambda r, rows, cols: f'\x1b[{r.randrange(3)}"q'),
     "selective erase": (2, lambda r, rows, cols: f"\x1b[?{r.randrange(3)}{r.choice('JK')}"),
+    "rectangle": (3, lambda r, rows, cols: _rectangle(r, rows, cols)),
+    "column index": (1, lambda r, rows, cols: r.choice(("\x1b6", "\x1b9"))),
+    "guard": (1, lambda r, rows, cols: r.choice(("\x1bV", "\x1bW"))),
+    "aside": (2, lambda r, rows, cols: _aside(r)),
+    "presentation": (1, lambda r, rows, cols: _presentation(r, rows, cols)),
+    "level": (1, lambda r, rows, cols: f'\x1b[{r.choice((61, 62, 63, 64))};{r.randint(0, 2)}"p'),
+    "report": (2, lambda r, rows, cols: _report(r, rows, cols)),
+    "settings": (
+        1,
+        lambda r, rows, cols: r.choice(
+            ("\x1b[3#y", "\x1b[20#y", "\x1b F", "\x1b G", "\x1b[>0t", "\x1b[>1t", "\x1b[>0;1T", "\x1b]1;6162\x07")
+        ),
+    ),
+    "columns": (1, lambda r, rows, cols: _mode(r, "?3", "?40", "?4", "?18", "?42")),
     "align": (1, lambda r, rows, cols: "\x1b#8"),
     "soft reset": (1, lambda r, rows, cols: "\x1b[!p"),
     "reset": (1, lambda r, rows, cols: "\x1bc"),

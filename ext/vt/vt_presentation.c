@@ -1,0 +1,114 @@
+/* The cursor and the tab stops as data: reported (DECCIR, DECTABSR), and restored from a report (DECRSPS).
+
+   A report gives flags as characters from '@' on, a bit each. */
+#include "vt_state.h"
+
+#include <string.h>
+
+enum { CURSOR = 1, TABS = 2 };
+enum { FLAG_ORIGIN = 1, FLAG_SS2 = 2, FLAG_SS3 = 4, FLAG_WRAP = 8 };
+enum { STYLE_BOLD = 1, STYLE_UNDERLINE = 2, STYLE_BLINK = 4, STYLE_INVERSE = 8 };
+
+static void report_cursor(vt *t)
+{
+    unsigned attrs = t->pen.attrs;
+    int style = (attrs & VT_BOLD ? STYLE_BOLD : 0) | (attrs & VT_UNDERLINE ? STYLE_UNDERLINE : 0)
+                | (attrs & VT_BLINK ? STYLE_BLINK : 0) | (attrs & VT_INVERSE ? STYLE_INVERSE : 0);
+    int flags = (t->modes & VT_M_ORIGIN ? FLAG_ORIGIN : 0) | (t->single_shift == 2 ? FLAG_SS2 : 0)
+                | (t->single_shift == 3 ? FLAG_SS3 : 0) | (t->pending ? FLAG_WRAP : 0);
+    vt_answer(t, "\033P1$u%d;%d;1;%c;%c;%c;%d;2;O;%.4s\033\\", t->row + 1, t->col + 1, '@' + style, '@' + !!t->protect,
+              '@' + flags, t->gl & 3, (const char *)t->charsets);
+}
+
+static void report_tabs(vt *t)
+{
+    uint8_t text[8 + 5 * VT_MAX_COLS], *p = vt_write_string(text, "\033P2$u");
+    t->budget -= t->cols;
+    for (int col = 0; col < t->cols; col++)
+        if (t->tabs[col / 8] >> col % 8 & 1) {
+            p = vt_write_number(p, (unsigned)col + 1);
+            *p++ = '/';
+        }
+    p -= p[-1] == '/';
+    p = vt_write_string(p, "\033\\");
+    vt_answer_bytes(t, text, (size_t)(p - text));
+}
+
+void vt_report_presentation(vt *t, int what)
+{
+    if (what == CURSOR)
+        report_cursor(t);
+    else if (what == TABS)
+        report_tabs(t);
+}
+
+/* ---- restoring ---- */
+
+/* A number of at most five digits before `stop` or the end; moves beyond the stop. -1: it is none. */
+static int number_before(const uint8_t **p, const uint8_t *end, uint8_t stop)
+{
+    int value = 0, digits = 0;
+    for (; *p < end && **p >= '0' && **p <= '9' && digits < 6; digits++)
+        value = 10 * value + *(*p)++ - '0';
+    if (!digits || digits > 5 || (*p < end && *(*p)++ != stop))
+        return -1;
+    return value;
+}
+
+/* One character from '@' on and a semicolon: its low four bits. -1: it is something else. */
+static int flags_before(const uint8_t **p, const uint8_t *end)
+{
+    if (end - *p < 2 || **p < '@' || **p >= 0x7F || (*p)[1] != ';')
+        return -1;
+    int flags = **p & 15;
+    *p += 2;
+    return flags;
+}
+
+/* All but the sets that are designated, which xterm does not restore either. */
+static void restore_cursor_report(vt *t, const uint8_t *p, const uint8_t *end)
+{
+    int row = number_before(&p, end, ';'), col = number_before(&p, end, ';'), page = number_before(&p, end, ';');
+    int style = flags_before(&p, end), protect = flags_before(&p, end), flags = flags_before(&p, end);
+    int gl = number_before(&p, end, ';');
+    if (row < 1 || row > t->rows || col < 1 || col > t->cols || page < 0 || style < 0 || protect < 0 || flags < 0 || gl < 0
+        || gl > 3)
+        return;
+    vt_viewer_differs(t);
+    unsigned attrs = t->pen.attrs & ~(unsigned)(VT_BOLD | VT_BLINK | VT_INVERSE);
+    attrs |= (style & STYLE_BOLD ? VT_BOLD : 0u) | (style & STYLE_BLINK ? VT_BLINK : 0u)
+             | (style & STYLE_INVERSE ? VT_INVERSE : 0u);
+    if (!(style & STYLE_UNDERLINE))
+        attrs &= ~(unsigned)VT_UNDERLINE;
+    else if (!(attrs & VT_UNDERLINE))
+        attrs |= 1u << VT_UNDERLINE_SHIFT;
+    t->pen.attrs = (uint16_t)attrs;
+    t->protect = protect & 1;
+    t->pen_dirty = 1;
+    t->modes = flags & FLAG_ORIGIN ? t->modes | VT_M_ORIGIN : t->modes & ~VT_M_ORIGIN;
+    vt_go(t, row - 1, col - 1);
+    t->pending = flags & FLAG_WRAP && (t->col == t->right || t->col == t->cols - 1);
+    t->single_shift = flags & FLAG_SS2 ? 2 : flags & FLAG_SS3 ? 3 : 0;
+    t->gl = (uint8_t)gl;
+}
+
+static void restore_tabs(vt *t, const uint8_t *p, const uint8_t *end)
+{
+    vt_viewer_differs(t);
+    memset(t->tabs, 0, sizeof t->tabs);
+    while (p < end) {
+        int col = number_before(&p, end, '/');
+        if (col < 0)
+            return;
+        if (col >= 1 && col <= VT_MAX_COLS)
+            t->tabs[(col - 1) / 8] |= (uint8_t)(1 << (col - 1) % 8);
+    }
+}
+
+void vt_restore_presentation(vt *t, int what, const uint8_t *data, size_t n)
+{
+    if (what == CURSOR)
+        restore_cursor_report(t, data, data + n);
+    else if (what == TABS)
+        restore_tabs(t, data, data + n);
+}

@@ -1,0 +1,165 @@
+/* The titles of window and icon, and the stack of pushed ones. A title is data of the program: cleaned of control
+   characters and bounded. */
+#include "vt_state.h"
+
+#include <string.h>
+
+#define SET_IN_HEX 1    /* bits of title_modes */
+#define REPORT_IN_HEX 2
+
+size_t vt_clean(uint8_t *to, size_t room, const uint8_t *p, size_t n)
+{
+    size_t used = 0;
+    const uint8_t *end = p + n;
+    while (p < end) {
+        uint32_t code = 0xFFFD;
+        const uint8_t *begin = p;
+        int valid = vt_utf8_decode(p, end, &code);
+        p += valid ? valid : vt_utf8_part(p, end);
+        if (valid && (code < 0x20 || (code >= 0x7F && code < 0xA0)))
+            continue;
+        size_t size = valid ? (size_t)valid : 3;
+        if (used + size > room)
+            break;
+        memcpy(to + used, valid ? begin : (const uint8_t *)"\xEF\xBF\xBD", size);
+        used += size;
+    }
+    return used;
+}
+
+int vt_hex_digit(uint8_t c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static void keep_title(vt *t, int which, const uint8_t *p, size_t n)
+{
+    if (which & VT_ICON_TITLE)
+        t->icon_n = (uint16_t)vt_clean(t->icon, sizeof t->icon, p, n);
+    if (which & VT_WINDOW_TITLE) {
+        t->title_n = (uint16_t)vt_clean(t->title, sizeof t->title, p, n);
+        t->events |= VT_TITLE;
+    }
+}
+
+void vt_set_title(vt *t, int which, const uint8_t *p, size_t n)
+{
+    uint8_t text[1024];
+    if (!(t->title_modes & SET_IN_HEX)) {
+        keep_title(t, which, p, n);
+        return;
+    }
+    if (n % 2 || n / 2 > sizeof text)
+        return;
+    for (size_t i = 0; i < n; i += 2) {
+        int high = vt_hex_digit(p[i]), low = vt_hex_digit(p[i + 1]);
+        if (high < 0 || low < 0)
+            return;
+        text[i / 2] = (uint8_t)(16 * high + low);
+    }
+    keep_title(t, which, text, n / 2);
+}
+
+/* Only as hexadecimal digits, and so only if the program has asked for these: a title that came back as it is would be
+   typed into a shell by any file that is printed. */
+void vt_report_title(vt *t, int which)
+{
+    static const char hex[] = "0123456789abcdef";
+    uint8_t answer[2 * sizeof t->title + 8], *p = answer;
+    const uint8_t *title = which == VT_ICON_TITLE ? t->icon : t->title;
+    size_t n = which == VT_ICON_TITLE ? t->icon_n : t->title_n;
+    if (!(t->title_modes & REPORT_IN_HEX))
+        return;
+    p = vt_write_string(p, which == VT_ICON_TITLE ? "\033]L" : "\033]l");
+    for (size_t i = 0; i < n; i++) {
+        *p++ = (uint8_t)hex[title[i] >> 4];
+        *p++ = (uint8_t)hex[title[i] & 15];
+    }
+    p = vt_write_string(p, "\033\\");
+    vt_answer_bytes(t, answer, (size_t)(p - answer));
+}
+
+/* ---- the stack ---- */
+
+typedef struct {
+    const uint8_t *icon, *window;
+    size_t icon_n, window_n;
+} pushed;
+
+static pushed at(const uint8_t *p)
+{
+    pushed entry;
+    entry.icon_n = (size_t)(p[0] | p[1] << 8);
+    entry.icon = p + 2;
+    p += 2 + entry.icon_n;
+    entry.window_n = (size_t)(p[0] | p[1] << 8);
+    entry.window = p + 2;
+    return entry;
+}
+
+static size_t size_of(const pushed *entry) { return 4 + entry->icon_n + entry->window_n; }
+
+/* The newest entry; `*offset`: where it begins. */
+static pushed newest(const vt *t, size_t *offset)
+{
+    *offset = 0;
+    pushed entry = at(t->titles.data);
+    for (int i = 1; i < t->titles_n; i++) {
+        *offset += size_of(&entry);
+        entry = at(t->titles.data + *offset);
+    }
+    return entry;
+}
+
+static int put_text(vt_buf *to, const uint8_t *p, size_t n)
+{
+    const uint8_t head[2] = {(uint8_t)n, (uint8_t)(n >> 8)};
+    return vt_put(to, head, 2) || vt_put(to, p, n);
+}
+
+/* An entry has both titles. One that is not pushed is that of the entry before, as in xterm. */
+void vt_push_title(vt *t, int which)
+{
+    uint8_t icon[sizeof t->icon], window[sizeof t->title];
+    size_t icon_n = t->icon_n, window_n = t->title_n, offset;
+    memcpy(icon, t->icon, icon_n);
+    memcpy(window, t->title, window_n);
+    if (t->titles_n) {
+        pushed last = newest(t, &offset);
+        if (!(which & VT_ICON_TITLE))
+            memcpy(icon, last.icon, icon_n = last.icon_n);
+        if (!(which & VT_WINDOW_TITLE))
+            memcpy(window, last.window, window_n = last.window_n);
+    }
+    if (t->titles_n == VT_TITLES) {
+        pushed oldest = at(t->titles.data);
+        size_t n = size_of(&oldest);
+        memmove(t->titles.data, t->titles.data + n, t->titles.n - n);
+        t->titles.n -= n;
+        t->titles_n--;
+    }
+    size_t before = t->titles.n;
+    if (put_text(&t->titles, icon, icon_n) || put_text(&t->titles, window, window_n)) {
+        t->titles.n = before;
+        t->titles.failed = 0;
+        return;
+    }
+    t->titles_n++;
+}
+
+void vt_pop_title(vt *t, int which)
+{
+    size_t offset;
+    if (!t->titles_n)
+        return;
+    pushed last = newest(t, &offset);
+    if (which & VT_ICON_TITLE)
+        keep_title(t, VT_ICON_TITLE, last.icon, last.icon_n);
+    if (which & VT_WINDOW_TITLE)
+        keep_title(t, VT_WINDOW_TITLE, last.window, last.window_n);
+    t->titles.n = offset;
+    t->titles_n--;
+}
