@@ -43,6 +43,8 @@ class Mode(enum.IntFlag):
     NEWLINE = 1 << 21
     REVERSE_WRAP = 1 << 22
     COLOUR_SCHEME = 1 << 23
+    REVERSE_WRAP_ANY = 1 << 26
+    TAB_WRAP = 1 << 27
 
 
 _SCROLLBACK_BYTES = 4 * 1024 * 1024

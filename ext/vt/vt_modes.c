@@ -5,8 +5,9 @@
 
 #define DEFAULT_MODES (VT_M_WRAP | VT_M_CURSOR)
 #define SOFT_RESET_MODES                                                                                   \
-    (VT_M_APP_CURSOR | VT_M_ORIGIN | VT_M_MARGINS | VT_M_FOCUS | VT_M_PASTE | VT_M_SYNC | VT_M_APP_KEYPAD   \
-     | VT_M_INSERT | VT_M_REVERSE_WRAP)
+    (VT_M_APP_CURSOR | VT_M_ORIGIN | VT_M_MARGINS | VT_M_APP_KEYPAD | VT_M_INSERT | VT_M_REVERSE_WRAP       \
+     | VT_M_REVERSE_WRAP_ANY)
+#define XTERM_JS_SOFT_RESET_MODES (VT_M_FOCUS | VT_M_PASTE | VT_M_SYNC) /* which it resets besides */
 
 const vt_dec_mode vt_dec_modes[VT_DEC_MODE_COUNT] = {
     {1, VT_M_APP_CURSOR},   {5, VT_M_REVERSE},       {6, VT_M_ORIGIN},          {7, VT_M_WRAP},
@@ -14,14 +15,14 @@ const vt_dec_mode vt_dec_modes[VT_DEC_MODE_COUNT] = {
     {66, VT_M_APP_KEYPAD},  {69, VT_M_MARGINS},      {1000, VT_M_MOUSE},        {1002, VT_M_MOUSE_DRAG},
     {1003, VT_M_MOUSE_ANY}, {1004, VT_M_FOCUS},      {1005, VT_M_MOUSE_UTF8},   {1006, VT_M_MOUSE_SGR},
     {1007, VT_M_ALT_SCROLL}, {1015, VT_M_MOUSE_URXVT}, {1016, VT_M_MOUSE_PIXELS}, {2004, VT_M_PASTE},
-    {2026, VT_M_SYNC},      {2031, VT_M_COLOUR_SCHEME},
+    {2026, VT_M_SYNC},      {2031, VT_M_COLOUR_SCHEME}, {41, VT_M_TAB_WRAP},    {1045, VT_M_REVERSE_WRAP_ANY},
 };
 
 const char *const vt_mode_names[VT_MODE_COUNT] = {
     "application-cursor", "reverse-screen", "origin", "wrap", "cursor-blink", "cursor-visible", "margins", "mouse-x10",
     "mouse", "mouse-drag", "mouse-any", "focus", "mouse-utf8", "mouse-sgr", "mouse-urxvt", "mouse-pixels",
     "alternate-scroll", "bracketed-paste", "synchronized-output", "application-keypad", "insert", "newline",
-    "reverse-wrap", "colour-scheme",
+    "reverse-wrap", "colour-scheme", NULL, NULL, "reverse-wrap-any", "tab-wrap",
 };
 
 /* ---- the saved cursor and the alternate screen ---- */
@@ -31,6 +32,7 @@ void vt_save_cursor(vt *t)
     vt_saved *saved = &t->s->saved;
     saved->row = t->row;
     saved->col = t->col;
+    saved->pending = t->pending;
     saved->origin = !!(t->modes & VT_M_ORIGIN);
     saved->pen = t->pen;
     saved->pen.link = 0;
@@ -43,6 +45,8 @@ void vt_restore_cursor(vt *t)
 {
     const vt_saved *saved = &t->s->saved;
     uint16_t link = t->pen.link;
+    if (saved->pending) /* xterm.js does not bring a pending wrap back */
+        vt_viewer_differs(t);
     t->modes = saved->origin ? t->modes | VT_M_ORIGIN : t->modes & ~VT_M_ORIGIN;
     t->pen = saved->pen;
     t->pen.link = link;
@@ -51,6 +55,7 @@ void vt_restore_cursor(vt *t)
     memcpy(t->charsets, saved->charsets, sizeof t->charsets);
     t->gl = saved->gl;
     vt_go(t, saved->row, saved->col);
+    t->pending = saved->pending;
 }
 
 static void reset_saved(vt_screen *s)
@@ -59,35 +64,32 @@ static void reset_saved(vt_screen *s)
     memset(s->saved.charsets, 'B', sizeof s->saved.charsets);
 }
 
-/* As in xterm.js, the alternate screen is blank whenever it comes, and each screen has its own margins. */
-static void show_alternate(vt *t)
+/* Modes 47, 1047 and 1049. Only 1049 on and 1047 off clear the alternate screen, which otherwise keeps its text while it
+   is hidden. xterm.js clears it whenever it comes from the main screen, and has a region for each screen. */
+static void show_alternate(vt *t, int mode)
 {
-    if (t->s == &t->alt || (!t->alt.base && vt_screen_init(t, &t->alt)))
+    const int fresh = t->s == &t->main;
+    if (!t->alt.base && vt_screen_init(t, &t->alt))
         return;
-    t->main.top = t->top;
-    t->main.bottom = t->bottom;
-    t->main.left = t->left;
-    t->main.right = t->right;
+    t->budget -= t->rows;
+    if (mode == 1049 ? !fresh : fresh && (t->pen.bg || !vt_screen_blank(t, &t->alt)))
+        vt_viewer_differs(t);
+    if (fresh && (t->top > 0 || t->bottom < t->rows - 1))
+        vt_viewer_differs(t);
     t->s = &t->alt;
-    vt_full_margins(t);
-    for (int row = 0; row < t->rows; row++)
-        vt_row_clear(t->s->rows[row], vt_erased(t));
-    t->budget -= VT_STEP_COST + 2 * t->rows;
+    if (mode == 1049)
+        vt_erase_display(t, 2, 0);
 }
 
-static void show_main(vt *t)
+static void show_main(vt *t, int mode)
 {
     if (t->s == &t->main)
         return;
-    for (int row = 0; row < t->rows; row++) /* or its styles would stay in use */
-        vt_row_clear(t->s->rows[row], VT_BLANK);
+    if (mode == 1047)
+        vt_erase_display(t, 2, 0);
+    if (t->top > 0 || t->bottom < t->rows - 1)
+        vt_viewer_differs(t);
     t->s = &t->main;
-    t->top = t->main.top;
-    t->bottom = t->main.bottom;
-    t->left = t->main.left;
-    t->right = t->main.right;
-    vt_settle_wrap(t);
-    t->budget -= VT_STEP_COST + 2 * t->rows;
 }
 
 /* ---- modes ---- */
@@ -116,7 +118,6 @@ void vt_set_dec_mode(vt *t, int mode, int on)
         if (bit == VT_M_MARGINS && !on) {
             t->left = 0;
             t->right = t->cols - 1;
-            vt_settle_wrap(t);
         }
         return;
     }
@@ -137,9 +138,9 @@ void vt_set_dec_mode(vt *t, int mode, int on)
         if (on) {
             if (mode == 1049)
                 vt_save_cursor(t);
-            show_alternate(t);
+            show_alternate(t, mode);
         } else {
-            show_main(t);
+            show_main(t, mode);
             if (mode == 1049)
                 vt_restore_cursor(t);
         }
@@ -233,9 +234,11 @@ static void reset_pen(vt *t)
     t->gl = t->single_shift = 0;
 }
 
-/* Resets what xterm.js does: bracketed paste too, but not mouse, tabs or title. */
+/* Resets what VT510 and xterm do. The cursor and a pending wrap stay where they are. */
 void vt_soft_reset(vt *t)
 {
+    if (t->modes & XTERM_JS_SOFT_RESET_MODES)
+        vt_viewer_differs(t);
     reset_pen(t);
     t->modes = (t->modes & ~SOFT_RESET_MODES) | DEFAULT_MODES;
     t->shape = 0;
@@ -245,10 +248,13 @@ void vt_soft_reset(vt *t)
 
 void vt_reset(vt *t)
 {
-    show_main(t);
+    t->s = &t->main;
     vt_scrollback_clear(t);
-    for (int row = 0; row < t->rows; row++)
+    for (int row = 0; row < t->rows; row++) {
         vt_row_clear(t->main.rows[row], VT_BLANK);
+        if (t->alt.base)
+            vt_row_clear(t->alt.rows[row], VT_BLANK);
+    }
     reset_pen(t);
     t->modes = DEFAULT_MODES;
     t->shape = 0;
@@ -261,7 +267,7 @@ void vt_reset(vt *t)
     t->row = t->col = t->pending = 0;
     t->last_char = 0;
     t->command_line = -1;
-    t->budget -= 4 * VT_STEP_COST + 2 * t->rows;
+    t->budget -= 4 * VT_STEP_COST + 4 * t->rows;
 }
 
 uint64_t vt_modes(const vt *t) { return t->modes; }

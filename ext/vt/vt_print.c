@@ -1,7 +1,7 @@
 /* Printing: text of a program into cells.
 
    One loop over a row stores a run. Characters with special rules (at the margin, in insert mode, combining) take
-   vt_print_code(). A character that overwrites half of a wide one leaves a blank of its own style in the other half. */
+   vt_print_code(). A character that overwrites half of a wide one erases the other half. */
 #include "vt_state.h"
 #include "vt_width.h"
 
@@ -26,21 +26,29 @@ static void wrap(vt *t)
     t->pending = 0;
 }
 
-/* Before cells from `col` on are overwritten: blank a left half whose right half is there, or store cells up to there.
+/* What half of a wide character becomes when the other half is overwritten. xterm.js gives it the whole pen. */
+static __attribute__((noinline)) vt_cell torn(vt *t)
+{
+    if (t->pen.fg | t->pen.ul | t->pen.attrs | t->pen.link)
+        vt_viewer_differs(t);
+    return vt_erased(t);
+}
+
+/* Before cells from `col` on are overwritten: erase a left half whose right half is there, or store cells up to there.
    */
-static inline void mend_before(vt_row *r, int col, vt_cell blank)
+static inline void mend_before(vt *t, vt_row *r, int col)
 {
     if (col > r->len)
         vt_row_widen(r, col);
     else if (col < r->len && !VT_WIDTH(r->cells[col]))
-        r->cells[col - 1] = blank;
+        r->cells[col - 1] = torn(t);
 }
 
-/* Afterwards: blank a right half whose left half was overwritten. */
-static inline void mend_after(vt_row *r, int col, vt_cell blank)
+/* Afterwards: erase a right half whose left half was overwritten. */
+static inline void mend_after(vt *t, vt_row *r, int col)
 {
     if (col < r->len && !VT_WIDTH(r->cells[col]))
-        r->cells[col] = blank;
+        r->cells[col] = torn(t);
 }
 
 static inline void advance(vt *t, int col, int stop)
@@ -102,34 +110,29 @@ void vt_print_code(vt *t, uint32_t code)
         vt_pen_intern(t);
     t->single_shift = 0;
     t->last_char = code;
-    const vt_cell blank = t->pen_cell | VT_BLANK;
     int stop = limit(t);
     if (t->pending || t->col + width > stop) {
         if (t->modes & VT_M_WRAP) {
-            if (!t->pending) { /* a wide character does not fit into the last column: the gap */
-                mend_before(vt_cursor_row(t), t->col, blank);
-                vt_row_widen(vt_cursor_row(t), stop);
-                vt_cursor_row(t)->cells[t->col] = blank;
-                mend_after(vt_cursor_row(t), stop, blank);
-            }
+            /* The gap, if a wide character does not fit into the last column, stays as it is. xterm.js blanks it. */
+            if (!t->pending && vt_at(vt_cursor_row(t), t->col) != (t->pen_cell | VT_BLANK))
+                vt_viewer_differs(t);
             wrap(t);
             stop = limit(t);
         } else {
-            t->col = stop - 1;
             t->pending = 0;
-            if (width == 2)
+            if (t->col + width > stop)
                 return;
         }
     }
     vt_row *r = vt_cursor_row(t);
     int col = t->col;
-    if (t->modes & VT_M_INSERT)
-        vt_row_insert(t, r, col, stop, width, blank);
-    mend_before(r, col, blank);
+    if (t->modes & VT_M_INSERT && col >= t->left && col <= t->right)
+        vt_row_insert(t, r, col, stop, width, vt_erased(t));
+    mend_before(t, r, col);
     if (r->len < col + width)
         r->len = (uint16_t)(col + width);
     else
-        mend_after(r, col + width, blank);
+        mend_after(t, r, col + width);
     r->cells[col] = t->pen_cell | VT_WIDTH_BITS(width) | code;
     if (width == 2)
         r->cells[col + 1] = t->pen_cell;
@@ -193,10 +196,10 @@ static __attribute__((noinline)) void print_runs(vt *t, const uint8_t *p, size_t
     t->last_char = p[n - 1];
     while (n) {
         if (t->pending) {
+            t->pending = 0;
             if (t->modes & VT_M_WRAP) {
                 wrap(t);
-            } else { /* each overwrites the last column: only the last one counts */
-                t->pending = 0;
+            } else if (t->col + 1 == limit(t)) { /* each overwrites the last column: only the last one counts */
                 p += n - 1;
                 n = 1;
             }
@@ -204,11 +207,11 @@ static __attribute__((noinline)) void print_runs(vt *t, const uint8_t *p, size_t
         vt_row *r = vt_cursor_row(t);
         int stop = limit(t), col = t->col;
         int k = n < (size_t)(stop - col) ? (int)n : stop - col;
-        mend_before(r, col, pen);
+        mend_before(t, r, col);
         if (col + k >= r->len)
             r->len = (uint16_t)(col + k);
         else
-            mend_after(r, col + k, pen);
+            mend_after(t, r, col + k);
         store(r->cells + col, p, k, pen);
         advance(t, col + k, stop);
         p += k;
@@ -233,11 +236,11 @@ void vt_print_text(vt *t, const uint8_t *p, size_t n, const uint8_t *end)
             store8(r->cells + col + i, p + i, pen);
         r->len = (uint16_t)(col + k);
     } else {
-        mend_before(r, col, pen);
+        mend_before(t, r, col);
         if (col + k >= r->len)
             r->len = (uint16_t)(col + k);
         else
-            mend_after(r, col + k, pen);
+            mend_after(t, r, col + k);
         store(r->cells + col, p, k, pen);
     }
     t->budget -= k;
@@ -275,7 +278,7 @@ const uint8_t *vt_print_utf8(vt *t, const uint8_t *p, const uint8_t *end)
         vt_row *r = vt_cursor_row(t);
         const int stop = limit(t), ascii = t->charsets[t->gl] == 'B';
         int col = t->col, from = col;
-        mend_before(r, col, pen | VT_BLANK);
+        mend_before(t, r, col);
         vt_cell *restrict cells = r->cells;
         do {
             if (width) {
@@ -301,7 +304,7 @@ const uint8_t *vt_print_utf8(vt *t, const uint8_t *p, const uint8_t *end)
         if (col >= r->len)
             r->len = (uint16_t)col;
         else
-            mend_after(r, col, pen | VT_BLANK);
+            mend_after(t, r, col);
         advance(t, col, stop);
     }
     return p;
@@ -340,11 +343,11 @@ static int fill(vt *t, vt_cell what, const vt_cluster *text, int n)
         t->budget -= CODE_COST;
     } else {
         int end = col + n * width;
-        mend_before(r, col, pen | VT_BLANK);
+        mend_before(t, r, col);
         if (end >= r->len)
             r->len = (uint16_t)end;
         else
-            mend_after(r, end, pen | VT_BLANK);
+            mend_after(t, r, end);
         const vt_cell second = width == 2 ? pen : cell;
         vt_cell *cells = r->cells + col;
         for (int i = 0; i + 1 < n * width; i += 2) {
@@ -381,8 +384,9 @@ void vt_repeat(vt *t, int n)
         again = t->clusters[VT_CODE(cell)];
         t->clusters[VT_CODE(cell)].shared = 1;
     }
-    /* More than a screen and a row would only scroll equal rows out of sight: whole rows of the excess are left out. */
-    int each = (t->right - t->left + 1) / VT_WIDTH(cell), most = (t->rows + 1) * each;
+    /* More than a screen and a row would only scroll equal rows out of sight: whole rows of the excess are left out.
+       The first row may be longer than the others, outside the margins. */
+    int each = (t->right - t->left + 1) / VT_WIDTH(cell), most = t->cols + (t->rows + 1) * each;
     if (n > most)
         n -= (n - most) / each * each;
     if (t->modes & VT_M_INSERT) {

@@ -158,7 +158,8 @@ def test_each_mode_has_its_number() -> None:
         Mode.MARGINS: "?69", Mode.MOUSE: "?1000", Mode.MOUSE_DRAG: "?1002", Mode.MOUSE_ANY: "?1003",
         Mode.MOUSE_UTF8: "?1005", Mode.MOUSE_SGR: "?1006", Mode.ALTERNATE_SCROLL: "?1007", Mode.MOUSE_URXVT: "?1015",
         Mode.MOUSE_PIXELS: "?1016", Mode.BRACKETED_PASTE: "?2004", Mode.SYNCHRONIZED_OUTPUT: "?2026",
-        Mode.COLOUR_SCHEME: "?2031", Mode.INSERT: "4", Mode.NEWLINE: "20",
+        Mode.COLOUR_SCHEME: "?2031", Mode.INSERT: "4", Mode.NEWLINE: "20", Mode.REVERSE_WRAP_ANY: "?1045",
+        Mode.TAB_WRAP: "?41",
     }  # fmt: skip
     assert set(numbers) == set(Mode)
     for mode, number in numbers.items():

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from vt.cases import CASES, Case
+from vt.cases import CASES as BASIC
+from vt.cases import Case
+from vt.cases_xterm import XTERM_CASES
 from vt.oracles import Ghostty, Headless
 from vt.screens import Screen, ours
 
 from vibetunnel._ext.vt import Engine
 
 ORACLES = (Ghostty, Headless)
+CASES = BASIC | XTERM_CASES
 
 
 def as_expected(screen: Screen, case: Case) -> str:

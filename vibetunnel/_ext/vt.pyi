@@ -85,6 +85,8 @@ class Mode(enum.IntFlag):
     NEWLINE = 2097152  # ANSI 20
     REVERSE_WRAP = 4194304  # 45
     COLOUR_SCHEME = 8388608  # 2031
+    REVERSE_WRAP_ANY = 67108864  # 1045
+    TAB_WRAP = 134217728  # 41
 
 @final
 class Engine:

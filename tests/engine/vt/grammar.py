@@ -14,6 +14,9 @@ SIZES = ((6, 10), (6, 10), (4, 20), (3, 7), (8, 12), (5, 9))
 WIDE = "中文字あ한😀"
 COMBINING = "\u0301\u0323\u20dd"
 OTHER = "éß€┌─┐αя"
+ODD_COLOURS = (
+    "38;2;1; 48;2;1 38;5 48;5; 38;5;300 48;2;1;2;300 38:2:1:2:3 48:2:1:2 38:5 48;2:1:2:3 38;3;1 38;2;1;;3;1".split()
+)
 
 
 def _count(r: random.Random, most: int = 12) -> str:
@@ -137,6 +140,10 @@ FEATURES: dict[str, tuple[int, Make]] = {
     ),
     "lone combining": (1, lambda r, rows, cols: r.choice(COMBINING)),
     "delete": (1, lambda r, rows, cols: "\x7f"),
+    "reverse wrap any": (1, lambda r, rows, cols: _mode(r, "?1045")),
+    "tab wrap": (1, lambda r, rows, cols: _mode(r, "?41")),
+    "old scroll": (1, lambda r, rows, cols: r.choice((f"\x1b[{_count(r, 7)}^", "\x1b[0T", "\x1b[1;2;3;4;5T"))),
+    "odd colour": (1, lambda r, rows, cols: f"\x1b[{r.choice(ODD_COLOURS)}m"),
 }
 
 
