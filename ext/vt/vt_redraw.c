@@ -47,40 +47,6 @@ static size_t cell_text(const vt_run *cell, uint8_t *text)
     return n;
 }
 
-/* Make the reader save what the shown screen has saved, with `save` (ESC 7, or 1049 on); then back to neutral modes and
-   charsets. A pending wrap is made as put_cursor() makes it; the reader's tab stops are of no use yet. */
-static void put_saved(vt_painter *w, const vt *t, const vt_screen *screen, vt_line_pair *l, const char *save)
-{
-    const vt_saved *s = &screen->saved;
-    int col = s->col;
-    if (s->origin)
-        vt_put_string(w->out, "\x1b[?6h");
-    if (s->pending) {
-        uint8_t text[VT_CELL_TEXT];
-        col = t->cols - 1;
-        if (s->col < col) {
-            vt_put_string(w->out, "\x1b[3g");
-            vt_paint_csi(w, "", 1, s->col + 1, "H\x1bH");
-        }
-        const vt_run *cell = take_cell(t, l, screen->rows[s->row], &col);
-        vt_paint_run_pen(w, cell);
-        vt_paint_csi(w, "", s->row + 1, col + 1, "H");
-        vt_put(w->out, text, cell_text(cell, text));
-        if (s->col < t->cols - 1)
-            vt_put_string(w->out, "\x1b[Z");
-        vt_paint_plain(w);
-    }
-    vt_paint_pen(w, &s->pen, s->protect);
-    if (!s->pending)
-        vt_paint_csi(w, "", s->row + 1, s->col + 1, "H");
-    put_charsets(w, s->charsets, s->gl, 0);
-    vt_put_string(w->out, save);
-    if (s->gl || memcmp(s->charsets, ascii, 4))
-        put_charsets(w, ascii, 0, 1);
-    if (s->origin)
-        vt_put_string(w->out, "\x1b[?6l");
-}
-
 static void put_kitty(vt_painter *w, const vt_screen *s)
 {
     vt_put_string(w->out, KITTY_POP);
@@ -117,6 +83,43 @@ static void put_tabs(vt_painter *w, const vt *t)
             vt_put_string(w->out, "\x1bH");
             at = i;
         }
+}
+
+/* Make the reader save what the shown screen has saved, with `save` (ESC 7, or 1049 on); then back to neutral modes and
+   charsets. A pending wrap is made as put_cursor() makes it, by a tab stop of its own if it is not in the last column. */
+static void put_saved(vt_painter *w, const vt *t, const vt_screen *screen, vt_line_pair *l, const char *save)
+{
+    const vt_saved *s = &screen->saved;
+    const int back = s->pending && s->col < t->cols - 1;
+    int col = s->col;
+    if (s->origin)
+        vt_put_string(w->out, "\x1b[?6h");
+    if (s->pending) {
+        uint8_t text[VT_CELL_TEXT];
+        col = t->cols - 1;
+        if (back) {
+            vt_put_string(w->out, "\x1b[3g");
+            vt_paint_csi(w, "", 1, s->col + 1, "H\x1bH");
+        }
+        const vt_run *cell = take_cell(t, l, screen->rows[s->row], &col);
+        vt_paint_run_pen(w, cell);
+        vt_paint_csi(w, "", s->row + 1, col + 1, "H");
+        vt_put(w->out, text, cell_text(cell, text));
+        if (back)
+            vt_put_string(w->out, "\x1b[Z");
+        vt_paint_plain(w);
+    }
+    vt_paint_pen(w, &s->pen, s->protect);
+    if (!s->pending)
+        vt_paint_csi(w, "", s->row + 1, s->col + 1, "H");
+    put_charsets(w, s->charsets, s->gl, 0);
+    vt_put_string(w->out, save);
+    if (s->gl || memcmp(s->charsets, ascii, 4))
+        put_charsets(w, ascii, 0, 1);
+    if (s->origin)
+        vt_put_string(w->out, "\x1b[?6l");
+    if (back)
+        put_tabs(w, t);
 }
 
 static void put_osc(vt_painter *w, const char *number, const uint8_t *text, size_t n)
