@@ -436,4 +436,11 @@ DIFFERENCES = (
         "reverse wrap leaves the rows above the region; here the line's beginning is the end",
         b"\x1b[?45h\x1b[5r\x1b[99D1",
     ),
+    Difference(
+        GHOSTTY,
+        "pending|cursor|row",
+        rb"\x1b\[\?7l.*\x1b\[\d*Z",
+        "without autowrap, a wrap that CBT took along stays pending; in xterm the next character ends it",
+        b"\x1b[?7l0123456789\x1b[ZX",
+    ),
 )

@@ -97,7 +97,7 @@ FEATURES: dict[str, tuple[int, Make]] = {
     "erase scrollback": (1, lambda r, rows, cols: "\x1b[3J"),
     "edit": (12, lambda r, rows, cols: f"\x1b[{_count(r)}{r.choice('XX@@PPLM')}"),
     "scroll": (5, lambda r, rows, cols: f"\x1b[{_count(r, 7)}{r.choice('ST')}"),
-    "zero count": (2, lambda r, rows, cols: f"\x1b[0{r.choice('ABCDEFG`adeIZX@PLMST')}"),
+    "zero count": (2, lambda r, rows, cols: f"\x1b[0{r.choice('ABCDEFG`adeIZX@PLMS')}"),
     "repeat": (2, lambda r, rows, cols: f"{r.choice('ax中')}\x1b[{_count(r)}b"),
     "late repeat": (2, lambda r, rows, cols: f"\x1b[{r.randint(0, 9)}b"),
     "region": (6, lambda r, rows, cols: _region(r, rows)),
