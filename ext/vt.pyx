@@ -47,6 +47,8 @@ class Mode(enum.IntFlag):
     COLOUR_SCHEME = 1 << 23
     GRAPHEME_CLUSTERS = 1 << 24
     IN_BAND_RESIZE = 1 << 25
+    REVERSE_WRAP_ANY = 1 << 26
+    TAB_WRAP = 1 << 27
     SMOOTH_SCROLL = 1 << 28
     PRINT_FORM_FEED = 1 << 29
     PRINT_ALL = 1 << 30

@@ -145,10 +145,6 @@ static void copy_screen(vt *copy, vt_screen *to, const vt_screen *from, int *fai
         *failed = 1;
         return;
     }
-    to->top = was.top;
-    to->bottom = was.bottom;
-    to->left = was.left;
-    to->right = was.right;
     for (int i = 0; i < copy->rows; i++)
         memcpy(to->rows[i], from->rows[i], sizeof(vt_row) + from->rows[i]->len * sizeof(vt_cell));
 }

@@ -1,7 +1,7 @@
 /* The terminal engine: bytes of a program in, a screen out. C without globals or I/O; one thread at a time.
 
    Behaviour follows the DEC VT510 manual, ECMA-48 and xterm's control sequence list. Where terminals differ on purpose,
-   xterm.js is the authority (docs/terminal.md). No byte sequence is an error. Rows before cols; sizes are bytes.
+   xterm is the authority (docs/terminal.md). No byte sequence is an error. Rows before cols; sizes are bytes.
 
    Line numbers are absolute: line 0 was the first line ever at the top of the main screen, vt_top() is the line there
    now, and lines with lower numbers, from vt_oldest() on, are scrollback. A resize that reflows renumbers the lines. */
@@ -133,6 +133,8 @@ void vt_get_cursor(const vt *, vt_cursor *);
 #define VT_M_COLOUR_SCHEME ((uint64_t)1 << 23)        /* ?2031 */
 #define VT_M_GRAPHEMES ((uint64_t)1 << 24)            /* ?2027, on at first */
 #define VT_M_RESIZES ((uint64_t)1 << 25)              /* ?2048 */
+#define VT_M_REVERSE_WRAP_ANY ((uint64_t)1 << 26)     /* ?1045 */
+#define VT_M_TAB_WRAP ((uint64_t)1 << 27)             /* ?41 */
 #define VT_M_SMOOTH ((uint64_t)1 << 28)               /* DECSCLM ?4: kept, and without an effect */
 #define VT_M_FORM_FEED ((uint64_t)1 << 29)            /* DECPFF ?18, DECPEX ?19: likewise, as there is no printer */
 #define VT_M_PRINT_ALL ((uint64_t)1 << 30)

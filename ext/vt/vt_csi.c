@@ -138,30 +138,32 @@ static inline int arg(const vt *t, int i) { return i <= t->parser.param ? t->par
 /* A count or position: 0 means 1. */
 static inline int count(const vt *t, int i) { return arg(t, i) ? arg(t, i) : 1; }
 
-/* The colour of SGR 38, 48 or 58 at `i`, which moves to the colour's last parameter. With colons: 5:n, 2:r:g:b or
-   2:space:r:g:b; missing numbers are 0. Returns 0 if it is not a colour. */
-static int colour(const vt *t, int *i, uint32_t *colour)
+/* The colour of SGR 38, 48 or 58 at `i`, which moves to the colour's last parameter: 5:n, 2:r:g:b or 2:space:r:g:b, with
+   semicolons instead of colons too. As in xterm, what is empty between semicolons, missing among subparameters or above
+   255 makes no colour; what the whole sequence is too short for is 0. xterm.js takes each as 0, and values modulo 256. */
+static void colour(vt *t, int *i, uint32_t *colour)
 {
-    int at = *i + 1, end = at, colons = t->parser.colons >> at & 1;
-    int mode = arg(t, at);
+    int at = *i + 1, end = at + 1, mode = arg(t, at), n = mode == 5 ? 1 : mode == 2 ? 3 : 0;
+    int colons = (t->parser.colons >> at | t->parser.colons >> end) & 1;
     if (colons)
         while (end <= t->parser.param && t->parser.colons >> end & 1)
             end++;
     else
-        end = at + (mode == 2 ? 4 : mode == 5 ? 2 : 1);
+        end += n;
     *i = end - 1;
-    if (mode == 5) {
-        *colour = VT_PALETTE | (arg(t, at + 1) & 255);
-        return 1;
-    }
-    if (mode != 2)
-        return 0;
+    if (!n)
+        return;
     at += colons && end - at > 4 ? 2 : 1;
-    uint32_t rgb = 0;
-    for (int k = at; k < at + 3; k++)
-        rgb = rgb << 8 | (k < end ? arg(t, k) & 255 : 0);
-    *colour = VT_RGB | rgb;
-    return 1;
+    uint32_t value = 0;
+    for (int k = at; k < at + n; k++) {
+        int missing = colons ? k >= end : k <= t->parser.param && !(t->parser.given >> k & 1);
+        if (missing || arg(t, k) > 255) {
+            vt_viewer_differs(t);
+            return;
+        }
+        value = value << 8 | (uint32_t)arg(t, k);
+    }
+    *colour = (n == 1 ? VT_PALETTE : VT_RGB) | value;
 }
 
 static void set_underline(vt_style *pen, int style)
@@ -214,9 +216,11 @@ static void sgr(vt *t)
                 set_underline(pen, 2);
                 break;
             case VT_SGR_FOREGROUND + 8:
-                if (t->parser.params[i + 1] == 2 && i + 4 <= t->parser.param && !t->parser.colons) {
-                    pen->fg = VT_RGB | (t->parser.params[i + 2] & 255u) << 16 | (t->parser.params[i + 3] & 255u) << 8
-                              | (t->parser.params[i + 4] & 255u);
+                if (t->parser.params[i + 1] == 2 && i + 4 <= t->parser.param && !t->parser.colons
+                    && (t->parser.given >> (i + 2) & 7) == 7
+                    && (t->parser.params[i + 2] | t->parser.params[i + 3] | t->parser.params[i + 4]) < 256) {
+                    pen->fg = VT_RGB | (uint32_t)t->parser.params[i + 2] << 16 | (uint32_t)t->parser.params[i + 3] << 8
+                              | t->parser.params[i + 4];
                     i += 4;
                 } else {
                     colour(t, &i, &pen->fg);
@@ -357,6 +361,13 @@ static inline void plain_function(vt *t, uint8_t final)
         vt_scroll_up(t, n);
         break;
     case 'T':
+        if (t->parser.param || (!first && t->parser.given & 1)) /* the mouse tracking of old, which xterm.js has not */
+            vt_viewer_differs(t);
+        else
+            vt_scroll_down(t, n);
+        break;
+    case '^': /* SD, as a misprint in ECMA-48 has it */
+        vt_viewer_differs(t);
         vt_scroll_down(t, n);
         break;
     case 'X':

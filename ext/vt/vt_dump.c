@@ -54,15 +54,19 @@ static void dump_line(const vt *t, vt_buf *out, vt_line *line)
     vt_put_string(out, "\n");
 }
 
+/* Of a screen that is hidden, blank rows are left out: it may be blank because it has never been shown. */
 static void dump_rows(const vt *t, vt_buf *out, vt_line *line, const vt_screen *s, const char *name)
 {
-    for (int i = 0; i < t->rows; i++) {
-        vt_put_string(out, name);
-        vt_put_string(out, " ");
-        vt_put_number(out, i);
+    for (int i = 0; i < t->rows && s->base; i++) {
         vt_line_row(t, line, s->rows[i], t->cols);
         if (i == t->rows - 1)
             line->wrapped = 0;
+        vt_line_trim(line, 1);
+        if (s != t->s && !line->n && !line->wrapped && vt_is_plain(&line->tail))
+            continue;
+        vt_put_string(out, name);
+        vt_put_string(out, " ");
+        vt_put_number(out, i);
         dump_line(t, out, line);
     }
 }
@@ -97,6 +101,7 @@ static void dump_screen_state(vt_buf *out, const vt_screen *s, const char *name)
     vt_put_number(out, s->saved.row);
     vt_put_string(out, " ");
     vt_put_number(out, s->saved.col);
+    vt_put_string(out, s->saved.pending ? " pending" : "");
     vt_put_string(out, s->saved.origin ? " origin " : " ");
     dump_style(out, &s->saved.pen);
     vt_put_string(out, s->saved.protect ? " protected " : " ");
@@ -168,7 +173,7 @@ void vt_dump(const vt *t, vt_buf *out)
     dump_numbers(out, "", (const long long[]){t->gl, t->single_shift}, 2);
     vt_put_string(out, "tabs");
     for (int i = 0; i < t->cols; i++)
-        if (t->tabs[i / 8] >> i % 8 & 1) {
+        if (vt_is_tab(t, i)) {
             vt_put_string(out, " ");
             vt_put_number(out, i);
         }
@@ -195,12 +200,8 @@ void vt_dump(const vt *t, vt_buf *out)
     dump_numbers(out, "modified keys", (const long long[]){t->modify_other_keys}, 1);
     dump_screen_state(out, &t->main, "main");
     dump_screen_state(out, &t->alt, "alternate");
-    if (t->s == &t->alt)
-        dump_numbers(out, "main margins",
-                     (const long long[]){t->main.top, t->main.bottom, t->main.left, t->main.right}, 4);
     dump_rows(t, out, &line, &t->main, "main");
-    if (t->s == &t->alt)
-        dump_rows(t, out, &line, &t->alt, "alternate");
+    dump_rows(t, out, &line, &t->alt, "alternate");
     vt_buf partial = {0};
     vt_partial(t, &partial);
     vt_put_string(out, "unfinished ");

@@ -6,8 +6,9 @@
 #define DEFAULT_MODES (VT_M_WRAP | VT_M_CURSOR | VT_M_GRAPHEMES)
 #define SOFT_DEFAULT_MODES (VT_M_WRAP | VT_M_CURSOR)
 #define SOFT_RESET_MODES                                                                                   \
-    (VT_M_APP_CURSOR | VT_M_ORIGIN | VT_M_MARGINS | VT_M_FOCUS | VT_M_PASTE | VT_M_SYNC | VT_M_APP_KEYPAD   \
-     | VT_M_INSERT | VT_M_REVERSE_WRAP)
+    (VT_M_APP_CURSOR | VT_M_ORIGIN | VT_M_MARGINS | VT_M_APP_KEYPAD | VT_M_INSERT | VT_M_REVERSE_WRAP       \
+     | VT_M_REVERSE_WRAP_ANY)
+#define XTERM_JS_SOFT_RESET_MODES (VT_M_FOCUS | VT_M_PASTE | VT_M_SYNC) /* which it resets besides */
 
 const vt_dec_mode vt_dec_modes[VT_DEC_MODE_COUNT] = {
     {1, VT_M_APP_CURSOR},   {5, VT_M_REVERSE},       {6, VT_M_ORIGIN},          {7, VT_M_WRAP},
@@ -17,16 +18,17 @@ const vt_dec_mode vt_dec_modes[VT_DEC_MODE_COUNT] = {
     {1007, VT_M_ALT_SCROLL}, {1015, VT_M_MOUSE_URXVT}, {1016, VT_M_MOUSE_PIXELS}, {2004, VT_M_PASTE},
     {2026, VT_M_SYNC},      {2031, VT_M_COLOUR_SCHEME}, {2027, VT_M_GRAPHEMES},   {2048, VT_M_RESIZES},
     {80, VT_M_SIXEL_DISPLAY}, {8452, VT_M_SIXEL_RIGHT}, {4, VT_M_SMOOTH},        {18, VT_M_FORM_FEED},
-    {19, VT_M_PRINT_ALL},   {40, VT_M_COLUMNS},      {42, VT_M_NATIONAL},
+    {19, VT_M_PRINT_ALL},   {40, VT_M_COLUMNS},      {41, VT_M_TAB_WRAP},       {42, VT_M_NATIONAL},
+    {1045, VT_M_REVERSE_WRAP_ANY},
 };
 
 const char *const vt_mode_names[VT_MODE_COUNT] = {
     "application-cursor", "reverse-screen", "origin", "wrap", "cursor-blink", "cursor-visible", "margins", "mouse-x10",
     "mouse", "mouse-drag", "mouse-any", "focus", "mouse-utf8", "mouse-sgr", "mouse-urxvt", "mouse-pixels",
     "alternate-scroll", "bracketed-paste", "synchronized-output", "application-keypad", "insert", "newline",
-    "reverse-wrap", "colour-scheme", "grapheme-clusters", "in-band-resize",
-    [28] = "smooth-scroll", [29] = "print-form-feed", [30] = "print-all", [31] = "column-switch",
-    [33] = "national-charsets", [44] = "sixel-display", "sixel-right",
+    "reverse-wrap", "colour-scheme", "grapheme-clusters", "in-band-resize", "reverse-wrap-any", "tab-wrap",
+    "smooth-scroll", "print-form-feed", "print-all", "column-switch", [33] = "national-charsets",
+    [44] = "sixel-display", "sixel-right",
 };
 
 /* ---- the saved cursor and the alternate screen ---- */
@@ -39,6 +41,7 @@ void vt_save_cursor(vt *t)
     saved->top = vt_top(t);
     saved->row = t->row;
     saved->col = t->col;
+    saved->pending = t->pending;
     saved->origin = !!(t->modes & VT_M_ORIGIN);
     saved->pen = t->pen;
     saved->pen.link = 0;
@@ -55,11 +58,11 @@ void vt_protect(vt *t, int on, int guard)
 }
 
 /* xterm.js leaves origin mode and charsets as they are, ends a link, mixes up both pens' underlines, and lets the saved
-   cursor scroll with its line. */
+   cursor scroll with its line. It does not bring a pending wrap back. */
 static int differs_to_restore(const vt *t, const vt_saved *saved)
 {
     return saved->origin || t->modes & VT_M_ORIGIN || link_or_underline(&t->pen) || link_or_underline(&saved->pen)
-           || saved->top != vt_top(t) || saved->gl != t->gl || memcmp(saved->charsets, t->charsets, sizeof saved->charsets);
+           || saved->pending || saved->top != vt_top(t) || saved->gl != t->gl || memcmp(saved->charsets, t->charsets, sizeof saved->charsets);
 }
 
 void vt_restore_cursor(vt *t)
@@ -76,6 +79,7 @@ void vt_restore_cursor(vt *t)
     memcpy(t->charsets, saved->charsets, sizeof t->charsets);
     t->gl = saved->gl;
     vt_go(t, saved->row, saved->col);
+    t->pending = saved->pending;
 }
 
 static void reset_saved(vt_screen *s)
@@ -84,49 +88,40 @@ static void reset_saved(vt_screen *s)
     memset(s->saved.charsets, 'B', sizeof s->saved.charsets);
 }
 
-/* In xterm.js each screen has its own tab stops, and a link ends. */
-static void change_screens(vt *t, const vt_screen *to)
+/* In xterm.js each screen has its own tab stops and its own region, and a link ends. */
+static void change_screens(vt *t, vt_screen *to)
 {
-    if (t->shadow.tabs_set || t->pen.link || to->left || to->right != t->cols - 1)
+    if (t->shadow.tabs_set || t->pen.link || t->top > 0 || t->bottom < t->rows - 1)
         vt_viewer_differs(t);
-    t->shadow.screens++;
-}
-
-/* As in xterm.js, the alternate screen is blank whenever it comes, and each screen has its own margins. */
-static void show_alternate(vt *t)
-{
-    if (t->s == &t->alt || (!t->alt.base && vt_screen_init(t, &t->alt)))
-        return;
-    change_screens(t, &t->alt);
-    t->main.top = t->top;
-    t->main.bottom = t->bottom;
-    t->main.left = t->left;
-    t->main.right = t->right;
     if (t->pictures)
         vt_pictures_leave(t);
-    t->s = &t->alt;
-    vt_full_margins(t);
-    for (int row = 0; row < t->rows; row++)
-        vt_row_clear(t->s->rows[row], vt_erased(t));
-    t->budget -= VT_STEP_COST + 2 * t->rows;
+    t->shadow.screens++;
+    t->s = to;
 }
 
-static void show_main(vt *t)
+/* Modes 47, 1047 and 1049. Only 1049 on and 1047 off clear the alternate screen, which otherwise keeps its text while it
+   is hidden. xterm.js clears it whenever it comes from the main screen. */
+static void show_alternate(vt *t, int mode)
+{
+    const int fresh = t->s == &t->main;
+    if (!t->alt.base && vt_screen_init(t, &t->alt))
+        return;
+    t->budget -= t->rows;
+    if (mode == 1049 ? !fresh : fresh && (t->pen.bg || !vt_screen_blank(t, &t->alt)))
+        vt_viewer_differs(t);
+    if (fresh)
+        change_screens(t, &t->alt);
+    if (mode == 1049)
+        vt_erase_display(t, 2, 0);
+}
+
+static void show_main(vt *t, int mode)
 {
     if (t->s == &t->main)
         return;
+    if (mode == 1047)
+        vt_erase_display(t, 2, 0);
     change_screens(t, &t->main);
-    if (t->pictures)
-        vt_pictures_leave(t);
-    for (int row = 0; row < t->rows; row++) /* or its styles would stay in use */
-        vt_row_clear(t->s->rows[row], VT_BLANK);
-    t->s = &t->main;
-    t->top = t->main.top;
-    t->bottom = t->main.bottom;
-    t->left = t->main.left;
-    t->right = t->main.right;
-    vt_settle_wrap(t);
-    t->budget -= VT_STEP_COST + 2 * t->rows;
 }
 
 /* ---- modes ---- */
@@ -173,7 +168,6 @@ void vt_set_dec_mode(vt *t, int mode, int on)
         if (bit == VT_M_MARGINS && !on) {
             t->left = 0;
             t->right = t->cols - 1;
-            vt_settle_wrap(t);
         }
         return;
     }
@@ -197,9 +191,9 @@ void vt_set_dec_mode(vt *t, int mode, int on)
         if (on) {
             if (mode == 1049)
                 vt_save_cursor(t);
-            show_alternate(t);
+            show_alternate(t, mode);
         } else {
-            show_main(t);
+            show_main(t, mode);
             vt_viewer_inexact(t);
             if (mode == 1049)
                 vt_restore_cursor(t);
@@ -328,9 +322,11 @@ static void reset_aside(vt *t)
     t->checksum = t->extent = t->title_modes = 0;
 }
 
-/* Resets what xterm.js does: bracketed paste too, but not mouse, tabs or title. */
+/* Resets what VT510 and xterm do. The cursor and a pending wrap stay where they are. */
 void vt_soft_reset(vt *t)
 {
+    if (t->modes & XTERM_JS_SOFT_RESET_MODES)
+        vt_viewer_differs(t);
     reset_pen(t);
     t->modes = (t->modes & ~SOFT_RESET_MODES) | SOFT_DEFAULT_MODES;
     t->shape = 0;
@@ -358,13 +354,16 @@ void vt_reset(vt *t)
 {
     if (t->modes & VT_M_NEWLINE)
         vt_viewer_differs(t); /* xterm.js keeps it */
-    show_main(t);
+    t->s = &t->main;
     t->shadow.screens++; /* the hidden one is reset too */
     t->shadow.tabs_set = 0;
     vt_pictures_free(t);
     vt_scrollback_clear(t);
-    for (int row = 0; row < t->rows; row++)
+    for (int row = 0; row < t->rows; row++) {
         vt_row_clear(t->main.rows[row], VT_BLANK);
+        if (t->alt.base)
+            vt_row_clear(t->alt.rows[row], VT_BLANK);
+    }
     reset_pen(t);
     t->modes = DEFAULT_MODES;
     t->shape = 0;
@@ -381,7 +380,7 @@ void vt_reset(vt *t)
     t->row = t->col = t->pending = 0;
     t->last_char = 0;
     t->command_line = -1;
-    t->budget -= 4 * VT_STEP_COST + 2 * t->rows;
+    t->budget -= 4 * VT_STEP_COST + 4 * t->rows;
 }
 
 uint64_t vt_modes(const vt *t) { return t->modes; }

@@ -331,11 +331,13 @@ static const vt_run *blank_end(const vt_painter *w, const vt_line *line, vt_run 
     return can_erase(w, r) ? r : NULL;
 }
 
-/* Whether printing the next line's first character leaves the gap at this line's end again, in its own style. */
+/* Whether printing the next line's first character leaves the gap at this line's end again: as it was, which is a
+   default blank, or in xterm.js with the character's style. */
 static int leaves_gap(const vt_line *line, const vt_line *next, int cols)
 {
+    static const vt_run none;
     return line->cols >= cols && vt_line_gap(line, vt_line_begins_wide(next), cols)
-           && vt_same_run(&line->runs[line->n - 1], &next->runs[0]);
+           && vt_same_run(&line->runs[line->n - 1], &none) && vt_same_run(&next->runs[0], &none);
 }
 
 int vt_line_pair_init(vt_line_pair *l, const vt *t)

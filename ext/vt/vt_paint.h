@@ -4,6 +4,12 @@
 
 #include "vt_state.h"
 
+/* A line and the next one: how a wrapped line is written depends on both. */
+typedef struct {
+    vt_line a, b;
+    vt_scrollback_reader reader;
+} vt_line_pair;
+
 typedef struct {
     vt_buf *out;
     int cols;
@@ -14,14 +20,9 @@ typedef struct {
     int protect;
     const char *link; /* NULL: none */
     uint16_t id_n, uri_n;
+    vt_line_pair *pair; /* memory for a cell; NULL: a cell that makes a wrap pending is left out */
     size_t link_bytes; /* written so far: after LINKS_BYTES text goes without links */
 } vt_painter;
-
-/* A line and the next one: how a wrapped line is written depends on both. */
-typedef struct {
-    vt_line a, b;
-    vt_scrollback_reader reader;
-} vt_line_pair;
 
 int vt_line_pair_init(vt_line_pair *, const vt *);     /* 0, or -1: out of memory */
 void vt_line_pair_free(vt_line_pair *);

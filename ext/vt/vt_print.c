@@ -1,7 +1,7 @@
 /* Printing: text of a program into cells.
 
    One loop over a row stores a run. Characters with special rules (at the margin, in insert mode, combining) take
-   vt_print_code(). A character that overwrites half of a wide one leaves a blank of its own style in the other half. */
+   vt_print_code(). A character that overwrites half of a wide one erases the other half. */
 #include "vt_state.h"
 #include "vt_unicode.h"
 
@@ -25,21 +25,29 @@ static void wrap(vt *t)
     t->pending = 0;
 }
 
-/* Before cells from `col` on are overwritten: blank a left half whose right half is there, or store cells up to there.
+/* What half of a wide character becomes when the other half is overwritten. xterm.js gives it the whole pen. */
+static __attribute__((noinline)) vt_cell torn(vt *t)
+{
+    if (t->pen.fg | t->pen.ul | t->pen.attrs | t->pen.link)
+        vt_viewer_differs(t);
+    return vt_erased(t);
+}
+
+/* Before cells from `col` on are overwritten: erase a left half whose right half is there, or store cells up to there.
    */
-static inline void mend_before(vt_row *r, int col, vt_cell blank)
+static inline void mend_before(vt *t, vt_row *r, int col)
 {
     if (col > r->len)
         vt_row_widen(r, col);
     else if (col < r->len && !VT_WIDTH(r->cells[col]))
-        r->cells[col - 1] = blank;
+        r->cells[col - 1] = torn(t);
 }
 
-/* Afterwards: blank a right half whose left half was overwritten. */
-static inline void mend_after(vt_row *r, int col, vt_cell blank)
+/* Afterwards: erase a right half whose left half was overwritten. */
+static inline void mend_after(vt *t, vt_row *r, int col)
 {
     if (col < r->len && !VT_WIDTH(r->cells[col]))
-        r->cells[col] = blank;
+        r->cells[col] = torn(t);
 }
 
 static inline void advance(vt *t, int col, int stop)
@@ -126,12 +134,12 @@ static void widen(vt *t, int col, uint32_t code, int state)
             r = vt_cursor_row(t);
             col = t->col;
             stop = limit(t);
-            mend_before(r, col, blank);
+            mend_before(t, r, col);
         }
         if (r->len < col + 2)
             r->len = (uint16_t)(col + 2);
         else
-            mend_after(r, col + 2, blank);
+            mend_after(t, r, col + 2);
         r->cells[col] = cell;
         r->cells[col + 1] = cell & (VT_STYLE_BITS(UINT32_MAX) | VT_PROTECTED);
         advance(t, col + 2, stop);
@@ -198,27 +206,21 @@ void vt_print_code(vt *t, uint32_t code)
     t->single_shift = 0;
     t->last_char = code;
     t->prepended = clusters && VT_CLASS_OF(properties) == VT_CLASS_PREPEND;
-    const vt_cell blank = t->pen_cell | VT_BLANK;
     int stop = limit(t);
     if (t->pending || t->col + width > stop) {
         if (t->pen.link)
             vt_viewer_differs(t); /* see scroll_line(); here the gap is not yet there */
         if (t->modes & VT_M_WRAP) {
-            if (!t->pending) { /* a wide character does not fit into the last column: the gap */
-                mend_before(vt_cursor_row(t), t->col, blank);
-                vt_row_widen(vt_cursor_row(t), stop);
-                vt_cursor_row(t)->cells[t->col] = blank;
-                mend_after(vt_cursor_row(t), stop, blank);
-            }
+            /* The gap, if a wide character does not fit into the last column, stays as it is. xterm.js blanks it. */
+            if (!t->pending && vt_at(vt_cursor_row(t), t->col) != (t->pen_cell | VT_BLANK))
+                vt_viewer_differs(t);
             wrap(t);
             stop = limit(t);
         } else {
             if (width == 2)
                 vt_viewer_differs(t); /* xterm.js leaves a half of the one before */
-            t->col = stop - 1;
             t->pending = 0;
-            if (width == 2) { /* it is lost, and xterm.js would put what joins it elsewhere */
-                vt_viewer_differs(t);
+            if (t->col + width > stop) { /* it is lost, and xterm.js would put what joins it elsewhere */
                 t->last_char = 0;
                 return;
             }
@@ -226,13 +228,13 @@ void vt_print_code(vt *t, uint32_t code)
     }
     vt_row *r = vt_cursor_row(t);
     int col = t->col;
-    if (t->modes & VT_M_INSERT)
-        vt_row_insert(t, r, col, stop, width, blank);
-    mend_before(r, col, blank);
+    if (t->modes & VT_M_INSERT && col >= t->left && col <= t->right)
+        vt_row_insert(t, r, col, stop, width, vt_erased(t));
+    mend_before(t, r, col);
     if (r->len < col + width)
         r->len = (uint16_t)(col + width);
     else
-        mend_after(r, col + width, blank);
+        mend_after(t, r, col + width);
     r->cells[col] = t->pen_cell | VT_WIDTH_BITS(width) | code;
     if (width == 2)
         r->cells[col + 1] = t->pen_cell;
@@ -302,10 +304,10 @@ static __attribute__((noinline)) void print_runs(vt *t, const uint8_t *p, size_t
     while (n) {
         t->parser.begin = p;
         if (t->pending) {
+            t->pending = 0;
             if (t->modes & VT_M_WRAP) {
                 wrap(t);
-            } else { /* each overwrites the last column: only the last one counts */
-                t->pending = 0;
+            } else if (t->col + 1 == limit(t)) { /* each overwrites the last column: only the last one counts */
                 p += n - 1;
                 n = 1;
             }
@@ -313,11 +315,11 @@ static __attribute__((noinline)) void print_runs(vt *t, const uint8_t *p, size_t
         vt_row *r = vt_cursor_row(t);
         int stop = limit(t), col = t->col;
         int k = n < (size_t)(stop - col) ? (int)n : stop - col;
-        mend_before(r, col, pen);
+        mend_before(t, r, col);
         if (col + k >= r->len)
             r->len = (uint16_t)(col + k);
         else
-            mend_after(r, col + k, pen);
+            mend_after(t, r, col + k);
         store(r->cells + col, p, k, pen);
         advance(t, col + k, stop);
         p += k;
@@ -343,11 +345,11 @@ void vt_print_text(vt *t, const uint8_t *p, size_t n, const uint8_t *end)
             store8(r->cells + col + i, p + i, pen);
         r->len = (uint16_t)(col + k);
     } else {
-        mend_before(r, col, pen);
+        mend_before(t, r, col);
         if (col + k >= r->len)
             r->len = (uint16_t)(col + k);
         else
-            mend_after(r, col + k, pen);
+            mend_after(t, r, col + k);
         store(r->cells + col, p, k, pen);
     }
     t->budget -= k;
@@ -388,7 +390,7 @@ const uint8_t *vt_print_utf8(vt *t, const uint8_t *p, const uint8_t *end)
         vt_row *r = vt_cursor_row(t);
         const int stop = limit(t), ascii = t->charsets[t->gl] == 'B';
         int col = t->col, from = col, state = VT_AFTER_NONE;
-        mend_before(r, col, pen | VT_BLANK);
+        mend_before(t, r, col);
         vt_cell *restrict cells = r->cells;
         for (;;) {
             if (!width || VT_JOINS(state, properties)) {
@@ -421,7 +423,7 @@ const uint8_t *vt_print_utf8(vt *t, const uint8_t *p, const uint8_t *end)
         if (col >= r->len)
             r->len = (uint16_t)col;
         else
-            mend_after(r, col, pen | VT_BLANK);
+            mend_after(t, r, col);
         advance(t, col, stop);
     }
     return p;
@@ -466,11 +468,11 @@ static int fill(vt *t, vt_cell what, const uint8_t *text, int text_n, int n)
         t->budget -= CODE_COST;
     } else {
         int end = col + n * width;
-        mend_before(r, col, pen | VT_BLANK);
+        mend_before(t, r, col);
         if (end >= r->len)
             r->len = (uint16_t)end;
         else
-            mend_after(r, end, pen | VT_BLANK);
+            mend_after(t, r, end);
         const vt_cell second = width == 2 ? pen : cell;
         vt_cell *cells = r->cells + col;
         for (int i = 0; i + 1 < n * width; i += 2) {
@@ -514,8 +516,9 @@ void vt_repeat(vt *t, int n)
     if (t->pen.link || (VT_WIDTH(cell) == 2 && !(t->modes & VT_M_WRAP)))
         vt_viewer_differs(t); /* as in vt_print_code(), but before the first one */
     vt_viewer_inexact(t);
-    /* More than a screen and a row would only scroll equal rows out of sight: whole rows of the excess are left out. */
-    int each = (t->right - t->left + 1) / VT_WIDTH(cell), most = (t->rows + 1) * each;
+    /* More than a screen and a row would only scroll equal rows out of sight: whole rows of the excess are left out.
+       The first row may be longer than the others, outside the margins. */
+    int each = (t->right - t->left + 1) / VT_WIDTH(cell), most = t->cols + (t->rows + 1) * each;
     if (n > most)
         n -= (n - most) / each * each;
     if (t->modes & VT_M_INSERT) {

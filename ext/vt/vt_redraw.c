@@ -25,26 +25,28 @@ static void put_charsets(vt_painter *w, const uint8_t *charsets, int gl, int all
 
 static const uint8_t ascii[4] = {'B', 'B', 'B', 'B'};
 
-/* Make the reader save what the screen has saved, with `save` (ESC 7, or 1049 on); then back to neutral modes and
-   charsets. */
-static void put_saved(vt_painter *w, const vt_saved *s, const char *save)
+/* Take one cell of a row apart, into l->a: its first run. Of the right half of a wide character the left half; `*col`
+   then moves there. */
+static const vt_run *take_cell(const vt *t, vt_line_pair *l, const vt_row *r, int *col)
 {
-    if (s->origin)
-        vt_put_string(w->out, "\x1b[?6h");
-    vt_paint_pen(w, &s->pen, s->protect);
-    vt_paint_csi(w, "", s->row + 1, s->col + 1, "H");
-    put_charsets(w, s->charsets, s->gl, 0);
-    vt_put_string(w->out, save);
-    if (s->gl || memcmp(s->charsets, ascii, 4))
-        put_charsets(w, ascii, 0, 1);
-    if (s->origin)
-        vt_put_string(w->out, "\x1b[?6l");
+    if (*col > 0 && !VT_WIDTH(vt_at(r, *col)))
+        --*col;
+    vt_row *one = (vt_row *)l->b.text; /* used as memory for a row of one cell */
+    one->len = 1;
+    one->wrapped = 0;
+    one->tail = VT_BLANK;
+    one->cells[0] = vt_at(r, *col);
+    vt_line_row(t, &l->a, one, 1);
+    return &l->a.runs[0];
 }
 
-static void put_shown_saved(vt_painter *w, const vt *t)
+/* The text of a cell, printable. Returns its bytes, at most VT_CELL_TEXT. */
+static size_t cell_text(const vt_run *cell, uint8_t *text)
 {
-    put_saved(w, &t->s->saved, "\x1b" "7");
-    vt_paint_plain(w);
+    size_t n = 0;
+    for (; n < cell->n && n < VT_CELL_TEXT; n++)
+        text[n] = cell->text[n] ? cell->text[n] : ' ';
+    return n;
 }
 
 static void put_kitty(vt_painter *w, const vt_screen *s)
@@ -68,17 +70,69 @@ static void put_margins(vt_painter *w, const vt *t, int top, int bottom, int lef
         vt_paint_csi(w, "", left + 1, right + 1, "s");
 }
 
+/* The column in which the cursor's row makes a wrap pending. */
+static int wrap_col(const vt *t) { return t->col <= t->right ? t->right : t->cols - 1; }
+
+/* Whether a wrap is pending elsewhere: the cursor then has to go back from there, by a tab. */
+static int wraps_elsewhere(const vt *t) { return t->pending && t->col != wrap_col(t); }
+
 static void put_tabs(vt_painter *w, const vt *t)
 {
     vt_put_string(w->out, "\x1b[3g\r");
     int at = 0;
     for (int i = 0; i < t->cols; i++)
-        if (t->tabs[i / 8] >> i % 8 & 1) {
+        if (vt_is_tab(t, i) || (i == t->col && wraps_elsewhere(t))) {
             if (i > at)
                 vt_paint_csi(w, "", i - at, -1, "C");
             vt_put_string(w->out, "\x1bH");
             at = i;
         }
+}
+
+/* Make the reader save what the shown screen has saved, with `save` (ESC 7, or 1049 on); then back to neutral modes and
+   charsets. A pending wrap is made as put_cursor() makes it, by a tab stop of its own if it is not in the last column;
+   without `l` its cell is left out. */
+static void put_saved(vt_painter *w, const vt *t, const vt_screen *screen, vt_line_pair *l, const char *save)
+{
+    const vt_saved *s = &screen->saved;
+    const int back = s->pending && s->col < t->cols - 1;
+    int col = s->col;
+    if (s->origin)
+        vt_put_string(w->out, "\x1b[?6h");
+    if (s->pending) {
+        uint8_t text[VT_CELL_TEXT + 4];
+        col = t->cols - 1;
+        if (back) {
+            vt_put_string(w->out, "\x1b[3g");
+            vt_paint_csi(w, "", 1, s->col + 1, "H\x1bH");
+        }
+        const vt_run *cell = l ? take_cell(t, l, screen->rows[s->row], &col) : NULL;
+        if (cell)
+            vt_paint_run_pen(w, cell);
+        vt_paint_csi(w, "", s->row + 1, col + 1, "H");
+        if (cell)
+            vt_paint_text(w, text, text + cell_text(cell, text), 1);
+        if (back)
+            vt_put_string(w->out, "\x1b[Z");
+        vt_paint_plain(w);
+    }
+    vt_paint_pen(w, &s->pen, s->protect);
+    if (!s->pending)
+        vt_paint_csi(w, "", s->row + 1, s->col + 1, "H");
+    put_charsets(w, s->charsets, s->gl, 0);
+    vt_put_string(w->out, save);
+    if (s->gl || memcmp(s->charsets, ascii, 4))
+        put_charsets(w, ascii, 0, 1);
+    if (s->origin)
+        vt_put_string(w->out, "\x1b[?6l");
+    if (back)
+        put_tabs(w, t);
+}
+
+static void put_shown_saved(vt_painter *w, const vt *t)
+{
+    put_saved(w, t, t->s, w->pair, "\x1b" "7");
+    vt_paint_plain(w);
 }
 
 static void put_osc(vt_painter *w, const char *number, const uint8_t *text, size_t n)
@@ -236,16 +290,15 @@ static void put_pens(vt_painter *w, const vt *t)
     }
 }
 
-/* Whether columns [0, col] look erased: never written, with one background. */
-static int all_blank(const vt_row *r, int col)
+/* From where a wrap became pending back to the cursor. CBT keeps it pending, and a tab stop can be cleared in place. */
+static void put_tab_back(vt_painter *w, const vt *t)
 {
-    vt_cell first = vt_at(r, 0);
-    if (VT_CODE(first) || first & VT_CLUSTER || first & VT_PROTECTED || VT_WIDTH(first) != 1)
-        return 0;
-    for (int i = 1; i <= col && i < r->len + 1; i++)
-        if (vt_at(r, i) != first)
-            return 0;
-    return 1;
+    int n = 1;
+    for (int i = t->col + 1; i < wrap_col(t); i++)
+        n += vt_is_tab(t, i);
+    vt_paint_csi(w, "", n, -1, "Z");
+    if (!vt_is_tab(t, t->col))
+        vt_put_string(w->out, "\x1b[g");
 }
 
 /* The cursor, the pen, and settings that must not come before them. */
@@ -266,21 +319,12 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
     /* No sequence sets a pending wrap, so the cell before it is printed again. The cell before the cursor is printed
        again too if a character was the last thing that came: REP would repeat it, and any sequence ends that. */
     const vt_row *r = t->s->rows[t->row];
-    int col = t->pending ? t->col : t->last_char ? t->col - 1 : -1;
-    if (col > 0 && !VT_WIDTH(vt_at(r, col)))
-        col--;
+    int col = t->pending ? wrap_col(t) : t->last_char ? t->col - 1 : -1;
     int insert = (t->modes & VT_M_INSERT) != 0;
     const char *shift = "";
     int own = 0; /* whether the cell's style differs from the pen */
     if (col >= 0) {
-        vt_row *one = (vt_row *)l->b.text; /* used as memory for a row of one cell */
-        vt_cell c = vt_at(r, col);
-        one->len = 1;
-        one->wrapped = 0;
-        one->tail = VT_BLANK;
-        one->cells[0] = c;
-        vt_line_row(t, &l->a, one, 1);
-        own = !vt_same_run(&l->a.runs[0], &pen);
+        own = !vt_same_run(take_cell(t, l, r, &col), &pen);
         /* A character that the charset in use cannot print came through a single shift, and needs one again. */
         uint8_t set = t->charsets[t->gl & 3], text = l->a.text[0];
         if (text >= 0x20 && text < 0x7F && vt_translate(set, text) != text) {
@@ -292,7 +336,7 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
         if (!t->pending && (own || col + l->a.cols != t->col || (insert && (col < t->left || col > t->right))))
             col = -1;
     }
-    int early = t->pending && (own || !t->last_char);
+    int early = t->pending && (own || !t->last_char || wraps_elsewhere(t));
 
     if (t->modes & VT_M_ORIGIN)
         vt_put_string(w->out, "\x1b[?6h");
@@ -305,17 +349,15 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
     size_t text_n = 0;
     int clusters = (t->modes & VT_M_GRAPHEMES) != 0;
     if (col >= 0) {
-        vt_run *cell = &l->a.runs[0];
-        for (uint32_t i = 0; i < cell->n && i < sizeof text; i++)
-            text[text_n++] = cell->text[i] ? cell->text[i] : ' ';
+        text_n = cell_text(&l->a.runs[0], text);
         if (early)
-            vt_paint_run_pen(w, cell);
+            vt_paint_run_pen(w, &l->a.runs[0]);
     }
     vt_paint_csi(w, "", row > 0 ? row : 1, to > 0 ? to : 1, "H");
     if (early) {
         vt_paint_text(w, text, text + text_n, clusters);
-        if (all_blank(r, col)) /* the wrap stays pending, and the row is blank again */
-            vt_put_string(w->out, "\x1b[1K");
+        if (wraps_elsewhere(t))
+            put_tab_back(w, t);
     }
     vt_paint_run_pen(w, &pen);
     if (t->guarded)
@@ -353,7 +395,7 @@ void vt_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines)
         return;
     }
     uint32_t before = scrollback_lines < t->scrollback.count ? scrollback_lines : (uint32_t)t->scrollback.count;
-    vt_painter w = {.out = out, .cols = t->cols, .protecting = 1, .skipping = 1, .scrollback = scrollback_lines};
+    vt_painter w = {.out = out, .cols = t->cols, .protecting = 1, .skipping = 1, .scrollback = scrollback_lines, .pair = &l};
 
     /* Nothing may change printing from here on. The space below uses up a single shift, and is erased. */
     vt_put_string(out, "\x18\x1b[6");
@@ -364,14 +406,16 @@ void vt_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines)
     put_charsets(&w, ascii, 0, 1);
     int on_alt = t->s == &t->alt;
     if (!on_alt) {
-        /* The alternate screen keeps these while it is hidden, but not its rows. */
-        vt_put_string(out, "\x1b[?1047h");
+        vt_put_string(out, "\x1b[?1047h\x1b[H \x1b[2J\r");
+        if (!vt_screen_blank(t, &t->alt))
+            vt_paint_screen(&w, t, &t->alt, &l, 0);
+        vt_paint_plain(&w);
         put_kitty(&w, &t->alt);
-        put_saved(&w, &t->alt.saved, "\x1b" "7");
+        put_saved(&w, t, &t->alt, &l, "\x1b" "7");
         vt_paint_plain(&w);
         if (t->saved_modes & VT_M_ALTERNATE)
             vt_put_string(out, "\x1b[?1047s");
-        vt_put_string(out, "\x1b[?1047l");
+        vt_put_string(out, "\x1b[?47l");
     }
     vt_put_string(out, "\x1b[H \x1b[2J\r");
     if (scrollback_lines)
@@ -380,16 +424,7 @@ void vt_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines)
     vt_paint_plain(&w);
     if (on_alt) {
         put_kitty(&w, &t->main);
-        const vt_screen *m = &t->main;
-        if (m->top || m->bottom != t->rows - 1 || m->left || m->right != t->cols - 1) {
-            /* 1049 would save the cursor too, but the saved one may be outside of these margins. */
-            put_saved(&w, &m->saved, "\x1b" "7");
-            vt_put_string(out, "\x1b[?69h");
-            put_margins(&w, t, m->top, m->bottom, m->left, m->right);
-            vt_put_string(out, "\x1b[?1047h\x1b[?69l");
-        } else {
-            put_saved(&w, &m->saved, "\x1b[?1049h");
-        }
+        put_saved(&w, t, &t->main, &l, "\x1b[?1049h");
         vt_paint_plain(&w);
         vt_put_string(out, "\x1b[H\x1b[2J");
         vt_paint_screen(&w, t, &t->alt, &l, 0);
@@ -512,7 +547,7 @@ int vt_damage(vt *t, vt_buf *out, vt_viewer *v)
         vt_line_pair_free(&l);
         return 0;
     }
-    vt_painter w = {.out = out, .cols = t->cols, .protecting = 1, .skipping = 1};
+    vt_painter w = {.out = out, .cols = t->cols, .protecting = 1, .skipping = 1, .pair = &l};
     vt_put_string(out, "\x18\x1b[0m\x1b[0\"q\x1b]8;;\x1b\\\x1b[?69l\x1b[r\x1b[?6l\x1b[?7h\x1b[4l\x1b[20l");
     put_charsets(&w, ascii, 0, 1);
     if (was.bells != v->bells)

@@ -117,6 +117,32 @@ static void found_beyond(reflow *f, place *p, int col, int beyond)
 
 /* ---- reflow ---- */
 
+/* How many erased cells with a background, which becomes `*fill`, end the first `n` columns of an unwrapped row, or follow
+   them. They do not wrap. */
+static int erased_end(const vt_row *r, int *n, int cols, vt_cell *fill)
+{
+    int from = *n;
+    *fill = r->tail;
+    if (*fill != VT_BLANK)
+        return VT_CODE(*fill) ? 0 : cols - from;
+    if (from && !VT_CODE(r->cells[from - 1]) && VT_WIDTH(r->cells[from - 1]) == 1)
+        for (*fill = r->cells[from - 1]; from && r->cells[from - 1] == *fill; from--)
+            ;
+    int erased = *n - from;
+    *n = from;
+    return erased;
+}
+
+/* Give a row its line's erased background, up to `end`: columns that a wider screen adds are default blanks. */
+static void extend_tail(vt_row *r, vt_cell tail, int end, int cols)
+{
+    r->tail = tail;
+    if (end < cols && tail != VT_BLANK) {
+        vt_row_widen(r, end);
+        r->tail = VT_BLANK;
+    }
+}
+
 /* Split the lines of the old screen's rows [0, count) again, into the window. */
 static void reflow_screen(reflow *f, int count)
 {
@@ -127,6 +153,8 @@ static void reflow_screen(reflow *f, int count)
         const vt_row *from = t->main.rows[row];
         int wrapped = from->wrapped && row + 1 < count;
         int n = wrapped ? t->cols - vt_row_gap(from, t->main.rows[row + 1], t->cols) : used(from, t->cols);
+        vt_cell fill = VT_BLANK;
+        int erased = wrapped ? 0 : erased_end(from, &n, t->cols, &fill);
         if (!r) {
             if (!(r = next_row(f)))
                 return;
@@ -165,8 +193,8 @@ static void reflow_screen(reflow *f, int count)
         if (f->mark.row == row && !f->mark.found)
             found_beyond(f, &f->mark, col, f->mark.col - n);
         if (!wrapped) {
-            if (!VT_CODE(from->tail))
-                r->tail = from->tail;
+            if (erased)
+                extend_tail(r, fill, col + erased, f->cols);
             r = NULL;
         }
     }
@@ -233,6 +261,25 @@ static int close_gap(vt_line *line, int next_wide, int cols)
     return 0;
 }
 
+/* The same as erased_end() of a line, whose end is cut off. */
+static int cut_erased(vt_line *line, int cols, vt_style *fill)
+{
+    int erased = 0;
+    *fill = line->tail;
+    if (!vt_is_plain(fill))
+        return cols - line->cols;
+    if (!line->n)
+        return 0;
+    vt_run *last = &line->runs[line->n - 1];
+    for (; last->n && !last->text[last->n - 1]; last->n--)
+        erased++;
+    if (erased)
+        *fill = last->style;
+    last->cols = (uint16_t)(last->cols - erased);
+    line->cols -= erased;
+    return erased;
+}
+
 /* Split all lines of the scrollback again, into f->reflowed. A last line that continues on the screen stays in f->open.
    */
 static int reflow_scrollback(reflow *f)
@@ -249,11 +296,13 @@ static int reflow_scrollback(reflow *f)
     while (more) {
         reader = ahead;
         more = vt_scrollback_next(&ahead, next);
-        if (!f->open.cols && !line->wrapped && line->cols <= f->cols) {
+        int extends = f->cols > t->cols && !vt_is_plain(&line->tail); /* extend_tail(), of a line */
+        if (!f->open.cols && !line->wrapped && line->cols <= f->cols && !extends) {
             vt_scrollback_pass(t, f->scrollback, &before);
         } else {
             int wide = more ? vt_line_begins_wide(next) : VT_WIDTH(vt_at(t->main.rows[0], 0)) == 2;
-            int rest = line->wrapped ? close_gap(line, wide, t->cols) : 0;
+            vt_style tail;
+            int rest = line->wrapped ? close_gap(line, wide, t->cols) : cut_erased(line, t->cols, &tail);
             for (int i = 0; i < line->n; i++)
                 reflow_run(f, &line->runs[i]);
             if (line->wrapped) {
@@ -261,7 +310,12 @@ static int reflow_scrollback(reflow *f)
                 reflow_run(f, &fill);
             } else {
                 f->open.wrapped = 0;
-                f->open.tail = line->tail;
+                f->open.tail = tail;
+                if (!vt_is_plain(&tail) && f->open.cols + rest < f->cols) {
+                    vt_run fill = {.style = tail};
+                    vt_line_add(&f->open, &fill, blanks, (uint32_t)rest, rest);
+                    f->open.tail = (vt_style){0};
+                }
                 vt_scrollback_put(t, f->scrollback, &f->open);
                 vt_line_clear(&f->open);
             }
@@ -286,11 +340,7 @@ static void cut_rows(const vt *t, const vt_screen *from, vt_screen *to, int shif
         int n = old->len < cols ? old->len : cols;
         memcpy(r->cells, old->cells, (size_t)n * sizeof *r->cells);
         r->len = (uint16_t)n;
-        r->tail = old->tail;
-        if (cols > t->cols && old->tail != VT_BLANK) { /* the new columns are blank */
-            vt_row_widen(r, t->cols);
-            r->tail = VT_BLANK;
-        }
+        extend_tail(r, old->tail, t->cols, cols);
         if (n == cols && n < old->len && !VT_WIDTH(old->cells[n])) /* only half of a wide character fits */
             r->cells[n - 1] = (r->cells[n - 1] & VT_STYLE_BITS(UINT32_MAX)) | VT_BLANK;
         r->wrapped = cols == t->cols && row + 1 < rows && old->wrapped;
@@ -298,13 +348,6 @@ static void cut_rows(const vt *t, const vt_screen *from, vt_screen *to, int shif
 }
 
 /* ---- resize ---- */
-
-static void full_margins(vt_screen *s, int rows, int cols)
-{
-    s->top = s->left = 0;
-    s->bottom = rows - 1;
-    s->right = cols - 1;
-}
 
 /* How many rows of the old screen are used: up to the cursor, or to the last row with visible cells. */
 static int rows_used(const vt *t, const place *cursor)
@@ -406,8 +449,9 @@ int vt_resize(vt *t, int rows, int cols)
         f->window[i] = f->screen.rows[i];
     int64_t top = (int64_t)(t->scrollback.dropped + t->scrollback.count);
     const int64_t cursor_line = top + (on_alt ? t->main.saved.row : t->row);
+    const int pending = t->pending && t->col == old_cols - 1; /* elsewhere it does not stand after a character */
     f->cursor = on_alt ? (place){.row = t->main.saved.row, .col = t->main.saved.col}
-                       : (place){.row = t->row, .col = t->col, .pending = t->pending};
+                       : (place){.row = t->row, .col = t->col, .pending = pending};
     f->mark.row = -1;
     if (t->command_line >= top && t->command_line < top + old_rows)
         f->mark = (place){.row = (int)(t->command_line - top), .col = t->command_col};
@@ -445,12 +489,8 @@ int vt_resize(vt *t, int rows, int cols)
     if (on_alt) {
         set_place(f, &f->cursor, &t->main.saved.row, &t->main.saved.col);
         t->row = vt_min(t->row - shift, rows - 1);
-        if (t->pending && t->col < cols - 1) { /* the last column, or the right margin, has moved */
-            t->col++;
-            t->pending = 0;
-        }
-        t->pending = t->pending && cols == old_cols;
-        t->col = vt_min(t->col, cols - 1);
+        t->pending = pending && cols == old_cols;
+        t->col = vt_min(t->col + (pending && cols > old_cols), cols - 1);
     } else {
         set_place(f, &f->cursor, &t->row, &t->col);
         t->pending = f->cursor.now_pending;
@@ -459,6 +499,7 @@ int vt_resize(vt *t, int rows, int cols)
     }
     t->alt.saved.row = vt_min(t->alt.saved.row, rows - 1);
     t->alt.saved.col = vt_min(t->alt.saved.col, cols - 1);
+    t->main.saved.pending = t->alt.saved.pending = 0;
     if (f->mark.found) {
         t->command_line = (int64_t)(t->scrollback.dropped + t->scrollback.count) + f->mark.now - f->passed;
         t->command_col = f->mark.now_col;
@@ -467,8 +508,6 @@ int vt_resize(vt *t, int rows, int cols)
     }
     if (t->pictures)
         vt_pictures_resized(t, vt_top(t) + (on_alt ? t->main.saved.row : t->row) - cursor_line, cols != old_cols);
-    full_margins(&t->main, rows, cols);
-    full_margins(&t->alt, rows, cols);
     t->top = t->left = 0;
     t->bottom = rows - 1;
     t->right = cols - 1;

@@ -213,12 +213,15 @@ static void scroll_rows(vt *t, int top, int bottom, int n, int up, vt_cell fill)
         vt_pictures_scrolled(t, top, bottom, up ? n : -n, 0);
 }
 
+/* Whether rows that leave the region's top have left the screen, at its whole width. */
+static int leaves_screen(const vt *t) { return t->top == 0 && vt_whole_width(t); }
+
 /* Scroll the region by one row for output that passes its end. A row that leaves the main screen's top goes into
-   scrollback, also if the region ends above the screen's end, as in xterm.js. */
+   scrollback, also if the region ends above the screen's end. */
 static void scroll_line(vt *t)
 {
     vt_cell fill = vt_erased(t);
-    if (t->top > 0 || !vt_whole_width(t)) {
+    if (!leaves_screen(t)) {
         int wrapped = vt_cursor_row(t)->wrapped; /* the last row's line may continue in the new row */
         scroll_rows(t, t->top, t->bottom, 1, 1, fill);
         if (t->bottom > t->top)
@@ -251,15 +254,41 @@ static void scroll_line(vt *t)
         vt_pictures_scrolled(t, 0, t->bottom, 1, s == &t->main);
 }
 
-void vt_scroll_up(vt *t, int n) { scroll_rows(t, t->top, t->bottom, n, 1, vt_erased(t)); }
+/* Rows that leave the main screen's top go into scrollback; in xterm.js they are lost. */
+void vt_scroll_up(vt *t, int n)
+{
+    if (t->s != &t->main || !leaves_screen(t)) {
+        scroll_rows(t, t->top, t->bottom, n, 1, vt_erased(t));
+        return;
+    }
+    vt_viewer_differs(t);
+    t->s->rows[t->bottom]->wrapped = 0; /* it and the row below the region part */
+    for (n = vt_min(n, t->bottom + 1); n > 0; n--)
+        scroll_line(t);
+}
 
-/* SD: default blanks, as in xterm.js. */
-void vt_scroll_down(vt *t, int n) { scroll_rows(t, t->top, t->bottom, n, 0, VT_BLANK); }
+/* xterm.js scrolls default blanks in. */
+void vt_scroll_down(vt *t, int n)
+{
+    if (t->pen.bg)
+        vt_viewer_differs(t);
+    scroll_rows(t, t->top, t->bottom, n, 0, vt_erased(t));
+}
+
+/* Whether IL and DL take effect. Where they do not, a pending wrap stays; xterm.js takes it back. */
+static int edits_lines(vt *t)
+{
+    int edits = in_region(t);
+    if (edits)
+        t->pending = 0;
+    else if (t->pending)
+        vt_viewer_differs(t);
+    return edits;
+}
 
 void vt_insert_lines(vt *t, int n)
 {
-    t->pending = 0;
-    if (!in_region(t))
+    if (!edits_lines(t))
         return;
     scroll_rows(t, t->row, t->bottom, n, 0, vt_erased(t));
     t->col = t->left;
@@ -267,10 +296,12 @@ void vt_insert_lines(vt *t, int n)
 
 void vt_delete_lines(vt *t, int n)
 {
-    t->pending = 0;
-    if (!in_region(t))
+    if (!edits_lines(t))
         return;
-    scroll_rows(t, t->row, t->bottom, n, 1, vt_erased(t));
+    if (t->row == 0)
+        vt_scroll_up(t, n);
+    else
+        scroll_rows(t, t->row, t->bottom, n, 1, vt_erased(t));
     t->col = t->left;
 }
 
@@ -295,10 +326,10 @@ void vt_down(vt *t)
 void vt_line_feed(vt *t)
 {
     vt_cursor_row(t)->wrapped = 0;
+    vt_down(t); /* first: left of the left margin nothing scrolls */
+    t->pending = 0;
     if (t->modes & VT_M_NEWLINE)
         vt_carriage_return(t);
-    vt_down(t);
-    t->pending = 0;
 }
 
 void vt_new_line(vt *t)
@@ -326,67 +357,57 @@ void vt_reverse_index(vt *t)
 
 void vt_next_line(vt *t)
 {
+    vt_index(t); /* first: left of the left margin nothing scrolls */
     vt_carriage_return(t);
-    vt_index(t);
 }
 
-/* Reverse wrap (?45): from the beginning of a row back to the end of the row that it continues. */
-static void wrap_back(vt *t)
-{
-    vt_row *above = t->row > t->top && t->row <= t->bottom ? t->s->rows[t->row - 1] : NULL;
-    if (!above || !above->wrapped)
-        return;
-    above->wrapped = 0;
-    t->row--;
-    t->col = t->right;
-    if (!VT_CODE(vt_at(above, t->col)) && VT_WIDTH(vt_at(above, t->col))) /* the gap of a wide character */
-        t->col--;
-}
-
-void vt_backspace(vt *t)
-{
-    int edge = t->col >= t->left ? t->left : 0;
-    if (t->pending && t->modes & VT_M_REVERSE_WRAP)
-        t->pending = 0;
-    else if (t->col > edge)
-        t->col--;
-    else if (t->modes & VT_M_REVERSE_WRAP)
-        wrap_back(t);
-    t->pending = 0;
-}
-
-static int is_tab(const vt *t, int col) { return t->tabs[col >> 3] >> (col & 7) & 1; }
-
-/* While a wrap is pending, a tab does nothing. */
+/* As xterm does it: a pending wrap stays, and from beyond the right margin the cursor comes back to it. With mode 41 a
+   pending wrap is carried out first ("more", an old curses program, needed that). */
 void vt_tab(vt *t, int n)
 {
-    int edge = t->col <= t->right ? t->right : t->cols - 1, from = t->col;
-    while (!t->pending && n-- > 0 && t->col < edge)
-        while (++t->col < edge && !is_tab(t, t->col))
-            ;
-    t->budget -= t->col - from;
+    if (t->pending && t->modes & VT_M_TAB_WRAP && t->modes & VT_M_WRAP) {
+        vt_viewer_differs(t);
+        vt_index(t);
+        t->col = 0;
+    }
+    for (int moved = 1; moved && n > 0; n--) {
+        int to = t->col + 1;
+        while (to < t->right && !vt_is_tab(t, to))
+            to++;
+        to = vt_min(to, t->right);
+        moved = to > t->col;
+        t->budget -= moved ? to - t->col : 0;
+        t->col = to;
+    }
 }
 
+/* A pending wrap stays here too; in xterm.js CBT does nothing then. */
 void vt_back_tab(vt *t, int n)
 {
     int edge = t->modes & VT_M_ORIGIN ? t->left : 0, from = t->col;
-    while (!t->pending && n-- > 0 && t->col > edge)
-        while (--t->col > edge && !is_tab(t, t->col))
+    if (t->pending)
+        vt_viewer_differs(t);
+    while (n-- > 0 && t->col > edge)
+        while (--t->col > edge && !vt_is_tab(t, t->col))
             ;
     t->budget -= from - t->col;
 }
 
+/* With a pending wrap xterm.js has the cursor, and so the stop, beyond the last column. */
 void vt_tab_set(vt *t)
 {
     t->shadow.tabs_set = 1;
-    if (!t->pending)
-        t->tabs[t->col >> 3] |= (uint8_t)(1 << (t->col & 7));
+    if (t->pending)
+        vt_viewer_differs(t);
+    t->tabs[t->col >> 3] |= (uint8_t)(1 << (t->col & 7));
 }
 
 void vt_tab_clear(vt *t, int what)
 {
     t->shadow.tabs_set = 1;
-    if (what == 0 && !t->pending)
+    if (what == 0 && t->pending)
+        vt_viewer_differs(t);
+    if (what == 0)
         t->tabs[t->col >> 3] &= (uint8_t) ~(1 << (t->col & 7));
     else if (what == 3)
         memset(t->tabs, 0, sizeof t->tabs);
@@ -428,11 +449,36 @@ void vt_move_forward(vt *t, int n)
     vt_go(t, t->row, vt_min(t->col + n, edge));
 }
 
+/* The row that a reverse wrap goes to, or -1: with mode 1045 any row, in a circle within the region; with mode 45 only
+   the row that this one continues. */
+static int row_before(const vt *t)
+{
+    if (t->modes & VT_M_REVERSE_WRAP_ANY)
+        return t->row == t->top ? t->bottom : t->row - 1;
+    return t->row > t->top && t->s->rows[t->row - 1]->wrapped ? t->row - 1 : -1;
+}
+
+/* BS and CUB. Reverse wrap is xterm's since patch 383, and needs autowrap; a pending wrap is then one step. In xterm.js
+   only BS wraps, without autowrap too. */
 void vt_move_back(vt *t, int n)
 {
-    int edge = t->col >= t->left ? t->left : 0;
-    vt_go(t, t->row, vt_max(t->col - n, edge));
+    const int edge = t->col >= t->left ? t->left : 0, reverse = t->modes & (VT_M_REVERSE_WRAP | VT_M_REVERSE_WRAP_ANY);
+    if (reverse && (t->pending || n > t->col - edge))
+        vt_viewer_differs(t);
+    if (reverse && t->modes & VT_M_WRAP) {
+        n -= t->pending;
+        for (int row; n > t->col - edge && (row = row_before(t)) >= 0; t->row = row) {
+            n -= t->col - edge + 1;
+            t->col = t->right;
+            if (t->modes & VT_M_REVERSE_WRAP_ANY && row == t->bottom) /* once around the region is no step at all */
+                n %= (t->bottom - t->top + 1) * (t->right - edge + 1);
+        }
+    }
+    t->col = vt_max(t->col - n, edge);
+    t->pending = 0;
 }
+
+void vt_backspace(vt *t) { vt_move_back(t, 1); }
 
 void vt_set_region(vt *t, int top, int bottom)
 {
@@ -461,8 +507,13 @@ void vt_set_margins(vt *t, int left, int right)
 
 /* ---- erasing and editing ---- */
 
-/* Where erasing to the right begins: after the last column if a wrap is pending, as in xterm.js. */
-static int erase_from(const vt *t) { return t->col + t->pending; }
+/* EL and ED take a pending wrap back. xterm.js keeps it, and its EL 0 and ED 0 then erase nothing of the row. */
+static void drop_wrap(vt *t)
+{
+    if (t->pending)
+        vt_viewer_differs(t);
+    t->pending = 0;
+}
 
 static void erase_part(vt *t, vt_row *r, int from, int to, int selective)
 {
@@ -486,13 +537,13 @@ void vt_erase_line(vt *t, int what, int selective)
 {
     vt_row *r = vt_cursor_row(t);
     selective = spares(t, selective);
+    if (what <= 2)
+        drop_wrap(t);
     if (what == 0) {
-        int from = erase_from(t);
-        if (from < t->cols)
-            r->wrapped = 0;
-        if (from == 0)
+        r->wrapped = 0;
+        if (t->col == 0)
             end_line_above(t, t->row);
-        erase_part(t, r, from, t->cols, selective);
+        erase_part(t, r, t->col, t->cols, selective);
     } else if (what == 1) {
         erase_part(t, r, 0, t->col + 1, selective);
     } else if (what == 2) {
@@ -522,9 +573,10 @@ void vt_erase_display(vt *t, int what, int selective)
     selective = spares(t, selective);
     if (t->pictures && !selective && (what == 2 || (what == 0 && !(t->row | t->col))))
         vt_pictures_erased(t);
+    if (what <= 2)
+        drop_wrap(t);
     if (what == 0) {
         vt_erase_line(t, 0, selective);
-        vt_cursor_row(t)->wrapped = 0;
         erase_rows(t, t->row + 1, t->rows, selective);
     } else if (what == 1) {
         if (t->col == t->cols - 1)
@@ -573,11 +625,13 @@ void vt_insert_chars(vt *t, int n)
         vt_row_insert(t, vt_cursor_row(t), t->col, t->right + 1, n, vt_erased(t));
 }
 
+/* Outside the margins it does nothing, and a pending wrap stays; ICH takes it back even there. */
 void vt_delete_chars(vt *t, int n)
 {
+    if (!between_margins(t))
+        return;
     t->pending = 0;
-    if (between_margins(t))
-        row_delete(t, vt_cursor_row(t), t->col, t->right + 1, n, vt_erased(t));
+    row_delete(t, vt_cursor_row(t), t->col, t->right + 1, n, vt_erased(t));
 }
 
 /* DECIC, SR. Lines of the region no longer continue in the next row: their cells have moved apart. */
@@ -608,32 +662,25 @@ void vt_delete_cols(vt *t, int col, int n)
     t->budget -= 2 * (t->bottom - t->top + 1);
 }
 
-/* A wrap is pending after the right margin or the last column. If the cursor now is at neither, it moves on instead. */
-void vt_settle_wrap(vt *t)
-{
-    if (t->pending && t->col != t->right && t->col < t->cols - 1) {
-        t->pending = 0;
-        t->col++;
-    }
-}
-
 void vt_full_margins(vt *t)
 {
     t->top = t->left = 0;
     t->bottom = t->rows - 1;
     t->right = t->cols - 1;
-    vt_settle_wrap(t);
 }
 
-/* In the pen's style without underline and link, as in xterm.js. */
+/* In the default style. Margins, origin mode and the pen's attributes go; in xterm.js they stay, and the pen counts. */
 void vt_alignment(vt *t)
 {
-    vt_style style = {.fg = t->pen.fg, .bg = t->pen.bg, .attrs = (uint16_t)(t->pen.attrs & ~VT_UNDERLINE)};
-    const vt_cell fill = VT_BLANK | VT_STYLE_BITS(vt_style_id(t, &style)) | 'E';
-    vt_viewer_differs(t); /* xterm.js keeps the region, and what it draws is protected when the pen is */
+    if (t->pen.fg | t->pen.bg | t->pen.attrs || t->protect || t->modes & VT_M_ORIGIN || t->top > 0
+        || t->bottom < t->rows - 1)
+        vt_viewer_differs(t);
+    t->modes &= ~VT_M_ORIGIN;
+    t->pen.attrs = 0;
+    t->pen_dirty = 1;
     vt_full_margins(t);
     for (int row = 0; row < t->rows; row++)
-        vt_row_clear(t->s->rows[row], fill);
+        vt_row_clear(t->s->rows[row], VT_BLANK | 'E');
     end_line_above(t, 0);
     vt_move_to(t, 0, 0);
     t->budget -= VT_STEP_COST + 2 * t->rows;
@@ -653,9 +700,15 @@ int vt_screen_init(vt *t, vt_screen *s)
             vt_screen_free(t, s);
             return -1;
         }
-    s->bottom = t->rows - 1;
-    s->right = t->cols - 1;
     return 0;
+}
+
+int vt_screen_blank(const vt *t, const vt_screen *s)
+{
+    for (int row = 0; s->base && row < t->rows; row++)
+        if (s->rows[row]->len || s->rows[row]->tail != VT_BLANK)
+            return 0;
+    return 1;
 }
 
 void vt_screen_free(vt *t, vt_screen *s)

@@ -95,10 +95,11 @@ static inline void vt_row_widen(vt_row *r, int col)
         r->len = (uint16_t)col;
 }
 
-/* DECSC. A pending wrap is not saved, as in xterm.js, nor is the pen's link. */
+/* DECSC. The pen's link is not saved. */
 typedef struct {
     int row, col;
     int64_t top;         /* vt_top() then: in xterm.js it scrolls with its line */
+    int pending;
     int origin;
     vt_style pen;
     uint8_t protect;
@@ -111,7 +112,6 @@ typedef struct {
     int base_n;
     vt_row **rows;       /* base + some; rows[0..vt.rows) are the screen */
     vt_saved saved;
-    int top, bottom, left, right; /* margins while the other screen is shown; else those of struct vt count */
     uint8_t kitty[16];   /* keyboard flags, a stack: kitty[kitty_n] is in force */
     int kitty_n;
 } vt_screen;
@@ -239,8 +239,9 @@ struct vt {
     vt_screen main, alt; /* alt.base is NULL until it is first used */
     vt_screen *s;        /* the one that is shown */
     int row, col;        /* cursor; col < cols */
-    int pending;         /* a wrap: the last column was printed to, and the next character wraps first */
-    int top, bottom;     /* scroll region, both inside; DECSTBM */
+    int pending;         /* a wrap: the last column was printed to, and the next character wraps first. In xterm a tab
+                            back (CBT) and new margins keep it, so the cursor may stand in any column. */
+    int top, bottom;     /* scroll region, both inside; DECSTBM. Both screens share the region and the margins. */
     int left, right;     /* DECSLRM, both inside */
     uint64_t modes;
     int shape;           /* DECSCUSR */
@@ -502,6 +503,8 @@ vt_row *vt_row_new(vt *);
 void vt_row_clear(vt_row *, vt_cell tail);
 int vt_screen_init(vt *, vt_screen *);                 /* 0, or -1: out of memory */
 void vt_screen_free(vt *, vt_screen *);
+int vt_screen_blank(const vt *, const vt_screen *);    /* whether it has no cells and no background */
+static inline int vt_is_tab(const vt *t, int col) { return t->tabs[col >> 3] >> (col & 7) & 1; }
 static inline vt_row *vt_cursor_row(const vt *t) { return t->s->rows[t->row]; }
 static inline int vt_whole_width(const vt *t) { return t->left == 0 && t->right == t->cols - 1; }
 void vt_row_insert(vt *, vt_row *, int col, int end, int n, vt_cell fill); /* n blanks; cells past `end` go */
@@ -544,7 +547,6 @@ void vt_delete_cols(vt *, int col, int n);
 void vt_set_region(vt *, int top, int bottom);         /* DECSTBM, DECSLRM: 1-based, 0 is the default */
 void vt_set_margins(vt *, int left, int right);
 void vt_full_margins(vt *);                            /* region and margins are the whole screen */
-void vt_settle_wrap(vt *);                             /* ends a pending wrap that new margins make impossible */
 void vt_alignment(vt *);                               /* DECALN */
 
 /* vt_modes.c: modes, saved cursors, the alternate screen, keyboard flags, resets */
@@ -552,12 +554,12 @@ typedef struct {
     uint16_t number;
     uint64_t bit;
 } vt_dec_mode;
-#define VT_DEC_MODE_COUNT 31
+#define VT_DEC_MODE_COUNT 33
 extern const vt_dec_mode vt_dec_modes[VT_DEC_MODE_COUNT]; /* CSI ? number h */
 #define VT_MOUSE_TRACKING (VT_M_MOUSE_X10 | VT_M_MOUSE | VT_M_MOUSE_DRAG | VT_M_MOUSE_ANY)
 #define VT_MOUSE_ENCODING (VT_M_MOUSE_UTF8 | VT_M_MOUSE_SGR | VT_M_MOUSE_URXVT | VT_M_MOUSE_PIXELS)
 #define VT_MODE_COUNT 46
-extern const char *const vt_mode_names[VT_MODE_COUNT]; /* of the bits of vt_modes(), from the lowest on */
+extern const char *const vt_mode_names[VT_MODE_COUNT]; /* of the bits of vt_modes(), from the lowest on; NULL: unused */
 void vt_save_cursor(vt *);
 void vt_protect(vt *, int on, int guard);              /* DECSCA, or with `guard` SPA */
 void vt_restore_cursor(vt *);

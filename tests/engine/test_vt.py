@@ -157,9 +157,9 @@ def test_each_mode_has_its_number() -> None:
         Mode.MOUSE_UTF8: "?1005", Mode.MOUSE_SGR: "?1006", Mode.ALTERNATE_SCROLL: "?1007", Mode.MOUSE_URXVT: "?1015",
         Mode.MOUSE_PIXELS: "?1016", Mode.BRACKETED_PASTE: "?2004", Mode.SYNCHRONIZED_OUTPUT: "?2026",
         Mode.COLOUR_SCHEME: "?2031", Mode.GRAPHEME_CLUSTERS: "?2027", Mode.IN_BAND_RESIZE: "?2048",
-        Mode.SMOOTH_SCROLL: "?4", Mode.PRINT_FORM_FEED: "?18", Mode.PRINT_ALL: "?19", Mode.COLUMN_SWITCH: "?40",
-        Mode.NATIONAL_CHARSETS: "?42", Mode.INSERT: "4", Mode.NEWLINE: "20", Mode.SIXEL_DISPLAY: "?80",
-        Mode.SIXEL_RIGHT: "?8452",
+        Mode.REVERSE_WRAP_ANY: "?1045", Mode.TAB_WRAP: "?41", Mode.SMOOTH_SCROLL: "?4", Mode.PRINT_FORM_FEED: "?18",
+        Mode.PRINT_ALL: "?19", Mode.COLUMN_SWITCH: "?40", Mode.NATIONAL_CHARSETS: "?42", Mode.INSERT: "4",
+        Mode.NEWLINE: "20", Mode.SIXEL_DISPLAY: "?80", Mode.SIXEL_RIGHT: "?8452",
     }  # fmt: skip
     assert set(numbers) == set(Mode)
     for mode, number in numbers.items():

@@ -209,14 +209,6 @@ def erasing() -> list[Case]:
         Case("EL 1", b"abcdef\x1b[3G\x1b[1K", "   def", (0, 2)),
         Case("EL 2", b"abcdef\x1b[3G\x1b[2K", "", (0, 2)),
         Case("EL unknown", b"abcdef\x1b[3G\x1b[7K", "abcdef", (0, 2)),
-        Case(
-            "EL 1 in the pending column",
-            b"0123456789\x1b[1KX",
-            "/X",
-            (1, 1),
-            wrapped=(0,),
-            differs={GHOSTTY: "takes the wrap back"},
-        ),
         Case("ECH", b"abcdef\x1b[2G\x1b[2X", "a  def", (0, 1)),
         Case("ECH is clamped", b"abcdef\x1b[2G\x1b[99X", "a", (0, 1)),
         Case("ICH", b"abcdef\x1b[2G\x1b[2@", "a  bcdef", (0, 1)),
@@ -437,17 +429,7 @@ def alternate() -> list[Case]:
             alternate=True,
         ),
         Case("each screen has its saved cursor", b"a\x1b7\x1b[?47h\x1b[4;4H\x1b7\x1b[?47l\x1b8X", "aX", (0, 2)),
-        Case(
-            "each screen has its region",
-            FULL + b"\x1b[?1049h\x1b[2;3r\x1b[?1049l\x1b[3;1H\nX",
-            "1111/2222/3333/X444/5555/6666",
-            (3, 1),
-            differs={GHOSTTY: REGIONS},
-        ),
     ]
-
-
-REGIONS = "has one region for both screens; xterm.js has one each"
 
 
 def resets() -> list[Case]:
@@ -585,32 +567,8 @@ def sgr() -> list[Case]:
 def pending() -> list[Case]:
     full = b"0123456789"
     return [
-        Case(
-            "EL in the pending column erases nothing",
-            full + b"\x1b[KX",
-            "0123456789/X",
-            (1, 1),
-            wrapped=(0,),
-            differs={GHOSTTY: EL},
-        ),
-        Case(
-            "ED in the pending column erases nothing there",
-            full + b"\x1b[JX",
-            "0123456789/X",
-            (1, 1),
-            wrapped=(0,),
-            differs={GHOSTTY: EL},
-        ),
         Case("SGR keeps the wrap pending", full + b"\x1b[1mX", "0123456789/X", (1, 1), wrapped=(0,)),
         Case("DECSC keeps the wrap pending", full + b"\x1b7X", "0123456789/X", (1, 1), wrapped=(0,)),
-        Case(
-            "DECRC brings no pending wrap back",
-            full + b"\x1b7\x1b[3;3H\x1b8X",
-            "012345678X",
-            (0, 9),
-            True,
-            differs={GHOSTTY: SAVED},
-        ),
         Case("CUP takes a pending wrap back", full + b"\x1b[1;10HX", "012345678X", (0, 9), True),
         Case("CHA takes a pending wrap back", full + b"\x1b[10GX", "012345678X", (0, 9), True),
         Case(
@@ -622,19 +580,8 @@ def pending() -> list[Case]:
         ),
         Case("a wide character from a pending wrap", full + WIDE, "0123456789/中", (1, 2), wrapped=(0,)),
         Case("REP from a pending wrap", full + b"\x1b[2b", "0123456789/99", (1, 2), wrapped=(0,)),
-        Case(
-            "reverse wrap: BS goes to the row before",
-            b"\x1b[?45h0123456789ab\b\b\bX",
-            "012345678X/ab",
-            (0, 9),
-            True,
-            differs={GHOSTTY: "keeps the rows joined"},
-        ),
     ]
 
-
-SAVED = "saves the pending wrap; xterm.js does not"
-EL = "erases the last column; xterm.js does not (xtermjs/xterm.js#2979)"
 
 GROUPS = (
     *(printing, unicode, pending, cursor, tabs, erasing, scrolling, margins),

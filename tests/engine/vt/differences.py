@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from .grammar import ODD_COLOURS
+
 XTERM = "xterm.js"
 GHOSTTY = "libghostty"
 
@@ -41,6 +43,7 @@ class Difference(NamedTuple):
 
 
 NOT_UTF8 = rb"\x80|\xff|\xc0\xaf|\xe4\xb8(?![\x80-\xbf])|\xf0\x9f\x98(?![\x80-\xbf])"  # what grammar.py has of it
+ODD_COLOUR = b"|".join(rb"\x1b\[" + each.encode() + b"m" for each in ODD_COLOURS)
 
 LACKS = (
     Lack(
@@ -95,6 +98,37 @@ LACKS = (
     Lack(XTERM, "c1", "of C1 controls as characters no RI; ECMA-48 has it", b"\r\na\xc2\x8db", rb"\xc2\x8d"),
     Lack(XTERM, "guard", "no SPA and EPA; ECMA-48 has them", b"\x1bVa\x1bW\x1b[2K", rb"\x1b[VW]"),
     Lack(XTERM, "columns", "DECCOLM does not clear without a window of its own", b"a\x1b[?40h\x1b[?3hx", rb"\?3[hl]"),
+    Lack(XTERM, "reverse wrap any", "no mode 1045; xterm has it", b"\x1b[?1045h\x1b[3;1H\x08X", rb"\x1b\[\?1045h"),
+    Lack(XTERM, "tab wrap", "no mode 41; xterm has it", b"\x1b[?41h0123456789\tX", rb"\x1b\[\?41h"),
+    Lack(GHOSTTY, "tab wrap", "no mode 41; xterm has it", b"\x1b[?41h0123456789\tX", rb"\x1b\[\?41h"),
+    Lack(
+        XTERM,
+        "old scroll",
+        "no CSI ^, and CSI T scrolls whatever its parameters are; in xterm only one that is not 0 does",
+        b"a\x1b[0T",
+        rb"\x1b\[(\d*\^|0T|[\d;]*;[\d;]*T)",
+    ),
+    Lack(
+        GHOSTTY,
+        "old scroll",
+        "no CSI ^, and CSI T scrolls whatever its parameters are; in xterm only one that is not 0 does",
+        b"a\x1b[^",
+        rb"\x1b\[(\d*\^|0T|[\d;]*;[\d;]*T)",
+    ),
+    Lack(
+        XTERM,
+        "odd colour",
+        "takes what a colour lacks as 0, and values modulo 256; xterm sets no colour",
+        b"\x1b[38;5;300mX",
+        ODD_COLOUR,
+    ),
+    Lack(
+        GHOSTTY,
+        "odd colour",
+        "reads what a colour lacks as attributes, and takes values modulo 256; xterm sets no colour",
+        b"\x1b[38;5;300mX",
+        ODD_COLOUR,
+    ),
 )
 
 DIFFERENCES = (
@@ -127,13 +161,6 @@ DIFFERENCES = (
         rb"\x1b\[\?6h.*\x1b\[[0-9]*[aeG`]",
         "adds the region's top once more at VPR, HPR, CHA and HPA in origin mode; in ECMA-48 nothing is added",
         b"\x1b[?6h\x1b[2r\x1b[2eq",
-    ),
-    Difference(
-        GHOSTTY,
-        "row",
-        rb"(\x1b\[[0-9;:]*m|\x1b\]8;[^;]*;h).*[\xe3-\xf0]|[\xe3-\xf0].*\x1b(\[[0-9;:]*m|\]8)",
-        "a half of a wide character that is written over becomes a blank without the pen; in xterm.js with it",
-        b"\xe3\x81\x82\x1b[4:5m\rh",
     ),
     Difference(
         XTERM,
@@ -193,31 +220,10 @@ DIFFERENCES = (
     ),
     Difference(
         GHOSTTY,
-        "row|pending|cursor",
-        rb"\x1b\[\??[012]?[JK]",
-        "ED and EL take back a pending wrap and erase the last column; in xterm.js they do not (xtermjs/xterm.js#2979)",
-        b"0123456789\x1b[K",
-    ),
-    Difference(
-        GHOSTTY,
-        "cursor|row",
-        rb"\x1b\[\d*Z",
-        "CBT goes back from a pending wrap; in xterm.js it does not",
-        b"0123456789\x1b[Z",
-    ),
-    Difference(
-        GHOSTTY,
         "row",
         rb"(\x1b[()*+][0A]).*[\x80-\xff]",
         "prints nothing beyond ASCII while another set is in",
         b"\x1b(0\xe4\xb8\xad",
-    ),
-    Difference(
-        GHOSTTY,
-        "row",
-        rb"\x1b\[\?(47|1047|1049)h.*\x1b\[\?1049h",
-        "1049 erases the alternate screen also when it is on",
-        b"\x1b[?1049hX\x1b[?1049h",
     ),
     Difference(
         GHOSTTY,
@@ -228,24 +234,10 @@ DIFFERENCES = (
     ),
     Difference(
         GHOSTTY,
-        "row \\d+: .*'bg'",
-        rb"\x1b\[[0-9;:]*m.*\x1b\[\?(47|1047|1049)[hl]",
-        "the alternate screen begins without the background of the pen",
-        b"\x1b[41m\x1b[?1049h",
-    ),
-    Difference(
-        GHOSTTY,
-        "row \\d+: .*'bg'",
-        rb"\x1b\[[0-9;:]*m.*\x1b\[\d*[ST]",
-        "SU and SD take the background of the pen; in xterm.js they do not",
-        b"\x1b[41m\x1b[T",
-    ),
-    Difference(
-        XTERM,
-        "cursor|row",
-        rb"\x1b\[[0-9;]*r.*\x1b#8",
-        "DECALN keeps the region; VT510: it goes",
-        b"\x1b[5r\x1b#8\x1b[?6h",
+        "row",
+        rb"\x1b\[\?7l.*(\xcc[\x80-\xbf]|\xe2\x83\x9d)",
+        "puts a combining character on the last but one when wrapping is off",
+        b"\x1b[?7l012345678e\xcc\x81",
     ),
     Difference(
         GHOSTTY,
@@ -277,38 +269,10 @@ DIFFERENCES = (
     ),
     Difference(
         GHOSTTY,
-        "row|pending|cursor",
-        rb"(\x1b7|\x1b\[s|\x1b\[\?10(48|49)h).*(\x1b8|\x1b\[u|\x1b\[\?10(48|49)l)",
-        "DECRC brings a pending wrap back; in xterm.js it does not",
-        b"0123456789\x1b7\r\x1b8",
-    ),
-    Difference(
-        GHOSTTY,
-        "row|cursor",
-        rb"\x1b\[[0-9;]*r.*\x1b\[\?(47|1047|1049)[hl]",
-        "one region for both screens; xterm.js has one each",
-        b"\x1b[3r\x1b[?1047h\x1b[?6hX",
-    ),
-    Difference(
-        GHOSTTY,
-        "row|cursor",
-        rb"\x1b\[\?45h.*(\x1b\[[0-9\r\n\x08]*D|\x08)",
-        "with reverse wrapping the first step back only takes the wrap away; in xterm.js it is a step",
-        b"\x1b[?45h0123456789\x1b[2D",
-    ),
-    Difference(
-        GHOSTTY,
-        "row|pending|cursor",
-        rb"\x1b\[\d*[LM]",
-        "IL and DL outside the region leave the wrap pending; in xterm.js they do not",
-        b"\x1b[3r0123456789\x1b[MX",
-    ),
-    Difference(
-        GHOSTTY,
         "row",
-        rb"\?(47|1047|1049)h.*\?(47|1047|1049)l.*\?(47|1047|1049)h",
-        "1047 clears the alternate screen when it comes, not when it goes; xterm.js: 1047 and 1049 when they go",
-        b"\x1b[?1047hX\x1b[?1049l\x1b[?47h",
+        rb"\x1b\[\?7l.*[\xe3-\xf0].*(\xcc[\x80-\xbf]|\xe2\x83\x9d)",
+        "puts a combining character on the last but one when wrapping is off, after wide ones",
+        b"\x1b[?7l\x1b[6;9H\xe6\x96\x87e\xcc\xa3",
     ),
     Difference(
         GHOSTTY,
@@ -333,24 +297,10 @@ DIFFERENCES = (
     ),
     Difference(
         GHOSTTY,
-        "row|cursor|pending",
-        rb"\x1b\[\?(47|1047|1049)[hl]",
-        "takes a pending wrap back when the screen changes; xterm.js does not",
-        b"0123456789\x1b[?1047h\x1b[?1047le",
-    ),
-    Difference(
-        XTERM,
         "row|cursor",
         rb"\x1b\[\?7l.*[\xe3-\xf0].*\x1b\[\d*b",
         "REP repeats the character before a wide one that did not fit; in xterm it does nothing",
         b"\x1b[?7lubYkegmou\xe4\xb8\xad\x1b[2b",
-    ),
-    Difference(
-        GHOSTTY,
-        "row",
-        rb"\x1b\[4h.*[\xe3-\xf0]",
-        "a wide character that wraps is not inserted in insert mode",
-        b"\xe2\x82\xaczzzzzzzzzz\x1b[4h\x1b[1;10f\xe6\x96\x87",
     ),
     Difference(
         XTERM,
@@ -367,13 +317,6 @@ DIFFERENCES = (
         b"\x1b[4m\xe4\xb8\xad\x1b[m\x1b[2G\x1b[@",
     ),
     Difference(
-        GHOSTTY,
-        "cursor|row",
-        rb"\x1b\[\?6h.*\x1b#8",
-        "DECALN ends origin mode; in xterm.js it does not",
-        b"\x1b[?6h\x1b#8\x1b[2r",
-    ),
-    Difference(
         XTERM,
         "row",
         rb"\x1b\[1\"q.*\x1b\[[0-9:;]*m.*\x1b\[\?\d*[JK]",
@@ -381,10 +324,150 @@ DIFFERENCES = (
         b'\x1b[1"q\x1b[0mB\x1b[?2K',
     ),
     Difference(
+        XTERM,
+        "row|pending|cursor",
+        rb"\x1b\[\??[012]?[JK]",
+        "keeps a pending wrap at ED and EL, and then erases nothing of the row; xterm erases (xtermjs/xterm.js#2979)",
+        b"0123456789\x1b[K",
+    ),
+    Difference(
+        XTERM,
+        "cursor|row|pending",
+        rb"\x1b\[\d*Z",
+        "CBT does nothing while a wrap is pending; xterm goes back, and the wrap stays",
+        b"0123456789\x1b[Z",
+    ),
+    Difference(
+        XTERM,
+        "row",
+        rb"(\x1b\[[0-9;:]*m|\x1b\]8;[^;]*;h).*[\xe3-\xf0]|[\xe3-\xf0].*\x1b(\[[0-9;:]*m|\]8)",
+        "a half of a wide character that is written over gets the whole pen; xterm erases it",
+        b"\xe3\x81\x82\x1b[7m\rh",
+    ),
+    Difference(
+        XTERM,
+        "row",
+        rb"[\xe3-\xf0]",
+        "a wide character that wraps blanks the cell that it does not fit into; xterm leaves it",
+        b"0123456789\x1b[1;10H\xe4\xb8\xad",
+    ),
+    Difference(
+        GHOSTTY,
+        "row",
+        rb"[\xe3-\xf0]",
+        "a wide character that wraps blanks the cell that it does not fit into; xterm leaves it",
+        b"0123456789\x1b[1;10H\xe4\xb8\xad",
+    ),
+    Difference(
+        XTERM,
+        "row|pending|cursor",
+        rb"\x1b\[\d*[LM]",
+        "IL and DL outside the region take the wrap back; in xterm they do not",
+        b"\x1b[3r0123456789\x1b[MX",
+    ),
+    Difference(
+        XTERM,
+        "row|pending|cursor",
+        rb"(\x1b7|\x1b\[s|\x1b\[\?10(48|49)h).*(\x1b8|\x1b\[u|\x1b\[\?10(48|49)l)",
+        "DECRC does not bring a pending wrap back; in xterm it does",
+        b"0123456789\x1b7\r\x1b8",
+    ),
+    Difference(
+        XTERM,
+        "row \\d+: .*'bg'",
+        rb"\x1b\[[0-9;:]*m.*\x1b\[\d*T",
+        "SD brings default blanks; xterm fills with the background",
+        b"\x1b[41m\x1b[T",
+    ),
+    Difference(
+        XTERM,
+        "row",
+        rb"\x1b\[\?(47|1047|1049)h.*\x1b\[\?1049h",
+        "1049 erases the alternate screen only when it comes; in xterm always",
+        b"\x1b[?1049hX\x1b[?1049h",
+    ),
+    Difference(
+        XTERM,
+        "row",
+        rb"\x1b\[\?(47|1047|1049)h.*\x1b\[\?(47|1049)l.*\x1b\[\?(47|1047)h",
+        "47 and 1047 show a blank alternate screen; xterm keeps it, until 1047 goes or 1049 comes",
+        b"\x1b[?47hX\x1b[?47l\x1b[?47h",
+    ),
+    Difference(
+        XTERM,
+        "row \\d+: .*'bg'",
+        rb"\x1b\[[0-9;:]*m.*\x1b\[\?(47|1047)h",
+        "47 and 1047 fill the alternate screen with the background; in xterm only 1049 does",
+        b"\x1b[41m\x1b[?47h",
+    ),
+    Difference(
+        GHOSTTY,
+        "row \\d+: .*'bg'",
+        rb"\x1b\[[0-9;:]*m.*\x1b\[\?1049h",
+        "1049 clears the alternate screen without the background of the pen",
+        b"\x1b[41m\x1b[?1049h",
+    ),
+    Difference(
+        XTERM,
+        "row|cursor|pending",
+        rb"\x1b\[\?1049h|\x1b\[\?1047l",
+        "1049 and 1047 keep a pending wrap; xterm clears the screen, which ends it",
+        b"0123456789\x1b[?1049hX",
+    ),
+    Difference(
+        XTERM,
+        "row|cursor|pending",
+        rb"\x1b\[[0-9;]*r.*\x1b\[\?(47|1047|1049)[hl]",
+        "a region for each screen; xterm has one for both",
+        b"\x1b[3r\x1b[?1047h\x1b[?6hX",
+    ),
+    Difference(
+        XTERM,
+        "row|cursor|pending",
+        rb"\x1b\[\?45h.*(\x1b\[[0-9\r\n\x08]*D|\x08)",
+        "only BS wraps back, without autowrap too, and parts the rows; in xterm CUB does so too, and a wrap is a step",
+        b"\x1b[?45h0123456789\x1b[2D",
+    ),
+    Difference(
+        XTERM,
+        "cursor|row",
+        rb"\x1b#8",
+        "DECALN keeps region and origin mode, and fills with the pen, which it keeps; VT510, xterm: they go",
+        b"\x1b[5r\x1b#8\x1b[?6h",
+    ),
+    Difference(
         GHOSTTY,
         "row",
         rb"\x1b#8",
-        "DECALN takes every attribute but colours from the pen",
-        b"\x1b[4m\x1b#8X",
+        "DECALN fills with the colours of the pen, and keeps the pen; in xterm it fills in the default style",
+        b"\x1b[41m\x1b#8",
+    ),
+    Difference(
+        GHOSTTY,
+        "row|cursor|pending",
+        rb"\x1b\[\?1049h|\x1b\[\?1047l",
+        "1049 and 1047 keep a pending wrap; xterm clears the screen, which ends it",
+        b"0123456789\x1b[?1049hX",
+    ),
+    Difference(
+        GHOSTTY,
+        "row \\d+ wrapped",
+        rb"\x1b\[\d*Z",
+        "a wrap that CBT took along leaves no mark in its row",
+        b"0123456789\x1b[ZX",
+    ),
+    Difference(
+        GHOSTTY,
+        "row|cursor",
+        rb"\x1b\[\?45h.*\x1b\[[0-9;]*r.*(\x1b\[[0-9]*D|\x08)",
+        "reverse wrap leaves the rows above the region; here the line's beginning is the end",
+        b"\x1b[?45h\x1b[5r\x1b[99D1",
+    ),
+    Difference(
+        GHOSTTY,
+        "pending|cursor|row",
+        rb"\x1b\[\?7l.*\x1b\[\d*Z",
+        "without autowrap, a wrap that CBT took along stays pending; in xterm the next character ends it",
+        b"\x1b[?7l0123456789\x1b[ZX",
     ),
 )

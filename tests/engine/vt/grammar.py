@@ -15,6 +15,9 @@ WIDE = "中文字あ한😀"
 COMBINING = "\u0301\u0323\u20dd"
 CLUSTERS = ("🇩🇪", "👩\u200d👩\u200d👧", "👍🏽", "☎\ufe0f", "1\ufe0f\u20e3", "\u0915\u094d\u0937", "\u1100\u1161", "🇩")
 OTHER = "éß€┌─┐αя"
+ODD_COLOURS = (
+    "38;2;1; 48;2;1 38;5 48;5; 38;5;300 48;2;1;2;300 38:2:1:2:3 48:2:1:2 38:5 48;2:1:2:3 38;3;1 38;2;1;;3;1".split()
+)
 
 
 def _count(r: random.Random, most: int = 12) -> str:
@@ -139,7 +142,7 @@ FEATURES: dict[str, tuple[int, Make]] = {
     "erase scrollback": (1, lambda r, rows, cols: "\x1b[3J"),
     "edit": (12, lambda r, rows, cols: f"\x1b[{_count(r)}{r.choice('XX@@PPLM')}"),
     "scroll": (5, lambda r, rows, cols: f"\x1b[{_count(r, 7)}{r.choice('ST')}"),
-    "zero count": (2, lambda r, rows, cols: f"\x1b[0{r.choice('ABCDEFG`adeIZX@PLMST')}"),
+    "zero count": (2, lambda r, rows, cols: f"\x1b[0{r.choice('ABCDEFG`adeIZX@PLMS')}"),
     "repeat": (2, lambda r, rows, cols: f"{r.choice('ax中')}\x1b[{_count(r)}b"),
     "late repeat": (2, lambda r, rows, cols: f"\x1b[{r.randint(0, 9)}b"),
     "region": (6, lambda r, rows, cols: _region(r, rows)),
@@ -207,6 +210,10 @@ FEATURES: dict[str, tuple[int, Make]] = {
         ),
     ),
     "in-band resize": (1, lambda r, rows, cols: _mode(r, "?2048")),
+    "reverse wrap any": (1, lambda r, rows, cols: _mode(r, "?1045")),
+    "tab wrap": (1, lambda r, rows, cols: _mode(r, "?41")),
+    "old scroll": (1, lambda r, rows, cols: r.choice((f"\x1b[{_count(r, 7)}^", "\x1b[0T", "\x1b[1;2;3;4;5T"))),
+    "odd colour": (1, lambda r, rows, cols: f"\x1b[{r.choice(ODD_COLOURS)}m"),
 }
 
 
