@@ -151,9 +151,12 @@ static void colour(vt *t, int *i, uint32_t *colour)
     else
         end += n;
     *i = end - 1;
+    const int space = colons && end - at > 4;
+    if (n ? n == 3 && colons && !space : at <= t->parser.param)
+        vt_viewer_differs(t); /* xterm.js always expects the colour space, and ends at a kind that it does not know */
     if (!n)
         return;
-    at += colons && end - at > 4 ? 2 : 1;
+    at += space ? 2 : 1;
     uint32_t value = 0;
     for (int k = at; k < at + n; k++) {
         int missing = colons ? k >= end : k <= t->parser.param && !(t->parser.given >> k & 1);

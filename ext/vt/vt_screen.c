@@ -362,7 +362,7 @@ void vt_next_line(vt *t)
 }
 
 /* As xterm does it: a pending wrap stays, and from beyond the right margin the cursor comes back to it. With mode 41 a
-   pending wrap is carried out first ("more", an old curses program, needed that). */
+   pending wrap is carried out first, which old versions of curses and more(1) needed. */
 void vt_tab(vt *t, int n)
 {
     if (t->pending && t->modes & VT_M_TAB_WRAP && t->modes & VT_M_WRAP) {
@@ -462,7 +462,8 @@ static int row_before(const vt *t)
    only BS wraps, without autowrap too. */
 void vt_move_back(vt *t, int n)
 {
-    const int edge = t->col >= t->left ? t->left : 0, reverse = t->modes & (VT_M_REVERSE_WRAP | VT_M_REVERSE_WRAP_ANY);
+    const int edge = t->col >= t->left ? t->left : 0;
+    const int reverse = (t->modes & (VT_M_REVERSE_WRAP | VT_M_REVERSE_WRAP_ANY)) != 0;
     if (reverse && (t->pending || n > t->col - edge))
         vt_viewer_differs(t);
     if (reverse && t->modes & VT_M_WRAP) {
