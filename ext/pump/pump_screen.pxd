@@ -1,8 +1,8 @@
 # cython: cdivision=True
 """The terminal engine beside the ring: feeding it, acting on what it saw, checkpoints, captures, and the restart.
 
-Alone writes a terminal's vt (but for what the owner of the size states: pump_output.pxd), unseen, checkpoints and marks, and the title and
-folder in the ring's header.
+Alone writes a terminal's vt (but for what the owner of the size states: pump_output.pxd), unseen, checkpoints and
+marks, and the title and folder in the ring's header.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t

@@ -53,9 +53,9 @@ cdef enum:
     MAX_LINES = 10000  # per request
     MAX_CELL = 1000  # pixels
     THEME_COLOURS = 19  # of an appearance: 16 of the palette, foreground, background, cursor
-    APPEARANCE_SIZE = 62  # bytes of an appearance after its type
 
 cdef enum:
+    APPEARANCE_FIELDS = 62  # bytes of an appearance after its type
     OUTPUT_HEADER = 9  # bytes before the output in an output message
 
 cdef inline uint8_t* put16(uint8_t* out, uint16_t value) noexcept nogil:
@@ -164,7 +164,7 @@ cdef struct Appearance:
 cdef inline bint read_appearance(const uint8_t* data, size_t n, Appearance* out) noexcept nogil:
     """Read an appearance, without its type byte. False: it is malformed."""
     cdef int i
-    if n < APPEARANCE_SIZE:
+    if n < APPEARANCE_FIELDS:
         return False
     out.dark = data[0] & DARK != 0
     out.cell_height = get16(data + 1)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 
 from vibetunnel._ext.vt import Engine, Theme
@@ -193,3 +197,14 @@ def test_a_theme_is_checked(theme: Theme) -> None:
 def test_the_size_of_a_cell_is_checked(cell: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match=r"expected 0\.\.1000"):
         Engine(6, 10).set_pixels(*cell)
+
+
+def test_the_keyboards_modes_are_those_of_the_browser() -> None:
+    steps = json.loads((Path(__file__).parents[1] / "vectors" / "keyboard-modes.json").read_text())["steps"]
+    one = Engine(6, 10)
+    found = []
+    for output, _, _ in steps:
+        one.feed(output.encode() + b"\x1b[?u\x1b[?4m")
+        flags, level = re.findall(rb"\x1b\[\?(\d+)u\x1b\[>4;(\d+)m", one.take_replies())[0]
+        found.append([output, int(flags), int(level) % 65535])  # 65535: off, by its own sequence
+    assert found == steps

@@ -11,7 +11,7 @@ from vibetunnel import protocol
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = "docs/protocol.md"
-DERIVED = {"OUTPUT_HEADER"}  # a size that follows from the fields; the other languages have it in their codecs
+DERIVED = {"OUTPUT_HEADER", "APPEARANCE_FIELDS"}  # sizes that follow from the fields; other languages have codecs
 
 Constants = dict[str, int]
 

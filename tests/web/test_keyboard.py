@@ -137,6 +137,6 @@ def test_programs_are_told_the_theme_and_the_pixels_of_this_browser(visitor: Vis
 def test_a_colour_that_the_program_set_stays_when_the_browser_turns_dark(visitor: Visitor) -> None:
     visitor.page.emulate_media(color_scheme="light")
     read_keys(visitor, "\x1b]11;#123456\x07")
-    background = visitor.page.locator(".xterm-scrollable-element, .xterm-viewport").first
+    background = visitor.page.locator(".xterm-scrollable-element")
     visitor.page.emulate_media(color_scheme="dark")
     expect(background).to_have_css("background-color", "rgb(18, 52, 86)")

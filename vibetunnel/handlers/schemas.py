@@ -280,10 +280,13 @@ class AttachQuery(Given, kw_only=True, rename="camel"):
         Meta(description="What a client that lags gets. Default: `latest` with vibetunnel.v1, else `lossless`."),
     ] = None
     scrollback: Annotated[int, Meta(ge=0, le=MAX_LINES, description="Lines of scrollback in the first redraw.")] = 0
-    appearance: Annotated[
-        str | None,
-        Meta(pattern="^[0-9a-f]{124}$", description="The fields of an appearance message, in hexadecimal."),
-    ] = None
+    appearance: (
+        Annotated[
+            str,
+            Meta(pattern="^[0-9a-f]{124}$", description="The fields of an appearance message, in hexadecimal."),
+        ]
+        | None
+    ) = None
     ticket: Annotated[str | None, Meta(description="From POST /api/auth/ticket; valid once.")] = None
     token: Annotated[str | None, Meta(description="A token, if the setting token_in_url allows it.")] = None
 
