@@ -143,7 +143,7 @@ def test_decrqss_knows_no_other_setting(setting: str) -> None:
 
 
 def test_no_title_is_answered_as_the_program_wrote_it() -> None:
-    """A file that is printed would type it into the shell. Hexadecimal digits, which a program asks for, are harmless."""
+    """A file that is printed would type it into the shell. Hexadecimal digits, asked for first, are harmless."""
     titles = "\x1b]2;rm -rf é\x07\x1b]1;icon\x07"
     assert answer(f"{titles}\x1b[20t\x1b[21t") == ""
     assert (
