@@ -156,7 +156,7 @@ def test_no_title_is_answered_as_the_program_wrote_it() -> None:
 
 def test_a_title_may_come_in_hexadecimal() -> None:
     one = Engine(6, 20)
-    one.feed("\x1b[>0t\x1b]2;".encode() + "né\r".encode().hex().encode() + b"\x07\x1b]2;61zz\x07\x1b]2;616\x07")
+    one.feed(b"\x1b[>0t\x1b]2;" + "né\r".encode().hex().encode() + b"\x07\x1b]2;61zz\x07\x1b]2;616\x07")
     assert one.title == "né"
     one.feed(b"\x1b[>0T\x1b]2;6162\x07")
     assert one.title == "6162"
@@ -264,7 +264,7 @@ def test_what_a_program_puts_aside_survives_a_redraw() -> None:
     one = Engine(6, 20)
     one.feed(
         b"\x1b[?2004h\x1b[?1000h\x1b[?2004;1000;25s\x1b[?2004l\x1b[?1047h\x1b[?1047s\x1b[?1047l\x1b[1;31m\x1b[1;30#{\x1b[3m"
-        b"\x1b[#{\x1b[m\x1b]1;icon\x07\x1b]5;2;#123456\x07\x1b[2*x\x1b[3#y\x1b[>0;1t\x1bVguarded\x1b G"
+        b"\x1b[#{\x1b[m\x1b]1;\xe2\x9c\x9cicon\x07\x1b]5;2;#123456\x07\x1b[2*x\x1b[3#y\x1b[>0;1t\x1bVguarded\x1b G"
     )
     before = one.dump()
     for dirty in (b"", b'\x1b[61"p\x1b[#{\x1b[?25;7s\x1b[>1t\x1b]5;1;#fff\x07', b"\x1b[?1049h\x1b G\x1b[22t\x1b]2;abc"):
