@@ -400,8 +400,7 @@ void vt_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines)
     /* Nothing may change printing from here on. The space below uses up a single shift, and is erased. */
     vt_put_string(out, "\x18\x1b[6");
     vt_put_number(out, t->level);
-    vt_put_string(out, t->eight_bit ? ";0\"p" : ";1\"p");
-    vt_put_string(out, "\x1b[!p\x1b[0m\x1b[0\"q\x1b]8;;\x1b\\");
+    vt_put_string(out, ";1\"p\x1b[!p\x1b[0m\x1b[0\"q\x1b]8;;\x1b\\");
     vt_put_string(out, "\x1b[?2026l\x1b[?1047l\x1b[?69l\x1b[r\x1b[?6l\x1b[?7h\x1b[?2027h\x1b[4l\x1b[20l");
     put_charsets(&w, ascii, 0, 1);
     int on_alt = t->s == &t->alt;
@@ -446,6 +445,8 @@ void vt_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines)
         vt_put_string(out, "\x1b[?69h");
     put_margins(&w, t, t->top, t->bottom, t->left, t->right);
     put_modes(&w, t);
+    if (t->eight_bit) /* not before: a byte of a title could then end it */
+        vt_put_string(out, "\x1b G");
     put_cursor(&w, t, &l);
     vt_partial(t, out);
     vt_line_pair_free(&l);

@@ -64,6 +64,13 @@ for seed in range(300):
     (folder / f"grammar{seed}").write_bytes(b"".join(made))
 recordings = list(pathlib.Path("tests/engine/vt/recordings").glob("*.gz"))
 assert recordings, "no recording in tests/engine/vt/recordings"
+# Rectangles, reports and what is put aside, with numbers and strings that no program would send.
+hostile = [b"\x1b[65535;65535;1;1;65535;7$r", b"\x1b[2*x\x1b[1;1;999;999;0;1;4;5;7$t", b"\x1b[;;;;;;;$v", b"\x1b[300;1;1;999;999$x",
+           b"\x1b[${", b"\x1b[1;;;;;*y", b"\x1b[31#y", b"\x1b[#|", b"\x1bP1$t99999;1;1;@;@;@;0;2;O;BBBB\x1b\\", b"\x1bP2$t" + b"9/" * 400,
+           b"\x1b[1;2;21;31#{" * 40, b"\x1b[#}" * 40, b"\x1b[?7;25;1049s\x1b[?7;1049;1048r", b'\x1b[62"p\x9bm\x9d0;\x9c\x90$qm\x9c', b"\x1b G\x1b[2$w",
+           b"\x1b[>0;1t\x1b]0;616\x07\x1b[21t\x1b[22;1t\x1b[23;2t", b"\x1bVx\x1bW\x1b[2J", b"\x1b6\x1b9", b"\x1b]5;0;#fff;9;?\x07\x1b]105\x07"]
+for number, one in enumerate(hostile):
+    (folder / f"hostile{number}").write_bytes(bytes((5, 18, 9, number % 6)) + b"ab\xe4\xb8\xad" + one + bytes((0xFA + number % 4,)) + one)
 for path in recordings:
     data = gzip.decompress(path.read_bytes())
     for at in range(0, len(data) - 1500, len(data) // 5):

@@ -366,6 +366,20 @@ def levels() -> list[Case]:
             differs={GHOSTTY: "has no DECSCL"},
         ),
         Case("level 3 has no DECBI", b'\x1b[63;1"pabc\x1b6\x1b[H\x1b9x', "xbc", (0, 1)),
+        Case(
+            "S8C1T: raw bytes are C1 controls",
+            b"\x1b Ga\x84b\x9b1;5Hc\x9d0;t\x9cd\x90$qm\x9ce\x1b Ff\x84",
+            "a   cdef\ufffd/ b",
+            (0, 9),
+            differs={XTERM: "has no S8C1T", GHOSTTY: "has no S8C1T"},
+        ),
+        Case(
+            "S8C1T: characters stay whole",
+            "\x1b Gé中\u0084x".encode(),
+            "é中/   x",
+            (1, 4),
+            differs={GHOSTTY: "has no C1 in UTF-8"},
+        ),
         Case("no level 66", b'\x1b[4hab\x1b[66;1"p\rx', "xab", (0, 1)),
         Case(
             "DECCOLM clears if mode 40 allows it, xterm",
