@@ -115,8 +115,16 @@ static void html_run(const vt *t, vt_buf *out, const vt_run *r, const uint8_t *t
         vt_put_string(out, "</span>");
 }
 
+#define SIZED "<span style=\"display:inline-block;transform-origin:0 "
+
 void vt_html(const vt *t, vt_buf *out, int64_t first, int64_t last)
 {
+    static const char *const sizes[] = {
+        "",
+        SIZED "0;transform:scaleX(2)\">",
+        SIZED "0;transform:scale(2);clip-path:inset(0 0 50%)\">",
+        SIZED "100%;transform:scale(2);clip-path:inset(50% 0 0)\">",
+    };
     vt_range at;
     if (vt_range_init(&at, t, out, first, last))
         return;
@@ -126,8 +134,11 @@ void vt_html(const vt *t, vt_buf *out, int64_t first, int64_t last)
     for (int64_t i = at.first; i < at.last && vt_line_at(t, &at.line, &at.reader, i); i++) {
         at.line.wrapped = 0;
         vt_line_trim(&at.line, 1);
+        vt_put_string(out, sizes[at.line.size]);
         for (int k = 0; k < at.line.n; k++)
             html_run(t, out, &at.line.runs[k], at.line.runs[k].text, at.line.runs[k].n);
+        if (at.line.size)
+            vt_put_string(out, "</span>");
         vt_run tail;
         if (vt_line_tail(&at.line, t->cols, &tail))
             html_run(t, out, &tail, tail.text, tail.n);

@@ -290,6 +290,10 @@ static void paint_line(vt_painter *w, const vt_line *line, const row_join *j)
     vt_run tail = {.style = line->tail};
     int rest = w->cols - line->cols;
     uint32_t done = 0;
+    if (line->size && !j->continued && 2 * line->cols <= w->cols) {
+        static const char *const sizes[] = {"", "\x1b#6", "\x1b#3", "\x1b#4"};
+        vt_put_string(w->out, sizes[line->size]);
+    }
     if (j->continued) {
         done = put_first(w, line->n ? &line->runs[0] : &tail, j);
         rest -= !line->n;
@@ -354,7 +358,7 @@ void vt_paint_screen(vt_painter *w, const vt *t, const vt_screen *s, vt_line_pai
 {
     int rows = t->rows;
     if (!before) /* nothing has to scroll, so blank rows at the end are left out */
-        for (; rows && !s->rows[rows - 1]->len && s->rows[rows - 1]->tail == VT_BLANK; rows--)
+        for (; rows && !s->rows[rows - 1]->len && s->rows[rows - 1]->tail == VT_BLANK && !s->rows[rows - 1]->size; rows--)
             if (rows > 1 && s->rows[rows - 2]->wrapped)
                 break;
     int64_t n = (int64_t)before + rows;

@@ -69,6 +69,7 @@ static void put_tabs(vt_painter *w, const vt *t)
             vt_put_string(w->out, "\x1bH");
             at = i;
         }
+    vt_put_string(w->out, "\r");
 }
 
 static void put_osc(vt_painter *w, const char *number, const uint8_t *text, size_t n)
@@ -283,6 +284,7 @@ void vt_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines)
         vt_put_string(out, "\x1b[?1047l");
     }
     vt_put_string(out, "\x1b[H \x1b[2J\r");
+    put_tabs(&w, t); /* while no row is double, which would stop the cursor in its middle */
     if (scrollback_lines)
         vt_put_string(out, "\x1b[3J");
     vt_paint_screen(&w, t, &t->main, &l, before);
@@ -301,13 +303,13 @@ void vt_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines)
         }
         vt_paint_plain(&w);
         vt_put_string(out, "\x1b[H\x1b[2J");
+        put_tabs(&w, t); /* xterm.js has one set for each screen */
         vt_paint_screen(&w, t, &t->alt, &l, 0);
         vt_paint_plain(&w);
         put_kitty(&w, &t->alt);
     }
     put_saved(&w, &t->s->saved, "\x1b" "7");
     vt_paint_plain(&w);
-    put_tabs(&w, t);
     put_palette(&w, t);
     put_titles(&w, t);
     if (t->modes & VT_M_MARGINS)

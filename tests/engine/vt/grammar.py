@@ -116,6 +116,7 @@ FEATURES: dict[str, tuple[int, Make]] = {
     "link": (2, lambda r, rows, cols: r.choice(("\x1b]8;;http://a\x07", "\x1b]8;id=x;http://b\x1b\\", "\x1b]8;;\x07"))),
     "protect": (2, lambda r, rows, cols: f'\x1b[{r.randrange(3)}"q'),
     "selective erase": (2, lambda r, rows, cols: f"\x1b[?{r.randrange(3)}{r.choice('JK')}"),
+    "row size": (1, lambda r, rows, cols: f"\x1b#{r.choice('3456')}"),
     "align": (1, lambda r, rows, cols: "\x1b#8"),
     "soft reset": (1, lambda r, rows, cols: "\x1b[!p"),
     "reset": (1, lambda r, rows, cols: "\x1bc"),
