@@ -250,8 +250,11 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
     put_charsets(w, t->charsets, t->gl, 0);
     vt_put_string(w->out, t->national ? "\x1b[?42h" : "\x1b[?42l");
     if (col >= 0 && !early) {
-        if (insert && !t->pending) /* it will be inserted: delete it first */
-            vt_paint_csi(w, "", l->a.cols, -1, "P");
+        if (insert && !t->pending) { /* its first code point will be inserted: delete as much first */
+            uint32_t first;
+            vt_utf8_next(text, text + text_n, &first);
+            vt_paint_csi(w, "", clusters && first >= 0x80 ? vt_max(vt_width(first), 1) : l->a.cols, -1, "P");
+        }
         vt_put_string(w->out, shift);
         vt_paint_text(w, text, text + text_n, clusters);
     }
