@@ -408,7 +408,7 @@ const uint8_t *vt_print_utf8(vt *t, const uint8_t *p, const uint8_t *end)
                 break;
             }
             last = code;
-            state = VT_FOLLOWS(state, properties);
+            state = properties & 0x7C ? VT_FOLLOWS(state, properties) : VT_AFTER_OTHER; /* VT_CLASS_OTHER: the most */
             p += n;
             n = next_in_run(p, end, ascii, &code);
             if (!n)
