@@ -187,7 +187,7 @@ static const uint8_t *end_of_ascii(const uint8_t *p, const uint8_t *end)
         if ((word | (word - 0x0404040404040404u)) & 0x8080808080808080u)
             break;
     }
-    while (p < end && *p < 0x80 && !vt_is_mark(*p))
+    while (p < end && (uint8_t)(*p - 4) < 0x80 - 4) /* there are no NULs */
         p++;
     return p;
 }
