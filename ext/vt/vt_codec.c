@@ -20,6 +20,7 @@
 #define WRAPPED 1
 #define HAS_TAIL 2
 #define NOT_ASCII 4     /* the text has fewer columns than bytes */
+#define SIZE_SHIFT 3    /* two bits: VT_SINGLE.. */
 
 #define HAS_STYLE 0x80
 #define RUN_MAX 127     /* bytes of text */
@@ -317,7 +318,7 @@ uint8_t *vt_encode(const vt *t, const vt_encodable *c, uint8_t *p, const uint8_t
 {
     if (end - p < VT_CODEC_LONG_HEADER + STYLE_MAX)
         return NULL;
-    uint8_t *begin = p, flags = c->wrapped ? WRAPPED : 0;
+    uint8_t *begin = p, flags = (uint8_t)((c->wrapped ? WRAPPED : 0) | c->size << SIZE_SHIFT);
     p += VT_CODEC_HEADER;
     if (c->tail && !vt_is_plain(c->tail)) {
         flags |= HAS_TAIL;
@@ -336,7 +337,7 @@ uint8_t *vt_encode(const vt *t, const vt_encodable *c, uint8_t *p, const uint8_t
 uint8_t *vt_encode_plain(const vt_row *r, uint8_t *begin, const uint8_t *end)
 {
     int len = r->len;
-    if (end - begin < VT_CODEC_HEADER + 1 + RUN_MAX + VT_CELL_TEXT || r->wrapped || len > RUN_MAX
+    if (end - begin < VT_CODEC_HEADER + 1 + RUN_MAX + VT_CELL_TEXT || r->wrapped | r->size || len > RUN_MAX
         || r->tail != VT_BLANK)
         return NULL;
     uint8_t *text = begin + VT_CODEC_HEADER + 1, *p = text;
@@ -439,6 +440,7 @@ void vt_decode(const uint8_t *p, vt_line *line)
     int links_n = 0;
     vt_line_clear(line);
     line->wrapped = flags & WRAPPED;
+    line->size = flags >> SIZE_SHIFT & 3;
     if (flags & HAS_TAIL) {
         uint8_t mask = *p++;
         p = get_style(p, mask, &line->tail);

@@ -14,6 +14,7 @@ typedef struct {
     int len;
     int times;            /* not 0: the line is the first cell, repeated this often */
     int wrapped;
+    int size;             /* of the row */
     const vt_style *tail; /* NULL: the default */
     const vt_line *line;
 } vt_encodable;

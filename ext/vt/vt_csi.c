@@ -61,6 +61,11 @@ void vt_escape(vt *t, uint8_t final)
         case '#':
             if (final == '8')
                 vt_alignment(t);
+            else if (final >= '3' && final <= '6')
+                vt_set_row_size(t, final == '3'   ? VT_DOUBLE_TOP
+                                   : final == '4' ? VT_DOUBLE_BOTTOM
+                                   : final == '6' ? VT_DOUBLE_WIDTH
+                                                  : VT_SINGLE);
             break;
         case ' ': /* S7C1T, S8C1T */
             if ((final == 'F' || final == 'G') && t->level > 1)

@@ -24,6 +24,16 @@ static void dump_style(vt_buf *out, const vt_style *s)
     vt_put(out, text, (size_t)snprintf(text, sizeof text, "%x,%x,%x,%x", s->fg, s->bg, s->ul, s->attrs));
 }
 
+static void dump_numbers(vt_buf *out, const char *name, const long long *numbers, int n)
+{
+    vt_put_string(out, name);
+    for (int i = 0; i < n; i++) {
+        vt_put_string(out, " ");
+        vt_put_number(out, numbers[i]);
+    }
+    vt_put_string(out, "\n");
+}
+
 /* A cell that was never written is a space here: a redraw cannot always tell them apart, and only a combining character
    shows the difference. */
 static void dump_line(const vt *t, vt_buf *out, vt_line *line)
@@ -31,6 +41,8 @@ static void dump_line(const vt *t, vt_buf *out, vt_line *line)
     vt_run tail;
     const vt_run *before = NULL;
     vt_put_string(out, line->wrapped ? "> " : "  ");
+    if (line->size)
+        dump_numbers(out, "size", (const long long[]){line->size}, 1);
     vt_line_trim(line, 1);
     int has_tail = vt_line_tail(line, t->cols, &tail);
     for (int i = 0; i < line->n + has_tail; i++) {
@@ -71,23 +83,13 @@ static void dump_rows(const vt *t, vt_buf *out, vt_line *line, const vt_screen *
     }
 }
 
-static void dump_numbers(vt_buf *out, const char *name, const long long *numbers, int n)
-{
-    vt_put_string(out, name);
-    for (int i = 0; i < n; i++) {
-        vt_put_string(out, " ");
-        vt_put_number(out, numbers[i]);
-    }
-    vt_put_string(out, "\n");
-}
-
 static void dump_charsets(vt_buf *out, const uint8_t *charsets)
 {
     for (int i = 0; i < 4; i++)
         vt_put_byte(out, charsets[i] == VT_ASCII_BUT ? 'B' : charsets[i]);
 }
 
-static void dump_screen_state(vt_buf *out, const vt_screen *s, const char *name)
+static void dump_screen_state(const vt *t, vt_buf *out, const vt_screen *s, const char *name)
 {
     vt_put_string(out, name);
     vt_put_string(out, " kitty");
@@ -100,7 +102,8 @@ static void dump_screen_state(vt_buf *out, const vt_screen *s, const char *name)
     vt_put_string(out, " saved ");
     vt_put_number(out, s->saved.row);
     vt_put_string(out, " ");
-    vt_put_number(out, s->saved.col);
+    int cols = s->base ? vt_row_cols(t, s->rows[s->saved.row]) : t->cols; /* DECRC goes no farther */
+    vt_put_number(out, vt_min(s->saved.col, cols - 1));
     vt_put_string(out, s->saved.pending ? " pending" : "");
     vt_put_string(out, s->saved.origin ? " origin " : " ");
     dump_style(out, &s->saved.pen);
@@ -198,8 +201,8 @@ void vt_dump(const vt *t, vt_buf *out)
         if (t->palette[i])
             dump_numbers(out, "colour", (const long long[]){i, t->palette[i] & 0xFFFFFF}, 2);
     dump_numbers(out, "modified keys", (const long long[]){t->modify_other_keys}, 1);
-    dump_screen_state(out, &t->main, "main");
-    dump_screen_state(out, &t->alt, "alternate");
+    dump_screen_state(t, out, &t->main, "main");
+    dump_screen_state(t, out, &t->alt, "alternate");
     dump_rows(t, out, &line, &t->main, "main");
     dump_rows(t, out, &line, &t->alt, "alternate");
     vt_buf partial = {0};

@@ -197,9 +197,16 @@ static void html_placements(const vt *t, vt_buf *out, int64_t line)
         vt_put_string(out, p->z < 0 ? "z-index:-1\"></span>" : "z-index:1\"></span>");
     }
 }
+#define SIZED "<span style=\"display:inline-block;transform-origin:0 "
 
 void vt_html(const vt *t, vt_buf *out, int64_t first, int64_t last)
 {
+    static const char *const sizes[] = {
+        "",
+        SIZED "0;transform:scaleX(2)\">",
+        SIZED "0;transform:scale(2);clip-path:inset(0 0 50%)\">",
+        SIZED "100%;transform:scale(2);clip-path:inset(50% 0 0)\">",
+    };
     vt_range at;
     if (vt_range_init(&at, t, out, first, last))
         return;
@@ -210,8 +217,11 @@ void vt_html(const vt *t, vt_buf *out, int64_t first, int64_t last)
         at.line.wrapped = 0;
         vt_line_trim(&at.line, 1);
         html_placements(t, out, i);
+        vt_put_string(out, sizes[at.line.size]);
         for (int k = 0; k < at.line.n; k++)
             html_tiles(t, out, &at.line.runs[k]);
+        if (at.line.size)
+            vt_put_string(out, "</span>");
         vt_run tail;
         if (vt_line_tail(&at.line, t->cols, &tail))
             html_run(t, out, &tail, tail.text, tail.n);

@@ -269,16 +269,17 @@ int vt_cluster_add(vt *t, vt_cell *cell, uint32_t code, int width, int state)
     uint8_t text[VT_CELL_TEXT + 8]; /* and what is too much */
     vt_cluster *old = *cell & VT_CLUSTER ? &t->clusters[VT_CODE(*cell)] : NULL;
     int n = (int)(vt_cell_text(t, text, *cell) - text), codes = old ? old->codes : 1;
-    uint32_t first;
-    if (vt_is_mark(text[n - 1]))
+    int first = VT_WIDTH(*cell); /* columns of the first code point */
+    if (vt_is_mark(text[n - 1])) {
         n--;
+        first = 3 - first;
+    }
     if (codes == VT_CELL_CODES)
         return 0;
     if (vt_width_of(code))
         text[n++] = VT_JOINER;
     n = (int)(vt_utf8_put(text + n, code) - text);
-    vt_utf8_next(text, text + n, &first);
-    if (width != vt_width_of(first))
+    if (width != first)
         text[n++] = (uint8_t)(width == 1 ? VT_NARROW : VT_WIDE);
     if (n > VT_CELL_TEXT)
         return 0;

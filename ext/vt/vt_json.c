@@ -118,7 +118,11 @@ void vt_json(const vt *t, vt_buf *out)
     vt_put_string(out, "],\"lines\":[");
     for (int64_t i = at.first; i < at.last && vt_line_at(t, &at.line, &at.reader, i); i++) {
         vt_put_string(out, i > at.first ? ",{\"wrapped\":" : "{\"wrapped\":");
-        vt_put_string(out, at.line.wrapped ? "true,\"runs\":[" : "false,\"runs\":[");
+        vt_put_string(out, at.line.wrapped ? "true," : "false,");
+        static const char *const sizes[] = {"", "\"size\":\"double-width\",", "\"size\":\"double-top\",",
+                                            "\"size\":\"double-bottom\","};
+        vt_put_string(out, sizes[at.line.size]);
+        vt_put_string(out, "\"runs\":[");
         at.line.wrapped = 0;
         vt_line_trim(&at.line, 1);
         for (int k = 0; k < at.line.n; k++)

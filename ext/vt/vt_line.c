@@ -29,7 +29,7 @@ void vt_line_free(vt_line *line)
 
 void vt_line_clear(vt_line *line)
 {
-    line->n = line->cols = line->wrapped = 0;
+    line->n = line->cols = line->wrapped = line->size = 0;
     line->text_n = 0;
     memset(&line->tail, 0, sizeof line->tail);
 }
@@ -105,6 +105,7 @@ void vt_line_row(const vt *t, vt_line *line, const vt_row *r, int cols)
 {
     vt_line_clear(line);
     line->wrapped = r->wrapped;
+    line->size = r->size;
     add_cells(t, line, r->cells, r->len < cols ? r->len : cols);
     vt_cell tail = r->tail;
     if (VT_CODE(tail)) {
@@ -183,6 +184,7 @@ void vt_line_cells(vt *t, const vt_line *line, vt_row *row)
     if (!vt_is_plain(&line->tail))
         row->tail |= VT_STYLE_BITS(vt_style_id(t, &line->tail));
     row->wrapped = (uint8_t)line->wrapped;
+    row->size = (uint8_t)(2 * line->cols > t->cols ? VT_SINGLE : line->size);
     for (int i = 0; i < line->n; i++) {
         const vt_run *run = &line->runs[i];
         vt_style style = run->style;

@@ -165,6 +165,8 @@ void vt_set_dec_mode(vt *t, int mode, int on)
             vt_report_size(t);
         if (bit == VT_M_ORIGIN)
             vt_move_to(t, 0, 0);
+        if (bit == VT_M_MARGINS && on)
+            vt_single_rows(t);
         if (bit == VT_M_MARGINS && !on) {
             t->left = 0;
             t->right = t->cols - 1;

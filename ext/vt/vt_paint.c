@@ -175,39 +175,43 @@ static int columns_in_clusters(const uint8_t *text, const uint8_t *end, int *sta
     return width;
 }
 
-/* Whether the text at `p` would join what is before it. */
-static int would_join(int state, const uint8_t *p, const uint8_t *end)
+/* What may be before a text: anything, but text that joins whatever follows ends with a NUL. */
+#define UNKNOWN ((1 << 12) - 1 - (1 << VT_AFTER_NONE) - (1 << VT_AFTER_OTHER) - (1 << VT_AFTER_PREPEND))
+
+/* The first byte that is not ASCII, or is a mark. */
+static const uint8_t *end_of_ascii(const uint8_t *p, const uint8_t *end)
 {
-    uint32_t code;
-    vt_utf8_next(p, end, &code);
-    return VT_JOINS(state, vt_properties(code));
+    for (; end - p >= 8; p += 8) {
+        uint64_t word;
+        memcpy(&word, p, sizeof word);
+        if ((word | (word - 0x0404040404040404u)) & 0x8080808080808080u)
+            break;
+    }
+    while (p < end && (uint8_t)(*p - 4) < 0x80 - 4) /* there are no NULs */
+        p++;
+    return p;
 }
 
 void vt_paint_text(vt_painter *w, const uint8_t *text, const uint8_t *end, int clusters)
 {
-    /* What is before the text is not known, but text that joins whatever follows ends with a NUL. */
-    static const uint8_t unknown[] = {VT_AFTER_REGIONAL, VT_AFTER_L, VT_AFTER_V, VT_AFTER_T, VT_AFTER_PICTOGRAPH,
-                                      VT_AFTER_PICTOGRAPH_ZWJ, VT_AFTER_LINKED};
     const uint8_t *from = text; /* not written yet */
-    int state = -1;
+    unsigned before = UNKNOWN;  /* states that the text may follow, as bits */
     while (text < end) {
-        const uint8_t *p = text;
-        while (p < end && *p < 0x80 && !vt_is_mark(*p))
-            p++;
+        const uint8_t *p = end_of_ascii(text, end);
         if (p < end && p > text) /* it may be the first of a cell that goes on */
             p--;
-        int width = 1, after = VT_AFTER_OTHER, same = 1, marks = 0;
+        int width = 1, after = VT_AFTER_OTHER, same = 1, marks = 0, joins = before == 1u << VT_AFTER_PREPEND;
         if (p == text) {
+            uint32_t code;
             p += vt_character(p, end, &width);
             same = (columns_in_clusters(text, p, &after) == width) == clusters;
             for (const uint8_t *q = text; q < p; q++)
                 marks |= vt_is_mark(*q);
+            vt_utf8_next(text, p, &code);
+            joins = (vt_unicode_joins[VT_CLASS_OF(vt_properties(code))] & before) != 0;
         }
-        int joins = state >= 0 && would_join(state, text, p);
-        for (size_t i = 0; state < 0 && i < sizeof unknown; i++)
-            joins |= would_join(unknown[i], text, p);
         if (!joins && same && !marks) {
-            state = after;
+            before = 1u << after;
             text = p;
             continue;
         }
@@ -221,11 +225,11 @@ void vt_paint_text(vt_painter *w, const uint8_t *text, const uint8_t *end, int c
             w->out->n += (size_t)(vt_plain_text(room, text, (size_t)(p - text)) - room);
         if (!same)
             vt_put_string(w->out, clusters ? "\x1b[?2027h" : "\x1b[?2027l");
-        state = same ? after : VT_AFTER_NONE;
+        before = 1u << (same ? after : VT_AFTER_NONE);
         from = text = p;
     }
     vt_put(w->out, from, (size_t)(text - from));
-    if (state == VT_AFTER_PREPEND && clusters)
+    if (before == 1u << VT_AFTER_PREPEND && clusters)
         vt_put_byte(w->out, 0);
 }
 
@@ -290,6 +294,10 @@ static void paint_line(vt_painter *w, const vt_line *line, const row_join *j)
     vt_run tail = {.style = line->tail};
     int rest = w->cols - line->cols;
     uint32_t done = 0;
+    if (line->size && !j->continued && 2 * line->cols <= w->cols) {
+        static const char *const sizes[] = {"", "\x1b#6", "\x1b#3", "\x1b#4"};
+        vt_put_string(w->out, sizes[line->size]);
+    }
     if (j->continued) {
         done = put_first(w, line->n ? &line->runs[0] : &tail, j);
         rest -= !line->n;
@@ -356,7 +364,7 @@ void vt_paint_screen(vt_painter *w, const vt *t, const vt_screen *s, vt_line_pai
 {
     int rows = t->rows;
     if (!before) /* nothing has to scroll, so blank rows at the end are left out */
-        for (; rows && !s->rows[rows - 1]->len && s->rows[rows - 1]->tail == VT_BLANK; rows--)
+        for (; rows && !s->rows[rows - 1]->len && s->rows[rows - 1]->tail == VT_BLANK && !s->rows[rows - 1]->size; rows--)
             if (rows > 1 && s->rows[rows - 2]->wrapped)
                 break;
     vt_paint_rows(w, t, s, l, before, 0, rows);

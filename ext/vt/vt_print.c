@@ -12,15 +12,23 @@
 #define CODE_COST 6 /* cells' worth of a character that vt_print_code() prints */
 
 /* The first column that cannot be printed to before a wrap. */
-static inline int limit(const vt *t) { return t->col <= t->right ? t->right + 1 : t->cols; }
+static inline int limit(const vt *t)
+{
+    int stop = t->col <= t->right ? t->right + 1 : t->cols;
+    return vt_min(stop, vt_row_cols(t, vt_cursor_row(t)));
+}
 
 /* Move to the next row, in which the line continues. */
 static void wrap(vt *t)
 {
     vt_row *r = vt_cursor_row(t);
     int row = t->row;
-    r->wrapped = (uint8_t)(vt_whole_width(t) && (row == t->bottom || row < t->rows - 1));
+    if (r->size)
+        vt_viewer_differs(t); /* xterm.js has no double rows, which end in the middle */
+    r->wrapped = (uint8_t)(vt_whole_width(t) && !r->size && (row == t->bottom || row < t->rows - 1));
     vt_down(t);
+    if (vt_cursor_row(t)->size) /* it did not scroll in: a double row is a line of its own */
+        r->wrapped = 0;
     t->col = t->left;
     t->pending = 0;
 }
@@ -121,7 +129,10 @@ static void widen(vt *t, int col, uint32_t code, int state)
     int stop = limit(t);
     if (t->pending && !(t->modes & VT_M_WRAP)) { /* there is no room */
         vt_viewer_differs(t);
-        vt_cluster_add(t, &r->cells[col], code, 1, state);
+        if (vt_width_of(code)) /* it is lost, as a wide character is that does not fit */
+            t->last_char = 0;
+        else
+            vt_cluster_add(t, &r->cells[col], code, 1, state);
         return;
     }
     t->hold++; /* no row has the cell for a while */
@@ -334,7 +345,7 @@ void vt_print_text(vt *t, const uint8_t *p, size_t n, const uint8_t *end)
     if (t->pen_dirty)
         vt_pen_intern(t);
     if (t->charsets[t->gl] != 'B' || t->single_shift | t->pending | t->prepended || t->modes & VT_M_INSERT
-        || (int64_t)n > most) {
+        || (int64_t)n > most || r->size) {
         print_runs(t, p, n);
         return;
     }
@@ -409,7 +420,7 @@ const uint8_t *vt_print_utf8(vt *t, const uint8_t *p, const uint8_t *end)
                 break;
             }
             last = code;
-            state = VT_FOLLOWS(state, properties);
+            state = properties & 0x7C ? VT_FOLLOWS(state, properties) : VT_AFTER_OTHER; /* VT_CLASS_OTHER: the most */
             p += n;
             n = next_in_run(p, end, ascii, &code);
             if (!n)

@@ -87,6 +87,7 @@ static void put_tabs(vt_painter *w, const vt *t)
             vt_put_string(w->out, "\x1bH");
             at = i;
         }
+    vt_put_string(w->out, "\r");
 }
 
 /* Make the reader save what the shown screen has saved, with `save` (ESC 7, or 1049 on); then back to neutral modes and
@@ -370,8 +371,11 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
     put_charsets(w, t->charsets, t->gl, 0);
     vt_put_string(w->out, t->modes & VT_M_NATIONAL ? "\x1b[?42h" : "\x1b[?42l");
     if (col >= 0 && !early) {
-        if (insert && !t->pending) /* it will be inserted: delete it first */
-            vt_paint_csi(w, "", l->a.cols, -1, "P");
+        if (insert && !t->pending) { /* its first code point will be inserted: delete as much first */
+            uint32_t first;
+            vt_utf8_next(text, text + text_n, &first);
+            vt_paint_csi(w, "", clusters && first >= 0x80 ? vt_max(vt_width(first), 1) : l->a.cols, -1, "P");
+        }
         vt_put_string(w->out, shift);
         vt_paint_text(w, text, text + text_n, clusters);
     }
@@ -417,6 +421,7 @@ void vt_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines)
         vt_put_string(out, "\x1b[?47l");
     }
     vt_put_string(out, "\x1b[H \x1b[2J\r");
+    put_tabs(&w, t); /* while no row is double, which would stop the cursor in its middle */
     if (scrollback_lines)
         vt_put_string(out, "\x1b[3J");
     vt_paint_screen(&w, t, &t->main, &l, before);
@@ -426,6 +431,7 @@ void vt_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines)
         put_saved(&w, t, &t->main, &l, "\x1b[?1049h");
         vt_paint_plain(&w);
         vt_put_string(out, "\x1b[H\x1b[2J");
+        put_tabs(&w, t); /* xterm.js has one set for each screen */
         vt_paint_screen(&w, t, &t->alt, &l, 0);
         vt_paint_plain(&w);
         if (t->saved_modes & VT_M_ALTERNATE)

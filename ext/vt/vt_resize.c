@@ -195,6 +195,7 @@ static void reflow_screen(reflow *f, int count)
         if (!wrapped) {
             if (erased)
                 extend_tail(r, fill, col + erased, f->cols);
+            r->size = (uint8_t)(2 * n > f->cols ? VT_SINGLE : from->size);
             r = NULL;
         }
     }
@@ -297,7 +298,7 @@ static int reflow_scrollback(reflow *f)
         reader = ahead;
         more = vt_scrollback_next(&ahead, next);
         int extends = f->cols > t->cols && !vt_is_plain(&line->tail); /* extend_tail(), of a line */
-        if (!f->open.cols && !line->wrapped && line->cols <= f->cols && !extends) {
+        if (!f->open.cols && !line->wrapped && line->cols * (line->size ? 2 : 1) <= f->cols && !extends) {
             vt_scrollback_pass(t, f->scrollback, &before);
         } else {
             int wide = more ? vt_line_begins_wide(next) : VT_WIDTH(vt_at(t->main.rows[0], 0)) == 2;
@@ -344,6 +345,7 @@ static void cut_rows(const vt *t, const vt_screen *from, vt_screen *to, int shif
         if (n == cols && n < old->len && !VT_WIDTH(old->cells[n])) /* only half of a wide character fits */
             r->cells[n - 1] = (r->cells[n - 1] & VT_STYLE_BITS(UINT32_MAX)) | VT_BLANK;
         r->wrapped = cols == t->cols && row + 1 < rows && old->wrapped;
+        r->size = (uint8_t)(2 * n > cols ? VT_SINGLE : old->size);
     }
 }
 
@@ -355,7 +357,7 @@ static int rows_used(const vt *t, const place *cursor)
     int n = t->rows;
     while (n - 1 > cursor->row) {
         const vt_row *r = t->main.rows[n - 1];
-        if (used(r, t->cols) || !is_blank(r->tail) || t->main.rows[n - 2]->wrapped)
+        if (used(r, t->cols) || !is_blank(r->tail) || r->size || t->main.rows[n - 2]->wrapped)
             break;
         n--;
     }
@@ -513,6 +515,10 @@ int vt_resize(vt *t, int rows, int cols)
     t->right = cols - 1;
     for (int i = old_cols; i < cols; i++)
         t->tabs[i >> 3] = (uint8_t)((t->tabs[i >> 3] & ~(1 << (i & 7))) | (i % 8 ? 0 : 1 << (i & 7)));
+    if (t->col >= vt_row_cols(t, vt_cursor_row(t))) {
+        t->col = vt_row_cols(t, vt_cursor_row(t)) - 1;
+        t->pending = 0;
+    }
     t->last_char = 0;
     vt_viewer_forget(t);
     vt_line_free(&f->open);

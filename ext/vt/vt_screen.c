@@ -27,7 +27,7 @@ vt_row *vt_row_new(vt *t)
 void vt_row_clear(vt_row *r, vt_cell tail)
 {
     r->len = 0;
-    r->wrapped = 0;
+    r->wrapped = r->size = 0;
     r->tail = tail;
 }
 
@@ -165,6 +165,18 @@ static void end_line_above(vt *t, int row)
         vt_scrollback_unwrap(t);
 }
 
+static int clamp(int at, int low, int high) { return vt_max(low, vt_min(at, high)); }
+
+/* Keep the cursor in the half of a double row that can be used. */
+static inline void stay_in_row(vt *t)
+{
+    int cols = vt_row_cols(t, vt_cursor_row(t));
+    if (t->col >= cols) {
+        vt_viewer_differs(t); /* xterm.js has no such rows */
+        t->col = cols - 1;
+    }
+}
+
 /* ---- scrolling ---- */
 
 /* Move rows [top, bottom] n up or down, between the left and right margins only. */
@@ -259,12 +271,14 @@ void vt_scroll_up(vt *t, int n)
 {
     if (t->s != &t->main || !leaves_screen(t)) {
         scroll_rows(t, t->top, t->bottom, n, 1, vt_erased(t));
+        stay_in_row(t);
         return;
     }
     vt_viewer_differs(t);
     t->s->rows[t->bottom]->wrapped = 0; /* it and the row below the region part */
     for (n = vt_min(n, t->bottom + 1); n > 0; n--)
         scroll_line(t);
+    stay_in_row(t);
 }
 
 /* xterm.js scrolls default blanks in. */
@@ -273,6 +287,7 @@ void vt_scroll_down(vt *t, int n)
     if (t->pen.bg)
         vt_viewer_differs(t);
     scroll_rows(t, t->top, t->bottom, n, 0, vt_erased(t));
+    stay_in_row(t);
 }
 
 /* Whether IL and DL take effect. Where they do not, a pending wrap stays; xterm.js takes it back. */
@@ -320,6 +335,7 @@ void vt_down(vt *t)
             scroll_line(t);
     } else if (t->row < t->rows - 1) {
         t->row++;
+        stay_in_row(t);
     }
 }
 
@@ -353,6 +369,7 @@ void vt_reverse_index(vt *t)
         t->row = vt_max(t->row - 1, 0);
     else if (between_margins(t))
         scroll_rows(t, t->top, t->bottom, 1, 0, vt_erased(t));
+    stay_in_row(t);
 }
 
 void vt_next_line(vt *t)
@@ -379,6 +396,7 @@ void vt_tab(vt *t, int n)
         t->budget -= moved ? to - t->col : 0;
         t->col = to;
     }
+    stay_in_row(t);
 }
 
 /* A pending wrap stays here too; in xterm.js CBT does nothing then. */
@@ -413,14 +431,13 @@ void vt_tab_clear(vt *t, int what)
         memset(t->tabs, 0, sizeof t->tabs);
 }
 
-static int clamp(int at, int low, int high) { return vt_max(low, vt_min(at, high)); }
-
 void vt_go(vt *t, int row, int col)
 {
     int origin = !!(t->modes & VT_M_ORIGIN);
     t->row = clamp(row, origin ? t->top : 0, origin ? t->bottom : t->rows - 1);
     t->col = clamp(col, origin ? t->left : 0, origin ? t->right : t->cols - 1);
     t->pending = 0;
+    stay_in_row(t);
 }
 
 static int origin_row(const vt *t) { return t->modes & VT_M_ORIGIN ? t->top : 0; }
@@ -519,7 +536,7 @@ static void drop_wrap(vt *t)
 static void erase_part(vt *t, vt_row *r, int from, int to, int selective)
 {
     if (selective)
-        erase_selectively(t, r, from, to, vt_erased(t));
+        erase_selectively(t, r, from, vt_min(to, vt_row_cols(t, r)), vt_erased(t));
     else
         erase(t, r, from, to, vt_erased(t));
     t->budget -= VT_STEP_COST + (to < t->cols ? to - from : 0);
@@ -562,7 +579,7 @@ static void erase_rows(vt *t, int from, int to, int selective)
             erase_selectively(t, t->s->rows[row], 0, t->cols, fill);
         else
             vt_row_clear(t->s->rows[row], fill);
-        t->s->rows[row]->wrapped = 0;
+        t->s->rows[row]->wrapped = t->s->rows[row]->size = 0;
     }
     if (from == 0 && to > 0)
         end_line_above(t, 0);
@@ -598,7 +615,8 @@ void vt_erase_display(vt *t, int what, int selective)
 void vt_erase_chars(vt *t, int n)
 {
     t->pending = 0;
-    erase_part(t, vt_cursor_row(t), t->col, vt_min(t->col + n, t->cols), spares(t, 0));
+    int end = vt_min(t->col + n, vt_row_cols(t, vt_cursor_row(t)));
+    erase_part(t, vt_cursor_row(t), t->col, end, spares(t, 0));
 }
 
 void vt_touch_row(vt *t, int row, int from, int to)
@@ -617,13 +635,27 @@ void vt_erase_cells(vt *t, int row, int from, int to, int selective)
     erase_part(t, t->s->rows[row], from, to, selective);
 }
 
+static void insert_blanks(vt *t, vt_row *r, int col, int n, vt_cell fill)
+{
+    int end = vt_min(t->right + 1, vt_row_cols(t, r));
+    if (col < end)
+        vt_row_insert(t, r, col, end, n, fill);
+}
+
+static void close_up(vt *t, vt_row *r, int col, int n, vt_cell fill)
+{
+    int end = vt_min(t->right + 1, vt_row_cols(t, r));
+    if (col < end)
+        row_delete(t, r, col, end, n, fill);
+}
+
 void vt_insert_chars(vt *t, int n)
 {
     if (t->col < vt_cursor_row(t)->len && !VT_WIDTH(vt_cursor_row(t)->cells[t->col]))
         vt_viewer_differs(t); /* in xterm.js the right half of the character that it parts keeps its look */
     t->pending = 0;
     if (between_margins(t))
-        vt_row_insert(t, vt_cursor_row(t), t->col, t->right + 1, n, vt_erased(t));
+        insert_blanks(t, vt_cursor_row(t), t->col, n, vt_erased(t));
 }
 
 /* Outside the margins it does nothing, and a pending wrap stays; ICH takes it back even there. */
@@ -632,7 +664,7 @@ void vt_delete_chars(vt *t, int n)
     if (!between_margins(t))
         return;
     t->pending = 0;
-    row_delete(t, vt_cursor_row(t), t->col, t->right + 1, n, vt_erased(t));
+    close_up(t, vt_cursor_row(t), t->col, n, vt_erased(t));
 }
 
 /* DECIC, SR. Lines of the region no longer continue in the next row: their cells have moved apart. */
@@ -643,7 +675,7 @@ void vt_insert_cols(vt *t, int col, int n)
     vt_cell fill = vt_erased(t);
     end_line_above(t, t->top);
     for (int row = t->top; row <= t->bottom; row++) {
-        vt_row_insert(t, t->s->rows[row], col, t->right + 1, n, fill);
+        insert_blanks(t, t->s->rows[row], col, n, fill);
         t->s->rows[row]->wrapped = 0;
     }
     t->budget -= 2 * (t->bottom - t->top + 1);
@@ -657,7 +689,7 @@ void vt_delete_cols(vt *t, int col, int n)
     vt_cell fill = vt_erased(t);
     end_line_above(t, t->top);
     for (int row = t->top; row <= t->bottom; row++) {
-        row_delete(t, t->s->rows[row], col, t->right + 1, n, fill);
+        close_up(t, t->s->rows[row], col, n, fill);
         t->s->rows[row]->wrapped = 0;
     }
     t->budget -= 2 * (t->bottom - t->top + 1);
@@ -685,6 +717,35 @@ void vt_alignment(vt *t)
     end_line_above(t, 0);
     vt_move_to(t, 0, 0);
     t->budget -= VT_STEP_COST + 2 * t->rows;
+}
+
+void vt_single_rows(vt *t)
+{
+    for (int row = 0; row < t->rows; row++) {
+        t->main.rows[row]->size = VT_SINGLE;
+        if (t->alt.base)
+            t->alt.rows[row]->size = VT_SINGLE;
+    }
+    t->budget -= t->rows;
+}
+
+/* Of a row that becomes double, the right half is lost (VT510). With left and right margins there are no such rows. */
+void vt_set_row_size(vt *t, int size)
+{
+    vt_row *r = vt_cursor_row(t);
+    if (t->modes & VT_M_MARGINS)
+        return;
+    vt_viewer_differs(t);
+    if (size && !r->size) {
+        erase(t, r, vt_max(t->cols / 2, 1), t->cols, VT_BLANK);
+        r->wrapped = 0;
+        end_line_above(t, t->row);
+    }
+    r->size = (uint8_t)size;
+    if (t->col >= vt_row_cols(t, r)) {
+        t->col = vt_row_cols(t, r) - 1;
+        t->pending = 0;
+    }
 }
 
 /* ---- a screen's memory ---- */

@@ -227,13 +227,13 @@ static void put_filled(vt *t, vt_scrollback *s, const vt_row *r, int cols)
 {
     vt_cell all[VT_MAX_COLS + VT_PAD];
     if (!r->len) {
-        append(t, s, &(vt_encodable){.cells = &r->tail, .times = cols, .wrapped = r->wrapped});
+        append(t, s, &(vt_encodable){.cells = &r->tail, .times = cols, .wrapped = r->wrapped, .size = r->size});
         return;
     }
     memcpy(all, r->cells, (size_t)r->len * sizeof *all);
     for (int i = r->len; i < cols + VT_PAD; i++)
         all[i] = r->tail;
-    append(t, s, &(vt_encodable){.cells = all, .len = cols, .wrapped = r->wrapped});
+    append(t, s, &(vt_encodable){.cells = all, .len = cols, .wrapped = r->wrapped, .size = r->size});
 }
 
 /* If the cells are all the same character: how many times; else 0. */
@@ -253,7 +253,7 @@ void vt_scrollback_put_row(vt *t, vt_scrollback *s, const vt_row *r, int cols)
         appended(t, s, b, p);
         return;
     }
-    vt_encodable c = {.cells = r->cells, .len = r->len, .wrapped = r->wrapped};
+    vt_encodable c = {.cells = r->cells, .len = r->len, .wrapped = r->wrapped, .size = r->size};
     if (r->tail != VT_BLANK && r->len < cols) {
         if (VT_CODE(r->tail)) {
             put_filled(t, s, r, cols);
@@ -284,7 +284,7 @@ void vt_scrollback_unwrap(vt *t)
 
 void vt_scrollback_put(vt *t, vt_scrollback *s, const vt_line *line)
 {
-    append(t, s, &(vt_encodable){.line = line, .tail = &line->tail, .wrapped = line->wrapped});
+    append(t, s, &(vt_encodable){.line = line, .tail = &line->tail, .wrapped = line->wrapped, .size = line->size});
 }
 
 void vt_scrollback_free(vt_scrollback *s)

@@ -80,9 +80,11 @@ static inline int vt_is_plain(const vt_style *s) { return !(s->fg | s->bg | s->u
 typedef struct {
     uint16_t len;
     uint8_t wrapped;     /* its line continues in the next row */
+    uint8_t size;        /* VT_SINGLE..: of its characters. Half of the columns of a double row are in use */
     vt_cell tail;
     vt_cell cells[];     /* vt.cols and VT_PAD of them; a right half always follows its left half */
 } vt_row;
+enum { VT_SINGLE, VT_DOUBLE_WIDTH, VT_DOUBLE_TOP, VT_DOUBLE_BOTTOM }; /* DECSWL, DECDWL, DECDHL: 2 bits */
 #define VT_PAD 8         /* cells after a row's last, so that loops over eight at a time need not look for the end */
 
 static inline vt_cell vt_at(const vt_row *r, int col) { return col < r->len ? r->cells[col] : r->tail; }
@@ -417,6 +419,7 @@ typedef struct {
     int n;
     int cols;                /* of all runs */
     int wrapped;
+    int size;                /* of a row: VT_SINGLE.. */
     vt_style tail;           /* of the blanks after the runs */
     uint8_t *text;
     size_t text_n;
@@ -548,6 +551,10 @@ void vt_set_region(vt *, int top, int bottom);         /* DECSTBM, DECSLRM: 1-ba
 void vt_set_margins(vt *, int left, int right);
 void vt_full_margins(vt *);                            /* region and margins are the whole screen */
 void vt_alignment(vt *);                               /* DECALN */
+void vt_set_row_size(vt *, int size);                  /* DECSWL, DECDWL, DECDHL */
+void vt_single_rows(vt *);
+/* Columns of a row that can be used. */
+static inline int vt_row_cols(const vt *t, const vt_row *r) { return r->size ? vt_max(t->cols / 2, 1) : t->cols; }
 
 /* vt_modes.c: modes, saved cursors, the alternate screen, keyboard flags, resets */
 typedef struct {

@@ -186,4 +186,24 @@ def sets() -> list[Case]:
     ]
 
 
-CASES = {"clusters": clusters(), "widths": widths(), "sets": sets()}
+SINGLE = {XTERM: "has no double rows", GHOSTTY: "has no double rows"}
+
+
+def row_sizes() -> list[Case]:
+    return [
+        Case("DECDWL: a row of half the columns", b"\x1b#6abcdefg", "abcde/fg", (1, 2), differs=SINGLE),
+        Case("DECDWL: the right half is lost", b"abcdefghij\x1b#6\x1b#5", "abcde", (0, 4), differs=SINGLE),
+        Case("DECDHL: both halves", b"\x1b#3ab\r\n\x1b#4ab", "ab/ab", (1, 2)),
+        Case("DECDWL: the cursor stays in the left half", b"\x1b#6\x1b[99CX", "    X", (0, 4), True, differs=SINGLE),
+        Case("DECDWL: CUP is clamped", b"\x1b#6\x1b[1;9HX", "    X", (0, 4), True, differs=SINGLE),
+        Case(
+            "DECDWL: ICH loses what leaves the half", b"\x1b#6abcde\x1b[1G\x1b[@\x1b#5", " abcd", (0, 0), differs=SINGLE
+        ),
+        Case("DECSWL: all columns again", b"\x1b#6\x1b#5abcdefg", "abcdefg", (0, 7)),
+        Case("ED makes rows single", b"\x1b#6\x1b[2J\rabcdefg", "abcdefg", (0, 7)),
+        Case("DECLRMM makes rows single", b"\x1b#6\x1b[?69h\x1b#6abcdefg", "abcdefg", (0, 7)),
+        Case("a row that scrolls in is single", b"\x1b[6H\x1b#6\nabcdefg", "/////abcdefg", (5, 7)),
+    ]
+
+
+CASES = {"row sizes": row_sizes(), "clusters": clusters(), "widths": widths(), "sets": sets()}

@@ -55,6 +55,8 @@ LACKS = (
     ),
     Lack(XTERM, "national set", "has them without DECNRCM, and not all", b"\x1b(K[", rb"\x1b[()*+./-][^0AB]|\?42h"),
     Lack(GHOSTTY, "national set", "has none of them; VT220 has", b"\x1b[?42h\x1b(K[", rb"\x1b[()*+./-][^0AB]|\?42h"),
+    Lack(XTERM, "row size", "no double rows; VT510 has them", b"\x1b#6abcdefgh", rb"\x1b#[346]"),
+    Lack(GHOSTTY, "row size", "no double rows; VT510 has them", b"\x1b#6abcdefgh", rb"\x1b#[346]"),
     Lack(XTERM, "margins", "no DECLRMM and DECSLRM; VT510 has them", b"\x1b[?69h\x1b[3;6s\x1b[1;3Habcdef", rb"\?69h"),
     Lack(XTERM, "single shift", "no SS2 and SS3; ECMA-35 has them", b"\x1b*0\x1bNq", rb"\x1b[NO]"),
     Lack(
@@ -132,6 +134,20 @@ LACKS = (
 )
 
 DIFFERENCES = (
+    Difference(
+        GHOSTTY,
+        "row|cursor",
+        rb"\x1bc.*([\xe0-\xf0]|\xcc)",
+        "clusters are off in the library after RIS; in Ghostty they are on",
+        "\x1bc🇩🇪".encode(),
+    ),
+    Difference(
+        XTERM,
+        "row|cursor",
+        rb"\xf0\x9f\x87.*\x1b\[\d*b",
+        "REP of a regional indicator makes flags; here the character is repeated as it is",
+        "🇩\x1b[4b".encode(),
+    ),
     Difference(XTERM, "row", rb"\x1b[()*+]0.*_", "line drawing has a blank at 0x5F; VT220, xterm", b"\x1b(0_"),
     Difference(GHOSTTY, "row", rb"\x1b[()*+]0.*_", "line drawing has a blank at 0x5F; VT220, xterm", b"\x1b(0_"),
     Difference(

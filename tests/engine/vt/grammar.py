@@ -177,6 +177,7 @@ FEATURES: dict[str, tuple[int, Make]] = {
         ),
     ),
     "columns": (1, lambda r, rows, cols: _mode(r, "?3", "?40", "?4", "?18", "?42")),
+    "row size": (1, lambda r, rows, cols: f"\x1b#{r.choice('3456')}"),
     "align": (1, lambda r, rows, cols: "\x1b#8"),
     "soft reset": (1, lambda r, rows, cols: "\x1b[!p"),
     "reset": (1, lambda r, rows, cols: "\x1bc"),

@@ -75,6 +75,21 @@ unbox()
 w("\x1b[<u\x1b[?1004l\x1b[?2004ldone\r\n")
 """
 
+# A table of rich, which measures grapheme clusters, as Textual does, and asks for no mode.
+TABLE = r"""
+from rich.console import Console
+from rich.table import Table
+table = Table(title="what 🧪 costs", row_styles=["", "on grey15"])
+for name in ("step", "by", "note"):
+    table.add_column(name)
+table.add_row("✅ built", "👩‍💻 dev", "ok")
+table.add_row("⚠️ warned", "👍🏽 👎🏿", "☎️ call")
+table.add_row("🇩🇪 🇫🇷 🇯🇵", "👨‍👩‍👧‍👦", "1️⃣ 2️⃣ 3️⃣")
+table.add_row("日本語", "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f flag", "❤️‍🔥 fire")
+table.add_row("e\u0301tude", "🏳️‍🌈", "क्षि plain")
+Console(force_terminal=True, color_system="256").print(table)
+"""
+
 # Name: rows, columns, command, keys. Each line of keys is pressed when the program has become quiet.
 PROGRAMS: dict[str, tuple[int, int, list[str], bytes]] = {
     "vim": (
@@ -120,6 +135,7 @@ PROGRAMS: dict[str, tuple[int, int, list[str], bytes]] = {
     ),
     "progress": (24, 80, [sys.executable, "-c", PROGRESS], b""),
     "agent": (24, 60, [sys.executable, "-c", AGENT], b""),
+    "table": (16, 60, [sys.executable, "-c", TABLE], b""),
     "shell": (
         10,
         40,

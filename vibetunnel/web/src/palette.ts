@@ -2,7 +2,7 @@
 
 import type { ITheme } from "@xterm/xterm";
 
-export const DARK: ITheme = {
+export const DARK = {
   background: "#0e0f11",
   foreground: "#e3e5e8",
   cursor: "#e3e5e8",
@@ -28,9 +28,9 @@ export const DARK: ITheme = {
   brightMagenta: "#dcb3f7",
   brightCyan: "#8be0ea",
   brightWhite: "#ffffff",
-};
+} satisfies ITheme;
 
-export const LIGHT: ITheme = {
+export const LIGHT = {
   background: "#ffffff",
   foreground: "#1c1e21",
   cursor: "#1c1e21",
@@ -72,3 +72,9 @@ export function themeColours(theme: ITheme): readonly number[] {
 
 /** Programs choose colours without knowing the background: text with less contrast than this (WCAG AA) is changed. */
 export const MINIMUM_CONTRAST = 4.5;
+
+/** The theme with its default colours exchanged, as a reversed screen (DECSCNM) has them. */
+export function reversed(theme: typeof DARK): typeof DARK {
+  const { foreground, background } = theme;
+  return { ...theme, foreground: background, background: foreground, cursor: background, cursorAccent: foreground };
+}

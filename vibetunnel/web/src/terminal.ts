@@ -9,13 +9,14 @@ import { type IDisposable, Terminal } from "@xterm/xterm";
 
 import { withoutTiles } from "./album.js";
 import { copyText } from "./clipboard.js";
+import { DoubleRows } from "./double-rows.js";
 import { type Box, fit, scaledFont } from "./fit.js";
 import { History } from "./history.js";
 import { KeyboardInput } from "./keyboard-input.js";
 import { type BarKey, pressOf, pressOfBar } from "./keys.js";
 import { MouseModes } from "./mouse-modes.js";
 import { Overlay } from "./overlay.js";
-import { DARK, LIGHT, MINIMUM_CONTRAST, themeColours } from "./palette.js";
+import { DARK, LIGHT, MINIMUM_CONTRAST, reversed, themeColours } from "./palette.js";
 import { takePastes } from "./paste-input.js";
 import { insertedControls, pasted, unaskedPaste } from "./paste.js";
 import { type Appearance, type Lines, MAX_CELL, type Redraw } from "./protocol.js";
@@ -32,6 +33,7 @@ const NARROW = 600; // CSS pixels
 const FONT_WAIT_MS = 1500; // then the first frame is drawn with the system's font
 const RESIZE_DEBOUNCE_MS = 80;
 const CURSOR_BLINK = 12; // DECSET
+const REVERSE_SCREEN = 5; // DECSCNM, which xterm.js leaves out
 const SCROLLBAR = 12; // CSS pixels, kept free beside the last column
 
 export interface ScreenListener {
@@ -79,6 +81,7 @@ export class Screen {
   private keyboardInset = 0;
   private pointer = "mouse"; // the pointer used last
   private disposed = false;
+  private reverse = false; // DECSCNM
 
   /** `host` must be empty, have a size, and scroll what does not fit. */
   constructor(
@@ -127,6 +130,10 @@ export class Screen {
     if (term.textarea) this.keyboard.listen(term.textarea, this.stopping.signal);
     this.disposables.push(
       ...widths.follow(term.parser),
+      new DoubleRows(term),
+      term.parser.registerCsiHandler({ prefix: "?", final: "h" }, (params) => this.reverseScreen(params, true)),
+      term.parser.registerCsiHandler({ prefix: "?", final: "l" }, (params) => this.reverseScreen(params, false)),
+      term.parser.registerEscHandler({ final: "c" }, () => this.reverseScreen([REVERSE_SCREEN], false)),
       // A redraw sets every mode. A cursor that the program has not set to blink (?12) blinks as this client's do.
       term.parser.registerCsiHandler({ prefix: "?", final: "l" }, (params) => {
         return params.length === 1 && params[0] === CURSOR_BLINK && this.history.replaying;
@@ -383,7 +390,17 @@ export class Screen {
   }
 
   private colours(): { theme: typeof DARK; minimumContrastRatio: number } {
-    return { theme: this.dark.matches ? DARK : LIGHT, minimumContrastRatio: MINIMUM_CONTRAST };
+    const theme = this.dark.matches ? DARK : LIGHT;
+    return { theme: this.reverse ? reversed(theme) : theme, minimumContrastRatio: MINIMUM_CONTRAST };
+  }
+
+  /** Follow DECSCNM: the default colours change places. Other modes of the sequence are xterm.js's. */
+  private reverseScreen(params: (number | number[])[], on: boolean): false {
+    if (params.includes(REVERSE_SCREEN) && this.reverse !== on) {
+      this.reverse = on;
+      Object.assign(this.term.options, this.colours());
+    }
+    return false;
   }
 
   private baseFont(): number {
