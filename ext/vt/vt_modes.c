@@ -87,7 +87,7 @@ static void show_main(vt *t)
     t->bottom = t->main.bottom;
     t->left = t->main.left;
     t->right = t->main.right;
-    vt_settle_wrap(t);
+    vt_stay_in_row(t);
     t->budget -= VT_STEP_COST + 2 * t->rows;
 }
 
