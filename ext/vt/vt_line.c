@@ -184,7 +184,7 @@ void vt_line_cells(vt *t, const vt_line *line, vt_row *row)
     if (!vt_is_plain(&line->tail))
         row->tail |= VT_STYLE_BITS(vt_style_id(t, &line->tail));
     row->wrapped = (uint8_t)line->wrapped;
-    row->size = (uint8_t)(2 * line->cols > t->cols ? VT_SINGLE : line->size);
+    row->size = (uint8_t)(line->cols > vt_half(t->cols) ? VT_SINGLE : line->size);
     for (int i = 0; i < line->n; i++) {
         const vt_run *run = &line->runs[i];
         vt_style style = run->style;

@@ -122,6 +122,7 @@ static void show_main(vt *t, int mode)
     if (mode == 1047)
         vt_erase_display(t, 2, 0);
     change_screens(t, &t->main);
+    vt_stay_in_row(t);
 }
 
 /* ---- modes ---- */

@@ -294,7 +294,7 @@ static void paint_line(vt_painter *w, const vt_line *line, const row_join *j)
     vt_run tail = {.style = line->tail};
     int rest = w->cols - line->cols;
     uint32_t done = 0;
-    if (line->size && !j->continued && 2 * line->cols <= w->cols) {
+    if (line->size && !j->continued && line->cols <= vt_half(w->cols)) {
         static const char *const sizes[] = {"", "\x1b#6", "\x1b#3", "\x1b#4"};
         vt_put_string(w->out, sizes[line->size]);
     }
@@ -392,7 +392,7 @@ void vt_paint_rows(vt_painter *w, const vt *t, const vt_screen *s, vt_line_pair 
             vt_line_trim(next, 0);
         }
         if (i >= 0) {
-            if (!more)
+            if (!more || next->size) /* a double row is a line of its own */
                 line->wrapped = 0;
             j.gap = more && leaves_gap(line, next, t->cols);
             j.scrolled = i >= t->rows;

@@ -15,7 +15,7 @@
 static inline int limit(const vt *t)
 {
     int stop = t->col <= t->right ? t->right + 1 : t->cols;
-    return vt_min(stop, vt_row_cols(t, vt_cursor_row(t)));
+    return vt_max(vt_min(stop, vt_row_cols(t, vt_cursor_row(t))), t->col + 1);
 }
 
 /* Move to the next row, in which the line continues. */

@@ -195,7 +195,7 @@ static void reflow_screen(reflow *f, int count)
         if (!wrapped) {
             if (erased)
                 extend_tail(r, fill, col + erased, f->cols);
-            r->size = (uint8_t)(2 * n > f->cols ? VT_SINGLE : from->size);
+            r->size = (uint8_t)(n > vt_half(f->cols) ? VT_SINGLE : from->size);
             r = NULL;
         }
     }
@@ -298,7 +298,8 @@ static int reflow_scrollback(reflow *f)
         reader = ahead;
         more = vt_scrollback_next(&ahead, next);
         int extends = f->cols > t->cols && !vt_is_plain(&line->tail); /* extend_tail(), of a line */
-        if (!f->open.cols && !line->wrapped && line->cols * (line->size ? 2 : 1) <= f->cols && !extends) {
+        int fits = line->cols <= (line->size ? vt_half(f->cols) : f->cols);
+        if (!f->open.cols && !line->wrapped && fits && !extends) {
             vt_scrollback_pass(t, f->scrollback, &before);
         } else {
             int wide = more ? vt_line_begins_wide(next) : VT_WIDTH(vt_at(t->main.rows[0], 0)) == 2;
@@ -345,7 +346,7 @@ static void cut_rows(const vt *t, const vt_screen *from, vt_screen *to, int shif
         if (n == cols && n < old->len && !VT_WIDTH(old->cells[n])) /* only half of a wide character fits */
             r->cells[n - 1] = (r->cells[n - 1] & VT_STYLE_BITS(UINT32_MAX)) | VT_BLANK;
         r->wrapped = cols == t->cols && row + 1 < rows && old->wrapped;
-        r->size = (uint8_t)(2 * n > cols ? VT_SINGLE : old->size);
+        r->size = (uint8_t)(n > vt_half(cols) ? VT_SINGLE : old->size);
     }
 }
 

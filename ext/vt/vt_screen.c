@@ -168,7 +168,7 @@ static void end_line_above(vt *t, int row)
 static int clamp(int at, int low, int high) { return vt_max(low, vt_min(at, high)); }
 
 /* Keep the cursor in the half of a double row that can be used. */
-static inline void stay_in_row(vt *t)
+void vt_stay_in_row(vt *t)
 {
     int cols = vt_row_cols(t, vt_cursor_row(t));
     if (t->col >= cols) {
@@ -271,14 +271,14 @@ void vt_scroll_up(vt *t, int n)
 {
     if (t->s != &t->main || !leaves_screen(t)) {
         scroll_rows(t, t->top, t->bottom, n, 1, vt_erased(t));
-        stay_in_row(t);
+        vt_stay_in_row(t);
         return;
     }
     vt_viewer_differs(t);
     t->s->rows[t->bottom]->wrapped = 0; /* it and the row below the region part */
     for (n = vt_min(n, t->bottom + 1); n > 0; n--)
         scroll_line(t);
-    stay_in_row(t);
+    vt_stay_in_row(t);
 }
 
 /* xterm.js scrolls default blanks in. */
@@ -287,7 +287,7 @@ void vt_scroll_down(vt *t, int n)
     if (t->pen.bg)
         vt_viewer_differs(t);
     scroll_rows(t, t->top, t->bottom, n, 0, vt_erased(t));
-    stay_in_row(t);
+    vt_stay_in_row(t);
 }
 
 /* Whether IL and DL take effect. Where they do not, a pending wrap stays; xterm.js takes it back. */
@@ -335,7 +335,7 @@ void vt_down(vt *t)
             scroll_line(t);
     } else if (t->row < t->rows - 1) {
         t->row++;
-        stay_in_row(t);
+        vt_stay_in_row(t);
     }
 }
 
@@ -369,7 +369,7 @@ void vt_reverse_index(vt *t)
         t->row = vt_max(t->row - 1, 0);
     else if (between_margins(t))
         scroll_rows(t, t->top, t->bottom, 1, 0, vt_erased(t));
-    stay_in_row(t);
+    vt_stay_in_row(t);
 }
 
 void vt_next_line(vt *t)
@@ -396,7 +396,7 @@ void vt_tab(vt *t, int n)
         t->budget -= moved ? to - t->col : 0;
         t->col = to;
     }
-    stay_in_row(t);
+    vt_stay_in_row(t);
 }
 
 /* A pending wrap stays here too; in xterm.js CBT does nothing then. */
@@ -437,7 +437,7 @@ void vt_go(vt *t, int row, int col)
     t->row = clamp(row, origin ? t->top : 0, origin ? t->bottom : t->rows - 1);
     t->col = clamp(col, origin ? t->left : 0, origin ? t->right : t->cols - 1);
     t->pending = 0;
-    stay_in_row(t);
+    vt_stay_in_row(t);
 }
 
 static int origin_row(const vt *t) { return t->modes & VT_M_ORIGIN ? t->top : 0; }
@@ -737,7 +737,7 @@ void vt_set_row_size(vt *t, int size)
         return;
     vt_viewer_differs(t);
     if (size && !r->size) {
-        erase(t, r, vt_max(t->cols / 2, 1), t->cols, VT_BLANK);
+        erase(t, r, vt_half(t->cols), t->cols, VT_BLANK);
         r->wrapped = 0;
         end_line_above(t, t->row);
     }

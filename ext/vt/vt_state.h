@@ -553,8 +553,9 @@ void vt_full_margins(vt *);                            /* region and margins are
 void vt_alignment(vt *);                               /* DECALN */
 void vt_set_row_size(vt *, int size);                  /* DECSWL, DECDWL, DECDHL */
 void vt_single_rows(vt *);
-/* Columns of a row that can be used. */
-static inline int vt_row_cols(const vt *t, const vt_row *r) { return r->size ? vt_max(t->cols / 2, 1) : t->cols; }
+void vt_stay_in_row(vt *);                             /* keeps the cursor in the columns of its row */
+static inline int vt_half(int cols) { return vt_max(cols / 2, 2); } /* columns of a double row: a wide character fits */
+static inline int vt_row_cols(const vt *t, const vt_row *r) { return r->size ? vt_half(t->cols) : t->cols; }
 
 /* vt_modes.c: modes, saved cursors, the alternate screen, keyboard flags, resets */
 typedef struct {
