@@ -23,9 +23,9 @@ from vibetunnel._ext.pump_frame cimport (
 )
 from vibetunnel._ext.pump_outbox cimport charge, flush_later, rewatch
 from vibetunnel._ext.pump_state cimport (
-    ANSWER_WAIT, BATCH, BLOCKED_FULL, BLOCKED_RATE, BUFFER_KEPT, CLOSE_RECEIVED, CLOSE_SENT, CLOSING, DUE_ACCESS, DUE_FLUSH,
-    DUE_LINES, DUE_NOTICES, DUE_PRESENCE, DUE_REDRAW, DUE_SIZE, DUE_TITLE, EXIT_REASON_MAX, FAN, LATEST_FRAME,
-    DAMAGE_UNDRAWN, LINGER, OPEN, PIECE_CELLS, V1_HEAD_MAX, chunk_t, client_t, damage_t, lane_t, terminal_t,
+    ANSWER_WAIT, BATCH, BLOCKED_FULL, BLOCKED_RATE, BUFFER_KEPT, CLOSE_RECEIVED, CLOSE_SENT, CLOSING, DAMAGE_UNDRAWN,
+    DUE_ACCESS, DUE_FLUSH, DUE_LINES, DUE_NOTICES, DUE_PRESENCE, DUE_REDRAW, DUE_SIZE, DUE_TITLE, EXIT_REASON_MAX, FAN,
+    LATEST_FRAME, LINGER, OPEN, PIECE_CELLS, V1_HEAD_MAX, chunk_t, client_t, damage_t, lane_t, terminal_t,
 )
 from vibetunnel._ext.lists cimport is_linked, link_t, list_next, list_put_first, list_t, list_take_all, list_take_first
 from vibetunnel._ext.pump_system cimport MSG_NOSIGNAL, POLLER_READ, POLLER_WRITE, SHUT_WR, msghdr, sendmsg, shutdown

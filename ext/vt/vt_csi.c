@@ -133,7 +133,7 @@ static inline int count(const vt *t, int i) { return arg(t, i) ? arg(t, i) : 1; 
 
 /* The colour of SGR 38, 48 or 58 at `i`, which moves to the colour's last parameter. With colons: 5:n, 2:r:g:b or
    2:space:r:g:b; missing numbers are 0. Returns 0 if it is not a colour. */
-static int colour(const vt *t, int *i, uint32_t *colour)
+static int colour(vt *t, int *i, uint32_t *colour)
 {
     int at = *i + 1, end = at, colons = t->parser.colons >> at & 1;
     int mode = arg(t, at);
@@ -149,6 +149,8 @@ static int colour(const vt *t, int *i, uint32_t *colour)
     }
     if (mode != 2)
         return 0;
+    if (colons && end - at <= 4)
+        vt_viewer_differs(t); /* xterm.js takes the first for the colour space */
     at += colons && end - at > 4 ? 2 : 1;
     uint32_t rgb = 0;
     for (int k = at; k < at + 3; k++)

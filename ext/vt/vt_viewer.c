@@ -118,7 +118,7 @@ void vt_viewer_begin(vt *t)
     if (!s->rows && (s->rows = calloc((size_t)t->rows, sizeof *s->rows)) != NULL)
         s->since = s->from;
     if (s->rows)
-        mark_rows(t, s->from);
+        mark_rows(t, exact ? from : t->offset + 1); /* of inexact ones all is known is that they are in this chunk */
     vt_viewer_now(t, &s->start);
     s->start.offset = s->from;
     s->start.raw = 1;

@@ -66,5 +66,8 @@ def cut(stream: bytes, r: random.Random) -> list[bytes]:
 
 
 def seen_otherwise(mine: Screen, seen: Screen | None) -> str:
-    """As difference(), but for what no user sees: which blank row a wrap flag was left at."""
-    return difference(mine, seen and seen._replace(lines=[(None, runs) for _, runs in seen.lines]))
+    """As difference(), but for what cannot be seen: wrap flags, and whether a wrap is pending."""
+    if seen is None:
+        return "failed: the viewer threw"
+    lines = [(None, runs) for _, runs in seen.lines]
+    return difference(mine, Screen(lines, (*seen.cursor[:2], mine.cursor[2]), seen.alternate))
