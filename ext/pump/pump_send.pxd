@@ -15,7 +15,7 @@ from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport v1 as wire
 from vibetunnel._ext cimport vt as engine
 from vibetunnel._ext.pump_backlog cimport (
-    drop, has_all, note_caught_up, pace, progress, sendable, unblock_input, wants_damage, wants_redraw,
+    drop, has_all, is_viewer, note_caught_up, pace, progress, sendable, unblock_input, wants_damage, wants_redraw,
 )
 from vibetunnel._ext.pump_frame cimport (
     between_frames, frame_cancel, frame_skip, frame_start, gather, is_untouched, parcel_sent, parcel_t, put_big,
@@ -154,8 +154,10 @@ cdef inline bint put_redraw(client_t* c, uint32_t scrollback) noexcept nogil:
     cdef uint8_t[V1_HEAD_MAX] head
     cdef size_t head_n = 0
     buffer.n = 0
-    engine.vt_redraw(t.vt, buffer, scrollback)
-    engine.vt_viewer_redrawn(t.vt, buffer, &c.view)
+    if is_viewer(c):
+        engine.vt_viewer_redraw(t.vt, buffer, scrollback, &c.view)
+    else:
+        engine.vt_redraw(t.vt, buffer, scrollback)
     if buffer.failed:
         engine.vt_buf_free(buffer)
         return False

@@ -9,7 +9,7 @@ from engine.vt.cases import CASES
 from shown import ANEW, Printer, compare, ends_inside_character
 from visitor import Visitor
 
-COUNT = 200  # streams; shown.py compares any number
+COUNT = 100  # streams; shown.py compares any number
 ALL_CASES = [case for group in CASES.values() for case in group]
 
 
