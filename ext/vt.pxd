@@ -82,7 +82,7 @@ cdef extern from "vt.h" nogil:
     uint64_t vt_raw_end(const vt*, uint64_t offset)
     int vt_continues(const vt*, uint64_t offset)
     int vt_viewer_at(const vt*, uint64_t offset, vt_viewer*)
-    void vt_viewer_redrawn(vt*, vt_buf*, vt_viewer*)
+    void vt_viewer_redraw(vt*, vt_buf*, uint32_t scrollback_lines, vt_viewer*)
     int vt_damage(vt*, vt_buf*, vt_viewer*)
     uint32_t vt_lines(const vt*, vt_buf*, int64_t first, int64_t last)
     void vt_snapshot(const vt*, vt_buf*)

@@ -261,13 +261,15 @@ cdef class Engine:
         cdef vt_viewer viewer
         return (<const char*>&viewer)[:sizeof(viewer)] if vt_viewer_at(self.idle(), offset, &viewer) else None
 
-    def viewer_redrawn(self):
+    def viewer_redraw(self, *, object scrollback_lines=0):
+        cdef uint32_t lines = count_of(scrollback_lines, "scrollback_lines")
         cdef vt_viewer viewer
         cdef vt_buf out
         cdef vt* state = self.begin(&out)
-        vt_viewer_redrawn(state, &out, &viewer)
-        self.end(&out)
-        return (<const char*>&viewer)[:sizeof(viewer)]
+        with nogil:
+            vt_viewer_redraw(state, &out, lines, &viewer)
+        redraw = self.end(&out)
+        return redraw, (<const char*>&viewer)[:sizeof(viewer)]
 
     def damage(self, bytes viewer not None):
         cdef vt_viewer known

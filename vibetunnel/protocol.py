@@ -288,7 +288,8 @@ def decode(message: bytes) -> ServerMessage | ClientMessage | None:
                 _, offset, top, oldest, rows, cols, flags = _REDRAW.unpack_from(message)
                 return Redraw(offset, top, oldest, rows, cols, bool(flags & ALTERNATE_SCREEN), message[_REDRAW.size :])
             case Type.DAMAGE:
-                return Damage(*_DAMAGE.unpack_from(message)[1:], message[_DAMAGE.size :])
+                _, offset, top, oldest = _DAMAGE.unpack_from(message)
+                return Damage(offset, top, oldest, message[_DAMAGE.size :])
             case Type.LINES:
                 _, first, count, oldest, flags = _LINES.unpack_from(message)
                 last, wrapped = bool(flags & LAST_PIECE), bool(flags & WRAPPED)

@@ -15,7 +15,7 @@ from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport v1 as wire
 from vibetunnel._ext cimport vt as engine
 from vibetunnel._ext.pump_backlog cimport (
-    drop, has_all, note_caught_up, pace, progress, sendable, unblock_input, wants_damage, wants_redraw,
+    drop, has_all, is_viewer, note_caught_up, pace, progress, sendable, unblock_input, wants_damage, wants_redraw,
 )
 from vibetunnel._ext.pump_frame cimport (
     between_frames, frame_cancel, frame_skip, frame_start, gather, is_untouched, parcel_sent, parcel_t, put_big,
@@ -23,9 +23,9 @@ from vibetunnel._ext.pump_frame cimport (
 )
 from vibetunnel._ext.pump_outbox cimport charge, flush_later, rewatch
 from vibetunnel._ext.pump_state cimport (
-    ANSWER_WAIT, BATCH, BLOCKED_FULL, BLOCKED_RATE, BUFFER_KEPT, CLOSE_RECEIVED, CLOSE_SENT, CLOSING, DUE_ACCESS, DUE_FLUSH,
-    DUE_LINES, DUE_NOTICES, DUE_PRESENCE, DUE_REDRAW, DUE_SIZE, DUE_TITLE, EXIT_REASON_MAX, FAN, LATEST_FRAME,
-    DAMAGE_UNDRAWN, LINGER, OPEN, PIECE_CELLS, V1_HEAD_MAX, chunk_t, client_t, damage_t, lane_t, terminal_t,
+    ANSWER_WAIT, BATCH, BLOCKED_FULL, BLOCKED_RATE, BUFFER_KEPT, CLOSE_RECEIVED, CLOSE_SENT, CLOSING, DAMAGE_UNDRAWN,
+    DUE_ACCESS, DUE_FLUSH, DUE_LINES, DUE_NOTICES, DUE_PRESENCE, DUE_REDRAW, DUE_SIZE, DUE_TITLE, EXIT_REASON_MAX, FAN,
+    LATEST_FRAME, LINGER, OPEN, PIECE_CELLS, V1_HEAD_MAX, chunk_t, client_t, damage_t, lane_t, terminal_t,
 )
 from vibetunnel._ext.lists cimport is_linked, link_t, list_next, list_put_first, list_t, list_take_all, list_take_first
 from vibetunnel._ext.pump_system cimport MSG_NOSIGNAL, POLLER_READ, POLLER_WRITE, SHUT_WR, msghdr, sendmsg, shutdown
@@ -154,8 +154,10 @@ cdef inline bint put_redraw(client_t* c, uint32_t scrollback) noexcept nogil:
     cdef uint8_t[V1_HEAD_MAX] head
     cdef size_t head_n = 0
     buffer.n = 0
-    engine.vt_redraw(t.vt, buffer, scrollback)
-    engine.vt_viewer_redrawn(t.vt, buffer, &c.view)
+    if is_viewer(c):
+        engine.vt_viewer_redraw(t.vt, buffer, scrollback, &c.view)
+    else:
+        engine.vt_redraw(t.vt, buffer, scrollback)
     if buffer.failed:
         engine.vt_buf_free(buffer)
         return False

@@ -157,7 +157,7 @@ typedef struct {
     uint64_t offset, modes;
     int64_t top;
     uint32_t screens, clears, bells; /* counts of what happened until then */
-    int shape;
+    int shape, modify_other_keys;
     int raw; /* it got here by output: what settings it had before is not known */
 } vt_viewer;
 
@@ -168,7 +168,7 @@ uint64_t vt_shown(const vt *);
 uint64_t vt_raw_end(const vt *, uint64_t offset);
 int vt_viewer_at(const vt *, uint64_t offset, vt_viewer *); /* it got all output up to `offset`; 0: state not known */
 int vt_continues(const vt *, uint64_t offset);           /* whether such a viewer can go on without a redraw */
-void vt_viewer_redrawn(vt *, vt_buf *, vt_viewer *);     /* it was just redrawn; the buffer is for work, and unchanged */
+void vt_viewer_redraw(vt *, vt_buf *, uint32_t scrollback_lines, vt_viewer *); /* append one, note what it shows then */
 /* Append the damage: terminal bytes that bring a viewer to the present state, and note that. 0: it needs a redraw. */
 int vt_damage(vt *, vt_buf *, vt_viewer *);
 

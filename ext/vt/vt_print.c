@@ -58,6 +58,12 @@ static inline void mend_after(vt *t, vt_row *r, int col)
         r->cells[col] = torn(t);
 }
 
+/* Whether the right half of a wide character is in that column of the cursor's row. */
+static inline int is_half(const vt *t, int col)
+{
+    return col < vt_cursor_row(t)->len && !VT_WIDTH(vt_cursor_row(t)->cells[col]);
+}
+
 static inline void advance(vt *t, int col, int stop)
 {
     t->pending = col == stop;
@@ -228,8 +234,8 @@ void vt_print_code(vt *t, uint32_t code)
             wrap(t);
             stop = limit(t);
         } else {
-            if (width == 2)
-                vt_viewer_differs(t); /* xterm.js leaves a half of the one before */
+            if (width == 2 || is_half(t, stop - 1))
+                vt_viewer_differs(t); /* xterm.js leaves the left half of the character there */
             t->pending = 0;
             if (t->col + width > stop) { /* it is lost, and xterm.js would put what joins it elsewhere */
                 t->last_char = 0;
@@ -319,6 +325,8 @@ static __attribute__((noinline)) void print_runs(vt *t, const uint8_t *p, size_t
             if (t->modes & VT_M_WRAP) {
                 wrap(t);
             } else if (t->col + 1 == limit(t)) { /* each overwrites the last column: only the last one counts */
+                if (is_half(t, t->col))
+                    vt_viewer_differs(t);
                 p += n - 1;
                 n = 1;
             }

@@ -246,6 +246,14 @@ static void put_dec_modes(vt_painter *w, uint64_t which, char final)
     w->out->n += (size_t)(p - begin);
 }
 
+static void put_modify_other_keys(vt_painter *w, const vt *t)
+{
+    if (t->modify_other_keys < 0)
+        vt_put_string(w->out, "\x1b[>4n");
+    else
+        vt_paint_csi(w, ">4;", t->modify_other_keys, -1, "m");
+}
+
 static void put_modes(vt_painter *w, const vt *t)
 {
     vt_paint_csi(w, "", t->shape, -1, " q"); /* before mode 12, which it may change */
@@ -253,10 +261,7 @@ static void put_modes(vt_painter *w, const vt *t)
     put_dec_modes(w, t->modes, 'h');
     vt_put_string(w->out, t->modes & VT_M_APP_KEYPAD ? "\x1b=" : "\x1b>");
     vt_put_string(w->out, t->modes & VT_M_NEWLINE ? "\x1b[20h" : "\x1b[20l");
-    if (t->modify_other_keys < 0)
-        vt_put_string(w->out, "\x1b[>4n");
-    else
-        vt_paint_csi(w, ">4;", t->modify_other_keys, -1, "m");
+    put_modify_other_keys(w, t);
 }
 
 /* The modes that XTSAVE has kept: each is set, saved, and off again. The alternate screen was saved where it is on. */
@@ -390,7 +395,8 @@ static void (*const settings[VT_SETTINGS])(vt_painter *, const vt *) = {
     put_shown_saved, put_shown_kitty, put_tabs, put_palette, put_titles, put_pictures,
 };
 
-void vt_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines)
+/* `differs`: the reader is a viewer that cannot do what is set now. It gets damage next, so only the cursor can be seen. */
+static void put_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines, int differs)
 {
     vt_line_pair l;
     if (vt_line_pair_init(&l, t)) {
@@ -447,16 +453,24 @@ void vt_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines)
         vt_paint_csi(&w, "", t->checksum, -1, "#y");
     if (t->extent)
         vt_paint_csi(&w, "", t->extent, -1, "*x");
-    if (t->modes & VT_M_MARGINS)
-        vt_put_string(out, "\x1b[?69h");
-    put_margins(&w, t, t->top, t->bottom, t->left, t->right);
+    if (!differs) {
+        if (t->modes & VT_M_MARGINS)
+            vt_put_string(out, "\x1b[?69h");
+        put_margins(&w, t, t->top, t->bottom, t->left, t->right);
+    }
     put_modes(&w, t);
     if (t->eight_bit) /* not before: a byte of a title could then end it */
         vt_put_string(out, "\x1b G");
-    put_cursor(&w, t, &l);
-    vt_partial(t, out);
+    if (differs) {
+        vt_paint_csi(&w, "", t->row + 1, t->col + 1, "H");
+    } else {
+        put_cursor(&w, t, &l);
+        vt_partial(t, out);
+    }
     vt_line_pair_free(&l);
 }
+
+void vt_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines) { put_redraw(t, out, scrollback_lines, 0); }
 
 /* ---- damage ---- */
 
@@ -475,13 +489,29 @@ static void mark_settings(vt *t, vt_buf *out)
     }
 }
 
-void vt_viewer_redrawn(vt *t, vt_buf *out, vt_viewer *v)
+/* Nothing may change printing from here on, and an unfinished sequence ends. */
+static void put_neutral(vt_painter *w)
+{
+    vt_put_string(w->out, "\x18\x1b[0m\x1b[0\"q\x1b]8;;\x1b\\");
+    vt_put_string(w->out, "\x1b[?69l\x1b[r\x1b[?6l\x1b[?7h\x1b[?2027h\x1b[4l\x1b[20l");
+    put_charsets(w, ascii, 0, 1);
+}
+
+/* The viewer will show the present state. The buffer is for work, and unchanged. */
+static void move_viewer(vt *t, vt_buf *out, vt_viewer *v)
 {
     if (t->shadow.rows)
         mark_settings(t, out);
     vt_viewer_sync(t);
     vt_viewer_now(t, v);
+}
+
+void vt_viewer_redraw(vt *t, vt_buf *out, uint32_t scrollback_lines, vt_viewer *v)
+{
+    move_viewer(t, out, v);
     v->offset = t->offset;
+    v->raw = t->shadow.differs; /* `s` for margins may have saved the cursor: all settings are written again */
+    put_redraw(t, out, scrollback_lines, t->shadow.differs);
 }
 
 /* Make rows [row, end) blank, and go to the first. `joined`: it continues the line above, as EL would make it forget. */
@@ -528,7 +558,7 @@ static void put_changed_rows(vt_painter *w, const vt *t, vt_line_pair *l, uint64
 
 static void put_changed_modes(vt_painter *w, const vt *t, const vt_viewer *v)
 {
-    uint64_t changed = v->modes ^ t->modes;
+    uint64_t changed = (v->modes ^ t->modes) | (~t->modes & VT_M_GRAPHEMES); /* put_neutral() has set that one */
     if (v->shape != t->shape) {
         vt_paint_csi(w, "", t->shape, -1, " q");
         changed |= VT_M_BLINK;
@@ -539,13 +569,14 @@ static void put_changed_modes(vt_painter *w, const vt *t, const vt_viewer *v)
         vt_put_string(w->out, t->modes & VT_M_APP_KEYPAD ? "\x1b=" : "\x1b>");
     if (t->modes & VT_M_NEWLINE)
         vt_put_string(w->out, "\x1b[20h");
+    if (v->modify_other_keys != t->modify_other_keys)
+        put_modify_other_keys(w, t);
 }
 
 int vt_damage(vt *t, vt_buf *out, vt_viewer *v)
 {
     const vt_viewer was = *v;
-    vt_viewer_redrawn(t, out, v);
-    v->offset = vt_shown(t);
+    move_viewer(t, out, v);
     int64_t scrolled = v->top - (was.top > vt_oldest(t) ? was.top : vt_oldest(t));
     vt_line_pair l;
     if (!t->shadow.rows || was.offset < t->shadow.since || was.screens != v->screens || scrolled > DAMAGE_LINES)
@@ -555,8 +586,7 @@ int vt_damage(vt *t, vt_buf *out, vt_viewer *v)
         return 0;
     }
     vt_painter w = {.out = out, .cols = t->cols, .protecting = 1, .skipping = 1, .pair = &l};
-    vt_put_string(out, "\x18\x1b[0m\x1b[0\"q\x1b]8;;\x1b\\\x1b[?69l\x1b[r\x1b[?6l\x1b[?7h\x1b[4l\x1b[20l");
-    put_charsets(&w, ascii, 0, 1);
+    put_neutral(&w);
     if (was.bells != v->bells)
         vt_put_byte(out, '\a');
     if (was.clears != v->clears)
@@ -572,7 +602,7 @@ int vt_damage(vt *t, vt_buf *out, vt_viewer *v)
         if (was.raw || t->shadow.settings[i].changed > was.offset)
             settings[i](&w, t);
     put_changed_modes(&w, t, &was);
-    if (t->shadow.differs) { /* damage comes next, so only the cursor can be seen */
+    if (t->shadow.differs) {
         vt_paint_csi(&w, "", t->row + 1, t->col + 1, "H");
     } else {
         if (t->modes & VT_M_MARGINS)

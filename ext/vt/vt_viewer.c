@@ -11,9 +11,7 @@
 
 /* ---- what xterm.js does otherwise for as long as it lasts; the single events call vt_viewer_differs() ---- */
 
-#define DIFFERENT_MODES                                                                      \
-    (VT_M_ORIGIN          /* it adds the region's top twice to some movements */             \
-     | VT_M_REVERSE_WRAP) /* its own rules of when a line is wrapped */
+#define DIFFERENT_MODES VT_M_ORIGIN /* xterm.js adds the region's top twice to some movements */
 
 int vt_state_differs(const vt *t)
 {
@@ -58,7 +56,7 @@ static uint64_t row_hash(const vt *t, const vt_row *r)
     while (len && r->cells[len - 1] == r->tail)
         len--;
     uint32_t id = VT_STYLE(r->tail);
-    uint64_t style = style_hash(t, id), h = mix(mix((uint64_t)len << 1 | r->wrapped, style), (uint32_t)r->tail);
+    uint64_t style = style_hash(t, id), h = mix(mix((uint64_t)len << 3 | (uint64_t)r->size << 1 | r->wrapped, style), (uint32_t)r->tail);
     for (int i = 0; i < len; i++) {
         vt_cell c = r->cells[i];
         if (VT_STYLE(c) != id) {
@@ -67,7 +65,7 @@ static uint64_t row_hash(const vt *t, const vt_row *r)
         }
         h = mix(h, style ^ (c & VT_CLUSTER ? (uint32_t)c & ~0x1FFFFFu : (uint32_t)c));
         if (c & VT_CLUSTER) {
-            uint8_t text[VT_CELL_TEXT];
+            uint8_t text[VT_CELL_TEXT + 4];
             h = mix(h, vt_viewer_hash(text, (size_t)(vt_cluster_text(t, text, c) - text)));
         }
     }
@@ -101,7 +99,8 @@ static void mark_rows(vt *t, uint64_t offset)
 
 void vt_viewer_now(const vt *t, vt_viewer *v)
 {
-    *v = (vt_viewer){vt_shown(t), t->modes, vt_top(t), t->shadow.screens, t->shadow.clears, t->shadow.bells, t->shape, 0};
+    *v = (vt_viewer){vt_shown(t), t->modes, vt_top(t), t->shadow.screens, t->shadow.clears, t->shadow.bells, t->shape,
+                     t->modify_other_keys, 0};
 }
 
 void vt_viewer_begin(vt *t)
@@ -118,7 +117,7 @@ void vt_viewer_begin(vt *t)
     if (!s->rows && (s->rows = calloc((size_t)t->rows, sizeof *s->rows)) != NULL)
         s->since = s->from;
     if (s->rows)
-        mark_rows(t, s->from);
+        mark_rows(t, exact ? from : t->offset + 1); /* of inexact ones all is known is that they are in this chunk */
     vt_viewer_now(t, &s->start);
     s->start.offset = s->from;
     s->start.raw = 1;

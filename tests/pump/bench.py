@@ -31,8 +31,10 @@ class Screen(PumpPeer):
     """A client with a terminal of its own, which knows only what it was sent."""
 
     def __init__(self, terminal: Terminal, **options: Any) -> None:
+        self.terminal = terminal
         self.engine = Engine(terminal.rows, terminal.cols)
         self.redraws: list[protocol.Redraw] = []
+        self.damages: list[protocol.Damage] = []
         self.lines: list[protocol.Lines] = []
         self.taken = 0
         super().__init__(terminal, **options)
@@ -41,6 +43,9 @@ class Screen(PumpPeer):
         if isinstance(message, protocol.Redraw):
             self.redraws.append(message)
             self.engine = Engine(message.rows, message.cols)
+            self.engine.feed(message.data)
+        elif isinstance(message, protocol.Damage):
+            self.damages.append(message)
             self.engine.feed(message.data)
         elif isinstance(message, protocol.Output):
             self.engine.feed(message.data)

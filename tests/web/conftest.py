@@ -9,18 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 from served import Serve, Served
-from visitor import Visit, Visitor, find_chromium
-
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-DESKTOP = {"width": 1280, "height": 800}
+from visitor import ARGUMENTS, DESKTOP, Visit, Visitor, find_chromium
 
 
 @pytest.fixture(scope="module")

@@ -268,6 +268,16 @@ def test_with_compression_a_browser_shows_and_sends_the_same(serve: Serve, visit
     assert server.metric("vibetunnel_pump_compressions_total") > 0
 
 
+def test_a_reader_whose_lines_are_erased_follows_the_output_again(visitor: Visitor) -> None:
+    session = visitor.server.session(r"seq 200; read line; printf '\033[2J\033[3J\033[H'; seq 300 420; exec cat")
+    visitor.open_session(session)
+    visitor.until_shows("200")
+    visitor.press("Shift+PageUp", "Shift+PageUp")
+    visitor.until(lambda: "200" not in visitor.text() or None)
+    visitor.server.ask("POST", f"/api/sessions/{session}/input", {"key": "enter"})
+    visitor.until_shows("420")
+
+
 def test_the_server_redraws_what_xterm_draws_wrong(visitor: Visitor) -> None:
     session = visitor.server.session(r"seq 200; read line; printf '\033[999;999H\033[1J\033[2;3Halive'; exec cat")
     visitor.open_session(session)

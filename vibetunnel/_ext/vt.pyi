@@ -150,8 +150,8 @@ class Engine:
         `shown` is, the viewer needs damage. The pump asks the same in C."""
     def viewer_at(self, offset: int) -> bytes | None:
         """The state of a viewer that got all output up to `offset`, for damage(); None if it is not known."""
-    def viewer_redrawn(self) -> bytes:
-        """The state of a viewer that was just redrawn."""
+    def viewer_redraw(self, *, scrollback_lines: int = 0) -> tuple[bytes, bytes]:
+        """The redraw for a viewer, and the state that it then shows."""
     def damage(self, viewer: bytes) -> tuple[bytes, bytes] | None:
         """Terminal bytes that bring a viewer from that state to the present one, and that; None: redraw it instead."""
     def lines(self, first: int, last: int) -> bytes:

@@ -3,6 +3,8 @@
 LACKS        features of grammar.py that an oracle does not have at all; they are left out when it is compared with, and
              it is not asked whether it agrees
 DIFFERENCES  recognised in a minimised sequence by how it differs, and by a pattern in its bytes
+What differs in xterm.js is seen in the gate, which gives it the bytes. Viewers get damage there: viewers.py compares
+them, and has no list of differences.
 Each has an example that must still show the difference: an entry that is no longer needed fails a test.
 """
 

@@ -1,11 +1,13 @@
 """The differential fuzz: random output into our terminal and the oracles, what differs minimised and looked up.
 
 python -m vt.gate [COUNT [FIRST]]    in tests/engine/: COUNT sequences for each oracle, from seed FIRST on
+Then COUNT streams, cut anywhere, into our terminal and a viewer in xterm.js, which must show the same.
 Prints what differs without an explanation, and ends with 1 if something does.
 """
 
 from __future__ import annotations
 
+import random
 import re
 import sys
 from collections import Counter
@@ -18,6 +20,7 @@ from .differences import DIFFERENCES, LACKS, Difference
 from .grammar import generate
 from .oracles import Ghostty, Headless
 from .screens import Screen, difference, ours
+from .viewers import cut, seen_otherwise, watch
 
 Oracle = Ghostty | Headless
 BATCH = 250  # sequences that an oracle gets at once
@@ -125,6 +128,22 @@ def fuzz(oracle: Oracle, other: Oracle, seeds: Sequence[int]) -> Iterator[Findin
                 yield Finding(oracle.name, seed, rows, cols, data, words, cause)
 
 
+def viewers(oracle: Headless, seeds: Sequence[int]) -> Iterator[str]:
+    """What a viewer shows otherwise after a piece of the streams of these seeds, which are cut anywhere."""
+    for first in range(0, len(seeds), BATCH):
+        batch = []
+        for seed in seeds[first : first + BATCH]:
+            rows, cols, pieces = generate(seed)
+            output = cut(b"".join(pieces), random.Random(seed))
+            batch.append((seed, output, *watch(rows, cols, output)))
+        seen = oracle.run([script for _, _, script, _ in batch])
+        for (seed, output, (rows, cols, _), screens), found in zip(batch, seen, strict=True):
+            words = (seen_otherwise(*each) for each in zip(screens, found, strict=True))
+            wrong = next(((at, each) for at, each in enumerate(words) if each), None)
+            if wrong:
+                yield f"viewer, seed {seed}, {rows} x {cols}: {output[: wrong[0] + 1]!r}\n    {wrong[1]}"
+
+
 def main(count: int = COUNT, first: int = 0) -> int:
     unexplained = 0
     causes: Counter[str] = Counter()
@@ -136,6 +155,9 @@ def main(count: int = COUNT, first: int = 0) -> int:
                 print(finding, flush=True)
             else:
                 causes[f"{finding.oracle}: {finding.cause.why}"] += 1
+    for words in viewers(oracles[1], range(first, first + count)):
+        unexplained += 1
+        print(words, flush=True)
     for oracle in oracles:
         oracle.close()
     for why, number in causes.most_common():

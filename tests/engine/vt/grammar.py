@@ -218,10 +218,14 @@ FEATURES: dict[str, tuple[int, Make]] = {
 }
 
 
-def generate(seed: int, without: Collection[str] = (), length: int = 20) -> tuple[int, int, list[bytes]]:
+def generate(
+    seed: int, without: Collection[str] = (), length: int = 20, size: tuple[int, int] | None = None
+) -> tuple[int, int, list[bytes]]:
     """Rows, columns and pieces; the same for the same arguments."""
     r = random.Random(seed)
     rows, cols = r.choice(SIZES)
+    if size:
+        rows, cols = size
     names = [name for name in FEATURES if name not in without]
     # Some features at a time: rare ones then meet each other, and those that hide others are not always there.
     names = [name for name in names if name == "ascii" or r.random() < 0.6]

@@ -45,7 +45,12 @@ def canonical(lines: list[Any], cursor: Any, alternate: bool) -> Screen:
 
 
 def ours(terminal: Engine) -> Screen:
-    found = json.loads(terminal.json())
+    cursor = terminal.cursor
+    return of_json(json.loads(terminal.json()), cursor.wrap_pending)
+
+
+def of_json(found: dict[str, Any], pending: bool = False) -> Screen:
+    """The Screen of `GET .../screen`, which does not tell whether a wrap is pending."""
     lines = []
     for line in found["lines"]:
         runs = []
@@ -55,8 +60,7 @@ def ours(terminal: Engine) -> Screen:
                 run.pop("underline_colour", None)  # nothing shows it
             runs.append((text, width, run))
         lines.append((line["wrapped"], runs))
-    cursor = terminal.cursor
-    return canonical(lines, (cursor.row, cursor.col, cursor.wrap_pending), found["alternate"])
+    return canonical(lines, (found["cursor"]["row"], found["cursor"]["col"], pending), found["alternate"])
 
 
 def difference(mine: Screen, other: Screen | None) -> str:

@@ -18,7 +18,7 @@ class Viewer:
     def __init__(self, terminal: Engine) -> None:
         self._terminal = terminal
         self._cursor = terminal.offset
-        self._known = terminal.viewer_redrawn()
+        _, self._known = terminal.viewer_redraw()
         self.damages = 0
         self.redraws = 0
 
@@ -42,8 +42,9 @@ class Viewer:
             self._cursor, self._known = self._terminal.shown, damage[1]
             return damage[0]
         self.redraws += 1
-        self._cursor, self._known = self._terminal.offset, self._terminal.viewer_redrawn()
-        return b"\x1bc\x1b[20l" + self._terminal.redraw(scrollback_lines=10_000)
+        redraw, self._known = self._terminal.viewer_redraw(scrollback_lines=10_000)
+        self._cursor = self._terminal.offset
+        return b"\x1bc\x1b[20l" + redraw
 
 
 def watch(rows: int, cols: int, pieces: Sequence[bytes]) -> tuple[Script, list[Screen]]:
@@ -66,5 +67,8 @@ def cut(stream: bytes, r: random.Random) -> list[bytes]:
 
 
 def seen_otherwise(mine: Screen, seen: Screen | None) -> str:
-    """As difference(), but for what no user sees: which blank row a wrap flag was left at."""
-    return difference(mine, seen and seen._replace(lines=[(None, runs) for _, runs in seen.lines]))
+    """As difference(), but for what cannot be seen: wrap flags, and whether a wrap is pending."""
+    if seen is None:
+        return "failed: the viewer threw"
+    lines = [(None, runs) for _, runs in seen.lines]
+    return difference(mine, Screen(lines, (*seen.cursor[:2], mine.cursor[2]), seen.alternate))

@@ -15,6 +15,7 @@ const MORE = 2000; // lines, fetched whenever the view comes near the oldest one
 const NEAR = 3; // screens
 
 const RESET = Uint8Array.of(0x1b, 0x63); // RIS, in order with earlier output; term.reset() would overtake it
+const ERASE_SCROLLBACK = 3; // the parameter of ED
 const NO_CURSOR = "\x1b[?25l";
 
 /** What must not change while lines are inserted above. */
@@ -30,7 +31,7 @@ export class History implements IDisposable {
   private readonly disposables: readonly IDisposable[];
   private again = false; // what comes next does not continue the screen
   private drawing = false;
-  private spoiled = false; // xterm.js has lost something: the next redraw is drawn in any case
+  private erased = false; // the lines that the reader had scrolled back to are gone
   private ended = false;
   private pressed = false; // a finger or a button is down: something is being selected or dragged
   private waiting = false; // lines have come that could not be inserted yet
@@ -50,15 +51,12 @@ export class History implements IDisposable {
       globalThis.addEventListener(type, () => this.released(), { signal });
     }
     document.addEventListener("visibilitychange", () => this.soon(), { signal });
-    // xterm.js throws at this in the last cell of its buffer, and then parses nothing more.
-    const eraseBefore = ([how]: readonly (number | number[])[]): boolean => {
-      if (how !== 1 || !atEnd(term)) return false;
-      this.refresh();
-      return true;
-    };
     this.disposables = [
-      term.parser.registerCsiHandler({ final: "J" }, eraseBefore),
-      term.parser.registerCsiHandler({ prefix: "?", final: "J" }, eraseBefore),
+      term.parser.registerCsiHandler({ final: "J" }, ([what]) => {
+        this.erased ||= what === ERASE_SCROLLBACK && !this.alternate && this.view().distance > 0;
+        return false;
+      }),
+      term.onWriteParsed(() => this.follow()),
       term.buffer.onBufferChange(() => this.soon()),
       term.onScroll(() => this.scrolled()),
       term.onData(() => (this.reading = 0)),
@@ -105,13 +103,12 @@ export class History implements IDisposable {
    */
   redraw(redraw: Redraw, continues: boolean, drawn: () => void): void {
     this.again = false;
-    if (continues && !this.spoiled && this.held.fits(redraw)) {
+    if (continues && this.held.fits(redraw)) {
       this.held.redraw(redraw);
       this.term.write("", drawn);
       this.request(this.held.goOn());
       return;
     }
-    this.spoiled = false;
     const kept = this.held.redraw(redraw);
     this.draw(
       (view) => {
@@ -198,6 +195,13 @@ export class History implements IDisposable {
     if (row >= 0 && length > 0) term.select(start.x, row, length);
   }
 
+  /** xterm.js would hold the view at line 0 while new lines come. */
+  private follow(): void {
+    if (!this.erased || this.term.buffer.active.baseY === 0) return;
+    this.erased = false;
+    this.term.scrollToBottom();
+  }
+
   private get alternate(): boolean {
     return this.term.buffer.active.type === "alternate";
   }
@@ -236,10 +240,4 @@ export class History implements IDisposable {
   private request(request: Request | undefined): void {
     if (request && !this.ask(request)) this.held.unanswered();
   }
-}
-
-/** Whether the cursor is in the last cell of the buffer. */
-function atEnd(term: Terminal): boolean {
-  const { cursorX, cursorY, baseY, length } = term.buffer.active;
-  return cursorX >= term.cols - 1 && baseY + cursorY >= length - 1;
 }

@@ -1,0 +1,96 @@
+"""Viewers: they get output as it is, and damage where they would draw something else, and show the engine's cells."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator
+
+import pytest
+from vt import gate
+from vt.cases import CASES
+from vt.grammar import generate
+from vt.oracles import Headless
+from vt.screens import ours
+from vt.viewers import Viewer, cut, seen_otherwise, watch
+
+from vibetunnel._ext.vt import Engine, Mode
+
+COUNT = 1000  # streams
+LASTS = Mode.ORIGIN | Mode.MARGINS | Mode.REVERSE_WRAP  # while one of these is set, all that is printed may be damage
+SHIFTED = re.compile(r"^charsets .* [23]$", re.MULTILINE)  # a single shift waits for its character, and so lasts too
+
+
+@pytest.fixture(scope="module")
+def headless() -> Iterator[Headless]:
+    found = Headless()
+    yield found
+    found.close()
+
+
+def test_xterm_js_shows_the_same_after_every_piece_of_random_output(headless: Headless) -> None:
+    assert list(gate.viewers(headless, range(COUNT))) == []
+
+
+def test_xterm_js_shows_the_same_in_every_case(headless: Headless) -> None:
+    cases = [case for group in CASES.values() for case in group]
+    watched = [watch(*case.size, [case.data]) for case in cases]
+    seen = headless.run([script for script, _ in watched])
+    wrong = [
+        f"{case.name}: {words}"
+        for case, (_, (mine,)), (theirs,) in zip(cases, watched, seen, strict=True)
+        if (words := seen_otherwise(mine, theirs))
+    ]
+    assert wrong == []
+
+
+def test_a_viewer_that_draws_as_the_engine_does_ends_in_the_same_state() -> None:
+    for seed in range(COUNT):
+        rows, cols, pieces = generate(seed)
+        terminal, shown = Engine(rows, cols), Engine(rows, cols)
+        viewer, output = Viewer(terminal), b""
+        for piece in cut(b"".join(pieces), random.Random(seed)):
+            terminal.feed(piece)
+            output += piece
+            if terminal.shown != terminal.offset:
+                continue  # CAN in damage prints what there is of a character, here as in xterm, but not in xterm.js
+            shown.feed(viewer.take(output))
+            assert shown.text(shown.oldest - shown.top) == terminal.text(terminal.oldest - terminal.top), seed
+            if not terminal.modes & LASTS and not SHIFTED.search(terminal.dump()):
+                assert shown.dump() == terminal.dump(), seed
+
+
+def test_a_viewer_that_was_not_sent_each_step_gets_all_of_them_at_once() -> None:
+    terminal, shown = Engine(5, 10), Engine(5, 10)
+    near, far, output = Viewer(terminal), Viewer(terminal), b""
+    for piece in (b"one\r\n\x1b[?69h\x1b[2;5s", b"two", b"\r\nthree", b"\x1b[5Hfour", b"\x1b[H\x1b[2Mfive"):
+        terminal.feed(piece)
+        output += piece
+        near.take(output)
+    shown.feed(far.take(output))
+    assert ours(shown).lines == ours(terminal).lines
+    assert (far.damages, far.redraws) == (1, 0)
+
+
+def test_damage_has_only_the_rows_that_changed() -> None:
+    terminal = Engine(24, 80)
+    viewer, output = Viewer(terminal), b""
+    for piece in (b"\r\n".join(b"%d " % row * 9 for row in range(24)) + b"\x1b[?69h\x1b[10;40s\x1b[5;12H", b"x"):
+        terminal.feed(piece)
+        output += piece
+        sent = viewer.take(output)
+    assert b"4 4 4 " in sent
+    assert b"3 3 3 " not in sent
+    assert b"5 5 5 " not in sent
+    assert len(sent) < 200
+
+
+def test_lines_that_scroll_off_in_a_stretch_of_damage_come_into_the_viewers_scrollback() -> None:
+    terminal, shown = Engine(3, 10), Engine(3, 10)
+    viewer, output = Viewer(terminal), b""
+    for piece in (b"before\r\n\x1b[?6h\x1b[2H", *(b"%d\r\n" % line for line in range(9))):
+        terminal.feed(piece)
+        output += piece
+        shown.feed(viewer.take(output))
+    assert viewer.redraws == 0
+    assert shown.text(-8) == terminal.text(-8) == "before\n0\n1\n2\n3\n4\n5\n6\n7\n8\n\n"
