@@ -598,7 +598,9 @@ cdef class Terminal:
             if appearance and not wire.read_appearance(
                 <const uint8_t*>PyBytes_AS_STRING(appearance), len(appearance), &looks
             ):
-                raise ValueError(f"appearance: expected {wire.APPEARANCE_FIELDS} bytes, cells of at most {wire.MAX_CELL}")
+                raise ValueError(
+                    f"appearance: expected {wire.APPEARANCE_FIELDS} bytes, cells of at most {wire.MAX_CELL} pixels"
+                )
             if input_rate < 0:
                 raise ValueError(f"input_rate: expected 0 or more bytes a second, got {input_rate}")
             if since is not None and not 0 <= since < 2**64:

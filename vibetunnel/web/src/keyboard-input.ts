@@ -11,7 +11,7 @@ export class KeyboardInput implements IDisposable {
   private readonly modes: KeyboardModes;
   private readonly layout = new KeyboardLayout();
   private readonly mac = /Mac/.test(navigator.platform);
-  private settling = false; // a composition has ended, and xterm.js has not sent its text yet
+  private composing = false; // until xterm.js has sent the composition's text: a key that ends it comes after that
 
   constructor(private readonly term: Terminal) {
     this.modes = new KeyboardModes(term.parser, () => term.buffer.active.type === "alternate");
@@ -19,11 +19,8 @@ export class KeyboardInput implements IDisposable {
 
   /** Follow compositions; after xterm.js's own listeners, whose text comes first. */
   listen(textarea: HTMLElement, signal: AbortSignal): void {
-    const ended = (): void => {
-      this.settling = true;
-      setTimeout(() => (this.settling = false));
-    };
-    textarea.addEventListener("compositionend", ended, { signal });
+    textarea.addEventListener("compositionstart", () => (this.composing = true), { signal });
+    textarea.addEventListener("compositionend", () => setTimeout(() => (this.composing = false)), { signal });
   }
 
   dispose(): void {
@@ -46,7 +43,7 @@ export class KeyboardInput implements IDisposable {
 
   /** Whether the browser or xterm.js keeps this event. */
   keeps(event: KeyboardEvent): "browser" | "xterm" | undefined {
-    if (event.type === "keypress" || composes(event) || this.settling) return "xterm";
+    if (event.type === "keypress" || composes(event) || this.composing) return "xterm";
     if (isBrowsers(event, this.modes.kitty !== 0 || this.modes.otherKeys !== 0)) return "browser";
     if (event.key === "Insert" && (event.shiftKey || event.ctrlKey)) return "browser"; // paste, copy
     const scrolls = event.shiftKey && /^Page(Up|Down)$/.test(event.key);
