@@ -63,18 +63,32 @@ void vt_set_title(vt *t, int which, const uint8_t *p, size_t n)
     keep_title(t, which, text, n / 2);
 }
 
-/* Only as hexadecimal digits, and so only if the program has asked for these: a title that came back as it is would be
-   typed into a shell by any file that is printed. */
+/* Letters, digits, dots and spaces of ASCII. */
+static int is_plain(const uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!((p[i] | 0x20) >= 'a' && (p[i] | 0x20) <= 'z') && !(p[i] >= '0' && p[i] <= '9') && p[i] != '.' && p[i] != ' ')
+            return 0;
+    return 1;
+}
+
+/* As text only if it is plain: a file that is printed could otherwise type a command with arguments, paths or operators
+   into the shell. Any title is reported in hexadecimal digits, if the program has asked for these. */
 void vt_report_title(vt *t, int which)
 {
     static const char hex[] = "0123456789abcdef";
     uint8_t answer[2 * sizeof t->title + 8], *p = answer;
     const uint8_t *title = which == VT_ICON_TITLE ? t->icon : t->title;
     size_t n = which == VT_ICON_TITLE ? t->icon_n : t->title_n;
-    if (!(t->title_modes & REPORT_IN_HEX))
+    int as_text = !(t->title_modes & REPORT_IN_HEX);
+    if (as_text && !is_plain(title, n))
         return;
     p = vt_write_string(p, which == VT_ICON_TITLE ? "\033]L" : "\033]l");
-    for (size_t i = 0; i < n; i++) {
+    if (as_text) {
+        memcpy(p, title, n);
+        p += n;
+    }
+    for (size_t i = 0; i < n && !as_text; i++) {
         *p++ = (uint8_t)hex[title[i] >> 4];
         *p++ = (uint8_t)hex[title[i] & 15];
     }

@@ -142,16 +142,22 @@ def test_decrqss_knows_no_other_setting(setting: str) -> None:
     assert status(setting) == "\x1bP0$r\x1b\\"
 
 
-def test_no_title_is_answered_as_the_program_wrote_it() -> None:
+def test_no_title_that_could_be_a_command_is_answered_as_the_program_wrote_it() -> None:
     """A file that is printed would type it into the shell. Hexadecimal digits, asked for first, are harmless."""
-    titles = "\x1b]2;rm -rf é\x07\x1b]1;icon\x07"
+    titles = "\x1b]2;rm -rf é\x07\x1b]1;i/con\x07"
     assert answer(f"{titles}\x1b[20t\x1b[21t") == ""
     assert (
         answer(f"{titles}\x1b[>1t\x1b[20t\x1b[21t")
-        == f"\x1b]L{b'icon'.hex()}\x1b\\\x1b]l{'rm -rf é'.encode().hex()}\x1b\\"
+        == f"\x1b]L{b'i/con'.hex()}\x1b\\\x1b]l{'rm -rf é'.encode().hex()}\x1b\\"
     )
     assert answer(f"{titles}\x1b[>1t\x1b[>1T\x1b[21t") == ""
     assert answer(f"{titles}\x1b[>1t\x1bc\x1b[21t") == ""
+
+
+def test_a_plain_title_is_answered_as_text() -> None:
+    assert answer("\x1b]2;make 1.5\x07\x1b[21t") == "\x1b]lmake 1.5\x1b\\"
+    for char in "-/;|&$`<>()'\"~!#*?=é":
+        assert answer(f"\x1b]2;make{char}\x07\x1b[21t") == ""
 
 
 def test_a_title_may_come_in_hexadecimal() -> None:
