@@ -10,6 +10,7 @@
 
 #define VT_PICTURE_BYTES (8u << 20)   /* of one picture: a screen of 200 x 50 cells of 10 x 20 pixels as RGBA */
 #define VT_PICTURES_BYTES (16u << 20) /* of all of a session: two of the largest; then the oldest lose their bytes */
+#define VT_PICTURE_HEAD 4096          /* of the keys of a string before a picture's bytes */
 #define VT_PICTURES 256               /* pictures of a session that are known; then the oldest are forgotten */
 #define VT_PLACEMENTS 512             /* likewise */
 #define VT_PICTURE_SIDE 10000         /* pixels of width or height, as in kitty */
