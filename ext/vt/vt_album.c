@@ -97,18 +97,18 @@ static void put_pending(vt_buf *out, const vt_incoming *in)
     vt_put_string(out, "\033\\");
 }
 
-void vt_put_pictures(const vt *t, vt_buf *out, uint32_t scrollback_lines)
+/* All of them: a viewer asks for older lines later. */
+void vt_put_pictures(const vt *t, vt_buf *out)
 {
     const vt_pictures *p = t->pictures;
     vt_put_string(out, "\033]7717;b\033\\");
     for (int i = 0; p && i < p->n; i++)
-        if (is_listed(t, &p->all[i], scrollback_lines)) {
+        if (is_listed(t, &p->all[i], INT32_MAX)) {
             put_picture(out, &p->all[i]);
             vt_put_string(out, "\033\\");
         }
     for (int i = 0; p && i < p->placed_n; i++)
-        if (reaches(t, &p->placed[i], scrollback_lines))
-            put_placement(t, out, &p->placed[i]);
+        put_placement(t, out, &p->placed[i]);
     put_format(out, "\033]7717;e;%u;%u\033\\", p ? p->last : 0, p ? p->last_placed : 0);
     if (p)
         put_pending(out, &p->incoming);

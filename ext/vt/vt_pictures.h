@@ -180,7 +180,7 @@ typedef struct {
     const vt_placement *placement;
     int row, col;
 } vt_tile;
-void vt_put_pictures(const vt *, vt_buf *, uint32_t scrollback_lines); /* what a redraw says about them */
+void vt_put_pictures(const vt *, vt_buf *);            /* what a redraw says about them */
 /* The tile at the beginning of `text`, after `before`, which it may continue. Returns its bytes; 0: it is none. */
 uint32_t vt_tile_at(const vt *, const vt_run *, const uint8_t *text, const uint8_t *end, const vt_tile *before,
                     vt_tile *);

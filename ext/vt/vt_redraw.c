@@ -304,7 +304,7 @@ void vt_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines)
     }
     put_saved(&w, &t->s->saved, "\x1b" "7");
     vt_paint_plain(&w);
-    vt_put_pictures(t, out, scrollback_lines);
+    vt_put_pictures(t, out);
     put_tabs(&w, t);
     put_palette(&w, t);
     put_titles(&w, t);
