@@ -74,7 +74,7 @@ static void put_extent(vt_buf *out, const char *name, vt_extent e)
 static void put_pending(vt_buf *out, const vt_incoming *in)
 {
     const size_t n = (in->open ? in->kept : in->data.n) - sizeof(vt_picture_data);
-    const int first = in->open && in->kept <= sizeof(vt_picture_data);
+    const int first = in->open && !in->goes_on;
     const vt_kitty *k = &in->kitty;
     if (first || !(in->protocol == VT_BY_KITTY || in->parts))
         return;
@@ -90,7 +90,7 @@ static void put_pending(vt_buf *out, const vt_incoming *in)
                    k->U, k->z);
         put_format(out, k->o ? ",a=%c,o=z,m=1;" : ",a=%c,m=1;", k->a);
     }
-    if (in->lost || in->bad || n > PENDING_MAX)
+    if (in->lost || (in->open ? in->was_bad : in->bad) || n > PENDING_MAX)
         vt_put_string(out, "!");
     else
         put_base64(out, in->data.data + sizeof(vt_picture_data), n);

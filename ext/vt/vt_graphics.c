@@ -438,6 +438,7 @@ void vt_picture_broken(vt *t)
     t->parser.picture = 0;
     if (in->data.n > in->kept)
         in->data.n = in->kept;
+    in->bad = in->was_bad;
     vt_incoming_end(t);
     if (in->protocol == VT_BY_SIXEL || in->protocol == VT_BY_REDRAW || (in->protocol == VT_BY_ITERM && !in->parts))
         vt_incoming_stop(t);

@@ -114,7 +114,8 @@ typedef struct {
     uint8_t open;           /* a string of it is being read */
     uint8_t lost;           /* too long, or no memory: its bytes are forgotten */
     uint8_t digits, ended;  /* of base64: in the group of four; padding has come */
-    uint8_t bad;            /* bytes that are not base64 */
+    uint8_t bad, was_bad;   /* bytes that are not base64; before the open string */
+    uint8_t goes_on;        /* the open string is not the first */
     uint8_t parts;          /* of iTerm2: a MultipartFile, which FileEnd ends */
     uint32_t bits;
     vt_buf data;            /* begins with room for the head of vt_picture_data */
