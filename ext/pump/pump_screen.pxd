@@ -14,8 +14,8 @@ from vibetunnel._ext cimport vt as engine
 from vibetunnel._ext.pump_outbox cimport report, report_marks, report_soon
 from vibetunnel._ext.pump_pty cimport answer_program
 from vibetunnel._ext.pump_state cimport (
-    BUFFER_KEPT, CHECKPOINT_LINES, CHECKPOINT_PICTURES, DID_BELL, DID_CAPTURE, DID_CHANGE, DID_FOLDER, DID_TITLE, DUE_TITLE,
-    MARKS_LIMIT, capture_t, client_t, terminal_t,
+    BUFFER_KEPT, CHECKPOINT_LINES, CHECKPOINT_PICTURES, DID_BELL, DID_CAPTURE, DID_CHANGE, DID_FOLDER, DID_TITLE,
+    DUE_TITLE, MARKS_LIMIT, capture_t, client_t, terminal_t,
 )
 from vibetunnel._ext.lists cimport link_t, list_next, list_put_last
 from vibetunnel._ext.pump_system cimport CLOCK_REALTIME, clock_ns, pthread_mutex_lock, pthread_mutex_unlock

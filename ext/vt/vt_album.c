@@ -74,7 +74,7 @@ static void put_extent(vt_buf *out, const char *name, vt_extent e)
 static void put_pending(vt_buf *out, const vt_incoming *in)
 {
     const size_t n = (in->open ? in->kept : in->data.n) - sizeof(vt_picture_data);
-    const int first = in->open && in->kept <= sizeof(vt_picture_data);
+    const int first = in->open && !in->goes_on;
     const vt_kitty *k = &in->kitty;
     if (first || !(in->protocol == VT_BY_KITTY || in->parts))
         return;
@@ -90,25 +90,25 @@ static void put_pending(vt_buf *out, const vt_incoming *in)
                    k->U, k->z);
         put_format(out, k->o ? ",a=%c,o=z,m=1;" : ",a=%c,m=1;", k->a);
     }
-    if (in->lost || in->bad || n > PENDING_MAX)
+    if (in->lost || (in->open ? in->was_bad : in->bad) || n > PENDING_MAX)
         vt_put_string(out, "!");
     else
         put_base64(out, in->data.data + sizeof(vt_picture_data), n);
     vt_put_string(out, "\033\\");
 }
 
-void vt_put_pictures(const vt *t, vt_buf *out, uint32_t scrollback_lines)
+/* All of them: a viewer asks for older lines later. */
+void vt_put_pictures(const vt *t, vt_buf *out)
 {
     const vt_pictures *p = t->pictures;
     vt_put_string(out, "\033]7717;b\033\\");
     for (int i = 0; p && i < p->n; i++)
-        if (is_listed(t, &p->all[i], scrollback_lines)) {
+        if (is_listed(t, &p->all[i], INT32_MAX)) {
             put_picture(out, &p->all[i]);
             vt_put_string(out, "\033\\");
         }
     for (int i = 0; p && i < p->placed_n; i++)
-        if (reaches(t, &p->placed[i], scrollback_lines))
-            put_placement(t, out, &p->placed[i]);
+        put_placement(t, out, &p->placed[i]);
     put_format(out, "\033]7717;e;%u;%u\033\\", p ? p->last : 0, p ? p->last_placed : 0);
     if (p)
         put_pending(out, &p->incoming);

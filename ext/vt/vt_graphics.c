@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-#define HEAD_MAX 4096 /* bytes of the keys before a picture's bytes */
-
 typedef struct {
     const char *p;
     size_t n;
@@ -92,7 +90,7 @@ static void end_sixel(vt *t)
 {
     vt_incoming *in = &t->pictures->incoming;
     vt_sixel_measure(&in->size, (const uint8_t *)"$", 1);
-    vt_picture picture = {.kind = VT_PICTURE_SIXEL, .transparent = t->parser.params[1] == 1,
+    vt_picture picture = {.kind = VT_PICTURE_SIXEL, .transparent = t->parser.param && t->parser.params[1] == 1,
                           .width = in->size.width, .height = in->size.height};
     const int row = t->row, col = t->col, pending = t->pending;
     if (!picture.width || !picture.height)
@@ -393,9 +391,11 @@ int vt_picture_begins(vt *t)
         vt_incoming_begin(t, VT_BY_SIXEL, 0);
         return t->pictures != NULL;
     }
-    if (!(kitty | file | restored) || head.n > VT_STRING_MAX)
+    if (!(kitty | file | restored))
         return 0;
     words rest = head;
+    if (head.n > VT_PICTURE_HEAD)
+        return 0;
     if (file && begins(head, "1337;FilePart=")) { /* its bytes come at once */
         next(&rest, '=');
         head = (words){head.p, head.n - rest.n};
@@ -403,7 +403,7 @@ int vt_picture_begins(vt *t)
             return 0;
         vt_incoming_begin(t, VT_BY_ITERM, 1);
     } else {
-        const char *at = memchr(head.p, kitty ? ';' : ':', head.n < HEAD_MAX ? head.n : HEAD_MAX);
+        const char *at = memchr(head.p, kitty ? ';' : ':', head.n);
         if (!at)
             return 0;
         rest = (words){at + 1, head.n - (size_t)(at + 1 - head.p)};
@@ -438,6 +438,7 @@ void vt_picture_broken(vt *t)
     t->parser.picture = 0;
     if (in->data.n > in->kept)
         in->data.n = in->kept;
+    in->bad = in->was_bad;
     vt_incoming_end(t);
     if (in->protocol == VT_BY_SIXEL || in->protocol == VT_BY_REDRAW || (in->protocol == VT_BY_ITERM && !in->parts))
         vt_incoming_stop(t);

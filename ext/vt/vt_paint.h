@@ -14,7 +14,6 @@ typedef struct {
     vt_buf *out;
     int cols;
     int protecting;   /* whether DECSCA is written */
-    uint32_t scrollback; /* lines of scrollback that are written too */
     int skipping;     /* whether the rows were blank before, so that blanks may be skipped */
     vt_style style;   /* the reader's pen now, without its link */
     int protect;

@@ -47,6 +47,11 @@ static void put_string(vt *t, const uint8_t *p, size_t n)
 {
     if (!n)
         return;
+    if (n > VT_PICTURE_HEAD && !t->parser.string.n) { /* a picture may be longer than other strings, if it says that it is one */
+        put_string(t, p, VT_PICTURE_HEAD);
+        p += VT_PICTURE_HEAD;
+        n -= VT_PICTURE_HEAD;
+    }
     if (t->parser.picture) {
         if (t->parser.string.n <= VT_PARTIAL_MAX) /* for a redraw; of more it has no use */
             vt_put(&t->parser.string, p, n < VT_PARTIAL_MAX ? n : VT_PARTIAL_MAX);

@@ -330,6 +330,8 @@ void vt_incoming_begin(vt *t, int protocol, int goes_on)
     }
     in->kept = in->data.n;
     in->open = 1;
+    in->goes_on = (uint8_t)goes_on;
+    in->was_bad = in->bad;
     in->digits = in->ended = 0;
     in->bits = 0;
 }

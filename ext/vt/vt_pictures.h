@@ -10,6 +10,7 @@
 
 #define VT_PICTURE_BYTES (8u << 20)   /* of one picture: a screen of 200 x 50 cells of 10 x 20 pixels as RGBA */
 #define VT_PICTURES_BYTES (16u << 20) /* of all of a session: two of the largest; then the oldest lose their bytes */
+#define VT_PICTURE_HEAD 4096          /* of the keys of a string before a picture's bytes */
 #define VT_PICTURES 256               /* pictures of a session that are known; then the oldest are forgotten */
 #define VT_PLACEMENTS 512             /* likewise */
 #define VT_PICTURE_SIDE 10000         /* pixels of width or height, as in kitty */
@@ -113,7 +114,8 @@ typedef struct {
     uint8_t open;           /* a string of it is being read */
     uint8_t lost;           /* too long, or no memory: its bytes are forgotten */
     uint8_t digits, ended;  /* of base64: in the group of four; padding has come */
-    uint8_t bad;            /* bytes that are not base64 */
+    uint8_t bad, was_bad;   /* bytes that are not base64; before the open string */
+    uint8_t goes_on;        /* the open string is not the first */
     uint8_t parts;          /* of iTerm2: a MultipartFile, which FileEnd ends */
     uint32_t bits;
     vt_buf data;            /* begins with room for the head of vt_picture_data */
@@ -179,7 +181,7 @@ typedef struct {
     const vt_placement *placement;
     int row, col;
 } vt_tile;
-void vt_put_pictures(const vt *, vt_buf *, uint32_t scrollback_lines); /* what a redraw says about them */
+void vt_put_pictures(const vt *, vt_buf *);            /* what a redraw says about them */
 /* The tile at the beginning of `text`, after `before`, which it may continue. Returns its bytes; 0: it is none. */
 uint32_t vt_tile_at(const vt *, const vt_run *, const uint8_t *text, const uint8_t *end, const vt_tile *before,
                     vt_tile *);

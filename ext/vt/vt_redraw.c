@@ -388,7 +388,7 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
         vt_put_string(w->out, t->single_shift == 2 ? "\x1bN" : "\x1bO");
 }
 
-static void put_pictures(vt_painter *w, const vt *t) { vt_put_pictures(t, w->out, w->scrollback); }
+static void put_pictures(vt_painter *w, const vt *t) { vt_put_pictures(t, w->out); }
 
 /* State that moves neither the cursor nor text, of the shown screen or of both. */
 static void (*const settings[VT_SETTINGS])(vt_painter *, const vt *) = {
@@ -405,7 +405,7 @@ static void put_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines, int 
         return;
     }
     uint32_t before = scrollback_lines < t->scrollback.count ? scrollback_lines : (uint32_t)t->scrollback.count;
-    vt_painter w = {.out = out, .cols = t->cols, .protecting = 1, .skipping = 1, .scrollback = scrollback_lines, .pair = &l};
+    vt_painter w = {.out = out, .cols = t->cols, .protecting = 1, .skipping = 1, .pair = &l};
 
     /* Nothing may change printing from here on. The space below uses up a single shift, and is erased. */
     vt_put_string(out, "\x18\x1b[6");

@@ -11,7 +11,7 @@
 #include <string.h>
 
 static const char *const GARBAGE[] = {
-    "", "\x1b[?1049h\x1b[2;3r\x1b[?6h\x1b[4h\x1b[31mx\x1b(0\x1b]0;unfinished", "\x1b[?69h\x1b[2;4s\x1b[?7l\x1b[>5u\x1b[3g\x1bP",
+    "", "\x1bPq#0~\x1b\\\x1b_Ga=T,i=1,f=24,s=1,v=1,m=1;YWJj\x1b\\\x1b_Gm=1;", "\x1b[?1049h\x1b[2;3r\x1b[?6h\x1b[4h\x1b[31mx\x1b(0\x1b]0;unfinished", "\x1b[?69h\x1b[2;4s\x1b[?7l\x1b[>5u\x1b[3g\x1bP",
     "\xe4\xb8", "0123456789012345678901234567890123456789\x1b[1;", "\x1b[22t\x1b]8;;x\x07\x1b[?1004h\x1b[1\"q\x1bN",
 };
 
@@ -90,6 +90,15 @@ static void export_all(vt *t)
     vt_text(t, &out, vt_oldest(t), vt_top(t) + vt_rows(t), out.n & 1);
     vt_html(t, &out, vt_oldest(t), vt_top(t) + vt_rows(t));
     vt_json(t, &out);
+    vt_picture_data_of(t, &out, 100000);
+    for (const uint8_t *p = out.data, *end = out.data + out.n; (p = memmem(p, (size_t)(end - p), "{\"key\":\"", 8)) != NULL; p += 8) {
+        uint32_t width, height;
+        int zlib;
+        vt_buf picture = {0};
+        uint64_t key = strtoull((const char *)p + 8, NULL, 16);
+        vt_picture_bytes(t, key, &picture, &width, &height, &zlib);
+        vt_buf_free(&picture);
+    }
     vt_lines(t, &out, vt_oldest(t), vt_top(t) + vt_rows(t));
     vt_records(t, &out);
     if (out.failed)

@@ -62,6 +62,16 @@ for seed in range(300):
     middle = len(pieces) // 2
     made = [bytes((rows - 1, cols - 2, seed % 256, seed % 6)), *pieces[:middle], bytes((0xF8 + seed % 8, seed % 20, seed % 30)), *pieces[middle:]]
     (folder / f"grammar{seed}").write_bytes(b"".join(made))
+pictures = (
+    b'\x1b[2;2H\x1bPq"1;1;25;45#1;2;100;0;0#1!25~-!9@$#0?\x1b\\', b"\x1b_Ga=T,f=24,s=1,v=2,i=1,m=1;YWJj\x1b\\\x1b_Gm=0;ZGVm\x1b\\",
+    b"\x1b_Ga=p,i=1,p=2,c=3,r=2,z=-1;\x1b\\", b"\x1b_Ga=d,d=I,i=1;\x1b\\", b"\x1b_Ga=T,U=1,f=32,s=1,v=1,i=9,o=z;eA==\x1b\\",
+    b"\x1b]1337;File=inline=1;width=3;height=50%:iVBORw0KGgoAAAANSUhEUgAAAAkAAAAJCAIAAAA=\x07", b"\x1b]1337;MultipartFile=inline=1\x07",
+    b"\x1b]1337;FilePart=R0lGODlhAwAFAAAAAAA=\x07", b"\x1b]1337;FileEnd\x07", b"\x1b]7717;b\x07\x1b]7717;i;1;f;1;0;0;9;9;9;0;0\x07",
+    b"\x1b[?80h", b"\x1b[?8452h", b"\x1b[?2;1;0S", b"\xf4\x8e\xbb\xae\xcc\x85",
+)
+for number in range(100):
+    made = b"\x0a\x20\x20\x01" + b"".join(pictures[(number * k + k) % len(pictures)] + (b"\xfc", b"\n", b"\xfa", b"x")[k % 4] for k in range(8))
+    (folder / f"picture{number}").write_bytes(made)
 recordings = list(pathlib.Path("tests/engine/vt/recordings").glob("*.gz"))
 assert recordings, "no recording in tests/engine/vt/recordings"
 # Rectangles, reports and what is put aside, with numbers and strings that no program would send.

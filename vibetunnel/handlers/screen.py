@@ -17,7 +17,10 @@ TOP_HEADER = "X-VibeTunnel-Top"
 OLDEST_HEADER = "X-VibeTunnel-Oldest"
 
 # The page runs no script and loads nothing, whatever a program has printed.
-HTML_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+HTML_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
 HTML_BEFORE = b"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

@@ -17,6 +17,7 @@ const NUMBERS = new Map(MARKS.map((code, number) => [code, number]));
 export interface Picture {
   readonly number: number;
   readonly key: string;
+  readonly kept: boolean; // false: it was too large
   readonly width: number; // pixels
   readonly height: number;
   readonly id: number; // of kitty; 0: none
@@ -72,6 +73,11 @@ export class Album {
 
   picture(placement: Placement): Picture | undefined {
     return this.pictures.get(placement.picture);
+  }
+
+  /** Nothing is placed any longer (RIS). */
+  clear(): void {
+    this.placements = [];
   }
 
   /** The alternate screen has come or gone. */
@@ -141,18 +147,19 @@ export function cut(placement: Placement, cells: Box): { from: Box; to: Box } | 
   if (!(width > 0 && height > 0)) return undefined;
   const across = from.width / to.width;
   const down = from.height / to.height;
+  const [left, top] = [from.x + (x - to.x) * across, from.y + (y - to.y) * down];
   return {
-    from: { x: from.x + (x - to.x) * across, y: from.y + (y - to.y) * down, width: width * across, height: height * down },
+    from: { x: left, y: top, width: width * across, height: height * down },
     to: { x, y, width, height },
   };
 }
 
 /** NUMBER;KEY;KIND;ZLIB;TRANSPARENT;WIDTH;HEIGHT;BYTES;ID;NAMED */
 function pictureOf(fields: readonly string[]): Picture | undefined {
-  const [number, , , , , width, height, , id] = fields.map(Number);
+  const [number, , kind, , , width, height, , id] = fields.map(Number);
   const key = fields[1] ?? "";
   if (!number || !width || !height || id === undefined || !/^[0-9a-f]{16}$/.test(key)) return undefined;
-  return { number, key, width, height, id };
+  return { number, key, kept: kind !== 0, width, height, id };
 }
 
 /** NUMBER;PICTURE;ID;HOW;ALTERNATE;ROW;COL;ROWS;COLS;FIRST;LAST;X;Y;WIDTH;HEIGHT;LEFT;TOP;WIDE;HIGH;Z */

@@ -31,6 +31,12 @@ export class Overlay implements IDisposable {
         if (this.album.take(record)) this.listed();
         return true;
       }),
+      term.parser.registerEscHandler({ final: "c" }, () => {
+        this.album.clear();
+        this.forget();
+        this.soon();
+        return false;
+      }),
       term.buffer.onBufferChange(() => {
         this.album.left();
         this.anchor();
@@ -119,9 +125,9 @@ export class Overlay implements IDisposable {
   }
 
   /** Draw the cells of a placement at row and column `at`; a box if there is no picture. */
-  private drawPart(page: Page, placement: Placement | undefined, cells: Box, at: { row: number; col: number }): void {
+  private drawPart(page: Page, placement: Placement | undefined, cells: Box, at: Place): void {
     const picture = placement && this.album.picture(placement);
-    const bitmap = picture ? this.gallery.get(picture.key, picture.width, picture.height) : null;
+    const bitmap = picture?.kept ? this.gallery.get(picture.key, picture.width, picture.height) : null;
     if (bitmap === undefined) return; // it is coming
     const part = placement && cut(placement, cells);
     if (bitmap && part && picture) page.image(bitmap, picture, part, cells, at);
@@ -129,7 +135,17 @@ export class Overlay implements IDisposable {
   }
 }
 
-type Draw = (placement: Placement | undefined, cells: Box, at: { row: number; col: number }) => void;
+interface Place {
+  readonly row: number;
+  readonly col: number;
+}
+
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+type Draw = (placement: Placement | undefined, cells: Box, at: Place) => void;
 
 /** The visible rows, while they are drawn. Cells have `wide` x `high` device pixels. */
 class Page {
@@ -191,19 +207,19 @@ class Page {
     }
   }
 
-  image(bitmap: ImageBitmap, size: { width: number; height: number }, part: { from: Box; to: Box }, cells: Box, at: { row: number; col: number }): void {
-    const { from, to } = part;
+  image(bitmap: ImageBitmap, size: Size, { from, to }: { from: Box; to: Box }, cells: Box, at: Place): void {
     const x = bitmap.width / size.width; // 1, unless a file says two sizes
     const y = bitmap.height / size.height;
     const left = Math.round((at.col + to.x - cells.x) * this.wide);
     const top = Math.round((at.row + to.y - cells.y) * this.high);
     const right = Math.round((at.col + to.x - cells.x + to.width) * this.wide);
     const bottom = Math.round((at.row + to.y - cells.y + to.height) * this.high);
-    this.paint.drawImage(bitmap, from.x * x, from.y * y, from.width * x, from.height * y, left, top, right - left, bottom - top);
+    const [width, height] = [from.width * x, from.height * y];
+    this.paint.drawImage(bitmap, from.x * x, from.y * y, width, height, left, top, right - left, bottom - top);
   }
 
   /** What stands for a picture that is not there. */
-  box(cells: Box, at: { row: number; col: number }): void {
+  box(cells: Box, at: Place): void {
     const { paint, wide, high } = this;
     paint.fillStyle = "#80808055";
     paint.fillRect(at.col * wide, at.row * high, cells.width * wide, cells.height * high);
@@ -224,8 +240,8 @@ class Page {
   }
 
   private cells(placement: Placement, y: number, height: number): Box {
-    const width = Math.min(Math.max(placement.cols, Math.ceil(placement.to.x + placement.to.width)), this.term.cols - placement.col);
-    return { x: 0, y, width, height };
+    const width = Math.max(placement.cols, Math.ceil(placement.to.x + placement.to.width));
+    return { x: 0, y, width: Math.min(width, this.term.cols - placement.col), height };
   }
 
   /** Stretches without text or background in the columns of a placement. */
