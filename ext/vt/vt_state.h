@@ -6,10 +6,10 @@
    storage    vt_buf vt_intern vt_line vt_codec vt_scrollback vt_numbers
    screen     vt_screen vt_modes vt_print vt_resize
    output     vt_partial vt_paint vt_redraw vt_snapshot vt_text vt_html vt_json vt_dump
-   parser     vt_reply vt_osc vt_csi vt_parse
+   parser     vt_reply vt_record vt_shell vt_osc vt_csi vt_parse
    terminal   vt
 
-   This header, vt_width.h, vt_utf8.h and vt_sgr.h are below all of them. */
+   This header, vt_width.h, vt_utf8.h, vt_sgr.h and vt_string.h are below all of them. */
 #ifndef VT_STATE_H
 #define VT_STATE_H
 
@@ -473,6 +473,13 @@ void vt_partial(const vt *, vt_buf *);
 /* vt_reply.c: answers to queries */
 void vt_answer(vt *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void vt_answer_style(vt *);                            /* DECRQSS of SGR */
+
+/* vt_record.c: what is reported with a text and a place; see vt_record. Nothing while muted, or if it does not fit. */
+void vt_record_put(vt *, int kind, int32_t value, uint64_t offset, const void *data, size_t n);
+
+/* vt_shell.c: what a shell reports. The texts are parts of an OSC string; `end`: offset after the sequence. */
+void vt_shell_folder(vt *, const char *url, size_t n); /* OSC 7 */
+void vt_shell_mark(vt *, const char *mark, size_t n, uint64_t end); /* OSC 133 */
 
 /* vt_osc.c: complete OSC and DCS strings, in parser.string. `end`: offset after the sequence. `bel`: BEL ended it. */
 void vt_osc(vt *, uint64_t end, int bel);
