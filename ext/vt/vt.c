@@ -37,6 +37,8 @@ void vt_free(vt *t)
     vt_buf_free(&t->replies);
     vt_buf_free(&t->records);
     vt_buf_free(&t->titles);
+    vt_buf_free(&t->command);
+    free(t->notice);
     free(t->palette);
     free(t);
 }
@@ -58,6 +60,7 @@ size_t vt_memory(const vt *t)
     for (uint32_t i = 1; i < t->links_n; i++)
         n += t->links[i].text ? (size_t)t->links[i].id_n + t->links[i].uri_n + 1 : 0;
     n += t->parser.string.size + t->replies.size + t->records.size + t->titles.size;
+    n += t->command.size + (t->notice ? sizeof *t->notice : 0);
     return n + (t->palette ? VT_COLOURS * sizeof *t->palette : 0);
 }
 
@@ -98,6 +101,14 @@ const uint8_t *vt_cwd(const vt *t, size_t *n)
     *n = t->cwd_n;
     return t->cwd;
 }
+
+int vt_progress(const vt *t, int *percent)
+{
+    *percent = t->percent;
+    return t->progress;
+}
+
+const char *vt_pointer(const vt *t) { return vt_pointer_name(t->s); }
 
 /* ---- copies ---- */
 
@@ -151,6 +162,8 @@ vt *vt_clone(const vt *t, uint32_t scrollback_lines)
     copy->parser.chunk = NULL;
     memset(&copy->replies, 0, sizeof copy->replies);
     memset(&copy->records, 0, sizeof copy->records);
+    memset(&copy->command, 0, sizeof copy->command);
+    copy->notice = NULL;
     copy->parser.string = copied_buf(&t->parser.string, &failed);
     copy->titles = copied_buf(&t->titles, &failed);
     copy->palette = copied(t->palette, VT_COLOURS * sizeof *t->palette, &failed);

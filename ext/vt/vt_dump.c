@@ -80,6 +80,14 @@ static void dump_numbers(vt_buf *out, const char *name, const long long *numbers
 static void dump_screen_state(vt_buf *out, const vt_screen *s, const char *name)
 {
     vt_put_string(out, name);
+    vt_put_string(out, " pointers");
+    for (int i = 0; i < VT_POINTERS; i++) {
+        vt_put_byte(out, ' ');
+        if (s->pointers[i])
+            vt_put_string(out, s->pointers[i]);
+    }
+    vt_put_byte(out, '\n');
+    vt_put_string(out, name);
     vt_put_string(out, " kitty");
     for (int i = 0; i <= s->kitty_n && i < (int)sizeof s->kitty; i++) {
         vt_put_string(out, " ");
@@ -142,6 +150,7 @@ void vt_dump(const vt *t, vt_buf *out)
     vt_put_string(out, "\nfolder ");
     dump_bytes(out, t->cwd, t->cwd_n);
     vt_put_string(out, "\n");
+    dump_numbers(out, "progress", (const long long[]){t->progress, t->percent}, 2);
     size_t pushed = 0;
     for (int i = 0; i < t->titles_n && pushed + 2 <= t->titles.n; i++) {
         size_t n = t->titles.data[pushed] | (size_t)t->titles.data[pushed + 1] << 8;

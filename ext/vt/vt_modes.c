@@ -69,6 +69,7 @@ static void show_alternate(vt *t)
     t->main.left = t->left;
     t->main.right = t->right;
     t->s = &t->alt;
+    t->events |= VT_POINTER;
     vt_full_margins(t);
     for (int row = 0; row < t->rows; row++)
         vt_row_clear(t->s->rows[row], vt_erased(t));
@@ -82,6 +83,7 @@ static void show_main(vt *t)
     for (int row = 0; row < t->rows; row++) /* or its styles would stay in use */
         vt_row_clear(t->s->rows[row], VT_BLANK);
     t->s = &t->main;
+    t->events |= VT_POINTER;
     t->top = t->main.top;
     t->bottom = t->main.bottom;
     t->left = t->main.left;
@@ -261,6 +263,13 @@ void vt_reset(vt *t)
     t->row = t->col = t->pending = 0;
     t->last_char = 0;
     t->command_line = -1;
+    t->command.n = 0;
+    if (t->notice)
+        memset(t->notice, 0, sizeof *t->notice);
+    t->progress = t->percent = 0;
+    memset(t->main.pointers, 0, sizeof t->main.pointers);
+    memset(t->alt.pointers, 0, sizeof t->alt.pointers);
+    t->events |= VT_PROGRESS | VT_POINTER;
     t->budget -= 4 * VT_STEP_COST + 2 * t->rows;
 }
 

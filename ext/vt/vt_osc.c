@@ -213,6 +213,7 @@ void vt_osc(vt *t, uint64_t end, int bel)
 {
     text rest = {t->parser.string.n ? (const char *)t->parser.string.data : "", t->parser.string.n};
     int kind = decimal(split(&rest, ';'));
+    char *own = rest.n ? (char *)t->parser.string.data + (rest.p - (const char *)t->parser.string.data) : ""; /* to decode in */
     t->budget -= 16 + (int64_t)t->parser.string.n / 4;
     switch (kind) {
     case 0:
@@ -228,13 +229,22 @@ void vt_osc(vt *t, uint64_t end, int bel)
     case 8:
         set_pen_link(t, rest);
         break;
+    case 9:
+        vt_notice_plain(t, rest.p, rest.n, end);
+        break;
     case 10:
     case 11:
     case 12:
         set_special(t, FOREGROUND + kind - 10, rest, bel);
         break;
+    case 22:
+        vt_pointer_shape(t, rest.p, rest.n, bel);
+        break;
     case 52:
         clipboard(t, rest, end);
+        break;
+    case 99:
+        vt_notice_kitty(t, own, rest.n, end, bel);
         break;
     case 104:
         reset_palette(t, rest);
@@ -247,6 +257,15 @@ void vt_osc(vt *t, uint64_t end, int bel)
         break;
     case 133:
         vt_shell_mark(t, rest.p, rest.n, end);
+        break;
+    case 633:
+        vt_shell_vscode(t, rest.p, rest.n, end);
+        break;
+    case 777:
+        vt_notice_urxvt(t, rest.p, rest.n, end);
+        break;
+    case 1337:
+        vt_shell_iterm(t, own, rest.n, end);
         break;
     }
 }

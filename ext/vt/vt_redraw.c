@@ -50,6 +50,28 @@ static void put_kitty(vt_painter *w, const vt_screen *s)
     }
 }
 
+/* All places of the stack, so that nothing of the reader's is left. */
+static void put_pointers(vt_painter *w, const vt_screen *s)
+{
+    vt_put_string(w->out, "\x1b]22;>");
+    for (int i = 0; i < VT_POINTERS; i++) {
+        if (i)
+            vt_put_byte(w->out, ',');
+        if (s->pointers[i])
+            vt_put_string(w->out, s->pointers[i]);
+    }
+    vt_put_string(w->out, "\x1b\\");
+}
+
+static void put_progress(vt_painter *w, const vt *t)
+{
+    vt_put_string(w->out, "\x1b]9;4;");
+    vt_put_number(w->out, t->progress);
+    vt_put_byte(w->out, ';');
+    vt_put_number(w->out, t->percent);
+    vt_put_string(w->out, "\x1b\\");
+}
+
 static void put_margins(vt_painter *w, const vt *t, int top, int bottom, int left, int right)
 {
     if (top || bottom != t->rows - 1)
@@ -274,6 +296,7 @@ void vt_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines)
         /* The alternate screen keeps these while it is hidden, but not its rows. */
         vt_put_string(out, "\x1b[?1047h");
         put_kitty(&w, &t->alt);
+        put_pointers(&w, &t->alt);
         put_saved(&w, &t->alt.saved, "\x1b" "7");
         vt_paint_plain(&w);
         vt_put_string(out, "\x1b[?1047l");
@@ -284,6 +307,7 @@ void vt_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines)
     vt_paint_screen(&w, t, &t->main, &l, before);
     vt_paint_plain(&w);
     put_kitty(&w, &t->main);
+    put_pointers(&w, &t->main);
     if (on_alt) {
         const vt_screen *m = &t->main;
         if (m->top || m->bottom != t->rows - 1 || m->left || m->right != t->cols - 1) {
@@ -300,12 +324,14 @@ void vt_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines)
         vt_paint_screen(&w, t, &t->alt, &l, 0);
         vt_paint_plain(&w);
         put_kitty(&w, &t->alt);
+        put_pointers(&w, &t->alt);
     }
     put_saved(&w, &t->s->saved, "\x1b" "7");
     vt_paint_plain(&w);
     put_tabs(&w, t);
     put_palette(&w, t);
     put_titles(&w, t);
+    put_progress(&w, t);
     if (t->modes & VT_M_MARGINS)
         vt_put_string(out, "\x1b[?69h");
     put_margins(&w, t, t->top, t->bottom, t->left, t->right);

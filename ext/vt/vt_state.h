@@ -6,7 +6,7 @@
    storage    vt_buf vt_intern vt_line vt_codec vt_scrollback vt_numbers
    screen     vt_screen vt_modes vt_print vt_resize
    output     vt_partial vt_paint vt_redraw vt_snapshot vt_text vt_html vt_json vt_dump
-   parser     vt_reply vt_record vt_shell vt_osc vt_csi vt_parse
+   parser     vt_reply vt_record vt_shell vt_notice vt_pointer vt_osc vt_csi vt_parse
    terminal   vt
 
    This header, vt_width.h, vt_utf8.h, vt_sgr.h and vt_string.h are below all of them. */
@@ -101,6 +101,8 @@ typedef struct {
     uint8_t charsets[4], gl;
 } vt_saved;
 
+#define VT_POINTERS 16 /* as many as kitty's protocol asks for */
+
 /* Row pointers in an array four screens long: a full-screen scroll reuses the top row and moves `rows`. */
 typedef struct {
     vt_row **base;
@@ -110,7 +112,14 @@ typedef struct {
     int top, bottom, left, right; /* margins while the other screen is shown; else those of struct vt count */
     uint8_t kitty[16];   /* keyboard flags, a stack: kitty[kitty_n] is in force */
     int kitty_n;
+    const char *pointers[VT_POINTERS]; /* OSC 22, a stack: the last one is in force; NULL: the viewer's choice */
 } vt_screen;
+
+static inline const char *vt_pointer_name(const vt_screen *s) /* in force; "": the viewer's choice */
+{
+    const char *name = s->pointers[VT_POINTERS - 1];
+    return name ? name : "";
+}
 
 typedef struct {
     uint8_t n;
@@ -146,6 +155,17 @@ typedef struct {
     size_t bytes;        /* allocated */
     int failed;          /* lines were lost because there was no memory */
 } vt_scrollback;
+
+/* A notification whose parts are still coming (OSC 99, d=0), as they came. */
+#define VT_NOTICE_ID 64
+#define VT_NOTICE_TITLE 256
+#define VT_NOTICE_BODY 1024
+typedef struct {
+    char id[VT_NOTICE_ID];
+    uint8_t id_n, urgency;
+    uint16_t title_n, body_n;
+    char title[VT_NOTICE_TITLE], body[VT_NOTICE_BODY];
+} vt_notice;
 
 #define VT_STRING_MAX (64 * 1024) /* bytes of an OSC or DCS string; a longer string is ignored */
 #define VT_PARTIAL_MAX 4096       /* bytes of an unfinished sequence that a redraw can carry */
@@ -242,6 +262,10 @@ struct vt {
     uint32_t *palette;   /* 256 + foreground, background, cursor: 0 or VT_RGB | rgb; NULL: nothing was set */
     int64_t command_line; /* absolute line and column of the last OSC 133;B, or -1 */
     int command_col;
+    vt_buf command;      /* command line of OSC 633;E, for the mark C that follows it */
+    uint32_t notices;    /* notifications and variables since the last vt_records() */
+    vt_notice *notice;   /* unfinished; NULL: there never was one */
+    uint8_t progress, percent; /* VT_PROGRESS_...; the percentage stays while the state has none */
 
     int64_t budget;      /* left of this vt_feed(); negative when the last step took more */
     int hold;            /* while set, no style, cluster or link is collected: some rows are not on a screen */
@@ -480,6 +504,16 @@ void vt_record_put(vt *, int kind, int32_t value, uint64_t offset, const void *d
 /* vt_shell.c: what a shell reports. The texts are parts of an OSC string; `end`: offset after the sequence. */
 void vt_shell_folder(vt *, const char *url, size_t n); /* OSC 7 */
 void vt_shell_mark(vt *, const char *mark, size_t n, uint64_t end); /* OSC 133 */
+void vt_shell_vscode(vt *, const char *, size_t n, uint64_t end); /* OSC 633 */
+void vt_shell_iterm(vt *, char *, size_t n, uint64_t end); /* OSC 1337, but for files; decodes in place */
+
+/* vt_notice.c: notifications and progress, for the same texts */
+void vt_notice_plain(vt *, const char *, size_t n, uint64_t end); /* OSC 9 */
+void vt_notice_urxvt(vt *, const char *, size_t n, uint64_t end); /* OSC 777 */
+void vt_notice_kitty(vt *, char *, size_t n, uint64_t end, int bel); /* OSC 99; decodes in place */
+
+/* vt_pointer.c: the shape of the mouse pointer */
+void vt_pointer_shape(vt *, const char *, size_t n, int bel); /* OSC 22 */
 
 /* vt_osc.c: complete OSC and DCS strings, in parser.string. `end`: offset after the sequence. `bel`: BEL ended it. */
 void vt_osc(vt *, uint64_t end, int bel);

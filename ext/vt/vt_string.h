@@ -53,8 +53,16 @@ static inline int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Copy as much of a text as there is room for, without control characters; invalid UTF-8 becomes U+FFFD. */
-static inline size_t clean(uint8_t *to, size_t room, text from)
+/* Line ends and tabs, which are spaces in prose, and marks that change the direction of the text around them. */
+static inline int is_prose_space(uint32_t c) { return c == '\t' || c == '\n' || c == 0x85 || c == 0x2028 || c == 0x2029; }
+static inline int turns_text(uint32_t c)
+{
+    return c == 0x061C || c == 0x200E || c == 0x200F || (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
+}
+
+/* Copy as much of a text as there is room for, without control characters; invalid UTF-8 becomes U+FFFD. `prose`: a
+   person reads it beside other texts, so it is one line, and turns none of them round. */
+static inline size_t clean_text(uint8_t *to, size_t room, text from, int prose)
 {
     size_t used = 0;
     const uint8_t *p = (const uint8_t *)from.p, *end = p + from.n;
@@ -63,6 +71,14 @@ static inline size_t clean(uint8_t *to, size_t room, text from)
         const uint8_t *begin = p;
         int valid = vt_utf8_decode(p, end, &code);
         p += valid ? valid : vt_utf8_part(p, end);
+        if (prose && is_prose_space(code)) {
+            if (used == room)
+                break;
+            to[used++] = ' ';
+            continue;
+        }
+        if (prose && turns_text(code))
+            continue;
         if (valid && (code < 0x20 || (code >= 0x7F && code < 0xA0)))
             continue;
         size_t size = valid ? (size_t)valid : 3;
@@ -73,6 +89,8 @@ static inline size_t clean(uint8_t *to, size_t room, text from)
     }
     return used;
 }
+
+static inline size_t clean(uint8_t *to, size_t room, text from) { return clean_text(to, room, from, 0); }
 
 static inline int base64_digit(uint8_t c)
 {
