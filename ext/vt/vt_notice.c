@@ -115,7 +115,7 @@ static metadata parse_metadata(text from)
 }
 
 /* Append what there is room for; the rest is dropped, in front of a character. */
-static void join(char *to, uint16_t *used, size_t room, text from)
+static void join_part(char *to, uint16_t *used, size_t room, text from)
 {
     size_t n = from.n;
     if (n > room - *used)
@@ -160,9 +160,9 @@ void vt_notice_kitty(vt *t, char *p, size_t n, uint64_t end, int bel)
         one->id_n = (uint8_t)m.id.n;
     }
     if (is(m.payload, "title"))
-        join(one->title, &one->title_n, sizeof one->title, payload);
+        join_part(one->title, &one->title_n, sizeof one->title, payload);
     else if (is(m.payload, "body"))
-        join(one->body, &one->body_n, sizeof one->body, payload);
+        join_part(one->body, &one->body_n, sizeof one->body, payload);
     if (m.urgency >= 0)
         one->urgency = (uint8_t)(m.urgency + 1);
     if (!m.done)
