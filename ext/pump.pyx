@@ -59,7 +59,7 @@ cdef list take_captures(list_t* captures):
 
 
 # Kinds of events, by what the engine has recorded.
-RECORDS = {Mark: "mark", Clipboard: "clipboard", Notification: "notification", Variable: "variable"}
+_RECORDS = {Mark: "mark", Clipboard: "clipboard", Notification: "notification", Variable: "variable"}
 
 
 cdef list take_marks(engine.vt_buf* marks):
@@ -293,7 +293,7 @@ cdef class Pump:
         for ticket, copy in copies:
             events.append(Event("captured", terminal, None, ticket, "", copy))
         for record in records:
-            events.append(Event(RECORDS[type(record)], terminal, None, 0, "", record))
+            events.append(Event(_RECORDS[type(record)], terminal, None, 0, "", record))
         if did & DID_CHANGE:
             events.append(Event("changed", terminal, None, 0, ""))
         if did & DID_RESIZE:
