@@ -28,10 +28,10 @@ from vibetunnel._ext.pump_outbox cimport chunk_new, client_unref, rewatch, termi
 from vibetunnel._ext.pump_screen cimport revive
 from vibetunnel._ext.pump_state cimport (
     ALARM, ATTACH, BATCH, CAPTURE, CLIENT_ID_SIZE, CLOSE, CLOSE_REASON_MAX, CONTROL_LIMIT, DETACH, DID_BELL,
-    DID_CHANGE, DID_END, DID_FOLDER, DID_HANG_UP, DID_RESIZE, DID_TITLE, FINISH, INPUT, LATEST_BUFFER, LATEST_UNSENT,
-    LOSSLESS_UNSENT, MAX_LANES, MESSAGE_LIMIT, NAME_MAX, NEWS_CAME, NEWS_GONE, NEWS_TYPED, OFFSET_DIGITS, Order,
-    PERMIT, PRESENCE_MAX, PRESENT, PTY, QUEUE_LIMIT, RESIZE, SCRATCH, TYPED_MAX, WAKER, capture_t, client_t, command_t,
-    core_t, lane_t, statistics_t, terminal_t,
+    DID_CHANGE, DID_END, DID_FOLDER, DID_HANG_UP, DID_POINTER, DID_PROGRESS, DID_RESIZE, DID_TITLE,
+    FINISH, INPUT, LATEST_BUFFER, LATEST_UNSENT, LOSSLESS_UNSENT, MAX_LANES, MESSAGE_LIMIT, NAME_MAX,
+    NEWS_CAME, NEWS_GONE, NEWS_TYPED, OFFSET_DIGITS, Order, PERMIT, PRESENCE_MAX, PRESENT, PTY, QUEUE_LIMIT, RESIZE,
+    SCRATCH, TYPED_MAX, WAKER, capture_t, client_t, command_t, core_t, lane_t, statistics_t, terminal_t,
 )
 from vibetunnel._ext.lists cimport is_linked, list_put_last, list_t, list_take_all, list_take_first
 from vibetunnel._ext.pump_system cimport (
@@ -42,7 +42,7 @@ from vibetunnel._ext.pump_system cimport (
 from vibetunnel._ext.ring cimport acquire_fence, load_acquire, load_relaxed, store_relaxed
 from vibetunnel._ext.typed cimport Report, is_typed as typed_by_person
 
-from vibetunnel._ext.vt import Mark
+from vibetunnel._ext.vt import Clipboard, Mark, Notification, Progress, Variable
 
 Event = namedtuple("Event", ["kind", "terminal", "client", "number", "text", "data"], defaults=[None])
 
@@ -58,12 +58,15 @@ cdef list take_captures(list_t* captures):
     return found
 
 
+# Kinds of events, by what the engine has recorded.
+_RECORDS = {Mark: "mark", Clipboard: "clipboard", Notification: "notification", Variable: "variable"}
+
+
 cdef list take_marks(engine.vt_buf* marks):
-    """[Mark, or (selection, bytes) of a clipboard], oldest first. Frees the buffer, which vt_records() filled."""
+    """[Mark, Clipboard, Notification or Variable], oldest first. Frees the buffer, which vt_records() filled."""
     cdef list found = []
     cdef engine.vt_record record
     cdef int64_t at_ns
-    cdef bytes text
     cdef size_t at = 0
     cdef size_t end
     try:
@@ -73,14 +76,8 @@ cdef list take_marks(engine.vt_buf* marks):
             end = engine.next_record(marks.data, marks.n, at, &record)
             if not end:
                 break  # there was no memory to store it whole
-            text = marks.data[at + sizeof(engine.vt_record) : end]
+            found.append(engine.event_of(&record, marks.data[at + sizeof(engine.vt_record) : end], at_ns))
             at = end
-            if record.kind == c"c":
-                found.append((chr(record.value) if record.value else "", text))
-            else:
-                code = None if record.value == engine.VT_NO_CODE else record.value
-                command = text.decode("utf-8", "replace")
-                found.append(Mark(chr(record.kind), record.offset, record.line, code, command, at_ns))
     finally:
         engine.vt_buf_free(marks)
     return found
@@ -296,10 +293,7 @@ cdef class Pump:
         for ticket, copy in copies:
             events.append(Event("captured", terminal, None, ticket, "", copy))
         for record in records:
-            if isinstance(record, Mark):
-                events.append(Event("mark", terminal, None, 0, "", record))
-            else:
-                events.append(Event("clipboard", terminal, None, 0, record[0], record[1]))
+            events.append(Event(_RECORDS[type(record)], terminal, None, 0, "", record))
         if did & DID_CHANGE:
             events.append(Event("changed", terminal, None, 0, ""))
         if did & DID_RESIZE:
@@ -308,6 +302,10 @@ cdef class Pump:
             events.append(Event("title", terminal, None, 0, decode(title, title_n)))
         if did & DID_FOLDER:
             events.append(Event("folder", terminal, None, 0, decode(folder, folder_n)))
+        if did & DID_PROGRESS:
+            events.append(Event("progress", terminal, None, 0, ""))
+        if did & DID_POINTER:
+            events.append(Event("pointer", terminal, None, 0, ""))
         if did & DID_BELL:
             events.append(Event("bell", terminal, None, bells, ""))
         if did & DID_HANG_UP:
@@ -549,6 +547,21 @@ cdef class Terminal:
     def folder(self):
         cdef rings.Header* header = self.live().ring.header
         return self._text(header.folder, &header.folder_n)
+
+    @property
+    def progress(self):
+        cdef rings.Header* header = self.live().ring.header
+        pthread_mutex_lock(&self.pump.core.lock)
+        cdef int state = header.progress
+        cdef int percent = header.percent
+        pthread_mutex_unlock(&self.pump.core.lock)
+        return Progress(state, percent)
+
+    @property
+    def pointer(self):
+        cdef rings.Header* header = self.live().ring.header
+        cdef uint16_t size = rings.POINTER_MAX
+        return self._text(header.pointer, &size).rstrip("\0")
 
     @property
     def bytes_in(self):

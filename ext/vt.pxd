@@ -39,11 +39,13 @@ cdef extern from "vt.h" nogil:
     void vt_set_theme(vt*, const vt_theme*)
     void vt_set_pixels(vt*, int cell_height, int cell_width)
 
-    uint32_t VT_BELL, VT_TITLE, VT_CWD, VT_RECORD, VT_REPLY
+    uint32_t VT_BELL, VT_TITLE, VT_CWD, VT_RECORD, VT_REPLY, VT_PROGRESS, VT_POINTER
     uint32_t vt_events(vt*)
     uint32_t vt_bells(vt*)
     const uint8_t* vt_title(const vt*, size_t* n)
     const uint8_t* vt_cwd(const vt*, size_t* n)
+    int vt_progress(const vt*, int* percent)
+    const char* vt_pointer(const vt*)
     const uint8_t* vt_reply(vt*, size_t* n)
     int VT_NO_CODE
     ctypedef struct vt_record:
@@ -118,6 +120,9 @@ cdef class Engine:  # final
     cdef int span(self, object first, object last, int64_t* span) except -1
     cdef size_t take(self, object data, size_t budget) except? 0
 
+
+# The Clipboard, Mark, Notification or Variable of a record and the bytes that follow it.
+cdef object event_of(const vt_record* record, bytes data, int64_t at_ns)
 
 # A Engine that owns `state`, of vt_new() or vt_clone(). If it cannot be made, `state` is freed.
 cdef Engine wrap(vt* state)

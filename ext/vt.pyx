@@ -13,6 +13,9 @@ Bell = namedtuple("Bell", ["count"])
 TitleChange = namedtuple("TitleChange", ["text"])
 Cwd = namedtuple("Cwd", ["text"])
 Clipboard = namedtuple("Clipboard", ["selection", "data"])
+Notification = namedtuple("Notification", ["id", "title", "body", "urgency", "at_ns"], defaults=[0])
+Variable = namedtuple("Variable", ["name", "value"])
+Progress = namedtuple("Progress", ["state", "percent"])
 Mark = namedtuple("Mark", ["kind", "offset", "line", "exit_code", "command", "at_ns"], defaults=[0])
 Theme = namedtuple("Theme", ["dark", "palette", "foreground", "background", "cursor"])
 Picture = namedtuple("Picture", ["kind", "width", "height", "zlib", "data"])
@@ -81,19 +84,25 @@ cdef uint32_t count_of(object lines, str name) except? 0xFFFFFFFF:
     return <uint32_t>min(lines, 0xFFFFFFFE)
 
 
+cdef object event_of(const vt_record* record, bytes data, int64_t at_ns):
+    if record.kind == c"c":
+        return Clipboard(chr(record.value) if record.value else "", data)
+    text = data.decode("utf-8", "replace")
+    if record.kind == c"n":
+        return Notification(*text.split("\n", 2), record.value, at_ns)
+    if record.kind == c"v":
+        return Variable(*text.split("=", 1))
+    code = None if record.value == VT_NO_CODE else record.value
+    return Mark(chr(record.kind), record.offset, record.line, code, text, at_ns)
+
+
 cdef list events_of(const uint8_t* data, size_t n):
     cdef list events = []
     cdef vt_record record
     cdef size_t at = 0
     cdef size_t end = next_record(data, n, at, &record)
-    cdef bytes text
     while end:
-        text = data[at + sizeof(vt_record) : end]
-        if record.kind == c"c":
-            events.append(Clipboard(chr(record.value) if record.value else "", text))
-        else:
-            code = None if record.value == VT_NO_CODE else record.value
-            events.append(Mark(chr(record.kind), record.offset, record.line, code, text.decode("utf-8", "replace")))
+        events.append(event_of(&record, data[at + sizeof(vt_record) : end], 0))
         at = end
         end = next_record(data, n, at, &record)
     return events
@@ -365,6 +374,8 @@ cdef class Engine:
             events.append(TitleChange(self.title))
         if happened & VT_CWD:
             events.append(Cwd(self.cwd))
+        if happened & VT_PROGRESS:
+            events.append(self.progress)
         cdef vt_buf out
         if happened & VT_RECORD:
             memset(&out, 0, sizeof(out))
@@ -420,6 +431,16 @@ cdef class Engine:
         cdef size_t n = 0
         cdef const uint8_t* text = vt_cwd(self.idle(), &n)
         return PyBytes_FromStringAndSize(<const char*>text, n).decode("utf-8", "replace")
+
+    @property
+    def progress(self):
+        cdef int percent
+        cdef int state = vt_progress(self.idle(), &percent)
+        return Progress(state, percent)
+
+    @property
+    def pointer(self):
+        return (<bytes>vt_pointer(self.idle())).decode()
 
     @property
     def alternate(self):

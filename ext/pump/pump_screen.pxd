@@ -2,20 +2,20 @@
 """The terminal engine beside the ring: feeding it, acting on what it saw, checkpoints, captures, and the restart.
 
 Alone writes a terminal's vt (but for what the owner of the size states: pump_output.pxd), unseen, checkpoints and
-marks, and the title and folder in the ring's header.
+marks, and the ring's header from the title to the pointer.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, strncmp, strncpy
 
 from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport vt as engine
 from vibetunnel._ext.pump_outbox cimport report, report_marks, report_soon
 from vibetunnel._ext.pump_pty cimport answer_program
 from vibetunnel._ext.pump_state cimport (
-    BUFFER_KEPT, CHECKPOINT_LINES, CHECKPOINT_PICTURES, DID_BELL, DID_CAPTURE, DID_CHANGE, DID_FOLDER, DID_TITLE,
-    DUE_TITLE, MARKS_LIMIT, capture_t, client_t, terminal_t,
+    BUFFER_KEPT, CHECKPOINT_LINES, CHECKPOINT_PICTURES, DID_BELL, DID_CAPTURE, DID_CHANGE, DID_FOLDER, DID_POINTER,
+    DID_PROGRESS, DID_TITLE, DUE_TITLE, MARKS_LIMIT, capture_t, client_t, terminal_t,
 )
 from vibetunnel._ext.lists cimport link_t, list_next, list_put_last
 from vibetunnel._ext.pump_system cimport CLOCK_REALTIME, clock_ns, pthread_mutex_lock, pthread_mutex_unlock
@@ -68,6 +68,10 @@ cdef inline void handle_engine_events(terminal_t* t) noexcept nogil:
         t.bells += engine.vt_bells(t.vt)
         pthread_mutex_unlock(&t.core.lock)
         report_soon(t, DID_BELL)
+    if did & engine.VT_PROGRESS:
+        set_progress(t)
+    if did & engine.VT_POINTER:
+        set_pointer(t)
     if did & engine.VT_RECORD:
         take_records(t)
         report_marks(t)
@@ -93,8 +97,34 @@ cdef inline void set_text(terminal_t* t, unsigned what, const uint8_t* text, siz
             c.due |= DUE_TITLE
 
 
+cdef inline void set_progress(terminal_t* t) noexcept nogil:
+    """Keep the progress in the ring's header, and report another one."""
+    cdef rings.Header* header = t.ring.header
+    cdef int percent
+    cdef int state = engine.vt_progress(t.vt, &percent)
+    if header.progress == state and header.percent == percent:
+        return
+    pthread_mutex_lock(&t.core.lock)
+    header.progress = <uint8_t>state
+    header.percent = <uint8_t>percent
+    pthread_mutex_unlock(&t.core.lock)
+    report_soon(t, DID_PROGRESS)
+
+
+cdef inline void set_pointer(terminal_t* t) noexcept nogil:
+    """Keep the pointer's shape in the ring's header, and report another one."""
+    cdef rings.Header* header = t.ring.header
+    cdef const char* name = engine.vt_pointer(t.vt)
+    if strncmp(<const char*>header.pointer, name, rings.POINTER_MAX) == 0:
+        return
+    pthread_mutex_lock(&t.core.lock)
+    strncpy(<char*>header.pointer, name, rings.POINTER_MAX - 1)  # the last byte stays a zero
+    pthread_mutex_unlock(&t.core.lock)
+    report_soon(t, DID_POINTER)
+
+
 cdef inline void take_records(terminal_t* t) noexcept nogil:
-    """Pass the engine's prompt marks and clipboards on to Python, with the time. Those that do not fit are dropped."""
+    """Pass the engine's records on to Python, with the time. Those that do not fit are dropped."""
     cdef int64_t now = clock_ns(CLOCK_REALTIME)
     cdef engine.vt_buf* all = &t.marks
     cdef engine.vt_buf* some = &t.lane.buffer

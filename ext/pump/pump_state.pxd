@@ -129,6 +129,8 @@ cdef enum:
     DID_CHANGE = 64
     DID_MARK = 128
     DID_CAPTURE = 256
+    DID_PROGRESS = 1024
+    DID_POINTER = 2048
 
 # What happened to a client since its last report.
 cdef enum:

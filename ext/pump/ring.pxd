@@ -47,6 +47,7 @@ cdef enum:
     SLOTS = 32  # input streams remembered per session
     TITLE_MAX = 512  # bytes
     FOLDER_MAX = 1024  # bytes
+    POINTER_MAX = 24  # bytes of a shape's name
     CHECKPOINT_MAX = 1048576  # bytes; untouched pages cost nothing
     CHECKPOINTS = 2
     ID_SIZE = 16  # bytes of a client's UUID
@@ -84,6 +85,9 @@ cdef struct Header:
     uint8_t[FOLDER_MAX] folder
     uint8_t size_claimed  # a client has had the size, or the control plane has set it
     uint8_t[ID_SIZE] size_owner  # the client that had the size last; zeros: none, or one without an id
+    uint8_t progress  # vt_progress()
+    uint8_t percent
+    uint8_t[POINTER_MAX] pointer  # vt_pointer(), ended by a zero
 
 
 cdef struct Ring:
@@ -165,6 +169,7 @@ cdef inline int ring_open(Ring* r, int fd) noexcept nogil:
     ring_commit(r, ring_overwritten(r))
     if r.header.title_n > TITLE_MAX or r.header.folder_n > FOLDER_MAX:
         r.header.title_n = r.header.folder_n = 0
+    r.header.pointer[POINTER_MAX - 1] = 0
     return 0
 
 

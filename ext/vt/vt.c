@@ -40,6 +40,8 @@ void vt_free(vt *t)
     vt_buf_free(&t->replies);
     vt_buf_free(&t->records);
     vt_buf_free(&t->titles);
+    vt_buf_free(&t->command);
+    free(t->notice);
     free(t->palette);
     free(t->shadow.rows);
     free(t);
@@ -66,6 +68,7 @@ size_t vt_memory(const vt *t)
     n += t->shadow.rows ? (size_t)t->rows * sizeof *t->shadow.rows : 0;
     n += t->parser.string.size + t->replies.size + t->records.size + t->titles.size;
     n += vt_pictures_memory(t);
+    n += t->command.size + (t->notice ? sizeof *t->notice : 0);
     return n + (t->palette ? VT_COLOURS * sizeof *t->palette : 0);
 }
 
@@ -112,6 +115,14 @@ const uint8_t *vt_cwd(const vt *t, size_t *n)
     *n = t->cwd_n;
     return t->cwd;
 }
+
+int vt_progress(const vt *t, int *percent)
+{
+    *percent = t->percent;
+    return t->progress;
+}
+
+const char *vt_pointer(const vt *t) { return vt_pointer_name(t->s); }
 
 /* ---- copies ---- */
 
@@ -162,6 +173,8 @@ vt *vt_clone(const vt *t, uint32_t scrollback_lines)
     memset(&copy->shadow, 0, sizeof copy->shadow); /* a copy has no viewers */
     memset(&copy->replies, 0, sizeof copy->replies);
     memset(&copy->records, 0, sizeof copy->records);
+    memset(&copy->command, 0, sizeof copy->command);
+    copy->notice = NULL;
     copy->parser.string = copied_buf(&t->parser.string, &failed);
     copy->titles = copied_buf(&t->titles, &failed);
     copy->palette = copied(t->palette, VT_COLOURS * sizeof *t->palette, &failed);

@@ -64,24 +64,31 @@ enum {
     VT_CWD = 4,
     VT_RECORD = 8,    /* vt_records() has some */
     VT_REPLY = 16,    /* vt_reply() has some */
+    VT_PROGRESS = 64, /* vt_progress() was set */
+    VT_POINTER = 128, /* vt_pointer() may have changed */
 };
 uint32_t vt_events(vt *);
 uint32_t vt_bells(vt *);
 const uint8_t *vt_title(const vt *, size_t *n); /* UTF-8 without control characters, at most 512 bytes */
 const uint8_t *vt_cwd(const vt *, size_t *n);   /* as OSC 7 sent it (usually a URL), at most 1024 bytes */
+/* The progress of what the program does (OSC 9;4): its state, and the percentage in all states but 0 and 3. */
+enum { VT_PROGRESS_NONE, VT_PROGRESS_SET, VT_PROGRESS_ERROR, VT_PROGRESS_INDETERMINATE, VT_PROGRESS_PAUSED };
+int vt_progress(const vt *, int *percent);
+const char *vt_pointer(const vt *); /* the pointer's shape as CSS names it (OSC 22); "": the viewer's choice */
 
 /* Answers to queries, for the PTY; takes all of them. Bounded: answers that do not fit are dropped. Valid until the
    next call of vt_feed(). */
 const uint8_t *vt_reply(vt *, size_t *n);
 
-/* A prompt mark (OSC 133) or a clipboard request (OSC 52). `n` bytes follow it: for 'C' the command line, for 'c' the
-   data, decoded from base64. `offset` counts bytes of output: before the sequence ('A', 'D') or up to its end ('B',
+/* A prompt mark (OSC 133, 633), a clipboard request (OSC 52), a notification (OSC 9, 99, 777) or a variable (OSC 1337). `n` bytes
+   follow it: for 'C' the command line; for 'c' the data, decoded from base64; for 'n' id, title and body, divided by
+   line feeds, all but the id empty if it is withdrawn; for 'v' its name, '=' and its value. `offset` counts bytes of output: before the sequence ('A', 'D') or up to its end ('B',
    'C', 'c'). The output of a command is [C.offset, D.offset). The command line of 'C' is the `cmdline_url=`
    (percent-encoded) or `cmdline=` of the mark, else the text on the screen between B and here. */
 #define VT_NO_CODE INT32_MIN
 typedef struct __attribute__((packed)) {
-    uint8_t kind;    /* 'A' prompt, 'B' command line begins, 'C' output begins, 'D' command done, 'c' clipboard */
-    int32_t value;   /* of 'D' the exit code, else VT_NO_CODE; of 'c' the selection's first letter, or 0 */
+    uint8_t kind;    /* 'A' prompt, 'B' command line begins, 'C' output begins, 'D' command done, or c, n, v */
+    int32_t value;   /* of 'D' the exit code, else VT_NO_CODE; of 'c' the selection's first letter, or 0; of 'n' urgency 0..2 */
     uint64_t offset;
     int64_t line;    /* absolute number of the cursor's line */
     uint32_t n;

@@ -92,6 +92,14 @@ static void dump_charsets(vt_buf *out, const uint8_t *charsets)
 static void dump_screen_state(const vt *t, vt_buf *out, const vt_screen *s, const char *name)
 {
     vt_put_string(out, name);
+    vt_put_string(out, " pointers");
+    for (int i = 0; i < VT_POINTERS; i++) {
+        vt_put_byte(out, ' ');
+        if (s->pointers[i])
+            vt_put_string(out, s->pointers[i]);
+    }
+    vt_put_byte(out, '\n');
+    vt_put_string(out, name);
     vt_put_string(out, " kitty");
     for (int i = 0; i <= s->kitty_n && i < (int)sizeof s->kitty; i++) {
         vt_put_string(out, " ");
@@ -185,6 +193,7 @@ void vt_dump(const vt *t, vt_buf *out)
     vt_put_string(out, "\nfolder ");
     dump_bytes(out, t->cwd, t->cwd_n);
     vt_put_string(out, "\n");
+    dump_numbers(out, "progress", (const long long[]){t->progress, t->percent}, 2);
     size_t pushed = 0;
     for (int i = 0; i < t->titles_n && pushed + 2 <= t->titles.n; i++) {
         vt_put_string(out, "pushed");

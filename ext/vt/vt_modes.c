@@ -97,6 +97,7 @@ static void change_screens(vt *t, vt_screen *to)
         vt_pictures_leave(t);
     t->shadow.screens++;
     t->s = to;
+    t->events |= VT_POINTER;
 }
 
 /* Modes 47, 1047 and 1049. Only 1049 on and 1047 off clear the alternate screen, which otherwise keeps its text while it
@@ -383,6 +384,13 @@ void vt_reset(vt *t)
     t->row = t->col = t->pending = 0;
     t->last_char = 0;
     t->command_line = -1;
+    t->command.n = 0;
+    if (t->notice)
+        memset(t->notice, 0, sizeof *t->notice);
+    t->progress = t->percent = 0;
+    memset(t->main.pointers, 0, sizeof t->main.pointers);
+    memset(t->alt.pointers, 0, sizeof t->alt.pointers);
+    t->events |= VT_PROGRESS | VT_POINTER;
     t->budget -= 4 * VT_STEP_COST + 4 * t->rows;
 }
 

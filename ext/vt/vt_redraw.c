@@ -60,6 +60,27 @@ static void put_kitty(vt_painter *w, const vt_screen *s)
     }
 }
 
+/* All places of the stack, so that nothing of the reader's is left. */
+static void put_pointers(vt_painter *w, const vt_screen *s)
+{
+    vt_put_string(w->out, "\x1b]22;>");
+    for (int i = 0; i < VT_POINTERS; i++) {
+        if (i)
+            vt_put_byte(w->out, ',');
+        if (s->pointers[i])
+            vt_put_string(w->out, s->pointers[i]);
+    }
+    vt_put_string(w->out, "\x1b\\");
+}
+
+static void put_progress(vt_painter *w, const vt *t)
+{
+    vt_put_string(w->out, "\x1b]9;4;");
+    vt_put_number(w->out, t->progress);
+    vt_put_byte(w->out, ';');
+    vt_put_number(w->out, t->percent);
+    vt_put_string(w->out, "\x1b\\");
+}
 static void put_shown_kitty(vt_painter *w, const vt *t) { put_kitty(w, t->s); }
 
 static void put_margins(vt_painter *w, const vt *t, int top, int bottom, int left, int right)
@@ -420,6 +441,7 @@ static void put_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines, int 
             vt_paint_screen(&w, t, &t->alt, &l, 0);
         vt_paint_plain(&w);
         put_kitty(&w, &t->alt);
+        put_pointers(&w, &t->alt);
         put_saved(&w, t, &t->alt, &l, "\x1b" "7");
         vt_paint_plain(&w);
         if (t->saved_modes & VT_M_ALTERNATE)
@@ -434,6 +456,7 @@ static void put_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines, int 
     vt_paint_plain(&w);
     if (on_alt) {
         put_kitty(&w, &t->main);
+        put_pointers(&w, &t->main);
         put_saved(&w, t, &t->main, &l, "\x1b[?1049h");
         vt_paint_plain(&w);
         vt_put_string(out, "\x1b[H\x1b[2J");
@@ -445,9 +468,11 @@ static void put_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines, int 
     }
     for (int i = 0; i < VT_SETTINGS; i++)
         settings[i](&w, t);
+    put_pointers(&w, t->s);
     put_attribute_colours(&w, t);
     put_pens(&w, t);
     vt_paint_plain(&w);
+    put_progress(&w, t);
     put_saved_modes(&w, t);
     if (t->checksum)
         vt_paint_csi(&w, "", t->checksum, -1, "#y");

@@ -1,9 +1,7 @@
 /* What the terminal is and how it is set, for programs that ask: DA, DSR, DECRQSS, XTGETTCAP.
 
    An answer says only what is true. It holds no byte that the program chose. */
-#include "vt_state.h"
-
-#include <string.h>
+#include "vt_string.h"
 
 /* ---- what it is ---- */
 
@@ -117,7 +115,7 @@ static int names(const uint8_t *hex, size_t n, const char *name)
     if (n != 2 * strlen(name))
         return 0;
     for (size_t i = 0; i < n; i++)
-        if (vt_hex_digit(hex[i]) != (name[i / 2] >> (i % 2 ? 0 : 4) & 15))
+        if (hex_digit((char)hex[i]) != (name[i / 2] >> (i % 2 ? 0 : 4) & 15))
             return 0;
     return 1;
 }

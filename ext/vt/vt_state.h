@@ -8,10 +8,11 @@
    reports    vt_reply vt_theme
    screen     vt_screen vt_modes vt_aside vt_print vt_rectangle vt_resize vt_marks vt_place
    output     vt_partial vt_paint vt_album vt_redraw vt_snapshot vt_text vt_html vt_json vt_dump
-   parser     vt_titles vt_report vt_presentation vt_colour vt_kitty vt_graphics vt_osc vt_extended vt_csi vt_parse
+   parser     vt_titles vt_report vt_presentation vt_record vt_shell vt_notice vt_pointer vt_colour vt_kitty vt_graphics
+              vt_osc vt_extended vt_csi vt_parse
    terminal   vt
 
-   This header, vt_pictures.h, vt_unicode.h, vt_utf8.h and vt_sgr.h are below all of them. */
+   This header, vt_pictures.h, vt_unicode.h, vt_utf8.h, vt_sgr.h and vt_string.h are below all of them. */
 #ifndef VT_STATE_H
 #define VT_STATE_H
 
@@ -108,6 +109,8 @@ typedef struct {
     uint8_t charsets[4], gl;
 } vt_saved;
 
+#define VT_POINTERS 16 /* as many as kitty's protocol asks for */
+
 /* Row pointers in an array four screens long: a full-screen scroll reuses the top row and moves `rows`. */
 typedef struct {
     vt_row **base;
@@ -116,7 +119,14 @@ typedef struct {
     vt_saved saved;
     uint8_t kitty[16];   /* keyboard flags, a stack: kitty[kitty_n] is in force */
     int kitty_n;
+    const char *pointers[VT_POINTERS]; /* OSC 22, a stack: the last one is in force; NULL: the viewer's choice */
 } vt_screen;
+
+static inline const char *vt_pointer_name(const vt_screen *s) /* in force; "": the viewer's choice */
+{
+    const char *name = s->pointers[VT_POINTERS - 1];
+    return name ? name : "";
+}
 
 /* A character of several code points, or one whose width is not that of its first code point. Its text is UTF-8 with
    marks, as a vt_line has it: VT_JOINER before each code point that would have columns of its own, and at the end
@@ -164,6 +174,17 @@ typedef struct {
     size_t bytes;        /* allocated */
     int failed;          /* lines were lost because there was no memory */
 } vt_scrollback;
+
+/* A notification whose parts are still coming (OSC 99, d=0), as they came. */
+#define VT_NOTICE_ID 64
+#define VT_NOTICE_TITLE 256
+#define VT_NOTICE_BODY 1024
+typedef struct {
+    char id[VT_NOTICE_ID];
+    uint8_t id_n, urgency;
+    uint16_t title_n, body_n;
+    char title[VT_NOTICE_TITLE], body[VT_NOTICE_BODY];
+} vt_notice;
 
 #define VT_STRING_MAX (64 * 1024) /* bytes of an OSC or DCS string; a longer string is ignored */
 #define VT_PARTIAL_MAX 4096       /* bytes of an unfinished sequence that a redraw can carry */
@@ -294,6 +315,10 @@ struct vt {
     int8_t modify_other_keys; /* XTMODKEYS 4: 0 to 2; -1: off, by its own sequence */
     int64_t command_line; /* absolute line and column of the last OSC 133;B, or -1 */
     int command_col;
+    vt_buf command;      /* command line of OSC 633;E, for the mark C that follows it */
+    uint32_t notices;    /* notifications and variables since the last vt_records() */
+    vt_notice *notice;   /* unfinished; NULL: there never was one */
+    uint8_t progress, percent; /* VT_PROGRESS_...; the percentage stays while the state has none */
 
     vt_shadow shadow;
     vt_pictures *pictures; /* NULL: there never was one */
@@ -640,13 +665,28 @@ void vt_report_presentation(vt *, int what);
 void vt_restore_presentation(vt *, int what, const uint8_t *, size_t n);
 
 /* vt_titles.c: the titles of window and icon, and a stack of both */
-size_t vt_clean(uint8_t *to, size_t room, const uint8_t *, size_t n); /* without control characters; U+FFFD for what is not UTF-8 */
-int vt_hex_digit(uint8_t);                             /* -1: it is none */
 enum { VT_WINDOW_TITLE = 1, VT_ICON_TITLE = 2 };
 void vt_set_title(vt *, int which, const uint8_t *, size_t n);
 void vt_push_title(vt *, int which);
 void vt_pop_title(vt *, int which);
 void vt_report_title(vt *, int which);
+
+/* vt_record.c: what is reported with a text and a place; see vt_record. Nothing while muted, or if it does not fit. */
+void vt_record_put(vt *, int kind, int32_t value, uint64_t offset, const void *data, size_t n);
+
+/* vt_shell.c: what a shell reports. The texts are parts of an OSC string; `end`: offset after the sequence. */
+void vt_shell_folder(vt *, const char *url, size_t n); /* OSC 7 */
+void vt_shell_mark(vt *, const char *mark, size_t n, uint64_t end); /* OSC 133 */
+void vt_shell_vscode(vt *, const char *, size_t n, uint64_t end); /* OSC 633 */
+void vt_shell_iterm(vt *, char *, size_t n, uint64_t end); /* OSC 1337, but for files; decodes in place */
+
+/* vt_notice.c: notifications and progress, for the same texts */
+void vt_notice_plain(vt *, const char *, size_t n, uint64_t end); /* OSC 9 */
+void vt_notice_urxvt(vt *, const char *, size_t n, uint64_t end); /* OSC 777 */
+void vt_notice_kitty(vt *, char *, size_t n, uint64_t end, int bel); /* OSC 99; decodes in place */
+
+/* vt_pointer.c: the shape of the mouse pointer */
+void vt_pointer_shape(vt *, const char *, size_t n, int bel); /* OSC 22 */
 
 /* vt_osc.c: complete OSC and DCS strings, in parser.string. `end`: offset after the sequence. `bel`: BEL ended it. */
 void vt_osc(vt *, uint64_t end, int bel);

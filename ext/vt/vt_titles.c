@@ -1,46 +1,16 @@
 /* The titles of window and icon, and the stack of pushed ones. A title is data of the program: cleaned of control
    characters and bounded. */
-#include "vt_state.h"
-
-#include <string.h>
+#include "vt_string.h"
 
 #define SET_IN_HEX 1    /* bits of title_modes */
 #define REPORT_IN_HEX 2
 
-size_t vt_clean(uint8_t *to, size_t room, const uint8_t *p, size_t n)
-{
-    size_t used = 0;
-    const uint8_t *end = p + n;
-    while (p < end) {
-        uint32_t code = 0xFFFD;
-        const uint8_t *begin = p;
-        int valid = vt_utf8_decode(p, end, &code);
-        p += valid ? valid : vt_utf8_part(p, end);
-        if (valid && (code < 0x20 || (code >= 0x7F && code < 0xA0)))
-            continue;
-        size_t size = valid ? (size_t)valid : 3;
-        if (used + size > room)
-            break;
-        memcpy(to + used, valid ? begin : (const uint8_t *)"\xEF\xBF\xBD", size);
-        used += size;
-    }
-    return used;
-}
-
-int vt_hex_digit(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static void keep_title(vt *t, int which, const uint8_t *p, size_t n)
 {
     if (which & VT_ICON_TITLE)
-        t->icon_n = (uint16_t)vt_clean(t->icon, sizeof t->icon, p, n);
+        t->icon_n = (uint16_t)clean(t->icon, sizeof t->icon, (text){(const char *)p, n});
     if (which & VT_WINDOW_TITLE) {
-        t->title_n = (uint16_t)vt_clean(t->title, sizeof t->title, p, n);
+        t->title_n = (uint16_t)clean(t->title, sizeof t->title, (text){(const char *)p, n});
         t->events |= VT_TITLE;
     }
 }
@@ -55,7 +25,7 @@ void vt_set_title(vt *t, int which, const uint8_t *p, size_t n)
     if (n % 2 || n / 2 > sizeof text)
         return;
     for (size_t i = 0; i < n; i += 2) {
-        int high = vt_hex_digit(p[i]), low = vt_hex_digit(p[i + 1]);
+        int high = hex_digit((char)p[i]), low = hex_digit((char)p[i + 1]);
         if (high < 0 || low < 0)
             return;
         text[i / 2] = (uint8_t)(16 * high + low);

@@ -11,6 +11,7 @@ import sys
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -102,6 +103,26 @@ async def test_title_injection(target: Target) -> None:
     for each in await target.json("GET", "/api/sessions"):
         for value in each.values():
             assert not isinstance(value, str) or harmless(value)
+
+
+async def test_notification_injection(target: Target) -> None:
+    """CWE-150, CWE-451: a notification and a variable are shown as single lines of bounded length."""
+    evil = r"a\342\200\256b\342\201\246c"
+    print_it = (
+        f"printf '\\033]777;notify;{evil};{evil}%70000d\\007\\033]777;notify;{evil};{evil}%2000d\\007' 7 7;"
+        " printf '\\033]1337;SetUserVar=x=ChtbMzFtCg==\\007'"
+    )
+    session = await target.session(["sh", "-c", f"{print_it}; printf ready; cat"], spawn="now")
+    await target.output(session, b"ready")
+
+    async def told() -> dict[str, Any] | None:
+        found: dict[str, Any] = await target.json("GET", f"/api/sessions/{session}")
+        return found if "userVars" in found else None
+
+    found = await until(told)
+    for text in (found["notification"]["title"], found["notification"]["body"], *found["userVars"].values()):
+        assert harmless(text)
+        assert len(text) <= 1024
 
 
 async def test_paste_injection(target: Target) -> None:

@@ -13,6 +13,7 @@
 static const char *const GARBAGE[] = {
     "", "\x1bPq#0~\x1b\\\x1b_Ga=T,i=1,f=24,s=1,v=1,m=1;YWJj\x1b\\\x1b_Gm=1;", "\x1b[?1049h\x1b[2;3r\x1b[?6h\x1b[4h\x1b[31mx\x1b(0\x1b]0;unfinished", "\x1b[?69h\x1b[2;4s\x1b[?7l\x1b[>5u\x1b[3g\x1bP",
     "\xe4\xb8", "0123456789012345678901234567890123456789\x1b[1;", "\x1b[22t\x1b]8;;x\x07\x1b[?1004h\x1b[1\"q\x1bN",
+    "\x1b]9;4;2;7\x07\x1b]22;>wait,help,move\x07\x1b]99;i=1:d=0;x\x07\x1b[?1049h\x1b]22;>grab,wait\x07",
 };
 
 static vt_buf dump(const vt *t, int all)

@@ -946,4 +946,18 @@ CHECKS: tuple[Check, ...] = (
         "if True:",
         (_hog("test_large_screens_are_turned_into_text_beside_the_loop"),),
     ),
+    Check(
+        "notices: a program's variables are bounded",
+        "sessions/notices.py",
+        "if len(self.variables) > VARIABLES_LIMIT:",
+        "if False:",
+        ("../sessions/test_notices.py::test_the_variables_of_a_session_are_bounded",),
+    ),
+    Check(
+        "events: few notifications at once",
+        "sessions/events.py",
+        "deque(maxlen=NOTIFICATIONS_AT_ONCE)",
+        "deque()",
+        ("../sessions/test_notices.py::test_of_a_flood_of_notifications_few_are_told",),
+    ),
 )

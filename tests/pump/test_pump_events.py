@@ -11,6 +11,7 @@ from harness import DEADLINE_S
 from pump_peer import PumpPeer, events_until
 
 from vibetunnel._ext.pump import Event
+from vibetunnel._ext.vt import Notification, Variable
 
 GAP_S = 0.05  # pump_state.pxd: EVENT_GAP
 BURST = 32  # pump_state.pxd: MARK_BURST
@@ -85,3 +86,26 @@ def test_a_mark_that_was_held_back_comes_before_the_end(bench: Bench) -> None:
     os.close(bench.slaves.pop())
     events = events_until(bench.pump, lambda events: any(e.kind == "ended" for e in events))
     assert [e.data.kind for e in events if e.kind == "mark"][-1] == "D"  # type: ignore[union-attr]
+
+
+def test_progress_and_the_pointers_shape_are_kept_and_told_once_they_change(bench: Bench) -> None:
+    terminal, slave = bench.bare()
+    printed(slave, terminal, b"\x1b]9;4;2;42\x07\x1b]22;wait\x07")
+    events_until(bench.pump, lambda events: {"progress", "pointer"} <= {e.kind for e in events})
+    assert (terminal.progress, terminal.pointer) == ((2, 42), "wait")
+    peer = bench.peer(terminal)
+    printed(slave, terminal, b"\x1b]9;4;2;42\x07\x1b]22;wait\x07")
+    assert {"progress", "pointer"}.isdisjoint({e.kind for e in until_typed(bench, peer)})
+    printed(slave, terminal, b"\x1bc")
+    events_until(bench.pump, lambda events: {"progress", "pointer"} <= {e.kind for e in events})
+    assert (terminal.progress, terminal.pointer) == ((0, 0), "")
+
+
+def test_notifications_and_variables_are_told_with_the_time(bench: Bench) -> None:
+    terminal, slave = bench.bare()
+    printed(slave, terminal, b"\x1b]777;notify;build;done\x07\x1b]1337;SetUserVar=a=eA==\x07")
+    events = events_until(bench.pump, lambda events: any(e.kind == "variable" for e in events))
+    told = [e.data for e in events if e.kind in ("notification", "variable")]
+    assert isinstance(told[0], Notification)
+    assert (told[0].body, told[1]) == ("done", Variable("a", "x"))
+    assert abs(time.time_ns() - told[0].at_ns) < 60 * 10**9

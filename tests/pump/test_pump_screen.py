@@ -16,7 +16,7 @@ from pump_peer import PumpPeer, events_until, new_ring
 from vibetunnel import protocol
 from vibetunnel._ext import frames
 from vibetunnel._ext.pump import Event, Terminal
-from vibetunnel._ext.vt import Engine, Mark
+from vibetunnel._ext.vt import Clipboard, Engine, Mark
 
 # ---------------------------------------------------------------- coming late
 
@@ -630,7 +630,7 @@ def test_prompt_marks_and_clipboards_come_as_events_in_order(bench: Bench) -> No
     assert (done.exit_code, marks[0].exit_code) == (2, None)  # type: ignore[union-attr]
     stream = terminal.read()[2]
     assert stream[begun.offset : done.offset] == b"total 0\r\n"
-    assert (found[4].text, found[4].data) == ("c", b"hello")
+    assert found[4].data == Clipboard("c", b"hello")
 
 
 def test_output_that_is_expensive_to_draw_is_drawn_completely_and_others_go_on(bench: Bench) -> None:

@@ -16,6 +16,10 @@ EventKind = Literal[
     "changed",
     "mark",
     "clipboard",
+    "notification",
+    "variable",
+    "progress",
+    "pointer",
     "captured",
     "typed",
 ]
@@ -23,19 +27,23 @@ EventKind = Literal[
 class Event(NamedTuple):
     """What happened to a terminal or a client.
 
-    hangup   every process has closed the PTY, before finish() was called
-    ended    the PTY is closed and everything it printed is in the ring
-    title    text: OSC 0 or 2, control characters removed
-    folder   text: the path of OSC 7
-    bell     number: bells since the last event
-    resized  text "ROWSxCOLS": the PTY's new size
-    came     the client is attached, and `clients` counts it
-    gone     the client left. number: the close code (1006: it sent none), text: its reason
-    changed  a watched terminal has printed
-    mark     data: a Mark
-    clipboard  OSC 52 sets the clipboard. text: the selection's first letter or nothing, data: bytes
-    captured answer to Terminal.capture. number: the ticket, data: the copy, or None if memory ran out
-    typed    something that a person typed has reached the PTY; once for each client
+    hangup        every process has closed the PTY, before finish() was called
+    ended         the PTY is closed and everything it printed is in the ring
+    title         text: OSC 0 or 2, control characters removed
+    folder        text: the path of OSC 7
+    bell          number: bells since the last event
+    resized       text "ROWSxCOLS": the PTY's new size
+    came          the client is attached, and `clients` counts it
+    gone          the client left. number: the close code (1006: it sent none), text: its reason
+    changed       a watched terminal has printed
+    mark          data: a Mark
+    clipboard     data: a Clipboard
+    notification  data: a Notification
+    variable      data: a Variable
+    progress      Terminal.progress has changed
+    pointer       Terminal.pointer has changed
+    captured      answer to Terminal.capture. number: the ticket, data: the copy, or None if memory ran out
+    typed         something that a person typed has reached the PTY; once for each client
     """
 
     kind: EventKind
@@ -43,7 +51,7 @@ class Event(NamedTuple):
     client: Client | None
     number: int
     text: str
-    data: vt.Mark | bytes | vt.Engine | None = None
+    data: vt.Mark | vt.Clipboard | vt.Notification | vt.Variable | vt.Engine | None = None
 
 def is_typed(data: bytes) -> bool:
     """Whether a person typed some of this input. False: it has only reports that a terminal makes by itself."""
@@ -113,6 +121,11 @@ class Terminal:
     def title(self) -> str: ...
     @property
     def folder(self) -> str: ...
+    @property
+    def progress(self) -> vt.Progress: ...
+    @property
+    def pointer(self) -> str:
+        """The pointer's shape as CSS names it; empty: the viewer's choice."""
     @property
     def bytes_in(self) -> int:
         """Bytes of input that the PTY has taken."""

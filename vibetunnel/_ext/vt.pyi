@@ -32,6 +32,34 @@ class Clipboard(NamedTuple):
     selection: str
     data: bytes
 
+class Notification(NamedTuple):
+    """OSC 9, 99 or 777: a text for a person. Without title and body: the program withdraws the one with that id.
+
+    id         of OSC 99; may be empty
+    title      one line without control characters or marks that change the direction of text, at most 256 bytes
+    body       the same, at most 1024 bytes
+    urgency    0 low, 1 normal, 2 critical
+    at_ns      CLOCK_REALTIME at which the pump read it; 0: unknown
+    """
+
+    id: str
+    title: str
+    body: str
+    urgency: int
+    at_ns: int = 0
+
+class Variable(NamedTuple):
+    """OSC 1337 SetUserVar: a name of at most 64 bytes, a value of at most 256."""
+
+    name: str
+    value: str
+
+class Progress(NamedTuple):
+    """OSC 9;4. state: 0 none, 1 set, 2 error, 3 indeterminate, 4 paused; percent: 0 in states 0 and 3."""
+
+    state: int
+    percent: int
+
 class Mark(NamedTuple):
     """A prompt mark of a shell (OSC 133; FinalTerm's semantic prompts).
 
@@ -176,8 +204,8 @@ class Engine:
         """The screen with styles, cursor and modes: docs/terminal.md."""
     def dump(self) -> str:
         """Everything in which two equal terminals agree, one field a line: for tests."""
-    def take_events(self) -> list[Bell | TitleChange | Cwd | Clipboard | Mark]:
-        """Events since the last call: bell, the current title and folder, then the others, oldest first."""
+    def take_events(self) -> list[Bell | TitleChange | Cwd | Progress | Clipboard | Mark | Notification | Variable]:
+        """Events since the last call: bell; title, folder and progress of now; then the others, oldest first."""
     def take_replies(self) -> bytes:
         """Answers to the program's queries since the last call, for its PTY. Bounded: the newest are dropped."""
     @property
@@ -197,6 +225,11 @@ class Engine:
     def title(self) -> str: ...
     @property
     def cwd(self) -> str: ...
+    @property
+    def progress(self) -> Progress: ...
+    @property
+    def pointer(self) -> str:
+        """The pointer's shape as CSS names it (OSC 22); empty: the viewer's choice."""
     @property
     def alternate(self) -> bool:
         """Whether the alternate screen is on."""

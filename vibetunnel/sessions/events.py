@@ -13,10 +13,11 @@ from msgspec import UNSET, UnsetType
 from vibetunnel.sessions.broadcast import Broadcast
 from vibetunnel.sessions.model import iso
 from vibetunnel.sessions.shell_commands import ShellCommand
-from vibetunnel.sessions.view import Describes, SessionView
+from vibetunnel.sessions.view import Describes, NotificationView, ProgressView, SessionView
 
 SETTLE_S = 0.05  # a program that sets its title or size in a loop causes one message in this time
 CLIPBOARD_LIMIT = 65536  # bytes; a longer text is not sent, since a part of it is of no use
+NOTIFICATIONS_AT_ONCE = 5  # of one session within SETTLE_S: the newest are sent
 COMMANDS_AT_ONCE = 20  # of one session within SETTLE_S: the newest are sent; GET .../commands has all
 
 Kind = Literal[
@@ -31,6 +32,9 @@ Kind = Literal[
     "clipboard",
     "command",
     "title",
+    "progress",
+    "notification",
+    "user-vars",
 ]
 
 
@@ -46,6 +50,9 @@ class SessionEvent(msgspec.Struct, kw_only=True, rename="camel"):
     selection: str | UnsetType = UNSET
     text: str | UnsetType = UNSET
     command: ShellCommand | UnsetType = UNSET
+    progress: ProgressView | UnsetType | None = UNSET
+    notification: NotificationView | UnsetType | None = UNSET
+    user_vars: dict[str, str] | UnsetType = UNSET
 
 
 _encode = msgspec.json.Encoder().encode
@@ -70,6 +77,9 @@ class SessionEvents:
         self._updates: dict[str, Describes] = {}
         self._clipboards: dict[str, tuple[str, str]] = {}  # session -> (selection, text)
         self._commands: dict[str, deque[bytes]] = {}
+        self._progress: dict[str, ProgressView | None] = {}
+        self._notifications: dict[str, deque[NotificationView | None]] = {}
+        self._variables: dict[str, dict[str, str]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def session(self, kind: Kind, session: Describes) -> None:
@@ -79,7 +89,10 @@ class SessionEvents:
             self._publish(SessionEvent(type=kind, timestamp=_now(), session_id=session.id, session=session.describe()))
 
     def removed(self, session_id: str) -> None:
-        for waiting in (self._titles, self._bells, self._updates, self._clipboards, self._commands):
+        for waiting in (
+            *(self._titles, self._bells, self._updates, self._clipboards),
+            *(self._commands, self._progress, self._notifications, self._variables),
+        ):
             waiting.pop(session_id, None)
         if self.broadcast.listeners:
             self._publish(SessionEvent(type="session-removed", timestamp=_now(), session_id=session_id))
@@ -104,6 +117,21 @@ class SessionEvents:
                 self._clipboards[session_id] = selection, data.decode()
             except UnicodeDecodeError:
                 pass
+
+    def progress(self, session_id: str, progress: ProgressView | None) -> None:
+        if self._coalesce():
+            self._progress[session_id] = progress
+
+    def notification(self, session_id: str, notification: NotificationView | None) -> None:
+        """None: the program has withdrawn the newest."""
+        if self._coalesce():
+            gathered = self._notifications.setdefault(session_id, deque(maxlen=NOTIFICATIONS_AT_ONCE))
+            gathered.append(notification)
+
+    def variables(self, session_id: str, variables: dict[str, str]) -> None:
+        """All variables of the session, after one was set."""
+        if self._coalesce():
+            self._variables[session_id] = variables
 
     def command(self, session_id: str, command: ShellCommand) -> None:
         """A command has ended."""
@@ -136,6 +164,9 @@ class SessionEvents:
         bells, self._bells = self._bells, {}
         clipboards, self._clipboards = self._clipboards, {}
         commands, self._commands = self._commands, {}
+        progresses, self._progress = self._progress, {}
+        notifications, self._notifications = self._notifications, {}
+        variables, self._variables = self._variables, {}
         for session in updates.values():
             self.session("session-updated", session)
         for session_id, title in titles.items():
@@ -146,6 +177,15 @@ class SessionEvents:
             self._publish(
                 SessionEvent(type="clipboard", timestamp=now, session_id=session_id, selection=selection, text=text)
             )
+        for session_id, progress in progresses.items():
+            self._publish(SessionEvent(type="progress", timestamp=now, session_id=session_id, progress=progress))
+        for session_id, gathered in notifications.items():
+            for each in gathered:
+                self._publish(
+                    SessionEvent(type="notification", timestamp=now, session_id=session_id, notification=each)
+                )
+        for session_id, all_of_one in variables.items():
+            self._publish(SessionEvent(type="user-vars", timestamp=now, session_id=session_id, user_vars=all_of_one))
         for session_id, messages in commands.items():
             for message in messages:
                 self.broadcast.publish(message, session_id)

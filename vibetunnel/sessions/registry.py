@@ -35,6 +35,7 @@ from vibetunnel.sessions.launch import unique_name
 from vibetunnel.sessions.listing import Listing
 from vibetunnel.sessions.model import FORMAT, End, Order, Record, Status
 from vibetunnel.sessions.session import Session
+from vibetunnel.sessions.view import notification_view, progress_view
 
 RECORD_LIMIT = META_LIMIT - 4096  # bytes of a new session's record; the rest is for its next name, and its end
 ADOPT_AGAIN_S = 10.0  # until a session that could not be taken over is tried again
@@ -299,12 +300,23 @@ class Registry:
                 assert isinstance(event.data, vt.Mark)
                 session.marked(event.data)
             case "clipboard":
-                assert isinstance(event.data, bytes)
-                self.events.clipboard(session.id, event.text, event.data)
+                assert isinstance(event.data, vt.Clipboard)
+                self.events.clipboard(session.id, event.data.selection, event.data.data)
+            case "notification":
+                assert isinstance(event.data, vt.Notification)
+                if session.notices.notified(event.data):
+                    self.events.notification(session.id, notification_view(session.notices.newest))
+            case "variable":
+                assert isinstance(event.data, vt.Variable)
+                session.notices.set(event.data)
+                self.events.variables(session.id, session.notices.variables)
+            case "progress":
+                if session.end is None:
+                    self.events.progress(session.id, progress_view(event.terminal.progress))
             case "resized":
                 session.commands.resized()
                 self.events.updated(session)
-            case "folder" | "came" | "gone":
+            case "folder" | "came" | "gone" | "pointer":
                 self.events.updated(session)
 
     def _process_ended(self, exited: Exited) -> None:

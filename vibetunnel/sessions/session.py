@@ -25,6 +25,7 @@ from vibetunnel.sessions.events import SessionEvents
 from vibetunnel.sessions.launch import integration
 from vibetunnel.sessions.listing import Listing
 from vibetunnel.sessions.model import End, Record, Status, iso
+from vibetunnel.sessions.notices import Notices
 from vibetunnel.sessions.watch import Watch, Watches
 
 EMPTY_RING = 32768  # bytes; the smallest ring that the pump takes, for a session that never ran
@@ -86,6 +87,7 @@ class Session:
         self.captures = Captures()
         self.watches = Watches()
         self.commands = CommandLog()
+        self.notices = Notices()
         self._services = services
         self._starting: asyncio.Task[Terminal] | None = None
         self._viewport: tuple[int, int] | None = None  # of the client that starts the process
@@ -125,6 +127,7 @@ class Session:
             end=self.end,
             orphan=self.orphan,
             left=self.left,
+            notices=self.notices,
         )
 
     @property

@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Protocol
+from typing import Literal, Protocol
 from urllib.parse import unquote
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from vibetunnel._ext import vt
 from vibetunnel._ext.pump import Terminal
 from vibetunnel.sessions.model import End, Record, Status, iso
+from vibetunnel.sessions.notices import Notices
+
+ProgressState = Literal["set", "error", "indeterminate", "paused"]
+PROGRESS_STATES: dict[int, ProgressState] = {1: "set", 2: "error", 3: "indeterminate", 4: "paused"}
+Urgency = Literal["low", "normal", "critical"]
+URGENCIES: tuple[Urgency, ...] = ("low", "normal", "critical")
+
+
+class ProgressView(msgspec.Struct, frozen=True):
+    """How far a program says that it is (OSC 9;4). percent: 0..100, or null if the state is indeterminate."""
+
+    state: ProgressState
+    percent: int | None
+
+
+class NotificationView(msgspec.Struct, frozen=True):
+    """A text that a program wants a person to see (OSC 9, 99, 777). at: when it was read."""
+
+    title: str
+    body: str
+    urgency: Urgency
+    at: str
 
 
 class SessionView(msgspec.Struct, kw_only=True, rename="camel"):
@@ -23,6 +46,10 @@ class SessionView(msgspec.Struct, kw_only=True, rename="camel"):
     owner           name of the account that created it
     title           set by the program (OSC 0 or 2)
     folder          a path: the shell's current folder, as the shell reports it (OSC 7)
+    progress        of the program that runs; null: it reports none
+    notification    the newest of a program since the server has started, unless it was withdrawn
+    pointer         CSS name of the pointer's shape that the program has set (OSC 22)
+    user_vars       variables that programs have set (OSC 1337) since the server has started
     last_modified   time of the last output or input
     offset          bytes printed so far
     keeper_lost     true: no keeper holds its terminal any longer, so it ends with this server
@@ -53,6 +80,10 @@ class SessionView(msgspec.Struct, kw_only=True, rename="camel"):
     processes_left: int | UnsetType = UNSET
     title: str | UnsetType = UNSET
     folder: str | UnsetType = UNSET
+    progress: ProgressView | None = None
+    notification: NotificationView | UnsetType = UNSET
+    pointer: str | UnsetType = UNSET
+    user_vars: dict[str, str] | UnsetType = UNSET
     keeper_lost: bool | UnsetType = UNSET
 
 
@@ -74,6 +105,7 @@ def describe(
     end: End | None,
     orphan: bool,
     left: int,
+    notices: Notices,
 ) -> SessionView:
     """created: record.created_ns as iso() writes it, which costs more than the rest."""
     order = record.order
@@ -101,7 +133,12 @@ def describe(
         view.rows, view.cols = terminal.rows, terminal.cols
         view.clients, view.offset = terminal.clients, terminal.head
         view.title, view.folder = terminal.title or UNSET, url_path(terminal.folder) or UNSET
+        if end is None:
+            view.progress = progress_view(terminal.progress)
+            view.pointer = terminal.pointer or UNSET
         last = max(last, terminal.last_output_ns, terminal.last_input_ns)
+    view.notification = notification_view(notices.newest) or UNSET
+    view.user_vars = notices.variables or UNSET
     if last != record.created_ns:
         view.last_modified = iso(last)
     if pid and status is Status.RUNNING:
@@ -113,6 +150,18 @@ def describe(
         view.reason = end.reason or UNSET
         view.processes_left = left or UNSET
     return view
+
+
+def progress_view(progress: vt.Progress) -> ProgressView | None:
+    state = PROGRESS_STATES.get(progress.state)
+    return state and ProgressView(state, None if state == "indeterminate" else progress.percent)
+
+
+def notification_view(notification: vt.Notification | None) -> NotificationView | None:
+    if notification is None:
+        return None
+    title, body, at = notification.title, notification.body, iso(notification.at_ns)
+    return NotificationView(title, body, URGENCIES[notification.urgency], at)
 
 
 def url_path(url: str) -> str:

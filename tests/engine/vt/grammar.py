@@ -122,7 +122,22 @@ def _mode(r: random.Random, *modes: str) -> str:
 
 
 def _string(r: random.Random) -> str:
-    body = r.choice(("0;title", "2;т中", "7;file:///tmp", "9;note", "112", "4;1;rgb:11/22/33", "133;A", "1337;x=y", ""))
+    body = r.choice(
+        (
+            "0;title",
+            "2;т中",
+            "7;file:///tmp",
+            "9;note",
+            "112",
+            "4;1;rgb:11/22/33",
+            "133;A",
+            "1337;x=y",
+            "9;4;1;50",
+            "22;>wait",
+            "99;;x",
+            "",
+        )
+    )
     end = r.choice(("\x07", "\x1b\\"))
     return r.choice((f"\x1b]{body}{end}", "\x1bP$qm\x1b\\", "\x1b_Gx\x1b\\", "\x1b^pm\x1b\\", "\x1bXsos\x1b\\"))
 

@@ -5,6 +5,20 @@ import type { User } from "./users.js";
 
 export type SessionStatus = "created" | "starting" | "running" | "exited";
 
+/** How far a program says that it is. percent: null if it does not know. */
+export interface Progress {
+  readonly state: "set" | "error" | "indeterminate" | "paused";
+  readonly percent: number | null;
+}
+
+/** A text that a program wants a person to see. */
+export interface Notice {
+  readonly title: string;
+  readonly body: string;
+  readonly urgency: "low" | "normal" | "critical";
+  readonly at: string;
+}
+
 export interface Session {
   readonly id: string;
   readonly name: string;
@@ -25,6 +39,10 @@ export interface Session {
   readonly owner?: string;
   readonly title?: string;
   readonly folder?: string;
+  readonly progress?: Progress | null;
+  readonly notification?: Notice | null;
+  /** CSS name of the pointer's shape that the program has set. */
+  readonly pointer?: string;
   readonly createdAt: string;
   readonly startedAt?: string;
   readonly lastModified?: string;

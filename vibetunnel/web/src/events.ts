@@ -1,6 +1,7 @@
 /** The server's events, over a WebSocket that is connected again whenever it is lost. */
 
-import type { Session } from "./api.js";
+import type { Notice, Progress, Session } from "./api.js";
+import { mayNotify } from "./attention.js";
 import { delay_ms } from "./backoff.js";
 import { socketAddress } from "./base.js";
 
@@ -13,6 +14,9 @@ export interface ServerEvent {
   readonly count?: number;
   /** Of a `clipboard` event: the text that a program wants to copy. */
   readonly text?: string;
+  readonly progress?: Progress | null;
+  /** null: the program has withdrawn the newest. */
+  readonly notification?: Notice | null;
 }
 
 export interface EventListenerSet {
@@ -28,7 +32,8 @@ const OPEN = 1; // WebSocket.OPEN
 
 /**
  * A WebSocket and no EventSource: of HTTP/1.1 connections to a server, browsers allow six over all windows, and a
- * stream would hold one as long as its window is open. A hidden page needs no events, and does not listen.
+ * stream would hold one as long as its window is open. A hidden page needs no events, and does not listen,
+ * unless the user has allowed notifications.
  */
 export class EventFeed {
   private socket: WebSocket | undefined;
@@ -51,12 +56,12 @@ export class EventFeed {
   }
 
   private follow(): void {
-    if (document.visibilityState === "hidden") this.disconnect();
+    if (unseen()) this.disconnect();
     else this.retryNow();
   }
 
   private retryNow(): void {
-    if (document.visibilityState === "hidden" || this.socket?.readyState === OPEN) return;
+    if (unseen() || this.socket?.readyState === OPEN) return;
     this.attempt = 0;
     this.connect();
   }
@@ -88,6 +93,11 @@ export class EventFeed {
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.close();
   }
+}
+
+/** Whether nothing that happens could be shown. */
+function unseen(): boolean {
+  return document.visibilityState === "hidden" && !mayNotify();
 }
 
 /** The event in a message; undefined if it has none. */

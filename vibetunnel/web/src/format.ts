@@ -93,10 +93,10 @@ function leftText({ processesLeft = 0 }: Session): string {
   return processesLeft === 1 ? ", 1 process left" : `, ${processesLeft} processes left`;
 }
 
-/** The document's title on a session's page. */
-export function pageTitle(title: string | undefined, name: string | undefined): string {
+/** The document's title on a session's page. progress: "42%", or empty. */
+export function pageTitle(title: string | undefined, name: string | undefined, progress = ""): string {
   const first = [title, name].map((each) => each?.trim()).find((each) => each);
-  return first ? `${first} · vibetunnel` : "vibetunnel";
+  return [progress, first, "vibetunnel"].filter((each) => each).join(" · ");
 }
 
 /** The length of a text: "1 character", "12 characters". */

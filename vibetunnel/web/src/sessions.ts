@@ -1,6 +1,7 @@
 /** The list of sessions as the server has it: fetched once, then kept up to date by its events. */
 
 import { type Api, type Session, messageOf } from "./api.js";
+import { announce, noticed } from "./attention.js";
 import { EventFeed, type ServerEvent } from "./events.js";
 
 /** The list after an event; the same list if the event does not concern it. */
@@ -16,6 +17,9 @@ export function apply(sessions: readonly Session[], event: ServerEvent): readonl
   if (event.type === "title" && event.title !== undefined) {
     const { title } = event;
     return sessions.map((each) => (each.id === id ? { ...each, title } : each));
+  }
+  if (event.type === "progress" || event.type === "notification") {
+    return sessions.map((each) => (each.id === id ? noticed(each, event) : each));
   }
   return sessions;
 }
@@ -81,6 +85,7 @@ export class SessionList {
     this.sinceFetch?.push(event);
     this.sessions = apply(this.sessions, event);
     if (event.type === "bell" && event.sessionId !== undefined) this.rang.add(event.sessionId);
+    announce(event, this.sessions.find((each) => each.id === event.sessionId)?.name ?? "");
     this.onChange();
   }
 

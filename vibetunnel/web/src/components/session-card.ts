@@ -3,12 +3,15 @@
 import { type TemplateResult, html, nothing } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
-import type { Session } from "../api.js";
+import type { Notice, Session } from "../api.js";
+import { noticeText, progressText } from "../attention.js";
 import { href } from "../base.js";
 import { age, commandLine, folderName, stateText } from "../format.js";
 import { sessionPath } from "../router.js";
 import { bell, cross, pencil, share, stop, viewers } from "./icons.js";
 import { PlainElement } from "./plain-element.js";
+import { progressBar } from "./progress.js";
+import "../styles/progress.css";
 
 /** Dispatches `rename` (detail: the new name), `share`, `kill` and `remove`. */
 @customElement("vt-session-card")
@@ -36,9 +39,17 @@ export class SessionCard extends PlainElement {
         <p class="details mono" title="${command} in ${folder}">
           <span class="command">${command}</span><span class="folder"><bdi>${folder}</bdi></span>
         </p>
+        ${session.notification ? this.notice(session.notification) : nothing}
       </div>
       <p class="facts">
         <span class="state" data-testid="session-state">${stateText(session)}</span>
+        ${
+          session.progress
+            ? html`<span class="percent ${session.progress.state}" data-testid="session-progress"
+                >${progressText(session.progress)}</span
+              >`
+            : nothing
+        }
         ${this.rang ? html`<span class="bell" title="The bell rang">${bell}</span>` : nothing}
         ${
           session.clients > 0
@@ -51,8 +62,15 @@ export class SessionCard extends PlainElement {
           >${age(session.createdAt, this.now_ms)}</time
         >
       </p>
-      ${this.controls ? this.actions() : nothing}
+      ${this.controls ? this.actions() : nothing} ${progressBar(session.progress)}
     </article>`;
+  }
+
+  private notice(notice: Notice): TemplateResult {
+    const text = noticeText(notice);
+    return html`<p class="notification ${notice.urgency}" title=${text} data-testid="session-notification">
+      ${bell}<bdi>${text}</bdi><time datetime=${notice.at}>${age(notice.at, this.now_ms)}</time>
+    </p>`;
   }
 
   private actions(): TemplateResult {

@@ -4,7 +4,8 @@ import "@xterm/xterm/css/xterm.css";
 import { type PropertyValues, type TemplateResult, html, nothing } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
-import { type Api, ApiError, type Session } from "../api.js";
+import { type Api, ApiError, type Notice, type Session } from "../api.js";
+import { announce, noticeText, noticed, progressText } from "../attention.js";
 import { href } from "../base.js";
 import { copyText, pasteText } from "../clipboard.js";
 import { EventFeed, type ServerEvent } from "../events.js";
@@ -15,14 +16,16 @@ import { total } from "../people.js";
 import { askBeforePaste, asksBeforePaste } from "../preferences.js";
 import { type User, isGuest, mayShare } from "../users.js";
 import "./account-menu.js";
-import { back, cross, fit, share, viewers } from "./icons.js";
+import { back, bell, cross, fit, share, viewers } from "./icons.js";
 import "./key-bar.js";
 import { askForLogin, logOut, loginOver } from "./navigation.js";
 import "./paste-dialog.js";
 import "./paste-lines-dialog.js";
 import "./people-panel.js";
 import { PlainElement } from "./plain-element.js";
+import { progressBar } from "./progress.js";
 import "./share-dialog.js";
+import "../styles/progress.css";
 import "../styles/terminal.css";
 import { INITIAL_STATUS, type TerminalStatus, type VtTerminal } from "./vt-terminal.js";
 import "./vt-terminal.js";
@@ -63,6 +66,7 @@ export class TerminalPage extends PlainElement {
   @state() private sharing = false;
   @state() private offered: string | undefined; // text that the program wants to copy
   @state() private copyFailed = false;
+  @state() private news: Notice | undefined; // a notification that came while the page was open
   @query("vt-terminal") private terminal!: VtTerminal | null;
 
   private readonly coarse = matchMedia("(pointer: coarse)");
@@ -98,11 +102,12 @@ export class TerminalPage extends PlainElement {
           data-testid="terminal"
           .api=${this.api}
           .sessionId=${this.sessionId}
+          .pointer=${this.session?.pointer ?? ""}
           @status=${(event: CustomEvent<TerminalStatus>) => this.take(event.detail)}
           @ask-to-paste=${(event: CustomEvent<string>) => this.askToPaste(event.detail)}
         ></vt-terminal>
         <div class="badges">
-          ${this.badge()} ${this.offer()} ${this.unaskedBadge()}
+          ${this.badge()} ${this.newsBadge()} ${this.offer()} ${this.unaskedBadge()}
           <div role="status">${this.hint()}</div>
         </div>
         ${
@@ -140,7 +145,7 @@ export class TerminalPage extends PlainElement {
   protected override updated(changed: PropertyValues<this>): void {
     super.updated(changed);
     const [first, second] = this.gone ? [NOTICES[this.gone].heading, undefined] : [this.shownTitle, this.session?.name];
-    document.title = pageTitle(first, second);
+    document.title = pageTitle(first, second, this.gone ? "" : progressText(this.session?.progress));
   }
 
   private get shownTitle(): string | undefined {
@@ -169,6 +174,11 @@ export class TerminalPage extends PlainElement {
         <span class="name">${name}</span>
         <span class="title">${title}</span>
       </h1>
+      ${
+        session?.progress
+          ? html`<span class="percent ${session.progress.state}">${progressText(session.progress)}</span>`
+          : nothing
+      }
       ${this.sizeButton()}
       ${status.writable || status.state === "ended" ? nothing : this.viewOnly()} ${this.people()}
       ${mayShare(this.user, session) && !this.noAuth && status.state !== "ended" ? this.shareButton() : nothing}
@@ -178,6 +188,7 @@ export class TerminalPage extends PlainElement {
           ? html`<vt-account-menu .user=${this.user} @leave=${this.leave}></vt-account-menu>`
           : nothing
       }
+      ${progressBar(session?.progress)}
     </header>`;
   }
 
@@ -272,6 +283,24 @@ export class TerminalPage extends PlainElement {
     return html`<div class="badge late" data-testid="reconnecting">
       <span class="dot waiting"></span>Reconnecting…
       <button class="text-button" @click=${() => this.terminal?.reconnect()}>Now</button>
+    </div>`;
+  }
+
+  /** A program's notification. It stays until the user dismisses it, or another one comes. */
+  private newsBadge(): TemplateResult | typeof nothing {
+    const { news } = this;
+    if (news === undefined) return nothing;
+    return html`<div class="badge news ${news.urgency}" role="status" data-testid="notification">
+      ${bell}<span><bdi>${noticeText(news)}</bdi></span>
+      <button
+        class="quiet-button"
+        aria-label="Dismiss"
+        title="Dismiss"
+        data-testid="notification-dismiss"
+        @click=${this.dismissNews}
+      >
+        ${cross}
+      </button>
     </div>`;
   }
 
@@ -378,7 +407,7 @@ export class TerminalPage extends PlainElement {
   private listen(): void {
     this.feed?.stop();
     this.feed = new EventFeed({
-      onOpen: () => undefined,
+      onOpen: () => void this.load(), // events in between are lost
       onEvent: (event) => this.happened(event),
       onLost: () => this.lost(),
     });
@@ -395,9 +424,19 @@ export class TerminalPage extends PlainElement {
       this.session = event.session; // it may have been renamed
       if (this.status.state === "asleep") this.terminal?.reconnect();
     }
+    if (event.sessionId === this.sessionId) {
+      if (this.session) this.session = noticed(this.session, event);
+      if (event.type === "notification") this.news = event.notification ?? undefined;
+      announce(event, this.session?.name ?? "");
+    }
     if (event.type !== "clipboard" || event.sessionId !== this.sessionId || !event.text) return;
     this.offered = event.text;
     this.copyFailed = false;
+  }
+
+  private dismissNews(): void {
+    this.news = undefined;
+    this.terminal?.focus();
   }
 
   private async copyOffered(): Promise<void> {

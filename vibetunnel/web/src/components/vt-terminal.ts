@@ -72,6 +72,8 @@ export const INITIAL_STATUS: TerminalStatus = {
 export class VtTerminal extends PlainElement implements SocketListener, ScreenListener {
   @property({ attribute: false }) api!: Api;
   @property({ attribute: false }) sessionId = "";
+  /** CSS name of the pointer's shape over the terminal; empty: ours. */
+  @property({ attribute: false }) pointer = "";
 
   private status: TerminalStatus = INITIAL_STATUS;
   private view: Screen | undefined;
@@ -145,7 +147,7 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
   }
 
   protected override render(): TemplateResult {
-    return html`<div class="screen"></div>`;
+    return html`<div class="screen" ?pointed=${this.pointer !== ""} .style=${`--pointer: ${this.pointer}`}></div>`;
   }
 
   override connectedCallback(): void {
