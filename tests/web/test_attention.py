@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import APIResponse, Route, expect
 from served import Served
 from visitor import PHONE, Visit, Visitor
 
@@ -79,3 +79,18 @@ def test_an_allowed_browser_notification_comes_while_the_page_has_no_focus(visit
     visitor.type("\n")
     visitor.until(lambda: visitor.page.evaluate("() => window.shown.length"))
     assert visitor.page.evaluate("() => window.shown[0]") == ["build", "done <b>3</b>"]
+
+
+def test_progress_that_came_while_the_session_was_fetched_stays(visitor: Visitor) -> None:
+    session = visitor.server.session(STEPS)
+    held: list[tuple[Route, APIResponse]] = []
+    visitor.page.route(f"**/api/sessions/{session}", lambda route: held.append((route, route.fetch())))
+    visitor.open_session(session)
+    visitor.type("\n")
+    expect(visitor.page).to_have_title(re.compile(r"^70% · "))
+    while held:
+        route, answer = held.pop()
+        with visitor.page.expect_event("requestfinished"):
+            route.fulfill(response=answer)
+    visitor.page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+    assert visitor.page.title().startswith("70% · ")

@@ -48,6 +48,12 @@ const NOTICES = {
 const UNASKED_MS = 8_000; // how long the badge about an unasked paste stays
 const KEYBOARD_LEAST = 120; // CSS pixels; less is a bar of the browser, not a keyboard
 
+/** The session after an event. */
+function changed(session: Session, event: ServerEvent): Session {
+  if (event.sessionId !== undefined && event.sessionId !== session.id) return session;
+  return event.session?.id === session.id ? event.session : noticed(session, event);
+}
+
 @customElement("vt-terminal-page")
 export class TerminalPage extends PlainElement {
   @property({ attribute: false }) api!: Api;
@@ -72,6 +78,7 @@ export class TerminalPage extends PlainElement {
   private readonly coarse = matchMedia("(pointer: coarse)");
   private leaving = new AbortController();
   private feed: EventFeed | undefined;
+  private sinceLoad: ServerEvent[] | undefined; // events that arrived while the session was being fetched
   private unaskedTimer: ReturnType<typeof setTimeout> | undefined;
 
   override connectedCallback(): void {
@@ -420,12 +427,12 @@ export class TerminalPage extends PlainElement {
   }
 
   private happened(event: ServerEvent): void {
+    this.sinceLoad?.push(event);
     if (event.session?.id === this.sessionId) {
-      this.session = event.session; // it may have been renamed
       if (this.status.state === "asleep") this.terminal?.reconnect();
     }
     if (event.sessionId === this.sessionId) {
-      if (this.session) this.session = noticed(this.session, event);
+      this.session = this.session ? changed(this.session, event) : event.session; // it may have been renamed
       if (event.type === "notification") this.news = event.notification ?? undefined;
       announce(event, this.session?.name ?? "");
     }
@@ -505,13 +512,19 @@ export class TerminalPage extends PlainElement {
 
   /** The session's name; the terminal does not wait for it. */
   private async load(): Promise<void> {
+    const missed: ServerEvent[] = [];
+    this.sinceLoad = missed;
     try {
-      this.session = await this.api.session(this.sessionId);
+      const fetched = await this.api.session(this.sessionId);
+      // They may be newer than what was fetched. A later request has what this one has.
+      if (this.sinceLoad === missed) this.session = missed.reduce(changed, fetched);
     } catch (error) {
       // The socket reports all other errors, and tries again.
       if (!(error instanceof ApiError)) throw error;
       if (error.status === 404) this.leaveFor("missing");
       if (error.status === 403) this.leaveFor("forbidden");
+    } finally {
+      if (this.sinceLoad === missed) this.sinceLoad = undefined;
     }
   }
 
