@@ -3,9 +3,9 @@
    Bytes are shared between a terminal and its copies. What a program sends is bounded three times: the picture that is
    coming in, all pictures together, and the number of pictures and placements. */
 #include "vt_pictures.h"
+#include "vt_string.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define HEAD sizeof(vt_picture_data)
 
@@ -336,23 +336,12 @@ void vt_incoming_begin(vt *t, int protocol, int goes_on)
     in->bits = 0;
 }
 
-static int digit_of(uint8_t c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
-}
-
-/* Base64 in place of bytes. Blanks between digits are allowed: programs break lines. */
+/* Base64 in place of bytes, of either alphabet. Blanks between digits are allowed: programs break lines. */
 static size_t decode(vt_incoming *in, const uint8_t *p, size_t n, uint8_t *to)
 {
     uint8_t *begin = to;
     for (const uint8_t *end = p + n; p < end; p++) {
-        int digit = digit_of(*p);
+        int digit = *p == '-' ? 62 : *p == '_' ? 63 : base64_digit(*p);
         if (digit < 0 || in->ended) {
             if (*p == '=')
                 in->ended = 1;
