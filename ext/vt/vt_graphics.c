@@ -16,7 +16,7 @@ static words head_of(const vt *t)
     return (words){t->parser.string.n ? (const char *)t->parser.string.data : "", t->parser.string.n};
 }
 
-static int begins(words w, const char *with) { return w.n >= strlen(with) && !memcmp(w.p, with, strlen(with)); }
+static int begins_with(words w, const char *with) { return w.n >= strlen(with) && !memcmp(w.p, with, strlen(with)); }
 
 /* The part before the next `by`; the rest stays in `from`. */
 static words next(words *from, char by)
@@ -129,16 +129,16 @@ static void read_file_keys(vt_file *file, words keys)
     while (keys.n) {
         words key = next(&keys, ';');
         words name = next(&key, '=');
-        int on = begins(key, "1");
-        if (begins(name, "inline"))
+        int on = begins_with(key, "1");
+        if (begins_with(name, "inline"))
             file->shown = (uint8_t)on;
-        else if (begins(name, "preserveAspectRatio"))
+        else if (begins_with(name, "preserveAspectRatio"))
             file->stretched = (uint8_t)!on;
-        else if (begins(name, "doNotMoveCursor"))
+        else if (begins_with(name, "doNotMoveCursor"))
             file->still = (uint8_t)on;
-        else if (begins(name, "width"))
+        else if (begins_with(name, "width"))
             file->width = extent_of(key);
-        else if (begins(name, "height"))
+        else if (begins_with(name, "height"))
             file->height = extent_of(key);
     }
 }
@@ -221,7 +221,7 @@ static int fields(words w, int64_t *to, int most)
     int n = 0;
     for (; w.n && n < most; n++) {
         words one = next(&w, ';');
-        int negative = begins(one, "-");
+        int negative = begins_with(one, "-");
         one.p += negative;
         one.n -= (size_t)negative;
         uint64_t value = take_number(&one, n == 1 && most == 10 ? 16 : 10); /* a picture's second field is its key */
@@ -384,9 +384,9 @@ static void end_kitty(vt *t)
 int vt_picture_begins(vt *t)
 {
     words head = head_of(t);
-    const int kitty = t->parser.state == VT_OTHER_STRING && begins(head, "G");
-    const int file = t->parser.state == VT_OSC_STRING && (begins(head, "1337;File=") || begins(head, "1337;FilePart="));
-    const int restored = t->parser.state == VT_OSC_STRING && begins(head, "7717;i;");
+    const int kitty = t->parser.state == VT_OTHER_STRING && begins_with(head, "G");
+    const int file = t->parser.state == VT_OSC_STRING && (begins_with(head, "1337;File=") || begins_with(head, "1337;FilePart="));
+    const int restored = t->parser.state == VT_OSC_STRING && begins_with(head, "7717;i;");
     if (t->parser.state == VT_DCS_STRING) {
         vt_incoming_begin(t, VT_BY_SIXEL, 0);
         return t->pictures != NULL;
@@ -396,7 +396,7 @@ int vt_picture_begins(vt *t)
     words rest = head;
     if (head.n > VT_PICTURE_HEAD)
         return 0;
-    if (file && begins(head, "1337;FilePart=")) { /* its bytes come at once */
+    if (file && begins_with(head, "1337;FilePart=")) { /* its bytes come at once */
         next(&rest, '=');
         head = (words){head.p, head.n - rest.n};
         if (!t->pictures || t->pictures->incoming.protocol != VT_BY_ITERM)
@@ -448,7 +448,7 @@ void vt_picture_ends(vt *t)
 {
     words head = head_of(t);
     if (t->parser.state == VT_OTHER_STRING) {
-        if (!t->parser.picture && !begins(head, "G"))
+        if (!t->parser.picture && !begins_with(head, "G"))
             return;
         if (!t->parser.picture)
             begin_kitty(t, head);
@@ -468,7 +468,7 @@ void vt_picture_ends(vt *t)
         else
             end_restored(t);
         vt_incoming_stop(t);
-    } else if (begins(head, "1337;MultipartFile=")) {
+    } else if (begins_with(head, "1337;MultipartFile=")) {
         vt_incoming_begin(t, VT_BY_ITERM, 0);
         vt_incoming_end(t);
         if (!t->pictures)
@@ -476,10 +476,10 @@ void vt_picture_ends(vt *t)
         next(&head, '=');
         read_file_keys(&t->pictures->incoming.file, head);
         t->pictures->incoming.parts = 1;
-    } else if (begins(head, "1337;FileEnd") && t->pictures && t->pictures->incoming.protocol == VT_BY_ITERM) {
+    } else if (begins_with(head, "1337;FileEnd") && t->pictures && t->pictures->incoming.protocol == VT_BY_ITERM) {
         end_file(t);
         vt_incoming_stop(t);
-    } else if (begins(head, "7717;")) {
+    } else if (begins_with(head, "7717;")) {
         next(&head, ';');
         restored_command(t, head);
     }

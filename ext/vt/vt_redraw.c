@@ -92,17 +92,47 @@ static void put_margins(vt_painter *w, const vt *t, int top, int bottom, int lef
 }
 
 /* The column in which the cursor's row makes a wrap pending. */
-static int wrap_col(const vt *t) { return t->col <= t->right ? t->right : t->cols - 1; }
+static int wrap_col(const vt *t)
+{
+    int last = vt_row_cols(t, t->s->rows[t->row]) - 1;
+    return t->col <= t->right ? vt_min(t->right, last) : last;
+}
 
 /* Whether a wrap is pending elsewhere: the cursor then has to go back from there, by a tab. */
 static int wraps_elsewhere(const vt *t) { return t->pending && t->col != wrap_col(t); }
 
+/* From `from`, where a wrap became pending, back to `to`, where the reader has a tab stop now. CBT keeps it pending. */
+static void put_tab_back(vt_painter *w, const vt *t, int from, int to)
+{
+    int n = 1;
+    for (int i = to + 1; i < from; i++)
+        n += vt_is_tab(t, i);
+    vt_paint_csi(w, "", n, -1, "Z");
+}
+
+/* The stop at which the cursor stands was for put_tab_back() alone, if the terminal has none there. */
+static void drop_stop(vt_painter *w, const vt *t, int col)
+{
+    if (!vt_is_tab(t, col))
+        vt_put_string(w->out, "\x1b[g");
+}
+
+/* A row in whose whole width the cursor can move, or -1. */
+static int single_row(const vt *t)
+{
+    for (int row = 0; row < t->rows; row++)
+        if (t->s->rows[row]->size == VT_SINGLE)
+            return row;
+    return -1;
+}
+
+/* The cursor is in a row of single width. */
 static void put_tabs(vt_painter *w, const vt *t)
 {
     vt_put_string(w->out, "\x1b[3g\r");
     int at = 0;
     for (int i = 0; i < t->cols; i++)
-        if (vt_is_tab(t, i) || (i == t->col && wraps_elsewhere(t))) {
+        if (vt_is_tab(t, i)) {
             if (i > at)
                 vt_paint_csi(w, "", i - at, -1, "C");
             vt_put_string(w->out, "\x1bH");
@@ -112,22 +142,21 @@ static void put_tabs(vt_painter *w, const vt *t)
 }
 
 /* Make the reader save what the shown screen has saved, with `save` (ESC 7, or 1049 on); then back to neutral modes and
-   charsets. A pending wrap is made as put_cursor() makes it, by a tab stop of its own if it is not in the last column;
+   charsets. A pending wrap is made as put_cursor() makes it, with a tab stop if it is not in the last column;
    without `l` its cell is left out. */
 static void put_saved(vt_painter *w, const vt *t, const vt_screen *screen, vt_line_pair *l, const char *save)
 {
     const vt_saved *s = &screen->saved;
-    const int back = s->pending && s->col < t->cols - 1;
+    const int last = s->pending ? vt_row_cols(t, screen->rows[s->row]) - 1 : t->cols - 1; /* an unused screen has no rows */
+    const int back = s->pending && s->col < last;
     int col = s->col;
     if (s->origin)
         vt_put_string(w->out, "\x1b[?6h");
     if (s->pending) {
         uint8_t text[VT_CELL_TEXT + 4];
-        col = t->cols - 1;
-        if (back) {
-            vt_put_string(w->out, "\x1b[3g");
-            vt_paint_csi(w, "", 1, s->col + 1, "H\x1bH");
-        }
+        col = last;
+        if (back)
+            vt_paint_csi(w, "", s->row + 1, s->col + 1, "H\x1bH");
         const vt_run *cell = l ? take_cell(t, l, screen->rows[s->row], &col) : NULL;
         if (cell)
             vt_paint_run_pen(w, cell);
@@ -135,7 +164,7 @@ static void put_saved(vt_painter *w, const vt *t, const vt_screen *screen, vt_li
         if (cell)
             vt_paint_text(w, text, text + cell_text(cell, text), 1);
         if (back)
-            vt_put_string(w->out, "\x1b[Z");
+            put_tab_back(w, t, last, s->col);
         vt_paint_plain(w);
     }
     vt_paint_pen(w, &s->pen, s->protect);
@@ -143,12 +172,12 @@ static void put_saved(vt_painter *w, const vt *t, const vt_screen *screen, vt_li
         vt_paint_csi(w, "", s->row + 1, s->col + 1, "H");
     put_charsets(w, s->charsets, s->gl, 0);
     vt_put_string(w->out, save);
+    if (back)
+        drop_stop(w, t, s->col);
     if (s->gl || memcmp(s->charsets, ascii, 4))
         put_charsets(w, ascii, 0, 1);
     if (s->origin)
         vt_put_string(w->out, "\x1b[?6l");
-    if (back)
-        put_tabs(w, t);
 }
 
 static void put_shown_saved(vt_painter *w, const vt *t)
@@ -317,17 +346,6 @@ static void put_pens(vt_painter *w, const vt *t)
     }
 }
 
-/* From where a wrap became pending back to the cursor. CBT keeps it pending, and a tab stop can be cleared in place. */
-static void put_tab_back(vt_painter *w, const vt *t)
-{
-    int n = 1;
-    for (int i = t->col + 1; i < wrap_col(t); i++)
-        n += vt_is_tab(t, i);
-    vt_paint_csi(w, "", n, -1, "Z");
-    if (!vt_is_tab(t, t->col))
-        vt_put_string(w->out, "\x1b[g");
-}
-
 /* The cursor, the pen, and settings that must not come before them. */
 static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
 {
@@ -367,11 +385,8 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
 
     if (t->modes & VT_M_ORIGIN)
         vt_put_string(w->out, "\x1b[?6h");
-    int row = t->row + 1, to = (col >= 0 ? col : t->col) + 1;
-    if (t->modes & VT_M_ORIGIN) {
-        row -= t->top;
-        to -= t->left;
-    }
+    int left = t->modes & VT_M_ORIGIN ? t->left : 0;
+    int row = vt_max(t->row + 1 - (t->modes & VT_M_ORIGIN ? t->top : 0), 1);
     uint8_t text[VT_CELL_TEXT + 4];
     size_t text_n = 0;
     int clusters = (t->modes & VT_M_GRAPHEMES) != 0;
@@ -380,11 +395,15 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
         if (early)
             vt_paint_run_pen(w, &l->a.runs[0]);
     }
-    vt_paint_csi(w, "", row > 0 ? row : 1, to > 0 ? to : 1, "H");
+    if (wraps_elsewhere(t))
+        vt_paint_csi(w, "", row, vt_max(t->col + 1 - left, 1), "H\x1bH");
+    vt_paint_csi(w, "", row, vt_max((col >= 0 ? col : t->col) + 1 - left, 1), "H");
     if (early) {
         vt_paint_text(w, text, text + text_n, clusters);
-        if (wraps_elsewhere(t))
-            put_tab_back(w, t);
+        if (wraps_elsewhere(t)) {
+            put_tab_back(w, t, wrap_col(t), t->col);
+            drop_stop(w, t, t->col);
+        }
     }
     vt_paint_run_pen(w, &pen);
     if (t->guarded)
@@ -411,9 +430,9 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
 
 static void put_pictures(vt_painter *w, const vt *t) { vt_put_pictures(t, w->out); }
 
-/* State that moves neither the cursor nor text, of the shown screen or of both. */
+/* State that is not of one row, of the shown screen or of both. The tab stops are first: a saved cursor may need them. */
 static void (*const settings[VT_SETTINGS])(vt_painter *, const vt *) = {
-    put_shown_saved, put_shown_kitty, put_tabs, put_palette, put_titles, put_pictures,
+    put_tabs, put_shown_saved, put_shown_kitty, put_palette, put_titles, put_pictures,
 };
 
 /* `differs`: the reader is a viewer that cannot do what is set now. It gets damage next, so only the cursor can be seen. */
@@ -437,6 +456,7 @@ static void put_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines, int 
     int on_alt = t->s == &t->alt;
     if (!on_alt) {
         vt_put_string(out, "\x1b[?1047h\x1b[H \x1b[2J\r");
+        put_tabs(&w, t); /* a saved cursor may need them; xterm.js has one set for each screen */
         if (!vt_screen_blank(t, &t->alt))
             vt_paint_screen(&w, t, &t->alt, &l, 0);
         vt_paint_plain(&w);
@@ -460,13 +480,13 @@ static void put_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines, int 
         put_saved(&w, t, &t->main, &l, "\x1b[?1049h");
         vt_paint_plain(&w);
         vt_put_string(out, "\x1b[H\x1b[2J");
-        put_tabs(&w, t); /* xterm.js has one set for each screen */
+        put_tabs(&w, t);
         vt_paint_screen(&w, t, &t->alt, &l, 0);
         vt_paint_plain(&w);
         if (t->saved_modes & VT_M_ALTERNATE)
             vt_put_string(out, "\x1b[?1047s");
     }
-    for (int i = 0; i < VT_SETTINGS; i++)
+    for (int i = 1; i < VT_SETTINGS; i++) /* all but the tab stops */
         settings[i](&w, t);
     put_pointers(&w, t->s);
     put_attribute_colours(&w, t);
@@ -606,6 +626,9 @@ int vt_damage(vt *t, vt_buf *out, vt_viewer *v)
     vt_line_pair l;
     if (!t->shadow.rows || was.offset < t->shadow.since || was.screens != v->screens || scrolled > DAMAGE_LINES)
         return 0;
+    int with_tabs = was.raw || t->shadow.settings[0].changed > was.offset;
+    if (with_tabs && single_row(t) < 0)
+        return 0;
     if (vt_line_pair_init(&l, t)) {
         vt_line_pair_free(&l);
         return 0;
@@ -623,6 +646,8 @@ int vt_damage(vt *t, vt_buf *out, vt_viewer *v)
     } else {
         put_changed_rows(&w, t, &l, was.offset);
     }
+    if (with_tabs)
+        vt_paint_csi(&w, "", single_row(t) + 1, -1, "H");
     for (int i = 0; i < VT_SETTINGS; i++)
         if (was.raw || t->shadow.settings[i].changed > was.offset)
             settings[i](&w, t);

@@ -466,17 +466,23 @@ void vt_move_forward(vt *t, int n)
     vt_go(t, t->row, vt_min(t->col + n, edge));
 }
 
-/* The row that a reverse wrap goes to, or -1: with mode 1045 any row, in a circle within the region; with mode 45 only
-   the row that this one continues. */
-static int row_before(const vt *t)
+/* The rows between the margins, one after another as a circle, are what a reverse wrap moves in. From the region's first
+   cell it goes to the last one, however far. */
+static void wrap_back(vt *t, int n, int edge)
 {
-    if (t->modes & VT_M_REVERSE_WRAP_ANY)
-        return t->row == t->top ? t->bottom : t->row - 1;
-    return t->row > t->top && t->s->rows[t->row - 1]->wrapped ? t->row - 1 : -1;
+    const int cols = t->right - edge + 1;
+    int at = t->row * cols + t->col - edge - n;
+    if (t->row == t->top && t->col == t->left)
+        at = (t->bottom + 1) * cols - 1;
+    else if (at < 0)
+        at = cols * t->rows - 1 - (-1 - at) % (cols * t->rows);
+    t->row = at / cols;
+    t->col = at % cols + edge;
+    vt_stay_in_row(t);
 }
 
-/* BS and CUB. Reverse wrap is xterm's since patch 383, and needs autowrap; a pending wrap is then one step. In xterm.js
-   only BS wraps, without autowrap too. */
+/* BS and CUB. Reverse wrap is that of xterm before patch 383: modes 45 and 1045 are the same. It needs autowrap, and a
+   pending wrap is then one step. In xterm.js only BS wraps, within a line, without autowrap too. */
 void vt_move_back(vt *t, int n)
 {
     const int edge = t->col >= t->left ? t->left : 0;
@@ -485,11 +491,10 @@ void vt_move_back(vt *t, int n)
         vt_viewer_differs(t);
     if (reverse && t->modes & VT_M_WRAP) {
         n -= t->pending;
-        for (int row; n > t->col - edge && (row = row_before(t)) >= 0; t->row = row) {
-            n -= t->col - edge + 1;
-            t->col = t->right;
-            if (t->modes & VT_M_REVERSE_WRAP_ANY && row == t->bottom) /* once around the region is no step at all */
-                n %= (t->bottom - t->top + 1) * (t->right - edge + 1);
+        if (n > t->col - edge) {
+            t->pending = 0;
+            wrap_back(t, n, edge);
+            return;
         }
     }
     t->col = vt_max(t->col - n, edge);

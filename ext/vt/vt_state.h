@@ -3,13 +3,13 @@
    The engine is built in layers. A file uses functions of files before it in this list and no others, which
    tests/engine/test_vt_layers.py checks. docs/terminal.md says what each file is about.
 
-   storage    vt_unicode vt_charset vt_buf vt_intern vt_line vt_codec vt_scrollback vt_numbers vt_viewer vt_image
-              vt_sixel vt_picture
+   storage    vt_unicode vt_buf vt_intern vt_line vt_codec vt_scrollback vt_numbers vt_viewer vt_charset
+   pictures   vt_image vt_sixel vt_picture
    reports    vt_reply vt_theme
    screen     vt_screen vt_modes vt_aside vt_print vt_rectangle vt_resize vt_marks vt_place
    output     vt_partial vt_paint vt_album vt_redraw vt_snapshot vt_text vt_html vt_json vt_dump
-   parser     vt_titles vt_report vt_presentation vt_record vt_shell vt_notice vt_pointer vt_colour vt_kitty vt_graphics
-              vt_osc vt_extended vt_csi vt_parse
+   strings    vt_titles vt_report vt_presentation vt_record vt_shell vt_notice vt_pointer vt_colour
+   parser     vt_kitty vt_graphics vt_osc vt_extended vt_csi vt_parse
    terminal   vt
 
    This header, vt_pictures.h, vt_unicode.h, vt_utf8.h, vt_sgr.h and vt_string.h are below all of them. */

@@ -1,6 +1,6 @@
 """What xterm does at margins, with a pending wrap, and where rows scroll: where it and xterm.js differ, xterm counts.
 
-As in cases.py. Rows and cursors are those of xterm 379, but for reverse wrap, which is that of patch 383.
+As in cases.py. Rows and cursors are those of xterm 379. From patch 383 on its mode 45 goes back within a line only.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ BACK = "CBT does nothing while a wrap is pending"
 PARTS = "parts the rows when BS goes back over a wrap"
 CUB = "CUB never goes back over a wrap"
 MODE_1045 = "has no mode 1045"
+WITHIN = "goes back within a line only"
 ORIGIN = "DECALN keeps origin mode"
 PEN = "DECALN fills with the pen"
 BLANKS = "SD brings default blanks"
@@ -194,7 +195,13 @@ def reverse_wrap() -> list[Case]:
             wrapped=(0,),
             differs={XTERM: CUB},
         ),
-        Case("mode 45: not to another line", b"\x1b[?45h" + LINE + b"\r\nab\x1b[9DX", "0123456789/Xb", (1, 1)),
+        Case(
+            "mode 45: CUB goes back to another line",
+            b"\x1b[?45h" + LINE + b"\r\nab\x1b[9DX",
+            "012X456789/ab",
+            (0, 4),
+            differs={XTERM: CUB, GHOSTTY: WITHIN},
+        ),
         Case(
             "mode 45: CUB over two rows",
             b"\x1b[?45h" + LINE + LINE + b"ab\x1b[22DX",
@@ -204,11 +211,20 @@ def reverse_wrap() -> list[Case]:
             differs={XTERM: CUB},
         ),
         Case(
-            "mode 45: not beyond the region",
+            "mode 45: beyond the region",
             b"\x1b[?45h\x1b[2;3r\x1b[1;1H" + LINE + b"ab\x1b[9DX",
-            "0123456789/Xb",
-            (1, 1),
+            "012X456789/ab",
+            (0, 4),
             wrapped=(0,),
+            differs={XTERM: CUB, GHOSTTY: WITHIN},
+        ),
+        Case(
+            "mode 45: from the region's first cell to its last, however far",
+            b"\x1b[?45h\x1b[2;3r\x1b[2;1H\x1b[9DX",
+            "//         X",
+            (2, 9),
+            True,
+            differs={XTERM: CUB, GHOSTTY: WITHIN},
         ),
         Case(
             "mode 45: a pending wrap is one step",
@@ -218,7 +234,13 @@ def reverse_wrap() -> list[Case]:
             differs={XTERM: CUB},
         ),
         Case("mode 45: BS only ends a pending wrap", b"\x1b[?45h" + LINE + b"\bX", "012345678X", (0, 9), True),
-        Case("mode 45: not from above the region", b"\x1b[?45h\x1b[3;4r\x1b[1;3H\x1b[9DX", "X", (0, 1)),
+        Case(
+            "mode 45: from above the region around the screen",
+            b"\x1b[?45h\x1b[3;4r\x1b[1;3H\x1b[9DX",
+            "/////   X",
+            (5, 4),
+            differs={XTERM: CUB, GHOSTTY: WITHIN},
+        ),
         Case(
             "mode 45 needs autowrap", b"\x1b[?45h" + LINE + b"ab\x1b[?7l\x1b[9DX", "0123456789/Xb", (1, 1), wrapped=(0,)
         ),
@@ -267,9 +289,9 @@ def reverse_wrap() -> list[Case]:
         ),
         Case(
             "mode 1045: CUB around the screen",
-            any_row + b"\x1b[65535DX",
-            "////     X",
-            (4, 6),
+            any_row + b"\x1b[3;1H\x1b[65535DX",
+            "     X",
+            (0, 6),
             differs={XTERM: MODE_1045},
         ),
         Case("mode 1045 needs autowrap", any_row + b"\x1b[?7l\x1b[3;1H\bX", "//X", (2, 1)),
