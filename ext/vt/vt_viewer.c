@@ -13,9 +13,19 @@
 
 #define DIFFERENT_MODES VT_M_ORIGIN /* xterm.js adds the region's top twice to some movements */
 
+static int has_double_row(const vt *t, const vt_screen *s)
+{
+    for (int row = 0; s->base && row < t->rows; row++)
+        if (s->rows[row]->size)
+            return 1;
+    return 0;
+}
+
+/* No sequence makes xterm.js's wrap pending but in the last column. */
 int vt_state_differs(const vt *t)
 {
-    return t->modes & DIFFERENT_MODES || t->left || t->right != t->cols - 1 || t->single_shift;
+    return t->modes & DIFFERENT_MODES || t->left || t->right != t->cols - 1 || t->single_shift
+           || (t->pending && t->col != t->cols - 1) || has_double_row(t, &t->main) || has_double_row(t, &t->alt);
 }
 
 /* ---- hashes ---- */
