@@ -16,8 +16,10 @@ static uint64_t saved_bit(int mode)
 void vt_save_mode(vt *t, int mode)
 {
     uint64_t bit = saved_bit(mode);
-    if (mode == 1048)
+    if (mode == 1048) {
+        vt_viewer_differs(t); /* xterm.js knows no XTSAVE */
         vt_save_cursor(t);
+    }
     int on = bit == VT_M_ALTERNATE ? t->s == &t->alt : !!(t->modes & bit);
     t->saved_modes = on ? t->saved_modes | bit : t->saved_modes & ~bit;
 }

@@ -108,7 +108,7 @@ static void show_alternate(vt *t, int mode)
     if (!t->alt.base && vt_screen_init(t, &t->alt))
         return;
     t->budget -= t->rows;
-    if (mode == 1049 ? !fresh : fresh && (t->pen.bg || !vt_screen_blank(t, &t->alt)))
+    if (mode == 1049 ? !fresh || t->guarded || t->pending : fresh && (t->pen.bg || !vt_screen_blank(t, &t->alt)))
         vt_viewer_differs(t);
     if (fresh)
         change_screens(t, &t->alt);

@@ -95,6 +95,7 @@ static void restore_cursor_report(vt *t, const uint8_t *p, const uint8_t *end)
 static void restore_tabs(vt *t, const uint8_t *p, const uint8_t *end)
 {
     vt_viewer_differs(t);
+    t->shadow.tabs_set = 1;
     memset(t->tabs, 0, sizeof t->tabs);
     while (p < end) {
         int col = number_before(&p, end, '/');

@@ -245,8 +245,10 @@ void vt_print_code(vt *t, uint32_t code)
     }
     vt_row *r = vt_cursor_row(t);
     int col = t->col;
-    if (t->modes & VT_M_INSERT && col >= t->left && col <= t->right)
-        vt_row_insert(t, r, col, stop, width, vt_erased(t));
+    if (t->modes & VT_M_INSERT && col >= t->left && col <= t->right) {
+        vt_cell fill = is_half(t, col) || is_half(t, stop - width) ? torn(t) : vt_erased(t);
+        vt_row_insert(t, r, col, stop, width, fill);
+    }
     mend_before(t, r, col);
     if (r->len < col + width)
         r->len = (uint16_t)(col + width);

@@ -419,7 +419,7 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
         if (insert && !t->pending) { /* its first code point will be inserted: delete as much first */
             uint32_t first;
             vt_utf8_next(text, text + text_n, &first);
-            vt_paint_csi(w, "", clusters && first >= 0x80 ? vt_max(vt_width(first), 1) : l->a.cols, -1, "P");
+            vt_paint_csi(w, "", first < 0x80 ? 1 : clusters ? vt_max(vt_width(first), 1) : l->a.cols, -1, "P");
         }
         vt_put_string(w->out, shift);
         vt_paint_text(w, text, text + text_n, clusters);

@@ -520,9 +520,9 @@ void vt_set_margins(vt *t, int left, int right)
     left = vt_max(left, 1);
     if (right < 1 || right > t->cols)
         right = t->cols;
+    vt_viewer_differs(t); /* xterm.js saves the cursor, whatever the margins are */
     if (left >= right)
         return;
-    vt_viewer_differs(t);
     t->left = left - 1;
     t->right = right - 1;
     vt_move_to(t, 0, 0);

@@ -13,9 +13,30 @@
 
 #define DIFFERENT_MODES VT_M_ORIGIN /* xterm.js adds the region's top twice to some movements */
 
+static int has_double_row(const vt *t, const vt_screen *s)
+{
+    for (int row = 0; s->base && row < t->rows; row++)
+        if (s->rows[row]->size)
+            return 1;
+    return 0;
+}
+
+/* Whether REP would repeat a character that came through a single shift, and that the set in use cannot print. */
+static int repeats_shifted(const vt *t)
+{
+    int col = t->pending ? t->col : t->col - 1;
+    if (!t->last_char || t->charsets[t->gl] == 'B' || col < 0)
+        return 0;
+    vt_cell cell = vt_at(t->s->rows[t->row], col);
+    uint32_t code = VT_CODE(cell);
+    return !(cell & VT_CLUSTER) && code > ' ' && code < 0x7F && vt_translate(t->charsets[t->gl], (uint8_t)code) != code;
+}
+
+/* No sequence makes xterm.js's wrap pending but in the last column. */
 int vt_state_differs(const vt *t)
 {
-    return t->modes & DIFFERENT_MODES || t->left || t->right != t->cols - 1 || t->single_shift;
+    return t->modes & DIFFERENT_MODES || t->left || t->right != t->cols - 1 || t->single_shift || repeats_shifted(t)
+           || (t->pending && t->col != t->cols - 1) || has_double_row(t, &t->main) || has_double_row(t, &t->alt);
 }
 
 /* ---- hashes ---- */

@@ -18,7 +18,10 @@ from vibetunnel._ext.vt import Engine, Mode
 
 COUNT = 1000  # streams
 LASTS = Mode.ORIGIN | Mode.MARGINS | Mode.REVERSE_WRAP  # while one of these is set, all that is printed may be damage
-SHIFTED = re.compile(r"^charsets .* [23]$", re.MULTILINE)  # a single shift waits for its character, and so lasts too
+# So it is while a single shift waits for its character, and while there are double rows.
+LASTS_TOO = re.compile(r"^(charsets .* [23]|(main|alternate) \d+[> ] size \d)$", re.MULTILINE)
+# What nothing depends on but answers, events and later requests of the program is in redraws, but not in damage.
+UNTOLD = re.compile(r"^(level|progress|rectangles|saved modes|pen pushed|attribute colour)\b.*\n", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +59,10 @@ def test_a_viewer_that_draws_as_the_engine_does_ends_in_the_same_state() -> None
                 continue  # CAN in damage prints what there is of a character, here as in xterm, but not in xterm.js
             shown.feed(viewer.take(output))
             assert shown.text(shown.oldest - shown.top) == terminal.text(terminal.oldest - terminal.top), seed
-            if not terminal.modes & LASTS and not SHIFTED.search(terminal.dump()):
-                assert shown.dump() == terminal.dump(), seed
+            dump = terminal.dump()
+            wraps_early = "\npending 1\n" in dump and f" {cols - 1}\npending 1\n" not in dump
+            if not (terminal.modes & LASTS or wraps_early or LASTS_TOO.search(dump)):
+                assert UNTOLD.sub("", shown.dump()) == UNTOLD.sub("", dump), seed
 
 
 def test_a_viewer_that_was_not_sent_each_step_gets_all_of_them_at_once() -> None:
