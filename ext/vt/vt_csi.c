@@ -441,7 +441,7 @@ static inline void plain_function(vt *t, uint8_t final)
 /* XTSMGRAPHICS: what a picture may have. Nothing can be set; asking for what is in force or for the most is the same. */
 static void graphics_report(vt *t, int item, int action)
 {
-    int width = vt_min(t->cols, VT_MARKS) * VT_CELL_WIDTH, height = vt_min(t->rows, VT_MARKS) * VT_CELL_HEIGHT;
+    int width = vt_min(t->cols, VT_MARKS) * t->cell_width, height = vt_min(t->rows, VT_MARKS) * t->cell_height;
     if (item != 1 && item != 2)
         vt_answer(t, "\033[?%d;1S", item);
     else if (action != 1 && action != 2 && action != 4)

@@ -70,9 +70,9 @@ static int show(vt *t, vt_picture *picture, uint64_t wide, uint64_t high)
     if (!added || !wide || !high)
         return 0;
     vt_placement placement = {.picture = added->number, .how = VT_IN_TILES, .alternate = t->s == &t->alt, .col = t->col,
-                              .rows = cells_of(high, VT_CELL_HEIGHT), .cols = cells_of(wide, VT_CELL_WIDTH),
+                              .rows = cells_of(high, t->cell_height), .cols = cells_of(wide, t->cell_width),
                               .width = picture->width, .height = picture->height,
-                              .wide = scaled(wide, VT_CELL_WIDTH), .high = scaled(high, VT_CELL_HEIGHT)};
+                              .wide = scaled(wide, t->cell_width), .high = scaled(high, t->cell_height)};
     placement.line = (placement.alternate ? 0 : vt_top(t)) + t->row;
     placement.last = placement.rows;
     vt_placement *kept = vt_placement_add(t, &placement);
@@ -154,9 +154,9 @@ static uint64_t wanted(vt_extent e, int cell, int screen)
 /* The size in pixels that a file is shown in: within the screen's width, and in its own shape unless that is given up. */
 static void fit(const vt *t, const vt_file *file, const vt_picture *picture, uint64_t *wide, uint64_t *high)
 {
-    const uint64_t w = picture->width, h = picture->height, screen = (uint64_t)t->cols * VT_CELL_WIDTH;
-    *wide = wanted(file->width, VT_CELL_WIDTH, t->cols);
-    *high = wanted(file->height, VT_CELL_HEIGHT, t->rows);
+    const uint64_t w = picture->width, h = picture->height, screen = (uint64_t)t->cols * t->cell_width;
+    *wide = wanted(file->width, t->cell_width, t->cols);
+    *high = wanted(file->height, t->cell_height, t->rows);
     if (!*wide && !*high) {
         *wide = w;
         *high = h;
@@ -199,8 +199,8 @@ static void end_file(vt *t)
         }
         vt_picture_release(picture.data);
         picture.data = NULL;
-        picture.width = picture.width ? picture.width : 16 * VT_CELL_WIDTH;
-        picture.height = picture.height ? picture.height : 4 * VT_CELL_HEIGHT;
+        picture.width = picture.width ? picture.width : 16 * t->cell_width;
+        picture.height = picture.height ? picture.height : 4 * t->cell_height;
     }
     fit(t, &file, &picture, &wide, &high);
     const int row = t->row, col = t->col;

@@ -142,28 +142,29 @@ static int cells(uint64_t pixels, uint32_t before, int cell, int most)
 }
 
 /* Of c= and r= what is not given follows from the part's own size, or from its shape if the other is given. */
-static void lay_out_cells(vt_placement *p, const vt_kitty *k)
+static void lay_out_cells(const vt *t, vt_placement *p, const vt_kitty *k)
 {
-    const uint32_t X = k->X < VT_CELL_WIDTH ? k->X : VT_CELL_WIDTH - 1;
-    const uint32_t Y = k->Y < VT_CELL_HEIGHT ? k->Y : VT_CELL_HEIGHT - 1;
+    const uint32_t X = k->X < t->cell_width ? k->X : t->cell_width - 1u;
+    const uint32_t Y = k->Y < t->cell_height ? k->Y : t->cell_height - 1u;
+    const uint64_t widest = (uint64_t)VT_MAX_COLS * t->cell_width, highest = (uint64_t)VT_MAX_ROWS * t->cell_height;
     uint64_t wide = p->width, high = p->height; /* pixels */
     const uint32_t c = k->c < VT_MAX_COLS ? k->c : VT_MAX_COLS, r = k->r < VT_MAX_ROWS ? k->r : VT_MAX_ROWS;
     if (c)
-        wide = (uint64_t)c * VT_CELL_WIDTH;
+        wide = (uint64_t)c * t->cell_width;
     if (r)
-        high = (uint64_t)r * VT_CELL_HEIGHT;
+        high = (uint64_t)r * t->cell_height;
     if (c && !r)
         high = wide * p->height / p->width;
     else if (r && !c)
         wide = high * p->width / p->height;
-    wide = wide < VT_MAX_COLS * VT_CELL_WIDTH ? wide : VT_MAX_COLS * VT_CELL_WIDTH;
-    high = high < VT_MAX_ROWS * VT_CELL_HEIGHT ? high : VT_MAX_ROWS * VT_CELL_HEIGHT;
-    p->cols = c ? (int)c : cells(wide, X, VT_CELL_WIDTH, VT_MAX_COLS);
-    p->rows = r ? (int)r : cells(high, Y, VT_CELL_HEIGHT, VT_MAX_ROWS);
-    p->left = X * VT_CELL / VT_CELL_WIDTH;
-    p->top = Y * VT_CELL / VT_CELL_HEIGHT;
-    p->wide = c ? c * VT_CELL : (uint32_t)(wide * VT_CELL / VT_CELL_WIDTH);
-    p->high = r ? r * VT_CELL : (uint32_t)(high * VT_CELL / VT_CELL_HEIGHT);
+    wide = wide < widest ? wide : widest;
+    high = high < highest ? high : highest;
+    p->cols = c ? (int)c : cells(wide, X, t->cell_width, VT_MAX_COLS);
+    p->rows = r ? (int)r : cells(high, Y, t->cell_height, VT_MAX_ROWS);
+    p->left = X * VT_CELL / t->cell_width;
+    p->top = Y * VT_CELL / t->cell_height;
+    p->wide = c ? c * VT_CELL : (uint32_t)(wide * VT_CELL / t->cell_width);
+    p->high = r ? r * VT_CELL : (uint32_t)(high * VT_CELL / t->cell_height);
     p->last = p->rows;
 }
 
@@ -189,7 +190,7 @@ static const char *put(vt *t, const vt_kitty *k, const vt_picture *picture)
     for (int i = t->pictures->placed_n - 1; k->p && picture->id && i >= 0; i--)
         if (t->pictures->placed[i].picture == picture->number && t->pictures->placed[i].id == k->p)
             vt_placement_remove(t, i); /* it moves */
-    lay_out_cells(&placement, k);
+    lay_out_cells(t, &placement, k);
     placement.line = (placement.alternate ? 0 : vt_top(t)) + t->row;
     if (k->U)
         placement.how = VT_VIRTUAL;

@@ -237,10 +237,24 @@ static int clip(vt_placement *placement, int row, int top, int bottom)
     return placement->first < placement->last;
 }
 
+/* The web client keeps kitty's placements at their lines, and does not move those when rows move. */
+void vt_pictures_scroll(vt *t, int top, int bottom)
+{
+    const vt_pictures *p = t->pictures;
+    for (int i = 0; i < p->placed_n; i++) {
+        const vt_placement *each = &p->placed[i];
+        const int row = vt_placement_row(t, each);
+        if (each->how == VT_DIRECT && is_shown(t, each) && row >= top && row <= bottom) {
+            vt_viewer_differs(t);
+            return;
+        }
+    }
+}
+
 void vt_pictures_scrolled(vt *t, int top, int bottom, int n, int pushed)
 {
     vt_pictures *p = t->pictures;
-    int main_screen = t->s == &t->main, differs = 0;
+    int main_screen = t->s == &t->main;
     if (main_screen && pushed == n && bottom == t->rows - 1)
         return; /* lines keep their numbers, and tiles move with their cells */
     const int64_t base = main_screen ? vt_top(t) : 0;
@@ -258,12 +272,9 @@ void vt_pictures_scrolled(vt *t, int top, int bottom, int n, int pushed)
         each->line += pushed - n;
         if (each->how != VT_DIRECT)
             continue;
-        differs = 1;
         if (n != pushed && !clip(each, (int)(each->line - base), top, bottom))
             vt_placement_remove(t, i);
     }
-    if (differs)
-        vt_viewer_differs(t);
     t->budget -= p->placed_n;
 }
 

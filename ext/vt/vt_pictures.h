@@ -25,8 +25,6 @@
 #define VT_MARKS 297                  /* combining marks that number rows and columns */
 extern const uint32_t vt_tile_marks[VT_MARKS];
 
-#define VT_CELL_WIDTH 10              /* pixels of a cell that programs are told and pictures are laid out for */
-#define VT_CELL_HEIGHT 20
 #define VT_CELL 1000                  /* a cell's width or height in the units of a placement */
 
 enum vt_picture_kind {

@@ -209,6 +209,8 @@ static void scroll_rows(vt *t, int top, int bottom, int n, int up, vt_cell fill)
     }
     if (t->pen.link)
         vt_viewer_differs(t); /* xterm.js forgets a link when its line has gone */
+    if (t->pictures)
+        vt_pictures_scroll(t, top, bottom);
     vt_row *spare[VT_MAX_ROWS];
     vt_row **rows = t->s->rows + top;
     int kept = bottom - top + 1 - n;
@@ -243,6 +245,8 @@ static void scroll_line(vt *t)
     if (t->pen.link)
         vt_viewer_differs(t);
     vt_screen *s = t->s;
+    if (t->pictures && !(s == &t->main && t->bottom == t->rows - 1))
+        vt_pictures_scroll(t, 0, t->bottom);
     vt_row *r = s->rows[0];
     t->budget -= VT_STEP_COST;
     if (s == &t->main) {

@@ -517,6 +517,7 @@ void vt_viewer_mark(vt_mark *, uint64_t hash, uint64_t offset);
 uint64_t vt_viewer_hash(const uint8_t *, size_t n);
 void vt_viewer_forget(vt *);                           /* a new size or offset: viewers need a redraw */
 /* vt_picture.c: what happens to pictures when rows do something; called only if there are `pictures` */
+void vt_pictures_scroll(vt *, int top, int bottom);    /* before rows [top, bottom] move, unless all of the main screen is pushed */
 /* Rows [top, bottom] moved n up (down if negative); the first `pushed` of them became scrollback. Called afterwards. */
 void vt_pictures_scrolled(vt *, int top, int bottom, int n, int pushed);
 void vt_pictures_erased(vt *);                         /* the whole screen was */

@@ -10,6 +10,7 @@ import zlib
 from typing import Any
 
 import pytest
+from vt.viewers import Viewer
 
 from vibetunnel._ext.vt import Engine
 
@@ -34,16 +35,23 @@ def iterm(options: str, data: bytes) -> bytes:
     return b"\x1b]1337;File=%s:%s\x07" % (options.encode(), base64.b64encode(data))
 
 
+def empty(rows: int = ROWS, cols: int = COLS) -> Engine:
+    """A terminal whose cells have 20 x 10 pixels."""
+    engine = Engine(rows, cols)
+    engine.set_pixels(20, 10)
+    return engine
+
+
 def terminal(*output: bytes, rows: int = ROWS, cols: int = COLS) -> Engine:
     """A terminal that took the output, which redraws and copies as it must."""
-    found = Engine(rows, cols)
+    found = empty(rows, cols)
     for each in output:
         found.feed(each)
     copied = Engine(rows, cols)
     copied.feed(found.redraw(scrollback_lines=10_000))
     assert state(copied) == state(found)
     assert found.clone(scrollback_lines=10_000).dump() == found.dump()
-    single = Engine(rows, cols)
+    single = empty(rows, cols)
     for byte in b"".join(output) if sum(map(len, output)) < 20_000 else b"":
         single.feed(bytes((byte,)))
     if single.offset:
@@ -132,6 +140,23 @@ def test_kitty_places_and_moves_the_cursor() -> None:
     assert found.take_replies() == b"\x1b_Gi=5;OK\x1b\\" + 2 * b"\x1b_Gi=5,p=2;OK\x1b\\"
 
 
+def test_a_picture_is_laid_out_for_the_cells_that_a_program_is_told() -> None:
+    file = iterm("inline=1", png(160, 80))
+    output = sixel(160, 80) + b"\x1b[10H" + file + b"\x1b[17H" + kitty("a=T,f=100,C=1", png(160, 80))
+    engine = Engine(ROWS, COLS)
+    for cell, size in (((0, 0), (5, 20)), ((40, 20), (2, 8)), ((34, 15), (3, 11))):
+        engine.set_pixels(*cell)
+        engine.feed(b"\x1bc" + output + b"\x1b[16t\x1b[?2;1;0S")
+        assert [place[2:] for place in places(engine)] == [size] * 3
+        high, wide = cell if cell[0] else (17, 8)
+        assert engine.take_replies() == b"\x1b[6;%d;%dt\x1b[?2;0;%d;%dS" % (high, wide, COLS * wide, ROWS * high)
+        clone = engine.clone()
+        clone.feed(b"\x1bc" + output)
+        assert places(clone) == places(engine)
+    engine.set_pixels(20, 10)
+    assert [place[2:] for place in places(engine)] == [(3, 11)] * 3  # what is placed keeps its cells
+
+
 def test_kitty_takes_chunks_and_compressed_pixels() -> None:
     packed = zlib.compress(bytes(4 * 100 * 100))
     half = len(packed) // 6 * 3
@@ -142,7 +167,7 @@ def test_kitty_takes_chunks_and_compressed_pixels() -> None:
     assert picture is not None
     assert (picture.kind, picture.zlib, picture.data) == ("rgba", True, packed)
     pending = terminal(first)
-    reader = Engine(ROWS, COLS)
+    reader = empty()
     reader.feed(pending.redraw())
     reader.feed(kitty("m=0", packed[half:]))
     assert places(reader) == places(found)
@@ -209,6 +234,33 @@ def test_kitty_placements_stay_with_their_lines() -> None:
     wide = terminal(one, b"\x1b[8;1Hprompt")
     wide.resize(20, 40)
     assert places(wide) == [(2, 2, 2, 2)]
+
+
+@pytest.mark.parametrize(
+    ("scroll", "damages"),
+    [
+        (b"\x1b[24H\n", 0),  # the viewer keeps a picture at its line
+        (b"\x1b[H\x1bM", 1),
+        (b"\x1b[2;9r\x1b[9H\n", 1),
+        (b"\x1b[1;9r\x1b[9H\n", 1),
+        (b"\x1b[2;9r\x1b[2S", 1),
+        (b"\x1b[H\x1b[L", 1),
+        (b"\x1b[12;20r\x1b[2S", 0),  # it stands elsewhere
+    ],
+)
+def test_a_viewer_hears_of_a_picture_that_moves_without_its_line(scroll: bytes, damages: int) -> None:
+    output = b"one\r\ntwo\x1b[3;3H" + kitty("a=T,f=100,C=1,q=2", png(20, 40))
+    found, shown = empty(), empty()
+    viewer = Viewer(found)
+    found.feed(output)
+    shown.feed(viewer.take(output))
+    before = viewer.damages
+    for piece in (scroll[:-1], scroll[-1:]):
+        found.feed(piece)
+        output += piece
+        shown.feed(viewer.take(output))
+    assert (viewer.damages - before, viewer.redraws) == (damages, 0)
+    assert shown.dump() == found.dump()
 
 
 def test_kitty_placeholders_show_a_virtual_placement() -> None:
@@ -280,7 +332,7 @@ def test_a_redraw_does_not_repeat_the_bytes() -> None:
 def test_graphics_attributes_are_told() -> None:
     found = terminal(b"\x1b[?1;1;0S\x1b[?2;1;0S\x1b[?2;4;0S\x1b[?3;1;0S\x1b[?1;3;256S\x1b[c")
     assert found.take_replies() == (
-        b"\x1b[?1;0;1024S\x1b[?2;0;800;480S\x1b[?2;0;800;480S\x1b[?3;1S\x1b[?1;2S\x1b[?1;2;4c"
+        b"\x1b[?1;0;1024S\x1b[?2;0;800;480S\x1b[?2;0;800;480S\x1b[?3;1S\x1b[?1;2S\x1b[?64;4;6;17;21;22;28c"
     )
 
 
@@ -382,7 +434,7 @@ def test_any_mixture_redraws_and_is_cut_anywhere(seed: int) -> None:
     ]  # fmt: skip
     output = [r.choice(pieces) for _ in range(r.randint(1, 25))]
     found = terminal(*output, rows=10, cols=30)
-    reader = Engine(10, 30)
+    reader = empty(10, 30)
     reader.feed(r.choice(pieces) + found.redraw())
     for each in r.choices(pieces, k=5):
         found.feed(each)

@@ -71,6 +71,8 @@ def test_the_sdist_is_complete_for_building_and_testing(sdist: Path) -> None:
         "docs/protocol.md",
         "ext/pump.pyx",
         "ext/pump/poller.h",
+        "ext/vt/make_colours.py",
+        "ext/vt/make_marks.py",
         "ext/vt/make_unicode.py",
         "ext/vt/vt_parse.c",
         "ext/vt/vt.h",
