@@ -1,9 +1,9 @@
 /* The parser: DEC's state machine (vt100.net/emu/dec_ansi_parser) over UTF-8, from bytes to text and sequences.
 
    All state is in struct vt, so a chunk may end anywhere. Text is found by a scan for bytes that are not printable
-   ASCII; one loop reads a CSI. C1 controls are the code points U+0080..9F, two bytes in UTF-8, as in xterm.js; raw bytes
-   count only after S8C1T, where they do not continue a character. In strings ST alone counts then. A character that a sequence cannot contain ends it without being printed. Invalid UTF-8 is U+FFFD, one
-   for each maximal part. */
+   ASCII; one loop reads a CSI. C1 controls are the code points U+0080..9F, two bytes in UTF-8; raw bytes are invalid
+   UTF-8. A character that a sequence cannot contain ends it without being printed. Invalid UTF-8 is U+FFFD, one for each
+   maximal part. */
 #include "vt_pictures.h"
 
 #include <string.h>
@@ -147,11 +147,8 @@ static const uint8_t *utf8_byte(vt *t, const uint8_t *p)
     uint8_t c = *p;
     if (!t->parser.utf8_n) {
         t->parser.utf8_need = (uint8_t)vt_utf8_size(c);
-        if (!t->parser.utf8_need)
+        if (!t->parser.utf8_need) {
             vt_viewer_differs(t); /* xterm.js leaves such bytes out */
-        if (!t->parser.utf8_need && t->eight_bit && c < 0xA0) {
-            c1(t, c, offset_of(t, p + 1));
-        } else if (!t->parser.utf8_need) {
             character(t, 0xFFFD, offset_of(t, p + 1));
         } else {
             t->parser.utf8[0] = c;
@@ -365,17 +362,15 @@ static const uint8_t *string_bytes(vt *t, const uint8_t *p, const uint8_t *end)
         }
         put_string(t, t->parser.utf8, 1);
     }
-    const uint8_t *from = p, stop = t->eight_bit ? 0x9C : 0xC2;
-    while (p < end && *p >= 0x20 && *p != stop)
+    const uint8_t *from = p;
+    while (p < end && *p >= 0x20 && *p != 0xC2)
         p++;
     t->budget -= (p - from) / 8;
     put_string(t, from, (size_t)(p - from));
     if (p == end)
         return p;
     uint8_t c = *p++;
-    if (c == 0x9C && t->eight_bit) {
-        c1(t, c, offset_of(t, p));
-    } else if (c == 0xC2) {
+    if (c == 0xC2) {
         if (p == end) {
             t->parser.utf8[0] = c;
             t->parser.utf8_n = 1;

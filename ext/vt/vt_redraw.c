@@ -504,7 +504,7 @@ static void put_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines, int 
         put_margins(&w, t, t->top, t->bottom, t->left, t->right);
     }
     put_modes(&w, t);
-    if (t->eight_bit) /* not before: a byte of a title could then end it */
+    if (t->eight_bit)
         vt_put_string(out, "\x1b G");
     if (differs) {
         vt_paint_csi(&w, "", t->row + 1, t->col + 1, "H");

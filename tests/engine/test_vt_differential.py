@@ -69,7 +69,10 @@ def test_a_redraw_shows_the_same_screen_in_xterm_js(oracles: dict[str, gate.Orac
         terminal = Engine(rows, cols)
         terminal.feed(b"".join(pieces))
         scripts.append((rows, cols, [GARBAGE, terminal.redraw(), None]))
-        mine.append(gate.ours(terminal))
+        row, col, pending = (screen := gate.ours(terminal)).cursor
+        if pending and col < cols - 1:  # CBT has taken a pending wrap back, and in xterm.js it does nothing then
+            screen = screen._replace(cursor=(row, cols - 1, True))
+        mine.append(screen)
     shown = oracles[Headless.name].run(scripts)
     wrong = {seed: difference(a, b) for seed, a, (b,) in zip(seeds, mine, shown, strict=True)}
     assert {seed: words for seed, words in wrong.items() if words} == {}

@@ -367,11 +367,11 @@ def levels() -> list[Case]:
         ),
         Case("level 3 has no DECBI", b'\x1b[63;1"pabc\x1b6\x1b[H\x1b9x', "xbc", (0, 1)),
         Case(
-            "S8C1T: raw bytes are C1 controls",
-            b"\x1b Ga\x84b\x9b1;5Hc\x9d0;t\x9cd\x90$qm\x9ce\x1b Ff\x84",
-            "a   cdef\ufffd/ b",
-            (0, 9),
-            differs={XTERM: "has no S8C1T", GHOSTTY: "has no S8C1T"},
+            "S8C1T: raw bytes are no C1 controls in UTF-8, xterm",
+            b"\x1b Ga\x84b\x9b3C\x1b]0;t\x9cu\x07c",
+            "a\ufffdb\ufffd3Cc",
+            (0, 7),
+            differs={XTERM: "drops invalid UTF-8"},
         ),
         Case(
             "S8C1T: characters stay whole",
