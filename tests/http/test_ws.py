@@ -197,6 +197,10 @@ async def test_an_unknown_session_is_a_404_before_the_upgrade(server: Running) -
         "&client=nope",
         "&permission=all",
         "&since=%ff",
+        "&appearance=",
+        "&appearance=" + "00" * 61,
+        "&appearance=" + "zz" * 62,
+        "&appearance=01ffff" + "00" * 59,  # a cell of 65,535 pixels
     ],
 )
 async def test_a_bad_parameter_is_a_400_that_names_it(server: Running, query: str) -> None:

@@ -129,6 +129,23 @@ async def test_the_screen_is_json_as_it_is_documented(server: Running) -> None:
     assert second == {"text": " plain", "width": 6}
 
 
+async def test_a_picture_is_a_file_that_a_page_may_show_and_nothing_else(server: Running) -> None:
+    """A program chose the bytes, so no address of them may run as a page of this server."""
+    printf = r"printf '\033P0;1q\0421;1;2;2#1;2;100;0;0#1!2B\033\\\r\nend'; cat"
+    path = await printed(server, ["sh", "-c", printf], b"end")
+    (picture,) = (await server.json("GET", f"{path}/screen"))["pictures"]
+    response = await server.fetch("GET", f"{path}/pictures/{picture['key']}")
+    assert response.code == 200
+    assert response.body.startswith(b"\x89PNG")
+    assert response.headers["Content-Type"] == "image/png"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Content-Security-Policy"] == "default-src 'none'; sandbox; frame-ancestors 'none'"
+    header, length = response.body[16:24], b"\0\0\0\2"
+    assert header == length * 2
+    for key in ("0" * 16, picture["key"].upper() + "0", "x", picture["key"] + "%2f"):
+        assert (await server.fetch("GET", f"{path}/pictures/{key}")).code == 404
+
+
 async def test_a_snapshot_is_the_engines_and_buffer_is_its_other_name(server: Running) -> None:
     path = await printed(server, ["sh", "-c", "printf 'some text'; cat"], b"text", rows=7, cols=40)
     same = vt.Engine(7, 40)

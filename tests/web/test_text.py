@@ -42,6 +42,8 @@ def test_a_reversed_screen_has_the_default_colours_exchanged(visitor: Visitor) -
     before = visitor.page.evaluate(colour)
     shows(visitor, "\\033[?5h")
     visitor.until(lambda: visitor.page.evaluate(colour) != before)
+    around = "() => getComputedStyle(document.querySelector('vt-terminal .screen')).backgroundColor"
+    visitor.until(lambda: visitor.page.evaluate(around) == visitor.page.evaluate(colour))
     visitor.page.reload()
     visitor.until_shows("ready")
     visitor.until(lambda: visitor.page.evaluate(colour) != before)

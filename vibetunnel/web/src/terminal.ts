@@ -367,14 +367,14 @@ export class Screen {
 
   /** This client's theme and the size of its cells, in the pixels of the screen. */
   get appearance(): Appearance {
-    const { theme } = this.colours();
+    const theme = this.dark.matches ? DARK : LIGHT; // also of a reversed screen, which is the program's
     const pixels = (length: number): number => Math.min(MAX_CELL, Math.round(length * devicePixelRatio));
     const cell = { cellHeight: pixels(this.cell.height), cellWidth: pixels(this.cell.width) };
     return { dark: this.dark.matches, ...cell, colours: themeColours(theme) };
   }
 
   private recolour(): void {
-    Object.assign(this.term.options, this.colours());
+    this.paint();
     this.history.refresh(); // xterm.js has forgotten the colours that the program set
     this.listener.appearance();
   }
@@ -394,11 +394,17 @@ export class Screen {
     return { theme: this.reverse ? reversed(theme) : theme, minimumContrastRatio: MINIMUM_CONTRAST };
   }
 
+  private paint(): void {
+    const colours = this.colours();
+    Object.assign(this.term.options, colours);
+    this.host.style.background = this.reverse ? colours.theme.background : ""; // around the screen
+  }
+
   /** Follow DECSCNM: the default colours change places. Other modes of the sequence are xterm.js's. */
   private reverseScreen(params: (number | number[])[], on: boolean): false {
     if (params.includes(REVERSE_SCREEN) && this.reverse !== on) {
       this.reverse = on;
-      Object.assign(this.term.options, this.colours());
+      this.paint();
     }
     return false;
   }
