@@ -108,8 +108,6 @@ void vt_designate(vt *t, const uint8_t *intermediates, int n, uint8_t final)
         uint8_t set = 0;
         if (n == 1 && g && intermediates[0] == sets_96[g - 1]) {
             set = final == 'A' ? VT_LATIN_1 : 0;
-            if (!set)
-                vt_viewer_differs(t); /* xterm.js takes it for a set of 94 characters */
         } else if (intermediates[0] != sets_94[g]) {
             continue;
         } else if (n == 2) {

@@ -47,6 +47,8 @@ void vt_escape(vt *t, uint8_t final)
     t->budget -= VT_STEP_COST;
     t->last_char = 0;
     if (t->parser.intermediates_n) {
+        if (strchr("-./", t->parser.intermediates[0]) && final != 'A')
+            vt_viewer_differs(t); /* xterm.js takes an unknown set of 96 characters for one of 94 */
         if (t->parser.intermediates_n < 3 && strchr("()*+-./", t->parser.intermediates[0]))
             vt_designate(t, t->parser.intermediates, t->parser.intermediates_n, final);
         if (t->parser.intermediates_n > 1)

@@ -3,7 +3,7 @@
    The engine is built in layers. A file uses functions of files before it in this list and no others, which
    tests/engine/test_vt_layers.py checks. docs/terminal.md says what each file is about.
 
-   storage    vt_unicode vt_buf vt_intern vt_line vt_codec vt_scrollback vt_numbers vt_viewer vt_charset
+   storage    vt_unicode vt_charset vt_buf vt_intern vt_line vt_codec vt_scrollback vt_numbers vt_viewer
    pictures   vt_image vt_sixel vt_picture
    reports    vt_reply vt_theme
    screen     vt_screen vt_modes vt_aside vt_print vt_rectangle vt_resize vt_marks vt_place
