@@ -13,7 +13,7 @@ from vt.differences import DIFFERENCES, LACKS, Difference, Lack
 from vt.grammar import FEATURES, generate
 from vt.oracles import Ghostty, Headless
 from vt.regressions import REGRESSIONS
-from vt.screens import difference
+from vt.screens import difference, ours
 
 from vibetunnel._ext.vt import Engine
 
@@ -69,7 +69,7 @@ def test_a_redraw_shows_the_same_screen_in_xterm_js(oracles: dict[str, gate.Orac
         terminal = Engine(rows, cols)
         terminal.feed(b"".join(pieces))
         scripts.append((rows, cols, [GARBAGE, terminal.redraw(), None]))
-        row, col, pending = (screen := gate.ours(terminal)).cursor
+        row, col, pending = (screen := ours(terminal)).cursor
         if pending and col < cols - 1:  # CBT has taken a pending wrap back, and in xterm.js it does nothing then
             screen = screen._replace(cursor=(row, cols - 1, True))
         mine.append(screen)
