@@ -5,21 +5,24 @@
 
 import { createRequire, registerHooks } from "node:module";
 import { createInterface } from "node:readline";
+import { pathToFileURL } from "node:url";
 
 const require = createRequire(process.argv[2]);
 const { Terminal } = require("@xterm/headless");
 const { look } = await import("./look.mjs");
 
-// The web client's own widths and clusters. Node knows TypeScript, but not that a .js in an import is a .ts.
+// The web client's own widths, clusters and pieces of output. Node knows TypeScript, but not that a .js in an import is a .ts.
 registerHooks({
   resolve: (name, context, next) =>
     next(name.startsWith("./") && context.parentURL?.endsWith(".ts") ? name.replace(/\.js$/, ".ts") : name, context),
 });
 const { Widths } = await import(process.argv[3]);
+const { WholeCharacters } = await import(new URL("characters.ts", pathToFileURL(process.argv[3])));
 
 function run({ rows, cols, scrollback, steps }) {
   const terminal = new Terminal({ rows, cols, scrollback, allowProposedApi: true, logLevel: "off" });
   const widths = new Widths();
+  const characters = new WholeCharacters();
   terminal.unicode.register(widths);
   terminal.unicode.activeVersion = widths.version;
   widths.follow(terminal.parser);
@@ -28,7 +31,7 @@ function run({ rows, cols, scrollback, steps }) {
   for (const step of steps) {
     try {
       if (step === null) screens.push(failed ? null : look(terminal));
-      else if (typeof step === "string") terminal._core.writeSync(Buffer.from(step, "base64"));
+      else if (typeof step === "string") terminal._core.writeSync(characters.take(Buffer.from(step, "base64")));
       else terminal.resize(step[1], step[0]);
     } catch {
       failed = true;

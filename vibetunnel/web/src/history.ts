@@ -5,6 +5,7 @@
 
 import type { IDisposable, Terminal } from "@xterm/xterm";
 
+import { WholeCharacters } from "./characters.js";
 import type { Lines, Redraw } from "./protocol.js";
 import { type Request, Scrollback } from "./scrollback.js";
 
@@ -27,6 +28,7 @@ interface View {
 
 export class History implements IDisposable {
   private readonly held = new Scrollback();
+  private readonly characters = new WholeCharacters();
   private readonly stopping = new AbortController();
   private readonly disposables: readonly IDisposable[];
   private again = false; // what comes next does not continue the screen
@@ -93,10 +95,11 @@ export class History implements IDisposable {
     if (this.again) {
       this.again = false;
       this.held.clear();
+      this.characters.clear();
       this.term.write(RESET);
     }
     this.held.output(data);
-    this.term.write(data, drawn);
+    this.term.write(this.characters.take(data), drawn);
   }
 
   /**
@@ -157,7 +160,8 @@ export class History implements IDisposable {
       term.resize(size.cols, size.rows);
     });
     // In one piece, which xterm.js parses without drawing a frame in between.
-    term.write(all, () => {
+    this.characters.clear();
+    term.write(this.characters.take(all), () => {
       if (this.stopping.signal.aborted) return;
       this.drawing = false;
       this.scrollBack(lines);
