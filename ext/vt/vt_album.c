@@ -156,7 +156,7 @@ int vt_picture_bytes(const vt *t, uint64_t key, vt_buf *out, uint32_t *width, ui
 
 /* ---- tiles in text ---- */
 
-uint32_t vt_tile_size(const uint8_t *p, const uint8_t *end)
+uint32_t vt_tile_bytes(const uint8_t *p, const uint8_t *end)
 {
     int width;
     if (end - p < 4 || memcmp(p, VT_TILE_BYTES, 3) || (p[3] != 0xAD && p[3] != 0xAE))

@@ -14,157 +14,6 @@
 static inline int between_margins(const vt *t) { return t->col >= t->left && t->col <= t->right; }
 static inline int in_region(const vt *t) { return t->row >= t->top && t->row <= t->bottom && between_margins(t); }
 
-/* ---- rows ---- */
-
-vt_row *vt_row_new(vt *t)
-{
-    vt_row *r = malloc(sizeof *r + (size_t)(t->cols + VT_PAD) * sizeof *r->cells);
-    if (r)
-        vt_row_clear(r, VT_BLANK);
-    return r;
-}
-
-void vt_row_clear(vt_row *r, vt_cell tail)
-{
-    r->len = 0;
-    r->wrapped = r->size = 0;
-    r->tail = tail;
-}
-
-/* Erased cells get the pen's background and no other part of its style. */
-vt_cell vt_erased(vt *t)
-{
-    if (t->erase_bg != t->pen.bg) {
-        const vt_style style = {.bg = t->pen.bg};
-        t->erase_cell = VT_BLANK | VT_STYLE_BITS(vt_style_id(t, &style));
-        t->erase_bg = t->pen.bg;
-    }
-    return t->erase_cell;
-}
-
-/* Cut between `col` - 1 and `col`: a wide character across the cut becomes two blanks. */
-static void cut(vt_row *r, int col, vt_cell fill)
-{
-    if (col > 0 && col < r->len && !VT_WIDTH(r->cells[col]))
-        r->cells[col - 1] = r->cells[col] = fill;
-}
-
-static void erase(const vt *t, vt_row *r, int from, int to, vt_cell fill)
-{
-    if (from >= to)
-        return;
-    cut(r, from, fill);
-    cut(r, to, fill);
-    if (to < r->len || (to < t->cols && fill != r->tail)) {
-        vt_row_widen(r, to);
-        for (int col = from; col < to; col++)
-            r->cells[col] = fill;
-        return;
-    }
-    if (fill != r->tail)
-        vt_row_widen(r, from);
-    r->len = (uint16_t)vt_min(r->len, from);
-    if (to == t->cols)
-        r->tail = fill;
-}
-
-/* Whether a cell of [from, to) is protected. `*narrow`: whether no wide character stands there or reaches into it. */
-static int is_protected(const vt_row *r, int from, int to, int *narrow)
-{
-    vt_cell any = r->tail, all = VT_WIDTH_BITS(1);
-    for (int col = from, end = vt_min(to, r->len); col < end; col++) {
-        any |= r->cells[col];
-        all &= r->cells[col];
-    }
-    *narrow = all && (to >= r->len || VT_WIDTH(r->cells[to]));
-    return !!(any & VT_PROTECTED);
-}
-
-/* The same, except for cells that DECSCA protects. */
-static void erase_selectively(vt *t, vt_row *r, int from, int to, vt_cell fill)
-{
-    if (from >= to)
-        return;
-    t->budget -= vt_min(r->len, to - from) / 4;
-    int narrow;
-    if (!is_protected(r, from, to, &narrow)) {
-        erase(t, r, from, to, fill);
-        return;
-    }
-    if (fill != r->tail)
-        vt_row_widen(r, to);
-    if (narrow)
-        for (int col = from, end = vt_min(to, r->len); col < end; col++) {
-            vt_cell keep = 0 - (r->cells[col] / VT_PROTECTED & 1);
-            r->cells[col] = (r->cells[col] & keep) | (fill & ~keep);
-        }
-    for (int col = from, end = narrow ? 0 : vt_min(to, r->len); col < end; col++) {
-        if (r->cells[col] == fill || r->cells[col] & VT_PROTECTED)
-            continue;
-        cut(r, col, fill);
-        cut(r, col + 1, fill);
-        r->cells[col] = fill;
-    }
-    if (to == t->cols)
-        r->tail = fill;
-    t->budget -= (to - from) / 2;
-}
-
-void vt_row_insert(vt *t, vt_row *r, int col, int end, int n, vt_cell fill)
-{
-    n = vt_min(n, end - col);
-    if (col >= r->len && fill == r->tail)
-        return;
-    if (end < t->cols)
-        vt_row_widen(r, end);
-    cut(r, col, fill);
-    cut(r, end, fill);
-    cut(r, end - n, fill);
-    vt_row_widen(r, col);
-    int stop = vt_min(r->len, end); /* the cells to move end here */
-    int len = end < t->cols ? r->len : vt_min(t->cols, r->len + n);
-    int moved = vt_min(stop, end - n) - col;
-    if (moved > 0)
-        memmove(r->cells + col + n, r->cells + col, (size_t)moved * sizeof *r->cells);
-    for (int i = col; i < col + n; i++)
-        r->cells[i] = fill;
-    r->len = (uint16_t)len;
-    t->budget -= len - col;
-}
-
-static void row_delete(vt *t, vt_row *r, int col, int end, int n, vt_cell fill)
-{
-    n = vt_min(n, end - col);
-    if (end < t->cols || fill != r->tail)
-        vt_row_widen(r, end);
-    else if (col >= r->len)
-        return;
-    cut(r, col, fill);
-    cut(r, col + n, fill);
-    cut(r, end, fill);
-    int stop = vt_min(r->len, end);
-    int moved = stop - col - n;
-    if (moved > 0)
-        memmove(r->cells + col, r->cells + col + n, (size_t)moved * sizeof *r->cells);
-    t->budget -= stop - col;
-    if (end == t->cols) {
-        r->len = (uint16_t)(col + vt_max(moved, 0));
-        r->tail = fill;
-        return;
-    }
-    for (int i = end - n; i < end; i++)
-        r->cells[i] = fill;
-}
-
-/* The line of the row above `row` no longer continues in `row`. */
-static void end_line_above(vt *t, int row)
-{
-    if (row > 0)
-        t->s->rows[row - 1]->wrapped = 0;
-    else if (t->s == &t->main)
-        vt_scrollback_unwrap(t);
-}
-
 static int clamp(int at, int low, int high) { return vt_max(low, vt_min(at, high)); }
 
 /* Keep the cursor in the half of a double row that can be used. */
@@ -185,8 +34,8 @@ static void scroll_box(vt *t, int top, int bottom, int n, int up, vt_cell fill)
     int end = t->right + 1;
     for (int row = top; row <= bottom; row++) {
         vt_row_widen(t->s->rows[row], end);
-        cut(t->s->rows[row], t->left, fill);
-        cut(t->s->rows[row], end, fill);
+        vt_row_cut(t->s->rows[row], t->left, fill);
+        vt_row_cut(t->s->rows[row], end, fill);
     }
     size_t bytes = (size_t)(end - t->left) * sizeof(vt_cell);
     for (int i = 0; i <= bottom - top - n; i++) {
@@ -195,7 +44,7 @@ static void scroll_box(vt *t, int top, int bottom, int n, int up, vt_cell fill)
         memcpy(to->cells + t->left, from->cells + t->left, bytes);
     }
     for (int i = 0; i < n; i++)
-        erase(t, t->s->rows[up ? bottom - i : top + i], t->left, end, fill);
+        vt_row_erase(t, t->s->rows[up ? bottom - i : top + i], t->left, end, fill);
     t->budget -= (int64_t)(bottom - top + 1) * (end - t->left);
 }
 
@@ -214,7 +63,7 @@ static void scroll_rows(vt *t, int top, int bottom, int n, int up, vt_cell fill)
     vt_row *spare[VT_MAX_ROWS];
     vt_row **rows = t->s->rows + top;
     int kept = bottom - top + 1 - n;
-    end_line_above(t, top);
+    vt_end_line_above(t, top);
     t->s->rows[bottom]->wrapped = 0;
     memcpy(spare, up ? rows : rows + kept, (size_t)n * sizeof *rows);
     memmove(up ? rows : rows + n, up ? rows + n : rows, (size_t)kept * sizeof *rows);
@@ -545,9 +394,9 @@ static void drop_wrap(vt *t)
 static void erase_part(vt *t, vt_row *r, int from, int to, int selective)
 {
     if (selective)
-        erase_selectively(t, r, from, vt_min(to, vt_row_cols(t, r)), vt_erased(t));
+        vt_row_erase_selectively(t, r, from, vt_min(to, vt_row_cols(t, r)), vt_erased(t));
     else
-        erase(t, r, from, to, vt_erased(t));
+        vt_row_erase(t, r, from, to, vt_erased(t));
     t->budget -= VT_STEP_COST + (to < t->cols ? to - from : 0);
 }
 
@@ -569,13 +418,13 @@ void vt_erase_line(vt *t, int what, int selective)
     if (what == 0) {
         r->wrapped = 0;
         if (t->col == 0)
-            end_line_above(t, t->row);
+            vt_end_line_above(t, t->row);
         erase_part(t, r, t->col, t->cols, selective);
     } else if (what == 1) {
         erase_part(t, r, 0, t->col + 1, selective);
     } else if (what == 2) {
         r->wrapped = 0;
-        end_line_above(t, t->row);
+        vt_end_line_above(t, t->row);
         erase_part(t, r, 0, t->cols, selective);
     }
 }
@@ -585,13 +434,13 @@ static void erase_rows(vt *t, int from, int to, int selective)
     vt_cell fill = vt_erased(t);
     for (int row = from; row < to; row++) {
         if (selective)
-            erase_selectively(t, t->s->rows[row], 0, t->cols, fill);
+            vt_row_erase_selectively(t, t->s->rows[row], 0, t->cols, fill);
         else
             vt_row_clear(t->s->rows[row], fill);
         t->s->rows[row]->wrapped = t->s->rows[row]->size = 0;
     }
     if (from == 0 && to > 0)
-        end_line_above(t, 0);
+        vt_end_line_above(t, 0);
     t->budget -= VT_STEP_COST + 2 * (to - from);
 }
 
@@ -608,7 +457,7 @@ void vt_erase_display(vt *t, int what, int selective)
     } else if (what == 1) {
         if (t->col == t->cols - 1)
             vt_viewer_differs(t); /* xterm.js takes another row for the one below, and throws if there is none */
-        end_line_above(t, t->row);
+        vt_end_line_above(t, t->row);
         erase_rows(t, 0, t->row, selective);
         vt_erase_line(t, 1, selective);
         if (t->col == t->cols - 1)
@@ -631,12 +480,12 @@ void vt_erase_chars(vt *t, int n)
 void vt_touch_row(vt *t, int row, int from, int to)
 {
     if (from == 0)
-        end_line_above(t, row);
+        vt_end_line_above(t, row);
     if (to == t->cols)
         t->s->rows[row]->wrapped = 0;
 }
 
-void vt_cut_row(vt *t, int row, int col) { cut(t->s->rows[row], col, vt_erased(t)); }
+void vt_cut_row(vt *t, int row, int col) { vt_row_cut(t->s->rows[row], col, vt_erased(t)); }
 
 void vt_erase_cells(vt *t, int row, int from, int to, int selective)
 {
@@ -655,7 +504,7 @@ static void close_up(vt *t, vt_row *r, int col, int n, vt_cell fill)
 {
     int end = vt_min(t->right + 1, vt_row_cols(t, r));
     if (col < end)
-        row_delete(t, r, col, end, n, fill);
+        vt_row_delete(t, r, col, end, n, fill);
 }
 
 void vt_insert_chars(vt *t, int n)
@@ -682,7 +531,7 @@ void vt_insert_cols(vt *t, int col, int n)
     if (!in_region(t))
         return;
     vt_cell fill = vt_erased(t);
-    end_line_above(t, t->top);
+    vt_end_line_above(t, t->top);
     for (int row = t->top; row <= t->bottom; row++) {
         insert_blanks(t, t->s->rows[row], col, n, fill);
         t->s->rows[row]->wrapped = 0;
@@ -696,7 +545,7 @@ void vt_delete_cols(vt *t, int col, int n)
     if (!in_region(t))
         return;
     vt_cell fill = vt_erased(t);
-    end_line_above(t, t->top);
+    vt_end_line_above(t, t->top);
     for (int row = t->top; row <= t->bottom; row++) {
         close_up(t, t->s->rows[row], col, n, fill);
         t->s->rows[row]->wrapped = 0;
@@ -723,7 +572,7 @@ void vt_alignment(vt *t)
     vt_full_margins(t);
     for (int row = 0; row < t->rows; row++)
         vt_row_clear(t->s->rows[row], VT_BLANK | 'E');
-    end_line_above(t, 0);
+    vt_end_line_above(t, 0);
     vt_move_to(t, 0, 0);
     t->budget -= VT_STEP_COST + 2 * t->rows;
 }
@@ -746,9 +595,9 @@ void vt_set_row_size(vt *t, int size)
         return;
     vt_viewer_differs(t);
     if (size && !r->size) {
-        erase(t, r, vt_half(t->cols), t->cols, VT_BLANK);
+        vt_row_erase(t, r, vt_half(t->cols), t->cols, VT_BLANK);
         r->wrapped = 0;
-        end_line_above(t, t->row);
+        vt_end_line_above(t, t->row);
     }
     r->size = (uint8_t)size;
     if (t->col >= vt_row_cols(t, r)) {

@@ -6,7 +6,7 @@
    storage    vt_unicode vt_charset vt_buf vt_intern vt_line vt_codec vt_scrollback vt_numbers vt_viewer
    pictures   vt_image vt_sixel vt_picture
    reports    vt_reply vt_theme
-   screen     vt_screen vt_modes vt_aside vt_print vt_rectangle vt_resize vt_marks vt_place
+   screen     vt_row vt_screen vt_modes vt_aside vt_print vt_rectangle vt_resize vt_marks vt_place
    output     vt_partial vt_paint vt_album vt_redraw vt_snapshot vt_text vt_html vt_json vt_dump
    strings    vt_titles vt_report vt_presentation vt_record vt_shell vt_notice vt_pointer vt_colour
    parser     vt_kitty vt_graphics vt_osc vt_extended vt_csi vt_parse
@@ -527,17 +527,24 @@ void vt_pictures_free(vt *);                           /* RIS, and the end */
 
 /* ---- screen ---- */
 
-/* vt_screen.c: rows, the cursor, and what sequences do to them. Counts may be any number from 0 up. */
+/* vt_row.c: the cells of a row. None leaves half of a wide character. */
 vt_row *vt_row_new(vt *);
 void vt_row_clear(vt_row *, vt_cell tail);
+vt_cell vt_erased(vt *);                               /* a blank with the pen's background */
+void vt_row_cut(vt_row *, int col, vt_cell fill);      /* a wide character across the cut becomes `fill` */
+void vt_row_erase(const vt *, vt_row *, int from, int to, vt_cell fill);
+void vt_row_erase_selectively(vt *, vt_row *, int from, int to, vt_cell fill); /* protected cells stay */
+void vt_row_insert(vt *, vt_row *, int col, int end, int n, vt_cell fill); /* n blanks; cells past `end` go */
+void vt_row_delete(vt *, vt_row *, int col, int end, int n, vt_cell fill);
+void vt_end_line_above(vt *, int row);                 /* the line of the row above it no longer continues in it */
+
+/* vt_screen.c: the cursor, scrolling, and what sequences do to them. Counts may be any number from 0 up. */
 int vt_screen_init(vt *, vt_screen *);                 /* 0, or -1: out of memory */
 void vt_screen_free(vt *, vt_screen *);
 int vt_screen_blank(const vt *, const vt_screen *);    /* whether it has no cells and no background */
 static inline int vt_is_tab(const vt *t, int col) { return t->tabs[col >> 3] >> (col & 7) & 1; }
 static inline vt_row *vt_cursor_row(const vt *t) { return t->s->rows[t->row]; }
 static inline int vt_whole_width(const vt *t) { return t->left == 0 && t->right == t->cols - 1; }
-void vt_row_insert(vt *, vt_row *, int col, int end, int n, vt_cell fill); /* n blanks; cells past `end` go */
-vt_cell vt_erased(vt *);                               /* a blank with the pen's background */
 void vt_down(vt *);                                    /* a row down, or scroll in the region's last */
 void vt_line_feed(vt *);
 void vt_new_line(vt *);                                /* CR LF */
