@@ -466,6 +466,7 @@ void vt_erase_display(vt *t, int what, int selective)
         erase_rows(t, 0, t->rows, selective);
     } else if (what == 3 && t->s == &t->main) {
         vt_scrollback_clear(t);
+        t->main.saved.top = -1; /* xterm.js counts the saved row from the oldest line */
         t->command_line = -1;
     }
 }
