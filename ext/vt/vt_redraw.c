@@ -569,7 +569,7 @@ static void blank_rows(vt_painter *w, const vt *t, int row, int end, int joined)
         end = row + 1;
     }
     while (end-- > row) {
-        vt_paint_csi(w, "", end + 1, -1, "H");
+        vt_paint_csi(w, "", end + 1, -1, "H\x1b#5");
         if (end == row && joined)
             vt_paint_csi(w, "", t->cols, -1, "X");
         else
