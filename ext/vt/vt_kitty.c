@@ -93,7 +93,8 @@ static void answer(vt *t, const vt_kitty *k, const char *text)
 
 /* ---- pictures ---- */
 
-/* What has come in, as a picture. Returns why it is none, or NULL. */
+/* What has come in, as a picture. Returns why it is none, or NULL. The data, if there is any, is the caller's in both
+   cases. */
 static const char *received(vt *t, const vt_kitty *k, vt_picture *picture)
 {
     *picture = (vt_picture){.id = k->i, .named = k->I, .width = k->s, .height = k->v, .zlib = k->o == 'z'};
@@ -271,11 +272,10 @@ static void delete(vt *t, const vt_kitty *k)
 
 static void transmit(vt *t, vt_kitty *k)
 {
-    vt_picture picture;
+    vt_picture picture = {0};
     const char *wrong = k->i && k->I ? "EINVAL:i and I exclude each other" : received(t, k, &picture);
     if (wrong || k->a == 'q') {
-        if (!wrong)
-            vt_picture_release(picture.data);
+        vt_picture_release(picture.data);
         answer(t, k, wrong ? wrong : "OK");
         return;
     }

@@ -162,6 +162,10 @@ vt_picture *vt_picture_add(vt *t, const vt_picture *picture)
         vt_picture_forget(t, p->all[0].number, 1);
     vt_picture *added = &p->all[p->n++];
     *added = *picture;
+    if (!vt_picture_fits(added->width, added->height)) { /* a box: a restored one is as bounded */
+        added->width = added->width < 2 * VT_PICTURE_SIDE ? added->width : 2 * VT_PICTURE_SIDE;
+        added->height = added->height < 2 * VT_PICTURE_SIDE ? added->height : 2 * VT_PICTURE_SIDE;
+    }
     p->bytes += n;
     if (!added->number)
         added->number = ++p->last;

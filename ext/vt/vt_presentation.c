@@ -16,8 +16,16 @@ static void report_cursor(vt *t)
                 | (attrs & VT_BLINK ? STYLE_BLINK : 0) | (attrs & VT_INVERSE ? STYLE_INVERSE : 0);
     int flags = (t->modes & VT_M_ORIGIN ? FLAG_ORIGIN : 0) | (t->single_shift == 2 ? FLAG_SS2 : 0)
                 | (t->single_shift == 3 ? FLAG_SS3 : 0) | (t->pending ? FLAG_WRAP : 0);
-    vt_answer(t, "\033P1$u%d;%d;1;%c;%c;%c;%d;2;O;%.4s\033\\", t->row + 1, t->col + 1, '@' + style, '@' + !!t->protect,
-              '@' + flags, t->gl & 3, (const char *)t->charsets);
+    uint8_t sets[9], *p = sets;
+    for (int g = 0; g < 4; g++) {
+        if (t->charsets[g] == VT_PORTUGUESE)
+            *p++ = '%';
+        *p++ = t->charsets[g] == VT_PORTUGUESE ? '6' : t->charsets[g] == VT_LATIN_1 ? 'A'
+               : t->charsets[g] == VT_ASCII_BUT ? 'B' : t->charsets[g];
+    }
+    *p = 0;
+    vt_answer(t, "\033P1$u%d;%d;1;%c;%c;%c;%d;2;O;%s\033\\", t->row + 1, t->col + 1, '@' + style, '@' + !!t->protect,
+              '@' + flags, t->gl & 3, (const char *)sets);
 }
 
 static void report_tabs(vt *t)
@@ -65,7 +73,17 @@ static int flags_before(const uint8_t **p, const uint8_t *end)
     return flags;
 }
 
-/* All but the sets that are designated, which xterm does not restore either. */
+/* The sets that a report ends with, for G0 to G3: each a final character, perhaps after a "%". */
+static void restore_sets(vt *t, const uint8_t *p, const uint8_t *end)
+{
+    for (int g = 0; g < 4 && p < end; g++) {
+        const uint8_t intermediates[2] = {(uint8_t)"()*+"[g], *p};
+        const int n = *p == '%' && end - p > 1 ? 2 : 1;
+        vt_designate(t, intermediates, n, p[n - 1]);
+        p += n;
+    }
+}
+
 static void restore_cursor_report(vt *t, const uint8_t *p, const uint8_t *end)
 {
     int row = number_before(&p, end, ';'), col = number_before(&p, end, ';'), page = number_before(&p, end, ';');
@@ -90,6 +108,8 @@ static void restore_cursor_report(vt *t, const uint8_t *p, const uint8_t *end)
     t->pending = flags & FLAG_WRAP && (t->col == t->right || t->col == t->cols - 1);
     t->single_shift = flags & FLAG_SS2 ? 2 : flags & FLAG_SS3 ? 3 : 0;
     t->gl = (uint8_t)gl;
+    if (number_before(&p, end, ';') >= 0 && flags_before(&p, end) >= 0) /* GR, and the sizes of the sets */
+        restore_sets(t, p, end);
 }
 
 static void restore_tabs(vt *t, const uint8_t *p, const uint8_t *end)
