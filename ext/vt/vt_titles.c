@@ -33,17 +33,18 @@ void vt_set_title(vt *t, int which, const uint8_t *p, size_t n)
     keep_title(t, which, text, n / 2);
 }
 
-/* Letters, digits, dots and spaces of ASCII. */
+/* Hexadecimal digits and dots, or one letter: no word that a shell or a reader would take for one. */
 static int is_plain(const uint8_t *p, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        if (!((p[i] | 0x20) >= 'a' && (p[i] | 0x20) <= 'z') && !(p[i] >= '0' && p[i] <= '9') && p[i] != '.' && p[i] != ' ')
+    for (size_t i = 0; i < n; i++) {
+        int letter = (p[i] | 0x20) >= 'a' && (p[i] | 0x20) <= 'z';
+        if (hex_digit((char)p[i]) < 0 && p[i] != '.' && !(n == 1 && letter))
             return 0;
+    }
     return 1;
 }
 
-/* As text only if it is plain: a file that is printed could otherwise type a command with arguments, paths or operators
-   into the shell. Any title is reported in hexadecimal digits, if the program has asked for these. */
+/* As text only if it is plain: a file that is printed could otherwise type words of its choice into the shell. Any title is reported in hexadecimal digits, if the program has asked for these. */
 void vt_report_title(vt *t, int which)
 {
     static const char hex[] = "0123456789abcdef";

@@ -155,9 +155,10 @@ def test_no_title_that_could_be_a_command_is_answered_as_the_program_wrote_it() 
 
 
 def test_a_plain_title_is_answered_as_text() -> None:
-    assert answer("\x1b]2;make 1.5\x07\x1b[21t") == "\x1b]lmake 1.5\x1b\\"
-    for char in "-/;|&$`<>()'\"~!#*?=é":
-        assert answer(f"\x1b]2;make{char}\x07\x1b[21t") == ""
+    for title in ("17.5", "ab", "x"):
+        assert answer(f"\x1b]2;{title}\x07\x1b[21t") == f"\x1b]l{title}\x1b\\"
+    for char in "xg -/;|&$`<>()'\"~!#*?=é":
+        assert answer(f"\x1b]2;1{char}\x07\x1b[21t") == ""
 
 
 def test_a_title_may_come_in_hexadecimal() -> None:
