@@ -78,6 +78,8 @@ def test_a_viewer_that_returns_into_a_damaged_stretch_is_redrawn(bench: Bench) -
 def test_a_crowd_of_viewers_gets_damage_and_no_redraw(bench: Bench) -> None:
     terminal, slave = bench.bare()
     crowd = [bench.peer(terminal, v1=True, latest=True) for _ in range(40)]
+    for peer in crowd:
+        peer.message(protocol.Hello)  # one that came after the output would begin with a redraw
     printed(slave, terminal, b"raw" + MARGINS)
     for step in range(5):
         printed(slave, terminal, b"\r\nstep %d" % step)
