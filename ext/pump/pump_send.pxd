@@ -175,7 +175,7 @@ cdef inline bint put_redraw(client_t* c, uint32_t scrollback) noexcept nogil:
 
 
 cdef inline bint make_damage(terminal_t* t, engine.vt_viewer* view, damage_t* made) noexcept nogil:
-    """Bring the view to the present: once for all clients with the same. False: there is none but by a redraw."""
+    """Bring the view to the present. Clients with the same view share the damage. False: only a redraw can do it."""
     cdef bint same = made.terminal == t.id and made.after.offset == engine.vt_shown(t.vt)
     if (
         same and made.before.offset == view.offset and made.before.screens == view.screens

@@ -88,7 +88,7 @@ uint32_t vt_translate(uint8_t set, uint8_t c)
     return in_national(set, c);
 }
 
-/* One letter for each national set, which may have several final characters; 0: it is none. */
+/* The letter of a national set, which may have several final characters. 0: the set is unknown. */
 static uint8_t national_set(uint8_t final)
 {
     static const char same[][2] = {{'C', '5'}, {'f', 'R'}, {'9', 'Q'}, {'6', 'E'}, {'`', 'E'}, {'7', 'H'}};
