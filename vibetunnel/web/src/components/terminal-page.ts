@@ -73,6 +73,7 @@ export class TerminalPage extends PlainElement {
   @state() private offered: string | undefined; // text that the program wants to copy
   @state() private copyFailed = false;
   @state() private news: Notice | undefined; // a notification that came while the page was open
+  @state() private newsOpen = false; // all of it is shown, over the terminal
   @query("vt-terminal") private terminal!: VtTerminal | null;
 
   private readonly coarse = matchMedia("(pointer: coarse)");
@@ -114,7 +115,7 @@ export class TerminalPage extends PlainElement {
           @ask-to-paste=${(event: CustomEvent<string>) => this.askToPaste(event.detail)}
         ></vt-terminal>
         <div class="badges">
-          ${this.badge()} ${this.newsBadge()} ${this.offer()} ${this.unaskedBadge()}
+          ${this.badge()} ${this.wholeNews()} ${this.offer()} ${this.unaskedBadge()}
           <div role="status">${this.hint()}</div>
         </div>
         ${
@@ -181,6 +182,7 @@ export class TerminalPage extends PlainElement {
         <span class="name">${name}</span>
         <span class="title">${title}</span>
       </h1>
+      ${this.newsLine()}
       ${
         session?.progress
           ? html`<span class="percent ${session.progress.state}">${progressText(session.progress)}</span>`
@@ -293,12 +295,19 @@ export class TerminalPage extends PlainElement {
     </div>`;
   }
 
-  /** A program's notification. It stays until the user dismisses it, or another one comes. */
-  private newsBadge(): TemplateResult | typeof nothing {
+  /** A program's notification, beside the name: over the terminal it would cover the prompt. It stays until dismissed. */
+  private newsLine(): TemplateResult | typeof nothing {
     const { news } = this;
     if (news === undefined) return nothing;
-    return html`<div class="badge news ${news.urgency}" role="status" data-testid="notification">
-      ${bell}<span><bdi>${noticeText(news)}</bdi></span>
+    return html`<div class="news ${news.urgency}" role="status" data-testid="notification">
+      <button
+        title=${noticeText(news)}
+        aria-expanded=${this.newsOpen}
+        data-testid="notification-open"
+        @click=${() => (this.newsOpen = !this.newsOpen)}
+      >
+        ${bell}<span><bdi>${noticeText(news)}</bdi></span>
+      </button>
       <button
         class="quiet-button"
         aria-label="Dismiss"
@@ -309,6 +318,12 @@ export class TerminalPage extends PlainElement {
         ${cross}
       </button>
     </div>`;
+  }
+
+  /** All of a notification, if the user has asked for it. */
+  private wholeNews(): TemplateResult | typeof nothing {
+    if (this.news === undefined || !this.newsOpen) return nothing;
+    return html`<p class="badge news-text" data-testid="notification-text"><bdi>${noticeText(this.news)}</bdi></p>`;
   }
 
   /** A program's request to copy (OSC 52). Only the user grants it. */
@@ -433,7 +448,7 @@ export class TerminalPage extends PlainElement {
     }
     if (event.sessionId === this.sessionId) {
       this.session = this.session ? changed(this.session, event) : event.session; // it may have been renamed
-      if (event.type === "notification") this.news = event.notification ?? undefined;
+      if (event.type === "notification") this.notify(event.notification ?? undefined);
       announce(event, this.session?.name ?? "");
     }
     if (event.type !== "clipboard" || event.sessionId !== this.sessionId || !event.text) return;
@@ -441,8 +456,13 @@ export class TerminalPage extends PlainElement {
     this.copyFailed = false;
   }
 
+  private notify(news: Notice | undefined): void {
+    this.news = news;
+    this.newsOpen = false;
+  }
+
   private dismissNews(): void {
-    this.news = undefined;
+    this.notify(undefined);
     this.terminal?.focus();
   }
 
