@@ -183,8 +183,12 @@ export class DoubleRows implements IDisposable {
     if (cell.isBold()) span.style.fontWeight = "bold";
     if (cell.isItalic()) span.style.fontStyle = "italic";
     if (cell.isDim()) span.style.opacity = "0.5";
-    const lines = [cell.isUnderline() && "underline", cell.isStrikethrough() && "line-through"].filter(Boolean);
-    span.style.textDecoration = lines.join(" ");
+    const lines = [
+      cell.isUnderline() && "underline",
+      cell.isStrikethrough() && "line-through",
+      cell.isOverline() && "overline",
+    ];
+    span.style.textDecoration = lines.filter(Boolean).join(" ");
   }
 }
 

@@ -115,7 +115,7 @@ export class TerminalPage extends PlainElement {
           @ask-to-paste=${(event: CustomEvent<string>) => this.askToPaste(event.detail)}
         ></vt-terminal>
         <div class="badges">
-          ${this.badge()} ${this.wholeNews()} ${this.offer()} ${this.unaskedBadge()}
+          ${this.badge()} ${this.wholeNews()} ${this.unaskedBadge()}
           <div role="status">${this.hint()}</div>
         </div>
         ${
@@ -182,7 +182,7 @@ export class TerminalPage extends PlainElement {
         <span class="name">${name}</span>
         <span class="title">${title}</span>
       </h1>
-      ${this.newsLine()}
+      ${this.newsLine()} ${this.offer()}
       ${
         session?.progress
           ? html`<span class="percent ${session.progress.state}">${progressText(session.progress)}</span>`
@@ -308,15 +308,7 @@ export class TerminalPage extends PlainElement {
       >
         ${bell}<span><bdi>${noticeText(news)}</bdi></span>
       </button>
-      <button
-        class="quiet-button"
-        aria-label="Dismiss"
-        title="Dismiss"
-        data-testid="notification-dismiss"
-        @click=${this.dismissNews}
-      >
-        ${cross}
-      </button>
+      ${this.cross("notification-dismiss", this.dismissNews)}
     </div>`;
   }
 
@@ -326,30 +318,30 @@ export class TerminalPage extends PlainElement {
     return html`<p class="badge news-text" data-testid="notification-text"><bdi>${noticeText(this.news)}</bdi></p>`;
   }
 
-  /** A program's request to copy (OSC 52). Only the user grants it. */
+  /** A program's request to copy (OSC 52), beside the name as a notification is. Only the user grants it. */
   private offer(): TemplateResult | typeof nothing {
     const { offered } = this;
     if (offered === undefined) return nothing;
     const words = this.copyFailed
       ? "This browser does not allow the page to copy."
       : `The program wants to copy ${characters(offered)}`;
-    return html`<div class="badge" role="status" data-testid="clipboard">
-      <span>${words}</span>
+    return html`<div class="news offer" role="status" data-testid="clipboard">
+      <span class=${this.copyFailed ? "" : "wide"} title=${words}>${words}</span>
       ${
         this.copyFailed
           ? nothing
-          : html`<button class="text-button" data-testid="clipboard-copy" @click=${this.copyOffered}>Copy</button>`
+          : html`<button class="text-button" data-testid="clipboard-copy" @click=${this.copyOffered}>
+              Copy<span class="narrow"> ${characters(offered)}</span>
+            </button>`
       }
-      <button
-        class="quiet-button"
-        aria-label="Dismiss"
-        title="Dismiss"
-        data-testid="clipboard-dismiss"
-        @click=${this.dismissOffer}
-      >
-        ${cross}
-      </button>
+      ${this.cross("clipboard-dismiss", this.dismissOffer)}
     </div>`;
+  }
+
+  private cross(testId: string, dismiss: () => void): TemplateResult {
+    return html`<button class="quiet-button" aria-label="Dismiss" title="Dismiss" data-testid=${testId} @click=${dismiss}>
+      ${cross}
+    </button>`;
   }
 
   /** The way back for a user who no longer wants to be asked before several lines are pasted. */
