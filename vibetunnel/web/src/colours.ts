@@ -84,14 +84,16 @@ export class Colours implements IDisposable {
 
   private setPalette(parts: readonly string[]): void {
     for (let at = 0; at + 1 < parts.length; at += 2) {
-      const index = parts[at] ?? "";
-      if (/^\d+$/.test(index) && Number(index) < PALETTE) this.put(Number(index), parts[at + 1] ?? "");
+      const slot = paletteSlot(parts[at]);
+      if (slot !== undefined) this.put(slot, parts[at + 1] ?? "");
     }
   }
 
   private resetPalette(data: string): void {
-    const which = data === "" ? Array.from({ length: PALETTE }, (_, index) => index) : data.split(";").map(Number);
-    for (const index of which) if (index < PALETTE) this.set.delete(index);
+    const named = data.split(";").map(paletteSlot);
+    for (const slot of this.set.keys()) {
+      if (slot < PALETTE && (data === "" || named.includes(slot))) this.set.delete(slot);
+    }
   }
 
   private put(slot: number, spec: string): void {
@@ -114,6 +116,10 @@ export class Colours implements IDisposable {
       this.changed();
     });
   }
+}
+
+function paletteSlot(text = ""): number | undefined {
+  return /^\d+$/.test(text) && Number(text) < PALETTE ? Number(text) : undefined;
 }
 
 /** A colour as XParseColor reads it, for CSS. */

@@ -46,12 +46,11 @@ export class DoubleRows implements IDisposable {
       ),
       ...(["h", "l"] as const).map((final) =>
         term.parser.registerCsiHandler({ prefix: "?", final }, (params) => {
-          if (params.includes(CURSOR_VISIBLE)) this.cursor = final === "h";
-          return false;
+          return params.includes(CURSOR_VISIBLE) && this.showCursor(final === "h");
         }),
       ),
-      term.parser.registerEscHandler({ final: "c" }, () => !(this.cursor = true)),
-      term.parser.registerCsiHandler({ intermediates: "!", final: "p" }, () => !(this.cursor = true)),
+      term.parser.registerEscHandler({ final: "c" }, () => this.showCursor(true)),
+      term.parser.registerCsiHandler({ intermediates: "!", final: "p" }, () => this.showCursor(true)),
       term.parser.registerCsiHandler({ final: "J" }, () => {
         queueMicrotask(() => this.draw()); // after xterm.js has disposed of the markers
         return false;
@@ -86,6 +85,12 @@ export class DoubleRows implements IDisposable {
     }
     if (size) this.rows.push({ marker: this.term.registerMarker(0), alternate, size });
     this.draw();
+  }
+
+  /** Returns that xterm.js handles the sequence, too. */
+  private showCursor(shown: boolean): false {
+    this.cursor = shown;
+    return false;
   }
 
   private sizeOf(line: number): Size | undefined {
