@@ -363,6 +363,18 @@ def test_html_is_escaped() -> None:
     assert 'c"d' not in html
 
 
+def test_html_of_a_reversed_screen_has_the_default_colours_exchanged() -> None:
+    one = terminal(b"\x1b]11;#123456\x07\x1b[?5hplain\x1b[7minverse\x1b[0;31mred\x1b[0;44mblue", cols=40)
+    html = one.html().decode()
+    assert html.startswith('<pre style="color:#123456;background:#d4d4d4;')
+    assert '<span style="color:#d4d4d4;background:#123456;">inverse' in html
+    assert '<span style="color:#cd0000;">red' in html
+    assert '<span style="background:#0000ee;">blue' in html
+    assert "reverse-screen" in json.loads(one.json())["modes"]
+    one.feed(b"\x1b[?5l")
+    assert one.html().decode().startswith('<pre style="color:#d4d4d4;background:#123456;')
+
+
 def test_json() -> None:
     one = terminal(
         b'\x1b]0;a"b\x07a\x1b[1;38;5;9;48;2;1;2;3;4:3;58;5;7mb\x1b[0m\r\n'
