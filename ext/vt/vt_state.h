@@ -529,8 +529,19 @@ void vt_pictures_free(vt *);                           /* RIS, and the end */
 
 /* vt_row.c: the cells of a row. None leaves half of a wide character. */
 vt_row *vt_row_new(vt *);
-void vt_row_clear(vt_row *, vt_cell tail);
-vt_cell vt_erased(vt *);                               /* a blank with the pen's background */
+static inline void vt_row_clear(vt_row *r, vt_cell tail)
+{
+    r->len = 0;
+    r->wrapped = r->size = 0;
+    r->tail = tail;
+}
+void vt_erase_intern(vt *);                            /* brings erase_cell up to date */
+static inline vt_cell vt_erased(vt *t)                 /* a blank with the pen's background and no more of its style */
+{
+    if (t->erase_bg != t->pen.bg)
+        vt_erase_intern(t);
+    return t->erase_cell;
+}
 void vt_row_cut(vt_row *, int col, vt_cell fill);      /* a wide character across the cut becomes `fill` */
 void vt_row_erase(const vt *, vt_row *, int from, int to, vt_cell fill);
 void vt_row_erase_selectively(vt *, vt_row *, int from, int to, vt_cell fill); /* protected cells stay */
