@@ -161,7 +161,13 @@ PATHS = [
     Path("echo-v1", "pump: a key and its echo, vibetunnel.v1", "pump", _echo(v1=True), 41),
     Path("output-200B", "pump: 200 B of output to 1 client", "pump", _fan_out(1, BATCH), 41),
     Path("fan-out-100", "pump: 200 B of output to 100 clients", "pump", _fan_out(100, BATCH), 21),
-    Path("fan-out-100-v1", "pump: 200 B of output to 100 vibetunnel.v1 clients", "pump", _fan_out(100, BATCH, v1=True), 21),
+    Path(
+        "fan-out-100-v1",
+        "pump: 200 B of output to 100 vibetunnel.v1 clients",
+        "pump",
+        _fan_out(100, BATCH, v1=True),
+        21,
+    ),
 ]
 
 

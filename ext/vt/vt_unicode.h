@@ -42,11 +42,11 @@ enum { /* what the next code point follows */
     VT_AFTER_LINKED_PICTOGRAPH_ZWJ = 11,
 };
 
-#pragma GCC visibility push(hidden) /* a look-up needs no address from another table */
+#pragma GCC visibility push(hidden) /* no address has to be looked up */
 extern const uint8_t vt_unicode_index[8704]; /* the block of 128 code points */
 extern const uint8_t vt_unicode_blocks[][128];   /* a byte a code point, as below */
 extern const uint16_t vt_unicode_joins[20];    /* the states that a class joins, as bits */
-extern const uint8_t vt_unicode_steps[12][32]; /* by state and class: the next state, and VT_STEP_JOINS */
+extern const uint8_t vt_unicode_steps[12][32]; /* by state and class: VT_STEP_... */
 #pragma GCC visibility pop
 
 /* Of a code point below 0x110000: width (bits 0, 1), class (bits 2 to 6), VT_VS_BASE. */
