@@ -178,7 +178,7 @@ static int columns_in_clusters(const uint8_t *text, const uint8_t *end, int *sta
 /* What may be before a text: anything, but text that joins whatever follows ends with a NUL. */
 #define UNKNOWN ((1 << 12) - 1 - (1 << VT_AFTER_NONE) - (1 << VT_AFTER_OTHER) - (1 << VT_AFTER_PREPEND))
 
-/* The first byte that is not ASCII, or is a mark. */
+/* The first byte that is not ASCII, or is a mark or a NUL. */
 static const uint8_t *end_of_ascii(const uint8_t *p, const uint8_t *end)
 {
     for (; end - p >= 8; p += 8) {
@@ -187,7 +187,7 @@ static const uint8_t *end_of_ascii(const uint8_t *p, const uint8_t *end)
         if ((word | (word - 0x0404040404040404u)) & 0x8080808080808080u)
             break;
     }
-    while (p < end && (uint8_t)(*p - 4) < 0x80 - 4) /* there are no NULs */
+    while (p < end && (uint8_t)(*p - 4) < 0x80 - 4)
         p++;
     return p;
 }
@@ -270,6 +270,10 @@ static uint32_t put_first(vt_painter *w, const vt_run *r, const row_join *j)
 static void paint_run(vt_painter *w, const vt_run *r, const uint8_t *text, const uint8_t *end, int wrapped)
 {
     vt_paint_run_pen(w, r);
+    if (end_of_ascii(text, end) == end) { /* as vt_paint_text() would do it */
+        vt_put(w->out, text, (size_t)(end - text));
+        return;
+    }
     while (text < end) {
         const uint8_t *nul = memchr(text, 0, (size_t)(end - text)), *stop = nul ? nul : end;
         vt_paint_text(w, text, stop, 1);

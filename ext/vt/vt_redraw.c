@@ -63,13 +63,16 @@ static void put_kitty(vt_painter *w, const vt_screen *s)
 /* All places of the stack, so that nothing of the reader's is left. */
 static void put_pointers(vt_painter *w, const vt_screen *s)
 {
+    static const char commas[VT_POINTERS] = ",,,,,,,,,,,,,,,";
+    int from = 0;
     vt_put_string(w->out, "\x1b]22;>");
-    for (int i = 0; i < VT_POINTERS; i++) {
-        if (i)
-            vt_put_byte(w->out, ',');
-        if (s->pointers[i])
+    for (int i = 0; i < VT_POINTERS; i++)
+        if (s->pointers[i]) {
+            vt_put(w->out, commas, (size_t)(i - from));
             vt_put_string(w->out, s->pointers[i]);
-    }
+            from = i;
+        }
+    vt_put(w->out, commas, (size_t)(VT_POINTERS - 1 - from));
     vt_put_string(w->out, "\x1b\\");
 }
 
@@ -130,15 +133,27 @@ static int single_row(const vt *t)
 static void put_tabs(vt_painter *w, const vt *t)
 {
     vt_put_string(w->out, "\x1b[3g\r");
-    int at = 0;
-    for (int i = 0; i < t->cols; i++)
-        if (vt_is_tab(t, i)) {
-            if (i > at)
-                vt_paint_csi(w, "", i - at, -1, "C");
-            vt_put_string(w->out, "\x1bH");
+    if (vt_is_tab(t, 0))
+        vt_put_string(w->out, "\x1bH");
+    for (int i = 1, at = 0; i < t->cols; i++) {
+        if (!(i & 7) && !t->tabs[i >> 3])
+            i += 7;
+        else if (vt_is_tab(t, i)) {
+            vt_paint_csi(w, "", i - at, -1, "C\x1bH");
             at = i;
         }
+    }
     vt_put_string(w->out, "\r");
+}
+
+/* Append bytes that were written before. */
+static void put_again(vt_buf *out, size_t from, size_t n)
+{
+    uint8_t *p = vt_room(out, n);
+    if (!p)
+        return;
+    memcpy(p, out->data + from, n);
+    out->n += n;
 }
 
 /* Make the reader save what the shown screen has saved, with `save` (ESC 7, or 1049 on); then back to neutral modes and
@@ -204,13 +219,14 @@ static size_t put_pushed(vt_painter *w, const char *number, const uint8_t *p)
 
 static void put_titles(vt_painter *w, const vt *t)
 {
-    for (int i = 0; i < VT_TITLES; i++) /* titles that the reader may have pushed */
-        vt_put_string(w->out, "\x1b[23;0t");
+    static const char pops[] = "\x1b[23t\x1b[23t\x1b[23t\x1b[23t\x1b[23t\x1b[23t\x1b[23t\x1b[23t\x1b[23t\x1b[23t";
+    _Static_assert(sizeof pops == 5 * VT_TITLES + 1, "one for each title that the reader may have pushed");
     size_t at = 0;
+    vt_put_string(w->out, pops);
     for (int i = 0; i < t->titles_n && at + 2 <= t->titles.n; i++) {
         at += put_pushed(w, "1;", t->titles.data + at);
         at += put_pushed(w, "2;", t->titles.data + at);
-        vt_put_string(w->out, "\x1b[22;0t");
+        vt_put_string(w->out, "\x1b[22t");
     }
     put_osc(w, "1;", t->icon, t->icon_n);
     put_osc(w, "2;", t->title, t->title_n);
@@ -249,12 +265,8 @@ static void put_attribute_colours(vt_painter *w, const vt *t)
 
 static void put_palette(vt_painter *w, const vt *t)
 {
-    vt_put_string(w->out, "\x1b]104\x1b\\");
-    for (int i = 110; i < 120; i++) {
-        uint8_t number[4] = {0};
-        vt_write_number(number, (unsigned)i);
-        put_osc(w, (const char *)number, NULL, 0);
-    }
+    vt_put_string(w->out, "\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\\x1b]113\x1b\\\x1b]114\x1b\\"
+                          "\x1b]115\x1b\\\x1b]116\x1b\\\x1b]117\x1b\\\x1b]118\x1b\\\x1b]119\x1b\\");
     for (unsigned i = 0; t->palette && i < VT_COLOURS; i++) {
         if (!t->palette[i])
             continue;
@@ -454,9 +466,15 @@ static void put_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines, int 
     vt_put_string(out, "\x1b[?2026l\x1b[?1047l\x1b[?69l\x1b[r\x1b[?6l\x1b[?7h\x1b[?2027h\x1b[4l\x1b[20l");
     put_charsets(&w, ascii, 0, 1);
     int on_alt = t->s == &t->alt;
+    if (!on_alt)
+        vt_put_string(out, "\x1b[?1047h");
+    vt_put_string(out, "\x1b[H \x1b[2J\r");
+    /* Tab stops while no row is double, which would stop the cursor in its middle, and before a saved cursor, which may
+       need them. xterm.js has one set for each screen. */
+    const size_t tabs = out->n;
+    put_tabs(&w, t);
+    const size_t tabs_n = out->n - tabs;
     if (!on_alt) {
-        vt_put_string(out, "\x1b[?1047h\x1b[H \x1b[2J\r");
-        put_tabs(&w, t); /* a saved cursor may need them; xterm.js has one set for each screen */
         if (!vt_screen_blank(t, &t->alt))
             vt_paint_screen(&w, t, &t->alt, &l, 0);
         vt_paint_plain(&w);
@@ -466,10 +484,9 @@ static void put_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines, int 
         vt_paint_plain(&w);
         if (t->saved_modes & VT_M_ALTERNATE)
             vt_put_string(out, "\x1b[?1047s");
-        vt_put_string(out, "\x1b[?47l");
+        vt_put_string(out, "\x1b[?47l\x1b[H \x1b[2J\r");
+        put_again(out, tabs, tabs_n);
     }
-    vt_put_string(out, "\x1b[H \x1b[2J\r");
-    put_tabs(&w, t); /* while no row is double, which would stop the cursor in its middle */
     if (scrollback_lines)
         vt_put_string(out, "\x1b[3J");
     vt_paint_screen(&w, t, &t->main, &l, before);
@@ -480,7 +497,7 @@ static void put_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines, int 
         put_saved(&w, t, &t->main, &l, "\x1b[?1049h");
         vt_paint_plain(&w);
         vt_put_string(out, "\x1b[H\x1b[2J");
-        put_tabs(&w, t);
+        put_again(out, tabs, tabs_n);
         vt_paint_screen(&w, t, &t->alt, &l, 0);
         vt_paint_plain(&w);
         if (t->saved_modes & VT_M_ALTERNATE)

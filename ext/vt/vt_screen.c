@@ -19,10 +19,9 @@ static int clamp(int at, int low, int high) { return vt_max(low, vt_min(at, high
 /* Keep the cursor in the half of a double row that can be used. */
 void vt_stay_in_row(vt *t)
 {
-    int cols = vt_row_cols(t, vt_cursor_row(t));
-    if (t->col >= cols) {
+    if (vt_cursor_row(t)->size && t->col >= vt_half(t->cols)) {
         vt_viewer_differs(t); /* xterm.js has no such rows */
-        t->col = cols - 1;
+        t->col = vt_half(t->cols) - 1;
     }
 }
 
@@ -284,21 +283,24 @@ void vt_tab_clear(vt *t, int what)
         memset(t->tabs, 0, sizeof t->tabs);
 }
 
+static inline int has_origin(const vt *t) { return (t->modes & VT_M_ORIGIN) != 0; }
+
 void vt_go(vt *t, int row, int col)
 {
-    int origin = !!(t->modes & VT_M_ORIGIN);
+    const int origin = has_origin(t);
     t->row = clamp(row, origin ? t->top : 0, origin ? t->bottom : t->rows - 1);
     t->col = clamp(col, origin ? t->left : 0, origin ? t->right : t->cols - 1);
     t->pending = 0;
     vt_stay_in_row(t);
 }
 
-static int origin_row(const vt *t) { return t->modes & VT_M_ORIGIN ? t->top : 0; }
-static int origin_col(const vt *t) { return t->modes & VT_M_ORIGIN ? t->left : 0; }
-
-void vt_move_to(vt *t, int row, int col) { vt_go(t, origin_row(t) + row, origin_col(t) + col); }
-void vt_move_row(vt *t, int row) { vt_go(t, origin_row(t) + row, t->col); }
-void vt_move_col(vt *t, int col) { vt_go(t, t->row, origin_col(t) + col); }
+void vt_move_to(vt *t, int row, int col)
+{
+    const int origin = has_origin(t);
+    vt_go(t, origin ? t->top + row : row, origin ? t->left + col : col);
+}
+void vt_move_row(vt *t, int row) { vt_go(t, has_origin(t) ? t->top + row : row, t->col); }
+void vt_move_col(vt *t, int col) { vt_go(t, t->row, has_origin(t) ? t->left + col : col); }
 void vt_move_by(vt *t, int rows, int cols) { vt_go(t, t->row + rows, t->col + cols); }
 
 void vt_move_up(vt *t, int n)

@@ -19,6 +19,8 @@
 #include "vt.h"
 #include "vt_utf8.h"
 
+#include <string.h>
+
 /* A cell: its character, its width, its style.
    bits  0..20  code point; 0: never written (blank). With VT_CLUSTER: index into vt.clusters
    bit   21     VT_CLUSTER
@@ -370,8 +372,12 @@ void vt_designate(vt *, const uint8_t *intermediates, int n, uint8_t final); /* 
 uint8_t *vt_put_designation(uint8_t *, int g, uint8_t set); /* at most 20 bytes; a national set leaves DECNRCM off */
 
 /* vt_buf.c: buffers that grow */
-uint8_t *vt_room(vt_buf *, size_t n);                  /* room for n bytes (then add to `n`); NULL: `failed` */
-void vt_put_string(vt_buf *, const char *);
+uint8_t *vt_room_grown(vt_buf *, size_t n);            /* vt_room() of a buffer that has no room left */
+static inline uint8_t *vt_room(vt_buf *b, size_t n)    /* room for n bytes (then add to `n`); NULL: `failed` */
+{
+    return b->size - b->n >= n ? b->data + b->n : vt_room_grown(b, n);
+}
+static inline void vt_put_string(vt_buf *b, const char *s) { vt_put(b, s, strlen(s)); }
 void vt_put_byte(vt_buf *, unsigned byte);
 void vt_put_number(vt_buf *, long long n);             /* in decimal */
 void vt_put_spaces(vt_buf *, int n);
@@ -529,8 +535,19 @@ void vt_pictures_free(vt *);                           /* RIS, and the end */
 
 /* vt_row.c: the cells of a row. None leaves half of a wide character. */
 vt_row *vt_row_new(vt *);
-void vt_row_clear(vt_row *, vt_cell tail);
-vt_cell vt_erased(vt *);                               /* a blank with the pen's background */
+static inline void vt_row_clear(vt_row *r, vt_cell tail)
+{
+    r->len = 0;
+    r->wrapped = r->size = 0;
+    r->tail = tail;
+}
+void vt_erase_intern(vt *);                            /* brings erase_cell up to date */
+static inline vt_cell vt_erased(vt *t)                 /* a blank with the pen's background and no more of its style */
+{
+    if (t->erase_bg != t->pen.bg)
+        vt_erase_intern(t);
+    return t->erase_cell;
+}
 void vt_row_cut(vt_row *, int col, vt_cell fill);      /* a wide character across the cut becomes `fill` */
 void vt_row_erase(const vt *, vt_row *, int from, int to, vt_cell fill);
 void vt_row_erase_selectively(vt *, vt_row *, int from, int to, vt_cell fill); /* protected cells stay */
