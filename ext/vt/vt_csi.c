@@ -135,6 +135,12 @@ void vt_escape(vt *t, uint8_t final)
     case 'o':
         t->gl = 3;
         break;
+    case '~': /* LS1R, LS2R, LS3R: in xterm.js they change GL */
+    case '}':
+    case '|':
+        vt_viewer_differs(t);
+        t->gr = (uint8_t)('~' - final + 1);
+        break;
     }
 }
 

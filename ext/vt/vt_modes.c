@@ -48,6 +48,7 @@ void vt_save_cursor(vt *t)
     saved->protect = t->protect;
     memcpy(saved->charsets, t->charsets, sizeof saved->charsets);
     saved->gl = t->gl;
+    saved->gr = t->gr;
 }
 
 void vt_protect(vt *t, int on, int guard)
@@ -78,6 +79,7 @@ void vt_restore_cursor(vt *t)
     t->pen_dirty = 1;
     memcpy(t->charsets, saved->charsets, sizeof t->charsets);
     t->gl = saved->gl;
+    t->gr = saved->gr;
     vt_go(t, saved->row, saved->col);
     t->pending = saved->pending;
 }
@@ -86,6 +88,7 @@ static void reset_saved(vt_screen *s)
 {
     memset(&s->saved, 0, sizeof s->saved);
     memset(s->saved.charsets, 'B', sizeof s->saved.charsets);
+    s->saved.gr = 2;
 }
 
 /* In xterm.js each screen has its own tab stops and its own region, and a link ends. */
@@ -136,18 +139,6 @@ static uint64_t dec_mode(int mode)
     return 0;
 }
 
-/* DECCOLM, if mode 40 allows it: it clears, but the screen's width is that of a viewer. */
-static void switch_columns(vt *t)
-{
-    if (!(t->modes & VT_M_COLUMNS))
-        return;
-    vt_viewer_differs(t);
-    t->modes &= ~VT_M_ORIGIN;
-    vt_full_margins(t);
-    vt_erase_display(t, 2, 0);
-    vt_go(t, 0, 0);
-}
-
 void vt_set_dec_mode(vt *t, int mode, int on)
 {
     uint64_t bit = dec_mode(mode), modes = t->modes;
@@ -179,9 +170,6 @@ void vt_set_dec_mode(vt *t, int mode, int on)
     case 2:
         if (on)
             memset(t->charsets, 'B', sizeof t->charsets);
-        break;
-    case 3:
-        switch_columns(t);
         break;
     case 1048:
         if (on)
@@ -315,6 +303,7 @@ static void reset_pen(vt *t)
     t->protect = 0;
     memset(t->charsets, 'B', sizeof t->charsets);
     t->gl = t->single_shift = t->prepended = 0;
+    t->gr = 2;
     t->guarded = 0;
 }
 

@@ -140,11 +140,30 @@ static void character(vt *t, uint32_t code, uint64_t end)
         t->parser.state = VT_GROUND;
 }
 
+/* A byte from 0x80 on while they are no UTF-8. As in xterm none of them is a control. */
+static void right_byte(vt *t, uint8_t c)
+{
+    vt_viewer_differs(t);
+    if (c < 0xA0) {
+        t->last_char = 0;
+        return;
+    }
+    uint32_t code = vt_right(t, c);
+    if (t->parser.state == VT_GROUND && code)
+        vt_print_code(t, code);
+    else if (t->parser.state != VT_CSI_IGNORE && t->parser.state != VT_DCS_IGNORE)
+        t->parser.state = VT_GROUND;
+}
+
 /* Outside of strings: take one byte of a character that is not ASCII, or leave it if it does not continue the character
    that has begun. */
 static const uint8_t *utf8_byte(vt *t, const uint8_t *p)
 {
     uint8_t c = *p;
+    if (!t->parser.utf8_n && vt_takes_bytes(t)) {
+        right_byte(t, c);
+        return p + 1;
+    }
     if (!t->parser.utf8_n) {
         t->parser.utf8_need = (uint8_t)vt_utf8_size(c);
         if (!t->parser.utf8_need) {
@@ -473,6 +492,8 @@ static const uint8_t *ground(vt *t, const uint8_t *p, const uint8_t *end)
                 t->last_char = 0;
             else if (c != DEL)
                 vt_control(t, c);
+            else if (vt_has_del(t))
+                vt_print_del(t);
             p++;
         }
     }

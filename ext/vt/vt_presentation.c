@@ -24,8 +24,8 @@ static void report_cursor(vt *t)
                : t->charsets[g] == VT_ASCII_BUT ? 'B' : t->charsets[g];
     }
     *p = 0;
-    vt_answer(t, "\033P1$u%d;%d;1;%c;%c;%c;%d;2;O;%s\033\\", t->row + 1, t->col + 1, '@' + style, '@' + !!t->protect,
-              '@' + flags, t->gl & 3, (const char *)sets);
+    vt_answer(t, "\033P1$u%d;%d;1;%c;%c;%c;%d;%d;O;%s\033\\", t->row + 1, t->col + 1, '@' + style, '@' + !!t->protect,
+              '@' + flags, t->gl & 3, t->gr & 3, (const char *)sets);
 }
 
 static void report_tabs(vt *t)
@@ -108,7 +108,10 @@ static void restore_cursor_report(vt *t, const uint8_t *p, const uint8_t *end)
     t->pending = flags & FLAG_WRAP && (t->col == t->right || t->col == t->cols - 1);
     t->single_shift = flags & FLAG_SS2 ? 2 : flags & FLAG_SS3 ? 3 : 0;
     t->gl = (uint8_t)gl;
-    if (number_before(&p, end, ';') >= 0 && flags_before(&p, end) >= 0) /* GR, and the sizes of the sets */
+    const int gr = number_before(&p, end, ';');
+    if (gr > 0 && gr < 4)
+        t->gr = (uint8_t)gr;
+    if (gr >= 0 && flags_before(&p, end) >= 0) /* the sizes of the sets */
         restore_sets(t, p, end);
 }
 

@@ -274,12 +274,14 @@ void vt_print_code(vt *t, uint32_t code)
 
 static uint32_t translated(vt *t, uint8_t c)
 {
-    uint8_t set = t->charsets[t->single_shift ? t->single_shift : t->gl];
+    uint8_t set = vt_set(t, t->single_shift ? t->single_shift : t->gl);
     /* xterm.js has no single shifts, other national sets or none of these, and no blank in line drawing. */
     if (t->single_shift || (set != 'B' && set != 'A' && (set != '0' || c == '_')))
         vt_viewer_differs(t);
     return vt_translate(set, c);
 }
+
+void vt_print_del(vt *t) { vt_print_code(t, translated(t, 0x7F)); }
 
 static inline void store8(vt_cell *restrict cells, const uint8_t *restrict p, vt_cell pen)
 {
@@ -399,6 +401,8 @@ static inline int next_in_run(const uint8_t *p, const uint8_t *end, int ascii, u
 
 const uint8_t *vt_print_utf8(vt *t, const uint8_t *p, const uint8_t *end)
 {
+    if (vt_takes_bytes(t))
+        return p;
     while (p < end && *p >= 0x80 && t->budget > 0) {
         uint32_t code;
         int n = next_in_run(p, end, 0, &code);

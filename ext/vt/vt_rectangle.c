@@ -56,13 +56,34 @@ void vt_fill_rectangle(vt *t, const vt_rectangle *r, uint32_t code)
     }
 }
 
-/* DECSERA spares what DECSCA protects, and not what SPA does. */
+/* DECSERA: blanks in the style that the characters had, VT510. It spares what DECSCA protects, and not what SPA does. */
+static void blank_cells(vt *t, int i, int from, int to)
+{
+    vt_row *row = t->s->rows[i];
+    vt_touch_row(t, i, from, to);
+    to = vt_min(to, vt_row_cols(t, row));
+    if (VT_CODE(row->tail))
+        vt_row_widen(row, to);
+    for (int col = from; col < vt_min(to, row->len); col++) {
+        const vt_cell cell = row->cells[col], blank = (cell & (VT_PROTECTED | VT_STYLE_BITS(UINT32_MAX))) | VT_BLANK;
+        if (cell & VT_PROTECTED && !t->guarded)
+            continue;
+        vt_row_cut(row, col, blank);
+        vt_row_cut(row, col + 1, blank);
+        row->cells[col] = blank;
+    }
+}
+
 void vt_erase_rectangle(vt *t, const vt_rectangle *r, int selective)
 {
     vt_viewer_differs(t);
     t->budget -= area(r);
-    for (int i = r->top; i < r->bottom; i++)
-        vt_erase_cells(t, i, r->left, r->right, selective && !t->guarded);
+    for (int i = r->top; i < r->bottom; i++) {
+        if (selective)
+            blank_cells(t, i, r->left, r->right);
+        else
+            vt_erase_cells(t, i, r->left, r->right);
+    }
 }
 
 void vt_copy_rectangle(vt *t, const vt_rectangle *from, int top, int left)

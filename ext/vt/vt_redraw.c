@@ -11,16 +11,19 @@
 
 #define KITTY_POP "\x1b[<99u\x1b[=0u"
 
-static void put_charsets(vt_painter *w, const uint8_t *charsets, int gl, int all)
+static void put_charsets(vt_painter *w, const uint8_t *charsets, int gl, int gr, int all)
 {
     for (int i = 0; i < 4; i++)
         if (all || charsets[i] != 'B') {
             uint8_t s[24];
             vt_put(w->out, s, (size_t)(vt_put_designation(s, i, charsets[i]) - s));
         }
-    static const char *const shifts[4] = {"\x0f", "\x0e", "\x1bn", "\x1bo"};
-    if (all || gl)
-        vt_put_string(w->out, shifts[gl & 3]);
+    static const char *const left[4] = {"\x0f", "\x0e", "\x1bn", "\x1bo"}, *const right[4] = {"", "\x1b~", "\x1b}", "\x1b|"};
+    const int shifts = all || gr != 2;
+    if (shifts)
+        vt_put_string(w->out, right[gr & 3]);
+    if (shifts || gl) /* after GR: in xterm.js each of them changes GL */
+        vt_put_string(w->out, left[gl & 3]);
 }
 
 static const uint8_t ascii[4] = {'B', 'B', 'B', 'B'};
@@ -185,12 +188,12 @@ static void put_saved(vt_painter *w, const vt *t, const vt_screen *screen, vt_li
     vt_paint_pen(w, &s->pen, s->protect);
     if (!s->pending)
         vt_paint_csi(w, "", s->row + 1, s->col + 1, "H");
-    put_charsets(w, s->charsets, s->gl, 0);
+    put_charsets(w, s->charsets, s->gl, s->gr, 0);
     vt_put_string(w->out, save);
     if (back)
         drop_stop(w, t, s->col);
-    if (s->gl || memcmp(s->charsets, ascii, 4))
-        put_charsets(w, ascii, 0, 1);
+    if (s->gl || s->gr != 2 || memcmp(s->charsets, ascii, 4))
+        put_charsets(w, ascii, 0, 2, 1);
     if (s->origin)
         vt_put_string(w->out, "\x1b[?6l");
 }
@@ -288,7 +291,7 @@ static void put_palette(vt_painter *w, const vt *t)
 }
 
 /* Modes that move the cursor, change printing, or have a sequence of their own. The others can be set together. */
-#define SET_APART (VT_M_ORIGIN | VT_M_WRAP | VT_M_MARGINS | VT_M_APP_KEYPAD)
+#define SET_APART (VT_M_ORIGIN | VT_M_WRAP | VT_M_MARGINS | VT_M_APP_KEYPAD | VT_M_NATIONAL)
 
 /* CSI ? ... `final` for the modes in `which`. */
 static void put_dec_modes(vt_painter *w, uint64_t which, char final)
@@ -358,6 +361,24 @@ static void put_pens(vt_painter *w, const vt *t)
     }
 }
 
+/* While bytes are no UTF-8: the byte that prints `code`, and what shifts its set in. 0: there is none. */
+static uint8_t byte_of(const vt *t, uint32_t code, const char **shift)
+{
+    static const char *const shifts[] = {"", "\x1bN", "\x1bO"};
+    for (int i = 0; i < 3; i++) {
+        const int g = i ? i + 1 : t->gl, last = t->charsets[g] == VT_LATIN_1 ? 0x7F : 0x7E;
+        *shift = shifts[i];
+        for (int c = 0x20; c <= last; c++)
+            if (vt_translate(vt_set(t, g), (uint8_t)c) == code)
+                return (uint8_t)c;
+    }
+    *shift = "";
+    for (int c = 0xA0; c < 0x100; c++)
+        if (vt_right(t, (uint8_t)c) == code)
+            return (uint8_t)c;
+    return 0;
+}
+
 /* The cursor, the pen, and settings that must not come before them. */
 static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
 {
@@ -380,13 +401,17 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
     int insert = (t->modes & VT_M_INSERT) != 0;
     const char *shift = "";
     int own = 0; /* whether the cell's style differs from the pen */
+    uint8_t byte = 0; /* that prints the cell, if its UTF-8 would not */
     if (col >= 0) {
         own = !vt_same_run(take_cell(t, l, r, &col), &pen);
         /* A character that the charset in use cannot print came through a single shift, and needs one again. */
-        uint8_t set = t->charsets[t->gl & 3], text = l->a.text[0];
-        if (text >= 0x20 && text < 0x7F && vt_translate(set, text) != text) {
-            shift = vt_translate(t->charsets[2], text) == text   ? "\x1bN"
-                    : vt_translate(t->charsets[3], text) == text ? "\x1bO"
+        uint8_t set = vt_set(t, t->gl & 3), text = l->a.text[0];
+        if (vt_takes_bytes(t)) {
+            byte = byte_of(t, t->last_char, &shift);
+            own |= !byte;
+        } else if (text >= 0x20 && text < 0x7F && vt_translate(set, text) != text) {
+            shift = vt_translate(vt_set(t, 2), text) == text   ? "\x1bN"
+                    : vt_translate(vt_set(t, 3), text) == text ? "\x1bO"
                                                                  : "";
             own |= !*shift;
         }
@@ -425,7 +450,7 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
         vt_put_string(w->out, t->modes & VT_M_WRAP ? "\x1b[?7h" : "\x1b[?7l");
     if (insert)
         vt_put_string(w->out, "\x1b[4h");
-    put_charsets(w, t->charsets, t->gl, 0);
+    put_charsets(w, t->charsets, t->gl, t->gr, 0);
     vt_put_string(w->out, t->modes & VT_M_NATIONAL ? "\x1b[?42h" : "\x1b[?42l");
     if (col >= 0 && !early) {
         if (insert && !t->pending) { /* its first code point will be inserted: delete as much first */
@@ -434,7 +459,10 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
             vt_paint_csi(w, "", first < 0x80 ? 1 : clusters ? vt_max(vt_width(first), 1) : l->a.cols, -1, "P");
         }
         vt_put_string(w->out, shift);
-        vt_paint_text(w, text, text + text_n, clusters);
+        if (byte)
+            vt_put_byte(w->out, byte);
+        else
+            vt_paint_text(w, text, text + text_n, clusters);
     }
     if (t->single_shift)
         vt_put_string(w->out, t->single_shift == 2 ? "\x1bN" : "\x1bO");
@@ -463,8 +491,8 @@ static void put_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines, int 
     vt_put_string(out, "\x18\x1b[6");
     vt_put_number(out, t->level);
     vt_put_string(out, ";1\"p\x1b[!p\x1b[0m\x1b[0\"q\x1b]8;;\x1b\\");
-    vt_put_string(out, "\x1b[?2026l\x1b[?1047l\x1b[?69l\x1b[r\x1b[?6l\x1b[?7h\x1b[?2027h\x1b[4l\x1b[20l");
-    put_charsets(&w, ascii, 0, 1);
+    vt_put_string(out, "\x1b[?42l\x1b[?2026l\x1b[?1047l\x1b[?69l\x1b[r\x1b[?6l\x1b[?7h\x1b[?2027h\x1b[4l\x1b[20l");
+    put_charsets(&w, ascii, 0, 2, 1);
     int on_alt = t->s == &t->alt;
     if (!on_alt)
         vt_put_string(out, "\x1b[?1047h");
@@ -555,8 +583,8 @@ static void mark_settings(vt *t, vt_buf *out)
 static void put_neutral(vt_painter *w)
 {
     vt_put_string(w->out, "\x18\x1b[0m\x1b[0\"q\x1b]8;;\x1b\\");
-    vt_put_string(w->out, "\x1b[?69l\x1b[r\x1b[?6l\x1b[?7h\x1b[?2027h\x1b[4l\x1b[20l");
-    put_charsets(w, ascii, 0, 1);
+    vt_put_string(w->out, "\x1b[?42l\x1b[?69l\x1b[r\x1b[?6l\x1b[?7h\x1b[?2027h\x1b[4l\x1b[20l");
+    put_charsets(w, ascii, 0, 2, 1);
 }
 
 /* The viewer will show the present state. The buffer is for work, and unchanged. */

@@ -490,10 +490,10 @@ void vt_touch_row(vt *t, int row, int from, int to)
 
 void vt_cut_row(vt *t, int row, int col) { vt_row_cut(t->s->rows[row], col, vt_erased(t)); }
 
-void vt_erase_cells(vt *t, int row, int from, int to, int selective)
+void vt_erase_cells(vt *t, int row, int from, int to)
 {
     vt_touch_row(t, row, from, to);
-    erase_part(t, t->s->rows[row], from, to, selective);
+    erase_part(t, t->s->rows[row], from, to, 0);
 }
 
 static void insert_blanks(vt *t, vt_row *r, int col, int n, vt_cell fill)

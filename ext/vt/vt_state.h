@@ -108,7 +108,7 @@ typedef struct {
     int origin;
     vt_style pen;
     uint8_t protect;
-    uint8_t charsets[4], gl;
+    uint8_t charsets[4], gl, gr;
 } vt_saved;
 
 #define VT_POINTERS 16 /* as many as kitty's protocol asks for */
@@ -276,7 +276,7 @@ struct vt {
     int pen_dirty;
     uint8_t protect;
     uint8_t charsets[4]; /* G0..G3: final characters of ISO 2022, or one of the VT_... below */
-    uint8_t gl, single_shift; /* gl: the charset in use. single_shift: 2 or 3 for the next character, or 0 */
+    uint8_t gl, gr, single_shift; /* gl, gr: the charsets in use. single_shift: 2 or 3 for the next character, or 0 */
     uint8_t prepended;   /* the last character may be one that joins the next, even ASCII (GB9b) */
     uint8_t tabs[(VT_MAX_COLS + 7) / 8];
 
@@ -367,9 +367,20 @@ static inline void vt_viewer_inexact(vt *t)
 /* ---- storage ---- */
 
 /* vt_charset.c: character sets */
+uint8_t vt_set(const vt *, int g);                     /* the set that Gg stands for: of the sets "A" one depends on modes */
+int vt_has_del(const vt *);                            /* whether the set of the next ASCII character has a graphic 0x7F */
+uint32_t vt_right(const vt *, uint8_t c);              /* what a byte from 0xA0 on means if vt_takes_bytes(); 0: nothing */
 uint32_t vt_translate(uint8_t set, uint8_t c);         /* what the ASCII character means in that set */
 void vt_designate(vt *, const uint8_t *intermediates, int n, uint8_t final); /* an unknown set changes nothing */
 uint8_t *vt_put_designation(uint8_t *, int g, uint8_t set); /* at most 20 bytes; a national set leaves DECNRCM off */
+
+/* Whether bytes from 0x80 on are characters of the set in GR, and not UTF-8. As in xterm they are while that set is not
+   ASCII, and while national sets are allowed (DECNRCM). */
+static inline int vt_takes_bytes(const vt *t)
+{
+    const uint8_t set = t->charsets[t->gr];
+    return (set != 'B' && set != VT_ASCII_BUT) || t->modes & VT_M_NATIONAL;
+}
 
 /* vt_buf.c: buffers that grow */
 uint8_t *vt_room_grown(vt_buf *, size_t n);            /* vt_room() of a buffer that has no room left */
@@ -583,7 +594,7 @@ void vt_move_down(vt *, int n);
 void vt_move_forward(vt *, int n);
 void vt_move_back(vt *, int n);
 void vt_move_by(vt *, int rows, int cols);             /* HPR, VPR: margins do not stop it */
-void vt_erase_cells(vt *, int row, int from, int to, int selective); /* with the ends of lines */
+void vt_erase_cells(vt *, int row, int from, int to); /* with the ends of lines */
 void vt_cut_row(vt *, int row, int col);                /* a wide character across the cut becomes two blanks */
 void vt_touch_row(vt *, int row, int from, int to);    /* cells changed: its line, or the one above, may end there */
 void vt_erase_display(vt *, int what, int selective);
@@ -650,6 +661,7 @@ uint16_t vt_pen_part(int number);                      /* what a parameter of XT
 /* vt_print.c: text */
 void vt_print_text(vt *, const uint8_t *, size_t n, const uint8_t *end); /* ASCII, n > 0; up to `end` may be read */
 const uint8_t *vt_print_utf8(vt *, const uint8_t *, const uint8_t *end); /* whole characters; returns where text ends */
+void vt_print_del(vt *);                               /* 0x7F, if vt_has_del() */
 void vt_print_code(vt *, uint32_t code);
 void vt_repeat(vt *, int n);
 

@@ -29,13 +29,14 @@ static int repeats_shifted(const vt *t)
         return 0;
     vt_cell cell = vt_at(t->s->rows[t->row], col);
     uint32_t code = VT_CODE(cell);
-    return !(cell & VT_CLUSTER) && code > ' ' && code < 0x7F && vt_translate(t->charsets[t->gl], (uint8_t)code) != code;
+    return !(cell & VT_CLUSTER) && code > ' ' && code < 0x7F && vt_translate(vt_set(t, t->gl), (uint8_t)code) != code;
 }
 
 /* No sequence makes xterm.js's wrap pending but in the last column. */
 int vt_state_differs(const vt *t)
 {
     return t->modes & DIFFERENT_MODES || t->left || t->right != t->cols - 1 || t->single_shift || repeats_shifted(t)
+           || (t->last_char >= 0x80 && vt_takes_bytes(t)) /* REP would repeat what xterm.js cannot be sent */
            || (t->pending && t->col != t->cols - 1) || has_double_row(t, &t->main) || has_double_row(t, &t->alt);
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from vt import cases, cases_rectangles, cases_unicode, cases_xterm
+from vt import cases, cases_charsets, cases_rectangles, cases_unicode, cases_xterm
 from vt.cases import Case
 from vt.oracles import Ghostty, Headless
 from vt.screens import Screen, ours
@@ -13,7 +13,7 @@ from vt.screens import Screen, ours
 from vibetunnel._ext.vt import Engine
 
 ORACLES = (Ghostty, Headless)
-CASES = cases.CASES | cases_rectangles.CASES | cases_unicode.CASES | cases_xterm.XTERM_CASES
+CASES = cases.CASES | cases_charsets.CASES | cases_rectangles.CASES | cases_unicode.CASES | cases_xterm.XTERM_CASES
 
 
 def as_expected(screen: Screen, case: Case) -> str:

@@ -401,7 +401,7 @@ def charsets() -> list[Case]:
             (0, 3),
             differs={XTERM: "leaves 0x5F out", GHOSTTY: "leaves 0x5F out"},
         ),
-        Case("the British set", b"\x1b(A#\x1b(B#", "£#", (0, 2)),
+        Case("the British set, with DECNRCM", b"\x1b[?42h\x1b(A#a\x1b(B#", "£a#", (0, 3)),
         Case("LS2 shifts G2 in", b"\x1b*0q\x1bnq\x0fq", "q─q", (0, 3)),
         Case("LS3 shifts G3 in", b"\x1b+0q\x1boq\x0fq", "q─q", (0, 3)),
         Case("SS2 is for one character", b"\x1b*0\x1bNqq", "─q", (0, 2), differs={XTERM: "has no single shifts"}),

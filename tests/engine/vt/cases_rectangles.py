@@ -87,6 +87,15 @@ def filling() -> list[Case]:
             styles={0: [("a", 1, {}), ("  ", 2, {"bg": 1})]},
         ),
         _rectangle("DECERA erases what DECSCA protects", b'a\x1b[1"qb\x1b[0"qc\x1b[$z', "", cursor=(0, 3)),
+        _rectangle(
+            "DECSERA leaves the style, VT510",
+            b"\x1b[7;41mabc\x1b[m\x1b[44m\x1b[1;2;1;4${",
+            "a",
+            cursor=(0, 3),
+            styles={0: [("a  ", 3, {"bg": 1, "inverse": True})]},
+        ),
+        _rectangle("DECSERA in a row of E, DECALN", b"\x1b#8\x1b[2;1${", "EEEEEEEEEE", cursor=(0, 0)),
+        _rectangle("DECSERA of half a wide character", "中中x\x1b[1;2;1;3${".encode(), "    x", cursor=(0, 5)),
         _rectangle("DECSERA spares what DECSCA protects", b'a\x1b[1"qb\x1b[0"qc\x1b[${', " b", cursor=(0, 3)),
         _rectangle("DECSERA erases what SPA protects, xterm", b"a\x1bVb\x1bWc\x1b[${", "", cursor=(0, 3)),
     ]
@@ -381,14 +390,7 @@ def levels() -> list[Case]:
             differs={GHOSTTY: "has no C1 in UTF-8"},
         ),
         Case("no level 66", b'\x1b[4hab\x1b[66;1"p\rx', "xab", (0, 1)),
-        Case(
-            "DECCOLM clears if mode 40 allows it, xterm",
-            TEXT + b"\x1b[2;3r\x1b[?40h\x1b[3;3H\x1b[?3hx",
-            "x",
-            (0, 1),
-            differs={XTERM: "ignores DECCOLM"},
-        ),
-        Case("DECCOLM does nothing without mode 40", b"ab\x1b[?3hx", "abx", (0, 3)),
+        Case("DECCOLM does nothing, with mode 40 too", b"ab\x1b[?40h\x1b[?3hx\x1b[?3ly", "abxy", (0, 4)),
     ]
 
 

@@ -55,6 +55,24 @@ LACKS = (
         b"\xcc\x81x",
         rb"(?<!e)(\xcc[\x80-\xbf]|\xe2\x83\x9d)",
     ),
+    *(
+        Lack(oracle, feature, why, example, pattern)
+        for oracle in (XTERM, GHOSTTY)
+        for feature, why, example, pattern in (
+            (
+                "latin",
+                "takes ESC ( A for British always; in xterm it is Latin-1 without DECNRCM",
+                b"\x1b(Ax",
+                rb"\x1b[()-]A",
+            ),
+            (
+                "right half",
+                "takes no byte for a character of the set in GR; xterm does",
+                b"\x1b*0\xf1",
+                rb"\x1b[*.~}|]|\?42h",
+            ),
+        )
+    ),
     Lack(XTERM, "national set", "has them without DECNRCM, and not all", b"\x1b(K[", rb"\x1b[()*+./-][^0AB]|\?42h"),
     Lack(GHOSTTY, "national set", "has none of them; VT220 has", b"\x1b[?42h\x1b(K[", rb"\x1b[()*+./-][^0AB]|\?42h"),
     Lack(XTERM, "row size", "no double rows; VT510 has them", b"\x1b#6abcdefgh", rb"\x1b#[346]"),
@@ -101,7 +119,6 @@ LACKS = (
     ),
     Lack(XTERM, "c1", "of C1 controls as characters no RI; ECMA-48 has it", b"\r\na\xc2\x8db", rb"\xc2\x8d"),
     Lack(XTERM, "guard", "no SPA and EPA; ECMA-48 has them", b"\x1bVa\x1bW\x1b[2K", rb"\x1b[VW]"),
-    Lack(XTERM, "columns", "DECCOLM does not clear without a window of its own", b"a\x1b[?40h\x1b[?3hx", rb"\?3[hl]"),
     Lack(XTERM, "reverse wrap any", "no mode 1045; xterm has it", b"\x1b[?1045h\x1b[3;1H\x08X", rb"\x1b\[\?1045h"),
     Lack(XTERM, "tab wrap", "no mode 41; xterm has it", b"\x1b[?41h0123456789\tX", rb"\x1b\[\?41h"),
     Lack(GHOSTTY, "tab wrap", "no mode 41; xterm has it", b"\x1b[?41h0123456789\tX", rb"\x1b\[\?41h"),
