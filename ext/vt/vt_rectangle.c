@@ -56,33 +56,25 @@ void vt_fill_rectangle(vt *t, const vt_rectangle *r, uint32_t code)
     }
 }
 
-/* DECSERA: blanks in the style that the characters had, VT510. It spares what DECSCA protects, and not what SPA does. */
-static void blank_cells(vt *t, int i, int from, int to)
-{
-    vt_row *row = t->s->rows[i];
-    vt_touch_row(t, i, from, to);
-    to = vt_min(to, vt_row_cols(t, row));
-    if (VT_CODE(row->tail))
-        vt_row_widen(row, to);
-    for (int col = from; col < vt_min(to, row->len); col++) {
-        const vt_cell cell = row->cells[col], blank = (cell & (VT_PROTECTED | VT_STYLE_BITS(UINT32_MAX))) | VT_BLANK;
-        if (cell & VT_PROTECTED && !t->guarded)
-            continue;
-        vt_row_cut(row, col, blank);
-        vt_row_cut(row, col + 1, blank);
-        row->cells[col] = blank;
-    }
-}
-
-void vt_erase_rectangle(vt *t, const vt_rectangle *r, int selective)
+/* DECSERA spares what DECSCA protects, and not what SPA does. The cells keep their style. */
+void vt_erase_rectangle(vt *t, const vt_rectangle *r)
 {
     vt_viewer_differs(t);
     t->budget -= area(r);
     for (int i = r->top; i < r->bottom; i++) {
-        if (selective)
-            blank_cells(t, i, r->left, r->right);
-        else
-            vt_erase_cells(t, i, r->left, r->right);
+        vt_row *row = t->s->rows[i];
+        vt_touch_row(t, i, r->left, r->right);
+        if (VT_CODE(row->tail)) /* an E of DECALN */
+            vt_row_widen(row, r->right);
+        for (int col = r->left; col < vt_min(r->right, row->len); col++) {
+            vt_cell cell = row->cells[col];
+            if ((cell & VT_PROTECTED && !t->guarded) || (VT_WIDTH(cell) == 1 && !(VT_CODE(cell) | (cell & VT_CLUSTER))))
+                continue;
+            const vt_cell blank = (cell & (VT_STYLE_BITS(UINT32_MAX) | VT_PROTECTED)) | VT_WIDTH_BITS(1) | ' ';
+            row->cells[col] = blank;
+            if (VT_WIDTH(cell) != 1) /* the other half, though it may be outside */
+                row->cells[VT_WIDTH(cell) ? col + 1 : col - 1] = blank;
+        }
     }
 }
 

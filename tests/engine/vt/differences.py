@@ -87,7 +87,6 @@ LACKS = (
         NOT_UTF8,
     ),
     Lack(GHOSTTY, "soft reset", "no DECSTR; VT510 has it", b"\x1b[4hab\x1b[!p\rX", rb"\x1b\[!p"),
-    Lack(GHOSTTY, "c1", "no C1 controls in UTF-8; xterm.js has them", b"a\xc2\x84b", rb"\xc2[\x80-\x9f]"),
     Lack(GHOSTTY, "zero count", "takes a count of 0 as none; VT510: as 1", b"a\x1b[0L", rb"\x1b\[0"),
     Lack(
         GHOSTTY,
@@ -117,7 +116,7 @@ LACKS = (
         )
         for oracle in (XTERM, GHOSTTY)
     ),
-    Lack(XTERM, "c1", "of C1 controls as characters no RI; ECMA-48 has it", b"\r\na\xc2\x8db", rb"\xc2\x8d"),
+    Lack(XTERM, "c1", "C1 controls in UTF-8; xterm has none", b"a\xc2\x84b", rb"\xc2[\x80-\x9f]"),
     Lack(XTERM, "guard", "no SPA and EPA; ECMA-48 has them", b"\x1bVa\x1bW\x1b[2K", rb"\x1b[VW]"),
     Lack(XTERM, "reverse wrap any", "no mode 1045; xterm has it", b"\x1b[?1045h\x1b[3;1H\x08X", rb"\x1b\[\?1045h"),
     Lack(XTERM, "tab wrap", "no mode 41; xterm has it", b"\x1b[?41h0123456789\tX", rb"\x1b\[\?41h"),
