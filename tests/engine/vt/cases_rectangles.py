@@ -465,7 +465,13 @@ def levels() -> list[Case]:
             differs={XTERM: "has C1 in UTF-8"},
         ),
         Case("no level 66", b'\x1b[4hab\x1b[66;1"p\rx', "xab", (0, 1)),
-        Case("DECCOLM does nothing, with mode 40 too", b"ab\x1b[?40h\x1b[?3hx\x1b[?3ly", "abxy", (0, 4)),
+        Case(
+            "DECCOLM does nothing, with mode 40 too",
+            b"ab\x1b[?40h\x1b[?3hx\x1b[?3ly",
+            "abxy",
+            (0, 4),
+            differs={GHOSTTY: "clears"},
+        ),
     ]
 
 

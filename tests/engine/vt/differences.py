@@ -118,6 +118,7 @@ LACKS = (
     ),
     Lack(XTERM, "c1", "C1 controls in UTF-8; xterm has none", b"a\xc2\x84b", rb"\xc2[\x80-\x9f]"),
     Lack(XTERM, "guard", "no SPA and EPA; ECMA-48 has them", b"\x1bVa\x1bW\x1b[2K", rb"\x1b[VW]"),
+    Lack(GHOSTTY, "columns", "DECCOLM clears; here it is ignored", b"a\x1b[?40h\x1b[?3hx", rb"\?3[hl]"),
     Lack(XTERM, "reverse wrap any", "no mode 1045; xterm has it", b"\x1b[?1045h\x1b[3;1H\x08X", rb"\x1b\[\?1045h"),
     Lack(XTERM, "tab wrap", "no mode 41; xterm has it", b"\x1b[?41h0123456789\tX", rb"\x1b\[\?41h"),
     Lack(GHOSTTY, "tab wrap", "no mode 41; xterm has it", b"\x1b[?41h0123456789\tX", rb"\x1b\[\?41h"),
