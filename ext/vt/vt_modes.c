@@ -100,6 +100,15 @@ static void change_screens(vt *t, vt_screen *to)
     t->events |= VT_POINTER;
 }
 
+/* Even what SPA protects goes. */
+static void clear_alternate(vt *t)
+{
+    const uint8_t guarded = t->guarded;
+    t->guarded = 0;
+    vt_erase_display(t, 2, 0);
+    t->guarded = guarded;
+}
+
 /* Modes 47, 1047 and 1049. Only 1049 on and 1047 off clear the alternate screen, which otherwise keeps its text while it
    is hidden. xterm.js clears it whenever it comes from the main screen. */
 static void show_alternate(vt *t, int mode)
@@ -108,12 +117,12 @@ static void show_alternate(vt *t, int mode)
     if (!t->alt.base && vt_screen_init(t, &t->alt))
         return;
     t->budget -= t->rows;
-    if (mode == 1049 ? !fresh || t->guarded || t->pending : fresh && (t->pen.bg || !vt_screen_blank(t, &t->alt)))
+    if (mode == 1049 ? !fresh || t->pending : fresh && (t->pen.bg || !vt_screen_blank(t, &t->alt)))
         vt_viewer_differs(t);
     if (fresh)
         change_screens(t, &t->alt);
     if (mode == 1049)
-        vt_erase_display(t, 2, 0);
+        clear_alternate(t);
 }
 
 static void show_main(vt *t, int mode)
@@ -121,7 +130,7 @@ static void show_main(vt *t, int mode)
     if (t->s == &t->main)
         return;
     if (mode == 1047)
-        vt_erase_display(t, 2, 0);
+        clear_alternate(t);
     change_screens(t, &t->main);
     vt_stay_in_row(t);
 }

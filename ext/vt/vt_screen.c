@@ -488,12 +488,6 @@ void vt_touch_row(vt *t, int row, int from, int to)
 
 void vt_cut_row(vt *t, int row, int col) { vt_row_cut(t->s->rows[row], col, vt_erased(t)); }
 
-void vt_erase_cells(vt *t, int row, int from, int to, int selective)
-{
-    vt_touch_row(t, row, from, to);
-    erase_part(t, t->s->rows[row], from, to, selective);
-}
-
 static void insert_blanks(vt *t, vt_row *r, int col, int n, vt_cell fill)
 {
     int end = vt_min(t->right + 1, vt_row_cols(t, r));
@@ -601,10 +595,7 @@ void vt_set_row_size(vt *t, int size)
         vt_end_line_above(t, t->row);
     }
     r->size = (uint8_t)size;
-    if (t->col >= vt_row_cols(t, r)) {
-        t->col = vt_row_cols(t, r) - 1;
-        t->pending = 0;
-    }
+    vt_stay_in_row(t);
 }
 
 /* ---- a screen's memory ---- */

@@ -566,7 +566,6 @@ void vt_move_down(vt *, int n);
 void vt_move_forward(vt *, int n);
 void vt_move_back(vt *, int n);
 void vt_move_by(vt *, int rows, int cols);             /* HPR, VPR: margins do not stop it */
-void vt_erase_cells(vt *, int row, int from, int to, int selective); /* with the ends of lines */
 void vt_cut_row(vt *, int row, int col);                /* a wide character across the cut becomes two blanks */
 void vt_touch_row(vt *, int row, int from, int to);    /* cells changed: its line, or the one above, may end there */
 void vt_erase_display(vt *, int what, int selective);
@@ -587,7 +586,7 @@ void vt_alignment(vt *);                               /* DECALN */
 void vt_set_row_size(vt *, int size);                  /* DECSWL, DECDWL, DECDHL */
 void vt_single_rows(vt *);
 void vt_stay_in_row(vt *);                             /* keeps the cursor in the columns of its row */
-static inline int vt_half(int cols) { return vt_max(cols / 2, 2); } /* columns of a double row: a wide character fits */
+static inline int vt_half(int cols) { return vt_max((cols + 1) / 2, 2); } /* columns of a double row: a wide character fits */
 static inline int vt_row_cols(const vt *t, const vt_row *r) { return r->size ? vt_half(t->cols) : t->cols; }
 
 /* vt_modes.c: modes, saved cursors, the alternate screen, keyboard flags, resets */
@@ -643,7 +642,7 @@ typedef struct {
 } vt_rectangle;
 int vt_rectangle_of(const vt *, const int *four, vt_rectangle *); /* top, left, bottom, right; 0: there is none */
 void vt_fill_rectangle(vt *, const vt_rectangle *, uint32_t code);
-void vt_erase_rectangle(vt *, const vt_rectangle *, int selective);
+void vt_erase_rectangle(vt *, const vt_rectangle *);   /* DECSERA */
 void vt_copy_rectangle(vt *, const vt_rectangle *, int top, int left);
 void vt_change_rectangle(vt *, const vt_rectangle *, uint16_t off, uint16_t on, uint16_t flip); /* attributes */
 uint16_t vt_checksum(vt *, const vt_rectangle *);      /* DECRQCRA */
