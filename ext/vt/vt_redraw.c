@@ -604,8 +604,9 @@ void vt_viewer_redraw(vt *t, vt_buf *out, uint32_t scrollback_lines, vt_viewer *
     put_redraw(t, out, scrollback_lines, t->shadow.differs);
 }
 
-/* Make rows [row, end) blank, and go to the first. `joined`: it continues the line above, as EL would make it forget. */
-static void blank_rows(vt_painter *w, const vt *t, int row, int end, int joined)
+/* Make rows [row, end) blank, and go to the first. `joined`: it continues the line above, as EL would make it forget.
+   `since`: the viewer's offset. */
+static void blank_rows(vt_painter *w, const vt *t, int row, int end, int joined, uint64_t since)
 {
     vt_paint_plain(w);
     if (end == t->rows && end - row > 2) {
@@ -614,7 +615,7 @@ static void blank_rows(vt_painter *w, const vt *t, int row, int end, int joined)
         end = row + 1;
     }
     while (end-- > row) {
-        vt_paint_csi(w, "", end + 1, -1, "H\x1b#5");
+        vt_paint_csi(w, "", end + 1, -1, t->shadow.rows[end].doubled >= since ? "H\x1b#5" : "H");
         if (end == row && joined)
             vt_paint_csi(w, "", t->cols, -1, "X");
         else
@@ -638,7 +639,7 @@ static void put_changed_rows(vt_painter *w, const vt *t, vt_line_pair *l, uint64
             changed |= t->shadow.rows[end].changed > since;
         if (!changed)
             continue;
-        blank_rows(w, t, row, end, !row && is_wrapped(t, l, vt_top(t) - 1));
+        blank_rows(w, t, row, end, !row && is_wrapped(t, l, vt_top(t) - 1), since);
         vt_paint_rows(w, t, t->s, l, 0, row, end - row);
         if (end < t->rows)
             vt_put_string(w->out, "\n"); /* the next row does not continue this line */
@@ -685,7 +686,7 @@ int vt_damage(vt *t, vt_buf *out, vt_viewer *v)
     if (was.clears != v->clears)
         vt_put_string(out, "\x1b[3J");
     if (scrolled > 0) {
-        blank_rows(&w, t, 0, t->rows, is_wrapped(t, &l, v->top - scrolled - 1));
+        blank_rows(&w, t, 0, t->rows, is_wrapped(t, &l, v->top - scrolled - 1), was.offset);
         vt_paint_rows(&w, t, t->s, &l, (uint32_t)scrolled, 0, t->rows);
         vt_paint_plain(&w);
     } else {

@@ -240,6 +240,7 @@ typedef struct {
 typedef struct {
     uint64_t hash;
     uint64_t changed;    /* viewers that are before this offset have another one */
+    uint64_t doubled;    /* of a row: viewers that are not after this offset may have a double one */
 } vt_mark;
 typedef struct {
     int differs;

@@ -113,6 +113,8 @@ static void mark_rows(vt *t, uint64_t offset)
     for (int row = 0; row < t->rows; row++) {
         if (moved)
             s->rows[row].changed = offset;
+        if (t->s->rows[row]->size)
+            s->rows[row].doubled = offset;
         vt_viewer_mark(&s->rows[row], row_hash(t, t->s->rows[row]), offset);
     }
     s->top = vt_top(t);
