@@ -267,6 +267,7 @@ def script(found: list[int]) -> str:
         f"/** Widths and grapheme clusters, {GENERATED} */\n\n"
         "/** Classes of code points that unicode.ts must know. */\n"
         f"export const REGIONAL = {Class.REGIONAL.value};\n"
+        f"export const TEXT = {Class.TEXT.value};\n"
         f"export const EMOJI = {Class.EMOJI.value};\n"
         "/** Of a code point's properties: a variation selector changes its width. */\n"
         f"export const VS_BASE = {VS_BASE};\n\n"

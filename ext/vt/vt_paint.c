@@ -192,6 +192,26 @@ static const uint8_t *end_of_ascii(const uint8_t *p, const uint8_t *end)
     return p;
 }
 
+/* The columns of a line up to `end` in its text. */
+static int columns_up_to(const vt_line *line, const uint8_t *end)
+{
+    int cols = 0, width;
+    const vt_run *r = line->runs;
+    for (; end <= r->text || end > r->text + r->n; r++)
+        cols += r->cols;
+    for (const uint8_t *p = r->text; p < end; p += vt_character(p, end, &width), cols += width)
+        ;
+    return cols;
+}
+
+/* xterm.js leaves its cursor behind the wide character that was made narrow. */
+static void put_narrowed(vt_painter *w, const uint8_t *end)
+{
+    int cols = w->line && end[-1] == VT_NARROW ? columns_up_to(w->line, end) : w->cols;
+    if (cols < w->cols)
+        vt_paint_csi(w, "", cols + 1, -1, "G");
+}
+
 void vt_paint_text(vt_painter *w, const uint8_t *text, const uint8_t *end, int clusters)
 {
     const uint8_t *from = text; /* not written yet */
@@ -225,6 +245,8 @@ void vt_paint_text(vt_painter *w, const uint8_t *text, const uint8_t *end, int c
             w->out->n += (size_t)(vt_plain_text(room, text, (size_t)(p - text)) - room);
         if (!same)
             vt_put_string(w->out, clusters ? "\x1b[?2027h" : "\x1b[?2027l");
+        else if (marks)
+            put_narrowed(w, p);
         before = 1u << (same ? after : VT_AFTER_NONE);
         from = text = p;
     }
@@ -298,6 +320,7 @@ static void paint_line(vt_painter *w, const vt_line *line, const row_join *j)
     vt_run tail = {.style = line->tail};
     int rest = w->cols - line->cols;
     uint32_t done = 0;
+    w->line = line;
     if (line->size && !j->continued && line->cols <= vt_half(w->cols)) {
         static const char *const sizes[] = {"", "\x1b#6", "\x1b#3", "\x1b#4"};
         vt_put_string(w->out, sizes[line->size]);
@@ -313,6 +336,7 @@ static void paint_line(vt_painter *w, const vt_line *line, const row_join *j)
         if (text < end)
             paint_run(w, r, text, end - (last && j->gap), last && !j->gap);
     }
+    w->line = NULL;
     if (rest <= 0)
         return;
     if (line->wrapped) {

@@ -179,7 +179,7 @@ static void join(vt *t, uint32_t code, uint8_t properties, int state)
         return;
     }
     if (width < was)
-        vt_viewer_differs(t); /* xterm.js cannot make a character narrow */
+        vt_viewer_differs(t); /* xterm.js leaves its cursor as after the wide one */
     if (!vt_cluster_add(t, &r->cells[col], code, width, next)) {
         vt_viewer_differs(t); /* its characters have no bound */
     } else if (width < was) {

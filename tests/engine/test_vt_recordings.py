@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from vt import gate
+from vt.corpus import RECORDINGS, load, places
 from vt.oracles import Ghostty, Headless
 from vt.screens import difference, ours, wraps_apart
 
 from vibetunnel._ext.vt import Engine
 
-RECORDINGS = sorted(Path(__file__).parent.joinpath("vt/recordings").glob("*.gz"))
-PLACES = 40
 TABLES = ("rich", "rich-narrow", "textual", "textual-narrow", "ink", "ink-narrow")
 # Textual cuts a flag in two, and prints over a half of what is left. There xterm.js leaves the other half.
 OTHERWISE = {"textual-narrow": "xterm.js"}
@@ -26,16 +24,6 @@ def oracles() -> Iterator[tuple[gate.Oracle, ...]]:
     yield found
     for oracle in found:
         oracle.close()
-
-
-def load(path: Path) -> tuple[int, int, bytes]:
-    rows, cols = path.name.split(".")[-2].split("x")
-    return int(rows), int(cols), gzip.decompress(path.read_bytes())
-
-
-def places(data: bytes) -> list[int]:
-    """Where to stop and look: spread evenly, so as a rule in the middle of something."""
-    return sorted({len(data) * n // PLACES for n in range(1, PLACES + 1)})
 
 
 def screen_part(dump: str) -> str:
