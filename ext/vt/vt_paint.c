@@ -315,6 +315,8 @@ static void paint_run(vt_painter *w, const vt_run *r, const uint8_t *text, const
 }
 
 /* Write a line. The cursor is in its first column, or at the end of the line that it continues. */
+static int ends_narrowed(const vt_run *r) { return r->n && r->text[r->n - 1] == VT_NARROW; }
+
 static void paint_line(vt_painter *w, const vt_line *line, const row_join *j)
 {
     vt_run tail = {.style = line->tail};
@@ -350,6 +352,9 @@ static void paint_line(vt_painter *w, const vt_line *line, const row_join *j)
             vt_put_string(w->out, "\x1b[K");
         else
             vt_put_spaces(w->out, rest);
+    } else if (line->n && ends_narrowed(&line->runs[line->n - 1])) {
+        vt_paint_run_pen(w, &tail);
+        vt_put_string(w->out, "\x1b[X"); /* what is left of the wide character */
     }
 }
 

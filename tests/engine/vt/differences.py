@@ -73,6 +73,13 @@ LACKS = (
             ),
         )
     ),
+    Lack(
+        XTERM,
+        "narrowed",
+        "leaves the cursor as after a wide character when VS15 makes one narrow",
+        b"\xe2\x8c\x9a\xef\xb8\x8e",
+        rb"\xef\xb8\x8e",
+    ),
     Lack(XTERM, "national set", "has them without DECNRCM, and not all", b"\x1b(K[", rb"\x1b[()*+./-][^0AB]|\?42h"),
     Lack(GHOSTTY, "national set", "has none of them; VT220 has", b"\x1b[?42h\x1b(K[", rb"\x1b[()*+./-][^0AB]|\?42h"),
     Lack(XTERM, "row size", "no double rows; VT510 has them", b"\x1b#6abcdefgh", rb"\x1b#[346]"),
@@ -166,6 +173,13 @@ DIFFERENCES = (
         rb"\xf0\x9f\x87.*\x1b\[\d*b",
         "REP of a regional indicator makes flags; here the character is repeated as it is",
         "🇩\x1b[4b".encode(),
+    ),
+    Difference(
+        GHOSTTY,
+        "row|cursor",
+        rb"\x1b\[\d+(;\d*)?r.*\?1045h.*\x08",
+        "mode 1045 leaves the cursor at home above a region; esctest: it goes to the bottom",
+        b"abc\x1b[2r\x1b[?1045h\x08X",
     ),
     Difference(XTERM, "row", rb"\x1b[()*+]0.*_", "line drawing has a blank at 0x5F; VT220, xterm", b"\x1b(0_"),
     Difference(GHOSTTY, "row", rb"\x1b[()*+]0.*_", "line drawing has a blank at 0x5F; VT220, xterm", b"\x1b(0_"),
