@@ -18,8 +18,8 @@ from vibetunnel._ext.vt import Engine, Mode
 
 COUNT = 1000  # streams
 LASTS = Mode.ORIGIN | Mode.MARGINS | Mode.REVERSE_WRAP  # while one of these is set, all that is printed may be damage
-# So it is while a single shift waits for its character, while bytes stand for characters of a set in GR, while there are
-# double rows, and after a character that variation selector 15 has made narrow.
+# So it is while a single shift waits for its character, while bytes stand for characters of a set in GR, while there
+# are double rows, and after a character that variation selector 15 has made narrow.
 LASTS_TOO = re.compile(
     r"^charsets .{4} \d [23] \d$"
     r"|^modes .*national"
