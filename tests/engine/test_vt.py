@@ -207,6 +207,10 @@ def test_a_title_is_data() -> None:
     assert one.title == ""
 
 
+def test_a_title_turns_no_text_round() -> None:
+    assert terminal("\x1b]2;a\u202eb\u2066c\u200fd\x85e\x07".encode()).title == "abcde"
+
+
 def test_titles_can_be_kept_and_brought_back() -> None:
     one = terminal(b"\x1b]0;shell\x07\x1b[22;0t\x1b]0;vim\x07")
     assert one.title == "vim"
