@@ -1,6 +1,7 @@
 /**
  * How the mouse is reported. xterm.js has no UTF-8 (1005) and no urxvt encoding (1015). The server sets SGR (1006) before
- * them, so that xterm.js sends SGR reports, and this writes the reports anew. The last encoding set counts, until that one is reset.
+ * them, so that xterm.js sends SGR reports, and this writes the reports anew. The last encoding set counts, until that
+ * one is reset.
  */
 
 import type { IDisposable, IParser } from "@xterm/xterm";
