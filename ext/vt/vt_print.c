@@ -211,12 +211,10 @@ static void make_narrow(vt *t, vt_cell *cell, uint32_t code)
     *cell = (*cell & ~(vt_cell)0x1FFFFF) | (id ? VT_CLUSTER | id : '?');
 }
 
-void vt_print_code(vt *t, uint32_t code)
+/* Print a code point that does not join the character before the cursor. */
+static void print_apart(vt *t, uint32_t code, uint8_t properties)
 {
-    uint8_t properties = vt_properties(code);
     int width = properties & 3, clusters = (t->modes & VT_M_GRAPHEMES) != 0;
-    if (joined(t, code, properties))
-        return;
     t->budget -= CODE_COST;
     if (!clusters && VT_CLASS_OF(properties) == VT_CLASS_REGIONAL)
         width = 1; /* so that two of them, a flag, have two columns */
@@ -270,6 +268,13 @@ void vt_print_code(vt *t, uint32_t code)
     if (width != (properties & 3))
         make_narrow(t, &r->cells[col], code);
     advance(t, col + width, stop);
+}
+
+void vt_print_code(vt *t, uint32_t code)
+{
+    const uint8_t properties = vt_properties(code);
+    if (!joined(t, code, properties))
+        print_apart(t, code, properties);
 }
 
 /* ---- runs ---- */
@@ -420,7 +425,7 @@ const uint8_t *vt_print_utf8(vt *t, const uint8_t *p, const uint8_t *end)
         const int special = t->pending | t->single_shift || t->modes & VT_M_INSERT || !(t->modes & VT_M_GRAPHEMES);
         const int stop = limit(t);
         if (!width || special || t->col + width > stop) {
-            vt_print_code(t, code);
+            print_apart(t, code, properties);
             p += n;
             continue;
         }

@@ -27,7 +27,7 @@ CLASSES = (
     "\u200d\u0600🇩"  # ZWJ, prepend, regional indicator
     "\u1100\u1161\u11a8가각\u3164"  # Hangul
     "👩☎❤©🏽"  # emoji, narrow and wide, and a skin tone
-    "\ufe0f"  # variation selector 16; the other one is narrower here than in xterm.js
+    "\ufe0f"  # variation selector 16; after the other one the cursor of xterm.js is elsewhere
 )
 MODIFIERS = "".join(map(chr, range(0x1F3FB, 0x1F400)))
 

@@ -106,3 +106,15 @@ def test_lines_that_scroll_off_in_a_stretch_of_damage_come_into_the_viewers_scro
         shown.feed(viewer.take(output))
     assert viewer.redraws == 0
     assert shown.text(-8) == terminal.text(-8) == "before\n0\n1\n2\n3\n4\n5\n6\n7\n8\n\n"
+
+
+def test_a_redraw_inside_a_character_lets_damage_make_a_double_row_single() -> None:
+    terminal, shown = Engine(3, 10), Engine(3, 10)
+    terminal.feed(b"\x1b#6abc\xe2\x82")
+    redraw, known = terminal.viewer_redraw()
+    terminal.feed(b"\xac\x1b[H\x1b#5")
+    damage = terminal.damage(known)
+    assert damage
+    shown.feed(redraw + damage[0])
+    assert "size 1" not in terminal.dump()
+    assert "size 1" not in shown.dump()
