@@ -103,7 +103,7 @@ static void change_screens(vt *t, vt_screen *to)
     t->events |= VT_POINTER;
 }
 
-/* Even what SPA protects goes. */
+/* Also erases what SPA protects. */
 static void clear_alternate(vt *t)
 {
     const uint8_t guarded = t->guarded;

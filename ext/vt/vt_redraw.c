@@ -464,7 +464,7 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
         if (insert && !t->pending) { /* its first code point will be inserted: delete as much first */
             uint32_t first;
             vt_utf8_next(text, text + text_n, &first);
-            vt_paint_csi(w, "", first < 0x80 ? 1 : clusters ? vt_max(vt_width(first), 1) : l->a.cols, -1, "P");
+            vt_paint_csi(w, "", first < 0x80 || text[text_n - 1] == VT_NARROW ? 1 : clusters ? vt_max(vt_width(first), 1) : l->a.cols, -1, "P");
         }
         vt_put_string(w->out, shift);
         if (byte)
@@ -473,7 +473,9 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
             vt_paint_text(w, text, text + text_n, clusters);
     }
     if (t->single_shift)
-        vt_put_string(w->out, t->single_shift == 2 ? "\x1bN" : "\x1bO");
+        vt_put_string(w->out, t->single_shift == VT_SHIFT_NARROW ? VT_NEXT_IS_NARROW
+                              : t->single_shift == 2             ? "\x1bN"
+                                                                 : "\x1bO");
 }
 
 static void put_pictures(vt_painter *w, const vt *t) { vt_put_pictures(t, w->out); }
@@ -591,7 +593,7 @@ static void mark_settings(vt *t, vt_buf *out)
 static void put_neutral(vt_painter *w)
 {
     vt_put_string(w->out, "\x18\x1b[0m\x1b[0\"q\x1b]8;;\x1b\\");
-    vt_put_string(w->out, "\x1b[?42l\x1b[?69l\x1b[r\x1b[?6l\x1b[?7h\x1b[?2027h\x1b[4l\x1b[20l");
+    vt_put_string(w->out, "\x1b[>N\x1b[?42l\x1b[?69l\x1b[r\x1b[?6l\x1b[?7h\x1b[?2027h\x1b[4l\x1b[20l");
     put_charsets(w, ascii, 0, 2, 1);
 }
 

@@ -150,3 +150,15 @@ def test_xterm_js_reports_the_mouse_as_the_page_needs_it(output: bytes, encoding
     shown.feed(sent)
     assert xterm_js_encodes(sent) == xterm_js_encodes(terminal.viewer_redraw()[0]) == encoding
     assert shown.modes == terminal.modes
+
+
+def test_a_redraw_inside_a_character_lets_damage_make_a_double_row_single() -> None:
+    terminal, shown = Engine(3, 10), Engine(3, 10)
+    terminal.feed(b"\x1b#6abc\xe2\x82")
+    redraw, known = terminal.viewer_redraw()
+    terminal.feed(b"\xac\x1b[H\x1b#5")
+    damage = terminal.damage(known)
+    assert damage
+    shown.feed(redraw + damage[0])
+    assert "size 1" not in terminal.dump()
+    assert "size 1" not in shown.dump()
