@@ -10,6 +10,7 @@ import resource
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from http.cookies import SimpleCookie
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import pytest
@@ -47,6 +48,11 @@ def wait_for(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.002)
+
+
+def calm_fish(home: Path) -> None:
+    """Let fish start without reading all manual pages, which it does in the background in a new home, for minutes."""
+    (home / ".local/share/fish/generated_completions").mkdir(parents=True)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Running, Serve
+from harness import Running, Serve, calm_fish
 
 from vibetunnel.sessions.command_output import BYTES_LIMIT, COMMANDS_LIMIT, TEXT_LIMIT
 from vibetunnel.sessions.waits import FIRST_PROMPT_S
@@ -37,6 +37,7 @@ COMMANDS = [
 async def shell(serve: Serve, folder: Path, name: str) -> tuple[Running, str]:
     """A login shell with the server's script, at its first prompt."""
     server = await serve(shell=shutil.which(name) or name, shell_integration=True)
+    calm_fish(folder)
     config = folder / ".config" / "fish"
     config.mkdir(parents=True)
     (folder / ".zshrc").touch()  # or zsh asks what to do

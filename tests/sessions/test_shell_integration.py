@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import DEADLINE_S, Serve, until
+from harness import DEADLINE_S, Serve, calm_fish, until
 from ptyprocess import PtyProcess
 
 from vibetunnel._ext import vt
@@ -108,6 +108,7 @@ class Home:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._shells: list[Shell] = []
+        calm_fish(folder)
 
     def environment(self, **more: str) -> dict[str, str]:
         own = {"HOME": str(self.folder), "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TERM": "xterm-256color"}
