@@ -93,8 +93,8 @@ static void answer(vt *t, const vt_kitty *k, const char *text)
 
 /* ---- pictures ---- */
 
-/* What has come in, as a picture. Returns why it is none, or NULL. The data, if there is any, is the caller's in both
-   cases. */
+/* What has come in, as a picture. Returns NULL, or the reason if no picture can be made of it. The data, if there is
+   any, is the caller's in both cases. */
 static const char *received(vt *t, const vt_kitty *k, vt_picture *picture)
 {
     *picture = (vt_picture){.id = k->i, .named = k->I, .width = k->s, .height = k->v, .zlib = k->o == 'z'};

@@ -184,7 +184,7 @@ void vt_put_pictures(const vt *, vt_buf *);            /* what a redraw says abo
 uint32_t vt_tile_at(const vt *, const vt_run *, const uint8_t *text, const uint8_t *end, const vt_tile *before,
                     vt_tile *);
 uint32_t vt_tile_bytes(const uint8_t *text, const uint8_t *end); /* vt_tile_size() of what begins as a tile */
-/* Bytes of the tile at `text`; 0: it is none. Most text is not, and is told by its first byte. */
+/* Bytes of the tile at `text`; 0: another text is there, which its first byte tells for most. */
 static inline uint32_t vt_tile_size(const uint8_t *text, const uint8_t *end)
 {
     return text < end && *text == *(const uint8_t *)VT_TILE_BYTES ? vt_tile_bytes(text, end) : 0;

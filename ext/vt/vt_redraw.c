@@ -369,7 +369,7 @@ static void put_pens(vt_painter *w, const vt *t)
     }
 }
 
-/* While bytes are no UTF-8: the byte that prints `code`, and what shifts its set in. 0: there is none. */
+/* While bytes stand for characters: the byte that prints `code`, and what shifts its set in. 0: no byte does. */
 static uint8_t byte_of(const vt *t, uint32_t code, const char **shift)
 {
     static const char *const shifts[] = {"", "\x1bN", "\x1bO"};

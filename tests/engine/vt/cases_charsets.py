@@ -30,7 +30,7 @@ def right() -> list[Case]:
         _bytes("DECNRCM: bytes are of 8 bits, xterm", b"\x1b[?42h" + UTF8 + b"\x1b[?42l" + UTF8, "Ã©é"),
         _bytes("DECNRCM: a national set in GR", b"\x1b[?42h\x1b)K\x1b~@\xc0\xffb", "@§b"),
         _bytes("in GR 0xA0 and 0xFF are no characters of 94, ECMA-35", b"\x1b)0\x1b~a\xa0\xdf\xffb", "a _b"),
-        _bytes("in GR 0xFF is none of DEC supplemental, xterm", b"\x1b)<\x1b~\xa0\xff", "\xa0⸮"),
+        _bytes("in GR, DEC supplemental has no 0xFF, xterm", b"\x1b)<\x1b~\xa0\xff", "\xa0⸮"),
         _bytes("in GR C1 controls are nothing, xterm", b"\x1b.Aa\x85b\x9b5Cc\xc2\x9bd", "ab5CcÂd"),
         _bytes("a single shift is for GL", b"\x1b)0\x1b~\x1b.A\x1bN\xf1q", "─q"),
         _bytes("REP repeats a byte", b"\x1b)0\x1b~\xf1\x1b[2bx", "───x"),

@@ -55,7 +55,7 @@ describe("a program's colours", () => {
     await write(`${OWN}\x1b]12;#010203\x07${REVERSE}\x1bc`);
     expect(colours.over(DARK)).toMatchObject({ foreground: "#112233", cursor: "#010203" });
     await write("\x1b]4;0;#fff\x07\x1b]104;1;;7;x\x07\x1b]110\x07\x1b]111;\x07");
-    expect(colours.over(DARK).black).toBe("#f0f0f0"); // an empty number is none
+    expect(colours.over(DARK).black).toBe("#f0f0f0"); // an empty number names no colour
     expect(colours.over(DARK)).toMatchObject({ foreground: DARK.foreground, background: DARK.background, red: DARK.red });
     expect(colours.over(DARK).extendedAnsi?.at(-1)).toBe("#a0b0c0");
     await write("\x1b]104\x07\x1b]112\x07");
