@@ -98,7 +98,7 @@ class RunningServer:
         """The body of the answer. Raises as request() does."""
         usual_s = KILL_TIMEOUT_S if method == "DELETE" else TIMEOUT_S
         connection = _connect(self.url, usual_s if timeout_s is None else timeout_s)
-        headers = {"Authorization": f"Bearer {self._secret}", "Accept": "application/json, text/*"}
+        headers = {"Authorization": f"Bearer {self._secret}", "Accept": "application/json, text/*", VIEW_HEADER: "own"}
         if method != "GET":
             headers["Content-Type"] = "application/json"
         try:

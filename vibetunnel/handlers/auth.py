@@ -18,7 +18,7 @@ from vibetunnel.errors import (
 )
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.handler import Handler
-from vibetunnel.handlers.refusals import Refused
+from vibetunnel.handlers.refusals import Refusal, Refused
 from vibetunnel.logs.audit import Action
 from vibetunnel.protocol import CLOSE_LOGIN_OVER
 from vibetunnel.security import pam, ssh_login
@@ -41,12 +41,18 @@ class AuthConfigHandler(Handler):
     def get(self) -> None:
         settings, authority = self.context.settings, self.context.authority
         allowed = not settings.disallow_user_password
+        passwords = allowed and (settings.pam or any(user.password for user in authority.users.list()))
         self.answer(
             schemas.AuthConfig(
                 no_auth=settings.no_auth,
-                passwords=allowed and (settings.pam or any(user.password for user in authority.users.list())),
+                passwords=passwords,
                 enable_ssh_keys=settings.enable_ssh_keys,
                 disallow_user_password=not allowed,
+                web_client=settings.web_client is not None,
+                auth_required=not settings.no_auth,
+                auth_methods=["password"] if passwords else [],
+                ssh_key_auth=settings.enable_ssh_keys,
+                password_auth=passwords,
             )
         )
 
@@ -57,19 +63,25 @@ class CurrentUserHandler(Handler):
     def get(self) -> None:
         principal = self.principal
         if principal is None:
-            self.answer(schemas.CurrentUser(user_id=self.context.user, authenticated=False))
+            self.answer(schemas.CurrentUser(user_id=self.context.user, authenticated=False, success=False))
             return
         csrf = self.context.authority.csrf_token(principal) if principal.by_cookie else None
         self.answer(
             schemas.CurrentUser(
                 user_id=principal.user,
                 authenticated=True,
+                success=True,
+                user=_go_user(principal.user, principal.role),
                 role=_role(principal),
                 scopes=_names(_all_scopes(principal)),
                 session_id=list(principal.grants)[-1] if principal.grants and not principal.scopes else None,
                 csrf_token=csrf,
             )
         )
+
+
+def _go_user(name: str, role: str) -> schemas.GoUser:
+    return schemas.GoUser(id=name, username=name, role=role)
 
 
 def _role(principal: Principal) -> Literal["owner", "writer", "viewer", "guest"]:
@@ -105,6 +117,9 @@ class AvatarHandler(Handler):
 
 class LoginHandler(Handler):
     """The base of all routes that log in."""
+
+    def refuse(self, refusal: Refusal) -> None:
+        self.finish(refusal.encoded(success=False))
 
     async def began(self, account: str | None, method: str) -> bool:
         """Count a try to log in as `account`, or with a code. Return whether a stranger sends it.
@@ -151,6 +166,24 @@ class LoginHandler(Handler):
         self.context.attachments.end(principal.id)
         return gone
 
+    async def check_password(self, account: str, password: str) -> Login:
+        """Log in with a password. Raises Refused, WrongPassword, RateLimited."""
+        settings = self.context.settings
+        if settings.disallow_user_password:
+            raise Refused(
+                HTTPStatus.FORBIDDEN,
+                "Passwords are not accepted here (--disallow-user-password): log in with a code or an SSH key",
+            )
+        stranger = await self.began(account, "password")
+        user = await self.context.authority.users.check_password(account, password, stranger=stranger)
+        good = user is not None
+        if not good and settings.pam and account == self.context.user and self.context.authority.role_of(account):
+            good = await pam.check(account, password, settings.pam_service)
+        if not good:
+            await self.failed(account, "password", "wrong password")
+            raise WrongPassword
+        return await self.succeeded(account, "password", account=account)
+
     async def answer_with_tokens(self, login: Login, method: str) -> None:
         granted = await self.context.authority.grant(login)
         self.answer(
@@ -168,38 +201,37 @@ class CodeHandler(LoginHandler):
     """POST /api/auth/code: exchanges a one-time code for a cookie."""
 
     async def post(self) -> None:
-        code = self.read(schemas.CodeBody).code
+        wanted = self.read(schemas.CodeBody)
         await self.began(None, "code")
         try:
-            user = self.context.codes.redeem(code)
+            user = self.context.codes.redeem(wanted.code)
         except WrongCode:
             await self.failed(None, "code", "wrong code")
             raise
-        await self.succeeded(user, "code", account=None)
-        self.answer(schemas.LoggedIn(user_id=user))
+        login = await self.succeeded(user, "code", account=None)
+        if wanted.token:
+            await self.answer_with_tokens(login, "code")
+        else:
+            self.answer(schemas.LoggedIn(user_id=user))
 
 
 class PasswordHandler(LoginHandler):
     """POST /api/auth/password."""
 
     async def post(self) -> None:
-        wanted, settings = self.read(schemas.PasswordBody), self.context.settings
-        if settings.disallow_user_password:
-            raise Refused(
-                HTTPStatus.FORBIDDEN,
-                "Passwords are not accepted here (--disallow-user-password): log in with a code or an SSH key",
-            )
-        account = wanted.user_id
-        stranger = await self.began(account, "password")
-        user = await self.context.authority.users.check_password(account, wanted.password, stranger=stranger)
-        good = user is not None
-        if not good and settings.pam and account == self.context.user and self.context.authority.role_of(account):
-            good = await pam.check(account, wanted.password, settings.pam_service)
-        if not good:
-            await self.failed(account, "password", "wrong password")
-            raise WrongPassword
-        login = await self.succeeded(account, "password", account=account)
-        await self.answer_with_tokens(login, "password")
+        wanted = self.read(schemas.PasswordBody)
+        await self.answer_with_tokens(await self.check_password(wanted.user_id, wanted.password), "password")
+
+
+class GoLoginHandler(LoginHandler):
+    """POST /api/auth/login."""
+
+    async def post(self) -> None:
+        wanted, authority = self.read(schemas.GoLoginBody), self.context.authority
+        login = await self.check_password(wanted.username or self.context.user, wanted.password)
+        role = authority.role_of(login.user)
+        granted = await authority.grant(login)
+        self.answer(schemas.GoLoggedIn(token=granted.token, user=_go_user(login.user, str(role))))
 
 
 class ChallengeHandler(LoginHandler):

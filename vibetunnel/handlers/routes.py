@@ -40,6 +40,9 @@ _UNAUTHORIZED = HTTPStatus.UNAUTHORIZED
 _HEALTH = {
     "GET": Operation("Show that the server runs.", {200: schemas.Health}, permission=_OPEN),
 }
+_GO_HEALTH = {
+    "GET": Operation("Show that the server runs, as the Go server does.", {200: schemas.GoHealth}, permission=_OPEN),
+}
 _PAGE = {"GET": Operation("Get the web client.", {200: Media("text/html")}, permission=_OPEN, errors=(_UNAVAILABLE,))}
 _SESSION = "/api/sessions/{session_id}"
 _OFFSET = {OFFSET_HEADER: "Offset of the output that the answer includes."}
@@ -58,7 +61,7 @@ _SNAPSHOT = {
 
 ROUTES: tuple[Route, ...] = (
     Route("/api/health", server.HealthHandler, _HEALTH),
-    Route("/health", server.HealthHandler, _HEALTH),
+    Route("/health", server.GoHealthHandler, _GO_HEALTH),
     Route(
         "/api/sessions",
         sessions.SessionsHandler,
@@ -264,7 +267,14 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "/api/config",
         server.ConfigHandler,
-        {"GET": Operation("Get the settings that clients need.", {200: schemas.Config})},
+        {
+            "GET": Operation("Get the settings that clients need.", {200: schemas.Config}),
+            "PUT": Operation(
+                "Choose commands, a folder and notifications, for all devices of the user.",
+                {200: schemas.ChangedConfig},
+                body=schemas.ConfigChanges,
+            ),
+        },
     ),
     Route(
         "/api/server/status",
@@ -274,12 +284,16 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "/api/auth/config",
         auth.AuthConfigHandler,
-        {"GET": Operation("List the possible ways to log in.", {200: schemas.AuthConfig}, permission=_OPEN)},
+        {
+            "GET": Operation(
+                "List the possible ways to log in.", {200: schemas.AuthConfig}, permission=_OPEN, limit="none"
+            )
+        },
     ),
     Route(
         "/api/auth/current-user",
         auth.CurrentUserHandler,
-        {"GET": Operation("Get the current login.", {200: schemas.CurrentUser}, permission=_OPEN)},
+        {"GET": Operation("Get the current login.", {200: schemas.CurrentUser}, permission=_OPEN, limit="none")},
     ),
     Route(
         "/api/auth/avatar/{user_id}",
@@ -289,6 +303,7 @@ ROUTES: tuple[Route, ...] = (
                 "Get the picture of a user: always null.",
                 {200: schemas.Avatar},
                 permission=_OPEN,
+                limit="none",
             )
         },
         parts={"user_id": schemas.UserId},
@@ -303,6 +318,7 @@ ROUTES: tuple[Route, ...] = (
                 permission=_OPEN,
                 body=schemas.CodeBody,
                 errors=(_UNAUTHORIZED, _BUSY),
+                limit="login",
             )
         },
     ),
@@ -316,6 +332,21 @@ ROUTES: tuple[Route, ...] = (
                 permission=_OPEN,
                 body=schemas.PasswordBody,
                 errors=(_UNAUTHORIZED, _BUSY),
+                limit="login",
+            )
+        },
+    ),
+    Route(
+        "/api/auth/login",
+        auth.GoLoginHandler,
+        {
+            "POST": Operation(
+                "Log in with a password, by the Go server's names.",
+                {200: schemas.GoLoggedIn},
+                permission=_OPEN,
+                body=schemas.GoLoginBody,
+                errors=(_UNAUTHORIZED, _BUSY),
+                limit="login",
             )
         },
     ),
@@ -328,6 +359,7 @@ ROUTES: tuple[Route, ...] = (
                 {200: schemas.ChallengeAnswer},
                 permission=_OPEN,
                 body=schemas.ChallengeBody,
+                limit="login",
             )
         },
     ),
@@ -341,6 +373,7 @@ ROUTES: tuple[Route, ...] = (
                 permission=_OPEN,
                 body=schemas.SshLoginBody,
                 errors=(_UNAUTHORIZED, _BUSY),
+                limit="login",
             )
         },
     ),

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from vibetunnel.handlers.validation import END, Given
+from vibetunnel.preferences import COMMANDS, Notifications, QuickCommand
 from vibetunnel.protocol import MAX_LINES
 from vibetunnel.security.passwords import SECRET, NewPassword
 from vibetunnel.security.ssh_keys import MAX_LINE
@@ -35,6 +36,7 @@ class ErrorAnswer(msgspec.Struct):
     code: Annotated[
         str | UnsetType, Meta(description="`csrf` or `rate`: the client can get a new token, or try again later.")
     ] = UNSET
+    success: Annotated[Literal[False] | UnsetType, Meta(description="Of a refused login.")] = UNSET
 
 
 class Done(msgspec.Struct):
@@ -294,10 +296,23 @@ class AttachQuery(Given, kw_only=True, rename="camel"):
 # Server
 
 
-class Health(msgspec.Struct, kw_only=True):
+class Health(msgspec.Struct, kw_only=True, rename="camel"):
     status: Literal["ok"] = "ok"
     version: str
     uptime: Annotated[float, Meta(description="Seconds.")]
+    sessions: int
+    pid: int
+    timestamp: str
+    mode: Literal["remote"] = "remote"
+    build_date: Annotated[str, Meta(description="When this copy was installed.")]
+
+
+class GoHealth(msgspec.Struct, kw_only=True):
+    """The Go server's answer."""
+
+    status: Literal["ok"] = "ok"
+    version: str
+    uptime: Annotated[str, Meta(description="A duration, such as 1h2m3.5s.")]
     sessions: int
     pid: int
 
@@ -317,11 +332,6 @@ class ServerStatus(msgspec.Struct, kw_only=True, rename=_NODE_NAMES):
     is_hq_mode: Literal[False] = False
 
 
-class QuickCommand(msgspec.Struct, kw_only=True, omit_defaults=True):
-    name: str | UnsetType = UNSET
-    command: str
-
-
 class Config(msgspec.Struct, kw_only=True, rename="camel"):
     version: str
     default_command: list[str]
@@ -333,6 +343,40 @@ class Config(msgspec.Struct, kw_only=True, rename="camel"):
     repository_base_path: str
     server_configured: Literal[True] = True
     quick_start_commands: list[QuickCommand]
+    notification_preferences: Notifications
+    server_name: Literal["VibeTunnel"] = "VibeTunnel"
+    auth_required: bool
+    features: Annotated[dict[str, bool], Meta(description="The Go server's list of what it has.")]
+    limits: Annotated[dict[str, int], Meta(description="The Go server's list; times are in minutes.")]
+
+
+class NotificationChanges(Given, kw_only=True, rename="camel"):
+    enabled: bool | UnsetType = UNSET
+    session_start: bool | UnsetType = UNSET
+    session_exit: bool | UnsetType = UNSET
+    command_completion: bool | UnsetType = UNSET
+    command_error: bool | UnsetType = UNSET
+    bell: bool | UnsetType = UNSET
+    claude_turn: bool | UnsetType = UNSET
+    sound_enabled: bool | UnsetType = UNSET
+    vibration_enabled: bool | UnsetType = UNSET
+
+
+class ConfigChanges(Given, kw_only=True, rename="camel"):
+    """What a user chooses. What is left out stays as it is."""
+
+    repository_base_path: Annotated[str, Meta(min_length=1, max_length=4096)] | UnsetType = UNSET
+    quick_start_commands: Annotated[list[QuickCommand], Meta(max_length=COMMANDS)] | UnsetType = UNSET
+    notification_preferences: NotificationChanges | UnsetType = UNSET
+
+
+class ChangedConfig(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel"):
+    """The choices that were accepted."""
+
+    success: bool
+    repository_base_path: str | UnsetType = UNSET
+    quick_start_commands: list[QuickCommand] | UnsetType = UNSET
+    notification_preferences: Notifications | UnsetType = UNSET
 
 
 # Login
@@ -349,11 +393,30 @@ class AuthConfig(msgspec.Struct, kw_only=True):
     passwords: Annotated[bool, Meta(description="A login with a password is possible.")]
     enable_ssh_keys: bool = msgspec.field(name="enableSSHKeys")
     disallow_user_password: bool = msgspec.field(name="disallowUserPassword")
+    web_client: Annotated[bool, Meta(description="Another client is served, which keeps its token itself.")] = (
+        msgspec.field(name="webClient")
+    )
+    auth_required: Annotated[bool, Meta(description="The Go server's name for the opposite of noAuth.")] = (
+        msgspec.field(name="authRequired")
+    )
+    auth_methods: list[str] = msgspec.field(name="authMethods")
+    ssh_key_auth: bool = msgspec.field(name="sshKeyAuth")
+    password_auth: bool = msgspec.field(name="passwordAuth")
+
+
+class GoUser(msgspec.Struct, kw_only=True):
+    """A user as the Go server shows one."""
+
+    id: str
+    username: str
+    role: str
 
 
 class CurrentUser(msgspec.Struct, kw_only=True, rename="camel"):
     user_id: str
     authenticated: bool
+    success: bool
+    user: GoUser | None = None
     role: Literal["owner", "writer", "viewer", "guest"] | None = None
     scopes: list[ScopeName] = []
     session_id: Annotated[str | None, Meta(description="The one session that a guest may use.")] = None
@@ -373,16 +436,34 @@ class Avatar(msgspec.Struct):
 
 class CodeBody(Given):
     code: Annotated[str, Meta(max_length=64, extra_json_schema=SECRET)]
+    token: Annotated[bool, Meta(description="Answer with tokens too.")] = False
 
 
 class LoggedIn(msgspec.Struct, kw_only=True, rename="camel"):
     success: Literal[True] = True
     user_id: str
+    token: str | UnsetType = UNSET
+    refresh_token: str | UnsetType = UNSET
+    expires_in: int | UnsetType = UNSET
+    auth_method: str | UnsetType = UNSET
 
 
 class PasswordBody(Given, kw_only=True, rename="camel"):
     user_id: _NotEmpty
     password: Annotated[_NotEmpty, Meta(extra_json_schema=SECRET)]
+
+
+class GoLoginBody(Given, kw_only=True):
+    """The Go server's names. Default user: the account that runs the server."""
+
+    username: Text = ""
+    password: Annotated[_NotEmpty, Meta(extra_json_schema=SECRET)]
+
+
+class GoLoggedIn(msgspec.Struct, kw_only=True):
+    success: Literal[True] = True
+    token: str
+    user: GoUser
 
 
 class ChallengeBody(Given, kw_only=True, rename="camel"):

@@ -92,6 +92,7 @@ class UserHandler(UsersRoute):
         await users.change(name, disabled=True)
         await self.end_all_of(name)
         await users.remove(name)
+        self.context.preferences.forget(name)
         await self.note(name, "removed")
         self.check_saved()
         self.answer(schemas.DoneWithMessage(message="User removed"))
