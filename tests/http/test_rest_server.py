@@ -11,6 +11,7 @@ import os
 import re
 import socket
 import stat
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -39,6 +40,7 @@ UNAUDITED = {
     ("POST", "/api/sessions/{session_id}/wait"),
     ("POST", "/api/auth/ticket"),
     ("POST", "/api/auth/challenge"),
+    ("PUT", "/api/config"),
     ("POST", "/api/auth/logout"),  # with the secret, which is no login
 }
 
@@ -47,11 +49,14 @@ UNAUDITED = {
 
 async def test_health_needs_no_login_and_is_small(server: Running) -> None:
     await server.session()
-    for path in ("/api/health", "/health"):
-        health = await server.json("GET", path, login=False)
-        uptime = health.pop("uptime")
-        assert uptime >= 0
-        assert health == {"status": "ok", "version": __version__, "sessions": 1, "pid": os.getpid()}
+    health = await server.json("GET", "/api/health", login=False)
+    assert health.pop("uptime") >= 0
+    assert datetime.fromisoformat(health.pop("timestamp")) >= datetime.fromisoformat(health.pop("buildDate"))
+    common = {"status": "ok", "version": __version__, "sessions": 1, "pid": os.getpid()}
+    assert health == {**common, "mode": "remote"}
+    health = await server.json("GET", "/health", login=False)
+    assert re.fullmatch(r"(\d+m)?[\d.]+s", health.pop("uptime"))
+    assert health == common
 
 
 async def test_status_and_config_tell_what_a_client_should_know(server: Running) -> None:
@@ -70,6 +75,11 @@ async def test_status_and_config_tell_what_a_client_should_know(server: Running)
         "passwords": False,
         "enableSSHKeys": False,
         "disallowUserPassword": False,
+        "webClient": False,
+        "authRequired": True,
+        "authMethods": [],
+        "sshKeyAuth": False,
+        "passwordAuth": False,
     }
 
 
@@ -187,8 +197,8 @@ async def test_malformed_requests_get_a_4xx_and_no_more(server: Running) -> None
         ("OPTIONS", "/", False, 405, "GET, HEAD"),
         ("PUT", "/ws?sessionId=x", True, 405, "GET"),
         ("QUERY", "/api/users/ada", True, 405, "PATCH, DELETE"),
-        ("BREW", "/api/sessions", True, 501, "GET, HEAD, POST, PATCH, DELETE"),
-        ("get", "/api/sessions", True, 501, "GET, HEAD, POST, PATCH, DELETE"),
+        ("BREW", "/api/sessions", True, 501, "GET, HEAD, POST, PUT, PATCH, DELETE"),
+        ("get", "/api/sessions", True, 501, "GET, HEAD, POST, PUT, PATCH, DELETE"),
     ],
 )
 async def test_the_answer_to_another_method_names_those_that_there_are(
@@ -311,6 +321,8 @@ async def test_the_servers_answers_match_the_openapi_document(serve: Serve) -> N
             await ask(method, path, body, of=where)
         await ask(method, path, b"x" * 1_200_000, of=running)
     await ask("POST", "/api/sessions", {"rows": "x"})
+    await ask("PUT", "/api/config", {"quickStartCommands": [{"command": "fish"}]})
+    await ask("PUT", "/api/config", {})
     await ask("GET", f"{session}/output", of=running, query="?since=1")
     await ask("GET", f"{session}/output", of=running, query="?since=x")
     await ask("GET", f"{session}/output", of="nope")
@@ -365,6 +377,8 @@ async def test_the_servers_answers_match_the_openapi_document(serve: Serve) -> N
     await ask("PATCH", "/api/users/{name}", {"role": "viewer"}, of="bob")
     tokens = await ask("POST", "/api/auth/password", {"userId": "ada", "password": PASSWORD}, login=False)
     await ask("POST", "/api/auth/password", {"userId": "ada", "password": "x"}, login=False)
+    await ask("POST", "/api/auth/login", {"username": "ada", "password": PASSWORD}, login=False)
+    await ask("POST", "/api/auth/login", {"username": "ada", "password": "x"}, login=False)
     await ask("POST", "/api/auth/refresh", {"refreshToken": tokens["refreshToken"]}, login=False)
     await ask("POST", "/api/auth/refresh", {"refreshToken": tokens["refreshToken"]}, login=False)
     await ask("GET", "/api/logins")

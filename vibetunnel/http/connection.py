@@ -31,7 +31,7 @@ _END = b"\r\n\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _MALFORMED = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _NOT_IMPLEMENTED = (
-    b"HTTP/1.1 501 Not Implemented\r\nAllow: GET, HEAD, POST, PATCH, DELETE\r\n"
+    b"HTTP/1.1 501 Not Implemented\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE\r\n"
     b"Connection: close\r\nContent-Length: 0\r\n\r\n"
 )
 _VERSIONS = ("HTTP/1.1", "HTTP/1.0")
