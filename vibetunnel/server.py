@@ -31,6 +31,7 @@ from vibetunnel.logs.audit import Audit
 from vibetunnel.logs.file import LogFile
 from vibetunnel.logs.requests import RequestLog
 from vibetunnel.metrics import Metrics
+from vibetunnel.preferences import UserPreferences
 from vibetunnel.security import pam, secret
 from vibetunnel.security.allow_list import REFUSAL
 from vibetunnel.security.api_tokens import ApiTokens
@@ -200,6 +201,8 @@ class Server:
         undo.push_async_callback(rendering.close)
         snapshots = Snapshots(rendering)
         undo.push_async_callback(snapshots.close)
+        preferences = UserPreferences(settings.state_dir / paths.PREFERENCES)
+        undo.push_async_callback(preferences.close)
         limits = Limits(settings)
         metrics = Metrics(registry, snapshots, limits, [each for each in (requests, audit_log) if each is not None])
         metrics.start()
@@ -231,6 +234,7 @@ class Server:
             snapshots=snapshots,
             problems=functools.partial(self._problems, whereabouts),
             rendering=rendering,
+            preferences=preferences,
         )
         self.application = VibeTunnelApplication(self.context, self._static)
         undo.push_async_callback(self.application.close)
@@ -305,7 +309,7 @@ class Server:
             secret=ours,
             no_auth=settings.no_auth,
             csrf_key=secret.derive(ours, "csrf"),
-            access_s=settings.access_s,
+            access_s=None if settings.sliding_tokens else settings.access_s,
             users=Users(state_dir / paths.USERS),
             logins=logins,
             tokens=Tokens(self._keys, installation, f"{installation}/api", clock=clock),

@@ -218,6 +218,12 @@ class Settings:
     access_s: float = _duration_setting(900.0, 5, 86400, "Lifetime of an access token.")
     jwt_algorithm: str = _setting("eddsa", _one_of("eddsa", "hs256"), "Signature of tokens: EdDSA or HS256.")
     token_in_url: bool = _setting(False, _yes_no, "Accept ?token= in URLs, as VibeTunnel's own client sends it.")
+    sliding_tokens: bool = _setting(
+        False, _yes_no, "Let an access token live as long as its login, for clients that never refresh it."
+    )
+    web_client: Path | None = _setting(
+        None, _path, "Folder of another web client to serve, such as VibeTunnel's `public`."
+    )
     rate_limit: int = _setting(6000, _number(0, 10_000_000), "Requests of a user per minute; 0: no limit.")
     rate_limit_anonymous: int = _setting(
         100, _number(0, 10_000_000), "Requests of an address without a login per minute; 0: no limit."
@@ -282,6 +288,8 @@ class Settings:
         # A state folder of its own means a server and a keeper of its own.
         values["runtime_dir"] = values["runtime_dir"] or self.state_dir / "run"
         values["log_dir"] = values["log_dir"] or self.state_dir / "log"
+        if values["web_client"] is not None:  # its sockets and streams have no other way to log in
+            values["token_in_url"] = values["sliding_tokens"] = True
 
     @property
     def is_loopback(self) -> bool:
@@ -398,6 +406,10 @@ def _check_together(settings: Settings) -> None:
         raise SettingsError("--tls-self-signed and --tls-cert exclude each other: give one of them")
     if settings.redirect_port and not settings.tls:
         raise SettingsError("--redirect-port needs HTTPS: add --tls-cert or --tls-self-signed")
+    if settings.web_client is not None and settings.base_path:
+        raise SettingsError(
+            "--web-client and --base-path exclude each other: the addresses in VibeTunnel's client begin at /"
+        )
     if settings.timeout_s <= settings.ping_s:
         timeout, ping = units.show_duration(settings.timeout_s), units.show_duration(settings.ping_s)
         raise SettingsError(f"--timeout-s ({timeout}) has to be longer than --ping-s ({ping})")

@@ -173,7 +173,12 @@ async def test_every_first_input_of_a_user_waits_for_the_line(server: Running, g
         asyncio.create_task(server.fetch("POST", f"/api/sessions/{session}/input", {"text": each})) for each in "ab"
     ]
     await until(lambda: bool(file._waiters))
-    await server.output(session, b"ab")
+
+    async def both_echoed() -> bool:
+        output = (await server.fetch("GET", f"/api/sessions/{session}/output")).body
+        return sorted(output.strip()) == sorted(b"ab")  # two connections have no order
+
+    await until(both_echoed)
     assert not any(each.done() for each in inputs)
     gate.open.set()
     assert [(await each).code for each in inputs] == [200, 200]

@@ -19,7 +19,7 @@ LAYERS = (
     "metrics exposition",
     "sessions",
     "http",
-    "logs",
+    "logs preferences",
     "security",
     "keeper",
     "settings whereabouts",

@@ -459,6 +459,7 @@ async def test_processes_left_are_counted_without_the_keeper_that_knew_them(
     await lose_the_keeper(server)
     for each in of_session(leader):
         os.kill(each, signal.SIGKILL)
+    await until(lambda: not of_session(leader))
     await until(told)
     await server.json("DELETE", f"/api/sessions/{session}/cleanup")
 

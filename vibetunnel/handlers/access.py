@@ -250,6 +250,8 @@ class CheckedRequest(ABC):
         limits = self.context.limits
         if kind == "upgrade":
             limits.upgrade(self.principal, self.counted_as)
+        elif kind == "login":  # of its own: what else a page asks for cannot use it up
+            limits.login_request(self.principal, self.counted_as)
         elif kind == "api" or self.principal is None:  # input counts bytes of users, and requests of other clients
             limits.api(self.principal, self.counted_as)
 

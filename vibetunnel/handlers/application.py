@@ -83,7 +83,12 @@ class VibeTunnelApplication(RuleRouter):
 
             return document(ROUTES, cookie_name(tls=context.tls, base_path=base_path), base_path)
 
-        self._site = Site(context, Files(static, base_path), openapi, Application(log_function=log_upgrade))
+        self._site = Site(
+            context,
+            Files(static, base_path, context.settings.web_client),
+            openapi,
+            Application(log_function=log_upgrade),
+        )
         self._no_route = Route("*", OutsideHandler if base_path else NoPathHandler, {}, hidden=True)
         self.whole_paths = {base_path + route.path: route for route in ROUTES if not route.parameters}
         super().__init__([Rule(PathMatches(re.escape(base_path) + route.pattern), route) for route in ROUTES])

@@ -14,6 +14,7 @@ from vibetunnel.http.tls_relay import Relays
 from vibetunnel.logs.audit import Audit
 from vibetunnel.logs.requests import RequestLog
 from vibetunnel.metrics import Metrics
+from vibetunnel.preferences import UserPreferences
 from vibetunnel.security.addresses import Clients
 from vibetunnel.security.allow_list import AllowList
 from vibetunnel.security.authority import Authority
@@ -64,6 +65,7 @@ class Context:
     snapshots: Snapshots
     problems: Callable[[], Awaitable[list[str]]]
     rendering: Rendering
+    preferences: UserPreferences
     started: float = field(default_factory=time.monotonic)
 
     @property

@@ -95,7 +95,11 @@ class Refusal:
 
     @property
     def body(self) -> bytes:
-        return encode({"error": self.message} | ({"code": self.code} if self.code else {}))
+        return self.encoded()
+
+    def encoded(self, **more: object) -> bytes:
+        """The body, with more fields."""
+        return encode({"error": self.message, **({"code": self.code} if self.code else {}), **more})
 
 
 def refusal_of(error: BaseException | None) -> Refusal:

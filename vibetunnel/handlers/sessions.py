@@ -15,6 +15,7 @@ from vibetunnel._ext.pump import is_typed
 from vibetunnel.errors import Forbidden, LimitReached
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.handler import Handler
+from vibetunnel.handlers.views import show, shown, view_of
 from vibetunnel.http.upgrade import OFFSET_HEADER
 from vibetunnel.keeper.errors import KeeperFailed
 from vibetunnel.logs.audit import Action
@@ -79,10 +80,12 @@ class SessionsHandler(SessionHandler):
     def get(self) -> None:
         principal, sessions = self.require_login(), self.context.registry
         if principal.may(Scope.VIEW):
-            self.finish(sessions.listing.encoded())
+            found = sessions.listing.encoded()
         else:
-            pieces = [session.summary() for session in sessions if principal.may(Scope.VIEW, session.id)]
-            self.finish(b"[" + b",".join(pieces) + b"]")
+            found = b"[%b]" % b",".join(
+                [session.summary() for session in sessions if principal.may(Scope.VIEW, session.id)]
+            )
+        self.finish(shown(found, view_of(self)))
 
     async def post(self) -> None:
         wanted, principal, context = self.read(schemas.NewSession), self.require_login(), self.context
@@ -101,8 +104,9 @@ class SessionsHandler(SessionHandler):
         async with self.recorded(Action.CREATE, session.id):
             if now:
                 await registry.start(session)
-        view = session.describe()
-        self.answer(schemas.CreatedSession(**msgspec.structs.asdict(view), session_id=session.id), HTTPStatus.CREATED)
+        created = schemas.CreatedSession(**msgspec.structs.asdict(session.describe()), session_id=session.id)
+        self.set_status(HTTPStatus.CREATED)
+        self.finish(show(created, view_of(self)))
 
     async def _order(self, wanted: schemas.NewSession) -> Order:
         context = self.context
@@ -124,7 +128,7 @@ class OneSessionHandler(SessionHandler):
     """GET, PATCH and DELETE /api/sessions/{session_id}."""
 
     def get(self, session_id: str) -> None:
-        self.answer(self.session(session_id).describe())
+        self.finish(show(self.session(session_id).describe(), view_of(self)))
 
     async def patch(self, session_id: str) -> None:
         registry = self.context.registry

@@ -52,6 +52,7 @@ class SessionView(msgspec.Struct, kw_only=True, rename="camel"):
     user_vars       variables that programs have set (OSC 1337) since the server has started
     last_modified   time of the last output or input
     offset          bytes printed so far
+    last_clear_offset, attached_via_vt  the Node server's; always 0 and false
     keeper_lost     true: no keeper holds its terminal any longer, so it ends with this server
     """
 
@@ -71,6 +72,8 @@ class SessionView(msgspec.Struct, kw_only=True, rename="camel"):
     last_modified: str
     offset: int
     version: str
+    last_clear_offset: int = 0
+    attached_via_vt: bool = msgspec.field(name="attachedViaVT", default=False)
     source: str = "local"
     owner: str = ""
     pid: int | UnsetType = UNSET
