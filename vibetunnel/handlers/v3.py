@@ -23,7 +23,7 @@ from vibetunnel.handlers.input_socket import type_when_allowed
 from vibetunnel.handlers.node_events import as_node
 from vibetunnel.handlers.refusals import Refused
 from vibetunnel.handlers.stream import events_of, header_fields
-from vibetunnel.handlers.v3_frames import EVERY_SESSION, Flag, Subscription, Type
+from vibetunnel.handlers.v3_frames import EVERY_SESSION, Flag, Subscription, V3Type
 from vibetunnel.handlers.websocket import RelayedSocket
 from vibetunnel.http.tls_relay import pair
 from vibetunnel.logs.audit import Action
@@ -75,7 +75,7 @@ class V3Socket(RelayedSocket):
         super().open()
         self.context.snapshots.enter(self)
         welcome = _encode({"ok": True, "version": v3_frames.VERSION})
-        self.send(v3_frames.encode(Type.WELCOME, payload=welcome), binary=True)
+        self.send(v3_frames.encode(V3Type.WELCOME, payload=welcome), binary=True)
 
     def on_close(self) -> None:
         super().on_close()
@@ -98,25 +98,25 @@ class V3Socket(RelayedSocket):
 
     # What the client sends
 
-    async def _take(self, said: v3_frames.Message) -> None:
+    async def _take(self, said: v3_frames.V3Message) -> None:
         session_id = said.session_id
         match said.kind:
-            case Type.PING:
-                await self._say(Type.PONG, session_id, said.payload)
-            case Type.SUBSCRIBE:
+            case V3Type.PING:
+                await self._say(V3Type.PONG, session_id, said.payload)
+            case V3Type.SUBSCRIBE:
                 self._subscribe(session_id, said.payload)
-            case Type.UNSUBSCRIBE:
+            case V3Type.UNSUBSCRIBE:
                 self._unsubscribe(session_id)
-            case Type.INPUT_TEXT:
+            case V3Type.INPUT_TEXT:
                 await type_when_allowed(self.opener, session_id, said.payload)
-            case Type.INPUT_KEY:
+            case V3Type.INPUT_KEY:
                 await type_when_allowed(self.opener, session_id, KEYS.get(said.payload.decode("utf-8", "replace"), b""))
-            case Type.RESIZE if (size := v3_frames.size(said.payload)) is not None:
+            case V3Type.RESIZE if (size := v3_frames.size(said.payload)) is not None:
                 await self._resize(session_id, *size)
-            case Type.RESET_SIZE:
+            case V3Type.RESET_SIZE:
                 self.opener.typist(session_id)
                 self.opener.session(session_id).reset_size()
-            case Type.KILL:
+            case V3Type.KILL:
                 self._start(self._guarded(session_id, self._kill(session_id, said.payload.decode("utf-8", "replace"))))
 
     def _subscribe(self, session_id: str, payload: bytes) -> None:
@@ -189,7 +189,7 @@ class V3Socket(RelayedSocket):
         while True:
             await followed.fresh.wait()
             followed.fresh.clear()
-            await self._say(Type.SNAPSHOT_VT, session.id, followed.snapshot[envelope:])
+            await self._say(V3Type.SNAPSHOT_VT, session.id, followed.snapshot[envelope:])
             await asyncio.sleep(followed.wanted.interval_s)
 
     async def _follow_output(self, followed: _Followed, session: Session) -> None:
@@ -208,7 +208,7 @@ class V3Socket(RelayedSocket):
         asks_for_events = bool(followed.wanted.flags & Flag.EVENTS)
         match event:
             case [_, "o", str(text)]:
-                await self._say(Type.STDOUT, followed.session_id, text.encode())
+                await self._say(V3Type.STDOUT, followed.session_id, text.encode())
             case ["exit", int(code), _]:
                 await self._tell(followed.session_id, {"kind": "exit", "exitCode": code})
             case [_, "r", str(dimensions)] if asks_for_events:
@@ -243,18 +243,18 @@ class V3Socket(RelayedSocket):
             async for message in listener:
                 made = as_node(message, registry.name_of)
                 if made is not None:
-                    await self._say(Type.EVENT, *made)
+                    await self._say(V3Type.EVENT, *made)
         finally:
             listener.close()
 
     async def _tell(self, session_id: str, event: dict[str, Any]) -> None:  # Any: JSON
-        await self._say(Type.EVENT, session_id, _encode(event))
+        await self._say(V3Type.EVENT, session_id, _encode(event))
 
-    async def _say(self, kind: Type, session_id: str, payload: bytes = b"") -> None:
+    async def _say(self, kind: V3Type, session_id: str, payload: bytes = b"") -> None:
         await self.send(v3_frames.encode(kind, session_id, payload), binary=True)
 
     async def _refuse(self, session_id: str, message: str) -> None:
-        await self._guarded(session_id, self._say(Type.ERROR, session_id, _encode({"message": message})))
+        await self._guarded(session_id, self._say(V3Type.ERROR, session_id, _encode({"message": message})))
 
     def _start(self, part: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(part)  # owned: on_close() cancels it

@@ -16,7 +16,7 @@ _SUBSCRIPTION = struct.Struct("<III")
 _SIZE = struct.Struct("<II")
 
 
-class Type(enum.IntEnum):
+class V3Type(enum.IntEnum):
     """What a message is."""
 
     HELLO = 1
@@ -45,8 +45,8 @@ class Flag(enum.IntFlag):
     EVENTS = 4
 
 
-class Message(NamedTuple):
-    """One message. kind: a Type, or a number that this version does not know."""
+class V3Message(NamedTuple):
+    """One message. kind: a V3Type, or a number that this version does not know."""
 
     kind: int
     session_id: str
@@ -67,12 +67,12 @@ class Subscription(NamedTuple):
         return (min(shortest, self.max_interval_ms) if self.max_interval_ms else shortest) / 1000
 
 
-def encode(kind: Type, session_id: str = "", payload: bytes = b"") -> bytes:
+def encode(kind: V3Type, session_id: str = "", payload: bytes = b"") -> bytes:
     name = session_id.encode()
     return b"".join((_HEAD.pack(MAGIC, VERSION, kind, len(name)), name, _LENGTH.pack(len(payload)), payload))
 
 
-def decode(data: bytes) -> Message | None:
+def decode(data: bytes) -> V3Message | None:
     """Read a message. None: it is malformed, and is dropped without an answer."""
     if len(data) < _HEAD.size + _LENGTH.size:
         return None
@@ -85,7 +85,7 @@ def decode(data: bytes) -> Message | None:
     if len(payload) < size:
         return None
     try:
-        return Message(kind, data[_HEAD.size : at].decode(), payload)
+        return V3Message(kind, data[_HEAD.size : at].decode(), payload)
     except UnicodeDecodeError:
         return None
 
