@@ -8,8 +8,9 @@ import re
 from typing import Any, NamedTuple
 
 import pytest
-from attacker import PASSWORD, SOCKETS, Target, filled
+from attacker import PASSWORD, SOCKETS, STREAMS, Target, filled, opened
 from harness import DEADLINE_S
+from v3_client import ERROR, EVENT, EVENTS, KEY, KILL, OUTPUT, RESET_SIZE, RESIZE, SCREEN, SUBSCRIBE, TEXT, v3
 
 pytestmark = pytest.mark.attack
 
@@ -79,6 +80,10 @@ NEEDS = {
     ("GET", "/ws"): VIEW,
     ("GET", "/buffers"): VIEW,
     ("GET", "/api/events"): VIEW,
+    ("GET", f"{SESSION}/stream"): VIEW,
+    ("POST", f"{SESSION}/reset-size"): TYPE,
+    ("GET", "/ws/input"): TYPE,
+    ("GET", "/api/control/stream"): VIEW,
 }
 
 HAS = {  # full logins have these as well
@@ -110,8 +115,8 @@ async def ask(
 ) -> Reply:
     """Send a body of the wrong kind: an authorized request gets a 400 and changes nothing."""
     full = filled(path, session_id=session)
-    if path in SOCKETS:
-        return Reply(await target.upgrade(f"{path}?sessionId={session}" if path == "/ws" else path, headers), b"")
+    if path in (*SOCKETS, *STREAMS):
+        return Reply(await target.upgrade(opened(path, session), headers), b"")
     body = b"[]" if "requestBody" in operation else None
     response = await target.fetch(method, full, body, login=False, headers=headers)
     return Reply(response.code, response.body)
@@ -229,7 +234,7 @@ async def test_one_session_only(target: Target, who: str) -> None:
         needs = NEEDS[method, path]
         if needs == OPEN or path == "/api/auth/logout":
             continue
-        of_session = "{session_id}" in path or path == "/ws"
+        of_session = "{session_id}" in path or path in ("/ws", "/ws/input")
         if not of_session:
             response = await ask(target, method, path, operation, headers)
             if needs == LOGIN or (method, path) in lists:
@@ -274,6 +279,27 @@ async def test_a_guest_subscribes_to_nothing_else(target: Target) -> None:
     assert not any(isinstance(message, bytes) and b"h\x00\x00\x00i" in message for message in seen)
     socket.close()
     await socket.over()
+
+
+async def test_a_guest_subscribes_to_nothing_else_on_a_v3_socket(target: Target) -> None:
+    """CWE-639: each session id in a message of a v3 socket is checked, in both directions."""
+    own, other = await target.session(["cat"]), await target.session(["sh", "-c", "echo hidden; cat"])
+    await target.json("POST", f"/api/sessions/{other}/input", {"text": "x"})
+    await target.output(other, b"hidden")
+    guest = await target.guest(own, "view")
+    async with v3(target, headers=guest.own) as client:
+        for kind, payload in (
+            *((SUBSCRIBE, bytes((flags, 0, 0, 0)) + b"\0" * 8) for flags in (OUTPUT, SCREEN, EVENTS, 7)),
+            *((TEXT, b"x"), (KEY, b"enter"), (RESIZE, b"\x50\0\0\0\x18\0\0\0"), (RESET_SIZE, b""), (KILL, b"")),
+        ):
+            await client.say(kind, other, payload)
+            frame = await client.frame()
+            assert (frame.kind, frame.session) == (ERROR, other), kind
+        await client.subscribe("", EVENTS)
+        await client.next(EVENT, "")
+        await target.json("DELETE", f"/api/sessions/{other}")
+        await client.settled()
+        assert not any(frame.session == other for frame in client.seen)
 
 
 async def test_a_guest_hears_of_nothing_else(target: Target) -> None:

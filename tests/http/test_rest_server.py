@@ -320,6 +320,11 @@ async def test_the_servers_answers_match_the_openapi_document(serve: Serve) -> N
         for body, where in ((good, running), (bad, running), (good, "nope"), (b"{", running)):
             await ask(method, path, body, of=where)
         await ask(method, path, b"x" * 1_200_000, of=running)
+    await ask("POST", f"{session}/reset-size", of=running)
+    await ask("POST", f"{session}/reset-size", of="nope")
+    await ask("GET", f"{session}/stream", of="nope")
+    await ask("GET", f"{session}/stream", of=running, query="?scrollback=x")
+    await ask("GET", "/ws/input", query="?sessionId=x")
     await ask("POST", "/api/sessions", {"rows": "x"})
     await ask("PUT", "/api/config", {"quickStartCommands": [{"command": "fish"}]})
     await ask("PUT", "/api/config", {})
@@ -414,8 +419,9 @@ async def test_the_servers_answers_match_the_openapi_document(serve: Serve) -> N
                 if operation.permission.name != "OPEN":
                     await ask(method, route.path, of=["x", "x"], login=False)
     succeeded = {(path, method) for path, method, status in asked if status < 300}
-    # test_events.py, test_ws.py, test_buffers.py
-    attachments = {("/api/events", "GET"), ("/ws", "GET"), ("/buffers", "GET")}
+    # test_events.py, test_ws.py, test_buffers.py, test_stream.py, test_input_socket.py
+    streams = {"/api/events", "/ws", "/buffers", f"{session}/stream", "/api/control/stream", "/ws/input"}
+    attachments = {(path, "GET") for path in streams}
     assert succeeded | attachments == {(r.path, m) for r in ROUTES if not r.hidden for m in r.operations}
 
 

@@ -226,8 +226,8 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "no token in an address",
         "handlers/access.py",
-        'if "token" in query and self.context.settings.token_in_url:',
-        'if "token" in query:',
+        'if self.context.settings.token_in_url and ("token" in query or "auth" in query):',
+        'if "token" in query or "auth" in query:',
         (_login("test_token_in_url"),),
     ),
     Check(
@@ -524,8 +524,8 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "/ws: typing is for who may type",
         "handlers/attach.py",
-        "may_type = asked and (principal.may(Scope.TYPE, session.id) if ruling is None else ruling)",
-        "may_type = asked",
+        "may_type = wish.types and (principal.may(Scope.TYPE, session.id) if ruling is None else ruling)",
+        "may_type = wish.types",
         (_frames("test_not_one_byte_of_a_viewer"),),
     ),
     Check(
@@ -959,5 +959,33 @@ CHECKS: tuple[Check, ...] = (
         "deque(maxlen=NOTIFICATIONS_AT_ONCE)",
         "deque()",
         ("../sessions/test_notices.py::test_of_a_flood_of_notifications_few_are_told",),
+    ),
+    Check(
+        "/ws/input: only for who may type",
+        "handlers/input_socket.py",
+        "        self.require(Scope.TYPE, self.session_id or None)\n",
+        "",
+        (_walk("test_one_session_only"),),
+    ),
+    Check(
+        "v3: each session",
+        "handlers/v3.py",
+        "            self.opener.require(Scope.VIEW, session_id)\n",
+        "",
+        (_walk("test_a_guest_subscribes_to_nothing_else_on_a_v3_socket"),),
+    ),
+    Check(
+        "v3: only who may end a session ends it",
+        "handlers/v3.py",
+        "            self.opener.require(Scope.CONTROL, session_id)\n",
+        "",
+        ("../http/test_v3.py::test_a_client_that_may_only_view_types_nothing",),
+    ),
+    Check(
+        "an expired token in an address needs the cookie of its own login",
+        "security/authority.py",
+        'return login.id == f"{LOGIN}{claims.sid}" and not self.logins.is_revoked(claims.jti)',
+        "return True",
+        ("../security/test_clock.py::test_an_expired_token_in_an_address_is_ignored_with_the_cookie_of_its_own_login",),
     ),
 )

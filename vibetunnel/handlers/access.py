@@ -173,14 +173,16 @@ class CheckedRequest(ABC):
             credentials = credentials.strip()
             # A wrong token fails even with a valid cookie, because the client chose to send it. Only an expired token
             # of the cookie's own login is ignored: the web client's page may hold one.
-            return authority.by_bearer(credentials) or self._by_old_token(credentials)
+            return self._by_token(credentials)
         if self.route.tickets and self.request.query:
             query = self.request.query_arguments
             if "ticket" in query:
-                session_id = query.get("sessionId", [b""])[-1].decode("ascii", "replace")
+                asked = self.path_kwargs.get("session_id", "").encode()
+                session_id = query.get("sessionId", [asked])[-1].decode("ascii", "replace")
                 return authority.by_ticket(query["ticket"][-1].decode("ascii", "replace"), session_id)
-            if "token" in query and self.context.settings.token_in_url:
-                return authority.by_bearer(query["token"][-1].decode("ascii", "replace"))
+            if self.context.settings.token_in_url and ("token" in query or "auth" in query):
+                token = query["token" if "token" in query else "auth"][-1].decode("ascii", "replace")
+                return self._by_token(token.removeprefix("Bearer "))  # as in `auth=Bearer%20TOKEN`
         principal = self._by_cookie()
         self._forgeable = principal is not None
         return principal
@@ -188,6 +190,9 @@ class CheckedRequest(ABC):
     def _by_cookie(self) -> Principal | None:
         cookie = cookie_of(self.request.headers.get("Cookie", ""), self.cookie_name)
         return self.context.authority.by_cookie(cookie) if cookie else None
+
+    def _by_token(self, token: str) -> Principal | None:
+        return self.context.authority.by_bearer(token) or self._by_old_token(token)
 
     def _by_old_token(self, credentials: str) -> Principal | None:
         principal = self._by_cookie()

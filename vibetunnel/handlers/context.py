@@ -24,6 +24,7 @@ from vibetunnel.security.limits import Limits
 from vibetunnel.security.signing import SigningKeys
 from vibetunnel.security.ssh_login import Challenges
 from vibetunnel.sessions.attachments import Attachments
+from vibetunnel.sessions.broadcast import Broadcast
 from vibetunnel.sessions.registry import Registry
 from vibetunnel.sessions.rendering import Rendering
 from vibetunnel.sessions.snapshots import Snapshots
@@ -40,6 +41,7 @@ class Context:
     shell       program of new sessions
     user        name of the account that runs everything
     problems    the parts of the server that do not work now, in sentences
+    control     the messages of the control stream, for VibeTunnel's own client
     """
 
     settings: Settings
@@ -66,6 +68,7 @@ class Context:
     problems: Callable[[], Awaitable[list[str]]]
     rendering: Rendering
     preferences: UserPreferences
+    control: Broadcast = field(default_factory=Broadcast)
     started: float = field(default_factory=time.monotonic)
 
     @property

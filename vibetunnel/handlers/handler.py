@@ -143,7 +143,7 @@ class Handler(CheckedRequest):
         if self._started:
             return self.exchange.write(chunk)
         self._started = True
-        return self.exchange.start(self._status, _REASONS[self._status], self._lines(), chunk)
+        return self.exchange.start(self._status, _REASONS[self._status], self.lines(), chunk)
 
     def finish(self, body: bytes | str = b"") -> Written:
         """Send the answer, or the last part of it. The result is done when little of it is left in this process."""
@@ -155,7 +155,7 @@ class Handler(CheckedRequest):
             written = self.exchange.write(content)
             self.exchange.finish()
         else:
-            written = self.exchange.answer(self._status, _REASONS[self._status], self._lines(), content)
+            written = self.exchange.answer(self._status, _REASONS[self._status], self.lines(), content)
         self.log_request()
         return written
 
@@ -204,7 +204,7 @@ class Handler(CheckedRequest):
     def on_connection_close(self) -> None:
         """The client has disconnected before the end of the answer."""
 
-    def _lines(self) -> str:
+    def lines(self) -> str:
         lines = _DEFAULT_LINES
         if self._own:
             lines = "".join(

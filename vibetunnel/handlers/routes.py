@@ -9,7 +9,6 @@ from http import HTTPStatus
 
 from vibetunnel.handlers import (
     account_schemas,
-    attach,
     buffers,
     events,
     schemas,
@@ -17,10 +16,12 @@ from vibetunnel.handlers import (
     server,
     sessions,
     static,
+    terminal_socket,
     wait,
 )
 from vibetunnel.handlers.account_routes import ACCOUNT_ROUTES
 from vibetunnel.handlers.route import Media, Operation, Permission, Route
+from vibetunnel.handlers.stream_routes import STREAM_ROUTES
 from vibetunnel.handlers.unknown import UnknownApiHandler
 from vibetunnel.http.upgrade import OFFSET_HEADER
 from vibetunnel.sessions.shell_commands import ShellCommand
@@ -281,6 +282,7 @@ ROUTES: tuple[Route, ...] = (
         {"GET": Operation("Get the server's state.", {200: schemas.ServerStatus})},
     ),
     *ACCOUNT_ROUTES,
+    *STREAM_ROUTES,
     Route(
         "/api/openapi.json",
         server.OpenApiHandler,
@@ -293,7 +295,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "/ws",
-        attach.SocketHandler,
+        terminal_socket.SocketHandler,
         {
             "GET": Operation(
                 "Attach to a session: a WebSocket (docs/protocol.md).",

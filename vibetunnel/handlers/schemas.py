@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from vibetunnel.handlers.account_schemas import TicketQuery
 from vibetunnel.handlers.validation import END, Given
 from vibetunnel.preferences import COMMANDS, Notifications, QuickCommand
 from vibetunnel.protocol import MAX_LINES
@@ -268,7 +269,7 @@ class WaitBody(Given, kw_only=True):
 class AttachQuery(Given, kw_only=True, rename="camel"):
     """The parameters of /ws (docs/protocol.md)."""
 
-    session_id: str
+    session_id: Annotated[str | None, Meta(description="Without it: the socket of newer VibeTunnel clients.")] = None
     since: Offset | None = None
     rows: Size | None = None
     cols: Size | None = None
@@ -286,8 +287,30 @@ class AttachQuery(Given, kw_only=True, rename="camel"):
         ]
         | None
     ) = None
+    format: Annotated[
+        Literal["binary", "text"],
+        Meta(description="Raw mode: `text` sends output as text frames, cut between characters."),
+    ] = "binary"
     ticket: Annotated[str | None, Meta(description="From POST /api/auth/ticket; valid once.")] = None
     token: Annotated[str | None, Meta(description="A token, if the setting token_in_url allows it.")] = None
+
+
+class StreamQuery(TicketQuery):
+    """The query of a session's event stream."""
+
+    scrollback: Annotated[int, Meta(ge=0, le=MAX_LINES, description="Lines of scrollback before the screen.")] = 0
+
+
+class InputSocketQuery(TicketQuery, rename="camel"):
+    """The query of /ws/input."""
+
+    session_id: str = ""
+
+
+class ControlQuery(TicketQuery):
+    """The query of the control stream."""
+
+    auth: Annotated[str | None, Meta(description="`Bearer TOKEN`, if the setting token_in_url allows it.")] = None
 
 
 # Server

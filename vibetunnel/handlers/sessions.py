@@ -64,6 +64,14 @@ class SessionHandler(Handler):
         await session.running(rows, cols)
         return self.typist(session.id)  # again: a login or a right may have ended while the program was started
 
+    async def type_in(self, session: Session, data: bytes) -> None:
+        """Type into a session, which starts if it never ran. Raises RateLimited, InputQueueFull, SessionNotRunning."""
+        self.context.limits.input_bytes(self.typist(session.id), len(data), self.counted_as)
+        principal = await self.typist_of_running(session)
+        session.write(data)
+        if is_typed(data):
+            await self.note_input(principal, session)
+
     async def note_input(self, principal: Principal, session: Session) -> None:
         """Record in the audit log, once for each session, that a principal types by REST; never what it types."""
         if session.has_noted(principal.id):
@@ -174,11 +182,7 @@ class InputHandler(SessionHandler):
         session = self.session(session_id)
         wanted = self.read(schemas.InputBody)
         data = _typed(wanted, bracketed=wanted.paste is not UNSET and await session.takes_brackets())
-        self.context.limits.input_bytes(self.typist(session_id), len(data), self.counted_as)
-        principal = await self.typist_of_running(session)
-        session.write(data)
-        if is_typed(data):
-            await self.note_input(principal, session)
+        await self.type_in(session, data)
         self.answer(schemas.Done())
 
 
@@ -201,6 +205,15 @@ class ResizeHandler(SessionHandler):
         await self.typist_of_running(session, wanted.rows, wanted.cols)
         session.resize(wanted.rows, wanted.cols)
         self.answer(schemas.Resized(rows=wanted.rows, cols=wanted.cols))
+
+
+class ResetSizeHandler(SessionHandler):
+    """POST /api/sessions/{session_id}/reset-size: the size goes back to a client that has a viewport."""
+
+    def post(self, session_id: str) -> None:
+        self.typist(session_id)
+        self.session(session_id).reset_size()
+        self.answer(schemas.Done())
 
 
 class SignalHandler(SessionHandler):

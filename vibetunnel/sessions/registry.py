@@ -218,6 +218,11 @@ class Registry:
 
     # Ending
 
+    def name_of(self, session_id: str) -> str | None:
+        """The name of a session; None: it was removed."""
+        session = self._sessions.get(session_id)
+        return None if session is None else session.record.name
+
     async def kill(self, session_id: str) -> bool:
         """End the process; returns when it has ended. False: the session had no process, and is removed.
 
@@ -315,6 +320,7 @@ class Registry:
                     self.events.progress(session.id, progress_view(event.terminal.progress))
             case "resized":
                 session.commands.resized()
+                session.watches.changed()
                 self.events.updated(session)
             case "folder" | "came" | "gone" | "pointer":
                 self.events.updated(session)

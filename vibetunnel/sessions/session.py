@@ -283,6 +283,14 @@ class Session:
 
     # Use
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns; before the start those that it was ordered with."""
+        record = self.record
+        if self.terminal is not None and not self.removed:
+            return self.terminal.rows, self.terminal.cols
+        return record.rows or record.order.rows, record.cols or record.order.cols
+
     async def running(self, rows: int = 0, cols: int = 0) -> None:
         """Start the process if it never ran, at this size. Raises SessionNotRunning, and what started() raises."""
         if self.end is None:
@@ -305,6 +313,20 @@ class Session:
     def resize(self, rows: int, cols: int) -> None:
         assert self.terminal is not None
         self.terminal.resize(rows, cols)
+
+    def reset_size(self) -> None:
+        """Give a size that REST has set back to a client that has a viewport. Without one it stays."""
+        if self.terminal is not None:
+            self.terminal.reset_size()
+
+    def note_event(self, event: bytes) -> None:
+        """Send a whole server-sent event to the streams of this session, now and when one comes; it replaces the last.
+
+        At most 16 KiB.
+        """
+        if self.terminal is not None:
+            with contextlib.suppress(ValueError):  # the session was removed meanwhile
+                self.terminal.note(event)
 
     async def signal(self, signum: int) -> None:
         """Signal the foreground process group."""
