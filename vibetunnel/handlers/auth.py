@@ -16,7 +16,7 @@ from vibetunnel.errors import (
     WrongCode,
     WrongPassword,
 )
-from vibetunnel.handlers import schemas
+from vibetunnel.handlers import account_schemas, schemas
 from vibetunnel.handlers.handler import Handler
 from vibetunnel.handlers.refusals import Refused
 from vibetunnel.logs.audit import Action
@@ -42,7 +42,7 @@ class AuthConfigHandler(Handler):
         settings, authority = self.context.settings, self.context.authority
         allowed = not settings.disallow_user_password
         self.answer(
-            schemas.AuthConfig(
+            account_schemas.AuthConfig(
                 no_auth=settings.no_auth,
                 passwords=allowed and (settings.pam or any(user.password for user in authority.users.list())),
                 enable_ssh_keys=settings.enable_ssh_keys,
@@ -57,11 +57,11 @@ class CurrentUserHandler(Handler):
     def get(self) -> None:
         principal = self.principal
         if principal is None:
-            self.answer(schemas.CurrentUser(user_id=self.context.user, authenticated=False))
+            self.answer(account_schemas.CurrentUser(user_id=self.context.user, authenticated=False))
             return
         csrf = self.context.authority.csrf_token(principal) if principal.by_cookie else None
         self.answer(
-            schemas.CurrentUser(
+            account_schemas.CurrentUser(
                 user_id=principal.user,
                 authenticated=True,
                 role=_role(principal),
@@ -80,8 +80,8 @@ def _role(principal: Principal) -> Literal["owner", "writer", "viewer", "guest"]
             return "guest"
 
 
-def _names(scopes: Scope) -> list[schemas.ScopeName]:
-    found: list[schemas.ScopeName] = []
+def _names(scopes: Scope) -> list[account_schemas.ScopeName]:
+    found: list[account_schemas.ScopeName] = []
     for name in names(scopes):
         match name:
             case "view" | "type" | "control" | "admin":
@@ -100,7 +100,7 @@ class AvatarHandler(Handler):
     """GET /api/auth/avatar/{user_id}: always null, so that it does not tell which accounts exist."""
 
     def get(self, user_id: str) -> None:
-        self.answer(schemas.Avatar(avatar=None, platform=platform.system().lower()))
+        self.answer(account_schemas.Avatar(avatar=None, platform=platform.system().lower()))
 
 
 class LoginHandler(Handler):
@@ -154,7 +154,7 @@ class LoginHandler(Handler):
     async def answer_with_tokens(self, login: Login, method: str) -> None:
         granted = await self.context.authority.grant(login)
         self.answer(
-            schemas.TokensAnswer(
+            account_schemas.TokensAnswer(
                 token=granted.token,
                 refresh_token=granted.refresh_token,
                 expires_in=granted.expires_in,
@@ -168,7 +168,7 @@ class CodeHandler(LoginHandler):
     """POST /api/auth/code: exchanges a one-time code for a cookie."""
 
     async def post(self) -> None:
-        code = self.read(schemas.CodeBody).code
+        code = self.read(account_schemas.CodeBody).code
         await self.began(None, "code")
         try:
             user = self.context.codes.redeem(code)
@@ -176,14 +176,14 @@ class CodeHandler(LoginHandler):
             await self.failed(None, "code", "wrong code")
             raise
         await self.succeeded(user, "code", account=None)
-        self.answer(schemas.LoggedIn(user_id=user))
+        self.answer(account_schemas.LoggedIn(user_id=user))
 
 
 class PasswordHandler(LoginHandler):
     """POST /api/auth/password."""
 
     async def post(self) -> None:
-        wanted, settings = self.read(schemas.PasswordBody), self.context.settings
+        wanted, settings = self.read(account_schemas.PasswordBody), self.context.settings
         if settings.disallow_user_password:
             raise Refused(
                 HTTPStatus.FORBIDDEN,
@@ -206,7 +206,7 @@ class ChallengeHandler(LoginHandler):
     """POST /api/auth/challenge: answers for any name, so that it does not tell which accounts exist."""
 
     def post(self) -> None:
-        wanted = self.read(schemas.ChallengeBody)
+        wanted = self.read(account_schemas.ChallengeBody)
         if not self.context.settings.enable_ssh_keys:
             raise Refused(
                 HTTPStatus.FORBIDDEN,
@@ -214,7 +214,7 @@ class ChallengeHandler(LoginHandler):
             )
         made = self.context.challenges.issue(wanted.user_id)
         self.answer(
-            schemas.ChallengeAnswer(
+            account_schemas.ChallengeAnswer(
                 challenge_id=made.id,
                 challenge=made.text,
                 expires_at=int(made.expires * 1000),
@@ -226,7 +226,7 @@ class SshKeyHandler(LoginHandler):
     """POST /api/auth/ssh-key: exchanges a signed challenge for a login."""
 
     async def post(self) -> None:
-        context, wanted = self.context, self.read(schemas.SshLoginBody)
+        context, wanted = self.context, self.read(account_schemas.SshLoginBody)
         if not context.settings.enable_ssh_keys:
             raise Refused(
                 HTTPStatus.FORBIDDEN,
@@ -254,7 +254,7 @@ class RefreshHandler(LoginHandler):
     """POST /api/auth/refresh: returns the next tokens. A refresh token that was used before ends its login."""
 
     async def post(self) -> None:
-        token = self.read(schemas.RefreshBody).refresh_token
+        token = self.read(account_schemas.RefreshBody).refresh_token
         try:
             login, granted = await self.context.authority.refresh(token)
         except InvalidToken as error:
@@ -263,7 +263,7 @@ class RefreshHandler(LoginHandler):
             raise Refused(HTTPStatus.UNAUTHORIZED, f"{error}: log in again") from None
         await self.record(Action.REFRESH, by=self.context.authority.of_login(login))
         self.answer(
-            schemas.TokensAnswer(
+            account_schemas.TokensAnswer(
                 token=granted.token,
                 refresh_token=granted.refresh_token,
                 expires_in=granted.expires_in,
@@ -278,7 +278,7 @@ class VerifyHandler(Handler):
 
     def get(self) -> None:
         principal = self.require_login()
-        self.answer(schemas.Verified(user_id=principal.user))
+        self.answer(account_schemas.Verified(user_id=principal.user))
 
 
 class LogoutHandler(LoginHandler):
@@ -300,10 +300,10 @@ class TicketHandler(Handler):
     """POST /api/auth/ticket: a ticket for one socket or stream whose client cannot send headers."""
 
     def post(self) -> None:
-        principal, wanted = self.require_login(), self.read(schemas.TicketBody)
+        principal, wanted = self.require_login(), self.read(account_schemas.TicketBody)
         scope = Scope.VIEW | Scope.TYPE if wanted.permission == "type" else Scope.VIEW
         ticket = self.context.authority.tickets.issue(principal, wanted.session_id, scope)
-        self.answer(schemas.Ticket(ticket=ticket, expires_in=int(TICKET_S)))
+        self.answer(account_schemas.Ticket(ticket=ticket, expires_in=int(TICKET_S)))
 
 
 class LinkHandler(Handler):
@@ -312,7 +312,7 @@ class LinkHandler(Handler):
     async def post(self) -> None:
         base = public_base(self)
         if self.context.settings.no_auth:
-            self.answer(schemas.Link(url=base, code=None))
+            self.answer(account_schemas.Link(url=base, code=None))
         else:
             principal = self.require_login()
             if principal.narrow or principal.program:
@@ -320,7 +320,7 @@ class LinkHandler(Handler):
             self.require_audit()
             code = self.context.codes.issue(principal.user, LINK_S, principal)
             await self.record(Action.LINK, by=principal)
-            self.answer(schemas.Link(url=f"{base}/login#{code}", code=code))
+            self.answer(account_schemas.Link(url=f"{base}/login#{code}", code=code))
 
 
 def public_base(handler: Handler) -> str:
@@ -345,8 +345,8 @@ class LoginsHandler(Handler):
         await self.answer_each(found, partial(_login_view, principal=principal))
 
 
-def _login_view(login: Login, *, principal: Principal) -> schemas.LoginView:
-    return schemas.LoginView(
+def _login_view(login: Login, *, principal: Principal) -> account_schemas.LoginView:
+    return account_schemas.LoginView(
         id=login.id,
         user=login.name if login.guest else login.user,
         method=login.method,
@@ -363,7 +363,7 @@ class RevokeHandler(Handler):
     """POST /api/auth/revoke: ends all logins of a user, one login with its tokens, or one token."""
 
     async def post(self) -> None:
-        wanted, principal = self.read(schemas.RevokeBody), self.require_login()
+        wanted, principal = self.read(account_schemas.RevokeBody), self.require_login()
         ended = await self._end(wanted, principal)
         for each in ended:
             self.context.attachments.end(each, "access has been revoked")
@@ -371,9 +371,9 @@ class RevokeHandler(Handler):
         self.context.attachments.review()  # connections of the user's share links, and of single access tokens
         await self.record(Action.REVOKE, by=principal, user=wanted.user or "", what=wanted.login or wanted.token or "")
         self.check_saved()
-        self.answer(schemas.Revoked(ended=len(ended)))
+        self.answer(account_schemas.Revoked(ended=len(ended)))
 
-    async def _end(self, wanted: schemas.RevokeBody, principal: Principal) -> list[str]:
+    async def _end(self, wanted: account_schemas.RevokeBody, principal: Principal) -> list[str]:
         authority = self.context.authority
         admin = principal.may(Scope.ADMIN)
         if wanted.user is not None:
@@ -437,7 +437,7 @@ class RotateKeysHandler(Handler):
     """POST /api/auth/rotate-keys: signs new tokens with a new key. With `forget`, existing tokens become invalid."""
 
     async def post(self) -> None:
-        context, forget = self.context, self.read(schemas.RotateKeysBody).forget
+        context, forget = self.context, self.read(account_schemas.RotateKeysBody).forget
         if forget:
             # An attacker with the key may have used tokens of his own to open connections and to get tickets and codes.
             context.authority.tickets.forget_all()

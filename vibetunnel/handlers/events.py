@@ -10,7 +10,7 @@ from typing import Any
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError
 
-from vibetunnel.handlers import schemas
+from vibetunnel.handlers import account_schemas
 from vibetunnel.handlers.handler import Handler
 from vibetunnel.handlers.websocket import RelayedSocket, upgrade
 from vibetunnel.http.upgrade import asks_for_websocket
@@ -83,11 +83,11 @@ class EventsHandler(Handler):
     _listener: Listener | None = None
 
     def head(self, **arguments: str) -> None:
-        self.query(schemas.TicketQuery)
+        self.query(account_schemas.TicketQuery)
         self._set_stream_headers()
 
     def get(self) -> Coroutine[Any, Any, None] | None:
-        self.query(schemas.TicketQuery)
+        self.query(account_schemas.TicketQuery)
         if not asks_for_websocket(self.request.headers):
             return self._stream()
         upgrade(self, EventSocket)
