@@ -1,6 +1,6 @@
 """Git repositories, read and changed by libgit2 in a child process of ours. Knows nothing of HTTP.
 
-service.py  `Git`: what the rest of the server calls. For diffs of files: `Git.file_diff` and `Git.folder_status`
+service.py  `GitService`: what the rest of the server calls; `file_diff` and `folder_status` serve the file browser
 worker.py   the child process; sandbox.py takes its rights away, repository.py finds and checks a repository
 watch.py    tells when a repository changes
 

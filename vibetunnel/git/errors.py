@@ -17,7 +17,7 @@ class NoRepository(GitError):
     """The path is in no repository."""
 
 
-class OutsideRoots(GitError):
+class OutsideFolders(GitError):
     """The path is outside of the permitted folders."""
 
 
@@ -44,5 +44,5 @@ class GitBusy(GitError):
 
 
 KINDS: dict[str, type[GitError]] = {
-    each.__name__: each for each in (GitRefused, NoRepository, OutsideRoots, UnknownBranch, WorktreeChanged)
+    each.__name__: each for each in (GitRefused, NoRepository, OutsideFolders, UnknownBranch, WorktreeChanged)
 }

@@ -9,7 +9,7 @@ import pygit2
 
 from vibetunnel.git.errors import GitError, GitRefused
 from vibetunnel.git.messages import Following, GitEvent, Hooks, Synced
-from vibetunnel.git.repository import Place, find, opened, pointer
+from vibetunnel.git.repository import Repository, find, opened, pointer
 from vibetunnel.git.roots import Folders
 from vibetunnel.git.worktrees import FOLLOW, current, detach_at, folder_of, follow_path, main_place
 
@@ -33,7 +33,7 @@ exit $status
 """
 
 
-def follow(place: Place, branch: str, roots: Folders) -> Following:
+def follow(place: Repository, branch: str, roots: Folders) -> Following:
     """Let the main worktree follow the one of a branch, or (branch "") none."""
     config = _config(place)
     main = main_place(place, roots)
@@ -56,7 +56,7 @@ def follow(place: Place, branch: str, roots: Folders) -> Following:
     return found
 
 
-def sync(place: Place, event: GitEvent, roots: Folders) -> Synced:
+def sync(place: Repository, event: GitEvent, roots: Folders) -> Synced:
     """Do what follow mode does when something has happened in one worktree."""
     followed_path = follow_path(place)
     branch, _ = current(place)
@@ -77,14 +77,14 @@ def sync(place: Place, event: GitEvent, roots: Folders) -> Synced:
     return synced
 
 
-def _show(main: Place, followed: Place) -> None:
+def _show(main: Repository, followed: Repository) -> None:
     """Check out the commit of `followed` in the main worktree: git lets no two worktrees have one branch."""
     _, commit = current(followed)
     if commit and commit != current(main)[1]:
         detach_at(main, commit)
 
 
-def _config(place: Place) -> pygit2.Config:
+def _config(place: Repository) -> pygit2.Config:
     """The repository's own configuration. Raises GitRefused if it is a link, which could lead to another one."""
     path = f"{place.common}/config"
     if os.path.islink(path):
@@ -92,7 +92,7 @@ def _config(place: Place) -> pygit2.Config:
     return pygit2.Config(path)
 
 
-def _install_hooks(place: Place) -> Hooks:
+def _install_hooks(place: Repository) -> Hooks:
     if "core.hookspath" in opened(place).config:
         return Hooks(
             problem="core.hooksPath is set, so no hooks were installed: let your own post-commit and post-checkout "
@@ -115,7 +115,7 @@ def _install_hooks(place: Place) -> Hooks:
     return Hooks(installed=list(HOOKS))
 
 
-def _remove_hooks(place: Place) -> Hooks:
+def _remove_hooks(place: Repository) -> Hooks:
     """Remove the hooks that are ours, and put back those that were there before."""
     folder, removed = _hooks_folder(place), []
     for name in HOOKS:
@@ -130,7 +130,7 @@ def _remove_hooks(place: Place) -> Hooks:
     return Hooks(removed=removed)
 
 
-def _hooks_folder(place: Place) -> str:
+def _hooks_folder(place: Repository) -> str:
     folder = f"{place.common}/hooks"
     if os.path.islink(folder):
         raise GitRefused(f"{folder} is a symbolic link, and no hooks are changed there")

@@ -94,7 +94,7 @@ class Worktrees(msgspec.Struct, kw_only=True):
     follow_path: str = ""
 
 
-class Found(msgspec.Struct, kw_only=True):
+class Discovered(msgspec.Struct, kw_only=True):
     """A repository below a folder."""
 
     path: str

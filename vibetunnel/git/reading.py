@@ -11,8 +11,8 @@ import pygit2
 from pygit2.enums import DeltaStatus, DiffOption, ObjectType
 
 from vibetunnel.git.errors import GitRefused
-from vibetunnel.git.messages import Branch, Change, FileChange, FileDiff, FolderStatus, Found, Summary
-from vibetunnel.git.repository import Place, find, head_branch, opened, pointer, setting
+from vibetunnel.git.messages import Branch, Change, Discovered, FileChange, FileDiff, FolderStatus, Summary
+from vibetunnel.git.repository import Repository, find, head_branch, opened, pointer, setting
 from vibetunnel.git.roots import Folders
 
 LISTED = 1000  # files of each kind in a summary
@@ -28,7 +28,7 @@ SKIPPED = {"node_modules", "__pycache__", "venv", "site-packages", "target"}
 _FLAGS = DiffOption.INCLUDE_UNTRACKED | DiffOption.IGNORE_SUBMODULES | DiffOption.INCLUDE_TYPECHANGE
 
 
-def summary(place: Place) -> Summary:
+def summary(place: Repository) -> Summary:
     repository = opened(place)
     branch, head = head_of(repository)
     found = Summary(
@@ -127,7 +127,7 @@ def remote_url(repository: pygit2.Repository) -> str:
     return url
 
 
-def branches(place: Place) -> list[Branch]:
+def branches(place: Repository) -> list[Branch]:
     """Local branches, the current one first, then those of remotes."""
     repository = opened(place)
     current, _ = head_of(repository)
@@ -141,7 +141,7 @@ def branches(place: Place) -> list[Branch]:
     return found[:BRANCHES]
 
 
-def checked_out(place: Place) -> dict[str, str]:
+def checked_out(place: Repository) -> dict[str, str]:
     """Branch -> the folder of the worktree that has it."""
     found: dict[str, str] = {}
     for git_dir, folder in worktree_folders(place):
@@ -150,7 +150,7 @@ def checked_out(place: Place) -> dict[str, str]:
     return found
 
 
-def worktree_folders(place: Place) -> Iterator[tuple[str, str]]:
+def worktree_folders(place: Repository) -> Iterator[tuple[str, str]]:
     """(git folder, folder) of each worktree, the main one first, which a bare repository does not have.
 
     The folder of a linked one is what the repository says: it may be gone, or be any path.
@@ -168,10 +168,10 @@ def worktree_folders(place: Place) -> Iterator[tuple[str, str]]:
 WORKTREES = 200  # of a repository
 
 
-def discover(path: str, depth: int, roots: Folders) -> list[Found]:
+def discover(path: str, depth: int, roots: Folders) -> list[Discovered]:
     """The repositories at and below a folder, at most `depth` folders down. Links are not followed."""
     start = roots.resolve(path)
-    found: list[Found] = []
+    found: list[Discovered] = []
     level, looked_at = [start], 0
     for _ in range(depth + 1):
         following = []
@@ -199,7 +199,7 @@ def _below(folder: str) -> list[str]:
         return []  # it may not be read, or is gone
 
 
-def _found(folder: str, start: str, roots: Folders) -> list[Found]:
+def _found(folder: str, start: str, roots: Folders) -> list[Discovered]:
     try:
         place, about = find(folder, roots), os.stat(folder)
     except (GitRefused, OSError):
@@ -209,10 +209,10 @@ def _found(folder: str, start: str, roots: Folders) -> list[Found]:
     relative = _shown(os.path.relpath(folder, start))
     branch = _shown(head_branch(place.git_dir))
     path = _shown(folder)
-    return [Found(path=path, inode=about.st_ino, modified_ns=about.st_mtime_ns, relative=relative, branch=branch)]
+    return [Discovered(path=path, inode=about.st_ino, modified_ns=about.st_mtime_ns, relative=relative, branch=branch)]
 
 
-def folder_status(place: Place, folder: str) -> FolderStatus:
+def folder_status(place: Repository, folder: str) -> FolderStatus:
     """The changed files below a folder, with paths relative to it. A folder without tracked files ends in `/`."""
     repository = opened(place)
     branch, head = head_of(repository)

@@ -20,7 +20,7 @@ INSIDE = ("HEAD", "config", "config.worktree", "index", "objects", "refs", "pack
 
 
 @dataclass(frozen=True)
-class Place:
+class Repository:
     """Where the parts of a repository are; all are real paths in the permitted folders.
 
     root     the worktree's folder; of a bare repository, its git folder
@@ -46,7 +46,7 @@ class Place:
         return os.path.dirname(self.common) if os.path.basename(self.common) == ".git" else self.common
 
 
-def find(path: str, roots: Folders) -> Place | None:
+def find(path: str, roots: Folders) -> Repository | None:
     """The repository that the real path `path` is in; None: none. Raises GitRefused."""
     for folder in (path, *map(str, PurePath(path).parents)):
         if not roots.holds(folder):
@@ -58,15 +58,15 @@ def find(path: str, roots: Folders) -> Place | None:
     return None
 
 
-def require(path: str, roots: Folders) -> Place:
-    """The repository that `path` is in. Raises NoRepository, GitRefused, OutsideRoots."""
+def require(path: str, roots: Folders) -> Repository:
+    """The repository that `path` is in. Raises NoRepository, GitRefused, OutsideFolders."""
     place = find(roots.resolve(path), roots)
     if place is None:
         raise NoRepository(f"{path[:200]} is not in a git repository")
     return place
 
 
-def opened(place: Place) -> pygit2.Repository:
+def opened(place: Repository) -> pygit2.Repository:
     """The repository. Raises GitRefused if its configuration puts its files elsewhere."""
     repository = pygit2.Repository(place.git_dir if place.bare else place.root, RepositoryOpenFlag.NO_SEARCH)
     if os.path.realpath(repository.path) != place.git_dir:
@@ -101,7 +101,7 @@ def head_branch(git_dir: str) -> str:
     return pointer(f"{git_dir}/HEAD").partition("ref: refs/heads/")[2]
 
 
-def _at(folder: str, roots: Folders) -> Place | None:
+def _at(folder: str, roots: Folders) -> Repository | None:
     entry = os.path.join(folder, ".git")
     try:
         mode = os.stat(entry).st_mode
@@ -111,7 +111,7 @@ def _at(folder: str, roots: Folders) -> Place | None:
         git_dir = os.path.realpath(entry)
         if os.path.lexists(f"{git_dir}/commondir"):
             raise GitRefused(f"{folder}: a `.git` folder with its objects elsewhere is not read here")
-        return Place(folder, git_dir, git_dir)
+        return Repository(folder, git_dir, git_dir)
     named = pointer(entry).partition("gitdir: ")[2]
     if not named:
         raise GitRefused(f"{folder}: its .git file does not name a git folder")
@@ -126,17 +126,17 @@ def _at(folder: str, roots: Folders) -> Place | None:
             raise GitRefused(f"{folder}: its .git file names a repository that does not have it as a worktree")
     elif not _names_back(git_dir, folder):
         raise GitRefused(f"{folder}: its .git file names a repository that is not of this folder")
-    return Place(folder, git_dir, common)
+    return Repository(folder, git_dir, common)
 
 
-def _bare(folder: str) -> Place | None:
+def _bare(folder: str) -> Repository | None:
     if not (
         os.path.isfile(f"{folder}/HEAD") and os.path.isdir(f"{folder}/objects") and os.path.isdir(f"{folder}/refs")
     ):
         return None
     if os.path.lexists(f"{folder}/commondir"):
         return None  # the git folder of a linked worktree
-    return Place(folder, folder, folder, bare=True)
+    return Repository(folder, folder, folder, bare=True)
 
 
 def _names_back(git_dir: str, folder: str) -> bool:
@@ -147,7 +147,7 @@ def _names_back(git_dir: str, folder: str) -> bool:
     return bool(named) and os.path.realpath(os.path.join(git_dir, named)) == folder
 
 
-def _check(place: Place, roots: Folders) -> None:
+def _check(place: Repository, roots: Folders) -> None:
     """Raises GitRefused if a part of the repository is outside of the permitted folders."""
     for folder in {place.git_dir, place.common}:
         if not roots.holds(folder):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Protocol
 
-from vibetunnel.git.errors import OutsideRoots
+from vibetunnel.git.errors import OutsideFolders
 
 
-class Roots(Protocol):
+class Permitted(Protocol):
     """What the server's files service provides.
 
     folders  absolute, without symbolic links
@@ -34,12 +35,19 @@ class Folders:
         return any(path == each or path.startswith(each.rstrip("/") + "/") for each in self.folders)
 
     def resolve(self, path: str) -> str:
-        """The absolute path without symbolic links. Raises OutsideRoots."""
+        """The absolute path without symbolic links. Raises OutsideFolders."""
         if "\0" in path:
-            raise OutsideRoots("path: expected no NUL character")
+            raise OutsideFolders("path: expected no NUL character")
         if path == "~" or path.startswith("~/"):
             path = self.home + path[1:]
         found = os.path.realpath(os.path.join(self.home, path))
         if not self.holds(found):
-            raise OutsideRoots(f"{path[:200]} is outside of the folders that this server gives access to (--file-root)")
+            raise OutsideFolders(f"{path[:200]} is outside of the folders that may be reached")
         return found
+
+
+def perhaps_in_repository(path: str) -> bool:
+    """Whether a folder above has what git looks for. A False is certain. Blocks as the file system does."""
+    real = os.path.realpath(path)
+    above = (real, *map(str, PurePath(real).parents))
+    return any(os.path.lexists(f"{each}/.git") or os.path.lexists(f"{each}/HEAD") for each in above)

@@ -50,19 +50,27 @@ def limit_resources() -> None:
             resource.setrlimit(kind, (lowered, lowered))
 
 
-def confine(folders: Iterable[str], readable: Iterable[str], *, write: bool) -> bool:
-    """Leave this process only files below `folders`, and `readable` to read. Returns False without Landlock."""
-    if not sys.platform.startswith("linux"):
-        return False
+def version() -> int:
+    """Of Landlock; 0 or less: the kernel has none."""
+    return int(_libc().syscall(_CREATE, None, ctypes.c_size_t(0), _VERSION)) if sys.platform == "linux" else 0
+
+
+def _libc() -> ctypes.CDLL:
     libc = ctypes.CDLL(None, use_errno=True)
     libc.syscall.restype = ctypes.c_long
-    version = libc.syscall(_CREATE, None, ctypes.c_size_t(0), _VERSION)
-    if version < 1:
+    return libc
+
+
+def confine(folders: Iterable[str], readable: Iterable[str], *, write: bool) -> bool:
+    """Leave this process only files below `folders`, and `readable` to read. Returns False without Landlock."""
+    known = version()
+    if known < 1:
         return False
-    handled = (1 << _RIGHTS[min(version, max(_RIGHTS))]) - 1
-    network = 3 if version >= 4 else 0  # TCP: bind and connect
-    scoped = 3 if version >= 6 else 0  # abstract sockets and signals of other processes
-    size = 24 if version >= 6 else 16 if version >= 4 else 8
+    libc = _libc()
+    handled = (1 << _RIGHTS[min(known, max(_RIGHTS))]) - 1
+    network = 3 if known >= 4 else 0  # TCP: bind and connect
+    scoped = 3 if known >= 6 else 0  # abstract sockets and signals of other processes
+    size = 24 if known >= 6 else 16 if known >= 4 else 8
     ruleset = libc.syscall(_CREATE, ctypes.byref(_Ruleset(handled, network, scoped)), ctypes.c_size_t(size), 0)
     _check(ruleset)
     for path in folders:

@@ -15,7 +15,7 @@ import msgspec
 from vibetunnel.git import messages
 from vibetunnel.git.child import Child
 from vibetunnel.git.errors import KINDS, GitRefused, GitTooSlow, NoRepository
-from vibetunnel.git.roots import Roots
+from vibetunnel.git.roots import Permitted
 
 READ_S = 5.0  # for one answer: the summary of a repository with 100,000 files takes a tenth of it
 CHANGE_S = 120.0  # a new worktree writes all files
@@ -46,10 +46,10 @@ class _Kept:
     until: float
 
 
-class Git:
+class GitService:
     """The git service. Reads and changes have a process each, so that a long checkout holds up no badge."""
 
-    def __init__(self, roots: Roots, environment: Mapping[str, str], *, read_s: float = READ_S) -> None:
+    def __init__(self, roots: Permitted, environment: Mapping[str, str], *, read_s: float = READ_S) -> None:
         self.roots = roots
         folders, home = list(roots.folders), roots.home
         self._reads = Child(messages.Setup(folders, home, change=False, limit_s=read_s), environment)
@@ -60,8 +60,13 @@ class Git:
 
     # Reads. None: the path is in no repository. Each may raise GitError.
 
-    async def summary(self, path: str) -> messages.Summary | None:
-        return await self._or_none(messages.Summarise(path), messages.Summary)
+    async def summary(self, path: str, *, fresh: bool = False) -> messages.Summary | None:
+        """fresh: look again, even if the last answer is new."""
+        request = messages.Summarise(path)
+        kept = self._kept.get(request)
+        if fresh and kept is not None and kept.answer.done() and kept.until <= time.monotonic() + FRESH_S:
+            del self._kept[request]  # but not that it took too long
+        return await self._or_none(request, messages.Summary)
 
     async def branches(self, path: str) -> list[messages.Branch] | None:
         return await self._or_none(messages.ListBranches(path), list[messages.Branch])
@@ -69,9 +74,9 @@ class Git:
     async def worktrees(self, path: str) -> messages.Worktrees | None:
         return await self._or_none(messages.ListWorktrees(path), messages.Worktrees)
 
-    async def discover(self, path: str, depth: int) -> list[messages.Found]:
+    async def discover(self, path: str, depth: int) -> list[messages.Discovered]:
         """The repositories at and below a folder."""
-        return await self._read(messages.Discover(path, depth), list[messages.Found])
+        return await self._read(messages.Discover(path, depth), list[messages.Discovered])
 
     async def file_diff(self, path: str) -> messages.FileDiff:
         """A file against HEAD: its text there, and the unified diff. Of a file in no repository both are empty."""
@@ -114,6 +119,11 @@ class Git:
         found = [notice for until, notice in self._notices if until > now]
         self._notices.clear()
         return found
+
+    @property
+    def processes(self) -> tuple[int, int]:
+        """The pids of the child processes, of reads and of changes; 0: it does not run."""
+        return self._reads.pid, self._changes.pid
 
     def forget(self) -> None:
         """Something has changed: give no earlier answer again."""

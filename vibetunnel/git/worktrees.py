@@ -9,16 +9,16 @@ import shutil
 
 import pygit2
 
-from vibetunnel.git.errors import GitError, GitRefused, NoRepository, OutsideRoots, UnknownBranch, WorktreeChanged
+from vibetunnel.git.errors import GitError, GitRefused, NoRepository, OutsideFolders, UnknownBranch, WorktreeChanged
 from vibetunnel.git.messages import Added, Pruned, Removed, Switched, Worktree, Worktrees
 from vibetunnel.git.reading import head_of, summary, worktree_folders
-from vibetunnel.git.repository import Place, find, opened, pointer, setting
+from vibetunnel.git.repository import Repository, find, opened, pointer, setting
 from vibetunnel.git.roots import Folders
 
 FOLLOW = "vibetunnel.followworktree"  # in the repository's configuration, as VibeTunnel names it
 
 
-def worktrees(place: Place, roots: Folders) -> Worktrees:
+def worktrees(place: Repository, roots: Folders) -> Worktrees:
     repository = opened(place)
     base, tip = base_branch(repository)
     followed = follow_path(place)
@@ -74,14 +74,14 @@ def base_branch(repository: pygit2.Repository) -> tuple[str, pygit2.Oid | None]:
     return "main", None
 
 
-def follow_path(place: Place) -> str:
+def follow_path(place: Repository) -> str:
     """The real folder of the worktree that the main one follows; "": none."""
     config = pygit2.Config(f"{place.common}/config")
     named = setting(config, FOLLOW)
     return os.path.realpath(named) if named else ""
 
 
-def folder_of(place: Place, branch: str) -> tuple[str, str]:
+def folder_of(place: Repository, branch: str) -> tuple[str, str]:
     """(git folder, folder) of the worktree that has the branch, or whose folder has this name. Raises UnknownBranch."""
     branch = branch.removeprefix("refs/heads/")
     all_of_it = list(worktree_folders(place))
@@ -94,7 +94,7 @@ def folder_of(place: Place, branch: str) -> tuple[str, str]:
     raise UnknownBranch(f"No worktree has the branch {branch[:200]}")
 
 
-def add(place: Place, folder: str, branch: str, base: str, roots: Folders) -> Added:
+def add(place: Repository, folder: str, branch: str, base: str, roots: Folders) -> Added:
     """Make a worktree. base: a new branch starts there; "": the branch exists here, or at `origin`."""
     target = roots.resolve(folder)
     parent = os.path.dirname(target)
@@ -155,7 +155,7 @@ def _free_name(folder: str, wanted: str) -> str:
     return name
 
 
-def remove(place: Place, branch: str, roots: Folders, *, force: bool) -> Removed:
+def remove(place: Repository, branch: str, roots: Folders, *, force: bool) -> Removed:
     """Remove a linked worktree, its folder too. Raises WorktreeChanged unless forced."""
     git_dir, named = folder_of(place, branch)
     if git_dir == place.common:
@@ -167,24 +167,24 @@ def remove(place: Place, branch: str, roots: Folders, *, force: bool) -> Removed
     if os.path.lexists(named):
         folder = roots.resolve(named)
         # The repository names the folder, and could name any: it is removed only if its .git file names it back.
-        if os.path.islink(named) or find(folder, roots) != Place(folder, git_dir, place.common):
+        if os.path.islink(named) or find(folder, roots) != Repository(folder, git_dir, place.common):
             raise GitRefused(f"{named} is not a worktree of this repository")
         if any(each == folder or each.startswith(f"{folder}/") for each in (place.common, *roots.folders)):
             raise GitRefused(f"{folder} has more in it than the worktree")
-        if not force and summary(Place(folder, git_dir, place.common)).changed:
+        if not force and summary(Repository(folder, git_dir, place.common)).changed:
             raise WorktreeChanged(folder)
         shutil.rmtree(folder)  # by descriptors: it follows no link, not even one that is put in its way meanwhile
     _forget(place, git_dir)
     return Removed(path=named)
 
 
-def _forget(place: Place, git_dir: str) -> None:
+def _forget(place: Repository, git_dir: str) -> None:
     if os.path.dirname(os.path.realpath(git_dir)) != f"{place.common}/worktrees":
         raise GitRefused("The worktree's git folder is not in the repository's")
     shutil.rmtree(git_dir)
 
 
-def prune(place: Place) -> Pruned:
+def prune(place: Repository) -> Pruned:
     """Forget the worktrees whose folders are gone."""
     names = []
     for git_dir, folder in list(worktree_folders(place))[:]:
@@ -194,7 +194,7 @@ def prune(place: Place) -> Pruned:
     return Pruned(names)
 
 
-def switch(place: Place, branch: str) -> Switched:
+def switch(place: Repository, branch: str) -> Switched:
     """Check out a branch. Files with changes stay as they are, or it is refused."""
     if place.bare:
         raise GitRefused("A bare repository has no files to switch")
@@ -213,7 +213,7 @@ def switch(place: Place, branch: str) -> Switched:
     return Switched(place.root, branch)
 
 
-def detach_at(place: Place, commit: str) -> None:
+def detach_at(place: Repository, commit: str) -> None:
     """Check out a commit, without a branch. Files with changes stay as they are, or GitError is raised."""
     repository = opened(place)
     found = repository[pygit2.Oid(hex=commit)]
@@ -221,17 +221,17 @@ def detach_at(place: Place, commit: str) -> None:
     repository.set_head(found.id)
 
 
-def main_place(place: Place, roots: Folders) -> Place:
-    """The main worktree. Raises GitRefused for a bare repository, OutsideRoots."""
+def main_place(place: Repository, roots: Folders) -> Repository:
+    """The main worktree. Raises GitRefused for a bare repository, OutsideFolders."""
     if not roots.holds(place.main):
-        raise OutsideRoots(f"{place.main} is outside of the permitted folders")
+        raise OutsideFolders(f"{place.main} is outside of the permitted folders")
     main = find(place.main, roots)
     if main is None or main.bare or main.common != place.common:
         raise GitRefused("The repository has no main worktree")
     return main
 
 
-def current(place: Place) -> tuple[str, str]:
+def current(place: Repository) -> tuple[str, str]:
     """(branch, id of the commit)"""
     branch, head = head_of(opened(place))
     return branch, "" if head is None else str(head.id)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from tornado.web import Application
 
+from vibetunnel.git.service import GitService
 from vibetunnel.handlers.client_files import Files
 from vibetunnel.http.tls_relay import Relays
 from vibetunnel.logs.audit import Audit
@@ -23,6 +24,7 @@ from vibetunnel.security.limits import Limits
 from vibetunnel.security.signing import SigningKeys
 from vibetunnel.security.ssh_login import Challenges
 from vibetunnel.sessions.attachments import Attachments
+from vibetunnel.sessions.badges import Badges
 from vibetunnel.sessions.registry import Registry
 from vibetunnel.sessions.rendering import Rendering
 from vibetunnel.sessions.snapshots import Snapshots
@@ -64,6 +66,8 @@ class Context:
     snapshots: Snapshots
     problems: Callable[[], Awaitable[list[str]]]
     rendering: Rendering
+    git: GitService
+    badges: Badges
     started: float = field(default_factory=time.monotonic)
 
     @property
