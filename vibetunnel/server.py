@@ -22,6 +22,8 @@ from vibetunnel import __version__, paths
 from vibetunnel._ext.pump import Client, Pump, load_zlib
 from vibetunnel.account import account
 from vibetunnel.errors import StartFailed
+from vibetunnel.git.roots import Folders
+from vibetunnel.git.service import GitService
 from vibetunnel.handlers.application import STATIC, VibeTunnelApplication
 from vibetunnel.handlers.context import Context
 from vibetunnel.http.frontend import Front
@@ -49,6 +51,7 @@ from vibetunnel.security.tickets import Tickets
 from vibetunnel.security.tokens import Tokens
 from vibetunnel.security.users import Users
 from vibetunnel.sessions.attachments import Attachments
+from vibetunnel.sessions.badges import Badges
 from vibetunnel.sessions.environment import inherited
 from vibetunnel.sessions.launch import login_shell
 from vibetunnel.sessions.registry import Registry
@@ -186,7 +189,13 @@ class Server:
             on_gone=self._gone,
             on_typed=self._typed,
             on_removed=self._removed,
+            on_placed=lambda session: badges.place(session.id, session.folder),
+            on_marked=lambda session_id: badges.stir(session_id),
         )
+        git = GitService(Folders((home,), home), os.environ)
+        undo.push_async_callback(git.close)
+        self._badges = badges = Badges(git, registry.git_changed)
+        undo.push_async_callback(badges.close)
         self.attachments = attachments = Attachments(authority.in_use, registry.send_presence, authority.muted)
         undo.push_async_callback(attachments.close)
         relays = Relays()
@@ -235,6 +244,8 @@ class Server:
             problems=functools.partial(self._problems, whereabouts),
             rendering=rendering,
             preferences=preferences,
+            git=git,
+            badges=badges,
         )
         self.application = VibeTunnelApplication(self.context, self._static)
         undo.push_async_callback(self.application.close)
@@ -345,6 +356,7 @@ class Server:
     def _removed(self, session_id: str) -> None:
         self._shares.drop_session(session_id)
         self.attachments.forget_session(session_id)
+        self._badges.drop(session_id)
 
     def reload(self) -> None:
         """Read the settings again, and apply the allow list and the certificate; other settings need a restart.

@@ -24,6 +24,7 @@ from harness import DEADLINE_S, Running, Serve
 
 from vibetunnel import __version__, errors
 from vibetunnel.errors import StartFailed
+from vibetunnel.handlers.git_routes import GIT_ROUTES
 from vibetunnel.handlers.refusals import STATUS
 from vibetunnel.handlers.route import Media
 from vibetunnel.handlers.routes import ROUTES
@@ -41,6 +42,7 @@ UNAUDITED = {
     ("POST", "/api/auth/ticket"),
     ("POST", "/api/auth/challenge"),
     ("PUT", "/api/config"),
+    ("POST", "/api/git/event"),  # a line only if follow mode then does something
     ("POST", "/api/auth/logout"),  # with the secret, which is no login
 }
 
@@ -422,7 +424,8 @@ async def test_the_servers_answers_match_the_openapi_document(serve: Serve) -> N
     # test_events.py, test_ws.py, test_buffers.py, test_stream.py, test_input_socket.py
     streams = {"/api/events", "/ws", "/buffers", f"{session}/stream", "/api/control/stream", "/ws/input"}
     attachments = {(path, "GET") for path in streams}
-    assert succeeded | attachments == {(r.path, m) for r in ROUTES if not r.hidden for m in r.operations}
+    of_git = {(route.path, method) for route in GIT_ROUTES for method in route.operations}  # test_git_routes.py
+    assert succeeded | attachments | of_git == {(r.path, m) for r in ROUTES if not r.hidden for m in r.operations}
 
 
 def test_json_answers_are_declared_with_their_shapes() -> None:

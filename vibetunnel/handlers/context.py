@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from tornado.web import Application
 
+from vibetunnel.git.service import GitService
 from vibetunnel.handlers.client_files import Files
 from vibetunnel.http.tls_relay import Relays
 from vibetunnel.logs.audit import Audit
@@ -24,6 +25,7 @@ from vibetunnel.security.limits import Limits
 from vibetunnel.security.signing import SigningKeys
 from vibetunnel.security.ssh_login import Challenges
 from vibetunnel.sessions.attachments import Attachments
+from vibetunnel.sessions.badges import Badges
 from vibetunnel.sessions.broadcast import Broadcast
 from vibetunnel.sessions.registry import Registry
 from vibetunnel.sessions.rendering import Rendering
@@ -68,6 +70,8 @@ class Context:
     problems: Callable[[], Awaitable[list[str]]]
     rendering: Rendering
     preferences: UserPreferences
+    git: GitService
+    badges: Badges
     control: Broadcast = field(default_factory=Broadcast)
     started: float = field(default_factory=time.monotonic)
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from vibetunnel import errors
+from vibetunnel.git import errors as git_errors
 from vibetunnel.http.upgrade import NotAnUpgrade
 from vibetunnel.keeper.errors import (
     KeeperBusy,
@@ -56,6 +57,14 @@ STATUS: dict[type[errors.VibeTunnelError], HTTPStatus] = {
     errors.UnknownClient: HTTPStatus.NOT_FOUND,
     errors.UnknownToken: HTTPStatus.NOT_FOUND,
     errors.LimitReached: HTTPStatus.TOO_MANY_REQUESTS,
+    git_errors.GitError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    git_errors.GitRefused: HTTPStatus.CONFLICT,
+    git_errors.NoRepository: HTTPStatus.NOT_FOUND,
+    git_errors.OutsideFolders: HTTPStatus.FORBIDDEN,
+    git_errors.UnknownBranch: HTTPStatus.NOT_FOUND,
+    git_errors.WorktreeChanged: HTTPStatus.CONFLICT,
+    git_errors.GitTooSlow: HTTPStatus.SERVICE_UNAVAILABLE,
+    git_errors.GitBusy: HTTPStatus.SERVICE_UNAVAILABLE,
     SpawnFailed: HTTPStatus.BAD_REQUEST,
     KeeperFailed: HTTPStatus.SERVICE_UNAVAILABLE,
     KeeperBusy: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -20,6 +20,7 @@ from vibetunnel.handlers import (
     wait,
 )
 from vibetunnel.handlers.account_routes import ACCOUNT_ROUTES
+from vibetunnel.handlers.git_routes import GIT_ROUTES
 from vibetunnel.handlers.route import Media, Operation, Permission, Route
 from vibetunnel.handlers.stream_routes import STREAM_ROUTES
 from vibetunnel.handlers.unknown import UnknownApiHandler
@@ -325,6 +326,7 @@ ROUTES: tuple[Route, ...] = (
         },
         tickets=True,
     ),
+    *GIT_ROUTES,
     Route(
         "/api/{rest*}",
         UnknownApiHandler,

@@ -44,6 +44,7 @@ class Action(enum.StrEnum):
     KEYS = "keys"  # rotated
     ACCESS = "access"  # the keyboard was given or taken
     PUT_OUT = "put-out"
+    GIT = "git"  # a branch was switched, a worktree made or removed, follow mode turned on or off
 
 
 class Audit:

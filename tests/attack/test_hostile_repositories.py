@@ -1,0 +1,396 @@
+"""Repositories made to run a program, to leave the permitted folders, or to hang: none of it happens.
+
+Each attack is tried on all requests, reads and changes. A program that ran would have left a file.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import zlib
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from repositories import commit, git, repository, write
+from tornado.ioloop import IOLoop
+
+from vibetunnel.git import sandbox
+from vibetunnel.git.errors import GitBusy, GitError, GitRefused, GitTooSlow, NoRepository, OutsideFolders
+from vibetunnel.git.roots import Folders
+from vibetunnel.git.service import GitService
+
+pytestmark = pytest.mark.attack
+
+LANDLOCK = sys.platform == "linux" and sandbox.version() > 0
+
+
+@pytest.fixture
+def permitted(folder: Path) -> Path:
+    found = folder / "permitted"
+    found.mkdir()
+    return found
+
+
+@pytest.fixture
+def service(io_loop: IOLoop, permitted: Path) -> Iterator[GitService]:
+    made = GitService(Folders((str(permitted),), str(permitted)), os.environ, read_s=2.0)
+    yield made
+    io_loop.run_sync(made.close)
+
+
+@pytest.fixture
+def trap(folder: Path, permitted: Path) -> tuple[str, Path]:
+    """(a program, the file that it leaves), both where the child process may read and write."""
+    left, program = permitted / "left-by-the-attacker", permitted / "trap"
+    program.write_text(f"#!/bin/sh\ntouch {left}\ncat\n")
+    program.chmod(0o755)
+    return str(program), left
+
+
+async def tried(asked: Callable[[], Awaitable[object]]) -> str:
+    """Ask; a refusal is fine. Returns all that the answer says."""
+    try:
+        return repr(await asked())
+    except GitError as error:
+        return f"{type(error).__name__}: {error}"
+
+
+async def try_everything(service: GitService, made: Path) -> str:
+    """Send every request to a repository, with a file that has changed. Returns all answers."""
+    path = str(made)
+    asked: tuple[Callable[[], Awaitable[object]], ...] = (
+        lambda: service.summary(path),
+        lambda: service.branches(path),
+        lambda: service.worktrees(path),
+        lambda: service.discover(path, 3),
+        lambda: service.file_diff(f"{path}/a"),
+        lambda: service.folder_status(path),
+        lambda: service.add_worktree(path, f"{path}-new", "new", "main"),
+        lambda: service.follow(path, "new"),
+        lambda: service.sync(f"{path}-new", "commit"),
+        lambda: service.worktrees(path),
+        lambda: service.follow(path, ""),
+        lambda: service.remove_worktree(path, "new", force=True),
+        lambda: service.switch(path, "other"),
+        lambda: service.prune_worktrees(path),
+    )
+    return "\n".join([await tried(each) for each in asked])
+
+
+CONFIGURED = {  # what makes git run a program, by a setting of the repository
+    "fsmonitor": {"core.fsmonitor": "{}"},
+    "hooks": {"core.hooksPath": "{}-hooks"},
+    "external diff": {"diff.external": "{}", "diff.x.command": "{}"},
+    "textconv": {"diff.x.textconv": "{}"},
+    "filters": {"filter.x.clean": "{}", "filter.x.smudge": "{}", "filter.x.process": "{}", "filter.x.required": "true"},
+    "merge driver": {"merge.x.driver": "{}"},
+    "pager": {"core.pager": "{}", "pager.status": "{}", "pager.branch": "{}"},
+    "editor": {"core.editor": "{}", "sequence.editor": "{}"},
+    "ssh": {"core.sshCommand": "{}", "remote.origin.url": "ssh://localhost/x", "branch.main.remote": "origin"},
+    "credential helper": {"credential.helper": "{}", "remote.origin.url": "http://127.0.0.1:9/x", "core.askPass": "{}"},
+    "gpg": {"gpg.program": "{}", "commit.gpgSign": "true", "log.showSignature": "true"},
+    "alias": {"alias.status": "!{}", "alias.worktree": "!{}"},
+    "partial clone": {
+        "core.repositoryformatversion": "1",
+        "extensions.partialClone": "origin",
+        "remote.origin.url": "ext::{}",
+        "remote.origin.promisor": "true",
+        "remote.origin.uploadpack": "{}",
+    },
+    "alternate refs": {"core.alternateRefsCommand": "{}"},
+    "transport": {"remote.origin.url": "ext::{}", "protocol.ext.allow": "always", "fetch.recurseSubmodules": "true"},
+}
+
+
+@pytest.mark.parametrize("way", CONFIGURED)
+async def test_no_setting_runs_a_program(
+    service: GitService, permitted: Path, trap: tuple[str, Path], way: str
+) -> None:
+    """CWE-78, CVE-2022-24765."""
+    program, left = trap
+    made = repository(permitted / "r", a="1")
+    git(made, "branch", "other")
+    write(made, _gitattributes="* filter=x diff=x merge=x")
+    (made / "_gitattributes").rename(made / ".gitattributes")
+    (made / ".git" / "info").mkdir(exist_ok=True)
+    (made / ".git" / "info" / "attributes").write_text("* filter=x diff=x merge=x\n")
+    _configure(made, program, CONFIGURED[way])
+    write(made, a="2")
+    if way == "partial clone":
+        for blob in (made / ".git" / "objects").glob("[0-9a-f][0-9a-f]/*"):
+            if zlib.decompress(blob.read_bytes()).startswith(b"blob"):
+                blob.unlink()  # git would fetch it
+    answers = await try_everything(service, made)
+    assert str(made) in answers
+    assert not left.exists()
+
+
+def _configure(made: Path, program: str, settings: dict[str, str]) -> None:
+    hooks = Path(f"{program}-hooks")
+    hooks.mkdir()
+    _hook(hooks, program)
+    for name, value in settings.items():
+        git(made, "config", name, value.format(program))
+
+
+def _hook(hooks: Path, program: str) -> None:
+    for name in ("post-checkout", "post-commit", "reference-transaction", "post-index-change"):
+        (hooks / name).symlink_to(program)
+
+
+@pytest.mark.parametrize("way", ["fsmonitor", "hooks", "filters", "alias"])
+def test_the_traps_work_on_the_git_program(permitted: Path, trap: tuple[str, Path], way: str) -> None:
+    """So that the test above proves something."""
+    program, left = trap
+    made = repository(permitted / "r", a="1")
+    (made / ".gitattributes").write_text("* filter=x\n")
+    _configure(made, program, CONFIGURED[way])
+    write(made, a="2")
+    git(made, "status")
+    git(made, "checkout", "--quiet", "-b", "new")
+    git(made, "add", "a")
+    git(made, "worktree", "list")
+    assert left.exists() == (way != "alias")  # git lets no alias hide a command of its own
+
+
+async def test_the_hooks_of_a_repository_do_not_run(
+    service: GitService, permitted: Path, trap: tuple[str, Path]
+) -> None:
+    """CWE-78."""
+    program, left = trap
+    made = repository(permitted / "r", a="1")
+    git(made, "branch", "other")
+    (made / ".git" / "hooks").mkdir(exist_ok=True)
+    _hook(made / ".git" / "hooks", program)
+    await try_everything(service, made)
+    assert git(made, "branch", "--show-current").strip() == "other"
+    assert not left.exists()
+
+
+async def test_a_submodule_runs_nothing_while_its_repository_is_read(
+    service: GitService, permitted: Path, trap: tuple[str, Path]
+) -> None:
+    """CVE-2018-17456, CVE-2024-32002: the submodule has a configuration of its own."""
+    program, left = trap
+    repository(permitted / "inner", a="1")
+    made = repository(permitted / "r", a="1")
+    git(made, "branch", "other")
+    git(made, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", "../inner", "sub")
+    commit(made, "with a submodule")
+    git(made / "sub", "config", "core.fsmonitor", program)
+    git(made / "sub", "config", "filter.x.clean", program)
+    write(made / "sub", a="2")
+    (made / "sub" / ".gitattributes").write_text("* filter=x\n")
+    await try_everything(service, made)
+    await try_everything(service, made / "sub")
+    assert not left.exists()
+
+
+def outside(folder: Path) -> Path:
+    """A repository outside of the permitted folders, with a secret in it."""
+    found = repository(folder / "outside", a="secret content", secretfile="x")
+    git(found, "branch", "secretbranch")
+    return found
+
+
+@pytest.mark.parametrize(
+    "way", ["file", "link", "commondir", "worktree", "objects", "refs", "HEAD", "config", "include"]
+)
+async def test_no_part_of_a_repository_leads_out_of_the_permitted_folders(
+    service: GitService, folder: Path, permitted: Path, way: str
+) -> None:
+    """CWE-59, CWE-22: a .git file, a link or a setting names another repository."""
+    other = outside(folder)
+    made = repository(permitted / "r", b="1")
+    git_dir = made / ".git"
+    match way:
+        case "file" | "link":
+            git_dir.rename(permitted / "elsewhere")
+            if way == "file":
+                git_dir.write_text(f"gitdir: {other}/.git\n")
+            else:
+                git_dir.symlink_to(other / ".git")
+        case "commondir":
+            (git_dir / "commondir").write_text(f"{other}/.git\n")
+        case "worktree":
+            git(made, "config", "core.worktree", str(other))
+        case "include":
+            git(made, "config", "include.path", str(other / ".git" / "config"))
+            git(other, "remote", "add", "origin", "https://secret.example/secretbranch")
+        case _:
+            (git_dir / way).rename(permitted / "kept")
+            (git_dir / way).symlink_to(other / ".git" / way)
+    answers = await try_everything(service, made)
+    assert "secret" not in answers
+    assert git(other, "status", "--porcelain") == ""
+    assert not (other / ".git" / "worktrees").exists()
+
+
+@pytest.mark.parametrize("way", ["gitdir", "alternates", "worktree"])
+async def test_a_repository_does_not_borrow_from_another_one_that_may_be_reached(
+    service: GitService, permitted: Path, way: str
+) -> None:
+    """Within the permitted folders too: what was unpacked must not show, or remove, the files of its neighbour."""
+    other = repository(permitted / "other", secretfile="x", a="secret content")
+    made = repository(permitted / "r", b="1")
+    match way:
+        case "gitdir":
+            (made / ".git").rename(permitted / "kept")
+            (made / ".git").write_text("gitdir: ../other/.git\n")
+        case "worktree":
+            git(made, "config", "core.worktree", "../../other")
+        case "alternates":
+            (made / ".git" / "objects" / "info").mkdir(exist_ok=True)
+            (made / ".git" / "objects" / "info" / "alternates").write_text("/etc\n")
+    with pytest.raises(GitRefused):
+        await service.summary(str(made))
+    assert "secret" not in await try_everything(service, made)
+    assert (other / "secretfile").exists()
+
+
+async def test_a_worktree_that_the_repository_only_claims_is_not_removed(service: GitService, permitted: Path) -> None:
+    """CWE-73: the repository names the folder to remove."""
+    precious = permitted / "precious"
+    write(precious, letter="dear")
+    neighbour = repository(permitted / "neighbour", a="1")
+    made = repository(permitted / "r", a="1")
+    git(made, "worktree", "add", "-q", "-b", "x", "../x")
+    back = made / ".git" / "worktrees" / "x" / "gitdir"
+    for claimed in (precious / ".git", neighbour / ".git", permitted / ".git", made / ".git"):
+        back.write_text(f"{claimed}\n")
+        service.forget()
+        with pytest.raises(GitError):
+            await service.remove_worktree(str(made), "x", force=True)
+    link = permitted / "link"
+    link.symlink_to(permitted / "x")
+    back.write_text(f"{link}/.git\n")
+    with pytest.raises(GitError):
+        await service.remove_worktree(str(made), "x", force=True)
+    assert (precious / "letter").exists()
+    assert (neighbour / "a").exists()
+    assert (made / "a").exists()
+    assert (permitted / "x" / "a").exists()
+
+
+async def test_what_is_removed_with_a_worktree_is_not_what_its_links_lead_to(
+    service: GitService, folder: Path, permitted: Path
+) -> None:
+    """CWE-59."""
+    write(folder / "outside", kept="1")
+    made = repository(permitted / "r", a="1")
+    git(made, "worktree", "add", "-q", "-b", "x", "../x")
+    (permitted / "x" / "link").symlink_to(folder / "outside")
+    await service.remove_worktree(str(made), "x", force=True)
+    assert not (permitted / "x").exists()
+    assert (folder / "outside" / "kept").exists()
+
+
+async def test_a_checkout_writes_nothing_through_a_link(service: GitService, folder: Path, permitted: Path) -> None:
+    """CVE-2021-21300: a commit has a link, and another has files where the link was."""
+    (folder / "outside").mkdir()
+    made = repository(permitted / "r", a="1")
+    git(made, "checkout", "-q", "-b", "linked")
+    (made / "dir").symlink_to(folder / "outside")
+    commit(made, "link")
+    git(made, "checkout", "-q", "-b", "filed", "main")
+    write(made, dir__planted="1")
+    commit(made, "file")
+    await service.switch(str(made), "linked")
+    await service.switch(str(made), "filed")
+    assert list((folder / "outside").iterdir()) == []
+    assert (made / "dir" / "planted").exists()
+
+
+@pytest.mark.parametrize("name", ["HEAD", "config", "index", "packed-refs", "objects/info/alternates", "info/exclude"])
+async def test_a_fifo_in_the_place_of_a_file_holds_up_nothing_else(
+    service: GitService, permitted: Path, name: str
+) -> None:
+    """CWE-400: opening it waits for a writer that never comes."""
+    made, other = repository(permitted / "r", a="1"), repository(permitted / "other", a="1")
+    path = made / ".git" / name
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    answer = await tried(lambda: service.summary(str(made)))
+    assert answer.startswith(("GitTooSlow", "GitRefused", "Summary")), answer
+    found = await service.summary(str(other))
+    assert found is not None
+    assert found.branch == "main"
+
+
+async def test_a_repository_that_was_too_slow_is_not_tried_again_at_once(service: GitService, permitted: Path) -> None:
+    """CWE-400: a request costs the time limit, so a client must not cause one after another."""
+    made = repository(permitted / "r", a="1")
+    (made / ".git" / "config").unlink()
+    os.mkfifo(made / ".git" / "config")
+    with pytest.raises(GitTooSlow):
+        await service.summary(str(made))
+    assert service.processes[0] == 0
+    for _ in range(3):
+        with pytest.raises(GitTooSlow):
+            await service.summary(str(made), fresh=True)
+    assert service.processes[0] == 0  # none was started for these
+
+
+async def test_an_object_that_unpacks_to_gigabytes_ends_no_server(service: GitService, permitted: Path) -> None:
+    """CWE-409."""
+    made = repository(permitted / "r", a="1")
+    head = git(made, "rev-parse", "HEAD:a").strip()
+    blob = made / ".git" / "objects" / head[:2] / head[2:]
+    blob.chmod(stat.S_IRUSR | stat.S_IWUSR)
+    packer = zlib.compressobj()
+    packed = [packer.compress(b"blob %d\0" % (2 << 30))]
+    packed += [packer.compress(bytes(1 << 20)) for _ in range(64)]
+    blob.write_bytes(b"".join([*packed, packer.flush()]))
+    write(made, a="2")
+    assert "too_big=True" in await tried(lambda: service.file_diff(str(made / "a")))
+    found = await service.summary(str(made), fresh=True)
+    assert found is not None
+    assert found.modified == 1
+
+
+@pytest.mark.skipif(not LANDLOCK, reason="a kernel without Landlock")
+def test_the_child_process_has_no_rights_beyond_its_folders(permitted: Path, folder: Path) -> None:
+    """CWE-250: even code of an attacker in the child process runs no program and reads nothing else."""
+    (folder / "secret").write_text("x")
+    (permitted / "mine").write_text("x")
+    for write_, expected in ((False, "r-"), (True, "rw")):
+        child = os.fork()
+        if child == 0:
+            os._exit(_rights(permitted, folder, write=write_) != expected)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def _rights(permitted: Path, folder: Path, *, write: bool) -> str:
+    """What a confined process can do: "rw", and "!" for each thing that it must not."""
+    sandbox.confine([str(permitted)], [], write=write)
+    found = "r" if _works(lambda: (permitted / "mine").read_text()) else "-"
+    found += "w" if _works(lambda: (permitted / "new").write_text("x")) else "-"
+    for forbidden in (
+        lambda: (folder / "secret").read_text(),
+        lambda: (folder / "new").write_text("x"),
+        lambda: os.listdir("/"),
+        lambda: os.execv("/bin/true", ["true"]),
+    ):
+        found += "!" if _works(forbidden) else ""
+    return found
+
+
+def _works(done: Callable[[], object]) -> bool:
+    try:
+        done()
+    except OSError:
+        return False
+    return True
+
+
+async def test_paths_that_name_more_than_a_path_are_refused(service: GitService, permitted: Path) -> None:
+    """CWE-22, CWE-88."""
+    repository(permitted / "r", a="1")
+    (permitted / "link").symlink_to("/")
+    for path in ("/", "..", "r/../..", "link/etc", "~/../..", "~root", "/proc/self/root", "\0", "r\0/etc", "x" * 5000):
+        with pytest.raises((OutsideFolders, GitRefused, NoRepository)) as refused:
+            await service.discover(path, 0) if path != "~root" else await service.switch(path, "x")
+        assert not isinstance(refused.value, GitBusy)

@@ -1,0 +1,53 @@
+"""The folders that requests may reach."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Protocol
+
+from vibetunnel.git.errors import OutsideFolders
+
+
+class Permitted(Protocol):
+    """What the server's files service provides.
+
+    folders  absolute, without symbolic links
+    home     where relative paths and `~` start
+    """
+
+    @property
+    def folders(self) -> Sequence[str]: ...
+    @property
+    def home(self) -> str: ...
+
+
+class Folders:
+    """Some folders, and whether a path is in one of them. In the child process, because a file system may block."""
+
+    def __init__(self, folders: Sequence[str], home: str) -> None:
+        self.folders = [os.path.realpath(each) for each in folders]
+        self.home = home
+
+    def holds(self, path: str) -> bool:
+        """Whether the path, which has no symbolic links, is one of the folders or below."""
+        return any(path == each or path.startswith(each.rstrip("/") + "/") for each in self.folders)
+
+    def resolve(self, path: str) -> str:
+        """The absolute path without symbolic links. Raises OutsideFolders."""
+        if "\0" in path:
+            raise OutsideFolders("path: expected no NUL character")
+        if path == "~" or path.startswith("~/"):
+            path = self.home + path[1:]
+        found = os.path.realpath(os.path.join(self.home, path))
+        if not self.holds(found):
+            raise OutsideFolders(f"{path[:200]} is outside of the folders that may be reached")
+        return found
+
+
+def perhaps_in_repository(path: str) -> bool:
+    """Whether a folder above has what git looks for. A False is certain. Blocks as the file system does."""
+    real = os.path.realpath(path)
+    above = (real, *map(str, PurePath(real).parents))
+    return any(os.path.lexists(f"{each}/.git") or os.path.lexists(f"{each}/HEAD") for each in above)

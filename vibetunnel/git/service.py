@@ -1,0 +1,188 @@
+"""What the server asks of git: each answer comes from a child process, within a time, and is kept for a moment."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import OrderedDict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+
+from vibetunnel.git import messages
+from vibetunnel.git.child import Child
+from vibetunnel.git.errors import KINDS, GitRefused, GitTooSlow, NoRepository
+from vibetunnel.git.roots import Permitted
+
+READ_S = 5.0  # for one answer: the summary of a repository with 100,000 files takes a tenth of it
+CHANGE_S = 120.0  # a new worktree writes all files
+FRESH_S = 2.0  # for which an answer is given again
+SLOW_S = 60.0  # for which a path that took too long is not read again
+KEPT = 256  # answers
+NOTICES = 100
+NOTICE_S = 300.0  # a notice that no client has fetched is dropped after this
+
+T = TypeVar("T")
+_encode = msgspec.json.Encoder().encode
+_reply = msgspec.json.Decoder(messages.Reply).decode
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """A text for the user, who fetches it once."""
+
+    level: str
+    title: str
+    message: str
+
+
+@dataclass
+class _Kept:
+    """An answer, or what was raised, and until when it is given again."""
+
+    answer: asyncio.Task[Any]  # Any: the answer of the request's kind
+    until: float
+
+
+class GitService:
+    """The git service. Reads and changes have a process each, so that a long checkout holds up no badge."""
+
+    def __init__(self, roots: Permitted, environment: Mapping[str, str], *, read_s: float = READ_S) -> None:
+        self.roots = roots
+        folders, home = list(roots.folders), roots.home
+        self._reads = Child(messages.Setup(folders, home, change=False, limit_s=read_s), environment)
+        self._changes = Child(messages.Setup(folders, home, change=True, limit_s=CHANGE_S), environment)
+        self._kept: OrderedDict[messages.Request, _Kept] = OrderedDict()
+        self._changing: set[asyncio.Task[Any]] = set()  # Any: as above
+        self._notices: deque[tuple[float, Notice]] = deque(maxlen=NOTICES)
+
+    # Reads. None: the path is in no repository. Each may raise GitError.
+
+    async def summary(self, path: str, *, fresh: bool = False) -> messages.Summary | None:
+        """fresh: look again, even if the last answer is new."""
+        request = messages.Summarise(path)
+        kept = self._kept.get(request)
+        if fresh and kept is not None and kept.answer.done() and kept.until <= time.monotonic() + FRESH_S:
+            del self._kept[request]  # but not that it took too long
+        return await self._or_none(request, messages.Summary)
+
+    async def branches(self, path: str) -> list[messages.Branch] | None:
+        return await self._or_none(messages.ListBranches(path), list[messages.Branch])
+
+    async def worktrees(self, path: str) -> messages.Worktrees | None:
+        return await self._or_none(messages.ListWorktrees(path), messages.Worktrees)
+
+    async def discover(self, path: str, depth: int) -> list[messages.Discovered]:
+        """The repositories at and below a folder."""
+        return await self._read(messages.Discover(path, depth), list[messages.Discovered])
+
+    async def file_diff(self, path: str) -> messages.FileDiff:
+        """A file against HEAD: its text there, and the unified diff. Of a file in no repository both are empty."""
+        return await self._read(messages.DiffFile(path), messages.FileDiff)
+
+    async def folder_status(self, path: str) -> messages.FolderStatus | None:
+        """The changed files below a folder, with paths relative to it."""
+        return await self._or_none(messages.ListChanges(path), messages.FolderStatus)
+
+    # Changes. Each raises GitError, NoRepository among them.
+
+    async def add_worktree(self, path: str, folder: str, branch: str, base: str = "") -> messages.Added:
+        return await self._change(messages.AddWorktree(path, folder, branch, base), messages.Added)
+
+    async def remove_worktree(self, path: str, branch: str, *, force: bool) -> messages.Removed:
+        """Remove a worktree and its folder. Raises WorktreeChanged unless forced."""
+        return await self._change(messages.RemoveWorktree(path, branch, force), messages.Removed)
+
+    async def prune_worktrees(self, path: str) -> messages.Pruned:
+        return await self._change(messages.PruneWorktrees(path), messages.Pruned)
+
+    async def switch(self, path: str, branch: str) -> messages.Switched:
+        """Check out a branch in the worktree of `path`."""
+        return await self._change(messages.SwitchBranch(path, branch), messages.Switched)
+
+    async def follow(self, path: str, branch: str) -> messages.Following:
+        """Turn follow mode on, with its hooks, or (branch "") off."""
+        return await self._change(messages.Follow(path, branch), messages.Following)
+
+    async def sync(self, path: str, event: messages.GitEvent) -> messages.Synced:
+        """Tell that something has happened in a repository, and do what follow mode then does."""
+        synced = await self._change(messages.Sync(path, event), messages.Synced)
+        if synced.notice is not None:
+            self._notices.append((time.monotonic() + NOTICE_S, Notice(*synced.notice)))
+        return synced
+
+    def notices(self) -> list[Notice]:
+        """The notices since the last call."""
+        now = time.monotonic()
+        found = [notice for until, notice in self._notices if until > now]
+        self._notices.clear()
+        return found
+
+    @property
+    def processes(self) -> tuple[int, int]:
+        """The pids of the child processes, of reads and of changes; 0: it does not run."""
+        return self._reads.pid, self._changes.pid
+
+    def forget(self) -> None:
+        """Something has changed: give no earlier answer again."""
+        self._kept = OrderedDict((request, kept) for request, kept in self._kept.items() if not kept.answer.done())
+
+    async def close(self) -> None:
+        tasks = [*(kept.answer for kept in self._kept.values()), *self._changing]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._reads.close()
+        await self._changes.close()
+
+    async def _or_none(self, request: messages.Request, kind: type[T]) -> T | None:
+        try:
+            return await self._read(request, kind)
+        except NoRepository:
+            return None
+
+    async def _read(self, request: messages.Request, kind: type[T]) -> T:
+        """Equal requests share one answer. A caller that no longer waits does not stop it."""
+        kept = self._kept.get(request)
+        if kept is None or (kept.answer.done() and kept.until < time.monotonic()):
+            self._make_room()
+            kept = _Kept(asyncio.create_task(self._ask(self._reads, request, kind)), 0)  # owned: close() cancels it
+            kept.answer.add_done_callback(lambda task: self._answered(kept, task))
+            self._kept[request] = kept
+        self._kept.move_to_end(request)
+        found: T = await asyncio.shield(kept.answer)
+        return found
+
+    @staticmethod
+    def _answered(kept: _Kept, task: asyncio.Task[Any]) -> None:  # Any: as above
+        slow = not task.cancelled() and isinstance(task.exception(), GitTooSlow)
+        kept.until = time.monotonic() + (SLOW_S if slow else FRESH_S)
+
+    def _make_room(self) -> None:
+        for request in [request for request, kept in self._kept.items() if kept.answer.done()]:
+            if len(self._kept) < KEPT:
+                return
+            del self._kept[request]
+
+    async def _change(self, request: messages.Request, kind: type[T]) -> T:
+        task = asyncio.create_task(self._ask(self._changes, request, kind))  # owned: close() cancels it
+        self._changing.add(task)
+        task.add_done_callback(self._changing.discard)
+        try:
+            return await asyncio.shield(task)
+        finally:
+            self.forget()
+
+    @staticmethod
+    async def _ask(child: Child, request: messages.Request, kind: type[T]) -> T:
+        if "\0" in request.path or len(os.fsencode(request.path)) > PATH:
+            raise GitRefused(f"path: expected at most {PATH} bytes without NUL")
+        reply = _reply(await child.ask(_encode(request)))
+        if reply.error:
+            raise KINDS[reply.error](reply.message)
+        return msgspec.json.decode(reply.value, type=kind)
+
+
+PATH = 4096  # bytes: the longest that the kernel takes
