@@ -22,6 +22,7 @@ from vibetunnel import __version__, paths
 from vibetunnel._ext.pump import Client, Pump, load_zlib
 from vibetunnel.account import account
 from vibetunnel.errors import StartFailed
+from vibetunnel.files.space import FileSpace
 from vibetunnel.handlers.application import STATIC, VibeTunnelApplication
 from vibetunnel.handlers.context import Context
 from vibetunnel.http.frontend import Front
@@ -198,6 +199,14 @@ class Server:
         undo.push_async_callback(waits.close)
         rendering = Rendering()
         undo.push_async_callback(rendering.close)
+        files = FileSpace(
+            settings.file_root or (Path(home),),
+            private=(settings.state_dir, settings.log_dir, settings.runtime_dir),
+            home=home,
+            state_dir=settings.state_dir,
+            limit_bytes=settings.upload_bytes,
+        )
+        undo.push_async_callback(files.close)
         snapshots = Snapshots(rendering)
         undo.push_async_callback(snapshots.close)
         limits = Limits(settings)
@@ -231,6 +240,7 @@ class Server:
             snapshots=snapshots,
             problems=functools.partial(self._problems, whereabouts),
             rendering=rendering,
+            files=files,
         )
         self.application = VibeTunnelApplication(self.context, self._static)
         undo.push_async_callback(self.application.close)

@@ -21,7 +21,7 @@ LAYERS = (
     "http",
     "logs",
     "security",
-    "keeper",
+    "keeper files",
     "settings whereabouts",
     "paths errors",
     "__init__ _ext account delays protocol shell units",  # leaves

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from tornado.web import Application
 
+from vibetunnel.files.space import FileSpace
 from vibetunnel.handlers.client_files import Files
 from vibetunnel.http.tls_relay import Relays
 from vibetunnel.logs.audit import Audit
@@ -64,6 +65,7 @@ class Context:
     snapshots: Snapshots
     problems: Callable[[], Awaitable[list[str]]]
     rendering: Rendering
+    files: FileSpace
     started: float = field(default_factory=time.monotonic)
 
     @property
