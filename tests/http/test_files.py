@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from harness import Browser, Running, Serve, until
 from principals import Program, logged_in, share
 from tornado.ioloop import IOLoop
 
-from vibetunnel.files import listing, reading
+from vibetunnel.files import listing, reading, storing
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
 
@@ -354,6 +355,35 @@ async def test_a_file_is_put_whole(served: Running, root: Path) -> None:
     assert (await served.fetch("PUT", "/api/fs/raw?path=big.bin", b"x")).code == 409
     assert (await served.fetch("PUT", "/api/fs/raw?path=nope/x", b"x")).code == 404
     assert (await served.fetch("PUT", "/api/fs/raw?path=.", b"x")).code == 400
+
+
+async def test_a_disk_that_is_slower_than_the_client_slows_the_client_down(
+    served: Running, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bodies: list[body.IncomingBody] = []
+    feed, write, writable = body.IncomingBody.feed, storing.Draft.write, threading.Event()
+
+    def watch(each: body.IncomingBody, part: bytes) -> None:
+        bodies.append(each)
+        feed(each, part)
+
+    def wait(draft: storing.Draft, data: bytes) -> None:
+        writable.wait()
+        write(draft, data)
+
+    monkeypatch.setattr(body.IncomingBody, "feed", watch)
+    monkeypatch.setattr(storing.Draft, "write", wait)
+    data = os.urandom(32 * 1024 * 1024)
+    sent = asyncio.ensure_future(served.fetch("PUT", "/api/fs/raw?path=a", data))
+    await until(lambda: bool(bodies) and bodies[0]._held)
+    read_until_then = len(bodies)
+    for _ in range(5):  # the loop runs, and the connection is not read
+        await served.json("GET", "/api/health")
+    assert len(bodies) == read_until_then
+    assert bodies[0]._waiting < 4 * body.WAITING
+    writable.set()
+    assert (await sent).code == 201
+    assert contents_of(str(root / "a")) == data
 
 
 async def test_an_upload_in_pieces_goes_on_after_a_broken_connection(served: Running, root: Path) -> None:

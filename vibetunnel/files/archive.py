@@ -65,8 +65,10 @@ class _Archive:
         self._bytes = 0
 
     def run(self, folder: int, name: str) -> Iterator[bytes]:
-        yield from self._folder(folder, f"{name}/", 1)
-        self._zip.close()
+        try:
+            yield from self._folder(folder, f"{name}/", 1)
+        finally:
+            self._zip.close()
         yield self._sink.take()
 
     def _folder(self, folder: int, path: str, depth: int) -> Iterator[bytes]:

@@ -187,18 +187,10 @@ def chosen(roots: Roots, place: FilePlace, paths: Sequence[bytes]) -> FolderList
     Raises as Roots.open() does.
     """
     entries = []
-    with roots.folder(place) as folder:
-        walk = roots.walk(place.root)
+    with roots.folder(place):  # its errors are those of every listing
         for path in paths[:MAX_ENTRIES]:
-            try:
-                opened = walk.open(folder, split(path))
-            except (OSError, VibeTunnelError):
-                continue
-            try:
-                found = os.fstat(opened)
-            finally:
-                os.close(opened)
-            entries.append(
-                FolderEntry(path, _kind(found), found.st_size, found.st_mtime_ns, stat.S_IMODE(found.st_mode))
-            )
+            found = _behind(roots, FilePlace(place.root, (*place.parts, *split(path))))
+            if found is not None:
+                kind, mode = _kind(found), stat.S_IMODE(found.st_mode)
+                entries.append(FolderEntry(path, kind, found.st_size, found.st_mtime_ns, mode))
     return FolderListing(entries, len(paths) > MAX_ENTRIES)
