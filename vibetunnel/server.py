@@ -22,6 +22,7 @@ from vibetunnel import __version__, paths
 from vibetunnel._ext.pump import Client, Pump, load_zlib
 from vibetunnel.account import account
 from vibetunnel.errors import StartFailed
+from vibetunnel.files.space import FileSpace
 from vibetunnel.git.roots import Folders
 from vibetunnel.git.service import GitService
 from vibetunnel.handlers.application import STATIC, VibeTunnelApplication
@@ -208,6 +209,14 @@ class Server:
         undo.push_async_callback(waits.close)
         rendering = Rendering()
         undo.push_async_callback(rendering.close)
+        files = FileSpace(
+            settings.file_root or (Path(home),),
+            private=(settings.state_dir, settings.log_dir, settings.runtime_dir),
+            home=home,
+            state_dir=settings.state_dir,
+            limit_bytes=settings.upload_bytes,
+        )
+        undo.push_async_callback(files.close)
         snapshots = Snapshots(rendering)
         undo.push_async_callback(snapshots.close)
         preferences = UserPreferences(settings.state_dir / paths.PREFERENCES)
@@ -246,6 +255,7 @@ class Server:
             preferences=preferences,
             git=git,
             badges=badges,
+            files=files,
         )
         self.application = VibeTunnelApplication(self.context, self._static)
         undo.push_async_callback(self.application.close)

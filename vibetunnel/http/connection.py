@@ -161,6 +161,19 @@ class Connection(asyncio.Protocol, ABC):
             # In the next turn of the loop, because the handler that has just answered is still running.
             self._loop.call_soon(self._resume)
 
+    # A body that arrives faster than it is used
+
+    def hold(self, exchange: Exchange) -> None:
+        """Read no more of the exchange's body until release()."""
+        if self._exchange is exchange:
+            self._pause()
+
+    def release(self, exchange: Exchange) -> None:
+        """Read on. Safe twice."""
+        if self._exchange is exchange and self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+
     # Ending
 
     def abort(self) -> None:
