@@ -8,6 +8,8 @@ maximal part, as in Python and browsers (Unicode 3.9, "U+FFFD substitution of ma
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
+from vibetunnel._ext.rfc6455 cimport utf8_prefix
+
 cdef extern from "vt_utf8.h":
     int vt_utf8_size(uint8_t lead) nogil
     int vt_utf8_part(const uint8_t* p, const uint8_t* end) nogil
@@ -29,31 +31,22 @@ cdef inline size_t unfinished(const uint8_t* s, size_t n) noexcept nogil:
     return 0
 
 
-cdef inline size_t character(const uint8_t* s, size_t n, bint* valid) noexcept nogil:
-    """Bytes of the character at s, which is not ASCII, or of the invalid part there."""
-    cdef int part = vt_utf8_part(s, s + n)
-    valid[0] = part == vt_utf8_size(s[0])
-    return <size_t>part
+cdef inline size_t put_replacement(uint8_t* out) noexcept nogil:
+    memcpy(out, b"\xef\xbf\xbd", 3)
+    return 3
 
 
 cdef inline size_t put_text(uint8_t* out, const uint8_t* s, size_t n) noexcept nogil:
     """Write n bytes of output as UTF-8 text, up to TEXT_GROWTH times as many bytes. Returns how many."""
-    cdef size_t i = 0, at = 0, part
-    cdef bint valid
+    cdef size_t i = 0, at = 0, run
     while i < n:
-        if s[i] < 0x80:
-            out[at] = s[i]
-            at += 1
-            i += 1
-            continue
-        part = character(s + i, n - i, &valid)
-        if valid:
-            memcpy(out + at, s + i, part)
-            at += part
-        else:
-            memcpy(out + at, b"\xef\xbf\xbd", 3)
-            at += 3
-        i += part
+        run = utf8_prefix(s + i, n - i)
+        memcpy(out + at, s + i, run)
+        at += run
+        i += run
+        if i < n:
+            at += put_replacement(out + at)
+            i += <size_t>vt_utf8_part(s + i, s + n)
     return at
 
 
@@ -89,7 +82,6 @@ cdef inline size_t put_escaped(uint8_t* out, uint8_t c) noexcept nogil:
 cdef inline size_t put_json(uint8_t* out, const uint8_t* s, size_t n) noexcept nogil:
     """Write n bytes of output as the inside of a JSON string, up to JSON_GROWTH times as many bytes."""
     cdef size_t i = 0, at = 0, part
-    cdef bint valid
     cdef uint8_t c
     while i < n:
         c = s[i]
@@ -101,13 +93,12 @@ cdef inline size_t put_json(uint8_t* out, const uint8_t* s, size_t n) noexcept n
                 at += 1
             i += 1
             continue
-        part = character(s + i, n - i, &valid)
-        if valid:
+        part = <size_t>vt_utf8_part(s + i, s + n)
+        if part == <size_t>vt_utf8_size(c):
             memcpy(out + at, s + i, part)
             at += part
         else:
-            memcpy(out + at, b"\xef\xbf\xbd", 3)
-            at += 3
+            at += put_replacement(out + at)
         i += part
     return at
 

@@ -37,10 +37,13 @@ MORE_STATUSES = {
     "POST /api/sessions/{session_id}/wait": ["408"],  # nothing has happened in time
     "GET /ws": ["426"],  # this is no WebSocket handshake
     "GET /buffers": ["426"],
+    "GET /ws/input": ["426"],
 }
 # Operations that are not asked, and why.
 LEFT_OUT = {
     "GET /api/events": "a stream that does not end",
+    "GET /api/control/stream": "a stream that does not end",
+    "GET /api/sessions/{session_id}/stream": "a stream that does not end",
 }
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 

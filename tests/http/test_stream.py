@@ -174,6 +174,14 @@ async def test_a_stream_needs_a_login(server: Running) -> None:
         assert stream.status == 404
 
 
+async def test_a_ticket_is_for_the_stream_of_its_session(server: Running) -> None:
+    own, other = await server.session(ECHO), await server.session(ECHO)
+    for session, query, status in ((own, "", 200), (other, "", 401), (other, f"&sessionId={own}", 401)):
+        ticket = (await server.json("POST", "/api/auth/ticket", {"sessionId": own}))["ticket"]
+        async with streamed(server, session, f"?ticket={ticket}{query}", headers={}) as stream:
+            assert stream.status == status, (session == own, query)
+
+
 async def test_a_token_may_be_in_the_url_if_that_is_allowed(serve: Serve) -> None:
     server = await serve(token_in_url=True)
     session = await server.session(ECHO)

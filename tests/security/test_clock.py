@@ -276,15 +276,14 @@ async def test_an_expired_token_in_an_address_is_ignored_with_the_cookie_of_its_
     tokens = [
         json.loads((await each.password(name, PASSWORD)).body)["token"] for each, name in ((ada, "ada"), (bob, "bob"))
     ]
-    for path in ("/api/events?token=", "/api/control/stream?token=", "/api/control/stream?auth=Bearer%20"):
+    paths_of = ("/api/events?token=", "/api/control/stream?token=", "/api/control/stream?auth=Bearer%20")
 
-        async def status(who: Browser, token: str, path: str = path) -> int:
-            return (await who.fetch("HEAD", path + token)).code
+    async def statuses(who: Browser, token: str) -> set[int]:
+        return {(await who.fetch("HEAD", path + token)).code for path in paths_of}
 
-        wall.ahead_s = 0.0
-        assert await status(Browser(server), tokens[0]) == 200
-        wall.ahead_s = 1200.0
-        assert await status(Browser(server), tokens[0]) == 401
-        assert await status(ada, tokens[0]) == 200
-        assert await status(ada, tokens[1]) == 401
-        assert await status(ada, "wrong") == 401
+    assert await statuses(Browser(server), tokens[0]) == {200}
+    wall.ahead_s = 1200.0
+    assert await statuses(Browser(server), tokens[0]) == {401}
+    assert await statuses(ada, tokens[0]) == {200}
+    assert await statuses(ada, tokens[1]) == {401}
+    assert await statuses(ada, "wrong") == {401}

@@ -53,7 +53,7 @@ async def ask(
 ) -> HTTPResponse:
     path = "/".join("x" if part.startswith("{") else part for part in route.path.split("/"))
     body: object = {} if route.operations[method].body is not None else None
-    headers = (WEBSOCKET if route.path in ("/ws", "/buffers") else {}) | headers
+    headers = (WEBSOCKET if route.path in ("/ws", "/ws/input", "/buffers") else {}) | headers
     return await server.fetch(method, path, body, login=login, headers=headers)
 
 

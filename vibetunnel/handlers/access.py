@@ -177,8 +177,8 @@ class CheckedRequest(ABC):
         if self.route.tickets and self.request.query:
             query = self.request.query_arguments
             if "ticket" in query:
-                asked = self.path_kwargs.get("session_id", "").encode()
-                session_id = query.get("sessionId", [asked])[-1].decode("ascii", "replace")
+                asked = query.get("sessionId", [b""])[-1].decode("ascii", "replace")
+                session_id = self.path_kwargs.get("session_id", asked)
                 return authority.by_ticket(query["ticket"][-1].decode("ascii", "replace"), session_id)
             if self.context.settings.token_in_url and ("token" in query or "auth" in query):
                 token = query["token" if "token" in query else "auth"][-1].decode("ascii", "replace")

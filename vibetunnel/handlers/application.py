@@ -123,6 +123,7 @@ class VibeTunnelApplication(RuleRouter):
 
     async def close(self) -> None:
         """Wait for the handlers that are still running, and cancel those that take too long."""
+        self._site.context.control.close()
         running = self._site.running
         if running:
             await asyncio.wait(running, timeout=CLOSE_S)

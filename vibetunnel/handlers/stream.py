@@ -5,17 +5,14 @@ The pump makes the events (docs/pump.md), as it makes the frames of a WebSocket.
 
 from __future__ import annotations
 
-import json
 import shlex
 import socket
-from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.attach import TEXT_EVENTS, AttachHandler, Wish
 from vibetunnel.handlers.refusals import encode
-from vibetunnel.sessions.model import iso
 from vibetunnel.sessions.session import Session
 
 LAST_EVENT = "Last-Event-ID"
@@ -26,7 +23,7 @@ def header_fields(session: Session) -> dict[str, Any]:  # Any: JSON
     """The fields of an asciicast header (version 2) beside the size."""
     record = session.record
     return {
-        "timestamp": int(datetime.fromisoformat(iso(record.started_ns or record.created_ns)).timestamp()),
+        "timestamp": (record.started_ns or record.created_ns) // 1_000_000_000,
         "command": shlex.join(record.order.argv),
         "title": record.name,
         "env": {"TERM": TERM},
@@ -39,7 +36,7 @@ def events_of(session: Session) -> dict[str, Any]:  # Any: the arguments of Term
         "text": TEXT_EVENTS,
         "latest": True,
         "header": b"," + encode(header_fields(session)).removeprefix(b"{"),
-        "session": json.dumps(session.id)[1:-1].encode(),
+        "session": encode(session.id)[1:-1],
     }
 
 

@@ -339,9 +339,9 @@ class Session:
             self.terminal.reset_size()
 
     def note_event(self, event: bytes) -> None:
-        """Send a whole server-sent event to the streams of this session, now and when one comes; it replaces the last.
+        """Send a server-sent event, at most 16 KiB, to the streams of this session, now and when one comes.
 
-        At most 16 KiB.
+        It replaces the last one. A session that has not started has no streams, and keeps none.
         """
         if self.terminal is not None:
             with contextlib.suppress(ValueError):  # the session was removed meanwhile
