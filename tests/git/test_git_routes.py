@@ -135,7 +135,7 @@ async def test_each_route_answers_in_its_declared_shape(at_home: Running, home: 
         ("/api/repositories/discover?path=~&maxDepth=99", 400),
         ("/api/repositories/branches?path=~", 404),
         ("/api/sessions/nope/git-status", 404),
-        ("/api/git/status?path=%00", 409),
+        ("/api/git/status?path=%00", 400),
     ],
 )
 async def test_a_wrong_request_gets_a_status_that_tells_what_is_wrong(at_home: Running, path: str, status: int) -> None:

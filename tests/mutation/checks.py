@@ -54,6 +54,10 @@ def _slow(name: str) -> str:
     return f"test_slow.py::{name}"
 
 
+def _git(name: str) -> str:
+    return f"test_hostile_repositories.py::{name}"
+
+
 def _loss(name: str) -> str:
     return f"../sessions/test_keeper_loss.py::{name}"
 
@@ -959,5 +963,82 @@ CHECKS: tuple[Check, ...] = (
         "deque(maxlen=NOTIFICATIONS_AT_ONCE)",
         "deque()",
         ("../sessions/test_notices.py::test_of_a_flood_of_notifications_few_are_told",),
+    ),
+    Check(
+        "git: the child process is confined",
+        "git/worker.py",
+        "    sandbox.confine(roots.folders, readable, write=change)\n",
+        "",
+        (_git("test_no_part_of_a_repository_leads_out_of_the_permitted_folders"),),
+    ),
+    Check(
+        "git: no program in the child process",
+        "git/sandbox.py",
+        "    handled = (1 << _RIGHTS[min(known, max(_RIGHTS))]) - 1\n",
+        "    handled = (1 << _RIGHTS[min(known, max(_RIGHTS))]) - 2\n",
+        (_git("test_the_child_process_has_no_rights_beyond_its_folders"),),
+    ),
+    Check(
+        "git: a .git file names what names it back",
+        "git/repository.py",
+        "    elif not _names_back(git_dir, folder):",
+        "    elif False:",
+        (_git("test_a_repository_does_not_borrow_from_another_one_that_may_be_reached"),),
+    ),
+    Check(
+        "git: the worktree is the repository's folder",
+        "git/repository.py",
+        "    if workdir != (None if place.bare else place.root):",
+        "    if False:",
+        (_git("test_a_repository_does_not_borrow_from_another_one_that_may_be_reached"),),
+    ),
+    Check(
+        "git: alternates stay in the permitted folders",
+        "git/repository.py",
+        '    _check_alternates(f"{place.common}/objects", roots, ALTERNATE_DEPTH)\n',
+        "",
+        (_git("test_a_repository_does_not_borrow_from_another_one_that_may_be_reached"),),
+    ),
+    Check(
+        "git: a removed worktree is one of the repository",
+        "git/worktrees.py",
+        "if os.path.islink(named) or find(folder, roots) != Repository(folder, git_dir, place.common):",
+        "if False:",
+        (_git("test_a_worktree_that_the_repository_only_claims_is_not_removed"),),
+    ),
+    Check(
+        "git: a submodule is not opened from outside",
+        "git/reading.py",
+        "DiffOption.INCLUDE_UNTRACKED | DiffOption.IGNORE_SUBMODULES |",
+        "DiffOption.INCLUDE_UNTRACKED |",
+        ("../git/test_repositories.py::test_a_submodule_is_a_repository_of_its_own_and_is_not_opened_from_outside",),
+    ),
+    Check(
+        "git: a request has a time limit",
+        "git/worker.py",
+        "        signal.setitimer(signal.ITIMER_REAL, setup.limit_s)",
+        "        signal.setitimer(signal.ITIMER_REAL, 0)",
+        (_git("test_a_child_process_that_hangs_ends_itself"),),
+    ),
+    Check(
+        "git: a slow repository is left alone",
+        "git/service.py",
+        "(SLOW_S if slow else FRESH_S)",
+        "FRESH_S",
+        (_git("test_a_repository_that_was_too_slow_is_not_tried_again_at_once"),),
+    ),
+    Check(
+        "git: a huge object is not unpacked",
+        "git/reading.py",
+        "    if longest > DIFFED:",
+        "    if False:",
+        (_git("test_an_object_that_unpacks_to_gigabytes_ends_no_server"),),
+    ),
+    Check(
+        "git: paths stay in the permitted folders",
+        "git/roots.py",
+        "        if not self.holds(found):",
+        "        if False:",
+        (_git("test_paths_that_name_more_than_a_path_are_refused"),),
     ),
 )

@@ -15,7 +15,7 @@ BranchName = Annotated[str, Meta(min_length=1, max_length=250)]
 
 
 class PathQuery(Given):
-    path: Annotated[Folder, Meta(description="A path, also with `~` or relative to the home folder.")]
+    path: Folder
 
 
 class DiscoverQuery(Given, rename="camel"):
