@@ -22,6 +22,8 @@ from vibetunnel import __version__, paths
 from vibetunnel._ext.pump import Client, Pump, load_zlib
 from vibetunnel.account import account
 from vibetunnel.errors import StartFailed
+from vibetunnel.files.space import FileSpace
+from vibetunnel.git.for_files import GitForFiles
 from vibetunnel.git.roots import Folders
 from vibetunnel.git.service import GitService
 from vibetunnel.handlers.application import STATIC, VibeTunnelApplication
@@ -191,7 +193,9 @@ class Server:
             on_placed=lambda session: badges.place(session.id, session.folder),
             on_marked=lambda session_id: badges.stir(session_id),
         )
-        git = GitService(Folders((home,), home), os.environ)
+        private = (settings.state_dir, settings.log_dir, settings.runtime_dir)
+        file_roots = settings.file_root or (Path(home),)
+        git = GitService(Folders([*map(str, file_roots)], home, [*map(str, private)]), os.environ)
         undo.push_async_callback(git.close)
         self._badges = badges = Badges(git, registry.git_changed)
         undo.push_async_callback(badges.close)
@@ -207,6 +211,15 @@ class Server:
         undo.push_async_callback(waits.close)
         rendering = Rendering()
         undo.push_async_callback(rendering.close)
+        files = FileSpace(
+            file_roots,
+            private=private,
+            home=home,
+            state_dir=settings.state_dir,
+            limit_bytes=settings.upload_bytes,
+            git=GitForFiles(git),
+        )
+        undo.push_async_callback(files.close)
         snapshots = Snapshots(rendering)
         undo.push_async_callback(snapshots.close)
         limits = Limits(settings)
@@ -242,6 +255,7 @@ class Server:
             rendering=rendering,
             git=git,
             badges=badges,
+            files=files,
         )
         self.application = VibeTunnelApplication(self.context, self._static)
         undo.push_async_callback(self.application.close)

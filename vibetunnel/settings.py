@@ -182,6 +182,14 @@ def _path(value: object) -> object:
     return Path(value).expanduser()
 
 
+def _paths(value: object) -> object:
+    """A list of paths; as text, with colons, as in $PATH."""
+    given = value.split(":") if isinstance(value, str) else value
+    if not isinstance(given, (list, tuple)) or not all(isinstance(each, (str, Path)) and str(each) for each in given):
+        raise _Invalid("a list of paths")
+    return tuple(Path(each).expanduser() for each in given)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Made once, by load(), and passed by argument. A field `x_y` is the option --x-y, the variable VIBETUNNEL_X_Y and
@@ -261,6 +269,10 @@ class Settings:
         3.0, 0, MAX_GRACE_S, "Time that a session's programs get to end before SIGKILL."
     )
     qr: bool | None = _setting(None, _yes_no, "Print the link as a QR code too; default: on a terminal.")
+    file_root: tuple[Path, ...] = _setting(
+        (), _paths, "Folder whose files the web client may reach (a list); default: your home folder."
+    )
+    upload_bytes: int = _size_setting(1073741824, 0, 1 << 40, "Largest file that may be uploaded.")
     log_level: str = _setting("info", _one_of(*LOG_LEVELS), "Least severe level that is logged.")
     request_log: bool = _setting(True, _yes_no, "Write every request to requests.log (never with a secret).")
     audit: bool = _setting(True, _yes_no, "Write who did what to audit.log (never what was typed).")
@@ -380,8 +392,15 @@ def _from_file(file: Path, *, needed: bool) -> dict[str, object]:
         if name in values:
             raise SettingsError(f"{file}: {key} is given twice, with - and with _: remove one of them")
         setting = _convert_at(f"{file}: {key}", name, value)
-        values[name] = file.absolute().parent / setting if isinstance(setting, Path) else setting
+        values[name] = _beside(file, setting)
     return values
+
+
+def _beside(file: Path, setting: object) -> object:
+    """A setting of this file, whose relative paths begin at the file's folder."""
+    if isinstance(setting, tuple):
+        return tuple(_beside(file, each) for each in setting)
+    return file.absolute().parent / setting if isinstance(setting, Path) else setting
 
 
 def _convert_at(place: str, name: str, value: object) -> object:

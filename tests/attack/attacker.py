@@ -248,7 +248,8 @@ class Target(Client):
 
     async def headers(self, who: str, session: str = "") -> dict[str, str]:
         """The credentials that `who` sends: nobody, owner, writer, viewer (cookies), guest-view, guest-type,
-        secret, access (a user's access token), token-view, token-type, token-control, token-admin, token-session."""
+        secret, access (a user's access token), token-view, token-type, token-control, token-admin,
+        token-files, token-session."""
         kind, _, which = who.partition("-")
         match kind:
             case "nobody":

@@ -331,7 +331,7 @@ def test_a_child_process_that_hangs_ends_itself(permitted: Path) -> None:
     made = repository(permitted / "r", a="1")
     (made / ".git" / "config").unlink()
     os.mkfifo(made / ".git" / "config")
-    setup = Setup([str(permitted)], str(permitted), change=False, limit_s=0.5)
+    setup = Setup([str(permitted)], [], str(permitted), change=False, limit_s=0.5)
     ours, theirs = socket.socketpair()
     with ours, theirs:
         command = (sys.executable, "-m", "vibetunnel.git.worker", msgspec.json.encode(setup).decode())

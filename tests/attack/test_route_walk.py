@@ -14,6 +14,7 @@ from harness import DEADLINE_S
 pytestmark = pytest.mark.attack
 
 VIEW, TYPE, CONTROL, ADMIN, LOGIN, OPEN = "view", "type", "control", "admin", "login", "open"
+FILES, STORE = "files", "files and control"
 FULL = "a full login"  # for routes that create credentials: refused to every restricted credential
 METHODS = ("get", "post", "put", "patch", "delete")
 SESSION = "/api/sessions/{session_id}"
@@ -77,36 +78,60 @@ NEEDS = {
     ("PATCH", f"{SESSION}/clients/{{client_id}}"): CONTROL,
     ("DELETE", f"{SESSION}/clients/{{client_id}}"): CONTROL,
     ("GET", f"{SESSION}/git-status"): VIEW,
-    ("GET", "/api/git/repo-info"): CONTROL,
-    ("GET", "/api/git/status"): CONTROL,
-    ("GET", "/api/git/repository-info"): CONTROL,
-    ("GET", "/api/git/remote"): CONTROL,
-    ("GET", "/api/git/branches"): CONTROL,
-    ("GET", "/api/git/follow"): CONTROL,
-    ("POST", "/api/git/checkout"): CONTROL,
-    ("POST", "/api/git/event"): CONTROL,
-    ("GET", "/api/git/notifications"): CONTROL,
-    ("GET", "/api/repositories"): CONTROL,
-    ("GET", "/api/repositories/discover"): CONTROL,
-    ("GET", "/api/repositories/branches"): CONTROL,
-    ("GET", "/api/worktrees"): CONTROL,
-    ("POST", "/api/worktrees"): CONTROL,
-    ("POST", "/api/worktrees/prune"): CONTROL,
-    ("POST", "/api/worktrees/follow"): CONTROL,
-    ("DELETE", "/api/worktrees/{branch}"): CONTROL,
+    ("GET", "/api/git/repo-info"): FILES,
+    ("GET", "/api/git/status"): FILES,
+    ("GET", "/api/git/repository-info"): FILES,
+    ("GET", "/api/git/remote"): FILES,
+    ("GET", "/api/git/branches"): FILES,
+    ("GET", "/api/git/follow"): FILES,
+    ("POST", "/api/git/checkout"): STORE,
+    ("POST", "/api/git/event"): STORE,
+    ("GET", "/api/git/notifications"): FILES,
+    ("GET", "/api/repositories"): FILES,
+    ("GET", "/api/repositories/discover"): FILES,
+    ("GET", "/api/repositories/branches"): FILES,
+    ("GET", "/api/worktrees"): FILES,
+    ("POST", "/api/worktrees"): STORE,
+    ("POST", "/api/worktrees/prune"): STORE,
+    ("POST", "/api/worktrees/follow"): STORE,
+    ("DELETE", "/api/worktrees/{branch}"): STORE,
     ("GET", "/ws"): VIEW,
     ("GET", "/buffers"): VIEW,
     ("GET", "/api/events"): VIEW,
+    ("GET", "/api/fs/browse"): FILES,
+    ("GET", "/api/fs/completions"): FILES,
+    ("GET", "/api/fs/preview"): FILES,
+    ("GET", "/api/fs/content"): FILES,
+    ("GET", "/api/fs/raw"): FILES,
+    ("PUT", "/api/fs/raw"): STORE,
+    ("GET", "/api/fs/archive"): FILES,
+    ("GET", "/api/fs/diff"): FILES,
+    ("GET", "/api/fs/diff-content"): FILES,
+    ("POST", "/api/fs/mkdir"): STORE,
+    ("POST", "/api/fs/uploads"): STORE,
+    ("GET", "/api/fs/uploads/{upload_id}"): STORE,
+    ("PUT", "/api/fs/uploads/{upload_id}"): STORE,
+    ("DELETE", "/api/fs/uploads/{upload_id}"): STORE,
+    ("POST", "/api/files/upload"): STORE,
+    ("GET", "/api/files"): FILES,
+    ("GET", "/api/files/{filename}"): FILES,
+    ("DELETE", "/api/files/{filename}"): STORE,
+    ("GET", "/api/filesystem/ls"): FILES,
+    ("GET", "/api/filesystem/download/{path*}"): FILES,
+    ("POST", "/api/filesystem/upload"): STORE,
+    ("POST", "/api/filesystem/mkdir"): STORE,
+    ("DELETE", "/api/filesystem/rm"): STORE,
 }
 
 HAS = {  # full logins have these as well
     "viewer": {VIEW, LOGIN, FULL},
-    "writer": {VIEW, TYPE, CONTROL, LOGIN, FULL},
-    "owner": {VIEW, TYPE, CONTROL, ADMIN, LOGIN, FULL},
+    "writer": {VIEW, TYPE, CONTROL, FILES, STORE, LOGIN, FULL},
+    "owner": {VIEW, TYPE, CONTROL, ADMIN, FILES, STORE, LOGIN, FULL},
     "token-view": {VIEW, LOGIN},
     "token-type": {TYPE, LOGIN},
     "token-control": {CONTROL, LOGIN},
     "token-admin": {ADMIN, LOGIN},
+    "token-files": {FILES, LOGIN},
 }
 HARMLESS = {"/api/cleanup-exited", "/api/auth/logout", "/api/auth/rotate-keys", "/api/auth/link", "/api/auth/ticket"}
 
@@ -353,7 +378,7 @@ async def test_a_user_cannot_raise_itself(target: Target) -> None:
     ):
         assert (await writer.fetch(method, path, body)).code == 403, path
     user = await target.json("GET", "/api/auth/current-user", login=False, headers=writer.own)
-    assert (user["role"], set(user["scopes"])) == ("writer", {"view", "type", "control"})
+    assert (user["role"], set(user["scopes"])) == ("writer", {"view", "type", "control", "files"})
 
 
 async def test_one_user_is_not_another(target: Target) -> None:

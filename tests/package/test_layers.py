@@ -21,7 +21,7 @@ LAYERS = (
     "http",
     "logs",
     "security",
-    "keeper git",
+    "keeper files git",
     "settings whereabouts",
     "paths errors",
     "__init__ _ext account delays protocol shell units",  # leaves

@@ -11,7 +11,7 @@ import pygit2
 from pygit2.enums import DeltaStatus, DiffOption, ObjectType
 
 from vibetunnel.git.errors import GitRefused
-from vibetunnel.git.messages import Branch, Change, Discovered, FileChange, FileDiff, FolderStatus, Summary
+from vibetunnel.git.messages import Branch, Change, Discovered, FileChange, TextDiff, FolderStatus, Summary
 from vibetunnel.git.repository import Repository, find, head_branch, opened, pointer, setting
 from vibetunnel.git.roots import Folders
 
@@ -235,22 +235,22 @@ _CHANGES: dict[DeltaStatus, Change] = {
 }
 
 
-def file_diff(path: str, roots: Folders) -> FileDiff:
+def file_diff(path: str, roots: Folders) -> TextDiff:
     """A file of a worktree against HEAD."""
     real = roots.resolve(os.path.join(os.path.dirname(path) or ".", ""))  # a link is compared, not what it leads to
     real = os.path.join(real, os.path.basename(path))
     place = find(os.path.dirname(real), roots)
     if place is None or place.bare:
-        return FileDiff(original=None)
+        return TextDiff(original=None)
     repository = opened(place)
     _, head = head_of(repository)
     blob_id = _blob(head, os.path.relpath(real, place.root))
     current = _content(real)
     longest = max(len(current or b""), 0 if blob_id is None else repository.odb.read_header(blob_id)[1])
     if longest > DIFFED:
-        return FileDiff(original=None, too_big=True)
+        return TextDiff(original=None, too_big=True)
     original = repository[blob_id].data if blob_id is not None else None  # type: ignore[attr-defined]  # it is a blob
-    return FileDiff(original=original, diff=_unified(original, current, os.path.relpath(real, place.root)))
+    return TextDiff(original=original, diff=unified(original, current, os.path.relpath(real, place.root)))
 
 
 def _blob(head: pygit2.Commit | None, path: str) -> pygit2.Oid | None:
@@ -273,7 +273,8 @@ def _content(path: str) -> bytes | None:
         return file.read(DIFFED + 1)
 
 
-def _unified(original: bytes | None, current: bytes | None, path: str) -> str:
+def unified(original: bytes | None, current: bytes | None, path: str) -> str:
+    """The unified diff of two texts; "" if they are equal, or one of them is binary. None: there is no file."""
     if original == current or b"\0" in (original or b"")[:TEXT] + (current or b"")[:TEXT]:
         return ""
     patch = pygit2.Patch.create_from(original, current, old_as_path=path, new_as_path=path)

@@ -108,7 +108,7 @@ class CheckedRequest(ABC):
         for name, kind in self.route.parts.items():
             decode_path(self.path_kwargs[name], kind, name)
         # BodyCollector (application.py) drops the rest of a body that is too large.
-        if max(len(self.request.body), declared_length(self.request.headers)) > MAX_BODY:
+        if not operation.takes and max(len(self.request.body), declared_length(self.request.headers)) > MAX_BODY:
             raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"body: expected at most {MAX_BODY} bytes, got more")
         if any(name in self.request.headers for name in FROM_BROWSERS) and not self._by_bearer():
             self._check_content_type()
@@ -266,9 +266,23 @@ class CheckedRequest(ABC):
 
     def _check_content_type(self) -> None:
         """Check that the body is declared as JSON: a form of another site can send a cookie, but not JSON."""
-        if self.request.method in ("GET", "HEAD") or not self.request.body:
+        if self.request.method in ("GET", "HEAD") or not (self.request.body or self.operation.takes):
             return
         given = self.request.headers.get("Content-Type", "")
-        if given.partition(";")[0].strip().lower() != "application/json":
+        if self.operation.takes:
+            self._check_upload(given)
+        elif given.partition(";")[0].strip().lower() != "application/json":
             message = f"Content-Type: expected application/json, got {given[:80] or 'none'}"
+            raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
+
+    def _check_upload(self, given: str) -> None:
+        """Check a body that is not JSON. A form can send a cookie with one, but says where it comes from.
+
+        A form cannot PUT. Browsers without Origin and Sec-Fetch-Site are refused, unless a CSRF token is asked for.
+        """
+        named = "Origin" in self.request.headers or "Sec-Fetch-Site" in self.request.headers
+        if self.request.method == "POST" and not (named or self._forgeable):
+            message = (
+                f"Content-Type: expected application/json from a browser without Origin, got {given[:80] or 'none'}"
+            )
             raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)

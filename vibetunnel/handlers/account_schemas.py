@@ -17,7 +17,7 @@ from vibetunnel.security.users import UserName
 Text = Annotated[str, Meta(max_length=1024)]
 _NotEmpty = Annotated[str, Meta(min_length=1, max_length=1024)]
 Name = Annotated[str, Meta(max_length=64)]
-ScopeName = Literal["view", "type", "control", "admin"]
+ScopeName = Literal["view", "type", "control", "admin", "files"]
 
 
 class AuthConfig(msgspec.Struct, kw_only=True):
@@ -225,6 +225,7 @@ class NewShare(Given, kw_only=True):
         Annotated[int, Meta(ge=1, le=10_000)] | None, Meta(description="How many guests may use it; null: any number.")
     ] = None
     name: Annotated[Name, Meta(description="The name that its guests get.")] = ""
+    files: Annotated[bool, Meta(description="Guests may also read the files below the session's folder.")] = False
 
 
 class ShareView(msgspec.Struct, kw_only=True, rename="camel"):
@@ -232,6 +233,7 @@ class ShareView(msgspec.Struct, kw_only=True, rename="camel"):
     session_id: str
     role: Literal["view", "type"]
     name: str
+    files: bool
     created_at: str
     created_by: str
     expires_at: str | None

@@ -84,7 +84,7 @@ def _names(scopes: Scope) -> list[account_schemas.ScopeName]:
     found: list[account_schemas.ScopeName] = []
     for name in names(scopes):
         match name:
-            case "view" | "type" | "control" | "admin":
+            case "view" | "type" | "control" | "admin" | "files":
                 found.append(name)
     return found
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from tornado.web import Application
 
+from vibetunnel.files.space import FileSpace
 from vibetunnel.git.service import GitService
 from vibetunnel.handlers.client_files import Files
 from vibetunnel.http.tls_relay import Relays
@@ -68,6 +69,7 @@ class Context:
     rendering: Rendering
     git: GitService
     badges: Badges
+    files: FileSpace
     started: float = field(default_factory=time.monotonic)
 
     @property

@@ -50,7 +50,7 @@ class RepoInfoHandler(GitHandler):
     """GET /api/git/repo-info."""
 
     async def get(self) -> None:
-        path = self.query(shapes.PathQuery).path
+        path = self.query(shapes.RepositoryQuery).path
         found = await self.read_repository(self.context.git.summary(path))
         self.answer(shapes.RepoInfo(False) if found is None else shapes.RepoInfo(True, found.root))
 
@@ -59,7 +59,7 @@ class GitStatusHandler(GitHandler):
     """GET /api/git/status."""
 
     async def get(self) -> None:
-        path = self.query(shapes.PathQuery).path
+        path = self.query(shapes.RepositoryQuery).path
         self.answer(_status(await self.read_repository(self.context.git.summary(path))))
 
 
@@ -67,7 +67,7 @@ class RepositoryInfoHandler(GitHandler):
     """GET /api/git/repository-info."""
 
     async def get(self) -> None:
-        path = self.query(shapes.PathQuery).path
+        path = self.query(shapes.RepositoryQuery).path
         found = await self.read_repository(self.context.git.summary(path))
         answer = shapes.RepositoryInfo(**msgspec.structs.asdict(_status(found)))
         if found is not None:
@@ -104,7 +104,7 @@ class RemoteHandler(GitHandler):
     """GET /api/git/remote."""
 
     async def get(self) -> None:
-        path = self.query(shapes.PathQuery).path
+        path = self.query(shapes.RepositoryQuery).path
         found = await self.read_repository(self.context.git.summary(path))
         if found is None:
             self.answer(shapes.GitRemote(False))
@@ -131,7 +131,7 @@ class BranchesHandler(GitHandler):
     """GET /api/repositories/branches."""
 
     async def get(self) -> None:
-        path = self.query(shapes.PathQuery).path
+        path = self.query(shapes.RepositoryQuery).path
         found = await self.read_repository(self.context.git.branches(path))
         if found is None:
             raise NoRepository(f"{path[:200]} is not in a git repository")
@@ -142,7 +142,7 @@ class GoBranchesHandler(GitHandler):
     """GET /api/git/branches."""
 
     async def get(self) -> None:
-        path = self.query(shapes.PathQuery).path
+        path = self.query(shapes.RepositoryQuery).path
         found = await self.read_repository(self.context.git.branches(path))
         if found is None:
             raise NoRepository(f"{path[:200]} is not in a git repository")
@@ -175,7 +175,7 @@ class GoRepositoriesHandler(GitHandler):
     """GET /api/repositories."""
 
     async def get(self) -> None:
-        path = self.query(shapes.PathQuery).path
+        path = self.query(shapes.RepositoryQuery).path
         found = await self.read_repository(self.context.git.discover(path, DEPTH))
         repositories = [
             shapes.GoRepository(each.path, os.path.basename(each.path), iso(each.modified_ns)) for each in found

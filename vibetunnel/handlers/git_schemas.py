@@ -14,7 +14,7 @@ from vibetunnel.sessions.launch import Folder
 BranchName = Annotated[str, Meta(min_length=1, max_length=250)]
 
 
-class PathQuery(Given):
+class RepositoryQuery(Given):
     path: Folder
 
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from vibetunnel import errors
+from vibetunnel.files import errors as file_errors
 from vibetunnel.git import errors as git_errors
 from vibetunnel.http.upgrade import NotAnUpgrade
 from vibetunnel.keeper.errors import (
@@ -57,6 +58,19 @@ STATUS: dict[type[errors.VibeTunnelError], HTTPStatus] = {
     errors.UnknownClient: HTTPStatus.NOT_FOUND,
     errors.UnknownToken: HTTPStatus.NOT_FOUND,
     errors.LimitReached: HTTPStatus.TOO_MANY_REQUESTS,
+    file_errors.FileFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
+    file_errors.OutsideRoots: HTTPStatus.FORBIDDEN,
+    file_errors.NoSuchFile: HTTPStatus.NOT_FOUND,
+    file_errors.WrongKind: HTTPStatus.BAD_REQUEST,
+    file_errors.WrongName: HTTPStatus.BAD_REQUEST,
+    file_errors.NotAllowed: HTTPStatus.FORBIDDEN,
+    file_errors.NameTaken: HTTPStatus.CONFLICT,
+    file_errors.FileTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    file_errors.NoRoomLeft: HTTPStatus.INSUFFICIENT_STORAGE,
+    file_errors.FilesBusy: HTTPStatus.SERVICE_UNAVAILABLE,
+    file_errors.UnknownUpload: HTTPStatus.NOT_FOUND,
+    file_errors.WrongOffset: HTTPStatus.CONFLICT,
+    file_errors.UploadBroken: HTTPStatus.BAD_REQUEST,
     git_errors.GitError: HTTPStatus.INTERNAL_SERVER_ERROR,
     git_errors.GitRefused: HTTPStatus.CONFLICT,
     git_errors.NoRepository: HTTPStatus.NOT_FOUND,

@@ -20,6 +20,7 @@ from vibetunnel.handlers import (
     wait,
 )
 from vibetunnel.handlers.account_routes import ACCOUNT_ROUTES
+from vibetunnel.handlers.file_routes import FILE_ROUTES
 from vibetunnel.handlers.git_routes import GIT_ROUTES
 from vibetunnel.handlers.route import Media, Operation, Permission, Route
 from vibetunnel.handlers.unknown import UnknownApiHandler
@@ -272,6 +273,7 @@ ROUTES: tuple[Route, ...] = (
         {"GET": Operation("Get the server's state.", {200: schemas.ServerStatus})},
     ),
     *ACCOUNT_ROUTES,
+    *FILE_ROUTES,
     Route(
         "/api/openapi.json",
         server.OpenApiHandler,

@@ -37,6 +37,7 @@ class SharingHandler(Handler):
             session_id=share.session_id,
             role=share.scope,
             name=share.name,
+            files=share.files,
             created_at=iso(int(share.created * 1e9)),
             created_by=share.created_by,
             expires_at=None if share.expires is None else iso(int(share.expires * 1e9)),
@@ -61,6 +62,8 @@ class SharesHandler(SharingHandler):
 
     async def post(self, session_id: str) -> None:
         principal, wanted = self.manager(session_id), self.read(account_schemas.NewShare)
+        if wanted.files:
+            self.require(Scope.FILES, session_id)  # a program may have less than its user
         self.require_audit()
         share, code = await self.context.authority.shares.create(
             session_id,
@@ -70,8 +73,11 @@ class SharesHandler(SharingHandler):
             uses=wanted.uses,
             name=wanted.name,
             token=principal.id.removeprefix(TOKEN) if principal.program else "",
+            files=wanted.files,
         )
-        await self.record(Action.SHARE, by=principal, session=session_id, what=share.id, role=share.scope)
+        await self.record(
+            Action.SHARE, by=principal, session=session_id, what=share.id, role=share.scope, files=wanted.files or None
+        )
         url = f"{public_base(self)}/share#{code}"
         self.answer(
             account_schemas.CreatedShare(**msgspec.structs.asdict(self.view(share)), url=url, code=code),

@@ -1,0 +1,113 @@
+"""New files: complete or not there, and never in the place of another."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from vibetunnel.errors import LimitReached
+from vibetunnel.files import storing
+from vibetunnel.files.errors import FilesBusy, FileTooLarge, NameTaken, UnknownUpload, WrongKind, WrongOffset
+from vibetunnel.files.roots import Roots
+from vibetunnel.files.storing import Draft
+from vibetunnel.files.uploads import IDLE_S, LIMIT, OF_ONE, Uploads
+
+
+@pytest.fixture
+def roots(tmp_path: Path) -> Roots:
+    return Roots([bytes(tmp_path)], list, bytes(tmp_path))
+
+
+@pytest.fixture(params=["unnamed", "named"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On systems with O_TMPFILE, and as on those without."""
+    if request.param == "named":
+        monkeypatch.delattr(os, "O_TMPFILE")
+
+
+def draft(roots: Roots, contents: bytes = b"new") -> Draft:
+    made = storing.draft_in(roots, roots.place("."), 1000)
+    made.write(contents)
+    return made
+
+
+@pytest.mark.usefixtures("way")
+def test_a_draft_has_no_name_until_it_is_published(roots: Roots, tmp_path: Path) -> None:
+    made = draft(roots)
+    assert [each for each in os.listdir(tmp_path) if not each.startswith(".")] == []
+    assert made.publish(["a"]) == "a"
+    assert os.listdir(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"new"
+
+
+@pytest.mark.usefixtures("way")
+def test_a_draft_takes_no_name_that_is_taken(roots: Roots, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("old")
+    (tmp_path / "a (2)").symlink_to("nowhere")
+    assert draft(roots).publish(storing.choices("a")) == "a (3)"
+    with pytest.raises(NameTaken, match="'a'"):
+        draft(roots).publish(["a"])
+    assert (tmp_path / "a").read_text() == "old"
+    assert sorted(os.listdir(tmp_path)) == ["a", "a (2)", "a (3)"]
+
+
+@pytest.mark.usefixtures("way")
+def test_a_discarded_draft_leaves_nothing(roots: Roots, tmp_path: Path) -> None:
+    before = len(os.listdir("/dev/fd"))
+    made = draft(roots)
+    with pytest.raises(FileTooLarge, match="--upload-bytes"):
+        made.write(bytes(1000))
+    made.discard()
+    made.discard()
+    assert os.listdir(tmp_path) == []
+    assert len(os.listdir("/dev/fd")) == before
+
+
+def test_a_removal_goes_no_further_than_the_folder(roots: Roots, tmp_path: Path) -> None:
+    (tmp_path / "keep").mkdir()
+    (tmp_path / "keep" / "a").touch()
+    (tmp_path / "gone" / "deep").mkdir(parents=True)
+    (tmp_path / "gone" / "deep" / "link").symlink_to(tmp_path / "keep")
+    os.mkfifo(tmp_path / "gone" / "fifo")
+    with pytest.raises(WrongKind, match="recursive"):
+        storing.remove(roots, roots.place("gone"), recursive=False)
+    storing.remove(roots, roots.place("gone"), recursive=True)
+    assert os.listdir(tmp_path) == ["keep"]
+    assert os.listdir(tmp_path / "keep") == ["a"]
+    with pytest.raises(WrongKind, match="root"):
+        storing.remove(roots, roots.place("."), recursive=True)
+
+
+def test_uploads_are_bounded_and_given_up_without_progress(roots: Roots) -> None:
+    now = [0.0]
+    uploads = Uploads(1000, lambda: now[0])
+
+    def begin(owner: str) -> str:
+        uploads.check(owner, 10)
+        return uploads.add(draft(roots, b""), roots.place("."), "a", 10, owner).id
+
+    with pytest.raises(FileTooLarge):
+        uploads.check("ada", 1001)
+    ids = [begin("ada") for _ in range(OF_ONE)]
+    with pytest.raises(LimitReached):
+        begin("ada")
+    for number in range(LIMIT - OF_ONE):
+        begin(f"user{number}")
+    with pytest.raises(LimitReached):
+        begin("bob")
+    with pytest.raises(UnknownUpload):
+        uploads.get(ids[0], "bob")
+    with pytest.raises(WrongOffset, match="expected 0"):
+        uploads.take(ids[0], "ada", 5)
+    taken = uploads.take(ids[0], "ada", 0)
+    with pytest.raises(FilesBusy):
+        uploads.take(ids[0], "ada", 0)
+    now[0] += IDLE_S + 1
+    given_up = uploads.given_up()
+    assert len(given_up) == LIMIT - 1
+    assert uploads.get(ids[0], "ada") is taken
+    for each in (*given_up, *uploads.all()):
+        each.discard()
+    assert len(uploads) == 0

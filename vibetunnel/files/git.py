@@ -1,0 +1,53 @@
+"""What the file service asks git for. Whoever has a repository at hand implements `Git`; without one, no folder is a
+repository."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+Change = Literal["modified", "added", "deleted", "untracked"]
+
+
+@dataclass(frozen=True)
+class FolderChanges:
+    """The changes below one folder of a repository.
+
+    branch   "" while HEAD is detached
+    changes  path relative to the folder, in UTF-8 as far as it is, -> what has happened to it
+    """
+
+    branch: str
+    changes: dict[bytes, Change] = field(default_factory=dict)
+
+
+class Git(Protocol):
+    """All methods may block, take absolute paths, and never run a program."""
+
+    def changes(self, folder: bytes) -> FolderChanges | None:
+        """The changes below a folder; None: it is in no repository."""
+
+    def branch(self, folder: bytes) -> str | None:
+        """The branch of the repository whose top is this folder; None: it is none."""
+
+    def original(self, path: bytes) -> bytes | None:
+        """The contents of a file in HEAD; None: it is not there."""
+
+    def patch(self, name: str, before: bytes, after: bytes) -> str:
+        """The unified diff of two texts; "" if they are equal."""
+
+
+class NoGit:
+    """The answers without git."""
+
+    def changes(self, folder: bytes) -> FolderChanges | None:
+        return None
+
+    def branch(self, folder: bytes) -> str | None:
+        return None
+
+    def original(self, path: bytes) -> bytes | None:
+        return None
+
+    def patch(self, name: str, before: bytes, after: bytes) -> str:
+        return ""

@@ -1,0 +1,253 @@
+"""The REST routes that look at files: listings, completions, previews, changes. transfers.py moves whole files."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import quote
+
+from msgspec import UNSET
+
+from vibetunnel.errors import UnknownSession
+from vibetunnel.files import listing, names, reading, storing
+from vibetunnel.files.errors import FileTooLarge, NoSuchFile, OutsideRoots, WrongKind
+from vibetunnel.files.git import FolderChanges, Git
+from vibetunnel.files.listing import Completion, FolderEntry
+from vibetunnel.files.names import text_of
+from vibetunnel.files.roots import FilePlace, Roots
+from vibetunnel.files.space import FileSpace
+from vibetunnel.handlers import file_schemas
+from vibetunnel.handlers.handler import IN_A_TURN
+from vibetunnel.handlers.refusals import encode
+from vibetunnel.handlers.streamed import StreamedHandler
+from vibetunnel.logs.audit import Action
+from vibetunnel.security.principal import Scope
+from vibetunnel.sessions.model import iso
+from vibetunnel.units import show_size
+
+S = TypeVar("S")
+
+RAW = "/api/fs/raw"
+
+
+class FilesHandler(StreamedHandler):
+    """The base of all routes about files."""
+
+    @property
+    def space(self) -> FileSpace:
+        return self.context.files
+
+    def roots(self) -> Roots:
+        """The roots of the principal: all, or only the folders of the sessions that it has the files of."""
+        principal = self.required(self.principal)
+        if principal.may(Scope.FILES):
+            return self.space.roots
+        folders = []
+        for session_id, scopes in principal.grants.items():
+            if Scope.FILES in scopes:
+                with contextlib.suppress(UnknownSession):
+                    folders.append(self.context.registry.get(session_id).describe().working_dir)
+        return self.space.roots.narrowed(folders)
+
+    async def noted(self, what: str, path: str) -> None:
+        """Write into the audit what was stored or removed."""
+        await self.record(Action.FILE, what=what, path=path)
+
+
+class BrowseHandler(FilesHandler):
+    """GET /api/fs/browse."""
+
+    async def get(self) -> None:
+        query, roots, git = self.query(file_schemas.BrowseQuery), self.roots(), self.space.git
+        place = roots.place(query.path)
+        may_store = self.required(self.principal).may(Scope.FILES | Scope.CONTROL)
+
+        def work() -> bytes:
+            changes = git.changes(place.path) if query.git_filter != "none" else None
+            if query.git_filter == "changed":
+                known = {} if changes is None else changes.changes
+                found = listing.chosen(roots, place, [path for path, each in known.items() if each != "deleted"])
+            else:
+                found = listing.browse(roots, place, hidden=query.show_hidden)
+            head = file_schemas.Browsed(
+                path=query.path,
+                full_path=text_of(place.path),
+                git_status=None if changes is None else _status(changes),
+                root=text_of(place.root.path),
+                roots=[text_of(each.path) for each in roots],
+                parent=None if place.parent is None else roots.shown(place.parent),
+                writable=may_store,
+                truncated=found.truncated,
+                files=[],
+            )
+            return joined(head, found.entries, lambda each: _entry(each, roots.shown(place.child(each.name)), changes))
+
+        self.finish(await self.space.run(work))
+
+
+def joined(head: object, items: Sequence[S], view: Callable[[S], object]) -> bytes:
+    """The JSON of `head`, whose last field is an empty list, with a view of each item in that list.
+
+    It is encoded in pieces, so that a thread with a long list leaves the interpreter to others.
+    """
+    pieces = [
+        b",".join([encode(view(each)) for each in items[begin : begin + IN_A_TURN]])
+        for begin in range(0, len(items), IN_A_TURN)
+    ]
+    return encode(head).removesuffix(b"]}") + b",".join(pieces) + b"]}"
+
+
+def _status(changes: FolderChanges) -> file_schemas.FolderGitStatus:
+    status = file_schemas.FolderGitStatus(branch=changes.branch)
+    for path, change in itertools.islice(changes.changes.items(), listing.MAX_ENTRIES):
+        getattr(status, change).append(text_of(path))
+    return status
+
+
+def _entry(entry: FolderEntry, path: str, changes: FolderChanges | None) -> file_schemas.FileEntry:
+    change: file_schemas.GitStatus | None = None
+    if changes is not None:
+        change = changes.changes.get(entry.name, "unchanged")
+    return file_schemas.FileEntry(
+        name=text_of(entry.name),
+        path=path,
+        type=entry.kind,
+        size=entry.size,
+        modified=iso(entry.modified_ns),
+        permissions=f"{entry.mode & 0o777:03o}",
+        is_git_tracked=change not in (None, "untracked"),
+        git_status=UNSET if change is None or entry.folder else change,
+        is_symlink=entry.target is not None,
+    )
+
+
+class CompletionsHandler(FilesHandler):
+    """GET /api/fs/completions."""
+
+    async def get(self) -> None:
+        typed, roots, git = self.query(file_schemas.CompletionsQuery).path, self.roots(), self.space.git
+
+        def work() -> file_schemas.Completions:
+            try:
+                found, partial = listing.complete(roots, typed)
+            except (NoSuchFile, OutsideRoots, WrongKind):
+                return file_schemas.Completions(completions=[])  # the user is still typing
+            return file_schemas.Completions(
+                completions=[_completion(each, roots, git) for each in found], partial_path=partial
+            )
+
+        self.answer(await self.space.run(work))
+
+
+def _completion(found: Completion, roots: Roots, git: Git) -> file_schemas.PathCompletion:
+    branch = git.branch(found.place.path) if found.repository else None
+    return file_schemas.PathCompletion(
+        name=text_of(found.entry.name),
+        path=roots.shown(found.place),
+        type=found.entry.kind,
+        suggestion=found.suggestion,
+        is_repository=found.repository,
+        git_branch=branch or UNSET,
+    )
+
+
+class PreviewHandler(FilesHandler):
+    """GET /api/fs/preview."""
+
+    async def get(self) -> None:
+        roots = self.roots()
+        place = roots.place(self.query(file_schemas.PathQuery).path)
+        found = await self.space.run(functools.partial(reading.preview, roots, place))
+        view = file_schemas.FilePreview(
+            type=found.kind, mime_type=found.media_type, size=found.size, human_size=show_size(found.size)
+        )
+        if found.kind == "text":
+            view.content, view.truncated = found.content, found.truncated
+            view.language = names.language(text_of(place.name))
+        elif found.kind == "image":
+            view.url = f"{self.context.settings.base_path}{RAW}?path={quote(roots.shown(place), safe='')}"
+        self.answer(view)
+
+
+class ContentHandler(FilesHandler):
+    """GET /api/fs/content."""
+
+    async def get(self) -> None:
+        roots = self.roots()
+        place = roots.place(self.query(file_schemas.PathQuery).path)
+        content = await self.space.run(functools.partial(reading.text, roots, place))
+        language = names.language(text_of(place.name))
+        self.answer(file_schemas.FileContent(path=roots.shown(place), content=content, language=language))
+
+
+@dataclass(frozen=True)
+class _Versions:
+    """A file now and in HEAD. original: None if it is in no repository."""
+
+    now: bytes
+    original: bytes | None
+
+
+def _versions(roots: Roots, place: FilePlace, git: Git) -> _Versions:
+    try:
+        with roots.file(place) as file:
+            now = reading.bounded(file, reading.MAX_DIFF)
+    except NoSuchFile:  # it was deleted: that is its change
+        now = b""
+        if (original := git.original(place.path)) is None:
+            raise
+    else:
+        original = git.original(place.path)
+    if original is not None and len(original) > reading.MAX_DIFF:
+        raise FileTooLarge(f"The file was longer than {show_size(reading.MAX_DIFF)} in the last commit")
+    return _Versions(now, original)
+
+
+class DiffHandler(FilesHandler):
+    """GET /api/fs/diff."""
+
+    async def get(self) -> None:
+        roots, git = self.roots(), self.space.git
+        place = roots.place(self.query(file_schemas.PathQuery).path)
+
+        def work() -> str:
+            versions = _versions(roots, place, git)
+            if versions.original is None:
+                return ""
+            return git.patch(text_of(place.name), versions.original, versions.now)
+
+        diff = await self.space.run(work)
+        self.answer(file_schemas.FileDiff(path=roots.shown(place), diff=diff, has_diff=bool(diff)))
+
+
+class DiffContentHandler(FilesHandler):
+    """GET /api/fs/diff-content."""
+
+    async def get(self) -> None:
+        roots = self.roots()
+        place = roots.place(self.query(file_schemas.PathQuery).path)
+        versions = await self.space.run(functools.partial(_versions, roots, place, self.space.git))
+        original = versions.now if versions.original is None else versions.original
+        self.answer(
+            file_schemas.DiffContent(
+                path=roots.shown(place),
+                original_content=original.decode(errors="replace"),
+                modified_content=versions.now.decode(errors="replace"),
+                language=names.language(text_of(place.name)),
+            )
+        )
+
+
+class MkdirHandler(FilesHandler):
+    """POST /api/fs/mkdir."""
+
+    async def post(self) -> None:
+        wanted, roots = self.read(file_schemas.FolderBody), self.roots()
+        work = functools.partial(storing.make_folder, roots, roots.place(wanted.path), wanted.name)
+        made = await self.space.run(work)
+        await self.noted("folder", text_of(made.path))
+        self.answer(file_schemas.MadeFolder(path=roots.shown(made)))
