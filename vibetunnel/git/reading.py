@@ -11,7 +11,7 @@ import pygit2
 from pygit2.enums import DeltaStatus, DiffOption, ObjectType
 
 from vibetunnel.git.errors import GitRefused
-from vibetunnel.git.messages import Branch, Change, Discovered, FileChange, TextDiff, FolderStatus, Summary
+from vibetunnel.git.messages import Branch, Change, Discovered, FileChange, FolderStatus, Summary, TextDiff
 from vibetunnel.git.repository import Repository, find, head_branch, opened, pointer, setting
 from vibetunnel.git.roots import Folders
 
