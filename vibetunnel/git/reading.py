@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit, urlunsplit
 
@@ -22,6 +23,7 @@ DIFFED = 2 << 20  # bytes of a file that is compared
 TEXT = 8000  # bytes among which a NUL makes a file a binary one, as in git
 LOOKED_AT = 20_000  # folders in which repositories are sought
 FOUND = 500  # repositories
+SEEK_S = 2.0  # after which those that were found are all
 SKIPPED = {"node_modules", "__pycache__", "venv", "site-packages", "target"}
 
 # A submodule is another repository, with a configuration of its own: it is not opened.
@@ -170,14 +172,14 @@ WORKTREES = 200  # of a repository
 
 def discover(path: str, depth: int, roots: Folders) -> list[Discovered]:
     """The repositories at and below a folder, at most `depth` folders down. Links are not followed."""
-    start = roots.resolve(path)
+    start, deadline = roots.resolve(path), time.monotonic() + SEEK_S
     found: list[Discovered] = []
     level, looked_at = [start], 0
     for _ in range(depth + 1):
         following = []
         for folder in level:
             looked_at += 1
-            if looked_at > LOOKED_AT or len(found) >= FOUND:
+            if looked_at > LOOKED_AT or len(found) >= FOUND or time.monotonic() > deadline:
                 return found
             if os.path.lexists(f"{folder}/.git"):
                 found += _found(folder, start, roots)
