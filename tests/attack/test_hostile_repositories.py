@@ -377,7 +377,7 @@ async def test_an_object_that_unpacks_to_gigabytes_ends_no_server(service: GitSe
 
 
 RIGHTS = """
-import os, socket, sys
+import errno, os, socket, sys
 from vibetunnel.git import sandbox
 permitted, outside, write = sys.argv[1:]
 sandbox.confine([permitted], [], write=bool(write))
@@ -396,6 +396,11 @@ works("write outside", lambda: open(f"{outside}/new", "w"))
 works("list outside", lambda: os.listdir(outside))
 works("connect", lambda: socket.create_connection(("127.0.0.1", PORT), 5))
 works("run", lambda: os.execv("/bin/echo", ["echo", "run"]))
+try:
+    os.execv(f"{permitted}/program", ["program"])
+except OSError as error:
+    if error.errno == errno.ENOEXEC:  # it would run if it were a program
+        print("run one of its own")
 """
 
 
@@ -404,6 +409,8 @@ def test_the_child_process_has_no_rights_beyond_its_folders(permitted: Path, fol
     """CWE-250: even code of an attacker in the child process runs no program and reads nothing else."""
     (folder / "secret").write_text("x")
     (permitted / "mine").write_text("x")
+    (permitted / "program").write_bytes(bytes(64))
+    (permitted / "program").chmod(0o755)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         script = RIGHTS.replace("PORT", str(listening.getsockname()[1]))
         for write_, expected in (("", ["read"]), ("1", ["read", "write"])):

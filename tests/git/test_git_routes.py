@@ -257,3 +257,34 @@ async def test_a_session_whose_repository_is_removed_loses_its_git_fields_and_ru
 
     await until(in_none)
     assert (await at_home.json("GET", f"/api/sessions/{session}"))["status"] == "running"
+
+
+async def test_the_file_browser_shows_changes_diffs_and_branches(at_home: Running, home: Path) -> None:
+    made = repository(home / "proj", a="1\n", same="x\n")
+    write(made, a="2\n", new="1\n")
+    browsed = await at_home.json("GET", f"/api/fs/browse?path={made}")
+    assert (browsed["gitStatus"]["branch"], browsed["gitStatus"]["modified"]) == ("main", ["a"])
+    assert {each["name"]: each.get("gitStatus") for each in browsed["files"]} == {
+        "a": "modified",
+        "new": "untracked",
+        "same": "unchanged",
+    }
+    diff = await at_home.json("GET", f"/api/fs/diff?path={made}/a")
+    assert diff["diff"].endswith("@@ -1 +1 @@\n-1\n+2\n")
+    both = await at_home.json("GET", f"/api/fs/diff-content?path={made}/a")
+    assert (both["originalContent"], both["modifiedContent"]) == ("1\n", "2\n")
+    (completion,) = (await at_home.json("GET", f"/api/fs/completions?path={home}/pr"))["completions"]
+    assert (completion["isRepository"], completion["gitBranch"]) == (True, "main")
+
+
+async def test_the_servers_own_folders_are_no_repositories_for_clients(
+    at_home: Running, serve: Serve, home: Path, folder: Path
+) -> None:
+    """A home folder under git must not show the server's secret as a new file."""
+    await at_home.close()
+    repository(home / "all", a="1")
+    own = await serve(state_dir=home / "all" / "state", runtime_dir=folder / "r2")
+    status = await own.json("GET", f"/api/git/status?path={home / 'all'}")
+    assert status["untrackedFiles"] == ["state/"]
+    await own.json("GET", f"/api/git/status?path={home / 'all' / 'state'}", status=403)
+    await own.json("GET", f"/api/fs/diff?path={home / 'all' / 'state' / 'secret'}", status=403)
