@@ -529,3 +529,17 @@ async def test_a_share_link_gives_no_files_that_its_maker_has_not(served: Runnin
     maker = Program(served, made["token"])
     assert (await maker.fetch("POST", f"/api/sessions/{session}/shares", {"files": True})).code == 403
     assert (await maker.fetch("POST", f"/api/sessions/{session}/shares", {})).code == 201
+
+
+async def test_an_upload_whose_login_ends_meanwhile_stores_nothing(served: Running, root: Path) -> None:
+    made = await served.json("POST", "/api/tokens", {"scope": ["files", "control"], "expires": 600}, status=201)
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
+    head = "PUT /api/fs/raw?path=late HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n"
+    writer.write(f"{head}Authorization: Bearer {made['token']}\r\n\r\n12345".encode())
+    await until(lambda: served.server.context.files._streams)
+    await served.json("DELETE", f"/api/tokens/{made['id']}")
+    writer.write(b"67890")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 401")
+    writer.close()
+    await writer.wait_closed()
+    assert os.listdir(root) == []
