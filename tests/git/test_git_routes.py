@@ -103,6 +103,8 @@ async def test_each_route_answers_in_its_declared_shape(at_home: Running, home: 
     commit(home / "proj-x", "second")
     told = await ask("POST", "/api/git/event", {"repoPath": str(home / "proj-x"), "event": "commit"})
     assert (told["followMode"], told["notification"]["event"]) == (True, "commit")
+    strange = await ask("POST", "/api/git/event", {"repoPath": str(made), "type": "rename", "branch": "x"})
+    assert (strange["notification"]["event"], strange["notification"]["branch"]) == ("rename", "x")
     notices = await ask("GET", "/api/git/notifications")
     assert [each["title"] for each in notices["notifications"]] == ["Main worktree synced"]
     off_again = {"repoPath": str(made), "enable": False}

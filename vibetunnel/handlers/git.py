@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Awaitable
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import msgspec
 from msgspec import UNSET
 
 from vibetunnel.errors import VibeTunnelError
 from vibetunnel.git.errors import NoRepository
-from vibetunnel.git.messages import Summary
+from vibetunnel.git.messages import GitEvent, Summary
 from vibetunnel.handlers import git_schemas as shapes
 from vibetunnel.handlers.handler import Handler
 from vibetunnel.handlers.sessions import SessionHandler
@@ -21,6 +21,7 @@ from vibetunnel.sessions.model import iso
 
 T = TypeVar("T")
 
+EVENTS: dict[str, GitEvent] = {each: each for each in get_args(GitEvent)}
 DEPTH = 3  # folders below the given one, in which the Go server's route seeks repositories
 _GITHUB = re.compile(r"(?:git@|(?:https?|ssh)://(?:[^@/]*@)?)github\.com[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?")
 
@@ -203,7 +204,7 @@ class GitEventHandler(GitHandler):
     async def post(self) -> None:
         told = self.read(shapes.GitEventBody)
         event = told.event or told.type or "other"
-        synced = await self.read_repository(self.context.git.sync(told.repo_path, event))
+        synced = await self.read_repository(self.context.git.sync(told.repo_path, EVENTS.get(event, "other")))
         if synced.notice is not None:
             await self.record(Action.GIT, change="follow", repository=synced.main, reason=synced.notice[1])
         sessions = self.context.badges.below(synced.root)
