@@ -23,6 +23,7 @@ from vibetunnel._ext.pump import Client, Pump, load_zlib
 from vibetunnel.account import account
 from vibetunnel.errors import StartFailed
 from vibetunnel.files.space import FileSpace
+from vibetunnel.git.for_files import GitForFiles
 from vibetunnel.git.roots import Folders
 from vibetunnel.git.service import GitService
 from vibetunnel.handlers.application import STATIC, VibeTunnelApplication
@@ -193,7 +194,9 @@ class Server:
             on_placed=lambda session: badges.place(session.id, session.folder),
             on_marked=lambda session_id: badges.stir(session_id),
         )
-        git = GitService(Folders((home,), home), os.environ)
+        private = (settings.state_dir, settings.log_dir, settings.runtime_dir)
+        file_roots = settings.file_root or (Path(home),)
+        git = GitService(Folders([*map(str, file_roots)], home, [*map(str, private)]), os.environ)
         undo.push_async_callback(git.close)
         self._badges = badges = Badges(git, registry.git_changed)
         undo.push_async_callback(badges.close)
@@ -210,11 +213,12 @@ class Server:
         rendering = Rendering()
         undo.push_async_callback(rendering.close)
         files = FileSpace(
-            settings.file_root or (Path(home),),
-            private=(settings.state_dir, settings.log_dir, settings.runtime_dir),
+            file_roots,
+            private=private,
             home=home,
             state_dir=settings.state_dir,
             limit_bytes=settings.upload_bytes,
+            git=GitForFiles(git),
         )
         undo.push_async_callback(files.close)
         snapshots = Snapshots(rendering)

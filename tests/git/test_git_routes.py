@@ -103,6 +103,8 @@ async def test_each_route_answers_in_its_declared_shape(at_home: Running, home: 
     commit(home / "proj-x", "second")
     told = await ask("POST", "/api/git/event", {"repoPath": str(home / "proj-x"), "event": "commit"})
     assert (told["followMode"], told["notification"]["event"]) == (True, "commit")
+    strange = await ask("POST", "/api/git/event", {"repoPath": str(made), "type": "rename", "branch": "x"})
+    assert (strange["notification"]["event"], strange["notification"]["branch"]) == ("rename", "x")
     notices = await ask("GET", "/api/git/notifications")
     assert [each["title"] for each in notices["notifications"]] == ["Main worktree synced"]
     off_again = {"repoPath": str(made), "enable": False}
@@ -135,7 +137,7 @@ async def test_each_route_answers_in_its_declared_shape(at_home: Running, home: 
         ("/api/repositories/discover?path=~&maxDepth=99", 400),
         ("/api/repositories/branches?path=~", 404),
         ("/api/sessions/nope/git-status", 404),
-        ("/api/git/status?path=%00", 409),
+        ("/api/git/status?path=%00", 400),
     ],
 )
 async def test_a_wrong_request_gets_a_status_that_tells_what_is_wrong(at_home: Running, path: str, status: int) -> None:
@@ -257,3 +259,34 @@ async def test_a_session_whose_repository_is_removed_loses_its_git_fields_and_ru
 
     await until(in_none)
     assert (await at_home.json("GET", f"/api/sessions/{session}"))["status"] == "running"
+
+
+async def test_the_file_browser_shows_changes_diffs_and_branches(at_home: Running, home: Path) -> None:
+    made = repository(home / "proj", a="1\n", same="x\n")
+    write(made, a="2\n", new="1\n")
+    browsed = await at_home.json("GET", f"/api/fs/browse?path={made}")
+    assert (browsed["gitStatus"]["branch"], browsed["gitStatus"]["modified"]) == ("main", ["a"])
+    assert {each["name"]: each.get("gitStatus") for each in browsed["files"]} == {
+        "a": "modified",
+        "new": "untracked",
+        "same": "unchanged",
+    }
+    diff = await at_home.json("GET", f"/api/fs/diff?path={made}/a")
+    assert diff["diff"].endswith("@@ -1 +1 @@\n-1\n+2\n")
+    both = await at_home.json("GET", f"/api/fs/diff-content?path={made}/a")
+    assert (both["originalContent"], both["modifiedContent"]) == ("1\n", "2\n")
+    (completion,) = (await at_home.json("GET", f"/api/fs/completions?path={home}/pr"))["completions"]
+    assert (completion["isRepository"], completion["gitBranch"]) == (True, "main")
+
+
+async def test_the_servers_own_folders_are_no_repositories_for_clients(
+    at_home: Running, serve: Serve, home: Path, folder: Path
+) -> None:
+    """A home folder under git must not show the server's secret as a new file."""
+    await at_home.close()
+    repository(home / "all", a="1")
+    own = await serve(state_dir=home / "all" / "state", runtime_dir=folder / "r2")
+    status = await own.json("GET", f"/api/git/status?path={home / 'all'}")
+    assert status["untrackedFiles"] == ["state/"]
+    await own.json("GET", f"/api/git/status?path={home / 'all' / 'state'}", status=403)
+    await own.json("GET", f"/api/fs/diff?path={home / 'all' / 'state' / 'secret'}", status=403)

@@ -93,6 +93,8 @@ class _Archive:
                     yield from self._file(opened, inner)
             finally:
                 os.close(opened)
+            if self._sink.held >= STEP:  # of many small files
+                yield self._sink.take()
 
     def _file(self, file: int, path: str) -> Iterator[bytes]:
         with self._zip.open(self._member(path, os.fstat(file)), "w", force_zip64=True) as member:

@@ -22,7 +22,7 @@ class FolderChanges:
 
 
 class Git(Protocol):
-    """All methods may block, take absolute paths, and never run a program."""
+    """All methods may block, and never run a program. Paths are absolute, without links, and below a root."""
 
     def changes(self, folder: bytes) -> FolderChanges | None:
         """The changes below a folder; None: it is in no repository."""
@@ -31,7 +31,7 @@ class Git(Protocol):
         """The branch of the repository whose top is this folder; None: it is none."""
 
     def original(self, path: bytes) -> bytes | None:
-        """The contents of a file in HEAD; None: it is not there."""
+        """The contents of a file in HEAD, b"" for a new one; None: it is in no repository."""
 
     def patch(self, name: str, before: bytes, after: bytes) -> str:
         """The unified diff of two texts; "" if they are equal."""

@@ -155,6 +155,16 @@ class Roots:
         with explained(what):
             return self._open(place.root, place.parts)
 
+    def actual(self, place: FilePlace) -> bytes:
+        """The path without links, for a library that opens paths by itself. Call it after open() has let it pass.
+
+        Raises OutsideRoots.
+        """
+        path = os.path.realpath(place.path)
+        if place.root.parts_of(path) is None:
+            raise OutsideRoots(AWAY)
+        return path
+
     @contextlib.contextmanager
     def folder(self, place: FilePlace) -> Iterator[int]:
         """The descriptor of an open folder. Raises as open() does."""

@@ -25,10 +25,10 @@ from vibetunnel.files.errors import (
     WrongOffset,
     explained,
 )
-from vibetunnel.files.names import bytes_of, extension
+from vibetunnel.files.names import extension
 from vibetunnel.files.reading import OpenFile
 from vibetunnel.files.roots import FilePlace
-from vibetunnel.files.storing import Draft, choices
+from vibetunnel.files.storing import Draft
 from vibetunnel.paths import NotPrivate, private_dir
 from vibetunnel.units import show_size
 
@@ -69,10 +69,6 @@ class Upload:
         if self.offset + len(data) > self.size:
             raise FileTooLarge(f"The upload has more bytes than the {self.size} that it began with")
         self.draft.write(data)
-
-    def publish(self) -> FilePlace:
-        """Give the complete file its name, and return its place. Blocks."""
-        return self.place.child(bytes_of(self.draft.publish(choices(self.name))))
 
 
 class Uploads:

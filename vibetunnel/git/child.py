@@ -90,7 +90,11 @@ class Child:
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                self._process = await asyncio.to_thread(self._spawn, theirs)
+                spawning = asyncio.create_task(asyncio.to_thread(self._spawn, theirs))
+                try:
+                    await asyncio.shield(spawning)
+                finally:
+                    self._process = await spawning  # also if the server stops meanwhile: then _asked() ends it
                 self._reader, self._writer = await asyncio.open_connection(sock=ours)
             except BaseException:
                 ours.close()

@@ -104,7 +104,7 @@ class Discovered(msgspec.Struct, kw_only=True):
     branch: str
 
 
-class FileDiff(msgspec.Struct, kw_only=True):
+class TextDiff(msgspec.Struct, kw_only=True):
     """A file against HEAD.
 
     original  its content in HEAD; None: HEAD does not have it, or it is in no repository
@@ -202,6 +202,13 @@ class ListChanges(Request, frozen=True, tag=True):
     pass
 
 
+class DiffTexts(Request, frozen=True, tag=True):
+    """path: the name in the diff."""
+
+    before: bytes
+    after: bytes
+
+
 class AddWorktree(Request, frozen=True, tag=True):
     """base: the new branch starts there; "": the branch exists."""
 
@@ -240,6 +247,7 @@ AnyRequest = (
     | Discover
     | DiffFile
     | ListChanges
+    | DiffTexts
     | AddWorktree
     | RemoveWorktree
     | PruneWorktrees
@@ -256,11 +264,13 @@ LONGEST = 64 << 20  # bytes of an answer
 class Setup(msgspec.Struct):
     """What a child process is started with.
 
+    private  folders in these that no request reaches: the server's own
     change   whether it may change repositories
     limit_s  of one request; a child that takes longer ends itself, even while the kernel blocks it
     """
 
     folders: list[str]
+    private: list[str]
     home: str
     change: bool
     limit_s: float

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit, urlunsplit
 
@@ -11,7 +12,7 @@ import pygit2
 from pygit2.enums import DeltaStatus, DiffOption, ObjectType
 
 from vibetunnel.git.errors import GitRefused
-from vibetunnel.git.messages import Branch, Change, Discovered, FileChange, FileDiff, FolderStatus, Summary
+from vibetunnel.git.messages import Branch, Change, Discovered, FileChange, FolderStatus, Summary, TextDiff
 from vibetunnel.git.repository import Repository, find, head_branch, opened, pointer, setting
 from vibetunnel.git.roots import Folders
 
@@ -22,6 +23,7 @@ DIFFED = 2 << 20  # bytes of a file that is compared
 TEXT = 8000  # bytes among which a NUL makes a file a binary one, as in git
 LOOKED_AT = 20_000  # folders in which repositories are sought
 FOUND = 500  # repositories
+SEEK_S = 2.0  # after which those that were found are all
 SKIPPED = {"node_modules", "__pycache__", "venv", "site-packages", "target"}
 
 # A submodule is another repository, with a configuration of its own: it is not opened.
@@ -170,14 +172,14 @@ WORKTREES = 200  # of a repository
 
 def discover(path: str, depth: int, roots: Folders) -> list[Discovered]:
     """The repositories at and below a folder, at most `depth` folders down. Links are not followed."""
-    start = roots.resolve(path)
+    start, deadline = roots.resolve(path), time.monotonic() + SEEK_S
     found: list[Discovered] = []
     level, looked_at = [start], 0
     for _ in range(depth + 1):
         following = []
         for folder in level:
             looked_at += 1
-            if looked_at > LOOKED_AT or len(found) >= FOUND:
+            if looked_at > LOOKED_AT or len(found) >= FOUND or time.monotonic() > deadline:
                 return found
             if os.path.lexists(f"{folder}/.git"):
                 found += _found(folder, start, roots)
@@ -235,22 +237,22 @@ _CHANGES: dict[DeltaStatus, Change] = {
 }
 
 
-def file_diff(path: str, roots: Folders) -> FileDiff:
+def file_diff(path: str, roots: Folders) -> TextDiff:
     """A file of a worktree against HEAD."""
     real = roots.resolve(os.path.join(os.path.dirname(path) or ".", ""))  # a link is compared, not what it leads to
     real = os.path.join(real, os.path.basename(path))
     place = find(os.path.dirname(real), roots)
     if place is None or place.bare:
-        return FileDiff(original=None)
+        return TextDiff(original=None)
     repository = opened(place)
     _, head = head_of(repository)
     blob_id = _blob(head, os.path.relpath(real, place.root))
     current = _content(real)
     longest = max(len(current or b""), 0 if blob_id is None else repository.odb.read_header(blob_id)[1])
     if longest > DIFFED:
-        return FileDiff(original=None, too_big=True)
+        return TextDiff(original=None, too_big=True)
     original = repository[blob_id].data if blob_id is not None else None  # type: ignore[attr-defined]  # it is a blob
-    return FileDiff(original=original, diff=_unified(original, current, os.path.relpath(real, place.root)))
+    return TextDiff(original=original, diff=unified(original, current, os.path.relpath(real, place.root)))
 
 
 def _blob(head: pygit2.Commit | None, path: str) -> pygit2.Oid | None:
@@ -273,7 +275,8 @@ def _content(path: str) -> bytes | None:
         return file.read(DIFFED + 1)
 
 
-def _unified(original: bytes | None, current: bytes | None, path: str) -> str:
+def unified(original: bytes | None, current: bytes | None, path: str) -> str:
+    """The unified diff of two texts; "" if they are equal, or one of them is binary. None: there is no file."""
     if original == current or b"\0" in (original or b"")[:TEXT] + (current or b"")[:TEXT]:
         return ""
     patch = pygit2.Patch.create_from(original, current, old_as_path=path, new_as_path=path)

@@ -14,11 +14,14 @@ class Permitted(Protocol):
     """What the server's files service provides.
 
     folders  absolute, without symbolic links
+    private  folders in these that no request reaches: the server's own
     home     where relative paths and `~` start
     """
 
     @property
     def folders(self) -> Sequence[str]: ...
+    @property
+    def private(self) -> Sequence[str]: ...
     @property
     def home(self) -> str: ...
 
@@ -26,13 +29,14 @@ class Permitted(Protocol):
 class Folders:
     """Some folders, and whether a path is in one of them. In the child process, because a file system may block."""
 
-    def __init__(self, folders: Sequence[str], home: str) -> None:
+    def __init__(self, folders: Sequence[str], home: str, private: Sequence[str] = ()) -> None:
         self.folders = [os.path.realpath(each) for each in folders]
+        self.private = [os.path.realpath(each) for each in private]
         self.home = home
 
     def holds(self, path: str) -> bool:
-        """Whether the path, which has no symbolic links, is one of the folders or below."""
-        return any(path == each or path.startswith(each.rstrip("/") + "/") for each in self.folders)
+        """Whether the path, which has no symbolic links, is one of the folders or below, and in no private one."""
+        return _in_one_of(path, self.folders) and not _in_one_of(path, self.private)
 
     def resolve(self, path: str) -> str:
         """The absolute path without symbolic links. Raises OutsideFolders."""
@@ -44,6 +48,10 @@ class Folders:
         if not self.holds(found):
             raise OutsideFolders(f"{path[:200]} is outside of the folders that may be reached")
         return found
+
+
+def _in_one_of(path: str, folders: Sequence[str]) -> bool:
+    return any(path == each or path.startswith(each.rstrip("/") + "/") for each in folders)
 
 
 def perhaps_in_repository(path: str) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections import OrderedDict, deque
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -51,11 +51,11 @@ class GitService:
 
     def __init__(self, roots: Permitted, environment: Mapping[str, str], *, read_s: float = READ_S) -> None:
         self.roots = roots
-        folders, home = list(roots.folders), roots.home
-        self._reads = Child(messages.Setup(folders, home, change=False, limit_s=read_s), environment)
-        self._changes = Child(messages.Setup(folders, home, change=True, limit_s=CHANGE_S), environment)
+        where = list(roots.folders), list(roots.private), roots.home
+        self._reads = Child(messages.Setup(*where, change=False, limit_s=read_s), environment)
+        self._changes = Child(messages.Setup(*where, change=True, limit_s=CHANGE_S), environment)
         self._kept: OrderedDict[messages.Request, _Kept] = OrderedDict()
-        self._changing: set[asyncio.Task[Any]] = set()  # Any: as above
+        self._running: set[asyncio.Task[Any]] = set()  # Any: as above
         self._notices: deque[tuple[float, Notice]] = deque(maxlen=NOTICES)
 
     # Reads. None: the path is in no repository. Each may raise GitError.
@@ -78,13 +78,17 @@ class GitService:
         """The repositories at and below a folder."""
         return await self._read(messages.Discover(path, depth), list[messages.Discovered])
 
-    async def file_diff(self, path: str) -> messages.FileDiff:
+    async def file_diff(self, path: str) -> messages.TextDiff:
         """A file against HEAD: its text there, and the unified diff. Of a file in no repository both are empty."""
-        return await self._read(messages.DiffFile(path), messages.FileDiff)
+        return await self._read(messages.DiffFile(path), messages.TextDiff)
 
     async def folder_status(self, path: str) -> messages.FolderStatus | None:
         """The changed files below a folder, with paths relative to it."""
         return await self._or_none(messages.ListChanges(path), messages.FolderStatus)
+
+    async def patch(self, name: str, before: bytes, after: bytes) -> str:
+        """The unified diff of two texts; "" if they are equal, or one of them is binary."""
+        return await self._owned(self._ask(self._reads, messages.DiffTexts(name, before, after), str))
 
     # Changes. Each raises GitError, NoRepository among them.
 
@@ -130,7 +134,7 @@ class GitService:
         self._kept = OrderedDict((request, kept) for request, kept in self._kept.items() if not kept.answer.done())
 
     async def close(self) -> None:
-        tasks = [*(kept.answer for kept in self._kept.values()), *self._changing]
+        tasks = [*(kept.answer for kept in self._kept.values()), *self._running]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -167,13 +171,17 @@ class GitService:
             del self._kept[request]
 
     async def _change(self, request: messages.Request, kind: type[T]) -> T:
-        task = asyncio.create_task(self._ask(self._changes, request, kind))  # owned: close() cancels it
-        self._changing.add(task)
-        task.add_done_callback(self._changing.discard)
         try:
-            return await asyncio.shield(task)
+            return await self._owned(self._ask(self._changes, request, kind))
         finally:
             self.forget()
+
+    async def _owned(self, asked: Coroutine[Any, Any, T]) -> T:  # Any: what it yields is the loop's
+        """Go on even if the caller no longer waits: a child that was asked answers before the next request."""
+        task = asyncio.create_task(asked)  # owned: close() cancels it
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
 
     @staticmethod
     async def _ask(child: Child, request: messages.Request, kind: type[T]) -> T:

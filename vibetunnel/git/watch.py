@@ -28,15 +28,15 @@ class RepositoryWatch:
         self._timer: asyncio.TimerHandle | None = None
         self._notify: INotify | None = None
 
-    def watch(self, git_dir: str, common_dir: str) -> None:
-        """Watch a repository from now on. One that cannot be watched is not."""
+    def watch(self, git_dir: str, common_dir: str) -> bool:
+        """Watch a repository from now on, if that is possible. False: it was watched before, or cannot be."""
         if git_dir in self._watches or len(self._watches) >= MOST or sys.platform != "linux":
-            return
+            return False
         if self._notify is None:
             try:
                 self._notify = INotify(nonblocking=True)
             except OSError:
-                return  # the user has too many of them
+                return False  # the user has too many of them
             asyncio.get_running_loop().add_reader(self._notify.fileno(), self._wake)
         self._watches[git_dir] = []
         mask = flags.MOVED_TO | flags.DELETE | flags.ONLYDIR | flags.DONT_FOLLOW | flags.EXCL_UNLINK
@@ -49,6 +49,7 @@ class RepositoryWatch:
                 continue  # it is not there, or the user's limit is reached
             self._watches[git_dir].append(number)
             self._folders.setdefault(number, set()).add(git_dir)
+        return True
 
     def forget(self, git_dir: str) -> None:
         for number in self._watches.pop(git_dir, ()):
@@ -90,7 +91,11 @@ class RepositoryWatch:
             if event.mask & flags.Q_OVERFLOW:
                 changed = {""}
                 break
-            if not event.name.endswith(".lock"):
+            if event.mask & flags.IGNORED:  # the folder is gone; a new one of its name needs another watch
+                for git_dir in tuple(self._folders.get(event.wd, ())):
+                    self.forget(git_dir)
+                    changed.add(git_dir)
+            elif not event.name.endswith(".lock"):
                 changed |= self._folders.get(event.wd, set())
         for git_dir in changed:
             self._changed(git_dir)

@@ -36,6 +36,7 @@ READS: dict[type[messages.Request], Answer] = {
     messages.ListChanges: lambda asked, roots: reading.folder_status(
         require(asked.path, roots), roots.resolve(asked.path)
     ),
+    messages.DiffTexts: lambda asked, _roots: reading.unified(asked.before, asked.after, asked.path),
 }
 CHANGES: dict[type[messages.Request], Answer] = {
     messages.AddWorktree: lambda asked, roots: worktrees.add(
@@ -54,7 +55,7 @@ CHANGES: dict[type[messages.Request], Answer] = {
 def main() -> None:
     setup = msgspec.json.decode(sys.argv[1], type=messages.Setup)
     channel = socket.socket(fileno=0)
-    roots = Folders(setup.folders, setup.home)
+    roots = Folders(setup.folders, setup.home, setup.private)
     prepare(roots, change=setup.change)
     answers = CHANGES if setup.change else READS
     decoder = msgspec.json.Decoder(messages.AnyRequest)

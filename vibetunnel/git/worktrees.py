@@ -187,7 +187,7 @@ def _forget(place: Repository, git_dir: str) -> None:
 def prune(place: Repository) -> Pruned:
     """Forget the worktrees whose folders are gone."""
     names = []
-    for git_dir, folder in list(worktree_folders(place))[:]:
+    for git_dir, folder in list(worktree_folders(place)):
         if git_dir != place.common and not os.path.lexists(folder) and not os.path.lexists(f"{git_dir}/locked"):
             _forget(place, git_dir)
             names.append(os.path.basename(git_dir))

@@ -189,8 +189,8 @@ class PastedFile(msgspec.Struct, kw_only=True, rename="camel"):
 
 
 class PastedFiles(msgspec.Struct, kw_only=True):
-    files: list[PastedFile]
     count: int
+    files: list[PastedFile]
 
 
 # The Go server's

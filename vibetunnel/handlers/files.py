@@ -67,7 +67,8 @@ class BrowseHandler(FilesHandler):
         may_store = self.required(self.principal).may(Scope.FILES | Scope.CONTROL)
 
         def work() -> bytes:
-            changes = git.changes(place.path) if query.git_filter != "none" else None
+            with roots.folder(place):  # before git, which follows links
+                changes = git.changes(roots.actual(place)) if query.git_filter != "none" else None
             if query.git_filter == "changed":
                 known = {} if changes is None else changes.changes
                 found = listing.chosen(roots, place, [path for path, each in known.items() if each != "deleted"])
@@ -144,7 +145,7 @@ class CompletionsHandler(FilesHandler):
 
 
 def _completion(found: Completion, roots: Roots, git: Git) -> file_schemas.PathCompletion:
-    branch = git.branch(found.place.path) if found.repository else None
+    branch = git.branch(roots.actual(found.place)) if found.repository else None
     return file_schemas.PathCompletion(
         name=text_of(found.entry.name),
         path=roots.shown(found.place),
@@ -197,11 +198,13 @@ def _versions(roots: Roots, place: FilePlace, git: Git) -> _Versions:
         with roots.file(place) as file:
             now = reading.bounded(file, reading.MAX_DIFF)
     except NoSuchFile:  # it was deleted: that is its change
-        now = b""
-        if (original := git.original(place.path)) is None:
+        with roots.folder(storing.above(place)):
+            original = git.original(roots.actual(place))
+        if original is None:
             raise
+        now = b""
     else:
-        original = git.original(place.path)
+        original = git.original(roots.actual(place))
     if original is not None and len(original) > reading.MAX_DIFF:
         raise FileTooLarge(f"The file was longer than {show_size(reading.MAX_DIFF)} in the last commit")
     return _Versions(now, original)

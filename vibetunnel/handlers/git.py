@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Awaitable
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import msgspec
 from msgspec import UNSET
 
 from vibetunnel.errors import VibeTunnelError
 from vibetunnel.git.errors import NoRepository
-from vibetunnel.git.messages import Summary
+from vibetunnel.git.messages import GitEvent, Summary
 from vibetunnel.handlers import git_schemas as shapes
 from vibetunnel.handlers.handler import Handler
 from vibetunnel.handlers.sessions import SessionHandler
@@ -21,6 +21,7 @@ from vibetunnel.sessions.model import iso
 
 T = TypeVar("T")
 
+EVENTS: dict[str, GitEvent] = {each: each for each in get_args(GitEvent)}
 DEPTH = 3  # folders below the given one, in which the Go server's route seeks repositories
 _GITHUB = re.compile(r"(?:git@|(?:https?|ssh)://(?:[^@/]*@)?)github\.com[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?")
 
@@ -50,7 +51,7 @@ class RepoInfoHandler(GitHandler):
     """GET /api/git/repo-info."""
 
     async def get(self) -> None:
-        path = self.query(shapes.PathQuery).path
+        path = self.query(shapes.RepositoryQuery).path
         found = await self.read_repository(self.context.git.summary(path))
         self.answer(shapes.RepoInfo(False) if found is None else shapes.RepoInfo(True, found.root))
 
@@ -59,7 +60,7 @@ class GitStatusHandler(GitHandler):
     """GET /api/git/status."""
 
     async def get(self) -> None:
-        path = self.query(shapes.PathQuery).path
+        path = self.query(shapes.RepositoryQuery).path
         self.answer(_status(await self.read_repository(self.context.git.summary(path))))
 
 
@@ -67,7 +68,7 @@ class RepositoryInfoHandler(GitHandler):
     """GET /api/git/repository-info."""
 
     async def get(self) -> None:
-        path = self.query(shapes.PathQuery).path
+        path = self.query(shapes.RepositoryQuery).path
         found = await self.read_repository(self.context.git.summary(path))
         answer = shapes.RepositoryInfo(**msgspec.structs.asdict(_status(found)))
         if found is not None:
@@ -104,7 +105,7 @@ class RemoteHandler(GitHandler):
     """GET /api/git/remote."""
 
     async def get(self) -> None:
-        path = self.query(shapes.PathQuery).path
+        path = self.query(shapes.RepositoryQuery).path
         found = await self.read_repository(self.context.git.summary(path))
         if found is None:
             self.answer(shapes.GitRemote(False))
@@ -131,7 +132,7 @@ class BranchesHandler(GitHandler):
     """GET /api/repositories/branches."""
 
     async def get(self) -> None:
-        path = self.query(shapes.PathQuery).path
+        path = self.query(shapes.RepositoryQuery).path
         found = await self.read_repository(self.context.git.branches(path))
         if found is None:
             raise NoRepository(f"{path[:200]} is not in a git repository")
@@ -142,7 +143,7 @@ class GoBranchesHandler(GitHandler):
     """GET /api/git/branches."""
 
     async def get(self) -> None:
-        path = self.query(shapes.PathQuery).path
+        path = self.query(shapes.RepositoryQuery).path
         found = await self.read_repository(self.context.git.branches(path))
         if found is None:
             raise NoRepository(f"{path[:200]} is not in a git repository")
@@ -175,7 +176,7 @@ class GoRepositoriesHandler(GitHandler):
     """GET /api/repositories."""
 
     async def get(self) -> None:
-        path = self.query(shapes.PathQuery).path
+        path = self.query(shapes.RepositoryQuery).path
         found = await self.read_repository(self.context.git.discover(path, DEPTH))
         repositories = [
             shapes.GoRepository(each.path, os.path.basename(each.path), iso(each.modified_ns)) for each in found
@@ -203,7 +204,7 @@ class GitEventHandler(GitHandler):
     async def post(self) -> None:
         told = self.read(shapes.GitEventBody)
         event = told.event or told.type or "other"
-        synced = await self.read_repository(self.context.git.sync(told.repo_path, event))
+        synced = await self.read_repository(self.context.git.sync(told.repo_path, EVENTS.get(event, "other")))
         if synced.notice is not None:
             await self.record(Action.GIT, change="follow", repository=synced.main, reason=synced.notice[1])
         sessions = self.context.badges.below(synced.root)

@@ -9,15 +9,15 @@ from vibetunnel.handlers import git, git_schemas, worktrees
 from vibetunnel.handlers.route import Operation, Permission, Route
 from vibetunnel.handlers.validation import Given
 
-_READ = Permission.CONTROL  # who may read files
-_CHANGE = Permission.CONTROL
+_READ = Permission.FILES
+_CHANGE = Permission.STORE
 
 # Outside of the permitted folders; damaged, or refused; too slow, or too many requests.
 _READ_ERRORS = (HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE)
 _ERRORS = (HTTPStatus.NOT_FOUND, *_READ_ERRORS)
 
 
-def _get(summary: str, answer: Any, query: type[Given] | None = git_schemas.PathQuery) -> dict[str, Operation]:
+def _get(summary: str, answer: Any, query: type[Given] | None = git_schemas.RepositoryQuery) -> dict[str, Operation]:
     """Any: a type, as in Operation."""
     return {"GET": Operation(summary, {200: answer}, permission=_READ, query=query, errors=_ERRORS)}
 

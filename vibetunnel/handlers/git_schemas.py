@@ -7,15 +7,14 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from vibetunnel.git.messages import GitEvent
 from vibetunnel.handlers.validation import Given
 from vibetunnel.sessions.launch import Folder
 
 BranchName = Annotated[str, Meta(min_length=1, max_length=250)]
 
 
-class PathQuery(Given):
-    path: Annotated[Folder, Meta(description="A path, also with `~` or relative to the home folder.")]
+class RepositoryQuery(Given):
+    path: Folder
 
 
 class DiscoverQuery(Given, rename="camel"):
@@ -240,8 +239,13 @@ class GitEventBody(Given, rename="camel"):
 
     repo_path: Folder
     branch: BranchName | None = None
-    event: GitEvent | None = None
-    type: Annotated[GitEvent | None, Meta(description="The Go server's name for event.")] = None
+    event: Annotated[
+        Annotated[str, Meta(max_length=40)] | None,
+        Meta(description="`commit` and `checkout` matter to follow mode; any other word is passed on."),
+    ] = None
+    type: Annotated[Annotated[str, Meta(max_length=40)] | None, Meta(description="The Go server's name for event.")] = (
+        None
+    )
 
 
 class GitEventNotice(msgspec.Struct, rename="camel", kw_only=True):

@@ -96,7 +96,7 @@ class GoUploadHandler(TransferHandler):
 
         async def done(part: PartBegin, draft: Draft) -> None:
             size = draft.size
-            name = await space.step(functools.partial(draft.publish, storing.choices(part.filename or "")))
+            name = await self.publish(draft, storing.choices(part.filename or ""))
             place = roots.place(fields["path"]).child(bytes_of(name))
             path = text_of(place.path)
             stored.append(file_schemas.StoredFile(name=name, path=roots.shown(place), full_path=path, size=size))

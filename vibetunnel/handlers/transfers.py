@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from email.utils import formatdate
 from http import HTTPStatus
 from urllib.parse import quote
@@ -15,10 +15,10 @@ from vibetunnel.files.names import bytes_of, extension, media_type, safe_name, t
 from vibetunnel.files.reading import OpenFile
 from vibetunnel.files.roots import FilePlace
 from vibetunnel.files.storing import Draft
-from vibetunnel.files.uploads import Upload
+from vibetunnel.files.uploads import Kept, Upload
 from vibetunnel.handlers import file_schemas, schemas
 from vibetunnel.handlers.access import declared_length
-from vibetunnel.handlers.files import FilesHandler
+from vibetunnel.handlers.files import FilesHandler, joined
 from vibetunnel.handlers.refusals import Refused
 from vibetunnel.http import ranges
 from vibetunnel.http.multipart import FORM, Event, FormReader, MalformedForm, PartBegin, PartEnd
@@ -76,6 +76,7 @@ class TransferHandler(FilesHandler):
         self.length = end - begin
         self.write(b"")
         while begin < end and self.request.method != "HEAD":
+            self.require_login()  # it may have ended since the last part
             data = await self.space.step(functools.partial(file.read, begin, end))
             begin += len(data)
             await self.write(data)
@@ -91,6 +92,15 @@ class TransferHandler(FilesHandler):
                 file.close()
 
     # Uploads
+
+    async def publish(self, draft: Draft, names: Iterable[str]) -> str:
+        """Give a complete file its name, if the login has not ended since the upload began."""
+        try:
+            self.require_login()
+        except Refused:
+            await self.space.step(draft.discard)
+            raise
+        return await self.space.step(functools.partial(draft.publish, names))
 
     def check_length(self, around: int = 0) -> None:
         """Refuse a body that says that it is too large, before it is sent."""
@@ -163,7 +173,7 @@ class RawHandler(TransferHandler):
                 while data := await self.body.read():
                     await self.space.step(functools.partial(draft.write, data))
                 size = draft.size
-                await self.space.step(functools.partial(draft.publish, [text_of(place.name)]))
+                await self.publish(draft, [text_of(place.name)])
             finally:
                 await self.space.step(draft.discard)
         await self.noted("upload", text_of(place.path))
@@ -188,6 +198,7 @@ class ArchiveHandler(TransferHandler):
                     await self.write(part)
                     if self.request.method == "HEAD":
                         break
+                    self.require_login()
                     part = await self.space.step(functools.partial(next, parts, None))
             finally:
                 await self.space.step(parts.close)
@@ -213,7 +224,7 @@ class FormUploadHandler(TransferHandler):
         async def done(part: PartBegin, draft: Draft) -> None:
             given, size = part.filename or "", draft.size
             names = storing.choices(given) if place is not None else [space.pasted.name_for(given)]
-            name = await space.step(functools.partial(draft.publish, names))
+            name = await self.publish(draft, names)
             stored.append(
                 file_schemas.UploadedFile(
                     filename=name,
@@ -270,7 +281,8 @@ class OneUploadHandler(TransferHandler):
                 view = _upload_view(upload)
                 if view.complete:
                     uploads.forget(upload)
-                    stored = await self.space.step(upload.publish)
+                    name = await self.publish(upload.draft, storing.choices(upload.name))
+                    stored = upload.place.child(bytes_of(name))
                     view.name, view.full_path = text_of(stored.name), text_of(stored.path)
                     view.path = self.roots().shown(stored)
                     await self.noted("upload", view.full_path)
@@ -299,20 +311,23 @@ class PastedFilesHandler(TransferHandler):
     """GET /api/files: the files that clients have pasted into terminals."""
 
     async def get(self) -> None:
-        found = await self.space.run(self.space.pasted.list)
         base = self.context.settings.base_path
-        files = [
-            file_schemas.PastedFile(
-                filename=each.name,
-                size=each.size,
-                created_at=iso(int(each.created_s * 1e9)),
-                modified_at=iso(int(each.modified_s * 1e9)),
-                url=f"{base}/api/files/{each.name}",
-                extension=extension(each.name),
+
+        def view(kept: Kept) -> file_schemas.PastedFile:
+            return file_schemas.PastedFile(
+                filename=kept.name,
+                size=kept.size,
+                created_at=iso(int(kept.created_s * 1e9)),
+                modified_at=iso(int(kept.modified_s * 1e9)),
+                url=f"{base}/api/files/{kept.name}",
+                extension=extension(kept.name),
             )
-            for each in found
-        ]
-        self.answer(file_schemas.PastedFiles(files=files, count=len(files)))
+
+        def work() -> bytes:
+            found = self.space.pasted.list()
+            return joined(file_schemas.PastedFiles(count=len(found), files=[]), found, view)
+
+        self.finish(await self.space.run(work))
 
 
 class PastedFileHandler(TransferHandler):

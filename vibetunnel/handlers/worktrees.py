@@ -137,5 +137,5 @@ class FollowStatusHandler(GitHandler):
     """GET /api/git/follow."""
 
     async def get(self) -> None:
-        found = await self.read_repository(self.context.git.worktrees(self.query(shapes.PathQuery).path))
+        found = await self.read_repository(self.context.git.worktrees(self.query(shapes.RepositoryQuery).path))
         self.answer(shapes.FollowStatus(False, False) if found is None else _follow_status(found))

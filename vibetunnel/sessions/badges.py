@@ -67,6 +67,10 @@ class Badges:
             self._due.pop(folder, None)
             self._unwatch(self._known.pop(folder, None))
 
+    def known(self, session_id: str) -> bool:
+        """Whether the session's folder has been looked at."""
+        return self._folders.get(session_id) in self._known
+
     def below(self, root: str) -> list[str]:
         """The sessions whose folder is `root` or below."""
         return [
@@ -123,8 +127,8 @@ class Badges:
         known = self._known.get(folder)
         new = folder not in self._known or known != found
         self._known[folder] = found
-        if found is not None:
-            self._watcher.watch(found.git_dir, found.common_dir)
+        if found is not None and self._watcher.watch(found.git_dir, found.common_dir):
+            self._look(folder)  # again: it may have changed before it was watched
         if known is not None and (found is None or found.git_dir != known.git_dir):
             self._unwatch(known)
         if new:

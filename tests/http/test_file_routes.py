@@ -19,6 +19,7 @@ from principals import Program, logged_in, share
 from tornado.ioloop import IOLoop
 
 from vibetunnel.files import listing, reading, storing
+from vibetunnel.http.body import WAITING, IncomingBody
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
 
@@ -55,8 +56,8 @@ def contents_of(path: str) -> bytes:
 
 
 async def send_form(client: Running, path: str, *parts: tuple[str, str | None, bytes], status: int = 200) -> Any:
-    body, headers = form(*parts)
-    return await client.json("POST", path, body, headers=headers, status=status)
+    sent, headers = form(*parts)
+    return await client.json("POST", path, sent, headers=headers, status=status)
 
 
 # Listings
@@ -360,10 +361,10 @@ async def test_a_file_is_put_whole(served: Running, root: Path) -> None:
 async def test_a_disk_that_is_slower_than_the_client_slows_the_client_down(
     served: Running, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bodies: list[body.IncomingBody] = []
-    feed, write, writable = body.IncomingBody.feed, storing.Draft.write, threading.Event()
+    bodies: list[IncomingBody] = []
+    feed, write, writable = IncomingBody.feed, storing.Draft.write, threading.Event()
 
-    def watch(each: body.IncomingBody, part: bytes) -> None:
+    def watch(each: IncomingBody, part: bytes) -> None:
         bodies.append(each)
         feed(each, part)
 
@@ -371,17 +372,20 @@ async def test_a_disk_that_is_slower_than_the_client_slows_the_client_down(
         writable.wait()
         write(draft, data)
 
-    monkeypatch.setattr(body.IncomingBody, "feed", watch)
+    monkeypatch.setattr(IncomingBody, "feed", watch)
     monkeypatch.setattr(storing.Draft, "write", wait)
     data = os.urandom(32 * 1024 * 1024)
     sent = asyncio.ensure_future(served.fetch("PUT", "/api/fs/raw?path=a", data))
-    await until(lambda: bool(bodies) and bodies[0]._held)
-    read_until_then = len(bodies)
-    for _ in range(5):  # the loop runs, and the connection is not read
-        await served.json("GET", "/api/health")
-    assert len(bodies) == read_until_then
-    assert bodies[0]._waiting < 4 * body.WAITING
-    writable.set()
+    try:
+        await until(lambda: bool(bodies) and bodies[0]._held)
+        await served.json("GET", "/api/health")  # what the loop had read already is fed
+        read_until_then = len(bodies)
+        for _ in range(5):  # the loop runs, and the connection is not read
+            await served.json("GET", "/api/health")
+        assert len(bodies) == read_until_then
+        assert bodies[0]._waiting < 4 * WAITING
+    finally:
+        writable.set()
     assert (await sent).code == 201
     assert contents_of(str(root / "a")) == data
 
@@ -525,3 +529,17 @@ async def test_a_share_link_gives_no_files_that_its_maker_has_not(served: Runnin
     maker = Program(served, made["token"])
     assert (await maker.fetch("POST", f"/api/sessions/{session}/shares", {"files": True})).code == 403
     assert (await maker.fetch("POST", f"/api/sessions/{session}/shares", {})).code == 201
+
+
+async def test_an_upload_whose_login_ends_meanwhile_stores_nothing(served: Running, root: Path) -> None:
+    made = await served.json("POST", "/api/tokens", {"scope": ["files", "control"], "expires": 600}, status=201)
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
+    head = "PUT /api/fs/raw?path=late HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n"
+    writer.write(f"{head}Authorization: Bearer {made['token']}\r\n\r\n12345".encode())
+    await until(lambda: served.server.context.files._streams)
+    await served.json("DELETE", f"/api/tokens/{made['id']}")
+    writer.write(b"67890")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 401")
+    writer.close()
+    await writer.wait_closed()
+    assert os.listdir(root) == []
