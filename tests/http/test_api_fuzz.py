@@ -25,6 +25,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.core.parameters import ParameterLocation
 from server_process import ServerProcess
 
+from vibetunnel.handlers.file_routes import FILE_ROUTES
 from vibetunnel.handlers.openapi import document
 from vibetunnel.handlers.routes import ROUTES
 
@@ -37,6 +38,8 @@ MORE_STATUSES = {
     "POST /api/sessions/{session_id}/wait": ["408"],  # nothing has happened in time
     "GET /ws": ["426"],  # this is no WebSocket handshake
     "GET /buffers": ["426"],
+    # Whether a path or a name is one, and how large a file may be, depends on the file system and the settings.
+    **{f"{method} {route.path}": ["400", "413", "415", "416"] for route in FILE_ROUTES for method in route.operations},
 }
 # Operations that are not asked, and why.
 LEFT_OUT = {
