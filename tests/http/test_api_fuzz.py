@@ -39,7 +39,7 @@ MORE_STATUSES = {
     "GET /ws": ["426"],  # this is no WebSocket handshake
     "GET /buffers": ["426"],
     # Whether a path or a name is one, and how large a file may be, depends on the file system and the settings.
-    **{f"{method} {route.path}": ["400", "413", "415", "416"] for route in FILE_ROUTES for method in route.operations},
+    **{f"{method} {route.shown}": ["400", "413", "415", "416"] for route in FILE_ROUTES for method in route.operations},
 }
 # Operations that are not asked, and why.
 LEFT_OUT = {
