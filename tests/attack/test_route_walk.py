@@ -122,7 +122,7 @@ NEEDS = {
     ("GET", "/api/files/{filename}"): FILES,
     ("DELETE", "/api/files/{filename}"): STORE,
     ("GET", "/api/filesystem/ls"): FILES,
-    ("GET", "/api/filesystem/download/{path*}"): FILES,
+    ("GET", "/api/filesystem/download/{path}"): FILES,
     ("POST", "/api/filesystem/upload"): STORE,
     ("POST", "/api/filesystem/mkdir"): STORE,
     ("DELETE", "/api/filesystem/rm"): STORE,

@@ -136,3 +136,23 @@ def test_what_cannot_be_opened_says_why_and_leaves_no_descriptor(
     with pytest.raises(error):
         read(roots, path)
     assert len(os.listdir("/dev/fd")) == before
+
+
+@pytest.mark.parametrize("swapped", ["sub", "a.txt"])
+def test_what_becomes_a_link_after_it_was_looked_at_is_not_followed(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, swapped: str
+) -> None:
+    (tree / "two" / "b.txt").write_text("outside")
+    looked = os.stat
+
+    def look_and_swap(path: object, **how: object) -> os.stat_result:
+        found = looked(path, **how)  # type: ignore[arg-type, call-overload]
+        if path == swapped.encode():
+            (tree / "one" / swapped).rename(tree / "moved")
+            (tree / "one" / swapped).symlink_to(tree / ("two" if swapped == "sub" else "two/b.txt"))
+        return found  # type: ignore[no-any-return]
+
+    roots = make(tree / "one")
+    monkeypatch.setattr(os, "stat", look_and_swap)
+    with pytest.raises((NoSuchFile, WrongName)):
+        read(roots, "sub/b.txt" if swapped == "sub" else swapped)

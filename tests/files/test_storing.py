@@ -9,7 +9,15 @@ import pytest
 
 from vibetunnel.errors import LimitReached
 from vibetunnel.files import storing
-from vibetunnel.files.errors import FilesBusy, FileTooLarge, NameTaken, UnknownUpload, WrongKind, WrongOffset
+from vibetunnel.files.errors import (
+    FilesBusy,
+    FileTooLarge,
+    NameTaken,
+    NotAllowed,
+    UnknownUpload,
+    WrongKind,
+    WrongOffset,
+)
 from vibetunnel.files.roots import Roots
 from vibetunnel.files.storing import Draft
 from vibetunnel.files.uploads import IDLE_S, LIMIT, OF_ONE, Uploads
@@ -76,7 +84,7 @@ def test_a_removal_goes_no_further_than_the_folder(roots: Roots, tmp_path: Path)
     storing.remove(roots, roots.place("gone"), recursive=True)
     assert os.listdir(tmp_path) == ["keep"]
     assert os.listdir(tmp_path / "keep") == ["a"]
-    with pytest.raises(WrongKind, match="root"):
+    with pytest.raises(NotAllowed, match="root"):
         storing.remove(roots, roots.place("."), recursive=True)
 
 

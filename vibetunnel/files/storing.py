@@ -9,7 +9,7 @@ import secrets
 import stat
 from collections.abc import Iterable, Iterator
 
-from vibetunnel.files.errors import FileTooLarge, NameTaken, WrongKind, WrongName, explained
+from vibetunnel.files.errors import FileTooLarge, NameTaken, NotAllowed, WrongKind, WrongName, explained
 from vibetunnel.files.names import MAX_NAME, bytes_of, numbered, safe_name, text_of
 from vibetunnel.files.roots import FilePlace, Roots
 from vibetunnel.files.walk import Walk
@@ -151,8 +151,8 @@ def folder_name(name: str) -> bytes:
 def remove(roots: Roots, place: FilePlace, *, recursive: bool) -> None:
     """Remove a file, a link, an empty folder, or (recursive) a folder with all that is in it.
 
-    Links are removed, not followed. Raises WrongKind for a root or a folder that is not empty; other errors may leave
-    a part of the folder.
+    Links are removed, not followed. Raises NotAllowed for a root, WrongKind for a folder that is not empty; other
+    errors may leave a part of the folder.
     """
     parent = above(place)
     with roots.folder(parent) as folder, explained():
@@ -188,7 +188,7 @@ class _Removal:
 
 
 def above(place: FilePlace) -> FilePlace:
-    """The folder of a file or folder to be made or removed. Raises WrongKind for a root."""
+    """The folder of a file or folder to be made or removed. Raises NotAllowed for a root."""
     if place.parent is None:
-        raise WrongKind("path: expected one below a root, got the root itself")
+        raise NotAllowed("path: expected one below a root, got the root itself")
     return place.parent

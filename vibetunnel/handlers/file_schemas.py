@@ -13,7 +13,7 @@ from vibetunnel.handlers.schemas import Offset
 from vibetunnel.handlers.validation import Given
 
 _PATH = "Absolute, with `~`, or relative to the first root. The `path` of an answer can be sent as it is."
-FilePath = Annotated[str, Meta(max_length=MAX_PATH, description=_PATH)]
+FilePath = Annotated[str, Meta(max_length=MAX_PATH // 2, description=_PATH)]  # in a URL, it has to fit into a header
 FileName = Annotated[str, Meta(min_length=1, max_length=1024)]
 GitStatus = Literal["modified", "added", "deleted", "untracked", "unchanged"]
 

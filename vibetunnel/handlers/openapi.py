@@ -36,7 +36,7 @@ def document(routes: Iterable[Route], cookie: str, base_path: str = "") -> bytes
     schemas = {id(shape): schema for shape, schema in zip(shapes, found, strict=True)}
     paths: Json = {}
     for route in shown:
-        paths[route.path] = {
+        paths[route.shown] = {
             method.lower(): _operation(route, method, operation, schemas)
             for method, operation in route.operations.items()
         }
@@ -130,5 +130,5 @@ def _answer(status: HTTPStatus, answer: Any, schemas: dict[int, Json]) -> Json:
 
 
 def _name(route: Route, method: str) -> str:
-    words = [each for each in route.path.replace("{", "").replace("}", "").replace(".", "/").split("/") if each]
+    words = [each for each in route.shown.replace("{", "").replace("}", "").replace(".", "/").split("/") if each]
     return "_".join([method.lower(), *words]).replace("-", "_")

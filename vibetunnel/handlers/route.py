@@ -127,6 +127,11 @@ class Route:
         )
 
     @property
+    def shown(self) -> str:
+        """The path as OpenAPI writes it."""
+        return self.path.replace("*}", "}")
+
+    @property
     def parameters(self) -> list[str]:
         return re.findall(r"\{([a-z_]+)\*?\}", self.path)
 
