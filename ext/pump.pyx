@@ -22,23 +22,23 @@ from vibetunnel._ext cimport rfc6455 as rfc
 from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport v1 as wire
 from vibetunnel._ext cimport vt as engine
+from vibetunnel._ext.pump_core cimport (
+    admit, free_lanes, open_lane, put_command, set_up, start_lanes, stop_lanes, sum_statistics,
+)
 from vibetunnel._ext.pump_frame cimport control_put
-from vibetunnel._ext.pump_lane cimport enqueue, run_lane
-from vibetunnel._ext.pump_outbox cimport chunk_new, client_unref, rewatch, terminal_unref
+from vibetunnel._ext.pump_outbox cimport chunk_new, client_unref, terminal_unref
 from vibetunnel._ext.pump_screen cimport revive
 from vibetunnel._ext.pump_state cimport (
-    ALARM, ATTACH, BATCH, CAPTURE, CLIENT_ID_SIZE, CLOSE, CLOSE_REASON_MAX, CONTROL_LIMIT, DETACH, DID_BELL,
-    DID_CHANGE, DID_END, DID_FOLDER, DID_HANG_UP, DID_POINTER, DID_PROGRESS, DID_RESIZE, DID_TITLE,
-    EVENTS, FINISH, INPUT, LATEST_BUFFER, LATEST_UNSENT, LOSSLESS_UNSENT, MAX_LANES, MESSAGE_LIMIT, NAME_MAX,
-    NEWS_CAME, NEWS_GONE, NEWS_TYPED, NOTE, OFFSET_DIGITS, Order, PERMIT, PRESENCE_MAX, PRESENT, PTY, QUEUE_LIMIT,
-    RESIZE, SCRATCH, TYPED_MAX, Text, WAKER, capture_t, client_t, command_t, core_t, lane_t, statistics_t, terminal_t,
-    text_t,
+    ATTACH, CAPTURE, CLIENT_ID_SIZE, CLOSE, CLOSE_REASON_MAX, CONTROL_LIMIT, DETACH, DID_BELL, DID_CHANGE, DID_END,
+    EVENTS, DID_FOLDER, DID_HANG_UP, DID_POINTER, DID_PROGRESS, DID_RESIZE, DID_TITLE, FINISH, INPUT, LATEST_BUFFER,
+    LATEST_UNSENT, LOSSLESS_UNSENT, MAX_LANES, MESSAGE_LIMIT, NAME_MAX, NEWS_CAME, NEWS_GONE, NEWS_TYPED, NOTE,
+    OFFSET_DIGITS, Order, PERMIT, PRESENCE_MAX, PRESENT, QUEUE_LIMIT, RESIZE, Text, capture_t, client_t, command_t,
+    core_t, terminal_t, text_t,
 )
-from vibetunnel._ext.lists cimport is_linked, list_put_last, list_t, list_take_all, list_take_first
+from vibetunnel._ext.lists cimport list_put_last, list_t, list_take_all, list_take_first
 from vibetunnel._ext.pump_system cimport (
-    CLOCK_MONOTONIC, POLLER_READ, alarm_close, alarm_open, clock_ns, close, poller_open, pthread_join,
-    pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock, set_nonblocking,
-    socket_prepare, start_lane, waker_clear, waker_close, waker_open, waker_wake,
+    close, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock, set_nonblocking,
+    socket_prepare, waker_clear, waker_close, waker_open, waker_wake,
 )
 from vibetunnel._ext.ring cimport acquire_fence, load_acquire, load_relaxed, store_relaxed
 from vibetunnel._ext.typed cimport Report, is_typed as typed_by_person
@@ -125,7 +125,6 @@ cdef class Pump:
             raise ValueError("high_watermark, input_watermark: expected at least 4096 bytes")
         if scrollback_lines < 0 or scrollback_bytes < 0:
             raise ValueError("scrollback_lines, scrollback_bytes: expected 0 or more")
-        cdef lane_t* lane
         cdef int i
         self.terminals = {}
         self.clients = {}
@@ -145,29 +144,10 @@ cdef class Pump:
             raise OSError(errno, os.strerror(errno))
         self.closed = False  # from here on close() has something to undo
         for i in range(1 + bulk_lanes):
-            lane = &self.core.lanes[i]
-            lane.core = self.core
-            lane.index = i
-            lane.wake.kind = WAKER
-            lane.wake.fd = -1
-            lane.alarm.kind = ALARM
-            lane.alarm.fd = -1
-            lane.poller = poller_open()
-            lane.scratch = <uint8_t*>malloc(SCRATCH)
-            lane.typed = <uint8_t*>malloc(TYPED_MAX)
-            if lane.poller < 0 or lane.scratch is NULL or lane.typed is NULL or waker_open(lane.waker) < 0:
+            if not open_lane(self.core, i):
                 raise OSError(errno, f"a lane cannot start: {os.strerror(errno)}")
-            lane.alarm.fd = alarm_open(lane.poller, &lane.alarm)
-            if lane.alarm.fd < 0:
-                waker_close(lane.waker)
-                raise OSError(errno, f"a lane cannot start: {os.strerror(errno)}")
-            lane.wake.fd = lane.waker[0]
-            rewatch(lane, &lane.wake, POLLER_READ)
-        for i in range(1 + bulk_lanes):
-            lane = &self.core.lanes[i]
-            if start_lane(&lane.thread, run_lane, lane):
-                raise OSError(errno, "a lane's thread cannot start")
-            self.core.lane_count = i + 1
+        if not start_lanes(self.core, 1 + bulk_lanes):
+            raise OSError(errno, "a lane's thread cannot start")
 
     def __dealloc__(self):
         if self.core is NULL:
@@ -178,40 +158,18 @@ cdef class Pump:
 
     cdef void _stop(self, int code, bytes reason, double linger_s):
         """End the threads, and free what they hold."""
-        cdef int i
-        cdef lane_t* lane
+        cdef const uint8_t* text
+        cdef size_t n
+        cdef int64_t linger_ns = <int64_t>(linger_s * 1e9)
         if self.closed:
             return
         self.closed = True
         reason = reason[: rfc.MAX_CONTROL - 2]
-        pthread_mutex_lock(&self.core.lock)
-        self.core.stop_code = code
-        self.core.stop_reason_n = len(reason)
-        memcpy(self.core.stop_reason, PyBytes_AS_STRING(reason), len(reason))
-        self.core.stop_by_ns = clock_ns(CLOCK_MONOTONIC) + <int64_t>(linger_s * 1e9)
-        self.core.stopping = True
-        for i in range(self.core.lane_count):
-            waker_wake(self.core.lanes[i].waker)
-        pthread_mutex_unlock(&self.core.lock)
+        text = <const uint8_t*>PyBytes_AS_STRING(reason)
+        n = len(reason)
         with nogil:
-            for i in range(self.core.lane_count):
-                pthread_join(self.core.lanes[i].thread, NULL)
-        pthread_mutex_lock(&self.core.lock)
-        while self.core.events.first is not NULL:
-            terminal_unref(<terminal_t*>list_take_first(&self.core.events))
-        while self.core.news.first is not NULL:
-            client_unref(<client_t*>list_take_first(&self.core.news))
-        pthread_mutex_unlock(&self.core.lock)
-        for i in range(MAX_LANES):
-            lane = &self.core.lanes[i]
-            if lane.core is not NULL:
-                if lane.wake.fd >= 0:
-                    waker_close(lane.waker)
-                alarm_close(lane.alarm.fd)
-                if lane.poller >= 0:
-                    close(lane.poller)
-            free(lane.scratch)
-            free(lane.typed)
+            stop_lanes(self.core, code, text, n, linger_ns)
+        free_lanes(self.core)
         waker_close(self.core.waker)
 
     def fileno(self):
@@ -349,8 +307,6 @@ cdef class Pump:
     def open(self, int pty_fd, int ring_fd, *, int rows, int cols, bint awaits_client=False):
         cdef terminal_t* t = NULL
         cdef int result
-        cdef uint64_t capacity
-        cdef int i
         cdef Terminal terminal
         try:
             if self.closed:
@@ -378,23 +334,12 @@ cdef class Pump:
         finally:
             if ring_fd >= 0:
                 close(ring_fd)
-        capacity = rings.ring_capacity(&t.ring)
         self.ids += 1
         t.id = self.ids
-        t.core = self.core
-        t.lane = &self.core.lanes[0]
-        t.pty.kind = PTY
-        t.pty.fd = pty_fd
-        t.pty.owner = t
         t.rows = rows
         t.cols = cols
-        t.move_to = -1
         t.awaits_client = awaits_client
-        t.opened_ns = clock_ns(CLOCK_MONOTONIC)
-        t.bounds.capacity = capacity
-        t.bounds.batch = min(<uint64_t>BATCH, capacity // 4)
-        t.bounds.high = min(self.core.high, capacity // 2)
-        t.bounds.low = t.bounds.high // 2
+        set_up(self.core, t, pty_fd)
         with nogil:
             revive(t)
         if t.vt is NULL:
@@ -403,46 +348,22 @@ cdef class Pump:
                 close(pty_fd)
             free(t)
             raise MemoryError
-        for i in range(rings.SLOTS):
-            t.slot_next[i] = t.ring.header.slots[i].accepted
-        t.refs = 2  # the handle's and the lane's
         terminal = Terminal.__new__(Terminal)
         terminal.pump = self
         terminal.state = t
         self.terminals[t.id] = terminal
-        pthread_mutex_lock(&self.core.lock)
-        t.lane.load += 1
-        t.arriving = True
-        enqueue(t)
-        pthread_mutex_unlock(&self.core.lock)
+        admit(self.core, t)
         return terminal
 
     def statistics(self):
-        cdef statistics_t total
-        cdef statistics_t* s
-        cdef int i
         cdef Terminal terminal
         cdef int64_t queued = 0
         cdef int64_t lag = 0
-        memset(&total, 0, sizeof(total))
-        for i in range(self.core.lane_count):
-            s = &self.core.lanes[i].statistics
-            total.bytes_out += load_relaxed(&s.bytes_out)
-            total.bytes_in += load_relaxed(&s.bytes_in)
-            total.frames_out += load_relaxed(&s.frames_out)
-            total.frames_in += load_relaxed(&s.frames_in)
-            total.pty_reads += load_relaxed(&s.pty_reads)
-            total.turns += load_relaxed(&s.turns)
-            total.moves += load_relaxed(&s.moves)
-            total.dropped += load_relaxed(&s.dropped)
-            total.redraws += load_relaxed(&s.redraws)
-            total.compressions += load_relaxed(&s.compressions)
-            total.blocks += load_relaxed(&s.blocks)
         for terminal in self.terminals.values():
             queued += load_relaxed(&terminal.state.input_queued)
             lag = max(lag, load_relaxed(&terminal.state.max_lag))
         return {
-            **total,
+            **sum_statistics(self.core),
             "clients": len(self.clients),
             "terminals": len(self.terminals),
             "input_queued": queued,
@@ -468,16 +389,10 @@ cdef class Pump:
         command.client = client
         command.a = a
         command.b = b
-        pthread_mutex_lock(&self.core.lock)
-        if self.closed or t.dead:
-            pthread_mutex_unlock(&self.core.lock)
+        if self.closed or not put_command(self.core, t, command):
             free(command.chunk)
             free(command)
             raise ValueError("the terminal is closed")
-        list_put_last(&t.inbox, &command.in_inbox, command)
-        if not is_linked(&t.in_dirty):
-            enqueue(t)
-        pthread_mutex_unlock(&self.core.lock)
         return 0
 
 

@@ -75,7 +75,9 @@ class Lockstep:
         for at in range(clients):
             ours, theirs = socket.socketpair()
             self._peers.append(_Peer(ours, v1=v1))
-            self._terminal.attach(theirs.detach(), ANSWER, v1=v1, client_id=at.to_bytes(16, "big") if v1 else b"")
+            self._terminal.attach(
+                theirs.detach(), ANSWER, v1=v1, latest=v1, client_id=at.to_bytes(16, "big") if v1 else b""
+            )
         for peer in self._peers:
             if peer.socket.recv(len(ANSWER), socket.MSG_WAITALL) != ANSWER:
                 raise Wrong("expected the answer to the upgrade first")

@@ -126,10 +126,10 @@ def _echo(*, v1: bool) -> Callable[[], AbstractContextManager[Step]]:
     return make
 
 
-def _fan_out(clients: int, size: int) -> Callable[[], AbstractContextManager[Step]]:
+def _fan_out(clients: int, size: int, *, v1: bool = False) -> Callable[[], AbstractContextManager[Step]]:
     @contextmanager
     def make() -> Iterator[Step]:
-        with Lockstep(clients=clients) as pump:
+        with Lockstep(clients=clients, v1=v1) as pump:
             batch = (b"x" * 78 + b"\r\n") * (size // 80) + b"x" * (size % 80)
             yield lambda: pump.output(batch)
 
@@ -161,6 +161,13 @@ PATHS = [
     Path("echo-v1", "pump: a key and its echo, vibetunnel.v1", "pump", _echo(v1=True), 41),
     Path("output-200B", "pump: 200 B of output to 1 client", "pump", _fan_out(1, BATCH), 41),
     Path("fan-out-100", "pump: 200 B of output to 100 clients", "pump", _fan_out(100, BATCH), 21),
+    Path(
+        "fan-out-100-v1",
+        "pump: 200 B of output to 100 vibetunnel.v1 clients",
+        "pump",
+        _fan_out(100, BATCH, v1=True),
+        21,
+    ),
 ]
 
 

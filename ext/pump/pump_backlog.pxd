@@ -33,7 +33,7 @@ cdef inline uint64_t lag_of(client_t* c) noexcept nogil:
 
 cdef inline bint is_interrupted(client_t* c) noexcept nogil:
     """Whether an interrupt has made its backlog void: the PTY need not wait for it."""
-    return c.answer_by_ns > c.terminal.lane.now
+    return c.answer_by_ns != 0 and c.answer_by_ns > c.terminal.lane.now
 
 
 cdef inline backlog.Place place_of(client_t* c) noexcept nogil:
@@ -206,7 +206,7 @@ cdef inline void progress(client_t* c) noexcept nogil:
     cdef backlog.Place place = place_of(c)
     cdef uint64_t owes = backlog.owed(t.ring.head, &place)
     store_relaxed(&c.lag, <int64_t>owes)
-    if t.gate.paused and backlog.gate_opens(&t.gate, &t.bounds, owes, place.is_interrupted, &c.blocking):
+    if t.gate.paused and backlog.gate_opens(&t.gate, &t.bounds, owes, is_interrupted(c), &c.blocking):
         pace(t)
         watch_pty(t)
 

@@ -473,6 +473,12 @@ cdef inline void after_flush(client_t* c) noexcept nogil:
     progress(c)
 
 
+cdef inline bint is_idle(client_t* c) noexcept nogil:
+    """After a whole parcel: whether prepare() would find nothing. This is so for most clients of most batches."""
+    cdef terminal_t* t = c.terminal
+    return c.cursor == t.ring.head and c.control.n == 0 and c.due & ~DUE_FLUSH == 0 and not t.ended
+
+
 cdef inline void flush(client_t* c) noexcept nogil:
     """Send the queued control bytes and at most a batch of output, a fair share of the turn."""
     cdef parcel_t parcel
@@ -497,6 +503,9 @@ cdef inline void flush(client_t* c) noexcept nogil:
         parcel_sent(c, &parcel, <size_t>n)
         if <size_t>n < parcel.whole:
             wait_for_room(c)
+            return
+        if is_idle(c):
+            after_flush(c)
             return
 
 

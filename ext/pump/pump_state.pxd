@@ -3,6 +3,7 @@
 The layers, each of which calls only the layers below it:
 
     pump.pyx            what Python sees
+    pump_core.pxd       lanes start and stop, and are given terminals
     pump_lane.pxd       the loop of a thread, and moves from lane to lane
     pump_command.pxd    commands from Python
     pump_attach.pxd     a client comes
@@ -22,7 +23,7 @@ The layers, each of which calls only the layers below it:
 They are .pxd files of inline functions: the C of one translation unit, without calls through pointers.
 
 `core.lock` guards the fields that say so. Every other field belongs to the lane of its terminal, between two turns too.
-Pump.open(), Terminal.attach() and attach() give fields their first values. Then the layer in brackets writes them.
+set_up(), Terminal.attach() and attach() give fields their first values. Then the layer in brackets writes them.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t

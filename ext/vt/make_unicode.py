@@ -30,6 +30,8 @@ BLOCK = 128  # code points that share an entry of the first stage
 SOFT_HYPHEN = 0xAD
 VS15, VS16 = 0xFE0E, 0xFE0F
 TONES = range(0x1F3FB, 0x1F400)
+CLASSES = 32  # places for them in a row of the rules: as many as a property byte can name
+STEP_JOINS = 16  # more than any state
 VS_BASE = 0x80  # of a property byte: VS16 makes it wide, or VS15 narrow
 
 
@@ -159,6 +161,11 @@ def codes(table: Sequence[tuple[int, int]]) -> set[int]:
     return {code for first, last in table for code in range(first, last + 1)}
 
 
+def step(state: State, kind: Class) -> int:
+    """The next state, and whether the code point joins."""
+    return follows(state, kind) | (STEP_JOINS if state in joins(kind) else 0)
+
+
 def properties() -> list[int]:
     """A byte for each code point: its width in bits 0 and 1, its class in bits 2 to 6, VS_BASE."""
     found = [max(wcwidth(chr(code)), 0) for code in range(CODES)]
@@ -197,18 +204,23 @@ def header() -> str:
         "#ifndef VT_UNICODE_H\n#define VT_UNICODE_H\n\n#include <stdint.h>\n\n"
         f"enum {{ /* classes of code points */\n{classes}}};\n\n"
         f"enum {{ /* what the next code point follows */\n{states}}};\n\n"
+        "#pragma GCC visibility push(hidden) /* no address has to be looked up */\n"
         f"extern const uint8_t vt_unicode_index[{CODES // BLOCK}]; /* the block of {BLOCK} code points */\n"
         f"extern const uint8_t vt_unicode_blocks[][{BLOCK}];   /* a byte a code point, as below */\n"
         f"extern const uint16_t vt_unicode_joins[{len(Class)}];    /* the states that a class joins, as bits */\n"
-        f"extern const uint8_t vt_unicode_follows[{len(State)}][{len(Class)}]; /* the next state */\n\n"
+        f"extern const uint8_t vt_unicode_steps[{len(State)}][{CLASSES}]; /* by state and class: VT_STEP_... */\n"
+        "#pragma GCC visibility pop\n\n"
         "/* Of a code point below 0x110000: width (bits 0, 1), class (bits 2 to 6), VT_VS_BASE. */\n"
         "static inline uint8_t vt_properties(uint32_t code)\n{\n"
         f"    return vt_unicode_blocks[vt_unicode_index[code / {BLOCK}]][code % {BLOCK}];\n}}\n"
         "static inline int vt_width_of(uint32_t code) { return vt_properties(code) & 3; }\n"
         "#define VT_CLASS_OF(properties) ((properties) >> 2 & 31)\n"
         f"#define VT_VS_BASE {VS_BASE} /* a variation selector changes the width */\n"
-        "#define VT_JOINS(state, properties) (vt_unicode_joins[VT_CLASS_OF(properties)] >> (state) & 1)\n"
-        "#define VT_FOLLOWS(state, properties) (vt_unicode_follows[state][VT_CLASS_OF(properties)])\n\n"
+        "#define VT_STEP(state, properties) (vt_unicode_steps[state][VT_CLASS_OF(properties)])\n"
+        f"#define VT_STEP_STATE {STEP_JOINS - 1} /* of a step: the next state */\n"
+        f"#define VT_STEP_JOINS {STEP_JOINS}\n"
+        "#define VT_JOINS(state, properties) (VT_STEP(state, properties) & VT_STEP_JOINS)\n"
+        "#define VT_FOLLOWS(state, properties) (VT_STEP(state, properties) & VT_STEP_STATE)\n\n"
         "#endif\n"
     )
 
@@ -229,8 +241,8 @@ def tables(found: list[int]) -> str:
         + "};\n\n"
         f"const uint16_t vt_unicode_joins[{len(Class)}] = {{\n"
         f"{rows([mask(joins(kind)) for kind in Class], 20, '    ')}}};\n\n"
-        f"const uint8_t vt_unicode_follows[{len(State)}][{len(Class)}] = {{\n"
-        + "".join(f"    {{{','.join(str(int(follows(state, kind))) for kind in Class)}}},\n" for state in State)
+        f"const uint8_t vt_unicode_steps[{len(State)}][{CLASSES}] = {{\n"
+        + "".join(f"    {{{','.join(str(step(state, kind)) for kind in Class)}}},\n" for state in State)
         + "};\n"
     )
 
@@ -255,6 +267,7 @@ def script(found: list[int]) -> str:
         f"/** Widths and grapheme clusters, {GENERATED} */\n\n"
         "/** Classes of code points that unicode.ts must know. */\n"
         f"export const REGIONAL = {Class.REGIONAL.value};\n"
+        f"export const TEXT = {Class.TEXT.value};\n"
         f"export const EMOJI = {Class.EMOJI.value};\n"
         "/** Of a code point's properties: a variation selector changes its width. */\n"
         f"export const VS_BASE = {VS_BASE};\n\n"

@@ -145,7 +145,7 @@ void vt_get_cursor(const vt *, vt_cursor *);
 #define VT_M_SMOOTH ((uint64_t)1 << 28)               /* DECSCLM ?4: kept, and without an effect */
 #define VT_M_FORM_FEED ((uint64_t)1 << 29)            /* DECPFF ?18, DECPEX ?19: likewise, as there is no printer */
 #define VT_M_PRINT_ALL ((uint64_t)1 << 30)
-#define VT_M_COLUMNS ((uint64_t)1 << 31)              /* ?40: DECCOLM clears the screen */
+#define VT_M_COLUMNS ((uint64_t)1 << 31)              /* ?40: DECCOLM would be allowed */
 #define VT_M_NATIONAL ((uint64_t)1 << 33)             /* DECNRCM ?42: national sets can be designated */
 #define VT_M_SIXEL_DISPLAY ((uint64_t)1 << 44)        /* DECSDM ?80: sixel does not scroll */
 #define VT_M_SIXEL_RIGHT ((uint64_t)1 << 45)          /* ?8452: the cursor stays right of a sixel picture */

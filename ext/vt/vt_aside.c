@@ -24,7 +24,7 @@ void vt_save_mode(vt *t, int mode)
     t->saved_modes = on ? t->saved_modes | bit : t->saved_modes & ~bit;
 }
 
-/* As in xterm, a mode that was never saved is turned off. */
+/* As in xterm, a mode that was never saved is turned off. The alternate screen comes and goes as with mode 47. */
 void vt_restore_mode(vt *t, int mode)
 {
     uint64_t bit = saved_bit(mode);
@@ -32,7 +32,7 @@ void vt_restore_mode(vt *t, int mode)
     if (mode == 1048)
         vt_restore_cursor(t);
     else if (bit)
-        vt_set_dec_mode(t, mode, !!(t->saved_modes & bit));
+        vt_set_dec_mode(t, bit == VT_M_ALTERNATE ? 47 : mode, !!(t->saved_modes & bit));
 }
 
 /* ---- pens ---- */

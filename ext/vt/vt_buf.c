@@ -8,22 +8,27 @@
 #define FIRST_SIZE 256 /* bytes; most buffers hold a reply or a title */
 #define FIRST_ROOM 1024 /* bytes; what asks for room writes redraws and exports */
 
+static __attribute__((noinline)) int grow(vt_buf *b, size_t n)
+{
+    size_t size = b->size ? b->size : FIRST_SIZE;
+    while (size - b->n < n)
+        size *= 2;
+    uint8_t *grown = realloc(b->data, size);
+    if (!grown) {
+        b->failed = 1;
+        return -1;
+    }
+    b->data = grown;
+    b->size = size;
+    return 0;
+}
+
 int vt_put(vt_buf *b, const void *data, size_t n)
 {
     if (!n)
         return b->failed ? -1 : 0;
-    if (n > b->size - b->n) {
-        size_t size = b->size ? b->size : FIRST_SIZE;
-        while (size - b->n < n)
-            size *= 2;
-        uint8_t *grown = realloc(b->data, size);
-        if (!grown) {
-            b->failed = 1;
-            return -1;
-        }
-        b->data = grown;
-        b->size = size;
-    }
+    if (n > b->size - b->n && grow(b, n))
+        return -1;
     memcpy(b->data + b->n, data, n);
     b->n += n;
     return 0;
@@ -35,10 +40,8 @@ void vt_buf_free(vt_buf *b)
     memset(b, 0, sizeof *b);
 }
 
-uint8_t *vt_room(vt_buf *b, size_t n)
+uint8_t *vt_room_grown(vt_buf *b, size_t n)
 {
-    if (b->size - b->n >= n)
-        return b->data + b->n;
     size_t size = b->size * 2 > b->n + n ? b->size * 2 : b->n + n;
     if (size < FIRST_ROOM)
         size = FIRST_ROOM;
@@ -51,8 +54,6 @@ uint8_t *vt_room(vt_buf *b, size_t n)
     b->size = size;
     return data + b->n;
 }
-
-void vt_put_string(vt_buf *b, const char *s) { vt_put(b, s, strlen(s)); }
 
 void vt_put_byte(vt_buf *b, unsigned byte)
 {

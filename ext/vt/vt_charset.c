@@ -1,5 +1,5 @@
-/* Character sets of ISO 2022: what an ASCII character means while another set is in use. In UTF-8 only these 95
-   characters are translated, as in xterm. */
+/* Character sets of ISO 2022: what an ASCII character means while another set is in use, and a byte from 0x80 on while
+   a set other than ASCII is in GR. */
 #include "vt_state.h"
 
 /* DEC's special graphics, for 0x5F to 0x7E. */
@@ -52,7 +52,7 @@ static uint32_t supplemental(uint8_t c)
 {
     switch (c) {
     case 0x24: case 0x26: case 0x2C: case 0x2D: case 0x2E: case 0x2F: case 0x34: case 0x38: case 0x3E: case 0x50:
-    case 0x5E: case 0x70: case 0x7E:
+    case 0x5E: case 0x70: case 0x7E: case 0x7F:
         return UNDEFINED;
     case 0x28:
         return 0xA4;
@@ -86,6 +86,30 @@ uint32_t vt_translate(uint8_t set, uint8_t c)
         return technical[c - 0x20] ? technical[c - 0x20] : UNDEFINED;
     }
     return in_national(set, c);
+}
+
+/* As in xterm, "A" is Latin-1, of 94 characters or of 96, until national sets are allowed or at level 1. */
+uint8_t vt_set(const vt *t, int g)
+{
+    const uint8_t set = t->charsets[g];
+    if (set != 'A' && set != VT_LATIN_1)
+        return set;
+    return t->modes & VT_M_NATIONAL || (set == 'A' && t->level == 1) ? 'A' : VT_LATIN_1;
+}
+
+int vt_has_del(const vt *t)
+{
+    return t->charsets[t->single_shift ? t->single_shift : t->gl] == VT_LATIN_1 && !(t->modes & VT_M_NATIONAL);
+}
+
+uint32_t vt_right(const vt *t, uint8_t c)
+{
+    const uint8_t set = vt_set(t, t->gr), seven = c & 0x7F;
+    if (set == 'B' || set == VT_ASCII_BUT || set == VT_LATIN_1)
+        return c;
+    if (seven == 0x7F)
+        return set == '<' ? UNDEFINED : 0;
+    return set == '0' && seven == '_' ? '_' : vt_translate(set, seven);
 }
 
 /* The letter of a national set, which may have several final characters. 0: the set is unknown. */

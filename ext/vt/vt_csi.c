@@ -135,6 +135,12 @@ void vt_escape(vt *t, uint8_t final)
     case 'o':
         t->gl = 3;
         break;
+    case '~': /* LS1R, LS2R, LS3R: in xterm.js they change GL */
+    case '}':
+    case '|':
+        vt_viewer_differs(t);
+        t->gr = (uint8_t)('~' - final + 1);
+        break;
     }
 }
 
@@ -148,7 +154,7 @@ static inline int count(const vt *t, int i) { return arg(t, i) ? arg(t, i) : 1; 
 /* The colour of SGR 38, 48 or 58 at `i`, which moves to the colour's last parameter: 5:n, 2:r:g:b or 2:space:r:g:b, with
    semicolons instead of colons too. As in xterm, what is empty between semicolons, missing among subparameters or above
    255 makes no colour; what the whole sequence is too short for is 0. xterm.js takes each as 0, and values modulo 256. */
-static void colour(vt *t, int *i, uint32_t *colour)
+static __attribute__((noinline)) void any_colour(vt *t, int *i, uint32_t *colour)
 {
     int at = *i + 1, end = at + 1, mode = arg(t, at), n = mode == 5 ? 1 : mode == 2 ? 3 : 0;
     int colons = (t->parser.colons >> at | t->parser.colons >> end) & 1;
@@ -174,6 +180,23 @@ static void colour(vt *t, int *i, uint32_t *colour)
         value = value << 8 | (uint32_t)arg(t, k);
     }
     *colour = (n == 1 ? VT_PALETTE : VT_RGB) | value;
+}
+
+/* The same, without a look at anything twice, for the common spellings: 5;n and 2;r;g;b. */
+static inline void colour(vt *t, int *i, uint32_t *colour)
+{
+    const int at = *i + 1;
+    const uint16_t *p = t->parser.params + at;
+    const uint64_t given = t->parser.given >> at;
+    if (!t->parser.colons && *p == 2 && at + 3 <= t->parser.param && (given & 14) == 14 && (p[1] | p[2] | p[3]) < 256) {
+        *colour = VT_RGB | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+        *i = at + 3;
+    } else if (!t->parser.colons && *p == 5 && at < t->parser.param && given & 2 && p[1] < 256) {
+        *colour = VT_PALETTE | p[1];
+        *i = at + 1;
+    } else {
+        any_colour(t, i, colour);
+    }
 }
 
 static void set_underline(vt_style *pen, int style)
@@ -226,15 +249,7 @@ static void sgr(vt *t)
                 set_underline(pen, 2);
                 break;
             case VT_SGR_FOREGROUND + 8:
-                if (t->parser.params[i + 1] == 2 && i + 4 <= t->parser.param && !t->parser.colons
-                    && (t->parser.given >> (i + 2) & 7) == 7
-                    && (t->parser.params[i + 2] | t->parser.params[i + 3] | t->parser.params[i + 4]) < 256) {
-                    pen->fg = VT_RGB | (uint32_t)t->parser.params[i + 2] << 16 | (uint32_t)t->parser.params[i + 3] << 8
-                              | t->parser.params[i + 4];
-                    i += 4;
-                } else {
-                    colour(t, &i, &pen->fg);
-                }
+                colour(t, &i, &pen->fg);
                 break;
             case VT_SGR_FOREGROUND + 9:
                 pen->fg = 0;

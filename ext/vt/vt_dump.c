@@ -119,6 +119,8 @@ static void dump_screen_state(const vt *t, vt_buf *out, const vt_screen *s, cons
     dump_charsets(out, s->saved.charsets);
     vt_put_string(out, " ");
     vt_put_number(out, s->saved.gl);
+    vt_put_string(out, " ");
+    vt_put_number(out, s->saved.gr);
     vt_put_string(out, "\n");
 }
 
@@ -181,7 +183,7 @@ void vt_dump(const vt *t, vt_buf *out)
     }
     vt_put_string(out, t->protect ? " protected\ncharsets " : "\ncharsets ");
     dump_charsets(out, t->charsets);
-    dump_numbers(out, "", (const long long[]){t->gl, t->single_shift}, 2);
+    dump_numbers(out, "", (const long long[]){t->gl, t->single_shift, t->gr}, 3);
     vt_put_string(out, "tabs");
     for (int i = 0; i < t->cols; i++)
         if (vt_is_tab(t, i)) {

@@ -94,10 +94,10 @@ static void rectangle_function(vt *t, uint32_t key, const int *args, int n)
             vt_fill_rectangle(t, &r, (uint32_t)*args);
         break;
     case VT_KEY(0, '$', 'z'): /* DECERA */
-        vt_erase_rectangle(t, &r, 0);
+        vt_fill_rectangle(t, &r, ' '); /* as in xterm, with the whole pen */
         break;
     case VT_KEY(0, '$', '{'): /* DECSERA */
-        vt_erase_rectangle(t, &r, 1);
+        vt_erase_rectangle(t, &r);
         break;
     }
 }

@@ -6,9 +6,12 @@
 
 #define HTML_FG 0xD4D4D4u
 #define HTML_BG 0x1E1E1Eu
+#define FOREGROUND VT_DYNAMIC
+#define BACKGROUND (VT_DYNAMIC + 1)
 
-/* A colour as RGB: of the program's palette, else of xterm's. `standard` is the default colour, `own` its index. */
-static uint32_t rgb(const vt *t, uint32_t colour, int own, uint32_t standard)
+/* A colour as RGB: of the program's palette, else of xterm's. `own` is the index of the default colour. A reversed screen
+   (DECSCNM) exchanges the two default colours. */
+static uint32_t rgb(const vt *t, uint32_t colour, uint32_t own)
 {
     static const uint32_t base[16] = {
         0x000000, 0xCD0000, 0x00CD00, 0xCDCD00, 0x0000EE, 0xCD00CD, 0x00CDCD, 0xE5E5E5,
@@ -16,11 +19,13 @@ static uint32_t rgb(const vt *t, uint32_t colour, int own, uint32_t standard)
     };
     if (colour & VT_RGB)
         return colour & 0xFFFFFF;
-    uint32_t n = colour ? colour & 0xFF : (uint32_t)own;
+    if (t->modes & VT_M_REVERSE)
+        own = own == FOREGROUND ? BACKGROUND : FOREGROUND;
+    uint32_t n = colour ? colour & 0xFF : own;
     if (t->palette && t->palette[n])
         return t->palette[n] & 0xFFFFFF;
     if (!colour)
-        return standard;
+        return own == FOREGROUND ? HTML_FG : HTML_BG;
     if (n < 16)
         return base[n];
     return vt_fixed_colour(n);
@@ -76,7 +81,7 @@ static void html_run(const vt *t, vt_buf *out, const vt_run *r, const uint8_t *t
     if (styled) {
         vt_put_string(out, " style=\"");
         int inverse = (s->attrs & VT_INVERSE) != 0;
-        uint32_t fg = rgb(t, s->fg, 256, HTML_FG), bg = rgb(t, s->bg, 257, HTML_BG);
+        uint32_t fg = rgb(t, s->fg, FOREGROUND), bg = rgb(t, s->bg, BACKGROUND);
         if (inverse || s->fg)
             vt_put_hex(out, "color:", inverse ? bg : fg, ";");
         if (inverse || s->bg)
@@ -100,7 +105,7 @@ static void html_run(const vt *t, vt_buf *out, const vt_run *r, const uint8_t *t
                 vt_put_string(out, " overline");
             vt_put_string(out, kinds[(s->attrs & VT_UNDERLINE) >> VT_UNDERLINE_SHIFT]);
             if (s->ul)
-                vt_put_hex(out, " ", rgb(t, s->ul, 256, HTML_FG), "");
+                vt_put_hex(out, " ", rgb(t, s->ul, FOREGROUND), "");
             vt_put_string(out, ";");
         }
         if (s->attrs & VT_BLINK)
@@ -210,9 +215,9 @@ void vt_html(const vt *t, vt_buf *out, int64_t first, int64_t last)
     vt_range at;
     if (vt_range_init(&at, t, out, first, last))
         return;
-    vt_put_hex(out, "<pre style=\"color:", rgb(t, 0, 256, HTML_FG), ";");
+    vt_put_hex(out, "<pre style=\"color:", rgb(t, 0, FOREGROUND), ";");
     /* HTML drops a newline after <pre>, and would drop an empty first line. */
-    vt_put_hex(out, "background:", rgb(t, 0, 257, HTML_BG), ";position:relative;z-index:0;line-height:1.2\">\n");
+    vt_put_hex(out, "background:", rgb(t, 0, BACKGROUND), ";position:relative;z-index:0;line-height:1.2\">\n");
     for (int64_t i = at.first; i < at.last && vt_line_at(t, &at.line, &at.reader, i); i++) {
         at.line.wrapped = 0;
         vt_line_trim(&at.line, 1);

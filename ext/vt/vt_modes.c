@@ -48,6 +48,7 @@ void vt_save_cursor(vt *t)
     saved->protect = t->protect;
     memcpy(saved->charsets, t->charsets, sizeof saved->charsets);
     saved->gl = t->gl;
+    saved->gr = t->gr;
 }
 
 void vt_protect(vt *t, int on, int guard)
@@ -78,6 +79,7 @@ void vt_restore_cursor(vt *t)
     t->pen_dirty = 1;
     memcpy(t->charsets, saved->charsets, sizeof t->charsets);
     t->gl = saved->gl;
+    t->gr = saved->gr;
     vt_go(t, saved->row, saved->col);
     t->pending = saved->pending;
 }
@@ -86,6 +88,7 @@ static void reset_saved(vt_screen *s)
 {
     memset(&s->saved, 0, sizeof s->saved);
     memset(s->saved.charsets, 'B', sizeof s->saved.charsets);
+    s->saved.gr = 2;
 }
 
 /* In xterm.js each screen has its own tab stops and its own region, and a link ends. */
@@ -100,6 +103,15 @@ static void change_screens(vt *t, vt_screen *to)
     t->events |= VT_POINTER;
 }
 
+/* Even what SPA protects goes. */
+static void clear_alternate(vt *t)
+{
+    const uint8_t guarded = t->guarded;
+    t->guarded = 0;
+    vt_erase_display(t, 2, 0);
+    t->guarded = guarded;
+}
+
 /* Modes 47, 1047 and 1049. Only 1049 on and 1047 off clear the alternate screen, which otherwise keeps its text while it
    is hidden. xterm.js clears it whenever it comes from the main screen. */
 static void show_alternate(vt *t, int mode)
@@ -108,12 +120,12 @@ static void show_alternate(vt *t, int mode)
     if (!t->alt.base && vt_screen_init(t, &t->alt))
         return;
     t->budget -= t->rows;
-    if (mode == 1049 ? !fresh || t->guarded || t->pending : fresh && (t->pen.bg || !vt_screen_blank(t, &t->alt)))
+    if (mode == 1049 ? !fresh || t->pending : fresh && (t->pen.bg || !vt_screen_blank(t, &t->alt)))
         vt_viewer_differs(t);
     if (fresh)
         change_screens(t, &t->alt);
     if (mode == 1049)
-        vt_erase_display(t, 2, 0);
+        clear_alternate(t);
 }
 
 static void show_main(vt *t, int mode)
@@ -121,7 +133,7 @@ static void show_main(vt *t, int mode)
     if (t->s == &t->main)
         return;
     if (mode == 1047)
-        vt_erase_display(t, 2, 0);
+        clear_alternate(t);
     change_screens(t, &t->main);
     vt_stay_in_row(t);
 }
@@ -134,18 +146,6 @@ static uint64_t dec_mode(int mode)
         if (vt_dec_modes[i].number == mode)
             return vt_dec_modes[i].bit;
     return 0;
-}
-
-/* DECCOLM, if mode 40 allows it: it clears, but the screen's width is that of a viewer. */
-static void switch_columns(vt *t)
-{
-    if (!(t->modes & VT_M_COLUMNS))
-        return;
-    vt_viewer_differs(t);
-    t->modes &= ~VT_M_ORIGIN;
-    vt_full_margins(t);
-    vt_erase_display(t, 2, 0);
-    vt_go(t, 0, 0);
 }
 
 void vt_set_dec_mode(vt *t, int mode, int on)
@@ -179,9 +179,6 @@ void vt_set_dec_mode(vt *t, int mode, int on)
     case 2:
         if (on)
             memset(t->charsets, 'B', sizeof t->charsets);
-        break;
-    case 3:
-        switch_columns(t);
         break;
     case 1048:
         if (on)
@@ -315,6 +312,7 @@ static void reset_pen(vt *t)
     t->protect = 0;
     memset(t->charsets, 'B', sizeof t->charsets);
     t->gl = t->single_shift = t->prepended = 0;
+    t->gr = 2;
     t->guarded = 0;
 }
 

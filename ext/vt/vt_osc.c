@@ -217,7 +217,8 @@ void vt_dcs(vt *t)
         vt_report_setting(t, (const uint8_t *)data.p, data.n);
         break;
     case '$' << 8 | 't':
-        vt_restore_presentation(t, t->parser.params[0], (const uint8_t *)data.p, data.n);
+        if (t->level >= 3)
+            vt_restore_presentation(t, t->parser.params[0], (const uint8_t *)data.p, data.n);
         break;
     case '+' << 8 | 'q':
         for (text name = split(&data, ';');

@@ -178,7 +178,7 @@ static int columns_in_clusters(const uint8_t *text, const uint8_t *end, int *sta
 /* What may be before a text: anything, but text that joins whatever follows ends with a NUL. */
 #define UNKNOWN ((1 << 12) - 1 - (1 << VT_AFTER_NONE) - (1 << VT_AFTER_OTHER) - (1 << VT_AFTER_PREPEND))
 
-/* The first byte that is not ASCII, or is a mark. */
+/* The first byte that is not ASCII, or is a mark or a NUL. */
 static const uint8_t *end_of_ascii(const uint8_t *p, const uint8_t *end)
 {
     for (; end - p >= 8; p += 8) {
@@ -187,9 +187,29 @@ static const uint8_t *end_of_ascii(const uint8_t *p, const uint8_t *end)
         if ((word | (word - 0x0404040404040404u)) & 0x8080808080808080u)
             break;
     }
-    while (p < end && (uint8_t)(*p - 4) < 0x80 - 4) /* there are no NULs */
+    while (p < end && (uint8_t)(*p - 4) < 0x80 - 4)
         p++;
     return p;
+}
+
+/* The columns of a line up to `end` in its text. */
+static int columns_up_to(const vt_line *line, const uint8_t *end)
+{
+    int cols = 0, width;
+    const vt_run *r = line->runs;
+    for (; end <= r->text || end > r->text + r->n; r++)
+        cols += r->cols;
+    for (const uint8_t *p = r->text; p < end; p += vt_character(p, end, &width), cols += width)
+        ;
+    return cols;
+}
+
+/* xterm.js leaves its cursor behind the wide character that was made narrow. */
+static void put_narrowed(vt_painter *w, const uint8_t *end)
+{
+    int cols = w->line && end[-1] == VT_NARROW ? columns_up_to(w->line, end) : w->cols;
+    if (cols < w->cols)
+        vt_paint_csi(w, "", cols + 1, -1, "G");
 }
 
 void vt_paint_text(vt_painter *w, const uint8_t *text, const uint8_t *end, int clusters)
@@ -225,6 +245,8 @@ void vt_paint_text(vt_painter *w, const uint8_t *text, const uint8_t *end, int c
             w->out->n += (size_t)(vt_plain_text(room, text, (size_t)(p - text)) - room);
         if (!same)
             vt_put_string(w->out, clusters ? "\x1b[?2027h" : "\x1b[?2027l");
+        else if (marks)
+            put_narrowed(w, p);
         before = 1u << (same ? after : VT_AFTER_NONE);
         from = text = p;
     }
@@ -270,6 +292,10 @@ static uint32_t put_first(vt_painter *w, const vt_run *r, const row_join *j)
 static void paint_run(vt_painter *w, const vt_run *r, const uint8_t *text, const uint8_t *end, int wrapped)
 {
     vt_paint_run_pen(w, r);
+    if (end_of_ascii(text, end) == end) { /* as vt_paint_text() would do it */
+        vt_put(w->out, text, (size_t)(end - text));
+        return;
+    }
     while (text < end) {
         const uint8_t *nul = memchr(text, 0, (size_t)(end - text)), *stop = nul ? nul : end;
         vt_paint_text(w, text, stop, 1);
@@ -289,11 +315,14 @@ static void paint_run(vt_painter *w, const vt_run *r, const uint8_t *text, const
 }
 
 /* Write a line. The cursor is in its first column, or at the end of the line that it continues. */
+static int ends_narrowed(const vt_run *r) { return r->n && r->text[r->n - 1] == VT_NARROW; }
+
 static void paint_line(vt_painter *w, const vt_line *line, const row_join *j)
 {
     vt_run tail = {.style = line->tail};
     int rest = w->cols - line->cols;
     uint32_t done = 0;
+    w->line = line;
     if (line->size && !j->continued && line->cols <= vt_half(w->cols)) {
         static const char *const sizes[] = {"", "\x1b#6", "\x1b#3", "\x1b#4"};
         vt_put_string(w->out, sizes[line->size]);
@@ -309,6 +338,7 @@ static void paint_line(vt_painter *w, const vt_line *line, const row_join *j)
         if (text < end)
             paint_run(w, r, text, end - (last && j->gap), last && !j->gap);
     }
+    w->line = NULL;
     if (rest <= 0)
         return;
     if (line->wrapped) {
@@ -322,6 +352,9 @@ static void paint_line(vt_painter *w, const vt_line *line, const row_join *j)
             vt_put_string(w->out, "\x1b[K");
         else
             vt_put_spaces(w->out, rest);
+    } else if (line->n && ends_narrowed(&line->runs[line->n - 1])) {
+        vt_paint_run_pen(w, &tail);
+        vt_put_string(w->out, "\x1b[X"); /* what is left of the wide character */
     }
 }
 

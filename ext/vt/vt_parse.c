@@ -1,9 +1,9 @@
 /* The parser: DEC's state machine (vt100.net/emu/dec_ansi_parser) over UTF-8, from bytes to text and sequences.
 
    All state is in struct vt, so a chunk may end anywhere. Text is found by a scan for bytes that are not printable
-   ASCII; one loop reads a CSI. C1 controls are the code points U+0080..9F, two bytes in UTF-8; raw bytes are invalid
-   UTF-8. A character that a sequence cannot contain ends it without being printed. Invalid UTF-8 is U+FFFD, one for each
-   maximal part. */
+   ASCII; one loop reads a CSI. There are no C1 controls in UTF-8: the code points U+0080..9F are ignored, raw bytes are
+   invalid. A character that a sequence cannot contain ends it without being printed. Invalid UTF-8 is U+FFFD, one for
+   each maximal part. */
 #include "vt_pictures.h"
 
 #include <string.h>
@@ -92,49 +92,30 @@ static uint64_t offset_of(const vt *t, const uint8_t *p) { return t->offset + (u
 
 /* ---- characters: C1, and UTF-8 byte by byte ---- */
 
-/* A C1 control; `end` is the offset after it. It ends any sequence; only ST completes a string. */
-static void c1(vt *t, uint32_t code, uint64_t end)
-{
-    if (code == 0x9C)
-        finish_string(t, end, 0);
-    else if (t->parser.picture)
-        vt_picture_broken(t);
-    t->parser.state = VT_GROUND;
-    t->last_char = 0;
-    t->budget -= VT_STEP_COST;
-    switch (code) {
-    case 0x90:
-        begin_parameters(t, VT_DCS_ENTRY);
-        break;
-    case 0x9B:
-        begin_parameters(t, VT_CSI_ENTRY);
-        break;
-    case 0x9D:
-        t->parser.begin = NULL;
-        t->parser.sequence = end - 2;
-        begin_string(t, VT_OSC_STRING);
-        break;
-    case 0x98:
-    case 0x9E:
-    case 0x9F:
-        t->parser.final = (uint8_t)(code - 0x40); /* ESC and this begin the same string: vt_partial() */
-        begin_string(t, VT_OTHER_STRING);
-        break;
-    default:
-        if (code != 0x84 && code != 0x85 && code != 0x88)
-            vt_viewer_differs(t); /* of the others xterm.js knows none as a character */
-        t->parser.intermediates_n = 0;
-        vt_escape(t, (uint8_t)(code - 0x40));
-    }
-}
-
-static void character(vt *t, uint32_t code, uint64_t end)
+static void character(vt *t, uint32_t code)
 {
     if (code == 0xFEFF) /* a byte order mark is never printed */
         return;
-    if (code >= 0x80 && code < 0xA0)
-        c1(t, code, end);
-    else if (t->parser.state == VT_GROUND)
+    if (code >= 0x80 && code < 0xA0) { /* no C1 control: ECMA-48 is about bytes, and these were bytes of UTF-8 */
+        vt_viewer_differs(t);          /* xterm.js obeys some of them */
+        t->last_char = 0;
+        t->budget -= VT_STEP_COST;
+    } else if (t->parser.state == VT_GROUND)
+        vt_print_code(t, code);
+    else if (t->parser.state != VT_CSI_IGNORE && t->parser.state != VT_DCS_IGNORE)
+        t->parser.state = VT_GROUND;
+}
+
+/* A byte from 0x80 on while they are no UTF-8. As in xterm none of them is a control. */
+static void right_byte(vt *t, uint8_t c)
+{
+    vt_viewer_differs(t);
+    if (c < 0xA0) {
+        t->last_char = 0;
+        return;
+    }
+    uint32_t code = vt_right(t, c);
+    if (t->parser.state == VT_GROUND && code)
         vt_print_code(t, code);
     else if (t->parser.state != VT_CSI_IGNORE && t->parser.state != VT_DCS_IGNORE)
         t->parser.state = VT_GROUND;
@@ -145,11 +126,15 @@ static void character(vt *t, uint32_t code, uint64_t end)
 static const uint8_t *utf8_byte(vt *t, const uint8_t *p)
 {
     uint8_t c = *p;
+    if (!t->parser.utf8_n && vt_takes_bytes(t)) {
+        right_byte(t, c);
+        return p + 1;
+    }
     if (!t->parser.utf8_n) {
         t->parser.utf8_need = (uint8_t)vt_utf8_size(c);
         if (!t->parser.utf8_need) {
             vt_viewer_differs(t); /* xterm.js leaves such bytes out */
-            character(t, 0xFFFD, offset_of(t, p + 1));
+            character(t, 0xFFFD);
         } else {
             t->parser.utf8[0] = c;
             t->parser.utf8_n = 1;
@@ -159,7 +144,7 @@ static const uint8_t *utf8_byte(vt *t, const uint8_t *p)
     if (!vt_utf8_continues(t->parser.utf8[0], t->parser.utf8_n, c)) {
         t->parser.utf8_n = 0;
         vt_viewer_differs(t);
-        character(t, 0xFFFD, offset_of(t, p));
+        character(t, 0xFFFD);
         return p;
     }
     t->parser.utf8[t->parser.utf8_n++] = c;
@@ -167,7 +152,7 @@ static const uint8_t *utf8_byte(vt *t, const uint8_t *p)
         uint32_t code;
         t->parser.utf8_n = 0;
         vt_utf8_next(t->parser.utf8, t->parser.utf8 + t->parser.utf8_need, &code);
-        character(t, code, offset_of(t, p + 1));
+        character(t, code);
     }
     return p + 1;
 }
@@ -351,16 +336,24 @@ static const uint8_t *parameter_bytes(vt *t, const uint8_t *p, const uint8_t *en
     return p + 1;
 }
 
-/* Read a string up to its end. C2 in it may begin a C1 control. */
+/* The byte after C2 in a string. With it a C1 control is ignored, as in text; in xterm.js one ends the string. */
+static const uint8_t *after_c2(vt *t, const uint8_t *p)
+{
+    static const uint8_t lead = 0xC2;
+    if (*p >= 0x80 && *p < 0xA0) {
+        vt_viewer_differs(t);
+        return p + 1;
+    }
+    put_string(t, &lead, 1);
+    return p;
+}
+
+/* Read a string up to its end. */
 static const uint8_t *string_bytes(vt *t, const uint8_t *p, const uint8_t *end)
 {
     if (t->parser.utf8_n) { /* the chunk before ended with C2 */
         t->parser.utf8_n = 0;
-        if (*p >= 0x80 && *p < 0xA0) {
-            c1(t, *p, offset_of(t, p + 1));
-            return p + 1;
-        }
-        put_string(t, t->parser.utf8, 1);
+        p = after_c2(t, p);
     }
     const uint8_t *from = p;
     while (p < end && *p >= 0x20 && *p != 0xC2)
@@ -370,16 +363,11 @@ static const uint8_t *string_bytes(vt *t, const uint8_t *p, const uint8_t *end)
     if (p == end)
         return p;
     uint8_t c = *p++;
-    if (c == 0xC2) {
-        if (p == end) {
-            t->parser.utf8[0] = c;
-            t->parser.utf8_n = 1;
-        } else if (*p >= 0x80 && *p < 0xA0) {
-            c1(t, *p, offset_of(t, p + 1));
-            p++;
-        } else {
-            put_string(t, &c, 1);
-        }
+    if (c == 0xC2 && p < end) {
+        return after_c2(t, p);
+    } else if (c == 0xC2) {
+        t->parser.utf8[0] = c;
+        t->parser.utf8_n = 1;
     } else if (c == ESC) {
         finish_string(t, offset_of(t, p + 1), 0); /* a backslash should follow */
         anywhere(t, c, p - 1);
@@ -473,6 +461,12 @@ static const uint8_t *ground(vt *t, const uint8_t *p, const uint8_t *end)
                 t->last_char = 0;
             else if (c != DEL)
                 vt_control(t, c);
+            else if (vt_has_del(t))
+                vt_print_del(t);
+            else if (t->last_char) {
+                vt_viewer_differs(t); /* in xterm.js REP and combining characters go on */
+                t->last_char = 0;
+            }
             p++;
         }
     }

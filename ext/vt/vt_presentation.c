@@ -24,8 +24,8 @@ static void report_cursor(vt *t)
                : t->charsets[g] == VT_ASCII_BUT ? 'B' : t->charsets[g];
     }
     *p = 0;
-    vt_answer(t, "\033P1$u%d;%d;1;%c;%c;%c;%d;2;O;%s\033\\", t->row + 1, t->col + 1, '@' + style, '@' + !!t->protect,
-              '@' + flags, t->gl & 3, (const char *)sets);
+    vt_answer(t, "\033P1$u%d;%d;1;%c;%c;%c;%d;%d;O;%s\033\\", t->row + 1, t->col + 1, '@' + style, '@' + !!t->protect,
+              '@' + flags, t->gl & 3, t->gr & 3, (const char *)sets);
 }
 
 static void report_tabs(vt *t)
@@ -63,13 +63,13 @@ static int number_before(const uint8_t **p, const uint8_t *end, uint8_t stop)
     return value;
 }
 
-/* One character from '@' on and a semicolon: its low four bits. -1: it is something else. */
+/* One character from '@' on before a semicolon or the end: its low four bits. -1: it is something else. */
 static int flags_before(const uint8_t **p, const uint8_t *end)
 {
-    if (end - *p < 2 || **p < '@' || **p >= 0x7F || (*p)[1] != ';')
+    if (*p == end || **p < '@' || **p >= 0x7F || (end - *p > 1 && (*p)[1] != ';'))
         return -1;
     int flags = **p & 15;
-    *p += 2;
+    *p += vt_min(2, (int)(end - *p));
     return flags;
 }
 
@@ -84,15 +84,23 @@ static void restore_sets(vt *t, const uint8_t *p, const uint8_t *end)
     }
 }
 
-static void restore_cursor_report(vt *t, const uint8_t *p, const uint8_t *end)
+/* As in xterm, the fields count up to the first one that is not valid. The place counts from the screen's corner. */
+static void restore_fields(vt *t, const uint8_t *p, const uint8_t *end)
 {
-    int row = number_before(&p, end, ';'), col = number_before(&p, end, ';'), page = number_before(&p, end, ';');
-    int style = flags_before(&p, end), protect = flags_before(&p, end), flags = flags_before(&p, end);
-    int gl = number_before(&p, end, ';');
-    if (row < 1 || row > t->rows || col < 1 || col > t->cols || page < 0 || style < 0 || protect < 0 || flags < 0 || gl < 0
-        || gl > 3)
+    int row = number_before(&p, end, ';');
+    if (row < 1 || row > t->rows)
         return;
     vt_viewer_differs(t);
+    t->row = row - 1;
+    t->pending = 0;
+    int col = number_before(&p, end, ';');
+    if (col >= 1 && col <= t->cols)
+        t->col = col - 1;
+    if (col < 1 || col > t->cols || number_before(&p, end, ';') != 1) /* there is one page */
+        return;
+    int style = flags_before(&p, end);
+    if (style < 0)
+        return;
     unsigned attrs = t->pen.attrs & ~(unsigned)(VT_BOLD | VT_BLINK | VT_INVERSE);
     attrs |= (style & STYLE_BOLD ? VT_BOLD : 0u) | (style & STYLE_BLINK ? VT_BLINK : 0u)
              | (style & STYLE_INVERSE ? VT_INVERSE : 0u);
@@ -101,15 +109,35 @@ static void restore_cursor_report(vt *t, const uint8_t *p, const uint8_t *end)
     else if (!(attrs & VT_UNDERLINE))
         attrs |= 1u << VT_UNDERLINE_SHIFT;
     t->pen.attrs = (uint16_t)attrs;
-    t->protect = protect & 1;
     t->pen_dirty = 1;
+    int protect = flags_before(&p, end);
+    if (protect < 0)
+        return;
+    t->protect = protect & 1;
+    int flags = flags_before(&p, end);
+    if (flags < 0)
+        return;
     t->modes = flags & FLAG_ORIGIN ? t->modes | VT_M_ORIGIN : t->modes & ~VT_M_ORIGIN;
-    vt_go(t, row - 1, col - 1);
-    t->pending = flags & FLAG_WRAP && (t->col == t->right || t->col == t->cols - 1);
+    t->pending = !!(flags & FLAG_WRAP);
     t->single_shift = flags & FLAG_SS2 ? 2 : flags & FLAG_SS3 ? 3 : 0;
+    int gl = number_before(&p, end, ';');
+    if (gl < 0 || gl > 3)
+        return;
     t->gl = (uint8_t)gl;
-    if (number_before(&p, end, ';') >= 0 && flags_before(&p, end) >= 0) /* GR, and the sizes of the sets */
+    const int gr = number_before(&p, end, ';');
+    if (gr > 0 && gr < 4)
+        t->gr = (uint8_t)gr;
+    if (gr >= 0 && flags_before(&p, end) >= 0) /* the sizes of the sets */
         restore_sets(t, p, end);
+}
+
+/* Unlike in xterm, the cursor stays in a region in origin mode, and in the half of a double row. */
+static void restore_cursor_report(vt *t, const uint8_t *p, const uint8_t *end)
+{
+    restore_fields(t, p, end);
+    const int pending = t->pending;
+    vt_go(t, t->row, t->col);
+    t->pending = pending;
 }
 
 static void restore_tabs(vt *t, const uint8_t *p, const uint8_t *end)
@@ -119,9 +147,9 @@ static void restore_tabs(vt *t, const uint8_t *p, const uint8_t *end)
     memset(t->tabs, 0, sizeof t->tabs);
     while (p < end) {
         int col = number_before(&p, end, '/');
-        if (col < 0)
+        if (col < 1)
             return;
-        if (col >= 1 && col <= VT_MAX_COLS)
+        if (col <= VT_MAX_COLS)
             t->tabs[(col - 1) / 8] |= (uint8_t)(1 << (col - 1) % 8);
     }
 }

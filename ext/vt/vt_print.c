@@ -179,7 +179,7 @@ static void join(vt *t, uint32_t code, uint8_t properties, int state)
         return;
     }
     if (width < was)
-        vt_viewer_differs(t); /* xterm.js cannot make a character narrow */
+        vt_viewer_differs(t); /* xterm.js leaves its cursor as after the wide one */
     if (!vt_cluster_add(t, &r->cells[col], code, width, next)) {
         vt_viewer_differs(t); /* its characters have no bound */
     } else if (width < was) {
@@ -187,6 +187,19 @@ static void join(vt *t, uint32_t code, uint8_t properties, int state)
         t->col = col + 1;
         t->pending = 0;
     }
+}
+
+/* Whether a code point belongs to the character before the cursor, which it then has joined. */
+static int joined(vt *t, uint32_t code, uint8_t properties)
+{
+    if (!(t->modes & VT_M_GRAPHEMES))
+        return 0;
+    const int state = state_before(t);
+    if (state == VT_AFTER_NONE || (properties & 3 && !VT_JOINS(state, properties)))
+        return 0;
+    t->budget -= CODE_COST;
+    join(t, code, properties, state);
+    return 1;
 }
 
 /* A regional indicator of one column: only a cluster can have another width than its code point. */
@@ -202,16 +215,11 @@ void vt_print_code(vt *t, uint32_t code)
 {
     uint8_t properties = vt_properties(code);
     int width = properties & 3, clusters = (t->modes & VT_M_GRAPHEMES) != 0;
+    if (joined(t, code, properties))
+        return;
     t->budget -= CODE_COST;
-    if (clusters) {
-        int state = state_before(t);
-        if (state != VT_AFTER_NONE && (!width || VT_JOINS(state, properties))) {
-            join(t, code, properties, state);
-            return;
-        }
-    } else if (VT_CLASS_OF(properties) == VT_CLASS_REGIONAL) {
+    if (!clusters && VT_CLASS_OF(properties) == VT_CLASS_REGIONAL)
         width = 1; /* so that two of them, a flag, have two columns */
-    }
     if (!width) {
         if (!t->last_char)
             vt_viewer_differs(t); /* xterm.js gives it a column of its own */
@@ -266,12 +274,14 @@ void vt_print_code(vt *t, uint32_t code)
 
 static uint32_t translated(vt *t, uint8_t c)
 {
-    uint8_t set = t->charsets[t->single_shift ? t->single_shift : t->gl];
+    uint8_t set = vt_set(t, t->single_shift ? t->single_shift : t->gl);
     /* xterm.js has no single shifts, other national sets or none of these, and no blank in line drawing. */
     if (t->single_shift || (set != 'B' && set != 'A' && (set != '0' || c == '_')))
         vt_viewer_differs(t);
     return vt_translate(set, c);
 }
+
+void vt_print_del(vt *t) { vt_print_code(t, translated(t, 0x7F)); }
 
 static inline void store8(vt_cell *restrict cells, const uint8_t *restrict p, vt_cell pen)
 {
@@ -391,16 +401,23 @@ static inline int next_in_run(const uint8_t *p, const uint8_t *end, int ascii, u
 
 const uint8_t *vt_print_utf8(vt *t, const uint8_t *p, const uint8_t *end)
 {
+    if (vt_takes_bytes(t))
+        return p;
     while (p < end && *p >= 0x80 && t->budget > 0) {
-        uint32_t code, last = 0;
+        uint32_t code;
         int n = next_in_run(p, end, 0, &code);
         if (!n)
             return p;
-        uint8_t properties = vt_properties(code);
+        uint8_t step, properties = vt_properties(code);
         int width = properties & 3;
+        t->parser.begin = p;
+        if (joined(t, code, properties)) {
+            p += n;
+            continue;
+        }
         const int special = t->pending | t->single_shift || t->modes & VT_M_INSERT || !(t->modes & VT_M_GRAPHEMES);
-        if (!width || special || t->col + width > limit(t) || VT_JOINS(state_before(t), properties)) {
-            t->parser.begin = p;
+        const int stop = limit(t);
+        if (!width || special || t->col + width > stop) {
             vt_print_code(t, code);
             p += n;
             continue;
@@ -409,38 +426,28 @@ const uint8_t *vt_print_utf8(vt *t, const uint8_t *p, const uint8_t *end)
             vt_pen_intern(t);
         const vt_cell pen = t->pen_cell;
         vt_row *r = vt_cursor_row(t);
-        const int stop = limit(t), ascii = t->charsets[t->gl] == 'B';
-        int col = t->col, from = col, state = VT_AFTER_NONE;
-        mend_before(t, r, col);
-        vt_cell *restrict cells = r->cells;
-        for (;;) {
-            if (!width || VT_JOINS(state, properties)) {
-                if (r->len < col) /* interning may collect: the row must be complete */
-                    r->len = (uint16_t)col;
-                t->budget -= CODE_COST;
-                if (joined_width(cells[from], properties) != col - from
-                    || !vt_cluster_add(t, &cells[from], code, col - from, VT_FOLLOWS(state, properties)))
-                    break; /* vt_print_code() joins it */
-            } else if (col + width <= stop) {
-                from = col;
-                cells[col] = pen | VT_WIDTH_BITS(width) | code;
-                cells[col + 1] = width == 2 ? pen : cells[col + 1]; /* no branch: it could not be predicted */
-                col += width;
-            } else {
-                break;
-            }
-            last = code;
-            state = properties & 0x7C ? VT_FOLLOWS(state, properties) : VT_AFTER_OTHER; /* VT_CLASS_OTHER: the most */
+        const int ascii = t->charsets[t->gl] == 'B';
+        mend_before(t, r, t->col);
+        vt_cell *at = r->cells + t->col, *last;
+        const vt_cell *const edge = r->cells + stop;
+        step = VT_STEP(VT_AFTER_NONE, properties);
+        do {
+            last = at;
+            at[0] = pen | VT_WIDTH_BITS(width) | code;
+            at[1] = width == 2 ? pen : at[1]; /* no branch: it could not be predicted */
+            at += width;
             p += n;
             n = next_in_run(p, end, ascii, &code);
             if (!n)
                 break;
             properties = vt_properties(code);
             width = properties & 3;
-        }
+            step = VT_STEP(step & VT_STEP_STATE, properties);
+        } while (width && !(step & VT_STEP_JOINS) && at + width <= edge);
+        const int col = (int)(at - r->cells);
         t->budget -= col - t->col;
-        t->last_char = last;
-        t->prepended = state == VT_AFTER_PREPEND;
+        t->last_char = VT_CODE(*last);
+        t->prepended = VT_CLASS_OF(vt_properties(t->last_char)) == VT_CLASS_PREPEND;
         if (col >= r->len)
             r->len = (uint16_t)col;
         else

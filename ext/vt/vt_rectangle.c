@@ -56,13 +56,26 @@ void vt_fill_rectangle(vt *t, const vt_rectangle *r, uint32_t code)
     }
 }
 
-/* DECSERA spares what DECSCA protects, and not what SPA does. */
-void vt_erase_rectangle(vt *t, const vt_rectangle *r, int selective)
+/* DECSERA spares what DECSCA protects, and not what SPA does. The cells keep their style. */
+void vt_erase_rectangle(vt *t, const vt_rectangle *r)
 {
     vt_viewer_differs(t);
     t->budget -= area(r);
-    for (int i = r->top; i < r->bottom; i++)
-        vt_erase_cells(t, i, r->left, r->right, selective && !t->guarded);
+    for (int i = r->top; i < r->bottom; i++) {
+        vt_row *row = t->s->rows[i];
+        vt_touch_row(t, i, r->left, r->right);
+        if (VT_CODE(row->tail)) /* an E of DECALN */
+            vt_row_widen(row, r->right);
+        for (int col = r->left; col < vt_min(r->right, row->len); col++) {
+            vt_cell cell = row->cells[col];
+            if ((cell & VT_PROTECTED && !t->guarded) || (VT_WIDTH(cell) == 1 && !(VT_CODE(cell) | (cell & VT_CLUSTER))))
+                continue;
+            const vt_cell blank = (cell & (VT_STYLE_BITS(UINT32_MAX) | VT_PROTECTED)) | VT_WIDTH_BITS(1) | ' ';
+            row->cells[col] = blank;
+            if (VT_WIDTH(cell) != 1) /* the other half, though it may be outside */
+                row->cells[VT_WIDTH(cell) ? col + 1 : col - 1] = blank;
+        }
+    }
 }
 
 void vt_copy_rectangle(vt *t, const vt_rectangle *from, int top, int left)

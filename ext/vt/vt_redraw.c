@@ -11,16 +11,19 @@
 
 #define KITTY_POP "\x1b[<99u\x1b[=0u"
 
-static void put_charsets(vt_painter *w, const uint8_t *charsets, int gl, int all)
+static void put_charsets(vt_painter *w, const uint8_t *charsets, int gl, int gr, int all)
 {
     for (int i = 0; i < 4; i++)
         if (all || charsets[i] != 'B') {
             uint8_t s[24];
             vt_put(w->out, s, (size_t)(vt_put_designation(s, i, charsets[i]) - s));
         }
-    static const char *const shifts[4] = {"\x0f", "\x0e", "\x1bn", "\x1bo"};
-    if (all || gl)
-        vt_put_string(w->out, shifts[gl & 3]);
+    static const char *const left[4] = {"\x0f", "\x0e", "\x1bn", "\x1bo"}, *const right[4] = {"", "\x1b~", "\x1b}", "\x1b|"};
+    const int shifts = all || gr != 2;
+    if (shifts)
+        vt_put_string(w->out, right[gr & 3]);
+    if (shifts || gl) /* after GR: in xterm.js each of them changes GL */
+        vt_put_string(w->out, left[gl & 3]);
 }
 
 static const uint8_t ascii[4] = {'B', 'B', 'B', 'B'};
@@ -63,13 +66,16 @@ static void put_kitty(vt_painter *w, const vt_screen *s)
 /* All places of the stack, so that nothing of the reader's is left. */
 static void put_pointers(vt_painter *w, const vt_screen *s)
 {
+    static const char commas[VT_POINTERS] = ",,,,,,,,,,,,,,,";
+    int from = 0;
     vt_put_string(w->out, "\x1b]22;>");
-    for (int i = 0; i < VT_POINTERS; i++) {
-        if (i)
-            vt_put_byte(w->out, ',');
-        if (s->pointers[i])
+    for (int i = 0; i < VT_POINTERS; i++)
+        if (s->pointers[i]) {
+            vt_put(w->out, commas, (size_t)(i - from));
             vt_put_string(w->out, s->pointers[i]);
-    }
+            from = i;
+        }
+    vt_put(w->out, commas, (size_t)(VT_POINTERS - 1 - from));
     vt_put_string(w->out, "\x1b\\");
 }
 
@@ -130,15 +136,27 @@ static int single_row(const vt *t)
 static void put_tabs(vt_painter *w, const vt *t)
 {
     vt_put_string(w->out, "\x1b[3g\r");
-    int at = 0;
-    for (int i = 0; i < t->cols; i++)
-        if (vt_is_tab(t, i)) {
-            if (i > at)
-                vt_paint_csi(w, "", i - at, -1, "C");
-            vt_put_string(w->out, "\x1bH");
+    if (vt_is_tab(t, 0))
+        vt_put_string(w->out, "\x1bH");
+    for (int i = 1, at = 0; i < t->cols; i++) {
+        if (!(i & 7) && !t->tabs[i >> 3])
+            i += 7;
+        else if (vt_is_tab(t, i)) {
+            vt_paint_csi(w, "", i - at, -1, "C\x1bH");
             at = i;
         }
+    }
     vt_put_string(w->out, "\r");
+}
+
+/* Append bytes that were written before. */
+static void put_again(vt_buf *out, size_t from, size_t n)
+{
+    uint8_t *p = vt_room(out, n);
+    if (!p)
+        return;
+    memcpy(p, out->data + from, n);
+    out->n += n;
 }
 
 /* Make the reader save what the shown screen has saved, with `save` (ESC 7, or 1049 on); then back to neutral modes and
@@ -170,12 +188,12 @@ static void put_saved(vt_painter *w, const vt *t, const vt_screen *screen, vt_li
     vt_paint_pen(w, &s->pen, s->protect);
     if (!s->pending)
         vt_paint_csi(w, "", s->row + 1, s->col + 1, "H");
-    put_charsets(w, s->charsets, s->gl, 0);
+    put_charsets(w, s->charsets, s->gl, s->gr, 0);
     vt_put_string(w->out, save);
     if (back)
         drop_stop(w, t, s->col);
-    if (s->gl || memcmp(s->charsets, ascii, 4))
-        put_charsets(w, ascii, 0, 1);
+    if (s->gl || s->gr != 2 || memcmp(s->charsets, ascii, 4))
+        put_charsets(w, ascii, 0, 2, 1);
     if (s->origin)
         vt_put_string(w->out, "\x1b[?6l");
 }
@@ -204,13 +222,14 @@ static size_t put_pushed(vt_painter *w, const char *number, const uint8_t *p)
 
 static void put_titles(vt_painter *w, const vt *t)
 {
-    for (int i = 0; i < VT_TITLES; i++) /* titles that the reader may have pushed */
-        vt_put_string(w->out, "\x1b[23;0t");
+    static const char pops[] = "\x1b[23t\x1b[23t\x1b[23t\x1b[23t\x1b[23t\x1b[23t\x1b[23t\x1b[23t\x1b[23t\x1b[23t";
+    _Static_assert(sizeof pops == 5 * VT_TITLES + 1, "one for each title that the reader may have pushed");
     size_t at = 0;
+    vt_put_string(w->out, pops);
     for (int i = 0; i < t->titles_n && at + 2 <= t->titles.n; i++) {
         at += put_pushed(w, "1;", t->titles.data + at);
         at += put_pushed(w, "2;", t->titles.data + at);
-        vt_put_string(w->out, "\x1b[22;0t");
+        vt_put_string(w->out, "\x1b[22t");
     }
     put_osc(w, "1;", t->icon, t->icon_n);
     put_osc(w, "2;", t->title, t->title_n);
@@ -249,12 +268,8 @@ static void put_attribute_colours(vt_painter *w, const vt *t)
 
 static void put_palette(vt_painter *w, const vt *t)
 {
-    vt_put_string(w->out, "\x1b]104\x1b\\");
-    for (int i = 110; i < 120; i++) {
-        uint8_t number[4] = {0};
-        vt_write_number(number, (unsigned)i);
-        put_osc(w, (const char *)number, NULL, 0);
-    }
+    vt_put_string(w->out, "\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\\x1b]113\x1b\\\x1b]114\x1b\\"
+                          "\x1b]115\x1b\\\x1b]116\x1b\\\x1b]117\x1b\\\x1b]118\x1b\\\x1b]119\x1b\\");
     for (unsigned i = 0; t->palette && i < VT_COLOURS; i++) {
         if (!t->palette[i])
             continue;
@@ -276,7 +291,7 @@ static void put_palette(vt_painter *w, const vt *t)
 }
 
 /* Modes that move the cursor, change printing, or have a sequence of their own. The others can be set together. */
-#define SET_APART (VT_M_ORIGIN | VT_M_WRAP | VT_M_MARGINS | VT_M_APP_KEYPAD)
+#define SET_APART (VT_M_ORIGIN | VT_M_WRAP | VT_M_MARGINS | VT_M_APP_KEYPAD | VT_M_NATIONAL)
 
 /* CSI ? ... `final` for the modes in `which`. */
 static void put_dec_modes(vt_painter *w, uint64_t which, char final)
@@ -346,6 +361,24 @@ static void put_pens(vt_painter *w, const vt *t)
     }
 }
 
+/* While bytes are no UTF-8: the byte that prints `code`, and what shifts its set in. 0: there is none. */
+static uint8_t byte_of(const vt *t, uint32_t code, const char **shift)
+{
+    static const char *const shifts[] = {"", "\x1bN", "\x1bO"};
+    for (int i = 0; i < 3; i++) {
+        const int g = i ? i + 1 : t->gl, last = t->charsets[g] == VT_LATIN_1 ? 0x7F : 0x7E;
+        *shift = shifts[i];
+        for (int c = 0x20; c <= last; c++)
+            if (vt_translate(vt_set(t, g), (uint8_t)c) == code)
+                return (uint8_t)c;
+    }
+    *shift = "";
+    for (int c = 0xA0; c < 0x100; c++)
+        if (vt_right(t, (uint8_t)c) == code)
+            return (uint8_t)c;
+    return 0;
+}
+
 /* The cursor, the pen, and settings that must not come before them. */
 static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
 {
@@ -368,13 +401,17 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
     int insert = (t->modes & VT_M_INSERT) != 0;
     const char *shift = "";
     int own = 0; /* whether the cell's style differs from the pen */
+    uint8_t byte = 0; /* that prints the cell, if its UTF-8 would not */
     if (col >= 0) {
         own = !vt_same_run(take_cell(t, l, r, &col), &pen);
         /* A character that the charset in use cannot print came through a single shift, and needs one again. */
-        uint8_t set = t->charsets[t->gl & 3], text = l->a.text[0];
-        if (text >= 0x20 && text < 0x7F && vt_translate(set, text) != text) {
-            shift = vt_translate(t->charsets[2], text) == text   ? "\x1bN"
-                    : vt_translate(t->charsets[3], text) == text ? "\x1bO"
+        uint8_t set = vt_set(t, t->gl & 3), text = l->a.text[0];
+        if (vt_takes_bytes(t)) {
+            byte = byte_of(t, t->last_char, &shift);
+            own |= !byte;
+        } else if (text >= 0x20 && text < 0x7F && vt_translate(set, text) != text) {
+            shift = vt_translate(vt_set(t, 2), text) == text   ? "\x1bN"
+                    : vt_translate(vt_set(t, 3), text) == text ? "\x1bO"
                                                                  : "";
             own |= !*shift;
         }
@@ -413,7 +450,7 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
         vt_put_string(w->out, t->modes & VT_M_WRAP ? "\x1b[?7h" : "\x1b[?7l");
     if (insert)
         vt_put_string(w->out, "\x1b[4h");
-    put_charsets(w, t->charsets, t->gl, 0);
+    put_charsets(w, t->charsets, t->gl, t->gr, 0);
     vt_put_string(w->out, t->modes & VT_M_NATIONAL ? "\x1b[?42h" : "\x1b[?42l");
     if (col >= 0 && !early) {
         if (insert && !t->pending) { /* its first code point will be inserted: delete as much first */
@@ -422,7 +459,10 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
             vt_paint_csi(w, "", first < 0x80 ? 1 : clusters ? vt_max(vt_width(first), 1) : l->a.cols, -1, "P");
         }
         vt_put_string(w->out, shift);
-        vt_paint_text(w, text, text + text_n, clusters);
+        if (byte)
+            vt_put_byte(w->out, byte);
+        else
+            vt_paint_text(w, text, text + text_n, clusters);
     }
     if (t->single_shift)
         vt_put_string(w->out, t->single_shift == 2 ? "\x1bN" : "\x1bO");
@@ -451,12 +491,18 @@ static void put_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines, int 
     vt_put_string(out, "\x18\x1b[6");
     vt_put_number(out, t->level);
     vt_put_string(out, ";1\"p\x1b[!p\x1b[0m\x1b[0\"q\x1b]8;;\x1b\\");
-    vt_put_string(out, "\x1b[?2026l\x1b[?1047l\x1b[?69l\x1b[r\x1b[?6l\x1b[?7h\x1b[?2027h\x1b[4l\x1b[20l");
-    put_charsets(&w, ascii, 0, 1);
+    vt_put_string(out, "\x1b[?42l\x1b[?2026l\x1b[?1047l\x1b[?69l\x1b[r\x1b[?6l\x1b[?7h\x1b[?2027h\x1b[4l\x1b[20l");
+    put_charsets(&w, ascii, 0, 2, 1);
     int on_alt = t->s == &t->alt;
+    if (!on_alt)
+        vt_put_string(out, "\x1b[?1047h");
+    vt_put_string(out, "\x1b[H \x1b[2J\r");
+    /* Tab stops while no row is double, which would stop the cursor in its middle, and before a saved cursor, which may
+       need them. xterm.js has one set for each screen. */
+    const size_t tabs = out->n;
+    put_tabs(&w, t);
+    const size_t tabs_n = out->n - tabs;
     if (!on_alt) {
-        vt_put_string(out, "\x1b[?1047h\x1b[H \x1b[2J\r");
-        put_tabs(&w, t); /* a saved cursor may need them; xterm.js has one set for each screen */
         if (!vt_screen_blank(t, &t->alt))
             vt_paint_screen(&w, t, &t->alt, &l, 0);
         vt_paint_plain(&w);
@@ -466,10 +512,9 @@ static void put_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines, int 
         vt_paint_plain(&w);
         if (t->saved_modes & VT_M_ALTERNATE)
             vt_put_string(out, "\x1b[?1047s");
-        vt_put_string(out, "\x1b[?47l");
+        vt_put_string(out, "\x1b[?47l\x1b[H \x1b[2J\r");
+        put_again(out, tabs, tabs_n);
     }
-    vt_put_string(out, "\x1b[H \x1b[2J\r");
-    put_tabs(&w, t); /* while no row is double, which would stop the cursor in its middle */
     if (scrollback_lines)
         vt_put_string(out, "\x1b[3J");
     vt_paint_screen(&w, t, &t->main, &l, before);
@@ -480,7 +525,7 @@ static void put_redraw(const vt *t, vt_buf *out, uint32_t scrollback_lines, int 
         put_saved(&w, t, &t->main, &l, "\x1b[?1049h");
         vt_paint_plain(&w);
         vt_put_string(out, "\x1b[H\x1b[2J");
-        put_tabs(&w, t);
+        put_again(out, tabs, tabs_n);
         vt_paint_screen(&w, t, &t->alt, &l, 0);
         vt_paint_plain(&w);
         if (t->saved_modes & VT_M_ALTERNATE)
@@ -538,8 +583,8 @@ static void mark_settings(vt *t, vt_buf *out)
 static void put_neutral(vt_painter *w)
 {
     vt_put_string(w->out, "\x18\x1b[0m\x1b[0\"q\x1b]8;;\x1b\\");
-    vt_put_string(w->out, "\x1b[?69l\x1b[r\x1b[?6l\x1b[?7h\x1b[?2027h\x1b[4l\x1b[20l");
-    put_charsets(w, ascii, 0, 1);
+    vt_put_string(w->out, "\x1b[?42l\x1b[?69l\x1b[r\x1b[?6l\x1b[?7h\x1b[?2027h\x1b[4l\x1b[20l");
+    put_charsets(w, ascii, 0, 2, 1);
 }
 
 /* The viewer will show the present state. The buffer is for work, and unchanged. */
@@ -559,8 +604,9 @@ void vt_viewer_redraw(vt *t, vt_buf *out, uint32_t scrollback_lines, vt_viewer *
     put_redraw(t, out, scrollback_lines, t->shadow.differs);
 }
 
-/* Make rows [row, end) blank, and go to the first. `joined`: it continues the line above, as EL would make it forget. */
-static void blank_rows(vt_painter *w, const vt *t, int row, int end, int joined)
+/* Make rows [row, end) blank, and go to the first. `joined`: it continues the line above, as EL would make it forget.
+   `since`: the viewer's offset. */
+static void blank_rows(vt_painter *w, const vt *t, int row, int end, int joined, uint64_t since)
 {
     vt_paint_plain(w);
     if (end == t->rows && end - row > 2) {
@@ -569,7 +615,7 @@ static void blank_rows(vt_painter *w, const vt *t, int row, int end, int joined)
         end = row + 1;
     }
     while (end-- > row) {
-        vt_paint_csi(w, "", end + 1, -1, "H\x1b#5");
+        vt_paint_csi(w, "", end + 1, -1, t->shadow.rows[end].doubled >= since ? "H\x1b#5" : "H");
         if (end == row && joined)
             vt_paint_csi(w, "", t->cols, -1, "X");
         else
@@ -593,7 +639,7 @@ static void put_changed_rows(vt_painter *w, const vt *t, vt_line_pair *l, uint64
             changed |= t->shadow.rows[end].changed > since;
         if (!changed)
             continue;
-        blank_rows(w, t, row, end, !row && is_wrapped(t, l, vt_top(t) - 1));
+        blank_rows(w, t, row, end, !row && is_wrapped(t, l, vt_top(t) - 1), since);
         vt_paint_rows(w, t, t->s, l, 0, row, end - row);
         if (end < t->rows)
             vt_put_string(w->out, "\n"); /* the next row does not continue this line */
@@ -640,7 +686,7 @@ int vt_damage(vt *t, vt_buf *out, vt_viewer *v)
     if (was.clears != v->clears)
         vt_put_string(out, "\x1b[3J");
     if (scrolled > 0) {
-        blank_rows(&w, t, 0, t->rows, is_wrapped(t, &l, v->top - scrolled - 1));
+        blank_rows(&w, t, 0, t->rows, is_wrapped(t, &l, v->top - scrolled - 1), was.offset);
         vt_paint_rows(&w, t, t->s, &l, (uint32_t)scrolled, 0, t->rows);
         vt_paint_plain(&w);
     } else {

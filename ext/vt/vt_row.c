@@ -12,22 +12,11 @@ vt_row *vt_row_new(vt *t)
     return r;
 }
 
-void vt_row_clear(vt_row *r, vt_cell tail)
+void vt_erase_intern(vt *t)
 {
-    r->len = 0;
-    r->wrapped = r->size = 0;
-    r->tail = tail;
-}
-
-/* Erased cells get the pen's background and no other part of its style. */
-vt_cell vt_erased(vt *t)
-{
-    if (t->erase_bg != t->pen.bg) {
-        const vt_style style = {.bg = t->pen.bg};
-        t->erase_cell = VT_BLANK | VT_STYLE_BITS(vt_style_id(t, &style));
-        t->erase_bg = t->pen.bg;
-    }
-    return t->erase_cell;
+    const vt_style style = {.bg = t->pen.bg};
+    t->erase_cell = VT_BLANK | VT_STYLE_BITS(vt_style_id(t, &style));
+    t->erase_bg = t->pen.bg;
 }
 
 /* Cut between `col` - 1 and `col`: a wide character across the cut becomes two blanks. */

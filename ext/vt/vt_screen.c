@@ -19,10 +19,9 @@ static int clamp(int at, int low, int high) { return vt_max(low, vt_min(at, high
 /* Keep the cursor in the half of a double row that can be used. */
 void vt_stay_in_row(vt *t)
 {
-    int cols = vt_row_cols(t, vt_cursor_row(t));
-    if (t->col >= cols) {
+    if (vt_cursor_row(t)->size && t->col >= vt_half(t->cols)) {
         vt_viewer_differs(t); /* xterm.js has no such rows */
-        t->col = cols - 1;
+        t->col = vt_half(t->cols) - 1;
     }
 }
 
@@ -284,21 +283,24 @@ void vt_tab_clear(vt *t, int what)
         memset(t->tabs, 0, sizeof t->tabs);
 }
 
+static inline int has_origin(const vt *t) { return (t->modes & VT_M_ORIGIN) != 0; }
+
 void vt_go(vt *t, int row, int col)
 {
-    int origin = !!(t->modes & VT_M_ORIGIN);
+    const int origin = has_origin(t);
     t->row = clamp(row, origin ? t->top : 0, origin ? t->bottom : t->rows - 1);
     t->col = clamp(col, origin ? t->left : 0, origin ? t->right : t->cols - 1);
     t->pending = 0;
     vt_stay_in_row(t);
 }
 
-static int origin_row(const vt *t) { return t->modes & VT_M_ORIGIN ? t->top : 0; }
-static int origin_col(const vt *t) { return t->modes & VT_M_ORIGIN ? t->left : 0; }
-
-void vt_move_to(vt *t, int row, int col) { vt_go(t, origin_row(t) + row, origin_col(t) + col); }
-void vt_move_row(vt *t, int row) { vt_go(t, origin_row(t) + row, t->col); }
-void vt_move_col(vt *t, int col) { vt_go(t, t->row, origin_col(t) + col); }
+void vt_move_to(vt *t, int row, int col)
+{
+    const int origin = has_origin(t);
+    vt_go(t, origin ? t->top + row : row, origin ? t->left + col : col);
+}
+void vt_move_row(vt *t, int row) { vt_go(t, has_origin(t) ? t->top + row : row, t->col); }
+void vt_move_col(vt *t, int col) { vt_go(t, t->row, has_origin(t) ? t->left + col : col); }
 void vt_move_by(vt *t, int rows, int cols) { vt_go(t, t->row + rows, t->col + cols); }
 
 void vt_move_up(vt *t, int n)
@@ -488,12 +490,6 @@ void vt_touch_row(vt *t, int row, int from, int to)
 
 void vt_cut_row(vt *t, int row, int col) { vt_row_cut(t->s->rows[row], col, vt_erased(t)); }
 
-void vt_erase_cells(vt *t, int row, int from, int to, int selective)
-{
-    vt_touch_row(t, row, from, to);
-    erase_part(t, t->s->rows[row], from, to, selective);
-}
-
 static void insert_blanks(vt *t, vt_row *r, int col, int n, vt_cell fill)
 {
     int end = vt_min(t->right + 1, vt_row_cols(t, r));
@@ -601,10 +597,7 @@ void vt_set_row_size(vt *t, int size)
         vt_end_line_above(t, t->row);
     }
     r->size = (uint8_t)size;
-    if (t->col >= vt_row_cols(t, r)) {
-        t->col = vt_row_cols(t, r) - 1;
-        t->pending = 0;
-    }
+    vt_stay_in_row(t);
 }
 
 /* ---- a screen's memory ---- */

@@ -245,14 +245,9 @@ static inline int all_same(const vt_cell *cells, int len)
     return memcmp(cells, cells + width, (size_t)(len - width) * sizeof *cells) ? 0 : len / width;
 }
 
-void vt_scrollback_put_row(vt *t, vt_scrollback *s, const vt_row *r, int cols)
+/* A row that vt_encode_plain() does not take. */
+static __attribute__((noinline)) void put_other(vt *t, vt_scrollback *s, const vt_row *r, int cols)
 {
-    vt_block *b = s->newest; /* NULL if the limit is 0 lines */
-    uint8_t *p = b ? vt_encode_plain(r, b->data + b->n, b->data + b->size) : NULL;
-    if (p) {
-        appended(t, s, b, p);
-        return;
-    }
     vt_encodable c = {.cells = r->cells, .len = r->len, .wrapped = r->wrapped, .size = r->size};
     if (r->tail != VT_BLANK && r->len < cols) {
         if (VT_CODE(r->tail)) {
@@ -271,6 +266,16 @@ void vt_scrollback_put_row(vt *t, vt_scrollback *s, const vt_row *r, int cols)
     }
     c.times = all_same(c.cells, c.len);
     append(t, s, &c);
+}
+
+void vt_scrollback_put_row(vt *t, vt_scrollback *s, const vt_row *r, int cols)
+{
+    vt_block *b = s->newest; /* NULL if the limit is 0 lines */
+    uint8_t *p = b ? vt_encode_plain(r, b->data + b->n, b->data + b->size) : NULL;
+    if (p)
+        appended(t, s, b, p);
+    else
+        put_other(t, s, r, cols);
 }
 
 void vt_scrollback_push(vt *t, const vt_row *r) { vt_scrollback_put_row(t, &t->scrollback, r, t->cols); }

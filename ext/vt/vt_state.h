@@ -19,6 +19,8 @@
 #include "vt.h"
 #include "vt_utf8.h"
 
+#include <string.h>
+
 /* A cell: its character, its width, its style.
    bits  0..20  code point; 0: never written (blank). With VT_CLUSTER: index into vt.clusters
    bit   21     VT_CLUSTER
@@ -106,7 +108,7 @@ typedef struct {
     int origin;
     vt_style pen;
     uint8_t protect;
-    uint8_t charsets[4], gl;
+    uint8_t charsets[4], gl, gr;
 } vt_saved;
 
 #define VT_POINTERS 16 /* as many as kitty's protocol asks for */
@@ -238,6 +240,7 @@ typedef struct {
 typedef struct {
     uint64_t hash;
     uint64_t changed;    /* viewers that are before this offset have another one */
+    uint64_t doubled;    /* of a row: viewers that are not after this offset may have a double one */
 } vt_mark;
 typedef struct {
     int differs;
@@ -274,7 +277,7 @@ struct vt {
     int pen_dirty;
     uint8_t protect;
     uint8_t charsets[4]; /* G0..G3: final characters of ISO 2022, or one of the VT_... below */
-    uint8_t gl, single_shift; /* gl: the charset in use. single_shift: 2 or 3 for the next character, or 0 */
+    uint8_t gl, gr, single_shift; /* gl, gr: the charsets in use. single_shift: 2 or 3 for the next character, or 0 */
     uint8_t prepended;   /* the last character may be one that joins the next, even ASCII (GB9b) */
     uint8_t tabs[(VT_MAX_COLS + 7) / 8];
 
@@ -365,13 +368,28 @@ static inline void vt_viewer_inexact(vt *t)
 /* ---- storage ---- */
 
 /* vt_charset.c: character sets */
+uint8_t vt_set(const vt *, int g);                     /* the set that Gg stands for: of the sets "A" one depends on modes */
+int vt_has_del(const vt *);                            /* whether the set of the next ASCII character has a graphic 0x7F */
+uint32_t vt_right(const vt *, uint8_t c);              /* what a byte from 0xA0 on means if vt_takes_bytes(); 0: nothing */
 uint32_t vt_translate(uint8_t set, uint8_t c);         /* what the ASCII character means in that set */
 void vt_designate(vt *, const uint8_t *intermediates, int n, uint8_t final); /* an unknown set changes nothing */
 uint8_t *vt_put_designation(uint8_t *, int g, uint8_t set); /* at most 20 bytes; a national set leaves DECNRCM off */
 
+/* Whether bytes from 0x80 on are characters of the set in GR, and not UTF-8. As in xterm they are while that set is not
+   ASCII, and while national sets are allowed (DECNRCM). */
+static inline int vt_takes_bytes(const vt *t)
+{
+    const uint8_t set = t->charsets[t->gr];
+    return (set != 'B' && set != VT_ASCII_BUT) || t->modes & VT_M_NATIONAL;
+}
+
 /* vt_buf.c: buffers that grow */
-uint8_t *vt_room(vt_buf *, size_t n);                  /* room for n bytes (then add to `n`); NULL: `failed` */
-void vt_put_string(vt_buf *, const char *);
+uint8_t *vt_room_grown(vt_buf *, size_t n);            /* vt_room() of a buffer that has no room left */
+static inline uint8_t *vt_room(vt_buf *b, size_t n)    /* room for n bytes (then add to `n`); NULL: `failed` */
+{
+    return b->size - b->n >= n ? b->data + b->n : vt_room_grown(b, n);
+}
+static inline void vt_put_string(vt_buf *b, const char *s) { vt_put(b, s, strlen(s)); }
 void vt_put_byte(vt_buf *, unsigned byte);
 void vt_put_number(vt_buf *, long long n);             /* in decimal */
 void vt_put_spaces(vt_buf *, int n);
@@ -529,8 +547,19 @@ void vt_pictures_free(vt *);                           /* RIS, and the end */
 
 /* vt_row.c: the cells of a row. None leaves half of a wide character. */
 vt_row *vt_row_new(vt *);
-void vt_row_clear(vt_row *, vt_cell tail);
-vt_cell vt_erased(vt *);                               /* a blank with the pen's background */
+static inline void vt_row_clear(vt_row *r, vt_cell tail)
+{
+    r->len = 0;
+    r->wrapped = r->size = 0;
+    r->tail = tail;
+}
+void vt_erase_intern(vt *);                            /* brings erase_cell up to date */
+static inline vt_cell vt_erased(vt *t)                 /* a blank with the pen's background and no more of its style */
+{
+    if (t->erase_bg != t->pen.bg)
+        vt_erase_intern(t);
+    return t->erase_cell;
+}
 void vt_row_cut(vt_row *, int col, vt_cell fill);      /* a wide character across the cut becomes `fill` */
 void vt_row_erase(const vt *, vt_row *, int from, int to, vt_cell fill);
 void vt_row_erase_selectively(vt *, vt_row *, int from, int to, vt_cell fill); /* protected cells stay */
@@ -566,7 +595,6 @@ void vt_move_down(vt *, int n);
 void vt_move_forward(vt *, int n);
 void vt_move_back(vt *, int n);
 void vt_move_by(vt *, int rows, int cols);             /* HPR, VPR: margins do not stop it */
-void vt_erase_cells(vt *, int row, int from, int to, int selective); /* with the ends of lines */
 void vt_cut_row(vt *, int row, int col);                /* a wide character across the cut becomes two blanks */
 void vt_touch_row(vt *, int row, int from, int to);    /* cells changed: its line, or the one above, may end there */
 void vt_erase_display(vt *, int what, int selective);
@@ -587,7 +615,7 @@ void vt_alignment(vt *);                               /* DECALN */
 void vt_set_row_size(vt *, int size);                  /* DECSWL, DECDWL, DECDHL */
 void vt_single_rows(vt *);
 void vt_stay_in_row(vt *);                             /* keeps the cursor in the columns of its row */
-static inline int vt_half(int cols) { return vt_max(cols / 2, 2); } /* columns of a double row: a wide character fits */
+static inline int vt_half(int cols) { return vt_max((cols + 1) / 2, 2); } /* columns of a double row: a wide character fits */
 static inline int vt_row_cols(const vt *t, const vt_row *r) { return r->size ? vt_half(t->cols) : t->cols; }
 
 /* vt_modes.c: modes, saved cursors, the alternate screen, keyboard flags, resets */
@@ -633,6 +661,7 @@ uint16_t vt_pen_part(int number);                      /* what a parameter of XT
 /* vt_print.c: text */
 void vt_print_text(vt *, const uint8_t *, size_t n, const uint8_t *end); /* ASCII, n > 0; up to `end` may be read */
 const uint8_t *vt_print_utf8(vt *, const uint8_t *, const uint8_t *end); /* whole characters; returns where text ends */
+void vt_print_del(vt *);                               /* 0x7F, if vt_has_del() */
 void vt_print_code(vt *, uint32_t code);
 void vt_repeat(vt *, int n);
 
@@ -643,7 +672,7 @@ typedef struct {
 } vt_rectangle;
 int vt_rectangle_of(const vt *, const int *four, vt_rectangle *); /* top, left, bottom, right; 0: there is none */
 void vt_fill_rectangle(vt *, const vt_rectangle *, uint32_t code);
-void vt_erase_rectangle(vt *, const vt_rectangle *, int selective);
+void vt_erase_rectangle(vt *, const vt_rectangle *);   /* DECSERA */
 void vt_copy_rectangle(vt *, const vt_rectangle *, int top, int left);
 void vt_change_rectangle(vt *, const vt_rectangle *, uint16_t off, uint16_t on, uint16_t flip); /* attributes */
 uint16_t vt_checksum(vt *, const vt_rectangle *);      /* DECRQCRA */

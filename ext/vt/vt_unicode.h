@@ -42,10 +42,12 @@ enum { /* what the next code point follows */
     VT_AFTER_LINKED_PICTOGRAPH_ZWJ = 11,
 };
 
+#pragma GCC visibility push(hidden) /* no address has to be looked up */
 extern const uint8_t vt_unicode_index[8704]; /* the block of 128 code points */
 extern const uint8_t vt_unicode_blocks[][128];   /* a byte a code point, as below */
 extern const uint16_t vt_unicode_joins[20];    /* the states that a class joins, as bits */
-extern const uint8_t vt_unicode_follows[12][20]; /* the next state */
+extern const uint8_t vt_unicode_steps[12][32]; /* by state and class: VT_STEP_... */
+#pragma GCC visibility pop
 
 /* Of a code point below 0x110000: width (bits 0, 1), class (bits 2 to 6), VT_VS_BASE. */
 static inline uint8_t vt_properties(uint32_t code)
@@ -55,7 +57,10 @@ static inline uint8_t vt_properties(uint32_t code)
 static inline int vt_width_of(uint32_t code) { return vt_properties(code) & 3; }
 #define VT_CLASS_OF(properties) ((properties) >> 2 & 31)
 #define VT_VS_BASE 128 /* a variation selector changes the width */
-#define VT_JOINS(state, properties) (vt_unicode_joins[VT_CLASS_OF(properties)] >> (state) & 1)
-#define VT_FOLLOWS(state, properties) (vt_unicode_follows[state][VT_CLASS_OF(properties)])
+#define VT_STEP(state, properties) (vt_unicode_steps[state][VT_CLASS_OF(properties)])
+#define VT_STEP_STATE 15 /* of a step: the next state */
+#define VT_STEP_JOINS 16
+#define VT_JOINS(state, properties) (VT_STEP(state, properties) & VT_STEP_JOINS)
+#define VT_FOLLOWS(state, properties) (VT_STEP(state, properties) & VT_STEP_STATE)
 
 #endif

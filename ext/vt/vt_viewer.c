@@ -29,13 +29,26 @@ static int repeats_shifted(const vt *t)
         return 0;
     vt_cell cell = vt_at(t->s->rows[t->row], col);
     uint32_t code = VT_CODE(cell);
-    return !(cell & VT_CLUSTER) && code > ' ' && code < 0x7F && vt_translate(t->charsets[t->gl], (uint8_t)code) != code;
+    return !(cell & VT_CLUSTER) && code > ' ' && code < 0x7F && vt_translate(vt_set(t, t->gl), (uint8_t)code) != code;
+}
+
+/* Whether what comes next may join a character that a variation selector has made narrow: the client's cursor stands where
+   the wide one ended, and only a sequence moves it. */
+static int narrowed(const vt *t)
+{
+    if (!t->last_char || !(t->modes & VT_M_GRAPHEMES) || !t->col)
+        return 0;
+    uint8_t text[VT_CELL_TEXT + 4];
+    vt_cell cell = vt_at(t->s->rows[t->row], t->col - 1);
+    return cell & VT_CLUSTER && vt_cluster_text(t, text, cell)[-1] == VT_NARROW;
 }
 
 /* No sequence makes xterm.js's wrap pending but in the last column. */
 int vt_state_differs(const vt *t)
 {
     return t->modes & DIFFERENT_MODES || t->left || t->right != t->cols - 1 || t->single_shift || repeats_shifted(t)
+           || (t->last_char >= 0x80 && vt_takes_bytes(t)) /* REP would repeat what xterm.js cannot be sent */
+           || narrowed(t)
            || (t->pending && t->col != t->cols - 1) || has_double_row(t, &t->main) || has_double_row(t, &t->alt);
 }
 
@@ -112,6 +125,8 @@ static void mark_rows(vt *t, uint64_t offset)
     for (int row = 0; row < t->rows; row++) {
         if (moved)
             s->rows[row].changed = offset;
+        if (t->s->rows[row]->size)
+            s->rows[row].doubled = offset;
         vt_viewer_mark(&s->rows[row], row_hash(t, t->s->rows[row]), offset);
     }
     s->top = vt_top(t);

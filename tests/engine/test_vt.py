@@ -198,8 +198,8 @@ def test_bell_title_and_folder() -> None:
 def test_a_title_is_data() -> None:
     one = terminal(b"\x1b]0;a\x01b\x7fcd\xff\x07")
     assert one.title == "abcd\ufffd"
-    one.feed(b"\x1b]0;never\xc2\x9b2;2Hset\x07")  # a C1 control that begins something else
-    assert one.title == "abcd\ufffd"
+    one.feed(b"\x1b]0;\xc2\x9b2;2H\xc2\x9cset\x07")  # C1 controls as characters
+    assert one.title == "2;2Hset"
     one.feed(b"\x1b]0;" + "ж".encode() * 1000 + b"\x07")
     assert len(one.title.encode()) <= 512
     assert set(one.title) == {"ж"}
@@ -361,6 +361,18 @@ def test_html_is_escaped() -> None:
     assert 'href="javascript' not in html
     assert "?b&c" not in html
     assert 'c"d' not in html
+
+
+def test_html_of_a_reversed_screen_has_the_default_colours_exchanged() -> None:
+    one = terminal(b"\x1b]11;#123456\x07\x1b[?5hplain\x1b[7minverse\x1b[0;31mred\x1b[0;44mblue", cols=40)
+    html = one.html().decode()
+    assert html.startswith('<pre style="color:#123456;background:#d4d4d4;')
+    assert '<span style="color:#d4d4d4;background:#123456;">inverse' in html
+    assert '<span style="color:#cd0000;">red' in html
+    assert '<span style="background:#0000ee;">blue' in html
+    assert "reverse-screen" in json.loads(one.json())["modes"]
+    one.feed(b"\x1b[?5l")
+    assert one.html().decode().startswith('<pre style="color:#d4d4d4;background:#123456;')
 
 
 def test_json() -> None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from vt import cases, cases_rectangles, cases_unicode, cases_xterm
 from vt.cases import Case
+from vt.corpus import ALL_CASES, CASES
 from vt.oracles import Ghostty, Headless
 from vt.screens import Screen, ours
 
 from vibetunnel._ext.vt import Engine
 
 ORACLES = (Ghostty, Headless)
-CASES = cases.CASES | cases_rectangles.CASES | cases_unicode.CASES | cases_xterm.XTERM_CASES
 
 
 def as_expected(screen: Screen, case: Case) -> str:
@@ -36,12 +35,9 @@ def as_expected(screen: Screen, case: Case) -> str:
     return ""
 
 
-ALL = [case for group in CASES.values() for case in group]
-
-
 def test_the_table_is_large_and_names_are_unique() -> None:
-    assert len(ALL) >= 150
-    assert len({case.name for case in ALL}) == len(ALL)
+    assert len(ALL_CASES) >= 150
+    assert len({case.name for case in ALL_CASES}) == len(ALL_CASES)
 
 
 @pytest.mark.parametrize("group", CASES)
@@ -82,9 +78,9 @@ def oracle(request: pytest.FixtureRequest) -> Iterator[Ghostty | Headless]:
 
 
 def test_other_terminals_agree_except_where_the_table_says_so(oracle: Ghostty | Headless) -> None:
-    shown = oracle.run([(*case.size, [case.data, None]) for case in ALL])
+    shown = oracle.run([(*case.size, [case.data, None]) for case in ALL_CASES])
     wrong = []
-    for case, (screen,) in zip(ALL, shown, strict=True):
+    for case, (screen,) in zip(ALL_CASES, shown, strict=True):
         difference = as_expected(screen, case)
         if bool(difference) != (oracle.name in case.differs):
             wrong.append(f"{case.name}: {difference or 'agrees, against the table'}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import sys
 from collections.abc import Iterator
 from itertools import pairwise, product
@@ -165,22 +164,6 @@ def test_a_character_survives_scrollback_and_reflow(text: str, off: str) -> None
         wide.resize(3, cols)
     assert wide.text(-wide.scrollback_count).replace("\n", "") == before.replace("\n", "")
     assert wide.clone(scrollback_lines=100).dump() == wide.dump()
-
-
-def test_the_borders_of_a_table_with_emoji_stand_below_each_other() -> None:
-    (path,) = Path(__file__).parent.glob("vt/recordings/table.*.gz")
-    rows, cols = map(int, path.name.split(".")[1].split("x"))
-    terminal = Engine(rows, cols)
-    terminal.feed(gzip.decompress(path.read_bytes()))
-    lines = terminal.text().splitlines()
-    top = next(line for line in lines if line.startswith("┏"))
-    wanted = [col for col, char in enumerate(top) if char in "┏┳┓"]
-    for row, line in enumerate(lines):
-        for col in wanted if line[:1] in "┃│" and line else []:
-            rest = terminal.clone()
-            rest.feed(b"\x1b[%dH\x1b[%dX" % (row + 1, max(col, 1)) if col else b"")
-            assert rest.text(row, row + 1)[col] in "┃│", (line, col)
-    assert sum(line[:1] in "┃│" for line in lines if line) == 6
 
 
 def test_mode_2027_is_reported_and_survives_a_soft_reset() -> None:

@@ -1,146 +1,199 @@
-"""A session that prints what a test gives it, and the cells that a browser shows of it beside those of the server.
+"""Sessions that print what a test gives them, and the cells that browsers show of it beside the server's.
 
-python tests/web/shown.py [COUNT [FIRST]]    compare after each of COUNT random streams, from seed FIRST on
+python tests/web/shown.py [COUNT [FIRST]]    compare COUNT random streams, from seed FIRST on
+
+All of it is real: a server process, programs on PTYs, WebSockets, the client's pages in Chromium. Streams are cut
+anywhere. A page asks its session's program for the next piece when it has drawn the last one, and looks at all cells of
+the screen after each piece. They must be those of an engine in this process that has taken the same output. After each
+batch of streams the same is asked of the server's engine (`GET .../screen`).
+
+Each batch begins with a page that was loaded again. Some pieces come while the connection is lost. After others the
+page gets a redraw, or is left and opened again (Chances). The cells are compared there too, and the stream goes on.
 """
 
 from __future__ import annotations
 
-import codecs
-import os
+import json
 import random
 import struct
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 if __name__ == "__main__":
     sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from engine.vt.grammar import generate
-from engine.vt.screens import Screen, canonical, of_json
+from engine.vt.grammar import SIZES, generate
+from engine.vt.screens import Screen, canonical, of_json, ours
 from engine.vt.viewers import cut, seen_otherwise
 from playwright.sync_api import sync_playwright
 from served import Served
-from visitor import ARGUMENTS, DESKTOP, Visitor, find_chromium
+from visitor import ARGUMENTS, Visitor, find_chromium
 
-LOOK = (Path(__file__).parents[1] / "engine/vt/look.mjs").read_text().replace("export function", "function")
-SIZES = ((6, 10), (4, 20), (8, 12))
-RELOAD_EVERY = 50  # streams
+from vibetunnel._ext.vt import Engine
+
+HERE = Path(__file__).parent
+LOOK = (HERE.parent / "engine/vt/look.mjs").read_text().replace("export function", "function")
+WATCH = f"steps => {{ {LOOK} {(HERE / 'shown.mjs').read_text()} window.seen = watch(steps); }}"
+WINDOWS = 2
+BATCH = 400  # streams
+PROFILE: dict[str, Any] = {"viewport": {"width": 640, "height": 400}, "reduced_motion": "reduce"}  # of a browser
 ANEW = b"\x18\x1bc"  # CAN ends what a stream left unfinished
 
-# Reads (u32 length, bytes) from a FIFO and prints the bytes.
-PRINTER = """
+# Prints a piece of a file, a u32 length and bytes, for each report on its terminal.
+PRINTER = r"""
 import os, struct, sys, tty
 tty.setraw(0)
-source = open(sys.argv[1], "rb")
-while head := source.read(4):
-    rest = source.read(*struct.unpack("<I", head))
-    while rest:
-        rest = rest[os.write(1, rest):]
+os.write(1, b"\x18\x1bc")
+typed = b""
+with open(sys.argv[1], "rb") as pieces:
+    while more := os.read(0, 4096):
+        *asked, typed = (typed + more).split(b"\x1b[7n")
+        for _ in asked:
+            piece = pieces.read(*struct.unpack("<I", pieces.read(4)))
+            while piece:
+                piece = piece[os.write(1, piece):]
 """
 
-# Both screens, once server and page have everything up to an offset.
-BOTH = f"""async (terminal, [session, offset]) => {{
-    {LOOK}
-    for (;;) {{
-        const screen = await (await fetch(`/api/sessions/${{session}}/screen`)).json();
-        const {{ view }} = terminal;
-        if (screen.offset === offset && Number(view.offset) === offset) return [screen, look(view.term)];
-        await new Promise((resolve) => setTimeout(resolve, 1));
-    }}
-}}"""
+
+class Chances(NamedTuple):
+    """How likely each of this is with a piece: shown.mjs has what it is."""
+
+    lose: float = 0.02
+    redraw: float = 0.05
+    come_back: float = 0.002
 
 
-class Printer:
-    """The session, open in a visitor's page."""
+class Stream(NamedTuple):
+    name: str
+    pieces: Sequence[bytes]
+
+
+class Batch(NamedTuple):
+    rows: int
+    cols: int
+    streams: Sequence[Stream]
+    chances: Chances = Chances()
+
+
+class Step(NamedTuple):
+    what: str  # one of STEPS in shown.mjs
+    offset: int  # how far the screen is drawn then
+    stream: Stream
+    printed: int  # pieces of the stream
+    screen: Screen
+
+
+class Window:
+    """A session and the page that shows it."""
 
     def __init__(self, visitor: Visitor) -> None:
-        self.visitor = visitor
+        self._page = visitor
         visitor.allow_complaint("xterm.js: Parsing error")  # it says so of DEL, which it then ignores
-        path = visitor.server.home / "output"
-        os.mkfifo(path)
-        script = visitor.server.home / "printer.py"
+        visitor.context.add_init_script(path=HERE / "undrawn.mjs")
+        home = visitor.server.home
+        script = home / "printer.py"
         script.write_text(PRINTER)
-        self.session = visitor.server.session([sys.executable, str(script), str(path)])
-        visitor.open_session(self.session)
-        self._fifo = path.open("wb", buffering=0)  # waits for the program
-        self._offset = 0
-        self.print(ANEW)
-        self.screens()
+        path = home / f"pieces-{len(list(home.glob('pieces-*')))}"
+        self._pieces = path.open("wb")
+        self._session = visitor.server.session([sys.executable, str(script), str(path)])
+        visitor.open_session(self._session)
+        self._terminal = Engine(*visitor.size())
+        self._terminal.feed(ANEW)
+        self._steps: list[Step] = []
 
-    def resize(self, rows: int, cols: int) -> None:
-        self.visitor.server.ask("POST", f"/api/sessions/{self.session}/resize", {"rows": rows, "cols": cols})
-        self.visitor.until(lambda: self.visitor.size() == (rows, cols))
+    def begin(self, batch: Batch, seed: int) -> None:
+        """Let the page take a batch, after it was loaded again."""
+        size = {"rows": batch.rows, "cols": batch.cols}
+        self._page.server.ask("POST", f"/api/sessions/{self._session}/resize", size)
+        self._terminal.resize(**size)
+        self._page.open_session(self._session)
+        self._steps = [self._step("look", Stream("loaded again", []), 0)]
+        r = random.Random(seed)
+        for stream in batch.streams:
+            self._print(stream, batch.chances, r)
+        self._pieces.flush()
+        self._page.page.evaluate(WATCH, [(step.what, step.offset) for step in self._steps])
 
-    def print(self, output: bytes) -> None:
-        self._fifo.write(struct.pack("<I", len(output)) + output)
-        self._offset += len(output)
-
-    def screens(self) -> tuple[Screen, Screen]:
-        """The server's and the browser's, with all that was printed. It must not end inside a character."""
-        mine, seen = self.visitor.at("terminal").evaluate(BOTH, [self.session, self._offset])
-        return of_json(mine), canonical(**seen)
-
-    def difference(self) -> str:
-        return seen_otherwise(*self.screens())
+    def end(self) -> Iterator[str]:
+        """Wait until the page has taken the batch. What differs, the first of each stream."""
+        seen, wrong = None, set()
+        for step, now in zip(self._steps, json.loads(self._page.page.evaluate("() => window.seen")), strict=True):
+            seen = canonical(**now) if now else seen
+            words = seen_otherwise(step.screen, seen)
+            if words and step.stream not in wrong:
+                wrong.add(step.stream)
+                printed = step.stream.pieces[: step.printed]
+                yield f"{step.stream.name}, {step.what} after {printed}: {words}"
+        server = self._page.server.ask("GET", f"/api/sessions/{self._session}/screen")
+        assert server["offset"] == self._terminal.offset
+        assert of_json(server) == of_json(json.loads(self._terminal.json()))
 
     def close(self) -> None:
-        self._fifo.close()
+        self._pieces.close()
+
+    def _print(self, stream: Stream, chances: Chances, r: random.Random) -> None:
+        for printed, piece in enumerate(stream.pieces):
+            output = piece if printed else ANEW + piece
+            self._pieces.write(struct.pack("<I", len(output)) + output)
+            self._terminal.feed(output)
+            self._steps.append(self._step("lose" if r.random() < chances.lose else "print", stream, printed + 1))
+            if r.random() < chances.redraw:
+                self._steps.append(self._step("redraw", stream, printed + 1))
+            if r.random() < chances.come_back:
+                self._steps.append(self._step("come back", stream, printed + 1))
+
+    def _step(self, what: str, stream: Stream, printed: int) -> Step:
+        return Step(what, self._terminal.shown, stream, printed, ours(self._terminal))
 
 
-def ends_inside_character(data: bytes) -> bool:
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    decoder.decode(data)
-    return bool(decoder.getstate()[0])
+def random_streams(count: int, first: int = 0) -> Iterator[Batch]:
+    for number, start in enumerate(range(first, first + count, BATCH)):
+        rows, cols = SIZES[number % len(SIZES)]
+        streams = []
+        for seed in range(start, min(start + BATCH, first + count)):
+            stream = b"".join(generate(seed, size=(rows, cols))[2])
+            streams.append(Stream(f"seed {seed}, {rows} x {cols}", tuple(cut(stream, random.Random(seed)))))
+        yield Batch(rows, cols, streams)
 
 
-def streams(count: int, first: int) -> Iterator[tuple[int, tuple[int, int], bytes, list[bytes]]]:
-    """Seed, size, stream, and the stream in pieces. Streams of one size follow each other."""
-    for number, size in enumerate(SIZES):
-        for seed in range(first + number, first + count, len(SIZES)):
-            r = random.Random(seed)
-            stream = ANEW + b"".join(generate(seed, size=size)[2])
-            yield seed, size, stream, cut(stream, r)
-
-
-def compare(printer: Printer, count: int, first: int = 0) -> Iterator[str]:
-    """What differs, live and after a reload of the page."""
-    before: tuple[int, int] | None = None
-    for done, (seed, size, stream, pieces) in enumerate(streams(count, first)):
-        if size != before:
-            printer.resize(*size)
-            before = size
-        printed = b""
-        for piece in pieces:
-            printer.print(piece)
-            printed += piece
-            if not ends_inside_character(printed) and (found := printer.difference()):
-                yield f"seed {seed}, {size}, after {printed!r}: {found}"
-                break
-        if done % RELOAD_EVERY == RELOAD_EVERY - 1:
-            printer.print(b"\x18")
-            printer.visitor.open_session(printer.session)
-            if found := printer.difference():
-                yield f"seed {seed}, {size}, after a reload with {stream!r}: {found}"
+def compare(windows: Sequence[Window], batches: Iterable[Batch]) -> Iterator[str]:
+    """What browsers show otherwise than the server. The windows take the batches side by side."""
+    idle, busy = deque(windows), deque[Window]()
+    for number, batch in enumerate(batches):
+        if not idle:
+            yield from busy[0].end()
+            idle.append(busy.popleft())
+        busy.append(idle.popleft())
+        busy[-1].begin(batch, number)
+    for window in busy:
+        yield from window.end()
 
 
 def main(count: int = 100_000, first: int = 0) -> int:
-    found = 0
+    found, began = 0, time.monotonic()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
         server = Served(Path(folder))
-        visitor = Visitor(browser.new_context(viewport=DESKTOP), server)
-        visitor.log_in()
-        printer = Printer(visitor)
-        for each in compare(printer, count, first):
+        visitors = [Visitor(browser.new_context(**PROFILE), server) for _ in range(WINDOWS)]
+        for visitor in visitors:
+            visitor.log_in()
+        windows = [Window(visitor) for visitor in visitors]
+        for each in compare(windows, random_streams(count, first)):
             found += 1
             print(each, flush=True)
-        printer.close()
-        visitor.close()
+        for window in windows:
+            window.close()
+        for visitor in visitors:
+            visitor.close()
         browser.close()
         server.close()
-    print(f"{count} streams from seed {first} on: {found} are shown otherwise")
+    took = time.monotonic() - began
+    print(f"{count} streams from seed {first} on, in {took:.0f} s: {found} are shown otherwise")
     return 1 if found else 0
 
 

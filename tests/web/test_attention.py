@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import APIResponse, Route, expect
 from served import Served
 from visitor import PHONE, Visit, Visitor
@@ -46,6 +47,60 @@ def test_the_page_shows_progress_notification_and_pointer(visitor: Visitor) -> N
     expect(visitor.at("progress")).to_have_count(0)
     visitor.until(lambda: cursor(visitor) == "help")
     assert not re.match(r"\d+%", visitor.page.title())
+
+
+@pytest.mark.parametrize("options", [PHONE, {}], ids=["phone", "desktop"])
+def test_a_notification_covers_nothing_of_the_terminal_until_all_of_it_is_asked_for(
+    server: Served, visit: Visit, options: dict[str, object]
+) -> None:
+    visitor = visit(server, **options)
+    session = server.session(f"read x; printf '\\033]9;{'many words ' * 40}\\007'; exec cat")
+    visitor.open_session(session)
+    server.ask("POST", f"/api/sessions/{session}/input", {"text": "\n"})
+    news, terminal, whole = visitor.at("notification"), visitor.at("terminal"), visitor.at("notification-text")
+    expect(news).to_be_visible()
+    line, below = news.bounding_box(), terminal.bounding_box()
+    assert line is not None
+    assert below is not None
+    assert line["y"] + line["height"] <= below["y"]
+    assert line["width"] > 150
+    assert line["x"] + line["width"] <= visitor.page.viewport_size["width"]
+    expect(visitor.at("notification-dismiss")).to_be_in_viewport(ratio=1)
+    expect(visitor.at("connection-state")).to_be_in_viewport(ratio=1)
+    expect(whole).to_have_count(0)
+    visitor.at("notification-open").click()
+    expect(whole).to_contain_text("many words " * 39)
+    visitor.at("notification-open").click()
+    expect(whole).to_have_count(0)
+    visitor.at("notification-open").click()
+    visitor.at("notification-dismiss").click()
+    expect(whole).to_have_count(0)
+    expect(news).to_have_count(0)
+
+
+@pytest.mark.parametrize("options", [PHONE, {}], ids=["phone", "desktop"])
+def test_an_offer_to_copy_stands_beside_a_notification_in_the_bar(
+    server: Served, visit: Visit, options: dict[str, object]
+) -> None:
+    visitor = visit(server, **options)
+    steps = "read x; printf '\\033]52;c;aGVsbG8=\\007'; read x; printf '\\033]9;hello you\\007'; exec cat"
+    session = server.session(steps)
+    visitor.open_session(session)
+    server.ask("POST", f"/api/sessions/{session}/input", {"text": "\n"})
+    expect(visitor.at("clipboard-copy")).to_be_visible()
+    expect(visitor.page.locator("h1 .name")).to_be_in_viewport()
+    server.ask("POST", f"/api/sessions/{session}/input", {"text": "\n"})
+    expect(visitor.at("notification")).to_be_visible()
+    terminal = visitor.at("terminal").bounding_box()
+    assert terminal is not None
+    for each in ("notification-open", "notification-dismiss", "clipboard-copy", "clipboard-dismiss", "share-open"):
+        expect(visitor.at(each)).to_be_in_viewport(ratio=1)
+        box = visitor.at(each).bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= terminal["y"], each
+    visitor.at("clipboard-copy").click()
+    expect(visitor.at("clipboard")).to_have_count(0)
+    assert visitor.page.evaluate("() => navigator.clipboard.readText()") == "hello"
 
 
 def test_a_late_visitor_sees_the_progress_but_no_old_notification_as_new(server: Served, visit: Visit) -> None:

@@ -1,35 +1,56 @@
-"""The browser shows the server's screen, cell by cell, whatever a program prints: live, and after a reload."""
+"""The browser shows the server's screen, cell by cell, whatever a program prints: live, and after it has come back."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
-from engine.vt.cases import CASES
-from shown import ANEW, Printer, compare, ends_inside_character
-from visitor import Visitor
+from engine.vt.corpus import ALL_CASES, RECORDINGS, load, places
+from engine.vt.viewers import cut
+from served import Served
+from shown import PROFILE, WINDOWS, Batch, Chances, Stream, Window, compare, random_streams
+from visitor import Visit
 
-COUNT = 100  # streams; shown.py compares any number
-ALL_CASES = [case for group in CASES.values() for case in group]
+COUNT = 800  # streams; shown.py compares any number
 
 
 @pytest.fixture
-def printer(visitor: Visitor) -> Iterator[Printer]:
-    printer = Printer(visitor)
-    yield printer
-    printer.close()
+def windows(visit: Visit, server: Served) -> Iterator[list[Window]]:
+    windows = [Window(visit(server, **PROFILE)) for _ in range(WINDOWS)]
+    yield windows
+    for window in windows:
+        window.close()
 
 
-def test_random_output_cut_anywhere(printer: Printer) -> None:
-    assert list(compare(printer, COUNT)) == []
+def test_random_output_cut_anywhere(windows: list[Window]) -> None:
+    assert list(compare(windows, random_streams(COUNT))) == []
 
 
-def test_every_case_of_the_engine(printer: Printer) -> None:
-    wrong = []
-    for size in sorted({case.size for case in ALL_CASES}):
-        printer.resize(*size)
-        for case in (each for each in ALL_CASES if each.size == size):
-            printer.print(ANEW + case.data)
-            if not ends_inside_character(case.data) and (found := printer.difference()):
-                wrong.append(f"{case.name}: {found}")
-    assert wrong == []
+def test_every_case_of_the_engine(windows: list[Window]) -> None:
+    chances = Chances(redraw=1, come_back=0.02)
+    sizes = sorted({case.size for case in ALL_CASES})
+    batches = [
+        Batch(
+            rows,
+            cols,
+            [
+                Stream(each.name, tuple(cut(each.data, random.Random(each.name))))
+                for each in ALL_CASES
+                if each.size == (rows, cols)
+            ],
+            chances,
+        )
+        for rows, cols in sizes
+    ]
+    assert list(compare(windows, batches)) == []
+
+
+def test_every_recording_of_a_program(windows: list[Window]) -> None:
+    batches = []
+    for path in RECORDINGS:
+        rows, cols, data = load(path)
+        pieces = tuple(data[start:end] for start, end in pairwise((0, *places(data))))
+        batches.append(Batch(rows, cols, [Stream(path.name, pieces)], Chances(redraw=0.2, come_back=0.05)))
+    assert list(compare(windows, batches)) == []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from visitor import Visitor
+from served import Served
+from visitor import PHONE, Visit, Visitor
 
 HOLD = "stty raw -echo; cat > /dev/null"
 
@@ -36,17 +37,83 @@ def test_a_double_row_is_drawn_double_and_keeps_its_text(visitor: Visitor) -> No
     visitor.until(lambda: rows.count() == 3)
 
 
-def test_a_reversed_screen_has_the_default_colours_exchanged(visitor: Visitor) -> None:
-    colour = "() => getComputedStyle(document.querySelector('.xterm-scrollable-element')).backgroundColor"
-    shows(visitor, "")
-    before = visitor.page.evaluate(colour)
-    shows(visitor, "\\033[?5h")
-    visitor.until(lambda: visitor.page.evaluate(colour) != before)
-    around = "() => getComputedStyle(document.querySelector('vt-terminal .screen')).backgroundColor"
-    visitor.until(lambda: visitor.page.evaluate(around) == visitor.page.evaluate(colour))
-    visitor.page.reload()
+def drag(visitor: Visitor, row: int, first: float, to_row: int, last: float) -> None:
+    """Press the mouse at a column of a row, in single columns, and release it at another."""
+    screen = box(visitor, ".xterm-screen")
+    rows, cols = visitor.size()
+    mouse = visitor.page.mouse
+
+    def move(row: int, col: float) -> None:
+        mouse.move(screen["x"] + col * screen["width"] / cols, screen["y"] + (row + 0.5) * screen["height"] / rows)
+
+    move(row, first)
+    mouse.down()
+    move(row, first + 2)
+    move(to_row, last)
+    mouse.up()
+
+
+def selected(visitor: Visitor) -> str:
+    return str(visitor.at("terminal").evaluate("terminal => terminal.view.selected"))
+
+
+def test_what_is_selected_on_a_double_row_is_what_is_seen(visitor: Visitor) -> None:
+    shows(visitor, "\\033#6abcdefgh ijkl\\r\\nabcdefgh ijkl\\r\\n\\033#3tall words\\r\\n\\033#4tall words\\r\\n")
+    visitor.until(lambda: visitor.page.locator(".double-row").count() == 3)
+    drag(visitor, 0, 2.2, 0, 12.2)
+    assert selected(visitor) == "bcdef"
+    marked = visitor.page.locator('.double-row span[style*="linear-gradient"]')
+    visitor.until(lambda: "".join(marked.all_inner_texts()) == "bcdef")
+    drag(visitor, 1, 2.2, 1, 12.2)
+    assert selected(visitor) == "cdefgh ijk"
+    visitor.until(lambda: marked.count() == 0)
+    drag(visitor, 0, 18.2, 1, 3.2)
+    assert selected(visitor) == "ijkl\nabc"
+    drag(visitor, 2, 10.2, 3, 8.2)
+    assert selected(visitor) == "words\ntall"
+    screen = box(visitor, ".xterm-screen")
+    rows, cols = visitor.size()
+    visitor.page.mouse.dblclick(
+        screen["x"] + 20.5 * screen["width"] / cols, screen["y"] + 0.5 * screen["height"] / rows
+    )
+    assert selected(visitor) == "ijkl"
+
+
+def test_a_finger_selects_the_word_that_is_seen_on_a_double_row(server: Served, visit: Visit) -> None:
+    visitor = visit(server, **PHONE)
+    shows(visitor, "\\033#6abcd ijkl\\r\\n")
+    visitor.until(lambda: visitor.page.locator(".double-row").count() == 1)
+    screen = box(visitor, ".xterm-screen")
+    rows, cols = visitor.size()
+    at = [{"x": screen["x"] + 14.5 * screen["width"] / cols, "y": screen["y"] + 0.5 * screen["height"] / rows}]
+    touch = visitor.context.new_cdp_session(visitor.page)
+    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": at})
+    visitor.until(lambda: selected(visitor) == "ijkl")
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+def test_the_mouse_is_reported_in_single_columns_on_a_double_row(visitor: Visitor) -> None:
+    """As xterm 379 does. A selection by Shift is by what is seen there, too."""
+    program = "stty raw -echo; printf '\\033[?1000h\\033[?1006h\\033#6abcdefgh\\033[99Hready'; exec cat -v"
+    visitor.open_session(visitor.server.session(["/bin/sh", "-c", program]))
     visitor.until_shows("ready")
-    visitor.until(lambda: visitor.page.evaluate(colour) != before)
+    visitor.until(lambda: visitor.page.locator(".double-row").count() == 1)
+    drag(visitor, 0, 5.2, 0, 10.2)
+    visitor.until_shows(r"\^\[\[<0;6;1M\^\[\[<0;11;1m")
+    visitor.page.keyboard.down("Shift")
+    drag(visitor, 0, 2.2, 0, 12.2)
+    visitor.page.keyboard.up("Shift")
+    assert selected(visitor) == "bcdef"
+
+
+def test_a_hidden_cursor_is_not_drawn_on_a_double_row(visitor: Visitor) -> None:
+    program = "stty -echo; printf '\\033#6ready'; read x; printf '\\033[?25l'; exec cat"
+    visitor.open_session(visitor.server.session(["/bin/sh", "-c", program]))
+    visitor.until_shows("ready")
+    grounds = "rows => rows.length && new Set([...rows[0].children[0].children].map((s) => s.style.background)).size"
+    visitor.until(lambda: visitor.page.locator(".double-row").evaluate_all(grounds) == 2)
+    visitor.type("\n")
+    visitor.until(lambda: visitor.page.locator(".double-row").evaluate_all(grounds) == 1)
 
 
 def test_clusters_take_the_columns_that_the_server_counts(visitor: Visitor) -> None:

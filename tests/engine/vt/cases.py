@@ -62,6 +62,13 @@ def printing() -> list[Case]:
         Case("newline mode off", b"\x1b[20h\x1b[20lab\nc", "ab/  c", (1, 3)),
         Case("REP repeats the last character", b"ab\x1b[3b", "abbbb", (0, 5)),
         Case("REP without a number repeats once", b"a\x1b[b", "aa", (0, 2)),
+        Case(
+            "REP after DEL repeats nothing, xterm",
+            b"a\x7f\x1b[3b",
+            "a",
+            (0, 1),
+            differs={XTERM: "goes on", GHOSTTY: DEL},
+        ),
         Case("REP wraps", b"01234567a\x1b[3b", "01234567aa/aa", (1, 2), wrapped=(0,)),
         Case("REP without a character before it", b"\x1b[5b", "", (0, 0)),
         Case("IND moves down", b"a\x1bDb", "a/ b", (1, 2)),
@@ -70,13 +77,28 @@ def printing() -> list[Case]:
         Case("RI at the top scrolls down", b"a\x1bMb", " b/a", (0, 2)),
         Case("IND at the bottom scrolls up", FULL + b"\x1b[6;1H\x1bDX", "2222/3333/4444/5555/6666/X", (5, 1)),
         Case("C1 controls are not taken from UTF-8 bytes", b"a\x84b", "a\ufffdb", (0, 3), differs={XTERM: UTF8}),
-        Case("C1 controls as characters", "a\u0084b".encode(), "a/ b", (1, 2), differs={GHOSTTY: C1}),
+        Case("U+0084 is ignored, xterm", "a\u0084b".encode(), "ab", (0, 2), differs={XTERM: C1}),
+        Case(
+            "U+009B is ignored, in a sequence too, xterm",
+            "a\u009b\x1b[3\u0084Cb".encode(),
+            "a   b",
+            (0, 5),
+            differs={XTERM: C1, GHOSTTY: "ends the sequence"},
+        ),
+        Case("U+009C ends no string, xterm", "a\x1b]0;t\u009cu\x07b".encode(), "ab", (0, 2), differs={XTERM: C1}),
+        Case(
+            "REP after U+0085 repeats nothing, xterm",
+            "a\u0085\x1b[3b".encode(),
+            "a",
+            (0, 1),
+            differs={XTERM: C1, GHOSTTY: "goes on"},
+        ),
     ]
 
 
 UTF8 = "leaves invalid UTF-8 out; Unicode asks for U+FFFD (standard, 3.9)"
 DEL = "prints DEL; ECMA-48: a fill character"
-C1 = "knows no C1 controls in UTF-8; xterm.js does"
+C1 = "obeys C1 controls in UTF-8; xterm does not (ctlseqs, controls are processed once)"
 
 
 def unicode() -> list[Case]:
@@ -401,7 +423,7 @@ def charsets() -> list[Case]:
             (0, 3),
             differs={XTERM: "leaves 0x5F out", GHOSTTY: "leaves 0x5F out"},
         ),
-        Case("the British set", b"\x1b(A#\x1b(B#", "£#", (0, 2)),
+        Case("the British set, with DECNRCM", b"\x1b[?42h\x1b(A#a\x1b(B#", "£a#", (0, 3)),
         Case("LS2 shifts G2 in", b"\x1b*0q\x1bnq\x0fq", "q─q", (0, 3)),
         Case("LS3 shifts G3 in", b"\x1b+0q\x1boq\x0fq", "q─q", (0, 3)),
         Case("SS2 is for one character", b"\x1b*0\x1bNqq", "─q", (0, 2), differs={XTERM: "has no single shifts"}),

@@ -86,7 +86,37 @@ def filling() -> list[Case]:
             cursor=(0, 3),
             styles={0: [("a", 1, {}), ("  ", 2, {"bg": 1})]},
         ),
+        _rectangle(
+            "DECERA fills with the whole pen, xterm",
+            b"abc\x1b[4;7m\x1b[1;2;1;3$z",
+            "a",
+            cursor=(0, 3),
+            styles={0: [("a", 1, {}), ("  ", 2, {"underline": "single", "inverse": True})]},
+        ),
+        _rectangle(
+            "DECSERA keeps the style of cells, VT510",
+            b"a\x1b[1;41mbc\x1b[0;42m\x1b[1;2;1;3${",
+            "a",
+            cursor=(0, 3),
+            styles={0: [("a", 1, {}), ("  ", 2, {"bold": True, "bg": 1})]},
+        ),
+        _rectangle(
+            "DECSERA blanks the half of a wide character outside",
+            "中中中".encode() + b"\x1b[1;2;1;3${",
+            "    中",
+            cursor=(0, 6),
+        ),
+        _rectangle("DECSERA erases the E of DECALN", b"\x1b#8\x1b[2${", "EEEEEEEEEE", cursor=(0, 0)),
         _rectangle("DECERA erases what DECSCA protects", b'a\x1b[1"qb\x1b[0"qc\x1b[$z', "", cursor=(0, 3)),
+        _rectangle(
+            "DECSERA leaves the style, VT510",
+            b"\x1b[7;41mabc\x1b[m\x1b[44m\x1b[1;2;1;4${",
+            "a",
+            cursor=(0, 3),
+            styles={0: [("a  ", 3, {"bg": 1, "inverse": True})]},
+        ),
+        _rectangle("DECSERA in a row of E, DECALN", b"\x1b#8\x1b[2;1${", "EEEEEEEEEE", cursor=(0, 0)),
+        _rectangle("DECSERA of half a wide character", "中中x\x1b[1;2;1;3${".encode(), "    x", cursor=(0, 5)),
         _rectangle("DECSERA spares what DECSCA protects", b'a\x1b[1"qb\x1b[0"qc\x1b[${', " b", cursor=(0, 3)),
         _rectangle("DECSERA erases what SPA protects, xterm", b"a\x1bVb\x1bWc\x1b[${", "", cursor=(0, 3)),
     ]
@@ -238,14 +268,23 @@ def guarded() -> list[Case]:
             (0, 3),
             differs=NO_SPA,
         ),
-        Case("EPA ends what DECSCA began", b'\x1b[1"qa\x1bWb\x1b[?2K', "a", (0, 2), differs={XTERM: "has no EPA"}),
         Case(
-            "SPA as a character",
-            "\u0096a\u0097b\x1b[2K".encode(),
-            "a",
+            "1049 clears what SPA protects, xterm",
+            b"\x1b[?47h\x1bVx\x1b[?1049hy",
+            " y",
             (0, 2),
-            differs={XTERM: "has no SPA", GHOSTTY: "has no C1 in UTF-8"},
+            alternate=True,
+            differs={**NO_SPA, GHOSTTY: "spares it"},
         ),
+        Case(
+            "1047 clears what SPA protects, xterm",
+            b"\x1b[?1047h\x1bVx\x1b[?1047l\x1b[?47hy",
+            " y",
+            (0, 2),
+            alternate=True,
+            differs={GHOSTTY: "spares it"},
+        ),
+        Case("EPA ends what DECSCA began", b'\x1b[1"qa\x1bWb\x1b[?2K', "a", (0, 2), differs={XTERM: "has no EPA"}),
     ]
 
 
@@ -313,6 +352,14 @@ def aside() -> list[Case]:
             "XTRESTORE of the alternate screen", b"a\x1b[?1047s\x1b[?1047hb\x1b[?1047r", "a", (0, 2), differs=NO_XTSAVE
         ),
         Case(
+            "XTRESTORE of 1049 neither moves the cursor nor clears, xterm",
+            b"a\x1b[?47hb\x1b[?1049s\x1b[?47lc\x1b[?1049rd",
+            " b d",
+            (0, 4),
+            alternate=True,
+            differs={**NO_XTSAVE, GHOSTTY: "restores the cursor, and clears"},
+        ),
+        Case(
             "XTSAVE 1048 is DECSC",
             b"ab\x1b[?1048s\x1b[3;3H\x1b[?1048rx",
             "abx",
@@ -327,21 +374,58 @@ def aside() -> list[Case]:
             styles={1: [("  ", 2, {}), ("x", 1, {"bold": True})]},
             differs=NO_RESTORE,
         ),
-        Case("DECRSPS of tab stops", b"\x1bP2$t3/5\x1b\\\tx\ty", "  x y", (0, 5), differs=NO_RESTORE),
         Case(
-            "DECRSPS of a cursor outside does nothing, xterm", b"a\x1bP1$t9;3;1;A;@;@;0;2;O;BBBB\x1b\\x", "ax", (0, 2)
+            "DECRSPS of tab stops ends at a stop of 0, xterm",
+            b"\x1bP2$t3/0/5\x1b\\\tx\ty",
+            "  x      y",
+            (0, 9),
+            True,
+            differs=NO_RESTORE,
+        ),
+        Case("DECRSPS is one of level 3", b'\x1b[62;1"p\x1bP1$t2;3;1;A;@;@;0;2;O;BBBB\x1b\\x', "x", (0, 1)),
+        Case("DECRSPS of tab stops", b"\x1bP2$t3/5\x1b\\\tx\ty", "  x y", (0, 5), differs=NO_RESTORE),
+        Case("DECRSPS of a row outside does nothing, xterm", b"a\x1bP1$t9;3;1;A;@;@;0;2;O;BBBB\x1b\\x", "ax", (0, 2)),
+        *(
+            Case(
+                f"DECRSPS of {data!r}: the fields up to one that is not valid count, xterm",
+                b"a\x1bP1$t" + data + b"\x1b\\x",
+                rows,
+                cursor,
+                differs=NO_RESTORE,
+                styles={1: style},
+            )
+            for data, rows, cursor, style in (
+                (b"2;99;1;A;@;@;0;2;O;BBBB", "a/ x", (1, 2), [(" x", 2, {})]),
+                (b"2;3", "a/  x", (1, 3), [("  x", 3, {})]),
+                (b"2;3;2;A;@;@;0;2;O;BBBB", "a/  x", (1, 3), [("  x", 3, {})]),
+                (b"2;3;1;A", "a/  x", (1, 3), [("  ", 2, {}), ("x", 1, {"bold": True})]),
+                (b"2;3;1;A;@;@;4;2;O;BBBB", "a/  x", (1, 3), [("  ", 2, {}), ("x", 1, {"bold": True})]),
+            )
+        ),
+        Case(
+            "DECRSPS of a pending wrap, in any column, xterm",
+            b"\x1bP1$t1;3;1;@;@;H;0;2;O;BBBB\x1b\\x",
+            "/x",
+            (1, 1),
+            wrapped=(0,),
+            differs=NO_RESTORE,
+        ),
+        Case(
+            "DECRSPS: in origin mode the cursor stays in the region, VT510",
+            b"\x1b[3;5r\x1bP1$t2;3;1;@;@;A;0;2;O;BBBB\x1b\\x",
+            "//  x",
+            (2, 3),
+            differs=NO_RESTORE,
         ),
         *(
             Case(f"DECRSPS ignores {data!r}", b"a\x1bP1$t" + data + b"\x1b\\x", "ax", (0, 2))
             for data in (
                 b"",
                 b";;;;",
-                b"1;1",
-                b"1;1;1;@",
-                b"1;1;1;@;@;@",
-                b"1;1;1;@@;@;@;0;2;O;BBBB",
+                b"0;1",
+                b"1;2;1;@@;@;@;0;2;O;BBBB",
                 b"99999999999;1;1;@;@;@;0;2;O;BBBB",
-                b"1;1;1;\xc3\xa9;@;@;0;2",
+                b"1;2;1;\xc3\xa9;@;@;0;2",
             )
         ),
     ]
@@ -374,21 +458,20 @@ def levels() -> list[Case]:
             differs={XTERM: "drops invalid UTF-8"},
         ),
         Case(
-            "S8C1T: characters stay whole",
+            "S8C1T: U+0084 is ignored, xterm",
             "\x1b Gé中\u0084x".encode(),
-            "é中/   x",
-            (1, 4),
-            differs={GHOSTTY: "has no C1 in UTF-8"},
+            "é中x",
+            (0, 4),
+            differs={XTERM: "has C1 in UTF-8"},
         ),
         Case("no level 66", b'\x1b[4hab\x1b[66;1"p\rx', "xab", (0, 1)),
         Case(
-            "DECCOLM clears if mode 40 allows it, xterm",
-            TEXT + b"\x1b[2;3r\x1b[?40h\x1b[3;3H\x1b[?3hx",
-            "x",
-            (0, 1),
-            differs={XTERM: "ignores DECCOLM"},
+            "DECCOLM does nothing, with mode 40 too",
+            b"ab\x1b[?40h\x1b[?3hx\x1b[?3ly",
+            "abxy",
+            (0, 4),
+            differs={GHOSTTY: "clears"},
         ),
-        Case("DECCOLM does nothing without mode 40", b"ab\x1b[?3hx", "abx", (0, 3)),
     ]
 
 

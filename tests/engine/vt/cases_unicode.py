@@ -192,7 +192,16 @@ SINGLE = {XTERM: "has no double rows", GHOSTTY: "has no double rows"}
 def row_sizes() -> list[Case]:
     return [
         Case("DECDWL: a row of half the columns", b"\x1b#6abcdefg", "abcde/fg", (1, 2), differs=SINGLE),
-        Case("DECDWL: the right half is lost", b"abcdefghij\x1b#6\x1b#5", "abcde", (0, 4), differs=SINGLE),
+        Case(
+            "DECDWL: of an odd number of columns the middle one is in use, xterm",
+            b"\x1b#6abcdefg",
+            "abcde/fg",
+            (1, 2),
+            size=(6, 9),
+            differs=SINGLE,
+        ),
+        Case("DECDWL leaves a pending wrap, xterm", b"0123456789\x1b#6x", "01234/x", (1, 1), differs=SINGLE),
+        Case("DECDWL: the right half is lost", b"abcdefghij\x1b#6\x1b#5", "abcde", (0, 4), True, differs=SINGLE),
         Case("DECDHL: both halves", b"\x1b#3ab\r\n\x1b#4ab", "ab/ab", (1, 2)),
         Case("DECDWL: the cursor stays in the left half", b"\x1b#6\x1b[99CX", "    X", (0, 4), True, differs=SINGLE),
         Case("DECDWL: CUP is clamped", b"\x1b#6\x1b[1;9HX", "    X", (0, 4), True, differs=SINGLE),

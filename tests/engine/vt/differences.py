@@ -55,6 +55,31 @@ LACKS = (
         b"\xcc\x81x",
         rb"(?<!e)(\xcc[\x80-\xbf]|\xe2\x83\x9d)",
     ),
+    *(
+        Lack(oracle, feature, why, example, pattern)
+        for oracle in (XTERM, GHOSTTY)
+        for feature, why, example, pattern in (
+            (
+                "latin",
+                "takes ESC ( A for British always; in xterm it is Latin-1 without DECNRCM",
+                b"\x1b(Ax",
+                rb"\x1b[()-]A",
+            ),
+            (
+                "right half",
+                "takes no byte for a character of the set in GR; xterm does",
+                b"\x1b*0\xf1",
+                rb"\x1b[*.~}|]|\?42h",
+            ),
+        )
+    ),
+    Lack(
+        XTERM,
+        "narrowed",
+        "leaves the cursor as after a wide character when VS15 makes one narrow",
+        b"\xe2\x8c\x9a\xef\xb8\x8e",
+        rb"\xef\xb8\x8e",
+    ),
     Lack(XTERM, "national set", "has them without DECNRCM, and not all", b"\x1b(K[", rb"\x1b[()*+./-][^0AB]|\?42h"),
     Lack(GHOSTTY, "national set", "has none of them; VT220 has", b"\x1b[?42h\x1b(K[", rb"\x1b[()*+./-][^0AB]|\?42h"),
     Lack(XTERM, "row size", "no double rows; VT510 has them", b"\x1b#6abcdefgh", rb"\x1b#[346]"),
@@ -69,7 +94,6 @@ LACKS = (
         NOT_UTF8,
     ),
     Lack(GHOSTTY, "soft reset", "no DECSTR; VT510 has it", b"\x1b[4hab\x1b[!p\rX", rb"\x1b\[!p"),
-    Lack(GHOSTTY, "c1", "no C1 controls in UTF-8; xterm.js has them", b"a\xc2\x84b", rb"\xc2[\x80-\x9f]"),
     Lack(GHOSTTY, "zero count", "takes a count of 0 as none; VT510: as 1", b"a\x1b[0L", rb"\x1b\[0"),
     Lack(
         GHOSTTY,
@@ -99,9 +123,9 @@ LACKS = (
         )
         for oracle in (XTERM, GHOSTTY)
     ),
-    Lack(XTERM, "c1", "of C1 controls as characters no RI; ECMA-48 has it", b"\r\na\xc2\x8db", rb"\xc2\x8d"),
+    Lack(XTERM, "c1", "C1 controls in UTF-8; xterm has none", b"a\xc2\x84b", rb"\xc2[\x80-\x9f]"),
     Lack(XTERM, "guard", "no SPA and EPA; ECMA-48 has them", b"\x1bVa\x1bW\x1b[2K", rb"\x1b[VW]"),
-    Lack(XTERM, "columns", "DECCOLM does not clear without a window of its own", b"a\x1b[?40h\x1b[?3hx", rb"\?3[hl]"),
+    Lack(GHOSTTY, "columns", "DECCOLM clears; here it is ignored", b"a\x1b[?40h\x1b[?3hx", rb"\?3[hl]"),
     Lack(XTERM, "reverse wrap any", "no mode 1045; xterm has it", b"\x1b[?1045h\x1b[3;1H\x08X", rb"\x1b\[\?1045h"),
     Lack(XTERM, "tab wrap", "no mode 41; xterm has it", b"\x1b[?41h0123456789\tX", rb"\x1b\[\?41h"),
     Lack(GHOSTTY, "tab wrap", "no mode 41; xterm has it", b"\x1b[?41h0123456789\tX", rb"\x1b\[\?41h"),
@@ -149,6 +173,13 @@ DIFFERENCES = (
         rb"\xf0\x9f\x87.*\x1b\[\d*b",
         "REP of a regional indicator makes flags; here the character is repeated as it is",
         "🇩\x1b[4b".encode(),
+    ),
+    Difference(
+        GHOSTTY,
+        "row|cursor",
+        rb"\x1b\[\d+(;\d*)?r.*\?1045h.*\x08",
+        "mode 1045 leaves the cursor at home above a region; esctest: it goes to the bottom",
+        b"abc\x1b[2r\x1b[?1045h\x08X",
     ),
     Difference(XTERM, "row", rb"\x1b[()*+]0.*_", "line drawing has a blank at 0x5F; VT220, xterm", b"\x1b(0_"),
     Difference(GHOSTTY, "row", rb"\x1b[()*+]0.*_", "line drawing has a blank at 0x5F; VT220, xterm", b"\x1b(0_"),

@@ -13,8 +13,32 @@ SIZES = ((6, 10), (6, 10), (4, 20), (3, 7), (8, 12), (5, 9))
 
 WIDE = "中文字あ한😀"
 COMBINING = "\u0301\u0323\u20dd"
-CLUSTERS = ("🇩🇪", "👩\u200d👩\u200d👧", "👍🏽", "☎\ufe0f", "1\ufe0f\u20e3", "\u0915\u094d\u0937", "\u1100\u1161", "🇩")
+CLUSTERS = (
+    "🇩🇪",
+    "👩\u200d👩\u200d👧",
+    "👍🏽",
+    "☎\ufe0f",
+    "1\ufe0f\u20e3",
+    "\u0915\u094d\u0937",
+    "\u1100\u1161",
+    "🇩",
+)
 OTHER = "éß€┌─┐αя"
+RIGHT_HALF = (
+    *("\x1b*0", "\x1b.A", "\x1b*B", "\x1b~", "\x1b}", "\x1b|", "\x1b)0\x1b~"),
+    *(
+        "\x1b[?42h",
+        "\x1b[?42l",
+        "\x1b[?42h\x1b*K",
+        "\udcf1",
+        "\udca1",
+        "\udcff",
+        "\udcdf",
+        "\udc9b5C",
+        "\x1bN\udcf1",
+        "\udcf1\x1b[2b",
+    ),
+)
 ODD_COLOURS = (
     "38;2;1; 48;2;1 38;5 48;5; 38;5;300 48;2;1;2;300 38:2:1:2:3 48:2:1:2 38:5 48;2:1:2:3 38;3;1 38;2;1;;3;1".split()
 )
@@ -171,9 +195,9 @@ FEATURES: dict[str, tuple[int, Make]] = {
     "sco save": (1, lambda r, rows, cols: r.choice(("\x1b[s", "\x1b[u"))),
     "alternate": (4, lambda r, rows, cols: _mode(r, "?47", "?1047", "?1049", "?1049")),
     "tab stops": (2, lambda r, rows, cols: r.choice(("\x1bH", "\x1b[0g", "\x1b[3g"))),
-    "charset": (3, lambda r, rows, cols: r.choice(("\x1b(0", "\x1b(B", "\x1b)0", "\x1b)B", "\x0e", "\x0f", "\x1b(A"))),
-    "locking shift": (1, lambda r, rows, cols: r.choice(("\x1b*0", "\x1b+0", "\x1bn", "\x1bo", "\x0f"))),
-    "single shift": (1, lambda r, rows, cols: r.choice(("\x1b*0\x1bNq", "\x1b+0\x1bOq"))),
+    "charset": (3, lambda r, rows, cols: r.choice(("\x1b(0", "\x1b(B", "\x1b)0", "\x1b)B", "\x0e", "\x0f"))),
+    "locking shift": (1, lambda r, rows, cols: r.choice(("\x1b+0", "\x1bn", "\x1bo", "\x0f"))),
+    "single shift": (1, lambda r, rows, cols: r.choice(("\x1b*0\x1bNq\x1b*B", "\x1b+0\x1bOq"))),
     "style": (16, lambda r, rows, cols: _sgr(r)),
     "link": (2, lambda r, rows, cols: r.choice(("\x1b]8;;http://a\x07", "\x1b]8;id=x;http://b\x1b\\", "\x1b]8;;\x07"))),
     "protect": (2, lambda r, rows, cols: f'\x1b[{r.randrange(3)}"q'),
@@ -191,7 +215,7 @@ FEATURES: dict[str, tuple[int, Make]] = {
             ("\x1b[3#y", "\x1b[20#y", "\x1b F", "\x1b G", "\x1b[>0t", "\x1b[>1t", "\x1b[>0;1T", "\x1b]1;6162\x07")
         ),
     ),
-    "columns": (1, lambda r, rows, cols: _mode(r, "?3", "?40", "?4", "?18", "?42")),
+    "columns": (1, lambda r, rows, cols: _mode(r, "?3", "?40", "?4", "?18")),
     "row size": (1, lambda r, rows, cols: f"\x1b#{r.choice('3456')}"),
     "align": (1, lambda r, rows, cols: "\x1b#8"),
     "soft reset": (1, lambda r, rows, cols: "\x1b[!p"),
@@ -216,6 +240,7 @@ FEATURES: dict[str, tuple[int, Make]] = {
         lambda r, rows, cols: r.choice("\udc80 \udcff \udce4\udcb8 \udcc0\udcaf \udcf0\udc9f\udc98".split()),
     ),
     "cluster": (3, lambda r, rows, cols: r.choice(CLUSTERS)),
+    "narrowed": (1, lambda r, rows, cols: "⌚\ufe0e"),
     "national set": (1, lambda r, rows, cols: r.choice(("\x1b[?42h\x1b(K", "\x1b(R", "\x1b)<", "\x1b-A", "\x1b(>"))),
     "lone combining": (1, lambda r, rows, cols: r.choice(COMBINING)),
     "delete": (1, lambda r, rows, cols: "\x7f"),
@@ -230,6 +255,8 @@ FEATURES: dict[str, tuple[int, Make]] = {
     "tab wrap": (1, lambda r, rows, cols: _mode(r, "?41")),
     "old scroll": (1, lambda r, rows, cols: r.choice((f"\x1b[{_count(r, 7)}^", "\x1b[0T", "\x1b[1;2;3;4;5T"))),
     "odd colour": (1, lambda r, rows, cols: f"\x1b[{r.choice(ODD_COLOURS)}m"),
+    "latin": (1, lambda r, rows, cols: r.choice(("\x1b(A", "\x1b(Ax", "\x1b)A", "\x1b-A\x0e\x7f"))),
+    "right half": (2, lambda r, rows, cols: r.choice(RIGHT_HALF)),
 }
 
 

@@ -4,6 +4,7 @@
 const UNDERLINES = ["", "single", "double", "curly", "dotted", "dashed"];
 const DEFAULT = 0; // colour modes of xterm.js: 0 default, 1 and 2 palette, 3 RGB
 const RGB = 3 << 24;
+const TILE = /^\u{10eeed}.*/u; // a cell of a picture, which is a space in JSON
 
 function colour(mode, value) {
   if (mode === DEFAULT || value === -1) return null;
@@ -66,7 +67,7 @@ export function look(terminal) {
         continue;
       }
       wide = cell.getWidth() === 2;
-      const text = cell.getChars() || " ";
+      const text = cell.getChars().replace(TILE, " ") || " ";
       if (key === before) {
         runs.at(-1)[0] += text;
         runs.at(-1)[1]++;

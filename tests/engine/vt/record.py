@@ -1,7 +1,12 @@
 """Make the recordings: real programs on a PTY, keys pressed for them, in an environment that says nothing of its maker.
 
 python tests/engine/vt/record.py [NAME ...]    writes recordings/NAME.ROWSxCOLS.gz, the bytes that the PTY gave
-Needs Linux, root (for namespaces of processes and of the host's name), vim, htop, less, tmux and mc.
+Needs Linux, root (for namespaces of processes and of the host's name), vim, htop, less, tmux and mc. The tables need
+rich and textual beside this Python, and node with ink and react in ./node_modules. In a folder for this alone, where
+REPO is the repository:
+
+    python -m venv v && v/bin/pip install ptyprocess rich textual && npm install ink react
+    PYTHONPATH=REPO v/bin/python REPO/tests/engine/vt/record.py rich rich-narrow textual textual-narrow ink ink-narrow
 """
 
 from __future__ import annotations
@@ -17,9 +22,13 @@ from pathlib import Path
 
 from ptyprocess import PtyProcess
 
+from vibetunnel._ext.vt import Engine
+
+TABLES = Path(__file__).with_name("tables")
 FOLDER = Path(__file__).with_name("recordings")
 HOME = Path("/tmp/x")
-QUIET_S = 0.3  # a program that has printed nothing for so long waits for a key
+START_S = 15.0  # until a program prints something
+QUIET_S = 1.0  # a program that has printed nothing for so long waits for a key
 LONGEST_S = 3.0  # or is one that never stops
 MOST = 400_000  # bytes of a recording, before compression
 
@@ -75,21 +84,6 @@ unbox()
 w("\x1b[<u\x1b[?1004l\x1b[?2004ldone\r\n")
 """
 
-# A table of rich, which measures grapheme clusters, as Textual does, and asks for no mode.
-TABLE = r"""
-from rich.console import Console
-from rich.table import Table
-table = Table(title="what 🧪 costs", row_styles=["", "on grey15"])
-for name in ("step", "by", "note"):
-    table.add_column(name)
-table.add_row("✅ built", "👩‍💻 dev", "ok")
-table.add_row("⚠️ warned", "👍🏽 👎🏿", "☎️ call")
-table.add_row("🇩🇪 🇫🇷 🇯🇵", "👨‍👩‍👧‍👦", "1️⃣ 2️⃣ 3️⃣")
-table.add_row("日本語", "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f flag", "❤️‍🔥 fire")
-table.add_row("e\u0301tude", "🏳️‍🌈", "क्षि plain")
-Console(force_terminal=True, color_system="256").print(table)
-"""
-
 # Name: rows, columns, command, keys. Each line of keys is pressed when the program has become quiet.
 PROGRAMS: dict[str, tuple[int, int, list[str], bytes]] = {
     "vim": (
@@ -135,7 +129,6 @@ PROGRAMS: dict[str, tuple[int, int, list[str], bytes]] = {
     ),
     "progress": (24, 80, [sys.executable, "-c", PROGRESS], b""),
     "agent": (24, 60, [sys.executable, "-c", AGENT], b""),
-    "table": (16, 60, [sys.executable, "-c", TABLE], b""),
     "shell": (
         10,
         40,
@@ -147,6 +140,18 @@ PROGRAMS: dict[str, tuple[int, int, list[str], bytes]] = {
         ),
     ),
 }
+
+
+# Tables with every kind of wide character, by libraries that measure clusters and ask for no mode. The table is on the
+# screen at the end.
+WRITERS: dict[str, tuple[list[str], bytes]] = {
+    "rich": ([sys.executable, "rich_table.py"], b""),
+    "textual": ([sys.executable, "textual_table.py"], b"\x1b[B\n\x1b[B\n\x1b[B\x1b[B\x1b[B"),
+    "ink": (["node", "ink_table.mjs"], b""),
+}
+for writer, (written_by, pressed) in WRITERS.items():
+    PROGRAMS[writer] = (24, 90, written_by, pressed)
+    PROGRAMS[f"{writer}-narrow"] = (30, 36, written_by, pressed)
 
 
 def furnish() -> None:
@@ -164,6 +169,12 @@ def furnish() -> None:
         os.utime(path, (0, 0))
 
 
+def furnish_tables() -> None:
+    for path in TABLES.iterdir():
+        shutil.copy(path, HOME)
+    (HOME / "node_modules").symlink_to(Path("node_modules").absolute())
+
+
 def record(rows: int, cols: int, command: list[str], keys: bytes) -> bytes:
     inner = f"hostname box; cd {HOME}; exec env -i HOME={HOME} PATH=/usr/bin:/bin TERM=xterm-256color LANG=C.UTF-8 "
     inner += "USER=me LOGNAME=me SHELL=/bin/sh TMPDIR=/tmp/x HISTFILE= PS1='$ ' COLORTERM=truecolor \"$@\""
@@ -171,16 +182,20 @@ def record(rows: int, cols: int, command: list[str], keys: bytes) -> bytes:
         ["unshare", "--fork", "--pid", "--uts", "--mount-proc", "sh", "-c", inner, "sh", *command],
         dimensions=(rows, cols),
     )
+    terminal = Engine(rows, cols)
     output = b""
     waiting = keys.split(b"\n")
     since = time.monotonic()
     while len(output) < MOST:
-        ready = select.select([process.fd], [], [], QUIET_S)[0]
+        ready = select.select([process.fd], [], [], QUIET_S if output else START_S)[0]
         if ready:
             try:
-                output += os.read(process.fd, 65536)
+                data = os.read(process.fd, 65536)
             except OSError:
                 break
+            output += data
+            terminal.feed(data)
+            os.write(process.fd, terminal.take_replies())
         if not ready or time.monotonic() - since > LONGEST_S:
             if not waiting:
                 break
@@ -193,6 +208,8 @@ def record(rows: int, cols: int, command: list[str], keys: bytes) -> bytes:
 def main(names: list[str]) -> None:
     for name in names or PROGRAMS:
         furnish()
+        if name.removesuffix("-narrow") in WRITERS:
+            furnish_tables()
         rows, cols, command, keys = PROGRAMS[name]
         output = record(rows, cols, command, keys)
         path = FOLDER / f"{name}.{rows}x{cols}.gz"

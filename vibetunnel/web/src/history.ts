@@ -33,7 +33,6 @@ export class History implements IDisposable {
   private readonly disposables: readonly IDisposable[];
   private again = false; // what comes next does not continue the screen
   private drawing = false;
-  private spoiled = false; // xterm.js has lost something: the next redraw is drawn in any case
   private erased = false; // the lines that the reader had scrolled back to are gone
   private ended = false;
   private pressed = false; // a finger or a button is down: something is being selected or dragged
@@ -78,11 +77,6 @@ export class History implements IDisposable {
     return this.drawing;
   }
 
-  /** xterm.js has lost something that the server knows: draw everything anew. */
-  refresh(): void {
-    this.spoiled ||= this.ask({ type: "redraw", before: 0n, count: 0, depth: 0 });
-  }
-
   /** A new connection. `fresh`: what follows does not continue the screen. */
   begin(fresh: boolean): void {
     this.again = fresh;
@@ -107,13 +101,12 @@ export class History implements IDisposable {
    */
   redraw(redraw: Redraw, continues: boolean, drawn: () => void): void {
     this.again = false;
-    if (continues && !this.spoiled && this.held.fits(redraw)) {
+    if (continues && this.held.fits(redraw)) {
       this.held.redraw(redraw);
       this.term.write("", drawn);
       this.request(this.held.goOn());
       return;
     }
-    this.spoiled = false;
     const kept = this.held.redraw(redraw);
     this.draw(
       (view) => {

@@ -58,23 +58,29 @@ export const LIGHT = {
   brightWhite: "#3c4148",
 };
 
-const PALETTE = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"] as const;
-const BRIGHT = [
+export type Theme = typeof DARK & Pick<ITheme, "extendedAnsi">;
+
+/** The names of the palette's first 16 colours. */
+export const NAMES = [
+  ...(["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"] as const),
   ...(["brightBlack", "brightRed", "brightGreen", "brightYellow"] as const),
   ...(["brightBlue", "brightMagenta", "brightCyan", "brightWhite"] as const),
 ];
+const LEVELS = [0, 95, 135, 175, 215, 255]; // of the colour cube
+
+/** A colour of the palette from 16 on: the cube, then greys. */
+export function fixedColour(index: number): string {
+  const cube = index - NAMES.length;
+  const grey = 8 + 10 * (index - 232);
+  const channels = index >= 232 ? [grey, grey, grey] : [36, 6, 1].map((step) => LEVELS[Math.floor(cube / step) % 6]);
+  return `rgb(${channels.join()})`;
+}
 
 /** The theme as the server is told it: the palette's 16 colours, then foreground, background and cursor, as 0xRRGGBB. */
 export function themeColours(theme: ITheme): readonly number[] {
-  const names = [...PALETTE, ...BRIGHT, "foreground", "background", "cursor"] as const;
+  const names = [...NAMES, "foreground", "background", "cursor"] as const;
   return names.map((name) => parseInt((theme[name] ?? "#000000").slice(1, 7), 16));
 }
 
 /** Programs choose colours without knowing the background: text with less contrast than this (WCAG AA) is changed. */
 export const MINIMUM_CONTRAST = 4.5;
-
-/** The theme with its default colours exchanged, as a reversed screen (DECSCNM) has them. */
-export function reversed(theme: typeof DARK): typeof DARK {
-  const { foreground, background } = theme;
-  return { ...theme, foreground: background, background: foreground, cursor: background, cursorAccent: foreground };
-}

@@ -1,13 +1,12 @@
 /**
  * Queries: sequences with which programs ask the terminal something. The server's terminal answers each once; a
- * viewer's never does.
+ * viewer's never does. Those of colours are colours.ts's.
  */
 
 import type { IDisposable, IParser } from "@xterm/xterm";
 
 const WINDOW_REPORTS = new Set([11, 13, 14, 15, 16, 18, 19, 20, 21]); // parameters of CSI t that are queries
 const FOCUS_EVENTS = 1004; // DECSET; xterm.js reports the focus at once
-const COLOURS = [4, 5, 10, 11, 12, 13, 14, 17, 19]; // OSC numbers that set a colour, or query it with "?"
 
 export class Queries implements IDisposable {
   private readonly handlers: IDisposable[];
@@ -35,18 +34,12 @@ export class Queries implements IDisposable {
     const window = parser.registerCsiHandler({ final: "t" }, ([first]) => {
       return typeof first === "number" && WINDOW_REPORTS.has(first);
     });
-    // These do more than query, so xterm.js has to see them. Its answers are told from typing by their moment.
+    // It does more than query, so xterm.js has to see it. Its answer is told from typing by its moment.
     const focus = parser.registerCsiHandler({ prefix: "?", final: "h" }, (params) => {
       if (params.includes(FOCUS_EVENTS)) this.mute();
       return false;
     });
-    const osc = COLOURS.map((id) =>
-      parser.registerOscHandler(id, (data) => {
-        if (data.split(";").includes("?")) this.mute();
-        return false;
-      }),
-    );
-    this.handlers = [...csi, ...dcs, window, focus, ...osc];
+    this.handlers = [...csi, ...dcs, window, focus];
   }
 
   /** Whether data that xterm.js sends now is an answer. */

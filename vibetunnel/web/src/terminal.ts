@@ -9,6 +9,7 @@ import { type IDisposable, Terminal } from "@xterm/xterm";
 
 import { withoutTiles } from "./album.js";
 import { copyText } from "./clipboard.js";
+import { Colours } from "./colours.js";
 import { DoubleRows } from "./double-rows.js";
 import { type Box, fit, scaledFont } from "./fit.js";
 import { History } from "./history.js";
@@ -16,7 +17,7 @@ import { KeyboardInput } from "./keyboard-input.js";
 import { type BarKey, pressOf, pressOfBar } from "./keys.js";
 import { MouseModes } from "./mouse-modes.js";
 import { Overlay } from "./overlay.js";
-import { DARK, LIGHT, MINIMUM_CONTRAST, reversed, themeColours } from "./palette.js";
+import { DARK, LIGHT, MINIMUM_CONTRAST, type Theme, themeColours } from "./palette.js";
 import { takePastes } from "./paste-input.js";
 import { insertedControls, pasted, unaskedPaste } from "./paste.js";
 import { type Appearance, type Lines, MAX_CELL, type Redraw } from "./protocol.js";
@@ -33,7 +34,6 @@ const NARROW = 600; // CSS pixels
 const FONT_WAIT_MS = 1500; // then the first frame is drawn with the system's font
 const RESIZE_DEBOUNCE_MS = 80;
 const CURSOR_BLINK = 12; // DECSET
-const REVERSE_SCREEN = 5; // DECSCNM, which xterm.js leaves out
 const SCROLLBAR = 12; // CSS pixels, kept free beside the last column
 
 export interface ScreenListener {
@@ -59,6 +59,7 @@ export class Screen {
   onControlUsed: () => void = () => undefined;
 
   private readonly term: Terminal;
+  private readonly colours: Colours;
   private readonly queries: Queries;
   private readonly keyboard: KeyboardInput;
   private readonly mouse: MouseModes;
@@ -81,7 +82,6 @@ export class Screen {
   private keyboardInset = 0;
   private pointer = "mouse"; // the pointer used last
   private disposed = false;
-  private reverse = false; // DECSCNM
 
   /** `host` must be empty, have a size, and scroll what does not fit. */
   constructor(
@@ -105,8 +105,10 @@ export class Screen {
       overviewRuler: { width: this.scrollbar() },
       rightClickSelectsWord: true,
       scrollback: SCROLLBACK,
-      ...this.colours(),
+      minimumContrastRatio: MINIMUM_CONTRAST,
     });
+    this.colours = new Colours(this.term.parser, () => this.paint());
+    this.paint();
     this.queries = new Queries(this.term.parser);
     this.keyboard = new KeyboardInput(this.term);
     this.mouse = new MouseModes(this.term.parser, (data) => this.term.write(data));
@@ -128,12 +130,10 @@ export class Screen {
     this.useWebgl();
     this.prepareTextarea();
     if (term.textarea) this.keyboard.listen(term.textarea, this.stopping.signal);
+    const doubles = new DoubleRows(term);
     this.disposables.push(
       ...widths.follow(term.parser),
-      new DoubleRows(term),
-      term.parser.registerCsiHandler({ prefix: "?", final: "h" }, (params) => this.reverseScreen(params, true)),
-      term.parser.registerCsiHandler({ prefix: "?", final: "l" }, (params) => this.reverseScreen(params, false)),
-      term.parser.registerEscHandler({ final: "c" }, () => this.reverseScreen([REVERSE_SCREEN], false)),
+      doubles,
       // A redraw sets every mode. A cursor that the program has not set to blink (?12) blinks as this client's do.
       term.parser.registerCsiHandler({ prefix: "?", final: "l" }, (params) => {
         return params.length === 1 && params[0] === CURSOR_BLINK && this.history.replaying;
@@ -151,7 +151,8 @@ export class Screen {
       signal: this.stopping.signal,
     });
     takePastes(this.host, (text) => this.paste(text), this.stopping.signal);
-    this.disposables.push(new TouchInput(this.host, term, () => this.cellNow()));
+    const column = (row: number, seen: number): number => doubles.column(row, seen);
+    this.disposables.push(new TouchInput(this.host, term, () => this.cellNow(), column));
     this.dark.addEventListener("change", () => this.recolour(), { signal: this.stopping.signal });
     document.fonts.addEventListener("loadingdone", () => term.clearTextureAtlas(), { signal: this.stopping.signal });
     this.cell = this.cellNow();
@@ -166,6 +167,7 @@ export class Screen {
     this.stopping.abort();
     this.observer.disconnect();
     this.history.dispose();
+    this.colours.dispose();
     this.queries.dispose();
     this.keyboard.dispose();
     this.mouse.dispose();
@@ -367,15 +369,13 @@ export class Screen {
 
   /** This client's theme and the size of its cells, in the pixels of the screen. */
   get appearance(): Appearance {
-    const theme = this.dark.matches ? DARK : LIGHT; // also of a reversed screen, which is the program's
     const pixels = (length: number): number => Math.min(MAX_CELL, Math.round(length * devicePixelRatio));
     const cell = { cellHeight: pixels(this.cell.height), cellWidth: pixels(this.cell.width) };
-    return { dark: this.dark.matches, ...cell, colours: themeColours(theme) };
+    return { dark: this.dark.matches, ...cell, colours: themeColours(this.theme) };
   }
 
   private recolour(): void {
     this.paint();
-    this.history.refresh(); // xterm.js has forgotten the colours that the program set
     this.listener.appearance();
   }
 
@@ -389,24 +389,17 @@ export class Screen {
     return `${uri}\n(${/Mac/.test(navigator.platform) ? "Cmd" : "Ctrl"}+click to open)`;
   }
 
-  private colours(): { theme: typeof DARK; minimumContrastRatio: number } {
-    const theme = this.dark.matches ? DARK : LIGHT;
-    return { theme: this.reverse ? reversed(theme) : theme, minimumContrastRatio: MINIMUM_CONTRAST };
+  /** This client's theme, without the program's colours. */
+  private get theme(): Theme {
+    return this.dark.matches ? DARK : LIGHT;
   }
 
+  /** Draw with the theme and the program's colours, if they differ from what is drawn. */
   private paint(): void {
-    const colours = this.colours();
-    Object.assign(this.term.options, colours);
-    this.host.style.background = this.reverse ? colours.theme.background : ""; // around the screen
-  }
-
-  /** Follow DECSCNM: the default colours change places. Other modes of the sequence are xterm.js's. */
-  private reverseScreen(params: (number | number[])[], on: boolean): false {
-    if (params.includes(REVERSE_SCREEN) && this.reverse !== on) {
-      this.reverse = on;
-      this.paint();
-    }
-    return false;
+    const theme = this.colours.over(this.theme);
+    if (JSON.stringify(theme) === JSON.stringify(this.term.options.theme)) return; // most redraws change nothing
+    this.term.options.theme = theme;
+    this.host.style.background = theme.background === this.theme.background ? "" : theme.background; // around the screen
   }
 
   private baseFont(): number {

@@ -24,6 +24,7 @@ export class TouchInput implements IDisposable {
     private readonly host: HTMLElement,
     private readonly term: Terminal,
     private readonly cell: () => Box,
+    private readonly column: (row: number, seen: number) => number,
   ) {
     const { signal } = this.stopping;
     host.addEventListener("touchstart", (event) => this.start(event), { signal, passive: true });
@@ -105,10 +106,8 @@ export class TouchInput implements IDisposable {
     const screen = this.term.element?.querySelector(".xterm-screen")?.getBoundingClientRect();
     const { width, height } = this.cell();
     const limit = (value: number, most: number): number => Math.max(0, Math.min(most, Math.floor(value)));
-    return {
-      row: this.term.buffer.active.viewportY + limit((y - (screen?.top ?? 0)) / height, this.term.rows - 1),
-      col: limit((x - (screen?.left ?? 0)) / width, this.term.cols - 1),
-    };
+    const row = this.term.buffer.active.viewportY + limit((y - (screen?.top ?? 0)) / height, this.term.rows - 1);
+    return { row, col: this.column(row, limit((x - (screen?.left ?? 0)) / width, this.term.cols - 1)) };
   }
 
   private selectWord(x: number, y: number): void {

@@ -2,6 +2,7 @@
 
 /** Classes of code points that unicode.ts must know. */
 export const REGIONAL = 9;
+export const TEXT = 18;
 export const EMOJI = 19;
 /** Of a code point's properties: a variation selector changes its width. */
 export const VS_BASE = 128;

@@ -2,13 +2,13 @@
  * The server's widths and grapheme clusters, for xterm.js: both must put characters into the same cells.
  *
  * While clusters are on (mode 2027, the default), code points that UAX 29 joins are one character, of one or two
- * columns. While they are off, each code point has its own width. What xterm.js cannot do is left to the server:
- * variation selector 15 makes an emoji narrow there, not here.
+ * columns. While they are off, each code point has its own width. Where variation selector 15 makes an emoji narrow,
+ * xterm.js leaves the cursor as after a wide one; the server then puts it right.
  */
 
 import type { IDisposable, IParser, IUnicodeVersionProvider } from "@xterm/xterm";
 
-import { EMOJI, FOLLOWS, JOINS, properties, REGIONAL, VS_BASE } from "./unicode-tables.js";
+import { EMOJI, FOLLOWS, JOINS, properties, REGIONAL, TEXT, VS_BASE } from "./unicode-tables.js";
 
 const MODE = 2027;
 const UNKNOWN = 0xff; // no properties
@@ -57,7 +57,8 @@ export class Widths implements IUnicodeVersionProvider {
     }
     // After a sequence it joins what is left of the cursor, which is not known here; nothing joins the two.
     if (before === 0) return 1;
-    if (kind === EMOJI && preceding & BASE && this.clusters) return next | (2 << 1) | 1;
+    if (preceding & BASE && this.clusters && kind === EMOJI) return next | (2 << 1) | 1;
+    if (preceding & BASE && this.clusters && kind === TEXT) return next | (1 << 1) | 1;
     return next | (Math.min(before + columns, 2) << 1) | 1;
   }
 

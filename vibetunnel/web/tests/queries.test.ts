@@ -26,9 +26,6 @@ const QUERIES: readonly (readonly [string, string])[] = [
   ["XTGETTCAP", `\x1bP+q544e${ST}`],
   ["window reports", [11, 13, 14, 15, 16, 18, 19, 20, 21].map((each) => `\x1b[${each}t`).join("")],
   ["window report, with a second parameter", "\x1b[14;2t\x1b[13;2t"],
-  ["palette", "\x1b]4;1;?\x07\x1b]4;0;?;255;?\x07"],
-  ["special colours", `\x1b]10;?\x07\x1b]11;?${ST}\x1b]12;?\x07\x1b]10;?;?;?\x07`],
-  ["other colours", "\x1b]5;0;?\x07\x1b]13;?\x07\x1b]14;?\x07\x1b]17;?\x07\x1b]19;?\x07"],
   ["clipboard", "\x1b]52;c;?\x07"],
   ["focus, which xterm.js reports when it is switched on", "\x1b[?1004h"],
   ["focus among other modes", "\x1b[?1000;1004;2004h"],
@@ -90,24 +87,19 @@ describe("queries", () => {
 });
 
 describe("what is no query", () => {
-  it("still works: modes, colours, titles on the stack", async () => {
-    const colours: string[] = [];
+  it("still works: modes, titles on the stack", async () => {
     const stack: string[] = [];
     term = new Terminal({ allowProposedApi: true, windowOptions: { pushTitle: true, popTitle: true } });
     term.onTitleChange((title) => stack.push(title));
-    for (const id of [4, 11]) {
-      term.parser.registerOscHandler(id, (data) => colours.push(data) > 0); // in xterm.js's place
-    }
     queries = new Queries(term.parser);
-    await write("\x1b[?1004;2004h\x1b[4h\x1b]11;#102030\x07\x1b]4;1;#ff0000;2;?\x07");
+    await write("\x1b[?1004;2004h\x1b[4h");
     await write("\x1b]2;one\x07\x1b[22t\x1b]2;two\x07\x1b[23t");
     expect(term.modes).toMatchObject({ sendFocusMode: true, bracketedPasteMode: true, insertMode: true });
-    expect(colours).toEqual(["#102030", "1;#ff0000;2;?"]);
     expect(stack).toEqual(["one", "two", "one"]);
   });
 
   it("is sent: keys and pastes, also right after a query", async () => {
-    await write("\x1b[?1004h\x1b[c\x1b]11;?\x07");
+    await write("\x1b[?1004h\x1b[c");
     term.input("a");
     term.input("\x1b[200~pasted\x1b[201~");
     await write("\x1b[?2004h\x1b[?1004h");

@@ -73,6 +73,7 @@ export class TerminalPage extends PlainElement {
   @state() private offered: string | undefined; // text that the program wants to copy
   @state() private copyFailed = false;
   @state() private news: Notice | undefined; // a notification that came while the page was open
+  @state() private newsOpen = false; // all of it is shown, over the terminal
   @query("vt-terminal") private terminal!: VtTerminal | null;
 
   private readonly coarse = matchMedia("(pointer: coarse)");
@@ -114,7 +115,7 @@ export class TerminalPage extends PlainElement {
           @ask-to-paste=${(event: CustomEvent<string>) => this.askToPaste(event.detail)}
         ></vt-terminal>
         <div class="badges">
-          ${this.badge()} ${this.newsBadge()} ${this.offer()} ${this.unaskedBadge()}
+          ${this.badge()} ${this.wholeNews()} ${this.unaskedBadge()}
           <div role="status">${this.hint()}</div>
         </div>
         ${
@@ -181,6 +182,7 @@ export class TerminalPage extends PlainElement {
         <span class="name">${name}</span>
         <span class="title">${title}</span>
       </h1>
+      ${this.newsLine()} ${this.offer()}
       ${
         session?.progress
           ? html`<span class="percent ${session.progress.state}">${progressText(session.progress)}</span>`
@@ -293,48 +295,53 @@ export class TerminalPage extends PlainElement {
     </div>`;
   }
 
-  /** A program's notification. It stays until the user dismisses it, or another one comes. */
-  private newsBadge(): TemplateResult | typeof nothing {
+  /** A program's notification, beside the name: over the terminal it would cover the prompt. It stays until dismissed. */
+  private newsLine(): TemplateResult | typeof nothing {
     const { news } = this;
     if (news === undefined) return nothing;
-    return html`<div class="badge news ${news.urgency}" role="status" data-testid="notification">
-      ${bell}<span><bdi>${noticeText(news)}</bdi></span>
+    return html`<div class="news ${news.urgency}" role="status" data-testid="notification">
       <button
-        class="quiet-button"
-        aria-label="Dismiss"
-        title="Dismiss"
-        data-testid="notification-dismiss"
-        @click=${this.dismissNews}
+        title=${noticeText(news)}
+        aria-expanded=${this.newsOpen}
+        data-testid="notification-open"
+        @click=${() => (this.newsOpen = !this.newsOpen)}
       >
-        ${cross}
+        ${bell}<span><bdi>${noticeText(news)}</bdi></span>
       </button>
+      ${this.cross("notification-dismiss", this.dismissNews)}
     </div>`;
   }
 
-  /** A program's request to copy (OSC 52). Only the user grants it. */
+  /** All of a notification, if the user has asked for it. */
+  private wholeNews(): TemplateResult | typeof nothing {
+    if (this.news === undefined || !this.newsOpen) return nothing;
+    return html`<p class="badge news-text" data-testid="notification-text"><bdi>${noticeText(this.news)}</bdi></p>`;
+  }
+
+  /** A program's request to copy (OSC 52), beside the name as a notification is. Only the user grants it. */
   private offer(): TemplateResult | typeof nothing {
     const { offered } = this;
     if (offered === undefined) return nothing;
     const words = this.copyFailed
       ? "This browser does not allow the page to copy."
       : `The program wants to copy ${characters(offered)}`;
-    return html`<div class="badge" role="status" data-testid="clipboard">
-      <span>${words}</span>
+    return html`<div class="news offer" role="status" data-testid="clipboard">
+      <span class=${this.copyFailed ? "" : "wide"} title=${words}>${words}</span>
       ${
         this.copyFailed
           ? nothing
-          : html`<button class="text-button" data-testid="clipboard-copy" @click=${this.copyOffered}>Copy</button>`
+          : html`<button class="text-button" data-testid="clipboard-copy" @click=${this.copyOffered}>
+              Copy<span class="narrow"> ${characters(offered)}</span>
+            </button>`
       }
-      <button
-        class="quiet-button"
-        aria-label="Dismiss"
-        title="Dismiss"
-        data-testid="clipboard-dismiss"
-        @click=${this.dismissOffer}
-      >
-        ${cross}
-      </button>
+      ${this.cross("clipboard-dismiss", this.dismissOffer)}
     </div>`;
+  }
+
+  private cross(testId: string, dismiss: () => void): TemplateResult {
+    return html`<button class="quiet-button" aria-label="Dismiss" title="Dismiss" data-testid=${testId} @click=${dismiss}>
+      ${cross}
+    </button>`;
   }
 
   /** The way back for a user who no longer wants to be asked before several lines are pasted. */
@@ -433,7 +440,7 @@ export class TerminalPage extends PlainElement {
     }
     if (event.sessionId === this.sessionId) {
       this.session = this.session ? changed(this.session, event) : event.session; // it may have been renamed
-      if (event.type === "notification") this.news = event.notification ?? undefined;
+      if (event.type === "notification") this.notify(event.notification ?? undefined);
       announce(event, this.session?.name ?? "");
     }
     if (event.type !== "clipboard" || event.sessionId !== this.sessionId || !event.text) return;
@@ -441,8 +448,13 @@ export class TerminalPage extends PlainElement {
     this.copyFailed = false;
   }
 
+  private notify(news: Notice | undefined): void {
+    this.news = news;
+    this.newsOpen = false;
+  }
+
   private dismissNews(): void {
-    this.news = undefined;
+    this.notify(undefined);
     this.terminal?.focus();
   }
 
