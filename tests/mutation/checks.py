@@ -871,9 +871,10 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "files: only those that were found",
         "handlers/client_files.py",
-        "        return self._files.get(name)\n",
+        "        return self._other.get(name) or self._own.get(name)\n",
         "        path = Path(__file__).parent.parent / 'web' / 'static' / name\n"
-        "        return self._files.get(name) or (File('text/plain', False, {'': path}) if path.is_file() else None)\n",
+        "        found = self._other.get(name) or self._own.get(name)\n"
+        "        return found or (File('text/plain', False, forms={'': path}) if path.is_file() else None)\n",
         (_inject("test_path_tricks_in_files"),),
     ),
     Check(
