@@ -39,6 +39,7 @@ PASSWORD = "correct horse battery staple"
 UNAUDITED = {
     ("POST", "/api/sessions/{session_id}/input"),  # a line for the first input only, and never what it is
     ("POST", "/api/sessions/{session_id}/resize"),
+    ("POST", "/api/sessions/{session_id}/reset-size"),
     ("POST", "/api/sessions/{session_id}/wait"),
     ("POST", "/api/auth/ticket"),
     ("POST", "/api/fs/uploads"),  # a line when the file is there
