@@ -37,6 +37,7 @@ OPEN = {
     ("GET", "/api/auth/avatar/{user_id}"),
     ("POST", "/api/auth/challenge"),
     ("POST", "/api/auth/code"),
+    ("POST", "/api/auth/login"),
     ("POST", "/api/auth/password"),
     ("POST", "/api/auth/refresh"),
     ("POST", "/api/auth/share"),

@@ -316,6 +316,8 @@ class VerifyHandler(Handler):
 class LogoutHandler(LoginHandler):
     """POST /api/auth/logout: ends this login everywhere, open sockets included."""
 
+    refuse = Handler.refuse
+
     async def post(self) -> None:
         principal = self.require_login()
         self.set_header("Clear-Site-Data", CLEAR_SITE_DATA)
