@@ -13,7 +13,7 @@ from pygit2.enums import DeltaStatus, DiffOption, ObjectType
 
 from vibetunnel.git.errors import GitRefused
 from vibetunnel.git.messages import Branch, Change, Discovered, FileChange, FolderStatus, Summary, TextDiff
-from vibetunnel.git.repository import Repository, find, head_branch, opened, pointer, setting
+from vibetunnel.git.repository import Repository, find, head_branch, opened, setting, start_of
 from vibetunnel.git.roots import Folders
 
 LISTED = 1000  # files of each kind in a summary
@@ -99,18 +99,18 @@ def _staged(repository: pygit2.Repository, head: pygit2.Commit | None) -> Iterat
     index = repository.index
     if head is None:
         for entry in index:
-            yield _shown(entry.path), DeltaStatus.ADDED
+            yield shown(entry.path), DeltaStatus.ADDED
         return
     for delta in index.diff_to_tree(head.tree, _FLAGS).deltas:
-        yield _shown(delta.new_file.path or delta.old_file.path), DeltaStatus(delta.status)
+        yield shown(delta.new_file.path or delta.old_file.path), DeltaStatus(delta.status)
 
 
 def _unstaged(repository: pygit2.Repository) -> Iterator[tuple[str, DeltaStatus]]:
     for delta in repository.index.diff_to_workdir(_FLAGS).deltas:
-        yield _shown(delta.new_file.path or delta.old_file.path), DeltaStatus(delta.status)
+        yield shown(delta.new_file.path or delta.old_file.path), DeltaStatus(delta.status)
 
 
-def _shown(path: str) -> str:
+def shown(path: str) -> str:
     """The path for JSON, which has no other characters than those of Unicode."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
@@ -137,9 +137,9 @@ def branches(place: Repository) -> list[Branch]:
     local = sorted(repository.branches.local, key=lambda name: (name != current, name))
     remote = sorted(each for each in repository.branches.remote if not each.endswith("/HEAD"))
     found = [
-        Branch(name=_shown(name), current=name == current, remote=False, worktree=used.get(name, "")) for name in local
+        Branch(name=shown(name), current=name == current, remote=False, worktree=used.get(name, "")) for name in local
     ]
-    found += [Branch(name=_shown(name), current=False, remote=True) for name in remote]
+    found += [Branch(name=shown(name), current=False, remote=True) for name in remote]
     return found[:BRANCHES]
 
 
@@ -163,7 +163,7 @@ def worktree_folders(place: Repository) -> Iterator[tuple[str, str]]:
     names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
     for name in names[:WORKTREES]:
         git_dir = f"{folder}/{name}"
-        if (back := pointer(f"{git_dir}/gitdir")) and os.path.isdir(git_dir) and not os.path.islink(git_dir):
+        if (back := start_of(f"{git_dir}/gitdir")) and os.path.isdir(git_dir) and not os.path.islink(git_dir):
             yield git_dir, os.path.dirname(os.path.join(git_dir, back))
 
 
@@ -208,9 +208,9 @@ def _found(folder: str, start: str, roots: Folders) -> list[Discovered]:
         return []
     if place is None:
         return []
-    relative = _shown(os.path.relpath(folder, start))
-    branch = _shown(head_branch(place.git_dir))
-    path = _shown(folder)
+    relative = shown(os.path.relpath(folder, start))
+    branch = shown(head_branch(place.git_dir))
+    path = shown(folder)
     return [Discovered(path=path, inode=about.st_ino, modified_ns=about.st_mtime_ns, relative=relative, branch=branch)]
 
 
@@ -219,7 +219,7 @@ def folder_status(place: Repository, folder: str) -> FolderStatus:
     repository = opened(place)
     branch, head = head_of(repository)
     files: dict[str, Change] = {}
-    below = "" if folder == place.root else _shown(os.path.relpath(folder, place.root)) + "/"
+    below = "" if folder == place.root else shown(os.path.relpath(folder, place.root)) + "/"
     if not place.bare:
         for path, status in (*_staged(repository, head), *_unstaged(repository)):
             if path.startswith(below):

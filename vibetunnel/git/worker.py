@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+import unicodedata  # noqa: F401  # urlsplit imports it for a host of other letters; Landlock would forbid that
 from collections.abc import Callable
 from typing import Any
 
@@ -45,7 +46,7 @@ CHANGES: dict[type[messages.Request], Answer] = {
     messages.RemoveWorktree: lambda asked, roots: worktrees.remove(
         require(asked.path, roots), asked.branch, roots, force=asked.force
     ),
-    messages.PruneWorktrees: lambda asked, roots: worktrees.prune(require(asked.path, roots)),
+    messages.PruneWorktrees: lambda asked, roots: worktrees.prune(require(asked.path, roots), roots),
     messages.SwitchBranch: lambda asked, roots: worktrees.switch(require(asked.path, roots), asked.branch),
     messages.Follow: lambda asked, roots: follow.follow(require(asked.path, roots), asked.branch, roots),
     messages.Sync: lambda asked, roots: follow.sync(require(asked.path, roots), asked.event, roots),
@@ -92,11 +93,15 @@ def answered(answer: Answer, asked: messages.Request, roots: Folders) -> message
             raise GitRefused("The repository has too much to list")
         return messages.Reply(value=msgspec.Raw(value))
     except GitError as error:
-        return messages.Reply(error=type(error).__name__, message=str(error))
-    except (pygit2.GitError, OSError, KeyError, ValueError, MemoryError, RecursionError) as error:
+        return messages.Reply(error=type(error).__name__, message=reading.shown(str(error)))
+    except KeyError:
+        return messages.Reply(
+            error="GitRefused", message="git: the repository is damaged, an object that it names is missing"
+        )
+    except Exception as error:  # a repository of any content must not end the process
         # What libgit2 raises for a repository that is damaged, of another user, or of a format that it does not know.
-        told = "" if isinstance(error, KeyError) else str(error)
-        return messages.Reply(error="GitRefused", message=f"git: {told or type(error).__name__}"[:500])
+        told = reading.shown(str(error)) or type(error).__name__
+        return messages.Reply(error="GitRefused", message=f"git: {told}"[:500])
 
 
 def _receive(channel: socket.socket, size: int) -> bytes:
