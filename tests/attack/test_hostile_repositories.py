@@ -18,13 +18,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from harness import DEADLINE_S
+from harness import DEADLINE_S, until
 from repositories import commit, git, repository, write
 from tornado.ioloop import IOLoop
 
-from vibetunnel.git import sandbox, worktrees
+from vibetunnel.git import child, sandbox, worktrees
 from vibetunnel.git.errors import GitBusy, GitError, GitRefused, GitTooSlow, NoRepository, OutsideFolders
-from vibetunnel.git.messages import HEAD, Setup, Summarise
+from vibetunnel.git.messages import GO, HEAD, Setup, Summarise
 from vibetunnel.git.repository import opened, require
 from vibetunnel.git.roots import Folders
 from vibetunnel.git.service import GitService
@@ -334,16 +334,17 @@ def test_a_child_process_that_hangs_ends_itself(permitted: Path) -> None:
     os.mkfifo(made / ".git" / "config")
     setup = Setup([str(permitted)], [], str(permitted), change=False, limit_s=0.5)
     ours, theirs = socket.socketpair()
-    with ours, theirs:
-        command = (sys.executable, "-m", "vibetunnel.git.worker", msgspec.json.encode(setup).decode())
-        child = subprocess.Popen(command, stdin=theirs.fileno())
+    with ours:
+        with theirs:
+            command = (sys.executable, "-m", "vibetunnel.git.worker", msgspec.json.encode(setup).decode())
+            process = subprocess.Popen(command, stdin=theirs.fileno())
         request = msgspec.json.encode(Summarise(str(made)))
-        ours.sendall(len(request).to_bytes(HEAD, "big") + request)
-    try:
-        assert child.wait(timeout=DEADLINE_S) == -signal.SIGALRM
-    finally:
-        child.kill()
-        child.wait()
+        ours.sendall(len(request).to_bytes(HEAD, "big") + request + GO)
+        try:
+            assert process.wait(timeout=DEADLINE_S) == -signal.SIGALRM
+        finally:
+            process.kill()
+            process.wait()
 
 
 async def test_a_repository_that_was_too_slow_is_not_tried_again_at_once(service: GitService, permitted: Path) -> None:
@@ -359,6 +360,67 @@ async def test_a_repository_that_was_too_slow_is_not_tried_again_at_once(service
     with pytest.raises(GitTooSlow):  # it would be read now
         await service.summary(str(made), fresh=True)
     assert service.processes[0] == 0
+
+
+async def test_a_repository_that_was_too_slow_is_left_alone_by_any_of_its_paths(
+    service: GitService, permitted: Path
+) -> None:
+    """CWE-400: a link, a folder below or another request would each cost the time limit again."""
+    made = repository(permitted / "r", a="1", sub__b="1")
+    other = repository(permitted / "other", a="1")
+    (permitted / "link").symlink_to(made)
+    (made / ".git" / "config").unlink()
+    os.mkfifo(made / ".git" / "config")
+    with pytest.raises(GitTooSlow):
+        await service.summary(str(made))
+    assert await service.summary(str(other)) is not None
+    process = service.processes[0]
+    for asked in (
+        service.summary(str(made / "sub")),
+        service.branches(str(permitted / "link")),
+        service.file_diff(str(made / "a")),
+    ):
+        with pytest.raises(GitTooSlow):
+            await asked
+    assert service.processes[0] == process
+
+
+async def test_a_process_that_the_kernel_holds_is_left_behind_and_another_one_answers(
+    service: GitService, permitted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CWE-400: SIGKILL ends no process that waits for a dead file system. One that is stopped stands for it."""
+    made = repository(permitted / "r", a="1")
+    kill, held = subprocess.Popen.kill, list[subprocess.Popen[bytes]]()
+    monkeypatch.setattr(subprocess.Popen, "kill", lambda process: held.append(process))
+    monkeypatch.setattr(child, "SPARE_S", -1.5)
+    for number in range(child.LEFT):
+        assert await service.discover(str(made), number) == await service.discover(str(made), number)
+        os.kill(service.processes[0], signal.SIGSTOP)
+        with pytest.raises(GitTooSlow):
+            await service.branches(str(permitted / str(number)))
+        assert service.processes[0] == 0
+    with pytest.raises(GitBusy):
+        await service.summary(str(made))
+    for process in held:
+        kill(process)
+        process.wait()
+
+    async def answers() -> bool:
+        return "Summary" in await tried(lambda: service.summary(str(made), fresh=True))
+
+    await until(answers)
+
+
+async def test_a_kernel_that_does_not_confine_the_child_process_is_told(
+    service: GitService, permitted: Path, monkeypatch: pytest.MonkeyPatch, expect_log: Callable[[str], None]
+) -> None:
+    """CWE-693: once in the log, and among the problems of the server."""
+    if sys.platform == "linux":
+        expect_log("no Landlock")
+    monkeypatch.setattr(child, "CONFINED", b"otherwise")
+    assert service.problems == []
+    await service.discover(str(permitted), 0)
+    assert service.problems == ([child.UNCONFINED] if sys.platform == "linux" else [])
 
 
 async def test_an_object_that_unpacks_to_gigabytes_ends_no_server(service: GitService, permitted: Path) -> None:
@@ -380,7 +442,7 @@ async def test_an_object_that_unpacks_to_gigabytes_ends_no_server(service: GitSe
 
 RIGHTS = """
 import errno, os, socket, sys
-from vibetunnel.git import sandbox, worktrees
+from vibetunnel.git import child, sandbox, worktrees
 permitted, outside, write = sys.argv[1:]
 sandbox.confine([permitted], [], write=bool(write))
 
@@ -523,7 +585,7 @@ async def test_what_is_wrong_in_a_repository_ends_no_child_process(service: GitS
     found = await service.summary(str(made))
     assert found is not None
     assert found.remote == "https://b\u00fccher.example/x"
-    child = service.processes[0]
+    process = service.processes[0]
     strange = permitted / os.fsdecode(b"\xff")
     strange.mkdir()
     repository(permitted / "other", a="1")
@@ -534,7 +596,7 @@ async def test_what_is_wrong_in_a_repository_ends_no_child_process(service: GitS
     for path in ("link", "other"):
         await tried(lambda path=path: service.summary(str(permitted / path)))  # type: ignore[misc]  # mypy: lambda
     assert "GitRefused" in await tried(lambda: service.summary(str(permitted / "link")))
-    assert service.processes[0] == child
+    assert service.processes[0] == process
 
 
 async def test_a_worktree_with_the_servers_own_folder_in_it_is_not_removed(

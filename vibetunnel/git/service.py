@@ -13,14 +13,13 @@ from typing import Any, TypeVar
 import msgspec
 
 from vibetunnel.git import messages
-from vibetunnel.git.child import Child
+from vibetunnel.git.child import SLOW_S, UNCONFINED, Child
 from vibetunnel.git.errors import KINDS, GitRefused, GitTooSlow, NoRepository
 from vibetunnel.git.roots import Permitted
 
 READ_S = 5.0  # for one answer: the summary of a repository with 100,000 files takes a tenth of it
 CHANGE_S = 120.0  # a new worktree writes all files
 FRESH_S = 2.0  # for which an answer is given again
-SLOW_S = 60.0  # for which a path that took too long is not read again
 KEPT = 256  # answers
 NOTICES = 100
 NOTICE_S = 300.0  # a notice that no client has fetched is dropped after this
@@ -128,6 +127,11 @@ class GitService:
     def processes(self) -> tuple[int, int]:
         """The pids of the child processes, of reads and of changes; 0: it does not run."""
         return self._reads.pid, self._changes.pid
+
+    @property
+    def problems(self) -> list[str]:
+        """What does not hold on this machine, in sentences."""
+        return [] if self._reads.confined and self._changes.confined else [UNCONFINED]
 
     def forget(self) -> None:
         """Something has changed: give no earlier answer again."""
