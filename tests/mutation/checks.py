@@ -1056,7 +1056,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "git: a slow repository is left alone",
         "git/service.py",
-        "(SLOW_S if slow else FRESH_S)",
+        "SLOW_S if isinstance(failed, GitTooSlow) else FRESH_S",
         "FRESH_S",
         (_git("test_a_repository_that_was_too_slow_is_not_tried_again_at_once"),),
     ),

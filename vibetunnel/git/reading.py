@@ -17,8 +17,10 @@ from vibetunnel.git.repository import Repository, find, head_branch, opened, set
 from vibetunnel.git.roots import Folders
 
 LISTED = 1000  # files of each kind in a summary
+LISTED_BYTES = 256 << 10  # of all their names
 LISTED_BELOW = 10_000  # changed files of a folder
 BRANCHES = 2000
+LIST_BYTES = 2 << 20  # of the names in each other list
 DIFFED = 2 << 20  # bytes of a file that is compared
 TEXT = 8000  # bytes among which a NUL makes a file a binary one, as in git
 LOOKED_AT = 20_000  # folders in which repositories are sought
@@ -70,28 +72,41 @@ def _count_ahead(repository: pygit2.Repository, branch: str, head: pygit2.Commit
 
 
 def _count_changes(repository: pygit2.Repository, head: pygit2.Commit | None, found: Summary) -> None:
-    changed = set()
+    changed, room = set(), Room(3 * LISTED, LISTED_BYTES)
     for path, status in _staged(repository, head):
         changed.add(path)
         found.staged += 1
         found.added += status is DeltaStatus.ADDED
         found.deleted += status is DeltaStatus.DELETED
-        _list(found.staged_files, path)
+        _list(found.staged_files, path, room)
     for path, status in _unstaged(repository):
         if status is DeltaStatus.UNTRACKED:
             found.untracked += 1
-            _list(found.untracked_files, path)
+            _list(found.untracked_files, path, room)
         else:
             found.modified += status is not DeltaStatus.DELETED
             # As in `git status`: what is staged and then deleted counts once.
             found.deleted += status is DeltaStatus.DELETED and path not in changed
-            _list(found.unstaged_files, path)
+            _list(found.unstaged_files, path, room)
         changed.add(path)
     found.changed = len(changed)
 
 
-def _list(files: list[str], path: str) -> None:
-    if len(files) < LISTED:
+class Room:
+    """How much of a list still fits into an answer. By bytes too: a path has up to 4096, so a thousand may be 4 MB."""
+
+    def __init__(self, most: int, most_bytes: int) -> None:
+        self._left, self._left_bytes = most, most_bytes
+
+    def takes(self, *texts: str) -> bool:
+        """Take the room for one more entry. False: the list ends here."""
+        self._left -= 1
+        self._left_bytes -= sum(len(each.encode("utf-8", "replace")) for each in texts)
+        return self._left >= 0 and self._left_bytes >= 0
+
+
+def _list(files: list[str], path: str, room: Room) -> None:
+    if len(files) < LISTED and room.takes(path):
         files.append(path)
 
 
@@ -140,7 +155,8 @@ def branches(place: Repository) -> list[Branch]:
         Branch(name=shown(name), current=name == current, remote=False, worktree=used.get(name, "")) for name in local
     ]
     found += [Branch(name=shown(name), current=False, remote=True) for name in remote]
-    return found[:BRANCHES]
+    room = Room(BRANCHES, LIST_BYTES)
+    return [each for each in found if room.takes(each.name, each.worktree)]
 
 
 def checked_out(place: Repository) -> dict[str, str]:
@@ -174,15 +190,18 @@ def discover(path: str, depth: int, roots: Folders) -> list[Discovered]:
     """The repositories at and below a folder, at most `depth` folders down. Links are not followed."""
     start, deadline = roots.resolve(path), time.monotonic() + SEEK_S
     found: list[Discovered] = []
-    level, looked_at = [start], 0
+    level, looked_at, room = [start], 0, Room(FOUND, LIST_BYTES)
     for _ in range(depth + 1):
         following = []
         for folder in level:
             looked_at += 1
-            if looked_at > LOOKED_AT or len(found) >= FOUND or time.monotonic() > deadline:
+            if looked_at > LOOKED_AT or time.monotonic() > deadline:
                 return found
             if os.path.lexists(f"{folder}/.git"):
-                found += _found(folder, start, roots)
+                for each in _found(folder, start, roots):
+                    if not room.takes(each.path, each.relative, each.branch):
+                        return found
+                    found.append(each)
                 continue
             following += _below(folder)
         level = following
@@ -227,7 +246,9 @@ def folder_status(place: Repository, folder: str) -> FolderStatus:
             elif status is DeltaStatus.UNTRACKED and path.endswith("/") and below.startswith(path):
                 files["./"] = "untracked"  # the folder is itself in one that is not tracked
     listed: list[FileChange] = sorted(files.items())
-    return FolderStatus(root=place.root, branch=branch, files=listed[:LISTED_BELOW], cut=len(listed) > LISTED_BELOW)
+    room = Room(LISTED_BELOW, LIST_BYTES)
+    fits = [each for each in listed if room.takes(each[0])]
+    return FolderStatus(root=place.root, branch=branch, files=fits, cut=len(fits) < len(listed))
 
 
 _CHANGES: dict[DeltaStatus, Change] = {
