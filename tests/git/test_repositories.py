@@ -148,6 +148,16 @@ async def test_repositories_are_found_below_a_folder_but_not_inside_each_other(
     assert {each.branch for each in found} == {"main"}
 
 
+async def test_a_damaged_repository_hides_none_of_those_beside_it(service: GitService, folder: Path) -> None:
+    repository(folder / "a", x="1")
+    broken = folder / "b"
+    (broken / "elsewhere").mkdir(parents=True)
+    (broken / "elsewhere" / "config").write_text("[nonsense")
+    (broken / ".git").write_text("gitdir: elsewhere\n")
+    found = await service.discover(str(folder), 1)
+    assert [each.relative for each in found] == ["a"]
+
+
 async def test_a_file_is_compared_with_head(service: GitService, folder: Path) -> None:
     made = repository(folder / "r", a="1\n2\n", gone="x\n", same="x\n", binary="\0x")
     write(made, a="1\n3\n", new="x\n", binary="\0y")

@@ -11,9 +11,8 @@ from urllib.parse import urlsplit, urlunsplit
 import pygit2
 from pygit2.enums import DeltaStatus, DiffOption, ObjectType
 
-from vibetunnel.git.errors import GitRefused
 from vibetunnel.git.messages import Branch, Change, Discovered, FileChange, FolderStatus, Summary, TextDiff
-from vibetunnel.git.repository import Repository, find, head_branch, opened, setting, start_of
+from vibetunnel.git.repository import UNREADABLE, Repository, find, head_branch, opened, setting, start_of
 from vibetunnel.git.roots import Folders
 
 LISTED = 1000  # files of each kind in a summary
@@ -223,7 +222,7 @@ def _below(folder: str) -> list[str]:
 def _found(folder: str, start: str, roots: Folders) -> list[Discovered]:
     try:
         place, about = find(folder, roots), os.stat(folder)
-    except (GitRefused, OSError):
+    except UNREADABLE:
         return []
     if place is None:
         return []

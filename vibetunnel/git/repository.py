@@ -11,9 +11,10 @@ from pathlib import PurePath
 import pygit2
 from pygit2.enums import RepositoryOpenFlag
 
-from vibetunnel.git.errors import GitRefused, NoRepository
+from vibetunnel.git.errors import GitError, GitRefused, NoRepository
 from vibetunnel.git.roots import Folders
 
+UNREADABLE = (GitError, pygit2.GitError, OSError, KeyError, ValueError, RecursionError)  # what a damaged one raises
 POINTER = 4096  # bytes of a file that holds one path; git writes no longer ones
 GITDIR = "gitdir: "
 ALTERNATES = 16  # other object folders of a repository

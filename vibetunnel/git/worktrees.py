@@ -10,10 +10,10 @@ from pathlib import PurePath
 
 import pygit2
 
-from vibetunnel.git.errors import GitError, GitRefused, NoRepository, OutsideFolders, UnknownBranch, WorktreeChanged
+from vibetunnel.git.errors import GitRefused, NoRepository, OutsideFolders, UnknownBranch, WorktreeChanged
 from vibetunnel.git.messages import Added, Pruned, Removed, Switched, Worktree, Worktrees
 from vibetunnel.git.reading import head_of, summary, worktree_folders
-from vibetunnel.git.repository import Repository, find, opened, setting, start_of
+from vibetunnel.git.repository import UNREADABLE, Repository, find, opened, setting, start_of
 from vibetunnel.git.roots import Folders
 
 FOLLOW = "vibetunnel.followworktree"  # in the repository's configuration, as VibeTunnel names it
@@ -42,7 +42,7 @@ def _worktree(
         if place is None or place.git_dir != git_dir:
             raise NoRepository(folder)
         seen = summary(place)
-    except (GitError, pygit2.GitError, OSError):
+    except UNREADABLE:
         head = start_of(f"{git_dir}/HEAD")
         found.branch = head.partition("ref: refs/heads/")[2]
         found.head = "" if found.branch else head
