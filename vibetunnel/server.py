@@ -282,6 +282,7 @@ class Server:
         ]
         if whereabouts.problem:
             found.append(whereabouts.problem)
+        found += self.context.git.problems
         if self.context.registry.keeper.live is None:
             found.append("the keeper is lost: no session can start, and running ones end with this server")
         if unreachable := self.context.registry.unreachable:

@@ -18,13 +18,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from harness import DEADLINE_S
+from harness import DEADLINE_S, until
 from repositories import commit, git, repository, write
 from tornado.ioloop import IOLoop
 
-from vibetunnel.git import sandbox
-from vibetunnel.git.errors import GitBusy, GitError, GitRefused, GitTooSlow, NoRepository, OutsideFolders
-from vibetunnel.git.messages import HEAD, Setup, Summarise
+from vibetunnel.git import child, sandbox, worktrees
+from vibetunnel.git.errors import BadPath, GitBusy, GitError, GitRefused, GitTooSlow, NoRepository, OutsideFolders
+from vibetunnel.git.messages import GO, HEAD, Setup, Summarise
+from vibetunnel.git.repository import opened, require
 from vibetunnel.git.roots import Folders
 from vibetunnel.git.service import GitService
 
@@ -333,16 +334,17 @@ def test_a_child_process_that_hangs_ends_itself(permitted: Path) -> None:
     os.mkfifo(made / ".git" / "config")
     setup = Setup([str(permitted)], [], str(permitted), change=False, limit_s=0.5)
     ours, theirs = socket.socketpair()
-    with ours, theirs:
-        command = (sys.executable, "-m", "vibetunnel.git.worker", msgspec.json.encode(setup).decode())
-        child = subprocess.Popen(command, stdin=theirs.fileno())
+    with ours:
+        with theirs:
+            command = (sys.executable, "-m", "vibetunnel.git.worker", msgspec.json.encode(setup).decode())
+            process = subprocess.Popen(command, stdin=theirs.fileno())
         request = msgspec.json.encode(Summarise(str(made)))
-        ours.sendall(len(request).to_bytes(HEAD, "big") + request)
-    try:
-        assert child.wait(timeout=DEADLINE_S) == -signal.SIGALRM
-    finally:
-        child.kill()
-        child.wait()
+        ours.sendall(len(request).to_bytes(HEAD, "big") + request + GO)
+        try:
+            assert process.wait(timeout=DEADLINE_S) == -signal.SIGALRM
+        finally:
+            process.kill()
+            process.wait()
 
 
 async def test_a_repository_that_was_too_slow_is_not_tried_again_at_once(service: GitService, permitted: Path) -> None:
@@ -358,6 +360,67 @@ async def test_a_repository_that_was_too_slow_is_not_tried_again_at_once(service
     with pytest.raises(GitTooSlow):  # it would be read now
         await service.summary(str(made), fresh=True)
     assert service.processes[0] == 0
+
+
+async def test_a_repository_that_was_too_slow_is_left_alone_by_any_of_its_paths(
+    service: GitService, permitted: Path
+) -> None:
+    """CWE-400: a link, a folder below or another request would each cost the time limit again."""
+    made = repository(permitted / "r", a="1", sub__b="1")
+    other = repository(permitted / "other", a="1")
+    (permitted / "link").symlink_to(made)
+    (made / ".git" / "config").unlink()
+    os.mkfifo(made / ".git" / "config")
+    with pytest.raises(GitTooSlow):
+        await service.summary(str(made))
+    assert await service.summary(str(other)) is not None
+    process = service.processes[0]
+    for asked in (
+        service.summary(str(made / "sub")),
+        service.branches(str(permitted / "link")),
+        service.file_diff(str(made / "a")),
+    ):
+        with pytest.raises(GitTooSlow):
+            await asked
+    assert service.processes[0] == process
+
+
+async def test_a_process_that_the_kernel_holds_is_left_behind_and_another_one_answers(
+    service: GitService, permitted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CWE-400: SIGKILL ends no process that waits for a dead file system. One that is stopped stands for it."""
+    made = repository(permitted / "r", a="1")
+    kill, held = subprocess.Popen.kill, list[subprocess.Popen[bytes]]()
+    monkeypatch.setattr(subprocess.Popen, "kill", lambda process: held.append(process))
+    monkeypatch.setattr(child, "SPARE_S", -1.5)
+    for number in range(child.LEFT):
+        assert await service.discover(str(made), number) == await service.discover(str(made), number)
+        os.kill(service.processes[0], signal.SIGSTOP)
+        with pytest.raises(GitTooSlow):
+            await service.branches(str(permitted / str(number)))
+        assert service.processes[0] == 0
+    with pytest.raises(GitBusy):
+        await service.summary(str(made))
+    for process in held:
+        kill(process)
+        process.wait()
+
+    async def answers() -> bool:
+        return "Summary" in await tried(lambda: service.summary(str(made), fresh=True))
+
+    await until(answers)
+
+
+async def test_a_kernel_that_does_not_confine_the_child_process_is_told(
+    service: GitService, permitted: Path, monkeypatch: pytest.MonkeyPatch, expect_log: Callable[[str], None]
+) -> None:
+    """CWE-693: once in the log, and among the problems of the server."""
+    if sys.platform == "linux":
+        expect_log("no Landlock")
+    monkeypatch.setattr(child, "CONFINED", b"otherwise")
+    assert service.problems == []
+    await service.discover(str(permitted), 0)
+    assert service.problems == ([child.UNCONFINED] if sys.platform == "linux" else [])
 
 
 async def test_an_object_that_unpacks_to_gigabytes_ends_no_server(service: GitService, permitted: Path) -> None:
@@ -379,7 +442,7 @@ async def test_an_object_that_unpacks_to_gigabytes_ends_no_server(service: GitSe
 
 RIGHTS = """
 import errno, os, socket, sys
-from vibetunnel.git import sandbox
+from vibetunnel.git import child, sandbox, worktrees
 permitted, outside, write = sys.argv[1:]
 sandbox.confine([permitted], [], write=bool(write))
 
@@ -424,6 +487,140 @@ async def test_paths_that_name_more_than_a_path_are_refused(service: GitService,
     repository(permitted / "r", a="1")
     (permitted / "link").symlink_to("/")
     for path in ("/", "..", "r/../..", "link/etc", "~/../..", "~root", "/proc/self/root", "\0", "r\0/etc", "x" * 5000):
-        with pytest.raises((OutsideFolders, GitRefused, NoRepository)) as refused:
+        with pytest.raises((OutsideFolders, BadPath, NoRepository)) as refused:
             await service.discover(path, 0) if path != "~root" else await service.switch(path, "x")
         assert not isinstance(refused.value, GitBusy)
+
+
+def _link_alternates(git_dir: Path, other: Path) -> None:
+    (git_dir / "objects" / "info" / "x").write_text(f"{other}/objects\n")
+    (git_dir / "objects" / "info" / "alternates").symlink_to("x")
+
+
+def _long_comment(git_dir: Path, other: Path) -> None:
+    (git_dir / "objects" / "info" / "alternates").write_text(f"#{'x' * 4200}\n{other}/objects\n")
+
+
+def _carriage_return(git_dir: Path, other: Path) -> None:
+    (git_dir / "objects" / "info" / "alternates").write_text(f"#x\r{other}/objects\n")
+
+
+def _beyond_a_nul(git_dir: Path, other: Path) -> None:
+    (git_dir / "objects" / "info" / "alternates").write_bytes(b"%s/objects\0\n" % os.fsencode(other))
+
+
+def _other_line_end(git_dir: Path, other: Path) -> None:
+    """Python's `splitlines` knows more ends of lines than libgit2: what follows `#` was taken for a line."""
+    (git_dir.parent / "x\x0b#").symlink_to(other)
+    (git_dir / "objects" / "info" / "alternates").write_text(f"#x\n{git_dir.parent}/x\x0b#/objects\n")
+
+
+def _relative_to_the_process(git_dir: Path, other: Path) -> None:
+    (git_dir / "objects" / "info" / "alternates").write_text("vibetunnel/../x\n")
+
+
+def _link_commondir(git_dir: Path, other: Path) -> None:
+    made = git_dir.parent
+    git_dir.rename(made.parent / "kept")
+    (made.parent / "kept" / "x").write_text(f"{other}\n")
+    (made.parent / "kept" / "commondir").symlink_to("x")
+    git(made.parent, "config", "--file", "kept/config", "core.worktree", str(made))
+    git_dir.write_text("gitdir: ../kept\n")
+
+
+def _long_commondir(git_dir: Path, other: Path) -> None:
+    _link_commondir(git_dir, other)
+    (git_dir.parent.parent / "kept" / "commondir").unlink()
+    (git_dir.parent.parent / "kept" / "commondir").write_text(f"{other}/{'./' * 2100}\n")
+
+
+def _blank_commondir(git_dir: Path, other: Path) -> None:
+    _link_commondir(git_dir, other)
+    (git_dir.parent.parent / "kept" / "commondir").unlink()
+    (git_dir.parent.parent / "kept" / "commondir").write_text("\n")
+
+
+def _link_git_file(git_dir: Path, other: Path) -> None:
+    git_dir.rename(git_dir.parent / "x")
+    (git_dir.parent / "y").write_text(f"gitdir: {other}\n")
+    git_dir.symlink_to("y")
+
+
+LIBGIT2_READS_IT_ANOTHER_WAY = (
+    _link_alternates, _long_comment, _carriage_return, _beyond_a_nul, _other_line_end, _relative_to_the_process,
+    _link_commondir, _long_commondir, _blank_commondir, _link_git_file,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("way", LIBGIT2_READS_IT_ANOTHER_WAY)
+def test_a_file_that_libgit2_may_read_in_another_way_than_the_check_is_refused(
+    folder: Path, permitted: Path, way: Callable[[Path, Path], None]
+) -> None:
+    """CWE-59, CWE-436. Without Landlock, which would hide what the check lets through."""
+    other = outside(folder)
+    made = repository(permitted / "r", b="1")
+    (made / ".git" / "objects" / "info").mkdir(exist_ok=True)
+    way(made / ".git", other / ".git")
+    roots = Folders((str(permitted),), str(permitted))
+    with pytest.raises(GitRefused):
+        require(str(made), roots)
+
+
+def test_a_repository_with_alternates_in_the_permitted_folders_is_read(permitted: Path) -> None:
+    """So that the test above proves something."""
+    other = repository(permitted / "other", a="1")
+    made = repository(permitted / "r", b="1")
+    (made / ".git" / "objects" / "info").mkdir(exist_ok=True)
+    alternates = made / ".git" / "objects" / "info" / "alternates"
+    for text in (f"# a comment\n\n{other}/.git/objects\n", "../../../other/.git/objects"):
+        alternates.write_text(text)
+        place = require(str(made), Folders((str(permitted),), str(permitted)))
+        assert git(other, "rev-parse", "HEAD").strip() in opened(place)
+
+
+async def test_what_is_wrong_in_a_repository_ends_no_child_process(service: GitService, permitted: Path) -> None:
+    """CWE-248: each fault is the answer to its own request."""
+    made = repository(permitted / "r", a="1")
+    git(made, "remote", "add", "origin", "https://b\u00fccher.example/x")
+    found = await service.summary(str(made))
+    assert found is not None
+    assert found.remote == "https://b\u00fccher.example/x"
+    process = service.processes[0]
+    strange = permitted / os.fsdecode(b"\xff")
+    strange.mkdir()
+    repository(permitted / "other", a="1")
+    (permitted / "other" / ".git").rename(permitted / "kept")
+    (permitted / "other" / ".git").symlink_to(strange / "git")
+    (permitted / "link").symlink_to(strange)
+    (strange / ".git").write_text("nothing")
+    for path in ("link", "other"):
+        await tried(lambda path=path: service.summary(str(permitted / path)))  # type: ignore[misc]  # mypy: lambda
+    assert "GitRefused" in await tried(lambda: service.summary(str(permitted / "link")))
+    assert service.processes[0] == process
+
+
+async def test_a_worktree_with_the_servers_own_folder_in_it_is_not_removed(
+    io_loop: IOLoop, service: GitService, permitted: Path
+) -> None:
+    """CWE-73: also if the worktree itself may be reached."""
+    made = repository(permitted / "r", a="1")
+    git(made, "worktree", "add", "-q", "-b", "x", "../x")
+    write(permitted / "x" / "state", secret="dear")
+    careful = GitService(
+        Folders((str(permitted),), str(permitted), (str(permitted / "x" / "state"),)), os.environ, read_s=2.0
+    )
+    try:
+        with pytest.raises(GitRefused):
+            await careful.remove_worktree(str(made), "x", force=True)
+    finally:
+        await careful.close()
+    assert (permitted / "x" / "state" / "secret").exists()
+
+
+def test_a_folder_is_removed_only_where_no_link_leads(folder: Path, permitted: Path) -> None:
+    """CWE-367: a folder above that became a link after the check."""
+    write(folder / "outside" / "x", kept="1")
+    (permitted / "above").symlink_to(folder / "outside")
+    with pytest.raises(OSError, match=r"irectory|symbolic"):
+        worktrees.remove_tree(str(permitted / "above" / "x"), Folders((str(permitted),), str(permitted)))
+    assert (folder / "outside" / "x" / "kept").exists()

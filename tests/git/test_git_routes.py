@@ -14,6 +14,7 @@ from principals import account, guest, logged_in, share
 from repositories import commit, git, repository, write
 from tornado.ioloop import IOLoop
 
+from vibetunnel.git.messages import GitEvent, Synced
 from vibetunnel.handlers.git_routes import GIT_ROUTES
 
 
@@ -138,6 +139,7 @@ async def test_each_route_answers_in_its_declared_shape(at_home: Running, home: 
         ("/api/repositories/branches?path=~", 404),
         ("/api/sessions/nope/git-status", 404),
         ("/api/git/status?path=%00", 400),
+        (f"/api/git/status?path={'x/' * 2100}", 400),
     ],
 )
 async def test_a_wrong_request_gets_a_status_that_tells_what_is_wrong(at_home: Running, path: str, status: int) -> None:
@@ -173,6 +175,40 @@ async def test_changes_are_in_the_audit_with_their_results(at_home: Running, hom
     done, refused = [line for line in lines if line["action"] == "git"]
     assert (done["change"], done["result"], done["branch"], done["path"]) == ("add worktree", "ok", "x", body["path"])
     assert refused["result"] != "ok"
+
+
+async def test_a_sync_is_in_the_audit_even_if_the_login_ends_meanwhile(
+    at_home: Running, home: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = repository(home / "proj", a="1")
+    git(made, "worktree", "add", "-q", "-b", "x", "../w")
+    await at_home.json("POST", "/api/worktrees/follow", {"repoPath": str(made), "branch": "x", "enable": True})
+    write(home / "w", a="2")
+    commit(home / "w", "second")
+    sync = at_home.server.context.git.sync
+
+    async def ended(path: str, event: GitEvent) -> Synced:
+        synced = await sync(path, event)
+        monkeypatch.setattr(type(at_home.server.context.authority), "still", lambda _self, _principal: None)
+        return synced
+
+    monkeypatch.setattr(at_home.server.context.git, "sync", ended)
+    answer = await at_home.fetch("POST", "/api/git/event", {"repoPath": str(home / "w"), "event": "commit"})
+    assert (answer.code, (made / "a").read_text()) == (401, "2")
+    lines = [json.loads(line) for line in (folder / "s" / "log" / "audit.log").read_text().splitlines()]
+    assert [line["reason"] for line in lines if line.get("change") == "follow"] == ["Main worktree synced"]
+
+
+async def test_a_notice_is_given_to_each_user_once(at_home: Running, home: Path) -> None:
+    made = repository(home / "proj", a="1")
+    git(made, "worktree", "add", "-q", "-b", "x", "../w")
+    await at_home.json("POST", "/api/worktrees/follow", {"repoPath": str(made), "branch": "x", "enable": True})
+    write(home / "w", a="2")
+    commit(home / "w", "second")
+    await at_home.json("POST", "/api/git/event", {"repoPath": str(home / "w"), "event": "commit"})
+    other = await logged_in(at_home, "walt", "writer")
+    for client, expected in ((other, 1), (other, 0), (at_home, 1), (at_home, 0)):
+        assert len((await client.json("GET", "/api/git/notifications"))["notifications"]) == expected
 
 
 async def test_a_session_in_a_repository_has_git_fields_and_they_follow_its_branch(

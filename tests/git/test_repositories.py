@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
+from harness import until
 from repositories import commit, git, repository, write
 
-from vibetunnel.git.errors import GitBusy, GitRefused, OutsideFolders
+from vibetunnel.git import reading
+from vibetunnel.git.errors import BadPath, GitBusy, GitRefused, OutsideFolders
 from vibetunnel.git.messages import Summary
-from vibetunnel.git.service import GitService
+from vibetunnel.git.service import KEPT_BYTES, GitService
 
 
 async def summary(service: GitService, path: Path) -> Summary:
@@ -144,6 +148,16 @@ async def test_repositories_are_found_below_a_folder_but_not_inside_each_other(
     assert {each.branch for each in found} == {"main"}
 
 
+async def test_a_damaged_repository_hides_none_of_those_beside_it(service: GitService, folder: Path) -> None:
+    repository(folder / "a", x="1")
+    broken = folder / "b"
+    (broken / "elsewhere").mkdir(parents=True)
+    (broken / "elsewhere" / "config").write_text("[nonsense")
+    (broken / ".git").write_text("gitdir: elsewhere\n")
+    found = await service.discover(str(folder), 1)
+    assert [each.relative for each in found] == ["a"]
+
+
 async def test_a_file_is_compared_with_head(service: GitService, folder: Path) -> None:
     made = repository(folder / "r", a="1\n2\n", gone="x\n", same="x\n", binary="\0x")
     write(made, a="1\n3\n", new="x\n", binary="\0y")
@@ -252,3 +266,64 @@ async def test_equal_questions_share_one_answer(service: GitService, folder: Pat
     renewed = await service.summary(str(made), fresh=True)
     assert renewed is not None
     assert renewed.modified == 1
+
+
+def staged_with_long_names(made: Path, count: int) -> None:
+    """Stage files whose paths are as long as the kernel takes them."""
+    blob = git(made, "rev-parse", "HEAD:a").strip()
+    lines = [f"100644 {blob}\t{f'{number:04}-' * 40}/{'x/' * 1700}f\n" for number in range(count)]
+    subprocess.run(("git", "update-index", "--index-info"), cwd=made, input="".join(lines), text=True, check=True)
+
+
+async def test_long_names_make_no_long_answers(service: GitService, folder: Path) -> None:
+    """CWE-770: a list is bounded by bytes, not by the number of names alone."""
+    made = repository(folder / "r", a="1")
+    staged_with_long_names(made, 700)
+    found = await summary(service, made)
+    assert found.staged == 700
+    assert len(msgspec.json.encode(found)) < 2 * reading.LISTED_BYTES
+    status = await service.folder_status(str(made))
+    assert status is not None
+    assert status.cut
+    assert len(msgspec.json.encode(status)) < 2 * reading.LIST_BYTES
+
+
+async def test_paths_that_name_one_folder_share_one_answer(service: GitService, folder: Path) -> None:
+    """CWE-770: a client chooses how it writes a path, and each answer is kept for a moment."""
+    made = repository(folder / "r", a="1")
+    first = await service.branches(str(made))
+    for path in (f"{made}/", f"{folder}//r/.", f"{folder}/./r///"):
+        assert await service.branches(path) is first
+
+
+async def test_a_long_answer_is_not_kept(service: GitService, folder: Path) -> None:
+    made = repository(folder / "r", a="1")
+    first = await service.file_diff(str(made / "a"))
+    assert await service.file_diff(str(made / "a")) is first
+    write(made, a="x" * (KEPT_BYTES + 1))
+    service.forget()
+    long = await service.file_diff(str(made / "a"))
+    assert await service.file_diff(str(made / "a")) is not long
+
+
+async def test_an_answer_is_dropped_when_it_is_old(
+    service: GitService, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vibetunnel.git.service.FRESH_S", 0.01)
+    made = repository(folder / "r", a="1")
+    first = await service.branches(str(made))
+    assert first is not None
+    assert service.kept == 1
+    await until(lambda: service.kept == 0)
+
+
+async def test_a_name_that_is_no_utf_8_is_in_no_repository(service: GitService, folder: Path) -> None:
+    strange = str(repository(folder / "r", a="1")) + "/\udcff"
+    assert await service.summary(strange) is None
+    assert await service.folder_status(strange) is None
+
+
+async def test_a_path_that_is_too_long_is_no_path(service: GitService) -> None:
+    for path in ("x" * 5000, "a\0b"):
+        with pytest.raises(BadPath):
+            await service.summary(path)

@@ -129,13 +129,14 @@ async def test_the_main_worktree_follows_the_commits_of_another(service: GitServ
     commit(folder / "x", "after")
     synced = await service.sync(str(folder / "x"), "commit")
     assert (synced.follow, (made / "a").read_text()) == (str(folder / "x"), "3")
-    assert [each.title for each in service.notices()] == ["Main worktree synced"]
-    assert service.notices() == []
+    assert [each.title for each in service.notices("ada")] == ["Main worktree synced"]
+    assert service.notices("ada") == []
+    assert [each.title for each in service.notices("bob")] == ["Main worktree synced"]  # ada has not taken it
     write(made, a="mine")
     write(folder / "x", a="4")
     commit(folder / "x", "against mine")
     await service.sync(str(folder / "x"), "commit")
-    assert ((made / "a").read_text(), service.notices()[0].level) == ("mine", "error")
+    assert ((made / "a").read_text(), service.notices("ada")[0].level) == ("mine", "error")
 
 
 async def test_switching_the_main_worktree_ends_follow_mode_and_removes_its_hooks(
@@ -147,7 +148,7 @@ async def test_switching_the_main_worktree_ends_follow_mode_and_removes_its_hook
     git(made, "checkout", "-q", "main")
     assert (await service.sync(str(made), "checkout")).follow == ""
     assert not (made / ".git" / "hooks" / "post-commit").exists()
-    assert service.notices()[0].title == "Follow mode disabled"
+    assert service.notices("ada")[0].title == "Follow mode disabled"
 
 
 async def test_hooks_run_the_users_own_first_and_give_it_back(service: GitService, folder: Path) -> None:

@@ -1000,8 +1000,8 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "git: the child process is confined",
         "git/worker.py",
-        "    sandbox.confine(roots.folders, readable, write=change)\n",
-        "",
+        "    return sandbox.confine(roots.folders, readable, write=change)\n",
+        "    return True\n",
         (_git("test_no_part_of_a_repository_leads_out_of_the_permitted_folders"),),
     ),
     Check(
@@ -1056,9 +1056,23 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "git: a slow repository is left alone",
         "git/service.py",
-        "(SLOW_S if slow else FRESH_S)",
+        "SLOW_S if isinstance(failed, GitTooSlow) else FRESH_S",
         "FRESH_S",
         (_git("test_a_repository_that_was_too_slow_is_not_tried_again_at_once"),),
+    ),
+    Check(
+        "git: a slow repository is left alone by any path",
+        "git/child.py",
+        "                slow = self._slow.get(place, 0) > time.monotonic()\n",
+        "                slow = False\n",
+        (_git("test_a_repository_that_was_too_slow_is_left_alone_by_any_of_its_paths"),),
+    ),
+    Check(
+        "git: a file that libgit2 follows is read whole or refused",
+        "git/repository.py",
+        "    if len(found) > POINTER:",
+        "    if False:",
+        (_git("test_a_file_that_libgit2_may_read_in_another_way_than_the_check_is_refused"),),
     ),
     Check(
         "git: a huge object is not unpacked",

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
+import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from vibetunnel.git.errors import GitBusy, GitTooSlow
-from vibetunnel.git.messages import HEAD, LONGEST, Setup
+from vibetunnel.git.messages import CONFINED, GO, HEAD, LONGEST, STOP, Setup
 
 WAITING = 64  # requests to one child; more are refused
 IDLE_S = 300.0  # after which the child is ended, to free its memory
 SPARE_S = 1.0  # that the child has to end itself, before it is killed
+GONE_S = 1.0  # for a killed process to be gone; one that the kernel holds is left to end later
+LEFT = 4  # processes that are left so; with more no other is started
+SLOW_S = 60.0  # for which a repository that took too long is not read again
+SLOW = 256  # repositories
 START_S = 10.0  # for Python and libgit2 to start on a busy machine
 KEPT = ("HOME", "LANG", "LC_ALL", "PYTHONPATH", "XDG_CONFIG_HOME")  # of the environment: no GIT_* reaches libgit2
+UNCONFINED = (
+    "this kernel has no Landlock: only the checks of the git process keep it in the permitted folders. "
+    "Use Linux 5.13 or later, with landlock among its security modules"
+)
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +47,9 @@ class Child:
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
         self._idle: asyncio.TimerHandle | None = None
+        self._leaving: set[asyncio.Task[int]] = set()  # of processes that were killed
+        self._slow: dict[str, float] = {}  # repository -> until when it is left alone
+        self.confined = True  # whether the kernel limits the last process, where it is one that can
 
     @property
     def pid(self) -> int:
@@ -59,17 +71,20 @@ class Child:
         if self._idle is not None:
             self._idle.cancel()
         try:
-            fresh = self._process is None
-            if fresh:
+            place = ""
+            if self._process is None:
                 await self._start()
             self._writer.write(len(request).to_bytes(HEAD, "big") + request)
-            async with asyncio.timeout(self._setup.limit_s + SPARE_S + (START_S if fresh else 0)):
-                size = int.from_bytes(await self._reader.readexactly(HEAD), "big")
-                if size > 2 * LONGEST:
-                    raise GitBusy("The git process sent something else than an answer.")
-                answer = await self._reader.readexactly(size)
+            async with asyncio.timeout(self._setup.limit_s + SPARE_S):
+                place = os.fsdecode(await self._message())
+                slow = self._slow.get(place, 0) > time.monotonic()
+                self._writer.write(STOP if slow else GO)
+                answer = b"" if slow else await self._message()
         except (TimeoutError, asyncio.IncompleteReadError, ConnectionError) as error:
-            raise await self._failed(error) from error
+            failed = await self._failed(error)
+            if place and isinstance(failed, GitTooSlow):
+                self._leave_alone(place)
+            raise failed from error
         except OSError as error:
             await self._end()
             raise GitBusy(f"The git process cannot start: {error.strerror}. Try again later.") from error
@@ -77,7 +92,21 @@ class Child:
             await self._end()
             raise
         self._idle = asyncio.get_running_loop().call_later(IDLE_S, self._kill)
+        if slow:
+            raise GitTooSlow
         return answer
+
+    async def _message(self) -> bytes:
+        size = int.from_bytes(await self._reader.readexactly(HEAD), "big")
+        if size > LONGEST:
+            raise GitBusy("The git process sent something else than an answer.")
+        return await self._reader.readexactly(size)
+
+    def _leave_alone(self, place: str) -> None:
+        now = time.monotonic()
+        self._slow = {each: until for each, until in self._slow.items() if until > now}
+        if len(self._slow) < SLOW:
+            self._slow[place] = now + SLOW_S
 
     async def _failed(self, error: Exception) -> GitTooSlow | GitBusy:
         code = await self._end()
@@ -87,6 +116,8 @@ class Child:
         return GitBusy("The git process has ended unexpectedly. Try again later.")
 
     async def _start(self) -> None:
+        if len(self._leaving) >= LEFT:
+            raise GitBusy("Earlier git processes do not end: a file system does not answer. Try again later.")
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -96,9 +127,16 @@ class Child:
                 finally:
                     self._process = await spawning  # also if the server stops meanwhile: then _asked() ends it
                 self._reader, self._writer = await asyncio.open_connection(sock=ours)
+                async with asyncio.timeout(START_S):
+                    self._tell_confined(await self._message() == CONFINED)
             except BaseException:
                 ours.close()
                 raise
+
+    def _tell_confined(self, confined: bool) -> None:
+        before, self.confined = self.confined, confined or sys.platform != "linux"  # no other kernel can
+        if before and not self.confined:
+            log.warning("%s", UNCONFINED)
 
     def _spawn(self, channel: socket.socket) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -110,15 +148,8 @@ class Child:
             start_new_session=True,  # Ctrl-C in the server's terminal is the server's
         )
 
-    def _kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()  # at once, after SIGKILL
-            self._process = None
-            self._writer.close()
-
-    async def _end(self) -> int | None:
-        """Kill the process. Returns its exit code, or the negative number of the signal that had ended it."""
+    def _kill(self) -> asyncio.Task[int] | None:
+        """Kill the process, and let a task wait until it is gone."""
         process, self._process = self._process, None
         if process is None:
             return None
@@ -126,11 +157,36 @@ class Child:
         process.kill()
         if hasattr(self, "_writer"):
             self._writer.close()
-            with contextlib.suppress(ConnectionError):
-                await self._writer.wait_closed()
-        return await asyncio.to_thread(process.wait) if code is None else code
+        leaving = asyncio.create_task(_gone(process, code))
+        self._leaving.add(leaving)  # owned: it ends with its process, and close() cancels it
+        leaving.add_done_callback(self._leaving.discard)
+        return leaving
+
+    async def _end(self) -> int | None:
+        """Kill the process. Returns its exit code, or the negative number of the signal that ended it; None: not yet.
+
+        A process that waits for a dead file system does not go before that answers, not even by SIGKILL.
+        """
+        leaving = self._kill()
+        if leaving is None:
+            return None
+        done, _ = await asyncio.wait((leaving,), timeout=GONE_S)
+        return leaving.result() if done else None
 
     async def close(self) -> None:
         if self._idle is not None:
             self._idle.cancel()
         await self._end()
+        for leaving in self._leaving:
+            leaving.cancel()
+        await asyncio.gather(*self._leaving, return_exceptions=True)
+
+
+async def _gone(process: subprocess.Popen[bytes], code: int | None) -> int:
+    """Wait until the process is gone. By polling: a thread in `wait` would be held as long as the process is."""
+    pause = 0.002
+    while code is None:
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, 5.0)
+        code = process.poll()
+    return code

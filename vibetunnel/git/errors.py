@@ -13,6 +13,10 @@ class GitRefused(GitError):
     """The repository does not allow it, or is not one that is read here. The message says why."""
 
 
+class BadPath(GitError):
+    """The path is none: too long, or with a NUL."""
+
+
 class NoRepository(GitError):
     """The path is in no repository."""
 

@@ -9,7 +9,7 @@ import pygit2
 
 from vibetunnel.git.errors import GitError, GitRefused
 from vibetunnel.git.messages import Following, GitEvent, Hooks, Synced
-from vibetunnel.git.repository import Repository, find, opened, pointer
+from vibetunnel.git.repository import Repository, find, opened, start_of
 from vibetunnel.git.roots import Folders
 from vibetunnel.git.worktrees import FOLLOW, current, detach_at, folder_of, follow_path, main_place
 
@@ -138,4 +138,4 @@ def _hooks_folder(place: Repository) -> str:
 
 
 def _ours(path: str) -> bool:
-    return any(line.startswith(MARK) for line in pointer(path).splitlines()[1:2])
+    return any(line.startswith(MARK) for line in start_of(path).splitlines()[1:2])

@@ -257,8 +257,12 @@ AnyRequest = (
 )
 
 
+# The child process first says CONFINED or not. To each request it says the folder of the repository's objects and
+# branches ("": none), waits for GO or STOP, and after GO sends the Reply. Each but GO and STOP has a length before it.
 HEAD = 4  # bytes of a message's length
-LONGEST = 64 << 20  # bytes of an answer
+LONGEST = 16 << 20  # bytes of an answer
+CONFINED = b"confined"
+GO, STOP = b"\1", b"\0"
 
 
 class Setup(msgspec.Struct):

@@ -11,14 +11,15 @@ from urllib.parse import urlsplit, urlunsplit
 import pygit2
 from pygit2.enums import DeltaStatus, DiffOption, ObjectType
 
-from vibetunnel.git.errors import GitRefused
 from vibetunnel.git.messages import Branch, Change, Discovered, FileChange, FolderStatus, Summary, TextDiff
-from vibetunnel.git.repository import Repository, find, head_branch, opened, pointer, setting
+from vibetunnel.git.repository import UNREADABLE, Repository, find, head_branch, opened, setting, start_of
 from vibetunnel.git.roots import Folders
 
 LISTED = 1000  # files of each kind in a summary
+LISTED_BYTES = 256 << 10  # of all their names
 LISTED_BELOW = 10_000  # changed files of a folder
 BRANCHES = 2000
+LIST_BYTES = 2 << 20  # of the names in each other list
 DIFFED = 2 << 20  # bytes of a file that is compared
 TEXT = 8000  # bytes among which a NUL makes a file a binary one, as in git
 LOOKED_AT = 20_000  # folders in which repositories are sought
@@ -70,28 +71,41 @@ def _count_ahead(repository: pygit2.Repository, branch: str, head: pygit2.Commit
 
 
 def _count_changes(repository: pygit2.Repository, head: pygit2.Commit | None, found: Summary) -> None:
-    changed = set()
+    changed, room = set(), Room(3 * LISTED, LISTED_BYTES)
     for path, status in _staged(repository, head):
         changed.add(path)
         found.staged += 1
         found.added += status is DeltaStatus.ADDED
         found.deleted += status is DeltaStatus.DELETED
-        _list(found.staged_files, path)
+        _list(found.staged_files, path, room)
     for path, status in _unstaged(repository):
         if status is DeltaStatus.UNTRACKED:
             found.untracked += 1
-            _list(found.untracked_files, path)
+            _list(found.untracked_files, path, room)
         else:
             found.modified += status is not DeltaStatus.DELETED
             # As in `git status`: what is staged and then deleted counts once.
             found.deleted += status is DeltaStatus.DELETED and path not in changed
-            _list(found.unstaged_files, path)
+            _list(found.unstaged_files, path, room)
         changed.add(path)
     found.changed = len(changed)
 
 
-def _list(files: list[str], path: str) -> None:
-    if len(files) < LISTED:
+class Room:
+    """How much of a list still fits into an answer. By bytes too: a path has up to 4096, so a thousand may be 4 MB."""
+
+    def __init__(self, most: int, most_bytes: int) -> None:
+        self._left, self._left_bytes = most, most_bytes
+
+    def takes(self, *texts: str) -> bool:
+        """Take the room for one more entry. False: the list ends here."""
+        self._left -= 1
+        self._left_bytes -= sum(len(each.encode("utf-8", "replace")) for each in texts)
+        return self._left >= 0 and self._left_bytes >= 0
+
+
+def _list(files: list[str], path: str, room: Room) -> None:
+    if len(files) < LISTED and room.takes(path):
         files.append(path)
 
 
@@ -99,18 +113,18 @@ def _staged(repository: pygit2.Repository, head: pygit2.Commit | None) -> Iterat
     index = repository.index
     if head is None:
         for entry in index:
-            yield _shown(entry.path), DeltaStatus.ADDED
+            yield shown(entry.path), DeltaStatus.ADDED
         return
     for delta in index.diff_to_tree(head.tree, _FLAGS).deltas:
-        yield _shown(delta.new_file.path or delta.old_file.path), DeltaStatus(delta.status)
+        yield shown(delta.new_file.path or delta.old_file.path), DeltaStatus(delta.status)
 
 
 def _unstaged(repository: pygit2.Repository) -> Iterator[tuple[str, DeltaStatus]]:
     for delta in repository.index.diff_to_workdir(_FLAGS).deltas:
-        yield _shown(delta.new_file.path or delta.old_file.path), DeltaStatus(delta.status)
+        yield shown(delta.new_file.path or delta.old_file.path), DeltaStatus(delta.status)
 
 
-def _shown(path: str) -> str:
+def shown(path: str) -> str:
     """The path for JSON, which has no other characters than those of Unicode."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
@@ -137,10 +151,11 @@ def branches(place: Repository) -> list[Branch]:
     local = sorted(repository.branches.local, key=lambda name: (name != current, name))
     remote = sorted(each for each in repository.branches.remote if not each.endswith("/HEAD"))
     found = [
-        Branch(name=_shown(name), current=name == current, remote=False, worktree=used.get(name, "")) for name in local
+        Branch(name=shown(name), current=name == current, remote=False, worktree=used.get(name, "")) for name in local
     ]
-    found += [Branch(name=_shown(name), current=False, remote=True) for name in remote]
-    return found[:BRANCHES]
+    found += [Branch(name=shown(name), current=False, remote=True) for name in remote]
+    room = Room(BRANCHES, LIST_BYTES)
+    return [each for each in found if room.takes(each.name, each.worktree)]
 
 
 def checked_out(place: Repository) -> dict[str, str]:
@@ -163,7 +178,7 @@ def worktree_folders(place: Repository) -> Iterator[tuple[str, str]]:
     names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
     for name in names[:WORKTREES]:
         git_dir = f"{folder}/{name}"
-        if (back := pointer(f"{git_dir}/gitdir")) and os.path.isdir(git_dir) and not os.path.islink(git_dir):
+        if (back := start_of(f"{git_dir}/gitdir")) and os.path.isdir(git_dir) and not os.path.islink(git_dir):
             yield git_dir, os.path.dirname(os.path.join(git_dir, back))
 
 
@@ -174,15 +189,18 @@ def discover(path: str, depth: int, roots: Folders) -> list[Discovered]:
     """The repositories at and below a folder, at most `depth` folders down. Links are not followed."""
     start, deadline = roots.resolve(path), time.monotonic() + SEEK_S
     found: list[Discovered] = []
-    level, looked_at = [start], 0
+    level, looked_at, room = [start], 0, Room(FOUND, LIST_BYTES)
     for _ in range(depth + 1):
         following = []
         for folder in level:
             looked_at += 1
-            if looked_at > LOOKED_AT or len(found) >= FOUND or time.monotonic() > deadline:
+            if looked_at > LOOKED_AT or time.monotonic() > deadline:
                 return found
             if os.path.lexists(f"{folder}/.git"):
-                found += _found(folder, start, roots)
+                for each in _found(folder, start, roots):
+                    if not room.takes(each.path, each.relative, each.branch):
+                        return found
+                    found.append(each)
                 continue
             following += _below(folder)
         level = following
@@ -204,13 +222,13 @@ def _below(folder: str) -> list[str]:
 def _found(folder: str, start: str, roots: Folders) -> list[Discovered]:
     try:
         place, about = find(folder, roots), os.stat(folder)
-    except (GitRefused, OSError):
+    except UNREADABLE:
         return []
     if place is None:
         return []
-    relative = _shown(os.path.relpath(folder, start))
-    branch = _shown(head_branch(place.git_dir))
-    path = _shown(folder)
+    relative = shown(os.path.relpath(folder, start))
+    branch = shown(head_branch(place.git_dir))
+    path = shown(folder)
     return [Discovered(path=path, inode=about.st_ino, modified_ns=about.st_mtime_ns, relative=relative, branch=branch)]
 
 
@@ -219,7 +237,7 @@ def folder_status(place: Repository, folder: str) -> FolderStatus:
     repository = opened(place)
     branch, head = head_of(repository)
     files: dict[str, Change] = {}
-    below = "" if folder == place.root else _shown(os.path.relpath(folder, place.root)) + "/"
+    below = "" if folder == place.root else shown(os.path.relpath(folder, place.root)) + "/"
     if not place.bare:
         for path, status in (*_staged(repository, head), *_unstaged(repository)):
             if path.startswith(below):
@@ -227,7 +245,9 @@ def folder_status(place: Repository, folder: str) -> FolderStatus:
             elif status is DeltaStatus.UNTRACKED and path.endswith("/") and below.startswith(path):
                 files["./"] = "untracked"  # the folder is itself in one that is not tracked
     listed: list[FileChange] = sorted(files.items())
-    return FolderStatus(root=place.root, branch=branch, files=listed[:LISTED_BELOW], cut=len(listed) > LISTED_BELOW)
+    room = Room(LISTED_BELOW, LIST_BYTES)
+    fits = [each for each in listed if room.takes(each[0])]
+    return FolderStatus(root=place.root, branch=branch, files=fits, cut=len(fits) < len(listed))
 
 
 _CHANGES: dict[DeltaStatus, Change] = {

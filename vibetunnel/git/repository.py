@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from dataclasses import dataclass
@@ -10,13 +11,28 @@ from pathlib import PurePath
 import pygit2
 from pygit2.enums import RepositoryOpenFlag
 
-from vibetunnel.git.errors import GitRefused, NoRepository
+from vibetunnel.git.errors import GitError, GitRefused, NoRepository
 from vibetunnel.git.roots import Folders
 
+UNREADABLE = (GitError, pygit2.GitError, OSError, KeyError, ValueError, RecursionError)  # what a damaged one raises
 POINTER = 4096  # bytes of a file that holds one path; git writes no longer ones
+GITDIR = "gitdir: "
 ALTERNATES = 16  # other object folders of a repository
 ALTERNATE_DEPTH = 5  # as libgit2 follows them
-INSIDE = ("HEAD", "config", "config.worktree", "index", "objects", "refs", "packed-refs", "hooks", "info", "worktrees")
+INSIDE = (
+    "HEAD",
+    "config",
+    "config.worktree",
+    "index",
+    "objects",
+    "objects/info",
+    "objects/pack",
+    "refs",
+    "packed-refs",
+    "hooks",
+    "info",
+    "worktrees",
+)
 
 
 @dataclass(frozen=True)
@@ -77,18 +93,47 @@ def opened(place: Repository) -> pygit2.Repository:
     return repository
 
 
-def pointer(path: str) -> str:
-    """The text of a file that holds one path or name; "" for none. Never waits for a FIFO."""
+def start_of(path: str) -> str:
+    """The first POINTER bytes of a file that leads to no other file; "" for none. Never waits for a FIFO."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        return os.fsdecode(_read(path)[:POINTER]).rstrip("\r\n")
     except OSError:
         return ""
+
+
+def pointer(path: str) -> str:
+    """The path in a file that libgit2 follows; "": there is no such file.
+
+    Raises GitRefused for all that libgit2 may read in another way: then what was checked is not what it opens.
+    """
+    text = _whole(path).rstrip(b"\r\n")
+    if text != text.strip() or b"\n" in text or b"\r" in text or (not text and os.path.lexists(path)):
+        raise GitRefused(f"{path}: expected one path in one line")
+    return os.fsdecode(text)
+
+
+def _whole(path: str) -> bytes:
+    """The file's content; b"": there is no such file. Raises GitRefused for a link, and for what is too long."""
     try:
+        found = _read(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return b""
+    except OSError as error:
+        raise GitRefused(f"{path}: expected a file, not a link or what cannot be read ({error.strerror})") from error
+    if len(found) > POINTER:
+        raise GitRefused(f"{path}: expected at most {POINTER} bytes")
+    if b"\0" in found:
+        raise GitRefused(f"{path}: expected no NUL")
+    return found
+
+
+def _read(path: str) -> bytes:
+    """At most one byte more than POINTER of a regular file. Raises OSError for others, a symbolic link among them."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return ""
-        return os.fsdecode(os.read(descriptor, POINTER)).rstrip("\r\n")
-    finally:
-        os.close(descriptor)
+            raise OSError(errno.EINVAL, "no regular file")
+        return file.read(POINTER + 1)
 
 
 def setting(config: pygit2.Config, name: str) -> str:
@@ -98,7 +143,7 @@ def setting(config: pygit2.Config, name: str) -> str:
 
 def head_branch(git_dir: str) -> str:
     """The branch that HEAD names; "" for none. Without libgit2, for repositories that are only listed."""
-    return pointer(f"{git_dir}/HEAD").partition("ref: refs/heads/")[2]
+    return start_of(f"{git_dir}/HEAD").partition("ref: refs/heads/")[2]
 
 
 def _at(folder: str, roots: Folders) -> Repository | None:
@@ -112,8 +157,9 @@ def _at(folder: str, roots: Folders) -> Repository | None:
         if os.path.lexists(f"{git_dir}/commondir"):
             raise GitRefused(f"{folder}: a `.git` folder with its objects elsewhere is not read here")
         return Repository(folder, git_dir, git_dir)
-    named = pointer(entry).partition("gitdir: ")[2]
-    if not named:
+    text = pointer(entry)
+    named = text.removeprefix(GITDIR)
+    if not named or named == text or named != named.strip():
         raise GitRefused(f"{folder}: its .git file does not name a git folder")
     git_dir = os.path.realpath(os.path.join(folder, named))
     common_name = pointer(f"{git_dir}/commondir")
@@ -122,7 +168,8 @@ def _at(folder: str, roots: Folders) -> Repository | None:
         if not roots.holds(each):
             raise GitRefused(f"{folder}: its .git file names a folder outside of the permitted ones")
     if common_name:
-        if os.path.realpath(pointer(f"{git_dir}/gitdir")) != entry or os.path.dirname(git_dir) != f"{common}/worktrees":
+        back = os.path.realpath(os.path.join(git_dir, pointer(f"{git_dir}/gitdir")))
+        if back != entry or os.path.dirname(git_dir) != f"{common}/worktrees":
             raise GitRefused(f"{folder}: its .git file names a repository that does not have it as a worktree")
     elif not _names_back(git_dir, folder):
         raise GitRefused(f"{folder}: its .git file names a repository that is not of this folder")
@@ -159,10 +206,15 @@ def _check(place: Repository, roots: Folders) -> None:
 
 
 def _check_alternates(objects: str, roots: Folders, depth: int) -> None:
-    lines = [each for each in pointer(f"{objects}/info/alternates").splitlines() if each and not each.startswith("#")]
+    text = os.fsdecode(_whole(f"{objects}/info/alternates"))
+    if "\r" in text:  # git takes it for a part of the path, libgit2 for the end of the line
+        raise GitRefused("objects/info/alternates: expected no carriage return")
+    lines = [each for each in text.split("\n") if each and not each.startswith("#")]
     if len(lines) > ALTERNATES or (lines and not depth):
         raise GitRefused("The repository takes its objects from too many other ones")
     for line in lines:
+        if not line.startswith("/") and (depth < ALTERNATE_DEPTH or not line.startswith(".")):
+            raise GitRefused("objects/info/alternates: expected absolute paths, or such that start with a dot")
         other = os.path.realpath(os.path.join(objects, line))
         if not roots.holds(other):
             raise GitRefused(

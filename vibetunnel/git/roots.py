@@ -16,6 +16,7 @@ class Permitted(Protocol):
     folders  absolute, without symbolic links
     private  folders in these that no request reaches: the server's own
     home     where relative paths and `~` start
+    perhaps_holds  whether a path, as it is written, is below a folder; touches no file
     """
 
     @property
@@ -24,6 +25,7 @@ class Permitted(Protocol):
     def private(self) -> Sequence[str]: ...
     @property
     def home(self) -> str: ...
+    def perhaps_holds(self, path: str) -> bool: ...
 
 
 class Folders:
@@ -33,6 +35,11 @@ class Folders:
         self.folders = [os.path.realpath(each) for each in folders]
         self.private = [os.path.realpath(each) for each in private]
         self.home = home
+        self._named = [os.path.normpath(each) for each in (*folders, *self.folders)]
+
+    def perhaps_holds(self, path: str) -> bool:
+        """Whether the path as it is written is below a folder. No file is touched: what it is may be far away."""
+        return _in_one_of(os.path.normpath(path), self._named)
 
     def holds(self, path: str) -> bool:
         """Whether the path, which has no symbolic links, is one of the folders or below, and in no private one."""
@@ -56,6 +63,9 @@ def _in_one_of(path: str, folders: Sequence[str]) -> bool:
 
 def perhaps_in_repository(path: str) -> bool:
     """Whether a folder above has what git looks for. A False is certain. Blocks as the file system does."""
-    real = os.path.realpath(path)
+    try:
+        real = os.path.realpath(path)
+    except (OSError, ValueError, RecursionError):  # RecursionError: a chain of a thousand links
+        return False
     above = (real, *map(str, PurePath(real).parents))
     return any(os.path.lexists(f"{each}/.git") or os.path.lexists(f"{each}/HEAD") for each in above)

@@ -9,7 +9,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+import unicodedata  # noqa: F401  # urlsplit imports it for a host of other letters; Landlock would forbid that
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from pygit2.enums import ConfigLevel
 
 from vibetunnel.git import follow, messages, reading, sandbox, worktrees
 from vibetunnel.git.errors import GitError, GitRefused
-from vibetunnel.git.repository import require
+from vibetunnel.git.repository import Repository, find, require
 from vibetunnel.git.roots import Folders
 
 MAPPED = 256 << 20  # bytes of packs that libgit2 maps at once
@@ -26,29 +27,30 @@ CACHED = 32 << 20  # bytes of objects that libgit2 keeps
 
 
 Answer = Callable[[Any, Folders], object]  # Any: the request of its class
+PlaceAnswer = Callable[[Any, Repository, Folders], object]  # Any: as above
 
-READS: dict[type[messages.Request], Answer] = {
-    messages.Summarise: lambda asked, roots: reading.summary(require(asked.path, roots)),
-    messages.ListBranches: lambda asked, roots: reading.branches(require(asked.path, roots)),
-    messages.ListWorktrees: lambda asked, roots: worktrees.worktrees(require(asked.path, roots), roots),
+WITHOUT: dict[type[messages.Request], Answer] = {  # reads whose path may be in no repository
     messages.Discover: lambda asked, roots: reading.discover(asked.path, asked.depth, roots),
     messages.DiffFile: lambda asked, roots: reading.file_diff(asked.path, roots),
-    messages.ListChanges: lambda asked, roots: reading.folder_status(
-        require(asked.path, roots), roots.resolve(asked.path)
-    ),
     messages.DiffTexts: lambda asked, _roots: reading.unified(asked.before, asked.after, asked.path),
 }
-CHANGES: dict[type[messages.Request], Answer] = {
-    messages.AddWorktree: lambda asked, roots: worktrees.add(
-        require(asked.path, roots), asked.folder, asked.branch, asked.base, roots
+READS: dict[type[messages.Request], PlaceAnswer] = {
+    messages.Summarise: lambda _asked, place, _roots: reading.summary(place),
+    messages.ListBranches: lambda _asked, place, _roots: reading.branches(place),
+    messages.ListWorktrees: lambda _asked, place, roots: worktrees.worktrees(place, roots),
+    messages.ListChanges: lambda asked, place, roots: reading.folder_status(place, roots.resolve(asked.path)),
+}
+CHANGES: dict[type[messages.Request], PlaceAnswer] = {
+    messages.AddWorktree: lambda asked, place, roots: worktrees.add(
+        place, asked.folder, asked.branch, asked.base, roots
     ),
-    messages.RemoveWorktree: lambda asked, roots: worktrees.remove(
-        require(asked.path, roots), asked.branch, roots, force=asked.force
+    messages.RemoveWorktree: lambda asked, place, roots: worktrees.remove(
+        place, asked.branch, roots, force=asked.force
     ),
-    messages.PruneWorktrees: lambda asked, roots: worktrees.prune(require(asked.path, roots)),
-    messages.SwitchBranch: lambda asked, roots: worktrees.switch(require(asked.path, roots), asked.branch),
-    messages.Follow: lambda asked, roots: follow.follow(require(asked.path, roots), asked.branch, roots),
-    messages.Sync: lambda asked, roots: follow.sync(require(asked.path, roots), asked.event, roots),
+    messages.PruneWorktrees: lambda _asked, place, roots: worktrees.prune(place, roots),
+    messages.SwitchBranch: lambda asked, place, _roots: worktrees.switch(place, asked.branch),
+    messages.Follow: lambda asked, place, roots: follow.follow(place, asked.branch, roots),
+    messages.Sync: lambda asked, place, roots: follow.sync(place, asked.event, roots),
 }
 
 
@@ -56,20 +58,21 @@ def main() -> None:
     setup = msgspec.json.decode(sys.argv[1], type=messages.Setup)
     channel = socket.socket(fileno=0)
     roots = Folders(setup.folders, setup.home, setup.private)
-    prepare(roots, change=setup.change)
+    _send(channel, messages.CONFINED if prepare(roots, change=setup.change) else b"")
     answers = CHANGES if setup.change else READS
     decoder = msgspec.json.Decoder(messages.AnyRequest)
-    encoder = msgspec.json.Encoder()
     while head := _receive(channel, messages.HEAD):
         asked = decoder.decode(_receive(channel, int.from_bytes(head, "big")))
         signal.setitimer(signal.ITIMER_REAL, setup.limit_s)  # SIGALRM ends the process
-        reply = encoder.encode(answered(answers[type(asked)], asked, roots))
+        place, failed = located(asked, roots)
+        _send(channel, b"" if place is None else os.fsencode(place.common))
+        if _receive(channel, 1) == messages.GO:
+            _send(channel, failed or answered(answers, asked, place, roots))
         signal.setitimer(signal.ITIMER_REAL, 0)
-        channel.sendall(len(reply).to_bytes(messages.HEAD, "big") + reply)
 
 
-def prepare(roots: Folders, *, change: bool) -> None:
-    """Bound libgit2's memory, and take away what is not needed."""
+def prepare(roots: Folders, *, change: bool) -> bool:
+    """Bound libgit2's memory, and take away what is not needed. Returns whether the kernel holds it."""
     pygit2.settings.mwindow_mapped_limit = MAPPED
     pygit2.settings.cache_max_size(CACHED)
     sandbox.limit_resources()
@@ -82,21 +85,57 @@ def prepare(roots: Folders, *, change: bool) -> None:
             ("gitconfig",) if level is ConfigLevel.SYSTEM else (".gitconfig", "config", "ignore", "attributes")
         )
     ]
-    sandbox.confine(roots.folders, readable, write=change)
+    return sandbox.confine(roots.folders, readable, write=change)
 
 
-def answered(answer: Answer, asked: messages.Request, roots: Folders) -> messages.Reply:
+def located(asked: messages.Request, roots: Folders) -> tuple[Repository | None, bytes]:
+    """(the repository of a request, b""), or (None, the reply that refuses the request)."""
     try:
-        value = msgspec.json.encode(answer(asked, roots))
-        if len(value) > messages.LONGEST:
-            raise GitRefused("The repository has too much to list")
-        return messages.Reply(value=msgspec.Raw(value))
-    except GitError as error:
-        return messages.Reply(error=type(error).__name__, message=str(error))
-    except (pygit2.GitError, OSError, KeyError, ValueError, MemoryError, RecursionError) as error:
-        # What libgit2 raises for a repository that is damaged, of another user, or of a format that it does not know.
-        told = "" if isinstance(error, KeyError) else str(error)
-        return messages.Reply(error="GitRefused", message=f"git: {told or type(error).__name__}"[:500])
+        match asked:
+            case messages.Discover() | messages.DiffTexts():
+                return None, b""
+            case messages.DiffFile():
+                return find(roots.resolve(os.path.dirname(asked.path) or "."), roots), b""
+            case _:
+                return require(asked.path, roots), b""
+    except Exception as error:  # a repository of any content must not end the process
+        return None, refused(error)
+
+
+def answered(
+    answers: Mapping[type[messages.Request], PlaceAnswer],
+    asked: messages.Request,
+    place: Repository | None,
+    roots: Folders,
+) -> bytes:
+    """The encoded Reply."""
+    try:
+        if place is None or type(asked) in WITHOUT:
+            found = WITHOUT[type(asked)](asked, roots)
+        else:
+            found = answers[type(asked)](asked, place, roots)
+        reply = msgspec.json.encode(messages.Reply(value=msgspec.Raw(msgspec.json.encode(found))))
+        if len(reply) > messages.LONGEST:
+            raise GitRefused("The answer would be too long: the repository has too much to list or to compare")
+    except Exception as error:  # as above
+        return refused(error)
+    return reply
+
+
+def refused(error: Exception) -> bytes:
+    """The encoded Reply that tells what was wrong."""
+    kind, told = "GitRefused", reading.shown(str(error))
+    if isinstance(error, GitError):
+        kind = type(error).__name__
+    elif isinstance(error, KeyError):
+        told = "git: the repository is damaged, an object that it names is missing"
+    else:  # what libgit2 raises for a repository that is damaged, of another user, or of a format that it does not know
+        told = f"git: {told or type(error).__name__}"[:500]
+    return msgspec.json.encode(messages.Reply(error=kind, message=told))
+
+
+def _send(channel: socket.socket, message: bytes) -> None:
+    channel.sendall(len(message).to_bytes(messages.HEAD, "big") + message)
 
 
 def _receive(channel: socket.socket, size: int) -> bytes:

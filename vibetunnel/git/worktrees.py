@@ -6,13 +6,14 @@ import contextlib
 import os
 import re
 import shutil
+from pathlib import PurePath
 
 import pygit2
 
-from vibetunnel.git.errors import GitError, GitRefused, NoRepository, OutsideFolders, UnknownBranch, WorktreeChanged
+from vibetunnel.git.errors import GitRefused, NoRepository, OutsideFolders, UnknownBranch, WorktreeChanged
 from vibetunnel.git.messages import Added, Pruned, Removed, Switched, Worktree, Worktrees
 from vibetunnel.git.reading import head_of, summary, worktree_folders
-from vibetunnel.git.repository import Repository, find, opened, pointer, setting
+from vibetunnel.git.repository import UNREADABLE, Repository, find, opened, setting, start_of
 from vibetunnel.git.roots import Folders
 
 FOLLOW = "vibetunnel.followworktree"  # in the repository's configuration, as VibeTunnel names it
@@ -34,15 +35,15 @@ def worktrees(place: Repository, roots: Folders) -> Worktrees:
 def _worktree(
     repository: pygit2.Repository, git_dir: str, folder: str, base: pygit2.Oid | None, roots: Folders
 ) -> Worktree:
-    locked = pointer(f"{git_dir}/locked") or " " if os.path.lexists(f"{git_dir}/locked") else None
+    locked = start_of(f"{git_dir}/locked") or " " if os.path.lexists(f"{git_dir}/locked") else None
     found = Worktree(path=folder, branch="", head="", locked=locked)
     try:
         place = find(os.path.realpath(folder), roots)
         if place is None or place.git_dir != git_dir:
             raise NoRepository(folder)
         seen = summary(place)
-    except (GitError, pygit2.GitError, OSError):
-        head = pointer(f"{git_dir}/HEAD")
+    except UNREADABLE:
+        head = start_of(f"{git_dir}/HEAD")
         found.branch = head.partition("ref: refs/heads/")[2]
         found.head = "" if found.branch else head
         found.missing = True
@@ -86,7 +87,7 @@ def folder_of(place: Repository, branch: str) -> tuple[str, str]:
     branch = branch.removeprefix("refs/heads/")
     all_of_it = list(worktree_folders(place))
     for git_dir, folder in all_of_it:
-        if pointer(f"{git_dir}/HEAD") == f"ref: refs/heads/{branch}":
+        if start_of(f"{git_dir}/HEAD") == f"ref: refs/heads/{branch}":
             return git_dir, folder
     for git_dir, folder in all_of_it[1:]:  # one with a detached HEAD has no branch
         if os.path.basename(folder) == branch:
@@ -162,34 +163,61 @@ def remove(place: Repository, branch: str, roots: Folders, *, force: bool) -> Re
         raise GitRefused("The main worktree cannot be removed")
     if os.path.lexists(f"{git_dir}/locked"):
         raise GitRefused(
-            f"The worktree is locked ({pointer(f'{git_dir}/locked') or 'no reason given'}): unlock it first"
+            f"The worktree is locked ({start_of(f'{git_dir}/locked') or 'no reason given'}): unlock it first"
         )
     if os.path.lexists(named):
         folder = roots.resolve(named)
         # The repository names the folder, and could name any: it is removed only if its .git file names it back.
         if os.path.islink(named) or find(folder, roots) != Repository(folder, git_dir, place.common):
             raise GitRefused(f"{named} is not a worktree of this repository")
-        if any(each == folder or each.startswith(f"{folder}/") for each in (place.common, *roots.folders)):
+        if any(
+            each == folder or each.startswith(f"{folder}/") for each in (place.common, *roots.folders, *roots.private)
+        ):
             raise GitRefused(f"{folder} has more in it than the worktree")
         if not force and summary(Repository(folder, git_dir, place.common)).changed:
             raise WorktreeChanged(folder)
-        shutil.rmtree(folder)  # by descriptors: it follows no link, not even one that is put in its way meanwhile
-    _forget(place, git_dir)
+        remove_tree(folder, roots)
+    _forget(place, git_dir, roots)
     return Removed(path=named)
 
 
-def _forget(place: Repository, git_dir: str) -> None:
+def remove_tree(folder: str, roots: Folders) -> None:
+    """Remove a folder by descriptors: no link is followed, not even one that is put in a folder's place meanwhile."""
+    parent = open_folder(os.path.dirname(folder), roots)
+    try:
+        shutil.rmtree(os.path.basename(folder), dir_fd=parent)
+    finally:
+        os.close(parent)
+
+
+def open_folder(folder: str, roots: Folders) -> int:
+    """A descriptor of the folder, opened from its root down without a link. Raises OSError, OutsideFolders."""
+    root = next((each for each in roots.folders if folder == each or folder.startswith(each.rstrip("/") + "/")), None)
+    if root is None:
+        raise OutsideFolders(f"{folder} is outside of the permitted folders")
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    found = os.open(root, flags)
+    for name in PurePath(folder).relative_to(root).parts:
+        above = found
+        try:
+            found = os.open(name, flags, dir_fd=above)
+        finally:
+            os.close(above)
+    return found
+
+
+def _forget(place: Repository, git_dir: str, roots: Folders) -> None:
     if os.path.dirname(os.path.realpath(git_dir)) != f"{place.common}/worktrees":
         raise GitRefused("The worktree's git folder is not in the repository's")
-    shutil.rmtree(git_dir)
+    remove_tree(os.path.realpath(git_dir), roots)
 
 
-def prune(place: Repository) -> Pruned:
+def prune(place: Repository, roots: Folders) -> Pruned:
     """Forget the worktrees whose folders are gone."""
     names = []
     for git_dir, folder in list(worktree_folders(place)):
         if git_dir != place.common and not os.path.lexists(folder) and not os.path.lexists(f"{git_dir}/locked"):
-            _forget(place, git_dir)
+            _forget(place, git_dir, roots)
             names.append(os.path.basename(git_dir))
     return Pruned(names)
 
@@ -201,7 +229,7 @@ def switch(place: Repository, branch: str) -> Switched:
     check_branch_name(branch)
     repository = opened(place)
     for git_dir, folder in worktree_folders(place):
-        if git_dir != place.git_dir and pointer(f"{git_dir}/HEAD") == f"ref: refs/heads/{branch}":
+        if git_dir != place.git_dir and start_of(f"{git_dir}/HEAD") == f"ref: refs/heads/{branch}":
             raise GitRefused(f"The branch {branch} is checked out in {folder}")
     made = _new_branch(repository, branch, "")
     try:

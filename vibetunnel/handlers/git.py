@@ -31,10 +31,14 @@ class GitHandler(Handler):
 
     async def read_repository(self, waited: Awaitable[T]) -> T:
         found = await waited
+        self.still_allowed()
+        return found
+
+    def still_allowed(self) -> None:
+        """Raises Refused if the login has ended since the request began, or no longer has the right."""
         self.require_login()
         if self.operation.permission.scope is not None:
             self.require(self.operation.permission.scope, None)
-        return found
 
     async def change(self, what: str, waited: Awaitable[T], repository: str, *, branch: str = "", path: str = "") -> T:
         """Record a change of a repository in the audit log, with its result."""
@@ -204,9 +208,10 @@ class GitEventHandler(GitHandler):
     async def post(self) -> None:
         told = self.read(shapes.GitEventBody)
         event = told.event or told.type or "other"
-        synced = await self.read_repository(self.context.git.sync(told.repo_path, EVENTS.get(event, "other")))
-        if synced.notice is not None:
+        synced = await self.context.git.sync(told.repo_path, EVENTS.get(event, "other"))
+        if synced.notice is not None:  # recorded even if the login has ended: the main worktree has changed
             await self.record(Action.GIT, change="follow", repository=synced.main, reason=synced.notice[1])
+        self.still_allowed()
         sessions = self.context.badges.below(synced.root)
         for session_id in sessions:
             self.context.badges.stir(session_id)
@@ -228,8 +233,9 @@ class GitEventHandler(GitHandler):
 
 
 class GitNotificationsHandler(GitHandler):
-    """GET /api/git/notifications: each notice is given once."""
+    """GET /api/git/notifications: each user gets a notice once."""
 
     def get(self) -> None:
-        found = self.context.git.notices()
+        reader = self.require_login()
+        found = self.context.git.notices(reader.id if reader.guest else reader.user)
         self.answer(shapes.GitNotices([shapes.NoticeView(each.level, each.title, each.message) for each in found]))

@@ -74,7 +74,7 @@ GIT_ROUTES: tuple[Route, ...] = (
     Route(
         "/api/git/notifications",
         git.GitNotificationsHandler,
-        _get("Get the notices of follow mode; each is given once.", git_schemas.GitNotices, None),
+        _get("Get the notices of follow mode; each user gets one once.", git_schemas.GitNotices, None),
     ),
     Route(
         "/api/repositories",

@@ -72,6 +72,7 @@ STATUS: dict[type[errors.VibeTunnelError], HTTPStatus] = {
     file_errors.WrongOffset: HTTPStatus.CONFLICT,
     file_errors.UploadBroken: HTTPStatus.BAD_REQUEST,
     git_errors.GitError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    git_errors.BadPath: HTTPStatus.BAD_REQUEST,
     git_errors.GitRefused: HTTPStatus.CONFLICT,
     git_errors.NoRepository: HTTPStatus.NOT_FOUND,
     git_errors.OutsideFolders: HTTPStatus.FORBIDDEN,

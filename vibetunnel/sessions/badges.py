@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import threading
 import time
 from collections.abc import Callable
+
+import msgspec
 
 from vibetunnel.git.errors import GitBusy, GitError, GitTooSlow
 from vibetunnel.git.messages import Summary
@@ -18,6 +22,43 @@ from vibetunnel.git.watch import RepositoryWatch
 
 SETTLE_S = 0.3  # between an event and the look: a command that prints ten prompts causes one
 LEAST_S = 1.0  # between two looks at one folder
+AT_ONCE = 8  # looks; further folders wait
+FIRST_S = 2.0  # for a first look: the folder may be of a network that is gone
+THREADS = 12  # that such folders may hold for ever; then the child process, which can be ended, looks alone
+
+log = logging.getLogger(__name__)
+
+
+class FirstLook:
+    """Looks for a repository in a thread, in bounded time. A thread that the kernel holds is left behind."""
+
+    def __init__(self) -> None:
+        self._running = 0
+
+    async def look(self, folder: str) -> bool:
+        """Whether the folder is perhaps in a repository. Raises TimeoutError."""
+        if self._running >= THREADS:
+            return True
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[bool] = loop.create_future()
+
+        def told(seen: bool) -> None:
+            self._running -= 1
+            if not answer.done():
+                answer.set_result(seen)
+
+        def run() -> None:
+            seen = True  # what cannot be told here is the child process's to tell
+            try:
+                seen = perhaps_in_repository(folder)
+            finally:
+                with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+                    loop.call_soon_threadsafe(told, seen)
+
+        self._running += 1
+        threading.Thread(target=run, name="git-first-look", daemon=True).start()  # daemon: the server can end
+        async with asyncio.timeout(FIRST_S):
+            return await answer
 
 
 class Badges:
@@ -37,6 +78,9 @@ class Badges:
         self._woken = asyncio.Event()
         self._watcher = RepositoryWatch(self._changed)
         self._task: asyncio.Task[None] | None = None
+        self._looks: dict[str, asyncio.Task[None]] = {}  # folder -> its look that goes on
+        self._places = asyncio.Semaphore(AT_ONCE)
+        self._first = FirstLook()
 
     def place(self, session_id: str, folder: str) -> None:
         """The session is in this folder from now on."""
@@ -82,10 +126,10 @@ class Badges:
 
     async def close(self) -> None:
         self._watcher.close()
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        tasks = [*self._looks.values(), *(() if self._task is None else (self._task,))]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _look(self, folder: str) -> None:
         self._due[folder] = None
@@ -107,21 +151,33 @@ class Badges:
             due, self._due = self._due, {}
             now = time.monotonic()
             for folder in due:
-                if now - self._looked.get(folder, -LEAST_S) < LEAST_S:
+                if folder in self._looks or now - self._looked.get(folder, -LEAST_S) < LEAST_S:
                     self._look(folder)  # later: a program that prints prompts in a loop gets one look a second
                 elif folder in self._sessions:
                     self._looked[folder] = now
-                    await self._look_at(folder)
+                    self._looks[folder] = asyncio.create_task(self._look_in_turn(folder))  # owned: close() cancels it
+
+    async def _look_in_turn(self, folder: str) -> None:
+        """A folder comes from what a program prints: none of them, slow or strange, stops the looks at others."""
+        async with self._places:
+            try:
+                await self._look_at(folder)
+            except Exception:
+                log.exception("the git fields of the sessions in one folder are not renewed")
+            finally:
+                del self._looks[folder]
 
     async def _look_at(self, folder: str) -> None:
         try:
             # Most sessions of a server may be in no repository: none of them needs the child process.
-            seen = await asyncio.to_thread(perhaps_in_repository, folder)
+            seen = self._git.roots.perhaps_holds(folder) and await self._first.look(folder)
             found = await self._git.summary(folder, fresh=True) if seen else None
-        except (GitBusy, GitTooSlow):
+        except (GitBusy, GitTooSlow, TimeoutError):
             return  # what is known stays
         except GitError:
             found = None  # it is damaged, or outside of the permitted folders
+        if found is not None:  # the names of its files would be kept for each folder
+            found = msgspec.structs.replace(found, staged_files=[], unstaged_files=[], untracked_files=[])
         if folder not in self._sessions:
             return  # all its sessions have left meanwhile
         known = self._known.get(folder)
