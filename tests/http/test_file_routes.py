@@ -19,6 +19,10 @@ from principals import Program, logged_in, share
 from tornado.ioloop import IOLoop
 
 from vibetunnel.files import listing, reading, storing
+from vibetunnel.files.git import FolderChanges, NoGit
+from vibetunnel.files.names import text_of
+from vibetunnel.files.space import THREADS
+from vibetunnel.handlers import files
 from vibetunnel.http.body import WAITING, IncomingBody
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
@@ -543,3 +547,66 @@ async def test_an_upload_whose_login_ends_meanwhile_stores_nothing(served: Runni
     writer.close()
     await writer.wait_closed()
     assert os.listdir(root) == []
+
+
+# Git, of which more is in tests/git
+
+
+class SilentGit(NoGit):
+    """Answers no question about a path until it is told to."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.go_on = asyncio.Event()
+
+    async def _wait(self) -> None:
+        self.asked += 1
+        await self.go_on.wait()
+
+    async def changes(self, folder: bytes) -> FolderChanges | None:
+        await self._wait()
+        return FolderChanges("main")
+
+    async def branch(self, folder: bytes) -> str | None:
+        await self._wait()
+        return "main"
+
+    async def original(self, path: bytes) -> bytes | None:
+        await self._wait()
+        return b"old"
+
+
+async def test_a_silent_git_holds_up_no_other_file(
+    served: Running, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "GIT_S", 3600.0)
+    silent = served.server.context.files.git = SilentGit()
+    (root / "a").write_text("x")
+    waiting = [asyncio.ensure_future(served.json("GET", "/api/fs/browse?gitFilter=all")) for _ in range(THREADS + 1)]
+    await until(lambda: silent.asked == THREADS + 1)
+    assert (await served.json("GET", "/api/fs/content?path=a"))["content"] == "x"
+    silent.go_on.set()
+    assert [each["gitStatus"]["branch"] for each in await asyncio.gather(*waiting)] == ["main"] * (THREADS + 1)
+
+
+async def test_a_git_that_is_too_slow_is_left_out(served: Running, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "GIT_S", 0.05)
+    served.server.context.files.git = SilentGit()
+    (root / "a").write_text("x")
+    for each in ("proj-1", "proj-2"):
+        (root / each / ".git").mkdir(parents=True)
+    assert (await served.json("GET", "/api/fs/browse?gitFilter=all"))["gitStatus"] is None
+    assert (await served.json("GET", "/api/fs/diff?path=a"))["hasDiff"] is False
+    assert (await served.json("GET", "/api/fs/diff-content?path=a"))["originalContent"] == "x"
+    found = (await served.json("GET", "/api/fs/completions?path=proj"))["completions"]
+    assert [(each["isRepository"], "gitBranch" in each) for each in found] == [(True, False)] * 2
+
+
+async def test_a_folder_whose_name_is_no_utf8_is_in_no_repository(served: Running, root: Path) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    (root / name).mkdir()
+    (root / name / "a").write_text("x")
+    shown = text_of(os.fsencode(name))
+    found = await served.json("GET", "/api/fs/browse" + path_query(shown, gitFilter="all"))
+    assert (found["gitStatus"], [each["name"] for each in found["files"]]) == (None, ["a"])
+    assert (await served.json("GET", "/api/fs/diff" + path_query(f"{shown}/a")))["hasDiff"] is False
