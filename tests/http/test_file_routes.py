@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import io
 import json
 import os
+import tempfile
 import threading
 import zipfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from harness import Browser, Running, Serve, until
-from principals import Program, logged_in, share
+from principals import Program, logged_in, share, tokens_of
 from tornado.ioloop import IOLoop
 
-from vibetunnel.files import listing, reading, storing
+from vibetunnel.files import listing, reading, space, storing
 from vibetunnel.files.git import FolderChanges, NoGit
 from vibetunnel.files.names import text_of
 from vibetunnel.files.space import THREADS
 from vibetunnel.handlers import files
 from vibetunnel.http.body import WAITING, IncomingBody
+from vibetunnel.sessions.model import iso
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
 
@@ -537,16 +541,86 @@ async def test_a_share_link_gives_no_files_that_its_maker_has_not(served: Runnin
 
 async def test_an_upload_whose_login_ends_meanwhile_stores_nothing(served: Running, root: Path) -> None:
     made = await served.json("POST", "/api/tokens", {"scope": ["files", "control"], "expires": 600}, status=201)
+    async with half_put(served, made["token"]) as rest:
+        await served.json("DELETE", f"/api/tokens/{made['id']}")
+        assert await rest() == 401
+    assert os.listdir(root) == []
+
+
+async def test_an_upload_whose_right_ends_meanwhile_stores_nothing(served: Running, root: Path) -> None:
+    token = (await tokens_of(served, "wim"))["token"]
+    async with half_put(served, token) as rest:
+        await served.json("PATCH", "/api/users/wim", {"role": "viewer"})
+        assert await rest() == 403
+    assert os.listdir(root) == []
+
+
+async def test_a_user_has_a_share_of_the_uploads_and_downloads_at_once(
+    served: Running, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(space, "STREAMS_OF_ONE", 1)
+    (root / "a").write_text("x")
+    wim, vim = [(await tokens_of(served, name))["token"] for name in ("wim", "vim")]
+    async with half_put(served, wim) as rest:
+        refused = await Program(served, wim).json("GET", "/api/fs/raw?path=a", status=429)
+        assert refused["error"].startswith("Limit reached: at most 1 uploads and downloads of one user")
+        assert (await Program(served, vim).fetch("GET", "/api/fs/raw?path=a")).code == 200
+        assert await rest() == 201
+    assert (await Program(served, wim).fetch("GET", "/api/fs/raw?path=a")).code == 200
+
+
+@contextlib.asynccontextmanager
+async def half_put(served: Running, token: str) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+    """An upload of which half has been sent. Gives what sends the other half, and returns the status."""
     reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
     head = "PUT /api/fs/raw?path=late HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n"
-    writer.write(f"{head}Authorization: Bearer {made['token']}\r\n\r\n12345".encode())
+    writer.write(f"{head}Authorization: Bearer {token}\r\n\r\n12345".encode())
     await until(lambda: served.server.context.files._streams)
-    await served.json("DELETE", f"/api/tokens/{made['id']}")
-    writer.write(b"67890")
-    assert (await reader.readline()).startswith(b"HTTP/1.1 401")
-    writer.close()
-    await writer.wait_closed()
-    assert os.listdir(root) == []
+
+    async def rest() -> int:
+        writer.write(b"67890")
+        return int((await reader.readline()).split()[1])
+
+    try:
+        yield rest
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_piece_of_an_upload_goes_only_where_its_sender_may_still_store(
+    served: Running, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = await served.json("POST", "/api/fs/uploads", {"path": ".", "name": "a", "size": 1}, status=201)
+    (root / "other").mkdir()
+    narrowed = served.server.context.files.roots.narrowed([str(root / "other")])
+    monkeypatch.setattr(served.server.context.files, "roots", narrowed)
+    assert (await served.fetch("PUT", f"/api/fs/uploads/{begun['id']}?offset=0", b"x")).code == 403
+    assert os.listdir(root) == ["other"]
+
+
+@pytest.fixture
+def far() -> Iterator[Path]:
+    """A folder with files of dates that no calendar has, on a file system that keeps them."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as folder:
+        for name, seconds in (("late", 1 << 40), ("early", -(1 << 40))):
+            path = Path(folder, name)
+            path.write_text("x")
+            os.utime(path, (seconds, seconds))
+        yield Path(folder)
+
+
+async def test_dates_that_no_calendar_has_hide_no_file(serve: Serve, far: Path) -> None:
+    served = await serve(file_root=(far,))
+    found = await served.json("GET", "/api/fs/browse")
+    assert [each["name"] for each in found["files"]] == ["early", "late"]
+    for path in ("filesystem/ls", "fs/raw?path=late", "fs/raw?path=early", "fs/archive?path=."):
+        assert (await served.fetch("GET", f"/api/{path}")).code == 200, path
+
+
+def test_a_date_is_one_of_the_calendar() -> None:
+    assert iso(1 << 70) == "9999-12-31T23:59:59.000Z"
+    assert iso(-(1 << 70)) == "0001-01-01T00:00:00.000Z"
 
 
 # Git, of which more is in tests/git

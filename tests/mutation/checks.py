@@ -1168,7 +1168,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "files: a guest reads its session's folder alone",
         "handlers/files.py",
-        "        if principal.may(Scope.FILES):",
+        "        if principal.may(needed):",
         "        if True:",
         ("../http/test_file_routes.py::test_a_share_link_with_files_shows_those_of_its_session",),
     ),

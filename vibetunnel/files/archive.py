@@ -14,7 +14,7 @@ from collections.abc import Generator, Iterator
 from vibetunnel.files.errors import FileTooLarge
 from vibetunnel.files.listing import MAX_SCANNED, below, scan
 from vibetunnel.files.names import text_of
-from vibetunnel.files.reading import STEP
+from vibetunnel.files.reading import LAST_S, STEP
 from vibetunnel.files.roots import FilePlace, Roots
 from vibetunnel.files.walk import MAX_DEPTH, Walk
 from vibetunnel.units import show_size
@@ -110,7 +110,7 @@ class _Archive:
         self._members += 1
         if self._members > MAX_MEMBERS:
             raise FileTooLarge(f"The folder has more than {MAX_MEMBERS} files and folders")
-        modified = time.localtime(found.st_mtime)[:6]
+        modified = time.localtime(min(max(found.st_mtime, 0), LAST_S))[:6]
         member = zipfile.ZipInfo(path, min(max(modified, _EARLIEST), _LATEST))
         member.external_attr = (found.st_mode & 0xFFFF) << 16 | (0x10 if path.endswith("/") else 0)
         member.compress_type = zipfile.ZIP_STORED if path.endswith("/") else zipfile.ZIP_DEFLATED

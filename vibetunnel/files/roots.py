@@ -129,6 +129,10 @@ class Roots:
             path = path[1:]  # POSIX gives two slashes at the beginning a meaning of their own
         return self._at(path)
 
+    def check(self, place: FilePlace) -> None:
+        """Raise OutsideRoots for a place that is below none of these roots, but may be below those of earlier."""
+        self._at(place.path)
+
     def _at(self, path: bytes) -> FilePlace:
         """The place in the root that is nearest to it. path: absolute and normal."""
         best: FilePlace | None = None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from vibetunnel.errors import LimitReached
 from vibetunnel.files.errors import FilesBusy
 from vibetunnel.files.git import Git, NoGit
 from vibetunnel.files.roots import Roots
@@ -19,6 +21,7 @@ T = TypeVar("T")
 THREADS = 4  # a slow disk holds up other files, and nothing else
 WAITING = 64  # requests that wait for a thread
 STREAMS = 64  # uploads and downloads at the same time
+STREAMS_OF_ONE = 8  # of one user, or of the guests of one session
 SWEEP_S = 60.0
 
 PASTED = "uploads"  # in the state folder
@@ -53,7 +56,7 @@ class FileSpace:
         self.git: Git = git or NoGit()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="files")
         self._waiting = 0
-        self._streams = 0
+        self._streams: Counter[str] = Counter()  # owner -> how many
         self._loop = asyncio.get_running_loop()
         self._sweeping = self._loop.call_later(SWEEP_S, self._sweep)
 
@@ -80,15 +83,22 @@ class FileSpace:
             raise
 
     @contextlib.contextmanager
-    def stream(self) -> Iterator[None]:
-        """The place of one upload or download. Raises FilesBusy."""
-        if self._streams >= STREAMS:
+    def stream(self, owner: str = "") -> Iterator[None]:
+        """The place of one upload or download. owner: the one that it counts for; "": one without a share.
+
+        Raises FilesBusy, and LimitReached for one that has its share already.
+        """
+        if owner and self._streams[owner] >= STREAMS_OF_ONE:
+            raise LimitReached("uploads and downloads of one user at the same time", STREAMS_OF_ONE)
+        if self._streams.total() >= STREAMS:
             raise FilesBusy
-        self._streams += 1
+        self._streams[owner] += 1
         try:
             yield
         finally:
-            self._streams -= 1
+            self._streams[owner] -= 1
+            if not self._streams[owner]:
+                del self._streams[owner]
 
     def _sweep(self) -> None:
         for each in self.uploads.given_up():

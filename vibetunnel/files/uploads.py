@@ -147,8 +147,8 @@ class Kept:
 
     name: str
     size: int
-    created_s: float
-    modified_s: float
+    created_ns: int
+    modified_ns: int
 
 
 class PasteFolder:
@@ -191,8 +191,8 @@ class PasteFolder:
                 for each in entries:
                     if _KEPT_NAME.fullmatch(each.name) and each.is_file(follow_symlinks=False):
                         seen = each.stat(follow_symlinks=False)
-                        found.append(Kept(each.name, seen.st_size, seen.st_ctime, seen.st_mtime))
-        return sorted(found, key=lambda each: -each.modified_s)
+                        found.append(Kept(each.name, seen.st_size, seen.st_ctime_ns, seen.st_mtime_ns))
+        return sorted(found, key=lambda each: -each.modified_ns)
 
     def open(self, name: str) -> OpenFile:
         """Open a file. Raises WrongName, NoSuchFile."""

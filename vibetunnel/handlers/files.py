@@ -45,13 +45,13 @@ class FilesHandler(StreamedHandler):
         return self.context.files
 
     def roots(self) -> Roots:
-        """The roots of the principal: all, or only the folders of the sessions that it has the files of."""
-        principal = self.required(self.principal)
-        if principal.may(Scope.FILES):
+        """The roots of the principal: all, or only the folders of the sessions that it has the route's right to."""
+        principal, needed = self.required(self.principal), self.operation.permission.scope or Scope.FILES
+        if principal.may(needed):
             return self.space.roots
         folders = []
         for session_id, scopes in principal.grants.items():
-            if Scope.FILES in scopes:
+            if scopes & needed == needed:
                 with contextlib.suppress(UnknownSession):
                     folders.append(self.context.registry.get(session_id).describe().working_dir)
         return self.space.roots.narrowed(folders)

@@ -96,13 +96,14 @@ class GoUploadHandler(TransferHandler):
 
         async def done(part: PartBegin, draft: Draft) -> None:
             size = draft.size
-            name = await self.publish(draft, storing.choices(part.filename or ""))
-            place = roots.place(fields["path"]).child(bytes_of(name))
+            folder = roots.place(fields["path"])
+            name = await self.publish(draft, storing.choices(part.filename or ""), folder)
+            place = folder.child(bytes_of(name))
             path = text_of(place.path)
             stored.append(file_schemas.StoredFile(name=name, path=roots.shown(place), full_path=path, size=size))
             await self.noted("upload", path)
 
-        with space.stream():
+        with self.stream():
             await self.take_form("files", begin, done, fields)
         if not stored:
             raise UploadBroken("No file provided")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Awaitable, Callable, Iterable
 from email.utils import formatdate
 from http import HTTPStatus
 from urllib.parse import quote
 
-from vibetunnel.errors import LimitReached
+from vibetunnel.errors import Forbidden, LimitReached
 from vibetunnel.files import archive, reading, storing
-from vibetunnel.files.errors import FileTooLarge, UploadBroken
+from vibetunnel.files.errors import FileTooLarge, OutsideRoots, UploadBroken
 from vibetunnel.files.names import bytes_of, extension, media_type, safe_name, text_of
 from vibetunnel.files.reading import OpenFile
 from vibetunnel.files.roots import FilePlace
@@ -38,6 +39,15 @@ Done = Callable[[PartBegin, Draft], Awaitable[None]]
 
 class TransferHandler(FilesHandler):
     """The base of routes that send or take whole files."""
+
+    def stream(self) -> contextlib.AbstractContextManager[None]:
+        """The place of this upload or download. Raises FilesBusy, LimitReached."""
+        principal = self.required(self.principal)
+        if principal.local:
+            return self.space.stream()
+        # Guests have no account: those of one session share.
+        owner = f"guests {' '.join(sorted(principal.grants))}" if principal.guest else f"user {principal.user}"
+        return self.space.stream(owner)
 
     def describe_file(self, name: str, kind: str) -> None:
         """Set the headers under which a file runs nothing, wherever it is opened."""
@@ -76,7 +86,7 @@ class TransferHandler(FilesHandler):
         self.length = end - begin
         self.write(b"")
         while begin < end and self.request.method != "HEAD":
-            self.require_login()  # it may have ended since the last part
+            self.require_permission()  # it may have ended since the last part
             data = await self.space.step(functools.partial(file.read, begin, end))
             begin += len(data)
             await self.write(data)
@@ -84,7 +94,7 @@ class TransferHandler(FilesHandler):
 
     async def download(self, place: FilePlace) -> None:
         """Answer with the file at this place."""
-        with self.space.stream():
+        with self.stream():
             file = await self.space.step(functools.partial(reading.open_file, self.roots(), place))
             try:
                 await self.send_file(file)
@@ -93,11 +103,16 @@ class TransferHandler(FilesHandler):
 
     # Uploads
 
-    async def publish(self, draft: Draft, names: Iterable[str]) -> str:
-        """Give a complete file its name, if the login has not ended since the upload began."""
+    async def publish(self, draft: Draft, names: Iterable[str], folder: FilePlace | None = None) -> str:
+        """Give a complete file its name, if the right to it has not ended since the upload began.
+
+        folder  where it goes; None: to the pasted files
+        """
         try:
-            self.require_login()
-        except Refused:
+            self.require_permission()
+            if folder is not None:
+                self.roots().check(folder)
+        except (Refused, Forbidden, OutsideRoots):
             await self.space.step(draft.discard)
             raise
         return await self.space.step(functools.partial(draft.publish, names))
@@ -165,7 +180,7 @@ class RawHandler(TransferHandler):
         roots = self.roots()
         place = roots.place(self.query(file_schemas.PathQuery).path)
         self.check_length()
-        with self.space.stream():
+        with self.stream():
             await self.space.step(functools.partial(storing.check_free, roots, place))
             begin = functools.partial(storing.draft_in, roots, storing.above(place), self.space.limit_bytes)
             draft = await self.space.step(begin)
@@ -173,7 +188,7 @@ class RawHandler(TransferHandler):
                 while data := await self.body.read():
                     await self.space.step(functools.partial(draft.write, data))
                 size = draft.size
-                await self.publish(draft, [text_of(place.name)])
+                await self.publish(draft, [text_of(place.name)], storing.above(place))
             finally:
                 await self.space.step(draft.discard)
         await self.noted("upload", text_of(place.path))
@@ -189,7 +204,7 @@ class ArchiveHandler(TransferHandler):
     async def get(self) -> None:
         roots = self.roots()
         place = roots.place(self.query(file_schemas.PathQuery).path)
-        with self.space.stream():
+        with self.stream():
             parts = archive.zipped(roots, place)
             try:
                 part = await self.space.step(functools.partial(next, parts, None))
@@ -198,7 +213,7 @@ class ArchiveHandler(TransferHandler):
                     await self.write(part)
                     if self.request.method == "HEAD":
                         break
-                    self.require_login()
+                    self.require_permission()
                     part = await self.space.step(functools.partial(next, parts, None))
             finally:
                 await self.space.step(parts.close)
@@ -224,7 +239,7 @@ class FormUploadHandler(TransferHandler):
         async def done(part: PartBegin, draft: Draft) -> None:
             given, size = part.filename or "", draft.size
             names = storing.choices(given) if place is not None else [space.pasted.name_for(given)]
-            name = await self.publish(draft, names)
+            name = await self.publish(draft, names, place)
             stored.append(
                 file_schemas.UploadedFile(
                     filename=name,
@@ -237,7 +252,7 @@ class FormUploadHandler(TransferHandler):
             )
             await self.noted("upload", stored[0].path)
 
-        with space.stream():
+        with self.stream():
             await self.take_form("file", begin, done)
         if not stored:
             raise UploadBroken("No file provided")
@@ -273,15 +288,16 @@ class OneUploadHandler(TransferHandler):
 
     async def put(self, upload_id: str) -> None:
         uploads, offset = self.space.uploads, self.query(file_schemas.PieceQuery).offset
-        with self.space.stream():
+        with self.stream():
             upload = uploads.take(upload_id, self.owner, offset)
             try:
+                self.roots().check(upload.place)
                 while data := await self.body.read():
                     await self.space.step(functools.partial(upload.write, data))
                 view = _upload_view(upload)
                 if view.complete:
                     uploads.forget(upload)
-                    name = await self.publish(upload.draft, storing.choices(upload.name))
+                    name = await self.publish(upload.draft, storing.choices(upload.name), upload.place)
                     stored = upload.place.child(bytes_of(name))
                     view.name, view.full_path = text_of(stored.name), text_of(stored.path)
                     view.path = self.roots().shown(stored)
@@ -317,8 +333,8 @@ class PastedFilesHandler(TransferHandler):
             return file_schemas.PastedFile(
                 filename=kept.name,
                 size=kept.size,
-                created_at=iso(int(kept.created_s * 1e9)),
-                modified_at=iso(int(kept.modified_s * 1e9)),
+                created_at=iso(kept.created_ns),
+                modified_at=iso(kept.modified_ns),
                 url=f"{base}/api/files/{kept.name}",
                 extension=extension(kept.name),
             )
@@ -334,7 +350,7 @@ class PastedFileHandler(TransferHandler):
     """GET and DELETE /api/files/{filename}."""
 
     async def get(self, filename: str) -> None:
-        with self.space.stream():
+        with self.stream():
             file = await self.space.step(functools.partial(self.space.pasted.open, filename))
             try:
                 await self.send_file(file)
