@@ -319,6 +319,21 @@ async def test_an_upload_is_no_larger_than_is_allowed(files: Target, root: Path)
     assert sorted(os.listdir(root)) == ["a", "a.txt"]
 
 
+async def test_a_form_that_does_not_say_its_length_is_no_larger_than_is_allowed(files: Target, root: Path) -> None:
+    """CWE-400: many files, or a part that is dropped, in a body of chunks."""
+    many = b"".join(part(b"files", b"a.txt", bytes(LIMIT // 4)) for _ in range(6))
+    given = (f"Authorization: {files.bearer['Authorization']}", "Transfer-Encoding: chunked")
+    kind = f"Content-Type: {FORM['Content-Type']}"
+    for path, parts in (("filesystem/upload", many), ("files/upload", part(b"other", b"x", bytes(LIMIT + 100_000)))):
+        body = parts + END
+        async with files.connected() as wire:
+            await wire.send(files.request("POST", f"/api/{path}?path=.", *given, kind))
+            await wire.send(b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+            answer = await wire.answer()
+            assert answer is not None
+            assert (answer.status, b"The form is larger than" in answer.body) == (413, True), (path, answer)
+
+
 async def test_a_refused_upload_is_refused_before_its_body(files: Target) -> None:
     """CWE-400: no byte of a body is read for a client without the right, if it asks first."""
     async with files.connected() as wire:

@@ -342,7 +342,9 @@ async def test_two_uploads_of_one_name_at_once_are_two_files(served: Running, ro
 
 
 async def test_a_form_without_a_file_or_of_another_kind_is_refused(served: Running, root: Path) -> None:
-    assert await send_form(served, "/api/files/upload", ("x", None, b"y"), status=400) == {"error": "No file provided"}
+    assert await send_form(served, "/api/files/upload", ("x", None, b"y"), status=400) == {
+        "error": "No file provided: expected a field `file` with a file name, got none"
+    }
     body, headers = form(("file", "a", b"x"))
     for sent, status in (
         (headers | {"Content-Type": "application/json"}, 415),
@@ -621,6 +623,21 @@ async def test_dates_that_no_calendar_has_hide_no_file(serve: Serve, far: Path) 
 def test_a_date_is_one_of_the_calendar() -> None:
     assert iso(1 << 70) == "9999-12-31T23:59:59.000Z"
     assert iso(-(1 << 70)) == "0001-01-01T00:00:00.000Z"
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\u202eb", "a:b", "a\\b", "\u200ba"])
+async def test_a_file_is_put_under_no_name_that_misleads(served: Running, root: Path, name: str) -> None:
+    found = await served.json("PUT", "/api/fs/raw" + path_query(name), b"x", status=400)
+    assert found["error"].startswith("path: expected a name without control")
+    assert os.listdir(root) == []
+
+
+async def test_two_requests_for_one_upload_at_once_are_a_conflict(served: Running) -> None:
+    begun = await served.json("POST", "/api/fs/uploads", {"path": ".", "name": "a", "size": 1}, status=201)
+    next(iter(served.server.context.files.uploads._uploads.values())).busy = True
+    for method, path in (("PUT", "?offset=0"), ("DELETE", "")):
+        found = await served.json(method, f"/api/fs/uploads/{begun['id']}{path}", b"x" if path else None, status=409)
+        assert found["error"].startswith("Another request is sending a piece"), found
 
 
 # Git, of which more is in tests/git

@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 from vibetunnel.errors import Forbidden, LimitReached
 from vibetunnel.files import archive, reading, storing
-from vibetunnel.files.errors import FileTooLarge, OutsideRoots, UploadBroken
-from vibetunnel.files.names import bytes_of, extension, media_type, safe_name, text_of
+from vibetunnel.files.errors import FileTooLarge, OutsideRoots, UploadBroken, WrongName
+from vibetunnel.files.names import bytes_of, extension, media_type, misleading, safe_name, text_of
 from vibetunnel.files.reading import OpenFile
 from vibetunnel.files.roots import FilePlace
 from vibetunnel.files.storing import Draft
@@ -117,10 +117,18 @@ class TransferHandler(FilesHandler):
             raise
         return await self.space.step(functools.partial(draft.publish, names))
 
-    def check_length(self, around: int = 0) -> None:
-        """Refuse a body that says that it is too large, before it is sent."""
-        if declared_length(self.request.headers) > self.space.limit_bytes + around:
+    def check_length(self) -> None:
+        """Refuse a file that says that it is too large, before it is sent."""
+        if declared_length(self.request.headers) > self.space.limit_bytes:
             raise FileTooLarge(f"The file is larger than {show_size(self.space.limit_bytes)} (--upload-bytes)")
+
+    def check_form(self, size: int) -> None:
+        """Refuse a form of this size if it is too large. It may say its size, or arrive without saying it."""
+        if size > self.space.limit_bytes + AROUND:
+            limit = show_size(self.space.limit_bytes)
+            raise FileTooLarge(
+                f"The form is larger than {limit}, which all its files may have together (--upload-bytes)"
+            )
 
     async def take_form(self, field: str, begin: Begin, done: Done, fields: dict[str, str] | None = None) -> None:
         """Read a form, and store its files.
@@ -138,9 +146,11 @@ class TransferHandler(FilesHandler):
             raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, str(error)) from None
         part = PartBegin("", None, "")
         draft: Draft | None = None
-        text = b""
+        text, size = b"", 0
         try:
             while data := await self.body.read():
+                size += len(data)
+                self.check_form(size)
                 for event in self._events(reader, data):
                     if isinstance(event, PartBegin):
                         part, text = event, b""
@@ -179,6 +189,8 @@ class RawHandler(TransferHandler):
     async def put(self) -> None:
         roots = self.roots()
         place = roots.place(self.query(file_schemas.PathQuery).path)
+        if misleading(text_of(place.name)):
+            raise WrongName('path: expected a name without control and invisible characters and \\:*?"<>|')
         self.check_length()
         with self.stream():
             await self.space.step(functools.partial(storing.check_free, roots, place))
@@ -226,7 +238,7 @@ class FormUploadHandler(TransferHandler):
     async def post(self) -> None:
         query, roots, space = self.query(file_schemas.FolderQuery), self.roots(), self.space
         place = None if query.path is None else roots.place(query.path)
-        self.check_length(AROUND)
+        self.check_form(declared_length(self.request.headers))
         stored: list[file_schemas.UploadedFile] = []
 
         async def begin(_: PartBegin) -> Draft:
@@ -240,6 +252,8 @@ class FormUploadHandler(TransferHandler):
             given, size = part.filename or "", draft.size
             names = storing.choices(given) if place is not None else [space.pasted.name_for(given)]
             name = await self.publish(draft, names, place)
+            if place is None:
+                await space.step(functools.partial(space.pasted.make_room, name))
             stored.append(
                 file_schemas.UploadedFile(
                     filename=name,
@@ -255,7 +269,7 @@ class FormUploadHandler(TransferHandler):
         with self.stream():
             await self.take_form("file", begin, done)
         if not stored:
-            raise UploadBroken("No file provided")
+            raise UploadBroken("No file provided: expected a field `file` with a file name, got none")
         self.answer(stored[0])
 
 
