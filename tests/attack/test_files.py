@@ -19,6 +19,9 @@ from harness import Serve, no_more, until
 from tornado.httpclient import HTTPError, HTTPResponse
 from tornado.ioloop import IOLoop
 
+from vibetunnel.paths import default_config_file
+from vibetunnel.security import certificates
+
 pytestmark = pytest.mark.attack
 
 TREASURE = "a hidden treasure of silver and gold"
@@ -260,6 +263,25 @@ async def test_the_servers_own_folders_are_closed(serve: Serve, folder: Path) ->
     assert (await target.fetch("PUT", "/api/fs/raw?path=s/new", b"x")).code == 403
     assert (await target.fetch("POST", "/api/fs/mkdir", {"path": "s", "name": "x"})).code == 403
     assert (folder / "s" / "secret").read_text().strip() == secret
+    await target.close()
+
+
+async def test_the_servers_key_and_configuration_are_closed(
+    serve: Serve, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CWE-522: a home folder as a root has both."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(root / ".config"))
+    own = default_config_file()
+    own.parent.mkdir(parents=True)
+    own.write_text("")
+    certificates.make(root / "tls", ["localhost", "127.0.0.1"])
+    target = aim(await serve(file_root=(root,), tls_cert=root / "tls/cert.pem", tls_key=root / "tls/key.pem"))
+    for path in (str(own), str(own.parent), "tls/key.pem"):
+        for response in await look(target, path):
+            assert response.code in (400, 403), (path, response.code)
+        body = {"path": path, "recursive": True}
+        assert (await target.fetch("DELETE", "/api/filesystem/rm", body)).code == 403
+    assert own.exists()
     await target.close()
 
 
