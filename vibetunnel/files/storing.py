@@ -72,7 +72,8 @@ class Draft:
 
     def _check_room(self, size: int) -> None:
         disk = os.statvfs(self._file)
-        if (disk.f_bavail * disk.f_frsize) - size < min(RESERVE, disk.f_blocks * disk.f_frsize // 20):
+        reserve = min(RESERVE, disk.f_blocks * disk.f_frsize // 20)
+        if reserve and disk.f_bavail * disk.f_frsize - size < reserve:  # some file systems say 0 for all
             raise NoRoomLeft("The file cannot be stored: its file system is almost full. Make room, and try again")
 
     def publish(self, names: Iterable[str]) -> str:
@@ -113,7 +114,11 @@ class Draft:
             os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, dir_fd=self._folder))
         except FileExistsError:
             return False
-        os.rename(temporary, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+        try:
+            os.rename(temporary, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+        except OSError:
+            os.unlink(name, dir_fd=self._folder)
+            raise
         self._temporary = None
         return True
 

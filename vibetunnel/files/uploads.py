@@ -184,7 +184,7 @@ class PasteFolder:
         for each in self.list():
             size += each.size
             if size > KEPT_SIZE * self._limit and each.name != new:
-                with contextlib.suppress(FileNotFoundError), explained():
+                with explained(), contextlib.suppress(FileNotFoundError):
                     os.unlink(self.path / each.name)
 
     @staticmethod

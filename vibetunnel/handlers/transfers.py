@@ -252,8 +252,6 @@ class FormUploadHandler(TransferHandler):
             given, size = part.filename or "", draft.size
             names = storing.choices(given) if place is not None else [space.pasted.name_for(given)]
             name = await self.publish(draft, names, place)
-            if place is None:
-                await space.step(functools.partial(space.pasted.make_room, name))
             stored.append(
                 file_schemas.UploadedFile(
                     filename=name,
@@ -265,6 +263,8 @@ class FormUploadHandler(TransferHandler):
                 )
             )
             await self.noted("upload", stored[0].path)
+            if place is None:
+                await space.step(functools.partial(space.pasted.make_room, name))
 
         with self.stream():
             await self.take_form("file", begin, done)
