@@ -1147,8 +1147,8 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "files: a right that ends during an upload ends it",
         "handlers/transfers.py",
-        "            self.require_permission()\n            if folder",
-        "            self.require_login()\n            if folder",
+        "            self.require_permission()\n            if folder is not None:",
+        "            self.require_login()\n            if False:",
         ("../http/test_file_routes.py::test_an_upload_whose_right_ends_meanwhile_stores_nothing",),
     ),
     Check(
