@@ -194,7 +194,9 @@ class Server:
             on_placed=lambda session: badges.place(session.id, session.folder),
             on_marked=lambda session_id: badges.stir(session_id),
         )
-        private = (settings.state_dir, settings.log_dir, settings.runtime_dir)
+        private = [settings.state_dir, settings.log_dir, settings.runtime_dir, paths.default_config_file().parent]
+        if settings.tls_key is not None:
+            private.append(settings.tls_key)
         file_roots = settings.file_root or (Path(home),)
         git = GitService(Folders([*map(str, file_roots)], home, [*map(str, private)]), os.environ)
         undo.push_async_callback(git.close)

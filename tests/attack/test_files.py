@@ -19,6 +19,9 @@ from harness import Serve, no_more, until
 from tornado.httpclient import HTTPError, HTTPResponse
 from tornado.ioloop import IOLoop
 
+from vibetunnel.paths import default_config_file
+from vibetunnel.security import certificates
+
 pytestmark = pytest.mark.attack
 
 TREASURE = "a hidden treasure of silver and gold"
@@ -263,6 +266,25 @@ async def test_the_servers_own_folders_are_closed(serve: Serve, folder: Path) ->
     await target.close()
 
 
+async def test_the_servers_key_and_configuration_are_closed(
+    serve: Serve, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CWE-522: a home folder as a root has both."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(root / ".config"))
+    own = default_config_file()
+    own.parent.mkdir(parents=True)
+    own.write_text("")
+    certificates.make(root / "tls", ["localhost", "127.0.0.1"])
+    target = aim(await serve(file_root=(root,), tls_cert=root / "tls/cert.pem", tls_key=root / "tls/key.pem"))
+    for path in (str(own), str(own.parent), "tls/key.pem"):
+        for response in await look(target, path):
+            assert response.code in (400, 403), (path, response.code)
+        body = {"path": path, "recursive": True}
+        assert (await target.fetch("DELETE", "/api/filesystem/rm", body)).code == 403
+    assert own.exists()
+    await target.close()
+
+
 async def test_paths_that_are_too_much(files: Target, root: Path) -> None:
     """CWE-20, CWE-400: long, deep, empty and broken paths are a 4xx at once."""
     deep = "/".join(["d"] * 2000)
@@ -317,6 +339,21 @@ async def test_an_upload_is_no_larger_than_is_allowed(files: Target, root: Path)
         assert answer.status == 413
     assert (await files.fetch("PUT", "/api/fs/raw?path=a", bytes(LIMIT))).code == 201
     assert sorted(os.listdir(root)) == ["a", "a.txt"]
+
+
+async def test_a_form_that_does_not_say_its_length_is_no_larger_than_is_allowed(files: Target, root: Path) -> None:
+    """CWE-400: many files, or a part that is dropped, in a body of chunks."""
+    many = b"".join(part(b"files", b"a.txt", bytes(LIMIT // 4)) for _ in range(6))
+    given = (f"Authorization: {files.bearer['Authorization']}", "Transfer-Encoding: chunked")
+    kind = f"Content-Type: {FORM['Content-Type']}"
+    for path, parts in (("filesystem/upload", many), ("files/upload", part(b"other", b"x", bytes(LIMIT + 100_000)))):
+        body = parts + END
+        async with files.connected() as wire:
+            await wire.send(files.request("POST", f"/api/{path}?path=.", *given, kind))
+            await wire.send(b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+            answer = await wire.answer()
+            assert answer is not None
+            assert (answer.status, b"The form is larger than" in answer.body) == (413, True), (path, answer)
 
 
 async def test_a_refused_upload_is_refused_before_its_body(files: Target) -> None:

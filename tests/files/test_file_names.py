@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vibetunnel.files.names import MAX_NAME, bytes_of, extension, language, numbered, safe_name, text_of
+from vibetunnel.files.names import MAX_NAME, bytes_of, extension, language, media_type, numbered, safe_name, text_of
 
 
 @given(st.binary(max_size=80).filter(lambda name: b"\0" not in name))
@@ -75,3 +75,11 @@ def test_endings_and_languages() -> None:
     assert [language(each) for each in ("a.py", "A.TSX", "Dockerfile", "a")] == [
         "python", "typescript", "dockerfile", "plaintext",
     ]  # fmt: skip
+
+
+def test_a_compressed_file_is_bytes() -> None:
+    assert [media_type(each) for each in ("a.pdf", "a.pdf.gz", "a.svgz")] == [
+        "application/pdf",
+        "application/octet-stream",
+        "application/octet-stream",
+    ]

@@ -10,7 +10,7 @@ import pytest
 
 from vibetunnel.errors import VibeTunnelError
 from vibetunnel.files.errors import NoSuchFile, OutsideRoots, WrongKind, WrongName
-from vibetunnel.files.roots import Roots
+from vibetunnel.files.roots import Roots, kernel_devices
 from vibetunnel.files.walk import MAX_DEPTH, MAX_LINKS
 
 
@@ -156,3 +156,26 @@ def test_what_becomes_a_link_after_it_was_looked_at_is_not_followed(
     monkeypatch.setattr(os, "stat", look_and_swap)
     with pytest.raises((NoSuchFile, WrongName)):
         read(roots, "sub/b.txt" if swapped == "sub" else swapped)
+
+
+def test_every_mount_of_a_file_system_of_the_kernel_is_known() -> None:
+    """A second mount of /proc has a device of its own."""
+    mounts = [
+        "22 28 0:21 / /proc rw,nosuid shared:13 - proc proc rw",
+        "97 28 0:77 / /srv/jail/proc rw - proc none rw",
+        "98 28 0:78 / /srv/a\\040b ro master:1 - cgroup2 cgroup rw",
+        "28 1 253:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw",
+    ]
+    assert kernel_devices(mounts) == {os.makedev(0, 21), os.makedev(0, 77), os.makedev(0, 78)}
+
+
+def test_the_actual_path_in_a_narrowed_root_that_a_link_leads_to(tree: Path) -> None:
+    (tree / "one" / "name").symlink_to("sub")
+    (tree / "one" / "away").symlink_to(tree / "two")
+    roots = make(tree / "one").narrowed([str(tree / "one" / "name")])
+    assert roots.actual(roots.place("b.txt")) == bytes(tree / "one" / "sub" / "b.txt")
+    (tree / "one" / "sub" / "out").symlink_to(tree / "one" / "a.txt")
+    for folder, path in (("name", "out"), ("away", "c.txt")):
+        roots = make(tree / "one").narrowed([str(tree / "one" / folder)])
+        with pytest.raises(OutsideRoots):
+            roots.actual(roots.place(path))

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import io
 import json
 import os
+import tempfile
 import threading
 import zipfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from harness import Browser, Running, Serve, until
-from principals import Program, logged_in, share
+from principals import Program, logged_in, share, tokens_of
 from tornado.ioloop import IOLoop
 
-from vibetunnel.files import listing, reading, storing
+from vibetunnel.files import listing, reading, space, storing
+from vibetunnel.files.git import FolderChanges, NoGit
+from vibetunnel.files.names import text_of
+from vibetunnel.files.space import THREADS
+from vibetunnel.handlers import files
 from vibetunnel.http.body import WAITING, IncomingBody
+from vibetunnel.sessions.model import iso
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
 
@@ -334,7 +342,9 @@ async def test_two_uploads_of_one_name_at_once_are_two_files(served: Running, ro
 
 
 async def test_a_form_without_a_file_or_of_another_kind_is_refused(served: Running, root: Path) -> None:
-    assert await send_form(served, "/api/files/upload", ("x", None, b"y"), status=400) == {"error": "No file provided"}
+    assert await send_form(served, "/api/files/upload", ("x", None, b"y"), status=400) == {
+        "error": "No file provided: expected a field `file` with a file name, got none"
+    }
     body, headers = form(("file", "a", b"x"))
     for sent, status in (
         (headers | {"Content-Type": "application/json"}, 415),
@@ -533,13 +543,161 @@ async def test_a_share_link_gives_no_files_that_its_maker_has_not(served: Runnin
 
 async def test_an_upload_whose_login_ends_meanwhile_stores_nothing(served: Running, root: Path) -> None:
     made = await served.json("POST", "/api/tokens", {"scope": ["files", "control"], "expires": 600}, status=201)
+    async with half_put(served, made["token"]) as rest:
+        await served.json("DELETE", f"/api/tokens/{made['id']}")
+        assert await rest() == 401
+    assert os.listdir(root) == []
+
+
+async def test_an_upload_whose_right_ends_meanwhile_stores_nothing(served: Running, root: Path) -> None:
+    token = (await tokens_of(served, "wim"))["token"]
+    async with half_put(served, token) as rest:
+        await served.json("PATCH", "/api/users/wim", {"role": "viewer"})
+        assert await rest() == 403
+    assert os.listdir(root) == []
+
+
+async def test_a_user_has_a_share_of_the_uploads_and_downloads_at_once(
+    served: Running, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(space, "STREAMS_OF_ONE", 1)
+    (root / "a").write_text("x")
+    wim, vim = [(await tokens_of(served, name))["token"] for name in ("wim", "vim")]
+    async with half_put(served, wim) as rest:
+        refused = await Program(served, wim).json("GET", "/api/fs/raw?path=a", status=429)
+        assert refused["error"].startswith("Limit reached: at most 1 uploads and downloads of one user")
+        assert (await Program(served, vim).fetch("GET", "/api/fs/raw?path=a")).code == 200
+        assert await rest() == 201
+    assert (await Program(served, wim).fetch("GET", "/api/fs/raw?path=a")).code == 200
+
+
+@contextlib.asynccontextmanager
+async def half_put(served: Running, token: str) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+    """An upload of which half has been sent. Gives what sends the other half, and returns the status."""
     reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
     head = "PUT /api/fs/raw?path=late HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n"
-    writer.write(f"{head}Authorization: Bearer {made['token']}\r\n\r\n12345".encode())
+    writer.write(f"{head}Authorization: Bearer {token}\r\n\r\n12345".encode())
     await until(lambda: served.server.context.files._streams)
-    await served.json("DELETE", f"/api/tokens/{made['id']}")
-    writer.write(b"67890")
-    assert (await reader.readline()).startswith(b"HTTP/1.1 401")
-    writer.close()
-    await writer.wait_closed()
+
+    async def rest() -> int:
+        writer.write(b"67890")
+        return int((await reader.readline()).split()[1])
+
+    try:
+        yield rest
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_piece_of_an_upload_goes_only_where_its_sender_may_still_store(
+    served: Running, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = await served.json("POST", "/api/fs/uploads", {"path": ".", "name": "a", "size": 1}, status=201)
+    (root / "other").mkdir()
+    narrowed = served.server.context.files.roots.narrowed([str(root / "other")])
+    monkeypatch.setattr(served.server.context.files, "roots", narrowed)
+    assert (await served.fetch("PUT", f"/api/fs/uploads/{begun['id']}?offset=0", b"x")).code == 403
+    assert os.listdir(root) == ["other"]
+
+
+@pytest.fixture
+def far() -> Iterator[Path]:
+    """A folder with files of dates that no calendar has, on a file system that keeps them."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as folder:
+        for name, seconds in (("late", 1 << 40), ("early", -(1 << 40))):
+            path = Path(folder, name)
+            path.write_text("x")
+            os.utime(path, (seconds, seconds))
+        yield Path(folder)
+
+
+async def test_dates_that_no_calendar_has_hide_no_file(serve: Serve, far: Path) -> None:
+    served = await serve(file_root=(far,))
+    found = await served.json("GET", "/api/fs/browse")
+    assert [each["name"] for each in found["files"]] == ["early", "late"]
+    for path in ("filesystem/ls", "fs/raw?path=late", "fs/raw?path=early", "fs/archive?path=."):
+        assert (await served.fetch("GET", f"/api/{path}")).code == 200, path
+
+
+def test_a_date_is_one_of_the_calendar() -> None:
+    assert iso(1 << 70) == "9999-12-31T23:59:59.000Z"
+    assert iso(-(1 << 70)) == "0001-01-01T00:00:00.000Z"
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\u202eb", "a:b", "a\\b", "\u200ba"])
+async def test_a_file_is_put_under_no_name_that_misleads(served: Running, root: Path, name: str) -> None:
+    found = await served.json("PUT", "/api/fs/raw" + path_query(name), b"x", status=400)
+    assert found["error"].startswith("path: expected a name without control")
     assert os.listdir(root) == []
+
+
+async def test_two_requests_for_one_upload_at_once_are_a_conflict(served: Running) -> None:
+    begun = await served.json("POST", "/api/fs/uploads", {"path": ".", "name": "a", "size": 1}, status=201)
+    next(iter(served.server.context.files.uploads._uploads.values())).busy = True
+    for method, path in (("PUT", "?offset=0"), ("DELETE", "")):
+        found = await served.json(method, f"/api/fs/uploads/{begun['id']}{path}", b"x" if path else None, status=409)
+        assert found["error"].startswith("Another request is sending a piece"), found
+
+
+# Git, of which more is in tests/git
+
+
+class SilentGit(NoGit):
+    """Answers no question about a path until it is told to."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.go_on = asyncio.Event()
+
+    async def _wait(self) -> None:
+        self.asked += 1
+        await self.go_on.wait()
+
+    async def changes(self, folder: bytes) -> FolderChanges | None:
+        await self._wait()
+        return FolderChanges("main")
+
+    async def branch(self, folder: bytes) -> str | None:
+        await self._wait()
+        return "main"
+
+    async def original(self, path: bytes) -> bytes | None:
+        await self._wait()
+        return b"old"
+
+
+async def test_a_silent_git_holds_up_no_other_file(
+    served: Running, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "GIT_S", 3600.0)
+    silent = served.server.context.files.git = SilentGit()
+    (root / "a").write_text("x")
+    waiting = [asyncio.ensure_future(served.json("GET", "/api/fs/browse?gitFilter=all")) for _ in range(THREADS + 1)]
+    await until(lambda: silent.asked == THREADS + 1)
+    assert (await served.json("GET", "/api/fs/content?path=a"))["content"] == "x"
+    silent.go_on.set()
+    assert [each["gitStatus"]["branch"] for each in await asyncio.gather(*waiting)] == ["main"] * (THREADS + 1)
+
+
+async def test_a_git_that_is_too_slow_is_left_out(served: Running, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "GIT_S", 0.05)
+    served.server.context.files.git = SilentGit()
+    (root / "a").write_text("x")
+    for each in ("proj-1", "proj-2"):
+        (root / each / ".git").mkdir(parents=True)
+    assert (await served.json("GET", "/api/fs/browse?gitFilter=all"))["gitStatus"] is None
+    assert (await served.json("GET", "/api/fs/diff?path=a"))["hasDiff"] is False
+    assert (await served.json("GET", "/api/fs/diff-content?path=a"))["originalContent"] == "x"
+    found = (await served.json("GET", "/api/fs/completions?path=proj"))["completions"]
+    assert [(each["isRepository"], "gitBranch" in each) for each in found] == [(True, False)] * 2
+
+
+async def test_a_folder_whose_name_is_no_utf8_is_in_no_repository(served: Running, root: Path) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    (root / name).mkdir()
+    (root / name / "a").write_text("x")
+    shown = text_of(os.fsencode(name))
+    found = await served.json("GET", "/api/fs/browse" + path_query(shown, gitFilter="all"))
+    assert (found["gitStatus"], [each["name"] for each in found["files"]]) == (None, ["a"])
+    assert (await served.json("GET", "/api/fs/diff" + path_query(f"{shown}/a")))["hasDiff"] is False

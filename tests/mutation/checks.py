@@ -1159,6 +1159,27 @@ CHECKS: tuple[Check, ...] = (
         (_files("test_the_name_of_an_upload_is_made_safe"),),
     ),
     Check(
+        "files: a right that ends during an upload ends it",
+        "handlers/transfers.py",
+        "            self.require_permission()\n            if folder is not None:",
+        "            self.require_login()\n            if False:",
+        ("../http/test_file_routes.py::test_an_upload_whose_right_ends_meanwhile_stores_nothing",),
+    ),
+    Check(
+        "files: the server's own files are not removed",
+        "files/storing.py",
+        "            self._walk.check_own(found)\n",
+        "",
+        ("../files/test_storing.py::test_a_private_file_is_neither_read_nor_removed",),
+    ),
+    Check(
+        "files: a folder that is exchanged for a link is not emptied",
+        "files/storing.py",
+        "self._walk.enter_folder(folder, name)",
+        "self._walk.open(folder, [name])",
+        ("../files/test_storing.py::test_a_folder_that_becomes_a_link_before_its_removal_is_not_entered",),
+    ),
+    Check(
         "files: a form of another site stores nothing",
         "handlers/access.py",
         'if self.request.method == "POST" and not (named or self._forgeable):',
@@ -1182,7 +1203,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "files: a guest reads its session's folder alone",
         "handlers/files.py",
-        "        if principal.may(Scope.FILES):",
+        "        if principal.may(needed):",
         "        if True:",
         ("../http/test_file_routes.py::test_a_share_link_with_files_shows_those_of_its_session",),
     ),

@@ -1,4 +1,4 @@
-"""A folder as a ZIP file, made while it is sent: in steps, with constant memory, within bounds.
+"""A folder as a ZIP file, made while it is sent: in steps, within bounds of memory and time.
 
 Links, FIFOs, sockets and devices are left out, and so are files that the server may not read.
 """
@@ -11,15 +11,18 @@ import time
 import zipfile
 from collections.abc import Generator, Iterator
 
+from vibetunnel.errors import VibeTunnelError
 from vibetunnel.files.errors import FileTooLarge
 from vibetunnel.files.listing import MAX_SCANNED, below, scan
 from vibetunnel.files.names import text_of
-from vibetunnel.files.reading import STEP
+from vibetunnel.files.reading import LAST_S, STEP
 from vibetunnel.files.roots import FilePlace, Roots
 from vibetunnel.files.walk import MAX_DEPTH, Walk
 from vibetunnel.units import show_size
 
-MAX_MEMBERS = 100_000  # the list of them, at the end of the archive, is kept in memory: about 30 MB
+MAX_ENTRIES = 100_000  # the list of them, at the end of the archive, is kept in memory: about 30 MB
+MAX_NAMES = 32 << 20  # bytes of their paths, which are kept too
+TURN = 256  # entries, after which a step ends even if there is nothing to send
 MAX_BYTES = 64 << 30  # of files, before they are compressed
 
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # of the format
@@ -47,54 +50,84 @@ class _Sink(io.RawIOBase):
 
 
 def zipped(roots: Roots, place: FilePlace) -> Generator[bytes]:
-    """The archive, in parts of about one STEP. Each step blocks.
+    """The archive, in parts of about one STEP, some of them empty. Each step blocks.
 
     Raises as Roots.open() does at the first step, and FileTooLarge later. Close the iterator: it holds descriptors.
     """
     with roots.folder(place) as folder:
         name = text_of(place.name) or "root"
-        yield from _Archive(roots.walk(place.root)).run(folder, _safe(name))
+        yield from _Archive(roots.walk(place.root), folder).run(_safe(name))
 
 
 class _Archive:
-    def __init__(self, walk: Walk) -> None:
+    """One archive. It holds the descriptor of its top, and of one folder at a time."""
+
+    def __init__(self, walk: Walk, top: int) -> None:
         self._walk = walk
+        self._top = top
         self._sink = _Sink()
         self._zip = zipfile.ZipFile(self._sink, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
-        self._members = 0
+        self._waiting: list[tuple[tuple[bytes, ...], str]] = []  # folders: (way from the top, path in the archive)
+        self._entries = 0
+        self._names = 0  # bytes of their paths
         self._bytes = 0
 
-    def run(self, folder: int, name: str) -> Iterator[bytes]:
+    def run(self, name: str) -> Iterator[bytes]:
+        self._waiting.append(((), f"{name}/"))
         try:
-            yield from self._folder(folder, f"{name}/", 1)
+            while self._waiting:
+                way, path = self._waiting.pop()
+                try:
+                    folder = self._walk.descend(self._top, way)
+                except (OSError, VibeTunnelError):
+                    continue  # it has gone, or may not be read
+                try:
+                    yield from self._folder(folder, way, path)
+                finally:
+                    os.close(folder)
         finally:
             self._zip.close()
         yield self._sink.take()
 
-    def _folder(self, folder: int, path: str, depth: int) -> Iterator[bytes]:
-        if depth > MAX_DEPTH:
-            raise FileTooLarge(f"The folder has more than {MAX_DEPTH} folders inside each other")
+    def _folder(self, folder: int, way: tuple[bytes, ...], path: str) -> Iterator[bytes]:
         self._zip.writestr(self._member(path, os.fstat(folder)), b"")
         found, more = scan(folder)
         if more:
             raise FileTooLarge(f"A folder has more than {MAX_SCANNED} entries")
-        for _, name in found:
-            try:
-                opened = below(self._walk, folder, os.fsencode(name))
-            except OSError:
-                continue  # it has gone, or may not be read
-            if opened is None:
-                continue
-            try:
-                inner = path + _safe(text_of(os.fsencode(name)))
-                if os.path.isdir(opened):
-                    yield from self._folder(opened, f"{inner}/", depth + 1)
-                else:
-                    yield from self._file(opened, inner)
-            finally:
-                os.close(opened)
-            if self._sink.held >= STEP:  # of many small files
+        for is_other, name in found:
+            entry = os.fsencode(name)
+            inner = path + _safe(text_of(entry))
+            self._count(inner)
+            if is_other:
+                yield from self._other(folder, entry, inner)
+            elif len(way) + 1 >= MAX_DEPTH:
+                raise FileTooLarge(f"The folder has more than {MAX_DEPTH} folders inside each other")
+            else:
+                self._waiting.append(((*way, entry), f"{inner}/"))
+            if self._sink.held >= STEP or self._entries % TURN == 0:  # of many small files, or of none
                 yield self._sink.take()
+
+    def _other(self, folder: int, name: bytes, path: str) -> Iterator[bytes]:
+        """What is no folder, as far as it is a file."""
+        try:
+            opened = below(self._walk, folder, name)
+        except OSError:
+            return  # it has gone, or may not be read
+        if opened is None:
+            return
+        try:
+            if not os.path.isdir(opened):  # it may have become one
+                yield from self._file(opened, path)
+        finally:
+            os.close(opened)
+
+    def _count(self, path: str) -> None:
+        self._entries += 1
+        self._names += len(path.encode())
+        if self._entries > MAX_ENTRIES:
+            raise FileTooLarge(f"The folder has more than {MAX_ENTRIES} entries")
+        if self._names > MAX_NAMES:
+            raise FileTooLarge(f"The paths in the folder have more than {show_size(MAX_NAMES)} together")
 
     def _file(self, file: int, path: str) -> Iterator[bytes]:
         with self._zip.open(self._member(path, os.fstat(file)), "w", force_zip64=True) as member:
@@ -107,10 +140,7 @@ class _Archive:
                     yield self._sink.take()
 
     def _member(self, path: str, found: os.stat_result) -> zipfile.ZipInfo:
-        self._members += 1
-        if self._members > MAX_MEMBERS:
-            raise FileTooLarge(f"The folder has more than {MAX_MEMBERS} files and folders")
-        modified = time.localtime(found.st_mtime)[:6]
+        modified = time.localtime(min(max(found.st_mtime, 0), LAST_S))[:6]
         member = zipfile.ZipInfo(path, min(max(modified, _EARLIEST), _LATEST))
         member.external_attr = (found.st_mode & 0xFFFF) << 16 | (0x10 if path.endswith("/") else 0)
         member.compress_type = zipfile.ZIP_STORED if path.endswith("/") else zipfile.ZIP_DEFLATED

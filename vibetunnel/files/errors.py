@@ -65,6 +65,15 @@ class UnknownUpload(VibeTunnelError):
         super().__init__("There is no upload with this id: it was finished, removed, or given up for lack of progress")
 
 
+class UploadInUse(VibeTunnelError):
+    """Two requests for one upload at the same time."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another request is sending a piece of this upload: wait until it ends, then ask how far it is"
+        )
+
+
 class WrongOffset(VibeTunnelError):
     """A piece of an upload does not begin where the last one ended."""
 

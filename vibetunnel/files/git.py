@@ -1,5 +1,4 @@
-"""What the file service asks git for. Whoever has a repository at hand implements `Git`; without one, no folder is a
-repository."""
+"""What the file routes ask git for. Without a git service, no folder is in a repository."""
 
 from __future__ import annotations
 
@@ -22,32 +21,35 @@ class FolderChanges:
 
 
 class Git(Protocol):
-    """All methods may block, and never run a program. Paths are absolute, without links, and below a root."""
+    """No method blocks the event loop. Paths are absolute, without links, and below a root.
 
-    def changes(self, folder: bytes) -> FolderChanges | None:
+    What git cannot read is in no repository: no method raises for it.
+    """
+
+    async def changes(self, folder: bytes) -> FolderChanges | None:
         """The changes below a folder; None: it is in no repository."""
 
-    def branch(self, folder: bytes) -> str | None:
+    async def branch(self, folder: bytes) -> str | None:
         """The branch of the repository whose top is this folder; None: it is none."""
 
-    def original(self, path: bytes) -> bytes | None:
+    async def original(self, path: bytes) -> bytes | None:
         """The contents of a file in HEAD, b"" for a new one; None: it is in no repository."""
 
-    def patch(self, name: str, before: bytes, after: bytes) -> str:
+    async def patch(self, name: str, before: bytes, after: bytes) -> str:
         """The unified diff of two texts; "" if they are equal."""
 
 
 class NoGit:
     """The answers without git."""
 
-    def changes(self, folder: bytes) -> FolderChanges | None:
+    async def changes(self, folder: bytes) -> FolderChanges | None:
         return None
 
-    def branch(self, folder: bytes) -> str | None:
+    async def branch(self, folder: bytes) -> str | None:
         return None
 
-    def original(self, path: bytes) -> bytes | None:
+    async def original(self, path: bytes) -> bytes | None:
         return None
 
-    def patch(self, name: str, before: bytes, after: bytes) -> str:
+    async def patch(self, name: str, before: bytes, after: bytes) -> str:
         return ""

@@ -172,11 +172,8 @@ def below(walk: Walk, folder: int, name: bytes) -> int | None:
 
     Links are not followed, and what nobody may enter is left out. Raises OSError.
     """
-    found = os.stat(name, dir_fd=folder, follow_symlinks=False)
-    if stat.S_ISLNK(found.st_mode):
-        return None
     try:
-        return walk.open(folder, [name])
+        return walk.enter(folder, name)
     except VibeTunnelError:
         return None
 

@@ -111,6 +111,11 @@ def safe_name(given: str, otherwise: str = "upload") -> str:
     return stem + ending
 
 
+def misleading(name: str) -> bool:
+    """Whether a name has what safe_name() would replace: it could mislead a user or a program."""
+    return _UNSAFE.search(name) is not None
+
+
 def numbered(name: str, number: int) -> str:
     """`a (2).txt`; the name itself for 1."""
     ending = extension(name)
@@ -124,8 +129,9 @@ def extension(name: str) -> str:
 
 
 def media_type(name: str) -> str:
-    """The media type that the ending suggests."""
-    return mimetypes.guess_type(name, strict=False)[0] or BINARY
+    """The media type that the ending suggests; that of bytes for a compressed file (`a.pdf.gz`)."""
+    kind, encoding = mimetypes.guess_type(name, strict=False)
+    return BINARY if kind is None or encoding is not None else kind
 
 
 def language(name: str) -> str:

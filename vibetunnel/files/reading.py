@@ -23,6 +23,7 @@ SHOWN = {
     "image/vnd.microsoft.icon", "image/svg+xml", "application/pdf", "audio/mpeg", "audio/ogg", "audio/wav",
     "audio/x-wav", "audio/flac", "video/mp4", "video/webm", "video/ogg",
 }  # fmt: skip
+LAST_S = 253_402_300_799  # the end of 9999: no date that HTTP can write is later
 _TEXTS = {"application/json", "application/javascript", "application/xml", "application/x-sh", "application/toml"}
 
 
@@ -44,7 +45,8 @@ class Preview:
 class OpenFile:
     """An open file. Close it.
 
-    tag  changes when the file changes (RFC 9110 §8.8.3)
+    modified_s  as far as it is a date from 1970 on that HTTP can write
+    tag         changes when the file changes (RFC 9110 §8.8.3)
     """
 
     def __init__(self, descriptor: int, name: bytes) -> None:
@@ -52,7 +54,7 @@ class OpenFile:
         found = os.fstat(descriptor)
         self.name = name
         self.size = found.st_size
-        self.modified_s = found.st_mtime
+        self.modified_s = min(max(found.st_mtime, 0), LAST_S)
         self.tag = f'"{found.st_ino:x}-{found.st_size:x}-{found.st_mtime_ns:x}"'
 
     def read(self, begin: int, end: int) -> bytes:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import posixpath
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +14,13 @@ from vibetunnel.files.errors import OutsideRoots, WrongKind, WrongName, explaine
 from vibetunnel.files.names import MAX_NAME, MAX_PATH, bytes_of, text_of
 from vibetunnel.files.walk import AWAY, Identity, Walk, open_root, split
 
-KERNEL = (b"/proc", b"/sys")  # file systems whose files are switches and windows of the kernel
+# File systems whose files are switches and windows of the kernel. Each mount of one may have a device of its own.
+KERNEL = {
+    "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "efivarfs", "fusectl", "mqueue", "nsfs",
+    "proc", "pstore", "securityfs", "selinuxfs", "smackfs", "sysfs", "tracefs",
+}  # fmt: skip
+KERNEL_FOLDERS = (b"/proc", b"/sys")
+MOUNTS_S = 5.0  # after which the list of mounts is read again
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,7 @@ class FilePlace:
 class Roots:
     """All roots of a client. Relative paths begin at the first one.
 
-    private  finds the folders that nobody may enter (the server's state) at the time of each walk
+    private  finds the files and folders that no client may reach (the server's state) at the time of each walk
     home     what `~` means
     """
 
@@ -129,6 +137,10 @@ class Roots:
             path = path[1:]  # POSIX gives two slashes at the beginning a meaning of their own
         return self._at(path)
 
+    def check(self, place: FilePlace) -> None:
+        """Raise OutsideRoots for a place that is below none of these roots, but may be below those of earlier."""
+        self._at(place.path)
+
     def _at(self, path: bytes) -> FilePlace:
         """The place in the root that is nearest to it. path: absolute and normal."""
         best: FilePlace | None = None
@@ -160,10 +172,16 @@ class Roots:
 
         Raises OutsideRoots.
         """
-        path = os.path.realpath(place.path)
-        if place.root.parts_of(path) is None:
+        root, path = place.root, os.path.realpath(place.path)
+        if root.parts_of(path) is None and not (root.inner and self._reached_by_link(root, path)):
             raise OutsideRoots(AWAY)
         return path
+
+    @staticmethod
+    def _reached_by_link(root: Root, path: bytes) -> bool:
+        """Whether a path without links is below a narrowed root to which a link leads from its base."""
+        real = os.path.realpath(root.path)
+        return _chosen(root.base).parts_of(real) is not None and Root(real, (real,), real).parts_of(path) is not None
 
     @contextlib.contextmanager
     def folder(self, place: FilePlace) -> Iterator[int]:
@@ -219,8 +237,27 @@ def _chosen(path: bytes) -> Root:
 
 
 def _kernel() -> set[int]:
+    return _kernel_at(int(time.monotonic() / MOUNTS_S))
+
+
+@functools.lru_cache(maxsize=1)
+def _kernel_at(_period: int) -> set[int]:
+    """The devices of the kernel's file systems, made anew in each period of the time."""
     found = set()
-    for each in KERNEL:
+    with contextlib.suppress(OSError), open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts:
+        found |= kernel_devices(mounts)
+    for each in KERNEL_FOLDERS:
         with contextlib.suppress(OSError):
             found.add(os.stat(each).st_dev)
+    return found
+
+
+def kernel_devices(mounts: Iterable[str]) -> set[int]:
+    """The devices of the kernel's file systems in the lines of /proc/self/mountinfo."""
+    found = set()
+    for line in mounts:
+        place, _, kind = line.partition(" - ")
+        if kind.partition(" ")[0] in KERNEL:
+            major, minor = place.split(" ", 3)[2].split(":")
+            found.add(os.makedev(int(major), int(minor)))
     return found

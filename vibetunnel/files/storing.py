@@ -9,15 +9,18 @@ import secrets
 import stat
 from collections.abc import Iterable, Iterator
 
-from vibetunnel.files.errors import FileTooLarge, NameTaken, NotAllowed, WrongKind, WrongName, explained
+from vibetunnel.files.errors import FileTooLarge, NameTaken, NoRoomLeft, NotAllowed, WrongKind, WrongName, explained
 from vibetunnel.files.names import MAX_NAME, bytes_of, numbered, safe_name, text_of
 from vibetunnel.files.roots import FilePlace, Roots
-from vibetunnel.files.walk import Walk
+from vibetunnel.files.walk import MAX_DEPTH, Walk
 from vibetunnel.units import show_size
 
 ATTEMPTS = 1000  # names that are tried for a file whose name is taken
 MAX_REMOVED = 100_000  # entries that one request removes
 
+RESERVE = 256 << 20  # bytes of a file system that uploads leave free; of a small one, a twentieth
+
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}  # what systems without hard links answer
 _UNNAMED = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT}  # what systems without O_TMPFILE answer
 
 
@@ -61,10 +64,17 @@ class Draft:
             raise FileTooLarge(f"The file is larger than {show_size(self._limit)} (--upload-bytes)")
         view = memoryview(data)
         with explained():
+            self._check_room(len(data))
             while view:
                 written = os.write(self._file, view)
                 self.size += written
                 view = view[written:]
+
+    def _check_room(self, size: int) -> None:
+        disk = os.statvfs(self._file)
+        reserve = min(RESERVE, disk.f_blocks * disk.f_frsize // 20)
+        if reserve and disk.f_bavail * disk.f_frsize - size < reserve:  # some file systems say 0 for all
+            raise NoRoomLeft("The file cannot be stored: its file system is almost full. Make room, and try again")
 
     def publish(self, names: Iterable[str]) -> str:
         """Give the file the first of these names that is free, durably, and return it. Ends the draft.
@@ -92,6 +102,24 @@ class Draft:
                 os.link(self._temporary, name, src_dir_fd=self._folder, dst_dir_fd=self._folder, follow_symlinks=False)
         except FileExistsError:
             return False
+        except OSError as error:
+            if self._temporary is None or error.errno not in _NO_LINKS:
+                raise
+            return self._rename(self._temporary, name)
+        return True
+
+    def _rename(self, temporary: bytes, name: bytes) -> bool:
+        """The same on a file system without hard links (vfat): an empty file reserves the name for a moment."""
+        try:
+            os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, dir_fd=self._folder))
+        except FileExistsError:
+            return False
+        try:
+            os.rename(temporary, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+        except OSError:
+            os.unlink(name, dir_fd=self._folder)
+            raise
+        self._temporary = None
         return True
 
     def discard(self) -> None:
@@ -156,7 +184,7 @@ def remove(roots: Roots, place: FilePlace, *, recursive: bool) -> None:
     """
     parent = above(place)
     with roots.folder(parent) as folder, explained():
-        _Removal(roots.walk(place.root), recursive=recursive).run(folder, place.name)
+        _Removal(roots.walk(place.root), recursive=recursive).run(folder, place.name, 1)
 
 
 class _Removal:
@@ -165,18 +193,24 @@ class _Removal:
         self._recursive = recursive
         self._removed = 0
 
-    def run(self, folder: int, name: bytes) -> None:
+    def run(self, folder: int, name: bytes, depth: int) -> None:
+        if depth > MAX_DEPTH:
+            raise FileTooLarge(
+                f"The folder has more than {MAX_DEPTH} folders inside each other: remove inner ones first"
+            )
         self._removed += 1
         if self._removed > MAX_REMOVED:
             raise FileTooLarge(f"The folder has more than {MAX_REMOVED} entries: {MAX_REMOVED} of them were removed")
-        if not stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if not stat.S_ISDIR(found.st_mode):
+            self._walk.check_own(found)
             os.unlink(name, dir_fd=folder)
             return
-        inner = self._walk.open(folder, [name])  # refuses the server's own folders, also while they are empty
+        inner = self._walk.enter_folder(folder, name)  # refuses the server's own folders, also while they are empty
         try:
             names = [os.fsencode(each) for each in os.listdir(inner)] if self._recursive else []
             for each in names:
-                self.run(inner, each)
+                self.run(inner, each, depth + 1)
         finally:
             os.close(inner)
         try:

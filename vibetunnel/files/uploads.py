@@ -5,6 +5,7 @@ An upload in pieces lives in this process only: it ends with the server, and lea
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -17,10 +18,10 @@ from pathlib import Path
 from vibetunnel.errors import LimitReached
 from vibetunnel.files.errors import (
     FileFailed,
-    FilesBusy,
     FileTooLarge,
     NoSuchFile,
     UnknownUpload,
+    UploadInUse,
     WrongName,
     WrongOffset,
     explained,
@@ -36,6 +37,7 @@ LIMIT = 64  # uploads in pieces, each of which holds two descriptors
 OF_ONE = 16  # of one user
 IDLE_S = 3600.0  # after which an upload is given up
 KEPT = 10_000  # pasted files
+KEPT_SIZE = 4  # of all pasted files, in files of the largest size: beyond it, the oldest are removed
 
 _KEPT_NAME = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,255}")
 
@@ -107,11 +109,11 @@ class Uploads:
     def take(self, upload_id: str, owner: str, offset: int | None = None) -> Upload:
         """The upload, alone until give_back() or forget(). offset: where a piece begins.
 
-        Raises UnknownUpload, FilesBusy while another request has it, WrongOffset.
+        Raises UnknownUpload, UploadInUse while another request has it, WrongOffset.
         """
         upload = self.get(upload_id, owner)
         if upload.busy:
-            raise FilesBusy
+            raise UploadInUse
         if offset is not None and upload.offset != offset:
             raise WrongOffset(f"offset: expected {upload.offset}, where the last piece ended, got {offset}")
         upload.busy = True
@@ -147,8 +149,8 @@ class Kept:
 
     name: str
     size: int
-    created_s: float
-    modified_s: float
+    created_ns: int
+    modified_ns: int
 
 
 class PasteFolder:
@@ -176,6 +178,15 @@ class PasteFolder:
         finally:
             os.close(folder)
 
+    def make_room(self, new: str) -> None:
+        """Remove the oldest files, but not the new one, until all together are within the bound."""
+        size = 0
+        for each in self.list():
+            size += each.size
+            if size > KEPT_SIZE * self._limit and each.name != new:
+                with explained(), contextlib.suppress(FileNotFoundError):
+                    os.unlink(self.path / each.name)
+
     @staticmethod
     def name_for(given: str) -> str:
         """A new name with the ending of the given one."""
@@ -191,8 +202,8 @@ class PasteFolder:
                 for each in entries:
                     if _KEPT_NAME.fullmatch(each.name) and each.is_file(follow_symlinks=False):
                         seen = each.stat(follow_symlinks=False)
-                        found.append(Kept(each.name, seen.st_size, seen.st_ctime, seen.st_mtime))
-        return sorted(found, key=lambda each: -each.modified_s)
+                        found.append(Kept(each.name, seen.st_size, seen.st_ctime_ns, seen.st_mtime_ns))
+        return sorted(found, key=lambda each: -each.modified_ns)
 
     def open(self, name: str) -> OpenFile:
         """Open a file. Raises WrongName, NoSuchFile."""

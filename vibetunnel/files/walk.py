@@ -40,7 +40,7 @@ class Walk:
     """The rules of a walk.
 
     beneath   the parts below the root of an absolute target of a link. Raises OutsideRoots
-    private   folders that are never entered
+    private   files and folders that are never opened or removed
     kernel    devices of file systems whose files are not files (/proc)
     """
 
@@ -95,6 +95,32 @@ class Walk:
             for each in way[1:]:
                 os.close(each)
 
+    def enter(self, folder: int, name: bytes) -> int:
+        """Open a file or folder in an open folder, and follow no link. Raises as open() does."""
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        return self.enter_folder(folder, name) if stat.S_ISDIR(found.st_mode) else self._open_file(name, folder, found)
+
+    def enter_folder(self, folder: int, name: bytes) -> int:
+        """The same for a folder: what takes its place meanwhile is not opened."""
+        opened = os.open(name, _FOLDER, dir_fd=folder)
+        try:
+            self.check(os.fstat(opened))
+        except BaseException:
+            os.close(opened)
+            raise
+        return opened
+
+    def descend(self, top: int, parts: Sequence[bytes]) -> int:
+        """Open a folder some folders below, and follow no link on the way. Raises as open() does."""
+        folder = os.dup(top)
+        for part in parts:
+            try:
+                inner = self.enter_folder(folder, part)
+            finally:
+                os.close(folder)
+            folder = inner
+        return folder
+
     def _open_file(self, name: bytes, folder: int, found: os.stat_result) -> int:
         self.check(found)
         opened = os.open(name, _FILE, dir_fd=folder)
@@ -107,10 +133,14 @@ class Walk:
 
     def check(self, found: os.stat_result) -> None:
         """Raise unless this is a file or folder that may be opened."""
-        if (found.st_dev, found.st_ino) in self._private:
-            raise OutsideRoots(HIDDEN)
+        self.check_own(found)
         if found.st_dev in self._kernel or not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
             raise WrongKind(NOT_OPENED)
+
+    def check_own(self, found: os.stat_result) -> None:
+        """Raise unless this may be read, changed or removed, as far as it is a file or folder of the server's."""
+        if (found.st_dev, found.st_ino) in self._private:
+            raise OutsideRoots(HIDDEN)
 
 
 def split(path: bytes) -> list[bytes]:

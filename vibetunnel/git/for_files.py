@@ -1,47 +1,47 @@
-"""Git for the file service, whose threads wait for the answers."""
+"""Git for the file routes."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from vibetunnel.files.git import FolderChanges
 from vibetunnel.git.errors import GitError
 from vibetunnel.git.service import GitService
 
-WAIT_S = 60.0  # a bound only: each answer has a time limit, and so has the queue before it
-
 T = TypeVar("T")
 
 
 class GitForFiles:
-    """Implements the `Git` of files/git.py. What cannot be read is in no repository. Make it in the event loop."""
+    """Implements the `Git` of files/git.py."""
 
     def __init__(self, service: GitService) -> None:
         self._service = service
-        self._loop = asyncio.get_running_loop()
 
-    def changes(self, folder: bytes) -> FolderChanges | None:
-        found = self._answer(self._service.folder_status(os.fsdecode(folder)))
+    async def changes(self, folder: bytes) -> FolderChanges | None:
+        found = await _asked(self._service.folder_status, folder)
         if found is None:
             return None
         return FolderChanges(found.branch, {name.encode(): change for name, change in found.files})
 
-    def branch(self, folder: bytes) -> str | None:
-        found = self._answer(self._service.discover(os.fsdecode(folder), 0))
+    async def branch(self, folder: bytes) -> str | None:
+        found = await _asked(lambda path: self._service.discover(path, 0), folder)
         return found[0].branch if found else None
 
-    def original(self, path: bytes) -> bytes | None:
-        found = self._answer(self._service.file_diff(os.fsdecode(path)))
+    async def original(self, path: bytes) -> bytes | None:
+        found = await _asked(self._service.file_diff, path)
         return None if found is None else found.original
 
-    def patch(self, name: str, before: bytes, after: bytes) -> str:
-        return self._answer(self._service.patch(name, before, after)) or ""
-
-    def _answer(self, asked: Coroutine[Any, Any, T]) -> T | None:  # Any: what it yields is the loop's
+    async def patch(self, name: str, before: bytes, after: bytes) -> str:
         try:
-            return asyncio.run_coroutine_threadsafe(asked, self._loop).result(WAIT_S)
+            return await self._service.patch(name, before, after)
         except GitError:
-            return None
+            return ""
+
+
+async def _asked(question: Callable[[str], Coroutine[Any, Any, T]], path: bytes) -> T | None:  # Any: the loop's
+    """What git answers about a path; None: it cannot. Git's messages have text, so a path must be UTF-8."""
+    try:
+        return await question(path.decode())
+    except (GitError, UnicodeDecodeError):
+        return None

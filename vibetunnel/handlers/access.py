@@ -212,6 +212,12 @@ class CheckedRequest(ABC):
         self.principal = None if before is None else self.context.authority.still(before)
         return self.required(self.principal)
 
+    def require_permission(self) -> Principal:
+        """Return the principal if it may still do what the request asks for. Raises Refused, Forbidden."""
+        principal = self.require_login()
+        self._check_permission(self.operation, principal)
+        return principal
+
     @staticmethod
     def required(principal: Principal | None) -> Principal:
         """Return the principal. Raises Refused (401) for none."""

@@ -199,7 +199,7 @@ FILE_ROUTES: tuple[Route, ...] = (
                 {200: schemas.DoneWithMessage},
                 permission=_STORE,
                 some=True,
-                errors=(_NOT_FOUND, _BUSY),
+                errors=(_NOT_FOUND, _CONFLICT, _BUSY),
             ),
         },
     ),

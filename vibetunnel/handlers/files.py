@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from msgspec import UNSET
@@ -15,7 +16,7 @@ from msgspec import UNSET
 from vibetunnel.errors import UnknownSession
 from vibetunnel.files import listing, names, reading, storing
 from vibetunnel.files.errors import FileTooLarge, NoSuchFile, OutsideRoots, WrongKind
-from vibetunnel.files.git import FolderChanges, Git
+from vibetunnel.files.git import FolderChanges
 from vibetunnel.files.listing import Completion, FolderEntry
 from vibetunnel.files.names import text_of
 from vibetunnel.files.roots import FilePlace, Roots
@@ -30,8 +31,10 @@ from vibetunnel.sessions.model import iso
 from vibetunnel.units import show_size
 
 S = TypeVar("S")
+T = TypeVar("T")
 
 RAW = "/api/fs/raw"
+GIT_S = 3.0  # for all that a request asks git: later answers are left out
 
 
 class FilesHandler(StreamedHandler):
@@ -42,16 +45,31 @@ class FilesHandler(StreamedHandler):
         return self.context.files
 
     def roots(self) -> Roots:
-        """The roots of the principal: all, or only the folders of the sessions that it has the files of."""
-        principal = self.required(self.principal)
-        if principal.may(Scope.FILES):
+        """The roots of the principal: all, or only the folders of the sessions that it has the route's right to."""
+        principal, needed = self.required(self.principal), self.operation.permission.scope or Scope.FILES
+        if principal.may(needed):
             return self.space.roots
         folders = []
         for session_id, scopes in principal.grants.items():
-            if Scope.FILES in scopes:
+            if scopes & needed == needed:
                 with contextlib.suppress(UnknownSession):
                     folders.append(self.context.registry.get(session_id).describe().working_dir)
         return self.space.roots.narrowed(folders)
+
+    @functools.cached_property
+    def _git_until(self) -> float:
+        return asyncio.get_running_loop().time() + GIT_S
+
+    async def asked(self, question: Coroutine[Any, Any, T]) -> T | None:  # Any: what it yields is the loop's
+        """What git answers; None: nothing in time. It holds no thread meanwhile, and other files do not wait."""
+        if asyncio.get_running_loop().time() >= self._git_until:
+            question.close()
+            return None
+        try:
+            async with asyncio.timeout_at(self._git_until):
+                return await question
+        except TimeoutError:
+            return None
 
     async def noted(self, what: str, path: str) -> None:
         """Write into the audit what was stored or removed."""
@@ -62,13 +80,15 @@ class BrowseHandler(FilesHandler):
     """GET /api/fs/browse."""
 
     async def get(self) -> None:
-        query, roots, git = self.query(file_schemas.BrowseQuery), self.roots(), self.space.git
+        query, roots = self.query(file_schemas.BrowseQuery), self.roots()
         place = roots.place(query.path)
+        changes: FolderChanges | None = None
+        if query.git_filter != "none":
+            actual = await self.space.run(functools.partial(_actual_folder, roots, place))
+            changes = await self.asked(self.space.git.changes(actual))
         may_store = self.required(self.principal).may(Scope.FILES | Scope.CONTROL)
 
         def work() -> bytes:
-            with roots.folder(place):  # before git, which follows links
-                changes = git.changes(roots.actual(place)) if query.git_filter != "none" else None
             if query.git_filter == "changed":
                 known = {} if changes is None else changes.changes
                 found = listing.chosen(roots, place, [path for path, each in known.items() if each != "deleted"])
@@ -88,6 +108,12 @@ class BrowseHandler(FilesHandler):
             return joined(head, found.entries, lambda each: _entry(each, roots.shown(place.child(each.name)), changes))
 
         self.finish(await self.space.run(work))
+
+
+def _actual_folder(roots: Roots, place: FilePlace) -> bytes:
+    """The folder's path for git. It passes the walk first, because git follows links."""
+    with roots.folder(place):
+        return roots.actual(place)
 
 
 def joined(head: object, items: Sequence[S], view: Callable[[S], object]) -> bytes:
@@ -130,22 +156,25 @@ class CompletionsHandler(FilesHandler):
     """GET /api/fs/completions."""
 
     async def get(self) -> None:
-        typed, roots, git = self.query(file_schemas.CompletionsQuery).path, self.roots(), self.space.git
+        typed, roots = self.query(file_schemas.CompletionsQuery).path, self.roots()
 
-        def work() -> file_schemas.Completions:
-            try:
-                found, partial = listing.complete(roots, typed)
-            except (NoSuchFile, OutsideRoots, WrongKind):
-                return file_schemas.Completions(completions=[])  # the user is still typing
-            return file_schemas.Completions(
-                completions=[_completion(each, roots, git) for each in found], partial_path=partial
-            )
+        def work() -> tuple[list[tuple[Completion, bytes | None]], str]:
+            found, partial = listing.complete(roots, typed)
+            return [(each, roots.actual(each.place) if each.repository else None) for each in found], partial
 
-        self.answer(await self.space.run(work))
+        try:
+            found, partial = await self.space.run(work)
+        except (NoSuchFile, OutsideRoots, WrongKind):
+            self.answer(file_schemas.Completions(completions=[]))  # the user is still typing
+            return
+        completions = []
+        for each, repository in found:
+            branch = None if repository is None else await self.asked(self.space.git.branch(repository))
+            completions.append(_completion(each, roots, branch))
+        self.answer(file_schemas.Completions(completions=completions, partial_path=partial))
 
 
-def _completion(found: Completion, roots: Roots, git: Git) -> file_schemas.PathCompletion:
-    branch = git.branch(roots.actual(found.place)) if found.repository else None
+def _completion(found: Completion, roots: Roots, branch: str | None) -> file_schemas.PathCompletion:
     return file_schemas.PathCompletion(
         name=text_of(found.entry.name),
         path=roots.shown(found.place),
@@ -193,47 +222,51 @@ class _Versions:
     original: bytes | None
 
 
-def _versions(roots: Roots, place: FilePlace, git: Git) -> _Versions:
+def _now(roots: Roots, place: FilePlace) -> tuple[bytes | None, bytes]:
+    """(what is in a file now, its path for git). None: it was deleted, which is its change."""
     try:
         with roots.file(place) as file:
-            now = reading.bounded(file, reading.MAX_DIFF)
-    except NoSuchFile:  # it was deleted: that is its change
+            return reading.bounded(file, reading.MAX_DIFF), roots.actual(place)
+    except NoSuchFile:
         with roots.folder(storing.above(place)):
-            original = git.original(roots.actual(place))
-        if original is None:
-            raise
-        now = b""
-    else:
-        original = git.original(roots.actual(place))
-    if original is not None and len(original) > reading.MAX_DIFF:
-        raise FileTooLarge(f"The file was longer than {show_size(reading.MAX_DIFF)} in the last commit")
-    return _Versions(now, original)
+            return None, roots.actual(place)
 
 
-class DiffHandler(FilesHandler):
+class ComparisonHandler(FilesHandler):
+    """The base of the routes that compare a file with HEAD."""
+
+    async def versions(self, roots: Roots, place: FilePlace) -> _Versions:
+        """Raises NoSuchFile, FileTooLarge, and as Roots.open() does."""
+        now, path = await self.space.run(functools.partial(_now, roots, place))
+        original = await self.asked(self.space.git.original(path))
+        if original is None and now is None:
+            raise NoSuchFile
+        if original is not None and len(original) > reading.MAX_DIFF:
+            raise FileTooLarge(f"The file was longer than {show_size(reading.MAX_DIFF)} in the last commit")
+        return _Versions(now or b"", original)
+
+
+class DiffHandler(ComparisonHandler):
     """GET /api/fs/diff."""
 
     async def get(self) -> None:
-        roots, git = self.roots(), self.space.git
+        roots = self.roots()
         place = roots.place(self.query(file_schemas.PathQuery).path)
-
-        def work() -> str:
-            versions = _versions(roots, place, git)
-            if versions.original is None:
-                return ""
-            return git.patch(text_of(place.name), versions.original, versions.now)
-
-        diff = await self.space.run(work)
+        versions = await self.versions(roots, place)
+        diff = ""
+        if versions.original is not None:
+            patch = self.space.git.patch(text_of(place.name), versions.original, versions.now)
+            diff = await self.asked(patch) or ""
         self.answer(file_schemas.FileDiff(path=roots.shown(place), diff=diff, has_diff=bool(diff)))
 
 
-class DiffContentHandler(FilesHandler):
+class DiffContentHandler(ComparisonHandler):
     """GET /api/fs/diff-content."""
 
     async def get(self) -> None:
         roots = self.roots()
         place = roots.place(self.query(file_schemas.PathQuery).path)
-        versions = await self.space.run(functools.partial(_versions, roots, place, self.space.git))
+        versions = await self.versions(roots, place)
         original = versions.now if versions.original is None else versions.original
         self.answer(
             file_schemas.DiffContent(

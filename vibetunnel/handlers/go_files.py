@@ -17,8 +17,9 @@ from vibetunnel.files.names import bytes_of, text_of
 from vibetunnel.files.roots import FilePlace, Roots
 from vibetunnel.files.storing import Draft
 from vibetunnel.handlers import file_schemas
+from vibetunnel.handlers.access import declared_length
 from vibetunnel.handlers.files import FilesHandler, joined
-from vibetunnel.handlers.transfers import AROUND, TransferHandler
+from vibetunnel.handlers.transfers import TransferHandler
 from vibetunnel.http.multipart import PartBegin
 from vibetunnel.sessions.model import iso
 
@@ -84,7 +85,7 @@ class GoUploadHandler(TransferHandler):
     async def post(self) -> None:
         query, roots, space = self.query(file_schemas.FormQuery), self.roots(), self.space
         fields = {} if query.path is None else {"path": query.path}
-        self.check_length(AROUND)
+        self.check_form(declared_length(self.request.headers))
         stored: list[file_schemas.StoredFile] = []
 
         async def begin(_: PartBegin) -> Draft:
@@ -96,16 +97,17 @@ class GoUploadHandler(TransferHandler):
 
         async def done(part: PartBegin, draft: Draft) -> None:
             size = draft.size
-            name = await self.publish(draft, storing.choices(part.filename or ""))
-            place = roots.place(fields["path"]).child(bytes_of(name))
+            folder = roots.place(fields["path"])
+            name = await self.publish(draft, storing.choices(part.filename or ""), folder)
+            place = folder.child(bytes_of(name))
             path = text_of(place.path)
             stored.append(file_schemas.StoredFile(name=name, path=roots.shown(place), full_path=path, size=size))
             await self.noted("upload", path)
 
-        with space.stream():
+        with self.stream():
             await self.take_form("files", begin, done, fields)
         if not stored:
-            raise UploadBroken("No file provided")
+            raise UploadBroken("No file provided: expected a field `files` with a file name, got none")
         message = f"{len(stored)} {'file' if len(stored) == 1 else 'files'} uploaded"
         self.answer(file_schemas.StoredFiles(message=message, path=fields["path"], files=stored))
 

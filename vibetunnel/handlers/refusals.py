@@ -69,6 +69,7 @@ STATUS: dict[type[errors.VibeTunnelError], HTTPStatus] = {
     file_errors.NoRoomLeft: HTTPStatus.INSUFFICIENT_STORAGE,
     file_errors.FilesBusy: HTTPStatus.SERVICE_UNAVAILABLE,
     file_errors.UnknownUpload: HTTPStatus.NOT_FOUND,
+    file_errors.UploadInUse: HTTPStatus.CONFLICT,
     file_errors.WrongOffset: HTTPStatus.CONFLICT,
     file_errors.UploadBroken: HTTPStatus.BAD_REQUEST,
     git_errors.GitError: HTTPStatus.INTERNAL_SERVER_ERROR,

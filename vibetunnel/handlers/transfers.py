@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Awaitable, Callable, Iterable
 from email.utils import formatdate
 from http import HTTPStatus
 from urllib.parse import quote
 
-from vibetunnel.errors import LimitReached
+from vibetunnel.errors import Forbidden, LimitReached
 from vibetunnel.files import archive, reading, storing
-from vibetunnel.files.errors import FileTooLarge, UploadBroken
-from vibetunnel.files.names import bytes_of, extension, media_type, safe_name, text_of
+from vibetunnel.files.errors import FileTooLarge, OutsideRoots, UploadBroken, WrongName
+from vibetunnel.files.names import bytes_of, extension, media_type, misleading, safe_name, text_of
 from vibetunnel.files.reading import OpenFile
 from vibetunnel.files.roots import FilePlace
 from vibetunnel.files.storing import Draft
@@ -38,6 +39,15 @@ Done = Callable[[PartBegin, Draft], Awaitable[None]]
 
 class TransferHandler(FilesHandler):
     """The base of routes that send or take whole files."""
+
+    def stream(self) -> contextlib.AbstractContextManager[None]:
+        """The place of this upload or download. Raises FilesBusy, LimitReached."""
+        principal = self.required(self.principal)
+        if principal.local:
+            return self.space.stream()
+        # Guests have no account: those of one session share.
+        owner = f"guests {' '.join(sorted(principal.grants))}" if principal.guest else f"user {principal.user}"
+        return self.space.stream(owner)
 
     def describe_file(self, name: str, kind: str) -> None:
         """Set the headers under which a file runs nothing, wherever it is opened."""
@@ -76,7 +86,7 @@ class TransferHandler(FilesHandler):
         self.length = end - begin
         self.write(b"")
         while begin < end and self.request.method != "HEAD":
-            self.require_login()  # it may have ended since the last part
+            self.require_permission()  # it may have ended since the last part
             data = await self.space.step(functools.partial(file.read, begin, end))
             begin += len(data)
             await self.write(data)
@@ -84,7 +94,7 @@ class TransferHandler(FilesHandler):
 
     async def download(self, place: FilePlace) -> None:
         """Answer with the file at this place."""
-        with self.space.stream():
+        with self.stream():
             file = await self.space.step(functools.partial(reading.open_file, self.roots(), place))
             try:
                 await self.send_file(file)
@@ -93,19 +103,32 @@ class TransferHandler(FilesHandler):
 
     # Uploads
 
-    async def publish(self, draft: Draft, names: Iterable[str]) -> str:
-        """Give a complete file its name, if the login has not ended since the upload began."""
+    async def publish(self, draft: Draft, names: Iterable[str], folder: FilePlace | None = None) -> str:
+        """Give a complete file its name, if the right to it has not ended since the upload began.
+
+        folder  where it goes; None: to the pasted files
+        """
         try:
-            self.require_login()
-        except Refused:
+            self.require_permission()
+            if folder is not None:
+                self.roots().check(folder)
+        except (Refused, Forbidden, OutsideRoots):
             await self.space.step(draft.discard)
             raise
         return await self.space.step(functools.partial(draft.publish, names))
 
-    def check_length(self, around: int = 0) -> None:
-        """Refuse a body that says that it is too large, before it is sent."""
-        if declared_length(self.request.headers) > self.space.limit_bytes + around:
+    def check_length(self) -> None:
+        """Refuse a file that says that it is too large, before it is sent."""
+        if declared_length(self.request.headers) > self.space.limit_bytes:
             raise FileTooLarge(f"The file is larger than {show_size(self.space.limit_bytes)} (--upload-bytes)")
+
+    def check_form(self, size: int) -> None:
+        """Refuse a form of this size if it is too large. It may say its size, or arrive without saying it."""
+        if size > self.space.limit_bytes + AROUND:
+            limit = show_size(self.space.limit_bytes)
+            raise FileTooLarge(
+                f"The form is larger than {limit}, which all its files may have together (--upload-bytes)"
+            )
 
     async def take_form(self, field: str, begin: Begin, done: Done, fields: dict[str, str] | None = None) -> None:
         """Read a form, and store its files.
@@ -123,9 +146,11 @@ class TransferHandler(FilesHandler):
             raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, str(error)) from None
         part = PartBegin("", None, "")
         draft: Draft | None = None
-        text = b""
+        text, size = b"", 0
         try:
             while data := await self.body.read():
+                size += len(data)
+                self.check_form(size)
                 for event in self._events(reader, data):
                     if isinstance(event, PartBegin):
                         part, text = event, b""
@@ -164,8 +189,10 @@ class RawHandler(TransferHandler):
     async def put(self) -> None:
         roots = self.roots()
         place = roots.place(self.query(file_schemas.PathQuery).path)
+        if misleading(text_of(place.name)):
+            raise WrongName('path: expected a name without control and invisible characters and \\:*?"<>|')
         self.check_length()
-        with self.space.stream():
+        with self.stream():
             await self.space.step(functools.partial(storing.check_free, roots, place))
             begin = functools.partial(storing.draft_in, roots, storing.above(place), self.space.limit_bytes)
             draft = await self.space.step(begin)
@@ -173,7 +200,7 @@ class RawHandler(TransferHandler):
                 while data := await self.body.read():
                     await self.space.step(functools.partial(draft.write, data))
                 size = draft.size
-                await self.publish(draft, [text_of(place.name)])
+                await self.publish(draft, [text_of(place.name)], storing.above(place))
             finally:
                 await self.space.step(draft.discard)
         await self.noted("upload", text_of(place.path))
@@ -189,7 +216,7 @@ class ArchiveHandler(TransferHandler):
     async def get(self) -> None:
         roots = self.roots()
         place = roots.place(self.query(file_schemas.PathQuery).path)
-        with self.space.stream():
+        with self.stream():
             parts = archive.zipped(roots, place)
             try:
                 part = await self.space.step(functools.partial(next, parts, None))
@@ -198,7 +225,7 @@ class ArchiveHandler(TransferHandler):
                     await self.write(part)
                     if self.request.method == "HEAD":
                         break
-                    self.require_login()
+                    self.require_permission()
                     part = await self.space.step(functools.partial(next, parts, None))
             finally:
                 await self.space.step(parts.close)
@@ -211,7 +238,7 @@ class FormUploadHandler(TransferHandler):
     async def post(self) -> None:
         query, roots, space = self.query(file_schemas.FolderQuery), self.roots(), self.space
         place = None if query.path is None else roots.place(query.path)
-        self.check_length(AROUND)
+        self.check_form(declared_length(self.request.headers))
         stored: list[file_schemas.UploadedFile] = []
 
         async def begin(_: PartBegin) -> Draft:
@@ -224,7 +251,7 @@ class FormUploadHandler(TransferHandler):
         async def done(part: PartBegin, draft: Draft) -> None:
             given, size = part.filename or "", draft.size
             names = storing.choices(given) if place is not None else [space.pasted.name_for(given)]
-            name = await self.publish(draft, names)
+            name = await self.publish(draft, names, place)
             stored.append(
                 file_schemas.UploadedFile(
                     filename=name,
@@ -236,11 +263,13 @@ class FormUploadHandler(TransferHandler):
                 )
             )
             await self.noted("upload", stored[0].path)
+            if place is None:
+                await space.step(functools.partial(space.pasted.make_room, name))
 
-        with space.stream():
+        with self.stream():
             await self.take_form("file", begin, done)
         if not stored:
-            raise UploadBroken("No file provided")
+            raise UploadBroken("No file provided: expected a field `file` with a file name, got none")
         self.answer(stored[0])
 
 
@@ -273,15 +302,16 @@ class OneUploadHandler(TransferHandler):
 
     async def put(self, upload_id: str) -> None:
         uploads, offset = self.space.uploads, self.query(file_schemas.PieceQuery).offset
-        with self.space.stream():
+        with self.stream():
             upload = uploads.take(upload_id, self.owner, offset)
             try:
+                self.roots().check(upload.place)
                 while data := await self.body.read():
                     await self.space.step(functools.partial(upload.write, data))
                 view = _upload_view(upload)
                 if view.complete:
                     uploads.forget(upload)
-                    name = await self.publish(upload.draft, storing.choices(upload.name))
+                    name = await self.publish(upload.draft, storing.choices(upload.name), upload.place)
                     stored = upload.place.child(bytes_of(name))
                     view.name, view.full_path = text_of(stored.name), text_of(stored.path)
                     view.path = self.roots().shown(stored)
@@ -317,8 +347,8 @@ class PastedFilesHandler(TransferHandler):
             return file_schemas.PastedFile(
                 filename=kept.name,
                 size=kept.size,
-                created_at=iso(int(kept.created_s * 1e9)),
-                modified_at=iso(int(kept.modified_s * 1e9)),
+                created_at=iso(kept.created_ns),
+                modified_at=iso(kept.modified_ns),
                 url=f"{base}/api/files/{kept.name}",
                 extension=extension(kept.name),
             )
@@ -334,7 +364,7 @@ class PastedFileHandler(TransferHandler):
     """GET and DELETE /api/files/{filename}."""
 
     async def get(self, filename: str) -> None:
-        with self.space.stream():
+        with self.stream():
             file = await self.space.step(functools.partial(self.space.pasted.open, filename))
             try:
                 await self.send_file(file)
