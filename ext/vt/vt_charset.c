@@ -99,7 +99,7 @@ uint8_t vt_set(const vt *t, int g)
 
 int vt_has_del(const vt *t)
 {
-    return t->charsets[t->single_shift ? t->single_shift : t->gl] == VT_LATIN_1 && !(t->modes & VT_M_NATIONAL);
+    return t->charsets[vt_gl(t)] == VT_LATIN_1 && !(t->modes & VT_M_NATIONAL);
 }
 
 uint32_t vt_right(const vt *t, uint8_t c)

@@ -140,6 +140,10 @@ void vt_extended(vt *t, uint32_t key, const int *args, int n)
     case VT_KEY(0, '#', 'q'):
         vt_pop_pen(t);
         break;
+    case VT_KEY('>', 0, 'N'): /* of our own: redraws write it */
+        vt_viewer_differs(t);
+        t->single_shift = args[0] == 1 ? VT_SHIFT_NARROW : 0;
+        break;
     case VT_KEY(0, '"', 'p'): /* DECSCL */
         vt_set_level(t, args[0], args[1]);
         break;

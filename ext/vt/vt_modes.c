@@ -103,7 +103,7 @@ static void change_screens(vt *t, vt_screen *to)
     t->events |= VT_POINTER;
 }
 
-/* Even what SPA protects goes. */
+/* Also erases what SPA protects. */
 static void clear_alternate(vt *t)
 {
     const uint8_t guarded = t->guarded;
@@ -148,6 +148,14 @@ static uint64_t dec_mode(int mode)
     return 0;
 }
 
+/* xterm.js has no UTF-8 and no urxvt encoding of the mouse, and a reset of one that is not on ends the other. */
+static int encodes_otherwise(uint64_t modes, uint64_t bit, int on)
+{
+    if (bit & (VT_M_MOUSE_UTF8 | VT_M_MOUSE_URXVT))
+        return on || modes & bit;
+    return bit & VT_MOUSE_ENCODING && !on && modes & VT_MOUSE_ENCODING & ~bit;
+}
+
 void vt_set_dec_mode(vt *t, int mode, int on)
 {
     uint64_t bit = dec_mode(mode), modes = t->modes;
@@ -160,7 +168,7 @@ void vt_set_dec_mode(vt *t, int mode, int on)
             modes &= ~VT_MOUSE_TRACKING;
         else if (bit & VT_MOUSE_ENCODING && on)
             modes &= ~VT_MOUSE_ENCODING;
-        if (bit & (VT_M_ORIGIN | VT_M_REVERSE_WRAP))
+        if (bit & (VT_M_ORIGIN | VT_M_REVERSE_WRAP) || encodes_otherwise(t->modes, bit, on))
             vt_viewer_differs(t);
         t->modes = on ? modes | bit : modes & ~bit;
         if (bit == VT_M_RESIZES && on)

@@ -149,11 +149,22 @@ typedef struct {
     int gap;            /* the last column is the gap of the next line's wide character, which leaves it again */
 } row_join;
 
+/* Whether the cell's text is a wide character that a variation selector makes narrow. Readers do not have to take that
+   back: they are told before it, as there may be no room for a wide one, and xterm.js would leave its cursor behind it. */
+static int is_narrowed(const uint8_t *text, const uint8_t *end)
+{
+    uint32_t code;
+    if (end[-1] != VT_NARROW)
+        return 0;
+    vt_utf8_next(text, end, &code);
+    return (vt_properties(code) & VT_VS_BASE) != 0;
+}
+
 /* How a reader takes a cell's text when it makes grapheme clusters of it: its columns, or 0 if that is more than one cell.
    `state`: what follows. */
 static int columns_in_clusters(const uint8_t *text, const uint8_t *end, int *state)
 {
-    int width = 0, base = 0;
+    int width = 0, base = 0, narrow = is_narrowed(text, end);
     *state = VT_AFTER_NONE;
     for (int codes = 0; text < end; codes++) {
         uint32_t code;
@@ -166,10 +177,10 @@ static int columns_in_clusters(const uint8_t *text, const uint8_t *end, int *sta
         if (codes && properties & 3 && !VT_JOINS(*state, properties))
             return 0;
         if (kind != VT_CLASS_TEXT && kind != VT_CLASS_EMOJI)
-            width = vt_min(width + (properties & 3), 2);
+            width = vt_min(width + (codes || !narrow ? properties & 3 : 1), 2);
         else if (codes == 1 && base)
             width = kind == VT_CLASS_TEXT ? 1 : 2;
-        base = properties & VT_VS_BASE;
+        base = properties & VT_VS_BASE && !narrow;
         *state = VT_FOLLOWS(*state, properties);
     }
     return width;
@@ -190,26 +201,6 @@ static const uint8_t *end_of_ascii(const uint8_t *p, const uint8_t *end)
     while (p < end && (uint8_t)(*p - 4) < 0x80 - 4)
         p++;
     return p;
-}
-
-/* The columns of a line up to `end` in its text. */
-static int columns_up_to(const vt_line *line, const uint8_t *end)
-{
-    int cols = 0, width;
-    const vt_run *r = line->runs;
-    for (; end <= r->text || end > r->text + r->n; r++)
-        cols += r->cols;
-    for (const uint8_t *p = r->text; p < end; p += vt_character(p, end, &width), cols += width)
-        ;
-    return cols;
-}
-
-/* xterm.js leaves its cursor behind the wide character that was made narrow. */
-static void put_narrowed(vt_painter *w, const uint8_t *end)
-{
-    int cols = w->line && end[-1] == VT_NARROW ? columns_up_to(w->line, end) : w->cols;
-    if (cols < w->cols)
-        vt_paint_csi(w, "", cols + 1, -1, "G");
 }
 
 void vt_paint_text(vt_painter *w, const uint8_t *text, const uint8_t *end, int clusters)
@@ -240,13 +231,13 @@ void vt_paint_text(vt_painter *w, const uint8_t *text, const uint8_t *end, int c
             vt_put_byte(w->out, 0);
         if (!same)
             vt_put_string(w->out, clusters ? "\x1b[?2027l" : "\x1b[?2027h");
+        if (is_narrowed(text, p))
+            vt_put_string(w->out, VT_NEXT_IS_NARROW);
         uint8_t *room = vt_room(w->out, (size_t)(p - text));
         if (room)
             w->out->n += (size_t)(vt_plain_text(room, text, (size_t)(p - text)) - room);
         if (!same)
             vt_put_string(w->out, clusters ? "\x1b[?2027h" : "\x1b[?2027l");
-        else if (marks)
-            put_narrowed(w, p);
         before = 1u << (same ? after : VT_AFTER_NONE);
         from = text = p;
     }
@@ -315,14 +306,11 @@ static void paint_run(vt_painter *w, const vt_run *r, const uint8_t *text, const
 }
 
 /* Write a line. The cursor is in its first column, or at the end of the line that it continues. */
-static int ends_narrowed(const vt_run *r) { return r->n && r->text[r->n - 1] == VT_NARROW; }
-
 static void paint_line(vt_painter *w, const vt_line *line, const row_join *j)
 {
     vt_run tail = {.style = line->tail};
     int rest = w->cols - line->cols;
     uint32_t done = 0;
-    w->line = line;
     if (line->size && !j->continued && line->cols <= vt_half(w->cols)) {
         static const char *const sizes[] = {"", "\x1b#6", "\x1b#3", "\x1b#4"};
         vt_put_string(w->out, sizes[line->size]);
@@ -338,7 +326,6 @@ static void paint_line(vt_painter *w, const vt_line *line, const row_join *j)
         if (text < end)
             paint_run(w, r, text, end - (last && j->gap), last && !j->gap);
     }
-    w->line = NULL;
     if (rest <= 0)
         return;
     if (line->wrapped) {
@@ -352,9 +339,6 @@ static void paint_line(vt_painter *w, const vt_line *line, const row_join *j)
             vt_put_string(w->out, "\x1b[K");
         else
             vt_put_spaces(w->out, rest);
-    } else if (line->n && ends_narrowed(&line->runs[line->n - 1])) {
-        vt_paint_run_pen(w, &tail);
-        vt_put_string(w->out, "\x1b[X"); /* what is left of the wide character */
     }
 }
 

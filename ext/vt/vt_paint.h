@@ -10,6 +10,8 @@ typedef struct {
     vt_scrollback_reader reader;
 } vt_line_pair;
 
+#define VT_NEXT_IS_NARROW "\x1b[>1N" /* see VT_SHIFT_NARROW */
+
 typedef struct {
     vt_buf *out;
     int cols;
@@ -21,7 +23,6 @@ typedef struct {
     uint16_t id_n, uri_n;
     vt_line_pair *pair; /* memory for a cell; NULL: a cell that makes a wrap pending is left out */
     size_t link_bytes; /* written so far: after LINKS_BYTES text goes without links */
-    const vt_line *line; /* whose text is being written; NULL: none */
 } vt_painter;
 
 int vt_line_pair_init(vt_line_pair *, const vt *);     /* 0, or -1: out of memory */

@@ -2,8 +2,8 @@
 
    All state is in struct vt, so a chunk may end anywhere. Text is found by a scan for bytes that are not printable
    ASCII; one loop reads a CSI. There are no C1 controls in UTF-8: the code points U+0080..9F are ignored, raw bytes are
-   invalid. A character that a sequence cannot contain ends it without being printed. Invalid UTF-8 is U+FFFD, one for
-   each maximal part. */
+   invalid unless a set is in GR. A character that a sequence cannot contain ends it without being printed. Invalid UTF-8
+   is U+FFFD, one for each maximal part. */
 #include "vt_pictures.h"
 
 #include <string.h>
@@ -90,7 +90,7 @@ static void finish_string(vt *t, uint64_t end, int bel)
 
 static uint64_t offset_of(const vt *t, const uint8_t *p) { return t->offset + (uint64_t)(p - t->parser.chunk); }
 
-/* ---- characters: C1, and UTF-8 byte by byte ---- */
+/* ---- characters: UTF-8 byte by byte, and bytes of the set in GR ---- */
 
 static void character(vt *t, uint32_t code)
 {
@@ -112,6 +112,7 @@ static void right_byte(vt *t, uint8_t c)
     vt_viewer_differs(t);
     if (c < 0xA0) {
         t->last_char = 0;
+        t->budget -= VT_STEP_COST;
         return;
     }
     uint32_t code = vt_right(t, c);
@@ -342,6 +343,7 @@ static const uint8_t *after_c2(vt *t, const uint8_t *p)
     static const uint8_t lead = 0xC2;
     if (*p >= 0x80 && *p < 0xA0) {
         vt_viewer_differs(t);
+        t->budget -= VT_STEP_COST;
         return p + 1;
     }
     put_string(t, &lead, 1);

@@ -84,7 +84,8 @@ static void restore_sets(vt *t, const uint8_t *p, const uint8_t *end)
     }
 }
 
-/* As in xterm, the fields count up to the first one that is not valid. The place counts from the screen's corner. */
+/* As in xterm, the fields count up to the first one that is not valid. Row and column count from the screen's corner, also
+   in origin mode. */
 static void restore_fields(vt *t, const uint8_t *p, const uint8_t *end)
 {
     int row = number_before(&p, end, ';');

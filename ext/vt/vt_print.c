@@ -202,24 +202,24 @@ static int joined(vt *t, uint32_t code, uint8_t properties)
     return 1;
 }
 
-/* A regional indicator of one column: only a cluster can have another width than its code point. */
-static void narrow_regional(vt *t, vt_cell *cell, uint32_t code)
+/* A regional indicator or an emoji of one column: only a cluster can have another width than its code point. */
+static void make_narrow(vt *t, vt_cell *cell, uint32_t code)
 {
     uint8_t text[8], *end = vt_utf8_put(text, code);
     *end++ = VT_NARROW;
-    uint32_t id = vt_cluster_id(t, text, (int)(end - text), 1, VT_AFTER_REGIONAL);
+    uint32_t id = vt_cluster_id(t, text, (int)(end - text), 1, VT_FOLLOWS(VT_AFTER_NONE, vt_properties(code)));
     *cell = (*cell & ~(vt_cell)0x1FFFFF) | (id ? VT_CLUSTER | id : '?');
 }
 
-void vt_print_code(vt *t, uint32_t code)
+/* Print a code point that does not join the character before the cursor. */
+static void print_apart(vt *t, uint32_t code, uint8_t properties)
 {
-    uint8_t properties = vt_properties(code);
     int width = properties & 3, clusters = (t->modes & VT_M_GRAPHEMES) != 0;
-    if (joined(t, code, properties))
-        return;
     t->budget -= CODE_COST;
     if (!clusters && VT_CLASS_OF(properties) == VT_CLASS_REGIONAL)
         width = 1; /* so that two of them, a flag, have two columns */
+    else if (t->single_shift == VT_SHIFT_NARROW && properties & VT_VS_BASE)
+        width = 1;
     if (!width) {
         if (!t->last_char)
             vt_viewer_differs(t); /* xterm.js gives it a column of its own */
@@ -266,15 +266,22 @@ void vt_print_code(vt *t, uint32_t code)
     if (width == 2)
         r->cells[col + 1] = t->pen_cell;
     if (width != (properties & 3))
-        narrow_regional(t, &r->cells[col], code);
+        make_narrow(t, &r->cells[col], code);
     advance(t, col + width, stop);
+}
+
+void vt_print_code(vt *t, uint32_t code)
+{
+    const uint8_t properties = vt_properties(code);
+    if (!joined(t, code, properties))
+        print_apart(t, code, properties);
 }
 
 /* ---- runs ---- */
 
 static uint32_t translated(vt *t, uint8_t c)
 {
-    uint8_t set = vt_set(t, t->single_shift ? t->single_shift : t->gl);
+    uint8_t set = vt_set(t, vt_gl(t));
     /* xterm.js has no single shifts, other national sets or none of these, and no blank in line drawing. */
     if (t->single_shift || (set != 'B' && set != 'A' && (set != '0' || c == '_')))
         vt_viewer_differs(t);
@@ -418,7 +425,7 @@ const uint8_t *vt_print_utf8(vt *t, const uint8_t *p, const uint8_t *end)
         const int special = t->pending | t->single_shift || t->modes & VT_M_INSERT || !(t->modes & VT_M_GRAPHEMES);
         const int stop = limit(t);
         if (!width || special || t->col + width > stop) {
-            vt_print_code(t, code);
+            print_apart(t, code, properties);
             p += n;
             continue;
         }

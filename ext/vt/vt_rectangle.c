@@ -44,14 +44,17 @@ void vt_fill_rectangle(vt *t, const vt_rectangle *r, uint32_t code)
     for (int i = r->top; i < r->bottom; i++) {
         vt_row *row = t->s->rows[i];
         vt_touch_row(t, i, r->left, r->right);
-        if (r->left == 0 && r->right == t->cols) {
+        if (r->left == 0 && r->right == t->cols && !row->size) {
             vt_row_clear(row, fill);
             continue;
         }
+        const int right = row->size ? vt_min(r->right, vt_half(t->cols)) : r->right; /* a double row stays one, as in xterm */
+        if (r->left >= right)
+            continue;
         vt_cut_row(t, i, r->left);
-        vt_cut_row(t, i, r->right);
-        vt_row_widen(row, r->right);
-        for (int col = r->left; col < r->right; col++)
+        vt_cut_row(t, i, right);
+        vt_row_widen(row, right);
+        for (int col = r->left; col < right; col++)
             row->cells[col] = fill;
     }
 }
@@ -64,7 +67,7 @@ void vt_erase_rectangle(vt *t, const vt_rectangle *r)
     for (int i = r->top; i < r->bottom; i++) {
         vt_row *row = t->s->rows[i];
         vt_touch_row(t, i, r->left, r->right);
-        if (VT_CODE(row->tail)) /* an E of DECALN */
+        if (VT_CODE(row->tail)) /* an E of DECALN, or what DECFRA, DECERA or REP filled the row with */
             vt_row_widen(row, r->right);
         for (int col = r->left; col < vt_min(r->right, row->len); col++) {
             vt_cell cell = row->cells[col];

@@ -311,6 +311,14 @@ static void put_dec_modes(vt_painter *w, uint64_t which, char final)
     w->out->n += (size_t)(p - begin);
 }
 
+/* As put_dec_modes(), those that are on. The page makes UTF-8 and urxvt reports of the SGR ones of xterm.js. */
+static void put_modes_on(vt_painter *w, uint64_t which)
+{
+    if (which & (VT_M_MOUSE_UTF8 | VT_M_MOUSE_URXVT))
+        vt_put_string(w->out, "\x1b[?1006h");
+    put_dec_modes(w, which, 'h');
+}
+
 static void put_modify_other_keys(vt_painter *w, const vt *t)
 {
     if (t->modify_other_keys < 0)
@@ -323,7 +331,7 @@ static void put_modes(vt_painter *w, const vt *t)
 {
     vt_paint_csi(w, "", t->shape, -1, " q"); /* before mode 12, which it may change */
     put_dec_modes(w, ~t->modes | VT_MOUSE_TRACKING | VT_MOUSE_ENCODING, 'l'); /* at most one of each is on */
-    put_dec_modes(w, t->modes, 'h');
+    put_modes_on(w, t->modes);
     vt_put_string(w->out, t->modes & VT_M_APP_KEYPAD ? "\x1b=" : "\x1b>");
     vt_put_string(w->out, t->modes & VT_M_NEWLINE ? "\x1b[20h" : "\x1b[20l");
     put_modify_other_keys(w, t);
@@ -456,7 +464,7 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
         if (insert && !t->pending) { /* its first code point will be inserted: delete as much first */
             uint32_t first;
             vt_utf8_next(text, text + text_n, &first);
-            vt_paint_csi(w, "", first < 0x80 ? 1 : clusters ? vt_max(vt_width(first), 1) : l->a.cols, -1, "P");
+            vt_paint_csi(w, "", first < 0x80 || text[text_n - 1] == VT_NARROW ? 1 : clusters ? vt_max(vt_width(first), 1) : l->a.cols, -1, "P");
         }
         vt_put_string(w->out, shift);
         if (byte)
@@ -465,7 +473,9 @@ static void put_cursor(vt_painter *w, const vt *t, vt_line_pair *l)
             vt_paint_text(w, text, text + text_n, clusters);
     }
     if (t->single_shift)
-        vt_put_string(w->out, t->single_shift == 2 ? "\x1bN" : "\x1bO");
+        vt_put_string(w->out, t->single_shift == VT_SHIFT_NARROW ? VT_NEXT_IS_NARROW
+                              : t->single_shift == 2             ? "\x1bN"
+                                                                 : "\x1bO");
 }
 
 static void put_pictures(vt_painter *w, const vt *t) { vt_put_pictures(t, w->out); }
@@ -583,7 +593,7 @@ static void mark_settings(vt *t, vt_buf *out)
 static void put_neutral(vt_painter *w)
 {
     vt_put_string(w->out, "\x18\x1b[0m\x1b[0\"q\x1b]8;;\x1b\\");
-    vt_put_string(w->out, "\x1b[?42l\x1b[?69l\x1b[r\x1b[?6l\x1b[?7h\x1b[?2027h\x1b[4l\x1b[20l");
+    vt_put_string(w->out, "\x1b[>N\x1b[?42l\x1b[?69l\x1b[r\x1b[?6l\x1b[?7h\x1b[?2027h\x1b[4l\x1b[20l");
     put_charsets(w, ascii, 0, 2, 1);
 }
 
@@ -654,8 +664,10 @@ static void put_changed_modes(vt_painter *w, const vt *t, const vt_viewer *v)
         vt_paint_csi(w, "", t->shape, -1, " q");
         changed |= VT_M_BLINK;
     }
+    if (changed & VT_MOUSE_ENCODING)
+        changed |= VT_MOUSE_ENCODING; /* xterm.js may have SGR where the engine has not */
     put_dec_modes(w, changed & ~t->modes, 'l');
-    put_dec_modes(w, changed & t->modes, 'h');
+    put_modes_on(w, changed & t->modes);
     if (changed & VT_M_APP_KEYPAD)
         vt_put_string(w->out, t->modes & VT_M_APP_KEYPAD ? "\x1b=" : "\x1b>");
     if (t->modes & VT_M_NEWLINE)

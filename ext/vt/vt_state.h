@@ -144,6 +144,7 @@ typedef struct {
 } vt_cluster;
 #define VT_CELL_TEXT 120 /* bytes of text of a cell at most, and few enough for a run of scrollback */
 #define VT_CELL_CODES 32 /* code points of a cell at most; further ones are dropped */
+#define VT_SHIFT_NARROW 4 /* in place of a single shift: an emoji that VS15 can make narrow is narrow at once (CSI > N) */
 enum { VT_JOINER = 1, VT_NARROW = 2, VT_WIDE = 3 };
 static inline const uint8_t *vt_cluster_bytes(const vt_cluster *k) { return k->more ? k->more : k->few; }
 static inline int vt_is_mark(uint8_t byte) { return byte && byte <= VT_WIDE; }
@@ -277,7 +278,8 @@ struct vt {
     int pen_dirty;
     uint8_t protect;
     uint8_t charsets[4]; /* G0..G3: final characters of ISO 2022, or one of the VT_... below */
-    uint8_t gl, gr, single_shift; /* gl, gr: the charsets in use. single_shift: 2 or 3 for the next character, or 0 */
+    uint8_t gl, gr, single_shift; /* gl, gr: the charsets in use. single_shift: 2 or 3 for the next character, or 0,
+                                  or VT_SHIFT_NARROW */
     uint8_t prepended;   /* the last character may be one that joins the next, even ASCII (GB9b) */
     uint8_t tabs[(VT_MAX_COLS + 7) / 8];
 
@@ -374,6 +376,12 @@ uint32_t vt_right(const vt *, uint8_t c);              /* what a byte from 0xA0 
 uint32_t vt_translate(uint8_t set, uint8_t c);         /* what the ASCII character means in that set */
 void vt_designate(vt *, const uint8_t *intermediates, int n, uint8_t final); /* an unknown set changes nothing */
 uint8_t *vt_put_designation(uint8_t *, int g, uint8_t set); /* at most 20 bytes; a national set leaves DECNRCM off */
+
+/* The set that the next character from GL is in. */
+static inline int vt_gl(const vt *t)
+{
+    return t->single_shift && t->single_shift != VT_SHIFT_NARROW ? t->single_shift : t->gl;
+}
 
 /* Whether bytes from 0x80 on are characters of the set in GR, and not UTF-8. As in xterm they are while that set is not
    ASCII, and while national sets are allowed (DECNRCM). */

@@ -1,5 +1,5 @@
-/* The titles of window and icon, and the stack of pushed ones. A title is data of the program: cleaned of control
-   characters and bounded. */
+/* The titles of window and icon, and the stack of pushed ones. A title is data of the program, and people read it beside
+   other texts: it is cleaned as prose, and bounded. */
 #include "vt_string.h"
 
 #define SET_IN_HEX 1    /* bits of title_modes */
@@ -8,9 +8,9 @@
 static void keep_title(vt *t, int which, const uint8_t *p, size_t n)
 {
     if (which & VT_ICON_TITLE)
-        t->icon_n = (uint16_t)clean(t->icon, sizeof t->icon, (text){(const char *)p, n});
+        t->icon_n = (uint16_t)clean_text(t->icon, sizeof t->icon, (text){(const char *)p, n}, 1);
     if (which & VT_WINDOW_TITLE) {
-        t->title_n = (uint16_t)clean(t->title, sizeof t->title, (text){(const char *)p, n});
+        t->title_n = (uint16_t)clean_text(t->title, sizeof t->title, (text){(const char *)p, n}, 1);
         t->events |= VT_TITLE;
     }
 }

@@ -126,7 +126,7 @@ static void mark_rows(vt *t, uint64_t offset)
         if (moved)
             s->rows[row].changed = offset;
         if (t->s->rows[row]->size)
-            s->rows[row].doubled = offset;
+            s->rows[row].doubled = offset > t->offset ? offset : t->offset; /* as late as a viewer's may be after a redraw */
         vt_viewer_mark(&s->rows[row], row_hash(t, t->s->rows[row]), offset);
     }
     s->top = vt_top(t);

@@ -207,6 +207,10 @@ def test_a_title_is_data() -> None:
     assert one.title == ""
 
 
+def test_a_title_turns_no_text_round() -> None:
+    assert terminal("\x1b]2;a\u202eb\u2066c\u200fd\x85e\x07".encode()).title == "abcde"
+
+
 def test_titles_can_be_kept_and_brought_back() -> None:
     one = terminal(b"\x1b]0;shell\x07\x1b[22;0t\x1b]0;vim\x07")
     assert one.title == "vim"
@@ -646,3 +650,15 @@ def test_a_redraw_is_bounded_whatever_links_there_are() -> None:
     again.feed(redraw)
     assert again.text() == vt.text()
     assert len(vt.lines(vt.top, vt.top + 300)) < 5_000_000
+
+
+@pytest.mark.parametrize(
+    ("fill", "text"), [(b"\x1b[1;1;1;10$z", ""), (b"\x1b[65;1;1;1;10$x", "AAAAA"), (b"\x1b[65;1;7;1;10$x", "abc")]
+)
+def test_filling_a_double_row_leaves_it_double(fill: bytes, text: str) -> None:
+    terminal, late = Engine(3, 10), Engine(3, 10)
+    terminal.feed(b"\x1b#6abc" + fill)
+    assert "size 1\n" in terminal.dump()
+    assert terminal.text(0, 1) == text + "\n"
+    late.feed(terminal.redraw())
+    assert late.dump() == terminal.dump()

@@ -27,7 +27,7 @@ CLASSES = (
     "\u200d\u0600🇩"  # ZWJ, prepend, regional indicator
     "\u1100\u1161\u11a8가각\u3164"  # Hangul
     "👩☎❤©🏽"  # emoji, narrow and wide, and a skin tone
-    "\ufe0f"  # variation selector 16; the other one is narrower here than in xterm.js
+    "\ufe0f"  # variation selector 16; after the other one the cursor of xterm.js is elsewhere
 )
 MODIFIERS = "".join(map(chr, range(0x1F3FB, 0x1F400)))
 
@@ -133,6 +133,38 @@ def cells(terminal: Engine) -> list[str]:
         found.append(data[at : at + size].decode() or " ")
         at += size
     return found
+
+
+NARROWED = "⌚\ufe0e"
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        NARROWED + "\x1b[H\x1b[9@",
+        "\x1b[41m" + NARROWED + "\x1b[m\x1b[K\x1b[3Gx",
+        NARROWED * 12 + "x",
+        "abcdefgh" + NARROWED + "\x1b[H\x1b[@",
+        "中文字a" + NARROWED + "\x1b[H\x1b[@",
+        "\x1b[4mabcdefg" + NARROWED + "\x1b[H\x1b[@",
+        "\x1b[10G\x1b[>1N" + NARROWED,
+        "\x1b[4hab\r" + NARROWED,
+        "\x1b[>1N⌚x",
+        "\x1b[>1N⌚\ufe0fx",
+        "\x1b[>1N☎\ufe0fx",
+        "\x1b[>1N",
+    ],
+    ids=ascii,
+)
+@pytest.mark.parametrize("cols", [COLS, 7, 5])
+def test_a_redraw_shows_an_emoji_that_was_made_narrow_in_any_column(browser: Headless, output: str, cols: int) -> None:
+    terminal = screen(output.encode())
+    terminal.resize(3, cols)
+    late = Engine(3, cols)
+    late.feed(b"zzz\x1b[>1N" + terminal.redraw())
+    assert late.dump() == terminal.dump()
+    ((shown,),) = browser.run([(3, cols, [b"zzz\x1b[>1N", terminal.redraw(), None])])
+    assert difference(ours(terminal), shown) == ""
 
 
 def test_a_character_has_a_bound(browser: Headless) -> None:

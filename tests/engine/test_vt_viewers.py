@@ -106,3 +106,59 @@ def test_lines_that_scroll_off_in_a_stretch_of_damage_come_into_the_viewers_scro
         shown.feed(viewer.take(output))
     assert viewer.redraws == 0
     assert shown.text(-8) == terminal.text(-8) == "before\n0\n1\n2\n3\n4\n5\n6\n7\n8\n\n"
+
+
+MOUSE = re.compile(rb"\x1b\[\?([\d;]+)([hl])")
+
+
+def xterm_js_encodes(sent: bytes) -> int:
+    """The encoding of xterm.js's mouse reports then; 0 is X10's."""
+    encoding = 0
+    for modes, final in MOUSE.findall(sent):
+        for mode in map(int, modes.split(b";")):
+            if mode in (1006, 1016):
+                encoding = mode if final == b"h" else 0
+    return encoding
+
+
+@pytest.mark.parametrize(
+    ("output", "encoding"),
+    [
+        (b"\x1b[?1006h", 1006),
+        (b"\x1b[?1015h", 1006),
+        (b"\x1b[?1005h", 1006),
+        (b"\x1b[?1000;1006;1015h", 1006),
+        (b"\x1b[?1016h|\x1b[?1015h", 1006),
+        (b"\x1b[?1016h|\x1b[?1015l", 1016),
+        (b"\x1b[?1015h|\x1b[?1006l", 1006),
+        (b"\x1b[?1015h|\x1b[?1015l", 0),
+        (b"\x1b[?1015h\x1b[?1015l", 0),
+        (b"\x1b[?1005h|\x1b[?1016h", 1016),
+        (b"\x1b[?1006h|\x1b[?1016l", 1006),
+        (b"\x1b[?1016h|\x1b[?1006l", 1016),
+        (b"\x1b[?1006h|\x1b[?1006l", 0),
+    ],
+)
+def test_xterm_js_reports_the_mouse_as_the_page_needs_it(output: bytes, encoding: int) -> None:
+    """The page makes UTF-8 (1005) and urxvt reports (1015) of SGR ones (1006)."""
+    terminal, shown = Engine(5, 10), Engine(5, 10)
+    viewer, fed, sent = Viewer(terminal), b"", b""
+    for piece in output.split(b"|"):
+        terminal.feed(piece)
+        fed += piece
+        sent += viewer.take(fed)
+    shown.feed(sent)
+    assert xterm_js_encodes(sent) == xterm_js_encodes(terminal.viewer_redraw()[0]) == encoding
+    assert shown.modes == terminal.modes
+
+
+def test_a_redraw_inside_a_character_lets_damage_make_a_double_row_single() -> None:
+    terminal, shown = Engine(3, 10), Engine(3, 10)
+    terminal.feed(b"\x1b#6abc\xe2\x82")
+    redraw, known = terminal.viewer_redraw()
+    terminal.feed(b"\xac\x1b[H\x1b#5")
+    damage = terminal.damage(known)
+    assert damage
+    shown.feed(redraw + damage[0])
+    assert "size 1" not in terminal.dump()
+    assert "size 1" not in shown.dump()

@@ -108,15 +108,6 @@ def filling() -> list[Case]:
         ),
         _rectangle("DECSERA erases the E of DECALN", b"\x1b#8\x1b[2${", "EEEEEEEEEE", cursor=(0, 0)),
         _rectangle("DECERA erases what DECSCA protects", b'a\x1b[1"qb\x1b[0"qc\x1b[$z', "", cursor=(0, 3)),
-        _rectangle(
-            "DECSERA leaves the style, VT510",
-            b"\x1b[7;41mabc\x1b[m\x1b[44m\x1b[1;2;1;4${",
-            "a",
-            cursor=(0, 3),
-            styles={0: [("a  ", 3, {"bg": 1, "inverse": True})]},
-        ),
-        _rectangle("DECSERA in a row of E, DECALN", b"\x1b#8\x1b[2;1${", "EEEEEEEEEE", cursor=(0, 0)),
-        _rectangle("DECSERA of half a wide character", "中中x\x1b[1;2;1;3${".encode(), "    x", cursor=(0, 5)),
         _rectangle("DECSERA spares what DECSCA protects", b'a\x1b[1"qb\x1b[0"qc\x1b[${', " b", cursor=(0, 3)),
         _rectangle("DECSERA erases what SPA protects, xterm", b"a\x1bVb\x1bWc\x1b[${", "", cursor=(0, 3)),
     ]

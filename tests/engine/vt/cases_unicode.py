@@ -5,7 +5,7 @@ from __future__ import annotations
 from .cases import GHOSTTY, XTERM, Case
 
 LOST = {XTERM: "gives a column to what joins nothing; here it is lost"}
-NARROWS = {XTERM: "cannot make a character narrow again"}
+NARROWS = {XTERM: "leaves its cursor as after the wide character"}
 PER_CODE_POINT = b"\x1b[?2027l"
 
 

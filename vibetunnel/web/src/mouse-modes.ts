@@ -1,16 +1,14 @@
 /**
- * How the mouse is reported. xterm.js has no UTF-8 (1005) and no urxvt encoding (1015): it sends SGR reports then, which
- * are written anew. The engine's rules count: the last encoding set, until that one is reset.
+ * How the mouse is reported. xterm.js has no UTF-8 (1005) and no urxvt encoding (1015). The server sets SGR (1006) before
+ * them, so that xterm.js sends SGR reports, and this writes the reports anew. The last encoding set counts, until that
+ * one is reset.
  */
 
 import type { IDisposable, IParser } from "@xterm/xterm";
 
 const UTF8 = 1005;
-const SGR = 1006;
 const URXVT = 1015;
-const PIXELS = 1016;
-const ENCODINGS: readonly number[] = [UTF8, SGR, URXVT, PIXELS];
-const OWN = 65006; // a mode that does not exist: marks the sequences of this module
+const ENCODINGS: readonly number[] = [UTF8, 1006, URXVT, 1016];
 
 const RELEASED = 3; // the button of a release, except in SGR reports
 const BASE = 32; // what the encodings but SGR add to a number
@@ -18,19 +16,18 @@ const MOST = 2047; // the largest number in two bytes of UTF-8
 
 export class MouseModes implements IDisposable {
   private encoding = 0;
-  private drawn = 0; // that of xterm.js
   private readonly handlers: readonly IDisposable[];
 
-  /** `write` gives xterm.js a sequence, after those that it is parsing. */
-  constructor(
-    parser: IParser,
-    private readonly write: (data: string) => void,
-  ) {
+  constructor(parser: IParser) {
+    const set = (on: boolean) => (params: (number | number[])[]) => {
+      this.changed(params.flat(), on);
+      return false;
+    };
     this.handlers = [
-      parser.registerCsiHandler({ prefix: "?", final: "h" }, (params) => this.changed(params.flat(), true)),
-      parser.registerCsiHandler({ prefix: "?", final: "l" }, (params) => this.changed(params.flat(), false)),
+      parser.registerCsiHandler({ prefix: "?", final: "h" }, set(true)),
+      parser.registerCsiHandler({ prefix: "?", final: "l" }, set(false)),
       parser.registerEscHandler({ final: "c" }, () => {
-        this.encoding = this.drawn = 0;
+        this.encoding = 0;
         return false;
       }),
     ];
@@ -45,26 +42,12 @@ export class MouseModes implements IDisposable {
     return this.encoding === UTF8 || this.encoding === URXVT ? reencoded(report, this.encoding === UTF8) : report;
   }
 
-  private get wanted(): number {
-    return this.encoding === UTF8 || this.encoding === URXVT ? SGR : this.encoding;
-  }
-
-  private changed(modes: readonly number[], on: boolean): boolean {
-    if (modes.includes(OWN)) {
-      const aim = on ? (modes[0] ?? 0) : 0;
-      if (aim !== this.wanted) return true; // the program has changed it meanwhile
-      this.drawn = aim;
-      return false;
-    }
+  private changed(modes: readonly number[], on: boolean): void {
     for (const mode of modes) {
       if (!ENCODINGS.includes(mode)) continue;
       if (on) this.encoding = mode;
       else if (this.encoding === mode) this.encoding = 0;
-      if (mode === SGR || mode === PIXELS) this.drawn = on ? mode : 0;
     }
-    const { wanted } = this;
-    if (wanted !== this.drawn) this.write(`\x1b[?${wanted || SGR};${OWN}${wanted === 0 ? "l" : "h"}`);
-    return false;
   }
 }
 

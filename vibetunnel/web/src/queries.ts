@@ -34,7 +34,7 @@ export class Queries implements IDisposable {
     const window = parser.registerCsiHandler({ final: "t" }, ([first]) => {
       return typeof first === "number" && WINDOW_REPORTS.has(first);
     });
-    // It does more than query, so xterm.js has to see it. Its answer is told from typing by its moment.
+    // It does more than query, so xterm.js has to see it. Its answer is recognised by when it comes.
     const focus = parser.registerCsiHandler({ prefix: "?", final: "h" }, (params) => {
       if (params.includes(FOCUS_EVENTS)) this.mute();
       return false;

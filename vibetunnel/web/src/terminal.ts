@@ -111,7 +111,7 @@ export class Screen {
     this.paint();
     this.queries = new Queries(this.term.parser);
     this.keyboard = new KeyboardInput(this.term);
-    this.mouse = new MouseModes(this.term.parser, (data) => this.term.write(data));
+    this.mouse = new MouseModes(this.term.parser);
     this.disposables.push(new Overlay(this.term, pictureUrl));
     this.history = new History(this.term, host, (request) => listener.ask(request));
     this.observer = new ResizeObserver(() => this.measureSoon());

@@ -3,7 +3,8 @@
  *
  * While clusters are on (mode 2027, the default), code points that UAX 29 joins are one character, of one or two
  * columns. While they are off, each code point has its own width. Where variation selector 15 makes an emoji narrow,
- * xterm.js leaves the cursor as after a wide one; the server then puts it right.
+ * xterm.js leaves the cursor as after a wide one. The server then draws the row again, with CSI > 1 N before the
+ * emoji: it is narrow from the start.
  */
 
 import type { IDisposable, IParser, IUnicodeVersionProvider } from "@xterm/xterm";
@@ -19,8 +20,9 @@ export class Widths implements IUnicodeVersionProvider {
   readonly version = "vibetunnel";
   private readonly cache = new Uint8Array(CACHED).fill(UNKNOWN);
   private clusters = true;
+  private narrow = false; // the next character, if a variation selector can make it so
 
-  /** Follow mode 2027 and resets. */
+  /** Follow mode 2027, CSI > N and resets. */
   follow(parser: IParser): IDisposable[] {
     const set = (on: boolean) => (params: (number | number[])[]) => {
       if (params.includes(MODE)) this.clusters = on;
@@ -29,8 +31,13 @@ export class Widths implements IUnicodeVersionProvider {
     return [
       parser.registerCsiHandler({ prefix: "?", final: "h" }, set(true)),
       parser.registerCsiHandler({ prefix: "?", final: "l" }, set(false)),
+      parser.registerCsiHandler({ prefix: ">", final: "N" }, (params) => {
+        this.narrow = params[0] === 1;
+        return true;
+      }),
       parser.registerEscHandler({ final: "c" }, () => {
         this.clusters = true;
+        this.narrow = false;
         return false;
       }),
     ];
@@ -53,6 +60,9 @@ export class Widths implements IUnicodeVersionProvider {
     const before = (preceding >> 1) & 3;
     const next = (FOLLOWS[state]?.[kind] ?? 0) << 3;
     if (columns > 0 && !(this.clusters && ((JOINS[kind] ?? 0) >> state) & 1)) {
+      const narrowed = this.narrow && columns === 2 && (found & VS_BASE) !== 0;
+      this.narrow = false;
+      if (narrowed) return next | (1 << 1);
       return next | (found & VS_BASE ? BASE : 0) | (columns << 1);
     }
     // After a sequence it joins what is left of the cursor, which is not known here; nothing joins the two.
