@@ -179,6 +179,7 @@ async def writes(target: Target) -> list[tuple[str, str]]:
 BEFORE_LOGIN = {
     "/api/auth/code",
     "/api/auth/password",
+    "/api/auth/login",
     "/api/auth/challenge",
     "/api/auth/ssh-key",
     "/api/auth/refresh",
