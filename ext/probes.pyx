@@ -12,6 +12,7 @@ from vibetunnel._ext cimport backlog
 from vibetunnel._ext cimport deflate as deflates
 from vibetunnel._ext cimport raw
 from vibetunnel._ext cimport ring as rings
+from vibetunnel._ext cimport text as texts
 from vibetunnel._ext cimport typed as typings
 from vibetunnel._ext cimport v1
 from vibetunnel._ext.lists cimport (
@@ -103,6 +104,18 @@ def read_appearance(bytes message not None):
         raise ValueError("malformed message")
     looks = request.appearance
     return bool(looks.dark), looks.cell_height, looks.cell_width, tuple(looks.colours)
+
+
+# ---------------------------------------------------------------- output as text
+
+def text_of_output(bytes data not None):
+    """(whether more bytes may finish a character at the end: how many bytes it has so far, text, inside of JSON)."""
+    cdef size_t n = len(data)
+    cdef bytearray out = bytearray(texts.JSON_GROWTH * n + 1)
+    cdef uint8_t* room = <uint8_t*><char*>out
+    plain = bytes(out[: texts.put_text(room, bytes_of(data), n)])
+    escaped = bytes(out[: texts.put_json(room, bytes_of(data), n)])
+    return texts.unfinished(bytes_of(data), n), plain, escaped
 
 
 # ---------------------------------------------------------------- the JSON objects of raw mode

@@ -30,10 +30,10 @@ from vibetunnel._ext.pump_outbox cimport chunk_new, client_unref, terminal_unref
 from vibetunnel._ext.pump_screen cimport revive
 from vibetunnel._ext.pump_state cimport (
     ATTACH, CAPTURE, CLIENT_ID_SIZE, CLOSE, CLOSE_REASON_MAX, CONTROL_LIMIT, DETACH, DID_BELL, DID_CHANGE, DID_END,
-    DID_FOLDER, DID_HANG_UP, DID_POINTER, DID_PROGRESS, DID_RESIZE, DID_TITLE, FINISH, INPUT, LATEST_BUFFER,
-    LATEST_UNSENT, LOSSLESS_UNSENT, MAX_LANES, MESSAGE_LIMIT, NAME_MAX, NEWS_CAME, NEWS_GONE, NEWS_TYPED,
-    OFFSET_DIGITS, Order, PERMIT, PRESENCE_MAX, PRESENT, QUEUE_LIMIT, RESIZE, capture_t, client_t, command_t, core_t,
-    terminal_t,
+    EVENTS, DID_FOLDER, DID_HANG_UP, DID_POINTER, DID_PROGRESS, DID_RESIZE, DID_TITLE, FINISH, INPUT, LATEST_BUFFER,
+    LATEST_UNSENT, LOSSLESS_UNSENT, MAX_LANES, MESSAGE_LIMIT, NAME_MAX, NEWS_CAME, NEWS_GONE, NEWS_TYPED, NOTE,
+    OFFSET_DIGITS, Order, PERMIT, PRESENCE_MAX, PRESENT, QUEUE_LIMIT, RESIZE, Text, capture_t, client_t, command_t,
+    core_t, terminal_t, text_t,
 )
 from vibetunnel._ext.lists cimport list_put_last, list_t, list_take_all, list_take_first
 from vibetunnel._ext.pump_system cimport (
@@ -503,7 +503,7 @@ cdef class Terminal:
         self, int socket_fd, bytes response not None, *, bytes received=b"", bint v1=False, bint writable=True,
         since=None, int rows=0, int cols=0, bytes client_id=b"", Py_ssize_t offset_at=0, Py_ssize_t redraw_at=0,
         bint latest=False, int scrollback=0, bytes name=b"", int64_t input_rate=0, bint deflates=False,
-        bytes appearance=b"",
+        bytes appearance=b"", int text=0, bytes header=b"", bytes session=b"",
     ):
         cdef client_t* c = NULL
         cdef terminal_t* t
@@ -534,6 +534,10 @@ cdef class Terminal:
                 raise ValueError(f"input_rate: expected 0 or more bytes a second, got {input_rate}")
             if since is not None and not 0 <= since < 2**64:
                 raise ValueError(f"since: expected 0..2^64-1, got {since}")
+            if not 0 <= text <= EVENTS or text and (v1 or deflates):
+                raise ValueError(f"text: expected 0..{EVENTS}, and no v1 or deflates with it, got {text}")
+            if len(header) + len(session) > CONTROL_LIMIT // 4:
+                raise ValueError(f"header, session: expected at most {CONTROL_LIMIT // 4} bytes together")
             if deflates:
                 load_zlib()
             if set_nonblocking(socket_fd) < 0:
@@ -546,6 +550,15 @@ cdef class Terminal:
                 if c.appearance is NULL:
                     raise MemoryError
                 c.appearance[0] = looks
+            if text:
+                c.text = <text_t*>calloc(1, sizeof(text_t) + len(header) + len(session))
+                if c.text is NULL:
+                    raise MemoryError
+                c.text.kind = <Text>text
+                c.text.header_n = len(header)
+                c.text.session_n = len(session)
+                memcpy(c.text.data, PyBytes_AS_STRING(header), len(header))
+                memcpy(c.text.data + len(header), PyBytes_AS_STRING(session), len(session))
             c.input.unread = chunk_new(<const uint8_t*>PyBytes_AS_STRING(received), len(received))
             if c.input.unread is NULL or not control_put(c, <const uint8_t*>PyBytes_AS_STRING(response), len(response)):
                 raise MemoryError
@@ -584,6 +597,7 @@ cdef class Terminal:
                 free(c.input.unread)
                 free(c.control.data)
                 free(c.appearance)
+                free(c.text)
                 free(c)
             raise
         client = Client.__new__(Client)
@@ -603,6 +617,11 @@ cdef class Terminal:
             raise ValueError(f"message: expected at most {PRESENCE_MAX} bytes, got {len(message)}")
         self.pump.post(self.live(), PRESENT, NULL, message, 0, 0)
 
+    def note(self, bytes event not None):
+        if not 0 < len(event) <= PRESENCE_MAX:
+            raise ValueError(f"event: expected 1..{PRESENCE_MAX} bytes, got {len(event)}")
+        self.pump.post(self.live(), NOTE, NULL, event, 0, 0)
+
     def watch(self, bint on):
         store_relaxed(&self.live().watched, on)
 
@@ -616,6 +635,9 @@ cdef class Terminal:
     def resize(self, int rows, int cols):
         check_size(rows, cols)
         self.pump.post(self.live(), RESIZE, NULL, None, rows, cols)
+
+    def reset_size(self):
+        self.pump.post(self.live(), RESIZE, NULL, None, 0, 0)
 
     def finish(self, int code, int signal=0, str reason=""):
         self.pump.post(self.live(), FINISH, NULL, reason.encode(), code, signal)

@@ -102,6 +102,7 @@ def serve(io_loop: IOLoop, folder: Path) -> Iterator[Serve]:
 
     async def start(*, static: Path | None = None, **settings: Any) -> Running:
         own: dict[str, Any] = {"port": 0, "state_dir": folder / "s", "runtime_dir": folder / "r", "shell": "/bin/sh"}
+        own["file_root"] = (folder / "home",)  # not the user's home: tests of all routes remove and store files
         chosen = Settings(**own | settings)
         server = Server(chosen) if static is None else Server(chosen, static)
         keepers.add(chosen.runtime_dir)

@@ -20,6 +20,7 @@ USERS = "users.json"
 KEYS = "keys.json"
 TOKENS = "tokens.json"
 SHARES = "shares.json"
+PREFERENCES = "preferences.json"
 AUDIT_LOG = "audit.log"  # in the log folder
 REQUEST_LOG = "requests.log"
 KEEPER_SOCKET = "keeper.sock"  # in the runtime folder

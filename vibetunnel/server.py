@@ -22,6 +22,10 @@ from vibetunnel import __version__, paths
 from vibetunnel._ext.pump import Client, Pump, load_zlib
 from vibetunnel.account import account
 from vibetunnel.errors import StartFailed
+from vibetunnel.files.space import FileSpace
+from vibetunnel.git.for_files import GitForFiles
+from vibetunnel.git.roots import Folders
+from vibetunnel.git.service import GitService
 from vibetunnel.handlers.application import STATIC, VibeTunnelApplication
 from vibetunnel.handlers.context import Context
 from vibetunnel.http.frontend import Front
@@ -31,6 +35,7 @@ from vibetunnel.logs.audit import Audit
 from vibetunnel.logs.file import LogFile
 from vibetunnel.logs.requests import RequestLog
 from vibetunnel.metrics import Metrics
+from vibetunnel.preferences import UserPreferences
 from vibetunnel.security import pam, secret
 from vibetunnel.security.allow_list import REFUSAL
 from vibetunnel.security.api_tokens import ApiTokens
@@ -48,6 +53,7 @@ from vibetunnel.security.tickets import Tickets
 from vibetunnel.security.tokens import Tokens
 from vibetunnel.security.users import Users
 from vibetunnel.sessions.attachments import Attachments
+from vibetunnel.sessions.badges import Badges
 from vibetunnel.sessions.environment import inherited
 from vibetunnel.sessions.launch import login_shell
 from vibetunnel.sessions.registry import Registry
@@ -185,7 +191,17 @@ class Server:
             on_gone=self._gone,
             on_typed=self._typed,
             on_removed=self._removed,
+            on_placed=lambda session: badges.place(session.id, session.folder),
+            on_marked=lambda session_id: badges.stir(session_id),
         )
+        private = [settings.state_dir, settings.log_dir, settings.runtime_dir, paths.default_config_file().parent]
+        if settings.tls_key is not None:
+            private.append(settings.tls_key)
+        file_roots = settings.file_root or (Path(home),)
+        git = GitService(Folders([*map(str, file_roots)], home, [*map(str, private)]), os.environ)
+        undo.push_async_callback(git.close)
+        self._badges = badges = Badges(git, registry.git_changed)
+        undo.push_async_callback(badges.close)
         self.attachments = attachments = Attachments(authority.in_use, registry.send_presence, authority.muted)
         undo.push_async_callback(attachments.close)
         relays = Relays()
@@ -198,8 +214,19 @@ class Server:
         undo.push_async_callback(waits.close)
         rendering = Rendering()
         undo.push_async_callback(rendering.close)
+        files = FileSpace(
+            file_roots,
+            private=private,
+            home=home,
+            state_dir=settings.state_dir,
+            limit_bytes=settings.upload_bytes,
+            git=GitForFiles(git),
+        )
+        undo.push_async_callback(files.close)
         snapshots = Snapshots(rendering)
         undo.push_async_callback(snapshots.close)
+        preferences = UserPreferences(settings.state_dir / paths.PREFERENCES)
+        undo.push_async_callback(preferences.close)
         limits = Limits(settings)
         metrics = Metrics(registry, snapshots, limits, [each for each in (requests, audit_log) if each is not None])
         metrics.start()
@@ -231,6 +258,10 @@ class Server:
             snapshots=snapshots,
             problems=functools.partial(self._problems, whereabouts),
             rendering=rendering,
+            preferences=preferences,
+            git=git,
+            badges=badges,
+            files=files,
         )
         self.application = VibeTunnelApplication(self.context, self._static)
         undo.push_async_callback(self.application.close)
@@ -253,6 +284,7 @@ class Server:
         ]
         if whereabouts.problem:
             found.append(whereabouts.problem)
+        found += self.context.git.problems
         if self.context.registry.keeper.live is None:
             found.append("the keeper is lost: no session can start, and running ones end with this server")
         if unreachable := self.context.registry.unreachable:
@@ -305,7 +337,7 @@ class Server:
             secret=ours,
             no_auth=settings.no_auth,
             csrf_key=secret.derive(ours, "csrf"),
-            access_s=settings.access_s,
+            access_s=None if settings.sliding_tokens else settings.access_s,
             users=Users(state_dir / paths.USERS),
             logins=logins,
             tokens=Tokens(self._keys, installation, f"{installation}/api", clock=clock),
@@ -341,6 +373,7 @@ class Server:
     def _removed(self, session_id: str) -> None:
         self._shares.drop_session(session_id)
         self.attachments.forget_session(session_id)
+        self._badges.drop(session_id)
 
     def reload(self) -> None:
         """Read the settings again, and apply the allow list and the certificate; other settings need a restart.

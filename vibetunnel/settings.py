@@ -182,6 +182,14 @@ def _path(value: object) -> object:
     return Path(value).expanduser()
 
 
+def _paths(value: object) -> object:
+    """A list of paths; as text, with colons, as in $PATH."""
+    given = value.split(":") if isinstance(value, str) else value
+    if not isinstance(given, (list, tuple)) or not all(isinstance(each, (str, Path)) and str(each) for each in given):
+        raise _Invalid("a list of paths")
+    return tuple(Path(each).expanduser() for each in given)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Made once, by load(), and passed by argument. A field `x_y` is the option --x-y, the variable VIBETUNNEL_X_Y and
@@ -218,6 +226,12 @@ class Settings:
     access_s: float = _duration_setting(900.0, 5, 86400, "Lifetime of an access token.")
     jwt_algorithm: str = _setting("eddsa", _one_of("eddsa", "hs256"), "Signature of tokens: EdDSA or HS256.")
     token_in_url: bool = _setting(False, _yes_no, "Accept ?token= in URLs, as VibeTunnel's own client sends it.")
+    sliding_tokens: bool = _setting(
+        False, _yes_no, "Let an access token live as long as its login, for clients that never refresh it."
+    )
+    web_client: Path | None = _setting(
+        None, _path, "Folder of another web client to serve, such as VibeTunnel's `public`."
+    )
     rate_limit: int = _setting(6000, _number(0, 10_000_000), "Requests of a user per minute; 0: no limit.")
     rate_limit_anonymous: int = _setting(
         100, _number(0, 10_000_000), "Requests of an address without a login per minute; 0: no limit."
@@ -261,6 +275,10 @@ class Settings:
         3.0, 0, MAX_GRACE_S, "Time that a session's programs get to end before SIGKILL."
     )
     qr: bool | None = _setting(None, _yes_no, "Print the link as a QR code too; default: on a terminal.")
+    file_root: tuple[Path, ...] = _setting(
+        (), _paths, "Folder whose files the web client may reach (a list); default: your home folder."
+    )
+    upload_bytes: int = _size_setting(1073741824, 0, 1 << 40, "Largest file that may be uploaded.")
     log_level: str = _setting("info", _one_of(*LOG_LEVELS), "Least severe level that is logged.")
     request_log: bool = _setting(True, _yes_no, "Write every request to requests.log (never with a secret).")
     audit: bool = _setting(True, _yes_no, "Write who did what to audit.log (never what was typed).")
@@ -282,6 +300,8 @@ class Settings:
         # A state folder of its own means a server and a keeper of its own.
         values["runtime_dir"] = values["runtime_dir"] or self.state_dir / "run"
         values["log_dir"] = values["log_dir"] or self.state_dir / "log"
+        if values["web_client"] is not None:  # its sockets and streams have no other way to log in
+            values["token_in_url"] = values["sliding_tokens"] = True
 
     @property
     def is_loopback(self) -> bool:
@@ -380,8 +400,15 @@ def _from_file(file: Path, *, needed: bool) -> dict[str, object]:
         if name in values:
             raise SettingsError(f"{file}: {key} is given twice, with - and with _: remove one of them")
         setting = _convert_at(f"{file}: {key}", name, value)
-        values[name] = file.absolute().parent / setting if isinstance(setting, Path) else setting
+        values[name] = _beside(file, setting)
     return values
+
+
+def _beside(file: Path, setting: object) -> object:
+    """A setting of this file, whose relative paths begin at the file's folder."""
+    if isinstance(setting, tuple):
+        return tuple(_beside(file, each) for each in setting)
+    return file.absolute().parent / setting if isinstance(setting, Path) else setting
 
 
 def _convert_at(place: str, name: str, value: object) -> object:
@@ -398,6 +425,10 @@ def _check_together(settings: Settings) -> None:
         raise SettingsError("--tls-self-signed and --tls-cert exclude each other: give one of them")
     if settings.redirect_port and not settings.tls:
         raise SettingsError("--redirect-port needs HTTPS: add --tls-cert or --tls-self-signed")
+    if settings.web_client is not None and settings.base_path:
+        raise SettingsError(
+            "--web-client and --base-path exclude each other: the addresses in VibeTunnel's client begin at /"
+        )
     if settings.timeout_s <= settings.ping_s:
         timeout, ping = units.show_duration(settings.timeout_s), units.show_duration(settings.ping_s)
         raise SettingsError(f"--timeout-s ({timeout}) has to be longer than --ping-s ({ping})")

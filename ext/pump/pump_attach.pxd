@@ -21,6 +21,7 @@ from vibetunnel._ext.pump_send cimport (
 from vibetunnel._ext.pump_state cimport (
     DUE_TITLE, LATEST_WINDOW, NEWS_CAME, OFFSET_DIGITS, SOCKET, V1_HEAD_MAX, client_t, terminal_t,
 )
+from vibetunnel._ext.pump_text cimport is_stream, put_header, put_note
 from vibetunnel._ext.pump_system cimport POLLER_READ
 from vibetunnel._ext.ring cimport load_relaxed
 
@@ -108,6 +109,21 @@ cdef inline bint greet_raw(terminal_t* t, client_t* c, bint redraws) noexcept no
     return True
 
 
+cdef inline bint greet_stream(terminal_t* t, client_t* c, bint redraws) noexcept nogil:
+    """Queue the header, the event of Python's, and the screen. False: drop the client."""
+    c.greeted = True
+    if not put_header(c) or not put_note(c):
+        return False
+    return not redraws or put_redraw(c, c.scrollback)
+
+
+cdef inline bint greet(terminal_t* t, client_t* c, uint64_t accepted, bint redraws) noexcept nogil:
+    """Queue what a client gets first. False: drop it."""
+    if c.v1:
+        return greet_v1(t, c, accepted, redraws)
+    return greet_stream(t, c, redraws) if is_stream(c) else greet_raw(t, c, redraws)
+
+
 cdef inline void attach(terminal_t* t, client_t* c) noexcept nogil:
     """Link a client in, greet it, and send the screen or the output that it missed."""
     cdef bint up_to_date = place_start(t, c)
@@ -117,6 +133,8 @@ cdef inline void attach(terminal_t* t, client_t* c) noexcept nogil:
     c.watch.owner = c
     c.window = min(t.bounds.high, <uint64_t>LATEST_WINDOW) if c.latest else t.bounds.high
     c.writable = load_relaxed(&c.permitted) != 0
+    if c.text is not NULL:
+        c.text.began_ns = t.lane.now
     note_heard(c)
     accepted = find_stream(t, c)
     client_link(c)
@@ -128,11 +146,7 @@ cdef inline void attach(terminal_t* t, client_t* c) noexcept nogil:
     if not rewatch(t.lane, &c.watch, POLLER_READ):
         drop(c)
         return
-    if not (
-        greet_v1(t, c, accepted, not up_to_date or resized and t.ring.head > 0)
-        if c.v1
-        else greet_raw(t, c, not up_to_date)
-    ):
+    if not greet(t, c, accepted, not up_to_date or c.v1 and resized and t.ring.head > 0):
         drop(c)
         return
     if t.closing and not t.finished:

@@ -14,6 +14,7 @@ from vibetunnel._ext.pump_state cimport (
     BLOCKED_FULL, BLOCKED_RATE, BLOCKED_UNREAD, DEFLATE_FRAME, DUE_REDRAW, NEWS_GONE, OPEN, THROTTLE_BURST,
     THROTTLE_STEP, client_t, flag_t, lane_t, terminal_t,
 )
+from vibetunnel._ext.pump_text cimport text_end
 from vibetunnel._ext.lists cimport is_linked, link_t, list_next, list_put_first, list_remove
 from vibetunnel._ext.pump_system cimport POLLER_READ, POLLER_WRITE, close
 from vibetunnel._ext.ring cimport store_relaxed
@@ -78,8 +79,8 @@ cdef inline uint64_t sendable(client_t* c) noexcept nogil:
     cdef uint64_t head = c.terminal.ring.head
     if is_behind(c) or c.due & DUE_REDRAW and (c.latest or c.cursor == engine.vt_offset(c.terminal.vt)):
         return c.cursor
-    if not c.v1:
-        return head  # it sends no acks, so the kernel's buffer is its window
+    if not c.v1:  # it sends no acks, so the kernel's buffer is its window
+        return head if c.text is NULL else text_end(c)
     if c.latest:
         head = engine.vt_raw_end(c.terminal.vt, c.cursor)
     return backlog.sendable(head, drawn(c), c.window, DEFLATE_FRAME if c.deflates else 0)

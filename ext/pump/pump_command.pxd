@@ -9,14 +9,14 @@ from vibetunnel._ext cimport v1 as wire
 from vibetunnel._ext.pump_attach cimport attach
 from vibetunnel._ext.pump_backlog cimport stop_awaiting
 from vibetunnel._ext.pump_outbox cimport client_unref
-from vibetunnel._ext.pump_output cimport end, read_pty, resize_unowned, watch_again
+from vibetunnel._ext.pump_output cimport end, give_size, read_pty, resize_unowned, watch_again
 from vibetunnel._ext.pump_pty cimport deliver_chunk
 from vibetunnel._ext.pump_receive cimport may_type
 from vibetunnel._ext.pump_screen cimport capture
-from vibetunnel._ext.pump_send cimport flush, present, put_close, put_text_close
+from vibetunnel._ext.pump_send cimport flush, note, present, put_close, put_text_close
 from vibetunnel._ext.pump_state cimport (
-    ATTACH, CAPTURE, CLOSE, DETACH, EXIT_REASON_MAX, FINISH, INPUT, Order, PERMIT, PRESENT, RESIZE, chunk_t, client_t,
-    command_t, terminal_t,
+    ATTACH, CAPTURE, CLOSE, DETACH, EXIT_REASON_MAX, FINISH, INPUT, NOTE, Order, PERMIT, PRESENT, RESIZE, chunk_t,
+    client_t, command_t, terminal_t,
 )
 from vibetunnel._ext.lists cimport is_linked, link_t, list_next
 from vibetunnel._ext.pump_system cimport pthread_mutex_lock, pthread_mutex_unlock
@@ -74,6 +74,10 @@ cdef inline void run_command(terminal_t* t, command_t* command) noexcept nogil:
         deliver_chunk(t, chunk)
     elif order == PRESENT:
         present(t, chunk)
+    elif order == NOTE:
+        note(t, chunk)
+    elif order == RESIZE and command.a == 0:
+        give_size(t)
     elif order == RESIZE:
         resize_unowned(t, command.a, command.b)
     elif order == FINISH:
@@ -90,6 +94,6 @@ cdef inline void run_command(terminal_t* t, command_t* command) noexcept nogil:
         pthread_mutex_lock(&t.core.lock)
         client_unref(c)
         pthread_mutex_unlock(&t.core.lock)
-    if order != INPUT and order != PRESENT:  # those two keep the chunk
+    if order != INPUT and order != PRESENT and order != NOTE:  # those keep the chunk
         free(chunk)
     free(command)

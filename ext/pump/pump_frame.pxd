@@ -47,6 +47,24 @@ cdef inline bint control_put(client_t* c, const uint8_t* data, size_t n) noexcep
     return True
 
 
+cdef inline uint8_t* control_room(client_t* c, size_t most) noexcept nogil:
+    """Room for so many bytes after the queued ones; control_wrote() queues them. NULL: there is no memory."""
+    cdef uint8_t* grown = <uint8_t*>realloc(c.control.data, c.control.n + most)
+    if grown is NULL:
+        return NULL
+    c.control.data = grown
+    return grown + c.control.n
+
+
+cdef inline void control_wrote(client_t* c, size_t n) noexcept nogil:
+    """Queue what was written into control_room(). CONTROL_LIMIT does not count it: it is made when it can be sent."""
+    cdef uint8_t* shrunk = <uint8_t*>realloc(c.control.data, c.control.n + n)
+    if shrunk is not NULL:
+        c.control.data = shrunk
+    c.control.n += n
+    c.control.uncounted += n
+
+
 cdef inline bint put_frame(
     client_t* c, uint8_t opcode, const uint8_t* head, size_t head_n, const uint8_t* data, size_t n
 ) noexcept nogil:

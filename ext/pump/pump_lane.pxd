@@ -5,7 +5,6 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport free
 
 from vibetunnel._ext cimport deflate
-from vibetunnel._ext cimport rfc6455 as rfc
 from vibetunnel._ext cimport ring as rings
 from vibetunnel._ext cimport vt as engine
 from vibetunnel._ext.pump_backlog cimport (
@@ -13,9 +12,8 @@ from vibetunnel._ext.pump_backlog cimport (
 )
 from vibetunnel._ext.pump_block cimport end_compression, forget_blocks
 from vibetunnel._ext.pump_command cimport run_command
-from vibetunnel._ext.pump_frame cimport put_frame
 from vibetunnel._ext.pump_outbox cimport (
-    account, account_anew, charge, client_unref, report_soon, rewatch, terminal_unref,
+    account, account_anew, charge, client_unref, note_heard, report_soon, rewatch, terminal_unref,
 )
 from vibetunnel._ext.pump_output cimport read_pty, watch_again, write_queued
 from vibetunnel._ext.pump_pty cimport close_pty
@@ -27,8 +25,9 @@ from vibetunnel._ext.pump_send cimport (
 )
 from vibetunnel._ext.pump_state cimport (
     ALARM, ANSWER_WAIT, AWAIT_CLIENT, BLOCKED_RATE, BLOCKED_UNREAD, CALM, CHECKPOINT_CALM, CONTROL_LIMIT, DUE_LINES,
-    EVENT_GAP, MOVE_QUIET, OPEN, PTY, WAKER, client_t, command_t, core_t, lane_t, terminal_t, watch_t,
+    EVENT_GAP, MOVE_QUIET, OPEN, PTY, STREAM_QUIET, WAKER, client_t, command_t, core_t, lane_t, terminal_t, watch_t,
 )
+from vibetunnel._ext.pump_text cimport is_stream, put_sign_of_life
 from vibetunnel._ext.lists cimport (
     is_linked, link_t, list_next, list_put_first, list_put_last, list_remove, list_t, list_take_all,
     list_take_first,
@@ -217,16 +216,19 @@ cdef inline void report_late(lane_t* lane) noexcept nogil:
 cdef inline void sweep_client(lane_t* lane, client_t* c) noexcept nogil:
     """Time-outs, pings, and acknowledgements that no output carried."""
     cdef core_t* core = lane.core
+    cdef int64_t quiet_ns = min(core.ping_ns, <int64_t>STREAM_QUIET) if is_stream(c) else core.ping_ns
     if c.close_by_ns and lane.now > c.close_by_ns:
         drop(c)
     elif not c.input.blocked and lane.now - c.heard_ns > core.timeout_ns:
         drop_unheard(c)
     elif c.close_state != OPEN:
         return
-    elif min(lane.now - c.heard_ns, lane.now - c.pinged_ns) > core.ping_ns:
+    elif min(lane.now - c.heard_ns, lane.now - c.pinged_ns) > quiet_ns:
         c.pinged_ns = lane.now
-        if c.control.n < CONTROL_LIMIT // 2 and put_frame(c, rfc.OP_PING, NULL, 0, NULL, 0):
+        if c.control.n < CONTROL_LIMIT // 2 and put_sign_of_life(c):
             flush(c)
+        if is_stream(c) and c.watch.fd >= 0 and c.control.n == 0:
+            note_heard(c)  # it cannot answer, but its side has taken all
     elif not put_accepted(c, 1):
         drop(c)
     elif c.control.n:

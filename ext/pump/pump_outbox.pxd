@@ -47,6 +47,7 @@ cdef inline void client_unref(client_t* c) noexcept nogil:
         free(c.control.data)
         free(c.input.unread)
         free(c.appearance)
+        free(c.text)
         free(c)
 
 
@@ -70,6 +71,7 @@ cdef inline void terminal_unref(terminal_t* t) noexcept nogil:
     if t.pty.fd >= 0:
         close(t.pty.fd)
     free(t.presence)
+    free(t.note)
     engine.vt_buf_free(&t.marks)
     engine.vt_free(t.vt)
     rings.ring_close(&t.ring)

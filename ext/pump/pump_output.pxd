@@ -80,7 +80,7 @@ cdef inline void resize(terminal_t* t, int rows, int cols) noexcept nogil:
     """Set the size of PTY and engine. Every v1 client gets the size and a redraw at the end of the turn.
 
     Terminals reflow differently, so the engine's screen is the reference. A raw client gets only bytes that the program
-    printed, so it reflows by itself.
+    printed, so it reflows by itself. So does a stream, whose redraw would clear the terminal's scrollback.
     """
     cdef link_t* at = t.clients.first
     cdef client_t* c
@@ -93,7 +93,7 @@ cdef inline void resize(terminal_t* t, int rows, int cols) noexcept nogil:
     report_soon(t, DID_RESIZE | (DID_CHANGE if load_relaxed(&t.watched) else 0))
     while at is not NULL:
         c = <client_t*>list_next(&at)
-        if c.greeted and t.ring.head > 0:
+        if c.greeted and c.v1 and t.ring.head > 0:
             c.due |= DUE_REDRAW
         size_due(c)
 
@@ -107,6 +107,16 @@ cdef inline void resize_unowned(terminal_t* t, int rows, int cols) noexcept nogi
     if rows != t.rows or cols != t.cols:
         resize(t, rows, cols)
         handle_engine_events(t)
+
+
+cdef inline void give_size(terminal_t* t) noexcept nogil:
+    """Give a size that a client without a viewport has set to the first client that has one and may own the size."""
+    cdef link_t* at = t.clients.first
+    cdef client_t* c
+    while at is not NULL and t.owner is NULL:
+        c = <client_t*>list_next(&at)
+        if c.rows and c.writable and not c.hidden and c.close_state == OPEN:
+            own_size(t, c)
 
 
 cdef inline bint may_claim_size(terminal_t* t, client_t* c) noexcept nogil:

@@ -31,6 +31,7 @@ from vibetunnel._ext.pump_state cimport (
     DUE_SIZE, DUE_VIEWPORT, INFLATE_COST, INFLATE_TURN, MESSAGE_LIMIT, NEWS_TYPED, OPEN, SCRATCH, SKIP_LAG,
     THROTTLE_BURST, TYPED_MAX, chunk_t, client_t, lane_t, terminal_t,
 )
+from vibetunnel._ext.pump_text cimport is_stream
 from vibetunnel._ext.lists cimport is_linked, link_t, list_next
 from vibetunnel._ext.pump_system cimport POLLER_READ, POLLER_WRITE, interrupts, recv
 from vibetunnel._ext.ring cimport load_relaxed
@@ -403,6 +404,8 @@ cdef inline void take_messages(client_t* c, uint8_t* data, size_t n) noexcept no
 cdef inline void receive(client_t* c, uint8_t* data, size_t n) noexcept nogil:
     """Take everything that a client sent, then apply its viewport and its input, each once."""
     c.terminal.traffic += n
+    if is_stream(c):
+        return  # no request follows that for the stream
     take_messages(c, data, n)
     if c.due & DUE_VIEWPORT:
         c.due &= ~DUE_VIEWPORT

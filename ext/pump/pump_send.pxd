@@ -24,9 +24,11 @@ from vibetunnel._ext.pump_frame cimport (
 from vibetunnel._ext.pump_outbox cimport charge, flush_later, rewatch
 from vibetunnel._ext.pump_state cimport (
     ANSWER_WAIT, BATCH, BLOCKED_FULL, BLOCKED_RATE, BUFFER_KEPT, CLOSE_RECEIVED, CLOSE_SENT, CLOSING, DAMAGE_UNDRAWN,
-    DUE_ACCESS, DUE_FLUSH, DUE_LINES, DUE_NOTICES, DUE_PRESENCE, DUE_REDRAW, DUE_SIZE, DUE_TITLE, EXIT_REASON_MAX, FAN,
-    LATEST_FRAME, LINGER, OPEN, PIECE_CELLS, V1_HEAD_MAX, chunk_t, client_t, damage_t, lane_t, terminal_t,
+    DUE_ACCESS, DUE_FLUSH, DUE_LINES, DUE_NOTE, DUE_NOTICES, DUE_PRESENCE, DUE_REDRAW, DUE_SIZE, DUE_TITLE,
+    EXIT_REASON_MAX, FAN, LATEST_FRAME, LINGER, OPEN, PIECE_CELLS, V1_HEAD_MAX, chunk_t, client_t, damage_t, lane_t,
+    terminal_t,
 )
+from vibetunnel._ext.pump_text cimport is_stream, put_events, put_exit, put_output, put_screen, undecided
 from vibetunnel._ext.lists cimport is_linked, link_t, list_next, list_put_first, list_t, list_take_all, list_take_first
 from vibetunnel._ext.pump_system cimport MSG_NOSIGNAL, POLLER_READ, POLLER_WRITE, SHUT_WR, msghdr, sendmsg, shutdown
 from vibetunnel._ext.ring cimport store_relaxed
@@ -96,6 +98,8 @@ cdef inline bint put_accepted(client_t* c, uint64_t step) noexcept nogil:
 
 cdef inline bint put_notices(client_t* c) noexcept nogil:
     """Queue the notices that are due: size, title, access, presence. False: drop the client."""
+    if c.text is not NULL:
+        return put_events(c)
     if not c.greeted or c.close_state != OPEN:
         return True
     if c.due & DUE_SIZE and not put_size(c):
@@ -124,8 +128,21 @@ cdef inline void present(terminal_t* t, chunk_t* presence) noexcept nogil:
         return
     while at is not NULL:
         c = <client_t*>list_next(&at)
-        if c.greeted:
+        if c.greeted and c.v1:
             c.due |= DUE_PRESENCE
+            flush_later(c)
+
+
+cdef inline void note(terminal_t* t, chunk_t* event) noexcept nogil:
+    """Keep an event (taken over) in place of an earlier one, and send it to every stream, now and when one comes."""
+    cdef link_t* at = t.clients.first
+    cdef client_t* c
+    free(t.note)
+    t.note = event
+    while at is not NULL:
+        c = <client_t*>list_next(&at)
+        if c.greeted and is_stream(c):
+            c.due |= DUE_NOTE
             flush_later(c)
 
 
@@ -153,6 +170,7 @@ cdef inline bint put_redraw(client_t* c, uint32_t scrollback) noexcept nogil:
     cdef engine.vt_buf* buffer = &t.lane.buffer
     cdef uint8_t[V1_HEAD_MAX] head
     cdef size_t head_n = 0
+    cdef size_t cut
     buffer.n = 0
     if is_viewer(c):
         engine.vt_viewer_redraw(t.vt, buffer, scrollback, &c.view)
@@ -166,11 +184,14 @@ cdef inline bint put_redraw(client_t* c, uint32_t scrollback) noexcept nogil:
             head, engine.vt_offset(t.vt), engine.vt_top(t.vt), engine.vt_oldest(t.vt),
             <uint16_t>t.rows, <uint16_t>t.cols, wire.ALTERNATE_SCREEN if engine.vt_alternate(t.vt) else 0,
         )
-    frame_skip(c, engine.vt_offset(t.vt))
+    cut = undecided(c, buffer.data, buffer.n)
+    frame_skip(c, engine.vt_offset(t.vt) - cut)
     c.undrawn += buffer.n + 1
     c.answer_by_ns = 0
     c.due &= ~(DUE_REDRAW | DUE_LINES)  # lines that it asked for may have other numbers now
     t.lane.statistics.redraws += 1
+    if c.text is not NULL:
+        return put_screen(c, buffer.data, buffer.n - cut)
     return put_big(c, head, head_n, buffer.data, buffer.n)
 
 
@@ -280,7 +301,9 @@ cdef inline void put_close(client_t* c, int code, const uint8_t* reason, size_t 
         return  # of a dropped client, code and reason stay as they are: Python may be reading them
     n = rfc.utf8_prefix(reason, min(n, <size_t>(rfc.MAX_CONTROL - 2)))
     wire.put16(head, <uint16_t>code)
-    if code == rfc.CLOSE_NO_STATUS:
+    if is_stream(c):
+        pass  # it has no close frame: the end of the connection ends it
+    elif code == rfc.CLOSE_NO_STATUS:
         put_frame(c, rfc.OP_CLOSE, NULL, 0, NULL, 0)
     else:
         put_frame(c, rfc.OP_CLOSE, head, 2, reason, n)
@@ -352,6 +375,8 @@ cdef inline void put_ending(client_t* c) noexcept nogil:
     if c.v1:
         n = wire.write_exit_header(head, t.exit_code, <uint8_t>t.exit_signal)
         put_frame(c, rfc.OP_BINARY, head, n, t.reason, t.reason_n)
+    elif is_stream(c):
+        put_exit(c)
     memcpy(text, b"exited ", 7)
     n = 7 + write_decimal(text + 7, t.exit_code)
     if t.reason_n:
@@ -393,6 +418,8 @@ cdef inline bint prepare(client_t* c, uint64_t* share) noexcept nogil:
         return False
     if c.close_state != OPEN or end <= c.cursor:
         return True
+    if c.text is not NULL:
+        return share[0] >= BATCH or put_output(c, end, share)
     if share[0] + LATEST_FRAME <= BATCH or c.deflates and share[0] < BATCH:
         frame_start(c, end)
         share[0] += c.frame.end - c.cursor

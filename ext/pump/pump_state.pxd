@@ -13,6 +13,7 @@ The layers, each of which calls only the layers below it:
     pump_screen.pxd     the engine beside the ring
     pump_pty.pxd        input to the PTY
     pump_backlog.pxd    which PTYs and clients are read; backlog.pxd is its rule
+    pump_text.pxd       output as text, and server-sent events
     pump_frame.pxd      bytes on their way to one client
     pump_block.pxd      compressed frames
     pump_outbox.pxd     references, events for Python, lane time
@@ -59,6 +60,7 @@ cdef enum:
     LATEST_FRAME = 16384  # bytes of a frame to a latest client: a frame that has begun cannot be skipped
     LATEST_UNSENT = 16384  # bytes that the kernel may hold unsent for a latest client: they delay a Ctrl-C
     LATEST_BUFFER = 65536  # bytes that the kernel may hold in all for a latest client: they delay it too
+    STREAM_QUIET = 14000000000  # ns between two comments of an event stream; a sweep may be a second late
     LOSSLESS_UNSENT = 131072  # bytes; nothing is skipped for a lossless client, but memory is memory
     CHECKPOINT_LINES = 200  # lines of scrollback in a checkpoint made during output
     CHECKPOINT_PICTURES = 524288  # bytes of pictures in a checkpoint, half of what it may have: the newest ones
@@ -118,6 +120,7 @@ cdef enum Order:
     CAPTURE
     PERMIT
     PRESENT
+    NOTE
 
 # What happened to a terminal since its last report.
 cdef enum:
@@ -146,10 +149,16 @@ cdef enum:
     DUE_TITLE = 4  # v1: the title
     DUE_ACCESS = 8  # v1: whether it may type
     DUE_PRESENCE = 16  # v1: the other clients
-    DUE_NOTICES = DUE_SIZE | DUE_TITLE | DUE_ACCESS | DUE_PRESENCE
+    DUE_NOTE = 256  # a stream: the newest event of Python's
+    DUE_NOTICES = DUE_SIZE | DUE_TITLE | DUE_ACCESS | DUE_PRESENCE | DUE_NOTE
     DUE_VIEWPORT = 32  # it asked for a size that it may set
     DUE_REDRAW = 64  # the screen; output goes on from there
     DUE_LINES = 128  # scrollback that it asked for, even if there is none
+
+# What a client gets in place of bytes.
+cdef enum Text:
+    FRAMES = 1  # WebSocket text frames
+    EVENTS = 2  # server-sent events: an asciicast header, then [time, "o", text]
 
 cdef enum CloseState:
     OPEN
@@ -244,6 +253,14 @@ cdef struct input_t:  # what one client types [receive]
     Report report  # of the mouse, say, that one message began and the next goes on with
 
 
+cdef struct text_t:  # of a client that gets text
+    Text kind
+    int64_t began_ns  # when it was attached [attach]
+    size_t header_n
+    size_t session_n
+    uint8_t[1] data  # of a stream: the fields of its header after the size, then the session's id
+
+
 cdef struct client_t:
     watch_t watch
     terminal_t* terminal
@@ -258,7 +275,7 @@ cdef struct client_t:
     flag_t news  # NEWS_...; guarded by core.lock [outbox]
     flag_t v1
     flag_t writable  # `permitted` as far as the lane has acted on it [receive]
-    flag_t greeted  # v1: hello is queued, so other messages may follow
+    flag_t greeted  # hello or the header is queued, so other messages may follow; raw: never
     flag_t blocking  # a paused PTY waits for this client [backlog]
     flag_t told_read_only  # [receive]
     flag_t typed  # something that a person typed has reached the PTY [receive]
@@ -287,6 +304,7 @@ cdef struct client_t:
     uint16_t rows  # its viewport [receive]
     uint16_t cols
     wire.Appearance* appearance  # as it stated it, or NULL [receive]
+    text_t* text  # NULL: it gets bytes
     int64_t permitted  # whether it may type; Python sets it at any time
     int64_t bytes_sent  # [send]
     int64_t lag  # for Python to read [backlog]
@@ -346,6 +364,7 @@ cdef struct terminal_t:
     block_cache_t[CACHES][DEFLATE_KEPT] blocks  # the last compressed frames, until a batch is sent [block]
     unsigned[CACHES] blocks_next  # which of them is replaced next [block]
     chunk_t* presence  # the presence message for every v1 client that comes, or NULL [send]
+    chunk_t* note  # the newest event of Python's for every stream, or NULL [send]
     list_t input_queue  # of chunk_t: what the PTY has not taken yet [pty]
     int64_t input_queued  # bytes of it [pty]
     uint64_t[rings.SLOTS] slot_next  # per input stream: offset of the next byte, after queued ones [receive; pty]

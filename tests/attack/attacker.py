@@ -26,6 +26,7 @@ from tornado.httputil import HTTPHeaders
 KEY = b"\x01\x02\x03\x04"  # masks frames
 PASSWORD = "correct horse battery staple"  # of every account that an attack makes
 SOCKETS = ("/ws", "/buffers", "/api/events")  # long-lived connections
+STREAMS = ("/api/sessions/{session_id}/stream", "/ws/input", "/api/control/stream")  # those of VibeTunnel's client
 
 
 def frame(
@@ -248,7 +249,8 @@ class Target(Client):
 
     async def headers(self, who: str, session: str = "") -> dict[str, str]:
         """The credentials that `who` sends: nobody, owner, writer, viewer (cookies), guest-view, guest-type,
-        secret, access (a user's access token), token-view, token-type, token-control, token-admin, token-session."""
+        secret, access (a user's access token), token-view, token-type, token-control, token-admin,
+        token-files, token-session."""
         kind, _, which = who.partition("-")
         match kind:
             case "nobody":
@@ -277,7 +279,9 @@ class Target(Client):
 
     async def upgrade(self, path: str, headers: dict[str, str]) -> int:
         """The status of the answer to a WebSocket handshake or to a request for the event stream."""
-        lines = [f"{name}: {value}" for name, value in ({} if "events" in path else WEBSOCKET).items()]
+        lines = [
+            f"{name}: {value}" for name, value in ({} if "events" in path or "stream" in path else WEBSOCKET).items()
+        ]
         lines += [f"{name}: {value}" for name, value in headers.items() if name != "Host"]
         async with self.connected() as wire:
             await wire.send(self.request("GET", path, *lines, host=headers.get("Host")))
@@ -375,6 +379,11 @@ def filled(path: str, **values: str) -> str:
     for name in [part.partition("}")[0] for part in path.split("{")[1:]]:
         path = path.replace(f"{{{name}}}", quote(values.get(name, "x"), safe=""))
     return path
+
+
+def opened(path: str, session: str) -> str:
+    """The address of a socket or stream; those of one session name it."""
+    return filled(path, session_id=session) + (f"?sessionId={session}" if path in ("/ws", "/ws/input") else "")
 
 
 def aim(server: Running) -> Target:

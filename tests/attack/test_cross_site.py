@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from attacker import SOCKETS, Browser, Target, aim, filled
+from attacker import SOCKETS, STREAMS, Browser, Target, aim, filled, opened
 from harness import WEBSOCKET, Serve
 
 pytestmark = pytest.mark.attack
@@ -48,16 +48,18 @@ def foreign(target: Target) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("path", SOCKETS)
+@pytest.mark.parametrize("path", [*SOCKETS, *STREAMS])
 @pytest.mark.parametrize("who", ["owner", "writer", "guest-type", "secret", "access", "token-view"])
 async def test_cross_site_websocket_hijacking(target: Target, who: str, path: str) -> None:
     """CWE-1385 (CSWSH), CWE-346: no page of another origin gets a socket, with any credential."""
     session = await target.session(["cat"], spawn="now")
     own = {name: value for name, value in (await target.headers(who, session)).items() if name != "Origin"}
-    path = f"{path}?sessionId={session}" if path == "/ws" else path
-    allowed = await target.upgrade(path, own | {"Origin": target.origin})
-    # A guest may open only its session's socket; from another origin it may open none.
-    assert allowed in (101, 200) or (who == "guest-type" and path != SOCKETS[0])
+    full = opened(path, session)
+    allowed = await target.upgrade(full, own | {"Origin": target.origin})
+    # A guest may open only its session's sockets; from another origin it may open none.
+    too_little = {"guest-type": session not in full, "token-view": path == "/ws/input"}
+    assert allowed in (101, 200) or too_little[who]
+    path = full
     for origin in foreign(target):
         assert await target.upgrade(path, own | {"Origin": origin}) == 403, origin
 
@@ -72,12 +74,11 @@ async def test_cross_site_websocket_hijacking_with_a_stolen_ticket(target: Targe
         assert await target.upgrade(full, {"Origin": origin}) == 403, origin
 
 
-@pytest.mark.parametrize("path", SOCKETS)
+@pytest.mark.parametrize("path", [*SOCKETS, *STREAMS])
 async def test_cross_site_websocket_hijacking_without_logins(serve: Serve, path: str) -> None:
     """CWE-1385: --no-auth trusts the machine, not the pages its browser shows."""
     target = aim(await serve(no_auth=True))
-    session = await target.session(["cat"])
-    path = f"{path}?sessionId={session}" if path == "/ws" else path
+    path = opened(path, await target.session(["cat"]))
     for origin in foreign(target):
         assert await target.upgrade(path, {"Origin": origin}) == 403, origin
     assert await target.upgrade(path, {"Origin": target.origin}) in (101, 200)
@@ -178,6 +179,7 @@ async def writes(target: Target) -> list[tuple[str, str]]:
 BEFORE_LOGIN = {
     "/api/auth/code",
     "/api/auth/password",
+    "/api/auth/login",
     "/api/auth/challenge",
     "/api/auth/ssh-key",
     "/api/auth/refresh",

@@ -185,7 +185,7 @@ async def test_forged_addresses_do_not_lift_the_rate_limit(serve: Serve) -> None
     target = aim(await serve(rate_limit_anonymous=5))
     for number in range(50):
         headers = claims(f"2001:db8:{number:x}::1")
-        response = await target.fetch("GET", "/api/auth/config", login=False, headers=headers)
+        response = await target.fetch("GET", "/api/sessions", login=False, headers=headers)
         if response.code == 429:
             break
     assert response.code == 429

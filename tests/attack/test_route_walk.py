@@ -8,12 +8,14 @@ import re
 from typing import Any, NamedTuple
 
 import pytest
-from attacker import PASSWORD, SOCKETS, Target, filled
+from attacker import PASSWORD, SOCKETS, STREAMS, Target, filled, opened
 from harness import DEADLINE_S
+from v3_client import ERROR, EVENT, EVENTS, KEY, KILL, OUTPUT, RESET_SIZE, RESIZE, SCREEN, SUBSCRIBE, TEXT, v3
 
 pytestmark = pytest.mark.attack
 
 VIEW, TYPE, CONTROL, ADMIN, LOGIN, OPEN = "view", "type", "control", "admin", "login", "open"
+FILES, STORE = "files", "files and control"
 FULL = "a full login"  # for routes that create credentials: refused to every restricted credential
 METHODS = ("get", "post", "put", "patch", "delete")
 SESSION = "/api/sessions/{session_id}"
@@ -27,6 +29,7 @@ NEEDS = {
     ("GET", "/api/auth/avatar/{user_id}"): OPEN,
     ("POST", "/api/auth/code"): OPEN,
     ("POST", "/api/auth/password"): OPEN,
+    ("POST", "/api/auth/login"): OPEN,
     ("POST", "/api/auth/challenge"): OPEN,
     ("POST", "/api/auth/ssh-key"): OPEN,
     ("POST", "/api/auth/refresh"): OPEN,
@@ -49,6 +52,7 @@ NEEDS = {
     ("POST", "/api/users/{name}/keys"): ADMIN,
     ("DELETE", "/api/users/{name}/keys/{fingerprint}"): ADMIN,
     ("GET", "/api/config"): VIEW,
+    ("PUT", "/api/config"): VIEW,
     ("GET", "/api/server/status"): VIEW,
     ("GET", "/metrics"): VIEW,
     ("GET", "/api/sessions"): VIEW,
@@ -76,19 +80,65 @@ NEEDS = {
     ("GET", f"{SESSION}/clients"): VIEW,
     ("PATCH", f"{SESSION}/clients/{{client_id}}"): CONTROL,
     ("DELETE", f"{SESSION}/clients/{{client_id}}"): CONTROL,
+    ("GET", f"{SESSION}/git-status"): VIEW,
+    ("GET", "/api/git/repo-info"): FILES,
+    ("GET", "/api/git/status"): FILES,
+    ("GET", "/api/git/repository-info"): FILES,
+    ("GET", "/api/git/remote"): FILES,
+    ("GET", "/api/git/branches"): FILES,
+    ("GET", "/api/git/follow"): FILES,
+    ("POST", "/api/git/checkout"): STORE,
+    ("POST", "/api/git/event"): STORE,
+    ("GET", "/api/git/notifications"): FILES,
+    ("GET", "/api/repositories"): FILES,
+    ("GET", "/api/repositories/discover"): FILES,
+    ("GET", "/api/repositories/branches"): FILES,
+    ("GET", "/api/worktrees"): FILES,
+    ("POST", "/api/worktrees"): STORE,
+    ("POST", "/api/worktrees/prune"): STORE,
+    ("POST", "/api/worktrees/follow"): STORE,
+    ("DELETE", "/api/worktrees/{branch}"): STORE,
     ("GET", "/ws"): VIEW,
     ("GET", "/buffers"): VIEW,
     ("GET", "/api/events"): VIEW,
+    ("GET", f"{SESSION}/stream"): VIEW,
+    ("POST", f"{SESSION}/reset-size"): TYPE,
+    ("GET", "/ws/input"): TYPE,
+    ("GET", "/api/control/stream"): VIEW,
+    ("GET", "/api/fs/browse"): FILES,
+    ("GET", "/api/fs/completions"): FILES,
+    ("GET", "/api/fs/preview"): FILES,
+    ("GET", "/api/fs/content"): FILES,
+    ("GET", "/api/fs/raw"): FILES,
+    ("PUT", "/api/fs/raw"): STORE,
+    ("GET", "/api/fs/archive"): FILES,
+    ("GET", "/api/fs/diff"): FILES,
+    ("GET", "/api/fs/diff-content"): FILES,
+    ("POST", "/api/fs/mkdir"): STORE,
+    ("POST", "/api/fs/uploads"): STORE,
+    ("GET", "/api/fs/uploads/{upload_id}"): STORE,
+    ("PUT", "/api/fs/uploads/{upload_id}"): STORE,
+    ("DELETE", "/api/fs/uploads/{upload_id}"): STORE,
+    ("POST", "/api/files/upload"): STORE,
+    ("GET", "/api/files"): FILES,
+    ("GET", "/api/files/{filename}"): FILES,
+    ("DELETE", "/api/files/{filename}"): STORE,
+    ("GET", "/api/filesystem/ls"): FILES,
+    ("GET", "/api/filesystem/download/{path}"): FILES,
+    ("POST", "/api/filesystem/upload"): STORE,
+    ("POST", "/api/filesystem/mkdir"): STORE,
+    ("DELETE", "/api/filesystem/rm"): STORE,
 }
 
 HAS = {  # full logins have these as well
     "viewer": {VIEW, LOGIN, FULL},
-    "writer": {VIEW, TYPE, CONTROL, LOGIN, FULL},
-    "owner": {VIEW, TYPE, CONTROL, ADMIN, LOGIN, FULL},
+    "writer": {VIEW, TYPE, CONTROL, FILES, STORE, LOGIN, FULL},
+    "owner": {VIEW, TYPE, CONTROL, ADMIN, FILES, STORE, LOGIN, FULL},
     "token-view": {VIEW, LOGIN},
     "token-type": {TYPE, LOGIN},
     "token-control": {CONTROL, LOGIN},
     "token-admin": {ADMIN, LOGIN},
+    "token-files": {FILES, LOGIN},
 }
 HARMLESS = {"/api/cleanup-exited", "/api/auth/logout", "/api/auth/rotate-keys", "/api/auth/link", "/api/auth/ticket"}
 
@@ -110,8 +160,8 @@ async def ask(
 ) -> Reply:
     """Send a body of the wrong kind: an authorized request gets a 400 and changes nothing."""
     full = filled(path, session_id=session)
-    if path in SOCKETS:
-        return Reply(await target.upgrade(f"{path}?sessionId={session}" if path == "/ws" else path, headers), b"")
+    if path in (*SOCKETS, *STREAMS):
+        return Reply(await target.upgrade(opened(path, session), headers), b"")
     body = b"[]" if "requestBody" in operation else None
     response = await target.fetch(method, full, body, login=False, headers=headers)
     return Reply(response.code, response.body)
@@ -229,7 +279,7 @@ async def test_one_session_only(target: Target, who: str) -> None:
         needs = NEEDS[method, path]
         if needs == OPEN or path == "/api/auth/logout":
             continue
-        of_session = "{session_id}" in path or path == "/ws"
+        of_session = "{session_id}" in path or path in ("/ws", "/ws/input")
         if not of_session:
             response = await ask(target, method, path, operation, headers)
             if needs == LOGIN or (method, path) in lists:
@@ -274,6 +324,27 @@ async def test_a_guest_subscribes_to_nothing_else(target: Target) -> None:
     assert not any(isinstance(message, bytes) and b"h\x00\x00\x00i" in message for message in seen)
     socket.close()
     await socket.over()
+
+
+async def test_a_guest_subscribes_to_nothing_else_on_a_v3_socket(target: Target) -> None:
+    """CWE-639: each session id in a message of a v3 socket is checked, in both directions."""
+    own, other = await target.session(["cat"]), await target.session(["sh", "-c", "echo hidden; cat"])
+    await target.json("POST", f"/api/sessions/{other}/input", {"text": "x"})
+    await target.output(other, b"hidden")
+    guest = await target.guest(own, "view")
+    async with v3(target, headers=guest.own) as client:
+        for kind, payload in (
+            *((SUBSCRIBE, bytes((flags, 0, 0, 0)) + b"\0" * 8) for flags in (OUTPUT, SCREEN, EVENTS, 7)),
+            *((TEXT, b"x"), (KEY, b"enter"), (RESIZE, b"\x50\0\0\0\x18\0\0\0"), (RESET_SIZE, b""), (KILL, b"")),
+        ):
+            await client.say(kind, other, payload)
+            frame = await client.frame()
+            assert (frame.kind, frame.session) == (ERROR, other), kind
+        await client.subscribe("", EVENTS)
+        await client.next(EVENT, "")
+        await target.json("DELETE", f"/api/sessions/{other}")
+        await client.settled()
+        assert not any(frame.session == other for frame in client.seen)
 
 
 async def test_a_guest_hears_of_nothing_else(target: Target) -> None:
@@ -335,7 +406,7 @@ async def test_a_user_cannot_raise_itself(target: Target) -> None:
     ):
         assert (await writer.fetch(method, path, body)).code == 403, path
     user = await target.json("GET", "/api/auth/current-user", login=False, headers=writer.own)
-    assert (user["role"], set(user["scopes"])) == ("writer", {"view", "type", "control"})
+    assert (user["role"], set(user["scopes"])) == ("writer", {"view", "type", "control", "files"})
 
 
 async def test_one_user_is_not_another(target: Target) -> None:

@@ -195,7 +195,7 @@ def test_version_needs_no_server(home: Home) -> None:
 def test_help_names_every_command_and_says_what_happens_without_one(home: Home) -> None:
     text = home.ok("--help")
     verbs = "serve ls kill rm text wait shell-integration status stop link version"
-    verbs += " share who user token keys logins revoke audit"
+    verbs += " share who user token keys logins revoke audit git-event"
     for verb in verbs.split():
         assert re.search(rf"^  {verb} +\w", text, flags=re.MULTILINE), verb
     assert "Without a command, `vibetunnel` serves" in text

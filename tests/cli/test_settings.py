@@ -54,17 +54,19 @@ def test_every_setting_can_come_from_the_file_and_from_the_environment(config: P
         "trusted_proxies": "unix,10.0.0.1", "no_auth": "yes", "yes_expose_without_auth": "1",
         "disallow_user_password": "1", "enable_ssh_keys": "1", "pam": "1", "pam_service": "vibetunnel",
         "login_idle_s": "3600", "login_max_s": "7200", "access_s": "60", "jwt_algorithm": "HS256", "token_in_url": "1",
+        "sliding_tokens": "1",
         "rate_limit": "10", "rate_limit_anonymous": "11", "rate_limit_sessions": "12", "rate_limit_upgrades": "13",
         "user_sessions": "14", "user_clients": "15", "input_rate": "65536",
         "spawn": "now", "shell": "/bin/sh", "rows": "30", "cols": "90", "shell_integration": "yes", "max_sessions": "5",
         "ring_bytes": "65536", "scrollback_lines": "500", "scrollback_bytes": "65536", "bulk_lanes": "2",
         "compression": "yes",
         "ping_s": "1.5", "timeout_s": "4", "kill_on_exit": "true", "kill_grace_s": "0.5", "qr": "no",
+        "file_root": "/srv/a:/srv/b", "upload_bytes": "65536",
         "log_level": "DEBUG", "request_log": "off", "audit": "off", "log_bytes": "65536", "log_files": "3",
         "log_dir": "/tmp/l", "state_dir": "/tmp/s", "runtime_dir": "/tmp/r",
     }  # fmt: skip
-    # A certificate is given or made here, never both.
-    names = [name for name in settings.FIELDS if name != "tls_self_signed"]
+    # A certificate is given or made here, never both; and another client has no base path.
+    names = [name for name in settings.FIELDS if name not in ("tls_self_signed", "web_client")]
     assert list(samples) == names, "a new setting needs a sample here"
     by_environment = load(environ={f"VIBETUNNEL_{name.upper()}": value for name, value in samples.items()})
 
@@ -76,11 +78,13 @@ def test_every_setting_can_come_from_the_file_and_from_the_environment(config: P
         trusted_proxies = ["unix", "10.0.0.1"]\nno-auth = true\nyes_expose_without_auth = true
         disallow_user_password = true\nenable_ssh_keys = true\npam = true\npam_service = "vibetunnel"
         login_idle_s = 3600\nlogin_max_s = 7200\naccess_s = 60\njwt_algorithm = "hs256"\ntoken_in_url = true
+        sliding_tokens = true
         rate_limit = 10\nrate_limit_anonymous = 11\nrate_limit_sessions = 12\nrate_limit_upgrades = 13
         user_sessions = 14\nuser_clients = 15\ninput_rate = 65536
         spawn = "now"\nshell = "/bin/sh"\nrows = 30\ncols = 90\nshell-integration = true\nmax-sessions = 5
         ring_bytes = 65536\nscrollback_lines = 500\nscrollback-bytes = 65536
         bulk_lanes = 2\ncompression = true\nping-s = 1.5\ntimeout_s = 4\nkill_on_exit = true\nkill_grace_s = 0.5
+        file-root = ["/srv/a", "/srv/b"]\nupload_bytes = 65536
         qr = false\nlog_level = "debug"\nrequest_log = false\naudit = false\nlog_bytes = 65536\nlog_files = 3
         log_dir = "/tmp/l"\nstate_dir = "/tmp/s"\nruntime_dir = "/tmp/r"
         """

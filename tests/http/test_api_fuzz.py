@@ -25,6 +25,8 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.core.parameters import ParameterLocation
 from server_process import ServerProcess
 
+from vibetunnel.handlers.file_routes import FILE_ROUTES
+from vibetunnel.handlers.git_routes import GIT_ROUTES
 from vibetunnel.handlers.openapi import document
 from vibetunnel.handlers.routes import ROUTES
 
@@ -35,12 +37,20 @@ USUAL = 10  # examples of each operation, besides those of the phase "coverage"
 NEUTRAL = ["401", "403", "404", "409", "429"]
 MORE_STATUSES = {
     "POST /api/sessions/{session_id}/wait": ["408"],  # nothing has happened in time
+    "PUT /api/config": ["400"],  # one field at least
+    # Whether a path is one depends on the file system.
+    **{f"{method} {route.shown}": ["400"] for route in GIT_ROUTES for method in route.operations},
     "GET /ws": ["426"],  # this is no WebSocket handshake
     "GET /buffers": ["426"],
+    "GET /ws/input": ["426"],
+    # Whether a path or a name is one, and how large a file may be, depends on the file system and the settings.
+    **{f"{method} {route.shown}": ["400", "413", "415", "416"] for route in FILE_ROUTES for method in route.operations},
 }
 # Operations that are not asked, and why.
 LEFT_OUT = {
     "GET /api/events": "a stream that does not end",
+    "GET /api/control/stream": "a stream that does not end",
+    "GET /api/sessions/{session_id}/stream": "a stream that does not end",
 }
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 

@@ -11,6 +11,8 @@ import os
 import re
 import socket
 import stat
+from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,6 +25,7 @@ from harness import DEADLINE_S, Running, Serve
 
 from vibetunnel import __version__, errors
 from vibetunnel.errors import StartFailed
+from vibetunnel.handlers.git_routes import GIT_ROUTES
 from vibetunnel.handlers.refusals import STATUS
 from vibetunnel.handlers.route import Media
 from vibetunnel.handlers.routes import ROUTES
@@ -36,9 +39,15 @@ PASSWORD = "correct horse battery staple"
 UNAUDITED = {
     ("POST", "/api/sessions/{session_id}/input"),  # a line for the first input only, and never what it is
     ("POST", "/api/sessions/{session_id}/resize"),
+    ("POST", "/api/sessions/{session_id}/reset-size"),
     ("POST", "/api/sessions/{session_id}/wait"),
     ("POST", "/api/auth/ticket"),
+    ("POST", "/api/fs/uploads"),  # a line when the file is there
+    ("PUT", "/api/fs/uploads/{upload_id}"),
+    ("DELETE", "/api/fs/uploads/{upload_id}"),
     ("POST", "/api/auth/challenge"),
+    ("PUT", "/api/config"),
+    ("POST", "/api/git/event"),  # a line only if follow mode then does something
     ("POST", "/api/auth/logout"),  # with the secret, which is no login
 }
 
@@ -47,11 +56,14 @@ UNAUDITED = {
 
 async def test_health_needs_no_login_and_is_small(server: Running) -> None:
     await server.session()
-    for path in ("/api/health", "/health"):
-        health = await server.json("GET", path, login=False)
-        uptime = health.pop("uptime")
-        assert uptime >= 0
-        assert health == {"status": "ok", "version": __version__, "sessions": 1, "pid": os.getpid()}
+    health = await server.json("GET", "/api/health", login=False)
+    assert health.pop("uptime") >= 0
+    assert datetime.fromisoformat(health.pop("timestamp")) >= datetime.fromisoformat(health.pop("buildDate"))
+    common = {"status": "ok", "version": __version__, "sessions": 1, "pid": os.getpid()}
+    assert health == {**common, "mode": "remote"}
+    health = await server.json("GET", "/health", login=False)
+    assert re.fullmatch(r"(\d+m)?[\d.]+s", health.pop("uptime"))
+    assert health == common
 
 
 async def test_status_and_config_tell_what_a_client_should_know(server: Running) -> None:
@@ -70,6 +82,11 @@ async def test_status_and_config_tell_what_a_client_should_know(server: Running)
         "passwords": False,
         "enableSSHKeys": False,
         "disallowUserPassword": False,
+        "webClient": False,
+        "authRequired": True,
+        "authMethods": [],
+        "sshKeyAuth": False,
+        "passwordAuth": False,
     }
 
 
@@ -187,8 +204,8 @@ async def test_malformed_requests_get_a_4xx_and_no_more(server: Running) -> None
         ("OPTIONS", "/", False, 405, "GET, HEAD"),
         ("PUT", "/ws?sessionId=x", True, 405, "GET"),
         ("QUERY", "/api/users/ada", True, 405, "PATCH, DELETE"),
-        ("BREW", "/api/sessions", True, 501, "GET, HEAD, POST, PATCH, DELETE"),
-        ("get", "/api/sessions", True, 501, "GET, HEAD, POST, PATCH, DELETE"),
+        ("BREW", "/api/sessions", True, 501, "GET, HEAD, POST, PUT, PATCH, DELETE"),
+        ("get", "/api/sessions", True, 501, "GET, HEAD, POST, PUT, PATCH, DELETE"),
     ],
 )
 async def test_the_answer_to_another_method_names_those_that_there_are(
@@ -226,7 +243,7 @@ async def test_the_document_describes_every_route_of_the_table(server: Running) 
     document = await server.json("GET", "/api/openapi.json")
     assert document["openapi"] == "3.1.0"
     described = {(path, method.upper()) for path, methods in document["paths"].items() for method in methods}
-    assert described == {(route.path, method) for route in ROUTES if not route.hidden for method in route.operations}
+    assert described == {(route.shown, method) for route in ROUTES if not route.hidden for method in route.operations}
     names = [operation["operationId"] for methods in document["paths"].values() for operation in methods.values()]
     assert len(names) == len(set(names))
 
@@ -236,7 +253,7 @@ async def test_the_document_says_that_unknown_fields_are_refused(server: Running
     for route in ROUTES:
         for method, operation in route.operations.items():
             if not route.hidden and operation.body is not None:
-                described = document["paths"][route.path][method.lower()]["requestBody"]["content"]["application/json"]
+                described = document["paths"][route.shown][method.lower()]["requestBody"]["content"]["application/json"]
                 schema = document["components"]["schemas"][described["schema"]["$ref"].rpartition("/")[2]]
                 assert schema["additionalProperties"] is False
                 if operation.body.exactly_one:
@@ -251,12 +268,59 @@ async def test_a_key_that_an_account_does_not_have_is_not_found(server: Running)
     assert answer == {"error": "User 'ada' has no SSH key with this fingerprint."}
 
 
-async def test_the_servers_answers_match_the_openapi_document(serve: Serve) -> None:
+Ask = Callable[..., Awaitable[Any]]
+
+
+async def ask_about_files(ask: Ask, root: Path) -> None:
+    """Ask every operation on files, well and badly. root: has no files yet."""
+    (root / "a.txt").write_text("hello")
+    (root / "sub").mkdir()
+    fs, form = "/api/fs", {"Content-Type": "multipart/form-data; boundary=x"}
+    for path in ("browse", "completions", "preview", "content", "raw", "diff", "diff-content", "archive"):
+        good = "sub" if path in ("browse", "archive") else "a.txt"
+        for query in (f"?path={good}", "?path=nope", "?path=/etc", "?path=%00", "?nope=1"):
+            await ask("GET", f"{fs}/{path}", query=query)
+    await ask("GET", f"{fs}/raw", query="?path=a.txt", headers={"Range": "bytes=1-2"})
+    await ask("GET", f"{fs}/raw", query="?path=a.txt", headers={"Range": "bytes=9-"})
+    for name in ("new", "new", "../x"):
+        await ask("POST", f"{fs}/mkdir", {"path": ".", "name": name})
+    for path in ("new/b", "new/b", "nope/b", "/etc/b"):
+        await ask("PUT", f"{fs}/raw", b"123", query=f"?path={path}")
+    begun = await ask("POST", f"{fs}/uploads", {"path": "new", "name": "c", "size": 3})
+    await ask("POST", f"{fs}/uploads", {"path": "new", "name": "c", "size": 2**60})
+    for of, offset in ((begun["id"], 1), ("nope", 0), (begun["id"], "x"), (begun["id"], 0)):
+        await ask("GET", f"{fs}/uploads/{{upload_id}}", of=of)
+        await ask("PUT", f"{fs}/uploads/{{upload_id}}", b"123", of=of, query=f"?offset={offset}")
+    begun = await ask("POST", f"{fs}/uploads", {"path": "new", "name": "d", "size": 3})
+    for _ in range(2):
+        await ask("DELETE", f"{fs}/uploads/{{upload_id}}", of=begun["id"])
+    made: dict[str, Any] = {}
+    for field in ("file", "other"):
+        sent = f'--x\r\nContent-Disposition: form-data; name="{field}"; filename="p.png"\r\n\r\n1\r\n--x--\r\n'.encode()
+        made |= await ask("POST", "/api/files/upload", sent, headers=form)
+    await ask("POST", "/api/files/upload", b"{}")
+    await ask("GET", "/api/files")
+    for name in (made["filename"], "nope", "..x"):
+        await ask("GET", "/api/files/{filename}", of=name)
+        await ask("DELETE", "/api/files/{filename}", of=name)
+    go = "/api/filesystem"
+    for path in ("new", "nope", "/etc"):
+        await ask("GET", f"{go}/ls", query=f"?path={path}")
+        await ask("POST", f"{go}/mkdir", {"path": f"{path}/e"})
+        await ask("POST", f"{go}/upload", sent.replace(b"other", b"files"), headers=form, query=f"?path={path}")
+        await ask("DELETE", f"{go}/rm", {"path": path})
+        await ask("DELETE", f"{go}/rm", {"path": path, "recursive": True})
+    for path in ("a.txt", "nope"):
+        await ask("GET", f"{go}/download/{{path}}", of=path)
+
+
+async def test_the_servers_answers_match_the_openapi_document(serve: Serve, folder: Path) -> None:
     """Every operation is asked, well and badly; each answer's status is declared, and its body fits the schema.
 
     What was answered is in the audit already when the answer comes.
     """
-    server = await serve(enable_ssh_keys=True, rate_limit_anonymous=0)
+    (folder / "files").mkdir()
+    server = await serve(enable_ssh_keys=True, rate_limit_anonymous=0, file_root=(folder / "files",))
     document = await server.json("GET", "/api/openapi.json")
     audit = server.server.settings.log_dir / "audit.log"
     asked = set()
@@ -310,7 +374,14 @@ async def test_the_servers_answers_match_the_openapi_document(serve: Serve) -> N
         for body, where in ((good, running), (bad, running), (good, "nope"), (b"{", running)):
             await ask(method, path, body, of=where)
         await ask(method, path, b"x" * 1_200_000, of=running)
+    await ask("POST", f"{session}/reset-size", of=running)
+    await ask("POST", f"{session}/reset-size", of="nope")
+    await ask("GET", f"{session}/stream", of="nope")
+    await ask("GET", f"{session}/stream", of=running, query="?scrollback=x")
+    await ask("GET", "/ws/input", query="?sessionId=x")
     await ask("POST", "/api/sessions", {"rows": "x"})
+    await ask("PUT", "/api/config", {"quickStartCommands": [{"command": "fish"}]})
+    await ask("PUT", "/api/config", {})
     await ask("GET", f"{session}/output", of=running, query="?since=1")
     await ask("GET", f"{session}/output", of=running, query="?since=x")
     await ask("GET", f"{session}/output", of="nope")
@@ -365,6 +436,8 @@ async def test_the_servers_answers_match_the_openapi_document(serve: Serve) -> N
     await ask("PATCH", "/api/users/{name}", {"role": "viewer"}, of="bob")
     tokens = await ask("POST", "/api/auth/password", {"userId": "ada", "password": PASSWORD}, login=False)
     await ask("POST", "/api/auth/password", {"userId": "ada", "password": "x"}, login=False)
+    await ask("POST", "/api/auth/login", {"username": "ada", "password": PASSWORD}, login=False)
+    await ask("POST", "/api/auth/login", {"username": "ada", "password": "x"}, login=False)
     await ask("POST", "/api/auth/refresh", {"refreshToken": tokens["refreshToken"]}, login=False)
     await ask("POST", "/api/auth/refresh", {"refreshToken": tokens["refreshToken"]}, login=False)
     await ask("GET", "/api/logins")
@@ -388,6 +461,7 @@ async def test_the_servers_answers_match_the_openapi_document(serve: Serve) -> N
     await ask("DELETE", f"{session}/clients/{{client_id}}", of=[lively, "nobody"])
     await ask("DELETE", "/api/users/{name}", of="ada")
     await ask("DELETE", "/api/users/{name}", of="ada")
+    await ask_about_files(ask, folder / "files")
     await ask("POST", "/api/auth/rotate-keys")
     await ask("POST", "/api/auth/revoke", {"user": "ada"})
     await ask("POST", "/api/auth/revoke", {"login": "x"})
@@ -396,21 +470,23 @@ async def test_the_servers_answers_match_the_openapi_document(serve: Serve) -> N
     for route in ROUTES:
         for method, operation in route.operations.items():
             if not route.hidden:
-                await ask(method, route.path, of=["x", "x"], headers={"Host": "evil.example"})
+                await ask(method, route.shown, of=["x", "x"], headers={"Host": "evil.example"})
                 if operation.permission.name != "OPEN":
-                    await ask(method, route.path, of=["x", "x"], login=False)
+                    await ask(method, route.shown, of=["x", "x"], login=False)
     succeeded = {(path, method) for path, method, status in asked if status < 300}
-    # test_events.py, test_ws.py, test_buffers.py
-    attachments = {("/api/events", "GET"), ("/ws", "GET"), ("/buffers", "GET")}
-    assert succeeded | attachments == {(r.path, m) for r in ROUTES if not r.hidden for m in r.operations}
+    # test_events.py, test_ws.py, test_buffers.py, test_stream.py, test_input_socket.py
+    streams = {"/api/events", "/ws", "/buffers", f"{session}/stream", "/api/control/stream", "/ws/input"}
+    attachments = {(path, "GET") for path in streams}
+    of_git = {(route.shown, method) for route in GIT_ROUTES for method in route.operations}  # test_git_routes.py
+    assert succeeded | attachments | of_git == {(r.shown, m) for r in ROUTES if not r.hidden for m in r.operations}
 
 
 def test_json_answers_are_declared_with_their_shapes() -> None:
     for route in ROUTES:
         for method, operation in route.operations.items():
             for status, answer in operation.answers.items():
-                assert answer is not None or status == 101, (method, route.path)
-                assert isinstance(answer, Media) or status < 300
+                assert answer is not None or status in (101, 304), (method, route.path)
+                assert answer is None or isinstance(answer, Media) or status < 300
 
 
 # The client's files

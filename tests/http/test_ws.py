@@ -210,8 +210,9 @@ async def test_a_bad_parameter_is_a_400_that_names_it(server: Running, query: st
     assert (await server.json("GET", f"/api/sessions/{session}"))["status"] == "created"
 
 
-async def test_without_a_session_id_it_is_a_400(server: Running) -> None:
-    answer = await server.json("GET", "/ws", headers=GOOD, status=400)
+async def test_without_a_session_id_the_subprotocol_is_a_400(server: Running) -> None:
+    headers = GOOD | {"Sec-WebSocket-Protocol": protocol.SUBPROTOCOL}  # without it: test_v3.py
+    answer = await server.json("GET", "/ws", headers=headers, status=400)
     assert answer["error"].startswith("sessionId: ")
 
 

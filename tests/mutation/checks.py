@@ -54,6 +54,14 @@ def _slow(name: str) -> str:
     return f"test_slow.py::{name}"
 
 
+def _git(name: str) -> str:
+    return f"test_hostile_repositories.py::{name}"
+
+
+def _files(name: str) -> str:
+    return f"test_files.py::{name}"
+
+
 def _loss(name: str) -> str:
     return f"../sessions/test_keeper_loss.py::{name}"
 
@@ -226,8 +234,8 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "no token in an address",
         "handlers/access.py",
-        'if "token" in query and self.context.settings.token_in_url:',
-        'if "token" in query:',
+        'if self.context.settings.token_in_url and ("token" in query or "auth" in query):',
+        'if "token" in query or "auth" in query:',
         (_login("test_token_in_url"),),
     ),
     Check(
@@ -524,8 +532,8 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "/ws: typing is for who may type",
         "handlers/attach.py",
-        "may_type = asked and (principal.may(Scope.TYPE, session.id) if ruling is None else ruling)",
-        "may_type = asked",
+        "may_type = wish.types and (principal.may(Scope.TYPE, session.id) if ruling is None else ruling)",
+        "may_type = wish.types",
         (_frames("test_not_one_byte_of_a_viewer"),),
     ),
     Check(
@@ -601,8 +609,8 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "shares: for viewing unless typing is asked for",
         "security/shares.py",
-        'return TYPIST if self.scope == "type" else VIEWER',
-        "return TYPIST",
+        '(TYPIST if self.scope == "type" else VIEWER)',
+        "TYPIST",
         (_walk("test_a_share_is_for_viewing_unless_typing_is_asked_for"), _walk("test_one_session_only")),
     ),
     # Limits
@@ -700,7 +708,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "a body's size, before the rest of it",
         "handlers/access.py",
-        "if max(len(self.request.body), declared_length(self.request.headers)) > MAX_BODY:",
+        "if not operation.takes and max(len(self.request.body), declared_length(self.request.headers)) > MAX_BODY:",
         "if False:",
         (_over("test_oversized_bodies"),),
     ),
@@ -863,9 +871,10 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "files: only those that were found",
         "handlers/client_files.py",
-        "        return self._files.get(name)\n",
+        "        return self._other.get(name) or self._own.get(name)\n",
         "        path = Path(__file__).parent.parent / 'web' / 'static' / name\n"
-        "        return self._files.get(name) or (File('text/plain', False, {'': path}) if path.is_file() else None)\n",
+        "        found = self._other.get(name) or self._own.get(name)\n"
+        "        return found or (File('text/plain', False, forms={'': path}) if path.is_file() else None)\n",
         (_inject("test_path_tricks_in_files"),),
     ),
     Check(
@@ -959,5 +968,257 @@ CHECKS: tuple[Check, ...] = (
         "deque(maxlen=NOTIFICATIONS_AT_ONCE)",
         "deque()",
         ("../sessions/test_notices.py::test_of_a_flood_of_notifications_few_are_told",),
+    ),
+    Check(
+        "/ws/input: only for who may type",
+        "handlers/input_socket.py",
+        "        self.require(Scope.TYPE, self.session_id or None)\n",
+        "",
+        (_walk("test_one_session_only"),),
+    ),
+    Check(
+        "v3: each session",
+        "handlers/v3.py",
+        "            self.opener.require(Scope.VIEW, session_id)\n",
+        "",
+        (_walk("test_a_guest_subscribes_to_nothing_else_on_a_v3_socket"),),
+    ),
+    Check(
+        "v3: only who may end a session ends it",
+        "handlers/v3.py",
+        "            self.opener.require(Scope.CONTROL, session_id)\n",
+        "",
+        ("../http/test_v3.py::test_a_client_that_may_only_view_types_nothing",),
+    ),
+    Check(
+        "an expired token in an address needs the cookie of its own login",
+        "security/authority.py",
+        'return login.id == f"{LOGIN}{claims.sid}" and not self.logins.is_revoked(claims.jti)',
+        "return True",
+        ("../security/test_clock.py::test_an_expired_token_in_an_address_is_ignored_with_the_cookie_of_its_own_login",),
+    ),
+    Check(
+        "git: the child process is confined",
+        "git/worker.py",
+        "    return sandbox.confine(roots.folders, readable, write=change)\n",
+        "    return True\n",
+        (_git("test_no_part_of_a_repository_leads_out_of_the_permitted_folders"),),
+    ),
+    Check(
+        "git: no program in the child process",
+        "git/sandbox.py",
+        "    handled = (1 << _RIGHTS[min(known, max(_RIGHTS))]) - 1\n",
+        "    handled = (1 << _RIGHTS[min(known, max(_RIGHTS))]) - 2\n",
+        (_git("test_the_child_process_has_no_rights_beyond_its_folders"),),
+    ),
+    Check(
+        "git: a .git file names what names it back",
+        "git/repository.py",
+        "    elif not _names_back(git_dir, folder):",
+        "    elif False:",
+        (_git("test_a_repository_does_not_borrow_from_another_one_that_may_be_reached"),),
+    ),
+    Check(
+        "git: the worktree is the repository's folder",
+        "git/repository.py",
+        "    if workdir != (None if place.bare else place.root):",
+        "    if False:",
+        (_git("test_a_repository_does_not_borrow_from_another_one_that_may_be_reached"),),
+    ),
+    Check(
+        "git: alternates stay in the permitted folders",
+        "git/repository.py",
+        '    _check_alternates(f"{place.common}/objects", roots, ALTERNATE_DEPTH)\n',
+        "",
+        (_git("test_a_repository_does_not_borrow_from_another_one_that_may_be_reached"),),
+    ),
+    Check(
+        "git: a removed worktree is one of the repository",
+        "git/worktrees.py",
+        "if os.path.islink(named) or find(folder, roots) != Repository(folder, git_dir, place.common):",
+        "if False:",
+        (_git("test_a_worktree_that_the_repository_only_claims_is_not_removed"),),
+    ),
+    Check(
+        "git: a submodule is not opened from outside",
+        "git/reading.py",
+        "DiffOption.INCLUDE_UNTRACKED | DiffOption.IGNORE_SUBMODULES |",
+        "DiffOption.INCLUDE_UNTRACKED |",
+        ("../git/test_repositories.py::test_a_submodule_is_a_repository_of_its_own_and_is_not_opened_from_outside",),
+    ),
+    Check(
+        "git: a request has a time limit",
+        "git/worker.py",
+        "        signal.setitimer(signal.ITIMER_REAL, setup.limit_s)",
+        "        signal.setitimer(signal.ITIMER_REAL, 0)",
+        (_git("test_a_child_process_that_hangs_ends_itself"),),
+    ),
+    Check(
+        "git: a slow repository is left alone",
+        "git/service.py",
+        "SLOW_S if isinstance(failed, GitTooSlow) else FRESH_S",
+        "FRESH_S",
+        (_git("test_a_repository_that_was_too_slow_is_not_tried_again_at_once"),),
+    ),
+    Check(
+        "git: a slow repository is left alone by any path",
+        "git/child.py",
+        "                slow = self._slow.get(place, 0) > time.monotonic()\n",
+        "                slow = False\n",
+        (_git("test_a_repository_that_was_too_slow_is_left_alone_by_any_of_its_paths"),),
+    ),
+    Check(
+        "git: a file that libgit2 follows is read whole or refused",
+        "git/repository.py",
+        "    if len(found) > POINTER:",
+        "    if False:",
+        (_git("test_a_file_that_libgit2_may_read_in_another_way_than_the_check_is_refused"),),
+    ),
+    Check(
+        "git: a huge object is not unpacked",
+        "git/reading.py",
+        "    if longest > DIFFED:",
+        "    if False:",
+        (_git("test_an_object_that_unpacks_to_gigabytes_ends_no_server"),),
+    ),
+    Check(
+        "git: paths stay in the permitted folders",
+        "git/roots.py",
+        "        if not self.holds(found):",
+        "        if False:",
+        (_git("test_paths_that_name_more_than_a_path_are_refused"),),
+    ),
+    Check(
+        "files: `..` of a link stops at the root",
+        "files/walk.py",
+        "if len(way) == 1:",
+        "if False:",
+        (_files("test_no_link_leaves_the_root"),),
+    ),
+    Check(
+        "files: a folder that becomes a link is not entered",
+        "files/walk.py",
+        "os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC\n_FOLDER",
+        "os.O_DIRECTORY | os.O_CLOEXEC\n_FOLDER",
+        ("../files/test_roots.py::test_what_becomes_a_link_after_it_was_looked_at_is_not_followed",),
+    ),
+    Check(
+        "files: a path is below a root",
+        "files/roots.py",
+        '            raise OutsideRoots(f"path: expected one below {roots} (--file-root)")',
+        '            return FilePlace(_chosen(b"/"), tuple(split(path)))',
+        (_files("test_no_spelling_of_a_path_leaves_the_root"),),
+    ),
+    Check(
+        "files: a root's name ends at a slash",
+        "files/roots.py",
+        'path.startswith(each.rstrip(b"/") + b"/")',
+        "path.startswith(each)",
+        ("../files/test_roots.py::test_a_folder_whose_name_begins_like_a_root_is_outside",),
+    ),
+    Check(
+        "files: only files and folders are opened",
+        "files/walk.py",
+        "not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode))",
+        "False",
+        (_files("test_what_is_no_file_is_never_opened"),),
+    ),
+    Check(
+        "files: the kernel's files are no files",
+        "files/walk.py",
+        "found.st_dev in self._kernel",
+        "False",
+        (_files("test_the_kernels_files_and_devices_are_refused_even_below_a_root"),),
+    ),
+    Check(
+        "files: the server's own folders are closed",
+        "files/walk.py",
+        "if (found.st_dev, found.st_ino) in self._private:",
+        "if False:",
+        (_files("test_the_servers_own_folders_are_closed"),),
+    ),
+    Check(
+        "files: an upload is bounded",
+        "files/storing.py",
+        "if self.size + len(data) > self._limit:",
+        "if False:",
+        (_files("test_an_upload_is_no_larger_than_is_allowed"),),
+    ),
+    Check(
+        "files: uploads belong to their users",
+        "files/uploads.py",
+        "if upload is None or upload.owner != owner:",
+        "if upload is None:",
+        (_files("test_the_uploads_of_a_user_are_few_and_belong_to_it"),),
+    ),
+    Check(
+        "files: names of uploads are made safe",
+        "files/storing.py",
+        "    name = safe_name(given)\n",
+        "    name = given\n",
+        (_files("test_the_name_of_an_upload_is_made_safe"),),
+    ),
+    Check(
+        "files: a right that ends during an upload ends it",
+        "handlers/transfers.py",
+        "            self.require_permission()\n            if folder is not None:",
+        "            self.require_login()\n            if False:",
+        ("../http/test_file_routes.py::test_an_upload_whose_right_ends_meanwhile_stores_nothing",),
+    ),
+    Check(
+        "files: the server's own files are not removed",
+        "files/storing.py",
+        "            self._walk.check_own(found)\n",
+        "",
+        ("../files/test_storing.py::test_a_private_file_is_neither_read_nor_removed",),
+    ),
+    Check(
+        "files: a folder that is exchanged for a link is not emptied",
+        "files/storing.py",
+        "self._walk.enter_folder(folder, name)",
+        "self._walk.open(folder, [name])",
+        ("../files/test_storing.py::test_a_folder_that_becomes_a_link_before_its_removal_is_not_entered",),
+    ),
+    Check(
+        "files: a form of another site stores nothing",
+        "handlers/access.py",
+        'if self.request.method == "POST" and not (named or self._forgeable):',
+        "if False:",
+        (_files("test_a_form_of_another_site_uploads_nothing"),),
+    ),
+    Check(
+        "files: a slow upload is cut off",
+        "http/server.py",
+        "if connection.arrived >= MIN_TAKEN:",
+        "if True:",
+        (_files("test_a_slow_upload_keeps_no_connection"),),
+    ),
+    Check(
+        "files: a token with `files` stores nothing",
+        "handlers/route.py",
+        "Permission.STORE: Scope.FILES | Scope.CONTROL",
+        "Permission.STORE: Scope.FILES",
+        ("../http/test_file_routes.py::test_a_token_with_files_reads_and_stores_only_with_control",),
+    ),
+    Check(
+        "files: a guest reads its session's folder alone",
+        "handlers/files.py",
+        "        if principal.may(needed):",
+        "        if True:",
+        ("../http/test_file_routes.py::test_a_share_link_with_files_shows_those_of_its_session",),
+    ),
+    Check(
+        "files: pages and scripts go out as plain text",
+        "files/reading.py",
+        "    if found in SHOWN:\n        return found",
+        "    return found",
+        ("../http/test_file_routes.py::test_a_download_runs_nothing",),
+    ),
+    Check(
+        "files: a share link has none unless they are asked for",
+        "security/shares.py",
+        "(Scope.FILES if self.files else NOTHING)",
+        "Scope.FILES",
+        ("../http/test_file_routes.py::test_a_share_link_with_files_shows_those_of_its_session",),
     ),
 )

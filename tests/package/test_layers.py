@@ -19,9 +19,9 @@ LAYERS = (
     "metrics exposition",
     "sessions",
     "http",
-    "logs",
+    "logs preferences",
     "security",
-    "keeper",
+    "keeper files git",
     "settings whereabouts",
     "paths errors",
     "__init__ _ext account delays protocol shell units",  # leaves

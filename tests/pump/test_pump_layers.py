@@ -8,17 +8,9 @@ EXT = Path(__file__).resolve().parents[2] / "ext"
 # The highest first, as docs/pump.md lists them.
 ORDER = [
     "pump",
-    *(
-        "pump_core",
-        "pump_lane",
-        "pump_command",
-        "pump_attach",
-        "pump_receive",
-        "pump_output",
-        "pump_send",
-        "pump_screen",
-    ),
-    *("pump_pty", "pump_backlog", "pump_frame", "pump_block", "pump_outbox", "pump_state", "pump_system"),
+    *("pump_core", "pump_lane", "pump_command", "pump_attach", "pump_receive", "pump_output", "pump_send"),
+    *("pump_screen", "pump_pty", "pump_backlog", "pump_text", "pump_frame", "pump_block", "pump_outbox", "pump_state"),
+    "pump_system",
     *("backlog", "ring", "lists"),
 ]
 FROM = re.compile(r"^from vibetunnel\._ext(?:\.(\w+))? cimport (?:\(([^)]*)\)|(.*))", re.MULTILINE)

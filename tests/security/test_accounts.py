@@ -35,7 +35,7 @@ async def test_a_wrong_password_and_an_unknown_name_get_the_same_answer(server: 
     for name, password in (("ada", "wrong"), ("bob", PASSWORD), ("ada", PASSWORD[:-1])):
         response = await Browser(server).password(name, password)
         answers.append((response.code, response.body))
-    assert set(answers) == {(401, b'{"error":"Invalid username or password"}')}
+    assert set(answers) == {(401, b'{"error":"Invalid username or password","success":false}')}
     assert (await Browser(server).password("", PASSWORD)).code == 400
 
 

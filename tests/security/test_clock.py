@@ -262,3 +262,28 @@ async def test_access_tokens_that_expired_or_were_revoked_stay_so_while_their_lo
     assert await statuses(server) == [401, 401]
     await server.close()
     assert await statuses(await serve()) == [401, 401]
+
+
+async def test_an_expired_token_in_an_address_is_ignored_with_the_cookie_of_its_own_login(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """VibeTunnel's client keeps a token for a day, and cannot send another one with a stream."""
+    server = await serve(token_in_url=True)
+    wall = Wall(server, monkeypatch)
+    for name in ("ada", "bob"):
+        await account(server, name)
+    ada, bob = Browser(server), Browser(server)
+    tokens = [
+        json.loads((await each.password(name, PASSWORD)).body)["token"] for each, name in ((ada, "ada"), (bob, "bob"))
+    ]
+    paths_of = ("/api/events?token=", "/api/control/stream?token=", "/api/control/stream?auth=Bearer%20")
+
+    async def statuses(who: Browser, token: str) -> set[int]:
+        return {(await who.fetch("HEAD", path + token)).code for path in paths_of}
+
+    assert await statuses(Browser(server), tokens[0]) == {200}
+    wall.ahead_s = 1200.0
+    assert await statuses(Browser(server), tokens[0]) == {401}
+    assert await statuses(ada, tokens[0]) == {200}
+    assert await statuses(ada, tokens[1]) == {401}
+    assert await statuses(ada, "wrong") == {401}

@@ -37,6 +37,7 @@ OPEN = {
     ("GET", "/api/auth/avatar/{user_id}"),
     ("POST", "/api/auth/challenge"),
     ("POST", "/api/auth/code"),
+    ("POST", "/api/auth/login"),
     ("POST", "/api/auth/password"),
     ("POST", "/api/auth/refresh"),
     ("POST", "/api/auth/share"),
@@ -53,7 +54,7 @@ async def ask(
 ) -> HTTPResponse:
     path = "/".join("x" if part.startswith("{") else part for part in route.path.split("/"))
     body: object = {} if route.operations[method].body is not None else None
-    headers = (WEBSOCKET if route.path in ("/ws", "/buffers") else {}) | headers
+    headers = (WEBSOCKET if route.path in ("/ws", "/ws/input", "/buffers") else {}) | headers
     return await server.fetch(method, path, body, login=login, headers=headers)
 
 

@@ -667,5 +667,5 @@ def test_a_damaged_file_of_tokens_is_said_and_none_is_good(folder: Path, expect_
 
 
 def test_scopes_of_a_token_are_words(eddsa: Mint) -> None:
-    assert eddsa.tokens.issue("api", "ada", OWNER, lifetime_s=9)[1].scope == "view type control admin"
+    assert eddsa.tokens.issue("api", "ada", OWNER, lifetime_s=9)[1].scope == "view type control admin files"
     assert eddsa.tokens.issue("refresh", "ada", Scope(0), lifetime_s=9)[1].scopes == Scope(0)

@@ -18,6 +18,9 @@ def read_request(message: bytes) -> tuple[int, int, int, int, int, int, bytes] |
 def read_appearance(message: bytes) -> tuple[bool, int, int, tuple[int, ...]]:
     """Return (dark, cell_height, cell_width, colours). ValueError if it is malformed."""
 
+def text_of_output(data: bytes) -> tuple[int, bytes, bytes]:
+    """(bytes at the end that more may finish to a character, UTF-8 text, the same as the inside of a JSON string)."""
+
 def read_object(
     text: bytes,
 ) -> tuple[Literal["input"], bytes] | tuple[Literal["resize"], int, int] | tuple[Literal["ping", "bad"]] | None:

@@ -160,6 +160,9 @@ class Terminal:
         input_rate: int = 0,
         deflates: bool = False,
         appearance: bytes = b"",
+        text: int = 0,
+        header: bytes = b"",
+        session: bytes = b"",
     ) -> Client:
         """Hand over a connected stream socket. The pump owns it from here, even if this raises.
 
@@ -177,12 +180,22 @@ class Terminal:
                    more is not read for a while. 0: no limit
         deflates   permessage-deflate was negotiated, without context takeover on either side; OSError without zlib
         appearance the fields of an appearance message, or none
+        text       1: output comes as text, in WebSocket text frames; 2: as server-sent events, after the response; the
+                   client is then no WebSocket. Text is cut between characters, U+FFFD stands for invalid bytes, and
+                   each redraw comes after a reset (RIS)
+        header     with events: the JSON fields of the header after its size, and its closing brace
+        session    with events: the session's id, as the inside of a JSON string
         """
     def present(self, message: bytes) -> None:
         """Send a presence message to every v1 client, now and when it attaches: at most 16 KiB, passed on as it is.
 
         A new message replaces one that a slow client has not been sent yet; an equal one is not sent. An empty message
         ends this: clients that attach later get none. ValueError if it is too long.
+        """
+    def note(self, event: bytes) -> None:
+        """Send a server-sent event, at most 16 KiB, to every client that gets events, now and when it attaches.
+
+        A new event replaces one that a slow client has not been sent yet.
         """
     def write(self, data: bytes) -> None:
         """Queue input after what is queued. Raises BlockingIOError above 16 MiB queued."""
@@ -192,6 +205,8 @@ class Terminal:
         """Ask for a copy of the terminal with the newest lines of scrollback; returns a ticket, see `captured`."""
     def resize(self, rows: int, cols: int) -> None:
         """Set the PTY's size; ValueError outside 1..1000."""
+    def reset_size(self) -> None:
+        """If no client owns the size, give it to one that has a viewport and may type. Without one it stays."""
     def finish(self, code: int, signal: int = 0, reason: str = "") -> None:
         """The process is gone: read the rest of its output, send the clients its exit and close 1000, report `ended`.
         Clients that attach later get the last screen, then the same."""

@@ -38,6 +38,7 @@ COMMANDS = {
     "logins": "accounts",
     "revoke": "accounts",
     "audit": "audit",
+    "git-event": "git_hooks",
 }
 
 

@@ -278,7 +278,7 @@ def _scopes(_context: click.Context, _parameter: click.Parameter, value: str) ->
     required=True,
     callback=_scopes,
     metavar="SCOPE,...",
-    help="What it may do: view, type, control, admin.",
+    help="What it may do: view, type, control, admin, files.",
 )
 @takes_duration("--expires", default="30 d", help="Expires after this long, 366 d at most.")
 @click.option("--session", metavar="ID|NAME", help="Allow this session only.")

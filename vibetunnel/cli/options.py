@@ -91,6 +91,7 @@ METAVARS = {
     "allow_ip": "NETWORK",
     "trusted_proxies": "NETWORK",
     "pam_service": "NAME",
+    "file_root": "FOLDER",
     "log_dir": "FOLDER",
     "state_dir": "FOLDER",
     "runtime_dir": "FOLDER",

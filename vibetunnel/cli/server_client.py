@@ -22,6 +22,7 @@ Answer = dict[str, Any]  # a JSON object of the REST API
 
 UNIX = "unix:"  # the beginning of a URL that names a socket: unix:/path
 MAX_PID = (1 << 31) - 1
+VIEW = {"X-VibeTunnel-View": "own"}  # also of a server with --web-client
 
 
 class NotRunning(Exception):
@@ -98,7 +99,7 @@ class RunningServer:
         """The body of the answer. Raises as request() does."""
         usual_s = KILL_TIMEOUT_S if method == "DELETE" else TIMEOUT_S
         connection = _connect(self.url, usual_s if timeout_s is None else timeout_s)
-        headers = {"Authorization": f"Bearer {self._secret}", "Accept": "application/json, text/*"}
+        headers = {"Authorization": f"Bearer {self._secret}", "Accept": "application/json, text/*", **VIEW}
         if method != "GET":
             headers["Content-Type"] = "application/json"
         try:

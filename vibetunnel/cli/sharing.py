@@ -34,6 +34,7 @@ def share() -> None:
     help="How often it works; default: any number.",
 )
 @click.option("--name", default="", help="Name of the guests that use the link.")
+@click.option("--files", is_flag=True, help="Let guests also read the files below the session's folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the server's answer as JSON.")
 def create(
     config: Path | None,
@@ -42,6 +43,7 @@ def create(
     expires: float | None,
     uses: int | None,
     name: str,
+    files: bool,
     as_json: bool,
     **flags: Any,
 ) -> None:
@@ -49,14 +51,15 @@ def create(
     chosen = load(config, flags)
     server = RunningServer(chosen)
     found = choose(server.sessions(), session)
-    body = {"role": role, "expires": None if expires is None else round(expires), "uses": uses, "name": name}
+    ends = None if expires is None else round(expires)
+    body = {"role": role, "expires": ends, "uses": uses, "name": name, "files": files}
     made = server.request("POST", f"/api/sessions/{found['id']}/shares", body)
     if as_json:
         say(json.dumps(made, indent=2))
         return
     entry("Open", styled(made["url"], fg="cyan", underline=True))
     entry("Session", label(found))
-    entry("Guests", "may type" if role == "type" else "may watch, not type")
+    entry("Guests", ("may type" if role == "type" else "may watch, not type") + (", may read files" if files else ""))
     entry("Valid", ("until it is revoked" if expires is None else f"for {show_duration(expires)}") + _times(uses))
     entry("Revoke", f"vibetunnel share revoke {found['id'][:8]} {made['id']}")
     if draws() if chosen.qr is None else chosen.qr:

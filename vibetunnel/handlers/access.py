@@ -108,7 +108,7 @@ class CheckedRequest(ABC):
         for name, kind in self.route.parts.items():
             decode_path(self.path_kwargs[name], kind, name)
         # BodyCollector (application.py) drops the rest of a body that is too large.
-        if max(len(self.request.body), declared_length(self.request.headers)) > MAX_BODY:
+        if not operation.takes and max(len(self.request.body), declared_length(self.request.headers)) > MAX_BODY:
             raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"body: expected at most {MAX_BODY} bytes, got more")
         if any(name in self.request.headers for name in FROM_BROWSERS) and not self._by_bearer():
             self._check_content_type()
@@ -173,14 +173,16 @@ class CheckedRequest(ABC):
             credentials = credentials.strip()
             # A wrong token fails even with a valid cookie, because the client chose to send it. Only an expired token
             # of the cookie's own login is ignored: the web client's page may hold one.
-            return authority.by_bearer(credentials) or self._by_old_token(credentials)
+            return self._by_token(credentials)
         if self.route.tickets and self.request.query:
             query = self.request.query_arguments
             if "ticket" in query:
-                session_id = query.get("sessionId", [b""])[-1].decode("ascii", "replace")
+                asked = query.get("sessionId", [b""])[-1].decode("ascii", "replace")
+                session_id = self.path_kwargs.get("session_id", asked)
                 return authority.by_ticket(query["ticket"][-1].decode("ascii", "replace"), session_id)
-            if "token" in query and self.context.settings.token_in_url:
-                return authority.by_bearer(query["token"][-1].decode("ascii", "replace"))
+            if self.context.settings.token_in_url and ("token" in query or "auth" in query):
+                token = query["token" if "token" in query else "auth"][-1].decode("ascii", "replace")
+                return self._by_token(token.removeprefix("Bearer "))  # as in `auth=Bearer%20TOKEN`
         principal = self._by_cookie()
         self._forgeable = principal is not None
         return principal
@@ -188,6 +190,9 @@ class CheckedRequest(ABC):
     def _by_cookie(self) -> Principal | None:
         cookie = cookie_of(self.request.headers.get("Cookie", ""), self.cookie_name)
         return self.context.authority.by_cookie(cookie) if cookie else None
+
+    def _by_token(self, token: str) -> Principal | None:
+        return self.context.authority.by_bearer(token) or self._by_old_token(token)
 
     def _by_old_token(self, credentials: str) -> Principal | None:
         principal = self._by_cookie()
@@ -206,6 +211,12 @@ class CheckedRequest(ABC):
         before = self.principal
         self.principal = None if before is None else self.context.authority.still(before)
         return self.required(self.principal)
+
+    def require_permission(self) -> Principal:
+        """Return the principal if it may still do what the request asks for. Raises Refused, Forbidden."""
+        principal = self.require_login()
+        self._check_permission(self.operation, principal)
+        return principal
 
     @staticmethod
     def required(principal: Principal | None) -> Principal:
@@ -250,6 +261,8 @@ class CheckedRequest(ABC):
         limits = self.context.limits
         if kind == "upgrade":
             limits.upgrade(self.principal, self.counted_as)
+        elif kind == "login":  # of its own: what else a page asks for cannot use it up
+            limits.login_request(self.principal, self.counted_as)
         elif kind == "api" or self.principal is None:  # input counts bytes of users, and requests of other clients
             limits.api(self.principal, self.counted_as)
 
@@ -266,9 +279,23 @@ class CheckedRequest(ABC):
 
     def _check_content_type(self) -> None:
         """Check that the body is declared as JSON: a form of another site can send a cookie, but not JSON."""
-        if self.request.method in ("GET", "HEAD") or not self.request.body:
+        if self.request.method in ("GET", "HEAD") or not (self.request.body or self.operation.takes):
             return
         given = self.request.headers.get("Content-Type", "")
-        if given.partition(";")[0].strip().lower() != "application/json":
+        if self.operation.takes:
+            self._check_upload(given)
+        elif given.partition(";")[0].strip().lower() != "application/json":
             message = f"Content-Type: expected application/json, got {given[:80] or 'none'}"
+            raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
+
+    def _check_upload(self, given: str) -> None:
+        """Check a body that is not JSON. A form can send a cookie with one, but says where it comes from.
+
+        A form cannot PUT. Browsers without Origin and Sec-Fetch-Site are refused, unless a CSRF token is asked for.
+        """
+        named = "Origin" in self.request.headers or "Sec-Fetch-Site" in self.request.headers
+        if self.request.method == "POST" and not (named or self._forgeable):
+            message = (
+                f"Content-Type: expected application/json from a browser without Origin, got {given[:80] or 'none'}"
+            )
             raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)

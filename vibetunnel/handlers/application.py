@@ -18,11 +18,13 @@ from vibetunnel.handlers.client_files import Files
 from vibetunnel.handlers.context import Context, Site
 from vibetunnel.handlers.route import Route
 from vibetunnel.handlers.routes import ROUTES
+from vibetunnel.handlers.streamed import DRAIN_LIMIT, StreamedHandler
 from vibetunnel.handlers.unknown import NoPathHandler, OutsideHandler
 from vibetunnel.handlers.websocket import log_upgrade
+from vibetunnel.http.body import IncomingBody
+from vibetunnel.http.exchange import Exchange
 from vibetunnel.http.server import MAX_BODY
 
-DRAIN_LIMIT = 64 * MAX_BODY  # bytes of a body that are read and dropped, so that the client gets the 413 and no reset
 CLOSE_S = 0.5  # for handlers to finish when the server stops; one may be starting a session
 
 STATIC = Path(__file__).parents[1] / "web" / "static"
@@ -68,6 +70,32 @@ class BodyCollector(HTTPMessageDelegate):
         self._answered = True
 
 
+class BodyStream(HTTPMessageDelegate):
+    """Has a request answered as soon as its header is there, and passes its body on in parts."""
+
+    def __init__(self, exchange: Exchange, answer: Callable[[IncomingBody], None]) -> None:
+        self._exchange = exchange
+        self._answer = answer
+        self._body = IncomingBody(exchange)
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        self._exchange.streamed = True
+        self._answer(self._body)
+        return None
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        self._body.feed(chunk)
+        return None
+
+    def finish(self) -> None:
+        self._body.end()
+
+    def on_connection_close(self) -> None:
+        self._body.break_off()
+
+
 class VibeTunnelApplication(RuleRouter):
     """The routes of routes.py.
 
@@ -83,13 +111,19 @@ class VibeTunnelApplication(RuleRouter):
 
             return document(ROUTES, cookie_name(tls=context.tls, base_path=base_path), base_path)
 
-        self._site = Site(context, Files(static, base_path), openapi, Application(log_function=log_upgrade))
+        self._site = Site(
+            context,
+            Files(static, base_path, context.settings.web_client),
+            openapi,
+            Application(log_function=log_upgrade),
+        )
         self._no_route = Route("*", OutsideHandler if base_path else NoPathHandler, {}, hidden=True)
         self.whole_paths = {base_path + route.path: route for route in ROUTES if not route.parameters}
         super().__init__([Rule(PathMatches(re.escape(base_path) + route.pattern), route) for route in ROUTES])
 
     async def close(self) -> None:
         """Wait for the handlers that are still running, and cancel those that take too long."""
+        self._site.context.control.close()
         running = self._site.running
         if running:
             await asyncio.wait(running, timeout=CLOSE_S)
@@ -113,4 +147,6 @@ class VibeTunnelApplication(RuleRouter):
 
     def _collector(self, request: HTTPServerRequest, route: Route, raw: dict[str, bytes]) -> HTTPMessageDelegate:
         handler = route.handler(self._site, route, request)
+        if isinstance(handler, StreamedHandler) and handler.streamed:
+            return BodyStream(handler.exchange, functools.partial(handler.receive, raw))
         return BodyCollector(request, functools.partial(handler.execute, raw))

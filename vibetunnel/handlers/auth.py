@@ -16,9 +16,9 @@ from vibetunnel.errors import (
     WrongCode,
     WrongPassword,
 )
-from vibetunnel.handlers import schemas
+from vibetunnel.handlers import account_schemas, schemas
 from vibetunnel.handlers.handler import Handler
-from vibetunnel.handlers.refusals import Refused
+from vibetunnel.handlers.refusals import Refusal, Refused
 from vibetunnel.logs.audit import Action
 from vibetunnel.protocol import CLOSE_LOGIN_OVER
 from vibetunnel.security import pam, ssh_login
@@ -41,12 +41,18 @@ class AuthConfigHandler(Handler):
     def get(self) -> None:
         settings, authority = self.context.settings, self.context.authority
         allowed = not settings.disallow_user_password
+        passwords = allowed and (settings.pam or any(user.password for user in authority.users.list()))
         self.answer(
-            schemas.AuthConfig(
+            account_schemas.AuthConfig(
                 no_auth=settings.no_auth,
-                passwords=allowed and (settings.pam or any(user.password for user in authority.users.list())),
+                passwords=passwords,
                 enable_ssh_keys=settings.enable_ssh_keys,
                 disallow_user_password=not allowed,
+                web_client=settings.web_client is not None,
+                auth_required=not settings.no_auth,
+                auth_methods=["password"] if passwords else [],
+                ssh_key_auth=settings.enable_ssh_keys,
+                password_auth=passwords,
             )
         )
 
@@ -57,19 +63,25 @@ class CurrentUserHandler(Handler):
     def get(self) -> None:
         principal = self.principal
         if principal is None:
-            self.answer(schemas.CurrentUser(user_id=self.context.user, authenticated=False))
+            self.answer(account_schemas.CurrentUser(user_id=self.context.user, authenticated=False, success=False))
             return
         csrf = self.context.authority.csrf_token(principal) if principal.by_cookie else None
         self.answer(
-            schemas.CurrentUser(
+            account_schemas.CurrentUser(
                 user_id=principal.user,
                 authenticated=True,
+                success=True,
+                user=_go_user(principal.user, principal.role),
                 role=_role(principal),
                 scopes=_names(_all_scopes(principal)),
                 session_id=list(principal.grants)[-1] if principal.grants and not principal.scopes else None,
                 csrf_token=csrf,
             )
         )
+
+
+def _go_user(name: str, role: str) -> account_schemas.GoUser:
+    return account_schemas.GoUser(id=name, username=name, role=role)
 
 
 def _role(principal: Principal) -> Literal["owner", "writer", "viewer", "guest"]:
@@ -80,11 +92,11 @@ def _role(principal: Principal) -> Literal["owner", "writer", "viewer", "guest"]
             return "guest"
 
 
-def _names(scopes: Scope) -> list[schemas.ScopeName]:
-    found: list[schemas.ScopeName] = []
+def _names(scopes: Scope) -> list[account_schemas.ScopeName]:
+    found: list[account_schemas.ScopeName] = []
     for name in names(scopes):
         match name:
-            case "view" | "type" | "control" | "admin":
+            case "view" | "type" | "control" | "admin" | "files":
                 found.append(name)
     return found
 
@@ -100,11 +112,14 @@ class AvatarHandler(Handler):
     """GET /api/auth/avatar/{user_id}: always null, so that it does not tell which accounts exist."""
 
     def get(self, user_id: str) -> None:
-        self.answer(schemas.Avatar(avatar=None, platform=platform.system().lower()))
+        self.answer(account_schemas.Avatar(avatar=None, platform=platform.system().lower()))
 
 
 class LoginHandler(Handler):
     """The base of all routes that log in."""
+
+    def refuse(self, refusal: Refusal) -> None:
+        self.finish(refusal.encoded(success=False))
 
     async def began(self, account: str | None, method: str) -> bool:
         """Count a try to log in as `account`, or with a code. Return whether a stranger sends it.
@@ -151,10 +166,28 @@ class LoginHandler(Handler):
         self.context.attachments.end(principal.id)
         return gone
 
+    async def check_password(self, account: str, password: str) -> Login:
+        """Log in with a password. Raises Refused, WrongPassword, RateLimited."""
+        settings = self.context.settings
+        if settings.disallow_user_password:
+            raise Refused(
+                HTTPStatus.FORBIDDEN,
+                "Passwords are not accepted here (--disallow-user-password): log in with a code or an SSH key",
+            )
+        stranger = await self.began(account, "password")
+        user = await self.context.authority.users.check_password(account, password, stranger=stranger)
+        good = user is not None
+        if not good and settings.pam and account == self.context.user and self.context.authority.role_of(account):
+            good = await pam.check(account, password, settings.pam_service)
+        if not good:
+            await self.failed(account, "password", "wrong password")
+            raise WrongPassword
+        return await self.succeeded(account, "password", account=account)
+
     async def answer_with_tokens(self, login: Login, method: str) -> None:
         granted = await self.context.authority.grant(login)
         self.answer(
-            schemas.TokensAnswer(
+            account_schemas.TokensAnswer(
                 token=granted.token,
                 refresh_token=granted.refresh_token,
                 expires_in=granted.expires_in,
@@ -168,45 +201,44 @@ class CodeHandler(LoginHandler):
     """POST /api/auth/code: exchanges a one-time code for a cookie."""
 
     async def post(self) -> None:
-        code = self.read(schemas.CodeBody).code
+        wanted = self.read(account_schemas.CodeBody)
         await self.began(None, "code")
         try:
-            user = self.context.codes.redeem(code)
+            user = self.context.codes.redeem(wanted.code)
         except WrongCode:
             await self.failed(None, "code", "wrong code")
             raise
-        await self.succeeded(user, "code", account=None)
-        self.answer(schemas.LoggedIn(user_id=user))
+        login = await self.succeeded(user, "code", account=None)
+        if wanted.token:
+            await self.answer_with_tokens(login, "code")
+        else:
+            self.answer(account_schemas.LoggedIn(success=True, user_id=user))
 
 
 class PasswordHandler(LoginHandler):
     """POST /api/auth/password."""
 
     async def post(self) -> None:
-        wanted, settings = self.read(schemas.PasswordBody), self.context.settings
-        if settings.disallow_user_password:
-            raise Refused(
-                HTTPStatus.FORBIDDEN,
-                "Passwords are not accepted here (--disallow-user-password): log in with a code or an SSH key",
-            )
-        account = wanted.user_id
-        stranger = await self.began(account, "password")
-        user = await self.context.authority.users.check_password(account, wanted.password, stranger=stranger)
-        good = user is not None
-        if not good and settings.pam and account == self.context.user and self.context.authority.role_of(account):
-            good = await pam.check(account, wanted.password, settings.pam_service)
-        if not good:
-            await self.failed(account, "password", "wrong password")
-            raise WrongPassword
-        login = await self.succeeded(account, "password", account=account)
-        await self.answer_with_tokens(login, "password")
+        wanted = self.read(account_schemas.PasswordBody)
+        await self.answer_with_tokens(await self.check_password(wanted.user_id, wanted.password), "password")
+
+
+class GoLoginHandler(LoginHandler):
+    """POST /api/auth/login."""
+
+    async def post(self) -> None:
+        wanted, authority = self.read(account_schemas.GoLoginBody), self.context.authority
+        login = await self.check_password(wanted.username or self.context.user, wanted.password)
+        role = authority.role_of(login.user)
+        granted = await authority.grant(login)
+        self.answer(account_schemas.GoLoggedIn(token=granted.token, user=_go_user(login.user, str(role))))
 
 
 class ChallengeHandler(LoginHandler):
     """POST /api/auth/challenge: answers for any name, so that it does not tell which accounts exist."""
 
     def post(self) -> None:
-        wanted = self.read(schemas.ChallengeBody)
+        wanted = self.read(account_schemas.ChallengeBody)
         if not self.context.settings.enable_ssh_keys:
             raise Refused(
                 HTTPStatus.FORBIDDEN,
@@ -214,7 +246,7 @@ class ChallengeHandler(LoginHandler):
             )
         made = self.context.challenges.issue(wanted.user_id)
         self.answer(
-            schemas.ChallengeAnswer(
+            account_schemas.ChallengeAnswer(
                 challenge_id=made.id,
                 challenge=made.text,
                 expires_at=int(made.expires * 1000),
@@ -226,7 +258,7 @@ class SshKeyHandler(LoginHandler):
     """POST /api/auth/ssh-key: exchanges a signed challenge for a login."""
 
     async def post(self) -> None:
-        context, wanted = self.context, self.read(schemas.SshLoginBody)
+        context, wanted = self.context, self.read(account_schemas.SshLoginBody)
         if not context.settings.enable_ssh_keys:
             raise Refused(
                 HTTPStatus.FORBIDDEN,
@@ -254,7 +286,7 @@ class RefreshHandler(LoginHandler):
     """POST /api/auth/refresh: returns the next tokens. A refresh token that was used before ends its login."""
 
     async def post(self) -> None:
-        token = self.read(schemas.RefreshBody).refresh_token
+        token = self.read(account_schemas.RefreshBody).refresh_token
         try:
             login, granted = await self.context.authority.refresh(token)
         except InvalidToken as error:
@@ -263,7 +295,7 @@ class RefreshHandler(LoginHandler):
             raise Refused(HTTPStatus.UNAUTHORIZED, f"{error}: log in again") from None
         await self.record(Action.REFRESH, by=self.context.authority.of_login(login))
         self.answer(
-            schemas.TokensAnswer(
+            account_schemas.TokensAnswer(
                 token=granted.token,
                 refresh_token=granted.refresh_token,
                 expires_in=granted.expires_in,
@@ -278,11 +310,13 @@ class VerifyHandler(Handler):
 
     def get(self) -> None:
         principal = self.require_login()
-        self.answer(schemas.Verified(user_id=principal.user))
+        self.answer(account_schemas.Verified(user_id=principal.user))
 
 
 class LogoutHandler(LoginHandler):
     """POST /api/auth/logout: ends this login everywhere, open sockets included."""
+
+    refuse = Handler.refuse
 
     async def post(self) -> None:
         principal = self.require_login()
@@ -300,10 +334,10 @@ class TicketHandler(Handler):
     """POST /api/auth/ticket: a ticket for one socket or stream whose client cannot send headers."""
 
     def post(self) -> None:
-        principal, wanted = self.require_login(), self.read(schemas.TicketBody)
+        principal, wanted = self.require_login(), self.read(account_schemas.TicketBody)
         scope = Scope.VIEW | Scope.TYPE if wanted.permission == "type" else Scope.VIEW
         ticket = self.context.authority.tickets.issue(principal, wanted.session_id, scope)
-        self.answer(schemas.Ticket(ticket=ticket, expires_in=int(TICKET_S)))
+        self.answer(account_schemas.Ticket(ticket=ticket, expires_in=int(TICKET_S)))
 
 
 class LinkHandler(Handler):
@@ -312,7 +346,7 @@ class LinkHandler(Handler):
     async def post(self) -> None:
         base = public_base(self)
         if self.context.settings.no_auth:
-            self.answer(schemas.Link(url=base, code=None))
+            self.answer(account_schemas.Link(url=base, code=None))
         else:
             principal = self.require_login()
             if principal.narrow or principal.program:
@@ -320,7 +354,7 @@ class LinkHandler(Handler):
             self.require_audit()
             code = self.context.codes.issue(principal.user, LINK_S, principal)
             await self.record(Action.LINK, by=principal)
-            self.answer(schemas.Link(url=f"{base}/login#{code}", code=code))
+            self.answer(account_schemas.Link(url=f"{base}/login#{code}", code=code))
 
 
 def public_base(handler: Handler) -> str:
@@ -345,8 +379,8 @@ class LoginsHandler(Handler):
         await self.answer_each(found, partial(_login_view, principal=principal))
 
 
-def _login_view(login: Login, *, principal: Principal) -> schemas.LoginView:
-    return schemas.LoginView(
+def _login_view(login: Login, *, principal: Principal) -> account_schemas.LoginView:
+    return account_schemas.LoginView(
         id=login.id,
         user=login.name if login.guest else login.user,
         method=login.method,
@@ -363,7 +397,7 @@ class RevokeHandler(Handler):
     """POST /api/auth/revoke: ends all logins of a user, one login with its tokens, or one token."""
 
     async def post(self) -> None:
-        wanted, principal = self.read(schemas.RevokeBody), self.require_login()
+        wanted, principal = self.read(account_schemas.RevokeBody), self.require_login()
         ended = await self._end(wanted, principal)
         for each in ended:
             self.context.attachments.end(each, "access has been revoked")
@@ -371,9 +405,9 @@ class RevokeHandler(Handler):
         self.context.attachments.review()  # connections of the user's share links, and of single access tokens
         await self.record(Action.REVOKE, by=principal, user=wanted.user or "", what=wanted.login or wanted.token or "")
         self.check_saved()
-        self.answer(schemas.Revoked(ended=len(ended)))
+        self.answer(account_schemas.Revoked(ended=len(ended)))
 
-    async def _end(self, wanted: schemas.RevokeBody, principal: Principal) -> list[str]:
+    async def _end(self, wanted: account_schemas.RevokeBody, principal: Principal) -> list[str]:
         authority = self.context.authority
         admin = principal.may(Scope.ADMIN)
         if wanted.user is not None:
@@ -437,7 +471,7 @@ class RotateKeysHandler(Handler):
     """POST /api/auth/rotate-keys: signs new tokens with a new key. With `forget`, existing tokens become invalid."""
 
     async def post(self) -> None:
-        context, forget = self.context, self.read(schemas.RotateKeysBody).forget
+        context, forget = self.context, self.read(account_schemas.RotateKeysBody).forget
         if forget:
             # An attacker with the key may have used tokens of his own to open connections and to get tickets and codes.
             context.authority.tickets.forget_all()

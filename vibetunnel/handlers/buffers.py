@@ -9,7 +9,7 @@ import msgspec
 from tornado.websocket import WebSocketClosedError
 
 from vibetunnel.errors import UnknownSession, VibeTunnelError
-from vibetunnel.handlers import schemas
+from vibetunnel.handlers import account_schemas
 from vibetunnel.handlers.handler import Handler
 from vibetunnel.handlers.refusals import Refused
 from vibetunnel.handlers.websocket import RelayedSocket, upgrade
@@ -49,7 +49,7 @@ class BuffersHandler(Handler):
     """GET /buffers: the upgrade to a snapshot socket."""
 
     def get(self) -> None:
-        self.query(schemas.TicketQuery)
+        self.query(account_schemas.TicketQuery)
         upgrade(self, SnapshotSocket)
 
 

@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 
 from tornado.web import Application
 
+from vibetunnel.files.space import FileSpace
+from vibetunnel.git.service import GitService
 from vibetunnel.handlers.client_files import Files
 from vibetunnel.http.tls_relay import Relays
 from vibetunnel.logs.audit import Audit
 from vibetunnel.logs.requests import RequestLog
 from vibetunnel.metrics import Metrics
+from vibetunnel.preferences import UserPreferences
 from vibetunnel.security.addresses import Clients
 from vibetunnel.security.allow_list import AllowList
 from vibetunnel.security.authority import Authority
@@ -23,6 +26,8 @@ from vibetunnel.security.limits import Limits
 from vibetunnel.security.signing import SigningKeys
 from vibetunnel.security.ssh_login import Challenges
 from vibetunnel.sessions.attachments import Attachments
+from vibetunnel.sessions.badges import Badges
+from vibetunnel.sessions.broadcast import Broadcast
 from vibetunnel.sessions.registry import Registry
 from vibetunnel.sessions.rendering import Rendering
 from vibetunnel.sessions.snapshots import Snapshots
@@ -39,6 +44,7 @@ class Context:
     shell       program of new sessions
     user        name of the account that runs everything
     problems    the parts of the server that do not work now, in sentences
+    control     the messages of the control stream, for VibeTunnel's own client
     """
 
     settings: Settings
@@ -64,6 +70,11 @@ class Context:
     snapshots: Snapshots
     problems: Callable[[], Awaitable[list[str]]]
     rendering: Rendering
+    preferences: UserPreferences
+    git: GitService
+    badges: Badges
+    files: FileSpace
+    control: Broadcast = field(default_factory=Broadcast)
     started: float = field(default_factory=time.monotonic)
 
     @property

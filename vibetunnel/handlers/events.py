@@ -10,8 +10,10 @@ from typing import Any
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError
 
-from vibetunnel.handlers import schemas
+from vibetunnel.handlers import account_schemas, schemas
 from vibetunnel.handlers.handler import Handler
+from vibetunnel.handlers.node_events import as_node
+from vibetunnel.handlers.views import View, view_of
 from vibetunnel.handlers.websocket import RelayedSocket, upgrade
 from vibetunnel.http.upgrade import asks_for_websocket
 from vibetunnel.protocol import CLOSE_AWAY, CLOSE_INTERNAL, CLOSE_UNSUPPORTED
@@ -37,7 +39,7 @@ class _Stream:
         self._listener.close()
 
 
-def _listen(broadcast: Broadcast, principal: Principal) -> Listener:
+def listen(broadcast: Broadcast, principal: Principal) -> Listener:
     """A listener of the sessions that the principal may view."""
     if principal.may(Scope.VIEW):
         return broadcast.listen()
@@ -52,7 +54,7 @@ class EventSocket(RelayedSocket):
     def open(self) -> None:
         super().open()
         principal = self.opener.required(self.opener.principal)
-        self._listener = _listen(self.context.registry.events.broadcast, principal)
+        self._listener = listen(self.context.registry.events.broadcast, principal)
         self._passing = asyncio.create_task(self._pass_on())  # owned: it ends after on_close() closes the listener
 
     def on_message(self, message: str | bytes) -> None:
@@ -83,25 +85,39 @@ class EventsHandler(Handler):
     _listener: Listener | None = None
 
     def head(self, **arguments: str) -> None:
-        self.query(schemas.TicketQuery)
+        self.query(account_schemas.TicketQuery)
         self._set_stream_headers()
 
     def get(self) -> Coroutine[Any, Any, None] | None:
-        self.query(schemas.TicketQuery)
+        self.query(account_schemas.TicketQuery)
         if not asks_for_websocket(self.request.headers):
             return self._stream()
         upgrade(self, EventSocket)
         return None
 
+    def listener(self, principal: Principal) -> Listener:
+        return listen(self.context.registry.events.broadcast, principal)
+
+    def greeting(self) -> bytes:
+        """What comes first."""
+        return b"data: " + encoded("connected") + b"\n\n"
+
+    def shown(self, message: bytes) -> bytes | None:
+        """The event as the client knows it; None if it knows no such event."""
+        if view_of(self) is not View.NODE:
+            return message
+        made = as_node(message, self.context.registry.name_of)
+        return None if made is None else made[1]
+
     async def _stream(self) -> None:
         principal = self.require_login()
         self.check_room(principal)
         self._set_stream_headers()
-        self._listener = listener = _listen(self.context.registry.events.broadcast, principal)
+        self._listener = listener = self.listener(principal)
         stream = _Stream(listener)
         self.context.attachments.add(Attachment(connection=stream, principal=principal, address=self.client.address))
         try:
-            await self._send(b"data: " + encoded("connected") + b"\n\n")
+            await self._send(self.greeting())
             await self._pass_on(listener)
         except StreamClosedError:
             pass  # the client has disconnected
@@ -121,7 +137,8 @@ class EventsHandler(Handler):
                 continue
             if message is None:
                 return
-            await self._send(b"data: " + message + b"\n\n")
+            if (event := self.shown(message)) is not None:
+                await self._send(b"data: " + event + b"\n\n")
 
     async def _send(self, event: bytes) -> None:
         async with asyncio.timeout(STUCK_S):
@@ -134,3 +151,27 @@ class EventsHandler(Handler):
     def on_connection_close(self) -> None:
         if self._listener is not None:
             self._listener.close()
+
+
+class ControlHandler(EventsHandler):
+    """GET /api/control/stream: what VibeTunnel's own client asks for again and again, unless it stays open.
+
+    Its events are those of `Context.control`: JSON with `category`, `action` and `data`.
+    """
+
+    def head(self, **arguments: str) -> None:
+        self.query(schemas.ControlQuery)
+        self._set_stream_headers()
+
+    def get(self) -> Coroutine[Any, Any, None]:
+        self.query(schemas.ControlQuery)
+        return self._stream()
+
+    def listener(self, principal: Principal) -> Listener:
+        return listen(self.context.control, principal)
+
+    def greeting(self) -> bytes:
+        return b":ok\n\n"
+
+    def shown(self, message: bytes) -> bytes:
+        return message

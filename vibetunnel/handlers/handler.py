@@ -54,6 +54,7 @@ class Handler(CheckedRequest):
     answer_each()  sends a long list as JSON
     finish()  sends a body
     write()   sends a part of a body; finish() then ends it
+    length    of a body that is sent in parts, if it is known
     detach()  says that no answer follows: the connection was given away, or has ended
 
     The method may be a coroutine. It goes on when the client disconnects; on_connection_close() tells it.
@@ -64,6 +65,7 @@ class Handler(CheckedRequest):
         self.site = site
         self._status = 200
         self._own: dict[str, str] = {}  # headers beside the defaults
+        self.length: int | None = None
         self._started = False
         self._finished = False
 
@@ -134,7 +136,7 @@ class Handler(CheckedRequest):
         self.finish(b"[" + b",".join(pieces) + b"]")
 
     def write(self, chunk: bytes) -> Written:
-        """Send a part of an answer whose length is not known, the headers before the first one.
+        """Send a part of an answer, the headers before the first one.
 
         Await the result before the next part: then a client that does not read costs no memory. It raises
         StreamClosedError when the client has disconnected.
@@ -143,7 +145,7 @@ class Handler(CheckedRequest):
         if self._started:
             return self.exchange.write(chunk)
         self._started = True
-        return self.exchange.start(self._status, _REASONS[self._status], self._lines(), chunk)
+        return self.exchange.start(self._status, _REASONS[self._status], self.lines(), chunk, self.length)
 
     def finish(self, body: bytes | str = b"") -> Written:
         """Send the answer, or the last part of it. The result is done when little of it is left in this process."""
@@ -155,7 +157,7 @@ class Handler(CheckedRequest):
             written = self.exchange.write(content)
             self.exchange.finish()
         else:
-            written = self.exchange.answer(self._status, _REASONS[self._status], self._lines(), content)
+            written = self.exchange.answer(self._status, _REASONS[self._status], self.lines(), content)
         self.log_request()
         return written
 
@@ -204,7 +206,7 @@ class Handler(CheckedRequest):
     def on_connection_close(self) -> None:
         """The client has disconnected before the end of the answer."""
 
-    def _lines(self) -> str:
+    def lines(self) -> str:
         lines = _DEFAULT_LINES
         if self._own:
             lines = "".join(
@@ -221,20 +223,29 @@ class Handler(CheckedRequest):
     def execute(self, raw: dict[str, bytes]) -> None:
         """Answer the request, whose body is complete. raw: the parts of the path, unquoted."""
         try:
-            self.path_kwargs = {name: _decoded(value) for name, value in raw.items()}
-            self.check()
-            method = getattr(self, (self.request.method or "").lower())
-            coroutine: Coroutine[Any, Any, None] | None = method(**self.path_kwargs)
+            coroutine = self.begin(raw)
         except Exception as error:
             self._fail(error)
             return
         if coroutine is not None:
-            self.exchange.set_close_callback(self.on_connection_close)
-            task = asyncio.create_task(self._run(coroutine))  # owned: the application's close() cancels it
-            self.site.running.add(task)
-            task.add_done_callback(self.site.running.discard)
+            self.follow(coroutine)
         elif not self._finished:
             self.finish()
+
+    def begin(self, raw: dict[str, bytes]) -> Coroutine[Any, Any, None] | None:
+        """Check the request, and call the method that answers it. Raises what refuses it."""
+        self.path_kwargs = {name: _decoded(value) for name, value in raw.items()}
+        self.check()
+        method = getattr(self, (self.request.method or "").lower())
+        coroutine: Coroutine[Any, Any, None] | None = method(**self.path_kwargs)
+        return coroutine
+
+    def follow(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run what answers the request."""
+        self.exchange.set_close_callback(self.on_connection_close)
+        task = asyncio.create_task(self._run(coroutine))  # owned: the application's close() cancels it
+        self.site.running.add(task)
+        task.add_done_callback(self.site.running.discard)
 
     async def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
         try:

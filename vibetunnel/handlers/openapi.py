@@ -15,6 +15,11 @@ from vibetunnel.handlers.validation import Given
 
 Json = dict[str, Any]  # Any: a JSON Schema has no narrower type
 
+_FILE: Json = {"type": "string", "format": "binary"}
+_BODIES: dict[str, Json] = {  # of operations that take a body in parts
+    "multipart/form-data": {"schema": {"type": "object", "properties": {"file": _FILE}, "required": ["file"]}}
+}
+
 
 def document(routes: Iterable[Route], cookie: str, base_path: str = "") -> bytes:
     """Return the document as JSON. cookie: the name of the login's cookie."""
@@ -31,7 +36,7 @@ def document(routes: Iterable[Route], cookie: str, base_path: str = "") -> bytes
     schemas = {id(shape): schema for shape, schema in zip(shapes, found, strict=True)}
     paths: Json = {}
     for route in shown:
-        paths[route.path] = {
+        paths[route.shown] = {
             method.lower(): _operation(route, method, operation, schemas)
             for method, operation in route.operations.items()
         }
@@ -67,7 +72,7 @@ def errors_of(route: Route, operation: Operation) -> set[HTTPStatus]:
         errors.add(HTTPStatus.UNAUTHORIZED)
     if operation.query is not None or route.parameters:  # a part of the path may be no UTF-8
         errors.add(HTTPStatus.BAD_REQUEST)
-    if operation.body is not None:
+    if operation.body is not None or operation.takes:
         errors |= {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
     return errors
 
@@ -95,6 +100,8 @@ def _operation(route: Route, method: str, operation: Operation, schemas: dict[in
     if operation.body is not None:
         content = {"application/json": {"schema": schemas[id(operation.body)]}}
         result["requestBody"] = {"required": not operation.body_optional, "content": content}
+    elif operation.takes:
+        result["requestBody"] = {"required": True, "content": {each: _BODIES.get(each, {}) for each in operation.takes}}
     return result
 
 
@@ -123,5 +130,5 @@ def _answer(status: HTTPStatus, answer: Any, schemas: dict[int, Json]) -> Json:
 
 
 def _name(route: Route, method: str) -> str:
-    words = [each for each in route.path.replace("{", "").replace("}", "").replace(".", "/").split("/") if each]
+    words = [each for each in route.shown.replace("{", "").replace("}", "").replace(".", "/").split("/") if each]
     return "_".join([method.lower(), *words]).replace("-", "_")

@@ -10,6 +10,8 @@ from typing import TypeVar
 import msgspec
 
 from vibetunnel import errors
+from vibetunnel.files import errors as file_errors
+from vibetunnel.git import errors as git_errors
 from vibetunnel.http.upgrade import NotAnUpgrade
 from vibetunnel.keeper.errors import (
     KeeperBusy,
@@ -56,6 +58,29 @@ STATUS: dict[type[errors.VibeTunnelError], HTTPStatus] = {
     errors.UnknownClient: HTTPStatus.NOT_FOUND,
     errors.UnknownToken: HTTPStatus.NOT_FOUND,
     errors.LimitReached: HTTPStatus.TOO_MANY_REQUESTS,
+    file_errors.FileFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
+    file_errors.OutsideRoots: HTTPStatus.FORBIDDEN,
+    file_errors.NoSuchFile: HTTPStatus.NOT_FOUND,
+    file_errors.WrongKind: HTTPStatus.BAD_REQUEST,
+    file_errors.WrongName: HTTPStatus.BAD_REQUEST,
+    file_errors.NotAllowed: HTTPStatus.FORBIDDEN,
+    file_errors.NameTaken: HTTPStatus.CONFLICT,
+    file_errors.FileTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    file_errors.NoRoomLeft: HTTPStatus.INSUFFICIENT_STORAGE,
+    file_errors.FilesBusy: HTTPStatus.SERVICE_UNAVAILABLE,
+    file_errors.UnknownUpload: HTTPStatus.NOT_FOUND,
+    file_errors.UploadInUse: HTTPStatus.CONFLICT,
+    file_errors.WrongOffset: HTTPStatus.CONFLICT,
+    file_errors.UploadBroken: HTTPStatus.BAD_REQUEST,
+    git_errors.GitError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    git_errors.BadPath: HTTPStatus.BAD_REQUEST,
+    git_errors.GitRefused: HTTPStatus.CONFLICT,
+    git_errors.NoRepository: HTTPStatus.NOT_FOUND,
+    git_errors.OutsideFolders: HTTPStatus.FORBIDDEN,
+    git_errors.UnknownBranch: HTTPStatus.NOT_FOUND,
+    git_errors.WorktreeChanged: HTTPStatus.CONFLICT,
+    git_errors.GitTooSlow: HTTPStatus.SERVICE_UNAVAILABLE,
+    git_errors.GitBusy: HTTPStatus.SERVICE_UNAVAILABLE,
     SpawnFailed: HTTPStatus.BAD_REQUEST,
     KeeperFailed: HTTPStatus.SERVICE_UNAVAILABLE,
     KeeperBusy: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -95,7 +120,11 @@ class Refusal:
 
     @property
     def body(self) -> bytes:
-        return encode({"error": self.message} | ({"code": self.code} if self.code else {}))
+        return self.encoded()
+
+    def encoded(self, **more: object) -> bytes:
+        """The body, with more fields."""
+        return encode({"error": self.message, **({"code": self.code} if self.code else {}), **more})
 
 
 def refusal_of(error: BaseException | None) -> Refusal:

@@ -31,6 +31,8 @@ class Permission(enum.Enum):
     TYPE = "the right to type"
     CONTROL = "the right to create and end sessions"
     ADMIN = "the right to manage users"
+    FILES = "the right to files"
+    STORE = "the rights to files and to create and end sessions"
 
     @property
     def scope(self) -> Scope | None:
@@ -42,6 +44,8 @@ _SCOPES = {
     Permission.TYPE: Scope.TYPE,
     Permission.CONTROL: Scope.CONTROL,
     Permission.ADMIN: Scope.ADMIN,
+    Permission.FILES: Scope.FILES,
+    Permission.STORE: Scope.FILES | Scope.CONTROL,
 }
 
 
@@ -64,6 +68,7 @@ class Operation:
     some           a principal with the permission for some sessions is let in; the handler serves those alone
     body           the struct of the JSON body; None: no body
     body_optional  an empty body is the same as `{}`
+    takes          media types of a body of any length, which a StreamedHandler gets in parts
     query          the struct of the query
     head           a GET that also answers HEAD
     limit          the rate limit that the request counts against
@@ -75,6 +80,7 @@ class Operation:
     some: bool = False
     body: type[Given] | None = None
     body_optional: bool = False
+    takes: tuple[str, ...] = ()
     query: type[Given] | None = None
     errors: tuple[HTTPStatus, ...] = ()
     head: bool = True
@@ -119,6 +125,11 @@ class Route:
             else re.escape(part)
             for part in re.split(r"(\{[a-z_]+\*?\})", self.path)
         )
+
+    @property
+    def shown(self) -> str:
+        """The path as OpenAPI writes it."""
+        return self.path.replace("*}", "}")
 
     @property
     def parameters(self) -> list[str]:

@@ -1,24 +1,29 @@
-"""The table of routes. The first match answers, so a new route stands above `/api/{rest*}`."""
+"""The table of routes. The first match answers, so a new route stands above `/api/{rest*}`.
+
+An area with many routes declares them in a module of its own (`account_routes.py`), which the table takes in.
+"""
 
 from __future__ import annotations
 
 from http import HTTPStatus
 
 from vibetunnel.handlers import (
-    attach,
-    auth,
+    account_schemas,
     buffers,
     events,
     schemas,
     screen,
     server,
     sessions,
-    sharing,
     static,
-    users,
+    terminal_socket,
     wait,
 )
+from vibetunnel.handlers.account_routes import ACCOUNT_ROUTES
+from vibetunnel.handlers.file_routes import FILE_ROUTES
+from vibetunnel.handlers.git_routes import GIT_ROUTES
 from vibetunnel.handlers.route import Media, Operation, Permission, Route
+from vibetunnel.handlers.stream_routes import STREAM_ROUTES
 from vibetunnel.handlers.unknown import UnknownApiHandler
 from vibetunnel.http.upgrade import OFFSET_HEADER
 from vibetunnel.sessions.shell_commands import ShellCommand
@@ -29,16 +34,16 @@ _OPEN = Permission.OPEN
 _LOGIN = Permission.LOGIN
 _TYPE = Permission.TYPE
 _CONTROL = Permission.CONTROL
-_ADMIN = Permission.ADMIN
 _NOT_FOUND = HTTPStatus.NOT_FOUND
 _CONFLICT = HTTPStatus.CONFLICT
 _BUSY = HTTPStatus.TOO_MANY_REQUESTS
 _UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE
-_UNSTORED = HTTPStatus.INSUFFICIENT_STORAGE
-_UNAUTHORIZED = HTTPStatus.UNAUTHORIZED
 
 _HEALTH = {
     "GET": Operation("Show that the server runs.", {200: schemas.Health}, permission=_OPEN),
+}
+_GO_HEALTH = {
+    "GET": Operation("Show that the server runs, as the Go server does.", {200: schemas.GoHealth}, permission=_OPEN),
 }
 _PAGE = {"GET": Operation("Get the web client.", {200: Media("text/html")}, permission=_OPEN, errors=(_UNAVAILABLE,))}
 _SESSION = "/api/sessions/{session_id}"
@@ -58,7 +63,7 @@ _SNAPSHOT = {
 
 ROUTES: tuple[Route, ...] = (
     Route("/api/health", server.HealthHandler, _HEALTH),
-    Route("/health", server.HealthHandler, _HEALTH),
+    Route("/health", server.GoHealthHandler, _GO_HEALTH),
     Route(
         "/api/sessions",
         sessions.SessionsHandler,
@@ -254,7 +259,7 @@ ROUTES: tuple[Route, ...] = (
                 "Get the events of sessions, as server-sent events; with an upgrade, as messages of a WebSocket.",
                 {101: None, 200: Media("text/event-stream")},
                 some=True,
-                query=schemas.TicketQuery,
+                query=account_schemas.TicketQuery,
                 errors=(HTTPStatus.UPGRADE_REQUIRED, _BUSY, _UNAVAILABLE),
                 limit="upgrade",
             )
@@ -264,299 +269,23 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "/api/config",
         server.ConfigHandler,
-        {"GET": Operation("Get the settings that clients need.", {200: schemas.Config})},
+        {
+            "GET": Operation("Get the settings that clients need.", {200: schemas.Config}),
+            "PUT": Operation(
+                "Choose commands, a folder and notifications, for all devices of the user.",
+                {200: schemas.ChangedConfig},
+                body=schemas.ConfigChanges,
+            ),
+        },
     ),
     Route(
         "/api/server/status",
         server.StatusHandler,
         {"GET": Operation("Get the server's state.", {200: schemas.ServerStatus})},
     ),
-    Route(
-        "/api/auth/config",
-        auth.AuthConfigHandler,
-        {"GET": Operation("List the possible ways to log in.", {200: schemas.AuthConfig}, permission=_OPEN)},
-    ),
-    Route(
-        "/api/auth/current-user",
-        auth.CurrentUserHandler,
-        {"GET": Operation("Get the current login.", {200: schemas.CurrentUser}, permission=_OPEN)},
-    ),
-    Route(
-        "/api/auth/avatar/{user_id}",
-        auth.AvatarHandler,
-        {
-            "GET": Operation(
-                "Get the picture of a user: always null.",
-                {200: schemas.Avatar},
-                permission=_OPEN,
-            )
-        },
-        parts={"user_id": schemas.UserId},
-    ),
-    Route(
-        "/api/auth/code",
-        auth.CodeHandler,
-        {
-            "POST": Operation(
-                "Log in with a one-time code; the answer sets a cookie.",
-                {200: schemas.LoggedIn},
-                permission=_OPEN,
-                body=schemas.CodeBody,
-                errors=(_UNAUTHORIZED, _BUSY),
-            )
-        },
-    ),
-    Route(
-        "/api/auth/password",
-        auth.PasswordHandler,
-        {
-            "POST": Operation(
-                "Log in with a password; the answer sets a cookie.",
-                {200: schemas.TokensAnswer},
-                permission=_OPEN,
-                body=schemas.PasswordBody,
-                errors=(_UNAUTHORIZED, _BUSY),
-            )
-        },
-    ),
-    Route(
-        "/api/auth/challenge",
-        auth.ChallengeHandler,
-        {
-            "POST": Operation(
-                "Get a challenge to sign with an SSH key, once, within 60 seconds.",
-                {200: schemas.ChallengeAnswer},
-                permission=_OPEN,
-                body=schemas.ChallengeBody,
-            )
-        },
-    ),
-    Route(
-        "/api/auth/ssh-key",
-        auth.SshKeyHandler,
-        {
-            "POST": Operation(
-                "Log in with a signed challenge; the answer sets a cookie.",
-                {200: schemas.TokensAnswer},
-                permission=_OPEN,
-                body=schemas.SshLoginBody,
-                errors=(_UNAUTHORIZED, _BUSY),
-            )
-        },
-    ),
-    Route(
-        "/api/auth/refresh",
-        auth.RefreshHandler,
-        {
-            "POST": Operation(
-                "Get the next tokens. A refresh token is valid once; a second use ends its login.",
-                {200: schemas.TokensAnswer},
-                permission=_OPEN,
-                body=schemas.RefreshBody,
-                errors=(_UNAUTHORIZED,),
-            )
-        },
-    ),
-    Route(
-        "/api/auth/share",
-        sharing.EnterHandler,
-        {
-            "POST": Operation(
-                "Use a share link: exchange its code for a guest's cookie.",
-                {200: schemas.Entered},
-                permission=_OPEN,
-                body=schemas.ShareCodeBody,
-                errors=(_UNAUTHORIZED, _BUSY, _UNSTORED),
-            )
-        },
-    ),
-    Route(
-        "/api/auth/verify",
-        auth.VerifyHandler,
-        {"GET": Operation("Check whether a token is valid.", {200: schemas.Verified}, permission=_LOGIN)},
-    ),
-    Route(
-        "/api/auth/logout",
-        auth.LogoutHandler,
-        {"POST": Operation("End this login.", {200: schemas.DoneWithMessage}, permission=_LOGIN, errors=(_UNSTORED,))},
-    ),
-    Route(
-        "/api/auth/ticket",
-        auth.TicketHandler,
-        {
-            "POST": Operation(
-                "Get a ticket for one socket or stream whose client cannot send headers, valid for 30 seconds.",
-                {200: schemas.Ticket},
-                permission=_LOGIN,
-                body=schemas.TicketBody,
-                body_optional=True,
-            )
-        },
-    ),
-    Route(
-        "/api/auth/link",
-        auth.LinkHandler,
-        {"POST": Operation("Create a login link with a one-time code, for another device.", {200: schemas.Link})},
-    ),
-    Route(
-        "/api/auth/revoke",
-        auth.RevokeHandler,
-        {
-            "POST": Operation(
-                "End a login, a token, or all of a user's; those of others need the right to manage users.",
-                {200: schemas.Revoked},
-                body=schemas.RevokeBody,
-                errors=(_NOT_FOUND, _UNSTORED),
-            )
-        },
-    ),
-    Route(
-        "/api/auth/rotate-keys",
-        auth.RotateKeysHandler,
-        {
-            "POST": Operation(
-                "Sign new tokens with a new key. Existing tokens stay valid, unless `forget` is set.",
-                {200: schemas.DoneWithMessage},
-                permission=_ADMIN,
-                body=schemas.RotateKeysBody,
-                body_optional=True,
-                errors=(_UNSTORED,),
-            )
-        },
-    ),
-    Route("/api/logins", auth.LoginsHandler, {"GET": Operation("List the logins.", {200: list[schemas.LoginView]})}),
-    Route(
-        "/api/users",
-        users.UsersHandler,
-        {
-            "GET": Operation("List the accounts.", {200: list[schemas.UserView]}, permission=_ADMIN),
-            "POST": Operation(
-                "Create an account.",
-                {201: schemas.UserView},
-                permission=_ADMIN,
-                body=schemas.NewUser,
-                errors=(_CONFLICT, _BUSY, _UNSTORED),
-            ),
-        },
-    ),
-    Route(
-        "/api/users/{name}",
-        users.UserHandler,
-        {
-            "PATCH": Operation(
-                "Change an account's role or password, or disable it.",
-                {200: schemas.UserView},
-                permission=_ADMIN,
-                body=schemas.UserChange,
-                errors=(_NOT_FOUND, _CONFLICT, _UNSTORED),
-            ),
-            "DELETE": Operation(
-                "Remove an account.",
-                {200: schemas.DoneWithMessage},
-                permission=_ADMIN,
-                errors=(_NOT_FOUND, _CONFLICT, _UNSTORED),
-            ),
-        },
-    ),
-    Route(
-        "/api/users/{name}/keys",
-        users.UserKeysHandler,
-        {
-            "POST": Operation(
-                "Add an SSH key to an account.",
-                {201: schemas.UserView},
-                permission=_ADMIN,
-                body=schemas.NewKey,
-                errors=(_NOT_FOUND, _CONFLICT, _BUSY, _UNSTORED),
-            )
-        },
-    ),
-    Route(
-        "/api/users/{name}/keys/{fingerprint}",
-        users.UserKeyHandler,
-        {
-            "DELETE": Operation(
-                "Remove an SSH key from an account.",
-                {200: schemas.UserView},
-                permission=_ADMIN,
-                errors=(_NOT_FOUND, _UNSTORED),
-            )
-        },
-    ),
-    Route(
-        "/api/tokens",
-        users.TokensHandler,
-        {
-            "GET": Operation(
-                "List the tokens of programs; those of others need the right to manage users.",
-                {200: list[schemas.TokenView]},
-            ),
-            "POST": Operation(
-                "Create a token for a program.",
-                {201: schemas.CreatedToken},
-                body=schemas.NewToken,
-                errors=(_NOT_FOUND, _BUSY, _UNSTORED),
-            ),
-        },
-    ),
-    Route(
-        "/api/tokens/{token_id}",
-        users.TokenHandler,
-        {"DELETE": Operation("Revoke a token.", {200: schemas.DoneWithMessage}, errors=(_NOT_FOUND, _UNSTORED))},
-    ),
-    Route(
-        f"{_SESSION}/shares",
-        sharing.SharesHandler,
-        {
-            "GET": Operation(
-                "List the share links of a session.",
-                {200: list[schemas.ShareView]},
-                permission=_CONTROL,
-                errors=(_NOT_FOUND,),
-            ),
-            "POST": Operation(
-                "Create a share link, which lets guests view the session or type.",
-                {201: schemas.CreatedShare},
-                permission=_CONTROL,
-                body=schemas.NewShare,
-                body_optional=True,
-                errors=(_NOT_FOUND, _BUSY, _UNSTORED),
-            ),
-        },
-    ),
-    Route(
-        f"{_SESSION}/shares/{{share_id}}",
-        sharing.OneShareHandler,
-        {
-            "DELETE": Operation(
-                "Revoke a share link, and disconnect its guests.",
-                {200: schemas.DoneWithMessage},
-                permission=_CONTROL,
-                errors=(_NOT_FOUND, _UNSTORED),
-            )
-        },
-    ),
-    Route(
-        f"{_SESSION}/clients",
-        sharing.PeopleHandler,
-        {"GET": Operation("List the clients of a session.", {200: list[schemas.Participant]}, errors=(_NOT_FOUND,))},
-    ),
-    Route(
-        f"{_SESSION}/clients/{{client_id}}",
-        sharing.PersonHandler,
-        {
-            "PATCH": Operation(
-                "Let a client type, or only view.",
-                {200: schemas.Done},
-                permission=_CONTROL,
-                body=schemas.KeyboardBody,
-                errors=(_NOT_FOUND, _UNSTORED),
-            ),
-            "DELETE": Operation(
-                "Disconnect a client.", {200: schemas.Done}, permission=_CONTROL, errors=(_NOT_FOUND, _UNSTORED)
-            ),
-        },
-    ),
+    *ACCOUNT_ROUTES,
+    *STREAM_ROUTES,
+    *FILE_ROUTES,
     Route(
         "/api/openapi.json",
         server.OpenApiHandler,
@@ -569,7 +298,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "/ws",
-        attach.SocketHandler,
+        terminal_socket.SocketHandler,
         {
             "GET": Operation(
                 "Attach to a session: a WebSocket (docs/protocol.md).",
@@ -591,7 +320,7 @@ ROUTES: tuple[Route, ...] = (
                 "Snapshots of sessions: a WebSocket (docs/terminal.md).",
                 {101: None},
                 some=True,
-                query=schemas.TicketQuery,
+                query=account_schemas.TicketQuery,
                 errors=(HTTPStatus.BAD_REQUEST, HTTPStatus.UPGRADE_REQUIRED, _BUSY),
                 head=False,
                 limit="upgrade",
@@ -599,6 +328,7 @@ ROUTES: tuple[Route, ...] = (
         },
         tickets=True,
     ),
+    *GIT_ROUTES,
     Route(
         "/api/{rest*}",
         UnknownApiHandler,

@@ -15,6 +15,7 @@ from vibetunnel._ext.pump import is_typed
 from vibetunnel.errors import Forbidden, LimitReached
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.handler import Handler
+from vibetunnel.handlers.views import show, shown, view_of
 from vibetunnel.http.upgrade import OFFSET_HEADER
 from vibetunnel.keeper.errors import KeeperFailed
 from vibetunnel.logs.audit import Action
@@ -63,6 +64,14 @@ class SessionHandler(Handler):
         await session.running(rows, cols)
         return self.typist(session.id)  # again: a login or a right may have ended while the program was started
 
+    async def type_in(self, session: Session, data: bytes) -> None:
+        """Type into a session, which starts if it never ran. Raises RateLimited, InputQueueFull, SessionNotRunning."""
+        self.context.limits.input_bytes(self.typist(session.id), len(data), self.counted_as)
+        principal = await self.typist_of_running(session)
+        session.write(data)
+        if is_typed(data):
+            await self.note_input(principal, session)
+
     async def note_input(self, principal: Principal, session: Session) -> None:
         """Record in the audit log, once for each session, that a principal types by REST; never what it types."""
         if session.has_noted(principal.id):
@@ -79,10 +88,12 @@ class SessionsHandler(SessionHandler):
     def get(self) -> None:
         principal, sessions = self.require_login(), self.context.registry
         if principal.may(Scope.VIEW):
-            self.finish(sessions.listing.encoded())
+            found = sessions.listing.encoded()
         else:
-            pieces = [session.summary() for session in sessions if principal.may(Scope.VIEW, session.id)]
-            self.finish(b"[" + b",".join(pieces) + b"]")
+            found = b"[%b]" % b",".join(
+                [session.summary() for session in sessions if principal.may(Scope.VIEW, session.id)]
+            )
+        self.finish(shown(found, view_of(self)))
 
     async def post(self) -> None:
         wanted, principal, context = self.read(schemas.NewSession), self.require_login(), self.context
@@ -101,8 +112,9 @@ class SessionsHandler(SessionHandler):
         async with self.recorded(Action.CREATE, session.id):
             if now:
                 await registry.start(session)
-        view = session.describe()
-        self.answer(schemas.CreatedSession(**msgspec.structs.asdict(view), session_id=session.id), HTTPStatus.CREATED)
+        created = schemas.CreatedSession(**msgspec.structs.asdict(session.describe()), session_id=session.id)
+        self.set_status(HTTPStatus.CREATED)
+        self.finish(show(created, view_of(self)))
 
     async def _order(self, wanted: schemas.NewSession) -> Order:
         context = self.context
@@ -124,7 +136,7 @@ class OneSessionHandler(SessionHandler):
     """GET, PATCH and DELETE /api/sessions/{session_id}."""
 
     def get(self, session_id: str) -> None:
-        self.answer(self.session(session_id).describe())
+        self.finish(show(self.session(session_id).describe(), view_of(self)))
 
     async def patch(self, session_id: str) -> None:
         registry = self.context.registry
@@ -170,11 +182,7 @@ class InputHandler(SessionHandler):
         session = self.session(session_id)
         wanted = self.read(schemas.InputBody)
         data = _typed(wanted, bracketed=wanted.paste is not UNSET and await session.takes_brackets())
-        self.context.limits.input_bytes(self.typist(session_id), len(data), self.counted_as)
-        principal = await self.typist_of_running(session)
-        session.write(data)
-        if is_typed(data):
-            await self.note_input(principal, session)
+        await self.type_in(session, data)
         self.answer(schemas.Done())
 
 
@@ -197,6 +205,15 @@ class ResizeHandler(SessionHandler):
         await self.typist_of_running(session, wanted.rows, wanted.cols)
         session.resize(wanted.rows, wanted.cols)
         self.answer(schemas.Resized(rows=wanted.rows, cols=wanted.cols))
+
+
+class ResetSizeHandler(SessionHandler):
+    """POST /api/sessions/{session_id}/reset-size: the size goes back to a client that has a viewport."""
+
+    def post(self, session_id: str) -> None:
+        self.typist(session_id)
+        self.session(session_id).reset_size()
+        self.answer(schemas.Done())
 
 
 class SignalHandler(SessionHandler):

@@ -7,7 +7,7 @@ from http import HTTPStatus
 import msgspec
 
 from vibetunnel.errors import Forbidden, NotStored, RateLimited, UnknownClient, UnknownShare, WrongShare
-from vibetunnel.handlers import schemas
+from vibetunnel.handlers import account_schemas, schemas
 from vibetunnel.handlers.auth import public_base
 from vibetunnel.handlers.handler import Handler
 from vibetunnel.logs.audit import Action
@@ -28,15 +28,16 @@ class SharingHandler(Handler):
             raise Forbidden("Only the owner of the session may do this")
         return principal
 
-    def view(self, share: Share) -> schemas.ShareView:
+    def view(self, share: Share) -> account_schemas.ShareView:
         logins = self.context.authority.logins
         here = self.context.attachments.of_session(share.session_id)
         guests = {each.principal.id.removeprefix(LOGIN) for each in here if each.principal.id.startswith(LOGIN)}
-        return schemas.ShareView(
+        return account_schemas.ShareView(
             id=share.id,
             session_id=share.session_id,
             role=share.scope,
             name=share.name,
+            files=share.files,
             created_at=iso(int(share.created * 1e9)),
             created_by=share.created_by,
             expires_at=None if share.expires is None else iso(int(share.expires * 1e9)),
@@ -60,7 +61,9 @@ class SharesHandler(SharingHandler):
         self.answer([self.view(share) for share in shares])
 
     async def post(self, session_id: str) -> None:
-        principal, wanted = self.manager(session_id), self.read(schemas.NewShare)
+        principal, wanted = self.manager(session_id), self.read(account_schemas.NewShare)
+        if wanted.files:
+            self.require(Scope.FILES, session_id)  # a program may have less than its user
         self.require_audit()
         share, code = await self.context.authority.shares.create(
             session_id,
@@ -70,11 +73,15 @@ class SharesHandler(SharingHandler):
             uses=wanted.uses,
             name=wanted.name,
             token=principal.id.removeprefix(TOKEN) if principal.program else "",
+            files=wanted.files,
         )
-        await self.record(Action.SHARE, by=principal, session=session_id, what=share.id, role=share.scope)
+        await self.record(
+            Action.SHARE, by=principal, session=session_id, what=share.id, role=share.scope, files=wanted.files or None
+        )
         url = f"{public_base(self)}/share#{code}"
         self.answer(
-            schemas.CreatedShare(**msgspec.structs.asdict(self.view(share)), url=url, code=code), HTTPStatus.CREATED
+            account_schemas.CreatedShare(**msgspec.structs.asdict(self.view(share)), url=url, code=code),
+            HTTPStatus.CREATED,
         )
 
 
@@ -98,7 +105,7 @@ class EnterHandler(Handler):
     """POST /api/auth/share: exchanges the code of a share link for a guest's login."""
 
     async def post(self) -> None:
-        context, code = self.context, self.read(schemas.ShareCodeBody).code
+        context, code = self.context, self.read(account_schemas.ShareCodeBody).code
         try:
             counted = self._count_try(code)
             share, cookie = await context.authority.enter(
@@ -121,7 +128,7 @@ class EnterHandler(Handler):
         if cookie is not None:
             self.set_login_cookie(cookie)
         await self.record(Action.SHARE_USE, session=share.session_id, what=share.id)
-        self.answer(schemas.Entered(session_id=share.session_id, role=share.scope, name=share.name))
+        self.answer(account_schemas.Entered(session_id=share.session_id, role=share.scope, name=share.name))
 
     def _count_try(self, code: str) -> bool:
         """Count an attempt, and return True. A guest of this link is not counted: it has nothing to guess."""
@@ -141,7 +148,7 @@ class PeopleHandler(SharingHandler):
         admin = principal.may(Scope.ADMIN)
         self.answer(
             [
-                schemas.Participant(
+                account_schemas.Participant(
                     id=person.id,
                     user=person.user,
                     role=person.role,
@@ -167,7 +174,7 @@ class PersonHandler(SharingHandler):
         raise UnknownClient
 
     async def patch(self, session_id: str, client_id: str) -> None:
-        principal, wanted = self.manager(session_id), self.read(schemas.KeyboardBody)
+        principal, wanted = self.manager(session_id), self.read(account_schemas.KeyboardBody)
         attachment = self._find(session_id, client_id)
         if wanted.writable:
             self.require_audit()

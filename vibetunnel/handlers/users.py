@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from vibetunnel.errors import Forbidden, InvalidField, UnknownToken
-from vibetunnel.handlers import schemas
+from vibetunnel.handlers import account_schemas, schemas
 from vibetunnel.handlers.handler import Handler
 from vibetunnel.logs.audit import Action
 from vibetunnel.security.api_tokens import ApiToken
@@ -19,14 +19,17 @@ from vibetunnel.security.users import Changes, User, gives
 from vibetunnel.sessions.model import iso
 
 
-def user_view(user: User) -> schemas.UserView:
-    return schemas.UserView(
+def user_view(user: User) -> account_schemas.UserView:
+    return account_schemas.UserView(
         name=user.name,
         role=user.role.value,
         disabled=user.disabled,
         created_at=iso(int(user.created * 1e9)),
         has_password=user.password is not None,
-        keys=[schemas.UserKey(fingerprint=key.fingerprint, type=key.type, comment=key.comment) for key in user.keys],
+        keys=[
+            account_schemas.UserKey(fingerprint=key.fingerprint, type=key.type, comment=key.comment)
+            for key in user.keys
+        ],
     )
 
 
@@ -52,7 +55,7 @@ class UsersHandler(UsersRoute):
         await self.answer_each(self.context.authority.users.list(), user_view)
 
     async def post(self) -> None:
-        wanted = self.read(schemas.NewUser)
+        wanted = self.read(account_schemas.NewUser)
         self.require_audit()
         phc = None if wanted.password is None else await hash_password(wanted.password)
         user = await self.context.authority.users.add(wanted.name, Role(wanted.role), phc)
@@ -64,7 +67,7 @@ class UserHandler(UsersRoute):
     """PATCH and DELETE /api/users/{name}."""
 
     async def patch(self, name: str) -> None:
-        wanted, users = self.read(schemas.UserChange), self.context.authority.users
+        wanted, users = self.read(account_schemas.UserChange), self.context.authority.users
         users.get_or_raise(name)  # before the work of hashing
         changes, said = Changes(), []
         if wanted.password is not UNSET:
@@ -92,6 +95,7 @@ class UserHandler(UsersRoute):
         await users.change(name, disabled=True)
         await self.end_all_of(name)
         await users.remove(name)
+        self.context.preferences.forget(name)
         await self.note(name, "removed")
         self.check_saved()
         self.answer(schemas.DoneWithMessage(message="User removed"))
@@ -102,7 +106,7 @@ class UserKeysHandler(UsersRoute):
 
     async def post(self, name: str) -> None:
         self.require_audit()
-        user = await self.context.authority.users.add_key(name, self.read(schemas.NewKey).key)
+        user = await self.context.authority.users.add_key(name, self.read(account_schemas.NewKey).key)
         await self.note(name, "key added")
         self.answer(user_view(user), HTTPStatus.CREATED)
 
@@ -125,8 +129,8 @@ def may_end(principal: Principal, other: str) -> bool:
     return not principal.program or principal.may(Scope.ADMIN) or principal.id == other
 
 
-def token_view(token: ApiToken) -> schemas.TokenView:
-    return schemas.TokenView(
+def token_view(token: ApiToken) -> account_schemas.TokenView:
+    return account_schemas.TokenView(
         id=token.id,
         name=token.name,
         user=token.user,
@@ -148,7 +152,7 @@ class TokensHandler(Handler):
         await self.answer_each(tokens if admin else own, token_view)
 
     async def post(self) -> None:
-        wanted, principal = self.read(schemas.NewToken), self.require_login()
+        wanted, principal = self.read(account_schemas.NewToken), self.require_login()
         if principal.program:
             raise Forbidden("This needs a login: a program's token cannot create one that outlives it")
         authority = self.context.authority
@@ -168,7 +172,9 @@ class TokensHandler(Handler):
         made, claims = authority.tokens.issue("api", user, scope, lifetime_s=wanted.expires, session=wanted.session_id)
         kept = await authority.api_tokens.add(claims, name=wanted.name)
         await self.record(Action.TOKEN, by=principal, user=user, what=kept.id)
-        self.answer(schemas.CreatedToken(**msgspec.structs.asdict(token_view(kept)), token=made), HTTPStatus.CREATED)
+        self.answer(
+            account_schemas.CreatedToken(**msgspec.structs.asdict(token_view(kept)), token=made), HTTPStatus.CREATED
+        )
 
 
 class TokenHandler(Handler):

@@ -31,7 +31,7 @@ _END = b"\r\n\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _MALFORMED = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _NOT_IMPLEMENTED = (
-    b"HTTP/1.1 501 Not Implemented\r\nAllow: GET, HEAD, POST, PATCH, DELETE\r\n"
+    b"HTTP/1.1 501 Not Implemented\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE\r\n"
     b"Connection: close\r\nContent-Length: 0\r\n\r\n"
 )
 _VERSIONS = ("HTTP/1.1", "HTTP/1.0")
@@ -160,6 +160,19 @@ class Connection(asyncio.Protocol, ABC):
         if not self._consuming:
             # In the next turn of the loop, because the handler that has just answered is still running.
             self._loop.call_soon(self._resume)
+
+    # A body that arrives faster than it is used
+
+    def hold(self, exchange: Exchange) -> None:
+        """Read no more of the exchange's body until release()."""
+        if self._exchange is exchange:
+            self._pause()
+
+    def release(self, exchange: Exchange) -> None:
+        """Read on. Safe twice."""
+        if self._exchange is exchange and self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
 
     # Ending
 

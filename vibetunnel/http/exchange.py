@@ -42,6 +42,12 @@ class ExchangeConnection(Protocol):
     async def drained(self) -> None:
         """Wait until the kernel has taken everything. Raises StreamClosedError."""
 
+    def hold(self, exchange: Exchange) -> None:
+        """Read no more of the exchange's body until release()."""
+
+    def release(self, exchange: Exchange) -> None:
+        """Read on. Safe twice."""
+
     def take_socket(self) -> tuple[socket.socket, bytes]:
         """Give the socket away, with the bytes that were read after the request."""
 
@@ -58,6 +64,7 @@ class Exchange(HTTPConnection):
     response_started  part of the answer was written
     finished          all of the answer was written
     upgraded          the answer was 101: what follows is not HTTP
+    streamed          the body is used while it arrives, so it may be of any length
     """
 
     def __init__(self, connection: ExchangeConnection, method: str, version: str, *, keep_alive: bool) -> None:
@@ -69,6 +76,7 @@ class Exchange(HTTPConnection):
         self.response_started = False
         self.finished = False
         self.upgraded = False
+        self.streamed = False
         self.delegate: HTTPMessageDelegate | None = None
         self.on_close: Callable[[], None] | None = None
         self._connection = connection
@@ -121,9 +129,18 @@ class Exchange(HTTPConnection):
         self._connection.answered(self)
         return written
 
-    def start(self, code: int, reason: str, fields: str, chunk: bytes) -> Written:
-        """Send the header and the first part of an answer of unknown length. fields: as answer() takes them."""
-        return self._start(code, reason, [fields], None, chunk)
+    def start(self, code: int, reason: str, fields: str, chunk: bytes, length: int | None = None) -> Written:
+        """Send the header and the first part of an answer. fields: as answer() takes them. length: None if unknown."""
+        lines = [fields] if length is None else [fields, f"Content-Length: {length}\r\n"]
+        return self._start(code, reason, lines, length, chunk)
+
+    def hold(self) -> None:
+        """Read no more of the request's body until release(): TCP then slows the client down."""
+        self._connection.hold(self)
+
+    def release(self) -> None:
+        """Read on. Safe twice."""
+        self._connection.release(self)
 
     @property
     def plain(self) -> bool:

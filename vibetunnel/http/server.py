@@ -25,7 +25,7 @@ from tornado.httputil import (
 )
 
 from vibetunnel.http.connection import Connection
-from vibetunnel.http.deadlines import TAKEN_S, ConnectionDeadlines, StallDetector
+from vibetunnel.http.deadlines import MIN_TAKEN, TAKEN_S, ConnectionDeadlines, StallDetector
 from vibetunnel.http.exchange import Exchange
 from vibetunnel.security.addresses import UNIX, ClientAddress, Networks, canonical, network
 
@@ -67,6 +67,7 @@ class ServedConnection(Connection):
     """A connection of an HttpServer. It has a deadline while it has not sent a request or not read its answer.
 
     partial  bytes of a body that is not complete yet
+    arrived  bytes of a streamed body since the deadline was last set
     stalled  the client does not read what was written to it
     """
 
@@ -77,6 +78,7 @@ class ServedConnection(Connection):
         self.network = server.network(peer.address)
         self.deadline = 0.0
         self.partial = 0
+        self.arrived = 0
         self.stalled = False
         self._server = server
         self._name = peer.name
@@ -135,6 +137,19 @@ class ServedConnection(Connection):
         # The kernel may hold megabytes, and takes more only when a third of them has gone.
         taken = self.sent - _unacknowledged(self._socket) if writing else 0
         return self._detector.is_stuck(now, writing=writing, taken=taken, taken_s=TAKEN_S)
+
+    @property
+    def streaming(self) -> bool:
+        """Whether it sends a body that is used while it arrives."""
+        return self._exchange is not None and self._exchange.streamed
+
+    def hold(self, exchange: Exchange) -> None:
+        super().hold(exchange)
+        self.deadline = float("inf")  # the server is slow, not the client
+
+    def release(self, exchange: Exchange) -> None:
+        super().release(exchange)
+        self.deadline = self._loop.time() + BODY_S
 
     def on_request(self, exchange: Exchange) -> HTTPMessageDelegate:
         return self._server.start_request(self, exchange)
@@ -251,7 +266,16 @@ class HttpServer(HTTPServerConnectionDelegate):
             connection.deadline = self._loop.time() + BODY_S
 
     def on_body(self, connection: ServedConnection, size: int) -> None:
-        """`size` more bytes of a body were received. The application drops those above MAX_BODY."""
+        """`size` more bytes of a body were received. The application drops those above MAX_BODY.
+
+        A streamed body does not stay in memory. It may take any time, if MIN_TAKEN of it arrive within BODY_S.
+        """
+        if connection.streaming:
+            connection.arrived += size
+            if connection.arrived >= MIN_TAKEN:
+                connection.arrived = 0
+                connection.deadline = self._loop.time() + BODY_S
+            return
         size = min(size, MAX_BODY + 1 - connection.partial)
         self._sending.setdefault(connection)
         connection.partial += size

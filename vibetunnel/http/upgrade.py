@@ -46,8 +46,8 @@ class Handshake:
     v1: bool
     extension: str
 
-    def response(self) -> bytes:
-        """Return the 101 answer. For a raw client, its headers have room for numbers (place()).
+    def response(self, *, numbers: bool = True) -> bytes:
+        """Return the 101 answer. For a raw client, its headers have room for numbers (place()), if it counts bytes.
 
         A client of vibetunnel.v1 gets the same numbers in messages.
         """
@@ -61,7 +61,7 @@ class Handshake:
             lines.append(f"Sec-WebSocket-Extensions: {self.extension}")
         if self.v1:
             lines.append(f"Sec-WebSocket-Protocol: {SUBPROTOCOL}")
-        else:
+        elif numbers:
             lines += [f"{OFFSET_HEADER}: {NUMBER}", f"{REDRAW_HEADER}: {NUMBER}"]
         return "\r\n".join([*lines, "", ""]).encode("ascii")
 

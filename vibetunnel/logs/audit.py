@@ -42,8 +42,10 @@ class Action(enum.StrEnum):
     TOKEN = "token"  # made or removed  # noqa: S105 (a word)
     SETTINGS = "settings"
     KEYS = "keys"  # rotated
+    FILE = "file"  # stored or removed, or a folder was made
     ACCESS = "access"  # the keyboard was given or taken
     PUT_OUT = "put-out"
+    GIT = "git"  # a branch was switched, a worktree made or removed, follow mode turned on or off
 
 
 class Audit:

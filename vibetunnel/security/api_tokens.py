@@ -20,7 +20,7 @@ from vibetunnel.security.tokens import Claims
 LIMIT = 5000  # tokens
 OF_ONE = 200  # of one user
 
-_Word = Literal["view", "type", "control", "admin"]
+_Word = Literal["view", "type", "control", "admin", "files"]
 
 
 class ApiToken(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -43,13 +43,14 @@ class Authority:
     user      name of the account that runs the server. It has the role owner, unless there is an account of that name
     secret    of this installation
     csrf_key  for tokens against forged requests
+    access_s  lifetime of an access token; None: that of its login, which the token's use keeps alive
     """
 
     user: str
     secret: str
     no_auth: bool
     csrf_key: str
-    access_s: float
+    access_s: float | None
     users: Users
     logins: Logins
     tokens: Tokens
@@ -82,6 +83,8 @@ class Authority:
         login = self.logins.get(claims.sid)
         if login is None or self.logins.is_revoked(claims.jti):
             return None
+        if self.access_s is None:
+            self.logins.touch(claims.sid)
         principal = self.of_login(login, token=claims.jti)
         if principal is None or principal.user != claims.sub:
             return None
@@ -187,11 +190,12 @@ class Authority:
         """Make an access token and the next refresh token of a login."""
         role = self.role_of(login.user)
         scopes = NOTHING if role is None else role.scopes
-        access, _ = self.tokens.issue("access", login.user, scopes, lifetime_s=self.access_s, sid=login.id)
         left_s = max(1.0, self.logins.left_s(login))
+        access_s = left_s if self.access_s is None else self.access_s
+        access, _ = self.tokens.issue("access", login.user, scopes, lifetime_s=access_s, sid=login.id)
         refresh, claims = self.tokens.issue("refresh", login.user, NOTHING, lifetime_s=left_s, sid=login.id)
         await self.logins.set_refresh(login.id, claims.jti)
-        return Granted(access, refresh, int(self.access_s))
+        return Granted(access, refresh, int(access_s))
 
     async def refresh(self, refresh_token: str) -> tuple[Login, Granted]:
         """The next pair of tokens. Raises InvalidToken. A refresh token that is used a second time ends the login."""

@@ -70,7 +70,7 @@ class Limits:
     together (EVERYBODY). Only strangers can use these up, and only strangers wait for them. Share links and SSH keys
     cannot be guessed, so they do not use the second one.
 
-    refused   refusals so far by limit: requests, sessions, connections, logins, input
+    refused   refusals so far by limit: requests, login-requests, sessions, connections, logins, input
     counters  where requests are counted; None: in memory
     clock     seconds from any start, never backwards
     """
@@ -85,6 +85,7 @@ class Limits:
         self._counters = MemoryCounters() if counters is None else counters
         self._api = _rule("requests", settings.rate_limit)
         self._anonymous = _rule("requests", settings.rate_limit_anonymous)
+        self._login = _rule("login-requests", settings.rate_limit_anonymous)
         self._create = _rule("sessions", settings.rate_limit_sessions)
         self._upgrade = _rule("connections", settings.rate_limit_upgrades)
         self._everybody = Rule("logins", EVERYBODY)
@@ -108,6 +109,11 @@ class Limits:
         if self._api is None or principal.local:
             return None
         return self._hit(self._api, _who(principal, address))
+
+    def login_request(self, principal: Principal | None, address: str) -> None:
+        """Count one request that may log in, whatever its credentials are. login() counts the tries."""
+        if self._login is not None:
+            self._hit(self._login, nearby(address) if principal is None else _who(principal, address))
 
     def create(self, principal: Principal) -> None:
         """Count one new session."""

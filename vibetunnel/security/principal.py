@@ -15,12 +15,13 @@ class Scope(enum.IntFlag):
     TYPE = 2  # type, resize, send signals
     CONTROL = 4  # make, rename, end and remove sessions; share them
     ADMIN = 8  # manage users, keys, and the logins and tokens of others
+    FILES = 16  # read files; with CONTROL, also store and remove them
 
 
 NOTHING = Scope(0)
 VIEWER = Scope.VIEW
 TYPIST = Scope.VIEW | Scope.TYPE
-WRITER = TYPIST | Scope.CONTROL
+WRITER = TYPIST | Scope.CONTROL | Scope.FILES
 OWNER = WRITER | Scope.ADMIN
 
 

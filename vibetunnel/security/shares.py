@@ -19,7 +19,7 @@ import msgspec
 
 from vibetunnel.errors import InvalidField, LimitReached, UnknownShare, WrongShare
 from vibetunnel.security.logins import MAX_NAME, clean
-from vibetunnel.security.principal import TYPIST, VIEWER, Scope
+from vibetunnel.security.principal import NOTHING, TYPIST, VIEWER, Scope
 from vibetunnel.security.state_file import StateFile
 from vibetunnel.units import show_duration
 
@@ -44,6 +44,7 @@ class Share(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     created     seconds since the epoch
     created_by  name of the account
     token       id of the program's token that made it, with which it ends; empty: a user made it
+    files       its guests may also read files
     expires     seconds since the epoch; None: never
     uses        how often it may be exchanged; None: any number of times
     used        how often it was exchanged
@@ -60,10 +61,11 @@ class Share(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     uses: int | None
     used: int = 0
     token: str = ""
+    files: bool = False
 
     @property
     def scopes(self) -> Scope:
-        return TYPIST if self.scope == "type" else VIEWER
+        return (TYPIST if self.scope == "type" else VIEWER) | (Scope.FILES if self.files else NOTHING)
 
     @property
     def used_up(self) -> bool:
@@ -114,12 +116,14 @@ class Shares:
         uses: int | None = None,
         name: str = "",
         token: str = "",
+        files: bool = False,
     ) -> tuple[Share, str]:
         """Make a link. Returns it and its code, 22 characters of base64url, which is not kept.
 
         expires_s  seconds from now; None: never
         uses       how often it may be exchanged; None: any number of times
         name       is made printable and cut
+        files      its guests may also read files
 
         Raises InvalidField, LimitReached, NotStored; UnknownShare if it is revoked meanwhile, with its session or its
         maker. The caller has checked that the session exists.
@@ -145,6 +149,7 @@ class Shares:
             expires=None if expires_s is None else now + expires_s,
             uses=uses,
             token=token,
+            files=files,
         )
 
         def draft() -> bytes:

@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from vibetunnel.git.messages import Summary
 from vibetunnel.sessions.broadcast import Broadcast
 from vibetunnel.sessions.model import iso
 from vibetunnel.sessions.shell_commands import ShellCommand
@@ -35,6 +36,7 @@ Kind = Literal[
     "progress",
     "notification",
     "user-vars",
+    "git-status-update",
 ]
 
 
@@ -53,6 +55,11 @@ class SessionEvent(msgspec.Struct, kw_only=True, rename="camel"):
     progress: ProgressView | UnsetType | None = UNSET
     notification: NotificationView | UnsetType | None = UNSET
     user_vars: dict[str, str] | UnsetType = UNSET
+    git_modified_count: int | UnsetType = UNSET
+    git_added_count: int | UnsetType = UNSET
+    git_deleted_count: int | UnsetType = UNSET
+    git_ahead_count: int | UnsetType = UNSET
+    git_behind_count: int | UnsetType = UNSET
 
 
 _encode = msgspec.json.Encoder().encode
@@ -80,6 +87,7 @@ class SessionEvents:
         self._progress: dict[str, ProgressView | None] = {}
         self._notifications: dict[str, deque[NotificationView | None]] = {}
         self._variables: dict[str, dict[str, str]] = {}
+        self._repositories: dict[str, Summary | None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def session(self, kind: Kind, session: Describes) -> None:
@@ -91,7 +99,7 @@ class SessionEvents:
     def removed(self, session_id: str) -> None:
         for waiting in (
             *(self._titles, self._bells, self._updates, self._clipboards),
-            *(self._commands, self._progress, self._notifications, self._variables),
+            *(self._commands, self._progress, self._notifications, self._variables, self._repositories),
         ):
             waiting.pop(session_id, None)
         if self.broadcast.listeners:
@@ -133,6 +141,11 @@ class SessionEvents:
         if self._coalesce():
             self._variables[session_id] = variables
 
+    def git(self, session_id: str, repository: Summary | None) -> None:
+        """The repository of the session's folder has changed. None: it is in none, and all counts are 0."""
+        if self._coalesce():
+            self._repositories[session_id] = repository
+
     def command(self, session_id: str, command: ShellCommand) -> None:
         """A command has ended."""
         if self._coalesce():
@@ -167,6 +180,7 @@ class SessionEvents:
         progresses, self._progress = self._progress, {}
         notifications, self._notifications = self._notifications, {}
         variables, self._variables = self._variables, {}
+        repositories, self._repositories = self._repositories, {}
         for session in updates.values():
             self.session("session-updated", session)
         for session_id, title in titles.items():
@@ -186,12 +200,25 @@ class SessionEvents:
                 )
         for session_id, all_of_one in variables.items():
             self._publish(SessionEvent(type="user-vars", timestamp=now, session_id=session_id, user_vars=all_of_one))
+        for session_id, repository in repositories.items():
+            self._publish(git_event(session_id, repository, now))
         for session_id, messages in commands.items():
             for message in messages:
                 self.broadcast.publish(message, session_id)
 
     def _publish(self, message: SessionEvent) -> None:
         self.broadcast.publish(_encode(message), message.session_id or "")
+
+
+def git_event(session_id: str, repository: Summary | None, now: str) -> SessionEvent:
+    """`git-status-update`, as VibeTunnel's own client reads it."""
+    event = SessionEvent(type="git-status-update", timestamp=now, session_id=session_id)
+    event.git_modified_count = 0 if repository is None else repository.modified
+    event.git_added_count = 0 if repository is None else repository.untracked
+    event.git_deleted_count = 0 if repository is None else repository.deleted
+    event.git_ahead_count = 0 if repository is None else repository.ahead
+    event.git_behind_count = 0 if repository is None else repository.behind
+    return event
 
 
 def _now() -> str:

@@ -87,6 +87,11 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     ended: End | None = None
 
 
+_FIRST_NS = -62_135_596_800_000_000_000  # the year 1
+_LAST_NS = 253_402_300_799_000_000_000  # the last second of 9999
+
+
 def iso(time_ns: int) -> str:
-    """`2026-01-02T03:04:05.678Z`."""
+    """`2026-01-02T03:04:05.678Z`. A time that no date has, as a file may have, becomes the first or last one."""
+    time_ns = min(max(time_ns, _FIRST_NS), _LAST_NS)
     return datetime.fromtimestamp(time_ns // 1_000_000 / 1000, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"

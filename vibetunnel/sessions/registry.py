@@ -26,6 +26,7 @@ from vibetunnel.errors import (
     SessionStillRunning,
     UnknownSession,
 )  # fmt: skip
+from vibetunnel.git.messages import Summary
 from vibetunnel.keeper.client import Exited, KeptSession
 from vibetunnel.keeper.errors import KeeperFailed, SpawnFailed
 from vibetunnel.keeper.link import KeeperLink
@@ -54,6 +55,8 @@ class Registry:
     on_gone            called with every client that has left
     on_typed           called with every client that types for the first time
     on_removed         called with the id of every session that is removed
+    on_placed          called with every session that there is, and again when its shell goes to another folder
+    on_marked          called with the id of a session whose shell has marked a prompt or a command
     """
 
     def __init__(
@@ -69,6 +72,8 @@ class Registry:
         on_gone: Callable[[Client], None],
         on_typed: Callable[[Client], None] = lambda _client: None,
         on_removed: Callable[[str], None] = lambda _session_id: None,
+        on_placed: Callable[[Session], None] = lambda _session: None,
+        on_marked: Callable[[str], None] = lambda _session_id: None,
     ) -> None:
         self.pump = pump
         self.runtime_dir = runtime_dir
@@ -87,6 +92,8 @@ class Registry:
         self._on_gone = on_gone
         self._on_typed = on_typed
         self._on_removed = on_removed
+        self._on_placed = on_placed
+        self._on_marked = on_marked
         self._max_sessions = max_sessions
         self._kill_grace_s = min(kill_grace_s, GRACE_LIMIT_S)
         self._sessions: dict[str, Session] = {}
@@ -105,6 +112,8 @@ class Registry:
         adopted = sorted(self._sessions.items(), key=lambda item: item[1].record.created_ns)
         self._sessions.clear()
         self._sessions.update(adopted)
+        for session in self:
+            self._on_placed(session)
         asyncio.get_running_loop().add_reader(self.pump.fileno(), self._take_events)
 
     async def close(self, *, kill: bool = False) -> None:
@@ -194,6 +203,7 @@ class Registry:
         self.listing.changed()
         session.note()
         self.events.session("session-created", session)
+        self._on_placed(session)
         return session
 
     async def start(self, session: Session) -> None:
@@ -216,7 +226,20 @@ class Registry:
         self.events.session("session-renamed", session)
         return session.record.name
 
+    def git_changed(self, session_id: str, repository: Summary | None) -> None:
+        """The repository that the session's folder is in has changed, or it is in another one, or in none."""
+        session = self._sessions.get(session_id)
+        if session is not None:
+            session.repository = repository
+            self.events.updated(session)
+            self.events.git(session_id, repository)
+
     # Ending
+
+    def name_of(self, session_id: str) -> str | None:
+        """The name of a session; None: it was removed."""
+        session = self._sessions.get(session_id)
+        return None if session is None else session.record.name
 
     async def kill(self, session_id: str) -> bool:
         """End the process; returns when it has ended. False: the session had no process, and is removed.
@@ -299,6 +322,7 @@ class Registry:
             case "mark":
                 assert isinstance(event.data, vt.Mark)
                 session.marked(event.data)
+                self._on_marked(session.id)
             case "clipboard":
                 assert isinstance(event.data, vt.Clipboard)
                 self.events.clipboard(session.id, event.data.selection, event.data.data)
@@ -315,8 +339,12 @@ class Registry:
                     self.events.progress(session.id, progress_view(event.terminal.progress))
             case "resized":
                 session.commands.resized()
+                session.watches.changed()
                 self.events.updated(session)
-            case "folder" | "came" | "gone" | "pointer":
+            case "folder":
+                self.events.updated(session)
+                self._on_placed(session)
+            case "came" | "gone" | "pointer":
                 self.events.updated(session)
 
     def _process_ended(self, exited: Exited) -> None:

@@ -13,6 +13,7 @@ import msgspec
 from vibetunnel._ext import vt
 from vibetunnel._ext.pump import Pump, Terminal, is_typed
 from vibetunnel.errors import InputQueueFull, SessionNotRunning, UnknownSession
+from vibetunnel.git.messages import Summary
 from vibetunnel.keeper import orphans
 from vibetunnel.keeper.client import KeptSession, Spawned, SpawnOrder
 from vibetunnel.keeper.errors import KeeperFailed, KeeperLost, NoSuchSession, SpawnFailed, StartUnknown
@@ -99,6 +100,7 @@ class Session:
         self._orphan_watch: asyncio.Task[None] | None = None
         self._created = iso(record.created_ns)
         self._summary = b""
+        self._repository: Summary | None = None
         self._typists: set[str] = set()
         self.noting = asyncio.Lock()  # held while the audit gets the line of a new typist
 
@@ -115,6 +117,22 @@ class Session:
         self._status = status
         self._services.listing.changed()
 
+    @property
+    def folder(self) -> str:
+        """Where its shell is, as far as it says so (OSC 7); else where its process starts."""
+        return (self.terminal is not None and view.url_path(self.terminal.folder)) or self.record.order.folder
+
+    @property
+    def repository(self) -> Summary | None:
+        """What is known of the git repository that `folder` is in."""
+        return self._repository
+
+    @repository.setter
+    def repository(self, repository: Summary | None) -> None:
+        self._repository = repository
+        self._summary = b""
+        self._services.listing.changed()
+
     # What clients see
 
     def describe(self) -> view.SessionView:
@@ -128,6 +146,7 @@ class Session:
             orphan=self.orphan,
             left=self.left,
             notices=self.notices,
+            repository=self._repository,
         )
 
     @property
@@ -283,6 +302,14 @@ class Session:
 
     # Use
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns; before the start those that it was ordered with."""
+        record = self.record
+        if self.terminal is not None and not self.removed:
+            return self.terminal.rows, self.terminal.cols
+        return record.rows or record.order.rows, record.cols or record.order.cols
+
     async def running(self, rows: int = 0, cols: int = 0) -> None:
         """Start the process if it never ran, at this size. Raises SessionNotRunning, and what started() raises."""
         if self.end is None:
@@ -305,6 +332,20 @@ class Session:
     def resize(self, rows: int, cols: int) -> None:
         assert self.terminal is not None
         self.terminal.resize(rows, cols)
+
+    def reset_size(self) -> None:
+        """Give a size that REST has set back to a client that has a viewport. Without one it stays."""
+        if self.terminal is not None:
+            self.terminal.reset_size()
+
+    def note_event(self, event: bytes) -> None:
+        """Send a server-sent event, at most 16 KiB, to the streams of this session, now and when one comes.
+
+        It replaces the last one. A session that has not started has no streams, and keeps none.
+        """
+        if self.terminal is not None:
+            with contextlib.suppress(ValueError):  # the session was removed meanwhile
+                self.terminal.note(event)
 
     async def signal(self, signum: int) -> None:
         """Signal the foreground process group."""

@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from vibetunnel._ext import vt
 from vibetunnel._ext.pump import Terminal
+from vibetunnel.git.messages import Summary
 from vibetunnel.sessions.model import End, Record, Status, iso
 from vibetunnel.sessions.notices import Notices
 
@@ -52,7 +53,12 @@ class SessionView(msgspec.Struct, kw_only=True, rename="camel"):
     user_vars       variables that programs have set (OSC 1337) since the server has started
     last_modified   time of the last output or input
     offset          bytes printed so far
+    last_clear_offset, attached_via_vt  the Node server's; always 0 and false
     keeper_lost     true: no keeper holds its terminal any longer, so it ends with this server
+    git_repo_path   folder of the worktree that the session's folder is in; git_main_repo_path: of the main one. These
+                    and the other git fields are left out for a folder that is in no repository
+    git_ahead_count commits that the upstream branch does not have; left out without one, as git_behind_count is
+    git_added_count files that git does not track yet
     """
 
     id: str
@@ -71,6 +77,8 @@ class SessionView(msgspec.Struct, kw_only=True, rename="camel"):
     last_modified: str
     offset: int
     version: str
+    last_clear_offset: int = 0
+    attached_via_vt: bool = msgspec.field(name="attachedViaVT", default=False)
     source: str = "local"
     owner: str = ""
     pid: int | UnsetType = UNSET
@@ -85,6 +93,16 @@ class SessionView(msgspec.Struct, kw_only=True, rename="camel"):
     pointer: str | UnsetType = UNSET
     user_vars: dict[str, str] | UnsetType = UNSET
     keeper_lost: bool | UnsetType = UNSET
+    git_repo_path: str | UnsetType = UNSET
+    git_main_repo_path: str | UnsetType = UNSET
+    git_branch: str | UnsetType = UNSET
+    git_is_worktree: bool | UnsetType = UNSET
+    git_has_changes: bool | UnsetType = UNSET
+    git_modified_count: int | UnsetType = UNSET
+    git_added_count: int | UnsetType = UNSET
+    git_deleted_count: int | UnsetType = UNSET
+    git_ahead_count: int | UnsetType = UNSET
+    git_behind_count: int | UnsetType = UNSET
 
 
 class Describes(Protocol):
@@ -106,6 +124,7 @@ def describe(
     orphan: bool,
     left: int,
     notices: Notices,
+    repository: Summary | None = None,
 ) -> SessionView:
     """created: record.created_ns as iso() writes it, which costs more than the rest."""
     order = record.order
@@ -149,6 +168,14 @@ def describe(
         view.signal = end.signal or UNSET
         view.reason = end.reason or UNSET
         view.processes_left = left or UNSET
+    if repository is not None:
+        view.git_repo_path, view.git_main_repo_path = repository.root, repository.main
+        view.git_branch = repository.branch or UNSET
+        view.git_is_worktree, view.git_has_changes = repository.linked, repository.changed > 0
+        view.git_modified_count, view.git_deleted_count = repository.modified, repository.deleted
+        view.git_added_count = repository.untracked
+        if repository.upstream:
+            view.git_ahead_count, view.git_behind_count = repository.ahead, repository.behind
     return view
 
 

@@ -12,7 +12,7 @@ from vibetunnel._ext.pump import Terminal
 class Watch:
     """One watch. A change between two calls of changed() is not lost: the next call returns at once.
 
-    output  woken by output too, and not only by prompt marks, the end and the removal of the session
+    output  woken by output too, and not only by prompt marks, the size, the end and the removal of the session
     """
 
     def __init__(self, *, output: bool) -> None:

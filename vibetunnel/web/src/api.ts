@@ -65,6 +65,14 @@ export interface AuthConfig {
   /** Whether there are accounts with passwords, or the server checks the system's passwords. */
   readonly passwords?: boolean;
   readonly disallowUserPassword?: boolean;
+  /** Whether the server's pages are those of another client, which keeps its token itself. */
+  readonly webClient?: boolean;
+}
+
+/** A login with its access token. */
+export interface Tokens {
+  readonly userId: string;
+  readonly token: string;
 }
 
 export type ShareRole = "view" | "type";
@@ -198,12 +206,12 @@ export class Api {
   }
 
   /** Exchange a one-time code for a session cookie. A wrong code is an ApiError with status 401. */
-  loginByCode(code: string): Promise<unknown> {
-    return this.logIn("/api/auth/code", { code });
+  loginByCode(code: string, { token = false } = {}): Promise<Tokens> {
+    return this.logIn("/api/auth/code", token ? { code, token } : { code });
   }
 
   /** A wrong name or password is an ApiError with status 401. */
-  loginByPassword(userId: string, password: string): Promise<unknown> {
+  loginByPassword(userId: string, password: string): Promise<Tokens> {
     return this.logIn("/api/auth/password", { userId, password });
   }
 

@@ -1,7 +1,7 @@
 /** The user, and what the user may do here. Pure. */
 
 export type Role = "owner" | "writer" | "viewer" | "guest";
-export type ScopeName = "view" | "type" | "control" | "admin";
+export type ScopeName = "view" | "type" | "control" | "admin" | "files";
 
 /** The answer of GET /api/auth/current-user. */
 export interface User {

@@ -3,8 +3,9 @@
 import { type PropertyValues, type TemplateResult, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 
-import { type Api, ApiError, type AuthConfig, messageOf } from "../api.js";
+import { type Api, ApiError, type AuthConfig, type Tokens, messageOf } from "../api.js";
 import { wait } from "../format.js";
+import { handOver } from "../other-client.js";
 import { Countdown } from "./countdown.js";
 import { mark } from "./icons.js";
 import { loggedIn } from "./navigation.js";
@@ -159,7 +160,7 @@ export class LoginPage extends PlainElement {
     await this.updateComplete;
     const [field] = this.fields;
     if (field) field.value = code;
-    await this.logIn(() => this.api.loginByCode(code));
+    await this.logIn((token) => this.api.loginByCode(code, { token }));
   }
 
   private submit(event: SubmitEvent): void {
@@ -176,17 +177,19 @@ export class LoginPage extends PlainElement {
     } else {
       const code = first.trim();
       const pure = code.slice(code.lastIndexOf("#") + 1); // the user may paste a whole link
-      void this.logIn(() => this.api.loginByCode(pure));
+      void this.logIn((token) => this.api.loginByCode(pure, { token }));
     }
   }
 
-  private async logIn(attempt: () => Promise<unknown>): Promise<void> {
+  private async logIn(attempt: (token: boolean) => Promise<Tokens>): Promise<void> {
     if (this.busy) return;
     this.busy = true;
     this.error = "";
     try {
-      await attempt();
-      loggedIn(this, this.next);
+      const { webClient = false } = this.config ?? (await this.api.authConfig());
+      const login = await attempt(webClient);
+      if (webClient) handOver(login, this.next);
+      else loggedIn(this, this.next);
     } catch (error) {
       if (this.way === "code" && (await this.alreadyIn())) {
         loggedIn(this, this.next);
