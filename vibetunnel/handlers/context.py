@@ -18,6 +18,7 @@ from vibetunnel.logs.recent import RecentLog
 from vibetunnel.logs.requests import RequestLog
 from vibetunnel.metrics import Metrics
 from vibetunnel.preferences import UserPreferences
+from vibetunnel.push.service import PushService
 from vibetunnel.security.addresses import Clients
 from vibetunnel.security.allow_list import AllowList
 from vibetunnel.security.authority import Authority
@@ -46,6 +47,7 @@ class Context:
     user        name of the account that runs everything
     recent      the newest lines of the server's log
     problems    the parts of the server that do not work now, in sentences
+    push        notifications; a text: why they are off
     control     the messages of the control stream, for VibeTunnel's own client
     """
 
@@ -77,6 +79,7 @@ class Context:
     git: GitService
     badges: Badges
     files: FileSpace
+    push: PushService | str
     control: Broadcast = field(default_factory=Broadcast)
     started: float = field(default_factory=time.monotonic)
 

@@ -22,6 +22,7 @@ from vibetunnel.keeper.errors import (
     SpawnFailed,
     StartUnknown,
 )
+from vibetunnel.push import errors as push_errors
 from vibetunnel.security.limits import headers as rate_headers
 
 T = TypeVar("T")
@@ -81,6 +82,8 @@ STATUS: dict[type[errors.VibeTunnelError], HTTPStatus] = {
     git_errors.WorktreeChanged: HTTPStatus.CONFLICT,
     git_errors.GitTooSlow: HTTPStatus.SERVICE_UNAVAILABLE,
     git_errors.GitBusy: HTTPStatus.SERVICE_UNAVAILABLE,
+    push_errors.PushOff: HTTPStatus.SERVICE_UNAVAILABLE,
+    push_errors.ForbiddenAddress: HTTPStatus.BAD_REQUEST,
     SpawnFailed: HTTPStatus.BAD_REQUEST,
     KeeperFailed: HTTPStatus.SERVICE_UNAVAILABLE,
     KeeperBusy: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -23,6 +23,7 @@ from vibetunnel.handlers.account_routes import ACCOUNT_ROUTES
 from vibetunnel.handlers.file_routes import FILE_ROUTES
 from vibetunnel.handlers.git_routes import GIT_ROUTES
 from vibetunnel.handlers.log_routes import LOG_ROUTES
+from vibetunnel.handlers.push_routes import PUSH_ROUTES
 from vibetunnel.handlers.route import Media, Operation, Permission, Route
 from vibetunnel.handlers.stream_routes import STREAM_ROUTES
 from vibetunnel.handlers.unknown import UnknownApiHandler
@@ -331,6 +332,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     *GIT_ROUTES,
     *LOG_ROUTES,
+    *PUSH_ROUTES,
     Route(
         "/api/{rest*}",
         UnknownApiHandler,
