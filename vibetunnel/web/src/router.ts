@@ -6,6 +6,7 @@ export type Route =
   | { readonly page: "sessions" }
   | { readonly page: "login"; readonly next: string }
   | { readonly page: "share" }
+  | { readonly page: "logs" }
   | { readonly page: "terminal"; readonly id: string }
   | { readonly page: "unknown"; readonly path: string };
 
@@ -18,6 +19,7 @@ export function parse(path: string, search = ""): Route {
     return { page: "login", next: safeNext(new URLSearchParams(search).get("next")) };
   }
   if (path === "/share" || path === "/share/") return { page: "share" };
+  if (path === "/logs" || path === "/logs/") return { page: "logs" };
   const id = SESSION.exec(path)?.[1];
   if (id !== undefined) return { page: "terminal", id };
   return { page: "unknown", path };
@@ -37,7 +39,7 @@ export function loginPath(next: string): string {
 export function safeNext(next: string | null): string {
   if (next === null) return "/";
   const { page } = parse(next);
-  return page === "sessions" || page === "terminal" ? next : "/";
+  return page === "sessions" || page === "terminal" || page === "logs" ? next : "/";
 }
 
 /** Follows the address bar and the document's links. Call stop() when done. */

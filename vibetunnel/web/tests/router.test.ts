@@ -17,6 +17,11 @@ describe("parse", () => {
     expect(parse("/login", "?next=%2Fsession%2Fabc")).toEqual({ page: "login", next: "/session/abc" });
   });
 
+  it("knows the page of the log", () => {
+    expect(parse("/logs")).toEqual({ page: "logs" });
+    expect(loginPath("/logs")).toBe("/login?next=%2Flogs");
+  });
+
   it("knows where a share link leads", () => {
     expect(parse("/share")).toEqual({ page: "share" });
   });

@@ -28,6 +28,9 @@ export const bell = icon(
     <path d="M6.8 12.5a1.3 1.3 0 0 0 2.4 0" />`,
 );
 
+export const list = icon(svg`<path d="M2.5 4h11M2.5 8h11M2.5 12h7" />`);
+export const download = icon(svg`<path d="M8 2.5v7.5M4.8 7 8 10.2 11.2 7M3 13.5h10" />`);
+
 export const mark = html`<svg class="mark" viewBox="9 8 46 46" aria-hidden="true">
   <path class="arch" d="M12 50V32a20 20 0 0 1 40 0v18" />
   <path class="chevron" d="M22 31l8 8-8 8" />

@@ -5,14 +5,16 @@ import { customElement, property, state } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
 
 import { type Api, type ServerConfig, type Session, messageOf } from "../api.js";
+import { href } from "../base.js";
 import { SessionList } from "../sessions.js";
 import { type User, may, mayShare } from "../users.js";
 import "./account-menu.js";
 import "./confirm-dialog.js";
 import "./create-dialog.js";
-import { mark, plus } from "./icons.js";
+import { bell, list, mark, plus } from "./icons.js";
 import "./link-dialog.js";
 import { logOut } from "./navigation.js";
+import "./notifications-dialog.js";
 import { PlainElement } from "./plain-element.js";
 import "./session-card.js";
 import "./share-dialog.js";
@@ -20,7 +22,7 @@ import "./share-dialog.js";
 const TICK_MS = 30_000; // ages are in minutes
 
 type Open =
-  | { readonly dialog: "create" | "link" }
+  | { readonly dialog: "create" | "link" | "notifications" }
   | { readonly dialog: "kill" | "share"; readonly session: Session };
 
 @customElement("vt-sessions-page")
@@ -70,9 +72,23 @@ export class SessionsPage extends PlainElement {
               ? html`<vt-account-menu
                   .user=${this.user}
                   @link=${() => (this.open = { dialog: "link" })}
+                  @notifications=${() => (this.open = { dialog: "notifications" })}
                   @leave=${this.leave}
                 ></vt-account-menu>`
-              : nothing
+              : this.noAuth
+                ? html`<button
+                    class="quiet-button"
+                    aria-label="Notifications"
+                    title="Notifications"
+                    data-testid="notifications-open"
+                    @click=${() => (this.open = { dialog: "notifications" })}
+                  >
+                    ${bell}
+                  </button>
+                  <a class="quiet-button" aria-label="Logs" title="Logs" data-testid="logs-open" href=${href("/logs")}>
+                    ${list}
+                  </a>`
+                : nothing
           }
           ${all.length === 0 || !this.controls ? nothing : this.createButton()}
         </nav>
@@ -170,6 +186,12 @@ export class SessionsPage extends PlainElement {
         return html`<vt-create-dialog .api=${this.api} .config=${this.config} @closed=${closed}></vt-create-dialog>`;
       case "link":
         return html`<vt-link-dialog .api=${this.api} @closed=${closed}></vt-link-dialog>`;
+      case "notifications":
+        return html`<vt-notifications-dialog
+          .api=${this.api}
+          .userId=${this.user?.userId ?? ""}
+          @closed=${closed}
+        ></vt-notifications-dialog>`;
       case "share": {
         const { session } = this.open;
         return html`<vt-share-dialog
