@@ -72,7 +72,7 @@ class Operation:
     query          the struct of the query
     head           a GET that also answers HEAD
     limit          the rate limit that the request counts against
-    same_origin    the browser's word that a page of this server sends it is as good as the token against forged requests
+    same_origin    where the browser says that a page of this server sends it, no token against forged requests is needed
     """
 
     summary: str
