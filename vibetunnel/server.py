@@ -35,6 +35,7 @@ from vibetunnel.logs.audit import Audit
 from vibetunnel.logs.file import LogFile
 from vibetunnel.logs.requests import RequestLog
 from vibetunnel.metrics import Metrics
+from vibetunnel.multiplexers.service import Multiplexers
 from vibetunnel.preferences import UserPreferences
 from vibetunnel.security import pam, secret
 from vibetunnel.security.allow_list import REFUSAL
@@ -223,6 +224,8 @@ class Server:
             git=GitForFiles(git),
         )
         undo.push_async_callback(files.close)
+        multiplexers = Multiplexers(registry.environment, home)
+        undo.push_async_callback(multiplexers.close)
         snapshots = Snapshots(rendering)
         undo.push_async_callback(snapshots.close)
         preferences = UserPreferences(settings.state_dir / paths.PREFERENCES)
@@ -262,6 +265,7 @@ class Server:
             git=git,
             badges=badges,
             files=files,
+            multiplexers=multiplexers,
         )
         self.application = VibeTunnelApplication(self.context, self._static)
         undo.push_async_callback(self.application.close)

@@ -128,6 +128,24 @@ NEEDS = {
     ("POST", "/api/filesystem/upload"): STORE,
     ("POST", "/api/filesystem/mkdir"): STORE,
     ("DELETE", "/api/filesystem/rm"): STORE,
+    ("GET", "/api/multiplexer/status"): CONTROL,
+    ("GET", "/api/multiplexer/context"): CONTROL,
+    ("POST", "/api/multiplexer/sessions"): CONTROL,
+    ("POST", "/api/multiplexer/attach"): CONTROL,
+    ("GET", "/api/multiplexer/tmux/sessions/{name}/windows"): CONTROL,
+    ("GET", "/api/multiplexer/tmux/sessions/{name}/panes"): CONTROL,
+    ("DELETE", "/api/multiplexer/tmux/sessions/{name}/windows/{window}"): CONTROL,
+    ("DELETE", "/api/multiplexer/tmux/sessions/{name}/panes/{pane}"): CONTROL,
+    ("DELETE", "/api/multiplexer/{kind}/sessions/{name}"): CONTROL,
+    ("GET", "/api/tmux/available"): CONTROL,
+    ("GET", "/api/tmux/context"): CONTROL,
+    ("GET", "/api/tmux/sessions"): CONTROL,
+    ("POST", "/api/tmux/sessions"): CONTROL,
+    ("POST", "/api/tmux/attach"): CONTROL,
+    ("GET", "/api/tmux/sessions/{name}/windows"): CONTROL,
+    ("GET", "/api/tmux/sessions/{name}/panes"): CONTROL,
+    ("POST", "/api/tmux/sessions/{name}/send"): CONTROL,
+    ("DELETE", "/api/tmux/sessions/{name}"): CONTROL,
 }
 
 HAS = {  # full logins have these as well
@@ -159,7 +177,7 @@ async def ask(
     target: Target, method: str, path: str, operation: dict[str, Any], headers: dict[str, str], session: str = "x"
 ) -> Reply:
     """Send a body of the wrong kind: an authorized request gets a 400 and changes nothing."""
-    full = filled(path, session_id=session)
+    full = filled(path, session_id=session, name="no-such-name")
     if path in (*SOCKETS, *STREAMS):
         return Reply(await target.upgrade(opened(path, session), headers), b"")
     body = b"[]" if "requestBody" in operation else None

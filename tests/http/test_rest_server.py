@@ -26,6 +26,7 @@ from harness import DEADLINE_S, Running, Serve
 from vibetunnel import __version__, errors
 from vibetunnel.errors import StartFailed
 from vibetunnel.handlers.git_routes import GIT_ROUTES
+from vibetunnel.handlers.multiplexer_routes import MULTIPLEXER_ROUTES
 from vibetunnel.handlers.refusals import STATUS
 from vibetunnel.handlers.route import Media
 from vibetunnel.handlers.routes import ROUTES
@@ -478,7 +479,10 @@ async def test_the_servers_answers_match_the_openapi_document(serve: Serve, fold
     streams = {"/api/events", "/ws", "/buffers", f"{session}/stream", "/api/control/stream", "/ws/input"}
     attachments = {(path, "GET") for path in streams}
     of_git = {(route.shown, method) for route in GIT_ROUTES for method in route.operations}  # test_git_routes.py
-    assert succeeded | attachments | of_git == {(r.shown, m) for r in ROUTES if not r.hidden for m in r.operations}
+    # test_multiplexer_routes.py
+    of_multiplexers = {(route.shown, method) for route in MULTIPLEXER_ROUTES for method in route.operations}
+    elsewhere = attachments | of_git | of_multiplexers
+    assert succeeded | elsewhere == {(r.shown, m) for r in ROUTES if not r.hidden for m in r.operations}
 
 
 def test_json_answers_are_declared_with_their_shapes() -> None:

@@ -58,6 +58,10 @@ def _git(name: str) -> str:
     return f"test_hostile_repositories.py::{name}"
 
 
+def _mux(name: str) -> str:
+    return f"../multiplexers/test_multiplexer_routes.py::{name}"
+
+
 def _files(name: str) -> str:
     return f"test_files.py::{name}"
 
@@ -694,7 +698,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "new sessions",
         "handlers/sessions.py",
-        "        context.limits.create(principal)\n",
+        "        context.limits.create(self.require_login())\n",
         "",
         (_over("test_sessions_of_a_user_are_bounded"),),
     ),
@@ -1220,5 +1224,40 @@ CHECKS: tuple[Check, ...] = (
         "(Scope.FILES if self.files else NOTHING)",
         "Scope.FILES",
         ("../http/test_file_routes.py::test_a_share_link_with_files_shows_those_of_its_session",),
+    ),
+    Check(
+        "multiplexers: tmux expands no name",
+        "multiplexers/tmux.py",
+        '    return text.replace("#", "##")\n',
+        "    return text\n",
+        (_mux("test_nothing_that_a_client_names_is_run"),),
+    ),
+    Check(
+        "multiplexers: a semicolon begins no command of tmux",
+        "multiplexers/tmux.py",
+        'return f"{text[:-1]}\\\\;" if text.endswith(";") else text',
+        "return text",
+        (_mux("test_a_name_means_itself_whatever_is_in_it"),),
+    ),
+    Check(
+        "multiplexers: attached is the session of exactly this name",
+        "multiplexers/tmux.py",
+        'else f"={name}"',
+        "else name",
+        (_mux("test_a_name_means_itself_whatever_is_in_it"),),
+    ),
+    Check(
+        "multiplexers: the environment of sessions",
+        "server.py",
+        "Multiplexers(registry.environment, home)",
+        "Multiplexers(dict(os.environ), home)",
+        (_mux("test_a_multiplexer_around_the_server_is_not_around_its_sessions"),),
+    ),
+    Check(
+        "multiplexers: a program that does not answer is ended",
+        "multiplexers/commands.py",
+        "        process.kill()\n",
+        "",
+        ("../multiplexers/test_commands.py::test_a_program_that_does_not_answer_is_killed",),
     ),
 )

@@ -16,6 +16,7 @@ from vibetunnel.http.tls_relay import Relays
 from vibetunnel.logs.audit import Audit
 from vibetunnel.logs.requests import RequestLog
 from vibetunnel.metrics import Metrics
+from vibetunnel.multiplexers.service import Multiplexers
 from vibetunnel.preferences import UserPreferences
 from vibetunnel.security.addresses import Clients
 from vibetunnel.security.allow_list import AllowList
@@ -74,6 +75,7 @@ class Context:
     git: GitService
     badges: Badges
     files: FileSpace
+    multiplexers: Multiplexers
     control: Broadcast = field(default_factory=Broadcast)
     started: float = field(default_factory=time.monotonic)
 

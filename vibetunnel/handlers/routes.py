@@ -22,6 +22,7 @@ from vibetunnel.handlers import (
 from vibetunnel.handlers.account_routes import ACCOUNT_ROUTES
 from vibetunnel.handlers.file_routes import FILE_ROUTES
 from vibetunnel.handlers.git_routes import GIT_ROUTES
+from vibetunnel.handlers.multiplexer_routes import MULTIPLEXER_ROUTES
 from vibetunnel.handlers.route import Media, Operation, Permission, Route
 from vibetunnel.handlers.stream_routes import STREAM_ROUTES
 from vibetunnel.handlers.unknown import UnknownApiHandler
@@ -329,6 +330,7 @@ ROUTES: tuple[Route, ...] = (
         tickets=True,
     ),
     *GIT_ROUTES,
+    *MULTIPLEXER_ROUTES,
     Route(
         "/api/{rest*}",
         UnknownApiHandler,

@@ -46,6 +46,7 @@ class Action(enum.StrEnum):
     ACCESS = "access"  # the keyboard was given or taken
     PUT_OUT = "put-out"
     GIT = "git"  # a branch was switched, a worktree made or removed, follow mode turned on or off
+    MULTIPLEXER = "multiplexer"  # a session of tmux, screen or zellij was made or ended, or a line typed into it
 
 
 class Audit:
