@@ -139,7 +139,13 @@ async def test_a_name_means_itself_whatever_is_in_it(server: Running, name: str)
 async def test_nothing_that_a_client_names_is_run(server: Running, folder: Path, kind: str) -> None:
     mark, other = folder / "mark", folder / "other"
     tmux("new-session", "-d", "-s", "work")
-    for name in (f"#(touch {mark})", f"$(touch {mark})", f"`touch {mark}`", f"x; touch {mark};", f"x' -- touch {mark}"):
+    for name in (
+        f"x #(touch {mark})",
+        f"$(touch {mark})",
+        f"`touch {mark}`",
+        f"x; touch {mark};",
+        f"x' -- touch {mark}",
+    ):
         response = await server.fetch("POST", f"{MULTIPLEXER}/sessions", {"type": kind, "name": name})
         made = json.loads(response.body).get("name", name)
         for path in ("windows", "panes"):
@@ -148,7 +154,7 @@ async def test_nothing_that_a_client_names_is_run(server: Running, folder: Path,
         if answer.code == 200:
             await server.attach(json.loads(answer.body)["sessionId"])
         await server.fetch("DELETE", f"{MULTIPLEXER}/{kind}/sessions/{quote(made, safe='')}")
-    tmux("new-session", "-d", "-s", f"#(touch {other})")  # the attack works on tmux itself, after some time
+    tmux("new-session", "-d", "-s", f"x #(touch {other})")  # the attack works on tmux itself, after some time
     await until(other.exists)
     assert not mark.exists()
 
