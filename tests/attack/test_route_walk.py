@@ -128,6 +128,10 @@ NEEDS = {
     ("POST", "/api/filesystem/upload"): STORE,
     ("POST", "/api/filesystem/mkdir"): STORE,
     ("DELETE", "/api/filesystem/rm"): STORE,
+    ("GET", "/api/sessions/activity"): VIEW,
+    ("GET", f"{SESSION}/activity"): VIEW,
+    ("GET", "/api/sessions/tailscale/status"): LOGIN,
+    ("POST", "/api/events/test"): ADMIN,
     ("GET", "/api/multiplexer/status"): CONTROL,
     ("GET", "/api/multiplexer/context"): CONTROL,
     ("POST", "/api/multiplexer/sessions"): CONTROL,
@@ -292,7 +296,8 @@ async def test_one_session_only(target: Target, who: str) -> None:
     own, other = await target.session(["cat"]), await target.session(["cat"], name="secret-name-of-another")
     headers = await target.headers(who, own)
     may = {VIEW, LOGIN} | ({TYPE} if who != "guest-view" else set())
-    lists = {("GET", "/api/sessions"), ("GET", "/api/events"), ("GET", "/buffers")}  # shows only their own
+    # Each shows only their own.
+    lists = {("GET", path) for path in ("/api/sessions", "/api/sessions/activity", "/api/events", "/buffers")}
     for method, path, operation in await operations(target):
         needs = NEEDS[method, path]
         if needs == OPEN or path == "/api/auth/logout":

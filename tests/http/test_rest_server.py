@@ -47,6 +47,7 @@ UNAUDITED = {
     ("PUT", "/api/fs/uploads/{upload_id}"),
     ("DELETE", "/api/fs/uploads/{upload_id}"),
     ("POST", "/api/auth/challenge"),
+    ("POST", "/api/events/test"),  # changes nothing
     ("PUT", "/api/config"),
     ("POST", "/api/git/event"),  # a line only if follow mode then does something
     ("POST", "/api/auth/logout"),  # with the secret, which is no login
@@ -72,6 +73,8 @@ async def test_status_and_config_tell_what_a_client_should_know(server: Running)
     assert (status["pid"], status["sessions"], status["clients"]) == (os.getpid(), 0, 0)
     assert status["problems"] == []
     assert (status["isHQMode"], status["macAppConnected"]) == (False, False)
+    assert (status["healthy"], status["serverName"]) == (True, "VibeTunnel")
+    assert status["uptimeMs"] <= status["timestamp"] * 1000
     config = await server.json("GET", "/api/config")
     assert config["defaultCommand"] == ["/bin/sh"]
     assert (config["rows"], config["cols"], config["spawn"], config["noAuth"]) == (24, 80, "lazy", False)
@@ -377,6 +380,12 @@ async def test_the_servers_answers_match_the_openapi_document(serve: Serve, fold
         await ask(method, path, b"x" * 1_200_000, of=running)
     await ask("POST", f"{session}/reset-size", of=running)
     await ask("POST", f"{session}/reset-size", of="nope")
+    await ask("GET", "/api/sessions/activity")
+    for of in (running, created, ended, failed, "nope"):
+        await ask("GET", f"{session}/activity", of=of)
+    await ask("GET", "/api/sessions/tailscale/status")
+    await ask("POST", "/api/events/test", {"type": "test", "message": "hello"})
+    await ask("POST", "/api/events/test", {"type": "test"})
     await ask("GET", f"{session}/stream", of="nope")
     await ask("GET", f"{session}/stream", of=running, query="?scrollback=x")
     await ask("GET", "/ws/input", query="?sessionId=x")

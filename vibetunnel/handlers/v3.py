@@ -28,6 +28,7 @@ from vibetunnel.handlers.websocket import RelayedSocket
 from vibetunnel.http.tls_relay import pair
 from vibetunnel.logs.audit import Action
 from vibetunnel.security.principal import Scope
+from vibetunnel.sessions.events import git_event
 from vibetunnel.sessions.keys import KEYS
 from vibetunnel.sessions.model import iso
 from vibetunnel.sessions.session import Session
@@ -221,10 +222,14 @@ class V3Socket(RelayedSocket):
     async def _follow_state(self, followed: _Followed, session: Session) -> None:
         """The events of a session whose output is not asked for. It is not started."""
         with session.watch(output=False) as watch:
-            rows, cols = session.size
+            (rows, cols), repository = session.size, None
             header = {"version": 2, "width": cols, "height": rows, **header_fields(session)}
             await self._tell(session.id, {"kind": "header", "header": header})
             while not session.removed:
+                if session.repository != repository:
+                    repository = session.repository
+                    event = msgspec.to_builtins(git_event(session.id, repository, iso(time.time_ns())))
+                    await self._tell(session.id, {"kind": event["type"], **event})
                 if session.size != (rows, cols):
                     rows, cols = session.size
                     await self._tell(session.id, {"kind": "resize", "dimensions": f"{cols}x{rows}"})

@@ -310,6 +310,11 @@ class Session:
             return self.terminal.rows, self.terminal.cols
         return record.rows or record.order.rows, record.cols or record.order.cols
 
+    @property
+    def printed_ns(self) -> int:
+        """When it has printed something last; 0: never."""
+        return 0 if self.terminal is None or self.removed else self.terminal.last_output_ns
+
     async def running(self, rows: int = 0, cols: int = 0) -> None:
         """Start the process if it never ran, at this size. Raises SessionNotRunning, and what started() raises."""
         if self.end is None:
@@ -555,7 +560,7 @@ class Session:
         ended = self.commands.take(mark)
         if ended is not None:
             self._services.events.command(self.id, ended)
-        self.watches.marked()
+        self.watches.noticed()
 
     def output_ended(self) -> None:
         """The pump has seen the end of the PTY: all output is in the ring."""
