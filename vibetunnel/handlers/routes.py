@@ -343,6 +343,7 @@ ROUTES: tuple[Route, ...] = (
     Route("/", static.PageHandler, _PAGE, page=True, hidden=True),
     Route("/login", static.PageHandler, _PAGE, page=True, hidden=True),
     Route("/share", static.PageHandler, _PAGE, page=True, hidden=True),
+    Route("/files", static.PageHandler, _PAGE, page=True, hidden=True),
     Route("/logs", static.PageHandler, _PAGE, page=True, hidden=True),
     Route("/session/{session_id}", static.PageHandler, _PAGE, page=True, hidden=True),
     Route(
