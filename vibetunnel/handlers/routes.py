@@ -342,6 +342,7 @@ ROUTES: tuple[Route, ...] = (
     Route("/login", static.PageHandler, _PAGE, page=True, hidden=True),
     Route("/share", static.PageHandler, _PAGE, page=True, hidden=True),
     Route("/session/{session_id}", static.PageHandler, _PAGE, page=True, hidden=True),
+    Route("/changes", static.PageHandler, _PAGE, page=True, hidden=True),
     Route(
         "/{name*}",
         static.FileHandler,
