@@ -84,6 +84,8 @@ NEEDS = {
     ("GET", "/api/git/repo-info"): FILES,
     ("GET", "/api/git/status"): FILES,
     ("GET", "/api/git/repository-info"): FILES,
+    ("GET", "/api/git/changes"): FILES,
+    ("GET", "/api/git/diff"): FILES,
     ("GET", "/api/git/remote"): FILES,
     ("GET", "/api/git/branches"): FILES,
     ("GET", "/api/git/follow"): FILES,

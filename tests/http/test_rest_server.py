@@ -522,7 +522,7 @@ def static(folder: Path) -> Path:
 
 async def test_every_page_is_the_same_document(serve: Serve, static: Path) -> None:
     server = await serve(static=static)
-    for path in ("/", "/login", "/session/1234"):
+    for path in ("/", "/login", "/session/1234", "/changes"):
         response = await server.fetch("GET", path, login=False)
         assert response.code == 200
         assert response.headers["Content-Type"] == "text/html; charset=utf-8"

@@ -346,6 +346,7 @@ ROUTES: tuple[Route, ...] = (
     Route("/files", static.PageHandler, _PAGE, page=True, hidden=True),
     Route("/logs", static.PageHandler, _PAGE, page=True, hidden=True),
     Route("/session/{session_id}", static.PageHandler, _PAGE, page=True, hidden=True),
+    Route("/changes", static.PageHandler, _PAGE, page=True, hidden=True),
     Route(
         "/{name*}",
         static.FileHandler,
