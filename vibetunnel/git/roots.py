@@ -46,7 +46,7 @@ class Folders:
         return _in_one_of(path, self.folders) and not _in_one_of(path, self.private)
 
     def resolve(self, path: str) -> str:
-        """The absolute path without symbolic links; a relative one begins at the first folder. Raises OutsideFolders."""
+        """The absolute path without symbolic links; relative: from the first folder on. Raises OutsideFolders."""
         if "\0" in path:
             raise OutsideFolders("path: expected no NUL character")
         if path == "~" or path.startswith("~/"):
