@@ -84,6 +84,8 @@ NEEDS = {
     ("GET", "/api/git/repo-info"): FILES,
     ("GET", "/api/git/status"): FILES,
     ("GET", "/api/git/repository-info"): FILES,
+    ("GET", "/api/git/changes"): FILES,
+    ("GET", "/api/git/diff"): FILES,
     ("GET", "/api/git/remote"): FILES,
     ("GET", "/api/git/branches"): FILES,
     ("GET", "/api/git/follow"): FILES,
@@ -150,6 +152,12 @@ NEEDS = {
     ("GET", "/api/tmux/sessions/{name}/panes"): CONTROL,
     ("POST", "/api/tmux/sessions/{name}/send"): CONTROL,
     ("DELETE", "/api/tmux/sessions/{name}"): CONTROL,
+    ("POST", "/api/logs/client"): LOGIN,
+    ("GET", "/api/logs"): ADMIN,
+    ("GET", "/api/logs/info"): ADMIN,
+    ("GET", "/api/logs/raw"): ADMIN,
+    ("DELETE", "/api/logs/clear"): ADMIN,
+    ("POST", "/api/logs/flush"): ADMIN,
 }
 
 HAS = {  # full logins have these as well
