@@ -6,10 +6,12 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from harness import DEADLINE_S, Running, Serve, people, refused, until
+from repositories import commit, repository, write
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
@@ -148,6 +150,33 @@ async def test_events_of_the_server_come_by_name(server: Running) -> None:
         await stream.until("ready")
         server.server.context.registry.get(session).note_event(b'event: session-update\ndata: {"type":"x"}\n\n')
         assert await stream.block() == 'event: session-update\ndata: {"type":"x"}\n\n'
+
+
+async def test_a_stream_has_the_changes_of_its_repository_at_once_and_when_they_change(
+    server: Running, folder: Path
+) -> None:
+    made = repository(folder / "home" / "proj", a="1", b="1")
+    write(made, a="2", c="3")
+    session = await server.session(ECHO, cwd=str(made))
+
+    async def known() -> bool:
+        return "gitBranch" in await server.json("GET", f"/api/sessions/{session}")
+
+    async def told(stream: Streamed, modified: int, added: int) -> None:
+        while not (block := await stream.block()).startswith("event: session-update\n"):
+            assert block
+        data = json.loads(block.split("data: ", 1)[1])
+        assert (data["type"], data["sessionId"]) == ("git-status-update", session)
+        assert (data["gitModifiedCount"], data["gitAddedCount"], data["gitDeletedCount"]) == (modified, added, 0)
+
+    await until(known)  # the session has not started yet
+    for _ in range(2):
+        async with streamed(server, session) as stream:
+            await told(stream, 1, 1)
+    async with streamed(server, session) as stream:
+        await told(stream, 1, 1)
+        commit(made, "all")
+        await told(stream, 0, 0)
 
 
 async def test_a_stream_is_a_client_of_the_session_until_it_ends(server: Running) -> None:

@@ -15,7 +15,7 @@ from vibetunnel._ext.pump import is_typed
 from vibetunnel.errors import Forbidden, LimitReached
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.handler import Handler
-from vibetunnel.handlers.views import show, shown, view_of
+from vibetunnel.handlers.views import View, show, shown, view_of
 from vibetunnel.http.upgrade import OFFSET_HEADER
 from vibetunnel.keeper.errors import KeeperFailed
 from vibetunnel.logs.audit import Action
@@ -112,6 +112,8 @@ class SessionsHandler(SessionHandler):
         async with self.recorded(Action.CREATE, session.id):
             if now:
                 await registry.start(session)
+        if view_of(self) is View.NODE:  # its client takes the repository from the first list, and no later one
+            await context.badges.known_soon(session.id)
         created = schemas.CreatedSession(**msgspec.structs.asdict(session.describe()), session_id=session.id)
         self.set_status(HTTPStatus.CREATED)
         self.finish(show(created, view_of(self)))

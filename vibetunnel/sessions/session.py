@@ -22,7 +22,7 @@ from vibetunnel.keeper.ring import make_ring
 from vibetunnel.sessions import view
 from vibetunnel.sessions.captures import Captures, reaching_back
 from vibetunnel.sessions.command_log import CommandLog
-from vibetunnel.sessions.events import SessionEvents
+from vibetunnel.sessions.events import SessionEvents, update_event
 from vibetunnel.sessions.launch import integration
 from vibetunnel.sessions.listing import Listing
 from vibetunnel.sessions.model import End, Record, Status, iso
@@ -129,7 +129,9 @@ class Session:
 
     @repository.setter
     def repository(self, repository: Summary | None) -> None:
-        self._repository = repository
+        known, self._repository = self._repository, repository
+        if known is not None or repository is not None:
+            self.note_event(update_event(self.id, repository))
         self._summary = b""
         self._services.listing.changed()
 
@@ -264,6 +266,8 @@ class Session:
         self.terminal = terminal
         self.commands.opened(terminal, adopted=adopted)
         self.watches.opened(terminal)
+        if self._repository is not None:
+            self.note_event(update_event(self.id, self._repository))
         self._services.opened(self, terminal)
         self.watches.changed()
 
