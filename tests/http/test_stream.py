@@ -108,7 +108,7 @@ async def test_a_stream_starts_a_lazy_session_and_ends_with_its_exit_code(server
         assert "content-type: text/event-stream\r\n" in stream.headers
         assert "content-encoding" not in stream.headers
         assert "access-control-allow-origin" not in stream.headers
-        assert await stream.block() == ":ok\n\n"
+        assert await stream.block() == ":ok\nretry: 5100\n\n"
         header = await stream.event()
         assert (header["version"], header["width"], header["height"], header["title"]) == (2, 100, 30, "demo")
         assert await stream.exit() == ["exit", 3, session]

@@ -43,6 +43,8 @@ def test_a_tab_that_was_cut_off_has_all_output_once_as_the_other_one(
     other.type(COUNT.format(101, 300))
     other.until(lambda: lines_of(other) == list(range(1, 301)))
     assert lines_of(cut) == list(range(1, 101))
+    stream = f"/api/sessions/{session}/stream"
+    cut.until(lambda: len(cut.requests("GET", stream)) == 3)  # two tries have failed
     opened = cut.opened.count(INPUT)
     relay.mend()
     cut.until(lambda: lines_of(cut) == list(range(1, 301)))
