@@ -15,8 +15,7 @@ from repositories import commit, repository, write
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
-from vibetunnel.handlers.input_socket import typed
-from vibetunnel.sessions.keys import KEYS
+from vibetunnel.sessions.keys import APPLICATION_KEYS, KEYS
 
 ECHO = ["sh", "-c", "stty raw -echo; printf ready; exec cat"]
 
@@ -239,7 +238,26 @@ async def test_every_text_message_is_typed_and_every_key_has_its_bytes(server: R
         await connection.write_message("the end")
         output = await server.output(session, b"the end")
     assert output == 'readyé\r\0\0{"type":"input","data":"x"}\x12binarythe end'.encode()
-    assert {name: typed(f"\0{name}\0") for name in KEYS} == KEYS
+
+
+async def test_a_program_that_asks_for_application_cursor_keys_gets_them(server: Running) -> None:
+    session = await server.session(ECHO, spawn="now")
+    await server.output(session, b"ready")
+    usual, application = b"".join(KEYS.values()), b"".join((KEYS | APPLICATION_KEYS).values())
+    expected = b"ready"
+    async with input_socket(server, f"?sessionId={session}") as connection:
+        for mode, keys in (("", usual), ("\x1b[?1h", application), ("\x1b[?1l", usual)):
+            await connection.write_message(mode + "<")
+            await server.output(session, expected := expected + mode.encode() + b"<")
+            for name in KEYS:
+                await connection.write_message(f"\0{name}\0")
+            await connection.write_message("|")
+            expected += keys + b"|"
+            assert await server.output(session, expected) == expected
+    await server.json("POST", f"/api/sessions/{session}/input", {"text": "\x1b[?1h"})
+    await server.output(session, expected := expected + b"\x1b[?1h")
+    await server.json("POST", f"/api/sessions/{session}/input", {"key": "arrow_up"})
+    await server.output(session, expected + b"\x1bOA")
 
 
 async def test_a_large_paste_arrives_whole(server: Running) -> None:

@@ -21,7 +21,6 @@ from vibetunnel.keeper.errors import KeeperFailed
 from vibetunnel.logs.audit import Action
 from vibetunnel.security.principal import Principal, Scope
 from vibetunnel.sessions import launch
-from vibetunnel.sessions.keys import key_bytes
 from vibetunnel.sessions.model import Order, Status
 from vibetunnel.sessions.paste import pasted
 from vibetunnel.sessions.session import Session
@@ -183,16 +182,15 @@ class InputHandler(SessionHandler):
     async def post(self, session_id: str) -> None:
         session = self.session(session_id)
         wanted = self.read(schemas.InputBody)
-        data = _typed(wanted, bracketed=wanted.paste is not UNSET and await session.takes_brackets())
-        await self.type_in(session, data)
+        await self.type_in(session, await _typed(wanted, session))
         self.answer(schemas.Done())
 
 
-def _typed(wanted: schemas.InputBody, *, bracketed: bool) -> bytes:
+async def _typed(wanted: schemas.InputBody, session: Session) -> bytes:
     if wanted.key is not UNSET:
-        return key_bytes(wanted.key)
+        return await session.key(wanted.key)
     if wanted.paste is not UNSET:
-        return pasted(wanted.paste, bracketed=bracketed)
+        return pasted(wanted.paste, bracketed=await session.takes_brackets())
     text = wanted.data if wanted.text is UNSET else wanted.text
     assert text is not UNSET
     return text.encode()
