@@ -227,5 +227,10 @@ def git_event(session_id: str, repository: Summary | None, now: str) -> SessionE
     return event
 
 
+def update_event(session_id: str, repository: Summary | None) -> bytes:
+    """The same as a server-sent event of the session's streams."""
+    return b"event: session-update\ndata: " + _encode(git_event(session_id, repository, _now())) + b"\n\n"
+
+
 def _now() -> str:
     return iso(time.time_ns())
