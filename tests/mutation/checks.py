@@ -54,6 +54,10 @@ def _slow(name: str) -> str:
     return f"test_slow.py::{name}"
 
 
+def _v3(name: str) -> str:
+    return f"test_v3_attacks.py::{name}"
+
+
 def _git(name: str) -> str:
     return f"test_hostile_repositories.py::{name}"
 
@@ -997,6 +1001,48 @@ CHECKS: tuple[Check, ...] = (
         "            self.opener.require(Scope.CONTROL, session_id)\n",
         "",
         ("../http/test_v3.py::test_a_client_that_may_only_view_types_nothing",),
+    ),
+    Check(
+        "v3: a refusal is written before the next message is read",
+        "handlers/v3.py",
+        "            await self._refuse(said.session_id, str(error))\n",
+        "            self._start(self._refuse(said.session_id, str(error)))\n",
+        (_v3("test_answers_to_a_client_that_does_not_read_do_not_pile_up"),),
+    ),
+    Check(
+        "v3: a subscription begins when all else was written",
+        "handlers/v3.py",
+        "                await self._all_written()\n",
+        "",
+        (_v3("test_a_client_that_subscribes_again_and_again_and_does_not_read_is_not_read"),),
+    ),
+    Check(
+        "v3: the sessions that one socket is ending",
+        "handlers/v3.py",
+        "        if len(self._kills) >= KILLS:\n",
+        "        if False:\n",
+        (_v3("test_a_socket_ends_only_some_sessions_at_the_same_time"),),
+    ),
+    Check(
+        "v3: the subscriptions of a socket",
+        "handlers/v3.py",
+        "        if len(self._followed) >= MOST:\n",
+        "        if False:\n",
+        (_v3("test_a_socket_has_only_some_subscriptions"),),
+    ),
+    Check(
+        "v3: a length that lies",
+        "handlers/v3_frames.py",
+        "    if len(payload) < size:\n",
+        "    if False:\n",
+        ("../http/test_v3.py::test_any_bytes_are_read_as_the_table_says_or_dropped",),
+    ),
+    Check(
+        "a list shows what has changed",
+        "sessions/session.py",
+        "        if shown != self._summarised:\n",
+        "        if self._summarised is None:\n",
+        ("../sessions/test_listing.py::test_the_list_shows_each_change_of_a_running_session",),
     ),
     Check(
         "an expired token in an address needs the cookie of its own login",
