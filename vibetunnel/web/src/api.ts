@@ -46,6 +46,15 @@ export interface Session {
   readonly createdAt: string;
   readonly startedAt?: string;
   readonly lastModified?: string;
+  /** The git repository that the folder is in; without one, all fields of git are left out. */
+  readonly gitRepoPath?: string;
+  /** Left out while HEAD is detached. */
+  readonly gitBranch?: string;
+  readonly gitIsWorktree?: boolean;
+  readonly gitChangedCount?: number;
+  /** Commits; left out without an upstream branch. */
+  readonly gitAheadCount?: number;
+  readonly gitBehindCount?: number;
 }
 
 export interface CreateOrder {
@@ -163,6 +172,11 @@ export class Api {
     return this.request<Session>("GET", sessionUrl(id));
   }
 
+  /** Have the server look at the git repository of the session's folder. An event tells what has changed. */
+  lookAtRepository(id: string): Promise<unknown> {
+    return this.request("GET", `${sessionUrl(id)}/git-status`);
+  }
+
   /** Where a picture of the session's terminal is. */
   pictureUrl(id: string, key: string): string {
     return href(`${sessionUrl(id)}/pictures/${key}`);
@@ -259,22 +273,23 @@ export class Api {
     return answer;
   }
 
-  private async request<Answer>(
+  /** One request of JSON. For the interfaces of other modules; those above use it too. */
+  async request<Answer>(
     method: string,
     path: string,
     body?: object,
-    { loggingIn = false } = {},
+    { loggingIn = false, timeout_ms = TIMEOUT_MS } = {},
   ): Promise<Answer> {
     const changes = method !== "GET";
     if (changes && this.csrfToken === undefined) await this.askForToken();
     try {
-      return await this.send<Answer>(method, path, body, changes);
+      return await this.send<Answer>(method, path, body, changes, timeout_ms);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (changes && error.status === 403 && error.code === "csrf") {
         // Another tab has logged in or out since: the cookie now belongs to another login than this token.
         await this.askForToken();
-        return this.send<Answer>(method, path, body, changes);
+        return this.send<Answer>(method, path, body, changes, timeout_ms);
       }
       if (error.status === 401 && !loggingIn) this.listener.unauthorized();
       if (error.status === 403) this.listener.forbidden();
@@ -287,10 +302,16 @@ export class Api {
   }
 
   /** One request and its answer. */
-  private async send<Answer>(method: string, path: string, body: object | undefined, changes: boolean) {
+  private async send<Answer>(
+    method: string,
+    path: string,
+    body: object | undefined,
+    changes: boolean,
+    timeout_ms: number,
+  ): Promise<Answer> {
     const headers = new Headers();
     if (changes && this.csrfToken) headers.set(CSRF_HEADER, this.csrfToken);
-    const init: RequestInit = { method, headers, credentials: "same-origin", signal: AbortSignal.timeout(TIMEOUT_MS) };
+    const init: RequestInit = { method, headers, credentials: "same-origin", signal: AbortSignal.timeout(timeout_ms) };
     if (body !== undefined) {
       init.body = JSON.stringify(body);
       headers.set("Content-Type", "application/json");

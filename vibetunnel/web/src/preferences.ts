@@ -20,6 +20,26 @@ export function askBeforePaste(ask: boolean, storage: () => Storage = ours): voi
   }
 }
 
+const SIDE_BY_SIDE = "vibetunnel.side-by-side";
+
+/** Whether the user wants both versions of a file beside each other, where they fit. */
+export function prefersSideBySide(storage: () => Storage = ours): boolean {
+  try {
+    return storage().getItem(SIDE_BY_SIDE) !== null;
+  } catch {
+    return false;
+  }
+}
+
+export function preferSideBySide(wanted: boolean, storage: () => Storage = ours): void {
+  try {
+    if (wanted) storage().setItem(SIDE_BY_SIDE, "1");
+    else storage().removeItem(SIDE_BY_SIDE);
+  } catch {
+    // The choice cannot be kept, so it holds for this page only.
+  }
+}
+
 /** Reading it throws, as its methods do, if the user blocks the data of sites. */
 function ours(): Storage {
   return localStorage;

@@ -25,6 +25,7 @@ export class App extends PlainElement {
   @state() private turn = 0; // changes with the login, so that the page begins anew
   @state() private over: "login" | "guest" | undefined; // set when the access ends while the page is open
   @state() private terminalPart: "loading" | "loaded" | "failed" = "loading";
+  @state() private changesPart: "loading" | "loaded" | "failed" | undefined; // undefined: not wanted yet
 
   private readonly api = new Api({
     unauthorized: () => void this.loginOver(),
@@ -80,12 +81,14 @@ export class App extends PlainElement {
       case "share":
         return html`<vt-share-page .api=${api}></vt-share-page>`;
       case "terminal":
-        if (this.terminalPart === "failed") return this.reloadNotice();
+        if (this.terminalPart === "failed") return this.reloadNotice("The terminal could not be loaded");
         if (this.terminalPart === "loading") return html``;
         return html`${keyed(
           `${route.id} ${this.turn}`,
           html`<vt-terminal-page .api=${api} .sessionId=${route.id} .noAuth=${noAuth} .user=${user}></vt-terminal-page>`,
         )}`;
+      case "changes":
+        return this.changesPage(route);
       case "unknown":
         return html`<main class="notice">
           <h1>Page not found</h1>
@@ -110,9 +113,30 @@ export class App extends PlainElement {
     </main>`;
   }
 
-  private reloadNotice(): TemplateResult {
+  private changesPage({ path, session }: Route & { page: "changes" }): TemplateResult {
+    if (this.changesPart === undefined) {
+      this.changesPart = "loading";
+      import("./changes-page.js").then(
+        () => (this.changesPart = "loaded"),
+        () => (this.changesPart = "failed"),
+      );
+    }
+    if (this.changesPart === "failed") return this.reloadNotice("The changes could not be loaded");
+    if (this.changesPart !== "loaded" || !this.known) return html``;
+    return html`${keyed(
+      `${path} ${this.turn}`,
+      html`<vt-changes-page
+        .api=${this.api}
+        .user=${this.user}
+        .path=${path}
+        .sessionId=${session}
+      ></vt-changes-page>`,
+    )}`;
+  }
+
+  private reloadNotice(heading: string): TemplateResult {
     return html`<main class="notice">
-      <h1>The terminal could not be loaded</h1>
+      <h1>${heading}</h1>
       <p data-testid="error">The connection was lost, or the server was upgraded. Reload the page.</p>
       <button class="button" @click=${() => location.reload()}>Reload</button>
     </main>`;
@@ -209,6 +233,6 @@ export class App extends PlainElement {
 
   private askForLogin(): void {
     this.user = undefined;
-    if (this.route.page !== "login") this.router.go(loginPath(this.router.path), { replace: true });
+    if (this.route.page !== "login") this.router.go(loginPath(this.router.address), { replace: true });
   }
 }

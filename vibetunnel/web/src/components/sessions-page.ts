@@ -5,7 +5,7 @@ import { customElement, property, state } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
 
 import { type Api, type ServerConfig, type Session, messageOf } from "../api.js";
-import { SessionList } from "../sessions.js";
+import { SessionList, recentFolders } from "../sessions.js";
 import { type User, may, mayShare } from "../users.js";
 import "./account-menu.js";
 import "./confirm-dialog.js";
@@ -120,6 +120,7 @@ export class SessionsPage extends PlainElement {
                 .now_ms=${this.now_ms}
                 .rang=${this.list?.rang.has(session.id) ?? false}
                 .controls=${this.controls}
+                .files=${may(this.user, "files")}
                 .shares=${mayShare(this.user, session) && !this.noAuth}
                 @rename=${(event: CustomEvent<string>) => this.attempt(this.api.rename(session.id, event.detail))}
                 @share=${() => (this.open = { dialog: "share", session })}
@@ -167,7 +168,13 @@ export class SessionsPage extends PlainElement {
     const closed = (): void => (this.open = undefined) as void;
     switch (this.open?.dialog) {
       case "create":
-        return html`<vt-create-dialog .api=${this.api} .config=${this.config} @closed=${closed}></vt-create-dialog>`;
+        return html`<vt-create-dialog
+          .api=${this.api}
+          .config=${this.config}
+          .files=${may(this.user, "files")}
+          .recent=${recentFolders(this.list?.sessions ?? [])}
+          @closed=${closed}
+        ></vt-create-dialog>`;
       case "link":
         return html`<vt-link-dialog .api=${this.api} @closed=${closed}></vt-link-dialog>`;
       case "share": {

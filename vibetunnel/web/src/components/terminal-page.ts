@@ -14,8 +14,9 @@ import type { BarKey } from "../keys.js";
 import { previewOf } from "../paste.js";
 import { total } from "../people.js";
 import { askBeforePaste, asksBeforePaste } from "../preferences.js";
-import { type User, isGuest, mayShare } from "../users.js";
+import { type User, isGuest, may, mayShare } from "../users.js";
 import "./account-menu.js";
+import { gitBadge } from "./git-badge.js";
 import { back, bell, cross, fit, share, viewers } from "./icons.js";
 import "./key-bar.js";
 import { askForLogin, logOut, loginOver } from "./navigation.js";
@@ -182,7 +183,8 @@ export class TerminalPage extends PlainElement {
         <span class="name">${name}</span>
         <span class="title">${title}</span>
       </h1>
-      ${this.newsLine()} ${this.offer()}
+      ${session ? gitBadge(session, { links: may(this.user, "files"), back: true }) : nothing} ${this.newsLine()}
+      ${this.offer()}
       ${
         session?.progress
           ? html`<span class="percent ${session.progress.state}">${progressText(session.progress)}</span>`
@@ -530,6 +532,7 @@ export class TerminalPage extends PlainElement {
       const fetched = await this.api.session(this.sessionId);
       // They may be newer than what was fetched. A later request has what this one has.
       if (this.sinceLoad === missed) this.session = missed.reduce(changed, fetched);
+      if (fetched.gitRepoPath !== undefined) await this.api.lookAtRepository(this.sessionId); // files are not watched
     } catch (error) {
       // The socket reports all other errors, and tries again.
       if (!(error instanceof ApiError)) throw error;
