@@ -284,6 +284,10 @@ def test_on_a_phone_the_list_leads_to_a_diff_and_back_without_sideways_scrolling
     assert diff.locator(".diff-body").evaluate("body => body.scrollWidth <= body.clientWidth")
     visitor.at("diff-back").click()
     expect(row(visitor, "a.txt")).to_be_focused()
+    visitor.press("j", "Enter")
+    expect(visitor.at("diff")).not_to_have_attribute("data-path", "a.txt")
+    visitor.press("Escape")
+    expect(visitor.at("diff")).to_have_count(0)
 
 
 def test_a_file_is_opened_at_its_first_changed_line(visitor: Visitor, proj: Path) -> None:

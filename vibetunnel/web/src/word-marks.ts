@@ -6,7 +6,7 @@ export type Range = readonly [number, number];
 const TOKENS = /[\p{L}\p{N}_]+|\s+|./gsu;
 const LONGEST = 500; // characters of a line; a longer one has no marks
 const CELLS = 40_000; // of the table in which both lines are compared
-const LEAST_EQUAL = 0.35; // of the characters: below this, one line does not come from the other
+const LEAST_EQUAL = 0.3; // of the characters: below this, one line does not come from the other
 
 /** The parts of both lines that differ; none if they have little in common. */
 export function wordMarks(before: string, after: string): readonly [readonly Range[], readonly Range[]] {

@@ -86,8 +86,11 @@ export class ChangesPanel extends PlainElement {
 
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (!changed.has("path")) return;
-    this.changes = undefined;
-    this.selected = undefined;
+    const repository = this.changes?.repoPath;
+    if (repository === undefined || !`${this.path}/`.startsWith(`${repository}/`)) {
+      this.changes = undefined; // of another repository
+      this.selected = undefined;
+    }
     void this.reload();
   }
 
@@ -194,6 +197,7 @@ export class ChangesPanel extends PlainElement {
       ${
         selected
           ? html`<vt-diff
+              tabindex="-1"
               .api=${this.api}
               .repository=${changes.repoPath ?? ""}
               .file=${selected}
@@ -252,18 +256,27 @@ export class ChangesPanel extends PlainElement {
     return wide ? this.groups[0]?.files[0] : undefined;
   }
 
-  private select(file: ChangedFile): void {
+  private async select(file: ChangedFile): Promise<void> {
     this.selected = file;
+    await this.updateComplete;
+    if (this.clientWidth < WIDE) this.querySelector<HTMLElement>("vt-diff")?.focus(); // the list, which had it, is hidden
   }
 
   private async step(step: 1 | -1): Promise<void> {
-    const next = neighbour(this.groups, this.selected?.path, step);
+    const next = neighbour(this.groups, this.selected?.path ?? this.focused, step);
     if (!next) return;
-    this.select(next);
-    await this.updateComplete;
-    const row = [...this.querySelectorAll<HTMLElement>(".changed-file")].find((each) => each.dataset.path === next.path);
-    row?.focus();
-    row?.scrollIntoView({ block: "nearest" });
+    if (this.selected || this.clientWidth >= WIDE) await this.select(next);
+    this.rowOf(next.path)?.focus(); // which scrolls to it; without effect while the list is hidden
+  }
+
+  /** The file in the list that has the focus. */
+  private get focused(): string | undefined {
+    const { activeElement } = document;
+    return activeElement instanceof HTMLElement && this.contains(activeElement) ? activeElement.dataset.path : undefined;
+  }
+
+  private rowOf(path: string | undefined): HTMLElement | undefined {
+    return [...this.querySelectorAll<HTMLElement>(".changed-file")].find((each) => each.dataset.path === path);
   }
 
   /** Go from the diff back to the list, where the two do not fit beside each other. */
@@ -271,7 +284,7 @@ export class ChangesPanel extends PlainElement {
     const path = this.selected?.path;
     this.selected = undefined;
     await this.updateComplete;
-    [...this.querySelectorAll<HTMLElement>(".changed-file")].find((each) => each.dataset.path === path)?.focus();
+    this.rowOf(path)?.focus();
   }
 
   private openFile(file: ChangedFile, line: number | undefined): void {

@@ -45,10 +45,17 @@ export class FolderChoices extends PlainElement {
     field.addEventListener("click", () => this.typed(), { signal });
     field.addEventListener("blur", () => this.hide(), { signal });
     field.addEventListener("keydown", (event) => this.pressed(event), { signal });
-    new GitApi(this.api).repositories().then(
-      (found) => (this.repositories = found),
-      () => undefined, // recent folders and completions are there without them
-    );
+    void this.findRepositories();
+    this.lookIfUsed(); // this part may have been loaded after the user came to the field
+  }
+
+  private async findRepositories(): Promise<void> {
+    this.repositories = await new GitApi(this.api).repositories().catch(() => []); // the other choices do without
+    this.lookIfUsed();
+  }
+
+  private lookIfUsed(): void {
+    if (document.activeElement === this.field) this.typed();
   }
 
   override disconnectedCallback(): void {

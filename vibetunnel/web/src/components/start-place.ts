@@ -30,12 +30,13 @@ export class StartPlace extends PlainElement {
   @state() private error = "";
   @query("vt-new-worktree") private fields!: NewWorktree | null;
 
+  private seen = ""; // the folder that all this is about
   private asked = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   /** The folder in which the session starts, after a new worktree was made; undefined: what was typed. */
   async folderToStartIn(): Promise<string | undefined> {
-    if (this.repository === undefined || this.choice === HERE) return undefined;
+    if (this.repository === undefined || this.choice === HERE || this.folder !== this.seen) return undefined;
     if (this.choice !== NEW) return this.choice;
     const order = this.fields?.order();
     if (!order) return undefined;
@@ -118,11 +119,13 @@ export class StartPlace extends PlainElement {
   /** Whether what is typed is a folder in a repository. Only a folder that is there is asked about. */
   private async look(): Promise<void> {
     const asked = ++this.asked;
-    const typed = this.folder.trim().replace(/(?<=.)\/+$/, "");
+    const { folder } = this;
+    const typed = folder.trim().replace(/(?<=.)\/+$/, "");
     const git = new GitApi(this.api);
     const there = typed !== "" && (await exists(git, typed));
     const repository = there ? await git.repository(typed).catch(() => undefined) : undefined;
     if (asked !== this.asked) return;
+    this.seen = folder;
     if (repository === this.repository) return;
     this.repository = repository;
     this.found = undefined;
