@@ -18,7 +18,9 @@ class RepositoryQuery(Given):
 
 
 class DiscoverQuery(Given, rename="camel"):
-    path: Folder = "~"
+    path: Annotated[
+        Folder | None, Meta(description="Default: the home folder, or the first one that may be reached.")
+    ] = None
     max_depth: Annotated[int, Meta(ge=0, le=6, description="How many folders down repositories are sought.")] = 3
 
 
