@@ -33,6 +33,7 @@ from vibetunnel.http.tls_relay import Relays
 from vibetunnel.keeper.errors import KeeperFailed
 from vibetunnel.logs.audit import Audit
 from vibetunnel.logs.file import LogFile
+from vibetunnel.logs.recent import RecentLog, RecentLogHandler
 from vibetunnel.logs.requests import RequestLog
 from vibetunnel.metrics import Metrics
 from vibetunnel.preferences import UserPreferences
@@ -154,6 +155,10 @@ class Server:
 
     async def _start(self, undo: contextlib.AsyncExitStack) -> None:
         settings = self.settings
+        recent = RecentLog()
+        handler = RecentLogHandler(recent)
+        logging.getLogger().addHandler(handler)
+        undo.callback(logging.getLogger().removeHandler, handler)
         paths.private_dir(settings.state_dir)
         paths.remove_leftovers(settings.state_dir)
         paths.private_dir(settings.runtime_dir)
@@ -247,6 +252,7 @@ class Server:
             limits=limits,
             audit=audit,
             requests=RequestLog(requests),
+            recent=recent,
             clients=front.clients,
             allow_list=front.allow_list,
             metrics=metrics,

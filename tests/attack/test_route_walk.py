@@ -130,6 +130,12 @@ NEEDS = {
     ("POST", "/api/filesystem/upload"): STORE,
     ("POST", "/api/filesystem/mkdir"): STORE,
     ("DELETE", "/api/filesystem/rm"): STORE,
+    ("POST", "/api/logs/client"): LOGIN,
+    ("GET", "/api/logs"): ADMIN,
+    ("GET", "/api/logs/info"): ADMIN,
+    ("GET", "/api/logs/raw"): ADMIN,
+    ("DELETE", "/api/logs/clear"): ADMIN,
+    ("POST", "/api/logs/flush"): ADMIN,
 }
 
 HAS = {  # full logins have these as well

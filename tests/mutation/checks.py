@@ -62,6 +62,10 @@ def _files(name: str) -> str:
     return f"test_files.py::{name}"
 
 
+def _logs(name: str) -> str:
+    return f"test_logs.py::{name}"
+
+
 def _loss(name: str) -> str:
     return f"../sessions/test_keeper_loss.py::{name}"
 
@@ -1206,6 +1210,48 @@ CHECKS: tuple[Check, ...] = (
         'if self.request.method == "POST" and not (named or self._forgeable):',
         "if False:",
         (_files("test_a_form_of_another_site_uploads_nothing"),),
+    ),
+    Check(
+        "logs: control characters of clients are escaped",
+        "logs/redact.py",
+        "    text = visible(text)\n",
+        "",
+        (_logs("test_a_line_of_a_client_is_one_line_and_moves_no_cursor"),),
+    ),
+    Check(
+        "logs: a client's module has no brackets",
+        "logs/recent.py",
+        '_NO_NAME.sub("_", clean(module, LONGEST_NAME))',
+        "clean(module, LONGEST_NAME)",
+        (_logs("test_a_line_of_a_client_is_one_line_and_moves_no_cursor"),),
+    ),
+    Check(
+        "logs: secrets of clients are removed",
+        "logs/redact.py",
+        "lambda found: found[1] or REMOVED",
+        "lambda found: found[0]",
+        (_logs("test_a_line_of_a_client_is_bounded_and_keeps_no_secret"),),
+    ),
+    Check(
+        "logs: clients have room of their own",
+        "logs/recent.py",
+        "self._add(self._clients, level",
+        "self._add(self._own, level",
+        (_logs("test_a_flood_of_a_client_hides_no_line_of_the_server"),),
+    ),
+    Check(
+        "logs: lines of clients are limited",
+        "handlers/logs.py",
+        "if context.limits.client_line(principal, self.counted_as):",
+        "if True:",
+        (_logs("test_a_log_flood_is_dropped_before_it_is_read"),),
+    ),
+    Check(
+        "logs: owners alone read the log",
+        "handlers/log_routes.py",
+        "_ADMIN = Permission.ADMIN",
+        "_ADMIN = Permission.VIEW",
+        (_walk("test_missing_authorization"),),
     ),
     Check(
         "files: a slow upload is cut off",

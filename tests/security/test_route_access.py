@@ -32,6 +32,7 @@ OPEN = {
     ("GET", "/health"),
     ("GET", "/changes"),
     ("GET", "/login"),
+    ("GET", "/logs"),
     ("GET", "/session/{session_id}"),
     ("GET", "/share"),
     ("GET", "/{name*}"),

@@ -49,7 +49,8 @@ def shown(visitor: Visitor, path: str) -> Locator:
 
 
 def lines(diff: Locator, kind: str) -> list[str]:
-    """The texts of the added or removed lines, with their signs."""
+    """The texts of the added or removed lines, with their signs, as soon as there is a diff."""
+    expect(diff.locator("tr").first).to_be_visible()
     return diff.locator(f"tr.{kind} .text").all_text_contents()
 
 
@@ -96,7 +97,7 @@ def test_a_badge_marks_a_worktree_and_the_distance_to_upstream(visitor: Visitor,
 
 
 @pytest.mark.parametrize("options", [{}, PHONE], ids=["desktop", "phone"])
-def test_the_badge_over_a_terminal_leads_to_the_changes_and_back(
+def test_the_badge_over_a_terminal_opens_the_changes_beside_it(
     server: Served, proj: Path, visit: Visit, options: dict[str, object]
 ) -> None:
     visitor = visit(server, **options)
@@ -106,10 +107,27 @@ def test_the_badge_over_a_terminal_leads_to_the_changes_and_back(
     expect(visitor.at("git-changed")).to_have_text("1")
     assert is_as_wide_as_the_window(visitor)
     visitor.at("git-badge").click()
+    assert lines(shown(visitor, "a.txt"), "added") == ["+new"]
+    assert is_as_wide_as_the_window(visitor)
+    visitor.at("files-close").click()
+    visitor.type("echo $((6*7))\n")
+    visitor.until_shows("^42")  # the terminal has the focus again
+
+
+def test_the_badge_of_a_card_leads_to_the_changes_and_a_file_from_there_to_its_page(
+    visitor: Visitor, proj: Path
+) -> None:
+    session = session_in(visitor.server, proj)
+    write(proj, **{"a.txt": LINES.replace("line 50\n", "row 50\n")})
+    visitor.open()
+    visitor.card(session).get_by_test_id("git-badge").click()
+    shown(visitor, "a.txt").get_by_test_id("diff-open").click()
+    expect(visitor.at("preview-name")).to_have_text("a.txt")
+    assert visitor.page.url == f"{visitor.server.url}/files?path={proj}/a.txt&line=50"  # at its first changed line
+    visitor.page.go_back()
     expect(row(visitor, "a.txt")).to_be_visible()
     visitor.at("back").click()
-    visitor.until_connected()
-    assert visitor.page.url == f"{server.url}/session/{session}"
+    expect(visitor.card(session)).to_be_visible()
 
 
 def test_a_user_without_the_right_to_files_sees_the_branch_but_no_changes(
@@ -288,18 +306,6 @@ def test_on_a_phone_the_list_leads_to_a_diff_and_back_without_sideways_scrolling
     expect(visitor.at("diff")).not_to_have_attribute("data-path", "a.txt")
     visitor.press("Escape")
     expect(visitor.at("diff")).to_have_count(0)
-
-
-def test_a_file_is_opened_at_its_first_changed_line(visitor: Visitor, proj: Path) -> None:
-    write(proj, **{"a.txt": LINES.replace("line 50\n", "row 50\n")})
-    changes_of(visitor, proj)
-    visitor.page.evaluate("""() => {
-        window.opened = [];
-        document.addEventListener("open-file", (event) => window.opened.push(event.detail), true);
-        document.querySelector("vt-changes").opens = true;
-    }""")
-    shown(visitor, "a.txt").get_by_test_id("diff-open").click()
-    assert visitor.page.evaluate("window.opened") == [{"path": str(proj / "a.txt"), "line": 50}]
 
 
 # A new session

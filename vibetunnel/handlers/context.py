@@ -14,6 +14,7 @@ from vibetunnel.git.service import GitService
 from vibetunnel.handlers.client_files import Files
 from vibetunnel.http.tls_relay import Relays
 from vibetunnel.logs.audit import Audit
+from vibetunnel.logs.recent import RecentLog
 from vibetunnel.logs.requests import RequestLog
 from vibetunnel.metrics import Metrics
 from vibetunnel.preferences import UserPreferences
@@ -43,6 +44,7 @@ class Context:
     home        folder of new sessions; relative paths start here
     shell       program of new sessions
     user        name of the account that runs everything
+    recent      the newest lines of the server's log
     problems    the parts of the server that do not work now, in sentences
     control     the messages of the control stream, for VibeTunnel's own client
     """
@@ -59,6 +61,7 @@ class Context:
     limits: Limits
     audit: Audit
     requests: RequestLog
+    recent: RecentLog
     clients: Clients
     allow_list: AllowList
     metrics: Metrics

@@ -214,9 +214,7 @@ class DiscoverHandler(GitHandler):
 
     async def get(self) -> None:
         asked = self.query(shapes.DiscoverQuery)
-        roots = self.context.git.roots
-        start = asked.path or (roots.home if roots.perhaps_holds(roots.home) else roots.folders[0])
-        found = await self.read_repository(self.context.git.discover(start, asked.max_depth))
+        found = await self.read_repository(self.context.git.discover(asked.path, asked.max_depth))
         self.answer(
             [
                 shapes.FoundRepository(

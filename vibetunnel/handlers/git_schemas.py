@@ -18,9 +18,7 @@ class RepositoryQuery(Given):
 
 
 class DiscoverQuery(Given, rename="camel"):
-    path: Annotated[
-        Folder | None, Meta(description="Default: the home folder, or the first one that may be reached.")
-    ] = None
+    path: Folder = "."
     max_depth: Annotated[int, Meta(ge=0, le=6, description="How many folders down repositories are sought.")] = 3
 
 
@@ -282,7 +280,7 @@ class FollowAnswer(msgspec.Struct, rename="camel", kw_only=True):
 
 class CheckoutBody(Given, rename="camel"):
     branch: BranchName
-    repo_path: Annotated[Folder, Meta(description="A folder of the worktree that is switched.")] = "~"
+    repo_path: Annotated[Folder, Meta(description="A folder of the worktree that is switched.")] = "."
 
 
 class CheckedOut(msgspec.Struct, rename="camel", kw_only=True):

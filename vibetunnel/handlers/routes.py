@@ -22,6 +22,7 @@ from vibetunnel.handlers import (
 from vibetunnel.handlers.account_routes import ACCOUNT_ROUTES
 from vibetunnel.handlers.file_routes import FILE_ROUTES
 from vibetunnel.handlers.git_routes import GIT_ROUTES
+from vibetunnel.handlers.log_routes import LOG_ROUTES
 from vibetunnel.handlers.route import Media, Operation, Permission, Route
 from vibetunnel.handlers.stream_routes import STREAM_ROUTES
 from vibetunnel.handlers.unknown import UnknownApiHandler
@@ -329,6 +330,7 @@ ROUTES: tuple[Route, ...] = (
         tickets=True,
     ),
     *GIT_ROUTES,
+    *LOG_ROUTES,
     Route(
         "/api/{rest*}",
         UnknownApiHandler,
@@ -341,6 +343,8 @@ ROUTES: tuple[Route, ...] = (
     Route("/", static.PageHandler, _PAGE, page=True, hidden=True),
     Route("/login", static.PageHandler, _PAGE, page=True, hidden=True),
     Route("/share", static.PageHandler, _PAGE, page=True, hidden=True),
+    Route("/files", static.PageHandler, _PAGE, page=True, hidden=True),
+    Route("/logs", static.PageHandler, _PAGE, page=True, hidden=True),
     Route("/session/{session_id}", static.PageHandler, _PAGE, page=True, hidden=True),
     Route("/changes", static.PageHandler, _PAGE, page=True, hidden=True),
     Route(

@@ -45,6 +45,7 @@ class Action(enum.StrEnum):
     FILE = "file"  # stored or removed, or a folder was made
     ACCESS = "access"  # the keyboard was given or taken
     PUT_OUT = "put-out"
+    LOG = "log"  # the newest lines of the server's log were cleared
     GIT = "git"  # a branch was switched, a worktree made or removed, follow mode turned on or off
 
 

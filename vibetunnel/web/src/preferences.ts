@@ -1,5 +1,6 @@
 /** What the user has chosen in this browser. */
 
+const PREFIX = "vibetunnel.";
 const PASTE_UNASKED = "vibetunnel.paste-unasked";
 
 /** Whether the user wants to see several lines before they are pasted into a program that would run them. */
@@ -20,23 +21,20 @@ export function askBeforePaste(ask: boolean, storage: () => Storage = ours): voi
   }
 }
 
-const SIDE_BY_SIDE = "vibetunnel.side-by-side";
-
-/** Whether the user wants both versions of a file beside each other, where they fit. */
-export function prefersSideBySide(storage: () => Storage = ours): boolean {
+/** What the user has chosen under this name in this browser; undefined: nothing, or it cannot be read. */
+export function preference(name: string, storage: () => Storage = ours): string | undefined {
   try {
-    return storage().getItem(SIDE_BY_SIDE) !== null;
+    return storage().getItem(PREFIX + name) ?? undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }
 
-export function preferSideBySide(wanted: boolean, storage: () => Storage = ours): void {
+export function prefer(name: string, value: string, storage: () => Storage = ours): void {
   try {
-    if (wanted) storage().setItem(SIDE_BY_SIDE, "1");
-    else storage().removeItem(SIDE_BY_SIDE);
+    storage().setItem(PREFIX + name, value);
   } catch {
-    // The choice cannot be kept, so it holds for this page only.
+    // It lasts as long as the page.
   }
 }
 

@@ -1,6 +1,7 @@
 /** Maps paths to pages, and changes pages without loading the document again. Paths are the application's. */
 
 import { href, inside } from "./base.js";
+import { inQuery, parseFilesQuery } from "./file-paths.js";
 
 export type Route =
   | { readonly page: "sessions" }
@@ -8,6 +9,7 @@ export type Route =
   | { readonly page: "share" }
   | { readonly page: "terminal"; readonly id: string }
   | { readonly page: "changes"; readonly path: string; readonly session?: string }
+  | { readonly page: "files"; readonly path: string; readonly line?: number }
   | { readonly page: "unknown"; readonly path: string };
 
 const SESSION = /^\/session\/([0-9A-Za-z_-]+)\/?$/;
@@ -20,6 +22,7 @@ export function parse(path: string, search = ""): Route {
   }
   if (path === "/share" || path === "/share/") return { page: "share" };
   if (path === "/changes" || path === "/changes/") return { page: "changes", ...changesQuery(search) };
+  if (path === "/files" || path === "/files/") return { page: "files", ...parseFilesQuery(search) };
   const id = SESSION.exec(path)?.[1];
   if (id !== undefined) return { page: "terminal", id };
   return { page: "unknown", path };
@@ -31,8 +34,7 @@ export function sessionPath(id: string): string {
 
 /** The path of the page with a repository's changes. path: a folder; session: the one to go back to. */
 export function changesPath(path: string, session?: string): string {
-  const query = encodeURIComponent(path).replaceAll("%2F", "/").replaceAll("%7E", "~");
-  return `/changes?path=${query}${session === undefined ? "" : `&session=${encodeURIComponent(session)}`}`;
+  return `/changes?path=${inQuery(path)}${session === undefined ? "" : `&session=${encodeURIComponent(session)}`}`;
 }
 
 function changesQuery(search: string): { path: string; session?: string } {
@@ -52,7 +54,7 @@ export function loginPath(next: string): string {
 export function safeNext(next: string | null): string {
   if (next === null) return "/";
   const { page } = parse(next.replace(/\?.*$/s, ""));
-  return page === "sessions" || page === "terminal" || page === "changes" ? next : "/";
+  return page === "login" || page === "share" || page === "unknown" ? "/" : next;
 }
 
 /** Follows the address bar and the document's links. Call stop() when done. */
@@ -68,7 +70,8 @@ export class Router {
 
   /** The path with its query, if that belongs to the page. */
   get address(): string {
-    return this.current.page === "changes" ? this.path + location.search : this.path;
+    const { page } = this.current;
+    return page === "files" || page === "changes" ? this.path + location.search : this.path;
   }
 
   get current(): Route {

@@ -1,5 +1,6 @@
 /** Worktrees and folders: their names, and what is said about them. Pure. */
 
+import { baseName } from "./file-paths.js";
 import type { Branch, ChangedFile, FoundRepository, PathCompletion, Worktree } from "./git-api.js";
 
 const HEADS = "refs/heads/";
@@ -21,7 +22,7 @@ export function worktreeName(worktree: Worktree): string {
 
 /** The name by which the server removes a worktree: its branch, or its folder's name. */
 export function removalName(worktree: Worktree): string {
-  return branchOf(worktree) || lastName(worktree.path);
+  return branchOf(worktree) || baseName(worktree.path);
 }
 
 /** What a worktree has that the base branch does not: "2 commits, 3 files, +10 −2". Empty if nothing. */
@@ -79,7 +80,7 @@ export function folderChoices(
   home: string | undefined,
 ): readonly FolderChoice[] {
   const wanted = typed.trim().toLowerCase();
-  const fits = (path: string): boolean => wanted === "" || lastName(path).toLowerCase().includes(wanted);
+  const fits = (path: string): boolean => wanted === "" || baseName(path).toLowerCase().includes(wanted);
   const found: FolderChoice[] = [];
   const known = new Set<string>();
   const add = (kind: FolderChoice["kind"], path: string, branch: string | undefined): void => {
@@ -104,9 +105,4 @@ function absolute(path: string, home = "~"): string {
   const plain = path.replace(/(?<=.)\/+$/, "");
   if (plain === "~" || plain.startsWith("~/")) return home + plain.slice(1);
   return plain.startsWith("/") ? plain : `${home}/${plain}`;
-}
-
-/** The name after a path's last slash. */
-export function lastName(path: string): string {
-  return path.replace(/\/+$/, "").split("/").at(-1) ?? path;
 }

@@ -16,6 +16,13 @@ import "./share-page.js";
 
 const SECOND_LOOK_MS = 400; // a login in another tab ends the earlier one, shortly before its cookie arrives
 
+/** Pages that few visits need. */
+const PARTS = {
+  files: () => import("./files-page.js"),
+  changes: () => import("./changes-page.js"),
+} as const;
+type PartName = keyof typeof PARTS;
+
 @customElement("vt-app")
 export class App extends PlainElement {
   @state() private route: Route = { page: "sessions" };
@@ -25,7 +32,7 @@ export class App extends PlainElement {
   @state() private turn = 0; // changes with the login, so that the page begins anew
   @state() private over: "login" | "guest" | undefined; // set when the access ends while the page is open
   @state() private terminalPart: "loading" | "loaded" | "failed" = "loading";
-  @state() private changesPart: "loading" | "loaded" | "failed" | undefined; // undefined: not wanted yet
+  @state() private parts: Readonly<Partial<Record<PartName, "loading" | "loaded" | "failed">>> = {}; // those wanted so far
 
   private readonly api = new Api({
     unauthorized: () => void this.loginOver(),
@@ -65,6 +72,19 @@ export class App extends PlainElement {
     this.router.stop();
   }
 
+  protected override willUpdate(): void {
+    const { page } = this.route;
+    if ((page !== "files" && page !== "changes") || this.parts[page] !== undefined) return;
+    const set = (state: "loading" | "loaded" | "failed"): void => {
+      this.parts = { ...this.parts, [page]: state };
+    };
+    set("loading");
+    PARTS[page]().then(
+      () => set("loaded"),
+      () => set("failed"),
+    );
+  }
+
   protected override render(): TemplateResult {
     const { route, api, user } = this;
     if (this.over) return this.overNotice(this.over);
@@ -89,6 +109,8 @@ export class App extends PlainElement {
         )}`;
       case "changes":
         return this.changesPage(route);
+      case "files":
+        return this.filesPage(route);
       case "unknown":
         return html`<main class="notice">
           <h1>Page not found</h1>
@@ -96,6 +118,30 @@ export class App extends PlainElement {
           <a class="button" href=${href("/")}>All sessions</a>
         </main>`;
     }
+  }
+
+  private filesPage({ path, line }: Route & { page: "files" }): TemplateResult {
+    if (this.parts.files === "failed") return this.reloadNotice("The files could not be loaded");
+    if (this.parts.files !== "loaded" || !this.known) return html``;
+    const place = { path, line };
+    return html`${keyed(
+      this.turn,
+      html`<vt-files-page .api=${this.api} .user=${this.user} .place=${place}></vt-files-page>`,
+    )}`;
+  }
+
+  private changesPage({ path, session }: Route & { page: "changes" }): TemplateResult {
+    if (this.parts.changes === "failed") return this.reloadNotice("The changes could not be loaded");
+    if (this.parts.changes !== "loaded" || !this.known) return html``;
+    return html`${keyed(
+      `${path} ${this.turn}`,
+      html`<vt-changes-page
+        .api=${this.api}
+        .user=${this.user}
+        .path=${path}
+        .sessionId=${session}
+      ></vt-changes-page>`,
+    )}`;
   }
 
   private overNotice(over: "login" | "guest"): TemplateResult {
@@ -111,27 +157,6 @@ export class App extends PlainElement {
       </p>
       <button class="button" data-testid="log-in-again" @click=${() => this.askForLogin()}>Log in</button>
     </main>`;
-  }
-
-  private changesPage({ path, session }: Route & { page: "changes" }): TemplateResult {
-    if (this.changesPart === undefined) {
-      this.changesPart = "loading";
-      import("./changes-page.js").then(
-        () => (this.changesPart = "loaded"),
-        () => (this.changesPart = "failed"),
-      );
-    }
-    if (this.changesPart === "failed") return this.reloadNotice("The changes could not be loaded");
-    if (this.changesPart !== "loaded" || !this.known) return html``;
-    return html`${keyed(
-      `${path} ${this.turn}`,
-      html`<vt-changes-page
-        .api=${this.api}
-        .user=${this.user}
-        .path=${path}
-        .sessionId=${session}
-      ></vt-changes-page>`,
-    )}`;
   }
 
   private reloadNotice(heading: string): TemplateResult {

@@ -5,18 +5,16 @@ import { customElement, property } from "lit/decorators.js";
 
 import type { Api } from "../api.js";
 import { href } from "../base.js";
-import { split } from "../changes.js";
+import { baseName, filesPath } from "../file-paths.js";
 import { pageTitle } from "../format.js";
-import { parse, sessionPath } from "../router.js";
+import { sessionPath } from "../router.js";
 import { type User, may } from "../users.js";
-import type { FilePlace } from "./changes-panel.js";
 import "./changes-panel.js";
+import type { Place } from "./files-panel.js";
 import { back } from "./icons.js";
 import { go } from "./navigation.js";
 import { PlainElement } from "./plain-element.js";
 import "../styles/terminal.css";
-
-const HAS_FILES = parse("/files").page !== "unknown"; // this client has a page that shows a file
 
 @customElement("vt-changes-page")
 export class ChangesPage extends PlainElement {
@@ -47,11 +45,9 @@ export class ChangesPage extends PlainElement {
       </header>
       <main>
         <vt-changes
-          tabindex="-1"
           .api=${this.api}
           .path=${this.path}
-          .opens=${HAS_FILES}
-          @open-file=${(event: CustomEvent<FilePlace>) => this.open(event.detail)}
+          @open-file=${(event: CustomEvent<Place>) => this.open(event.detail)}
         ></vt-changes>
       </main>
     </div>`;
@@ -62,10 +58,10 @@ export class ChangesPage extends PlainElement {
   }
 
   protected override updated(): void {
-    document.title = pageTitle("Changes", split(this.path).name);
+    document.title = pageTitle("Changes", baseName(this.path));
   }
 
-  private open({ path, line }: FilePlace): void {
-    go(this, `/files?${new URLSearchParams({ path, ...(line === undefined ? {} : { line: `${line}` }) })}`);
+  private open({ path, line }: Place): void {
+    go(this, filesPath(path, line));
   }
 }

@@ -21,7 +21,8 @@ import { EventFeed, type ServerEvent } from "../events.js";
 import { type ChangedFile, type Changes, GitApi } from "../git-api.js";
 import { distance } from "../repository.js";
 import "./diff-view.js";
-import { refresh } from "./git-icons.js";
+import { refresh } from "./file-icons.js";
+import type { Place } from "./files-panel.js";
 import { branch, worktree } from "./icons.js";
 import { PlainElement } from "./plain-element.js";
 import "../styles/changes.css";
@@ -29,20 +30,12 @@ import "./worktrees-dialog.js";
 
 const SETTLE_MS = 400; // after an event: a command that changes many files causes several
 
-/** A place in a file: its absolute path, and the number of a line. */
-export interface FilePlace {
-  readonly path: string;
-  readonly line?: number;
-}
-
-/** Dispatches `open-file` (detail: FilePlace). */
+/** Dispatches `open-file` (detail: Place, with an absolute path). */
 @customElement("vt-changes")
 export class ChangesPanel extends PlainElement {
   @property({ attribute: false }) api = new Api();
   /** A folder in the repository. */
   @property({ attribute: false }) path = "";
-  /** Whether `open-file` leads anywhere. */
-  @property({ attribute: false }) opens = true;
 
   @state() private changes: Changes | undefined;
   @state() private groups: readonly ChangeGroup[] = [];
@@ -60,6 +53,7 @@ export class ChangesPanel extends PlainElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
+    this.tabIndex = -1; // for focus(), after which its keys work
     this.leaving = new AbortController();
     const { signal } = this.leaving;
     document.addEventListener("visibilitychange", () => this.returned(), { signal });
@@ -202,7 +196,7 @@ export class ChangesPanel extends PlainElement {
               .repository=${changes.repoPath ?? ""}
               .file=${selected}
               .turn=${this.turn}
-              .opens=${this.opens && kindOf(selected) !== "deleted"}
+              .opens=${kindOf(selected) !== "deleted"}
               @open-line=${(event: CustomEvent<number | undefined>) => this.openFile(selected, event.detail)}
               @leave=${() => this.leave()}
               @step=${(event: CustomEvent<1 | -1>) => this.step(event.detail)}
@@ -289,7 +283,7 @@ export class ChangesPanel extends PlainElement {
 
   private openFile(file: ChangedFile, line: number | undefined): void {
     const path = `${this.changes?.repoPath ?? this.path}/${file.path}`;
-    const detail: FilePlace = line === undefined ? { path } : { path, line };
+    const detail: Place = line === undefined ? { path } : { path, line };
     this.dispatchEvent(new CustomEvent("open-file", { detail, bubbles: true }));
   }
 

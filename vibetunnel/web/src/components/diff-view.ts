@@ -4,16 +4,18 @@ import { type PropertyValues, type TemplateResult, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 
 import { type Api, messageOf } from "../api.js";
-import { href } from "../base.js";
 import { describe, isPicture, kindOf, lines, split } from "../changes.js";
 import { type DiffGap, type DiffLine, type DiffPair, type DiffRemark, type DiffRow, paired, rowsOf, textsOf } from "../diff-rows.js";
+import { FileApi } from "../file-api.js";
 import { type ChangedFile, type FileDiff, GitApi } from "../git-api.js";
-import { prefersSideBySide, preferSideBySide } from "../preferences.js";
+import { prefer, preference } from "../preferences.js";
 import type { Range } from "../word-marks.js";
-import { openFile, sideBySide, unfold } from "./git-icons.js";
+import { ownPage } from "./file-icons.js";
+import { sideBySide, unfold } from "./git-icons.js";
 import { back } from "./icons.js";
 import { PlainElement } from "./plain-element.js";
 
+const SIDE_BY_SIDE = "diff.side-by-side";
 const LARGE = 2000; // rows: a diff with more is shown only if the user asks for it
 const MORE = 5000; // rows that are then shown at once
 const LONGEST = 2000; // characters of a line that are shown
@@ -34,7 +36,7 @@ export class DiffView extends PlainElement {
   @state() private opened: ReadonlySet<number> = new Set();
   @state() private shown = LARGE; // rows
   @state() private error = "";
-  @state() private split = prefersSideBySide();
+  @state() private split = preference(SIDE_BY_SIDE) === "1";
   @state() private wide = false;
 
   private asked = 0;
@@ -95,7 +97,7 @@ export class DiffView extends PlainElement {
                   data-testid="diff-open"
                   @click=${() => this.tell("open-line", this.firstChanged)}
                 >
-                  ${openFile}
+                  ${ownPage}
                 </button>`
               : nothing
           }
@@ -134,10 +136,9 @@ export class DiffView extends PlainElement {
   private binary(diff: FileDiff): TemplateResult {
     const { path } = this.file;
     if (!isPicture(path) || diff.isDeleted) return said("A binary file.", "It is not shown here.");
-    const query = new URLSearchParams({ path: `${this.repository}/${path}` });
-    const address = `${href(`/api/fs/raw?${query}`)}#${this.turn}`; // another address, so that it is asked for again
+    const address = new FileApi(this.api).rawUrl(`${this.repository}/${path}`);
     return html`<figure class="diff-picture">
-      <img src=${address} alt=${path} data-testid="diff-picture" />
+      <img src="${address}#${this.turn}" alt=${path} data-testid="diff-picture" />
       <figcaption class="quiet">${kindOf(this.file) === "modified" ? "The picture now." : "A new picture."}</figcaption>
     </figure>`;
   }
@@ -247,7 +248,7 @@ export class DiffView extends PlainElement {
 
   private toggleSplit(): void {
     this.split = !this.split;
-    preferSideBySide(this.split);
+    prefer(SIDE_BY_SIDE, this.split ? "1" : "0");
   }
 
   private tell(type: string, detail?: unknown): void {

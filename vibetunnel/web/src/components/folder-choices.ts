@@ -7,8 +7,8 @@ import type { Api } from "../api.js";
 import { folderName } from "../format.js";
 import { type FoundRepository, GitApi, type PathCompletion } from "../git-api.js";
 import { type FolderChoice, folderChoices } from "../worktrees.js";
-import { clock, folder } from "./git-icons.js";
-import { branch } from "./icons.js";
+import { clock } from "./git-icons.js";
+import { branch, folder } from "./icons.js";
 import { PlainElement } from "./plain-element.js";
 import "../styles/changes.css";
 

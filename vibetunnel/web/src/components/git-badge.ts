@@ -9,8 +9,16 @@ import { changesPath } from "../router.js";
 import { branch, worktree } from "./icons.js";
 import "../styles/git-badge.css";
 
-/** links: whether this user may see the changes, to which the badge then leads. back: they lead back to the session. */
-export function gitBadge(session: Session, { links, back = false }: { links: boolean; back?: boolean }) {
+interface BadgeOptions {
+  /** Whether this user may see the changes, to which the badge then leads. */
+  readonly links: boolean;
+  /** Whether they lead back to the session. */
+  readonly back?: boolean;
+  /** Handles a click. */
+  readonly opens?: (event: MouseEvent) => void;
+}
+
+export function gitBadge(session: Session, { links, back = false, opens }: BadgeOptions): TemplateResult | typeof nothing {
   const { gitRepoPath, gitBranch, gitIsWorktree, gitChangedCount = 0 } = session;
   if (gitRepoPath === undefined) return nothing;
   const words = repositoryText(session);
@@ -29,6 +37,7 @@ export function gitBadge(session: Session, { links, back = false }: { links: boo
         aria-label="Changes: ${words}"
         title=${words}
         data-testid="git-badge"
+        @click=${opens}
         >${inside}</a
       >`
     : html`<span class="git-badge" title=${words} data-testid="git-badge">${inside}</span>`;

@@ -27,6 +27,9 @@ export const bell = icon(
     <path d="M8 2.5c2 0 3.3 1.5 3.3 3.5 0 3 1.2 4 1.2 4h-9s1.2-1 1.2-4c0-2 1.3-3.5 3.3-3.5z" />
     <path d="M6.8 12.5a1.3 1.3 0 0 0 2.4 0" />`,
 );
+export const folder = icon(
+  svg`<path d="M1.8 12.2V4a1 1 0 0 1 1-1h3l1.6 1.8h5.8a1 1 0 0 1 1 1v6.4a1 1 0 0 1-1 1H2.8a1 1 0 0 1-1-1z" />`,
+);
 
 export const branch = icon(svg`
   <circle cx="4.5" cy="3.8" r="1.7" /><circle cx="4.5" cy="12.2" r="1.7" /><circle cx="11.5" cy="5.3" r="1.7" />
