@@ -1140,6 +1140,27 @@ CHECKS: tuple[Check, ...] = (
         (_git("test_an_object_that_unpacks_to_gigabytes_ends_no_server"),),
     ),
     Check(
+        "git: a changed file is not read through a link",
+        "git/changes.py",
+        "_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW",
+        "_FOLDER = os.O_RDONLY | os.O_DIRECTORY",
+        ("../git/test_changes.py::test_no_link_leads_out_of_the_worktree",),
+    ),
+    Check(
+        "git: a changed file is one below the worktree",
+        "git/changes.py",
+        '    if "\\0" in path or any(each in',
+        "    if False and any(each in",
+        ("../git/test_changes.py::test_a_file_outside_of_the_worktree_is_refused",),
+    ),
+    Check(
+        "git: the server's own files are no changes",
+        "git/changes.py",
+        "        if not self.holds(path):",
+        "        if False:",
+        ("../git/test_changes.py::test_private_folders_and_special_files_are_not_read",),
+    ),
+    Check(
         "git: paths stay in the permitted folders",
         "git/roots.py",
         "        if not self.holds(found):",

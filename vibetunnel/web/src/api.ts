@@ -47,6 +47,15 @@ export interface Session {
   readonly createdAt: string;
   readonly startedAt?: string;
   readonly lastModified?: string;
+  /** The git repository that the folder is in; without one, all fields of git are left out. */
+  readonly gitRepoPath?: string;
+  /** Left out while HEAD is detached. */
+  readonly gitBranch?: string;
+  readonly gitIsWorktree?: boolean;
+  readonly gitChangedCount?: number;
+  /** Commits; left out without an upstream branch. */
+  readonly gitAheadCount?: number;
+  readonly gitBehindCount?: number;
 }
 
 export interface CreateOrder {
@@ -165,6 +174,11 @@ export class Api {
     return this.request<Session>("GET", sessionUrl(id));
   }
 
+  /** Have the server look at the git repository of the session's folder. An event tells what has changed. */
+  lookAtRepository(id: string): Promise<unknown> {
+    return this.request("GET", `${sessionUrl(id)}/git-status`);
+  }
+
   /** Where a picture of the session's terminal is. */
   pictureUrl(id: string, key: string): string {
     return href(`${sessionUrl(id)}/pictures/${key}`);
@@ -262,9 +276,14 @@ export class Api {
   }
 
   /** One request of JSON. For the interfaces of other modules; those above use it too. */
-  request<Answer>(method: string, path: string, body?: object, { loggingIn = false } = {}): Promise<Answer> {
+  request<Answer>(
+    method: string,
+    path: string,
+    body?: object,
+    { loggingIn = false, timeout_ms = TIMEOUT_MS } = {},
+  ): Promise<Answer> {
     const changes = method !== "GET";
-    return this.attempt(changes, loggingIn, () => this.send<Answer>(method, path, body, changes));
+    return this.attempt(changes, loggingIn, () => this.send<Answer>(method, path, body, changes, timeout_ms));
   }
 
   /** Send bytes. It takes as long as it takes; `signal` ends it, with an AbortError. */
@@ -312,9 +331,9 @@ export class Api {
   }
 
   /** One request and its answer. */
-  private async send<Answer>(method: string, path: string, body: object | undefined, changes: boolean) {
+  private async send<Answer>(method: string, path: string, body: object | undefined, changes: boolean, timeout_ms: number) {
     const headers = this.headers(changes);
-    const init: RequestInit = { method, headers, credentials: "same-origin", signal: AbortSignal.timeout(TIMEOUT_MS) };
+    const init: RequestInit = { method, headers, credentials: "same-origin", signal: AbortSignal.timeout(timeout_ms) };
     if (body !== undefined) {
       init.body = JSON.stringify(body);
       headers.set("Content-Type", "application/json");

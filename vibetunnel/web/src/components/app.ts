@@ -16,6 +16,13 @@ import "./share-page.js";
 
 const SECOND_LOOK_MS = 400; // a login in another tab ends the earlier one, shortly before its cookie arrives
 
+/** Pages that few visits need. */
+const PARTS = {
+  files: () => import("./files-page.js"),
+  changes: () => import("./changes-page.js"),
+} as const;
+type PartName = keyof typeof PARTS;
+
 @customElement("vt-app")
 export class App extends PlainElement {
   @state() private route: Route = { page: "sessions" };
@@ -25,7 +32,7 @@ export class App extends PlainElement {
   @state() private turn = 0; // changes with the login, so that the page begins anew
   @state() private over: "login" | "guest" | undefined; // set when the access ends while the page is open
   @state() private terminalPart: "loading" | "loaded" | "failed" = "loading";
-  @state() private filesPart: "loading" | "loaded" | "failed" | undefined; // undefined: not wanted yet
+  @state() private parts: Readonly<Partial<Record<PartName, "loading" | "loaded" | "failed">>> = {}; // those wanted so far
 
   private readonly api = new Api({
     unauthorized: () => void this.loginOver(),
@@ -66,11 +73,15 @@ export class App extends PlainElement {
   }
 
   protected override willUpdate(): void {
-    if (this.route.page !== "files" || this.filesPart !== undefined) return;
-    this.filesPart = "loading";
-    import("./files-page.js").then(
-      () => (this.filesPart = "loaded"),
-      () => (this.filesPart = "failed"),
+    const { page } = this.route;
+    if ((page !== "files" && page !== "changes") || this.parts[page] !== undefined) return;
+    const set = (state: "loading" | "loaded" | "failed"): void => {
+      this.parts = { ...this.parts, [page]: state };
+    };
+    set("loading");
+    PARTS[page]().then(
+      () => set("loaded"),
+      () => set("failed"),
     );
   }
 
@@ -96,6 +107,8 @@ export class App extends PlainElement {
           `${route.id} ${this.turn}`,
           html`<vt-terminal-page .api=${api} .sessionId=${route.id} .noAuth=${noAuth} .user=${user}></vt-terminal-page>`,
         )}`;
+      case "changes":
+        return this.changesPage(route);
       case "files":
         return this.filesPage(route);
       case "unknown":
@@ -108,12 +121,26 @@ export class App extends PlainElement {
   }
 
   private filesPage({ path, line }: Route & { page: "files" }): TemplateResult {
-    if (this.filesPart === "failed") return this.reloadNotice("The files could not be loaded");
-    if (this.filesPart !== "loaded" || !this.known) return html``;
+    if (this.parts.files === "failed") return this.reloadNotice("The files could not be loaded");
+    if (this.parts.files !== "loaded" || !this.known) return html``;
     const place = { path, line };
     return html`${keyed(
       this.turn,
       html`<vt-files-page .api=${this.api} .user=${this.user} .place=${place}></vt-files-page>`,
+    )}`;
+  }
+
+  private changesPage({ path, session }: Route & { page: "changes" }): TemplateResult {
+    if (this.parts.changes === "failed") return this.reloadNotice("The changes could not be loaded");
+    if (this.parts.changes !== "loaded" || !this.known) return html``;
+    return html`${keyed(
+      `${path} ${this.turn}`,
+      html`<vt-changes-page
+        .api=${this.api}
+        .user=${this.user}
+        .path=${path}
+        .sessionId=${session}
+      ></vt-changes-page>`,
     )}`;
   }
 

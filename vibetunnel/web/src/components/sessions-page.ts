@@ -6,7 +6,7 @@ import { repeat } from "lit/directives/repeat.js";
 
 import { type Api, type ServerConfig, type Session, messageOf } from "../api.js";
 import { href } from "../base.js";
-import { SessionList } from "../sessions.js";
+import { SessionList, recentFolders } from "../sessions.js";
 import { type User, may, mayShare, mayUseFiles } from "../users.js";
 import "./account-menu.js";
 import "./confirm-dialog.js";
@@ -133,6 +133,7 @@ export class SessionsPage extends PlainElement {
                 .now_ms=${this.now_ms}
                 .rang=${this.list?.rang.has(session.id) ?? false}
                 .controls=${this.controls}
+                .files=${may(this.user, "files")}
                 .shares=${mayShare(this.user, session) && !this.noAuth}
                 @rename=${(event: CustomEvent<string>) => this.attempt(this.api.rename(session.id, event.detail))}
                 @share=${() => (this.open = { dialog: "share", session })}
@@ -180,7 +181,13 @@ export class SessionsPage extends PlainElement {
     const closed = (): void => (this.open = undefined) as void;
     switch (this.open?.dialog) {
       case "create":
-        return html`<vt-create-dialog .api=${this.api} .config=${this.config} @closed=${closed}></vt-create-dialog>`;
+        return html`<vt-create-dialog
+          .api=${this.api}
+          .config=${this.config}
+          .files=${may(this.user, "files")}
+          .recent=${recentFolders(this.list?.sessions ?? [])}
+          @closed=${closed}
+        ></vt-create-dialog>`;
       case "link":
         return html`<vt-link-dialog .api=${this.api} @closed=${closed}></vt-link-dialog>`;
       case "share": {
