@@ -11,6 +11,7 @@ import os
 import resource
 import signal
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -36,6 +37,7 @@ from vibetunnel.logs.file import LogFile
 from vibetunnel.logs.recent import RecentLog, RecentLogHandler
 from vibetunnel.logs.requests import RequestLog
 from vibetunnel.metrics import Metrics
+from vibetunnel.multiplexers.service import Multiplexers
 from vibetunnel.preferences import UserPreferences
 from vibetunnel.push import sender
 from vibetunnel.push.sender import Reach
@@ -71,6 +73,7 @@ from vibetunnel.whereabouts import ServerFile, Whereabouts
 STOPS = (signal.SIGTERM, signal.SIGINT)
 GATHER_S = 0.2  # requests of this time are written to their log together
 GATHER_AUDIT_S = 0.02  # and so are records of the audit: waking its thread costs more than writing one
+LEAVE_S = 5.0  # after the server has closed, when nothing is left to save
 LEAST_OPEN_FILES = 64  # 40 for the server itself, and room for a session with some clients
 
 log = logging.getLogger(__name__)
@@ -240,6 +243,8 @@ class Server:
             git=GitForFiles(git),
         )
         undo.push_async_callback(files.close)
+        multiplexers = Multiplexers(registry.environment, home)
+        undo.push_async_callback(multiplexers.close)
         snapshots = Snapshots(rendering)
         undo.push_async_callback(snapshots.close)
         preferences = UserPreferences(settings.state_dir / paths.PREFERENCES)
@@ -281,6 +286,7 @@ class Server:
             git=git,
             badges=badges,
             files=files,
+            multiplexers=multiplexers,
             push=push,
         )
         self.application = VibeTunnelApplication(self.context, self._static)
@@ -454,9 +460,26 @@ def run(
     """
     _log_to_stderr(settings.log_level)
     _raise_descriptor_limit()
+    code = 1
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(Server(settings, reread=reread), announce))
-    return 0
+        try:
+            runner.run(_serve(Server(settings, reread=reread), announce))
+            code = 0
+        finally:
+            _end_in_time(code)
+    return code
+
+
+def _end_in_time(code: int) -> None:
+    """End the process after LEAVE_S. Python waits for all threads, and a dead file system gives none back."""
+    ending = threading.Timer(LEAVE_S, _end_now, (code,))
+    ending.daemon = True
+    ending.start()
+
+
+def _end_now(code: int) -> None:
+    log.warning("a thread does not end, as with a file system that does not answer: the process ends without it")
+    os._exit(code)
 
 
 async def _serve(server: Server, announce: Callable[[Announcement], None]) -> None:

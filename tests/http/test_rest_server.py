@@ -27,6 +27,7 @@ from push_endpoint import ON, PushBrowser
 from vibetunnel import __version__, errors
 from vibetunnel.errors import StartFailed
 from vibetunnel.handlers.git_routes import GIT_ROUTES
+from vibetunnel.handlers.multiplexer_routes import MULTIPLEXER_ROUTES
 from vibetunnel.handlers.refusals import STATUS
 from vibetunnel.handlers.route import Media
 from vibetunnel.handlers.routes import ROUTES
@@ -48,6 +49,7 @@ UNAUDITED = {
     ("PUT", "/api/fs/uploads/{upload_id}"),
     ("DELETE", "/api/fs/uploads/{upload_id}"),
     ("POST", "/api/auth/challenge"),
+    ("POST", "/api/events/test"),  # changes nothing
     ("PUT", "/api/config"),
     ("POST", "/api/logs/client"),
     ("POST", "/api/logs/flush"),
@@ -77,6 +79,8 @@ async def test_status_and_config_tell_what_a_client_should_know(server: Running)
     assert (status["pid"], status["sessions"], status["clients"]) == (os.getpid(), 0, 0)
     assert status["problems"] == []
     assert (status["isHQMode"], status["macAppConnected"]) == (False, False)
+    assert (status["healthy"], status["serverName"]) == (True, "VibeTunnel")
+    assert status["uptimeMs"] <= status["timestamp"] * 1000
     config = await server.json("GET", "/api/config")
     assert config["defaultCommand"] == ["/bin/sh"]
     assert (config["rows"], config["cols"], config["spawn"], config["noAuth"]) == (24, 80, "lazy", False)
@@ -387,6 +391,12 @@ async def test_the_servers_answers_match_the_openapi_document(serve: Serve, fold
         await ask(method, path, b"x" * 1_200_000, of=running)
     await ask("POST", f"{session}/reset-size", of=running)
     await ask("POST", f"{session}/reset-size", of="nope")
+    await ask("GET", "/api/sessions/activity")
+    for of in (running, created, ended, failed, "nope"):
+        await ask("GET", f"{session}/activity", of=of)
+    await ask("GET", "/api/sessions/tailscale/status")
+    await ask("POST", "/api/events/test", {"type": "test", "message": "hello"})
+    await ask("POST", "/api/events/test", {"type": "test"})
     await ask("GET", f"{session}/stream", of="nope")
     await ask("GET", f"{session}/stream", of=running, query="?scrollback=x")
     await ask("GET", "/ws/input", query="?sessionId=x")
@@ -507,7 +517,10 @@ async def test_the_servers_answers_match_the_openapi_document(serve: Serve, fold
     streams = {"/api/events", "/ws", "/buffers", f"{session}/stream", "/api/control/stream", "/ws/input"}
     attachments = {(path, "GET") for path in streams}
     of_git = {(route.shown, method) for route in GIT_ROUTES for method in route.operations}  # test_git_routes.py
-    assert succeeded | attachments | of_git == {(r.shown, m) for r in ROUTES if not r.hidden for m in r.operations}
+    # test_multiplexer_routes.py
+    of_multiplexers = {(route.shown, method) for route in MULTIPLEXER_ROUTES for method in route.operations}
+    elsewhere = attachments | of_git | of_multiplexers
+    assert succeeded | elsewhere == {(r.shown, m) for r in ROUTES if not r.hidden for m in r.operations}
 
 
 def test_json_answers_are_declared_with_their_shapes() -> None:
@@ -538,7 +551,7 @@ def static(folder: Path) -> Path:
 
 async def test_every_page_is_the_same_document(serve: Serve, static: Path) -> None:
     server = await serve(static=static)
-    for path in ("/", "/login", "/session/1234"):
+    for path in ("/", "/login", "/session/1234", "/changes"):
         response = await server.fetch("GET", path, login=False)
         assert response.code == 200
         assert response.headers["Content-Type"] == "text/html; charset=utf-8"

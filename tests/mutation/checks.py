@@ -54,8 +54,16 @@ def _slow(name: str) -> str:
     return f"test_slow.py::{name}"
 
 
+def _v3(name: str) -> str:
+    return f"test_v3_attacks.py::{name}"
+
+
 def _git(name: str) -> str:
     return f"test_hostile_repositories.py::{name}"
+
+
+def _mux(name: str) -> str:
+    return f"../multiplexers/test_multiplexer_routes.py::{name}"
 
 
 def _files(name: str) -> str:
@@ -561,8 +569,8 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "/api/events: each session",
         "handlers/events.py",
-        "    if principal.may(Scope.VIEW):\n        return broadcast.listen()\n",
-        "    if True:\n        return broadcast.listen()\n",
+        "    if principal.may(Scope.VIEW):\n",
+        "    if True:\n",
         (_walk("test_a_guest_hears_of_nothing_else"),),
     ),
     Check(
@@ -702,7 +710,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "new sessions",
         "handlers/sessions.py",
-        "        context.limits.create(principal)\n",
+        "        context.limits.create(self.require_login())\n",
         "",
         (_over("test_sessions_of_a_user_are_bounded"),),
     ),
@@ -999,6 +1007,48 @@ CHECKS: tuple[Check, ...] = (
         ("../http/test_v3.py::test_a_client_that_may_only_view_types_nothing",),
     ),
     Check(
+        "v3: a refusal is written before the next message is read",
+        "handlers/v3.py",
+        "            await self._refuse(said.session_id, str(error))\n",
+        "            self._start(self._refuse(said.session_id, str(error)))\n",
+        (_v3("test_answers_to_a_client_that_does_not_read_do_not_pile_up"),),
+    ),
+    Check(
+        "v3: a subscription begins when all else was written",
+        "handlers/v3.py",
+        "                await self._all_written()\n",
+        "",
+        (_v3("test_a_client_that_subscribes_again_and_again_and_does_not_read_is_not_read"),),
+    ),
+    Check(
+        "v3: the sessions that one socket is ending",
+        "handlers/v3.py",
+        "        if len(self._kills) >= KILLS:\n",
+        "        if False:\n",
+        (_v3("test_a_socket_ends_only_some_sessions_at_the_same_time"),),
+    ),
+    Check(
+        "v3: the subscriptions of a socket",
+        "handlers/v3.py",
+        "        if len(self._followed) >= MOST:\n",
+        "        if False:\n",
+        (_v3("test_a_socket_has_only_some_subscriptions"),),
+    ),
+    Check(
+        "v3: a length that lies",
+        "handlers/v3_frames.py",
+        "    if len(payload) < size:\n",
+        "    if False:\n",
+        ("../http/test_v3.py::test_any_bytes_are_read_as_the_table_says_or_dropped",),
+    ),
+    Check(
+        "a list shows what has changed",
+        "sessions/session.py",
+        "        if shown != self._summarised:\n",
+        "        if self._summarised is None:\n",
+        ("../sessions/test_listing.py::test_the_list_shows_each_change_of_a_running_session",),
+    ),
+    Check(
         "an expired token in an address needs the cookie of its own login",
         "security/authority.py",
         'return login.id == f"{LOGIN}{claims.sid}" and not self.logins.is_revoked(claims.jti)',
@@ -1088,6 +1138,27 @@ CHECKS: tuple[Check, ...] = (
         "    if longest > DIFFED:",
         "    if False:",
         (_git("test_an_object_that_unpacks_to_gigabytes_ends_no_server"),),
+    ),
+    Check(
+        "git: a changed file is not read through a link",
+        "git/changes.py",
+        "_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW",
+        "_FOLDER = os.O_RDONLY | os.O_DIRECTORY",
+        ("../git/test_changes.py::test_no_link_leads_out_of_the_worktree",),
+    ),
+    Check(
+        "git: a changed file is one below the worktree",
+        "git/changes.py",
+        '    if "\\0" in path or any(each in',
+        "    if False and any(each in",
+        ("../git/test_changes.py::test_a_file_outside_of_the_worktree_is_refused",),
+    ),
+    Check(
+        "git: the server's own files are no changes",
+        "git/changes.py",
+        "        if not self.holds(path):",
+        "        if False:",
+        ("../git/test_changes.py::test_private_folders_and_special_files_are_not_read",),
     ),
     Check(
         "git: paths stay in the permitted folders",
@@ -1277,6 +1348,41 @@ CHECKS: tuple[Check, ...] = (
         'if self.operation.same_origin and self.request.headers.get("Sec-Fetch-Site") == "same-origin":',
         "if self.operation.same_origin:",
         (_cross("test_csrf_where_the_browsers_word_is_enough_it_has_to_be_this_origins"),),
+    ),
+    Check(
+        "multiplexers: tmux expands no name",
+        "multiplexers/tmux.py",
+        '    return text.replace("#", "##")\n',
+        "    return text\n",
+        (_mux("test_nothing_that_a_client_names_is_run"),),
+    ),
+    Check(
+        "multiplexers: a semicolon begins no command of tmux",
+        "multiplexers/tmux.py",
+        'return f"{text[:-1]}\\\\;" if text.endswith(";") else text',
+        "return text",
+        (_mux("test_a_name_means_itself_whatever_is_in_it"),),
+    ),
+    Check(
+        "multiplexers: attached is the session of exactly this name",
+        "multiplexers/tmux.py",
+        'else f"={name}"',
+        "else name",
+        (_mux("test_a_name_means_itself_whatever_is_in_it"),),
+    ),
+    Check(
+        "multiplexers: the environment of sessions",
+        "server.py",
+        "Multiplexers(registry.environment, home)",
+        "Multiplexers(dict(os.environ), home)",
+        (_mux("test_a_multiplexer_around_the_server_is_not_around_its_sessions"),),
+    ),
+    Check(
+        "multiplexers: a program that does not answer is ended",
+        "multiplexers/commands.py",
+        "        process.kill()\n",
+        "",
+        ("../multiplexers/test_commands.py::test_a_program_that_does_not_answer_is_killed",),
     ),
     Check(
         "push: an endpoint is matched whole",

@@ -30,6 +30,7 @@ OPEN = {
     ("GET", "/api/auth/current-user"),
     ("GET", "/api/health"),
     ("GET", "/health"),
+    ("GET", "/changes"),
     ("GET", "/login"),
     ("GET", "/logs"),
     ("GET", "/session/{session_id}"),

@@ -17,6 +17,7 @@ from vibetunnel.logs.audit import Audit
 from vibetunnel.logs.recent import RecentLog
 from vibetunnel.logs.requests import RequestLog
 from vibetunnel.metrics import Metrics
+from vibetunnel.multiplexers.service import Multiplexers
 from vibetunnel.preferences import UserPreferences
 from vibetunnel.push.service import PushService
 from vibetunnel.security.addresses import Clients
@@ -79,6 +80,7 @@ class Context:
     git: GitService
     badges: Badges
     files: FileSpace
+    multiplexers: Multiplexers
     push: PushService | str
     control: Broadcast = field(default_factory=Broadcast)
     started: float = field(default_factory=time.monotonic)

@@ -72,7 +72,7 @@ class Operation:
     query          the struct of the query
     head           a GET that also answers HEAD
     limit          the rate limit that the request counts against
-    same_origin    where the browser says that a page of this server sends it, no token against forged requests is needed
+    same_origin    no token against forged requests is needed where the browser says that our own page sends it
     """
 
     summary: str

@@ -37,6 +37,7 @@ Kind = Literal[
     "progress",
     "notification",
     "user-vars",
+    "test-event",
     "git-status-update",
     "test-notification",
 ]
@@ -97,6 +98,11 @@ class SessionEvents:
         self._updates.pop(session.id, None)  # this message has the same fields
         if self.broadcast.listeners:
             self._publish(SessionEvent(type=kind, timestamp=_now(), session_id=session.id, session=session.describe()))
+
+    def test(self, title: str, text: str) -> int:
+        """Send a text to all that get the events of all sessions. Returns how many they are."""
+        self._publish(SessionEvent(type="test-event", timestamp=_now(), title=title, text=text))
+        return sum(listener.only is None for listener in self.broadcast.listeners)
 
     def removed(self, session_id: str) -> None:
         for waiting in (
@@ -226,6 +232,11 @@ def git_event(session_id: str, repository: Summary | None, now: str) -> SessionE
     event.git_ahead_count = 0 if repository is None else repository.ahead
     event.git_behind_count = 0 if repository is None else repository.behind
     return event
+
+
+def update_event(session_id: str, repository: Summary | None) -> bytes:
+    """The same as a server-sent event of the session's streams."""
+    return b"event: session-update\ndata: " + _encode(git_event(session_id, repository, _now())) + b"\n\n"
 
 
 def _now() -> str:

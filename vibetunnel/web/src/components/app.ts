@@ -18,6 +18,13 @@ import "./share-page.js";
 
 const SECOND_LOOK_MS = 400; // a login in another tab ends the earlier one, shortly before its cookie arrives
 
+/** Pages that few visits need. */
+const PARTS = {
+  files: () => import("./files-page.js"),
+  changes: () => import("./changes-page.js"),
+} as const;
+type PartName = keyof typeof PARTS;
+
 @customElement("vt-app")
 export class App extends PlainElement {
   @state() private route: Route = { page: "sessions" };
@@ -27,6 +34,7 @@ export class App extends PlainElement {
   @state() private turn = 0; // changes with the login, so that the page begins anew
   @state() private over: "login" | "guest" | undefined; // set when the access ends while the page is open
   @state() private terminalPart: "loading" | "loaded" | "failed" = "loading";
+  @state() private parts: Readonly<Partial<Record<PartName, "loading" | "loaded" | "failed">>> = {}; // those wanted so far
 
   private readonly api = new Api({
     unauthorized: () => void this.loginOver(),
@@ -66,6 +74,19 @@ export class App extends PlainElement {
     this.router.stop();
   }
 
+  protected override willUpdate(): void {
+    const { page } = this.route;
+    if ((page !== "files" && page !== "changes") || this.parts[page] !== undefined) return;
+    const set = (state: "loading" | "loaded" | "failed"): void => {
+      this.parts = { ...this.parts, [page]: state };
+    };
+    set("loading");
+    PARTS[page]().then(
+      () => set("loaded"),
+      () => set("failed"),
+    );
+  }
+
   protected override render(): TemplateResult {
     const { route, api, user } = this;
     if (this.over) return this.overNotice(this.over);
@@ -86,12 +107,16 @@ export class App extends PlainElement {
         if (user?.authenticated && !may(user, "admin")) return this.ownersOnly();
         return html`${keyed(this.turn, html`<vt-logs-page .api=${api}></vt-logs-page>`)}`;
       case "terminal":
-        if (this.terminalPart === "failed") return this.reloadNotice();
+        if (this.terminalPart === "failed") return this.reloadNotice("The terminal could not be loaded");
         if (this.terminalPart === "loading") return html``;
         return html`${keyed(
           `${route.id} ${this.turn}`,
           html`<vt-terminal-page .api=${api} .sessionId=${route.id} .noAuth=${noAuth} .user=${user}></vt-terminal-page>`,
         )}`;
+      case "changes":
+        return this.changesPage(route);
+      case "files":
+        return this.filesPage(route);
       case "unknown":
         return html`<main class="notice">
           <h1>Page not found</h1>
@@ -99,6 +124,30 @@ export class App extends PlainElement {
           <a class="button" href=${href("/")}>All sessions</a>
         </main>`;
     }
+  }
+
+  private filesPage({ path, line }: Route & { page: "files" }): TemplateResult {
+    if (this.parts.files === "failed") return this.reloadNotice("The files could not be loaded");
+    if (this.parts.files !== "loaded" || !this.known) return html``;
+    const place = { path, line };
+    return html`${keyed(
+      this.turn,
+      html`<vt-files-page .api=${this.api} .user=${this.user} .place=${place}></vt-files-page>`,
+    )}`;
+  }
+
+  private changesPage({ path, session }: Route & { page: "changes" }): TemplateResult {
+    if (this.parts.changes === "failed") return this.reloadNotice("The changes could not be loaded");
+    if (this.parts.changes !== "loaded" || !this.known) return html``;
+    return html`${keyed(
+      `${path} ${this.turn}`,
+      html`<vt-changes-page
+        .api=${this.api}
+        .user=${this.user}
+        .path=${path}
+        .sessionId=${session}
+      ></vt-changes-page>`,
+    )}`;
   }
 
   private overNotice(over: "login" | "guest"): TemplateResult {
@@ -124,9 +173,9 @@ export class App extends PlainElement {
     </main>`;
   }
 
-  private reloadNotice(): TemplateResult {
+  private reloadNotice(heading: string): TemplateResult {
     return html`<main class="notice">
-      <h1>The terminal could not be loaded</h1>
+      <h1>${heading}</h1>
       <p data-testid="error">The connection was lost, or the server was upgraded. Reload the page.</p>
       <button class="button" @click=${() => location.reload()}>Reload</button>
     </main>`;
@@ -225,6 +274,6 @@ export class App extends PlainElement {
 
   private askForLogin(): void {
     this.user = undefined;
-    if (this.route.page !== "login") this.router.go(loginPath(this.router.path), { replace: true });
+    if (this.route.page !== "login") this.router.go(loginPath(this.router.address), { replace: true });
   }
 }

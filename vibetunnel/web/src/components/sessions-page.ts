@@ -6,12 +6,12 @@ import { repeat } from "lit/directives/repeat.js";
 
 import { type Api, type ServerConfig, type Session, messageOf } from "../api.js";
 import { href } from "../base.js";
-import { SessionList } from "../sessions.js";
-import { type User, may, mayShare } from "../users.js";
+import { SessionList, recentFolders } from "../sessions.js";
+import { type User, may, mayShare, mayUseFiles } from "../users.js";
 import "./account-menu.js";
 import "./confirm-dialog.js";
 import "./create-dialog.js";
-import { bell, list, mark, plus } from "./icons.js";
+import { bell, folder, list, mark, plus } from "./icons.js";
 import "./link-dialog.js";
 import { logOut } from "./navigation.js";
 import "./notifications-dialog.js";
@@ -67,6 +67,18 @@ export class SessionsPage extends PlainElement {
           ${this.list?.state === "lost" ? html`<span class="dot waiting"></span>Reconnecting…` : nothing}
         </p>
         <nav>
+          ${
+            mayUseFiles(this.user)
+              ? html`<a
+                  class="quiet-button"
+                  href=${href("/files")}
+                  aria-label="Files"
+                  title="Files"
+                  data-testid="files-page"
+                  >${folder}</a
+                >`
+              : nothing
+          }
           ${
             this.user?.authenticated && !this.noAuth
               ? html`<vt-account-menu
@@ -136,6 +148,7 @@ export class SessionsPage extends PlainElement {
                 .now_ms=${this.now_ms}
                 .rang=${this.list?.rang.has(session.id) ?? false}
                 .controls=${this.controls}
+                .files=${may(this.user, "files")}
                 .shares=${mayShare(this.user, session) && !this.noAuth}
                 @rename=${(event: CustomEvent<string>) => this.attempt(this.api.rename(session.id, event.detail))}
                 @share=${() => (this.open = { dialog: "share", session })}
@@ -183,7 +196,13 @@ export class SessionsPage extends PlainElement {
     const closed = (): void => (this.open = undefined) as void;
     switch (this.open?.dialog) {
       case "create":
-        return html`<vt-create-dialog .api=${this.api} .config=${this.config} @closed=${closed}></vt-create-dialog>`;
+        return html`<vt-create-dialog
+          .api=${this.api}
+          .config=${this.config}
+          .files=${may(this.user, "files")}
+          .recent=${recentFolders(this.list?.sessions ?? [])}
+          @closed=${closed}
+        ></vt-create-dialog>`;
       case "link":
         return html`<vt-link-dialog .api=${this.api} @closed=${closed}></vt-link-dialog>`;
       case "notifications":
