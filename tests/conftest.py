@@ -54,6 +54,15 @@ def outer_event_loop() -> Iterator[None]:
     loop.close()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_multiplexer_of_the_user() -> Iterator[None]:
+    """tmux, screen and zellij have their sockets elsewhere: tests ask every route, those that end sessions too."""
+    with tempfile.TemporaryDirectory(prefix="vt") as name, pytest.MonkeyPatch.context() as patch:
+        for variable in ("TMUX_TMPDIR", "SCREENDIR", "ZELLIJ_SOCKET_DIR"):
+            patch.setenv(variable, name)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def expect_log() -> Iterator[Callable[[str], None]]:
     """Fails a test that logs a WARNING or worse, unless the test calls expect_log(regex); and if no record matches."""

@@ -11,6 +11,7 @@ import os
 import resource
 import signal
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -33,8 +34,10 @@ from vibetunnel.http.tls_relay import Relays
 from vibetunnel.keeper.errors import KeeperFailed
 from vibetunnel.logs.audit import Audit
 from vibetunnel.logs.file import LogFile
+from vibetunnel.logs.recent import RecentLog, RecentLogHandler
 from vibetunnel.logs.requests import RequestLog
 from vibetunnel.metrics import Metrics
+from vibetunnel.multiplexers.service import Multiplexers
 from vibetunnel.preferences import UserPreferences
 from vibetunnel.security import pam, secret
 from vibetunnel.security.allow_list import REFUSAL
@@ -66,6 +69,7 @@ from vibetunnel.whereabouts import ServerFile, Whereabouts
 STOPS = (signal.SIGTERM, signal.SIGINT)
 GATHER_S = 0.2  # requests of this time are written to their log together
 GATHER_AUDIT_S = 0.02  # and so are records of the audit: waking its thread costs more than writing one
+LEAVE_S = 5.0  # after the server has closed, when nothing is left to save
 LEAST_OPEN_FILES = 64  # 40 for the server itself, and room for a session with some clients
 
 log = logging.getLogger(__name__)
@@ -154,6 +158,10 @@ class Server:
 
     async def _start(self, undo: contextlib.AsyncExitStack) -> None:
         settings = self.settings
+        recent = RecentLog()
+        handler = RecentLogHandler(recent)
+        logging.getLogger().addHandler(handler)
+        undo.callback(logging.getLogger().removeHandler, handler)
         paths.private_dir(settings.state_dir)
         paths.remove_leftovers(settings.state_dir)
         paths.private_dir(settings.runtime_dir)
@@ -223,6 +231,8 @@ class Server:
             git=GitForFiles(git),
         )
         undo.push_async_callback(files.close)
+        multiplexers = Multiplexers(registry.environment, home)
+        undo.push_async_callback(multiplexers.close)
         snapshots = Snapshots(rendering)
         undo.push_async_callback(snapshots.close)
         preferences = UserPreferences(settings.state_dir / paths.PREFERENCES)
@@ -247,6 +257,7 @@ class Server:
             limits=limits,
             audit=audit,
             requests=RequestLog(requests),
+            recent=recent,
             clients=front.clients,
             allow_list=front.allow_list,
             metrics=metrics,
@@ -262,6 +273,7 @@ class Server:
             git=git,
             badges=badges,
             files=files,
+            multiplexers=multiplexers,
         )
         self.application = VibeTunnelApplication(self.context, self._static)
         undo.push_async_callback(self.application.close)
@@ -407,9 +419,26 @@ def run(
     """
     _log_to_stderr(settings.log_level)
     _raise_descriptor_limit()
+    code = 1
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(Server(settings, reread=reread), announce))
-    return 0
+        try:
+            runner.run(_serve(Server(settings, reread=reread), announce))
+            code = 0
+        finally:
+            _end_in_time(code)
+    return code
+
+
+def _end_in_time(code: int) -> None:
+    """End the process after LEAVE_S. Python waits for all threads, and a dead file system gives none back."""
+    ending = threading.Timer(LEAVE_S, _end_now, (code,))
+    ending.daemon = True
+    ending.start()
+
+
+def _end_now(code: int) -> None:
+    log.warning("a thread does not end, as with a file system that does not answer: the process ends without it")
+    os._exit(code)
 
 
 async def _serve(server: Server, announce: Callable[[Announcement], None]) -> None:

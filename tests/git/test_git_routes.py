@@ -67,6 +67,16 @@ async def test_each_route_answers_in_its_declared_shape(at_home: Running, home: 
     info = await ask("GET", "/api/git/repository-info", query=at)
     assert info | node | {"isWorktree": False, "remoteUrl": "https://github.com/ada/proj.git"} == info
     assert await ask("GET", "/api/git/status", query=off) == {"isGitRepo": False}
+    changes = await ask("GET", "/api/git/changes", query=at)
+    assert (changes["repoPath"], changes["currentBranch"], changes["truncated"]) == (str(made), "main", False)
+    assert changes["files"] == [
+        {"path": "a", "unstaged": "modified", "insertions": 1, "deletions": 1},
+        {"path": "new", "unstaged": "untracked", "insertions": 1, "deletions": 0},
+    ]
+    assert await ask("GET", "/api/git/changes", query=off) == {"isGitRepo": False, "files": [], "truncated": False}
+    diff = await ask("GET", "/api/git/diff", query=f"{at}&file=a")
+    no_newline = "\\\n\\ No newline at end of file"
+    assert diff["hunks"] == [{"oldStart": 1, "newStart": 1, "lines": ["-1", no_newline, "+2", no_newline]}]
     remote = await ask("GET", "/api/git/remote", query=at)
     assert (remote["remoteUrl"], remote["githubUrl"]) == (
         "https://github.com/ada/proj.git",

@@ -54,12 +54,24 @@ def _slow(name: str) -> str:
     return f"test_slow.py::{name}"
 
 
+def _v3(name: str) -> str:
+    return f"test_v3_attacks.py::{name}"
+
+
 def _git(name: str) -> str:
     return f"test_hostile_repositories.py::{name}"
 
 
+def _mux(name: str) -> str:
+    return f"../multiplexers/test_multiplexer_routes.py::{name}"
+
+
 def _files(name: str) -> str:
     return f"test_files.py::{name}"
+
+
+def _logs(name: str) -> str:
+    return f"test_logs.py::{name}"
 
 
 def _loss(name: str) -> str:
@@ -694,7 +706,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "new sessions",
         "handlers/sessions.py",
-        "        context.limits.create(principal)\n",
+        "        context.limits.create(self.require_login())\n",
         "",
         (_over("test_sessions_of_a_user_are_bounded"),),
     ),
@@ -991,6 +1003,48 @@ CHECKS: tuple[Check, ...] = (
         ("../http/test_v3.py::test_a_client_that_may_only_view_types_nothing",),
     ),
     Check(
+        "v3: a refusal is written before the next message is read",
+        "handlers/v3.py",
+        "            await self._refuse(said.session_id, str(error))\n",
+        "            self._start(self._refuse(said.session_id, str(error)))\n",
+        (_v3("test_answers_to_a_client_that_does_not_read_do_not_pile_up"),),
+    ),
+    Check(
+        "v3: a subscription begins when all else was written",
+        "handlers/v3.py",
+        "                await self._all_written()\n",
+        "",
+        (_v3("test_a_client_that_subscribes_again_and_again_and_does_not_read_is_not_read"),),
+    ),
+    Check(
+        "v3: the sessions that one socket is ending",
+        "handlers/v3.py",
+        "        if len(self._kills) >= KILLS:\n",
+        "        if False:\n",
+        (_v3("test_a_socket_ends_only_some_sessions_at_the_same_time"),),
+    ),
+    Check(
+        "v3: the subscriptions of a socket",
+        "handlers/v3.py",
+        "        if len(self._followed) >= MOST:\n",
+        "        if False:\n",
+        (_v3("test_a_socket_has_only_some_subscriptions"),),
+    ),
+    Check(
+        "v3: a length that lies",
+        "handlers/v3_frames.py",
+        "    if len(payload) < size:\n",
+        "    if False:\n",
+        ("../http/test_v3.py::test_any_bytes_are_read_as_the_table_says_or_dropped",),
+    ),
+    Check(
+        "a list shows what has changed",
+        "sessions/session.py",
+        "        if shown != self._summarised:\n",
+        "        if self._summarised is None:\n",
+        ("../sessions/test_listing.py::test_the_list_shows_each_change_of_a_running_session",),
+    ),
+    Check(
         "an expired token in an address needs the cookie of its own login",
         "security/authority.py",
         'return login.id == f"{LOGIN}{claims.sid}" and not self.logins.is_revoked(claims.jti)',
@@ -1187,6 +1241,48 @@ CHECKS: tuple[Check, ...] = (
         (_files("test_a_form_of_another_site_uploads_nothing"),),
     ),
     Check(
+        "logs: control characters of clients are escaped",
+        "logs/redact.py",
+        "    text = visible(text)\n",
+        "",
+        (_logs("test_a_line_of_a_client_is_one_line_and_moves_no_cursor"),),
+    ),
+    Check(
+        "logs: a client's module has no brackets",
+        "logs/recent.py",
+        '_NO_NAME.sub("_", clean(module, LONGEST_NAME))',
+        "clean(module, LONGEST_NAME)",
+        (_logs("test_a_line_of_a_client_is_one_line_and_moves_no_cursor"),),
+    ),
+    Check(
+        "logs: secrets of clients are removed",
+        "logs/redact.py",
+        "lambda found: found[1] or REMOVED",
+        "lambda found: found[0]",
+        (_logs("test_a_line_of_a_client_is_bounded_and_keeps_no_secret"),),
+    ),
+    Check(
+        "logs: clients have room of their own",
+        "logs/recent.py",
+        "self._add(self._clients, level",
+        "self._add(self._own, level",
+        (_logs("test_a_flood_of_a_client_hides_no_line_of_the_server"),),
+    ),
+    Check(
+        "logs: lines of clients are limited",
+        "handlers/logs.py",
+        "if context.limits.client_line(principal, self.counted_as):",
+        "if True:",
+        (_logs("test_a_log_flood_is_dropped_before_it_is_read"),),
+    ),
+    Check(
+        "logs: owners alone read the log",
+        "handlers/log_routes.py",
+        "_ADMIN = Permission.ADMIN",
+        "_ADMIN = Permission.VIEW",
+        (_walk("test_missing_authorization"),),
+    ),
+    Check(
         "files: a slow upload is cut off",
         "http/server.py",
         "if connection.arrived >= MIN_TAKEN:",
@@ -1220,5 +1316,40 @@ CHECKS: tuple[Check, ...] = (
         "(Scope.FILES if self.files else NOTHING)",
         "Scope.FILES",
         ("../http/test_file_routes.py::test_a_share_link_with_files_shows_those_of_its_session",),
+    ),
+    Check(
+        "multiplexers: tmux expands no name",
+        "multiplexers/tmux.py",
+        '    return text.replace("#", "##")\n',
+        "    return text\n",
+        (_mux("test_nothing_that_a_client_names_is_run"),),
+    ),
+    Check(
+        "multiplexers: a semicolon begins no command of tmux",
+        "multiplexers/tmux.py",
+        'return f"{text[:-1]}\\\\;" if text.endswith(";") else text',
+        "return text",
+        (_mux("test_a_name_means_itself_whatever_is_in_it"),),
+    ),
+    Check(
+        "multiplexers: attached is the session of exactly this name",
+        "multiplexers/tmux.py",
+        'else f"={name}"',
+        "else name",
+        (_mux("test_a_name_means_itself_whatever_is_in_it"),),
+    ),
+    Check(
+        "multiplexers: the environment of sessions",
+        "server.py",
+        "Multiplexers(registry.environment, home)",
+        "Multiplexers(dict(os.environ), home)",
+        (_mux("test_a_multiplexer_around_the_server_is_not_around_its_sessions"),),
+    ),
+    Check(
+        "multiplexers: a program that does not answer is ended",
+        "multiplexers/commands.py",
+        "        process.kill()\n",
+        "",
+        ("../multiplexers/test_commands.py::test_a_program_that_does_not_answer_is_killed",),
     ),
 )

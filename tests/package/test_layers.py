@@ -21,7 +21,7 @@ LAYERS = (
     "http",
     "logs preferences",
     "security",
-    "keeper files git",
+    "keeper files git multiplexers",
     "settings whereabouts",
     "paths errors",
     "__init__ _ext account delays protocol shell units",  # leaves

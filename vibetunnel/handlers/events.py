@@ -153,6 +153,16 @@ class EventsHandler(Handler):
             self._listener.close()
 
 
+class TestEventHandler(Handler):
+    """POST /api/events/test."""
+
+    def post(self) -> None:
+        wanted = self.read(schemas.TestEvent)
+        text = wanted.message + (f": {wanted.body}" if wanted.body else "")
+        count = self.context.registry.events.test(wanted.title or wanted.type, text)
+        self.answer(schemas.TestEventSent(message="Event sent", clients=count))
+
+
 class ControlHandler(EventsHandler):
     """GET /api/control/stream: what VibeTunnel's own client asks for again and again, unless it stays open.
 

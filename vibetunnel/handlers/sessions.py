@@ -46,6 +46,24 @@ class SessionHandler(Handler):
             raise
         await self.record(action, session=session_id, signal=sent)
 
+    async def create(self, order: Order, *, now: bool) -> Session:
+        """A new session of the principal. now: start it. Raises what refuses it."""
+        context = self.context
+        context.limits.create(self.require_login())
+        if now:
+            await launch.check_folder(order.folder)
+        await context.registry.ready()
+        self.require_login()  # again, after the waits
+        principal = self.require(Scope.CONTROL, None)
+        registry, own = context.registry, 0 if principal.local else context.settings.user_sessions
+        if own and registry.living(principal.user) >= own:
+            raise LimitReached("sessions of a user", own)
+        session = registry.create(order, principal.user)
+        async with self.recorded(Action.CREATE, session.id):
+            if now:
+                await registry.start(session)
+        return session
+
     def session(self, session_id: str) -> Session:
         return self.context.registry.get(session_id)
 
@@ -95,24 +113,11 @@ class SessionsHandler(SessionHandler):
         self.finish(shown(found, view_of(self)))
 
     async def post(self) -> None:
-        wanted, principal, context = self.read(schemas.NewSession), self.require_login(), self.context
-        context.limits.create(principal)
-        order = await self._order(wanted)
-        now = (wanted.spawn or context.settings.spawn) == "now"
-        if now:
-            await launch.check_folder(order.folder)
-        await context.registry.ready()
-        self.require_login()  # again, after the waits
-        principal = self.require(Scope.CONTROL, None)
-        registry, own = context.registry, 0 if principal.local else context.settings.user_sessions
-        if own and registry.living(principal.user) >= own:
-            raise LimitReached("sessions of a user", own)
-        session = registry.create(order, principal.user)
-        async with self.recorded(Action.CREATE, session.id):
-            if now:
-                await registry.start(session)
+        wanted = self.read(schemas.NewSession)
+        now = (wanted.spawn or self.context.settings.spawn) == "now"
+        session = await self.create(await self._order(wanted), now=now)
         if view_of(self) is View.NODE:  # its client takes the repository from the first list, and no later one
-            await context.badges.known_soon(session.id)
+            await self.context.badges.known_soon(session.id)
         created = schemas.CreatedSession(**msgspec.structs.asdict(session.describe()), session_id=session.id)
         self.set_status(HTTPStatus.CREATED)
         self.finish(show(created, view_of(self)))

@@ -35,6 +35,8 @@ KNOWN_S = 30 * 24 * 3600.0  # how long a network stays known for an account afte
 LIMIT = 10_000  # entries of each table; a newer one replaces the one that was used longest ago
 LONGEST_ACCOUNT = 64  # characters; no account has a longer name, so longer ones may count together
 
+CLIENT_LINES = 600  # lines a minute that a user's clients may add to the log, and those of one address; a page adds 35
+
 INPUT_BURST = 1024 * 1024  # bytes; the largest body of a request, so that the limit never cuts a paste
 
 
@@ -70,7 +72,7 @@ class Limits:
     together (EVERYBODY). Only strangers can use these up, and only strangers wait for them. Share links and SSH keys
     cannot be guessed, so they do not use the second one.
 
-    refused   refusals so far by limit: requests, login-requests, sessions, connections, logins, input
+    refused   refusals so far by limit: requests, login-requests, sessions, connections, logins, input, client-lines
     counters  where requests are counted; None: in memory
     clock     seconds from any start, never backwards
     """
@@ -88,6 +90,7 @@ class Limits:
         self._login = _rule("login-requests", settings.rate_limit_anonymous)
         self._create = _rule("sessions", settings.rate_limit_sessions)
         self._upgrade = _rule("connections", settings.rate_limit_upgrades)
+        self._lines = Rule("client-lines", CLIENT_LINES)
         self._everybody = Rule("logins", EVERYBODY)
         self._pairs = _Failures(PAIR_FREE, MAX_DELAY_S)
         self._places = _Failures(NETWORK_FREE, MAX_DELAY_S)
@@ -124,6 +127,15 @@ class Limits:
         """Count one new WebSocket or event stream."""
         if self._upgrade is not None and not (principal is not None and principal.local):
             self._hit(self._upgrade, nearby(address) if principal is None else _who(principal, address))
+
+    def client_line(self, principal: Principal, address: str) -> bool:
+        """Count one line of a client's log. False: too many have come, and it is to be dropped."""
+        try:
+            self._hit(self._lines, _who(principal, address))
+            self._hit(self._lines, nearby(address))
+        except RateLimited:
+            return False
+        return True
 
     def input_bytes(self, principal: Principal, count: int, address: str = "") -> None:
         """Count `count` bytes of input in a request; the pump counts those of WebSockets.

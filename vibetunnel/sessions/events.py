@@ -36,6 +36,7 @@ Kind = Literal[
     "progress",
     "notification",
     "user-vars",
+    "test-event",
     "git-status-update",
 ]
 
@@ -95,6 +96,11 @@ class SessionEvents:
         self._updates.pop(session.id, None)  # this message has the same fields
         if self.broadcast.listeners:
             self._publish(SessionEvent(type=kind, timestamp=_now(), session_id=session.id, session=session.describe()))
+
+    def test(self, title: str, text: str) -> int:
+        """Send a text to all that get the events of all sessions. Returns how many they are."""
+        self._publish(SessionEvent(type="test-event", timestamp=_now(), title=title, text=text))
+        return sum(listener.only is None for listener in self.broadcast.listeners)
 
     def removed(self, session_id: str) -> None:
         for waiting in (

@@ -101,6 +101,7 @@ class Session:
         self._orphan_watch: asyncio.Task[None] | None = None
         self._created = iso(record.created_ns)
         self._summary = b""
+        self._summarised: view.Shown | None = None  # what `_summary` is the JSON of
         self._repository: Summary | None = None
         self._typists: set[str] = set()
         self.noting = asyncio.Lock()  # held while the audit gets the line of a new typist
@@ -133,23 +134,29 @@ class Session:
         known, self._repository = self._repository, repository
         if known is not None or repository is not None:
             self.note_event(update_event(self.id, repository))
-        self._summary = b""
         self._services.listing.changed()
 
     # What clients see
 
     def describe(self) -> view.SessionView:
-        return view.describe(
-            self.record,
+        return view.describe(self.record, self._shown(), self._created)
+
+    def _shown(self) -> view.Shown:
+        record, terminal = self.record, self.terminal
+        return view.Shown(
+            record.name,
             self._status,
-            created=self._created,
-            terminal=self.terminal,
-            pid=self.pid,
-            end=self.end,
-            orphan=self.orphan,
-            left=self.left,
-            notices=self.notices,
-            repository=self._repository,
+            record.rows,
+            record.cols,
+            record.started_ns,
+            None if terminal is None else view.live(terminal),
+            self.pid,
+            self.orphan,
+            self.end,
+            self.left,
+            self.notices.newest,
+            tuple(self.notices.variables.items()),
+            self._repository,
         )
 
     @property
@@ -158,11 +165,11 @@ class Session:
         return self._status is Status.CREATED
 
     def summary(self) -> bytes:
-        """describe() as JSON, cached while the session is static: lists of a thousand such sessions are common."""
-        if not self.static:
-            return _encode(self.describe())
-        if not self._summary:
-            self._summary = _encode(self.describe())
+        """describe() as JSON, made anew only if it has changed: clients list hundreds of sessions every second."""
+        shown = self._shown()
+        if shown != self._summarised:
+            self._summary = _encode(view.describe(self.record, shown, self._created))
+            self._summarised = shown
         return self._summary
 
     @property
@@ -315,6 +322,11 @@ class Session:
             return self.terminal.rows, self.terminal.cols
         return record.rows or record.order.rows, record.cols or record.order.cols
 
+    @property
+    def printed_ns(self) -> int:
+        """When it has printed something last; 0: never."""
+        return 0 if self.terminal is None or self.removed else self.terminal.last_output_ns
+
     async def running(self, rows: int = 0, cols: int = 0) -> None:
         """Start the process if it never ran, at this size. Raises SessionNotRunning, and what started() raises."""
         if self.end is None:
@@ -421,7 +433,6 @@ class Session:
 
     def rename(self, name: str) -> None:
         self.record.name = name
-        self._summary = b""
         self._services.listing.changed()
         self.note()
 
@@ -565,7 +576,7 @@ class Session:
         ended = self.commands.take(mark)
         if ended is not None:
             self._services.events.command(self.id, ended)
-        self.watches.marked()
+        self.watches.noticed()
 
     def output_ended(self) -> None:
         """The pump has seen the end of the PTY: all output is in the ring."""

@@ -1,6 +1,7 @@
 /** The server's REST interface, typed. Every failure is an ApiError with a sentence for the user. */
 
 import { href } from "./base.js";
+import { type Bytes, type Sent, sendBytes } from "./transfer.js";
 import type { User } from "./users.js";
 
 export type SessionStatus = "created" | "starting" | "running" | "exited";
@@ -139,6 +140,7 @@ const TIMEOUT_MS = 20_000; // a kill waits for the grace period; nothing takes l
 
 const RETRY_AFTER_S = 10; // if a proxy answers 429 without a time
 const CSRF_HEADER = "X-CSRF-Token";
+const UNREACHABLE = "The server does not answer. Is it running, and is this device online?";
 
 export interface ApiListener {
   /** An answer says that the login is missing or has ended. */
@@ -259,22 +261,39 @@ export class Api {
     return answer;
   }
 
-  private async request<Answer>(
-    method: string,
-    path: string,
-    body?: object,
-    { loggingIn = false } = {},
-  ): Promise<Answer> {
+  /** One request of JSON. For the interfaces of other modules; those above use it too. */
+  request<Answer>(method: string, path: string, body?: object, { loggingIn = false } = {}): Promise<Answer> {
     const changes = method !== "GET";
+    return this.attempt(changes, loggingIn, () => this.send<Answer>(method, path, body, changes));
+  }
+
+  /** Send bytes. It takes as long as it takes; `signal` ends it, with an AbortError. */
+  upload<Answer>(method: string, path: string, bytes: Bytes, sent: Sent, signal: AbortSignal): Promise<Answer> {
+    return this.attempt(true, false, async () => {
+      const { status, text, retryAfter } = await sendBytes(method, href(path), this.headers(true), bytes, sent, signal);
+      return answerOf<Answer>(status, parsed(text), retryAfter);
+    });
+  }
+
+  /** Get bytes. */
+  download(path: string, signal: AbortSignal): Promise<Blob> {
+    return this.attempt(false, false, async () => {
+      const response = await reached(fetch(href(path), { credentials: "same-origin", signal }), signal);
+      if (response.ok) return reached(response.blob(), signal);
+      return answerOf<never>(response.status, parsed(await response.text()), null);
+    });
+  }
+
+  private async attempt<Answer>(changes: boolean, loggingIn: boolean, send: () => Promise<Answer>): Promise<Answer> {
     if (changes && this.csrfToken === undefined) await this.askForToken();
     try {
-      return await this.send<Answer>(method, path, body, changes);
+      return await send();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (changes && error.status === 403 && error.code === "csrf") {
         // Another tab has logged in or out since: the cookie now belongs to another login than this token.
         await this.askForToken();
-        return this.send<Answer>(method, path, body, changes);
+        return send();
       }
       if (error.status === 401 && !loggingIn) this.listener.unauthorized();
       if (error.status === 403) this.listener.forbidden();
@@ -286,29 +305,42 @@ export class Api {
     await this.user().catch(() => undefined); // the request itself reports the error
   }
 
-  /** One request and its answer. */
-  private async send<Answer>(method: string, path: string, body: object | undefined, changes: boolean) {
+  private headers(changes: boolean): Headers {
     const headers = new Headers();
     if (changes && this.csrfToken) headers.set(CSRF_HEADER, this.csrfToken);
+    return headers;
+  }
+
+  /** One request and its answer. */
+  private async send<Answer>(method: string, path: string, body: object | undefined, changes: boolean) {
+    const headers = this.headers(changes);
     const init: RequestInit = { method, headers, credentials: "same-origin", signal: AbortSignal.timeout(TIMEOUT_MS) };
     if (body !== undefined) {
       init.body = JSON.stringify(body);
       headers.set("Content-Type", "application/json");
     }
-    let response: Response;
-    let answer: unknown;
-    try {
-      response = await fetch(href(path), init);
-      const text = await response.text();
-      answer = text === "" ? undefined : parsed(text);
-    } catch {
-      throw new ApiError(0, "The server does not answer. Is it running, and is this device online?");
-    }
-    if (response.ok) return answer as Answer; // the server's tests check its answers against openapi.json
-    const { status } = response;
-    const retryAfter_s = status === 429 ? retryAfter(response.headers.get("Retry-After")) : 0;
-    throw new ApiError(status, said(answer, "error") ?? fallback(status), said(answer, "code") ?? "", retryAfter_s);
+    const response = await reached(fetch(href(path), init));
+    const text = await reached(response.text());
+    return answerOf<Answer>(response.status, parsed(text), response.headers.get("Retry-After"));
   }
+}
+
+/** What comes from the server; ApiError if nothing does, unless the caller has ended it. */
+async function reached<T>(coming: Promise<T>, ended?: AbortSignal): Promise<T> {
+  try {
+    return await coming;
+  } catch (error) {
+    if (ended?.aborted) throw error;
+    throw new ApiError(0, UNREACHABLE);
+  }
+}
+
+/** The answer; ApiError for a refusal. The server's tests check its answers against openapi.json. */
+function answerOf<Answer>(status: number, answer: unknown, retryAfterHeader: string | null): Answer {
+  if (status === 0) throw new ApiError(0, UNREACHABLE);
+  if (status >= 200 && status < 300) return answer as Answer;
+  const retryAfter_s = status === 429 ? retryAfter(retryAfterHeader) : 0;
+  throw new ApiError(status, said(answer, "error") ?? fallback(status), said(answer, "code") ?? "", retryAfter_s);
 }
 
 /** Seconds from a Retry-After header (RFC 9110 §10.2.3), which has a number or a date. */
@@ -323,6 +355,7 @@ function sessionUrl(id: string): string {
 }
 
 function parsed(text: string): unknown {
+  if (text === "") return undefined;
   try {
     return JSON.parse(text);
   } catch {

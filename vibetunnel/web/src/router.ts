@@ -1,12 +1,14 @@
 /** Maps paths to pages, and changes pages without loading the document again. Paths are the application's. */
 
 import { href, inside } from "./base.js";
+import { parseFilesQuery } from "./file-paths.js";
 
 export type Route =
   | { readonly page: "sessions" }
   | { readonly page: "login"; readonly next: string }
   | { readonly page: "share" }
   | { readonly page: "terminal"; readonly id: string }
+  | { readonly page: "files"; readonly path: string; readonly line?: number }
   | { readonly page: "unknown"; readonly path: string };
 
 const SESSION = /^\/session\/([0-9A-Za-z_-]+)\/?$/;
@@ -18,6 +20,7 @@ export function parse(path: string, search = ""): Route {
     return { page: "login", next: safeNext(new URLSearchParams(search).get("next")) };
   }
   if (path === "/share" || path === "/share/") return { page: "share" };
+  if (path === "/files" || path === "/files/") return { page: "files", ...parseFilesQuery(search) };
   const id = SESSION.exec(path)?.[1];
   if (id !== undefined) return { page: "terminal", id };
   return { page: "unknown", path };
@@ -36,8 +39,8 @@ export function loginPath(next: string): string {
 /** `next` if it is a page of this client, else "/": a link must not lead to another site. */
 export function safeNext(next: string | null): string {
   if (next === null) return "/";
-  const { page } = parse(next);
-  return page === "sessions" || page === "terminal" ? next : "/";
+  const { page } = parse(next.replace(/\?.*$/s, ""));
+  return page === "sessions" || page === "terminal" || page === "files" ? next : "/";
 }
 
 /** Follows the address bar and the document's links. Call stop() when done. */
@@ -49,6 +52,11 @@ export class Router {
   /** The application's path in the address bar. */
   get path(): string {
     return inside(location.pathname) ?? location.pathname;
+  }
+
+  /** The path with its query, if that belongs to the page. */
+  get address(): string {
+    return this.current.page === "files" ? this.path + location.search : this.path;
   }
 
   get current(): Route {

@@ -25,6 +25,7 @@ export class App extends PlainElement {
   @state() private turn = 0; // changes with the login, so that the page begins anew
   @state() private over: "login" | "guest" | undefined; // set when the access ends while the page is open
   @state() private terminalPart: "loading" | "loaded" | "failed" = "loading";
+  @state() private filesPart: "loading" | "loaded" | "failed" | undefined; // undefined: not wanted yet
 
   private readonly api = new Api({
     unauthorized: () => void this.loginOver(),
@@ -64,6 +65,15 @@ export class App extends PlainElement {
     this.router.stop();
   }
 
+  protected override willUpdate(): void {
+    if (this.route.page !== "files" || this.filesPart !== undefined) return;
+    this.filesPart = "loading";
+    import("./files-page.js").then(
+      () => (this.filesPart = "loaded"),
+      () => (this.filesPart = "failed"),
+    );
+  }
+
   protected override render(): TemplateResult {
     const { route, api, user } = this;
     if (this.over) return this.overNotice(this.over);
@@ -80,12 +90,14 @@ export class App extends PlainElement {
       case "share":
         return html`<vt-share-page .api=${api}></vt-share-page>`;
       case "terminal":
-        if (this.terminalPart === "failed") return this.reloadNotice();
+        if (this.terminalPart === "failed") return this.reloadNotice("The terminal could not be loaded");
         if (this.terminalPart === "loading") return html``;
         return html`${keyed(
           `${route.id} ${this.turn}`,
           html`<vt-terminal-page .api=${api} .sessionId=${route.id} .noAuth=${noAuth} .user=${user}></vt-terminal-page>`,
         )}`;
+      case "files":
+        return this.filesPage(route);
       case "unknown":
         return html`<main class="notice">
           <h1>Page not found</h1>
@@ -93,6 +105,16 @@ export class App extends PlainElement {
           <a class="button" href=${href("/")}>All sessions</a>
         </main>`;
     }
+  }
+
+  private filesPage({ path, line }: Route & { page: "files" }): TemplateResult {
+    if (this.filesPart === "failed") return this.reloadNotice("The files could not be loaded");
+    if (this.filesPart !== "loaded" || !this.known) return html``;
+    const place = { path, line };
+    return html`${keyed(
+      this.turn,
+      html`<vt-files-page .api=${this.api} .user=${this.user} .place=${place}></vt-files-page>`,
+    )}`;
   }
 
   private overNotice(over: "login" | "guest"): TemplateResult {
@@ -110,9 +132,9 @@ export class App extends PlainElement {
     </main>`;
   }
 
-  private reloadNotice(): TemplateResult {
+  private reloadNotice(heading: string): TemplateResult {
     return html`<main class="notice">
-      <h1>The terminal could not be loaded</h1>
+      <h1>${heading}</h1>
       <p data-testid="error">The connection was lost, or the server was upgraded. Reload the page.</p>
       <button class="button" @click=${() => location.reload()}>Reload</button>
     </main>`;
@@ -209,6 +231,6 @@ export class App extends PlainElement {
 
   private askForLogin(): void {
     this.user = undefined;
-    if (this.route.page !== "login") this.router.go(loginPath(this.router.path), { replace: true });
+    if (this.route.page !== "login") this.router.go(loginPath(this.router.address), { replace: true });
   }
 }

@@ -2,7 +2,7 @@
 
 import { type TemplateResult, svg, html } from "lit";
 
-function icon(path: TemplateResult): TemplateResult {
+export function icon(path: TemplateResult): TemplateResult {
   return html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true">${path}</svg>`;
 }
 
@@ -26,6 +26,9 @@ export const bell = icon(
   svg`
     <path d="M8 2.5c2 0 3.3 1.5 3.3 3.5 0 3 1.2 4 1.2 4h-9s1.2-1 1.2-4c0-2 1.3-3.5 3.3-3.5z" />
     <path d="M6.8 12.5a1.3 1.3 0 0 0 2.4 0" />`,
+);
+export const folder = icon(
+  svg`<path d="M1.8 12.2V4a1 1 0 0 1 1-1h3l1.6 1.8h5.8a1 1 0 0 1 1 1v6.4a1 1 0 0 1-1 1H2.8a1 1 0 0 1-1-1z" />`,
 );
 
 export const mark = html`<svg class="mark" viewBox="9 8 46 46" aria-hidden="true">

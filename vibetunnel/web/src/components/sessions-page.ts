@@ -5,12 +5,13 @@ import { customElement, property, state } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
 
 import { type Api, type ServerConfig, type Session, messageOf } from "../api.js";
+import { href } from "../base.js";
 import { SessionList } from "../sessions.js";
-import { type User, may, mayShare } from "../users.js";
+import { type User, may, mayShare, mayUseFiles } from "../users.js";
 import "./account-menu.js";
 import "./confirm-dialog.js";
 import "./create-dialog.js";
-import { mark, plus } from "./icons.js";
+import { folder, mark, plus } from "./icons.js";
 import "./link-dialog.js";
 import { logOut } from "./navigation.js";
 import { PlainElement } from "./plain-element.js";
@@ -65,6 +66,18 @@ export class SessionsPage extends PlainElement {
           ${this.list?.state === "lost" ? html`<span class="dot waiting"></span>Reconnecting…` : nothing}
         </p>
         <nav>
+          ${
+            mayUseFiles(this.user)
+              ? html`<a
+                  class="quiet-button"
+                  href=${href("/files")}
+                  aria-label="Files"
+                  title="Files"
+                  data-testid="files-page"
+                  >${folder}</a
+                >`
+              : nothing
+          }
           ${
             this.user?.authenticated && !this.noAuth
               ? html`<vt-account-menu
