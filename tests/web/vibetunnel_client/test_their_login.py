@@ -73,6 +73,7 @@ def test_without_a_token_everything_is_closed(server: Served) -> None:
     upgrades = ("/buffers", f"/ws/input?sessionId={session}", "/ws")
     assert [answer(server, "GET", path)[0] for path in ("/api/sessions", stream)] == [401, 401]
     assert [answer(server, "GET", path, **WEBSOCKET)[0] for path in upgrades] == [401, 401, 401]
+    assert [answer(server, "GET", f"/api/logs/{each}")[0] for each in ("raw", "info")] == [401, 401]
     assert answer(server, "GET", "/api/sessions", Authorization="Bearer no.such.token")[0] == 401
 
 
