@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from conftest import Enter
+from playwright.sync_api import expect
 from relay import Relay
 from served import Served
 from their_visitor import INPUT, READY, TheirVisitor
@@ -52,6 +53,17 @@ def test_a_tab_that_was_cut_off_has_all_output_once_as_the_other_one(
     cut.type("echo typed again\n")
     other.until_shows(r"^typed again$")
     cut.until(lambda: cut.text() == other.text())
+
+
+def test_three_tabs_of_one_browser_work(server: Served, client: TheirVisitor) -> None:
+    pages = [client.page, *(client.context.new_page() for _ in range(2))]
+    for number, page in enumerate(pages):
+        session = server.session(["sh", "-c", f"echo tab {number}; exec cat"])
+        page.goto(f"{server.url}/session/{session}")
+        expect(page.locator("vibe-terminal")).to_contain_text(f"tab {number}")
+    server.session(name="a later one")
+    for page in pages:
+        expect(page.get_by_text("a later one").first).to_be_visible()
 
 
 # Long histories
