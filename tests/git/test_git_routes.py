@@ -234,7 +234,7 @@ async def test_a_session_in_a_repository_has_git_fields_and_they_follow_its_bran
 
     assert await until(fields) == {
         "gitRepoPath": str(home / "w"), "gitMainRepoPath": str(made), "gitBranch": "x", "gitIsWorktree": True,
-        "gitHasChanges": False, "gitModifiedCount": 0, "gitAddedCount": 0, "gitDeletedCount": 0,
+        "gitHasChanges": False, "gitChangedCount": 0, "gitModifiedCount": 0, "gitAddedCount": 0, "gitDeletedCount": 0,
     }  # fmt: skip
     git(home / "w", "checkout", "-q", "-b", "y")  # its HEAD is watched
 

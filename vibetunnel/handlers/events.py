@@ -44,7 +44,7 @@ class _Stream:
 def listen(broadcast: Broadcast, principal: Principal) -> Listener:
     """A listener of the sessions that the principal may view."""
     if principal.may(Scope.VIEW):
-        return broadcast.listen()
+        return broadcast.listen(user=principal.user)
     return broadcast.listen(frozenset(each for each in principal.grants if principal.may(Scope.VIEW, each)))
 
 

@@ -25,6 +25,7 @@ from vibetunnel.handlers.git_routes import GIT_ROUTES
 from vibetunnel.handlers.log_routes import LOG_ROUTES
 from vibetunnel.handlers.multiplexer_routes import MULTIPLEXER_ROUTES
 from vibetunnel.handlers.other_routes import OTHER_ROUTES
+from vibetunnel.handlers.push_routes import PUSH_ROUTES
 from vibetunnel.handlers.route import Media, Operation, Permission, Route
 from vibetunnel.handlers.stream_routes import STREAM_ROUTES
 from vibetunnel.handlers.unknown import UnknownApiHandler
@@ -335,6 +336,7 @@ ROUTES: tuple[Route, ...] = (
     *GIT_ROUTES,
     *LOG_ROUTES,
     *MULTIPLEXER_ROUTES,
+    *PUSH_ROUTES,
     Route(
         "/api/{rest*}",
         UnknownApiHandler,
