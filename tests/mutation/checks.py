@@ -1343,6 +1343,13 @@ CHECKS: tuple[Check, ...] = (
         ("../http/test_file_routes.py::test_a_share_link_with_files_shows_those_of_its_session",),
     ),
     Check(
+        "csrf: the browser's word counts where a route says so, and for this origin",
+        "handlers/access.py",
+        'if self.operation.same_origin and self.request.headers.get("Sec-Fetch-Site") == "same-origin":',
+        "if self.operation.same_origin:",
+        (_cross("test_csrf_where_the_browsers_word_is_enough_it_has_to_be_this_origins"),),
+    ),
+    Check(
         "multiplexers: tmux expands no name",
         "multiplexers/tmux.py",
         '    return text.replace("#", "##")\n',

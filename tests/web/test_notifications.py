@@ -126,6 +126,25 @@ def test_who_logs_out_is_told_nothing_more(visitor: Visitor) -> None:
     assert devices(visitor) == 0
 
 
+def test_pages_leave_what_programs_say_to_push_where_it_is_on(visitor: Visitor) -> None:
+    """Else the user would be told twice."""
+    notify = r"printf '\033]777;notify;build;%s\007'"
+    session = visitor.server.session(f"read x; {notify % 'one'}; read x; {notify % 'two'}; exec cat")
+    visitor.context.add_init_script(
+        "window.shown = []; document.hasFocus = () => false; const real = window.Notification;"
+        "window.Notification = class extends EventTarget { static permission = 'granted';"
+        " static requestPermission = () => real.requestPermission();"
+        " constructor(title, options) { super(); window.shown.push(options.body); } };"
+    )
+    visitor.open_session(session)
+    visitor.type("\n")
+    visitor.until(lambda: visitor.page.evaluate("() => window.shown.length"))
+    visitor.page.evaluate("() => localStorage.setItem('vibetunnel.notifications', 'ada')")
+    visitor.type("\n")
+    expect(visitor.at("notification")).to_contain_text("two")
+    assert visitor.page.evaluate("() => window.shown") == ["one"]
+
+
 def test_a_server_without_push_says_how_to_turn_it_on(serve: Serve, visit: Visit) -> None:
     visitor = visit(serve(), permissions=["notifications"])
     visitor.allow_complaint("status of 503")

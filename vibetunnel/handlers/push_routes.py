@@ -37,6 +37,7 @@ PUSH_ROUTES: tuple[Route, ...] = (
                 {200: schemas.DoneWithMessage},
                 body=push_schemas.UnsubscribeBody,
                 errors=(_OFF,),
+                same_origin=True,  # VibeTunnel's client sends no token with it
             )
         },
     ),
@@ -50,6 +51,7 @@ PUSH_ROUTES: tuple[Route, ...] = (
                 body=push_schemas.PushTestBody,
                 body_optional=True,
                 errors=(_OFF,),
+                same_origin=True,  # as above
             )
         },
     ),

@@ -18,7 +18,7 @@ export function support(): Support {
 
 /** Whether this browser is told what happens, for this user. */
 export async function isTold(userId: string): Promise<boolean> {
-  return support() === "ready" && remembered() === userId && (await subscription()) !== null;
+  return support() === "ready" && toldUser() === userId && (await subscription()) !== null;
 }
 
 /** Ask the user, and switch notifications on. Returns false if the user has refused. */
@@ -73,7 +73,8 @@ function same(one: ArrayBuffer | null, other: Uint8Array): boolean {
   return new Uint8Array(one).every((byte, at) => byte === other[at]);
 }
 
-function remembered(): string | null {
+/** The user who is told in this browser; null: none. */
+export function toldUser(): string | null {
   try {
     return localStorage.getItem(TOLD);
   } catch {

@@ -100,7 +100,7 @@ export class NotificationsDialog extends Modal {
               data-choice=${choice}
               .checked=${this.preferences?.[choice] ?? false}
               @change=${(event: Event) =>
-                this.attempt(() => this.choose(choice, (event.target as HTMLInputElement).checked))}
+                this.attempt(() => this.choose({ [choice]: (event.target as HTMLInputElement).checked }))}
             />
           </label>`,
       )}
@@ -126,12 +126,13 @@ export class NotificationsDialog extends Modal {
     }
     this.on = await tell(this.api, this.userId);
     if (!this.on) throw new Error("The browser was not allowed to show notifications.");
-    if (!this.preferences?.enabled) await this.choose("enabled", true);
+    // What a program says, too: pages show that while no push is on, and leave it to push from now on.
+    if (!this.preferences?.enabled) await this.choose({ enabled: true, claudeTurn: true });
   }
 
-  private async choose(choice: Choice, on: boolean): Promise<void> {
-    if (this.preferences) this.preferences = { ...this.preferences, [choice]: on };
-    await this.api.chooseNotifications({ [choice]: on });
+  private async choose(changes: Partial<NotificationPreferences>): Promise<void> {
+    if (this.preferences) this.preferences = { ...this.preferences, ...changes };
+    await this.api.chooseNotifications(changes);
   }
 
   private async test(): Promise<void> {
