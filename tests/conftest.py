@@ -23,6 +23,7 @@ from harness import DEADLINE_S, Running, Serve
 from tornado.ioloop import IOLoop
 
 from vibetunnel.keeper.client import KeeperClient
+from vibetunnel.push.sender import Reach
 from vibetunnel.server import Server
 from vibetunnel.settings import Settings
 
@@ -109,11 +110,11 @@ def serve(io_loop: IOLoop, folder: Path) -> Iterator[Serve]:
     running: list[Running] = []
     keepers: set[Path] = set()
 
-    async def start(*, static: Path | None = None, **settings: Any) -> Running:
+    async def start(*, static: Path | None = None, reach: Reach | None = None, **settings: Any) -> Running:
         own: dict[str, Any] = {"port": 0, "state_dir": folder / "s", "runtime_dir": folder / "r", "shell": "/bin/sh"}
         own["file_root"] = (folder / "home",)  # not the user's home: tests of all routes remove and store files
         chosen = Settings(**own | settings)
-        server = Server(chosen) if static is None else Server(chosen, static)
+        server = Server(chosen, reach=reach) if static is None else Server(chosen, static, reach=reach)
         keepers.add(chosen.runtime_dir)
         running.append(Running(server, await server.start()))
         return running[-1]

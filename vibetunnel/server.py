@@ -39,6 +39,10 @@ from vibetunnel.logs.requests import RequestLog
 from vibetunnel.metrics import Metrics
 from vibetunnel.multiplexers.service import Multiplexers
 from vibetunnel.preferences import UserPreferences
+from vibetunnel.push import sender
+from vibetunnel.push.sender import Reach
+from vibetunnel.push.service import PushService
+from vibetunnel.push.subscriptions import Subscriptions
 from vibetunnel.security import pam, secret
 from vibetunnel.security.allow_list import REFUSAL
 from vibetunnel.security.api_tokens import ApiTokens
@@ -92,11 +96,17 @@ class Server:
     """One server in the running event loop. There may be several in one process, as in tests."""
 
     def __init__(
-        self, settings: Settings, static: Path = STATIC, *, reread: Callable[[], Settings] | None = None
+        self,
+        settings: Settings,
+        static: Path = STATIC,
+        *,
+        reread: Callable[[], Settings] | None = None,
+        reach: Reach | None = None,
     ) -> None:
         """Raises StartFailed for settings that are refused together.
 
         reread  reads the settings again; may raise SettingsError
+        reach   what may be a push service; None: what is one in the Internet
         """
         if settings.no_auth and not settings.is_loopback and not settings.yes_expose_without_auth:
             raise StartFailed(
@@ -111,6 +121,8 @@ class Server:
         self.application: VibeTunnelApplication
         self._static = static
         self._reread = reread
+        self._reach = reach
+        self._push: PushService | str = ""
         self._front: Front | None = None
         self._exit = contextlib.AsyncExitStack()
 
@@ -237,6 +249,7 @@ class Server:
         undo.push_async_callback(snapshots.close)
         preferences = UserPreferences(settings.state_dir / paths.PREFERENCES)
         undo.push_async_callback(preferences.close)
+        push = self._push_service(authority, preferences, registry, undo)
         limits = Limits(settings)
         metrics = Metrics(registry, snapshots, limits, [each for each in (requests, audit_log) if each is not None])
         metrics.start()
@@ -274,6 +287,7 @@ class Server:
             badges=badges,
             files=files,
             multiplexers=multiplexers,
+            push=push,
         )
         self.application = VibeTunnelApplication(self.context, self._static)
         undo.push_async_callback(self.application.close)
@@ -339,7 +353,7 @@ class Server:
             idle_s=settings.login_idle_s,
             max_s=settings.login_max_s,
             clock=clock,
-            on_end=lambda login: self.attachments.end(f"{LOGIN}{login.id}"),
+            on_end=lambda login: self._login_over(f"{LOGIN}{login.id}"),
         )
         clock.not_before(logins.seen)
         self._keys = SigningKeys(state_dir / paths.KEYS, settings.jwt_algorithm, clock=clock)
@@ -363,6 +377,33 @@ class Server:
         undo.push_async_callback(expiry.close)
         expiry.start()
         return authority
+
+    def _push_service(
+        self, authority: Authority, preferences: UserPreferences, registry: Registry, undo: contextlib.AsyncExitStack
+    ) -> PushService | str:
+        settings = self.settings
+        if not settings.push:
+            return "Start the server with --push and --push-contact mailto:YOU@example.org"
+        if not sender.available():
+            log.warning("--push: the package that encrypts is missing: pip install 'vibetunnel[push]'")
+            return "The package that encrypts is missing on the server: pip install 'vibetunnel[push]'"
+        self._push = push = PushService(
+            Subscriptions(settings.state_dir / paths.PUSH),
+            contact=settings.push_contact,
+            authority=authority,
+            preferences=preferences,
+            events=registry.events.broadcast,
+            name_of=registry.name_of,
+            reach=Reach() if self._reach is None else self._reach,
+        )
+        undo.push_async_callback(push.close)
+        push.start()
+        return push
+
+    def _login_over(self, credential: str) -> None:
+        self.attachments.end(credential)
+        if isinstance(self._push, PushService):
+            self._push.login_over(credential)
 
     # Events of the pump
 

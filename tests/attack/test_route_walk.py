@@ -158,6 +158,12 @@ NEEDS = {
     ("GET", "/api/logs/raw"): ADMIN,
     ("DELETE", "/api/logs/clear"): ADMIN,
     ("POST", "/api/logs/flush"): ADMIN,
+    ("GET", "/api/push/vapid-public-key"): VIEW,
+    ("POST", "/api/push/subscribe"): VIEW,
+    ("POST", "/api/push/unsubscribe"): VIEW,
+    ("POST", "/api/push/test"): VIEW,
+    ("GET", "/api/push/status"): VIEW,
+    ("POST", "/api/test-notification"): VIEW,
 }
 
 HAS = {  # full logins have these as well

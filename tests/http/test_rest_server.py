@@ -22,6 +22,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from harness import DEADLINE_S, Running, Serve
+from push_endpoint import ON, PushBrowser
 
 from vibetunnel import __version__, errors
 from vibetunnel.errors import StartFailed
@@ -33,6 +34,7 @@ from vibetunnel.handlers.routes import ROUTES
 from vibetunnel.http import connection
 from vibetunnel.http.negotiation import choose_coding
 from vibetunnel.keeper import errors as keeper_errors  # noqa: F401 (its classes are subclasses of VibeTunnelError)
+from vibetunnel.push.sender import Reach
 
 PASSWORD = "correct horse battery staple"
 
@@ -51,6 +53,8 @@ UNAUDITED = {
     ("PUT", "/api/config"),
     ("POST", "/api/logs/client"),
     ("POST", "/api/logs/flush"),
+    ("POST", "/api/push/test"),
+    ("POST", "/api/test-notification"),
     ("POST", "/api/git/event"),  # a line only if follow mode then does something
     ("POST", "/api/auth/logout"),  # with the secret, which is no login
 }
@@ -326,7 +330,9 @@ async def test_the_servers_answers_match_the_openapi_document(serve: Serve, fold
     What was answered is in the audit already when the answer comes.
     """
     (folder / "files").mkdir()
-    server = await serve(enable_ssh_keys=True, rate_limit_anonymous=0, file_root=(folder / "files",))
+    # No push service has port 9, which nothing listens on either.
+    reach = Reach(ports=frozenset({9}), allowed=lambda _: False)
+    server = await serve(enable_ssh_keys=True, rate_limit_anonymous=0, file_root=(folder / "files",), reach=reach, **ON)
     document = await server.json("GET", "/api/openapi.json")
     audit = server.server.settings.log_dir / "audit.log"
     asked = set()
@@ -480,6 +486,16 @@ async def test_the_servers_answers_match_the_openapi_document(serve: Serve, fold
     line = {"level": "warn", "module": "m", "args": ["x", {"y": [1]}]}
     for body in (line, {**line, "level": "info"}, {"level": "log"}):
         await ask("POST", "/api/logs/client", body)
+    for path in ("/api/push/vapid-public-key", "/api/push/status"):
+        await ask("GET", path)
+    browser = PushBrowser()
+    for url in ("https://push.example:9/x", "https://push.example/x"):
+        await ask("POST", "/api/push/subscribe", browser.subscription(url))
+    await ask("POST", "/api/push/unsubscribe", {"endpoint": "https://push.example:9/x"})
+    await ask("POST", "/api/push/unsubscribe", {})
+    for body in ({"message": "hello"}, {"message": 5}, None):
+        await ask("POST", "/api/push/test", body)
+    await ask("POST", "/api/test-notification")
     for path in ("/api/logs", "/api/logs/info", "/api/logs/raw"):
         await ask("GET", path)
     await ask("GET", "/api/logs", query="?after=x")

@@ -16,7 +16,7 @@ LAYERS = (
     "cli",
     "server",
     "handlers",
-    "metrics exposition",
+    "metrics exposition push",
     "sessions",
     "http",
     "logs preferences",

@@ -192,7 +192,7 @@ def _files_of(worktree: _Worktree, folder: str, most: int) -> list[str]:
     """The files of a folder that is not tracked. None of them if they are more than `most`, or of a repository."""
     found: list[str] = []
     ignored = worktree.repository.path_is_ignored
-    with worktree.folder(folder.rstrip("/")) as top:
+    with contextlib.suppress(OSError), worktree.folder(folder.rstrip("/")) as top:  # it is gone, or may not be read
         for above, folders, files, _ in os.fwalk(".", dir_fd=top, follow_symlinks=False):
             prefix = folder if above == "." else f"{folder}{above.removeprefix('./')}/"
             if ".git" in (*folders, *files) or not worktree.holds(prefix.rstrip("/")):

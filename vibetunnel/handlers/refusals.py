@@ -23,6 +23,7 @@ from vibetunnel.keeper.errors import (
     StartUnknown,
 )
 from vibetunnel.multiplexers import errors as multiplexer_errors
+from vibetunnel.push import errors as push_errors
 from vibetunnel.security.limits import headers as rate_headers
 
 T = TypeVar("T")
@@ -87,6 +88,8 @@ STATUS: dict[type[errors.VibeTunnelError], HTTPStatus] = {
     multiplexer_errors.MultiplexerBusy: HTTPStatus.SERVICE_UNAVAILABLE,
     multiplexer_errors.UnknownTarget: HTTPStatus.NOT_FOUND,
     multiplexer_errors.NameInUse: HTTPStatus.CONFLICT,
+    push_errors.PushOff: HTTPStatus.SERVICE_UNAVAILABLE,
+    push_errors.ForbiddenAddress: HTTPStatus.BAD_REQUEST,
     SpawnFailed: HTTPStatus.BAD_REQUEST,
     KeeperFailed: HTTPStatus.SERVICE_UNAVAILABLE,
     KeeperBusy: HTTPStatus.SERVICE_UNAVAILABLE,

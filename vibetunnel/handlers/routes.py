@@ -25,6 +25,7 @@ from vibetunnel.handlers.git_routes import GIT_ROUTES
 from vibetunnel.handlers.log_routes import LOG_ROUTES
 from vibetunnel.handlers.multiplexer_routes import MULTIPLEXER_ROUTES
 from vibetunnel.handlers.other_routes import OTHER_ROUTES
+from vibetunnel.handlers.push_routes import PUSH_ROUTES
 from vibetunnel.handlers.route import Media, Operation, Permission, Route
 from vibetunnel.handlers.stream_routes import STREAM_ROUTES
 from vibetunnel.handlers.unknown import UnknownApiHandler
@@ -261,7 +262,7 @@ ROUTES: tuple[Route, ...] = (
         {
             "GET": Operation(
                 "Get the events of sessions, as server-sent events; with an upgrade, as messages of a WebSocket.",
-                {101: None, 200: Media("text/event-stream")},
+                {101: None, 200: Media("text/event-stream"), 204: None},
                 some=True,
                 query=account_schemas.TicketQuery,
                 errors=(HTTPStatus.UPGRADE_REQUIRED, _BUSY, _UNAVAILABLE),
@@ -335,6 +336,7 @@ ROUTES: tuple[Route, ...] = (
     *GIT_ROUTES,
     *LOG_ROUTES,
     *MULTIPLEXER_ROUTES,
+    *PUSH_ROUTES,
     Route(
         "/api/{rest*}",
         UnknownApiHandler,

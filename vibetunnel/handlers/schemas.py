@@ -35,6 +35,7 @@ class ErrorAnswer(msgspec.Struct):
         str | UnsetType, Meta(description="`csrf` or `rate`: the client can get a new token, or try again later.")
     ] = UNSET
     success: Annotated[Literal[False] | UnsetType, Meta(description="Of a refused login.")] = UNSET
+    message: Annotated[str | UnsetType, Meta(description="Of routes of push: what to do.")] = UNSET
 
 
 class Done(msgspec.Struct):

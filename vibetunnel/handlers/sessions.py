@@ -15,13 +15,12 @@ from vibetunnel._ext.pump import is_typed
 from vibetunnel.errors import Forbidden, LimitReached
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.handler import Handler
-from vibetunnel.handlers.views import show, shown, view_of
+from vibetunnel.handlers.views import View, show, shown, view_of
 from vibetunnel.http.upgrade import OFFSET_HEADER
 from vibetunnel.keeper.errors import KeeperFailed
 from vibetunnel.logs.audit import Action
 from vibetunnel.security.principal import Principal, Scope
 from vibetunnel.sessions import launch
-from vibetunnel.sessions.keys import key_bytes
 from vibetunnel.sessions.model import Order, Status
 from vibetunnel.sessions.paste import pasted
 from vibetunnel.sessions.session import Session
@@ -117,6 +116,8 @@ class SessionsHandler(SessionHandler):
         wanted = self.read(schemas.NewSession)
         now = (wanted.spawn or self.context.settings.spawn) == "now"
         session = await self.create(await self._order(wanted), now=now)
+        if view_of(self) is View.NODE:  # its client takes the repository from the first list, and no later one
+            await self.context.badges.known_soon(session.id)
         created = schemas.CreatedSession(**msgspec.structs.asdict(session.describe()), session_id=session.id)
         self.set_status(HTTPStatus.CREATED)
         self.finish(show(created, view_of(self)))
@@ -186,16 +187,15 @@ class InputHandler(SessionHandler):
     async def post(self, session_id: str) -> None:
         session = self.session(session_id)
         wanted = self.read(schemas.InputBody)
-        data = _typed(wanted, bracketed=wanted.paste is not UNSET and await session.takes_brackets())
-        await self.type_in(session, data)
+        await self.type_in(session, await _typed(wanted, session))
         self.answer(schemas.Done())
 
 
-def _typed(wanted: schemas.InputBody, *, bracketed: bool) -> bytes:
+async def _typed(wanted: schemas.InputBody, session: Session) -> bytes:
     if wanted.key is not UNSET:
-        return key_bytes(wanted.key)
+        return await session.key(wanted.key)
     if wanted.paste is not UNSET:
-        return pasted(wanted.paste, bracketed=bracketed)
+        return pasted(wanted.paste, bracketed=await session.takes_brackets())
     text = wanted.data if wanted.text is UNSET else wanted.text
     assert text is not UNSET
     return text.encode()

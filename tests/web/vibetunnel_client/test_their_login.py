@@ -9,15 +9,13 @@ import sys
 from typing import Any
 
 import pytest
-from conftest import Enter, Serve
+from conftest import SIZES, Enter, Serve
 from harness import WEBSOCKET
 from playwright.sync_api import expect
 from served import PASSWORD, Served
 from their_visitor import READY, SHELL, TheirVisitor
-from visitor import PHONE
 
 MINUTE_S = 60
-SIZES: list[Any] = [pytest.param({}, id="desktop"), pytest.param(PHONE, id="phone")]
 
 # `vibetunnel`, with a clock that is ahead by as many seconds as the file says that is the first argument.
 AHEAD = """
@@ -75,6 +73,7 @@ def test_without_a_token_everything_is_closed(server: Served) -> None:
     upgrades = ("/buffers", f"/ws/input?sessionId={session}", "/ws")
     assert [answer(server, "GET", path)[0] for path in ("/api/sessions", stream)] == [401, 401]
     assert [answer(server, "GET", path, **WEBSOCKET)[0] for path in upgrades] == [401, 401, 401]
+    assert [answer(server, "GET", f"/api/logs/{each}")[0] for each in ("raw", "info")] == [401, 401]
     assert answer(server, "GET", "/api/sessions", Authorization="Bearer no.such.token")[0] == 401
 
 

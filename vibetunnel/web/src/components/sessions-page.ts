@@ -7,15 +7,16 @@ import { repeat } from "lit/directives/repeat.js";
 import { type Api, type ServerConfig, type Session, messageOf } from "../api.js";
 import { href } from "../base.js";
 import { MultiplexerApi, type Multiplexers, installed } from "../multiplexers.js";
-import { SessionList } from "../sessions.js";
+import { SessionList, recentFolders } from "../sessions.js";
 import { type User, may, mayShare, mayUseFiles } from "../users.js";
 import "./account-menu.js";
 import "./confirm-dialog.js";
 import "./create-dialog.js";
-import { folder, mark, plus } from "./icons.js";
+import { bell, folder, list, mark, plus } from "./icons.js";
 import "./link-dialog.js";
 import "./multiplexer-dialog.js";
 import { logOut } from "./navigation.js";
+import "./notifications-dialog.js";
 import { PlainElement } from "./plain-element.js";
 import "./session-card.js";
 import "./share-dialog.js";
@@ -23,7 +24,7 @@ import "./share-dialog.js";
 const TICK_MS = 30_000; // ages are in minutes
 
 type Open =
-  | { readonly dialog: "create" | "link" | "attach" }
+  | { readonly dialog: "create" | "link" | "notifications" | "attach" }
   | { readonly dialog: "kill" | "share"; readonly session: Session };
 
 @customElement("vt-sessions-page")
@@ -95,9 +96,23 @@ export class SessionsPage extends PlainElement {
               ? html`<vt-account-menu
                   .user=${this.user}
                   @link=${() => (this.open = { dialog: "link" })}
+                  @notifications=${() => (this.open = { dialog: "notifications" })}
                   @leave=${this.leave}
                 ></vt-account-menu>`
-              : nothing
+              : this.noAuth
+                ? html`<button
+                    class="quiet-button"
+                    aria-label="Notifications"
+                    title="Notifications"
+                    data-testid="notifications-open"
+                    @click=${() => (this.open = { dialog: "notifications" })}
+                  >
+                    ${bell}
+                  </button>
+                  <a class="quiet-button" aria-label="Logs" title="Logs" data-testid="logs-open" href=${href("/logs")}>
+                    ${list}
+                  </a>`
+                : nothing
           }
           ${all.length === 0 || !this.controls ? nothing : this.createButton()}
         </nav>
@@ -146,6 +161,7 @@ export class SessionsPage extends PlainElement {
                 .now_ms=${this.now_ms}
                 .rang=${this.list?.rang.has(session.id) ?? false}
                 .controls=${this.controls}
+                .files=${may(this.user, "files")}
                 .shares=${mayShare(this.user, session) && !this.noAuth}
                 @rename=${(event: CustomEvent<string>) => this.attempt(this.api.rename(session.id, event.detail))}
                 @share=${() => (this.open = { dialog: "share", session })}
@@ -206,7 +222,13 @@ export class SessionsPage extends PlainElement {
     const closed = (): void => (this.open = undefined) as void;
     switch (this.open?.dialog) {
       case "create":
-        return html`<vt-create-dialog .api=${this.api} .config=${this.config} @closed=${closed}></vt-create-dialog>`;
+        return html`<vt-create-dialog
+          .api=${this.api}
+          .config=${this.config}
+          .files=${may(this.user, "files")}
+          .recent=${recentFolders(this.list?.sessions ?? [])}
+          @closed=${closed}
+        ></vt-create-dialog>`;
       case "attach":
         return html`<vt-multiplexer-dialog
           .api=${this.api}
@@ -215,6 +237,12 @@ export class SessionsPage extends PlainElement {
         ></vt-multiplexer-dialog>`;
       case "link":
         return html`<vt-link-dialog .api=${this.api} @closed=${closed}></vt-link-dialog>`;
+      case "notifications":
+        return html`<vt-notifications-dialog
+          .api=${this.api}
+          .userId=${this.user?.userId ?? ""}
+          @closed=${closed}
+        ></vt-notifications-dialog>`;
       case "share": {
         const { session } = this.open;
         return html`<vt-share-dialog
