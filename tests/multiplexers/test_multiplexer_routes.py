@@ -297,6 +297,19 @@ async def test_viewers_and_guests_reach_no_multiplexer(server: Running) -> None:
     assert await names(server, "tmux") == ["work"]
 
 
+async def test_new_sessions_are_limited_as_those_of_the_server(sockets: Path, serve: Serve) -> None:
+    server = await serve(rate_limit_sessions=1)
+    writer = await logged_in(server, "walt")
+    await writer.json("POST", "/api/tmux/sessions", {"name": "one"})
+    for path, body in (
+        ("/api/tmux/sessions", {"name": "two"}),
+        ("/api/tmux/attach", {"sessionName": "one"}),
+        (f"{MULTIPLEXER}/sessions", {"type": "screen", "name": "two"}),
+    ):
+        assert (await writer.json("POST", path, body, status=429))["code"] == "rate"
+    assert await names(server, "tmux") == ["one"]
+
+
 async def test_requests_of_vibetunnels_own_client_pass_as_it_sends_them(serve: Serve, sockets: Path) -> None:
     """It declares JSON for requests without a body, too."""
     server = await serve(no_auth=True)

@@ -1496,4 +1496,18 @@ CHECKS: tuple[Check, ...] = (
         "        if principal is None:\n            return True\n        if (",
         ("../push/test_push.py::test_nothing_is_told_after_the_right_has_gone",),
     ),
+    Check(
+        "activity: of the sessions that one may see",
+        "handlers/activity.py",
+        "            if not session.removed and principal.may(Scope.VIEW, session.id):\n",
+        "            if not session.removed:\n",
+        ("../sessions/test_activity.py::test_a_guest_is_told_of_its_own_session_alone",),
+    ),
+    Check(
+        "the end does not wait for a thread that a dead file system holds",
+        "server.py",
+        "            _end_in_time(code)\n",
+        "            pass\n",
+        ("../http/test_server_process.py::test_a_thread_that_a_dead_file_system_holds_does_not_hold_up_the_end",),
+    ),
 )
