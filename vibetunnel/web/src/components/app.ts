@@ -155,8 +155,9 @@ export class App extends PlainElement {
         (user) => {
           this.user = user;
           this.keepGuestInside();
-          const asked = this.route.page === "sessions" && !this.looking && !this.over;
-          if (asked && !user.authenticated) this.askForLogin(); // the list would be refused
+          const { page } = this.route;
+          const asked = (page === "sessions" || page === "files") && !this.looking && !this.over;
+          if (asked && !user.authenticated) this.askForLogin(); // what they show would be refused
         },
         () => undefined, // the page itself reports the failure
       )

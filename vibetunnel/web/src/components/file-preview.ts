@@ -16,7 +16,10 @@ import { PlainElement } from "./plain-element.js";
 const BLOCK = 100; // lines that the browser leaves out of its layout together
 const MOST_PDF = 64 * 1024 * 1024; // bytes that are fetched for the browser's viewer
 
-/** Dispatches `choose-line` (detail: the number) when the user clicks a line's number. */
+/**
+ * Dispatches `choose-line` (detail: the number) when the user clicks a line's number, and `previewed` (detail: the kind)
+ * when it is known what the file is.
+ */
 @customElement("vt-file-preview")
 export class FilePreview extends PlainElement {
   @property({ attribute: false }) files!: FileApi;
@@ -59,7 +62,8 @@ export class FilePreview extends PlainElement {
     }
     if (!preview) return html`<div class="preview-words quiet" role="status">Loading…</div>`;
     if (preview.type === "image") return this.picture();
-    if (preview.type === "binary") return preview.mimeType === "application/pdf" ? this.document(preview) : this.binary();
+    if (isDocument(preview)) return this.document(preview);
+    if (preview.type === "binary") return this.binary();
     return html`${this.remarks(preview)}
       <div
         class="code ${this.wraps ? "wraps" : ""}"
@@ -172,8 +176,9 @@ export class FilePreview extends PlainElement {
       this.code = codeOf(preview.content ?? "");
       this.drawn = "";
       this.preview = preview;
-      if (preview.type === "text") await this.colour(preview, signal);
-      if (preview.mimeType === "application/pdf" && preview.size <= MOST_PDF) await this.loadDocument(signal);
+      this.dispatchEvent(new CustomEvent("previewed", { detail: isDocument(preview) ? "binary" : preview.type }));
+      if (isDocument(preview)) await this.loadDocument(preview, signal);
+      else if (preview.type === "text") await this.colour(preview, signal);
     } catch (error) {
       if (!signal.aborted) this.error = messageOf(error);
     }
@@ -190,7 +195,8 @@ export class FilePreview extends PlainElement {
   }
 
   /** For the browser's own viewer, in a tab of its own: the server sends files only as attachments, in a sandbox. */
-  private async loadDocument(signal: AbortSignal): Promise<void> {
+  private async loadDocument({ size }: Preview, signal: AbortSignal): Promise<void> {
+    if (size > MOST_PDF) return;
     const bytes = await this.files.bytes(this.path, signal);
     // The type is ours, whatever the file holds: a browser renders it as a PDF document or not at all.
     if (!signal.aborted) this.pdf = URL.createObjectURL(new Blob([bytes], { type: "application/pdf" }));
@@ -250,6 +256,11 @@ export class FilePreview extends PlainElement {
     this.shownLine = `${this.path} ${this.turn} ${number}`; // it is in view
     this.dispatchEvent(new CustomEvent("choose-line", { detail: number }));
   }
+}
+
+/** Whether it is for the browser's PDF viewer. A small PDF document may have nothing but text in it. */
+function isDocument({ mimeType }: Preview): boolean {
+  return mimeType === "application/pdf";
 }
 
 /** A line of code. Tokens become text, never markup. */

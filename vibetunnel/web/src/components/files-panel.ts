@@ -7,9 +7,10 @@ import { type Api, ApiError, messageOf } from "../api.js";
 import { href } from "../base.js";
 import { copyText } from "../clipboard.js";
 import { bringsFiles, chosenIn, dropped, type Dropped } from "../dropped.js";
-import { FileApi } from "../file-api.js";
+import { filesPath } from "../file-address.js";
+import { FileApi, type Preview } from "../file-api.js";
 import { type Order, type SortKey, BY_NAME } from "../file-listing.js";
-import { above, baseName, crumbs, filesPath, join, shellWords, within } from "../file-paths.js";
+import { above, baseName, crumbs, join, shellWords, within } from "../file-paths.js";
 import { FileTree } from "../file-tree-model.js";
 import { prefer, preference } from "../preferences.js";
 import { Uploads } from "../uploads.js";
@@ -51,6 +52,7 @@ export class FilesPanel extends PlainElement {
 
   @state() private version = 0; // changes with the tree and the uploads
   @state() private file = ""; // path of the file that is open
+  @state() private kind: Preview["type"] = "binary"; // of that file
   @state() private line: number | undefined;
   @state() private turn = 0; // of the preview
   @state() private tab: "files" | "changes" = "files";
@@ -68,6 +70,7 @@ export class FilesPanel extends PlainElement {
   private tree!: FileTree;
   private uploads!: Uploads;
   private uploadInto = "";
+  private focusing = false; // as soon as there is a tree
   private asked: Place | undefined; // the place that is shown already, or on its way
   private leaving = new AbortController();
 
@@ -83,8 +86,14 @@ export class FilesPanel extends PlainElement {
   }
 
   override focus(): void {
+    this.focusing = false;
     if (this.file !== "" && this.narrow) this.querySelector<HTMLElement>(".preview-back")?.focus();
-    else this.view?.focus();
+    else if (this.view) this.view.focus();
+    else this.focusing = true;
+  }
+
+  protected override updated(): void {
+    if (this.focusing && this.view) void this.view.updateComplete.then(() => this.focus());
   }
 
   protected override willUpdate(changes: PropertyValues<this>): void {
@@ -237,16 +246,7 @@ export class FilesPanel extends PlainElement {
               ${this.tool(icons.newFolder, "New folder", "folder-open", () => (this.making = tree.root))}`
             : nothing
         }
-        <button
-          class="quiet-button"
-          aria-label="Hidden files"
-          title="Show or hide hidden files"
-          aria-pressed=${tree.showsHidden}
-          data-testid="files-hidden"
-          @click=${this.toggleHidden}
-        >
-          ${icons.hiddenFiles}
-        </button>
+        ${this.toggle(icons.hiddenFiles, "Hidden files", "files-hidden", tree.showsHidden, () => this.toggleHidden())}
         ${this.tool(icons.refresh, "Refresh", "files-refresh", () => void this.refresh())}
       </div>
     </div>`;
@@ -266,6 +266,19 @@ export class FilesPanel extends PlainElement {
 
   private tool(icon: TemplateResult, words: string, testId: string, act: () => void): TemplateResult {
     return html`<button class="quiet-button" aria-label=${words} title=${words} data-testid=${testId} @click=${act}>
+      ${icon}
+    </button>`;
+  }
+
+  private toggle(icon: TemplateResult, words: string, testId: string, on: boolean, act: () => void): TemplateResult {
+    return html`<button
+      class="quiet-button"
+      aria-label=${words}
+      title=${words}
+      aria-pressed=${on}
+      data-testid=${testId}
+      @click=${act}
+    >
       ${icon}
     </button>`;
   }
@@ -293,16 +306,11 @@ export class FilesPanel extends PlainElement {
             : nothing
         }
         ${this.tool(icons.copy, this.copied === file ? "Copied" : "Copy path", "copy-path", () => void this.copy(file))}
-        <button
-          class="quiet-button"
-          aria-label="Wrap long lines"
-          title="Wrap long lines"
-          aria-pressed=${this.wraps}
-          data-testid="preview-wrap"
-          @click=${this.toggleWrap}
-        >
-          ${icons.wrap}
-        </button>
+        ${
+          this.kind === "text"
+            ? this.toggle(icons.wrap, "Wrap long lines", "preview-wrap", this.wraps, () => this.toggleWrap())
+            : nothing
+        }
         <a
           class="quiet-button"
           href=${this.files.rawUrl(file)}
@@ -319,6 +327,7 @@ export class FilesPanel extends PlainElement {
         .line=${this.line}
         .wraps=${this.wraps}
         .turn=${this.turn}
+        @previewed=${(event: CustomEvent<Preview["type"]>) => (this.kind = event.detail)}
         @choose-line=${(event: CustomEvent<number>) => this.chooseLine(event.detail)}
       ></vt-file-preview>`;
   }
@@ -387,6 +396,9 @@ export class FilesPanel extends PlainElement {
     this.line = undefined;
     this.turn += 1;
     this.moved(path);
+    void this.updateComplete.then(() => {
+      if (this.narrow) this.focus(); // the list that had it is no longer shown
+    });
   }
 
   private openChange({ path, line }: Place): void {
@@ -491,7 +503,8 @@ export class FilesPanel extends PlainElement {
 
   private choseFiles(event: Event): void {
     const field = event.currentTarget as HTMLInputElement;
-    this.upload(this.uploadInto, chosenIn(field));
+    this.upload(this.uploadInto || this.tree.root, chosenIn(field));
+    this.uploadInto = "";
     field.value = ""; // the same files can be chosen again
   }
 
