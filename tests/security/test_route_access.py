@@ -30,6 +30,7 @@ OPEN = {
     ("GET", "/api/auth/current-user"),
     ("GET", "/api/health"),
     ("GET", "/health"),
+    ("GET", "/files"),
     ("GET", "/login"),
     ("GET", "/session/{session_id}"),
     ("GET", "/share"),

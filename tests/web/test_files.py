@@ -1,4 +1,4 @@
-"""Files beside the terminal and on a page of their own: looking, opening places, storing, and rights, in a real browser."""
+"""Files beside the terminal and on a page of their own: looking, storing, opening places, and rights, in a browser."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 from urllib.parse import quote
 
+import pygit2
 import pytest
 from playwright.sync_api import Locator, Route, expect
 from served import PASSWORD, Serve, Served
@@ -189,7 +190,11 @@ def test_rows_have_names_for_screen_readers(visitor: Visitor, project: Path) -> 
     tree = visitor.page.get_by_role("tree", name=f"Files in {project}")
     expect(tree.get_by_role("treeitem", name="README.md, 8 B, changed now")).to_be_visible()
     expect(tree.get_by_role("treeitem", name="src, folder")).to_have_attribute("aria-setsize", "4")
-    for test_id, name in (("files-hidden", "Hidden files"), ("files-refresh", "Refresh"), ("upload-open", "Upload files")):
+    for test_id, name in (
+        ("files-hidden", "Hidden files"),
+        ("files-refresh", "Refresh"),
+        ("upload-open", "Upload files"),
+    ):
         expect(visitor.at(test_id)).to_have_accessible_name(name)
 
 
@@ -235,8 +240,6 @@ def test_a_folder_of_thousands_draws_only_what_is_in_view(visitor: Visitor, proj
 
 
 def test_git_marks_changed_files(visitor: Visitor, project: Path) -> None:
-    import pygit2
-
     repository = pygit2.init_repository(str(project))
     repository.index.add("README.md")
     repository.index.write()
@@ -341,7 +344,8 @@ def test_a_file_that_is_no_text_is_said(visitor: Visitor, project: Path) -> None
 def test_a_picture_is_shown_and_one_with_a_script_is_inert(visitor: Visitor, project: Path) -> None:
     (project / "a.png").write_bytes(PIXEL)
     (project / "b.svg").write_text(
-        '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><script>parent.document.title = "evil"</script></svg>'
+        '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9">'
+        '<script>parent.document.title = "evil"</script></svg>'
     )
     visitor.open(address(project / "a.png"))
     expect(visitor.page.locator("figcaption")).to_have_text(f"1 × 1 · {len(PIXEL)} B")
@@ -463,10 +467,10 @@ def test_what_cannot_be_stored_says_why(serve: Serve, visit: Visit) -> None:
     expect(visitor.at("upload-remark")).to_contain_text("large.bin: The file is larger than 1 MiB")
     # The answer of a server whose disk is full, which a test cannot make so.
     full = {"error": "The file cannot be stored: No space left on device. Make room, and try again"}
-    visitor.page.route("**/api/fs/uploads/*?offset=*", lambda route: route.fulfill(status=507, json=full))
+    pieces = "**/api/fs/uploads/*?offset=*"
+    visitor.page.route(pieces, lambda route: route.fulfill(status=507, json=full), times=1)
     choose(visitor, ("small.bin", b"x"))
-    expect(visitor.at("upload-remark")).to_contain_text("small.bin: The file cannot be stored: No space left on device.")
-    visitor.page.unroute("**/api/fs/uploads/*?offset=*")
+    expect(visitor.at("upload-remark")).to_contain_text("small.bin: The file cannot be stored: No space left")
     visitor.at("upload-retry").click()
     until_stored(server.home / "small.bin", b"x", visitor)
 
@@ -499,10 +503,7 @@ def test_a_file_and_a_folder_are_downloaded(visitor: Visitor, project: Path) -> 
         visitor.at("menu-download").click()
     assert downloaded.value.suggested_filename == "src.zip"
     with zipfile.ZipFile(io.BytesIO(Path(downloaded.value.path()).read_bytes())) as archive:
-        assert {"src/main.py", "src/deep/a.c"} <= {name.removeprefix("./") for name in archive.namelist()} or {
-            "main.py",
-            "deep/a.c",
-        } <= set(archive.namelist())
+        assert {"src/main.py", "src/deep/a.c"} <= set(archive.namelist())
 
 
 # The terminal
