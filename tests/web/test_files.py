@@ -149,6 +149,18 @@ def test_the_panel_follows_the_folder_that_the_shell_reports(visitor: Visitor, p
     until_names(visitor, "deep", "main.py")
 
 
+def test_a_command_that_changes_files_is_seen_in_the_panel(visitor: Visitor, project: Path) -> None:
+    open_panel(visitor, visitor.server.session(SHELL, workingDir=str(project)))
+    row(visitor, project / "README.md").click()
+    expect(visitor.at("preview-text")).to_have_text("# Title")
+    visitor.at("terminal").evaluate("terminal => terminal.focus()")
+    mark = "printf '\\033]133;%s\\007'"  # as shell integration prints them
+    visitor.type(f"{mark} A B C; echo changed > README.md; echo x > new.txt; {mark} 'D;0'\n")
+    expect(visitor.at("preview-text")).to_have_text("changed")
+    visitor.at("preview-back").click()
+    expect(row(visitor, project / "new.txt")).to_be_visible()
+
+
 def test_a_folder_that_is_not_shared_is_said_and_the_first_root_is_shown(visitor: Visitor, project: Path) -> None:
     visitor.allow_complaint("status of 403")
     visitor.open_session(visitor.server.session(SHELL, workingDir="/"))
@@ -648,8 +660,10 @@ def test_on_a_phone_the_panel_covers_the_terminal(server: Served, project: Path,
     assert not visitor.page.evaluate("() => document.documentElement.scrollWidth > innerWidth")
     visitor.at("preview-back").tap()
     expect(row(visitor, project / "src" / "main.py")).to_be_visible()
-    visitor.at("files-close").tap()
-    expect(visitor.at("files")).to_have_count(0)
+    row(visitor, project / "src" / "main.py").get_by_test_id("file-menu-open").tap()
+    visitor.at("menu-insert").tap()
+    expect(visitor.at("files")).to_have_count(0)  # the terminal shows what it got
+    visitor.until_shows(r"main\.py")
 
 
 def test_on_a_phone_the_page_shows_one_thing_at_a_time(server: Served, project: Path, visit: Visit) -> None:

@@ -36,11 +36,14 @@ export class FilePreview extends PlainElement {
   @state() private pdf = ""; // address of the bytes in this page
   private code: Code = { lines: [], cut: "" };
   private tokens: readonly (readonly Token[])[] | undefined;
+  private loads = 0; // changes with the content
   private drawn = ""; // what the lines on the page belong to
+  private shownLine = ""; // the line that was brought into view
   private leaving = new AbortController();
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
+    this.leaving.abort();
     this.forget();
   }
 
@@ -71,7 +74,7 @@ export class FilePreview extends PlainElement {
         role="region"
         aria-label="Text of ${baseName(this.path)}"
         data-testid="preview-text"
-        style="--digits: ${String(this.code.lines.length).length}"
+        .style=${`--digits: ${String(this.code.lines.length).length}`}
         @click=${this.clicked}
       ></div>`;
   }
@@ -153,8 +156,6 @@ export class FilePreview extends PlainElement {
   }
 
   private forget(): void {
-    this.leaving.abort();
-    this.leaving = new AbortController();
     if (this.pdf !== "") URL.revokeObjectURL(this.pdf);
     this.pdf = "";
     this.tokens = undefined;
@@ -162,9 +163,11 @@ export class FilePreview extends PlainElement {
 
   /** fresh: another file, so that the one before does not stay until this one has come. */
   private async load(fresh = true): Promise<void> {
-    this.forget();
+    this.leaving.abort();
+    this.leaving = new AbortController();
     const { signal } = this.leaving;
     const { path } = this;
+    const before = fresh || this.error !== "" ? undefined : this.preview;
     if (fresh) {
       this.preview = undefined;
       this.pictureSize = "";
@@ -173,6 +176,12 @@ export class FilePreview extends PlainElement {
     try {
       const preview = await this.files.preview(path);
       if (signal.aborted) return;
+      if (before?.type === "text" && before.content === preview.content) {
+        if (!this.tokens) await this.colour(preview, signal);
+        return; // it stays as it is drawn
+      }
+      this.forget();
+      this.loads += 1;
       this.code = codeOf(preview.content ?? "");
       this.drawn = "";
       this.preview = preview;
@@ -208,7 +217,7 @@ export class FilePreview extends PlainElement {
   private draw(): void {
     const host = this.querySelector<HTMLElement>(".code");
     if (!host) return;
-    const what = `${this.path} ${this.turn} ${this.tokens ? "coloured" : "plain"}`;
+    const what = `${this.path} ${this.loads} ${this.tokens ? "coloured" : "plain"}`;
     const fresh = what !== this.drawn || host.childElementCount === 0;
     if (fresh) {
       const { scrollTop, scrollLeft } = host;
@@ -233,14 +242,15 @@ export class FilePreview extends PlainElement {
     return blocks;
   }
 
-  private shownLine = "";
-
   private markLine(host: HTMLElement): void {
     host.querySelector(".code-line.chosen")?.classList.remove("chosen");
-    if (this.line === undefined) return;
+    if (this.line === undefined) {
+      this.shownLine = "";
+      return;
+    }
     const line = host.querySelector<HTMLElement>(`[data-line="${this.line}"]`);
     line?.classList.add("chosen");
-    const which = `${this.path} ${this.turn} ${this.line}`;
+    const which = `${this.path} ${this.line}`;
     if (!line || which === this.shownLine) return;
     this.shownLine = which;
     line.scrollIntoView({ block: "center", inline: "nearest" });
@@ -253,7 +263,7 @@ export class FilePreview extends PlainElement {
     const gutter = parseFloat(getComputedStyle(line, "::before").width);
     if (event.clientX - (event.currentTarget as HTMLElement).getBoundingClientRect().left > gutter) return;
     const number = Number(line.dataset["line"]);
-    this.shownLine = `${this.path} ${this.turn} ${number}`; // it is in view
+    this.shownLine = `${this.path} ${number}`; // it is in view
     this.dispatchEvent(new CustomEvent("choose-line", { detail: number }));
   }
 }

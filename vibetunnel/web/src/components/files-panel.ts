@@ -29,6 +29,8 @@ import "../styles/files.css";
 // Another part of the client shows what git says; its tab is there if that part is.
 const [loadChanges] = Object.values(import.meta.glob("./changes-panel.ts"));
 
+const COPIED_MS = 2_000; // how long the button says that it has copied
+
 export interface Place {
   readonly path: string;
   readonly line?: number | undefined;
@@ -70,6 +72,7 @@ export class FilesPanel extends PlainElement {
   private tree!: FileTree;
   private uploads!: Uploads;
   private uploadInto = "";
+  private copiedTimer: ReturnType<typeof setTimeout> | undefined;
   private focusing = false; // as soon as there is a tree
   private asked: Place | undefined; // the place that is shown already, or on its way
   private leaving = new AbortController();
@@ -83,6 +86,7 @@ export class FilesPanel extends PlainElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.leaving.abort();
+    clearTimeout(this.copiedTimer);
   }
 
   override focus(): void {
@@ -305,7 +309,11 @@ export class FilesPanel extends PlainElement {
             ? this.tool(icons.toTerminal, "Insert path into the terminal", "insert-path", () => this.insert([file]))
             : nothing
         }
-        ${this.tool(icons.copy, this.copied === file ? "Copied" : "Copy path", "copy-path", () => void this.copy(file))}
+        ${
+          this.copied === file
+            ? this.tool(icons.done, "Copied", "copy-path", () => void this.copy(file))
+            : this.tool(icons.copy, "Copy path", "copy-path", () => void this.copy(file))
+        }
         ${
           this.kind === "text"
             ? this.toggle(icons.wrap, "Wrap long lines", "preview-wrap", this.wraps, () => this.toggleWrap())
@@ -441,14 +449,15 @@ export class FilesPanel extends PlainElement {
     if (tab === "changes") void loadChanges?.();
   }
 
-  private async refresh(): Promise<void> {
+  /** Fetch again what is shown. */
+  async refresh(): Promise<void> {
     this.notice = "";
     this.turn += 1;
     await this.tree.refresh();
   }
 
   private returned(): void {
-    if (document.visibilityState === "visible" && this.tree.root !== "") void this.tree.refresh();
+    if (document.visibilityState === "visible") void this.refresh();
   }
 
   private toggleHidden(): void {
@@ -487,6 +496,8 @@ export class FilesPanel extends PlainElement {
     const copied = await copyText(path);
     this.copied = copied ? path : "";
     this.notice = copied ? "" : "This browser does not allow the page to copy.";
+    clearTimeout(this.copiedTimer);
+    this.copiedTimer = setTimeout(() => (this.copied = ""), COPIED_MS);
   }
 
   private made(name: string): void {
