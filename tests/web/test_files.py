@@ -318,7 +318,7 @@ def test_an_address_leads_through_the_login_to_its_file(server: Served, project:
 def test_a_path_that_does_not_exist_is_said(visitor: Visitor, project: Path) -> None:
     visitor.allow_complaint("status of 404")
     visitor.open(address(project / "nothing"))
-    expect(visitor.at("files").get_by_role("alert")).to_contain_text("not found")
+    expect(visitor.at("error")).to_have_text(f"{project}/nothing: Directory not found")
     until_names(visitor, "proj")
 
 

@@ -371,13 +371,13 @@ export class FilesPanel extends PlainElement {
     const folder = place.path.replace(/(?<=.)\/+$/, "") || ".";
     if (folder === this.tree.root) return;
     const entered = await this.tree.enter(folder);
-    if (!entered && this.asked === place && this.tree.root === "") await this.fallBack();
+    if (!entered && this.asked === place && this.tree.root === "") await this.fallBack(folder);
   }
 
   /** The folder that was asked for cannot be shown: show the first root below the reason. */
-  private async fallBack(): Promise<void> {
+  private async fallBack(folder: string): Promise<void> {
     const reason = this.tree.error;
-    if (await this.tree.enter(".")) this.notice = reason;
+    if (await this.tree.enter(".")) this.notice = `${folder}: ${reason}`;
   }
 
   private async isFile(path: string): Promise<boolean> {
