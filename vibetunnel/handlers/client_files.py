@@ -72,7 +72,7 @@ class Files:
 
         None: our own client was not built.
         """
-        return self._own.get(INDEX) if guest or path in OWN_PAGES else self.get(INDEX)
+        return self._own.get(INDEX) if guest or path in OWN_PAGES else self._other.get(path[1:]) or self.get(INDEX)
 
     def get(self, name: str) -> File | None:
         return self._other.get(name) or self._own.get(name)

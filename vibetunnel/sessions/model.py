@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import time
 from datetime import UTC, datetime
 from typing import Annotated
@@ -93,5 +94,12 @@ _LAST_NS = 253_402_300_799_000_000_000  # the last second of 9999
 
 def iso(time_ns: int) -> str:
     """`2026-01-02T03:04:05.678Z`. A time that no date has, as a file may have, becomes the first or last one."""
-    time_ns = min(max(time_ns, _FIRST_NS), _LAST_NS)
-    return datetime.fromtimestamp(time_ns // 1_000_000 / 1000, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    if not _FIRST_NS <= time_ns <= _LAST_NS:
+        time_ns = min(max(time_ns, _FIRST_NS), _LAST_NS)
+    time_ms = time_ns // 1_000_000
+    return f"{_second(time_ms // 1000)}.{time_ms % 1000:03}Z"
+
+
+@functools.lru_cache(maxsize=1024)  # a list has many times of the same second
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:-6]

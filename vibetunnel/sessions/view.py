@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import unicodedata
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 from urllib.parse import unquote
 
 import msgspec
@@ -13,7 +14,6 @@ from vibetunnel._ext import vt
 from vibetunnel._ext.pump import Terminal
 from vibetunnel.git.messages import Summary
 from vibetunnel.sessions.model import End, Record, Status, iso
-from vibetunnel.sessions.notices import Notices
 
 ProgressState = Literal["set", "error", "indeterminate", "paused"]
 PROGRESS_STATES: dict[int, ProgressState] = {1: "set", 2: "error", 3: "indeterminate", 4: "paused"}
@@ -58,6 +58,7 @@ class SessionView(msgspec.Struct, kw_only=True, rename="camel"):
     git_repo_path   folder of the worktree that the session's folder is in; git_main_repo_path: of the main one. These
                     and the other git fields are left out for a folder that is in no repository
     git_ahead_count commits that the upstream branch does not have; left out without one, as git_behind_count is
+    git_changed_count  files that `git status` lists
     git_added_count files that git does not track yet
     """
 
@@ -98,6 +99,7 @@ class SessionView(msgspec.Struct, kw_only=True, rename="camel"):
     git_branch: str | UnsetType = UNSET
     git_is_worktree: bool | UnsetType = UNSET
     git_has_changes: bool | UnsetType = UNSET
+    git_changed_count: int | UnsetType = UNSET
     git_modified_count: int | UnsetType = UNSET
     git_added_count: int | UnsetType = UNSET
     git_deleted_count: int | UnsetType = UNSET
@@ -113,67 +115,106 @@ class Describes(Protocol):
     def describe(self) -> SessionView: ...
 
 
-def describe(
-    record: Record,
-    status: Status,
-    *,
-    created: str,
-    terminal: Terminal | None,
-    pid: int,
-    end: End | None,
-    orphan: bool,
-    left: int,
-    notices: Notices,
-    repository: Summary | None = None,
-) -> SessionView:
-    """created: record.created_ns as iso() writes it, which costs more than the rest."""
-    order = record.order
+class Live(NamedTuple):
+    """What a terminal shows of a session. folder: a URL, as the shell wrote it. last_ns: of output or input."""
+
+    rows: int
+    cols: int
+    clients: int
+    offset: int
+    title: str
+    folder: str
+    progress: vt.Progress
+    pointer: str
+    last_ns: int
+
+
+class Shown(NamedTuple):
+    """All of a session's description that may change: while it is equal, the description is, too.
+
+    live  None: it has no terminal
+    left  how many of its processes live on after its program has ended
+    """
+
+    name: str
+    status: Status
+    rows: int
+    cols: int
+    started_ns: int
+    live: Live | None
+    pid: int
+    orphan: bool
+    end: End | None
+    left: int
+    notification: vt.Notification | None
+    variables: tuple[tuple[str, str], ...]
+    repository: Summary | None
+
+
+def live(terminal: Terminal) -> Live:
+    return Live(
+        terminal.rows,
+        terminal.cols,
+        terminal.clients,
+        terminal.head,
+        terminal.title,
+        terminal.folder,
+        terminal.progress,
+        terminal.pointer,
+        max(terminal.last_output_ns, terminal.last_input_ns),
+    )
+
+
+def describe(record: Record, shown: Shown, created: str) -> SessionView:
+    """record: only what never changes is taken from it. created: record.created_ns as iso() writes it."""
+    order, terminal, end = record.order, shown.live, shown.end
     view = SessionView(
         id=record.id,
-        name=record.name,
+        name=shown.name,
         command=order.argv,
         working_dir=order.folder,
-        status=status,
-        lazy=status is Status.CREATED,
-        rows=record.rows or order.rows,
-        cols=record.cols or order.cols,
+        status=shown.status,
+        lazy=shown.status is Status.CREATED,
+        rows=shown.rows or order.rows,
+        cols=shown.cols or order.cols,
         initial_rows=order.rows,
         initial_cols=order.cols,
         clients=0,
         created_at=created,
-        started_at=iso(record.started_ns) if record.started_ns else created,
+        started_at=iso(shown.started_ns) if shown.started_ns else created,
         last_modified=created,
         offset=0,
         version=record.version,
         owner=record.owner,
     )
-    last = max(record.created_ns, record.started_ns)
+    last = max(record.created_ns, shown.started_ns)
     if terminal is not None:
         view.rows, view.cols = terminal.rows, terminal.cols
-        view.clients, view.offset = terminal.clients, terminal.head
+        view.clients, view.offset = terminal.clients, terminal.offset
         view.title, view.folder = terminal.title or UNSET, url_path(terminal.folder) or UNSET
         if end is None:
             view.progress = progress_view(terminal.progress)
             view.pointer = terminal.pointer or UNSET
-        last = max(last, terminal.last_output_ns, terminal.last_input_ns)
-    view.notification = notification_view(notices.newest) or UNSET
-    view.user_vars = notices.variables or UNSET
+        last = max(last, terminal.last_ns)
+    view.notification = notification_view(shown.notification) or UNSET
+    view.user_vars = dict(shown.variables) or UNSET
     if last != record.created_ns:
         view.last_modified = iso(last)
-    if pid and status is Status.RUNNING:
-        view.pid = pid
-        view.keeper_lost = orphan or UNSET
+    if shown.pid and shown.status is Status.RUNNING:
+        view.pid = shown.pid
+        view.keeper_lost = shown.orphan or UNSET
     if end is not None:
         view.exit_code = UNSET if end.code is None else end.code
         view.signal = end.signal or UNSET
         view.reason = end.reason or UNSET
-        view.processes_left = left or UNSET
+        view.processes_left = shown.left or UNSET
+    repository = shown.repository
     if repository is not None:
         view.git_repo_path, view.git_main_repo_path = repository.root, repository.main
         view.git_branch = repository.branch or UNSET
         view.git_is_worktree, view.git_has_changes = repository.linked, repository.changed > 0
         view.git_modified_count, view.git_deleted_count = repository.modified, repository.deleted
-        view.git_added_count = repository.untracked
+        view.git_changed_count, view.git_added_count = repository.changed, repository.untracked
         if repository.upstream:
             view.git_ahead_count, view.git_behind_count = repository.ahead, repository.behind
     return view
@@ -191,6 +232,7 @@ def notification_view(notification: vt.Notification | None) -> NotificationView 
     return NotificationView(title, body, URGENCIES[notification.urgency], at)
 
 
+@functools.lru_cache(maxsize=1024)  # lists ask for the same folders again and again
 def url_path(url: str) -> str:
     """The path of a file: URL, whatever its host; empty for other URLs, and for a path with control characters."""
     scheme, _, rest = url.partition(":")

@@ -47,6 +47,15 @@ export interface Session {
   readonly createdAt: string;
   readonly startedAt?: string;
   readonly lastModified?: string;
+  /** The git repository that the folder is in; without one, all fields of git are left out. */
+  readonly gitRepoPath?: string;
+  /** Left out while HEAD is detached. */
+  readonly gitBranch?: string;
+  readonly gitIsWorktree?: boolean;
+  readonly gitChangedCount?: number;
+  /** Commits; left out without an upstream branch. */
+  readonly gitAheadCount?: number;
+  readonly gitBehindCount?: number;
 }
 
 export interface CreateOrder {
@@ -119,6 +128,40 @@ export interface ServerConfig {
   readonly version?: string;
   readonly defaultCommand?: readonly string[];
   readonly workingDir?: string;
+  readonly notificationPreferences?: NotificationPreferences;
+}
+
+export type LogLevel = "debug" | "log" | "warn" | "error";
+
+/** One line of the server's log. */
+export interface LogLine {
+  readonly number: number;
+  readonly at: string;
+  readonly level: LogLevel;
+  readonly module: string;
+  readonly text: string;
+  /** Whose page has sent it; absent: the server itself says it. */
+  readonly user?: string;
+}
+
+/** Of what the user wants to be told. */
+export interface NotificationPreferences {
+  readonly enabled: boolean;
+  readonly sessionStart: boolean;
+  readonly sessionExit: boolean;
+  readonly commandCompletion: boolean;
+  readonly commandError: boolean;
+  readonly bell: boolean;
+  readonly claudeTurn: boolean;
+  readonly soundEnabled: boolean;
+  readonly vibrationEnabled: boolean;
+}
+
+/** What has become of a notification to all devices of the user. */
+export interface PushTest {
+  readonly sent: number;
+  readonly failed: number;
+  readonly errors: readonly string[];
 }
 
 /** A request that failed. `status` is 0 if there was no answer. */
@@ -163,6 +206,11 @@ export class Api {
 
   session(id: string): Promise<Session> {
     return this.request<Session>("GET", sessionUrl(id));
+  }
+
+  /** Have the server look at the git repository of the session's folder. An event tells what has changed. */
+  lookAtRepository(id: string): Promise<unknown> {
+    return this.request("GET", `${sessionUrl(id)}/git-status`);
   }
 
   /** Where a picture of the session's terminal is. */
@@ -255,6 +303,36 @@ export class Api {
     return this.request("DELETE", `${sessionUrl(sessionId)}/clients/${encodeURIComponent(clientId)}`);
   }
 
+  /** The lines of the server's log after number `after`, oldest first. For owners. */
+  logLines(after: number): Promise<LogLine[]> {
+    return this.request<LogLine[]>("GET", `/api/logs?after=${after}`);
+  }
+
+  clearLog(): Promise<unknown> {
+    return this.request("DELETE", "/api/logs/clear");
+  }
+
+  chooseNotifications(changes: Partial<NotificationPreferences>): Promise<unknown> {
+    return this.request("PUT", "/api/config", { notificationPreferences: changes });
+  }
+
+  /** The key to subscribe with. While the server sends no notifications, an ApiError with status 503 says why. */
+  async pushKey(): Promise<string> {
+    return (await this.request<{ publicKey: string }>("GET", "/api/push/vapid-public-key")).publicKey;
+  }
+
+  subscribe(subscription: PushSubscriptionJSON): Promise<unknown> {
+    return this.request("POST", "/api/push/subscribe", subscription);
+  }
+
+  unsubscribe(endpoint: string): Promise<unknown> {
+    return this.request("POST", "/api/push/unsubscribe", { endpoint });
+  }
+
+  testPush(): Promise<PushTest> {
+    return this.request<PushTest>("POST", "/api/push/test");
+  }
+
   private async logIn<Answer>(path: string, body: object): Promise<Answer> {
     const answer = await this.request<Answer>("POST", path, body, { loggingIn: true });
     this.csrfToken = undefined; // it belongs to the earlier login
@@ -262,9 +340,14 @@ export class Api {
   }
 
   /** One request of JSON. For the interfaces of other modules; those above use it too. */
-  request<Answer>(method: string, path: string, body?: object, { loggingIn = false } = {}): Promise<Answer> {
+  request<Answer>(
+    method: string,
+    path: string,
+    body?: object,
+    { loggingIn = false, timeout_ms = TIMEOUT_MS } = {},
+  ): Promise<Answer> {
     const changes = method !== "GET";
-    return this.attempt(changes, loggingIn, () => this.send<Answer>(method, path, body, changes));
+    return this.attempt(changes, loggingIn, () => this.send<Answer>(method, path, body, changes, timeout_ms));
   }
 
   /** Send bytes. It takes as long as it takes; `signal` ends it, with an AbortError. */
@@ -312,9 +395,9 @@ export class Api {
   }
 
   /** One request and its answer. */
-  private async send<Answer>(method: string, path: string, body: object | undefined, changes: boolean) {
+  private async send<Answer>(method: string, path: string, body: object | undefined, changes: boolean, timeout_ms: number) {
     const headers = this.headers(changes);
-    const init: RequestInit = { method, headers, credentials: "same-origin", signal: AbortSignal.timeout(TIMEOUT_MS) };
+    const init: RequestInit = { method, headers, credentials: "same-origin", signal: AbortSignal.timeout(timeout_ms) };
     if (body !== undefined) {
       init.body = JSON.stringify(body);
       headers.set("Content-Type", "application/json");
@@ -340,7 +423,8 @@ function answerOf<Answer>(status: number, answer: unknown, retryAfterHeader: str
   if (status === 0) throw new ApiError(0, UNREACHABLE);
   if (status >= 200 && status < 300) return answer as Answer;
   const retryAfter_s = status === 429 ? retryAfter(retryAfterHeader) : 0;
-  throw new ApiError(status, said(answer, "error") ?? fallback(status), said(answer, "code") ?? "", retryAfter_s);
+  const text = said(answer, "message") ?? said(answer, "error") ?? fallback(status);
+  throw new ApiError(status, text, said(answer, "code") ?? "", retryAfter_s);
 }
 
 /** Seconds from a Retry-After header (RFC 9110 §10.2.3), which has a number or a date. */
@@ -363,7 +447,7 @@ function parsed(text: string): unknown {
   }
 }
 
-function said(answer: unknown, field: "error" | "code"): string | undefined {
+function said(answer: unknown, field: "error" | "code" | "message"): string | undefined {
   if (typeof answer !== "object" || answer === null || !(field in answer)) return undefined;
   const value: unknown = (answer as Record<string, unknown>)[field];
   return typeof value === "string" && value !== "" ? value : undefined;

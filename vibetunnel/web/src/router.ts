@@ -1,13 +1,15 @@
 /** Maps paths to pages, and changes pages without loading the document again. Paths are the application's. */
 
 import { href, inside } from "./base.js";
-import { parseFilesQuery } from "./file-address.js";
+import { inQuery, parseFilesQuery } from "./file-address.js";
 
 export type Route =
   | { readonly page: "sessions" }
   | { readonly page: "login"; readonly next: string }
   | { readonly page: "share" }
+  | { readonly page: "logs" }
   | { readonly page: "terminal"; readonly id: string }
+  | { readonly page: "changes"; readonly path: string; readonly session?: string }
   | { readonly page: "files"; readonly path: string; readonly line?: number }
   | { readonly page: "unknown"; readonly path: string };
 
@@ -20,7 +22,9 @@ export function parse(path: string, search = ""): Route {
     return { page: "login", next: safeNext(new URLSearchParams(search).get("next")) };
   }
   if (path === "/share" || path === "/share/") return { page: "share" };
+  if (path === "/changes" || path === "/changes/") return { page: "changes", ...changesQuery(search) };
   if (path === "/files" || path === "/files/") return { page: "files", ...parseFilesQuery(search) };
+  if (path === "/logs" || path === "/logs/") return { page: "logs" };
   const id = SESSION.exec(path)?.[1];
   if (id !== undefined) return { page: "terminal", id };
   return { page: "unknown", path };
@@ -28,6 +32,18 @@ export function parse(path: string, search = ""): Route {
 
 export function sessionPath(id: string): string {
   return `/session/${encodeURIComponent(id)}`;
+}
+
+/** The path of the page with a repository's changes. path: a folder; session: the one to go back to. */
+export function changesPath(path: string, session?: string): string {
+  return `/changes?path=${inQuery(path)}${session === undefined ? "" : `&session=${encodeURIComponent(session)}`}`;
+}
+
+function changesQuery(search: string): { path: string; session?: string } {
+  const query = new URLSearchParams(search);
+  const path = query.get("path") ?? "~";
+  const session = query.get("session");
+  return session !== null && SESSION.test(sessionPath(session)) ? { path, session } : { path };
 }
 
 /** The login page's path; after the login the browser goes to `next`. */
@@ -40,7 +56,7 @@ export function loginPath(next: string): string {
 export function safeNext(next: string | null): string {
   if (next === null) return "/";
   const { page } = parse(next.replace(/\?.*$/s, ""));
-  return page === "sessions" || page === "terminal" || page === "files" ? next : "/";
+  return page === "login" || page === "share" || page === "unknown" ? "/" : next;
 }
 
 /** Follows the address bar and the document's links. Call stop() when done. */
@@ -56,7 +72,8 @@ export class Router {
 
   /** The path with its query, if that belongs to the page. */
   get address(): string {
-    return this.current.page === "files" ? this.path + location.search : this.path;
+    const { page } = this.current;
+    return page === "files" || page === "changes" ? this.path + location.search : this.path;
   }
 
   get current(): Route {

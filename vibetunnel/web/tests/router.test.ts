@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { loginPath, parse, safeNext, sessionPath } from "../src/router.js";
+import { changesPath, loginPath, parse, safeNext, sessionPath } from "../src/router.js";
 
 describe("parse", () => {
   it.each(["/", "/index.html"])("knows the list: %s", (path) => {
@@ -15,6 +15,18 @@ describe("parse", () => {
   it("knows the login page, and where to return to", () => {
     expect(parse("/login")).toEqual({ page: "login", next: "/" });
     expect(parse("/login", "?next=%2Fsession%2Fabc")).toEqual({ page: "login", next: "/session/abc" });
+  });
+
+  it("knows the changes of a repository, and the session to go back to", () => {
+    const [path, search] = changesPath("/home/ada/größe & co", "a-1").split("?");
+    expect(parse(path ?? "", `?${search}`)).toEqual({ page: "changes", path: "/home/ada/größe & co", session: "a-1" });
+    expect(parse("/changes", "?path=~/x&session=../evil")).toEqual({ page: "changes", path: "~/x" });
+    expect(parse("/changes")).toEqual({ page: "changes", path: "~" });
+  });
+
+  it("knows the page of the log", () => {
+    expect(parse("/logs")).toEqual({ page: "logs" });
+    expect(loginPath("/logs")).toBe("/login?next=%2Flogs");
   });
 
   it("knows where a share link leads", () => {
@@ -34,6 +46,7 @@ describe("parse", () => {
 describe("returning after the login", () => {
   it("leads back to a page of this client", () => {
     expect(loginPath("/session/abc")).toBe("/login?next=%2Fsession%2Fabc");
+    expect(safeNext(changesPath("/home/ada"))).toBe("/changes?path=/home/ada");
     expect(loginPath("/")).toBe("/login");
     expect(safeNext("/files?path=/a/b.py&line=3")).toBe("/files?path=/a/b.py&line=3");
   });

@@ -7,14 +7,23 @@ import { keyed } from "lit/directives/keyed.js";
 import { Api, type AuthConfig, messageOf } from "../api.js";
 import { href } from "../base.js";
 import { type Route, Router, loginPath, sessionPath } from "../router.js";
-import { type User, isGuest } from "../users.js";
+import { keepTold } from "../push.js";
+import { type User, isGuest, may } from "../users.js";
 import "./login-page.js";
+import "./logs-page.js";
 import "./navigation.js";
 import { PlainElement } from "./plain-element.js";
 import "./sessions-page.js";
 import "./share-page.js";
 
 const SECOND_LOOK_MS = 400; // a login in another tab ends the earlier one, shortly before its cookie arrives
+
+/** Pages that few visits need. */
+const PARTS = {
+  files: () => import("./files-page.js"),
+  changes: () => import("./changes-page.js"),
+} as const;
+type PartName = keyof typeof PARTS;
 
 @customElement("vt-app")
 export class App extends PlainElement {
@@ -25,7 +34,7 @@ export class App extends PlainElement {
   @state() private turn = 0; // changes with the login, so that the page begins anew
   @state() private over: "login" | "guest" | undefined; // set when the access ends while the page is open
   @state() private terminalPart: "loading" | "loaded" | "failed" = "loading";
-  @state() private filesPart: "loading" | "loaded" | "failed" | undefined; // undefined: not wanted yet
+  @state() private parts: Readonly<Partial<Record<PartName, "loading" | "loaded" | "failed">>> = {}; // those wanted so far
 
   private readonly api = new Api({
     unauthorized: () => void this.loginOver(),
@@ -66,11 +75,15 @@ export class App extends PlainElement {
   }
 
   protected override willUpdate(): void {
-    if (this.route.page !== "files" || this.filesPart !== undefined) return;
-    this.filesPart = "loading";
-    import("./files-page.js").then(
-      () => (this.filesPart = "loaded"),
-      () => (this.filesPart = "failed"),
+    const { page } = this.route;
+    if ((page !== "files" && page !== "changes") || this.parts[page] !== undefined) return;
+    const set = (state: "loading" | "loaded" | "failed"): void => {
+      this.parts = { ...this.parts, [page]: state };
+    };
+    set("loading");
+    PARTS[page]().then(
+      () => set("loaded"),
+      () => set("failed"),
     );
   }
 
@@ -89,6 +102,10 @@ export class App extends PlainElement {
         return html`<vt-login-page .api=${api} .next=${route.next} .config=${this.config}></vt-login-page>`;
       case "share":
         return html`<vt-share-page .api=${api}></vt-share-page>`;
+      case "logs":
+        if (!this.known) return html``;
+        if (user?.authenticated && !may(user, "admin")) return this.ownersOnly();
+        return html`${keyed(this.turn, html`<vt-logs-page .api=${api}></vt-logs-page>`)}`;
       case "terminal":
         if (this.terminalPart === "failed") return this.reloadNotice("The terminal could not be loaded");
         if (this.terminalPart === "loading") return html``;
@@ -96,6 +113,8 @@ export class App extends PlainElement {
           `${route.id} ${this.turn}`,
           html`<vt-terminal-page .api=${api} .sessionId=${route.id} .noAuth=${noAuth} .user=${user}></vt-terminal-page>`,
         )}`;
+      case "changes":
+        return this.changesPage(route);
       case "files":
         return this.filesPage(route);
       case "unknown":
@@ -108,12 +127,26 @@ export class App extends PlainElement {
   }
 
   private filesPage({ path, line }: Route & { page: "files" }): TemplateResult {
-    if (this.filesPart === "failed") return this.reloadNotice("The files could not be loaded");
-    if (this.filesPart !== "loaded" || !this.known) return html``;
+    if (this.parts.files === "failed") return this.reloadNotice("The files could not be loaded");
+    if (this.parts.files !== "loaded" || !this.known) return html``;
     const place = { path, line };
     return html`${keyed(
       this.turn,
       html`<vt-files-page .api=${this.api} .user=${this.user} .place=${place}></vt-files-page>`,
+    )}`;
+  }
+
+  private changesPage({ path, session }: Route & { page: "changes" }): TemplateResult {
+    if (this.parts.changes === "failed") return this.reloadNotice("The changes could not be loaded");
+    if (this.parts.changes !== "loaded" || !this.known) return html``;
+    return html`${keyed(
+      `${path} ${this.turn}`,
+      html`<vt-changes-page
+        .api=${this.api}
+        .user=${this.user}
+        .path=${path}
+        .sessionId=${session}
+      ></vt-changes-page>`,
     )}`;
   }
 
@@ -129,6 +162,14 @@ export class App extends PlainElement {
         }
       </p>
       <button class="button" data-testid="log-in-again" @click=${() => this.askForLogin()}>Log in</button>
+    </main>`;
+  }
+
+  private ownersOnly(): TemplateResult {
+    return html`<main class="notice">
+      <h1>Only owners may read the log</h1>
+      <p>Ask an owner of this server, or log in as one.</p>
+      <a class="button" href=${href("/")}>All sessions</a>
     </main>`;
   }
 
@@ -155,8 +196,10 @@ export class App extends PlainElement {
         (user) => {
           this.user = user;
           this.keepGuestInside();
+          if (user.authenticated && !isGuest(user)) void keepTold(this.api, user.userId);
           const { page } = this.route;
-          const asked = (page === "sessions" || page === "files") && !this.looking && !this.over;
+          const needed = page === "sessions" || page === "logs" || page === "files" || page === "changes";
+          const asked = needed && !this.looking && !this.over;
           if (asked && !user.authenticated) this.askForLogin(); // what they show would be refused
         },
         () => undefined, // the page itself reports the failure

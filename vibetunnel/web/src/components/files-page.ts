@@ -9,7 +9,7 @@ import { pageTitle } from "../format.js";
 import { filesPath } from "../file-address.js";
 import { baseName } from "../file-paths.js";
 import { sessionPath } from "../router.js";
-import { type User, isGuest, mayUseFiles } from "../users.js";
+import { type User, isGuest, may, mayUseFiles } from "../users.js";
 import type { Place } from "./files-panel.js";
 import "./files-panel.js";
 import { back } from "./icons.js";
@@ -39,6 +39,7 @@ export class FilesPage extends PlainElement {
         <vt-files-panel
           .api=${this.api}
           .page=${true}
+          .git=${may(this.user, "files")}
           .place=${this.place}
           @moved=${(event: CustomEvent<Place>) => this.moved(event.detail)}
           @closed=${() => go(this, this.home)}

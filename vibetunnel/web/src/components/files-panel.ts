@@ -26,14 +26,13 @@ import { PlainElement } from "./plain-element.js";
 import "./upload-report.js";
 import "../styles/files.css";
 
-// Another part of the client shows what git says; its tab is there if that part is.
-const [loadChanges] = Object.values(import.meta.glob("./changes-panel.ts"));
-
 const COPIED_MS = 2_000; // how long the button says that it has copied
 
 export interface Place {
   readonly path: string;
   readonly line?: number | undefined;
+  /** Not the files are wanted, but what has changed in the folder's repository. */
+  readonly changes?: boolean;
 }
 
 /**
@@ -51,6 +50,8 @@ export class FilesPanel extends PlainElement {
   @property({ attribute: false }) inserts = false;
   /** Whether it is a page of its own. */
   @property({ attribute: false }) page = false;
+  /** Whether this user may look at repositories. */
+  @property({ attribute: false }) git = false;
 
   @state() private version = 0; // changes with the tree and the uploads
   @state() private file = ""; // path of the file that is open
@@ -91,7 +92,8 @@ export class FilesPanel extends PlainElement {
 
   override focus(): void {
     this.focusing = false;
-    if (this.file !== "" && this.narrow) this.querySelector<HTMLElement>(".preview-back")?.focus();
+    if (this.tab === "changes") this.querySelector<HTMLElement>("vt-changes")?.focus();
+    else if (this.file !== "" && this.narrow) this.querySelector<HTMLElement>(".preview-back")?.focus();
     else if (this.view) this.view.focus();
     else this.focusing = true;
   }
@@ -171,10 +173,10 @@ export class FilesPanel extends PlainElement {
   }
 
   private head(): TemplateResult | typeof nothing {
-    if (this.page && !loadChanges) return nothing;
+    if (this.page && !this.git) return nothing;
     return html`<header class="files-head">
       <div class="tabs" role="tablist" aria-label="Files and changes">
-        ${this.tabButton("files", "Files")} ${loadChanges ? this.tabButton("changes", "Changes") : nothing}
+        ${this.tabButton("files", "Files")} ${this.git ? this.tabButton("changes", "Changes") : nothing}
       </div>
       ${
         this.page
@@ -353,9 +355,9 @@ export class FilesPanel extends PlainElement {
 
   /** Show a place that came from outside: the address, a link, the terminal. */
   private async go(place: Place): Promise<void> {
-    if (place.path === this.asked?.path && place.line === this.asked.line) return;
+    if (place.path === this.asked?.path && place.line === this.asked.line && !place.changes) return;
     this.asked = place;
-    this.tab = "files";
+    this.turnTo(place.changes && this.git ? "changes" : "files");
     const isFile = place.path !== "" && !place.path.endsWith("/") && (await this.isFile(place.path));
     if (this.asked !== place) return;
     if (isFile) {
@@ -446,7 +448,7 @@ export class FilesPanel extends PlainElement {
 
   private turnTo(tab: "files" | "changes"): void {
     this.tab = tab;
-    if (tab === "changes") void loadChanges?.();
+    if (tab === "changes") import("./changes-panel.js").catch(() => (this.notice = "The changes could not be loaded."));
   }
 
   /** Fetch again what is shown. */

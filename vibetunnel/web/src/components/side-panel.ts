@@ -22,6 +22,7 @@ export class SidePanel extends PlainElement {
   @property({ attribute: false }) place: Place = { path: "" };
   @property({ attribute: false }) folder = "";
   @property({ attribute: false }) inserts = false;
+  @property({ attribute: false }) git = false;
   @state() private panel: "loading" | "loaded" | "failed" = "loading";
   @state() private width = kept();
 
@@ -91,6 +92,7 @@ export class SidePanel extends PlainElement {
                 .place=${this.place}
                 .folder=${this.folder}
                 .inserts=${this.inserts}
+                .git=${this.git}
                 @insert-text=${(event: CustomEvent<string>) =>
                   this.dispatchEvent(new CustomEvent("insert-text", { detail: event.detail }))}
                 @closed=${() => this.dispatchEvent(new Event("closed"))}

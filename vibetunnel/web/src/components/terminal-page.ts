@@ -20,6 +20,7 @@ import { askBeforePaste, asksBeforePaste } from "../preferences.js";
 import { type User, isGuest, may, mayShare, mayUseFiles } from "../users.js";
 import "./account-menu.js";
 import type { Place } from "./files-panel.js";
+import { gitBadge } from "./git-badge.js";
 import { back, bell, cross, fit, folder, share, viewers } from "./icons.js";
 import "./key-bar.js";
 import { askForLogin, logOut, loginOver } from "./navigation.js";
@@ -192,7 +193,8 @@ export class TerminalPage extends PlainElement {
         <span class="name">${name}</span>
         <span class="title">${title}</span>
       </h1>
-      ${this.newsLine()} ${this.offer()}
+      ${session ? this.repository(session) : nothing} ${this.newsLine()}
+      ${this.offer()}
       ${
         session?.progress
           ? html`<span class="percent ${session.progress.state}">${progressText(session.progress)}</span>`
@@ -314,6 +316,19 @@ export class TerminalPage extends PlainElement {
     </button>`;
   }
 
+  /** The badge opens the changes beside the terminal. As a link, in another tab, it is their page. */
+  private repository(session: Session): TemplateResult | typeof nothing {
+    return gitBadge(session, {
+      links: may(this.user, "files"),
+      back: true,
+      opens: (event) => {
+        if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+        event.preventDefault();
+        this.files = { path: join(this.folder, ""), changes: true };
+      },
+    });
+  }
+
   private sidePanel(): TemplateResult | typeof nothing {
     if (!this.files || !mayUseFiles(this.user)) return nothing;
     return html`<vt-side-panel
@@ -321,6 +336,7 @@ export class TerminalPage extends PlainElement {
       .place=${this.files}
       .folder=${this.folder}
       .inserts=${this.inserts}
+      .git=${may(this.user, "files")}
       @insert-text=${(event: CustomEvent<string>) => this.insert(event.detail)}
       @closed=${this.closeFiles}
     ></vt-side-panel>`;
@@ -577,6 +593,7 @@ export class TerminalPage extends PlainElement {
       const fetched = await this.api.session(this.sessionId);
       // They may be newer than what was fetched. A later request has what this one has.
       if (this.sinceLoad === missed) this.session = missed.reduce(changed, fetched);
+      if (fetched.gitRepoPath !== undefined) await this.api.lookAtRepository(this.sessionId); // files are not watched
     } catch (error) {
       // The socket reports all other errors, and tries again.
       if (!(error instanceof ApiError)) throw error;
