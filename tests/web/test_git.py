@@ -109,6 +109,7 @@ def test_the_badge_over_a_terminal_opens_the_changes_beside_it(
     visitor.at("git-badge").click()
     assert lines(shown(visitor, "a.txt"), "added") == ["+new"]
     assert is_as_wide_as_the_window(visitor)
+    expect(visitor.at("files-own-page")).to_have_attribute("href", f"/changes?path={proj}")
     visitor.at("files-close").click()
     visitor.type("echo $((6*7))\n")
     visitor.until_shows("^42")  # the terminal has the focus again

@@ -10,7 +10,7 @@ import { FileApi } from "../file-api.js";
 import { type ChangedFile, type FileDiff, GitApi } from "../git-api.js";
 import { prefer, preference } from "../preferences.js";
 import type { Range } from "../word-marks.js";
-import { ownPage } from "./file-icons.js";
+import { file as fileIcon } from "./file-icons.js";
 import { sideBySide, unfold } from "./git-icons.js";
 import { back } from "./icons.js";
 import { PlainElement } from "./plain-element.js";
@@ -97,7 +97,7 @@ export class DiffView extends PlainElement {
                   data-testid="diff-open"
                   @click=${() => this.tell("open-line", this.firstChanged)}
                 >
-                  ${ownPage}
+                  ${fileIcon}
                 </button>`
               : nothing
           }
