@@ -29,7 +29,7 @@ ASAN_TESTS ?= tests/engine tests/pump
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 # Programs that the tests start, as command=package (of Debian), and a library that they load.
 PROGRAMS := git=git bash=bash zsh=zsh fish=fish nginx=nginx openssl=openssl ssh-keygen=openssh-client \
-	vim=vim less=less htop=htop tmux=tmux
+	vim=vim less=less htop=htop tmux=tmux screen=screen
 PAM_WRAPPER := /usr/lib/*/libpam_wrapper.so
 # Programs that bench-guard counts with.
 COUNTERS := valgrind=valgrind strace=strace

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import struct
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 
 from harness import DEADLINE_S, Client
@@ -28,6 +30,10 @@ HELLO, SUBSCRIBE, UNSUBSCRIBE, TEXT, KEY, RESIZE, KILL, RESET_SIZE, PING, VIEWIN
     50,
 )
 OUTPUT, SCREEN, EVENTS = 1, 2, 4
+TAKEN = {HELLO, SUBSCRIBE, UNSUBSCRIBE, TEXT, KEY, RESIZE, KILL, RESET_SIZE, PING, VIEWING}  # what a server reads
+
+VECTORS = json.loads((Path(__file__).parent / "vectors" / "v3.json").read_text())["messages"]
+EXAMPLES = [bytes.fromhex(each["hex"]) for each in VECTORS]
 
 
 class Frame(NamedTuple):
@@ -45,21 +51,59 @@ def framed(kind: int, session: str = "", payload: bytes = b"") -> bytes:
     return struct.pack("<HBBI", 0x5654, 3, kind, len(name)) + name + struct.pack("<I", len(payload)) + payload
 
 
+def well_formed(data: bytes) -> Frame | None:
+    """The message as the table has it; None: a server drops it."""
+    length = int.from_bytes(data[4:8], "little")
+    name, rest = data[8 : 8 + length], data[8 + length :]
+    size = int.from_bytes(rest[:4], "little")
+    if len(data) < 12 or data[:3] != b"TV\x03" or len(rest) < 4 + size:
+        return None
+    try:
+        return Frame(data[3], name.decode(), rest[4 : 4 + size])
+    except UnicodeDecodeError:
+        return None
+
+
 def parsed(data: bytes) -> Frame:
-    magic, version, kind, length = struct.unpack_from("<HBBI", data)
-    assert (magic, version) == (0x5654, 3)
-    (size,) = struct.unpack_from("<I", data, 8 + length)
-    assert len(data) == 12 + length + size
-    return Frame(kind, data[8 : 8 + length].decode(), data[12 + length :])
+    """A message of the server, which has nothing after its payload."""
+    found = well_formed(data)
+    assert found is not None, data[:100]
+    assert len(data) == 12 + len(found.session.encode()) + len(found.payload)
+    return found
+
+
+def mutated(rng: Random) -> bytes:
+    """An example with a few faults: bytes that are cut off, changed, doubled or put in, and lengths that lie."""
+    raw = bytearray(rng.choice(EXAMPLES))
+    for _ in range(rng.randint(1, 3)):
+        at = rng.randint(0, len(raw))
+        match rng.randrange(5):
+            case 0:
+                del raw[at:]
+            case 1:
+                raw[at : at + rng.randint(1, 4)] = rng.randbytes(rng.randint(0, 4))
+            case 2:
+                raw[at:at] = raw[: rng.randint(0, len(raw))]
+            case 3:
+                raw[4:8] = rng.choice((0, 1, 2**31, 2**32 - 1, len(raw), max(0, len(raw) - 12))).to_bytes(8, "little")[
+                    :4
+                ]
+            case 4:
+                raw[-4:] = rng.choice((b"\xff" * 4, b"\0\0\0\x80", b"\0" * 5))
+    return bytes(raw)
 
 
 class V3Client:
-    """seen: frames that were passed over by next(). text: the output of each session so far."""
+    """seen: frames that were passed over by next(). text: the output of each session so far.
+
+    counts: how many frames of each type came, by type and session
+    """
 
     def __init__(self, connection: WebSocketClientConnection) -> None:
         self.connection = connection
         self.seen: deque[Frame] = deque(maxlen=100)
         self.text: dict[str, str] = {}
+        self.counts: Counter[tuple[int, str]] = Counter()
         self.is_over = False
 
     async def over(self) -> int | None:
@@ -78,8 +122,10 @@ class V3Client:
     async def frame(self) -> Frame:
         async with asyncio.timeout(DEADLINE_S):
             message = await self.connection.read_message()
+        self.is_over = message is None
         assert isinstance(message, bytes), (self.connection.close_code, self.connection.close_reason)
         found = parsed(message)
+        self.counts[found.kind, found.session] += 1
         if found.kind == STDOUT:
             self.text[found.session] = self.text.get(found.session, "") + found.payload.decode()  # strict
         return found

@@ -251,6 +251,14 @@ async def test_a_session_in_a_repository_has_git_fields_and_they_follow_its_bran
     await until(counted)
 
 
+async def test_vibetunnels_own_client_finds_the_repository_in_the_first_list(at_home: Running, home: Path) -> None:
+    made = repository(home / "proj", a="1")
+    node = {"X-VibeTunnel-View": "node"}
+    session = await at_home.json("POST", "/api/sessions", {"cwd": str(made)}, headers=node, status=201)
+    (listed,) = await at_home.json("GET", "/api/sessions", headers=node)
+    assert (listed["id"], listed["gitRepoPath"], listed["gitBranch"]) == (session["sessionId"], str(made), "main")
+
+
 async def test_a_change_is_an_event_of_its_session(at_home: Running, home: Path) -> None:
     made = repository(home / "proj", a="1")
     session = await at_home.session(["cat"], cwd=str(made))

@@ -54,8 +54,16 @@ def _slow(name: str) -> str:
     return f"test_slow.py::{name}"
 
 
+def _v3(name: str) -> str:
+    return f"test_v3_attacks.py::{name}"
+
+
 def _git(name: str) -> str:
     return f"test_hostile_repositories.py::{name}"
+
+
+def _mux(name: str) -> str:
+    return f"../multiplexers/test_multiplexer_routes.py::{name}"
 
 
 def _files(name: str) -> str:
@@ -64,6 +72,10 @@ def _files(name: str) -> str:
 
 def _logs(name: str) -> str:
     return f"test_logs.py::{name}"
+
+
+def _push(name: str) -> str:
+    return f"test_push_endpoints.py::{name}"
 
 
 def _loss(name: str) -> str:
@@ -557,8 +569,8 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "/api/events: each session",
         "handlers/events.py",
-        "    if principal.may(Scope.VIEW):\n        return broadcast.listen()\n",
-        "    if True:\n        return broadcast.listen()\n",
+        "    if principal.may(Scope.VIEW):\n",
+        "    if True:\n",
         (_walk("test_a_guest_hears_of_nothing_else"),),
     ),
     Check(
@@ -698,7 +710,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "new sessions",
         "handlers/sessions.py",
-        "        context.limits.create(principal)\n",
+        "        context.limits.create(self.require_login())\n",
         "",
         (_over("test_sessions_of_a_user_are_bounded"),),
     ),
@@ -995,6 +1007,48 @@ CHECKS: tuple[Check, ...] = (
         ("../http/test_v3.py::test_a_client_that_may_only_view_types_nothing",),
     ),
     Check(
+        "v3: a refusal is written before the next message is read",
+        "handlers/v3.py",
+        "            await self._refuse(said.session_id, str(error))\n",
+        "            self._start(self._refuse(said.session_id, str(error)))\n",
+        (_v3("test_answers_to_a_client_that_does_not_read_do_not_pile_up"),),
+    ),
+    Check(
+        "v3: a subscription begins when all else was written",
+        "handlers/v3.py",
+        "                await self._all_written()\n",
+        "",
+        (_v3("test_a_client_that_subscribes_again_and_again_and_does_not_read_is_not_read"),),
+    ),
+    Check(
+        "v3: the sessions that one socket is ending",
+        "handlers/v3.py",
+        "        if len(self._kills) >= KILLS:\n",
+        "        if False:\n",
+        (_v3("test_a_socket_ends_only_some_sessions_at_the_same_time"),),
+    ),
+    Check(
+        "v3: the subscriptions of a socket",
+        "handlers/v3.py",
+        "        if len(self._followed) >= MOST:\n",
+        "        if False:\n",
+        (_v3("test_a_socket_has_only_some_subscriptions"),),
+    ),
+    Check(
+        "v3: a length that lies",
+        "handlers/v3_frames.py",
+        "    if len(payload) < size:\n",
+        "    if False:\n",
+        ("../http/test_v3.py::test_any_bytes_are_read_as_the_table_says_or_dropped",),
+    ),
+    Check(
+        "a list shows what has changed",
+        "sessions/session.py",
+        "        if shown != self._summarised:\n",
+        "        if self._summarised is None:\n",
+        ("../sessions/test_listing.py::test_the_list_shows_each_change_of_a_running_session",),
+    ),
+    Check(
         "an expired token in an address needs the cookie of its own login",
         "security/authority.py",
         'return login.id == f"{LOGIN}{claims.sid}" and not self.logins.is_revoked(claims.jti)',
@@ -1251,7 +1305,7 @@ CHECKS: tuple[Check, ...] = (
         "handlers/log_routes.py",
         "_ADMIN = Permission.ADMIN",
         "_ADMIN = Permission.VIEW",
-        (_walk("test_missing_authorization"),),
+        ("../logs/test_recent.py::test_a_writer_adds_lines_and_reads_none",),
     ),
     Check(
         "files: a slow upload is cut off",
@@ -1287,5 +1341,152 @@ CHECKS: tuple[Check, ...] = (
         "(Scope.FILES if self.files else NOTHING)",
         "Scope.FILES",
         ("../http/test_file_routes.py::test_a_share_link_with_files_shows_those_of_its_session",),
+    ),
+    Check(
+        "multiplexers: tmux expands no name",
+        "multiplexers/tmux.py",
+        '    return text.replace("#", "##")\n',
+        "    return text\n",
+        (_mux("test_nothing_that_a_client_names_is_run"),),
+    ),
+    Check(
+        "multiplexers: a semicolon begins no command of tmux",
+        "multiplexers/tmux.py",
+        'return f"{text[:-1]}\\\\;" if text.endswith(";") else text',
+        "return text",
+        (_mux("test_a_name_means_itself_whatever_is_in_it"),),
+    ),
+    Check(
+        "multiplexers: attached is the session of exactly this name",
+        "multiplexers/tmux.py",
+        'else f"={name}"',
+        "else name",
+        (_mux("test_a_name_means_itself_whatever_is_in_it"),),
+    ),
+    Check(
+        "multiplexers: the environment of sessions",
+        "server.py",
+        "Multiplexers(registry.environment, home)",
+        "Multiplexers(dict(os.environ), home)",
+        (_mux("test_a_multiplexer_around_the_server_is_not_around_its_sessions"),),
+    ),
+    Check(
+        "multiplexers: a program that does not answer is ended",
+        "multiplexers/commands.py",
+        "        process.kill()\n",
+        "",
+        ("../multiplexers/test_commands.py::test_a_program_that_does_not_answer_is_killed",),
+    ),
+    Check(
+        "push: an endpoint is matched whole",
+        "push/endpoint.py",
+        "_URL.fullmatch(url)",
+        "_URL.match(url)",
+        (_push("test_an_endpoint_that_no_push_service_has_is_refused"),),
+    ),
+    Check(
+        "push: ports are those of push services",
+        "push/endpoint.py",
+        "    if port not in ports:",
+        "    if False:",
+        (_push("test_an_endpoint_that_no_push_service_has_is_refused"),),
+    ),
+    Check(
+        "push: addresses are public",
+        "push/endpoint.py",
+        "return address.is_global and not address.is_multicast and not inside",
+        "return True",
+        (_push("test_an_address_that_is_not_public_is_none_of_a_push_service"),),
+    ),
+    Check(
+        "push: no v4-mapped, NAT64 and site-local addresses",
+        "push/endpoint.py",
+        "if address.version == 6 and address not in _UNICAST:",
+        "if False:",
+        (_push("test_an_address_that_is_not_public_is_none_of_a_push_service"),),
+    ),
+    Check(
+        "push: no 6to4 and Teredo addresses",
+        "push/endpoint.py",
+        " and not inside",
+        "",
+        (_push("test_an_address_that_is_not_public_is_none_of_a_push_service"),),
+    ),
+    Check(
+        "push: each address of a name is checked",
+        "push/sender.py",
+        "            if not self._reach.allowed(",
+        "            if False and not self._reach.allowed(",
+        (_push("test_a_name_that_leads_into_this_machine_is_not_followed"),),
+    ),
+    Check(
+        "push: all addresses of a name are checked",
+        "push/sender.py",
+        "        for _, address in found:",
+        "        for _, address in found[:1]:",
+        (_push("test_a_name_with_one_bad_address_among_good_ones_is_not_followed"),),
+    ),
+    Check(
+        "push: the connection goes to the address that was checked",
+        "push/sender.py",
+        "        return found\n\n\nclass",
+        "        return await self._reach.look_up(host, port)\n\n\nclass",
+        (_push("test_a_name_whose_address_changes_after_the_check_leads_nowhere_else"),),
+    ),
+    Check(
+        "push: redirects are not followed",
+        "push/sender.py",
+        "follow_redirects=False",
+        "follow_redirects=True",
+        (_push("test_a_redirect_is_not_followed"),),
+    ),
+    Check(
+        "push: answers are bounded",
+        "push/sender.py",
+        "            max_buffer_size=2 * MAX_ANSWER,\n            max_body_size=MAX_ANSWER,\n",
+        "",
+        (_push("test_a_huge_answer_is_not_read"),),
+    ),
+    Check(
+        "push: the push service has its certificate",
+        "push/sender.py",
+        "ssl_options=self._reach.tls",
+        "validate_cert=False",
+        (_push("test_a_machine_that_is_not_the_push_service_gets_nothing"),),
+    ),
+    Check(
+        "push: endpoints that fail are left alone",
+        "push/service.py",
+        "        if steady() < not_before:",
+        "        if False:",
+        (_push("test_an_endpoint_that_never_answers_is_given_up"),),
+    ),
+    Check(
+        "push: users end their own subscriptions alone",
+        "push/subscriptions.py",
+        "if found is None or found.user != user:",
+        "if found is None:",
+        (_push("test_no_user_learns_or_ends_what_another_has_subscribed"),),
+    ),
+    Check(
+        "push: a session sends few messages",
+        "push/service.py",
+        "if not readers or not self._of_session.take(session_id):",
+        "if not readers:",
+        (_push("test_a_program_that_rings_all_day_sends_few_messages"),),
+    ),
+    Check(
+        "push: a user sends few messages on purpose",
+        "security/limits.py",
+        "        self._hit(self._push_tests, _who(principal, address))",
+        "        pass",
+        (_push("test_a_user_sends_few_messages_on_purpose"),),
+    ),
+    Check(
+        "push: nothing is told after the right has gone",
+        "push/service.py",
+        "        if principal is None or (",
+        "        if principal is None:\n            return True\n        if (",
+        ("../push/test_push.py::test_nothing_is_told_after_the_right_has_gone",),
     ),
 )

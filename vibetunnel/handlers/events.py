@@ -42,7 +42,7 @@ class _Stream:
 def listen(broadcast: Broadcast, principal: Principal) -> Listener:
     """A listener of the sessions that the principal may view."""
     if principal.may(Scope.VIEW):
-        return broadcast.listen()
+        return broadcast.listen(user=principal.user)
     return broadcast.listen(frozenset(each for each in principal.grants if principal.may(Scope.VIEW, each)))
 
 
@@ -151,6 +151,16 @@ class EventsHandler(Handler):
     def on_connection_close(self) -> None:
         if self._listener is not None:
             self._listener.close()
+
+
+class TestEventHandler(Handler):
+    """POST /api/events/test."""
+
+    def post(self) -> None:
+        wanted = self.read(schemas.TestEvent)
+        text = wanted.message + (f": {wanted.body}" if wanted.body else "")
+        count = self.context.registry.events.test(wanted.title or wanted.type, text)
+        self.answer(schemas.TestEventSent(message="Event sent", clients=count))
 
 
 class ControlHandler(EventsHandler):

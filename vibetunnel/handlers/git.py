@@ -31,14 +31,8 @@ class GitHandler(Handler):
 
     async def read_repository(self, waited: Awaitable[T]) -> T:
         found = await waited
-        self.still_allowed()
+        self.require_permission()
         return found
-
-    def still_allowed(self) -> None:
-        """Raises Refused if the login has ended since the request began, or no longer has the right."""
-        self.require_login()
-        if self.operation.permission.scope is not None:
-            self.require(self.operation.permission.scope, None)
 
     async def change(self, what: str, waited: Awaitable[T], repository: str, *, branch: str = "", path: str = "") -> T:
         """Record a change of a repository in the audit log, with its result."""
@@ -265,7 +259,7 @@ class GitEventHandler(GitHandler):
         synced = await self.context.git.sync(told.repo_path, EVENTS.get(event, "other"))
         if synced.notice is not None:  # recorded even if the login has ended: the main worktree has changed
             await self.record(Action.GIT, change="follow", repository=synced.main, reason=synced.notice[1])
-        self.still_allowed()
+        self.require_permission()
         sessions = self.context.badges.below(synced.root)
         for session_id in sessions:
             self.context.badges.stir(session_id)

@@ -23,6 +23,9 @@ from vibetunnel.handlers.account_routes import ACCOUNT_ROUTES
 from vibetunnel.handlers.file_routes import FILE_ROUTES
 from vibetunnel.handlers.git_routes import GIT_ROUTES
 from vibetunnel.handlers.log_routes import LOG_ROUTES
+from vibetunnel.handlers.multiplexer_routes import MULTIPLEXER_ROUTES
+from vibetunnel.handlers.other_routes import OTHER_ROUTES
+from vibetunnel.handlers.push_routes import PUSH_ROUTES
 from vibetunnel.handlers.route import Media, Operation, Permission, Route
 from vibetunnel.handlers.stream_routes import STREAM_ROUTES
 from vibetunnel.handlers.unknown import UnknownApiHandler
@@ -65,6 +68,7 @@ _SNAPSHOT = {
 ROUTES: tuple[Route, ...] = (
     Route("/api/health", server.HealthHandler, _HEALTH),
     Route("/health", server.GoHealthHandler, _GO_HEALTH),
+    *OTHER_ROUTES,  # before the sessions: `activity` is no session's id
     Route(
         "/api/sessions",
         sessions.SessionsHandler,
@@ -331,6 +335,8 @@ ROUTES: tuple[Route, ...] = (
     ),
     *GIT_ROUTES,
     *LOG_ROUTES,
+    *MULTIPLEXER_ROUTES,
+    *PUSH_ROUTES,
     Route(
         "/api/{rest*}",
         UnknownApiHandler,

@@ -19,7 +19,7 @@ from vibetunnel.errors import InvalidField, LimitReached, VibeTunnelError
 from vibetunnel.handlers import v3_frames
 from vibetunnel.handlers.attach import AttachHandler, Wish
 from vibetunnel.handlers.events import listen
-from vibetunnel.handlers.input_socket import type_when_allowed
+from vibetunnel.handlers.input_socket import press_when_allowed, type_when_allowed
 from vibetunnel.handlers.node_events import as_node
 from vibetunnel.handlers.refusals import Refused
 from vibetunnel.handlers.stream import events_of, header_fields
@@ -28,13 +28,15 @@ from vibetunnel.handlers.websocket import RelayedSocket
 from vibetunnel.http.tls_relay import pair
 from vibetunnel.logs.audit import Action
 from vibetunnel.security.principal import Scope
-from vibetunnel.sessions.keys import KEYS
+from vibetunnel.sessions.events import git_event
 from vibetunnel.sessions.model import iso
 from vibetunnel.sessions.session import Session
 from vibetunnel.sessions.snapshots import enveloped
 
 UNSENT = 16 * 1024  # bytes that the kernel may buffer: what waits there cannot be skipped
+LONGEST = 1024 * 1024 + 1024  # bytes of a message: a paste of 1 MiB, as on /ws/input, and the session's id
 MOST = 500  # subscriptions of one socket
+KILLS = 16  # sessions that one socket may be ending at the same time
 RECEIVED = 65536  # bytes read from the pump at once
 ENDING = ("", "SIGTERM", "SIGKILL", "SIGHUP")  # signals that end a session, as DELETE does
 LEAST_COLS, LEAST_ROWS, LARGEST = 20, 10, 1000  # a RESIZE outside is taken as the nearest size
@@ -59,8 +61,9 @@ class V3Socket(RelayedSocket):
     """Any number of subscriptions on one socket. Each one is bounded, whatever the client does.
 
     Output comes from the pump, which skips a subscription ahead when its client does not read. Of each session's
-    snapshots only the newest waits. A subscription has one message under way, and the next message of the client is
-    read after the answer to the last one was written.
+    snapshots only the newest waits. A subscription has one message under way. The answer to a message is written before
+    the next one is read, and all that is under way before a subscription begins: a client that subscribes again and
+    again, and does not read, is not read either.
     """
 
     opener: AttachHandler
@@ -70,6 +73,12 @@ class V3Socket(RelayedSocket):
         super().initialize(opener)
         self._followed: dict[str, _Followed] = {}
         self._running: set[asyncio.Task[None]] = set()
+        self._kills: set[asyncio.Task[None]] = set()
+        self._newest: asyncio.Future[None] | None = None  # done when the kernel has the newest message
+
+    @property
+    def max_message_size(self) -> int:
+        return LONGEST
 
     def open(self) -> None:
         super().open()
@@ -92,7 +101,7 @@ class V3Socket(RelayedSocket):
         try:
             await self._take(said)
         except (Refused, VibeTunnelError) as error:
-            self._start(self._refuse(said.session_id, str(error)))
+            await self._refuse(said.session_id, str(error))
         except WebSocketClosedError:
             pass  # on_close() follows
 
@@ -104,20 +113,21 @@ class V3Socket(RelayedSocket):
             case V3Type.PING:
                 await self._say(V3Type.PONG, session_id, said.payload)
             case V3Type.SUBSCRIBE:
+                await self._all_written()
                 self._subscribe(session_id, said.payload)
             case V3Type.UNSUBSCRIBE:
                 self._unsubscribe(session_id)
             case V3Type.INPUT_TEXT:
                 await type_when_allowed(self.opener, session_id, said.payload)
             case V3Type.INPUT_KEY:
-                await type_when_allowed(self.opener, session_id, KEYS.get(said.payload.decode("utf-8", "replace"), b""))
+                await press_when_allowed(self.opener, session_id, said.payload.decode("utf-8", "replace"))
             case V3Type.RESIZE if (size := v3_frames.size(said.payload)) is not None:
                 await self._resize(session_id, *size)
             case V3Type.RESET_SIZE:
                 self.opener.typist(session_id)
                 self.opener.session(session_id).reset_size()
             case V3Type.KILL:
-                self._start(self._guarded(session_id, self._kill(session_id, said.payload.decode("utf-8", "replace"))))
+                await self._begin_kill(session_id, said.payload.decode("utf-8", "replace"))
 
     def _subscribe(self, session_id: str, payload: bytes) -> None:
         wanted = v3_frames.subscription(payload)
@@ -156,6 +166,14 @@ class V3Socket(RelayedSocket):
         rows, cols = min(max(rows, LEAST_ROWS), LARGEST), min(max(cols, LEAST_COLS), LARGEST)
         await self.opener.typist_of_running(session, rows, cols)
         session.resize(rows, cols)
+
+    async def _begin_kill(self, session_id: str, name: str) -> None:
+        """Let it take its time: input for other sessions does not wait for it, unless there are KILLS of them."""
+        if len(self._kills) >= KILLS:
+            await asyncio.wait(self._kills, return_when=asyncio.FIRST_COMPLETED)
+        task = self._start(self._guarded(session_id, self._kill(session_id, name)))
+        self._kills.add(task)
+        task.add_done_callback(self._kills.discard)
 
     async def _kill(self, session_id: str, name: str) -> None:
         self.opener.require_login()
@@ -221,10 +239,14 @@ class V3Socket(RelayedSocket):
     async def _follow_state(self, followed: _Followed, session: Session) -> None:
         """The events of a session whose output is not asked for. It is not started."""
         with session.watch(output=False) as watch:
-            rows, cols = session.size
+            (rows, cols), repository = session.size, None
             header = {"version": 2, "width": cols, "height": rows, **header_fields(session)}
             await self._tell(session.id, {"kind": "header", "header": header})
             while not session.removed:
+                if session.repository != repository:
+                    repository = session.repository
+                    event = msgspec.to_builtins(git_event(session.id, repository, iso(time.time_ns())))
+                    await self._tell(session.id, {"kind": event["type"], **event})
                 if session.size != (rows, cols):
                     rows, cols = session.size
                     await self._tell(session.id, {"kind": "resize", "dimensions": f"{cols}x{rows}"})
@@ -251,7 +273,12 @@ class V3Socket(RelayedSocket):
         await self._say(V3Type.EVENT, session_id, _encode(event))
 
     async def _say(self, kind: V3Type, session_id: str, payload: bytes = b"") -> None:
-        await self.send(v3_frames.encode(kind, session_id, payload), binary=True)
+        self._newest = self.send(v3_frames.encode(kind, session_id, payload), binary=True)
+        await asyncio.shield(self._newest)  # a subscription that ends takes nothing back: it stays under way
+
+    async def _all_written(self) -> None:
+        if self._newest is not None:
+            await asyncio.wait([self._newest])
 
     async def _refuse(self, session_id: str, message: str) -> None:
         await self._guarded(session_id, self._say(V3Type.ERROR, session_id, _encode({"message": message})))

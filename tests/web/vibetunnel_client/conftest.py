@@ -12,9 +12,11 @@ import pytest
 from playwright.sync_api import Browser
 from served import Served
 from their_visitor import TheirVisitor, published
-from visitor import DESKTOP
+from visitor import DESKTOP, PHONE
 
 S = TypeVar("S", bound=Served)
+
+SIZES: list[Any] = [pytest.param({}, id="desktop"), pytest.param(PHONE, id="phone")]  # options of a browser's profile
 
 
 class Serve(Protocol):

@@ -9,15 +9,13 @@ import sys
 from typing import Any
 
 import pytest
-from conftest import Enter, Serve
+from conftest import SIZES, Enter, Serve
 from harness import WEBSOCKET
 from playwright.sync_api import expect
 from served import PASSWORD, Served
 from their_visitor import READY, SHELL, TheirVisitor
-from visitor import PHONE
 
 MINUTE_S = 60
-SIZES: list[Any] = [pytest.param({}, id="desktop"), pytest.param(PHONE, id="phone")]
 
 # `vibetunnel`, with a clock that is ahead by as many seconds as the file says that is the first argument.
 AHEAD = """
@@ -143,6 +141,7 @@ def test_the_token_of_a_logout_is_no_longer_valid(server: Served, enter: Enter) 
     expect(client.new_session).to_be_visible()
     token = client.answer("GET", "/api/sessions").request.headers["authorization"]
     assert answer(server, "GET", "/api/sessions", Authorization=token)[0] == 200
+    client.allow_complaint(r"\[control-event-service\]")  # its stream ends with the login
     client.page.get_by_title("User menu").click()
     client.page.get_by_text("Logout").click()
     expect(client.at("password-input")).to_be_visible()

@@ -25,6 +25,9 @@ TEXT_FRAME = 1  # the opcode of RFC 6455
 TEXT = r"""terminal => [...terminal.querySelectorAll(".terminal-line")]
     .map(line => line.textContent.replaceAll("\u00a0", " ").trimEnd()).join("\n").trimEnd()"""
 
+HISTORY = """({ terminal: { buffer: { active } } }) =>
+    Array.from({ length: active.length }, (_, row) => active.getLine(row).translateToString(true))"""
+
 
 def published() -> str:
     """The folder of the client's files."""
@@ -146,11 +149,21 @@ class TheirVisitor(Visitor):
         self.until_shows(READY)
         return session
 
+    def choose(self, test_id: str) -> None:
+        """Click an item of the menu of a session."""
+        self.page.get_by_title("More actions").click()
+        self.at(test_id).click()
+
     # The terminal
 
     @property
     def terminal(self) -> Locator:
         return self.page.locator("vibe-terminal")
+
+    def history(self) -> list[str]:
+        """All lines that the terminal has, those above the screen too."""
+        found: list[str] = self.terminal.evaluate(HISTORY)
+        return found
 
     def text(self) -> str:
         return str(self.terminal.evaluate(TEXT)) if self.terminal.count() else ""

@@ -128,6 +128,40 @@ export interface ServerConfig {
   readonly version?: string;
   readonly defaultCommand?: readonly string[];
   readonly workingDir?: string;
+  readonly notificationPreferences?: NotificationPreferences;
+}
+
+export type LogLevel = "debug" | "log" | "warn" | "error";
+
+/** One line of the server's log. */
+export interface LogLine {
+  readonly number: number;
+  readonly at: string;
+  readonly level: LogLevel;
+  readonly module: string;
+  readonly text: string;
+  /** Whose page has sent it; absent: the server itself says it. */
+  readonly user?: string;
+}
+
+/** Of what the user wants to be told. */
+export interface NotificationPreferences {
+  readonly enabled: boolean;
+  readonly sessionStart: boolean;
+  readonly sessionExit: boolean;
+  readonly commandCompletion: boolean;
+  readonly commandError: boolean;
+  readonly bell: boolean;
+  readonly claudeTurn: boolean;
+  readonly soundEnabled: boolean;
+  readonly vibrationEnabled: boolean;
+}
+
+/** What has become of a notification to all devices of the user. */
+export interface PushTest {
+  readonly sent: number;
+  readonly failed: number;
+  readonly errors: readonly string[];
 }
 
 /** A request that failed. `status` is 0 if there was no answer. */
@@ -269,6 +303,36 @@ export class Api {
     return this.request("DELETE", `${sessionUrl(sessionId)}/clients/${encodeURIComponent(clientId)}`);
   }
 
+  /** The lines of the server's log after number `after`, oldest first. For owners. */
+  logLines(after: number): Promise<LogLine[]> {
+    return this.request<LogLine[]>("GET", `/api/logs?after=${after}`);
+  }
+
+  clearLog(): Promise<unknown> {
+    return this.request("DELETE", "/api/logs/clear");
+  }
+
+  chooseNotifications(changes: Partial<NotificationPreferences>): Promise<unknown> {
+    return this.request("PUT", "/api/config", { notificationPreferences: changes });
+  }
+
+  /** The key to subscribe with. While the server sends no notifications, an ApiError with status 503 says why. */
+  async pushKey(): Promise<string> {
+    return (await this.request<{ publicKey: string }>("GET", "/api/push/vapid-public-key")).publicKey;
+  }
+
+  subscribe(subscription: PushSubscriptionJSON): Promise<unknown> {
+    return this.request("POST", "/api/push/subscribe", subscription);
+  }
+
+  unsubscribe(endpoint: string): Promise<unknown> {
+    return this.request("POST", "/api/push/unsubscribe", { endpoint });
+  }
+
+  testPush(): Promise<PushTest> {
+    return this.request<PushTest>("POST", "/api/push/test");
+  }
+
   private async logIn<Answer>(path: string, body: object): Promise<Answer> {
     const answer = await this.request<Answer>("POST", path, body, { loggingIn: true });
     this.csrfToken = undefined; // it belongs to the earlier login
@@ -359,7 +423,8 @@ function answerOf<Answer>(status: number, answer: unknown, retryAfterHeader: str
   if (status === 0) throw new ApiError(0, UNREACHABLE);
   if (status >= 200 && status < 300) return answer as Answer;
   const retryAfter_s = status === 429 ? retryAfter(retryAfterHeader) : 0;
-  throw new ApiError(status, said(answer, "error") ?? fallback(status), said(answer, "code") ?? "", retryAfter_s);
+  const text = said(answer, "message") ?? said(answer, "error") ?? fallback(status);
+  throw new ApiError(status, text, said(answer, "code") ?? "", retryAfter_s);
 }
 
 /** Seconds from a Retry-After header (RFC 9110 §10.2.3), which has a number or a date. */
@@ -382,7 +447,7 @@ function parsed(text: string): unknown {
   }
 }
 
-function said(answer: unknown, field: "error" | "code"): string | undefined {
+function said(answer: unknown, field: "error" | "code" | "message"): string | undefined {
   if (typeof answer !== "object" || answer === null || !(field in answer)) return undefined;
   const value: unknown = (answer as Record<string, unknown>)[field];
   return typeof value === "string" && value !== "" ? value : undefined;

@@ -7,6 +7,7 @@ export type Route =
   | { readonly page: "sessions" }
   | { readonly page: "login"; readonly next: string }
   | { readonly page: "share" }
+  | { readonly page: "logs" }
   | { readonly page: "terminal"; readonly id: string }
   | { readonly page: "changes"; readonly path: string; readonly session?: string }
   | { readonly page: "files"; readonly path: string; readonly line?: number }
@@ -23,6 +24,7 @@ export function parse(path: string, search = ""): Route {
   if (path === "/share" || path === "/share/") return { page: "share" };
   if (path === "/changes" || path === "/changes/") return { page: "changes", ...changesQuery(search) };
   if (path === "/files" || path === "/files/") return { page: "files", ...parseFilesQuery(search) };
+  if (path === "/logs" || path === "/logs/") return { page: "logs" };
   const id = SESSION.exec(path)?.[1];
   if (id !== undefined) return { page: "terminal", id };
   return { page: "unknown", path };

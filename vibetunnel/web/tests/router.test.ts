@@ -24,6 +24,11 @@ describe("parse", () => {
     expect(parse("/changes")).toEqual({ page: "changes", path: "~" });
   });
 
+  it("knows the page of the log", () => {
+    expect(parse("/logs")).toEqual({ page: "logs" });
+    expect(loginPath("/logs")).toBe("/login?next=%2Flogs");
+  });
+
   it("knows where a share link leads", () => {
     expect(parse("/share")).toEqual({ page: "share" });
   });

@@ -7,8 +7,10 @@ import { keyed } from "lit/directives/keyed.js";
 import { Api, type AuthConfig, messageOf } from "../api.js";
 import { href } from "../base.js";
 import { type Route, Router, loginPath, sessionPath } from "../router.js";
-import { type User, isGuest } from "../users.js";
+import { keepTold } from "../push.js";
+import { type User, isGuest, may } from "../users.js";
 import "./login-page.js";
+import "./logs-page.js";
 import "./navigation.js";
 import { PlainElement } from "./plain-element.js";
 import "./sessions-page.js";
@@ -100,6 +102,10 @@ export class App extends PlainElement {
         return html`<vt-login-page .api=${api} .next=${route.next} .config=${this.config}></vt-login-page>`;
       case "share":
         return html`<vt-share-page .api=${api}></vt-share-page>`;
+      case "logs":
+        if (!this.known) return html``;
+        if (user?.authenticated && !may(user, "admin")) return this.ownersOnly();
+        return html`${keyed(this.turn, html`<vt-logs-page .api=${api}></vt-logs-page>`)}`;
       case "terminal":
         if (this.terminalPart === "failed") return this.reloadNotice("The terminal could not be loaded");
         if (this.terminalPart === "loading") return html``;
@@ -159,6 +165,14 @@ export class App extends PlainElement {
     </main>`;
   }
 
+  private ownersOnly(): TemplateResult {
+    return html`<main class="notice">
+      <h1>Only owners may read the log</h1>
+      <p>Ask an owner of this server, or log in as one.</p>
+      <a class="button" href=${href("/")}>All sessions</a>
+    </main>`;
+  }
+
   private reloadNotice(heading: string): TemplateResult {
     return html`<main class="notice">
       <h1>${heading}</h1>
@@ -182,7 +196,9 @@ export class App extends PlainElement {
         (user) => {
           this.user = user;
           this.keepGuestInside();
-          const asked = this.route.page === "sessions" && !this.looking && !this.over;
+          if (user.authenticated && !isGuest(user)) void keepTold(this.api, user.userId);
+          const { page } = this.route;
+          const asked = (page === "sessions" || page === "logs") && !this.looking && !this.over;
           if (asked && !user.authenticated) this.askForLogin(); // the list would be refused
         },
         () => undefined, // the page itself reports the failure

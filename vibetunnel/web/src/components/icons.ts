@@ -37,6 +37,9 @@ export const branch = icon(svg`
 export const worktree = icon(svg`
   <path d="M8 1.8v12.4M8 6.5H4.2a1.4 1.4 0 0 1-1.4-1.4V3.4M8 10.2h3.8a1.4 1.4 0 0 0 1.4-1.4V7.1" />`);
 
+export const list = icon(svg`<path d="M2.5 4h11M2.5 8h11M2.5 12h7" />`);
+export const download = icon(svg`<path d="M8 2.5v7.5M4.8 7 8 10.2 11.2 7M3 13.5h10" />`);
+
 export const mark = html`<svg class="mark" viewBox="9 8 46 46" aria-hidden="true">
   <path class="arch" d="M12 50V32a20 20 0 0 1 40 0v18" />
   <path class="chevron" d="M22 31l8 8-8 8" />

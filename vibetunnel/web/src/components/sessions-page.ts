@@ -11,9 +11,10 @@ import { type User, may, mayShare, mayUseFiles } from "../users.js";
 import "./account-menu.js";
 import "./confirm-dialog.js";
 import "./create-dialog.js";
-import { folder, mark, plus } from "./icons.js";
+import { bell, folder, list, mark, plus } from "./icons.js";
 import "./link-dialog.js";
 import { logOut } from "./navigation.js";
+import "./notifications-dialog.js";
 import { PlainElement } from "./plain-element.js";
 import "./session-card.js";
 import "./share-dialog.js";
@@ -21,7 +22,7 @@ import "./share-dialog.js";
 const TICK_MS = 30_000; // ages are in minutes
 
 type Open =
-  | { readonly dialog: "create" | "link" }
+  | { readonly dialog: "create" | "link" | "notifications" }
   | { readonly dialog: "kill" | "share"; readonly session: Session };
 
 @customElement("vt-sessions-page")
@@ -83,9 +84,23 @@ export class SessionsPage extends PlainElement {
               ? html`<vt-account-menu
                   .user=${this.user}
                   @link=${() => (this.open = { dialog: "link" })}
+                  @notifications=${() => (this.open = { dialog: "notifications" })}
                   @leave=${this.leave}
                 ></vt-account-menu>`
-              : nothing
+              : this.noAuth
+                ? html`<button
+                    class="quiet-button"
+                    aria-label="Notifications"
+                    title="Notifications"
+                    data-testid="notifications-open"
+                    @click=${() => (this.open = { dialog: "notifications" })}
+                  >
+                    ${bell}
+                  </button>
+                  <a class="quiet-button" aria-label="Logs" title="Logs" data-testid="logs-open" href=${href("/logs")}>
+                    ${list}
+                  </a>`
+                : nothing
           }
           ${all.length === 0 || !this.controls ? nothing : this.createButton()}
         </nav>
@@ -190,6 +205,12 @@ export class SessionsPage extends PlainElement {
         ></vt-create-dialog>`;
       case "link":
         return html`<vt-link-dialog .api=${this.api} @closed=${closed}></vt-link-dialog>`;
+      case "notifications":
+        return html`<vt-notifications-dialog
+          .api=${this.api}
+          .userId=${this.user?.userId ?? ""}
+          @closed=${closed}
+        ></vt-notifications-dialog>`;
       case "share": {
         const { session } = this.open;
         return html`<vt-share-dialog

@@ -1,0 +1,140 @@
+"""Views of VibeTunnel's own web client beside the terminal: cards, names, settings, and pictures for the terminal."""
+
+from __future__ import annotations
+
+import base64
+import re
+from pathlib import Path
+
+from playwright.sync_api import expect
+from served import Served
+from their_visitor import READY, SHELL, TheirVisitor
+
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+COPY_PICTURE = """async picture => {
+    const bytes = Uint8Array.from(atob(picture), one => one.charCodeAt(0));
+    await navigator.clipboard.write([new ClipboardItem({ "image/png": new Blob([bytes], { type: "image/png" }) })]);
+}"""
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+
+
+def states(server: Served) -> list[str]:
+    return sorted(each["status"] for each in server.ask("GET", "/api/sessions"))
+
+
+# The list
+
+
+def test_a_session_that_no_client_has_opened_is_a_card_and_starts_when_it_is_opened(
+    server: Served, client: TheirVisitor
+) -> None:
+    session = server.session(SHELL)
+    client.open_list()
+    expect(client.card(session)).to_contain_text("running")
+    client.card(session).click()
+    client.until_shows(READY)
+    assert client.session() == session
+
+
+def test_an_unknown_session_is_not_found_and_the_list_opens(client: TheirVisitor) -> None:
+    client.open(f"/session/{UNKNOWN}")
+    expect(client.page.get_by_text(f"Session {UNKNOWN} not found")).to_be_visible()
+    expect(client.new_session).to_be_visible()
+    assert client.requests("GET", f"/api/sessions/{UNKNOWN}.*") == []
+
+
+def test_all_sessions_are_killed_and_cleaned_up(server: Served, client: TheirVisitor) -> None:
+    sessions = [client.open_shell() for _ in range(2)]
+    client.open_list()
+    client.at("kill-all-button").click()
+    client.until(lambda: states(server) == ["exited", "exited"])
+    assert {client.answer("DELETE", f"/api/sessions/{each}").status for each in sessions} == {200}
+    client.at("show-exited-toggle").click()
+    expect(client.page.get_by_test_id("session-card")).to_have_count(2)
+    client.at("clean-exited-button").click()
+    client.until(lambda: states(server) == [])
+
+
+def test_the_card_of_one_exited_session_is_removed(server: Served, client: TheirVisitor) -> None:
+    client.open_shell()
+    client.type("exit\n")
+    client.until(lambda: states(server) == ["exited"])
+    client.open_list()
+    client.at("show-exited-toggle").click()
+    client.at("kill-session-button").click()
+    client.until(lambda: states(server) == [])
+
+
+def test_a_session_gets_another_name_in_the_list_and_in_its_own_view(server: Served, client: TheirVisitor) -> None:
+    session = client.open_shell()
+    for place, name in (("session-header", "first name"), ("session-card", "second name")):
+        if place == "session-card":
+            client.open_list()
+        field = client.page.locator(f"{place} inline-edit")
+        field.hover()
+        field.locator(".edit-icon").click()
+        field.locator("input").fill(name)
+        client.press("Enter")
+        expect(client.page.get_by_text(name).first).to_be_visible()
+        client.until(lambda: server.ask("GET", f"/api/sessions/{session}")["name"] == name)  # noqa: B023
+
+
+# Settings
+
+
+def test_settings_are_kept_by_the_server(server: Served, client: TheirVisitor) -> None:
+    (server.home / "src").mkdir(exist_ok=True)
+    client.open_list()
+    client.page.get_by_title(re.compile("^Settings")).click()
+    field = client.page.locator("vt-settings").get_by_placeholder("~/")
+    expect(field).to_have_value(str(server.home))
+    field.fill(str(server.home / "src"))
+    field.blur()
+    assert client.answer("PUT", "/api/config").status == 200
+    client.open_list()
+    client.page.get_by_title(re.compile("^Settings")).click()
+    expect(field).to_have_value(str(server.home / "src"))
+    client.press("Escape")
+    client.new_session.click()
+    expect(client.at("working-dir-input")).to_have_value(str(server.home / "src"))
+
+
+def test_quick_start_commands_are_kept_by_the_server(server: Served, client: TheirVisitor) -> None:
+    client.open_list()
+    client.new_session.click()
+    editor = client.page.locator("quick-start-editor")
+    editor.get_by_text("Edit").click()
+    editor.get_by_text("Add").click()
+    editor.get_by_placeholder(re.compile("ommand")).last.fill("sh -l")
+    editor.get_by_text("Save").click()
+    assert client.answer("PUT", "/api/config").status == 200
+    client.open_list()
+    client.new_session.click()
+    expect(client.at("session-create-modal").get_by_role("button", name="sh -l")).to_be_visible()
+
+
+# Files for the terminal
+
+
+def stored(client: TheirVisitor) -> Path:
+    """The path of a picture that was stored, and that the terminal shows."""
+    path = Path(client.answer("POST", "/api/files/upload").json()["path"])
+    assert path.read_bytes().startswith(b"\x89PNG")  # Chromium makes another file of what it has copied
+    client.until(lambda: str(path) in client.text().replace("\n", ""))
+    return path
+
+
+def test_a_pasted_picture_is_stored_and_its_path_is_typed(client: TheirVisitor) -> None:
+    client.open_shell()
+    client.page.evaluate(COPY_PICTURE, PNG)
+    client.press("Control+V")
+    stored(client)
+
+
+def test_a_picture_of_the_disk_is_stored_and_its_path_is_typed(client: TheirVisitor) -> None:
+    client.open_shell()
+    with client.page.expect_file_chooser() as chosen:
+        client.choose("compact-upload-image")
+    picture = {"name": "a photo.png", "mimeType": "image/png", "buffer": base64.b64decode(PNG)}
+    chosen.value.set_files([picture])  # type: ignore[list-item]
+    assert stored(client).suffix == ".png"
