@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 from conftest import Enter
+from playwright.sync_api import expect
 from relay import Relay
 from served import Served
-from their_visitor import INPUT, TheirVisitor
+from their_visitor import INPUT, READY, TheirVisitor
 
 COUNT = "i={}; while [ $i -le {} ]; do echo line $i; i=$((i+1)); done\n"
 
@@ -54,6 +55,17 @@ def test_a_tab_that_was_cut_off_has_all_output_once_as_the_other_one(
     cut.until(lambda: cut.text() == other.text())
 
 
+def test_three_tabs_of_one_browser_work(server: Served, client: TheirVisitor) -> None:
+    pages = [client.page, *(client.context.new_page() for _ in range(2))]
+    for number, page in enumerate(pages):
+        session = server.session(["sh", "-c", f"echo tab {number}; exec cat"])
+        page.goto(f"{server.url}/session/{session}")
+        expect(page.locator("vibe-terminal")).to_contain_text(f"tab {number}")
+    server.session(name="a later one")
+    for page in pages:
+        expect(page.get_by_text("a later one").first).to_be_visible()
+
+
 # Long histories
 
 
@@ -66,3 +78,44 @@ def test_a_reload_after_a_long_history_shows_its_end_and_gets_little(client: The
     client.page.reload()
     client.until(lambda: client.text() == before)
     assert client.received[stream] - got < 16_384
+
+
+# Programs that fill the screen
+
+
+@pytest.mark.parametrize(
+    ("command", "shown", "keys", "leave"),
+    [
+        pytest.param("vim -u NONE -N text", r"^line 1$", ["Control+f"], ":q!\n", id="vim"),
+        pytest.param("less text", r"^line 1$", ["Space", "ArrowDown"], "q", id="less"),
+        pytest.param("htop", r"PID", [], "q", id="htop"),
+        pytest.param("tmux -L test -f /dev/null", r"^\[0\]", [], "tmux kill-server\n", id="tmux"),
+    ],
+)
+def test_a_program_that_fills_the_screen_is_shown_as_the_server_has_it(
+    server: Served, client: TheirVisitor, command: str, shown: str, keys: list[str], leave: str
+) -> None:
+    (server.home / "text").write_text("".join(f"line {number}\n" for number in range(1, 501)))
+    session = client.open_shell()
+    client.type(f"echo before; {command}\n")
+
+    def same() -> bool:
+        return client.text().split("\n") == [row.rstrip() for row in server.text(session).split("\n")]
+
+    client.until_shows(shown)
+    client.until(same)
+    for key in keys:
+        before = client.text()
+        client.press(key)
+        client.until(lambda: client.text() != before)  # noqa: B023
+    client.until(same)
+    client.page.set_viewport_size({"width": 1000, "height": 640})
+    client.answer("POST", ".*/resize", 1)
+    client.until(same)
+    client.page.reload()
+    client.until_shows(r"\S")
+    client.until(same)
+    client.until(lambda: client.opened.count(INPUT) == 2)
+    client.type(leave)
+    client.until_shows(rf"before(.*\n)*{READY}")
+    client.until(same)
