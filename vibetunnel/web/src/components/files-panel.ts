@@ -13,6 +13,7 @@ import { type Order, type SortKey, BY_NAME } from "../file-listing.js";
 import { above, baseName, crumbs, join, shellWords, within } from "../file-paths.js";
 import { FileTree } from "../file-tree-model.js";
 import { prefer, preference } from "../preferences.js";
+import { changesPath } from "../router.js";
 import { Uploads } from "../uploads.js";
 import "./file-menu.js";
 import type { FileAction, FileMenu } from "./file-menu.js";
@@ -350,6 +351,7 @@ export class FilesPanel extends PlainElement {
 
   /** The address of what is shown. */
   private get address(): string {
+    if (this.tab === "changes") return changesPath(this.tree.root);
     return this.file === "" ? filesPath(join(this.tree.root, "")) : filesPath(this.file, this.line);
   }
 
