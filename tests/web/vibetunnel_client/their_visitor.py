@@ -55,9 +55,7 @@ class TheirVisitor(Visitor):
         self.frames: list[tuple[str, bool, str | bytes]] = []
         self.events: list[tuple[str, Any]] = []
         self.received: Counter[str] = Counter()
-        # This service of the server is not there yet.
-        self.allow_complaint(r"/api/push/")
-        self.allow_complaint(r"\[push-notification-service\]")
+        self.allow_complaint(r"503 .*/api/push/vapid-public-key")  # push is off
         # Only one page of a browser has these streams: not the next tab, nor a page that has just been loaded again.
         self.allow_complaint(r"event stream error|\[control-event-service\]")
         context.on("request", lambda request: self.sent.append(request))
