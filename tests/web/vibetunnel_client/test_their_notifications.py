@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import Enter, Serve
 from playwright.sync_api import Locator, expect
 from served import Served
-from their_visitor import TheirVisitor
+from their_visitor import Enter, Serve, TheirVisitor
 
 # A browser's own subscription is made by its maker's server, which no test may ask.
 SUBSCRIBE = """
