@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,12 @@ from urllib.parse import quote
 import jsonschema
 import pytest
 from harness import Browser, Running, Serve, until
+from own_multiplexers import tmux
 from principals import guest, logged_in
 
 from vibetunnel.handlers.multiplexer_routes import MULTIPLEXER_ROUTES
 
 MULTIPLEXER = "/api/multiplexer"
-
-
-def tmux(*words: str) -> str:
-    return subprocess.run(["tmux", "-u", *words], check=True, capture_output=True, text=True).stdout
 
 
 async def state(server: Running, kind: str) -> dict[str, Any]:
