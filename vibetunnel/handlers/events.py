@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class _Stream:
-    """A listener, as something that a logout can close."""
+    """A listener, as something that a logout can close. path: what was asked for."""
 
     def __init__(self, listener: Listener, path: str) -> None:
         self._listener = listener

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SIZES, Enter
 from playwright.sync_api import Locator, expect
 from repositories import commit, git, repository, write
 from served import Served
-from their_visitor import READY, SHELL, TheirVisitor
+from their_visitor import READY, SHELL, SIZES, Enter, TheirVisitor
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

@@ -9,11 +9,10 @@ import sys
 from typing import Any
 
 import pytest
-from conftest import SIZES, Enter, Serve
 from harness import WEBSOCKET
 from playwright.sync_api import expect
 from served import PASSWORD, Served
-from their_visitor import READY, SHELL, TheirVisitor
+from their_visitor import READY, SHELL, SIZES, Enter, Serve, TheirVisitor
 
 MINUTE_S = 60
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Enter
 from playwright.sync_api import expect
 from served import Served
-from their_visitor import READY, TheirVisitor
+from their_visitor import READY, Enter, TheirVisitor
 from visitor import PHONE
 
 
@@ -18,6 +17,14 @@ def client(enter: Enter, server: Served) -> TheirVisitor:
 def open_keyboard(client: TheirVisitor) -> None:
     client.page.get_by_text("⌨").click()
     expect(client.page.locator("terminal-quick-keys")).to_contain_text("Esc")
+
+
+def tap(client: TheirVisitor, key: str) -> str | bytes:
+    """Tap an extra key; return the message that it sends."""
+    before = len(client.typed())
+    client.page.locator("terminal-quick-keys").get_by_role("button", name=key, exact=True).tap()
+    client.until(lambda: len(client.typed()) > before)
+    return client.typed()[-1]
 
 
 def test_a_session_is_created_and_typed_into(server: Served, client: TheirVisitor) -> None:
@@ -35,11 +42,7 @@ def test_the_extra_keys_are_typed_by_their_names(client: TheirVisitor) -> None:
     client.open_shell()
     open_keyboard(client)
     client.type("cat\n")
-    for key, name in (("Esc", "escape"), ("Tab", "tab"), ("↑", "arrow_up"), ("^C", None)):
-        before = len(client.typed())
-        client.page.locator("terminal-quick-keys").get_by_role("button", name=key, exact=True).tap()
-        client.until(lambda: len(client.typed()) > before)  # noqa: B023
-        assert client.typed()[-1] == (f"\0{name}\0" if name else "\x03")
+    assert [tap(client, key) for key in ("Esc", "Tab", "↑", "^C")] == ["\0escape\0", "\0tab\0", "\0arrow_up\0", "\x03"]
     client.until_shows(READY + r"[^\n]*\n(.*\n)*" + READY)
 
 

@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from conftest import Enter
 from playwright.sync_api import expect
 from relay import Relay
 from served import Served
-from their_visitor import INPUT, READY, TheirVisitor
+from their_visitor import INPUT, READY, Enter, TheirVisitor
 
 COUNT = "i={}; while [ $i -le {} ]; do echo line $i; i=$((i+1)); done\n"
 
@@ -27,6 +26,18 @@ def lines_of(client: TheirVisitor) -> list[int]:
     return [int(found[1]) for each in client.history() if (found := re.fullmatch(r"line (\d+)", each))]
 
 
+def until_lines(client: TheirVisitor, last: int) -> None:
+    """Wait until the terminal has each line up to `last`, once and in order."""
+    client.until(lambda: lines_of(client) == list(range(1, last + 1)))
+
+
+def press(client: TheirVisitor, key: str) -> None:
+    """Press a key that changes the screen."""
+    before = client.text()
+    client.press(key)
+    client.until(lambda: client.text() != before)
+
+
 # Connections
 
 
@@ -39,16 +50,16 @@ def test_a_tab_that_was_cut_off_has_all_output_once_as_the_other_one(
     other.open_session(session)
     other.type(COUNT.format(1, 100))
     for client in (cut, other):
-        client.until(lambda: lines_of(client) == list(range(1, 101)))  # noqa: B023
+        until_lines(client, 100)
     relay.cut()
     other.type(COUNT.format(101, 300))
-    other.until(lambda: lines_of(other) == list(range(1, 301)))
+    until_lines(other, 300)
     assert lines_of(cut) == list(range(1, 101))
     stream = f"/api/sessions/{session}/stream"
     cut.until(lambda: len(cut.requests("GET", stream)) == 3)  # two tries have failed
     opened = cut.opened.count(INPUT)
     relay.mend()
-    cut.until(lambda: lines_of(cut) == list(range(1, 301)))
+    until_lines(cut, 300)
     cut.until(lambda: cut.opened.count(INPUT) > opened)
     cut.type("echo typed again\n")
     other.until_shows(r"^typed again$")
@@ -74,7 +85,6 @@ def test_a_reload_after_a_long_history_shows_its_end_and_gets_little(client: The
     client.type(COUNT.format(1, 40_000))
     client.until_shows(r"^line 40000\nready\$")
     before, got = client.text(), client.received[stream]
-    assert got > 400_000
     client.page.reload()
     client.until(lambda: client.text() == before)
     assert client.received[stream] - got < 16_384
@@ -105,9 +115,7 @@ def test_a_program_that_fills_the_screen_is_shown_as_the_server_has_it(
     client.until_shows(shown)
     client.until(same)
     for key in keys:
-        before = client.text()
-        client.press(key)
-        client.until(lambda: client.text() != before)  # noqa: B023
+        press(client, key)
     client.until(same)
     client.page.set_viewport_size({"width": 1000, "height": 640})
     client.answer("POST", ".*/resize", 1)

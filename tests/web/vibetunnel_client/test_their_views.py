@@ -68,18 +68,18 @@ def test_the_card_of_one_exited_session_is_removed(server: Served, client: Their
     client.until(lambda: states(server) == [])
 
 
-def test_a_session_gets_another_name_in_the_list_and_in_its_own_view(server: Served, client: TheirVisitor) -> None:
+@pytest.mark.parametrize("place", ["session-header", "session-card"])
+def test_a_session_gets_another_name(server: Served, client: TheirVisitor, place: str) -> None:
     session = client.open_shell()
-    for place, name in (("session-header", "first name"), ("session-card", "second name")):
-        if place == "session-card":
-            client.open_list()
-        field = client.page.locator(f"{place} inline-edit")
-        field.hover()
-        field.locator(".edit-icon").click()
-        field.locator("input").fill(name)
-        client.press("Enter")
-        expect(client.page.get_by_text(name).first).to_be_visible()
-        client.until(lambda: server.ask("GET", f"/api/sessions/{session}")["name"] == name)  # noqa: B023
+    if place == "session-card":
+        client.open_list()
+    field = client.page.locator(f"{place} inline-edit")
+    field.hover()
+    field.locator(".edit-icon").click()
+    field.locator("input").fill("another name")
+    client.press("Enter")
+    expect(client.page.get_by_text("another name").first).to_be_visible()
+    client.until(lambda: server.ask("GET", f"/api/sessions/{session}")["name"] == "another name")
 
 
 # Settings
