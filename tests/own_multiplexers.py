@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from harness import wait_for
@@ -19,15 +21,17 @@ def own_multiplexers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         (folder / name).mkdir(mode=0o700)
         monkeypatch.setenv(variable, str(folder / name))
     monkeypatch.setenv("SHELL", "/bin/sh")  # what runs in them; the user's own reads files that may take long
-    monkeypatch.delenv("TMUX", raising=False)
-    monkeypatch.delenv("STY", raising=False)
+    for mark in ("TMUX", "STY"):
+        monkeypatch.delenv(mark, raising=False)
     tmux, screen = (shutil.which(each) or each for each in ("tmux", "screen"))
+    environment = dict(os.environ)  # before the test changes it
     try:
         yield folder
     finally:
-        subprocess.run([tmux, "kill-server"], stderr=subprocess.DEVNULL, check=False)
+        quiet: dict[str, Any] = {"env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.run([tmux, "kill-server"], check=False, **quiet)
         for each in (folder / "y").iterdir():
-            subprocess.run([screen, "-S", each.name, "-X", "quit"], stdout=subprocess.DEVNULL, check=False)
+            subprocess.run([screen, "-S", each.name, "-X", "quit"], check=False, **quiet)
         wait_for(lambda: not any((folder / "y").iterdir()))
 
 
