@@ -22,6 +22,7 @@ ORDER = (
     "audience",
     "rest",
     "requests",
+    "polling",
     "first",
     "start",
     "memory",

@@ -104,7 +104,7 @@ void vt_snapshot(const vt *t, vt_buf *out)
     vt_put(out, "TV\1\0", 4);
     put_u32(out, (uint32_t)t->cols);
     put_u32(out, (uint32_t)rows);
-    put_u32(out, t->s == &t->main ? (uint32_t)t->scrollback.count : 0);
+    put_u32(out, t->s == &t->main ? (uint32_t)(t->scrollback.count + t->scrollback.left_out) : 0);
     put_u32(out, (uint32_t)(t->col + (t->pending && t->col == t->cols - 1)));
     put_u32(out, (uint32_t)t->row);
     put_u32(out, 0);

@@ -89,6 +89,17 @@ async def test_no_spelling_of_a_path_leaves_the_root(files: Target, root: Path) 
         "~/../../../../../../etc/passwd",
         "/etc/passwd",
         "a.txt/../../treasure.txt",
+        "../treasure.txt.",
+        "../treasure.txt/.",
+        "../treasure.txt ",
+        ".../treasure.txt",
+        "../TREASURE.TXT",
+        "./..//./treasure.txt",
+        f"{root}/./../treasure.txt",
+        f"{root}/..\\treasure.txt",
+        f"{root.parent}/FILES/../treasure.txt",
+        f"/proc/self/fd/../root{outside}",
+        f"/dev/fd/../../proc/self/root{outside}",
     ):
         await unreachable(files, path)
     for path in (
@@ -105,6 +116,15 @@ async def test_no_spelling_of_a_path_leaves_the_root(files: Target, root: Path) 
         "\uf7ae\uf7ae%2ftreasure.txt".encode("unicode-escape").decode(),
         quote("\uf7ae\uf7ae/treasure.txt", safe=""),
         "%ed%a0%80",
+        "%2e%2e%5ctreasure.txt",
+        "%2e%2e%255ctreasure.txt",
+        "%25252e%25252e%25252ftreasure.txt",
+        "%e0%80%ae%e0%80%ae%2ftreasure.txt",
+        "%f0%80%80%ae%f0%80%80%ae%2ftreasure.txt",
+        "%c0%2e%c0%2e%2ftreasure.txt",
+        "..%e2%88%95treasure.txt",
+        "..%0d%0a%2ftreasure.txt",
+        "%u002e%u002e%u2215treasure.txt",
     ):
         await unreachable(files, path, quoted=False)
 
@@ -214,6 +234,70 @@ async def test_no_race_leaves_the_root(files: Target, root: Path, path: str) -> 
     assert seen[200]
 
 
+async def test_no_race_stores_or_removes_anything_outside(files: Target, root: Path) -> None:
+    """CWE-367: the folder becomes a link to the outside while a file is stored, a folder made, or either removed."""
+    (root / "outside").symlink_to("../files-beside")
+    (root / "race").mkdir()
+    stopped = threading.Event()
+
+    def swap() -> None:
+        while not stopped.is_set():
+            os.rename(root / "race", root / "moved")
+            os.rename(root / "outside", root / "race")
+            os.rename(root / "race", root / "outside")
+            os.rename(root / "moved", root / "race")
+
+    async def in_pieces(name: str) -> HTTPResponse:
+        begun = await files.fetch("POST", "/api/fs/uploads", {"path": "race", "name": name, "size": 1})
+        if begun.code != 201:
+            return begun
+        return await files.fetch("PUT", f"/api/fs/uploads/{json.loads(begun.body)['id']}?offset=0", b"x")
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    stored = 0
+    try:
+        for number in range(60):
+            name = f"n{number}"
+            for asked in (
+                files.fetch("PUT", f"/api/fs/raw?path=race%2F{name}-put", b"x"),
+                files.fetch("POST", "/api/fs/mkdir", {"path": "race", "name": f"{name}-made"}),
+                files.fetch("POST", "/api/files/upload?path=race", part(b"file", b"form", b"x") + END, headers=FORM),
+                in_pieces(f"{name}-pieces"),
+                files.fetch("DELETE", "/api/filesystem/rm", {"path": "race/a.txt"}),
+                files.fetch("GET", "/api/fs/archive?path=race"),
+            ):
+                response = await asked
+                assert response.code in (200, 201, 400, 403, 404), response.body
+                assert TREASURE.encode() not in response.body
+                stored += response.code == 201
+    finally:
+        stopped.set()
+        thread.join()
+    assert stored
+    assert os.listdir(f"{root}-beside") == ["a.txt"]
+
+
+async def test_a_root_that_vanishes_or_is_replaced_is_an_answer_and_comes_back(files: Target, root: Path) -> None:
+    """CWE-755, CWE-367."""
+    os.rename(root, root.parent / "gone")
+    for replaced in (False, True):
+        for response in await look(files, "a.txt"):
+            assert response.code in (400, 404), response.body
+        for method, path, body in (
+            ("PUT", "/api/fs/raw?path=new", b"x"),
+            ("POST", "/api/fs/mkdir", {"path": ".", "name": "new"}),
+            ("POST", "/api/fs/uploads", {"path": ".", "name": "new", "size": 1}),
+            ("DELETE", "/api/filesystem/rm", {"path": "a.txt"}),
+        ):
+            assert (await files.fetch(method, path, body)).code in (400, 404)
+        if not replaced:
+            (root.parent / root.name).write_text("a file")
+    os.unlink(root)
+    os.rename(root.parent / "gone", root)
+    assert (await files.json("GET", "/api/fs/content?path=a.txt"))["content"] == "shown"
+
+
 async def test_what_is_no_file_is_never_opened(files: Target, root: Path) -> None:
     """CWE-662, CWE-67: a FIFO would hold a thread, and an open of a device does something."""
     os.mkfifo(root / "fifo")
@@ -276,7 +360,8 @@ async def test_the_servers_key_and_configuration_are_closed(
     own.write_text("")
     certificates.make(root / "tls", ["localhost", "127.0.0.1"])
     target = aim(await serve(file_root=(root,), tls_cert=root / "tls/cert.pem", tls_key=root / "tls/key.pem"))
-    for path in (str(own), str(own.parent), "tls/key.pem"):
+    os.link(root / "tls/key.pem", root / "another-name")
+    for path in (str(own), str(own.parent), "tls/key.pem", "another-name"):
         for response in await look(target, path):
             assert response.code in (400, 403), (path, response.code)
         body = {"path": path, "recursive": True}
@@ -398,6 +483,64 @@ async def test_malformed_forms(files: Target, root: Path) -> None:
         response = await files.fetch("POST", "/api/files/upload?path=.", b"x", headers={"Content-Type": kind})
         assert response.code == 415
     assert set(os.listdir(root)) <= {"a.txt", "a"}  # a file that was complete before the form went wrong
+
+
+async def test_a_form_without_a_part_ends_at_a_bound(files: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CWE-400: endless bytes before the first boundary, in a body that does not say its length."""
+    monkeypatch.setattr("vibetunnel.handlers.streamed.DRAIN_LIMIT", 3 * LIMIT)
+    async with files.connected() as wire:
+        lines = (f"Authorization: {files.bearer['Authorization']}", "Transfer-Encoding: chunked")
+        kind = f"Content-Type: {FORM['Content-Type']}"
+        await wire.send(files.request("POST", "/api/files/upload?path=.", *lines, kind))
+        for _ in range(10):
+            await wire.send(b"%x\r\n%b\r\n" % (LIMIT, b"-" * LIMIT))
+        answer = await wire.answer()
+        assert answer is None or answer.status == 400  # a reset may be faster
+        assert await wire.over() == b""
+
+
+async def test_an_upload_in_pieces_has_no_holes_and_takes_any_number_of_pieces(files: Target, root: Path) -> None:
+    """CWE-400, CWE-20: an offset beyond the end would be a sparse file."""
+    begun = await files.json("POST", "/api/fs/uploads", {"path": ".", "name": "p", "size": 300}, status=201)
+    path = f"/api/fs/uploads/{begun['id']}"
+    for offset in ("1", "299", "300", "301", "-1", "9223372036854775807", "1e3", "0x1", "", "%00", "1%2e5"):
+        response = await files.fetch("PUT", f"{path}?offset={offset}", b"x")
+        assert response.code in (400, 409), (offset, response.body)
+    for number in range(300):
+        await files.json("PUT", f"{path}?offset={number}", b"%d" % (number % 10))
+    assert (root / "p").read_bytes() == b"0123456789" * 30
+    for size in (-1, 1.5, "1", 2**63, None, True):
+        body = {"path": ".", "name": "p", "size": size}
+        assert (await files.fetch("POST", "/api/fs/uploads", body)).code in (400, 413), size
+
+
+HTML = b"<html><script>fetch('/api/sessions')</script></html>"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a.html", "a.svg", "a.xml", "a.xhtml", "a.pdf", "a.js", "a.mjs", "a.htm", "a.png", "a", "a.html.png", "a.PNG.HTML",
+     "a.shtml", "a.swf", "a.mht", "a.vbs", "a.hta", "a.wasm", "a.txt\u202elmth."],
+)  # fmt: skip
+async def test_nothing_that_is_stored_can_run_in_the_browser(files: Target, root: Path, name: str) -> None:
+    """CWE-79, CWE-434, CWE-451: as an attachment with a policy, never as a page, wherever it is opened."""
+    (root / name).write_bytes(HTML)
+    body = part(b"file", name.encode(), HTML) + END
+    pasted = await files.json("POST", "/api/files/upload", body, headers=FORM)
+    previewed = await files.json("GET", f"/api/fs/preview?path={quote(name, safe='')}")
+    shown = [f"/api/fs/raw?path={quote(name, safe='')}", f"/api/files/{pasted['filename']}"]
+    shown += [previewed["url"]] if "url" in previewed else []
+    for each in (*shown, f"/api/filesystem/download/{quote(name, safe='')}"):
+        response = await files.fetch("GET", each)
+        assert response.code == 200
+        kind, disposition = response.headers["Content-Type"], response.headers["Content-Disposition"]
+        assert kind.partition(";")[0] not in {"text/html", "application/xhtml+xml", "text/xml", "text/javascript"}
+        assert not kind.startswith(("application/xml", "application/javascript", "application/x-shockwave", "message/"))
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
+        assert disposition.startswith("attachment; ")
+        assert "%E2%80%AE" not in disposition
+        assert disposition.isascii()
 
 
 @pytest.mark.parametrize(

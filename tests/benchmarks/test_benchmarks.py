@@ -504,6 +504,8 @@ TINY = Scale(
     link_s=0.2,
     many=5,
     many_s=1,
+    polled=3,
+    polled_s=1,
     audience=30,
     lines=4,
 )

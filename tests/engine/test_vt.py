@@ -100,6 +100,7 @@ def test_a_copy_is_another_terminal() -> None:
     one = terminal(b"1\r\n2\r\n3\r\n4\r\n5\r\n6\r\n7\r\n8\x07\x1b[6n\x1b]0;title\x07")
     copy = one.clone()
     assert (copy.scrollback_count, copy.text(), copy.title) == (0, one.text(), "title")
+    assert copy.snapshot() == one.snapshot()  # which counts the lines above the screen
     assert (copy.top, copy.offset) == (one.top, one.offset)
     assert one.clone(scrollback_lines=1).text(-5) == one.text(-1)
     copy.feed(b"changed")

@@ -97,6 +97,8 @@ async def test_status_and_config_tell_what_a_client_should_know(server: Running)
         "authMethods": [],
         "sshKeyAuth": False,
         "passwordAuth": False,
+        "serverName": "VibeTunnel",
+        "version": __version__,
     }
 
 

@@ -378,3 +378,33 @@ async def test_events_have_the_names_that_the_client_knows_only_in_its_view(serv
         writer.close()
     assert kinds["node"] == ["session-start", "session-exit"]
     assert kinds["own"] == ["session-created", "session-started", "session-exited"]
+
+
+async def test_only_one_tab_of_a_browser_has_the_streams_that_each_tab_asks_for(serve: Serve, folder: Path) -> None:
+    (folder / "client").mkdir()
+    (folder / "client" / "index.html").write_text("<!doctype html>")
+    server = await serve(web_client=folder / "client")
+    tab = server.bearer | {"Host": "localhost", "Accept": "text/event-stream"}
+    for path in ("/api/events", "/api/control/stream"):
+
+        async def opened(headers: dict[str, str], path: str = path) -> tuple[bytes, asyncio.StreamWriter]:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.server.port)
+            lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+            writer.write("\r\n".join([*lines, "", ""]).encode())
+            async with asyncio.timeout(DEADLINE_S):
+                return (await reader.readuntil(b"\r\n")).split()[1], writer
+
+        status, first = await opened(tab)
+        assert status == b"200"
+        for headers, expected in ((tab, b"204"), (tab | {"Accept": "*/*"}, b"200")):
+            status, other = await opened(headers)
+            other.close()
+            assert status == expected
+        first.close()
+
+        async def next_one(opened: Any = opened) -> bool:
+            status, writer = await opened(tab)
+            writer.close()
+            return bool(status == b"200")
+
+        await until(next_one)

@@ -1,15 +1,15 @@
-"""Multiplexers of their own for a test: their sockets are in its folder, and they end with it."""
+"""A server beside multiplexers of its own."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from harness import Running, Serve, wait_for
+from harness import Running, Serve
+from own_multiplexers import own_multiplexers
 from tornado.ioloop import IOLoop
 
 ZELLIJ = Path(__file__).with_name("zellij_stand_in.py")
@@ -17,19 +17,8 @@ ZELLIJ = Path(__file__).with_name("zellij_stand_in.py")
 
 @pytest.fixture
 def sockets(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where tmux, screen and the stand-in of zellij keep their sockets."""
-    for name, variable in (("t", "TMUX_TMPDIR"), ("y", "SCREENDIR"), ("z", "ZELLIJ_SOCKET_DIR")):
-        (folder / name).mkdir(mode=0o700)
-        monkeypatch.setenv(variable, str(folder / name))
-    monkeypatch.setenv("SHELL", "/bin/sh")  # what runs in them; the user's own reads files that may take long
-    monkeypatch.delenv("TMUX", raising=False)
-    monkeypatch.delenv("STY", raising=False)
-    tmux, screen = (shutil.which(each) or each for each in ("tmux", "screen"))
-    yield folder
-    subprocess.run([tmux, "kill-server"], stderr=subprocess.DEVNULL, check=False)
-    for each in (folder / "y").iterdir():
-        subprocess.run([screen, "-S", each.name, "-X", "quit"], stdout=subprocess.DEVNULL, check=False)
-    wait_for(lambda: not any((folder / "y").iterdir()))
+    with own_multiplexers(folder, monkeypatch):
+        yield folder
 
 
 @pytest.fixture

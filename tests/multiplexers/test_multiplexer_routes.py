@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,12 @@ from urllib.parse import quote
 import jsonschema
 import pytest
 from harness import Browser, Running, Serve, until
+from own_multiplexers import tmux
 from principals import guest, logged_in
 
 from vibetunnel.handlers.multiplexer_routes import MULTIPLEXER_ROUTES
 
 MULTIPLEXER = "/api/multiplexer"
-
-
-def tmux(*words: str) -> str:
-    return subprocess.run(["tmux", "-u", *words], check=True, capture_output=True, text=True).stdout
 
 
 async def state(server: Running, kind: str) -> dict[str, Any]:
@@ -299,6 +295,19 @@ async def test_viewers_and_guests_reach_no_multiplexer(server: Running) -> None:
         assert (await each.fetch("POST", "/api/tmux/attach", {"sessionName": "work"})).code == 403
         assert (await each.fetch("DELETE", f"{MULTIPLEXER}/tmux/sessions/work")).code == 403
     assert await names(server, "tmux") == ["work"]
+
+
+async def test_new_sessions_are_limited_as_those_of_the_server(sockets: Path, serve: Serve) -> None:
+    server = await serve(rate_limit_sessions=1)
+    writer = await logged_in(server, "walt")
+    await writer.json("POST", "/api/tmux/sessions", {"name": "one"})
+    for path, body in (
+        ("/api/tmux/sessions", {"name": "two"}),
+        ("/api/tmux/attach", {"sessionName": "one"}),
+        (f"{MULTIPLEXER}/sessions", {"type": "screen", "name": "two"}),
+    ):
+        assert (await writer.json("POST", path, body, status=429))["code"] == "rate"
+    assert await names(server, "tmux") == ["one"]
 
 
 async def test_requests_of_vibetunnels_own_client_pass_as_it_sends_them(serve: Serve, sockets: Path) -> None:

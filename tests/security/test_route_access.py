@@ -31,6 +31,7 @@ OPEN = {
     ("GET", "/api/health"),
     ("GET", "/health"),
     ("GET", "/changes"),
+    ("GET", "/files"),
     ("GET", "/login"),
     ("GET", "/logs"),
     ("GET", "/session/{session_id}"),

@@ -109,6 +109,7 @@ def test_the_badge_over_a_terminal_opens_the_changes_beside_it(
     visitor.at("git-badge").click()
     assert lines(shown(visitor, "a.txt"), "added") == ["+new"]
     assert is_as_wide_as_the_window(visitor)
+    expect(visitor.at("files-own-page")).to_have_attribute("href", f"/changes?path={proj}")
     visitor.at("files-close").click()
     visitor.type("echo $((6*7))\n")
     visitor.until_shows("^42")  # the terminal has the focus again
@@ -205,6 +206,14 @@ def test_a_diff_marks_words_and_unfolds_what_is_unchanged(visitor: Visitor, proj
     gaps.first.click()
     expect(diff.get_by_text("line 46", exact=True)).to_be_visible()
     expect(gaps).to_have_count(1)
+
+
+def test_the_number_of_a_line_opens_the_file_there(visitor: Visitor, proj: Path) -> None:
+    write(proj, **{"a.txt": LINES.replace("line 50\n", "row 50\n")})
+    changes_of(visitor, proj)
+    shown(visitor, "a.txt").get_by_role("cell", name="52", exact=True).last.click()
+    expect(visitor.at("preview-name")).to_have_text("a.txt")
+    assert visitor.page.url.endswith("/files?path=" + str(proj / "a.txt") + "&line=52")
 
 
 def test_both_versions_stand_side_by_side_where_there_is_room(server: Served, proj: Path, visit: Visit) -> None:
@@ -359,6 +368,19 @@ def test_a_session_starts_in_another_worktree_or_in_a_new_one(visitor: Visitor, 
     visitor.until_connected()
     expect(visitor.at("git-badge")).to_contain_text("feature/next")
     assert git(proj.parent / "proj-feature-next", "branch", "--show-current") == "feature/next\n"
+
+
+def test_a_worktree_that_was_chosen_for_one_folder_is_not_taken_for_the_next(visitor: Visitor, proj: Path) -> None:
+    git(proj, "worktree", "add", "-q", "-b", "other", "../proj-other")
+    visitor.open()
+    visitor.at("session-create").click()
+    visitor.at("create-folder").fill("~/proj")
+    visitor.at("start-in").select_option(str(proj.parent / "proj-other"))
+    visitor.at("create-folder").fill("~/proj/src")
+    visitor.at("create-folder").press("Enter")
+    visitor.until_connected()
+    (made,) = visitor.server.ask("GET", "/api/sessions")
+    assert made["workingDir"] == str(proj / "src")
 
 
 def test_what_the_server_refuses_is_said_and_nothing_is_lost(visitor: Visitor, proj: Path) -> None:

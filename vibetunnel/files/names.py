@@ -20,6 +20,7 @@ _SHIFT = 0xF700  # added to a byte
 _FIRST, _LAST = "\uf780", "\uf7ff"
 _PRIVATE = re.compile(f"[{_FIRST}-{_LAST}]")
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]')
+_DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _WINDOWS = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,16}$")
 
@@ -109,6 +110,11 @@ def safe_name(given: str, otherwise: str = "upload") -> str:
     room = MAX_NAME - 16 - len(ending)  # 16: for the number that tells it from others of the same name
     stem = name.removesuffix(ending).encode()[:room].decode(errors="ignore")
     return stem + ending
+
+
+def in_order(name: str) -> str:
+    """The name without characters that show others in another order: with them, `exe.gpj` reads `jpg.exe`."""
+    return _DIRECTIONS.sub("_", name)
 
 
 def misleading(name: str) -> bool:

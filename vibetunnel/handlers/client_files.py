@@ -16,7 +16,7 @@ from vibetunnel.security.headers import CONTENT_SECURITY_POLICY
 INDEX = "index.html"
 BASE = b'<base href="/">'
 SUFFIXES = {"br": ".br", "gzip": ".gz"}  # of the compressed forms that the build makes
-OWN_PAGES = ("/login", "/share")  # where links with codes lead, which no other client knows
+OWN_PAGES = ("/login", "/share", "/files")  # addresses that no other client knows; links with codes lead to two
 OTHER_PAGES = ("worktrees", "file-browser")  # addresses of another client that show its first page
 COMPRESSIBLE = ("text/", "application/javascript", "application/json", "application/wasm", "image/svg")
 

@@ -58,7 +58,7 @@ MULTIPLEXER_ROUTES: tuple[Route, ...] = (
     Route(
         "/api/multiplexer/sessions",
         multiplexers.MultiplexerSessionsHandler,
-        _post("Create a session of a multiplexer.", shapes.MultiplexerCreated, shapes.NewMultiplexerSession),
+        _post("Create a session of a multiplexer.", shapes.MultiplexerCreated, shapes.NewMultiplexerSession, _LIMITS),
     ),
     Route(
         "/api/multiplexer/attach",
@@ -104,7 +104,7 @@ MULTIPLEXER_ROUTES: tuple[Route, ...] = (
         "/api/tmux/sessions",
         multiplexers.TmuxSessionsHandler,
         _get("List the sessions of tmux.", shapes.TmuxSessions)
-        | _post("Create a session of tmux.", shapes.MultiplexerCreated, shapes.NewTmuxSession),
+        | _post("Create a session of tmux.", shapes.MultiplexerCreated, shapes.NewTmuxSession, _LIMITS),
     ),
     Route(
         "/api/tmux/attach",

@@ -73,6 +73,7 @@ class MultiplexerSessionsHandler(MultiplexerHandler):
     async def post(self) -> None:
         wanted = self.read(shapes.NewMultiplexerSession)
         options = wanted.options or shapes.MultiplexerOptions()
+        self.context.limits.create(self.require_login())
         made = self.context.multiplexers.create(wanted.type, wanted.name, options.command, options.layout)
         name = await self.change("create", wanted.type, wanted.name, made)
         self.answer(shapes.MultiplexerCreated(type=wanted.type, name=name))
@@ -86,6 +87,7 @@ class TmuxSessionsHandler(MultiplexerHandler):
 
     async def post(self) -> None:
         wanted = self.read(shapes.NewTmuxSession)
+        self.context.limits.create(self.require_login())
         made = self.context.multiplexers.tmux.create(wanted.name, wanted.command)
         name = await self.change("create", "tmux", wanted.name, made)
         self.answer(shapes.MultiplexerCreated(type="tmux", name=name))

@@ -18,7 +18,14 @@ class NodeEvent(msgspec.Struct, kw_only=True, rename="camel"):
     """One event. session_name: the session's, as far as it is known."""
 
     type: Literal[
-        "connected", "session-start", "session-exit", "command-finished", "command-error", "bell", "test-notification"
+        "connected",
+        "session-start",
+        "session-exit",
+        "command-finished",
+        "command-error",
+        "bell",
+        "claude-turn",
+        "test-notification",
     ]
     timestamp: str
     session_id: str | UnsetType = UNSET
@@ -28,6 +35,7 @@ class NodeEvent(msgspec.Struct, kw_only=True, rename="camel"):
     duration: int | UnsetType = UNSET  # ms
     title: str | UnsetType = UNSET
     body: str | UnsetType = UNSET
+    message: str | UnsetType = UNSET
 
 
 def as_node(message: bytes, name_of: Callable[[str], str | None]) -> tuple[str, bytes] | None:
@@ -58,6 +66,9 @@ def as_node(message: bytes, name_of: Callable[[str], str | None]) -> tuple[str, 
             made.exit_code = event.command.exit_code
         case "bell":
             pass
+        case "notification" if event.notification:  # of any program: agents say so that they wait
+            made.type = "claude-turn"
+            made.title, made.message = event.notification.title, event.notification.body
         case "test-notification":
             made.type, made.title, made.body = event.type, event.title, event.text
         case _:

@@ -262,7 +262,7 @@ ROUTES: tuple[Route, ...] = (
         {
             "GET": Operation(
                 "Get the events of sessions, as server-sent events; with an upgrade, as messages of a WebSocket.",
-                {101: None, 200: Media("text/event-stream")},
+                {101: None, 200: Media("text/event-stream"), 204: None},
                 some=True,
                 query=account_schemas.TicketQuery,
                 errors=(HTTPStatus.UPGRADE_REQUIRED, _BUSY, _UNAVAILABLE),

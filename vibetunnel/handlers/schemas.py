@@ -35,6 +35,7 @@ class ErrorAnswer(msgspec.Struct):
         str | UnsetType, Meta(description="`csrf` or `rate`: the client can get a new token, or try again later.")
     ] = UNSET
     success: Annotated[Literal[False] | UnsetType, Meta(description="Of a refused login.")] = UNSET
+    valid: Annotated[Literal[False] | UnsetType, Meta(description="Of GET /api/auth/verify.")] = UNSET
     message: Annotated[str | UnsetType, Meta(description="Of routes of push: what to do.")] = UNSET
 
 

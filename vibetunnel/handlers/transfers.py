@@ -12,7 +12,7 @@ from urllib.parse import quote
 from vibetunnel.errors import Forbidden, LimitReached
 from vibetunnel.files import archive, reading, storing
 from vibetunnel.files.errors import FileTooLarge, OutsideRoots, UploadBroken, WrongName
-from vibetunnel.files.names import bytes_of, extension, media_type, misleading, safe_name, text_of
+from vibetunnel.files.names import bytes_of, extension, in_order, media_type, misleading, safe_name, text_of
 from vibetunnel.files.reading import OpenFile
 from vibetunnel.files.roots import FilePlace
 from vibetunnel.files.storing import Draft
@@ -54,9 +54,8 @@ class TransferHandler(FilesHandler):
         self.set_header("Content-Type", kind)
         self.set_header("Content-Security-Policy", INERT)
         plain = safe_name(name, "file").encode("ascii", "replace").decode().replace("?", "_").replace("%", "_")
-        self.set_header(
-            "Content-Disposition", f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
-        )
+        coded = quote(in_order(name), safe="")
+        self.set_header("Content-Disposition", f"attachment; filename=\"{plain}\"; filename*=UTF-8''{coded}")
 
     async def send_file(self, file: OpenFile) -> None:
         """Answer with an open file, or the part of it that the request asks for."""

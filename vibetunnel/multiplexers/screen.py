@@ -16,7 +16,7 @@ from vibetunnel.multiplexers.found import MultiplexerSession
 PROGRAM = "screen"
 UTF8 = "-U"
 LONGEST = 80  # bytes of a name: it is a part of a socket's path
-LOOKS, LOOK_S = 40, 0.05  # how often, and after which time, a new session is sought in the list
+LOOKS, LOOK_S = 100, 0.05  # how often, and after which time, a new session is sought in the list
 
 # `<tab>4711.name<tab>(date)<tab>(Detached)`; older versions give no date.
 _ROW = re.compile(r"\t(?P<name>\d+\..+?)\t(?:\((?P<date>[^()\t]*)\)\t)?\((?P<state>[^()\t]*)\)\s*")

@@ -24,7 +24,7 @@ SETTLE_S = 0.3  # between an event and the look: a command that prints ten promp
 LEAST_S = 1.0  # between two looks at one folder
 AT_ONCE = 8  # looks; further folders wait
 FIRST_S = 2.0  # for a first look: the folder may be of a network that is gone
-SOON_S = 1.0  # for the look at the folder of a new session: then its list does without
+SOON_S = 1.0  # for the look at the folder of a new session; after that, the first list goes without its fields
 THREADS = 12  # that such folders may hold for ever; then the child process, which can be ended, looks alone
 
 log = logging.getLogger(__name__)

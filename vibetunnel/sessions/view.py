@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 import unicodedata
 from typing import Literal, NamedTuple, Protocol
 from urllib.parse import unquote
@@ -116,17 +117,21 @@ class Describes(Protocol):
 
 
 class Live(NamedTuple):
-    """What a terminal shows of a session. folder: a URL, as the shell wrote it. last_ns: of output or input."""
+    """What a terminal shows of a session: the attributes of the terminal with these names."""
 
     rows: int
     cols: int
     clients: int
-    offset: int
+    head: int
     title: str
     folder: str
     progress: vt.Progress
     pointer: str
-    last_ns: int
+    last_output_ns: int
+    last_input_ns: int
+
+
+_read = operator.attrgetter(*Live._fields)
 
 
 class Shown(NamedTuple):
@@ -152,17 +157,7 @@ class Shown(NamedTuple):
 
 
 def live(terminal: Terminal) -> Live:
-    return Live(
-        terminal.rows,
-        terminal.cols,
-        terminal.clients,
-        terminal.head,
-        terminal.title,
-        terminal.folder,
-        terminal.progress,
-        terminal.pointer,
-        max(terminal.last_output_ns, terminal.last_input_ns),
-    )
+    return Live._make(_read(terminal))  # one call: a list reads hundreds of terminals
 
 
 def describe(record: Record, shown: Shown, created: str) -> SessionView:
@@ -190,12 +185,12 @@ def describe(record: Record, shown: Shown, created: str) -> SessionView:
     last = max(record.created_ns, shown.started_ns)
     if terminal is not None:
         view.rows, view.cols = terminal.rows, terminal.cols
-        view.clients, view.offset = terminal.clients, terminal.offset
+        view.clients, view.offset = terminal.clients, terminal.head
         view.title, view.folder = terminal.title or UNSET, url_path(terminal.folder) or UNSET
         if end is None:
             view.progress = progress_view(terminal.progress)
             view.pointer = terminal.pointer or UNSET
-        last = max(last, terminal.last_ns)
+        last = max(last, terminal.last_output_ns, terminal.last_input_ns)
     view.notification = notification_view(shown.notification) or UNSET
     view.user_vars = dict(shown.variables) or UNSET
     if last != record.created_ns:

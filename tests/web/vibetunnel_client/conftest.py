@@ -6,23 +6,13 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
 from served import Served
-from their_visitor import TheirVisitor, published
-from visitor import DESKTOP, PHONE
-
-S = TypeVar("S", bound=Served)
-
-SIZES: list[Any] = [pytest.param({}, id="desktop"), pytest.param(PHONE, id="phone")]  # options of a browser's profile
-
-
-class Serve(Protocol):
-    """`serve("--no-auth")`: a server, with more options; `kind` is its class."""
-
-    def __call__(self, *options: str, kind: type[S] = ...) -> S: ...
+from their_visitor import Enter, S, Serve, TheirVisitor, published
+from visitor import DESKTOP
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +39,6 @@ def serve() -> Iterator[Serve]:
 def server(serve: Serve) -> Served:
     """A server that asks for no login."""
     return serve("--no-auth")
-
-
-class Enter(Protocol):
-    """`enter(server)`: another visitor with a browser profile of their own; `options` go to Browser.new_context."""
-
-    def __call__(self, server: Served, **options: Any) -> TheirVisitor: ...
 
 
 @pytest.fixture

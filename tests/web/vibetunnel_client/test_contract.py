@@ -7,6 +7,7 @@ import re
 import struct
 from typing import Any
 
+import pytest
 from playwright.sync_api import expect
 from served import Served
 from their_visitor import INPUT, READY, TheirVisitor
@@ -111,17 +112,16 @@ def test_exited_sessions_are_shown_and_removed(server: Served, client: TheirVisi
     assert server.ask("GET", "/api/sessions") == []
 
 
-def test_the_exit_code_is_that_of_the_program(server: Served, client: TheirVisitor) -> None:
-    for code in (3, 0):
-        session = client.open_shell()
-        client.type(f"exit {code}\n")
-        found = client.until_event(
-            f"/api/sessions/{session}/stream", lambda data: data[0] == "exit" if isinstance(data, list) else False
-        )
-        assert found == ["exit", code, session]
-        client.until(lambda: status(server, session)["status"] == "exited")  # noqa: B023
-        assert status(server, session)["exitCode"] == code
-        expect(client.page.get_by_text(re.compile("exited", re.IGNORECASE)).first).to_be_visible()
+@pytest.mark.parametrize("code", [3, 0])
+def test_the_exit_code_is_that_of_the_program(server: Served, client: TheirVisitor, code: int) -> None:
+    session = client.open_shell()
+    client.type(f"exit {code}\n")
+    stream = f"/api/sessions/{session}/stream"
+    found = client.until_event(stream, lambda data: isinstance(data, list) and data[0] == "exit")
+    assert found == ["exit", code, session]
+    client.until(lambda: status(server, session)["status"] == "exited")
+    assert status(server, session)["exitCode"] == code
+    expect(client.page.get_by_text(re.compile("exited", re.IGNORECASE)).first).to_be_visible()
 
 
 def test_a_reload_shows_the_screen_again(client: TheirVisitor) -> None:

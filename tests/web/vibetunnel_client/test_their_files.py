@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SIZES, Enter
 from playwright.sync_api import Locator, expect
 from repositories import commit, git, repository, write
 from served import Served
-from their_visitor import READY, SHELL, TheirVisitor
+from their_visitor import READY, SHELL, SIZES, Enter, TheirVisitor
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -124,9 +123,9 @@ def test_a_session_shows_its_branch_and_the_number_of_changes(client: TheirVisit
     session = session_in(client, project)
     badge = client.page.locator("git-status-badge")
     expect(badge).to_contain_text("main")
-    expect(badge).to_contain_text("4")
+    expect(badge).to_contain_text("●4")
     commit(project, "all of it")
-    expect(badge).not_to_contain_text("4")
+    expect(badge).not_to_contain_text("●")
     client.open_list()
     expect(client.card(session)).to_contain_text("main")
 
@@ -150,9 +149,9 @@ def test_the_dialog_offers_folders_branches_and_worktrees(client: TheirVisitor, 
     assert client.server.ask("GET", f"/api/sessions/{session}")["workingDir"] == f"{project}-feature"
     badge = client.page.locator("git-status-badge")
     expect(badge).to_contain_text("feature")
-    write(Path(f"{project}-feature"), **{"a.txt": "changed\n"})
-    git(Path(f"{project}-feature"), "add", "a.txt")
-    expect(badge).to_contain_text("1")
+    write(Path(f"{project}-feature"), **{"a.txt": "changed\n", "c.txt": ""})
+    git(Path(f"{project}-feature"), "add", "c.txt")  # the server watches the index
+    expect(badge).to_contain_text("●1")
     expect(badge).to_contain_text("feature")
 
 

@@ -9,11 +9,10 @@ import sys
 from typing import Any
 
 import pytest
-from conftest import SIZES, Enter, Serve
 from harness import WEBSOCKET
 from playwright.sync_api import expect
 from served import PASSWORD, Served
-from their_visitor import READY, SHELL, TheirVisitor
+from their_visitor import READY, SHELL, SIZES, Enter, Serve, TheirVisitor
 
 MINUTE_S = 60
 
@@ -73,6 +72,7 @@ def test_without_a_token_everything_is_closed(server: Served) -> None:
     upgrades = ("/buffers", f"/ws/input?sessionId={session}", "/ws")
     assert [answer(server, "GET", path)[0] for path in ("/api/sessions", stream)] == [401, 401]
     assert [answer(server, "GET", path, **WEBSOCKET)[0] for path in upgrades] == [401, 401, 401]
+    assert [answer(server, "GET", f"/api/logs/{each}")[0] for each in ("raw", "info")] == [401, 401]
     assert answer(server, "GET", "/api/sessions", Authorization="Bearer no.such.token")[0] == 401
 
 
@@ -141,7 +141,6 @@ def test_the_token_of_a_logout_is_no_longer_valid(server: Served, enter: Enter) 
     expect(client.new_session).to_be_visible()
     token = client.answer("GET", "/api/sessions").request.headers["authorization"]
     assert answer(server, "GET", "/api/sessions", Authorization=token)[0] == 200
-    client.allow_complaint(r"\[control-event-service\]")  # its stream ends with the login
     client.page.get_by_title("User menu").click()
     client.page.get_by_text("Logout").click()
     expect(client.at("password-input")).to_be_visible()

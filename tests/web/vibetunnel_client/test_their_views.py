@@ -1,11 +1,14 @@
-"""Views of VibeTunnel's own web client beside the terminal: cards, names, settings, and pictures for the terminal."""
+"""Views of VibeTunnel's own web client beside the terminal: cards, names, settings, pictures, logs and tmux."""
 
 from __future__ import annotations
 
 import base64
 import re
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 from served import Served
 from their_visitor import READY, SHELL, TheirVisitor
@@ -65,18 +68,18 @@ def test_the_card_of_one_exited_session_is_removed(server: Served, client: Their
     client.until(lambda: states(server) == [])
 
 
-def test_a_session_gets_another_name_in_the_list_and_in_its_own_view(server: Served, client: TheirVisitor) -> None:
+@pytest.mark.parametrize("place", ["session-header", "session-card"])
+def test_a_session_gets_another_name(server: Served, client: TheirVisitor, place: str) -> None:
     session = client.open_shell()
-    for place, name in (("session-header", "first name"), ("session-card", "second name")):
-        if place == "session-card":
-            client.open_list()
-        field = client.page.locator(f"{place} inline-edit")
-        field.hover()
-        field.locator(".edit-icon").click()
-        field.locator("input").fill(name)
-        client.press("Enter")
-        expect(client.page.get_by_text(name).first).to_be_visible()
-        client.until(lambda: server.ask("GET", f"/api/sessions/{session}")["name"] == name)  # noqa: B023
+    if place == "session-card":
+        client.open_list()
+    field = client.page.locator(f"{place} inline-edit")
+    field.hover()
+    field.locator(".edit-icon").click()
+    field.locator("input").fill("another name")
+    client.press("Enter")
+    expect(client.page.get_by_text("another name").first).to_be_visible()
+    client.until(lambda: server.ask("GET", f"/api/sessions/{session}")["name"] == "another name")
 
 
 # Settings
@@ -138,3 +141,69 @@ def test_a_picture_of_the_disk_is_stored_and_its_path_is_typed(client: TheirVisi
     picture = {"name": "a photo.png", "mimeType": "image/png", "buffer": base64.b64decode(PNG)}
     chosen.value.set_files([picture])  # type: ignore[list-item]
     assert stored(client).suffix == ".png"
+
+
+# Logs
+
+
+def test_the_logs_show_what_the_client_said_until_they_are_cleared(client: TheirVisitor) -> None:
+    client.open_list()
+    client.until(lambda: any(each.status == 204 for each in client.answered if each.url.endswith("/api/logs/client")))
+    client.open("/logs")
+    viewer = client.page.locator("log-viewer")
+    line = viewer.get_by_text("Services initialized successfully")
+    expect(line.first).to_be_visible()
+    viewer.get_by_placeholder("Filter logs...").locator("visible=true").fill("no line has this")
+    expect(line).to_have_count(0)
+    viewer.get_by_placeholder("Filter logs...").locator("visible=true").fill("")
+    viewer.get_by_role("button", name="CLIENT").click()
+    expect(line).to_have_count(0)
+    viewer.get_by_role("button", name="CLIENT").click()
+    expect(line.first).to_be_visible()
+    with client.page.expect_download() as saved:
+        viewer.get_by_role("button", name="Download").click()
+    assert "Services initialized successfully" in saved.value.path().read_text()
+    client.page.once("dialog", lambda dialog: dialog.accept())
+    viewer.get_by_role("button", name="Clear").click()
+    assert client.answer("DELETE", "/api/logs/clear").status == 204
+    expect(line).to_have_count(0)
+
+
+# tmux
+
+
+@pytest.fixture
+def tmux(server: Served) -> Iterator[Callable[..., str]]:
+    """Runs tmux as the server does. Ends it after the test."""
+
+    def run(*words: str) -> str:
+        ran = subprocess.run(["tmux", "-f", "/dev/null", *words], cwd=server.home, capture_output=True, text=True)
+        return ran.stdout
+
+    yield run
+    run("kill-server")
+
+
+def test_a_session_of_tmux_is_attached_and_ended(client: TheirVisitor, tmux: Callable[..., str]) -> None:
+    tmux("new-session", "-d", "-s", "work", "-n", "first", "echo in tmux; exec cat")
+    client.open_list()
+    client.page.get_by_title("tmux Sessions").click()
+    modal = client.page.locator("multiplexer-modal")
+    expect(modal).to_contain_text("1 window")
+    modal.get_by_role("button", name="Attach").click()
+    client.until_shows(r"^in tmux$")
+    client.type("typed\n")
+    client.until_shows(r"^typed\ntyped$")
+    client.open_list()
+    client.page.get_by_title("tmux Sessions").click()
+    client.page.once("dialog", lambda dialog: dialog.accept())
+    modal.get_by_title("Kill session").click()
+    client.until(lambda: tmux("list-sessions") == "")
+
+
+def test_a_new_session_of_tmux_is_opened(client: TheirVisitor, tmux: Callable[..., str]) -> None:
+    client.open_list()
+    client.page.get_by_title("tmux Sessions").click()
+    client.page.locator("multiplexer-modal").get_by_role("button", name="New Session").last.click()
+    client.until_shows(r"^\[session-")
+    assert tmux("list-sessions").startswith("session-")

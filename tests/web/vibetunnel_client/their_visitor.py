@@ -8,12 +8,13 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
+import pytest
 from playwright.sync_api import BrowserContext, Locator, Request, Response, expect
 from served import PROMPT, Served
-from visitor import Visitor
+from visitor import PHONE, Visitor
 
 PACKAGE = Path(__file__).parents[3] / "benchmarks" / "peers" / "node_package" / "node_modules" / "vibetunnel"
 SHELL = ["sh", "-l"]  # it reads the prompt from its home's .profile
@@ -27,6 +28,22 @@ TEXT = r"""terminal => [...terminal.querySelectorAll(".terminal-line")]
 
 HISTORY = """({ terminal: { buffer: { active } } }) =>
     Array.from({ length: active.length }, (_, row) => active.getLine(row).translateToString(true))"""
+
+SIZES: list[Any] = [pytest.param({}, id="desktop"), pytest.param(PHONE, id="phone")]  # options of a browser's profile
+
+S = TypeVar("S", bound=Served)
+
+
+class Serve(Protocol):
+    """`serve("--no-auth")`: a server, with more options; `kind` is its class."""
+
+    def __call__(self, *options: str, kind: type[S] = ...) -> S: ...
+
+
+class Enter(Protocol):
+    """`enter(server)`: another visitor with a browser profile of their own; `options` go to Browser.new_context."""
+
+    def __call__(self, server: Served, **options: Any) -> TheirVisitor: ...
 
 
 def published() -> str:
@@ -55,9 +72,9 @@ class TheirVisitor(Visitor):
         self.frames: list[tuple[str, bool, str | bytes]] = []
         self.events: list[tuple[str, Any]] = []
         self.received: Counter[str] = Counter()
-        # These two services of the server are not there yet.
-        self.allow_complaint(r"/api/(logs|push)/")
-        self.allow_complaint(r"\[push-notification-service\]")
+        self.allow_complaint(r"503 .*/api/push/vapid-public-key")  # push is off
+        # Only one page of a browser has these streams: not the next tab, nor a page that has just been loaded again.
+        self.allow_complaint(r"event stream error|\[control-event-service\]")
         context.on("request", lambda request: self.sent.append(request))
         context.on("response", lambda response: self.answered.append(response))
         self._paths: dict[str, str] = {}  # of the DevTools' numbers

@@ -17,9 +17,13 @@ export function bringsFiles(event: DragEvent): boolean {
 
 /** What was dropped. Call it in the event's handler: the browser forgets it afterwards. */
 export async function dropped(transfer: DataTransfer): Promise<Dropped> {
-  const entries = [...transfer.items].flatMap((item) => item.webkitGetAsEntry() ?? []);
+  const items = [...transfer.items].filter(({ kind }) => kind === "file");
+  const all = items.map((item) => item.webkitGetAsEntry() ?? item.getAsFile());
   const chosen: Chosen[] = [];
-  for (const entry of entries) await collect(entry, "", chosen);
+  for (const each of all) {
+    if (each instanceof File) chosen.push({ file: each, folder: "" });
+    else if (each) await collect(each, "", chosen);
+  }
   return bounded(chosen);
 }
 

@@ -47,9 +47,12 @@ export class FileLinkProvider implements ILinkProvider {
       tell(found.map(link));
       return;
     }
+    // xterm.js would take an answer that is late for one about the row that the pointer is on now.
     setTimeout(() => {
-      if (turn !== this.turn) tell(undefined);
-      else void this.existing(found, opener).then((existing) => tell(existing.map(link)));
+      if (turn !== this.turn) return;
+      void this.existing(found, opener).then((existing) => {
+        if (turn === this.turn) tell(existing.map(link));
+      });
     }, REST_MS);
   }
 

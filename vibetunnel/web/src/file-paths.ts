@@ -1,5 +1,5 @@
 /**
- * Paths of files on the server's machine: their parts, their addresses in this client, and how a shell reads them. Pure.
+ * Paths of files on the server's machine: their parts, and how a shell reads them. Pure.
  *
  * They are absolute and have no `..`. A byte of a name that is not UTF-8 is one of the characters U+F780 to U+F7FF, as
  * in the server's answers.
@@ -79,22 +79,4 @@ function escaped(bytes: Iterable<number>): string {
 /** What is typed into a terminal for these paths: words, and a space, so that the user can go on. */
 export function shellWords(paths: readonly string[]): string {
   return paths.map((path) => `${shellWord(path)} `).join("");
-}
-
-/** The path in the query of an address, where it stays readable. */
-export function inQuery(path: string): string {
-  return encodeURIComponent(path).replaceAll("%2F", "/").replaceAll("%7E", "~");
-}
-
-/** The address of a folder or a file in this client; that of a folder ends with "/". */
-export function filesPath(path: string, line?: number): string {
-  return `/files?path=${inQuery(path)}${line === undefined ? "" : `&line=${line}`}`;
-}
-
-/** What filesPath() made. path: empty for none. */
-export function parseFilesQuery(search: string): { path: string; line?: number } {
-  const query = new URLSearchParams(search);
-  const path = query.get("path") ?? "";
-  const line = Number(query.get("line"));
-  return Number.isSafeInteger(line) && line > 0 ? { path, line } : { path };
 }

@@ -1,7 +1,7 @@
 /** Maps paths to pages, and changes pages without loading the document again. Paths are the application's. */
 
 import { href, inside } from "./base.js";
-import { inQuery, parseFilesQuery } from "./file-paths.js";
+import { inQuery, parseFilesQuery } from "./file-address.js";
 
 export type Route =
   | { readonly page: "sessions" }

@@ -33,6 +33,11 @@ describe("parse", () => {
     expect(parse("/share")).toEqual({ page: "share" });
   });
 
+  it("knows the page of files, with the path and the line", () => {
+    expect(parse("/files")).toEqual({ page: "files", path: "" });
+    expect(parse("/files", "?path=/home/ada/a%20b.py&line=12")).toEqual({ page: "files", path: "/home/ada/a b.py", line: 12 });
+  });
+
   it.each(["/nothing", "/session/", "/session/a/b", "/api/sessions"])("does not know %s", (path) => {
     expect(parse(path)).toEqual({ page: "unknown", path });
   });
@@ -43,6 +48,7 @@ describe("returning after the login", () => {
     expect(loginPath("/session/abc")).toBe("/login?next=%2Fsession%2Fabc");
     expect(safeNext(changesPath("/home/ada"))).toBe("/changes?path=/home/ada");
     expect(loginPath("/")).toBe("/login");
+    expect(safeNext("/files?path=/a/b.py&line=3")).toBe("/files?path=/a/b.py&line=3");
   });
 
   it.each(["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/login", "/share", "/api/x"])(

@@ -198,8 +198,9 @@ export class App extends PlainElement {
           this.keepGuestInside();
           if (user.authenticated && !isGuest(user)) void keepTold(this.api, user.userId);
           const { page } = this.route;
-          const asked = (page === "sessions" || page === "logs") && !this.looking && !this.over;
-          if (asked && !user.authenticated) this.askForLogin(); // the list would be refused
+          const needed = page === "sessions" || page === "logs" || page === "files" || page === "changes";
+          const asked = needed && !this.looking && !this.over;
+          if (asked && !user.authenticated) this.askForLogin(); // what they show would be refused
         },
         () => undefined, // the page itself reports the failure
       )

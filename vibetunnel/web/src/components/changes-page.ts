@@ -5,7 +5,8 @@ import { customElement, property } from "lit/decorators.js";
 
 import type { Api } from "../api.js";
 import { href } from "../base.js";
-import { baseName, filesPath } from "../file-paths.js";
+import { filesPath } from "../file-address.js";
+import { baseName } from "../file-paths.js";
 import { pageTitle } from "../format.js";
 import { sessionPath } from "../router.js";
 import { type User, may } from "../users.js";

@@ -61,7 +61,7 @@ export class ChangesPanel extends PlainElement {
     let opened = false;
     this.feed = new EventFeed({
       onOpen: () => {
-        if (opened) void this.reload(); // events in between are lost
+        if (opened) this.soon(); // events in between are lost
         opened = true;
       },
       onEvent: (event) => this.happened(event),

@@ -10,7 +10,7 @@ import { FileApi } from "../file-api.js";
 import { type ChangedFile, type FileDiff, GitApi } from "../git-api.js";
 import { prefer, preference } from "../preferences.js";
 import type { Range } from "../word-marks.js";
-import { ownPage } from "./file-icons.js";
+import { file as fileIcon } from "./file-icons.js";
 import { sideBySide, unfold } from "./git-icons.js";
 import { back } from "./icons.js";
 import { PlainElement } from "./plain-element.js";
@@ -97,14 +97,14 @@ export class DiffView extends PlainElement {
                   data-testid="diff-open"
                   @click=${() => this.tell("open-line", this.firstChanged)}
                 >
-                  ${ownPage}
+                  ${fileIcon}
                 </button>`
               : nothing
           }
         </span>
       </header>
       ${this.error === "" ? nothing : html`<p class="problem" role="alert" data-testid="error">${this.error}</p>`}
-      <div class="diff-body" @click=${this.clicked} @dblclick=${this.clickedTwice}>${this.body()}</div>
+      <div class="diff-body ${this.opens ? "opens" : ""}" @click=${this.clicked}>${this.body()}</div>
     </article>`;
   }
 
@@ -224,12 +224,8 @@ export class DiffView extends PlainElement {
   }
 
   private clicked(event: Event): void {
-    const from = (event.target as Element).closest("[data-gap]")?.getAttribute("data-gap");
-    if (from) void this.open(Number(from));
-  }
-
-  private clickedTwice(event: Event): void {
-    const line = (event.target as Element).closest("[data-line]")?.getAttribute("data-line");
+    const { gap, line } = (event.target as Element).closest<HTMLElement>("[data-gap], [data-line]")?.dataset ?? {};
+    if (gap) void this.open(Number(gap));
     if (line && this.opens) this.tell("open-line", Number(line));
   }
 

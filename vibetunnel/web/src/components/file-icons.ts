@@ -20,6 +20,7 @@ export const more = icon(svg`<path d="M3.5 8h.1M8 8h.1M12.4 8h.1" stroke-width="
 export const toTerminal = icon(svg`<path d="m2.5 4 4 4-4 4M8.5 12.5h5" />`);
 export const copy = icon(svg`
   <rect x="5.5" y="5.5" width="8" height="8" rx="1" /><path d="M10.5 5.5V3.5a1 1 0 0 0-1-1h-6a1 1 0 0 0-1 1v6a1 1 0 0 0 1 1h2" />`);
+export const done = icon(svg`<path d="m3 8.5 3.3 3.3L13 4.5" />`);
 export const wrap = icon(svg`<path d="M2.5 4h11M2.5 8h8.7a2 2 0 0 1 0 4H8.5m1.6-1.7L8.4 12l1.7 1.7M2.5 12h3" />`);
 export const ownPage = icon(svg`<path d="M9.5 2.5h4v4M13.3 2.7 8 8M12 9.5v3a1 1 0 0 1-1 1H3.5a1 1 0 0 1-1-1V5a1 1 0 0 1 1-1h3" />`);
 export const here = icon(svg`<circle cx="8" cy="8" r="4.5" /><path d="M8 1.5v3M8 11.5v3M1.5 8h3M11.5 8h3" />`);

@@ -16,7 +16,10 @@ import { PlainElement } from "./plain-element.js";
 const BLOCK = 100; // lines that the browser leaves out of its layout together
 const MOST_PDF = 64 * 1024 * 1024; // bytes that are fetched for the browser's viewer
 
-/** Dispatches `choose-line` (detail: the number) when the user clicks a line's number. */
+/**
+ * Dispatches `choose-line` (detail: the number) when the user clicks a line's number, and `previewed` (detail: the kind)
+ * when it is known what the file is.
+ */
 @customElement("vt-file-preview")
 export class FilePreview extends PlainElement {
   @property({ attribute: false }) files!: FileApi;
@@ -33,11 +36,14 @@ export class FilePreview extends PlainElement {
   @state() private pdf = ""; // address of the bytes in this page
   private code: Code = { lines: [], cut: "" };
   private tokens: readonly (readonly Token[])[] | undefined;
+  private loads = 0; // changes with the content
   private drawn = ""; // what the lines on the page belong to
+  private shownLine = ""; // the line that was brought into view
   private leaving = new AbortController();
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
+    this.leaving.abort();
     this.forget();
   }
 
@@ -59,7 +65,8 @@ export class FilePreview extends PlainElement {
     }
     if (!preview) return html`<div class="preview-words quiet" role="status">Loading…</div>`;
     if (preview.type === "image") return this.picture();
-    if (preview.type === "binary") return preview.mimeType === "application/pdf" ? this.document(preview) : this.binary();
+    if (isDocument(preview)) return this.document(preview);
+    if (preview.type === "binary") return this.binary();
     return html`${this.remarks(preview)}
       <div
         class="code ${this.wraps ? "wraps" : ""}"
@@ -67,7 +74,7 @@ export class FilePreview extends PlainElement {
         role="region"
         aria-label="Text of ${baseName(this.path)}"
         data-testid="preview-text"
-        style="--digits: ${String(this.code.lines.length).length}"
+        .style=${`--digits: ${String(this.code.lines.length).length}`}
         @click=${this.clicked}
       ></div>`;
   }
@@ -149,8 +156,6 @@ export class FilePreview extends PlainElement {
   }
 
   private forget(): void {
-    this.leaving.abort();
-    this.leaving = new AbortController();
     if (this.pdf !== "") URL.revokeObjectURL(this.pdf);
     this.pdf = "";
     this.tokens = undefined;
@@ -158,9 +163,11 @@ export class FilePreview extends PlainElement {
 
   /** fresh: another file, so that the one before does not stay until this one has come. */
   private async load(fresh = true): Promise<void> {
-    this.forget();
+    this.leaving.abort();
+    this.leaving = new AbortController();
     const { signal } = this.leaving;
     const { path } = this;
+    const before = fresh || this.error !== "" ? undefined : this.preview;
     if (fresh) {
       this.preview = undefined;
       this.pictureSize = "";
@@ -169,11 +176,18 @@ export class FilePreview extends PlainElement {
     try {
       const preview = await this.files.preview(path);
       if (signal.aborted) return;
+      if (before?.type === "text" && before.content === preview.content) {
+        if (!this.tokens) await this.colour(preview, signal);
+        return; // it stays as it is drawn
+      }
+      this.forget();
+      this.loads += 1;
       this.code = codeOf(preview.content ?? "");
       this.drawn = "";
       this.preview = preview;
-      if (preview.type === "text") await this.colour(preview, signal);
-      if (preview.mimeType === "application/pdf" && preview.size <= MOST_PDF) await this.loadDocument(signal);
+      this.dispatchEvent(new CustomEvent("previewed", { detail: isDocument(preview) ? "binary" : preview.type }));
+      if (isDocument(preview)) await this.loadDocument(preview, signal);
+      else if (preview.type === "text") await this.colour(preview, signal);
     } catch (error) {
       if (!signal.aborted) this.error = messageOf(error);
     }
@@ -190,7 +204,8 @@ export class FilePreview extends PlainElement {
   }
 
   /** For the browser's own viewer, in a tab of its own: the server sends files only as attachments, in a sandbox. */
-  private async loadDocument(signal: AbortSignal): Promise<void> {
+  private async loadDocument({ size }: Preview, signal: AbortSignal): Promise<void> {
+    if (size > MOST_PDF) return;
     const bytes = await this.files.bytes(this.path, signal);
     // The type is ours, whatever the file holds: a browser renders it as a PDF document or not at all.
     if (!signal.aborted) this.pdf = URL.createObjectURL(new Blob([bytes], { type: "application/pdf" }));
@@ -202,7 +217,7 @@ export class FilePreview extends PlainElement {
   private draw(): void {
     const host = this.querySelector<HTMLElement>(".code");
     if (!host) return;
-    const what = `${this.path} ${this.turn} ${this.tokens ? "coloured" : "plain"}`;
+    const what = `${this.path} ${this.loads} ${this.tokens ? "coloured" : "plain"}`;
     const fresh = what !== this.drawn || host.childElementCount === 0;
     if (fresh) {
       const { scrollTop, scrollLeft } = host;
@@ -227,14 +242,15 @@ export class FilePreview extends PlainElement {
     return blocks;
   }
 
-  private shownLine = "";
-
   private markLine(host: HTMLElement): void {
     host.querySelector(".code-line.chosen")?.classList.remove("chosen");
-    if (this.line === undefined) return;
+    if (this.line === undefined) {
+      this.shownLine = "";
+      return;
+    }
     const line = host.querySelector<HTMLElement>(`[data-line="${this.line}"]`);
     line?.classList.add("chosen");
-    const which = `${this.path} ${this.turn} ${this.line}`;
+    const which = `${this.path} ${this.line}`;
     if (!line || which === this.shownLine) return;
     this.shownLine = which;
     line.scrollIntoView({ block: "center", inline: "nearest" });
@@ -247,9 +263,14 @@ export class FilePreview extends PlainElement {
     const gutter = parseFloat(getComputedStyle(line, "::before").width);
     if (event.clientX - (event.currentTarget as HTMLElement).getBoundingClientRect().left > gutter) return;
     const number = Number(line.dataset["line"]);
-    this.shownLine = `${this.path} ${this.turn} ${number}`; // it is in view
+    this.shownLine = `${this.path} ${number}`; // it is in view
     this.dispatchEvent(new CustomEvent("choose-line", { detail: number }));
   }
+}
+
+/** Whether it is for the browser's PDF viewer. A small PDF document may have nothing but text in it. */
+function isDocument({ mimeType }: Preview): boolean {
+  return mimeType === "application/pdf";
 }
 
 /** A line of code. Tokens become text, never markup. */

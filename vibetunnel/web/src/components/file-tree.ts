@@ -41,6 +41,7 @@ export class FileTreeView extends PlainElement {
 
   private readonly coarse = matchMedia("(pointer: coarse)");
   private readonly observer = new ResizeObserver(([entry]) => (this.height = entry?.contentRect.height ?? this.height));
+  private root = ""; // the folder that is drawn
   private wanted: string | undefined; // path of a row to bring into view
 
   override focus(): void {
@@ -67,6 +68,10 @@ export class FileTreeView extends PlainElement {
   }
 
   protected override updated(): void {
+    if (this.tree.root !== this.root && this.scroller) {
+      this.root = this.tree.root;
+      this.scroller.scrollTop = 0;
+    }
     if (this.wanted === undefined || !this.scroller) return;
     const index = this.rows.findIndex(({ path, entry }) => entry && path === this.wanted);
     if (index < 0) return;
@@ -120,7 +125,7 @@ export class FileTreeView extends PlainElement {
         @focus=${this.focused}
         @scroll=${(event: Event) => (this.top = (event.currentTarget as HTMLElement).scrollTop)}
       >
-        <div class="tree-space" style="height: ${rows.length * rowHeight}px">
+        <div class="tree-space" .style=${`height: ${rows.length * rowHeight}px`}>
           ${repeat(
             rows.slice(begin, end),
             ({ path, entry }) => (entry ? path : `${path}/ remark`),
@@ -148,7 +153,7 @@ export class FileTreeView extends PlainElement {
   private row(row: Row, index: number): TemplateResult {
     const { entry, path, level } = row;
     const place = `top: ${index * this.rowHeight}px; --level: ${level}`;
-    if (!entry) return html`<p class="tree-row remark" style=${place}>${row.remark}</p>`;
+    if (!entry) return html`<p class="tree-row remark" .style=${place}>${row.remark}</p>`;
     const mark = this.tree.mark(path);
     const isFolder = entry.type === "directory";
     return html`<div
@@ -157,7 +162,7 @@ export class FileTreeView extends PlainElement {
         path === this.shown ? "shown" : ""
       } ${entry.name.startsWith(".") ? "dotted" : ""}"
       role="treeitem"
-      style=${place}
+      .style=${place}
       aria-level=${level}
       aria-posinset=${row.position}
       aria-setsize=${row.count}

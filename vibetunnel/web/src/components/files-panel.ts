@@ -7,11 +7,13 @@ import { type Api, ApiError, messageOf } from "../api.js";
 import { href } from "../base.js";
 import { copyText } from "../clipboard.js";
 import { bringsFiles, chosenIn, dropped, type Dropped } from "../dropped.js";
-import { FileApi } from "../file-api.js";
+import { filesPath } from "../file-address.js";
+import { FileApi, type Preview } from "../file-api.js";
 import { type Order, type SortKey, BY_NAME } from "../file-listing.js";
-import { above, baseName, crumbs, filesPath, join, shellWords, within } from "../file-paths.js";
+import { above, baseName, crumbs, join, shellWords, within } from "../file-paths.js";
 import { FileTree } from "../file-tree-model.js";
 import { prefer, preference } from "../preferences.js";
+import { changesPath } from "../router.js";
 import { Uploads } from "../uploads.js";
 import "./file-menu.js";
 import type { FileAction, FileMenu } from "./file-menu.js";
@@ -24,6 +26,8 @@ import { back, cross } from "./icons.js";
 import { PlainElement } from "./plain-element.js";
 import "./upload-report.js";
 import "../styles/files.css";
+
+const COPIED_MS = 2_000; // how long the button says that it has copied
 
 export interface Place {
   readonly path: string;
@@ -52,6 +56,7 @@ export class FilesPanel extends PlainElement {
 
   @state() private version = 0; // changes with the tree and the uploads
   @state() private file = ""; // path of the file that is open
+  @state() private kind: Preview["type"] = "binary"; // of that file
   @state() private line: number | undefined;
   @state() private turn = 0; // of the preview
   @state() private tab: "files" | "changes" = "files";
@@ -69,6 +74,8 @@ export class FilesPanel extends PlainElement {
   private tree!: FileTree;
   private uploads!: Uploads;
   private uploadInto = "";
+  private copiedTimer: ReturnType<typeof setTimeout> | undefined;
+  private focusing = false; // as soon as there is a tree
   private asked: Place | undefined; // the place that is shown already, or on its way
   private leaving = new AbortController();
 
@@ -81,12 +88,19 @@ export class FilesPanel extends PlainElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.leaving.abort();
+    clearTimeout(this.copiedTimer);
   }
 
   override focus(): void {
+    this.focusing = false;
     if (this.tab === "changes") this.querySelector<HTMLElement>("vt-changes")?.focus();
     else if (this.file !== "" && this.narrow) this.querySelector<HTMLElement>(".preview-back")?.focus();
-    else this.view?.focus();
+    else if (this.view) this.view.focus();
+    else this.focusing = true;
+  }
+
+  protected override updated(): void {
+    if (this.focusing && this.view) void this.view.updateComplete.then(() => this.focus());
   }
 
   protected override willUpdate(changes: PropertyValues<this>): void {
@@ -239,16 +253,7 @@ export class FilesPanel extends PlainElement {
               ${this.tool(icons.newFolder, "New folder", "folder-open", () => (this.making = tree.root))}`
             : nothing
         }
-        <button
-          class="quiet-button"
-          aria-label="Hidden files"
-          title="Show or hide hidden files"
-          aria-pressed=${tree.showsHidden}
-          data-testid="files-hidden"
-          @click=${this.toggleHidden}
-        >
-          ${icons.hiddenFiles}
-        </button>
+        ${this.toggle(icons.hiddenFiles, "Hidden files", "files-hidden", tree.showsHidden, () => this.toggleHidden())}
         ${this.tool(icons.refresh, "Refresh", "files-refresh", () => void this.refresh())}
       </div>
     </div>`;
@@ -268,6 +273,19 @@ export class FilesPanel extends PlainElement {
 
   private tool(icon: TemplateResult, words: string, testId: string, act: () => void): TemplateResult {
     return html`<button class="quiet-button" aria-label=${words} title=${words} data-testid=${testId} @click=${act}>
+      ${icon}
+    </button>`;
+  }
+
+  private toggle(icon: TemplateResult, words: string, testId: string, on: boolean, act: () => void): TemplateResult {
+    return html`<button
+      class="quiet-button"
+      aria-label=${words}
+      title=${words}
+      aria-pressed=${on}
+      data-testid=${testId}
+      @click=${act}
+    >
       ${icon}
     </button>`;
   }
@@ -294,17 +312,16 @@ export class FilesPanel extends PlainElement {
             ? this.tool(icons.toTerminal, "Insert path into the terminal", "insert-path", () => this.insert([file]))
             : nothing
         }
-        ${this.tool(icons.copy, this.copied === file ? "Copied" : "Copy path", "copy-path", () => void this.copy(file))}
-        <button
-          class="quiet-button"
-          aria-label="Wrap long lines"
-          title="Wrap long lines"
-          aria-pressed=${this.wraps}
-          data-testid="preview-wrap"
-          @click=${this.toggleWrap}
-        >
-          ${icons.wrap}
-        </button>
+        ${
+          this.copied === file
+            ? this.tool(icons.done, "Copied", "copy-path", () => void this.copy(file))
+            : this.tool(icons.copy, "Copy path", "copy-path", () => void this.copy(file))
+        }
+        ${
+          this.kind === "text"
+            ? this.toggle(icons.wrap, "Wrap long lines", "preview-wrap", this.wraps, () => this.toggleWrap())
+            : nothing
+        }
         <a
           class="quiet-button"
           href=${this.files.rawUrl(file)}
@@ -321,6 +338,7 @@ export class FilesPanel extends PlainElement {
         .line=${this.line}
         .wraps=${this.wraps}
         .turn=${this.turn}
+        @previewed=${(event: CustomEvent<Preview["type"]>) => (this.kind = event.detail)}
         @choose-line=${(event: CustomEvent<number>) => this.chooseLine(event.detail)}
       ></vt-file-preview>`;
   }
@@ -333,6 +351,7 @@ export class FilesPanel extends PlainElement {
 
   /** The address of what is shown. */
   private get address(): string {
+    if (this.tab === "changes") return changesPath(this.tree.root);
     return this.file === "" ? filesPath(join(this.tree.root, "")) : filesPath(this.file, this.line);
   }
 
@@ -356,13 +375,13 @@ export class FilesPanel extends PlainElement {
     const folder = place.path.replace(/(?<=.)\/+$/, "") || ".";
     if (folder === this.tree.root) return;
     const entered = await this.tree.enter(folder);
-    if (!entered && this.asked === place && this.tree.root === "") await this.fallBack();
+    if (!entered && this.asked === place && this.tree.root === "") await this.fallBack(folder);
   }
 
   /** The folder that was asked for cannot be shown: show the first root below the reason. */
-  private async fallBack(): Promise<void> {
+  private async fallBack(folder: string): Promise<void> {
     const reason = this.tree.error;
-    if (await this.tree.enter(".")) this.notice = reason;
+    if (await this.tree.enter(".")) this.notice = `${folder}: ${reason}`;
   }
 
   private async isFile(path: string): Promise<boolean> {
@@ -389,6 +408,9 @@ export class FilesPanel extends PlainElement {
     this.line = undefined;
     this.turn += 1;
     this.moved(path);
+    void this.updateComplete.then(() => {
+      if (this.narrow) this.focus(); // the list that had it is no longer shown
+    });
   }
 
   private openChange({ path, line }: Place): void {
@@ -431,14 +453,15 @@ export class FilesPanel extends PlainElement {
     if (tab === "changes") import("./changes-panel.js").catch(() => (this.notice = "The changes could not be loaded."));
   }
 
-  private async refresh(): Promise<void> {
+  /** Fetch again what is shown. */
+  async refresh(): Promise<void> {
     this.notice = "";
     this.turn += 1;
     await this.tree.refresh();
   }
 
   private returned(): void {
-    if (document.visibilityState === "visible" && this.tree.root !== "") void this.tree.refresh();
+    if (document.visibilityState === "visible") void this.refresh();
   }
 
   private toggleHidden(): void {
@@ -477,6 +500,8 @@ export class FilesPanel extends PlainElement {
     const copied = await copyText(path);
     this.copied = copied ? path : "";
     this.notice = copied ? "" : "This browser does not allow the page to copy.";
+    clearTimeout(this.copiedTimer);
+    this.copiedTimer = setTimeout(() => (this.copied = ""), COPIED_MS);
   }
 
   private made(name: string): void {
@@ -493,7 +518,8 @@ export class FilesPanel extends PlainElement {
 
   private choseFiles(event: Event): void {
     const field = event.currentTarget as HTMLInputElement;
-    this.upload(this.uploadInto, chosenIn(field));
+    this.upload(this.uploadInto || this.tree.root, chosenIn(field));
+    this.uploadInto = "";
     field.value = ""; // the same files can be chosen again
   }
 

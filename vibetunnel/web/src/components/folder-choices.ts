@@ -10,7 +10,7 @@ import { type FolderChoice, folderChoices } from "../worktrees.js";
 import { clock } from "./git-icons.js";
 import { branch, folder } from "./icons.js";
 import { PlainElement } from "./plain-element.js";
-import "../styles/changes.css";
+import "../styles/worktrees.css";
 
 const SETTLE_MS = 120; // after a key
 const GAP = 4; // CSS pixels

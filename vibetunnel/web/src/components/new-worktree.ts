@@ -32,13 +32,14 @@ export class NewWorktree extends PlainElement {
     const branch = this.chosen;
     const problem = this.branch === NEW ? branchProblem(branch, this.branches) : "";
     if (problem !== "") throw new Error(problem);
+    if (this.branches.length === 0) throw new Error("The repository has no commit yet: a worktree needs one.");
     const folder = (this.folder ?? suggestedFolder(this.main, branch)).trim();
     if (folder === "") throw new Error("Enter the folder of the new worktree.");
     return { branch, folder, base: this.branch === NEW ? this.base : undefined };
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
-    if (changed.has("branches")) this.base = this.branches.find((each) => each.current)?.name ?? "HEAD";
+    if (changed.has("branches")) this.base = (this.branches.find((each) => each.current) ?? this.branches[0])?.name ?? "";
   }
 
   protected override render(): TemplateResult {

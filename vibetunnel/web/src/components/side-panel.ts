@@ -12,6 +12,7 @@ import "../styles/side-panel.css";
 const USUAL = 420; // CSS pixels, as all lengths here
 const LEAST = 280;
 const TERMINAL = 320; // what the terminal keeps
+const REFRESH_MS = 500;
 const STEP = 24; // of an arrow key
 
 /** Dispatches what vt-files-panel dispatches. */
@@ -25,6 +26,8 @@ export class SidePanel extends PlainElement {
   @state() private panel: "loading" | "loaded" | "failed" = "loading";
   @state() private width = kept();
 
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
   override connectedCallback(): void {
     super.connectedCallback();
     import("./files-panel.js").then(
@@ -34,6 +37,19 @@ export class SidePanel extends PlainElement {
       },
       () => (this.panel = "failed"),
     );
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    clearTimeout(this.timer);
+  }
+
+  /** A command may have changed files: fetch them again, though not for each of many commands. */
+  refreshSoon(): void {
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined;
+      void this.querySelector<FilesPanel>("vt-files-panel")?.refresh();
+    }, REFRESH_MS);
   }
 
   override focus(): void {
@@ -119,4 +135,10 @@ export class SidePanel extends PlainElement {
 function kept(): number {
   const width = Number(preference("files.width"));
   return width >= LEAST && width <= 4000 ? width : USUAL;
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "vt-side-panel": SidePanel;
+  }
 }

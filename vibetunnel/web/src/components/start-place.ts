@@ -10,7 +10,7 @@ import { branch as branchIcon } from "./icons.js";
 import type { NewWorktree } from "./new-worktree.js";
 import "./new-worktree.js";
 import { PlainElement } from "./plain-element.js";
-import "../styles/changes.css";
+import "../styles/worktrees.css";
 
 const SETTLE_MS = 300; // after a key
 const HERE = "";

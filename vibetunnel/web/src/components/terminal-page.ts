@@ -71,6 +71,7 @@ export class TerminalPage extends PlainElement {
   @query("vt-terminal") private terminal!: VtTerminal | null;
 
   private readonly coarse = matchMedia("(pointer: coarse)");
+  private readonly covered = matchMedia("(max-width: 700px)"); // the files panel hides the terminal; side-panel.css
   private leaving = new AbortController();
   private feed: EventFeed | undefined;
   private sinceLoad: ServerEvent[] | undefined; // events that arrived while the session was being fetched
@@ -343,12 +344,14 @@ export class TerminalPage extends PlainElement {
 
   private closeFiles(): void {
     this.files = undefined;
-    this.terminal?.focus();
+    void this.updateComplete.then(() => this.terminal?.focus());
   }
 
+  /** Insert a text, and show the terminal that gets it. */
   private insert(text: string): void {
     this.terminal?.paste(text);
-    this.terminal?.focus();
+    if (this.covered.matches) this.closeFiles();
+    else this.terminal?.focus();
   }
 
   private shareDialog(): TemplateResult {
@@ -501,6 +504,7 @@ export class TerminalPage extends PlainElement {
       this.session = this.session ? changed(this.session, event) : event.session; // it may have been renamed
       if (event.type === "notification") this.notify(event.notification ?? undefined);
       announce(event, this.session?.name ?? "");
+      if (event.type === "command") this.querySelector("vt-side-panel")?.refreshSoon();
     }
     if (event.type !== "clipboard" || event.sessionId !== this.sessionId || !event.text) return;
     this.offered = event.text;

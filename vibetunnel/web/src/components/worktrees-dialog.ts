@@ -14,7 +14,7 @@ import { Modal } from "./modal.js";
 import { go } from "./navigation.js";
 import type { NewWorktree } from "./new-worktree.js";
 import "./new-worktree.js";
-import "../styles/changes.css";
+import "../styles/worktrees.css";
 
 /** What the user is asked about a worktree, by its path. */
 type Asking =
