@@ -1128,6 +1128,13 @@ CHECKS: tuple[Check, ...] = (
         (_git("test_an_object_that_unpacks_to_gigabytes_ends_no_server"),),
     ),
     Check(
+        "git: a list is bounded",
+        "git/reading.py",
+        "        return self._left >= 0 and self._left_bytes >= 0\n",
+        "        return True\n",
+        ("../git/test_repositories.py::test_long_names_make_no_long_answers",),
+    ),
+    Check(
         "git: paths stay in the permitted folders",
         "git/roots.py",
         "        if not self.holds(found):",
