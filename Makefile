@@ -11,6 +11,8 @@ RUN := .venv
 DEV := .venv-dev
 ASAN := .venv-asan
 WEB := vibetunnel/web
+# VibeTunnel as npm has it: the tests use its web client, and the benchmarks its server.
+PUBLISHED := benchmarks/peers/node_package
 
 # $(call found,FILES,NAME): FILES, or an error if there are none. A pattern that no longer matches would skip work silently.
 found = $(or $(strip $(1)),$(error $(2): no file matches; correct its pattern in the Makefile))
@@ -26,7 +28,8 @@ STUBS := $(call found,$(wildcard vibetunnel/_ext/*.pyi),STUBS)
 ASAN_TESTS ?= tests/engine tests/pump
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 # Programs that the tests start, as command=package (of Debian), and a library that they load.
-PROGRAMS := git=git bash=bash zsh=zsh fish=fish nginx=nginx openssl=openssl ssh-keygen=openssh-client
+PROGRAMS := git=git bash=bash zsh=zsh fish=fish nginx=nginx openssl=openssl ssh-keygen=openssh-client \
+	vim=vim less=less htop=htop tmux=tmux screen=screen
 PAM_WRAPPER := /usr/lib/*/libpam_wrapper.so
 # Programs that bench-guard counts with.
 COUNTERS := valgrind=valgrind strace=strace
@@ -78,6 +81,10 @@ $(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json $(WEB)/package.
 	cd $(WEB) && $(NPM) ci --loglevel=error
 	@touch $@
 
+$(PUBLISHED)/node_modules/.package-lock.json: $(PUBLISHED)/package-lock.json $(PUBLISHED)/package.json $(DEV)/.installed
+	cd $(PUBLISHED) && $(NPM) ci --ignore-scripts --loglevel=error
+	@touch $@
+
 .PHONY: browser
 browser:
 	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; \
@@ -114,7 +121,7 @@ test-web: $(WEB)/node_modules/.package-lock.json
 	cd $(WEB) && $(NPM) test --silent
 
 .PHONY: test-python
-test-python: $(DEV)/.installed $(WEB)/node_modules/.package-lock.json browser programs
+test-python: $(DEV)/.installed $(WEB)/node_modules/.package-lock.json $(PUBLISHED)/node_modules/.package-lock.json browser programs
 	$(DEV)/bin/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 .PHONY: test-mutation
@@ -167,5 +174,5 @@ dist: $(DEV)/.installed
 .PHONY: clean
 clean:
 	rm -rf $(RUN) $(DEV) $(ASAN) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	rm -rf vibetunnel/_ext/*.so $(WEB)/static $(WEB)/node_modules benchmarks/peers/node_package/node_modules tests/fuzz/build
+	rm -rf vibetunnel/_ext/*.so $(WEB)/static $(WEB)/node_modules $(PUBLISHED)/node_modules tests/fuzz/build
 	find vibetunnel tests benchmarks -name __pycache__ -prune -exec rm -rf {} +

@@ -23,6 +23,7 @@ from harness import DEADLINE_S, Running, Serve
 from tornado.ioloop import IOLoop
 
 from vibetunnel.keeper.client import KeeperClient
+from vibetunnel.push.sender import Reach
 from vibetunnel.server import Server
 from vibetunnel.settings import Settings
 
@@ -52,6 +53,15 @@ def outer_event_loop() -> Iterator[None]:
     asyncio.set_event_loop(loop)
     yield
     loop.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_multiplexer_of_the_user() -> Iterator[None]:
+    """tmux, screen and zellij have their sockets elsewhere: tests ask every route, those that end sessions too."""
+    with tempfile.TemporaryDirectory(prefix="vt") as name, pytest.MonkeyPatch.context() as patch:
+        for variable in ("TMUX_TMPDIR", "SCREENDIR", "ZELLIJ_SOCKET_DIR"):
+            patch.setenv(variable, name)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -100,11 +110,11 @@ def serve(io_loop: IOLoop, folder: Path) -> Iterator[Serve]:
     running: list[Running] = []
     keepers: set[Path] = set()
 
-    async def start(*, static: Path | None = None, **settings: Any) -> Running:
+    async def start(*, static: Path | None = None, reach: Reach | None = None, **settings: Any) -> Running:
         own: dict[str, Any] = {"port": 0, "state_dir": folder / "s", "runtime_dir": folder / "r", "shell": "/bin/sh"}
         own["file_root"] = (folder / "home",)  # not the user's home: tests of all routes remove and store files
         chosen = Settings(**own | settings)
-        server = Server(chosen) if static is None else Server(chosen, static)
+        server = Server(chosen, reach=reach) if static is None else Server(chosen, static, reach=reach)
         keepers.add(chosen.runtime_dir)
         running.append(Running(server, await server.start()))
         return running[-1]

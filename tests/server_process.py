@@ -28,6 +28,8 @@ class ServerProcess:
     link    the address that it printed
     """
 
+    program: tuple[str, ...] = (sys.executable, "-m", "vibetunnel")
+
     def __init__(self, folder: Path, *options: str, **environment: str) -> None:
         self.folder = folder
         self.options = options
@@ -40,7 +42,7 @@ class ServerProcess:
         own = ["--port", str(self.port), "--log-level", "warning"]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "vibetunnel", "serve", *folders, *own, *self.options],
+                [*self.program, "serve", *folders, *own, *self.options],
                 env=os.environ | self.environment,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -21,6 +21,7 @@ KEYS = "keys.json"
 TOKENS = "tokens.json"
 SHARES = "shares.json"
 PREFERENCES = "preferences.json"
+PUSH = "push.json"
 AUDIT_LOG = "audit.log"  # in the log folder
 REQUEST_LOG = "requests.log"
 KEEPER_SOCKET = "keeper.sock"  # in the runtime folder

@@ -11,6 +11,7 @@ import os
 import resource
 import signal
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -33,9 +34,15 @@ from vibetunnel.http.tls_relay import Relays
 from vibetunnel.keeper.errors import KeeperFailed
 from vibetunnel.logs.audit import Audit
 from vibetunnel.logs.file import LogFile
+from vibetunnel.logs.recent import RecentLog, RecentLogHandler
 from vibetunnel.logs.requests import RequestLog
 from vibetunnel.metrics import Metrics
+from vibetunnel.multiplexers.service import Multiplexers
 from vibetunnel.preferences import UserPreferences
+from vibetunnel.push import sender
+from vibetunnel.push.sender import Reach
+from vibetunnel.push.service import PushService
+from vibetunnel.push.subscriptions import Subscriptions
 from vibetunnel.security import pam, secret
 from vibetunnel.security.allow_list import REFUSAL
 from vibetunnel.security.api_tokens import ApiTokens
@@ -66,6 +73,7 @@ from vibetunnel.whereabouts import ServerFile, Whereabouts
 STOPS = (signal.SIGTERM, signal.SIGINT)
 GATHER_S = 0.2  # requests of this time are written to their log together
 GATHER_AUDIT_S = 0.02  # and so are records of the audit: waking its thread costs more than writing one
+LEAVE_S = 5.0  # after the server has closed, when nothing is left to save
 LEAST_OPEN_FILES = 64  # 40 for the server itself, and room for a session with some clients
 
 log = logging.getLogger(__name__)
@@ -88,11 +96,17 @@ class Server:
     """One server in the running event loop. There may be several in one process, as in tests."""
 
     def __init__(
-        self, settings: Settings, static: Path = STATIC, *, reread: Callable[[], Settings] | None = None
+        self,
+        settings: Settings,
+        static: Path = STATIC,
+        *,
+        reread: Callable[[], Settings] | None = None,
+        reach: Reach | None = None,
     ) -> None:
         """Raises StartFailed for settings that are refused together.
 
         reread  reads the settings again; may raise SettingsError
+        reach   what may be a push service; None: what is one in the Internet
         """
         if settings.no_auth and not settings.is_loopback and not settings.yes_expose_without_auth:
             raise StartFailed(
@@ -107,6 +121,8 @@ class Server:
         self.application: VibeTunnelApplication
         self._static = static
         self._reread = reread
+        self._reach = reach
+        self._push: PushService | str = ""
         self._front: Front | None = None
         self._exit = contextlib.AsyncExitStack()
 
@@ -154,6 +170,10 @@ class Server:
 
     async def _start(self, undo: contextlib.AsyncExitStack) -> None:
         settings = self.settings
+        recent = RecentLog()
+        handler = RecentLogHandler(recent)
+        logging.getLogger().addHandler(handler)
+        undo.callback(logging.getLogger().removeHandler, handler)
         paths.private_dir(settings.state_dir)
         paths.remove_leftovers(settings.state_dir)
         paths.private_dir(settings.runtime_dir)
@@ -223,10 +243,13 @@ class Server:
             git=GitForFiles(git),
         )
         undo.push_async_callback(files.close)
+        multiplexers = Multiplexers(registry.environment, home)
+        undo.push_async_callback(multiplexers.close)
         snapshots = Snapshots(rendering)
         undo.push_async_callback(snapshots.close)
         preferences = UserPreferences(settings.state_dir / paths.PREFERENCES)
         undo.push_async_callback(preferences.close)
+        push = self._push_service(authority, preferences, registry, undo)
         limits = Limits(settings)
         metrics = Metrics(registry, snapshots, limits, [each for each in (requests, audit_log) if each is not None])
         metrics.start()
@@ -247,6 +270,7 @@ class Server:
             limits=limits,
             audit=audit,
             requests=RequestLog(requests),
+            recent=recent,
             clients=front.clients,
             allow_list=front.allow_list,
             metrics=metrics,
@@ -262,6 +286,8 @@ class Server:
             git=git,
             badges=badges,
             files=files,
+            multiplexers=multiplexers,
+            push=push,
         )
         self.application = VibeTunnelApplication(self.context, self._static)
         undo.push_async_callback(self.application.close)
@@ -327,7 +353,7 @@ class Server:
             idle_s=settings.login_idle_s,
             max_s=settings.login_max_s,
             clock=clock,
-            on_end=lambda login: self.attachments.end(f"{LOGIN}{login.id}"),
+            on_end=lambda login: self._login_over(f"{LOGIN}{login.id}"),
         )
         clock.not_before(logins.seen)
         self._keys = SigningKeys(state_dir / paths.KEYS, settings.jwt_algorithm, clock=clock)
@@ -351,6 +377,33 @@ class Server:
         undo.push_async_callback(expiry.close)
         expiry.start()
         return authority
+
+    def _push_service(
+        self, authority: Authority, preferences: UserPreferences, registry: Registry, undo: contextlib.AsyncExitStack
+    ) -> PushService | str:
+        settings = self.settings
+        if not settings.push:
+            return "Start the server with --push and --push-contact mailto:YOU@example.org"
+        if not sender.available():
+            log.warning("--push: the package that encrypts is missing: pip install 'vibetunnel[push]'")
+            return "The package that encrypts is missing on the server: pip install 'vibetunnel[push]'"
+        self._push = push = PushService(
+            Subscriptions(settings.state_dir / paths.PUSH),
+            contact=settings.push_contact,
+            authority=authority,
+            preferences=preferences,
+            events=registry.events.broadcast,
+            name_of=registry.name_of,
+            reach=Reach() if self._reach is None else self._reach,
+        )
+        undo.push_async_callback(push.close)
+        push.start()
+        return push
+
+    def _login_over(self, credential: str) -> None:
+        self.attachments.end(credential)
+        if isinstance(self._push, PushService):
+            self._push.login_over(credential)
 
     # Events of the pump
 
@@ -407,9 +460,26 @@ def run(
     """
     _log_to_stderr(settings.log_level)
     _raise_descriptor_limit()
+    code = 1
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(Server(settings, reread=reread), announce))
-    return 0
+        try:
+            runner.run(_serve(Server(settings, reread=reread), announce))
+            code = 0
+        finally:
+            _end_in_time(code)
+    return code
+
+
+def _end_in_time(code: int) -> None:
+    """End the process after LEAVE_S. Python waits for all threads, and a dead file system gives none back."""
+    ending = threading.Timer(LEAVE_S, _end_now, (code,))
+    ending.daemon = True
+    ending.start()
+
+
+def _end_now(code: int) -> None:
+    log.warning("a thread does not end, as with a file system that does not answer: the process ends without it")
+    os._exit(code)
 
 
 async def _serve(server: Server, announce: Callable[[Announcement], None]) -> None:

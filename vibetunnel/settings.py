@@ -168,6 +168,13 @@ def _url(value: object) -> object:
     return value.rstrip("/")
 
 
+def _contact(value: object) -> object:
+    """RFC 8292 §2.1; a push service refuses what it cannot read."""
+    if not isinstance(value, str) or (value and not re.fullmatch(r"mailto:[^@\s]+@[\w-]+(\.[\w-]+)+", value, re.ASCII)):
+        raise _Invalid("an address such as mailto:you@example.org")
+    return value
+
+
 def _has_host(url: str) -> bool:
     try:
         parts = urllib.parse.urlsplit(url)
@@ -279,6 +286,10 @@ class Settings:
         (), _paths, "Folder whose files the web client may reach (a list); default: your home folder."
     )
     upload_bytes: int = _size_setting(1073741824, 0, 1 << 40, "Largest file that may be uploaded.")
+    push: bool = _setting(False, _yes_no, "Send notifications to browsers, through their push services.")
+    push_contact: str = _setting(
+        "", _contact, "Address at which a push service may reach you: mailto:you@example.org; --push needs it."
+    )
     log_level: str = _setting("info", _one_of(*LOG_LEVELS), "Least severe level that is logged.")
     request_log: bool = _setting(True, _yes_no, "Write every request to requests.log (never with a secret).")
     audit: bool = _setting(True, _yes_no, "Write who did what to audit.log (never what was typed).")
@@ -428,6 +439,10 @@ def _check_together(settings: Settings) -> None:
     if settings.web_client is not None and settings.base_path:
         raise SettingsError(
             "--web-client and --base-path exclude each other: the addresses in VibeTunnel's client begin at /"
+        )
+    if settings.push and not settings.push_contact:
+        raise SettingsError(
+            "--push needs --push-contact, at which a push service may reach you, such as mailto:you@example.org"
         )
     if settings.timeout_s <= settings.ping_s:
         timeout, ping = units.show_duration(settings.timeout_s), units.show_duration(settings.ping_s)

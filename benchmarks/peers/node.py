@@ -1,4 +1,4 @@
-"""VibeTunnel's Node server, as published on npm, from where it is installed when first measured.
+"""VibeTunnel's Node server, as published on npm, from where it is installed when first measured or tested.
 
 Output comes by server-sent events, and input goes by a WebSocket, as in its own client.
 """
@@ -130,11 +130,11 @@ class Node(Peer[Server]):
     quick = False
 
     def prepare(self) -> None:
-        binary = _package() / "node-pty" / "build" / "Release" / "pty.node"
         lock, installed = FOLDER / "package-lock.json", FOLDER / "node_modules" / ".package-lock.json"
-        if binary.exists() and installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
+        if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:  # `make test` has not run either
+            _npm_ci()
+        if (_package() / "node-pty" / "build" / "Release" / "pty.node").exists():
             return
-        _npm_ci()
         # Its install scripts would fetch or compile what the package contains. The binary uses Node-API, so one for any
         # version of Node works with all.
         system = f"{sys.platform}-{MACHINES.get(platform.machine(), platform.machine())}"

@@ -187,6 +187,9 @@ BEFORE_LOGIN = {
 }
 
 
+SAME_ORIGIN = {"/api/push/test", "/api/push/unsubscribe"}  # where Sec-Fetch-Site is as good as the token
+
+
 async def refused_for_csrf(browser: Browser, method: str, path: str, headers: dict[str, str | None]) -> None:
     body = {} if method != "DELETE" else None
     sent = browser.own | {"X-CSRF-Token": None, "Content-Type": "application/json"} | headers
@@ -202,10 +205,24 @@ async def test_csrf_every_write_wants_the_token(target: Target) -> None:
     asked = 0
     for method, path in await writes(target):
         if path not in BEFORE_LOGIN:
-            await refused_for_csrf(owner, method, filled(path), {})
+            # Older browsers do not say where a request comes from.
+            headers: dict[str, str | None] = {"Sec-Fetch-Site": None} if path in SAME_ORIGIN else {}
+            await refused_for_csrf(owner, method, filled(path), headers)
             asked += 1
     assert asked >= 20
     assert (await owner.fetch("POST", "/api/cleanup-exited")).code == 200  # and with it, it does
+
+
+async def test_csrf_where_the_browsers_word_is_enough_it_has_to_be_this_origins(target: Target) -> None:
+    """CWE-352: a page of another origin, also of this host's other ports, sends another word."""
+    owner = await target.owner()
+    for path in SAME_ORIGIN:
+        await refused_for_csrf(owner, "POST", path, {"Sec-Fetch-Site": None})
+        for word in ("same-site", "cross-site", "none", "SAME-ORIGIN", "same-origin, cross-site", ""):
+            sent = owner.own | {"Sec-Fetch-Site": word}
+            assert (await target.fetch("POST", path, {}, login=False, headers=sent)).code == 403, word
+        response = await target.fetch("POST", path, {}, login=False, headers=owner.own)
+        assert response.code == 503, path  # push is off
 
 
 def forged(token: str, other: str) -> list[str]:

@@ -53,6 +53,8 @@ async def try_everything(service: GitService, made: Path) -> str:
         lambda: service.discover(path, 3),
         lambda: service.file_diff(f"{path}/a"),
         lambda: service.folder_status(path),
+        lambda: service.changed_files(path),
+        lambda: service.file_hunks(path, "a", "", 3),
         lambda: service.add_worktree(path, f"{path}-new", "new", "main"),
         lambda: service.follow(path, "new"),
         lambda: service.sync(f"{path}-new", "commit"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import re
 import resource
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +15,8 @@ from attacker import PASSWORD, Target, aim
 from harness import Running, Serve, no_more, until
 
 from vibetunnel.logs import file as log_file
+from vibetunnel.logs import recent
+from vibetunnel.security.limits import CLIENT_LINES
 
 pytestmark = pytest.mark.attack
 
@@ -99,6 +103,59 @@ async def test_no_secret_output_or_keystroke_is_in_a_log(serve: Serve, caplog: p
     for name, secret in secrets.items():
         assert secret not in text, name
         assert secret not in caplog.text, name
+
+
+async def test_a_line_of_a_client_is_one_line_and_moves_no_cursor(target: Target) -> None:
+    # CWE-117, CWE-150: an owner reads the log in a terminal, and in VibeTunnel's page, which splits it at newlines
+    forged = "2026-01-01T00:00:00.000Z ERROR [auth] forged"
+    writer = await target.user("writer")
+    for words in ([HOSTILE, forged], [f"a\n{forged}"], [f"a\r\n{forged}"], [f"a\u2028{forged}"], [{"a": HOSTILE}]):
+        for module in ("m", f"x] y\n{forged}", HOSTILE, ""):
+            sent = {"level": "error", "module": module, "args": words}
+            assert (await writer.fetch("POST", "/api/logs/client", sent)).code == 204
+    text = (await target.fetch("GET", "/api/logs/raw")).body.decode()
+    lines = text.split("\n")[:-1]
+    assert text.replace("\n", "").isprintable()
+    assert sum(re.match(r"\S+ \S+ \[CLIENT:[\w./:@-]+\] ", each) is not None for each in lines) == 20
+    assert not any("[auth]" in each.partition("] ")[0] or each.startswith(" ") for each in lines)
+
+
+async def test_a_line_of_a_client_is_bounded_and_keeps_no_secret(target: Target) -> None:
+    # CWE-532, CWE-779
+    token = await target.api_token("view")
+    writer = await target.user("writer")
+    for words in ([f"sending {token}"], [{"Authorization": f"Bearer {token}"}], ["x" * 900_000], ["y", "z"] * 100_000):
+        sent = {"level": "log", "module": f"{token}", "args": words}
+        assert (await writer.fetch("POST", "/api/logs/client", sent)).code == 204
+    text = (await target.fetch("GET", "/api/logs/raw")).body.decode()
+    assert "sending [removed]" in text
+    assert token not in text
+    assert max(map(len, text.split("\n"))) < 3000
+
+
+async def test_a_flood_of_a_client_hides_no_line_of_the_server(serve: Serve, expect_log: Callable[[str], None]) -> None:
+    # CWE-223, CWE-400
+    expect_log("an intrusion")
+    running = await serve()
+    logging.getLogger("vibetunnel.test").warning("an intrusion")
+    log = running.server.context.recent
+    for _ in range(3 * recent.LINES):
+        log.client("eve", "error", "m", ["x" * 10_000])
+    text = log.text()
+    assert "an intrusion" in text
+    assert len(text) < 2 * recent.CHARACTERS
+
+
+async def test_a_log_flood_is_dropped_before_it_is_read(target: Target) -> None:
+    # CWE-770: with each address and with each user
+    writer = await target.user("writer")
+    for number in range(CLIENT_LINES + 1):
+        body = {"level": "log", "module": "m", "args": [f"line {number}"]}
+        assert (await writer.fetch("POST", "/api/logs/client", body)).code == 204
+    assert (await writer.fetch("POST", "/api/logs/client", {"level": "no such level"})).code == 204
+    text = (await target.fetch("GET", "/api/logs/raw")).body.decode()
+    assert f"line {CLIENT_LINES - 1}\n" in text
+    assert f"line {CLIENT_LINES}\n" not in text
 
 
 async def test_no_error_repeats_a_password_or_a_code(serve: Serve) -> None:

@@ -84,6 +84,8 @@ NEEDS = {
     ("GET", "/api/git/repo-info"): FILES,
     ("GET", "/api/git/status"): FILES,
     ("GET", "/api/git/repository-info"): FILES,
+    ("GET", "/api/git/changes"): FILES,
+    ("GET", "/api/git/diff"): FILES,
     ("GET", "/api/git/remote"): FILES,
     ("GET", "/api/git/branches"): FILES,
     ("GET", "/api/git/follow"): FILES,
@@ -128,6 +130,40 @@ NEEDS = {
     ("POST", "/api/filesystem/upload"): STORE,
     ("POST", "/api/filesystem/mkdir"): STORE,
     ("DELETE", "/api/filesystem/rm"): STORE,
+    ("GET", "/api/sessions/activity"): VIEW,
+    ("GET", f"{SESSION}/activity"): VIEW,
+    ("GET", "/api/sessions/tailscale/status"): LOGIN,
+    ("POST", "/api/events/test"): ADMIN,
+    ("GET", "/api/multiplexer/status"): CONTROL,
+    ("GET", "/api/multiplexer/context"): CONTROL,
+    ("POST", "/api/multiplexer/sessions"): CONTROL,
+    ("POST", "/api/multiplexer/attach"): CONTROL,
+    ("GET", "/api/multiplexer/tmux/sessions/{name}/windows"): CONTROL,
+    ("GET", "/api/multiplexer/tmux/sessions/{name}/panes"): CONTROL,
+    ("DELETE", "/api/multiplexer/tmux/sessions/{name}/windows/{window}"): CONTROL,
+    ("DELETE", "/api/multiplexer/tmux/sessions/{name}/panes/{pane}"): CONTROL,
+    ("DELETE", "/api/multiplexer/{kind}/sessions/{name}"): CONTROL,
+    ("GET", "/api/tmux/available"): CONTROL,
+    ("GET", "/api/tmux/context"): CONTROL,
+    ("GET", "/api/tmux/sessions"): CONTROL,
+    ("POST", "/api/tmux/sessions"): CONTROL,
+    ("POST", "/api/tmux/attach"): CONTROL,
+    ("GET", "/api/tmux/sessions/{name}/windows"): CONTROL,
+    ("GET", "/api/tmux/sessions/{name}/panes"): CONTROL,
+    ("POST", "/api/tmux/sessions/{name}/send"): CONTROL,
+    ("DELETE", "/api/tmux/sessions/{name}"): CONTROL,
+    ("POST", "/api/logs/client"): LOGIN,
+    ("GET", "/api/logs"): ADMIN,
+    ("GET", "/api/logs/info"): ADMIN,
+    ("GET", "/api/logs/raw"): ADMIN,
+    ("DELETE", "/api/logs/clear"): ADMIN,
+    ("POST", "/api/logs/flush"): ADMIN,
+    ("GET", "/api/push/vapid-public-key"): VIEW,
+    ("POST", "/api/push/subscribe"): VIEW,
+    ("POST", "/api/push/unsubscribe"): VIEW,
+    ("POST", "/api/push/test"): VIEW,
+    ("GET", "/api/push/status"): VIEW,
+    ("POST", "/api/test-notification"): VIEW,
 }
 
 HAS = {  # full logins have these as well
@@ -159,7 +195,7 @@ async def ask(
     target: Target, method: str, path: str, operation: dict[str, Any], headers: dict[str, str], session: str = "x"
 ) -> Reply:
     """Send a body of the wrong kind: an authorized request gets a 400 and changes nothing."""
-    full = filled(path, session_id=session)
+    full = filled(path, session_id=session, name="no-such-name")
     if path in (*SOCKETS, *STREAMS):
         return Reply(await target.upgrade(opened(path, session), headers), b"")
     body = b"[]" if "requestBody" in operation else None
@@ -274,7 +310,8 @@ async def test_one_session_only(target: Target, who: str) -> None:
     own, other = await target.session(["cat"]), await target.session(["cat"], name="secret-name-of-another")
     headers = await target.headers(who, own)
     may = {VIEW, LOGIN} | ({TYPE} if who != "guest-view" else set())
-    lists = {("GET", "/api/sessions"), ("GET", "/api/events"), ("GET", "/buffers")}  # shows only their own
+    # Each shows only their own.
+    lists = {("GET", path) for path in ("/api/sessions", "/api/sessions/activity", "/api/events", "/buffers")}
     for method, path, operation in await operations(target):
         needs = NEEDS[method, path]
         if needs == OPEN or path == "/api/auth/logout":

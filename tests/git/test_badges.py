@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from harness import until
+from harness import DEADLINE_S, until
 from repositories import repository, write
 from tornado.ioloop import IOLoop
 
@@ -97,6 +97,30 @@ async def test_a_folder_that_does_not_answer_holds_up_no_other_one(
             told.badges.place(f"gone {number}", str(folder / str(number) / "gone"))
         told.badges.place("here", str(made))
         await until(lambda: told.get("here"))
+    finally:
+        freed.set()
+
+
+async def test_a_new_sessions_folder_is_waited_for_but_not_for_long(
+    told: Told, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, freed = repository(folder / "r", a="1"), threading.Event()
+
+    def slow(path: str) -> bool:
+        if path.endswith("gone"):
+            freed.wait()
+        return perhaps_in_repository(path)
+
+    monkeypatch.setattr(badges, "perhaps_in_repository", slow)
+    monkeypatch.setattr(badges, "SOON_S", 0.05)
+    try:
+        told.badges.place("gone", str(folder / "gone"))
+        await told.badges.known_soon("gone")
+        assert "gone" not in told
+        monkeypatch.setattr(badges, "SOON_S", DEADLINE_S)
+        told.badges.place("here", str(made))
+        await told.badges.known_soon("here")
+        assert told["here"] is not None
     finally:
         freed.set()
 

@@ -67,6 +67,16 @@ async def test_each_route_answers_in_its_declared_shape(at_home: Running, home: 
     info = await ask("GET", "/api/git/repository-info", query=at)
     assert info | node | {"isWorktree": False, "remoteUrl": "https://github.com/ada/proj.git"} == info
     assert await ask("GET", "/api/git/status", query=off) == {"isGitRepo": False}
+    changes = await ask("GET", "/api/git/changes", query=at)
+    assert (changes["repoPath"], changes["currentBranch"], changes["truncated"]) == (str(made), "main", False)
+    assert changes["files"] == [
+        {"path": "a", "unstaged": "modified", "insertions": 1, "deletions": 1},
+        {"path": "new", "unstaged": "untracked", "insertions": 1, "deletions": 0},
+    ]
+    assert await ask("GET", "/api/git/changes", query=off) == {"isGitRepo": False, "files": [], "truncated": False}
+    diff = await ask("GET", "/api/git/diff", query=f"{at}&file=a")
+    no_newline = "\\\n\\ No newline at end of file"
+    assert diff["hunks"] == [{"oldStart": 1, "newStart": 1, "lines": ["-1", no_newline, "+2", no_newline]}]
     remote = await ask("GET", "/api/git/remote", query=at)
     assert (remote["remoteUrl"], remote["githubUrl"]) == (
         "https://github.com/ada/proj.git",
@@ -224,7 +234,7 @@ async def test_a_session_in_a_repository_has_git_fields_and_they_follow_its_bran
 
     assert await until(fields) == {
         "gitRepoPath": str(home / "w"), "gitMainRepoPath": str(made), "gitBranch": "x", "gitIsWorktree": True,
-        "gitHasChanges": False, "gitModifiedCount": 0, "gitAddedCount": 0, "gitDeletedCount": 0,
+        "gitHasChanges": False, "gitChangedCount": 0, "gitModifiedCount": 0, "gitAddedCount": 0, "gitDeletedCount": 0,
     }  # fmt: skip
     git(home / "w", "checkout", "-q", "-b", "y")  # its HEAD is watched
 
@@ -239,6 +249,14 @@ async def test_a_session_in_a_repository_has_git_fields_and_they_follow_its_bran
         return bool(counts == {"modified": 1, "added": 1, "staged": 0, "deleted": 0, "ahead": 0, "behind": 0})
 
     await until(counted)
+
+
+async def test_vibetunnels_own_client_finds_the_repository_in_the_first_list(at_home: Running, home: Path) -> None:
+    made = repository(home / "proj", a="1")
+    node = {"X-VibeTunnel-View": "node"}
+    session = await at_home.json("POST", "/api/sessions", {"cwd": str(made)}, headers=node, status=201)
+    (listed,) = await at_home.json("GET", "/api/sessions", headers=node)
+    assert (listed["id"], listed["gitRepoPath"], listed["gitBranch"]) == (session["sessionId"], str(made), "main")
 
 
 async def test_a_change_is_an_event_of_its_session(at_home: Running, home: Path) -> None:

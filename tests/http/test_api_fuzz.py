@@ -27,6 +27,7 @@ from server_process import ServerProcess
 
 from vibetunnel.handlers.file_routes import FILE_ROUTES
 from vibetunnel.handlers.git_routes import GIT_ROUTES
+from vibetunnel.handlers.multiplexer_routes import MULTIPLEXER_ROUTES
 from vibetunnel.handlers.openapi import document
 from vibetunnel.handlers.routes import ROUTES
 
@@ -40,6 +41,8 @@ MORE_STATUSES = {
     "PUT /api/config": ["400"],  # one field at least
     # Whether a path is one depends on the file system.
     **{f"{method} {route.shown}": ["400"] for route in GIT_ROUTES for method in route.operations},
+    # Whether a name is one depends on the multiplexer.
+    **{f"{method} {route.shown}": ["400"] for route in MULTIPLEXER_ROUTES for method in route.operations},
     "GET /ws": ["426"],  # this is no WebSocket handshake
     "GET /buffers": ["426"],
     "GET /ws/input": ["426"],
@@ -99,9 +102,14 @@ def api() -> Iterator[Api]:
     with tempfile.TemporaryDirectory(prefix="vt") as name:
         folder = Path(name)
         (folder / "home").mkdir()
+        refusing = folder / "refusing"  # what is asked here makes and ends nothing on this machine
+        refusing.mkdir()
+        for program in ("tmux", "screen", "zellij"):
+            (refusing / program).symlink_to("/bin/false")
         limits = [f"--rate-limit{each}=0" for each in ("", "-anonymous", "-sessions", "-upgrades")]
+        environment = {"HOME": str(folder / "home"), "PATH": f"{refusing}:{os.environ['PATH']}"}
         server = ServerProcess(
-            folder, "--kill-on-exit", "--shell", "/bin/true", "--enable-ssh-keys", *limits, HOME=str(folder / "home")
+            folder, "--kill-on-exit", "--shell", "/bin/true", "--enable-ssh-keys", *limits, **environment
         )
         try:
             yield Api(server)

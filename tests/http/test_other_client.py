@@ -58,6 +58,7 @@ async def test_its_files_are_served_and_our_pages_for_links_too(serve: Serve, cl
         ("/logs.html", "logs"),
         ("/login", "own"),
         ("/share", "own"),
+        ("/files", "own"),
     ):
         response = await server.fetch("GET", path, login=False)
         assert (response.code, response.headers["Cache-Control"]) == (200, "no-cache"), path

@@ -22,16 +22,19 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from harness import DEADLINE_S, Running, Serve
+from push_endpoint import ON, PushBrowser
 
 from vibetunnel import __version__, errors
 from vibetunnel.errors import StartFailed
 from vibetunnel.handlers.git_routes import GIT_ROUTES
+from vibetunnel.handlers.multiplexer_routes import MULTIPLEXER_ROUTES
 from vibetunnel.handlers.refusals import STATUS
 from vibetunnel.handlers.route import Media
 from vibetunnel.handlers.routes import ROUTES
 from vibetunnel.http import connection
 from vibetunnel.http.negotiation import choose_coding
 from vibetunnel.keeper import errors as keeper_errors  # noqa: F401 (its classes are subclasses of VibeTunnelError)
+from vibetunnel.push.sender import Reach
 
 PASSWORD = "correct horse battery staple"
 
@@ -46,7 +49,12 @@ UNAUDITED = {
     ("PUT", "/api/fs/uploads/{upload_id}"),
     ("DELETE", "/api/fs/uploads/{upload_id}"),
     ("POST", "/api/auth/challenge"),
+    ("POST", "/api/events/test"),  # changes nothing
     ("PUT", "/api/config"),
+    ("POST", "/api/logs/client"),
+    ("POST", "/api/logs/flush"),
+    ("POST", "/api/push/test"),
+    ("POST", "/api/test-notification"),
     ("POST", "/api/git/event"),  # a line only if follow mode then does something
     ("POST", "/api/auth/logout"),  # with the secret, which is no login
 }
@@ -71,6 +79,8 @@ async def test_status_and_config_tell_what_a_client_should_know(server: Running)
     assert (status["pid"], status["sessions"], status["clients"]) == (os.getpid(), 0, 0)
     assert status["problems"] == []
     assert (status["isHQMode"], status["macAppConnected"]) == (False, False)
+    assert (status["healthy"], status["serverName"]) == (True, "VibeTunnel")
+    assert status["uptimeMs"] <= status["timestamp"] * 1000
     config = await server.json("GET", "/api/config")
     assert config["defaultCommand"] == ["/bin/sh"]
     assert (config["rows"], config["cols"], config["spawn"], config["noAuth"]) == (24, 80, "lazy", False)
@@ -87,6 +97,8 @@ async def test_status_and_config_tell_what_a_client_should_know(server: Running)
         "authMethods": [],
         "sshKeyAuth": False,
         "passwordAuth": False,
+        "serverName": "VibeTunnel",
+        "version": __version__,
     }
 
 
@@ -320,7 +332,9 @@ async def test_the_servers_answers_match_the_openapi_document(serve: Serve, fold
     What was answered is in the audit already when the answer comes.
     """
     (folder / "files").mkdir()
-    server = await serve(enable_ssh_keys=True, rate_limit_anonymous=0, file_root=(folder / "files",))
+    # No push service has port 9, which nothing listens on either.
+    reach = Reach(ports=frozenset({9}), allowed=lambda _: False)
+    server = await serve(enable_ssh_keys=True, rate_limit_anonymous=0, file_root=(folder / "files",), reach=reach, **ON)
     document = await server.json("GET", "/api/openapi.json")
     audit = server.server.settings.log_dir / "audit.log"
     asked = set()
@@ -341,6 +355,9 @@ async def test_the_servers_answers_match_the_openapi_document(serve: Serve, fold
         for name in declared.get("headers", {}):
             assert name in response.headers
         content = declared.get("content", {})
+        if response.code == 204:
+            assert (content, response.body) == ({}, b"")
+            return None
         answered = response.headers["Content-Type"].partition(";")[0]
         (kind,) = (each for each in content if fnmatch.fnmatch(answered, each))  # image/*
         if "schema" not in content[kind]:
@@ -376,6 +393,12 @@ async def test_the_servers_answers_match_the_openapi_document(serve: Serve, fold
         await ask(method, path, b"x" * 1_200_000, of=running)
     await ask("POST", f"{session}/reset-size", of=running)
     await ask("POST", f"{session}/reset-size", of="nope")
+    await ask("GET", "/api/sessions/activity")
+    for of in (running, created, ended, failed, "nope"):
+        await ask("GET", f"{session}/activity", of=of)
+    await ask("GET", "/api/sessions/tailscale/status")
+    await ask("POST", "/api/events/test", {"type": "test", "message": "hello"})
+    await ask("POST", "/api/events/test", {"type": "test"})
     await ask("GET", f"{session}/stream", of="nope")
     await ask("GET", f"{session}/stream", of=running, query="?scrollback=x")
     await ask("GET", "/ws/input", query="?sessionId=x")
@@ -462,6 +485,24 @@ async def test_the_servers_answers_match_the_openapi_document(serve: Serve, fold
     await ask("DELETE", "/api/users/{name}", of="ada")
     await ask("DELETE", "/api/users/{name}", of="ada")
     await ask_about_files(ask, folder / "files")
+    line = {"level": "warn", "module": "m", "args": ["x", {"y": [1]}]}
+    for body in (line, {**line, "level": "info"}, {"level": "log"}):
+        await ask("POST", "/api/logs/client", body)
+    for path in ("/api/push/vapid-public-key", "/api/push/status"):
+        await ask("GET", path)
+    browser = PushBrowser()
+    for url in ("https://push.example:9/x", "https://push.example/x"):
+        await ask("POST", "/api/push/subscribe", browser.subscription(url))
+    await ask("POST", "/api/push/unsubscribe", {"endpoint": "https://push.example:9/x"})
+    await ask("POST", "/api/push/unsubscribe", {})
+    for body in ({"message": "hello"}, {"message": 5}, None):
+        await ask("POST", "/api/push/test", body)
+    await ask("POST", "/api/test-notification")
+    for path in ("/api/logs", "/api/logs/info", "/api/logs/raw"):
+        await ask("GET", path)
+    await ask("GET", "/api/logs", query="?after=x")
+    await ask("POST", "/api/logs/flush")
+    await ask("DELETE", "/api/logs/clear")
     await ask("POST", "/api/auth/rotate-keys")
     await ask("POST", "/api/auth/revoke", {"user": "ada"})
     await ask("POST", "/api/auth/revoke", {"login": "x"})
@@ -478,14 +519,17 @@ async def test_the_servers_answers_match_the_openapi_document(serve: Serve, fold
     streams = {"/api/events", "/ws", "/buffers", f"{session}/stream", "/api/control/stream", "/ws/input"}
     attachments = {(path, "GET") for path in streams}
     of_git = {(route.shown, method) for route in GIT_ROUTES for method in route.operations}  # test_git_routes.py
-    assert succeeded | attachments | of_git == {(r.shown, m) for r in ROUTES if not r.hidden for m in r.operations}
+    # test_multiplexer_routes.py
+    of_multiplexers = {(route.shown, method) for route in MULTIPLEXER_ROUTES for method in route.operations}
+    elsewhere = attachments | of_git | of_multiplexers
+    assert succeeded | elsewhere == {(r.shown, m) for r in ROUTES if not r.hidden for m in r.operations}
 
 
 def test_json_answers_are_declared_with_their_shapes() -> None:
     for route in ROUTES:
         for method, operation in route.operations.items():
             for status, answer in operation.answers.items():
-                assert answer is not None or status in (101, 304), (method, route.path)
+                assert answer is not None or status in (101, 204, 304), (method, route.path)
                 assert answer is None or isinstance(answer, Media) or status < 300
 
 
@@ -509,7 +553,7 @@ def static(folder: Path) -> Path:
 
 async def test_every_page_is_the_same_document(serve: Serve, static: Path) -> None:
     server = await serve(static=static)
-    for path in ("/", "/login", "/session/1234"):
+    for path in ("/", "/login", "/session/1234", "/changes"):
         response = await server.fetch("GET", path, login=False)
         assert response.code == 200
         assert response.headers["Content-Type"] == "text/html; charset=utf-8"

@@ -60,6 +60,30 @@ async def test_a_second_interrupt_ends_it_at_once(folder: Path) -> None:
     assert (code, rest) == (-signal.SIGINT, "")
 
 
+BLOCKED = """
+import os, threading
+found = os.scandir
+def scandir(*arguments):
+    if threading.current_thread().name.startswith("files"):
+        open("{begun}", "w").close()
+        threading.Event().wait()
+    return found(*arguments)
+os.scandir = scandir
+"""
+
+
+async def test_a_thread_that_a_dead_file_system_holds_does_not_hold_up_the_end(folder: Path) -> None:
+    (folder / "sitecustomize.py").write_text(BLOCKED.format(begun=folder / "begun"))
+    async with process(folder, before=f"PYTHONPATH={folder}:$PYTHONPATH") as server:
+        browsing = asyncio.ensure_future(server.fetch("GET", "/api/fs/browse"))
+        await until((folder / "begun").exists)
+        server.process.send_signal(signal.SIGTERM)
+        code, rest = await server.stopped()
+        await asyncio.gather(browsing, return_exceptions=True)
+    assert code == 0
+    assert "the process ends without it" in rest
+
+
 def by_command_line(folder: Path) -> int:
     """The process id of the server that the command line finds; it has to answer."""
     found = RunningServer(Settings(state_dir=folder / "s", runtime_dir=folder / "r"))

@@ -6,15 +6,16 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from harness import DEADLINE_S, Running, Serve, people, refused, until
+from repositories import commit, repository, write
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
-from vibetunnel.handlers.input_socket import typed
-from vibetunnel.sessions.keys import KEYS
+from vibetunnel.sessions.keys import APPLICATION_KEYS, KEYS
 
 ECHO = ["sh", "-c", "stty raw -echo; printf ready; exec cat"]
 
@@ -106,7 +107,7 @@ async def test_a_stream_starts_a_lazy_session_and_ends_with_its_exit_code(server
         assert "content-type: text/event-stream\r\n" in stream.headers
         assert "content-encoding" not in stream.headers
         assert "access-control-allow-origin" not in stream.headers
-        assert await stream.block() == ":ok\n\n"
+        assert await stream.block() == ":ok\nretry: 5100\n\n"
         header = await stream.event()
         assert (header["version"], header["width"], header["height"], header["title"]) == (2, 100, 30, "demo")
         assert await stream.exit() == ["exit", 3, session]
@@ -148,6 +149,33 @@ async def test_events_of_the_server_come_by_name(server: Running) -> None:
         await stream.until("ready")
         server.server.context.registry.get(session).note_event(b'event: session-update\ndata: {"type":"x"}\n\n')
         assert await stream.block() == 'event: session-update\ndata: {"type":"x"}\n\n'
+
+
+async def test_a_stream_has_the_changes_of_its_repository_at_once_and_when_they_change(
+    server: Running, folder: Path
+) -> None:
+    made = repository(folder / "home" / "proj", a="1", b="1")
+    write(made, a="2", c="3")
+    session = await server.session(ECHO, cwd=str(made))
+
+    async def known() -> bool:
+        return "gitBranch" in await server.json("GET", f"/api/sessions/{session}")
+
+    async def told(stream: Streamed, modified: int, added: int) -> None:
+        while not (block := await stream.block()).startswith("event: session-update\n"):
+            assert block
+        data = json.loads(block.split("data: ", 1)[1])
+        assert (data["type"], data["sessionId"]) == ("git-status-update", session)
+        assert (data["gitModifiedCount"], data["gitAddedCount"], data["gitDeletedCount"]) == (modified, added, 0)
+
+    await until(known)  # the session has not started yet
+    for _ in range(2):
+        async with streamed(server, session) as stream:
+            await told(stream, 1, 1)
+    async with streamed(server, session) as stream:
+        await told(stream, 1, 1)
+        commit(made, "all")
+        await told(stream, 0, 0)
 
 
 async def test_a_stream_is_a_client_of_the_session_until_it_ends(server: Running) -> None:
@@ -210,7 +238,26 @@ async def test_every_text_message_is_typed_and_every_key_has_its_bytes(server: R
         await connection.write_message("the end")
         output = await server.output(session, b"the end")
     assert output == 'readyé\r\0\0{"type":"input","data":"x"}\x12binarythe end'.encode()
-    assert {name: typed(f"\0{name}\0") for name in KEYS} == KEYS
+
+
+async def test_a_program_that_asks_for_application_cursor_keys_gets_them(server: Running) -> None:
+    session = await server.session(ECHO, spawn="now")
+    await server.output(session, b"ready")
+    usual, application = b"".join(KEYS.values()), b"".join((KEYS | APPLICATION_KEYS).values())
+    expected = b"ready"
+    async with input_socket(server, f"?sessionId={session}") as connection:
+        for mode, keys in (("", usual), ("\x1b[?1h", application), ("\x1b[?1l", usual)):
+            await connection.write_message(mode + "<")
+            await server.output(session, expected := expected + mode.encode() + b"<")
+            for name in KEYS:
+                await connection.write_message(f"\0{name}\0")
+            await connection.write_message("|")
+            expected += keys + b"|"
+            assert await server.output(session, expected) == expected
+    await server.json("POST", f"/api/sessions/{session}/input", {"text": "\x1b[?1h"})
+    await server.output(session, expected := expected + b"\x1b[?1h")
+    await server.json("POST", f"/api/sessions/{session}/input", {"key": "arrow_up"})
+    await server.output(session, expected + b"\x1bOA")
 
 
 async def test_a_large_paste_arrives_whole(server: Running) -> None:
@@ -331,3 +378,33 @@ async def test_events_have_the_names_that_the_client_knows_only_in_its_view(serv
         writer.close()
     assert kinds["node"] == ["session-start", "session-exit"]
     assert kinds["own"] == ["session-created", "session-started", "session-exited"]
+
+
+async def test_only_one_tab_of_a_browser_has_the_streams_that_each_tab_asks_for(serve: Serve, folder: Path) -> None:
+    (folder / "client").mkdir()
+    (folder / "client" / "index.html").write_text("<!doctype html>")
+    server = await serve(web_client=folder / "client")
+    tab = server.bearer | {"Host": "localhost", "Accept": "text/event-stream"}
+    for path in ("/api/events", "/api/control/stream"):
+
+        async def opened(headers: dict[str, str], path: str = path) -> tuple[bytes, asyncio.StreamWriter]:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.server.port)
+            lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+            writer.write("\r\n".join([*lines, "", ""]).encode())
+            async with asyncio.timeout(DEADLINE_S):
+                return (await reader.readuntil(b"\r\n")).split()[1], writer
+
+        status, first = await opened(tab)
+        assert status == b"200"
+        for headers, expected in ((tab, b"204"), (tab | {"Accept": "*/*"}, b"200")):
+            status, other = await opened(headers)
+            other.close()
+            assert status == expected
+        first.close()
+
+        async def next_one(opened: Any = opened) -> bool:
+            status, writer = await opened(tab)
+            writer.close()
+            return bool(status == b"200")
+
+        await until(next_one)

@@ -208,6 +208,15 @@ async def test_global_events_have_the_names_that_the_client_knows(server: Runnin
         assert (exited["type"], exited["exitCode"]) == ("session-exit", 4)
 
 
+async def test_a_notification_of_a_program_is_a_turn_of_an_agent_in_the_words_of_the_client(server: Running) -> None:
+    async with v3(server) as client:
+        await client.subscribe("", EVENTS)
+        session = await server.session(["sh", "-c", r"printf '\033]777;notify;Agent;It waits\033\\'; cat"], spawn="now")
+        while (found := (await client.next(EVENT, session)).json)["type"] != "claude-turn":
+            pass
+        assert (found["title"], found["message"]) == ("Agent", "It waits")
+
+
 @pytest.mark.parametrize(
     ("kind", "session", "payload", "message"),
     [

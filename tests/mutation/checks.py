@@ -62,8 +62,20 @@ def _git(name: str) -> str:
     return f"test_hostile_repositories.py::{name}"
 
 
+def _mux(name: str) -> str:
+    return f"../multiplexers/test_multiplexer_routes.py::{name}"
+
+
 def _files(name: str) -> str:
     return f"test_files.py::{name}"
+
+
+def _logs(name: str) -> str:
+    return f"test_logs.py::{name}"
+
+
+def _push(name: str) -> str:
+    return f"test_push_endpoints.py::{name}"
 
 
 def _loss(name: str) -> str:
@@ -557,8 +569,8 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "/api/events: each session",
         "handlers/events.py",
-        "    if principal.may(Scope.VIEW):\n        return broadcast.listen()\n",
-        "    if True:\n        return broadcast.listen()\n",
+        "    if principal.may(Scope.VIEW):\n",
+        "    if True:\n",
         (_walk("test_a_guest_hears_of_nothing_else"),),
     ),
     Check(
@@ -698,7 +710,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "new sessions",
         "handlers/sessions.py",
-        "        context.limits.create(principal)\n",
+        "        context.limits.create(self.require_login())\n",
         "",
         (_over("test_sessions_of_a_user_are_bounded"),),
     ),
@@ -1135,6 +1147,27 @@ CHECKS: tuple[Check, ...] = (
         ("../git/test_repositories.py::test_long_names_make_no_long_answers",),
     ),
     Check(
+        "git: a changed file is not read through a link",
+        "git/changes.py",
+        "_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW",
+        "_FOLDER = os.O_RDONLY | os.O_DIRECTORY",
+        ("../git/test_changes.py::test_no_link_leads_out_of_the_worktree",),
+    ),
+    Check(
+        "git: a changed file is one below the worktree",
+        "git/changes.py",
+        '    if "\\0" in path or any(each in',
+        "    if False and any(each in",
+        ("../git/test_changes.py::test_a_file_outside_of_the_worktree_is_refused",),
+    ),
+    Check(
+        "git: the server's own files are no changes",
+        "git/changes.py",
+        "        if not self.holds(path):",
+        "        if False:",
+        ("../git/test_changes.py::test_private_folders_and_special_files_are_not_read",),
+    ),
+    Check(
         "git: paths stay in the permitted folders",
         "git/roots.py",
         "        if not self.holds(found):",
@@ -1282,6 +1315,48 @@ CHECKS: tuple[Check, ...] = (
         (_files("test_a_form_of_another_site_uploads_nothing"),),
     ),
     Check(
+        "logs: control characters of clients are escaped",
+        "logs/redact.py",
+        "    text = visible(text)\n",
+        "",
+        (_logs("test_a_line_of_a_client_is_one_line_and_moves_no_cursor"),),
+    ),
+    Check(
+        "logs: a client's module has no brackets",
+        "logs/recent.py",
+        '_NO_NAME.sub("_", clean(module, LONGEST_NAME))',
+        "clean(module, LONGEST_NAME)",
+        (_logs("test_a_line_of_a_client_is_one_line_and_moves_no_cursor"),),
+    ),
+    Check(
+        "logs: secrets of clients are removed",
+        "logs/redact.py",
+        "lambda found: found[1] or REMOVED",
+        "lambda found: found[0]",
+        (_logs("test_a_line_of_a_client_is_bounded_and_keeps_no_secret"),),
+    ),
+    Check(
+        "logs: clients have room of their own",
+        "logs/recent.py",
+        "self._add(self._clients, level",
+        "self._add(self._own, level",
+        (_logs("test_a_flood_of_a_client_hides_no_line_of_the_server"),),
+    ),
+    Check(
+        "logs: lines of clients are limited",
+        "handlers/logs.py",
+        "if context.limits.client_line(principal, self.counted_as):",
+        "if True:",
+        (_logs("test_a_log_flood_is_dropped_before_it_is_read"),),
+    ),
+    Check(
+        "logs: owners alone read the log",
+        "handlers/log_routes.py",
+        "_ADMIN = Permission.ADMIN",
+        "_ADMIN = Permission.VIEW",
+        ("../logs/test_recent.py::test_a_writer_adds_lines_and_reads_none",),
+    ),
+    Check(
         "files: a slow upload is cut off",
         "http/server.py",
         "if connection.arrived >= MIN_TAKEN:",
@@ -1315,5 +1390,173 @@ CHECKS: tuple[Check, ...] = (
         "(Scope.FILES if self.files else NOTHING)",
         "Scope.FILES",
         ("../http/test_file_routes.py::test_a_share_link_with_files_shows_those_of_its_session",),
+    ),
+    Check(
+        "csrf: the browser's word counts where a route says so, and for this origin",
+        "handlers/access.py",
+        'if self.operation.same_origin and self.request.headers.get("Sec-Fetch-Site") == "same-origin":',
+        "if self.operation.same_origin:",
+        (_cross("test_csrf_where_the_browsers_word_is_enough_it_has_to_be_this_origins"),),
+    ),
+    Check(
+        "multiplexers: tmux expands no name",
+        "multiplexers/tmux.py",
+        '    return text.replace("#", "##")\n',
+        "    return text\n",
+        (_mux("test_nothing_that_a_client_names_is_run"),),
+    ),
+    Check(
+        "multiplexers: a semicolon begins no command of tmux",
+        "multiplexers/tmux.py",
+        'return f"{text[:-1]}\\\\;" if text.endswith(";") else text',
+        "return text",
+        (_mux("test_a_name_means_itself_whatever_is_in_it"),),
+    ),
+    Check(
+        "multiplexers: attached is the session of exactly this name",
+        "multiplexers/tmux.py",
+        'else f"={name}"',
+        "else name",
+        (_mux("test_a_name_means_itself_whatever_is_in_it"),),
+    ),
+    Check(
+        "multiplexers: the environment of sessions",
+        "server.py",
+        "Multiplexers(registry.environment, home)",
+        "Multiplexers(dict(os.environ), home)",
+        (_mux("test_a_multiplexer_around_the_server_is_not_around_its_sessions"),),
+    ),
+    Check(
+        "multiplexers: a program that does not answer is ended",
+        "multiplexers/commands.py",
+        "        process.kill()\n",
+        "",
+        ("../multiplexers/test_commands.py::test_a_program_that_does_not_answer_is_killed",),
+    ),
+    Check(
+        "push: an endpoint is matched whole",
+        "push/endpoint.py",
+        "_URL.fullmatch(url)",
+        "_URL.match(url)",
+        (_push("test_an_endpoint_that_no_push_service_has_is_refused"),),
+    ),
+    Check(
+        "push: ports are those of push services",
+        "push/endpoint.py",
+        "    if port not in ports:",
+        "    if False:",
+        (_push("test_an_endpoint_that_no_push_service_has_is_refused"),),
+    ),
+    Check(
+        "push: addresses are public",
+        "push/endpoint.py",
+        "return address.is_global and not address.is_multicast and not inside",
+        "return True",
+        (_push("test_an_address_that_is_not_public_is_none_of_a_push_service"),),
+    ),
+    Check(
+        "push: no v4-mapped, NAT64 and site-local addresses",
+        "push/endpoint.py",
+        "if address.version == 6 and address not in _UNICAST:",
+        "if False:",
+        (_push("test_an_address_that_is_not_public_is_none_of_a_push_service"),),
+    ),
+    Check(
+        "push: no 6to4 and Teredo addresses",
+        "push/endpoint.py",
+        " and not inside",
+        "",
+        (_push("test_an_address_that_is_not_public_is_none_of_a_push_service"),),
+    ),
+    Check(
+        "push: each address of a name is checked",
+        "push/sender.py",
+        "            if not self._reach.allowed(",
+        "            if False and not self._reach.allowed(",
+        (_push("test_a_name_that_leads_into_this_machine_is_not_followed"),),
+    ),
+    Check(
+        "push: all addresses of a name are checked",
+        "push/sender.py",
+        "        for _, address in found:",
+        "        for _, address in found[:1]:",
+        (_push("test_a_name_with_one_bad_address_among_good_ones_is_not_followed"),),
+    ),
+    Check(
+        "push: the connection goes to the address that was checked",
+        "push/sender.py",
+        "        return found\n\n\nclass",
+        "        return await self._reach.look_up(host, port)\n\n\nclass",
+        (_push("test_a_name_whose_address_changes_after_the_check_leads_nowhere_else"),),
+    ),
+    Check(
+        "push: redirects are not followed",
+        "push/sender.py",
+        "follow_redirects=False",
+        "follow_redirects=True",
+        (_push("test_a_redirect_is_not_followed"),),
+    ),
+    Check(
+        "push: answers are bounded",
+        "push/sender.py",
+        "            max_buffer_size=2 * MAX_ANSWER,\n            max_body_size=MAX_ANSWER,\n",
+        "",
+        (_push("test_a_huge_answer_is_not_read"),),
+    ),
+    Check(
+        "push: the push service has its certificate",
+        "push/sender.py",
+        "ssl_options=self._reach.tls",
+        "validate_cert=False",
+        (_push("test_a_machine_that_is_not_the_push_service_gets_nothing"),),
+    ),
+    Check(
+        "push: endpoints that fail are left alone",
+        "push/service.py",
+        "        if steady() < not_before:",
+        "        if False:",
+        (_push("test_an_endpoint_that_never_answers_is_given_up"),),
+    ),
+    Check(
+        "push: users end their own subscriptions alone",
+        "push/subscriptions.py",
+        "if found is None or found.user != user:",
+        "if found is None:",
+        (_push("test_no_user_learns_or_ends_what_another_has_subscribed"),),
+    ),
+    Check(
+        "push: a session sends few messages",
+        "push/service.py",
+        "if not readers or not self._of_session.take(session_id):",
+        "if not readers:",
+        (_push("test_a_program_that_rings_all_day_sends_few_messages"),),
+    ),
+    Check(
+        "push: a user sends few messages on purpose",
+        "security/limits.py",
+        "        self._hit(self._push_tests, _who(principal, address))",
+        "        pass",
+        (_push("test_a_user_sends_few_messages_on_purpose"),),
+    ),
+    Check(
+        "push: nothing is told after the right has gone",
+        "push/service.py",
+        "        if principal is None or (",
+        "        if principal is None:\n            return True\n        if (",
+        ("../push/test_push.py::test_nothing_is_told_after_the_right_has_gone",),
+    ),
+    Check(
+        "activity: of the sessions that one may see",
+        "handlers/activity.py",
+        "            if not session.removed and principal.may(Scope.VIEW, session.id):\n",
+        "            if not session.removed:\n",
+        ("../sessions/test_activity.py::test_a_guest_is_told_of_its_own_session_alone",),
+    ),
+    Check(
+        "the end does not wait for a thread that a dead file system holds",
+        "server.py",
+        "            _end_in_time(code)\n",
+        "            pass\n",
+        ("../http/test_server_process.py::test_a_thread_that_a_dead_file_system_holds_does_not_hold_up_the_end",),
     ),
 )

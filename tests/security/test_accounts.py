@@ -26,6 +26,8 @@ async def test_a_password_logs_a_browser_in_and_gives_a_program_tokens(server: R
     assert (user["userId"], user["authenticated"], user["role"], user["scopes"]) == ("ada", True, "viewer", ["view"])
     program = Program(server, answer["token"])
     assert await program.json("GET", "/api/auth/verify") == {"valid": True, "userId": "ada"}
+    refused = await program.json("GET", "/api/auth/verify", login=False, status=401)
+    assert refused == {"error": "Authentication required", "valid": False}
     await program.close()
 
 

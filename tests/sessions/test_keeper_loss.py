@@ -327,7 +327,7 @@ async def test_a_start_that_a_living_keeper_could_not_announce_is_made_once(
         server = await serve()
         session = await server.session(appends(folder))
         await server.json("POST", f"/api/sessions/{session}/input", {"text": "hello\n"})
-        await server.output(session, b"hello")
+        await server.output(session, b"ready")
         assert (await server.json("GET", f"/api/sessions/{session}"))["status"] == "running"
         await server.json("DELETE", f"/api/sessions/{session}")
         await server.ended(session)
@@ -348,7 +348,7 @@ async def test_a_program_whose_start_was_not_answered_by_a_living_keeper_is_foun
         server = await serve()
         session = await server.session(appends(folder))
         await server.json("POST", f"/api/sessions/{session}/input", {"text": "hello\n"})
-        await server.output(session, b"hello")
+        await server.output(session, b"ready")
         found = await server.json("GET", f"/api/sessions/{session}")
         assert (found["status"], found["pid"] > 0) == ("running", True)
         await server.json("DELETE", f"/api/sessions/{session}")

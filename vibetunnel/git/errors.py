@@ -48,5 +48,5 @@ class GitBusy(GitError):
 
 
 KINDS: dict[str, type[GitError]] = {
-    each.__name__: each for each in (GitRefused, NoRepository, OutsideFolders, UnknownBranch, WorktreeChanged)
+    each.__name__: each for each in (BadPath, GitRefused, NoRepository, OutsideFolders, UnknownBranch, WorktreeChanged)
 }

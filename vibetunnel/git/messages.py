@@ -126,6 +126,63 @@ class FolderStatus(msgspec.Struct, kw_only=True):
     cut: bool = False
 
 
+FileChangeKind = Literal["modified", "added", "deleted", "renamed", "untracked", "conflicted"]
+
+
+class ChangedFile(msgspec.Struct, kw_only=True):
+    """A file that differs from HEAD. A folder that git does not track ends in `/`.
+
+    path        below the repository's folder
+    earlier     its path in HEAD, if it was renamed
+    staged      how the index differs from HEAD; "": not
+    unstaged    how the file differs from the index; "": not
+    insertions  lines, against HEAD; -1: not counted, as in a binary file. So are deletions
+    """
+
+    path: str
+    earlier: str = ""
+    staged: FileChangeKind | Literal[""] = ""
+    unstaged: FileChangeKind | Literal[""] = ""
+    insertions: int = -1
+    deletions: int = -1
+
+
+class ChangedFiles(msgspec.Struct, kw_only=True):
+    """cut: there are more than are listed. The other fields are those of Summary."""
+
+    root: str
+    branch: str
+    linked: bool
+    upstream: bool = False
+    ahead: int = 0
+    behind: int = 0
+    files: list[ChangedFile] = []
+    cut: bool = False
+
+
+class Hunk(msgspec.Struct, kw_only=True):
+    """old and new: the numbers of its first lines. Each line begins with ` `, `+`, `-`, or `\\` for a remark."""
+
+    old: int
+    new: int
+    lines: list[str]
+
+
+class FileHunks(msgspec.Struct, kw_only=True):
+    """A file against HEAD.
+
+    lines    how many the file has now
+    deleted  there is no file now
+    too_big  one of the two is longer than DIFFED, so there are no hunks
+    """
+
+    hunks: list[Hunk] = []
+    lines: int = 0
+    deleted: bool = False
+    binary: bool = False
+    too_big: bool = False
+
+
 class Added(msgspec.Struct):
     path: str
     branch: str
@@ -202,6 +259,18 @@ class ListChanges(Request, frozen=True, tag=True):
     pass
 
 
+class ListChangedFiles(Request, frozen=True, tag=True):
+    pass
+
+
+class DiffChangedFile(Request, frozen=True, tag=True):
+    """file, earlier: as in ChangedFile. context: unchanged lines around the changed ones."""
+
+    file: str
+    earlier: str
+    context: int
+
+
 class DiffTexts(Request, frozen=True, tag=True):
     """path: the name in the diff."""
 
@@ -247,6 +316,8 @@ AnyRequest = (
     | Discover
     | DiffFile
     | ListChanges
+    | ListChangedFiles
+    | DiffChangedFile
     | DiffTexts
     | AddWorktree
     | RemoveWorktree

@@ -11,7 +11,16 @@ from urllib.parse import urlsplit, urlunsplit
 import pygit2
 from pygit2.enums import DeltaStatus, DiffOption, ObjectType
 
-from vibetunnel.git.messages import Branch, Change, Discovered, FileChange, FolderStatus, Summary, TextDiff
+from vibetunnel.git.messages import (
+    Branch,
+    Change,
+    ChangedFiles,
+    Discovered,
+    FileChange,
+    FolderStatus,
+    Summary,
+    TextDiff,
+)
 from vibetunnel.git.repository import UNREADABLE, Repository, find, head_branch, opened, setting, start_of
 from vibetunnel.git.roots import Folders
 
@@ -28,7 +37,7 @@ SEEK_S = 2.0  # after which those that were found are all
 SKIPPED = {"node_modules", "__pycache__", "venv", "site-packages", "target"}
 
 # A submodule is another repository, with a configuration of its own: it is not opened.
-_FLAGS = DiffOption.INCLUDE_UNTRACKED | DiffOption.IGNORE_SUBMODULES | DiffOption.INCLUDE_TYPECHANGE
+CHANGE_FLAGS = DiffOption.INCLUDE_UNTRACKED | DiffOption.IGNORE_SUBMODULES | DiffOption.INCLUDE_TYPECHANGE
 
 
 def summary(place: Repository) -> Summary:
@@ -47,7 +56,7 @@ def summary(place: Repository) -> Summary:
     if head is not None:
         found.last_commit = head.message.partition("\n")[0][:200]
         found.last_commit_s = head.commit_time
-    _count_ahead(repository, branch, head, found)
+    count_ahead(repository, branch, head, found)
     if not place.bare:
         _count_changes(repository, head, found)
     return found
@@ -62,7 +71,9 @@ def head_of(repository: pygit2.Repository) -> tuple[str, pygit2.Commit | None]:
     return branch, repository.head.peel(pygit2.Commit)
 
 
-def _count_ahead(repository: pygit2.Repository, branch: str, head: pygit2.Commit | None, found: Summary) -> None:
+def count_ahead(
+    repository: pygit2.Repository, branch: str, head: pygit2.Commit | None, found: Summary | ChangedFiles
+) -> None:
     local = repository.branches.local.get(branch) if branch and head is not None else None
     if local is None or head is None or local.upstream is None:
         return
@@ -115,12 +126,12 @@ def _staged(repository: pygit2.Repository, head: pygit2.Commit | None) -> Iterat
         for entry in index:
             yield shown(entry.path), DeltaStatus.ADDED
         return
-    for delta in index.diff_to_tree(head.tree, _FLAGS).deltas:
+    for delta in index.diff_to_tree(head.tree, CHANGE_FLAGS).deltas:
         yield shown(delta.new_file.path or delta.old_file.path), DeltaStatus(delta.status)
 
 
 def _unstaged(repository: pygit2.Repository) -> Iterator[tuple[str, DeltaStatus]]:
-    for delta in repository.index.diff_to_workdir(_FLAGS).deltas:
+    for delta in repository.index.diff_to_workdir(CHANGE_FLAGS).deltas:
         yield shown(delta.new_file.path or delta.old_file.path), DeltaStatus(delta.status)
 
 
@@ -266,7 +277,7 @@ def file_diff(path: str, roots: Folders) -> TextDiff:
         return TextDiff(original=None)
     repository = opened(place)
     _, head = head_of(repository)
-    blob_id = _blob(head, os.path.relpath(real, place.root))
+    blob_id = blob_of(head, os.path.relpath(real, place.root))
     current = _content(real)
     longest = max(len(current or b""), 0 if blob_id is None else repository.odb.read_header(blob_id)[1])
     if longest > DIFFED:
@@ -275,7 +286,7 @@ def file_diff(path: str, roots: Folders) -> TextDiff:
     return TextDiff(original=original, diff=unified(original, current, os.path.relpath(real, place.root)))
 
 
-def _blob(head: pygit2.Commit | None, path: str) -> pygit2.Oid | None:
+def blob_of(head: pygit2.Commit | None, path: str) -> pygit2.Oid | None:
     try:
         entry = None if head is None else head.tree[path]
     except KeyError:

@@ -46,12 +46,12 @@ class Folders:
         return _in_one_of(path, self.folders) and not _in_one_of(path, self.private)
 
     def resolve(self, path: str) -> str:
-        """The absolute path without symbolic links. Raises OutsideFolders."""
+        """The absolute path without symbolic links; relative: from the first folder on. Raises OutsideFolders."""
         if "\0" in path:
             raise OutsideFolders("path: expected no NUL character")
         if path == "~" or path.startswith("~/"):
             path = self.home + path[1:]
-        found = os.path.realpath(os.path.join(self.home, path))
+        found = os.path.realpath(os.path.join(self.folders[0] if self.folders else self.home, path))
         if not self.holds(found):
             raise OutsideFolders(f"{path[:200]} is outside of the folders that may be reached")
         return found

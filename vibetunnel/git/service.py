@@ -65,10 +65,21 @@ class GitService:
     async def summary(self, path: str, *, fresh: bool = False) -> messages.Summary | None:
         """fresh: look again, even if the last answer is new."""
         request = messages.Summarise(_plain(path))
-        kept = self._kept.get(request)
-        if fresh and kept is not None and kept.answer.done() and kept.until <= time.monotonic() + FRESH_S:
-            del self._kept[request]  # but not that it took too long
+        if fresh:
+            self._look_again(request)
         return await self._or_none(request, messages.Summary)
+
+    async def changed_files(self, path: str) -> messages.ChangedFiles | None:
+        """What differs from HEAD in the whole worktree: always new, because a client asks after an event."""
+        request = messages.ListChangedFiles(_plain(path))
+        self._look_again(request)
+        return await self._or_none(request, messages.ChangedFiles)
+
+    async def file_hunks(self, path: str, file: str, earlier: str, context: int) -> messages.FileHunks:
+        """The changed lines of one of the changed files. Raises NoRepository."""
+        request = messages.DiffChangedFile(_plain(path), file, earlier, context)
+        self._look_again(request)
+        return await self._read(request, messages.FileHunks)
 
     async def branches(self, path: str) -> list[messages.Branch] | None:
         return await self._or_none(messages.ListBranches(path), list[messages.Branch])
@@ -155,6 +166,12 @@ class GitService:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._reads.close()
         await self._changes.close()
+
+    def _look_again(self, request: messages.Request) -> None:
+        """Give no earlier answer to this request, except that it took too long."""
+        kept = self._kept.get(request)
+        if kept is not None and kept.answer.done() and kept.until <= time.monotonic() + FRESH_S:
+            del self._kept[request]
 
     async def _or_none(self, request: messages.Request, kind: type[T]) -> T | None:
         try:

@@ -17,7 +17,7 @@ import msgspec
 import pygit2
 from pygit2.enums import ConfigLevel
 
-from vibetunnel.git import follow, messages, reading, sandbox, worktrees
+from vibetunnel.git import changes, follow, messages, reading, sandbox, worktrees
 from vibetunnel.git.errors import GitError, GitRefused
 from vibetunnel.git.repository import Repository, find, require
 from vibetunnel.git.roots import Folders
@@ -38,6 +38,10 @@ READS: dict[type[messages.Request], PlaceAnswer] = {
     messages.Summarise: lambda _asked, place, _roots: reading.summary(place),
     messages.ListBranches: lambda _asked, place, _roots: reading.branches(place),
     messages.ListWorktrees: lambda _asked, place, roots: worktrees.worktrees(place, roots),
+    messages.ListChangedFiles: lambda _asked, place, roots: changes.changed_files(place, roots),
+    messages.DiffChangedFile: lambda asked, place, roots: changes.file_hunks(
+        place, asked.file, asked.earlier, asked.context, roots
+    ),
     messages.ListChanges: lambda asked, place, roots: reading.folder_status(place, roots.resolve(asked.path)),
 }
 CHANGES: dict[type[messages.Request], PlaceAnswer] = {

@@ -272,6 +272,8 @@ class CheckedRequest(ABC):
         """Check the CSRF token of this login, which the page of another site cannot know."""
         if not self._forgeable or self.principal is None or self.request.method in ("GET", "HEAD", "OPTIONS"):
             return
+        if self.operation.same_origin and self.request.headers.get("Sec-Fetch-Site") == "same-origin":
+            return
         if not self.context.authority.csrf_valid(self.principal, self.request.headers.get(CSRF_HEADER, "")):
             raise Refused(
                 HTTPStatus.FORBIDDEN, f"{CSRF_HEADER}: expected the token from /api/auth/current-user", code="csrf"

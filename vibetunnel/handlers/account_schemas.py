@@ -35,6 +35,8 @@ class AuthConfig(msgspec.Struct, kw_only=True):
     auth_methods: list[str] = msgspec.field(name="authMethods")
     ssh_key_auth: bool = msgspec.field(name="sshKeyAuth")
     password_auth: bool = msgspec.field(name="passwordAuth")
+    server_name: Literal["VibeTunnel"] = msgspec.field(name="serverName", default="VibeTunnel")
+    version: str
 
 
 class GoUser(msgspec.Struct, kw_only=True):

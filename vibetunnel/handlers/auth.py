@@ -7,6 +7,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Literal
 
+from vibetunnel import __version__
 from vibetunnel.errors import (
     Forbidden,
     InvalidToken,
@@ -53,6 +54,7 @@ class AuthConfigHandler(Handler):
                 auth_methods=["password"] if passwords else [],
                 ssh_key_auth=settings.enable_ssh_keys,
                 password_auth=passwords,
+                version=__version__,
             )
         )
 
@@ -307,6 +309,9 @@ class RefreshHandler(LoginHandler):
 
 class VerifyHandler(Handler):
     """GET /api/auth/verify."""
+
+    def refuse(self, refusal: Refusal) -> None:
+        self.finish(refusal.encoded(valid=False))
 
     def get(self) -> None:
         principal = self.require_login()

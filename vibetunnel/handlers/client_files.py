@@ -16,7 +16,7 @@ from vibetunnel.security.headers import CONTENT_SECURITY_POLICY
 INDEX = "index.html"
 BASE = b'<base href="/">'
 SUFFIXES = {"br": ".br", "gzip": ".gz"}  # of the compressed forms that the build makes
-OWN_PAGES = ("/login", "/share")  # where links with codes lead, which no other client knows
+OWN_PAGES = ("/login", "/share", "/files")  # addresses that no other client knows; links with codes lead to two
 OTHER_PAGES = ("worktrees", "file-browser")  # addresses of another client that show its first page
 COMPRESSIBLE = ("text/", "application/javascript", "application/json", "application/wasm", "image/svg")
 
@@ -72,7 +72,7 @@ class Files:
 
         None: our own client was not built.
         """
-        return self._own.get(INDEX) if guest or path in OWN_PAGES else self.get(INDEX)
+        return self._own.get(INDEX) if guest or path in OWN_PAGES else self._other.get(path[1:]) or self.get(INDEX)
 
     def get(self, name: str) -> File | None:
         return self._other.get(name) or self._own.get(name)

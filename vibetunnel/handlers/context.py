@@ -14,9 +14,12 @@ from vibetunnel.git.service import GitService
 from vibetunnel.handlers.client_files import Files
 from vibetunnel.http.tls_relay import Relays
 from vibetunnel.logs.audit import Audit
+from vibetunnel.logs.recent import RecentLog
 from vibetunnel.logs.requests import RequestLog
 from vibetunnel.metrics import Metrics
+from vibetunnel.multiplexers.service import Multiplexers
 from vibetunnel.preferences import UserPreferences
+from vibetunnel.push.service import PushService
 from vibetunnel.security.addresses import Clients
 from vibetunnel.security.allow_list import AllowList
 from vibetunnel.security.authority import Authority
@@ -43,7 +46,9 @@ class Context:
     home        folder of new sessions; relative paths start here
     shell       program of new sessions
     user        name of the account that runs everything
+    recent      the newest lines of the server's log
     problems    the parts of the server that do not work now, in sentences
+    push        notifications; a text: why they are off
     control     the messages of the control stream, for VibeTunnel's own client
     """
 
@@ -59,6 +64,7 @@ class Context:
     limits: Limits
     audit: Audit
     requests: RequestLog
+    recent: RecentLog
     clients: Clients
     allow_list: AllowList
     metrics: Metrics
@@ -74,6 +80,8 @@ class Context:
     git: GitService
     badges: Badges
     files: FileSpace
+    multiplexers: Multiplexers
+    push: PushService | str
     control: Broadcast = field(default_factory=Broadcast)
     started: float = field(default_factory=time.monotonic)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
+from http import HTTPStatus
 from typing import Any
 
 from tornado.iostream import StreamClosedError
@@ -29,10 +30,11 @@ log = logging.getLogger(__name__)
 
 
 class _Stream:
-    """A listener, as something that a logout can close."""
+    """A listener, as something that a logout can close. path: what was asked for."""
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Listener, path: str) -> None:
         self._listener = listener
+        self.path = path
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """End the stream. This protocol has no message for it."""
@@ -42,7 +44,7 @@ class _Stream:
 def listen(broadcast: Broadcast, principal: Principal) -> Listener:
     """A listener of the sessions that the principal may view."""
     if principal.may(Scope.VIEW):
-        return broadcast.listen()
+        return broadcast.listen(user=principal.user)
     return broadcast.listen(frozenset(each for each in principal.grants if principal.may(Scope.VIEW, each)))
 
 
@@ -111,10 +113,13 @@ class EventsHandler(Handler):
 
     async def _stream(self) -> None:
         principal = self.require_login()
+        if self._has_another(principal):
+            self.set_status(HTTPStatus.NO_CONTENT)
+            return
         self.check_room(principal)
         self._set_stream_headers()
         self._listener = listener = self.listener(principal)
-        stream = _Stream(listener)
+        stream = _Stream(listener, self.request.path)
         self.context.attachments.add(Attachment(connection=stream, principal=principal, address=self.client.address))
         try:
             await self._send(self.greeting())
@@ -126,6 +131,19 @@ class EventsHandler(Handler):
         finally:
             listener.close()
             self.context.attachments.discard(stream)
+
+    def _has_another(self, principal: Principal) -> bool:
+        """Whether a browser that runs another web client has this stream already.
+
+        A browser opens at most six connections to a server, and that client wants three for each of its tabs: with
+        two tabs, no request of either would be sent. So only one tab has these streams. Told so, another one asks again
+        from time to time.
+        """
+        if self.context.settings.web_client is None or self.request.headers.get("Accept") != "text/event-stream":
+            return False  # only the EventSource of a browser sends this header alone
+        others = self.context.attachments.of_principal(principal, self.client.address)
+        path = self.request.path
+        return any(isinstance(each.connection, _Stream) and each.connection.path == path for each in others)
 
     async def _pass_on(self, listener: Listener) -> None:
         while True:
@@ -151,6 +169,16 @@ class EventsHandler(Handler):
     def on_connection_close(self) -> None:
         if self._listener is not None:
             self._listener.close()
+
+
+class TestEventHandler(Handler):
+    """POST /api/events/test."""
+
+    def post(self) -> None:
+        wanted = self.read(schemas.TestEvent)
+        text = wanted.message + (f": {wanted.body}" if wanted.body else "")
+        count = self.context.registry.events.test(wanted.title or wanted.type, text)
+        self.answer(schemas.TestEventSent(message="Event sent", clients=count))
 
 
 class ControlHandler(EventsHandler):

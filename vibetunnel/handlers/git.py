@@ -12,7 +12,7 @@ from msgspec import UNSET
 
 from vibetunnel.errors import VibeTunnelError
 from vibetunnel.git.errors import NoRepository
-from vibetunnel.git.messages import GitEvent, Summary
+from vibetunnel.git.messages import ChangedFile, GitEvent, Summary
 from vibetunnel.handlers import git_schemas as shapes
 from vibetunnel.handlers.handler import Handler
 from vibetunnel.handlers.sessions import SessionHandler
@@ -31,14 +31,8 @@ class GitHandler(Handler):
 
     async def read_repository(self, waited: Awaitable[T]) -> T:
         found = await waited
-        self.still_allowed()
+        self.require_permission()
         return found
-
-    def still_allowed(self) -> None:
-        """Raises Refused if the login has ended since the request began, or no longer has the right."""
-        self.require_login()
-        if self.operation.permission.scope is not None:
-            self.require(self.operation.permission.scope, None)
 
     async def change(self, what: str, waited: Awaitable[T], repository: str, *, branch: str = "", path: str = "") -> T:
         """Record a change of a repository in the audit log, with its result."""
@@ -103,6 +97,60 @@ def _status(found: Summary | None) -> shapes.GitStatus:
         last_commit=found.last_commit or UNSET,
         last_commit_time=iso(found.last_commit_s * 1_000_000_000) if found.head else UNSET,
     )
+
+
+class ChangesHandler(GitHandler):
+    """GET /api/git/changes."""
+
+    async def get(self) -> None:
+        path = self.query(shapes.RepositoryQuery).path
+        found = await self.read_repository(self.context.git.changed_files(path))
+        if found is None:
+            self.answer(shapes.GitChanges(is_git_repo=False, files=[]))
+            return
+        self.answer(
+            shapes.GitChanges(
+                is_git_repo=True,
+                repo_path=found.root,
+                current_branch=found.branch,
+                is_worktree=found.linked,
+                has_upstream=found.upstream,
+                ahead_count=found.ahead,
+                behind_count=found.behind,
+                files=[_changed_file(each) for each in found.files],
+                truncated=found.cut,
+            )
+        )
+
+
+def _changed_file(found: ChangedFile) -> shapes.ChangedFileView:
+    counted = found.insertions >= 0
+    return shapes.ChangedFileView(
+        path=found.path,
+        previous_path=found.earlier or UNSET,
+        staged=found.staged or UNSET,
+        unstaged=found.unstaged or UNSET,
+        insertions=found.insertions if counted else UNSET,
+        deletions=found.deletions if counted else UNSET,
+    )
+
+
+class FileDiffHandler(GitHandler):
+    """GET /api/git/diff."""
+
+    async def get(self) -> None:
+        asked = self.query(shapes.FileDiffQuery)
+        hunks = self.context.git.file_hunks(asked.path, asked.file, asked.previous_path, asked.context)
+        found = await self.read_repository(hunks)
+        self.answer(
+            shapes.ChangedLines(
+                hunks=[shapes.DiffHunk(each.old, each.new, each.lines) for each in found.hunks],
+                line_count=found.lines,
+                is_deleted=found.deleted,
+                is_binary=found.binary,
+                is_too_big=found.too_big,
+            )
+        )
 
 
 class RemoteHandler(GitHandler):
@@ -211,7 +259,7 @@ class GitEventHandler(GitHandler):
         synced = await self.context.git.sync(told.repo_path, EVENTS.get(event, "other"))
         if synced.notice is not None:  # recorded even if the login has ended: the main worktree has changed
             await self.record(Action.GIT, change="follow", repository=synced.main, reason=synced.notice[1])
-        self.still_allowed()
+        self.require_permission()
         sessions = self.context.badges.below(synced.root)
         for session_id in sessions:
             self.context.badges.stir(session_id)

@@ -50,6 +50,20 @@ GIT_ROUTES: tuple[Route, ...] = (
         git.RepositoryInfoHandler,
         _get("Get a repository's state, and its remote.", git_schemas.RepositoryInfo),
     ),
+    Route(
+        "/api/git/changes",
+        git.ChangesHandler,
+        _get("List the files that differ from the last commit.", git_schemas.GitChanges),
+    ),
+    Route(
+        "/api/git/diff",
+        git.FileDiffHandler,
+        _get(
+            "Get the changed lines of a file, against the last commit.",
+            git_schemas.ChangedLines,
+            git_schemas.FileDiffQuery,
+        ),
+    ),
     Route("/api/git/remote", git.RemoteHandler, _get("Get the URL of `origin`.", git_schemas.GitRemote)),
     Route(
         "/api/git/branches",

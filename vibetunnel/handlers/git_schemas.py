@@ -18,7 +18,7 @@ class RepositoryQuery(Given):
 
 
 class DiscoverQuery(Given, rename="camel"):
-    path: Folder = "~"
+    path: Folder = "."
     max_depth: Annotated[int, Meta(ge=0, le=6, description="How many folders down repositories are sought.")] = 3
 
 
@@ -75,6 +75,61 @@ class GitStatus(msgspec.Struct, rename="camel", kw_only=True):
 class RepositoryInfo(GitStatus, rename="camel", kw_only=True):
     remote_url: str | UnsetType | None = UNSET
     is_worktree: bool | UnsetType = UNSET
+
+
+FileChangeKind = Literal["modified", "added", "deleted", "renamed", "untracked", "conflicted"]
+
+
+class ChangedFileView(msgspec.Struct, rename="camel", kw_only=True):
+    """A file that differs from the last commit."""
+
+    path: Annotated[str, Meta(description="Below repoPath. A folder that git does not track ends in `/`.")]
+    previous_path: Annotated[str | UnsetType, Meta(description="Of a renamed file.")] = UNSET
+    staged: Annotated[FileChangeKind | UnsetType, Meta(description="The index against the last commit.")] = UNSET
+    unstaged: Annotated[FileChangeKind | UnsetType, Meta(description="The file against the index.")] = UNSET
+    insertions: Annotated[
+        int | UnsetType, Meta(description="Lines, against the last commit; left out: not counted.")
+    ] = UNSET
+    deletions: int | UnsetType = UNSET
+
+
+class GitChanges(msgspec.Struct, rename="camel", kw_only=True):
+    """In no repository: `isGitRepo` is false, `files` is empty, and all other fields are left out."""
+
+    is_git_repo: bool
+    repo_path: str | UnsetType = UNSET
+    current_branch: Annotated[str | UnsetType, Meta(description="Empty while HEAD is detached.")] = UNSET
+    is_worktree: bool | UnsetType = UNSET
+    has_upstream: bool | UnsetType = UNSET
+    ahead_count: int | UnsetType = UNSET
+    behind_count: int | UnsetType = UNSET
+    files: Annotated[list[ChangedFileView], Meta(description="At most 3,000.")]
+    truncated: bool = False
+
+
+class FileDiffQuery(Given, rename="camel"):
+    path: Annotated[Folder, Meta(description="A folder of the repository.")]
+    file: Annotated[str, Meta(min_length=1, max_length=4096, description="As GET /api/git/changes has it.")]
+    previous_path: Annotated[str, Meta(max_length=4096, description="As above.")] = ""
+    context: Annotated[
+        int, Meta(ge=0, le=10_000_000, description="How many unchanged lines stand around changed ones.")
+    ] = 3
+
+
+class DiffHunk(msgspec.Struct, rename="camel"):
+    old_start: int
+    new_start: int
+    lines: Annotated[list[str], Meta(description="Each begins with ` `, `+`, `-`, or a backslash for a remark.")]
+
+
+class ChangedLines(msgspec.Struct, rename="camel", kw_only=True):
+    """A file against the last commit."""
+
+    hunks: list[DiffHunk]
+    line_count: Annotated[int, Meta(description="Of the file now.")]
+    is_deleted: bool
+    is_binary: bool
+    is_too_big: Annotated[bool, Meta(description="One of the two has more than 2 MiB.")]
 
 
 class SessionGitStatus(msgspec.Struct):
@@ -225,7 +280,7 @@ class FollowAnswer(msgspec.Struct, rename="camel", kw_only=True):
 
 class CheckoutBody(Given, rename="camel"):
     branch: BranchName
-    repo_path: Annotated[Folder, Meta(description="A folder of the worktree that is switched.")] = "~"
+    repo_path: Annotated[Folder, Meta(description="A folder of the worktree that is switched.")] = "."
 
 
 class CheckedOut(msgspec.Struct, rename="camel", kw_only=True):

@@ -17,11 +17,9 @@ LARGEST = 1024 * 1024  # bytes of a message: a paste is one
 NUL = "\0"
 
 
-def typed(message: str) -> bytes:
-    """The bytes that a message writes: text as it is, a key's for `\\0name\\0`; none for an unknown name."""
-    if len(message) > 2 and message.startswith(NUL) and message.endswith(NUL):
-        return KEYS.get(message[1:-1], b"")
-    return message.encode()
+def key_of(message: str) -> str | None:
+    """The name in `\\0name\\0`; None: the message is text."""
+    return message[1:-1] if len(message) > 2 and message.startswith(NUL) and message.endswith(NUL) else None
 
 
 async def type_when_allowed(handler: SessionHandler, session_id: str, data: bytes) -> None:
@@ -36,6 +34,13 @@ async def type_when_allowed(handler: SessionHandler, session_id: str, data: byte
             await asyncio.sleep(limited.retry_after_s)
         else:
             return
+
+
+async def press_when_allowed(handler: SessionHandler, session_id: str, name: str) -> None:
+    """Press a key, as type_when_allowed() types. An unknown name presses none."""
+    if name in KEYS:
+        handler.typist(session_id)  # before the terminal is asked for its modes
+        await type_when_allowed(handler, session_id, await handler.session(session_id).key(name))
 
 
 class InputSocketHandler(SessionHandler):
@@ -65,6 +70,10 @@ class InputSocket(RelayedSocket):
 
     async def on_message(self, message: str | bytes) -> None:
         self.heard()
-        data = typed(message if isinstance(message, str) else message.decode("utf-8", "replace"))
+        text = message if isinstance(message, str) else message.decode("utf-8", "replace")
+        key = key_of(text)
         with contextlib.suppress(Refused, VibeTunnelError):
-            await type_when_allowed(self.opener, self.opener.session_id, data)
+            if key is None:
+                await type_when_allowed(self.opener, self.opener.session_id, text.encode())
+            else:
+                await press_when_allowed(self.opener, self.opener.session_id, key)

@@ -8,9 +8,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from vibetunnel.sessions.events import SessionEvent
-
-LONG_COMMAND_MS = 3000  # a shorter command is no news
+from vibetunnel.sessions.events import LONG_COMMAND_MS, SessionEvent
 
 _decode = msgspec.json.Decoder(SessionEvent).decode
 _encode = msgspec.json.Encoder().encode
@@ -19,13 +17,25 @@ _encode = msgspec.json.Encoder().encode
 class NodeEvent(msgspec.Struct, kw_only=True, rename="camel"):
     """One event. session_name: the session's, as far as it is known."""
 
-    type: Literal["connected", "session-start", "session-exit", "command-finished", "command-error", "bell"]
+    type: Literal[
+        "connected",
+        "session-start",
+        "session-exit",
+        "command-finished",
+        "command-error",
+        "bell",
+        "claude-turn",
+        "test-notification",
+    ]
     timestamp: str
     session_id: str | UnsetType = UNSET
     session_name: str | UnsetType = UNSET
     exit_code: int | UnsetType = UNSET
     command: str | UnsetType = UNSET
     duration: int | UnsetType = UNSET  # ms
+    title: str | UnsetType = UNSET
+    body: str | UnsetType = UNSET
+    message: str | UnsetType = UNSET
 
 
 def as_node(message: bytes, name_of: Callable[[str], str | None]) -> tuple[str, bytes] | None:
@@ -56,6 +66,11 @@ def as_node(message: bytes, name_of: Callable[[str], str | None]) -> tuple[str, 
             made.exit_code = event.command.exit_code
         case "bell":
             pass
+        case "notification" if event.notification:  # of any program: agents say so that they wait
+            made.type = "claude-turn"
+            made.title, made.message = event.notification.title, event.notification.body
+        case "test-notification":
+            made.type, made.title, made.body = event.type, event.title, event.text
         case _:
             return None
     return session_id, _encode(made)

@@ -22,6 +22,8 @@ from vibetunnel.keeper.errors import (
     SpawnFailed,
     StartUnknown,
 )
+from vibetunnel.multiplexers import errors as multiplexer_errors
+from vibetunnel.push import errors as push_errors
 from vibetunnel.security.limits import headers as rate_headers
 
 T = TypeVar("T")
@@ -81,6 +83,13 @@ STATUS: dict[type[errors.VibeTunnelError], HTTPStatus] = {
     git_errors.WorktreeChanged: HTTPStatus.CONFLICT,
     git_errors.GitTooSlow: HTTPStatus.SERVICE_UNAVAILABLE,
     git_errors.GitBusy: HTTPStatus.SERVICE_UNAVAILABLE,
+    multiplexer_errors.MultiplexerFailed: HTTPStatus.CONFLICT,
+    multiplexer_errors.MultiplexerMissing: HTTPStatus.SERVICE_UNAVAILABLE,
+    multiplexer_errors.MultiplexerBusy: HTTPStatus.SERVICE_UNAVAILABLE,
+    multiplexer_errors.UnknownTarget: HTTPStatus.NOT_FOUND,
+    multiplexer_errors.NameInUse: HTTPStatus.CONFLICT,
+    push_errors.PushOff: HTTPStatus.SERVICE_UNAVAILABLE,
+    push_errors.ForbiddenAddress: HTTPStatus.BAD_REQUEST,
     SpawnFailed: HTTPStatus.BAD_REQUEST,
     KeeperFailed: HTTPStatus.SERVICE_UNAVAILABLE,
     KeeperBusy: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -72,6 +72,7 @@ class Operation:
     query          the struct of the query
     head           a GET that also answers HEAD
     limit          the rate limit that the request counts against
+    same_origin    no token against forged requests is needed where the browser says that our own page sends it
     """
 
     summary: str
@@ -85,6 +86,7 @@ class Operation:
     errors: tuple[HTTPStatus, ...] = ()
     head: bool = True
     limit: Literal["api", "input", "upgrade", "login", "none"] = "api"
+    same_origin: bool = False
 
 
 class Answering(Protocol):

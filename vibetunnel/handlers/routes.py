@@ -22,6 +22,10 @@ from vibetunnel.handlers import (
 from vibetunnel.handlers.account_routes import ACCOUNT_ROUTES
 from vibetunnel.handlers.file_routes import FILE_ROUTES
 from vibetunnel.handlers.git_routes import GIT_ROUTES
+from vibetunnel.handlers.log_routes import LOG_ROUTES
+from vibetunnel.handlers.multiplexer_routes import MULTIPLEXER_ROUTES
+from vibetunnel.handlers.other_routes import OTHER_ROUTES
+from vibetunnel.handlers.push_routes import PUSH_ROUTES
 from vibetunnel.handlers.route import Media, Operation, Permission, Route
 from vibetunnel.handlers.stream_routes import STREAM_ROUTES
 from vibetunnel.handlers.unknown import UnknownApiHandler
@@ -64,6 +68,7 @@ _SNAPSHOT = {
 ROUTES: tuple[Route, ...] = (
     Route("/api/health", server.HealthHandler, _HEALTH),
     Route("/health", server.GoHealthHandler, _GO_HEALTH),
+    *OTHER_ROUTES,  # before the sessions: `activity` is no session's id
     Route(
         "/api/sessions",
         sessions.SessionsHandler,
@@ -257,7 +262,7 @@ ROUTES: tuple[Route, ...] = (
         {
             "GET": Operation(
                 "Get the events of sessions, as server-sent events; with an upgrade, as messages of a WebSocket.",
-                {101: None, 200: Media("text/event-stream")},
+                {101: None, 200: Media("text/event-stream"), 204: None},
                 some=True,
                 query=account_schemas.TicketQuery,
                 errors=(HTTPStatus.UPGRADE_REQUIRED, _BUSY, _UNAVAILABLE),
@@ -329,6 +334,9 @@ ROUTES: tuple[Route, ...] = (
         tickets=True,
     ),
     *GIT_ROUTES,
+    *LOG_ROUTES,
+    *MULTIPLEXER_ROUTES,
+    *PUSH_ROUTES,
     Route(
         "/api/{rest*}",
         UnknownApiHandler,
@@ -341,7 +349,10 @@ ROUTES: tuple[Route, ...] = (
     Route("/", static.PageHandler, _PAGE, page=True, hidden=True),
     Route("/login", static.PageHandler, _PAGE, page=True, hidden=True),
     Route("/share", static.PageHandler, _PAGE, page=True, hidden=True),
+    Route("/files", static.PageHandler, _PAGE, page=True, hidden=True),
+    Route("/logs", static.PageHandler, _PAGE, page=True, hidden=True),
     Route("/session/{session_id}", static.PageHandler, _PAGE, page=True, hidden=True),
+    Route("/changes", static.PageHandler, _PAGE, page=True, hidden=True),
     Route(
         "/{name*}",
         static.FileHandler,

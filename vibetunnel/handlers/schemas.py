@@ -35,6 +35,8 @@ class ErrorAnswer(msgspec.Struct):
         str | UnsetType, Meta(description="`csrf` or `rate`: the client can get a new token, or try again later.")
     ] = UNSET
     success: Annotated[Literal[False] | UnsetType, Meta(description="Of a refused login.")] = UNSET
+    valid: Annotated[Literal[False] | UnsetType, Meta(description="Of GET /api/auth/verify.")] = UNSET
+    message: Annotated[str | UnsetType, Meta(description="Of routes of push: what to do.")] = UNSET
 
 
 class Done(msgspec.Struct):
@@ -168,7 +170,12 @@ class LinesQuery(Given):
 
 class TextQuery(LinesQuery):
     unwrap: Annotated[bool, Meta(description="Join lines that were wrapped at the margin.")] = False
-    styles: Ignored = None
+    styles: Annotated[
+        str | None,
+        Meta(
+            description='Mark styles, as `[style fg="1" bold]text[/style]`, whatever the value is. Of the screen only.'
+        ),
+    ] = None
 
 
 class CursorView(msgspec.Struct, kw_only=True):
@@ -316,6 +323,27 @@ class ControlQuery(TicketQuery):
 # Server
 
 
+class TestEvent(Given, kw_only=True):
+    """As the Go server takes it."""
+
+    type: Annotated[str, Meta(min_length=1, max_length=100)]
+    message: Annotated[str, Meta(min_length=1, max_length=1000)]
+    title: Annotated[str, Meta(max_length=200)] = ""
+    body: Annotated[str, Meta(max_length=1000)] = ""
+
+
+class TestEventSent(msgspec.Struct, kw_only=True):
+    success: Literal[True] = True
+    message: str
+    clients: Annotated[int, Meta(description="How many streams and sockets it was sent to.")]
+
+
+class TailscaleStatus(msgspec.Struct, kw_only=True, rename="camel"):
+    """This server starts no Tailscale; a proxy of Tailscale in front of it needs nothing from it."""
+
+    is_running: Literal[False] = False
+
+
 class Health(msgspec.Struct, kw_only=True, rename="camel"):
     status: Literal["ok"] = "ok"
     version: str
@@ -337,10 +365,15 @@ class GoHealth(msgspec.Struct, kw_only=True):
     pid: int
 
 
-_NODE_NAMES = {"is_hq_mode": "isHQMode", "mac_app_connected": "macAppConnected"}
+_STATUS_NAMES = {
+    "is_hq_mode": "isHQMode",
+    "mac_app_connected": "macAppConnected",
+    "uptime_ms": "uptimeMs",
+    "server_name": "serverName",
+}
 
 
-class ServerStatus(msgspec.Struct, kw_only=True, rename=_NODE_NAMES):
+class ServerStatus(msgspec.Struct, kw_only=True, rename=_STATUS_NAMES):
     status: Literal["running"] = "running"
     version: str
     uptime: Annotated[float, Meta(description="Seconds.")]
@@ -350,6 +383,10 @@ class ServerStatus(msgspec.Struct, kw_only=True, rename=_NODE_NAMES):
     problems: Annotated[list[str], Meta(description="The parts of the server that do not work now, in sentences.")]
     mac_app_connected: Literal[False] = False
     is_hq_mode: Literal[False] = False
+    healthy: Annotated[Literal[True], Meta(description="The Go server's field, as the next ones.")] = True
+    uptime_ms: int
+    server_name: Literal["VibeTunnel"] = "VibeTunnel"
+    timestamp: Annotated[int, Meta(description="Seconds since 1970.")]
 
 
 class Config(msgspec.Struct, kw_only=True, rename="camel"):

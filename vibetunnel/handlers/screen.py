@@ -6,12 +6,13 @@ from collections.abc import Callable
 from functools import partial
 
 from vibetunnel._ext import vt
-from vibetunnel.errors import UnknownPicture
+from vibetunnel.errors import InvalidField, UnknownPicture
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.sessions import SessionHandler
 from vibetunnel.http.upgrade import OFFSET_HEADER
 from vibetunnel.sessions import pictures
 from vibetunnel.sessions.rendering import AT_ONCE
+from vibetunnel.sessions.styled_text import styled_text
 
 TOP_HEADER = "X-VibeTunnel-Top"
 OLDEST_HEADER = "X-VibeTunnel-Oldest"
@@ -77,7 +78,12 @@ class TextHandler(LinesHandler):
     async def get(self, session_id: str) -> None:
         query = self.query(schemas.TextQuery)
         copy, first, last = await self.captured(session_id, query)
-        text = await self.made(copy, partial(copy.utf8, first, last, unwrap=query.unwrap), last - first)
+        if query.styles is None:
+            text = await self.made(copy, partial(copy.utf8, first, last, unwrap=query.unwrap), last - first)
+        elif query == schemas.TextQuery(styles=query.styles):
+            text = await self.made(copy, lambda: styled_text(copy.json()), copy.rows)
+        else:
+            raise InvalidField("styles", "the whole screen, without first, last, top and unwrap", "one of them")
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         await self.send(text)
 

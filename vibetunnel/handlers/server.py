@@ -76,8 +76,17 @@ class StatusHandler(Handler):
                 sessions=len(context.registry),
                 clients=context.registry.pump.statistics()["clients"],
                 problems=await context.problems(),
+                uptime_ms=int(context.uptime_s * 1000),
+                timestamp=int(time.time()),
             )
         )
+
+
+class TailscaleHandler(Handler):
+    """GET /api/sessions/tailscale/status."""
+
+    def get(self) -> None:
+        self.answer(schemas.TailscaleStatus())
 
 
 class ConfigHandler(Handler):

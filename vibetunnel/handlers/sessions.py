@@ -15,13 +15,12 @@ from vibetunnel._ext.pump import is_typed
 from vibetunnel.errors import Forbidden, LimitReached
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.handler import Handler
-from vibetunnel.handlers.views import show, shown, view_of
+from vibetunnel.handlers.views import View, show, shown, view_of
 from vibetunnel.http.upgrade import OFFSET_HEADER
 from vibetunnel.keeper.errors import KeeperFailed
 from vibetunnel.logs.audit import Action
 from vibetunnel.security.principal import Principal, Scope
 from vibetunnel.sessions import launch
-from vibetunnel.sessions.keys import key_bytes
 from vibetunnel.sessions.model import Order, Status
 from vibetunnel.sessions.paste import pasted
 from vibetunnel.sessions.session import Session
@@ -46,6 +45,24 @@ class SessionHandler(Handler):
             await self.record(action, str(error) or "the server stops", session=session_id, signal=sent)
             raise
         await self.record(action, session=session_id, signal=sent)
+
+    async def create(self, order: Order, *, now: bool) -> Session:
+        """A new session of the principal. now: start it. Raises what refuses it."""
+        context = self.context
+        context.limits.create(self.require_login())
+        if now:
+            await launch.check_folder(order.folder)
+        await context.registry.ready()
+        self.require_login()  # again, after the waits
+        principal = self.require(Scope.CONTROL, None)
+        registry, own = context.registry, 0 if principal.local else context.settings.user_sessions
+        if own and registry.living(principal.user) >= own:
+            raise LimitReached("sessions of a user", own)
+        session = registry.create(order, principal.user)
+        async with self.recorded(Action.CREATE, session.id):
+            if now:
+                await registry.start(session)
+        return session
 
     def session(self, session_id: str) -> Session:
         return self.context.registry.get(session_id)
@@ -96,22 +113,11 @@ class SessionsHandler(SessionHandler):
         self.finish(shown(found, view_of(self)))
 
     async def post(self) -> None:
-        wanted, principal, context = self.read(schemas.NewSession), self.require_login(), self.context
-        context.limits.create(principal)
-        order = await self._order(wanted)
-        now = (wanted.spawn or context.settings.spawn) == "now"
-        if now:
-            await launch.check_folder(order.folder)
-        await context.registry.ready()
-        self.require_login()  # again, after the waits
-        principal = self.require(Scope.CONTROL, None)
-        registry, own = context.registry, 0 if principal.local else context.settings.user_sessions
-        if own and registry.living(principal.user) >= own:
-            raise LimitReached("sessions of a user", own)
-        session = registry.create(order, principal.user)
-        async with self.recorded(Action.CREATE, session.id):
-            if now:
-                await registry.start(session)
+        wanted = self.read(schemas.NewSession)
+        now = (wanted.spawn or self.context.settings.spawn) == "now"
+        session = await self.create(await self._order(wanted), now=now)
+        if view_of(self) is View.NODE:  # its client takes the repository from the first list, and no later one
+            await self.context.badges.known_soon(session.id)
         created = schemas.CreatedSession(**msgspec.structs.asdict(session.describe()), session_id=session.id)
         self.set_status(HTTPStatus.CREATED)
         self.finish(show(created, view_of(self)))
@@ -181,16 +187,15 @@ class InputHandler(SessionHandler):
     async def post(self, session_id: str) -> None:
         session = self.session(session_id)
         wanted = self.read(schemas.InputBody)
-        data = _typed(wanted, bracketed=wanted.paste is not UNSET and await session.takes_brackets())
-        await self.type_in(session, data)
+        await self.type_in(session, await _typed(wanted, session))
         self.answer(schemas.Done())
 
 
-def _typed(wanted: schemas.InputBody, *, bracketed: bool) -> bytes:
+async def _typed(wanted: schemas.InputBody, session: Session) -> bytes:
     if wanted.key is not UNSET:
-        return key_bytes(wanted.key)
+        return await session.key(wanted.key)
     if wanted.paste is not UNSET:
-        return pasted(wanted.paste, bracketed=bracketed)
+        return pasted(wanted.paste, bracketed=await session.takes_brackets())
     text = wanted.data if wanted.text is UNSET else wanted.text
     assert text is not UNSET
     return text.encode()

@@ -18,6 +18,10 @@ from vibetunnel.sessions.session import Session
 LAST_EVENT = "Last-Event-ID"
 TERM = "xterm-256color"
 
+# Between two tries of a client that has lost its stream. VibeTunnel's own client takes three errors, each within 5 s of
+# the one before it, as the end of the session. With a browser's usual 3 s, an outage of 6 s would be enough for that.
+RETRY_MS = 5100
+
 
 def header_fields(session: Session) -> dict[str, Any]:  # Any: JSON
     """The fields of an asciicast header (version 2) beside the size."""
@@ -53,7 +57,7 @@ class StreamHandler(AttachHandler):
             types=True,
             since=_offset(self.request.headers.get(LAST_EVENT, "")),
             transport={
-                "response": f"HTTP/1.1 200 OK\r\n{self.lines()}\r\n:ok\n\n".encode("latin-1"),
+                "response": f"HTTP/1.1 200 OK\r\n{self.lines()}\r\n:ok\nretry: {RETRY_MS}\n\n".encode("latin-1"),
                 "scrollback": query.scrollback,
                 **events_of(self.session(session_id)),
             },

@@ -46,7 +46,7 @@ STREAM_ROUTES: tuple[Route, ...] = (
         {
             "GET": Operation(
                 "Get what VibeTunnel's own client is told beside the events, as server-sent events.",
-                {200: _EVENT_STREAM},
+                {200: _EVENT_STREAM, 204: None},
                 query=schemas.ControlQuery,
                 errors=(_BUSY,),
                 limit="upgrade",

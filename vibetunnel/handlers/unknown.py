@@ -16,6 +16,14 @@ class UnknownApiHandler(Handler):
         raise Refused(HTTPStatus.NOT_FOUND, "API endpoint not found")
 
 
+class RemotesHandler(Handler):
+    """The routes of a Node server that stands before others (HQ): this one does not, and says so in its words."""
+
+    def check(self) -> None:
+        super().check()
+        raise Refused(HTTPStatus.NOT_FOUND, "Not running in HQ mode")
+
+
 class NoPathHandler(Handler):
     """Targets that are not paths: whole addresses, as a proxy gets them, and `OPTIONS *`."""
 

@@ -19,7 +19,7 @@ from vibetunnel.errors import InvalidField, LimitReached, VibeTunnelError
 from vibetunnel.handlers import v3_frames
 from vibetunnel.handlers.attach import AttachHandler, Wish
 from vibetunnel.handlers.events import listen
-from vibetunnel.handlers.input_socket import type_when_allowed
+from vibetunnel.handlers.input_socket import press_when_allowed, type_when_allowed
 from vibetunnel.handlers.node_events import as_node
 from vibetunnel.handlers.refusals import Refused
 from vibetunnel.handlers.stream import events_of, header_fields
@@ -28,7 +28,7 @@ from vibetunnel.handlers.websocket import RelayedSocket
 from vibetunnel.http.tls_relay import pair
 from vibetunnel.logs.audit import Action
 from vibetunnel.security.principal import Scope
-from vibetunnel.sessions.keys import KEYS
+from vibetunnel.sessions.events import git_event
 from vibetunnel.sessions.model import iso
 from vibetunnel.sessions.session import Session
 from vibetunnel.sessions.snapshots import enveloped
@@ -120,7 +120,7 @@ class V3Socket(RelayedSocket):
             case V3Type.INPUT_TEXT:
                 await type_when_allowed(self.opener, session_id, said.payload)
             case V3Type.INPUT_KEY:
-                await type_when_allowed(self.opener, session_id, KEYS.get(said.payload.decode("utf-8", "replace"), b""))
+                await press_when_allowed(self.opener, session_id, said.payload.decode("utf-8", "replace"))
             case V3Type.RESIZE if (size := v3_frames.size(said.payload)) is not None:
                 await self._resize(session_id, *size)
             case V3Type.RESET_SIZE:
@@ -239,10 +239,14 @@ class V3Socket(RelayedSocket):
     async def _follow_state(self, followed: _Followed, session: Session) -> None:
         """The events of a session whose output is not asked for. It is not started."""
         with session.watch(output=False) as watch:
-            rows, cols = session.size
+            (rows, cols), repository = session.size, None
             header = {"version": 2, "width": cols, "height": rows, **header_fields(session)}
             await self._tell(session.id, {"kind": "header", "header": header})
             while not session.removed:
+                if session.repository != repository:
+                    repository = session.repository
+                    event = msgspec.to_builtins(git_event(session.id, repository, iso(time.time_ns())))
+                    await self._tell(session.id, {"kind": event["type"], **event})
                 if session.size != (rows, cols):
                     rows, cols = session.size
                     await self._tell(session.id, {"kind": "resize", "dimensions": f"{cols}x{rows}"})

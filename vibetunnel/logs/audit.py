@@ -45,7 +45,10 @@ class Action(enum.StrEnum):
     FILE = "file"  # stored or removed, or a folder was made
     ACCESS = "access"  # the keyboard was given or taken
     PUT_OUT = "put-out"
+    PUSH = "push"  # notifications of a browser were turned on or off
+    LOG = "log"  # the newest lines of the server's log were cleared
     GIT = "git"  # a branch was switched, a worktree made or removed, follow mode turned on or off
+    MULTIPLEXER = "multiplexer"  # a session of tmux, screen or zellij was made or ended, or a line typed into it
 
 
 class Audit:

@@ -38,16 +38,23 @@ def redact(text: str) -> str:
 
     Control characters and characters that change the direction of writing become escapes such as \x1b and \u202e.
     """
-    # No secret is longer than the part that is cleaned. Cleaning the rest would cost time, and it is cut off anyway.
-    return _redact(text) if len(text) <= LONGEST else f"{_redact(text[: 4 * LONGEST]).removesuffix('…')}…"
+    return _redact(text) if len(text) <= LONGEST else clean(text, LONGEST)
 
 
 @functools.lru_cache(maxsize=2048)  # the same few names, paths and addresses come again and again
 def _redact(text: str) -> str:
+    return clean(text, LONGEST)
+
+
+def clean(text: str, longest: int) -> str:
+    """As redact(), at most `longest` characters."""
+    # No secret is longer than the part that is cleaned. Cleaning the rest would cost time, and it is cut off anyway.
+    whole = len(text) <= longest
+    text = text if whole else text[: 4 * longest]
     if len(text) >= SHORTEST_SECRET:
         text = _SECRET.sub(lambda found: found[1] or REMOVED, text)
     text = visible(text)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    return text if whole and len(text) <= longest else f"{text[:longest]}…"
 
 
 def visible(text: str) -> str:

@@ -35,6 +35,9 @@ KNOWN_S = 30 * 24 * 3600.0  # how long a network stays known for an account afte
 LIMIT = 10_000  # entries of each table; a newer one replaces the one that was used longest ago
 LONGEST_ACCOUNT = 64  # characters; no account has a longer name, so longer ones may count together
 
+CLIENT_LINES = 600  # lines a minute that a user's clients may add to the log, and those of one address; a page adds 35
+
+PUSH_TESTS = 10  # notifications a minute that a user may send on purpose, to all of the user's browsers
 INPUT_BURST = 1024 * 1024  # bytes; the largest body of a request, so that the limit never cuts a paste
 
 
@@ -70,7 +73,8 @@ class Limits:
     together (EVERYBODY). Only strangers can use these up, and only strangers wait for them. Share links and SSH keys
     cannot be guessed, so they do not use the second one.
 
-    refused   refusals so far by limit: requests, login-requests, sessions, connections, logins, input
+    refused   refusals so far by limit: requests, login-requests, sessions, connections, logins, input, client-lines,
+              push-tests
     counters  where requests are counted; None: in memory
     clock     seconds from any start, never backwards
     """
@@ -88,6 +92,8 @@ class Limits:
         self._login = _rule("login-requests", settings.rate_limit_anonymous)
         self._create = _rule("sessions", settings.rate_limit_sessions)
         self._upgrade = _rule("connections", settings.rate_limit_upgrades)
+        self._lines = Rule("client-lines", CLIENT_LINES)
+        self._push_tests = Rule("push-tests", PUSH_TESTS)
         self._everybody = Rule("logins", EVERYBODY)
         self._pairs = _Failures(PAIR_FREE, MAX_DELAY_S)
         self._places = _Failures(NETWORK_FREE, MAX_DELAY_S)
@@ -125,6 +131,19 @@ class Limits:
         if self._upgrade is not None and not (principal is not None and principal.local):
             self._hit(self._upgrade, nearby(address) if principal is None else _who(principal, address))
 
+    def client_line(self, principal: Principal, address: str) -> bool:
+        """Count one line of a client's log. False: too many have come, and it is to be dropped."""
+        try:
+            self._hit(self._lines, _who(principal, address))
+            self._hit(self._lines, nearby(address))
+        except RateLimited:
+            return False
+        return True
+
+    def push_test(self, principal: Principal, address: str) -> None:
+        """Count one notification to the user's own browsers. Each makes the server ask up to 20 other machines."""
+        self._hit(self._push_tests, _who(principal, address))
+
     def input_bytes(self, principal: Principal, count: int, address: str = "") -> None:
         """Count `count` bytes of input in a request; the pump counts those of WebSockets.
 
@@ -138,7 +157,7 @@ class Limits:
         left = min(burst, left + (now - since) * self._input_rate)
         if left > 0:
             self._input[who] = (left - count, now)
-            _bound(self._input)
+            bound(self._input)
             return
         self._input[who] = (left, now)
         self.refused["input"] += 1
@@ -174,7 +193,7 @@ class Limits:
         for known in {(account, place), ("", place)}:
             self._known.pop(known, None)
             self._known[known] = self._clock()
-            _bound(self._known)
+            bound(self._known)
 
     def key(self, address: str, principal: Principal | None = None) -> None:
         """Count a try with a share link or an SSH key, before it is checked. It is a failure until key_succeeded()."""
@@ -349,7 +368,7 @@ class _Failures:
         found.number, found.as_of = min(left + 1, self._most), now
         found.before, found.last = found.last, now
         self._failures[key] = found
-        _bound(self._failures)
+        bound(self._failures)
 
     def take_back(self, key: object) -> None:
         """The last failure was none. Earlier ones, and their delay, stay."""
@@ -364,6 +383,7 @@ class _Failures:
         self._failures.pop(key, None)
 
 
-def _bound(table: dict[K, V]) -> None:
+def bound(table: dict[K, V]) -> None:
+    """Keep the newest LIMIT entries: remove the oldest after each that is added."""
     if len(table) > LIMIT:
         del table[next(iter(table))]

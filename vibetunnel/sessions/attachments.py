@@ -153,6 +153,10 @@ class Attachments:
         """How many attachments a user has; all guests of one address count together."""
         return self._by_user.get(counted(principal, address), 0)
 
+    def of_principal(self, principal: Principal, address: str) -> list[Attachment]:
+        """The attachments of this credential from this address."""
+        return [each for each in self._by_principal.get(principal.id, ()) if each.address == address]
+
     def find(self, connection: Closable) -> Attachment | None:
         return self._by_connection.get(connection)
 

@@ -24,6 +24,7 @@ SETTLE_S = 0.3  # between an event and the look: a command that prints ten promp
 LEAST_S = 1.0  # between two looks at one folder
 AT_ONCE = 8  # looks; further folders wait
 FIRST_S = 2.0  # for a first look: the folder may be of a network that is gone
+SOON_S = 1.0  # for the look at the folder of a new session; after that, the first list goes without its fields
 THREADS = 12  # that such folders may hold for ever; then the child process, which can be ended, looks alone
 
 log = logging.getLogger(__name__)
@@ -93,6 +94,16 @@ class Badges:
             self._told(session_id, self._known[folder])
         self._look(folder)
 
+    async def known_soon(self, session_id: str) -> None:
+        """Look at the folder of a new session at once. Returns when it is known, after SOON_S at the latest."""
+        folder = self._folders.get(session_id)
+        if folder is None or folder in self._known:
+            return
+        look = self._looks.get(folder) or self._begin(folder)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SOON_S):
+                await asyncio.shield(look)
+
     def stir(self, session_id: str) -> None:
         """Something has happened in the session: look at its folder soon."""
         folder = self._folders.get(session_id)
@@ -154,8 +165,13 @@ class Badges:
                 if folder in self._looks or now - self._looked.get(folder, -LEAST_S) < LEAST_S:
                     self._look(folder)  # later: a program that prints prompts in a loop gets one look a second
                 elif folder in self._sessions:
-                    self._looked[folder] = now
-                    self._looks[folder] = asyncio.create_task(self._look_in_turn(folder))  # owned: close() cancels it
+                    self._begin(folder)
+
+    def _begin(self, folder: str) -> asyncio.Task[None]:
+        self._due.pop(folder, None)
+        self._looked[folder] = time.monotonic()
+        self._looks[folder] = look = asyncio.create_task(self._look_in_turn(folder))  # owned: close() cancels it
+        return look
 
     async def _look_in_turn(self, folder: str) -> None:
         """A folder comes from what a program prints: none of them, slow or strange, stops the looks at others."""

@@ -13,11 +13,13 @@ class Listener:
     """Iterate over it to receive messages. The iteration ends when the listener is closed or dropped.
 
     only  the topics that it may receive; None: all
+    user  whose listener it is
     """
 
-    def __init__(self, broadcast: Broadcast, only: frozenset[str] | None = None) -> None:
+    def __init__(self, broadcast: Broadcast, only: frozenset[str] | None = None, user: str = "") -> None:
         self._broadcast = broadcast
         self.only = only
+        self.user = user
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE_LIMIT + 1)  # one more, for the end
         self._bytes = 0  # of the queued messages
 
@@ -52,9 +54,9 @@ class Broadcast:
     def __init__(self) -> None:
         self.listeners: set[Listener] = set()
 
-    def listen(self, only: frozenset[str] | None = None) -> Listener:
+    def listen(self, only: frozenset[str] | None = None, user: str = "") -> Listener:
         """only: topics that this listener may receive; None: all."""
-        listener = Listener(self, only)
+        listener = Listener(self, only, user)
         self.listeners.add(listener)
         return listener
 
@@ -62,6 +64,12 @@ class Broadcast:
         """topic: what the message is about; with an empty one, only listeners of all topics receive it."""
         for listener in tuple(self.listeners):
             if listener.only is None or topic in listener.only:
+                listener.push(message)
+
+    def publish_to(self, user: str, message: bytes) -> None:
+        """Queue `message` for the listeners of this user alone."""
+        for listener in tuple(self.listeners):
+            if listener.only is None and listener.user == user:
                 listener.push(message)
 
     def close(self) -> None:

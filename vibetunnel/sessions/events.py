@@ -17,6 +17,7 @@ from vibetunnel.sessions.shell_commands import ShellCommand
 from vibetunnel.sessions.view import Describes, NotificationView, ProgressView, SessionView
 
 SETTLE_S = 0.05  # a program that sets its title or size in a loop causes one message in this time
+LONG_COMMAND_MS = 3000  # of which users are told; a shorter command is no news
 CLIPBOARD_LIMIT = 65536  # bytes; a longer text is not sent, since a part of it is of no use
 NOTIFICATIONS_AT_ONCE = 5  # of one session within SETTLE_S: the newest are sent
 COMMANDS_AT_ONCE = 20  # of one session within SETTLE_S: the newest are sent; GET .../commands has all
@@ -36,7 +37,9 @@ Kind = Literal[
     "progress",
     "notification",
     "user-vars",
+    "test-event",
     "git-status-update",
+    "test-notification",
 ]
 
 
@@ -96,6 +99,11 @@ class SessionEvents:
         if self.broadcast.listeners:
             self._publish(SessionEvent(type=kind, timestamp=_now(), session_id=session.id, session=session.describe()))
 
+    def test(self, title: str, text: str) -> int:
+        """Send a text to all that get the events of all sessions. Returns how many they are."""
+        self._publish(SessionEvent(type="test-event", timestamp=_now(), title=title, text=text))
+        return sum(listener.only is None for listener in self.broadcast.listeners)
+
     def removed(self, session_id: str) -> None:
         for waiting in (
             *(self._titles, self._bells, self._updates, self._clipboards),
@@ -154,6 +162,11 @@ class SessionEvents:
             gathered.append(
                 _encode(SessionEvent(type="command", timestamp=_now(), session_id=session_id, command=command))
             )
+
+    def test_notification(self, user: str, title: str, text: str) -> None:
+        """Send a notification to the pages of one user."""
+        event = SessionEvent(type="test-notification", timestamp=_now(), title=title, text=text)
+        self.broadcast.publish_to(user, _encode(event))
 
     def close(self) -> None:
         """End every listener's stream."""
@@ -219,6 +232,11 @@ def git_event(session_id: str, repository: Summary | None, now: str) -> SessionE
     event.git_ahead_count = 0 if repository is None else repository.ahead
     event.git_behind_count = 0 if repository is None else repository.behind
     return event
+
+
+def update_event(session_id: str, repository: Summary | None) -> bytes:
+    """The same as a server-sent event of the session's streams."""
+    return b"event: session-update\ndata: " + _encode(git_event(session_id, repository, _now())) + b"\n\n"
 
 
 def _now() -> str:

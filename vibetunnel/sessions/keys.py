@@ -1,4 +1,4 @@
-"""The bytes that a named key writes (the VibeTunnel names; arrows always in CSI form)."""
+"""The bytes that a named key writes (the VibeTunnel names)."""
 
 from vibetunnel.errors import InvalidField
 
@@ -33,9 +33,20 @@ KEYS: dict[str, bytes] = {
     "f12": b"\x1b[24~",
 }
 
+# Those that differ while a program has asked for application cursor keys (DECCKM), as less and htop do.
+APPLICATION_KEYS = {
+    name: KEYS[name].replace(b"[", b"O")
+    for name in ("arrow_up", "arrow_down", "arrow_right", "arrow_left", "home", "end")
+}
 
-def key_bytes(name: str) -> bytes:
-    """The bytes that the key `name` writes to the PTY. Raises InvalidField for a name that is not in KEYS."""
+
+def key_bytes(name: str, *, application: bool = False) -> bytes:
+    """The bytes that the key `name` writes to the PTY. Raises InvalidField for a name that is not in KEYS.
+
+    application  the program has asked for application cursor keys
+    """
+    if application and name in APPLICATION_KEYS:
+        return APPLICATION_KEYS[name]
     try:
         return KEYS[name]
     except KeyError:

@@ -231,6 +231,7 @@ class Registry:
         session = self._sessions.get(session_id)
         if session is not None:
             session.repository = repository
+            session.watches.noticed()
             self.events.updated(session)
             self.events.git(session_id, repository)
 

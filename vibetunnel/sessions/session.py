@@ -22,7 +22,8 @@ from vibetunnel.keeper.ring import make_ring
 from vibetunnel.sessions import view
 from vibetunnel.sessions.captures import Captures, reaching_back
 from vibetunnel.sessions.command_log import CommandLog
-from vibetunnel.sessions.events import SessionEvents
+from vibetunnel.sessions.events import SessionEvents, update_event
+from vibetunnel.sessions.keys import APPLICATION_KEYS, key_bytes
 from vibetunnel.sessions.launch import integration
 from vibetunnel.sessions.listing import Listing
 from vibetunnel.sessions.model import End, Record, Status, iso
@@ -130,7 +131,9 @@ class Session:
 
     @repository.setter
     def repository(self, repository: Summary | None) -> None:
-        self._repository = repository
+        known, self._repository = self._repository, repository
+        if known is not None or repository is not None:
+            self.note_event(update_event(self.id, repository))
         self._services.listing.changed()
 
     # What clients see
@@ -271,6 +274,8 @@ class Session:
         self.terminal = terminal
         self.commands.opened(terminal, adopted=adopted)
         self.watches.opened(terminal)
+        if self._repository is not None:
+            self.note_event(update_event(self.id, self._repository))
         self._services.opened(self, terminal)
         self.watches.changed()
 
@@ -316,6 +321,11 @@ class Session:
         if self.terminal is not None and not self.removed:
             return self.terminal.rows, self.terminal.cols
         return record.rows or record.order.rows, record.cols or record.order.cols
+
+    @property
+    def printed_ns(self) -> int:
+        """When it has printed something last; 0: never."""
+        return 0 if self.terminal is None or self.removed else self.terminal.last_output_ns
 
     async def running(self, rows: int = 0, cols: int = 0) -> None:
         """Start the process if it never ran, at this size. Raises SessionNotRunning, and what started() raises."""
@@ -366,6 +376,11 @@ class Session:
             if not lost.undone:  # the program may have got it, and would get it twice
                 raise
             orphans.send(self.pid, self._started, signum)
+
+    async def key(self, name: str) -> bytes:
+        """What a key writes to the program, which may have asked for other cursor keys. Raises InvalidField."""
+        asks = name in APPLICATION_KEYS and vt.Mode.APPLICATION_CURSOR in (await self.capture()).modes
+        return key_bytes(name, application=asks)
 
     async def takes_brackets(self) -> bool:
         """Whether the program has asked for brackets around pastes (mode 2004). Raises UnknownSession."""
@@ -561,7 +576,7 @@ class Session:
         ended = self.commands.take(mark)
         if ended is not None:
             self._services.events.command(self.id, ended)
-        self.watches.marked()
+        self.watches.noticed()
 
     def output_ended(self) -> None:
         """The pump has seen the end of the PTY: all output is in the ring."""

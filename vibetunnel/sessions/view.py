@@ -59,6 +59,7 @@ class SessionView(msgspec.Struct, kw_only=True, rename="camel"):
     git_repo_path   folder of the worktree that the session's folder is in; git_main_repo_path: of the main one. These
                     and the other git fields are left out for a folder that is in no repository
     git_ahead_count commits that the upstream branch does not have; left out without one, as git_behind_count is
+    git_changed_count  files that `git status` lists
     git_added_count files that git does not track yet
     """
 
@@ -99,6 +100,7 @@ class SessionView(msgspec.Struct, kw_only=True, rename="camel"):
     git_branch: str | UnsetType = UNSET
     git_is_worktree: bool | UnsetType = UNSET
     git_has_changes: bool | UnsetType = UNSET
+    git_changed_count: int | UnsetType = UNSET
     git_modified_count: int | UnsetType = UNSET
     git_added_count: int | UnsetType = UNSET
     git_deleted_count: int | UnsetType = UNSET
@@ -207,7 +209,7 @@ def describe(record: Record, shown: Shown, created: str) -> SessionView:
         view.git_branch = repository.branch or UNSET
         view.git_is_worktree, view.git_has_changes = repository.linked, repository.changed > 0
         view.git_modified_count, view.git_deleted_count = repository.modified, repository.deleted
-        view.git_added_count = repository.untracked
+        view.git_changed_count, view.git_added_count = repository.changed, repository.untracked
         if repository.upstream:
             view.git_ahead_count, view.git_behind_count = repository.ahead, repository.behind
     return view

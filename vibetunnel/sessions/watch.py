@@ -23,7 +23,7 @@ class Watch:
         self._happened.set()
 
     async def changed(self, timeout_s: float | None = None) -> None:
-        """Return when something has happened since the last call: output, a prompt mark, the end, the removal.
+        """Return when something has happened since the last call: output, a prompt mark, the end, and the like.
 
         Raises TimeoutError when nothing happens within `timeout_s`.
         """
@@ -69,8 +69,8 @@ class Watches:
             if watch.output:
                 watch.wake()
 
-    def marked(self) -> None:
-        """A prompt mark has arrived. A watch of output is woken by printed(), since a mark is output."""
+    def noticed(self) -> None:
+        """A prompt mark has arrived, or the repository has changed. A watch of output waits for output alone."""
         for watch in self._all:
             if not watch.output:
                 watch.wake()

@@ -13,6 +13,7 @@ export default defineConfig({
     chunkSizeWarningLimit: 600, // KiB; xterm.js, in a part of its own
     reportCompressedSize: false,
   },
+  worker: { format: "es" }, // it imports the grammars that it needs
   server: {
     proxy: { "/api": { target: SERVER, ws: true }, "/ws": { target: SERVER, ws: true } },
   },

@@ -1,6 +1,7 @@
 /** The server's REST interface, typed. Every failure is an ApiError with a sentence for the user. */
 
 import { href } from "./base.js";
+import { type Bytes, type Sent, sendBytes } from "./transfer.js";
 import type { User } from "./users.js";
 
 export type SessionStatus = "created" | "starting" | "running" | "exited";
@@ -46,6 +47,15 @@ export interface Session {
   readonly createdAt: string;
   readonly startedAt?: string;
   readonly lastModified?: string;
+  /** The git repository that the folder is in; without one, all fields of git are left out. */
+  readonly gitRepoPath?: string;
+  /** Left out while HEAD is detached. */
+  readonly gitBranch?: string;
+  readonly gitIsWorktree?: boolean;
+  readonly gitChangedCount?: number;
+  /** Commits; left out without an upstream branch. */
+  readonly gitAheadCount?: number;
+  readonly gitBehindCount?: number;
 }
 
 export interface CreateOrder {
@@ -118,6 +128,40 @@ export interface ServerConfig {
   readonly version?: string;
   readonly defaultCommand?: readonly string[];
   readonly workingDir?: string;
+  readonly notificationPreferences?: NotificationPreferences;
+}
+
+export type LogLevel = "debug" | "log" | "warn" | "error";
+
+/** One line of the server's log. */
+export interface LogLine {
+  readonly number: number;
+  readonly at: string;
+  readonly level: LogLevel;
+  readonly module: string;
+  readonly text: string;
+  /** Whose page has sent it; absent: the server itself says it. */
+  readonly user?: string;
+}
+
+/** Of what the user wants to be told. */
+export interface NotificationPreferences {
+  readonly enabled: boolean;
+  readonly sessionStart: boolean;
+  readonly sessionExit: boolean;
+  readonly commandCompletion: boolean;
+  readonly commandError: boolean;
+  readonly bell: boolean;
+  readonly claudeTurn: boolean;
+  readonly soundEnabled: boolean;
+  readonly vibrationEnabled: boolean;
+}
+
+/** What has become of a notification to all devices of the user. */
+export interface PushTest {
+  readonly sent: number;
+  readonly failed: number;
+  readonly errors: readonly string[];
 }
 
 /** A request that failed. `status` is 0 if there was no answer. */
@@ -139,6 +183,7 @@ const TIMEOUT_MS = 20_000; // a kill waits for the grace period; nothing takes l
 
 const RETRY_AFTER_S = 10; // if a proxy answers 429 without a time
 const CSRF_HEADER = "X-CSRF-Token";
+const UNREACHABLE = "The server does not answer. Is it running, and is this device online?";
 
 export interface ApiListener {
   /** An answer says that the login is missing or has ended. */
@@ -161,6 +206,11 @@ export class Api {
 
   session(id: string): Promise<Session> {
     return this.request<Session>("GET", sessionUrl(id));
+  }
+
+  /** Have the server look at the git repository of the session's folder. An event tells what has changed. */
+  lookAtRepository(id: string): Promise<unknown> {
+    return this.request("GET", `${sessionUrl(id)}/git-status`);
   }
 
   /** Where a picture of the session's terminal is. */
@@ -253,28 +303,80 @@ export class Api {
     return this.request("DELETE", `${sessionUrl(sessionId)}/clients/${encodeURIComponent(clientId)}`);
   }
 
+  /** The lines of the server's log after number `after`, oldest first. For owners. */
+  logLines(after: number): Promise<LogLine[]> {
+    return this.request<LogLine[]>("GET", `/api/logs?after=${after}`);
+  }
+
+  clearLog(): Promise<unknown> {
+    return this.request("DELETE", "/api/logs/clear");
+  }
+
+  chooseNotifications(changes: Partial<NotificationPreferences>): Promise<unknown> {
+    return this.request("PUT", "/api/config", { notificationPreferences: changes });
+  }
+
+  /** The key to subscribe with. While the server sends no notifications, an ApiError with status 503 says why. */
+  async pushKey(): Promise<string> {
+    return (await this.request<{ publicKey: string }>("GET", "/api/push/vapid-public-key")).publicKey;
+  }
+
+  subscribe(subscription: PushSubscriptionJSON): Promise<unknown> {
+    return this.request("POST", "/api/push/subscribe", subscription);
+  }
+
+  unsubscribe(endpoint: string): Promise<unknown> {
+    return this.request("POST", "/api/push/unsubscribe", { endpoint });
+  }
+
+  testPush(): Promise<PushTest> {
+    return this.request<PushTest>("POST", "/api/push/test");
+  }
+
   private async logIn<Answer>(path: string, body: object): Promise<Answer> {
     const answer = await this.request<Answer>("POST", path, body, { loggingIn: true });
     this.csrfToken = undefined; // it belongs to the earlier login
     return answer;
   }
 
-  private async request<Answer>(
+  /** One request of JSON. For the interfaces of other modules; those above use it too. */
+  request<Answer>(
     method: string,
     path: string,
     body?: object,
-    { loggingIn = false } = {},
+    { loggingIn = false, timeout_ms = TIMEOUT_MS } = {},
   ): Promise<Answer> {
     const changes = method !== "GET";
+    return this.attempt(changes, loggingIn, () => this.send<Answer>(method, path, body, changes, timeout_ms));
+  }
+
+  /** Send bytes. It takes as long as it takes; `signal` ends it, with an AbortError. */
+  upload<Answer>(method: string, path: string, bytes: Bytes, sent: Sent, signal: AbortSignal): Promise<Answer> {
+    return this.attempt(true, false, async () => {
+      const { status, text, retryAfter } = await sendBytes(method, href(path), this.headers(true), bytes, sent, signal);
+      return answerOf<Answer>(status, parsed(text), retryAfter);
+    });
+  }
+
+  /** Get bytes. */
+  download(path: string, signal: AbortSignal): Promise<Blob> {
+    return this.attempt(false, false, async () => {
+      const response = await reached(fetch(href(path), { credentials: "same-origin", signal }), signal);
+      if (response.ok) return reached(response.blob(), signal);
+      return answerOf<never>(response.status, parsed(await response.text()), null);
+    });
+  }
+
+  private async attempt<Answer>(changes: boolean, loggingIn: boolean, send: () => Promise<Answer>): Promise<Answer> {
     if (changes && this.csrfToken === undefined) await this.askForToken();
     try {
-      return await this.send<Answer>(method, path, body, changes);
+      return await send();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (changes && error.status === 403 && error.code === "csrf") {
         // Another tab has logged in or out since: the cookie now belongs to another login than this token.
         await this.askForToken();
-        return this.send<Answer>(method, path, body, changes);
+        return send();
       }
       if (error.status === 401 && !loggingIn) this.listener.unauthorized();
       if (error.status === 403) this.listener.forbidden();
@@ -286,29 +388,43 @@ export class Api {
     await this.user().catch(() => undefined); // the request itself reports the error
   }
 
-  /** One request and its answer. */
-  private async send<Answer>(method: string, path: string, body: object | undefined, changes: boolean) {
+  private headers(changes: boolean): Headers {
     const headers = new Headers();
     if (changes && this.csrfToken) headers.set(CSRF_HEADER, this.csrfToken);
-    const init: RequestInit = { method, headers, credentials: "same-origin", signal: AbortSignal.timeout(TIMEOUT_MS) };
+    return headers;
+  }
+
+  /** One request and its answer. */
+  private async send<Answer>(method: string, path: string, body: object | undefined, changes: boolean, timeout_ms: number) {
+    const headers = this.headers(changes);
+    const init: RequestInit = { method, headers, credentials: "same-origin", signal: AbortSignal.timeout(timeout_ms) };
     if (body !== undefined) {
       init.body = JSON.stringify(body);
       headers.set("Content-Type", "application/json");
     }
-    let response: Response;
-    let answer: unknown;
-    try {
-      response = await fetch(href(path), init);
-      const text = await response.text();
-      answer = text === "" ? undefined : parsed(text);
-    } catch {
-      throw new ApiError(0, "The server does not answer. Is it running, and is this device online?");
-    }
-    if (response.ok) return answer as Answer; // the server's tests check its answers against openapi.json
-    const { status } = response;
-    const retryAfter_s = status === 429 ? retryAfter(response.headers.get("Retry-After")) : 0;
-    throw new ApiError(status, said(answer, "error") ?? fallback(status), said(answer, "code") ?? "", retryAfter_s);
+    const response = await reached(fetch(href(path), init));
+    const text = await reached(response.text());
+    return answerOf<Answer>(response.status, parsed(text), response.headers.get("Retry-After"));
   }
+}
+
+/** What comes from the server; ApiError if nothing does, unless the caller has ended it. */
+async function reached<T>(coming: Promise<T>, ended?: AbortSignal): Promise<T> {
+  try {
+    return await coming;
+  } catch (error) {
+    if (ended?.aborted) throw error;
+    throw new ApiError(0, UNREACHABLE);
+  }
+}
+
+/** The answer; ApiError for a refusal. The server's tests check its answers against openapi.json. */
+function answerOf<Answer>(status: number, answer: unknown, retryAfterHeader: string | null): Answer {
+  if (status === 0) throw new ApiError(0, UNREACHABLE);
+  if (status >= 200 && status < 300) return answer as Answer;
+  const retryAfter_s = status === 429 ? retryAfter(retryAfterHeader) : 0;
+  const text = said(answer, "message") ?? said(answer, "error") ?? fallback(status);
+  throw new ApiError(status, text, said(answer, "code") ?? "", retryAfter_s);
 }
 
 /** Seconds from a Retry-After header (RFC 9110 §10.2.3), which has a number or a date. */
@@ -323,6 +439,7 @@ function sessionUrl(id: string): string {
 }
 
 function parsed(text: string): unknown {
+  if (text === "") return undefined;
   try {
     return JSON.parse(text);
   } catch {
@@ -330,7 +447,7 @@ function parsed(text: string): unknown {
   }
 }
 
-function said(answer: unknown, field: "error" | "code"): string | undefined {
+function said(answer: unknown, field: "error" | "code" | "message"): string | undefined {
   if (typeof answer !== "object" || answer === null || !(field in answer)) return undefined;
   const value: unknown = (answer as Record<string, unknown>)[field];
   return typeof value === "string" && value !== "" ? value : undefined;

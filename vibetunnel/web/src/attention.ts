@@ -2,6 +2,7 @@
 
 import type { Notice, Progress, Session } from "./api.js";
 import type { ServerEvent } from "./events.js";
+import { toldUser } from "./push.js";
 
 /** The session after an event that tells its progress or its newest notification; null takes either away. */
 export function noticed(session: Session, event: ServerEvent): Session {
@@ -27,10 +28,13 @@ export function mayNotify(): boolean {
   return typeof Notification !== "undefined" && Notification.permission === "granted";
 }
 
-/** Show the browser's own notification, if the user has allowed it and does not look at the page. */
+/**
+ * Show the browser's own notification, if the user has allowed it and does not look at the page. Not where the server
+ * tells this browser (push.ts): the user would be told twice.
+ */
 export function announce(event: ServerEvent, name: string): void {
   const { notification, sessionId } = event;
-  if (event.type !== "notification" || !notification || !mayNotify() || document.hasFocus()) return;
+  if (event.type !== "notification" || !notification || !mayNotify() || document.hasFocus() || toldUser()) return;
   try {
     const title = notification.title || name;
     const shown = new Notification(title, { body: notification.body, tag: `vibetunnel ${sessionId ?? ""}` });

@@ -6,5 +6,6 @@ import "./styles/controls.css";
 import "./styles/people.css";
 import "./styles/login.css";
 import "./styles/sessions.css";
+import "./styles/logs.css";
 
 import "./components/app.js";

@@ -1,5 +1,6 @@
 /** What the user has chosen in this browser. */
 
+const PREFIX = "vibetunnel.";
 const PASTE_UNASKED = "vibetunnel.paste-unasked";
 
 /** Whether the user wants to see several lines before they are pasted into a program that would run them. */
@@ -17,6 +18,23 @@ export function askBeforePaste(ask: boolean, storage: () => Storage = ours): voi
     else storage().setItem(PASTE_UNASKED, "1");
   } catch {
     // The choice cannot be kept, so the user is asked the next time too.
+  }
+}
+
+/** What the user has chosen under this name in this browser; undefined: nothing, or it cannot be read. */
+export function preference(name: string, storage: () => Storage = ours): string | undefined {
+  try {
+    return storage().getItem(PREFIX + name) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export function prefer(name: string, value: string, storage: () => Storage = ours): void {
+  try {
+    storage().setItem(PREFIX + name, value);
+  } catch {
+    // It lasts as long as the page.
   }
 }
 

@@ -1,12 +1,16 @@
 /** Maps paths to pages, and changes pages without loading the document again. Paths are the application's. */
 
 import { href, inside } from "./base.js";
+import { inQuery, parseFilesQuery } from "./file-address.js";
 
 export type Route =
   | { readonly page: "sessions" }
   | { readonly page: "login"; readonly next: string }
   | { readonly page: "share" }
+  | { readonly page: "logs" }
   | { readonly page: "terminal"; readonly id: string }
+  | { readonly page: "changes"; readonly path: string; readonly session?: string }
+  | { readonly page: "files"; readonly path: string; readonly line?: number }
   | { readonly page: "unknown"; readonly path: string };
 
 const SESSION = /^\/session\/([0-9A-Za-z_-]+)\/?$/;
@@ -18,6 +22,9 @@ export function parse(path: string, search = ""): Route {
     return { page: "login", next: safeNext(new URLSearchParams(search).get("next")) };
   }
   if (path === "/share" || path === "/share/") return { page: "share" };
+  if (path === "/changes" || path === "/changes/") return { page: "changes", ...changesQuery(search) };
+  if (path === "/files" || path === "/files/") return { page: "files", ...parseFilesQuery(search) };
+  if (path === "/logs" || path === "/logs/") return { page: "logs" };
   const id = SESSION.exec(path)?.[1];
   if (id !== undefined) return { page: "terminal", id };
   return { page: "unknown", path };
@@ -25,6 +32,18 @@ export function parse(path: string, search = ""): Route {
 
 export function sessionPath(id: string): string {
   return `/session/${encodeURIComponent(id)}`;
+}
+
+/** The path of the page with a repository's changes. path: a folder; session: the one to go back to. */
+export function changesPath(path: string, session?: string): string {
+  return `/changes?path=${inQuery(path)}${session === undefined ? "" : `&session=${encodeURIComponent(session)}`}`;
+}
+
+function changesQuery(search: string): { path: string; session?: string } {
+  const query = new URLSearchParams(search);
+  const path = query.get("path") ?? "~";
+  const session = query.get("session");
+  return session !== null && SESSION.test(sessionPath(session)) ? { path, session } : { path };
 }
 
 /** The login page's path; after the login the browser goes to `next`. */
@@ -36,8 +55,8 @@ export function loginPath(next: string): string {
 /** `next` if it is a page of this client, else "/": a link must not lead to another site. */
 export function safeNext(next: string | null): string {
   if (next === null) return "/";
-  const { page } = parse(next);
-  return page === "sessions" || page === "terminal" ? next : "/";
+  const { page } = parse(next.replace(/\?.*$/s, ""));
+  return page === "login" || page === "share" || page === "unknown" ? "/" : next;
 }
 
 /** Follows the address bar and the document's links. Call stop() when done. */
@@ -49,6 +68,12 @@ export class Router {
   /** The application's path in the address bar. */
   get path(): string {
     return inside(location.pathname) ?? location.pathname;
+  }
+
+  /** The path with its query, if that belongs to the page. */
+  get address(): string {
+    const { page } = this.current;
+    return page === "files" || page === "changes" ? this.path + location.search : this.path;
   }
 
   get current(): Route {

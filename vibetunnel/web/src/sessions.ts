@@ -24,6 +24,11 @@ export function apply(sessions: readonly Session[], event: ServerEvent): readonl
   return sessions;
 }
 
+/** The folders of sessions, the newest session's first, each once. */
+export function recentFolders(sessions: readonly Session[]): readonly string[] {
+  return [...new Set(sessions.map((each) => each.folder ?? each.workingDir))];
+}
+
 function newestFirst(sessions: readonly Session[]): readonly Session[] {
   return [...sessions].sort((a, b) => b.createdAt.localeCompare(a.createdAt));
 }

@@ -11,6 +11,7 @@ import { withoutTiles } from "./album.js";
 import { copyText } from "./clipboard.js";
 import { Colours } from "./colours.js";
 import { DoubleRows } from "./double-rows.js";
+import { type FileOpener, FileLinkProvider } from "./file-link-provider.js";
 import { type Box, fit, scaledFont } from "./fit.js";
 import { History } from "./history.js";
 import { KeyboardInput } from "./keyboard-input.js";
@@ -57,6 +58,8 @@ export class Screen {
   /** Armed by the key bar: the next character is sent with Ctrl. */
   controlNext = false;
   onControlUsed: () => void = () => undefined;
+  /** Opens the places in files that programs print; undefined: they are no links. */
+  fileOpener: FileOpener | undefined;
 
   private readonly term: Terminal;
   private readonly colours: Colours;
@@ -134,6 +137,13 @@ export class Screen {
     this.disposables.push(
       ...widths.follow(term.parser),
       doubles,
+      term.registerLinkProvider(
+        new FileLinkProvider(
+          term,
+          () => this.fileOpener,
+          () => this.pointer !== "mouse",
+        ),
+      ),
       // A redraw sets every mode. A cursor that the program has not set to blink (?12) blinks as this client's do.
       term.parser.registerCsiHandler({ prefix: "?", final: "l" }, (params) => {
         return params.length === 1 && params[0] === CURSOR_BLINK && this.history.replaying;

@@ -22,6 +22,11 @@ export function may(user: User | undefined, scope: ScopeName): boolean {
   return user?.authenticated === true && user.role !== "guest" && user.scopes.includes(scope);
 }
 
+/** Whether the user may look at files: at all, or (a guest) at those of the one session. */
+export function mayUseFiles(user: User | undefined): boolean {
+  return user?.authenticated === true && user.scopes.includes("files");
+}
+
 /** Whether the user may share a session and give the right to type: its maker, or an administrator. */
 export function mayShare(user: User | undefined, session: { readonly owner?: string } | undefined): boolean {
   if (may(user, "admin")) return true;

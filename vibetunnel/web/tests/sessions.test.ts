@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import type { Session } from "../src/api.js";
 import { parseEvent } from "../src/events.js";
-import { apply } from "../src/sessions.js";
+import { apply, recentFolders } from "../src/sessions.js";
 
 function session(id: string, createdAt: string, more: Partial<Session> = {}): Session {
   const rest = { command: ["sh"], workingDir: "/", status: "running", rows: 24, cols: 80, clients: 0 } as const;
@@ -40,6 +40,11 @@ describe("the list after an event", () => {
     expect(apply(list, { type: "connected" })).toBe(list);
     expect(apply(list, { type: "bell", sessionId: "old", count: 1 })).toBe(list);
   });
+});
+
+it("the folders of sessions are told once, with the newest one first", () => {
+  const moved = session("moved", "2024-01-03T00:00:00Z", { folder: "/srv" });
+  expect(recentFolders([moved, young, old])).toEqual(["/srv", "/"]);
 });
 
 describe("parseEvent", () => {

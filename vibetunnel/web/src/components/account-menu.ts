@@ -3,14 +3,15 @@
 import { type TemplateResult, html, nothing } from "lit";
 import { customElement, property } from "lit/decorators.js";
 
-import { type User, initials, isGuest, roleName, tone } from "../users.js";
+import { href } from "../base.js";
+import { type User, initials, isGuest, may, roleName, tone } from "../users.js";
 import { closeDropdown, placeBelow } from "./dropdown.js";
-import { device, leave } from "./icons.js";
+import { bell, device, leave, list } from "./icons.js";
 import { PlainElement } from "./plain-element.js";
 
 const WIDTH = 248;
 
-/** Dispatches `link` (log in on another device) and `leave`. */
+/** Dispatches `link` (log in on another device), `notifications` and `leave`. */
 @customElement("vt-account-menu")
 export class AccountMenu extends PlainElement {
   @property({ attribute: false }) user!: User;
@@ -48,7 +49,17 @@ export class AccountMenu extends PlainElement {
                   <button data-testid="link-open" @click=${() => this.choose("link")}>
                     ${device}Log in on another device
                   </button>
+                </li>
+                <li>
+                  <button data-testid="notifications-open" @click=${() => this.choose("notifications")}>
+                    ${bell}Notifications
+                  </button>
                 </li>`
+          }
+          ${
+            may(user, "admin")
+              ? html`<li><a data-testid="logs-open" href=${href("/logs")}>${list}Logs</a></li>`
+              : nothing
           }
           <li>
             <button data-testid="logout" @click=${() => this.choose("leave")}>
@@ -59,7 +70,7 @@ export class AccountMenu extends PlainElement {
       </div>`;
   }
 
-  private choose(what: "link" | "leave"): void {
+  private choose(what: "link" | "notifications" | "leave"): void {
     closeDropdown(this);
     this.dispatchEvent(new Event(what));
   }

@@ -7,14 +7,23 @@ import { keyed } from "lit/directives/keyed.js";
 import { Api, type AuthConfig, messageOf } from "../api.js";
 import { href } from "../base.js";
 import { type Route, Router, loginPath, sessionPath } from "../router.js";
-import { type User, isGuest } from "../users.js";
+import { keepTold } from "../push.js";
+import { type User, isGuest, may } from "../users.js";
 import "./login-page.js";
+import "./logs-page.js";
 import "./navigation.js";
 import { PlainElement } from "./plain-element.js";
 import "./sessions-page.js";
 import "./share-page.js";
 
 const SECOND_LOOK_MS = 400; // a login in another tab ends the earlier one, shortly before its cookie arrives
+
+/** Pages that few visits need. */
+const PARTS = {
+  files: () => import("./files-page.js"),
+  changes: () => import("./changes-page.js"),
+} as const;
+type PartName = keyof typeof PARTS;
 
 @customElement("vt-app")
 export class App extends PlainElement {
@@ -25,6 +34,7 @@ export class App extends PlainElement {
   @state() private turn = 0; // changes with the login, so that the page begins anew
   @state() private over: "login" | "guest" | undefined; // set when the access ends while the page is open
   @state() private terminalPart: "loading" | "loaded" | "failed" = "loading";
+  @state() private parts: Readonly<Partial<Record<PartName, "loading" | "loaded" | "failed">>> = {}; // those wanted so far
 
   private readonly api = new Api({
     unauthorized: () => void this.loginOver(),
@@ -64,6 +74,19 @@ export class App extends PlainElement {
     this.router.stop();
   }
 
+  protected override willUpdate(): void {
+    const { page } = this.route;
+    if ((page !== "files" && page !== "changes") || this.parts[page] !== undefined) return;
+    const set = (state: "loading" | "loaded" | "failed"): void => {
+      this.parts = { ...this.parts, [page]: state };
+    };
+    set("loading");
+    PARTS[page]().then(
+      () => set("loaded"),
+      () => set("failed"),
+    );
+  }
+
   protected override render(): TemplateResult {
     const { route, api, user } = this;
     if (this.over) return this.overNotice(this.over);
@@ -79,13 +102,21 @@ export class App extends PlainElement {
         return html`<vt-login-page .api=${api} .next=${route.next} .config=${this.config}></vt-login-page>`;
       case "share":
         return html`<vt-share-page .api=${api}></vt-share-page>`;
+      case "logs":
+        if (!this.known) return html``;
+        if (user?.authenticated && !may(user, "admin")) return this.ownersOnly();
+        return html`${keyed(this.turn, html`<vt-logs-page .api=${api}></vt-logs-page>`)}`;
       case "terminal":
-        if (this.terminalPart === "failed") return this.reloadNotice();
+        if (this.terminalPart === "failed") return this.reloadNotice("The terminal could not be loaded");
         if (this.terminalPart === "loading") return html``;
         return html`${keyed(
           `${route.id} ${this.turn}`,
           html`<vt-terminal-page .api=${api} .sessionId=${route.id} .noAuth=${noAuth} .user=${user}></vt-terminal-page>`,
         )}`;
+      case "changes":
+        return this.changesPage(route);
+      case "files":
+        return this.filesPage(route);
       case "unknown":
         return html`<main class="notice">
           <h1>Page not found</h1>
@@ -93,6 +124,30 @@ export class App extends PlainElement {
           <a class="button" href=${href("/")}>All sessions</a>
         </main>`;
     }
+  }
+
+  private filesPage({ path, line }: Route & { page: "files" }): TemplateResult {
+    if (this.parts.files === "failed") return this.reloadNotice("The files could not be loaded");
+    if (this.parts.files !== "loaded" || !this.known) return html``;
+    const place = { path, line };
+    return html`${keyed(
+      this.turn,
+      html`<vt-files-page .api=${this.api} .user=${this.user} .place=${place}></vt-files-page>`,
+    )}`;
+  }
+
+  private changesPage({ path, session }: Route & { page: "changes" }): TemplateResult {
+    if (this.parts.changes === "failed") return this.reloadNotice("The changes could not be loaded");
+    if (this.parts.changes !== "loaded" || !this.known) return html``;
+    return html`${keyed(
+      `${path} ${this.turn}`,
+      html`<vt-changes-page
+        .api=${this.api}
+        .user=${this.user}
+        .path=${path}
+        .sessionId=${session}
+      ></vt-changes-page>`,
+    )}`;
   }
 
   private overNotice(over: "login" | "guest"): TemplateResult {
@@ -110,9 +165,17 @@ export class App extends PlainElement {
     </main>`;
   }
 
-  private reloadNotice(): TemplateResult {
+  private ownersOnly(): TemplateResult {
     return html`<main class="notice">
-      <h1>The terminal could not be loaded</h1>
+      <h1>Only owners may read the log</h1>
+      <p>Ask an owner of this server, or log in as one.</p>
+      <a class="button" href=${href("/")}>All sessions</a>
+    </main>`;
+  }
+
+  private reloadNotice(heading: string): TemplateResult {
+    return html`<main class="notice">
+      <h1>${heading}</h1>
       <p data-testid="error">The connection was lost, or the server was upgraded. Reload the page.</p>
       <button class="button" @click=${() => location.reload()}>Reload</button>
     </main>`;
@@ -133,8 +196,11 @@ export class App extends PlainElement {
         (user) => {
           this.user = user;
           this.keepGuestInside();
-          const asked = this.route.page === "sessions" && !this.looking && !this.over;
-          if (asked && !user.authenticated) this.askForLogin(); // the list would be refused
+          if (user.authenticated && !isGuest(user)) void keepTold(this.api, user.userId);
+          const { page } = this.route;
+          const needed = page === "sessions" || page === "logs" || page === "files" || page === "changes";
+          const asked = needed && !this.looking && !this.over;
+          if (asked && !user.authenticated) this.askForLogin(); // what they show would be refused
         },
         () => undefined, // the page itself reports the failure
       )
@@ -209,6 +275,6 @@ export class App extends PlainElement {
 
   private askForLogin(): void {
     this.user = undefined;
-    if (this.route.page !== "login") this.router.go(loginPath(this.router.path), { replace: true });
+    if (this.route.page !== "login") this.router.go(loginPath(this.router.address), { replace: true });
   }
 }

@@ -2,7 +2,7 @@
 
 import { type TemplateResult, svg, html } from "lit";
 
-function icon(path: TemplateResult): TemplateResult {
+export function icon(path: TemplateResult): TemplateResult {
   return html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true">${path}</svg>`;
 }
 
@@ -27,6 +27,18 @@ export const bell = icon(
     <path d="M8 2.5c2 0 3.3 1.5 3.3 3.5 0 3 1.2 4 1.2 4h-9s1.2-1 1.2-4c0-2 1.3-3.5 3.3-3.5z" />
     <path d="M6.8 12.5a1.3 1.3 0 0 0 2.4 0" />`,
 );
+export const folder = icon(
+  svg`<path d="M1.8 12.2V4a1 1 0 0 1 1-1h3l1.6 1.8h5.8a1 1 0 0 1 1 1v6.4a1 1 0 0 1-1 1H2.8a1 1 0 0 1-1-1z" />`,
+);
+
+export const branch = icon(svg`
+  <circle cx="4.5" cy="3.8" r="1.7" /><circle cx="4.5" cy="12.2" r="1.7" /><circle cx="11.5" cy="5.3" r="1.7" />
+  <path d="M4.5 5.5v5M11.5 7c0 2.6-3 2.2-5.4 3.4" />`);
+export const worktree = icon(svg`
+  <path d="M8 1.8v12.4M8 6.5H4.2a1.4 1.4 0 0 1-1.4-1.4V3.4M8 10.2h3.8a1.4 1.4 0 0 0 1.4-1.4V7.1" />`);
+
+export const list = icon(svg`<path d="M2.5 4h11M2.5 8h11M2.5 12h7" />`);
+export const download = icon(svg`<path d="M8 2.5v7.5M4.8 7 8 10.2 11.2 7M3 13.5h10" />`);
 
 export const mark = html`<svg class="mark" viewBox="9 8 46 46" aria-hidden="true">
   <path class="arch" d="M12 50V32a20 20 0 0 1 40 0v18" />

@@ -8,6 +8,7 @@ import { noticeText, progressText } from "../attention.js";
 import { href } from "../base.js";
 import { age, commandLine, folderName, stateText } from "../format.js";
 import { sessionPath } from "../router.js";
+import { gitBadge } from "./git-badge.js";
 import { bell, cross, pencil, share, stop, viewers } from "./icons.js";
 import { PlainElement } from "./plain-element.js";
 import { progressBar } from "./progress.js";
@@ -24,6 +25,8 @@ export class SessionCard extends PlainElement {
   @property({ attribute: false }) controls = false;
   /** Whether this user may make links to it. */
   @property({ attribute: false }) shares = false;
+  /** Whether this user may look at files. */
+  @property({ attribute: false }) files = false;
 
   @state() private renaming = false;
   @query("input") private field!: HTMLInputElement;
@@ -37,7 +40,8 @@ export class SessionCard extends PlainElement {
       <div class="what">
         <h3>${this.renaming ? this.nameField() : this.nameLink()}</h3>
         <p class="details mono" title="${command} in ${folder}">
-          <span class="command">${command}</span><span class="folder"><bdi>${folder}</bdi></span>
+          <span class="command">${command}</span><span class="folder"><bdi>${folder}</bdi></span
+          >${gitBadge(session, { links: this.files })}
         </p>
         ${session.notification ? this.notice(session.notification) : nothing}
       </div>

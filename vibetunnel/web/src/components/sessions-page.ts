@@ -1,18 +1,22 @@
 /** The list of sessions: running and exited ones, and the way to create more. */
 
-import { type TemplateResult, html, nothing } from "lit";
+import { type PropertyValues, type TemplateResult, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
 
 import { type Api, type ServerConfig, type Session, messageOf } from "../api.js";
-import { SessionList } from "../sessions.js";
-import { type User, may, mayShare } from "../users.js";
+import { href } from "../base.js";
+import { MultiplexerApi, type Multiplexers, installed } from "../multiplexers.js";
+import { SessionList, recentFolders } from "../sessions.js";
+import { type User, may, mayShare, mayUseFiles } from "../users.js";
 import "./account-menu.js";
 import "./confirm-dialog.js";
 import "./create-dialog.js";
-import { mark, plus } from "./icons.js";
+import { bell, folder, list, mark, plus } from "./icons.js";
 import "./link-dialog.js";
+import "./multiplexer-dialog.js";
 import { logOut } from "./navigation.js";
+import "./notifications-dialog.js";
 import { PlainElement } from "./plain-element.js";
 import "./session-card.js";
 import "./share-dialog.js";
@@ -20,7 +24,7 @@ import "./share-dialog.js";
 const TICK_MS = 30_000; // ages are in minutes
 
 type Open =
-  | { readonly dialog: "create" | "link" }
+  | { readonly dialog: "create" | "link" | "notifications" | "attach" }
   | { readonly dialog: "kill" | "share"; readonly session: Session };
 
 @customElement("vt-sessions-page")
@@ -31,6 +35,7 @@ export class SessionsPage extends PlainElement {
   @property({ attribute: false }) user: User | undefined;
 
   @state() private config: ServerConfig = {};
+  @state() private multiplexers: Multiplexers | undefined;
   @state() private open: Open | undefined;
   @state() private error = "";
   @state() private now_ms = Date.now();
@@ -54,6 +59,15 @@ export class SessionsPage extends PlainElement {
     clearInterval(this.ticker);
   }
 
+  protected override willUpdate(changed: PropertyValues): void {
+    if (changed.has("user") && this.controls && this.multiplexers === undefined) {
+      new MultiplexerApi(this.api).state().then(
+        (found) => (this.multiplexers = found),
+        () => undefined, // then there is no entry
+      );
+    }
+  }
+
   protected override render(): TemplateResult {
     const all = this.list?.sessions ?? [];
     const exited = all.filter((each) => each.status === "exited");
@@ -66,13 +80,39 @@ export class SessionsPage extends PlainElement {
         </p>
         <nav>
           ${
+            mayUseFiles(this.user)
+              ? html`<a
+                  class="quiet-button"
+                  href=${href("/files")}
+                  aria-label="Files"
+                  title="Files"
+                  data-testid="files-page"
+                  >${folder}</a
+                >`
+              : nothing
+          }
+          ${
             this.user?.authenticated && !this.noAuth
               ? html`<vt-account-menu
                   .user=${this.user}
                   @link=${() => (this.open = { dialog: "link" })}
+                  @notifications=${() => (this.open = { dialog: "notifications" })}
                   @leave=${this.leave}
                 ></vt-account-menu>`
-              : nothing
+              : this.noAuth
+                ? html`<button
+                    class="quiet-button"
+                    aria-label="Notifications"
+                    title="Notifications"
+                    data-testid="notifications-open"
+                    @click=${() => (this.open = { dialog: "notifications" })}
+                  >
+                    ${bell}
+                  </button>
+                  <a class="quiet-button" aria-label="Logs" title="Logs" data-testid="logs-open" href=${href("/logs")}>
+                    ${list}
+                  </a>`
+                : nothing
           }
           ${all.length === 0 || !this.controls ? nothing : this.createButton()}
         </nav>
@@ -80,7 +120,7 @@ export class SessionsPage extends PlainElement {
       <main>
         <div role="alert">${this.problem()}</div>
         ${this.list?.state === "loading" ? nothing : all.length === 0 ? this.empty() : nothing}
-        ${alive.length === 0 ? nothing : this.section("Sessions", alive)}
+        ${alive.length === 0 ? nothing : this.section("Sessions", alive, this.attachButton())}
         ${
           exited.length === 0
             ? nothing
@@ -88,7 +128,8 @@ export class SessionsPage extends PlainElement {
                 "Exited",
                 exited,
                 this.controls
-                  ? html`<button class="text-button" data-testid="session-clean" @click=${this.clean}>Clean up</button>`
+                  ? html`${alive.length === 0 ? this.attachButton() : nothing}
+                      <button class="text-button" data-testid="session-clean" @click=${this.clean}>Clean up</button>`
                   : nothing,
               )
         }
@@ -120,6 +161,7 @@ export class SessionsPage extends PlainElement {
                 .now_ms=${this.now_ms}
                 .rang=${this.list?.rang.has(session.id) ?? false}
                 .controls=${this.controls}
+                .files=${may(this.user, "files")}
                 .shares=${mayShare(this.user, session) && !this.noAuth}
                 @rename=${(event: CustomEvent<string>) => this.attempt(this.api.rename(session.id, event.detail))}
                 @share=${() => (this.open = { dialog: "share", session })}
@@ -143,6 +185,19 @@ export class SessionsPage extends PlainElement {
     </button>`;
   }
 
+  /** The entry of the dialog with the sessions of multiplexers, if there is a multiplexer. */
+  private attachButton(): TemplateResult | typeof nothing {
+    const kinds = installed(this.multiplexers);
+    if (kinds.length === 0 || !this.controls) return nothing;
+    return html`<button
+      class="text-button"
+      data-testid="multiplexers-open"
+      @click=${() => (this.open = { dialog: "attach" })}
+    >
+      Attach to ${kinds.join(", ")}…
+    </button>`;
+  }
+
   private empty(): TemplateResult | typeof nothing {
     if (this.list?.error || !this.user) return nothing;
     return html`<div class="empty" data-testid="empty">
@@ -154,7 +209,7 @@ export class SessionsPage extends PlainElement {
             : "When another user starts a session, you can watch it here."
         }
       </p>
-      ${this.controls ? this.createButton() : nothing}
+      ${this.controls ? this.createButton() : nothing} ${this.attachButton()}
     </div>`;
   }
 
@@ -167,9 +222,27 @@ export class SessionsPage extends PlainElement {
     const closed = (): void => (this.open = undefined) as void;
     switch (this.open?.dialog) {
       case "create":
-        return html`<vt-create-dialog .api=${this.api} .config=${this.config} @closed=${closed}></vt-create-dialog>`;
+        return html`<vt-create-dialog
+          .api=${this.api}
+          .config=${this.config}
+          .files=${may(this.user, "files")}
+          .recent=${recentFolders(this.list?.sessions ?? [])}
+          @closed=${closed}
+        ></vt-create-dialog>`;
+      case "attach":
+        return html`<vt-multiplexer-dialog
+          .api=${this.api}
+          .found=${this.multiplexers}
+          @closed=${closed}
+        ></vt-multiplexer-dialog>`;
       case "link":
         return html`<vt-link-dialog .api=${this.api} @closed=${closed}></vt-link-dialog>`;
+      case "notifications":
+        return html`<vt-notifications-dialog
+          .api=${this.api}
+          .userId=${this.user?.userId ?? ""}
+          @closed=${closed}
+        ></vt-notifications-dialog>`;
       case "share": {
         const { session } = this.open;
         return html`<vt-share-dialog

@@ -9,19 +9,27 @@ import { announce, noticeText, noticed, progressText } from "../attention.js";
 import { href } from "../base.js";
 import { copyText, pasteText } from "../clipboard.js";
 import { EventFeed, type ServerEvent } from "../events.js";
+import { FileApi } from "../file-api.js";
+import type { FileOpener } from "../file-link-provider.js";
+import { join } from "../file-paths.js";
 import { characters, commandLine, ending, pageTitle, remark } from "../format.js";
 import type { BarKey } from "../keys.js";
 import { previewOf } from "../paste.js";
 import { total } from "../people.js";
 import { askBeforePaste, asksBeforePaste } from "../preferences.js";
-import { type User, isGuest, mayShare } from "../users.js";
+import { type User, isGuest, may, mayShare, mayUseFiles } from "../users.js";
 import "./account-menu.js";
-import { back, bell, cross, fit, share, viewers } from "./icons.js";
+import type { Place } from "./files-panel.js";
+import { gitBadge } from "./git-badge.js";
+import { back, bell, cross, fit, folder, share, viewers } from "./icons.js";
 import "./key-bar.js";
 import { askForLogin, logOut, loginOver } from "./navigation.js";
 import "./paste-dialog.js";
 import "./paste-lines-dialog.js";
 import "./people-panel.js";
+import "./side-panel.js";
+import "./terminal-drops.js";
+import { type Gone, headingOf, terminalNotice } from "./terminal-notices.js";
 import { PlainElement } from "./plain-element.js";
 import { progressBar } from "./progress.js";
 import "./share-dialog.js";
@@ -29,21 +37,6 @@ import "../styles/progress.css";
 import "../styles/terminal.css";
 import { INITIAL_STATUS, type TerminalStatus, type VtTerminal } from "./vt-terminal.js";
 import "./vt-terminal.js";
-
-const NOTICES = {
-  missing: {
-    heading: "This session does not exist",
-    text: "It was removed, or the address is wrong.",
-  },
-  forbidden: {
-    heading: "You have no access to this session",
-    text: "It was not shared with you, or your access was revoked.",
-  },
-  out: {
-    heading: "You have been put out of this session",
-    text: "Its owner ended your connection, or your access to it has ended.",
-  },
-} as const;
 
 const UNASKED_MS = 8_000; // how long the badge about an unasked paste stays
 const KEYBOARD_LEAST = 120; // CSS pixels; less is a bar of the browser, not a keyboard
@@ -63,7 +56,7 @@ export class TerminalPage extends PlainElement {
   @property({ attribute: false }) user: User | undefined;
 
   @state() private session: Session | undefined;
-  @state() private gone: "missing" | "forbidden" | "out" | undefined; // why no terminal is shown
+  @state() private gone: Gone | undefined; // why no terminal is shown
   @state() private status: TerminalStatus = INITIAL_STATUS;
   @state() private asleep = false; // the session waits for a client that may type
   @state() private pasting = false;
@@ -73,10 +66,12 @@ export class TerminalPage extends PlainElement {
   @state() private offered: string | undefined; // text that the program wants to copy
   @state() private copyFailed = false;
   @state() private news: Notice | undefined; // a notification that came while the page was open
+  @state() private files: Place | undefined; // what the files panel shows; undefined: it is closed
   @state() private newsOpen = false; // all of it is shown, over the terminal
   @query("vt-terminal") private terminal!: VtTerminal | null;
 
   private readonly coarse = matchMedia("(pointer: coarse)");
+  private readonly covered = matchMedia("(max-width: 700px)"); // the files panel hides the terminal; side-panel.css
   private leaving = new AbortController();
   private feed: EventFeed | undefined;
   private sinceLoad: ServerEvent[] | undefined; // events that arrived while the session was being fetched
@@ -101,31 +96,47 @@ export class TerminalPage extends PlainElement {
   }
 
   protected override render(): TemplateResult {
-    if (this.gone) return this.notice(this.gone);
+    if (this.gone) {
+      return terminalNotice(
+        this.gone,
+        this.guest,
+        () => this.comeBack(),
+        () => askForLogin(this),
+      );
+    }
     const { status } = this;
     return html`<div class="terminal-page">
       ${this.header()}
-      <main>
-        <vt-terminal
-          data-testid="terminal"
-          .api=${this.api}
-          .sessionId=${this.sessionId}
-          .pointer=${this.session?.pointer ?? ""}
-          @status=${(event: CustomEvent<TerminalStatus>) => this.take(event.detail)}
-          @ask-to-paste=${(event: CustomEvent<string>) => this.askToPaste(event.detail)}
-        ></vt-terminal>
-        <div class="badges">
-          ${this.badge()} ${this.wholeNews()} ${this.unaskedBadge()}
-          <div role="status">${this.hint()}</div>
-        </div>
-        ${
-          this.asleep
-            ? html`<p class="not-started" role="status" data-testid="asleep">
-                Not started yet. It starts when a person who may type opens it.
-              </p>`
-            : nothing
-        }
-      </main>
+      <div class="workspace">
+        <main>
+          <vt-terminal
+            data-testid="terminal"
+            .api=${this.api}
+            .sessionId=${this.sessionId}
+            .fileOpener=${mayUseFiles(this.user) ? this.opener : undefined}
+            .pointer=${this.session?.pointer ?? ""}
+            @status=${(event: CustomEvent<TerminalStatus>) => this.take(event.detail)}
+            @ask-to-paste=${(event: CustomEvent<string>) => this.askToPaste(event.detail)}
+          ></vt-terminal>
+          <div class="badges">
+            ${this.badge()} ${this.wholeNews()} ${this.unaskedBadge()}
+            <div role="status">${this.hint()}</div>
+          </div>
+          <vt-terminal-drops
+            .api=${this.api}
+            .allowed=${this.inserts && may(this.user, "files") && may(this.user, "control")}
+            @insert-text=${(event: CustomEvent<string>) => this.insert(event.detail)}
+          ></vt-terminal-drops>
+          ${
+            this.asleep
+              ? html`<p class="not-started" role="status" data-testid="asleep">
+                  Not started yet. It starts when a person who may type opens it.
+                </p>`
+              : nothing
+          }
+        </main>
+        ${this.sidePanel()}
+      </div>
       ${status.notice === "" ? nothing : html`<p class="banner" role="alert" data-testid="error">${status.notice}</p>`}
       ${status.state === "ended" ? this.exitBanner() : nothing}
       ${this.coarse.matches && status.state !== "ended" && status.writable && !this.asleep ? this.keyBar() : nothing}
@@ -152,7 +163,7 @@ export class TerminalPage extends PlainElement {
 
   protected override updated(changed: PropertyValues<this>): void {
     super.updated(changed);
-    const [first, second] = this.gone ? [NOTICES[this.gone].heading, undefined] : [this.shownTitle, this.session?.name];
+    const [first, second] = this.gone ? [headingOf(this.gone), undefined] : [this.shownTitle, this.session?.name];
     document.title = pageTitle(first, second, this.gone ? "" : progressText(this.session?.progress));
   }
 
@@ -182,7 +193,8 @@ export class TerminalPage extends PlainElement {
         <span class="name">${name}</span>
         <span class="title">${title}</span>
       </h1>
-      ${this.newsLine()} ${this.offer()}
+      ${session ? this.repository(session) : nothing} ${this.newsLine()}
+      ${this.offer()}
       ${
         session?.progress
           ? html`<span class="percent ${session.progress.state}">${progressText(session.progress)}</span>`
@@ -190,6 +202,7 @@ export class TerminalPage extends PlainElement {
       }
       ${this.sizeButton()}
       ${status.writable || status.state === "ended" ? nothing : this.viewOnly()} ${this.people()}
+      ${mayUseFiles(this.user) ? this.filesButton() : nothing}
       ${mayShare(this.user, session) && !this.noAuth && status.state !== "ended" ? this.shareButton() : nothing}
       ${this.connection()}
       ${
@@ -269,6 +282,76 @@ export class TerminalPage extends PlainElement {
     >
       ${share}
     </button>`;
+  }
+
+  // Files
+
+  private readonly opener: FileOpener = {
+    folder: () => this.folder,
+    kind: (path) => new FileApi(this.api).kind(path),
+    open: (path, line) => (this.files = { path, line }),
+    missing: (path) => this.terminal?.hint(`No such file: ${path}`),
+  };
+
+  /** The folder of the session's programs, as the shell reports it; empty: not known yet. */
+  private get folder(): string {
+    return this.session?.folder || this.session?.workingDir || "";
+  }
+
+  /** Whether what is inserted into the terminal arrives. */
+  private get inserts(): boolean {
+    return this.status.writable && this.status.state === "open" && !this.asleep;
+  }
+
+  private filesButton(): TemplateResult {
+    return html`<button
+      class="quiet-button"
+      aria-label="Files"
+      title="Files"
+      aria-pressed=${this.files !== undefined}
+      data-testid="files-open"
+      @click=${() => (this.files ? this.closeFiles() : (this.files = { path: join(this.folder, "") }))}
+    >
+      ${folder}
+    </button>`;
+  }
+
+  /** The badge opens the changes beside the terminal. As a link, in another tab, it is their page. */
+  private repository(session: Session): TemplateResult | typeof nothing {
+    return gitBadge(session, {
+      links: may(this.user, "files"),
+      back: true,
+      opens: (event) => {
+        if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+        event.preventDefault();
+        this.files = { path: join(this.folder, ""), changes: true };
+      },
+    });
+  }
+
+  private sidePanel(): TemplateResult | typeof nothing {
+    if (!this.files || !mayUseFiles(this.user)) return nothing;
+    return html`<vt-side-panel
+      .api=${this.api}
+      .place=${this.files}
+      .folder=${this.folder}
+      .inserts=${this.inserts}
+      .git=${may(this.user, "files")}
+      @insert-text=${(event: CustomEvent<string>) => this.insert(event.detail)}
+      @closed=${this.closeFiles}
+    ></vt-side-panel>`;
+  }
+
+  private closeFiles(): void {
+    this.files = undefined;
+    void this.updateComplete.then(() => this.terminal?.focus());
+  }
+
+  /** Insert a text, and show the terminal that gets it. */
+  private insert(text: string): void {
+    this.terminal?.paste(text);
+    if (this.covered.matches) this.closeFiles();
+    else this.terminal?.focus();
   }
 
   private shareDialog(): TemplateResult {
@@ -377,29 +460,8 @@ export class TerminalPage extends PlainElement {
     ></vt-key-bar>`;
   }
 
-  private notice(gone: "missing" | "forbidden" | "out"): TemplateResult {
-    const { heading, text } = NOTICES[gone];
-    return html`<main class="notice" role="alert" data-testid="notice-${gone}">
-      <h1>${heading}</h1>
-      <p data-testid="error">${text}</p>
-      <div class="choices">
-        ${
-          gone === "out" && !this.guest
-            ? html`<button class="button" data-testid="come-back" @click=${this.comeBack}>Come back</button>`
-            : nothing
-        }
-        ${this.guest ? nothing : html`<a class="button" href=${href("/")}>All sessions</a>`}
-        ${
-          this.guest && gone !== "missing"
-            ? html`<button class="button" @click=${() => askForLogin(this)}>Log in</button>`
-            : nothing
-        }
-      </div>
-    </main>`;
-  }
-
   /** Show a notice instead of the terminal. */
-  private leaveFor(gone: "missing" | "forbidden" | "out"): void {
+  private leaveFor(gone: Gone): void {
     this.gone = gone;
     this.feed?.stop();
   }
@@ -442,6 +504,7 @@ export class TerminalPage extends PlainElement {
       this.session = this.session ? changed(this.session, event) : event.session; // it may have been renamed
       if (event.type === "notification") this.notify(event.notification ?? undefined);
       announce(event, this.session?.name ?? "");
+      if (event.type === "command") this.querySelector("vt-side-panel")?.refreshSoon();
     }
     if (event.type !== "clipboard" || event.sessionId !== this.sessionId || !event.text) return;
     this.offered = event.text;
@@ -530,6 +593,7 @@ export class TerminalPage extends PlainElement {
       const fetched = await this.api.session(this.sessionId);
       // They may be newer than what was fetched. A later request has what this one has.
       if (this.sinceLoad === missed) this.session = missed.reduce(changed, fetched);
+      if (fetched.gitRepoPath !== undefined) await this.api.lookAtRepository(this.sessionId); // files are not watched
     } catch (error) {
       // The socket reports all other errors, and tries again.
       if (!(error instanceof ApiError)) throw error;

@@ -5,6 +5,7 @@ import { customElement, property } from "lit/decorators.js";
 
 import { type Api, ApiError } from "../api.js";
 import { keepClientId, takeClientId } from "../client-id.js";
+import type { FileOpener } from "../file-link-provider.js";
 import type { BarKey } from "../keys.js";
 import { NOBODY } from "../people.js";
 import type { Access, Exit, Hello, Lines, Presence, Redraw } from "../protocol.js";
@@ -74,6 +75,8 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
   @property({ attribute: false }) sessionId = "";
   /** CSS name of the pointer's shape over the terminal; empty: ours. */
   @property({ attribute: false }) pointer = "";
+  /** Opens the places in files that programs print; undefined: the user may see no files. */
+  @property({ attribute: false }) fileOpener: FileOpener | undefined;
 
   private status: TerminalStatus = INITIAL_STATUS;
   private view: Screen | undefined;
@@ -177,12 +180,17 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
     void this.begin();
   }
 
+  protected override updated(): void {
+    if (this.view) this.view.fileOpener = this.fileOpener;
+  }
+
   /** Measure, then connect, so that the program's first frame has the right size. */
   private async begin(): Promise<void> {
     const host = this.querySelector<HTMLElement>(".screen");
     if (!host) return;
     const screen = new Screen(host, this, (key) => this.api.pictureUrl(this.sessionId, key));
     this.view = screen;
+    screen.fileOpener = this.fileOpener;
     screen.onControlUsed = () => this.tell({ control: false });
     await screen.open();
     if (this.view !== screen) return; // the page was left meanwhile
@@ -234,7 +242,8 @@ export class VtTerminal extends PlainElement implements SocketListener, ScreenLi
     this.tell({ fits: rows === this.status.rows && cols === this.status.cols });
   }
 
-  private hint(hint: string): void {
+  /** Show a message for a moment. */
+  hint(hint: string): void {
     clearTimeout(this.hintTimer);
     this.hintTimer = setTimeout(() => this.tell({ hint: "" }), HINT_MS);
     this.tell({ hint });

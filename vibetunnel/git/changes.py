@@ -1,0 +1,231 @@
+"""What a worktree has changed since its last commit, file by file and line by line. Runs in the child process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import time
+from collections.abc import Iterator
+
+import pygit2
+from pygit2.enums import DeltaStatus, DiffFind
+
+from vibetunnel.git.errors import BadPath
+from vibetunnel.git.messages import ChangedFile, ChangedFiles, FileChangeKind, FileHunks, Hunk
+from vibetunnel.git.reading import (
+    CHANGE_FLAGS,
+    DIFFED,
+    LIST_BYTES,
+    TEXT,
+    Room,
+    blob_of,
+    count_ahead,
+    head_of,
+    shown,
+)
+from vibetunnel.git.repository import Repository, opened
+from vibetunnel.git.roots import Folders
+
+LISTED = 3000  # files
+UNTRACKED = 500  # files in folders that git does not track, which are listed one by one
+COUNTED_S = 1.0  # for counting lines; the counts of later files are left out
+COUNTED_BYTES = 16 << 20  # as above
+RENAMES = 200  # files among which renamed ones are sought
+RENAMED_BYTES = 16 << 20  # of these files together
+
+_KINDS: dict[DeltaStatus, FileChangeKind] = {
+    DeltaStatus.ADDED: "added",
+    DeltaStatus.DELETED: "deleted",
+    DeltaStatus.RENAMED: "renamed",
+    DeltaStatus.UNTRACKED: "untracked",
+    DeltaStatus.CONFLICTED: "conflicted",
+}
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def changed_files(place: Repository, roots: Folders) -> ChangedFiles:
+    """All changed files, sorted. Lines are counted for as many as the time allows."""
+    repository = opened(place)
+    branch, head = head_of(repository)
+    found = ChangedFiles(root=place.root, branch=branch, linked=place.linked)
+    count_ahead(repository, branch, head, found)
+    if place.bare:
+        return found
+    worktree = _Worktree(place.root, repository, head, roots)
+    files: dict[str, ChangedFile] = {}
+    for path, earlier, kind in _staged(repository, head):
+        files[path] = ChangedFile(path=path, earlier=earlier, staged=kind)
+    for path, kind in _unstaged(worktree):
+        known = files.setdefault(path, ChangedFile(path=path))
+        if kind == "conflicted":  # what is staged of it is no change of the user's
+            known.staged = ""
+        known.unstaged = kind
+    room = Room(LISTED, LIST_BYTES)
+    listed = sorted(files.values(), key=lambda each: each.path)
+    found.files = [each for each in listed if room.takes(each.path, each.earlier)]
+    found.cut = len(found.files) < len(listed)
+    _count_lines(worktree, found.files)
+    for each in found.files:
+        each.path, each.earlier = shown(each.path), shown(each.earlier)
+    return found
+
+
+def file_hunks(place: Repository, file: str, earlier: str, context: int, roots: Folders) -> FileHunks:
+    """The changed lines of a file, with `context` lines around them. earlier: its name in HEAD; "": the same."""
+    for path in (file, earlier or file):
+        _check(path)
+    repository = opened(place)
+    if place.bare:
+        return FileHunks()
+    _, head = head_of(repository)
+    versions = _Worktree(place.root, repository, head, roots).versions(file, earlier)
+    if versions is None:
+        return FileHunks(too_big=True)
+    before, after = versions
+    found = FileHunks(deleted=after is None, lines=_lines(after or b""), binary=_binary(*versions))
+    if found.binary:
+        return found
+    patch = pygit2.Patch.create_from(before, after, context_lines=context)
+    found.hunks = [
+        Hunk(
+            old=hunk.old_start,
+            new=hunk.new_start,
+            lines=[_SIGNS.get(line.origin, line.origin) + line.content.rstrip("\n") for line in hunk.lines],
+        )
+        for hunk in patch.hunks
+    ]
+    return found
+
+
+_SIGNS = {"=": "\\", ">": "\\", "<": "\\"}  # libgit2's signs for "no newline at the end of the file"
+
+
+class _Worktree:
+    """The files of a worktree, in HEAD and now. A file is opened name by name, without following links."""
+
+    def __init__(self, root: str, repository: pygit2.Repository, head: pygit2.Commit | None, roots: Folders) -> None:
+        self.root = root
+        self.repository = repository
+        self._head = head
+        self._roots = roots
+
+    def holds(self, path: str) -> bool:
+        """Whether this path below the root may be read: the server's own folders may be there, too."""
+        return self._roots.holds(f"{self.root}/{path}")
+
+    @contextlib.contextmanager
+    def folder(self, path: str) -> Iterator[int]:
+        """The descriptor of a folder below the root; "": the root itself. Raises OSError."""
+        current = os.open(self.root, _FOLDER)
+        try:
+            for name in path.split("/") if path else ():
+                above, current = current, os.open(name, _FOLDER, dir_fd=current)
+                os.close(above)
+            yield current
+        finally:
+            os.close(current)
+
+    def versions(self, path: str, earlier: str) -> tuple[bytes | None, bytes | None] | None:
+        """A file (in HEAD, now). None: one of them is longer than DIFFED."""
+        blob_id = blob_of(self._head, earlier or path)
+        if blob_id is not None and self.repository.odb.read_header(blob_id)[1] > DIFFED:
+            return None
+        now = self._now(path)
+        if len(now or b"") > DIFFED:
+            return None
+        return (None if blob_id is None else self.repository[blob_id].data), now  # type: ignore[attr-defined]  # a blob
+
+    def _now(self, path: str) -> bytes | None:
+        """The file, or the text of a link: at most one byte more than DIFFED. None: there is none, or it is private."""
+        above, _, name = path.rpartition("/")
+        if not self.holds(path):
+            return None
+        try:
+            with self.folder(above) as folder:
+                if stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+                    return os.fsencode(os.readlink(name, dir_fd=folder))
+                descriptor = os.open(name, _FILE, dir_fd=folder)
+        except OSError:
+            return None
+        with open(descriptor, "rb") as file:
+            return file.read(DIFFED + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+
+
+def _staged(repository: pygit2.Repository, head: pygit2.Commit | None) -> Iterator[tuple[str, str, FileChangeKind]]:
+    """(path, path before it was renamed, change)"""
+    if head is None:
+        for entry in repository.index:
+            yield entry.path, "", "added"
+        return
+    diff = repository.index.diff_to_tree(head.tree, CHANGE_FLAGS)
+    if _few(repository, diff):
+        diff.find_similar(DiffFind.FIND_RENAMES, rename_limit=RENAMES)
+    for delta in diff.deltas:
+        kind = _KINDS.get(DeltaStatus(delta.status), "modified")
+        yield delta.new_file.path or delta.old_file.path, delta.old_file.path if kind == "renamed" else "", kind
+
+
+def _few(repository: pygit2.Repository, diff: pygit2.Diff) -> bool:
+    """Whether it takes no long time to find which files were renamed."""
+    moved = [each for each in diff.deltas if each.status in (DeltaStatus.ADDED, DeltaStatus.DELETED)]
+    if len(moved) > RENAMES:
+        return False
+    files = (each.new_file if each.status == DeltaStatus.ADDED else each.old_file for each in moved)
+    return sum(repository.odb.read_header(file.id)[1] for file in files) <= RENAMED_BYTES
+
+
+def _unstaged(worktree: _Worktree) -> Iterator[tuple[str, FileChangeKind]]:
+    left = UNTRACKED
+    for delta in worktree.repository.index.diff_to_workdir(CHANGE_FLAGS).deltas:
+        path, kind = delta.new_file.path or delta.old_file.path, _KINDS.get(DeltaStatus(delta.status), "modified")
+        if kind == "untracked" and path.endswith("/"):
+            inside = _files_of(worktree, path, left)
+            left -= len(inside)
+            yield from ((each, kind) for each in inside or [path])
+        else:
+            yield path, kind
+
+
+def _files_of(worktree: _Worktree, folder: str, most: int) -> list[str]:
+    """The files of a folder that is not tracked. None of them if they are more than `most`, or of a repository."""
+    found: list[str] = []
+    ignored = worktree.repository.path_is_ignored
+    with contextlib.suppress(OSError), worktree.folder(folder.rstrip("/")) as top:  # it is gone, or may not be read
+        for above, folders, files, _ in os.fwalk(".", dir_fd=top, follow_symlinks=False):
+            prefix = folder if above == "." else f"{folder}{above.removeprefix('./')}/"
+            if ".git" in (*folders, *files) or not worktree.holds(prefix.rstrip("/")):
+                return []
+            folders[:] = [each for each in sorted(folders) if not ignored(f"{prefix}{each}/")]
+            found += [prefix + each for each in sorted(files) if not ignored(prefix + each)]
+            if len(found) > most:
+                return []
+    return found
+
+
+def _count_lines(worktree: _Worktree, files: list[ChangedFile]) -> None:
+    deadline, room = time.monotonic() + COUNTED_S, COUNTED_BYTES
+    for each in files:
+        if time.monotonic() > deadline or room < 0:
+            return
+        versions = None if each.path.endswith("/") else worktree.versions(each.path, each.earlier)
+        if versions is None or _binary(*versions):
+            continue
+        room -= sum(len(version or b"") for version in versions)
+        _, each.insertions, each.deletions = pygit2.Patch.create_from(*versions).line_stats
+
+
+def _check(path: str) -> None:
+    """Raises BadPath for what is no path of a file in a worktree."""
+    parts = path.split("/")
+    if "\0" in path or any(each in ("", ".", "..") or each.lower() == ".git" for each in parts):
+        raise BadPath("file: expected a path below the repository's folder, without `..` and `.git`")
+
+
+def _lines(text: bytes) -> int:
+    return text.count(b"\n") + (text[-1:] not in (b"", b"\n"))
+
+
+def _binary(*versions: bytes | None) -> bool:
+    return any(b"\0" in (each or b"")[:TEXT] for each in versions)

@@ -1,0 +1,1 @@
+"""The terminal multiplexers of the account: tmux, GNU screen and zellij."""

@@ -1,0 +1,156 @@
+/** A list below a field for a folder: recent folders, repositories, and ways to go on with what was typed. */
+
+import { type TemplateResult, html, nothing } from "lit";
+import { customElement, property, state } from "lit/decorators.js";
+
+import type { Api } from "../api.js";
+import { folderName } from "../format.js";
+import { type FoundRepository, GitApi, type PathCompletion } from "../git-api.js";
+import { type FolderChoice, folderChoices } from "../worktrees.js";
+import { clock } from "./git-icons.js";
+import { branch, folder } from "./icons.js";
+import { PlainElement } from "./plain-element.js";
+import "../styles/worktrees.css";
+
+const SETTLE_MS = 120; // after a key
+const GAP = 4; // CSS pixels
+const KINDS = { recent: "Recent", repository: "Repository", completion: "" } as const;
+const ICONS = { recent: clock, repository: branch, completion: folder } as const;
+
+@customElement("vt-folder-choices")
+export class FolderChoices extends PlainElement {
+  @property({ attribute: false }) api!: Api;
+  /** The field. Its `input` event is also sent when a choice is taken. */
+  @property({ attribute: false }) field: HTMLInputElement | null = null;
+  @property({ attribute: false }) recent: readonly string[] = [];
+  @property({ attribute: false }) home: string | undefined;
+
+  @state() private choices: readonly FolderChoice[] = [];
+  @state() private active = -1;
+
+  private repositories: readonly FoundRepository[] = [];
+  private asked = 0;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private leaving = new AbortController();
+
+  protected override firstUpdated(): void {
+    const { field } = this;
+    if (!field) return;
+    const { signal } = this.leaving;
+    field.setAttribute("role", "combobox");
+    field.setAttribute("aria-autocomplete", "list");
+    field.setAttribute("aria-controls", "folder-choices");
+    field.setAttribute("aria-expanded", "false");
+    field.addEventListener("input", () => this.typed(), { signal });
+    field.addEventListener("click", () => this.typed(), { signal });
+    field.addEventListener("blur", () => this.hide(), { signal });
+    field.addEventListener("keydown", (event) => this.pressed(event), { signal });
+    void this.findRepositories();
+    this.lookIfUsed(); // this part may have been loaded after the user came to the field
+  }
+
+  private async findRepositories(): Promise<void> {
+    this.repositories = await new GitApi(this.api).repositories().catch(() => []); // the other choices do without
+    this.lookIfUsed();
+  }
+
+  private lookIfUsed(): void {
+    if (document.activeElement === this.field) this.typed();
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.leaving.abort();
+    clearTimeout(this.timer);
+  }
+
+  protected override render(): TemplateResult {
+    return html`<ul id="folder-choices" class="folder-choices" role="listbox" aria-label="Folders" popover="manual" data-testid="folder-choices">
+      ${this.choices.map(
+        (each, at) => html`<li
+          id="folder-choice-${at}"
+          role="option"
+          aria-selected=${at === this.active}
+          data-testid="folder-choice"
+          @mousedown=${(event: Event) => event.preventDefault()}
+          @click=${() => this.take(each)}
+        >
+          ${each.branch === undefined ? ICONS[each.kind] : branch}
+          <span class="mono path"><bdi>${folderName(each.path, this.home)}</bdi></span>
+          ${each.branch ? html`<span class="quiet">${each.branch}</span>` : nothing}
+          ${KINDS[each.kind] === "" ? nothing : html`<span class="hidden">${KINDS[each.kind]}</span>`}
+        </li>`,
+      )}
+    </ul>`;
+  }
+
+  protected override updated(): void {
+    const { list, field } = this;
+    if (!list || !field) return;
+    const wanted = this.choices.length > 0 && document.activeElement === field;
+    if (wanted) this.place(list, field);
+    if (wanted !== list.matches(":popover-open")) list.togglePopover(wanted);
+    field.setAttribute("aria-expanded", `${wanted}`);
+    if (this.active >= 0) field.setAttribute("aria-activedescendant", `folder-choice-${this.active}`);
+    else field.removeAttribute("aria-activedescendant");
+    list.children[this.active]?.scrollIntoView({ block: "nearest" });
+  }
+
+  private get list(): HTMLElement | null {
+    return this.querySelector<HTMLElement>("#folder-choices");
+  }
+
+  private place(list: HTMLElement, field: HTMLElement): void {
+    const { bottom, left, width } = field.getBoundingClientRect();
+    const room = Math.max(120, (visualViewport?.height ?? innerHeight) - bottom - 3 * GAP);
+    Object.assign(list.style, {
+      top: `${bottom + GAP}px`,
+      left: `${left}px`,
+      width: `${width}px`,
+      maxHeight: `${Math.min(280, room)}px`,
+    });
+  }
+
+  private hide(): void {
+    clearTimeout(this.timer);
+    this.asked += 1;
+    this.choices = [];
+    this.active = -1;
+  }
+
+  private typed(): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => void this.look(), SETTLE_MS);
+  }
+
+  private async look(): Promise<void> {
+    const asked = ++this.asked;
+    const typed = this.field?.value.trim() ?? "";
+    let completions: readonly PathCompletion[] = [];
+    if (typed !== "") completions = await new GitApi(this.api).completions(typed).catch(() => []);
+    if (asked !== this.asked) return;
+    this.choices = folderChoices(typed, this.recent, this.repositories, completions, this.home);
+    this.active = -1;
+  }
+
+  private take(choice: FolderChoice): void {
+    const { field } = this;
+    if (!field) return;
+    this.hide();
+    field.value = folderName(choice.path, this.home);
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    if (choice.kind !== "completion") clearTimeout(this.timer); // it is what the user wants, so nothing more is offered
+  }
+
+  private pressed(event: KeyboardEvent): void {
+    if (event.isComposing) return;
+    const { choices, active } = this;
+    if (event.key === "ArrowDown" && choices.length === 0) this.typed();
+    else if (event.key === "ArrowDown") this.active = (active + 1) % choices.length;
+    else if (event.key === "ArrowUp" && choices.length > 0) this.active = active <= 0 ? choices.length - 1 : active - 1;
+    else if (event.key === "Escape" && choices.length > 0) this.hide();
+    else if ((event.key === "Enter" || event.key === "Tab") && choices[active]) this.take(choices[active]);
+    else return; // Enter without a choice creates the session
+    event.preventDefault();
+  }
+}

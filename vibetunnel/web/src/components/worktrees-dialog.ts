@@ -1,0 +1,305 @@
+/** The worktrees of a repository: start a session in one, switch its branch, follow it, remove it, make a new one. */
+
+import { type TemplateResult, html, nothing } from "lit";
+import { customElement, property, query, state } from "lit/decorators.js";
+import { repeat } from "lit/directives/repeat.js";
+
+import { type Api, messageOf } from "../api.js";
+import { type Branch, GitApi, type Worktree, type Worktrees } from "../git-api.js";
+import { changesPath, sessionPath } from "../router.js";
+import { may } from "../users.js";
+import { branchOf, freeBranches, namesOf, removalName, worktreeName, worktreeStats } from "../worktrees.js";
+import { branch, worktree as linkedIcon } from "./icons.js";
+import { Modal } from "./modal.js";
+import { go } from "./navigation.js";
+import type { NewWorktree } from "./new-worktree.js";
+import "./new-worktree.js";
+import "../styles/worktrees.css";
+
+/** What the user is asked about a worktree, by its path. */
+type Asking =
+  | { readonly what: "switch"; readonly path: string }
+  | { readonly what: "remove"; readonly path: string; readonly lost: string | undefined }
+  | { readonly what: "new" };
+
+/** Dispatches `changed` if a worktree was switched, made or removed. */
+@customElement("vt-worktrees-dialog")
+export class WorktreesDialog extends Modal {
+  @property({ attribute: false }) api!: Api;
+  /** A folder in the repository. */
+  @property({ attribute: false }) path = "";
+
+  @state() private controls = false; // this user may change worktrees
+  @state() private found: Worktrees | undefined;
+  @state() private branches: readonly Branch[] = [];
+  @state() private asking: Asking | undefined;
+  @state() private busy = "";
+  @state() private error = "";
+  @state() private news = "";
+  @query("vt-new-worktree") private fields!: NewWorktree | null;
+  @query("#switch-branch") private switchField!: HTMLSelectElement | null;
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    void this.load();
+    this.api.user().then(
+      (user) => (this.controls = may(user, "files") && may(user, "control")),
+      () => undefined, // then nothing can be changed here
+    );
+  }
+
+  protected override render(): TemplateResult {
+    const { found } = this;
+    const missing = found?.worktrees.filter((each) => each.prunable).length ?? 0;
+    return html`<dialog class="modal worktrees" aria-labelledby="worktrees-title">
+      <h2 id="worktrees-title">Worktrees</h2>
+      <p class="quiet">Each has a folder and a branch of its own, and all share one repository.</p>
+      <p class="error" role="alert">
+        ${this.error === "" ? nothing : html`<span data-testid="error">${this.error}</span>`}
+      </p>
+      <p class="quiet news" role="status">${this.news}</p>
+      <ul class="worktree-list">
+        ${repeat(
+          found?.worktrees ?? [],
+          (each) => each.path,
+          (each, at) => html`<li>${this.row(each, at === 0)}</li>`,
+        )}
+      </ul>
+      ${this.asking?.what === "new" ? html`<div>${this.newForm()}</div>` : nothing}
+      <footer>
+        ${
+          this.controls && missing > 0
+            ? html`<button class="button" data-testid="worktrees-prune" ?disabled=${this.busy !== ""} @click=${this.prune}>
+                Forget ${missing === 1 ? "the missing one" : `${missing} missing ones`}
+              </button>`
+            : nothing
+        }
+        ${
+          this.controls && this.asking?.what !== "new"
+            ? html`<button class="button" data-testid="worktree-new" @click=${() => this.ask({ what: "new" })}>
+                New worktree
+              </button>`
+            : nothing
+        }
+        <button class="button" data-testid="worktrees-done" @click=${this.close}>Done</button>
+      </footer>
+    </dialog>`;
+  }
+
+  private row(each: Worktree, main: boolean): TemplateResult {
+    const followed = this.found?.followStatus.enabled && this.found.followStatus.worktreePath === each.path;
+    const stats = worktreeStats(each);
+    const { asking } = this;
+    const asked = asking && "path" in asking && asking.path === each.path ? asking : undefined;
+    return html`<div class="worktree" data-testid="worktree" data-path=${each.path}>
+      <div class="what">
+        ${main ? branch : linkedIcon}
+        <div>
+          <p>
+            <strong><bdi>${worktreeName(each)}</bdi></strong>
+            ${main ? html`<span class="chip">main worktree</span>` : nothing}
+            ${followed ? html`<span class="chip good">followed</span>` : nothing}
+            ${each.hasUncommittedChanges ? html`<span class="chip wait" data-testid="worktree-changed">changes</span>` : nothing}
+            ${each.locked ? html`<span class="chip" title=${each.lockedReason ?? "Locked"}>locked</span>` : nothing}
+            ${each.prunable ? html`<span class="chip bad">folder is missing</span>` : nothing}
+          </p>
+          <p class="quiet mono path" title=${each.path}><bdi>${each.path}</bdi></p>
+          ${stats === "" ? nothing : html`<p class="quiet">${stats} more than ${this.found?.baseBranch}</p>`}
+        </div>
+      </div>
+      ${
+        asked?.what === "switch"
+          ? this.switchForm(each)
+          : asked?.what === "remove"
+            ? this.removeForm(each, asked.lost)
+            : this.actions(each, main, followed === true)
+      }
+    </div>`;
+  }
+
+  private actions(each: Worktree, main: boolean, followed: boolean): TemplateResult | typeof nothing {
+    if (each.prunable) return nothing;
+    const named = worktreeName(each);
+    const button = (words: string, id: string, act: () => void, tone = ""): TemplateResult => html`<button
+      class="text-button ${tone}"
+      aria-label="${words}: ${named}"
+      data-testid=${id}
+      ?disabled=${this.busy !== ""}
+      @click=${act}
+    >
+      ${words}
+    </button>`;
+    return html`<div class="actions">
+      ${each.hasUncommittedChanges ? button("Show changes", "worktree-changes", () => this.show(each)) : nothing}
+      ${
+        this.controls
+          ? html`${button("New session", "worktree-session", () => void this.start(each))}
+            ${button("Switch branch", "worktree-switch", () => this.ask({ what: "switch", path: each.path }))}
+            ${
+              main || each.detached
+                ? nothing
+                : button(followed ? "Stop following" : "Follow", "worktree-follow", () => void this.follow(each, !followed))
+            }
+            ${main || each.locked ? nothing : button("Remove", "worktree-remove", () => void this.askToRemove(each), "bad")}`
+          : nothing
+      }
+    </div>`;
+  }
+
+  private switchForm(each: Worktree): TemplateResult {
+    const free = freeBranches(this.branches);
+    return html`<form class="question" @submit=${(event: Event) => void this.switchTo(event, each)}>
+      <label class="hidden" for="switch-branch">Branch</label>
+      <select id="switch-branch" class="field" data-testid="switch-branch">
+        ${free.map((name) => html`<option value=${name}>${name}</option>`)}
+        ${free.length === 0 ? html`<option value="">No other branch is free</option>` : nothing}
+      </select>
+      <button type="button" class="text-button" @click=${() => this.ask(undefined)}>Cancel</button>
+      <button class="button" data-testid="switch-submit" ?disabled=${this.busy !== "" || free.length === 0}>Switch</button>
+    </form>`;
+  }
+
+  private removeForm(each: Worktree, lost: string | undefined): TemplateResult {
+    return html`<div class="question" role="group" aria-label="Remove ${worktreeName(each)}">
+      <p data-testid="remove-question">
+        ${
+          lost === undefined
+            ? "This removes the folder. The branch stays."
+            : html`This removes the folder. Changes that are in no commit are lost: <strong>${lost}</strong>.`
+        }
+      </p>
+      <button class="text-button" @click=${() => this.ask(undefined)}>Cancel</button>
+      <button
+        class="button danger"
+        data-testid="remove-submit"
+        ?disabled=${this.busy !== ""}
+        @click=${() => this.discard(each, lost !== undefined)}
+      >
+        ${lost === undefined ? "Remove" : "Remove with changes"}
+      </button>
+    </div>`;
+  }
+
+  private newForm(): TemplateResult {
+    return html`<form class="worktree-form" @submit=${(event: Event) => void this.make(event)}>
+      <h3>New worktree</h3>
+      <vt-new-worktree .main=${this.found?.worktrees[0]?.path ?? ""} .branches=${this.branches}></vt-new-worktree>
+      <div class="question">
+        <button type="button" class="text-button" @click=${() => this.ask(undefined)}>Cancel</button>
+        <button class="button primary" data-testid="worktree-make" ?disabled=${this.busy !== ""}>
+          ${this.busy === "" ? "Make worktree" : "One moment…"}
+        </button>
+      </div>
+    </form>`;
+  }
+
+  private ask(asking: Asking | undefined): void {
+    this.asking = asking;
+    this.error = "";
+    this.news = "";
+  }
+
+  /** Where the repository is asked about: the worktree of `path` may be removed here. */
+  private get place(): string {
+    return this.found?.worktrees[0]?.path ?? this.path;
+  }
+
+  private get git(): GitApi {
+    return new GitApi(this.api);
+  }
+
+  private async load(): Promise<void> {
+    try {
+      [this.found, this.branches] = await Promise.all([this.git.worktrees(this.place), this.git.branches(this.place)]);
+    } catch (error) {
+      this.error = messageOf(error);
+    }
+  }
+
+  /** Do something, then show what is there now. Returns whether it was done. */
+  private async attempt(work: () => Promise<string>): Promise<boolean> {
+    if (this.busy !== "") return false;
+    this.busy = "working";
+    this.error = "";
+    this.news = "";
+    try {
+      this.news = await work();
+      this.asking = undefined;
+      this.dispatchEvent(new Event("changed"));
+      await this.load();
+      return true;
+    } catch (error) {
+      this.error = messageOf(error);
+      return false;
+    } finally {
+      this.busy = "";
+    }
+  }
+
+  private async start(each: Worktree): Promise<void> {
+    try {
+      const session = await this.api.create({ workingDir: each.path });
+      this.close();
+      go(this, sessionPath(session.id));
+    } catch (error) {
+      this.error = messageOf(error);
+    }
+  }
+
+  private show(each: Worktree): void {
+    go(this, changesPath(each.path));
+    this.close();
+  }
+
+  private switchTo(event: Event, each: Worktree): Promise<boolean> {
+    event.preventDefault();
+    const wanted = this.switchField?.value ?? "";
+    return this.attempt(async () => {
+      await this.git.switch(each.path, wanted);
+      return `${each.path} is on ${wanted} now.`;
+    });
+  }
+
+  private follow(each: Worktree, enable: boolean): Promise<boolean> {
+    return this.attempt(async () => {
+      const answer = await this.git.follow(this.place, branchOf(each), enable);
+      return [answer.message, ...(answer.hooksInstallResult?.errors ?? [])].join(" ");
+    });
+  }
+
+  /** Ask, and name what would be lost. */
+  private async askToRemove(each: Worktree): Promise<void> {
+    this.ask(undefined);
+    try {
+      const { files, truncated } = await this.git.changes(each.path);
+      const lost = files.length > 0 ? namesOf(files, truncated) : undefined;
+      this.ask({ what: "remove", path: each.path, lost });
+    } catch (error) {
+      this.error = messageOf(error);
+    }
+  }
+
+  private discard(each: Worktree, force: boolean): Promise<boolean> {
+    return this.attempt(async () => {
+      await this.git.removeWorktree(this.place, removalName(each), force);
+      return `${each.path} is removed.`;
+    });
+  }
+
+  private prune(): Promise<boolean> {
+    return this.attempt(async () => {
+      await this.git.prune(this.place);
+      return "The worktrees without a folder are forgotten.";
+    });
+  }
+
+  private make(event: Event): Promise<boolean> {
+    event.preventDefault();
+    return this.attempt(async () => {
+      const order = this.fields?.order();
+      if (!order) return "";
+      const folder = await this.git.addWorktree(this.place, order.branch, order.folder, order.base);
+      return `${order.branch} is in ${folder} now.`;
+    });
+  }
+}
