@@ -6,8 +6,7 @@ How         that client polls: each of 20 tabs asks for all sessions once a seco
             the tabs are spread evenly over the second. A late answer delays the next request. The programs are `cat` on
             raw PTYs, in a git repository with a change, so that each session has its branch and counts. Each list is
             checked: status, and the number of sessions.
-Leaves out  the terminals that the tabs show, and output: only the lists differ from an idle server. So are the git
-            programs that the Node server starts.
+Leaves out  the terminals that the tabs show, output, and the git programs that the Node server starts.
 Compares    with the Node server, which is the one that this client was written for.
 Run         python -m benchmarks polling
 """
@@ -83,7 +82,6 @@ def _repository(folder: Path) -> None:
 
 def _create(http: Http, server: Server, count: int, folder: str) -> None:
     body = {"command": ["/bin/sh", "-c", ECHO], "workingDir": folder, "rows": 24, "cols": 80, "spawn": "now"}
-    body |= {"spawn_terminal": False}
     request = build(server.address, "POST", PATH, body)
     for _ in range(count):
         _, status, answer = http.exchange(request)

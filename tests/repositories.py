@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+
+from vibetunnel.git.errors import GitError
 
 _CLEAN = {
     "GIT_CONFIG_GLOBAL": "/dev/null",
@@ -46,3 +49,11 @@ def commit(folder: Path, message: str) -> str:
     git(folder, "add", "--all")
     git(folder, "commit", "--message", message)
     return git(folder, "rev-parse", "HEAD").strip()
+
+
+async def tried(asked: Callable[[], Awaitable[object]]) -> str:
+    """Ask; a refusal is fine. Returns all that the answer says."""
+    try:
+        return repr(await asked())
+    except GitError as error:
+        return f"{type(error).__name__}: {error}"

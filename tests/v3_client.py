@@ -85,9 +85,8 @@ def mutated(rng: Random) -> bytes:
             case 2:
                 raw[at:at] = raw[: rng.randint(0, len(raw))]
             case 3:
-                raw[4:8] = rng.choice((0, 1, 2**31, 2**32 - 1, len(raw), max(0, len(raw) - 12))).to_bytes(8, "little")[
-                    :4
-                ]
+                lie = rng.choice((0, 1, 2**31, 2**32 - 1, len(raw), max(0, len(raw) - 12)))
+                raw[4:8] = lie.to_bytes(4, "little")
             case 4:
                 raw[-4:] = rng.choice((b"\xff" * 4, b"\0\0\0\x80", b"\0" * 5))
     return bytes(raw)

@@ -10,6 +10,7 @@ attacker's address out for a while: with `--attack-url` they do not run.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,9 @@ import pytest
 from attacker import Target, aim
 from harness import Serve
 from tornado.ioloop import IOLoop
+
+from vibetunnel.git.roots import Folders
+from vibetunnel.git.service import GitService
 
 HERE = Path(__file__).parent
 
@@ -54,3 +58,18 @@ def target(io_loop: IOLoop, request: pytest.FixtureRequest) -> Iterator[Target]:
         target = aim(io_loop.run_sync(lambda: serve(rate_limit_anonymous=0)))
     yield target
     io_loop.run_sync(target.close)
+
+
+@pytest.fixture
+def permitted(folder: Path) -> Path:
+    """The folder whose repositories the git service may read and change."""
+    found = folder / "permitted"
+    found.mkdir()
+    return found
+
+
+@pytest.fixture
+def service(io_loop: IOLoop, permitted: Path) -> Iterator[GitService]:
+    made = GitService(Folders((str(permitted),), str(permitted)), os.environ, read_s=2.0)
+    yield made
+    io_loop.run_sync(made.close)

@@ -13,13 +13,13 @@ import stat
 import subprocess
 import sys
 import zlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 from harness import DEADLINE_S, until
-from repositories import commit, git, repository, write
+from repositories import commit, git, repository, tried, write
 from tornado.ioloop import IOLoop
 
 from vibetunnel.git import child, sandbox, worktrees
@@ -35,34 +35,12 @@ LANDLOCK = sys.platform == "linux" and sandbox.version() > 0
 
 
 @pytest.fixture
-def permitted(folder: Path) -> Path:
-    found = folder / "permitted"
-    found.mkdir()
-    return found
-
-
-@pytest.fixture
-def service(io_loop: IOLoop, permitted: Path) -> Iterator[GitService]:
-    made = GitService(Folders((str(permitted),), str(permitted)), os.environ, read_s=2.0)
-    yield made
-    io_loop.run_sync(made.close)
-
-
-@pytest.fixture
 def trap(folder: Path, permitted: Path) -> tuple[str, Path]:
     """(a program, the file that it leaves), both where the child process may read and write."""
     left, program = permitted / "left-by-the-attacker", permitted / "trap"
     program.write_text(f"#!/bin/sh\ntouch {left}\ncat\n")
     program.chmod(0o755)
     return str(program), left
-
-
-async def tried(asked: Callable[[], Awaitable[object]]) -> str:
-    """Ask; a refusal is fine. Returns all that the answer says."""
-    try:
-        return repr(await asked())
-    except GitError as error:
-        return f"{type(error).__name__}: {error}"
 
 
 async def try_everything(service: GitService, made: Path) -> str:

@@ -1140,6 +1140,13 @@ CHECKS: tuple[Check, ...] = (
         (_git("test_an_object_that_unpacks_to_gigabytes_ends_no_server"),),
     ),
     Check(
+        "git: a list is bounded",
+        "git/reading.py",
+        "        return self._left >= 0 and self._left_bytes >= 0\n",
+        "        return True\n",
+        ("../git/test_repositories.py::test_long_names_make_no_long_answers",),
+    ),
+    Check(
         "git: a changed file is not read through a link",
         "git/changes.py",
         "_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW",
