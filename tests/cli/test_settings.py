@@ -62,6 +62,7 @@ def test_every_setting_can_come_from_the_file_and_from_the_environment(config: P
         "compression": "yes",
         "ping_s": "1.5", "timeout_s": "4", "kill_on_exit": "true", "kill_grace_s": "0.5", "qr": "no",
         "file_root": "/srv/a:/srv/b", "upload_bytes": "65536",
+        "push": "yes", "push_contact": "mailto:ada@example.org",
         "log_level": "DEBUG", "request_log": "off", "audit": "off", "log_bytes": "65536", "log_files": "3",
         "log_dir": "/tmp/l", "state_dir": "/tmp/s", "runtime_dir": "/tmp/r",
     }  # fmt: skip
@@ -85,6 +86,7 @@ def test_every_setting_can_come_from_the_file_and_from_the_environment(config: P
         ring_bytes = 65536\nscrollback_lines = 500\nscrollback-bytes = 65536
         bulk_lanes = 2\ncompression = true\nping-s = 1.5\ntimeout_s = 4\nkill_on_exit = true\nkill_grace_s = 0.5
         file-root = ["/srv/a", "/srv/b"]\nupload_bytes = 65536
+        push = true\npush_contact = "mailto:ada@example.org"
         qr = false\nlog_level = "debug"\nrequest_log = false\naudit = false\nlog_bytes = 65536\nlog_files = 3
         log_dir = "/tmp/l"\nstate_dir = "/tmp/s"\nruntime_dir = "/tmp/r"
         """

@@ -105,8 +105,6 @@ class CheckedRequest(ABC):
                 {"Allow": ", ".join(self.route.methods)},
             )
         self.operation = operation
-        for name, kind in self.route.parts.items():
-            decode_path(self.path_kwargs[name], kind, name)
         # BodyCollector (application.py) drops the rest of a body that is too large.
         if not operation.takes and max(len(self.request.body), declared_length(self.request.headers)) > MAX_BODY:
             raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"body: expected at most {MAX_BODY} bytes, got more")
@@ -114,6 +112,8 @@ class CheckedRequest(ABC):
             self._check_content_type()
         if not opened:
             self._check_forgery()
+        for name, kind in self.route.parts.items():
+            decode_path(self.path_kwargs[name], kind, name)
 
     def check_source(self) -> None:
         """Check where the request comes from: the allow list, then Host, Origin and Sec-Fetch-Site."""
