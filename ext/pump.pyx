@@ -113,7 +113,7 @@ cdef class Pump:
     cdef object __weakref__
 
     def __cinit__(
-        self, *, int bulk_lanes=1, double ping_s=20.0, double timeout_s=60.0,
+        self, *, int bulk_lanes=1, double ping_s=20.0, double timeout_s=60.0, double settle_s=5.0,
         int high_watermark=131072, int input_watermark=65536,
         int scrollback_lines=10000, Py_ssize_t scrollback_bytes=4194304,
     ):
@@ -121,6 +121,8 @@ cdef class Pump:
             raise ValueError(f"bulk_lanes: expected 1..{MAX_LANES - 1}, got {bulk_lanes}")
         if not 0 < ping_s < timeout_s:
             raise ValueError(f"ping_s, timeout_s: expected 0 < ping_s < timeout_s, got {ping_s} and {timeout_s}")
+        if settle_s < 0:
+            raise ValueError(f"settle_s: expected 0 or more, got {settle_s}")
         if high_watermark < 4096 or input_watermark < 4096:
             raise ValueError("high_watermark, input_watermark: expected at least 4096 bytes")
         if scrollback_lines < 0 or scrollback_bytes < 0:
@@ -136,6 +138,7 @@ cdef class Pump:
         pthread_mutex_init(&self.core.lock, NULL)
         self.core.ping_ns = <int64_t>(ping_s * 1e9)
         self.core.timeout_ns = <int64_t>(timeout_s * 1e9)
+        self.core.settle_ns = <int64_t>(settle_s * 1e9)
         self.core.high = high_watermark
         self.core.input_watermark = input_watermark
         self.core.limits.scrollback_lines = scrollback_lines

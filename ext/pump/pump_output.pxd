@@ -22,6 +22,7 @@ from vibetunnel._ext.pump_state cimport (
     ACCEPTED_STEP, BATCH_FOR_FEW, BATCH_NS, BLOCKED_FULL, BLOCKED_RATE, CHECKPOINT_CALM, CLIENT_ID_SIZE, CROWD,
     DID_CHANGE, DID_END, DID_HANG_UP, DID_RESIZE, DUE_REDRAW, DUE_SIZE, FEW, OPEN, SHORT_READ, client_t, terminal_t,
 )
+from vibetunnel._ext.pump_text cimport is_settling
 from vibetunnel._ext.lists cimport link_t, list_next
 from vibetunnel._ext.pump_system cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_ns, read, sched_yield, set_size
 from vibetunnel._ext.ring cimport Ring, load_relaxed, store_relaxed
@@ -93,7 +94,7 @@ cdef inline void resize(terminal_t* t, int rows, int cols) noexcept nogil:
     report_soon(t, DID_RESIZE | (DID_CHANGE if load_relaxed(&t.watched) else 0))
     while at is not NULL:
         c = <client_t*>list_next(&at)
-        if c.greeted and c.v1 and t.ring.head > 0:
+        if c.greeted and (c.v1 or is_settling(c)) and t.ring.head > 0:
             c.due |= DUE_REDRAW
         size_due(c)
 

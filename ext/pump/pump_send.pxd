@@ -28,7 +28,7 @@ from vibetunnel._ext.pump_state cimport (
     EXIT_REASON_MAX, FAN, LATEST_FRAME, LINGER, OPEN, PIECE_CELLS, V1_HEAD_MAX, chunk_t, client_t, damage_t, lane_t,
     terminal_t,
 )
-from vibetunnel._ext.pump_text cimport is_stream, put_events, put_exit, put_output, put_screen, undecided
+from vibetunnel._ext.pump_text cimport is_settling, is_stream, put_events, put_exit, put_output, put_screen, undecided
 from vibetunnel._ext.lists cimport is_linked, link_t, list_next, list_put_first, list_t, list_take_all, list_take_first
 from vibetunnel._ext.pump_system cimport MSG_NOSIGNAL, POLLER_READ, POLLER_WRITE, SHUT_WR, msghdr, sendmsg, shutdown
 from vibetunnel._ext.ring cimport store_relaxed
@@ -392,7 +392,7 @@ cdef inline bint put_what_is_due(client_t* c) noexcept nogil:
     """Between two frames: queue the messages that are due. False: drop the client."""
     if c.due & DUE_NOTICES and not put_notices(c):
         return False
-    if c.due & DUE_REDRAW and may_redraw(c, 0) and not put_redraw(c, 0):
+    if c.due & DUE_REDRAW and may_redraw(c, 0) and not put_redraw(c, c.scrollback if is_settling(c) else 0):
         return False
     return not (sends_lines(c) and c.control.n == 0) or put_lines(c)
 

@@ -479,6 +479,7 @@ cdef struct core_t:
     int64_t stop_by_ns
     int64_t ping_ns
     int64_t timeout_ns
+    int64_t settle_ns
     uint64_t high
     size_t input_watermark
     engine.vt_limits limits

@@ -39,6 +39,11 @@ cdef inline int64_t age_ms(client_t* c) noexcept nogil:
     return (c.terminal.lane.now - c.text.began_ns) // 1000000
 
 
+cdef inline bint is_settling(client_t* c) noexcept nogil:
+    """Whether it is a stream that has just been attached: it asks for its own size only after it has got the screen."""
+    return is_stream(c) and c.terminal.lane.now - c.text.began_ns < c.terminal.core.settle_ns
+
+
 cdef inline bint put_piece(
     client_t* c, uint64_t offset, int64_t ms, const char* prefix, const uint8_t* data, size_t n
 ) noexcept nogil:

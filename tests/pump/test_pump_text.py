@@ -4,6 +4,7 @@ import json
 import os
 import random
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -166,7 +167,24 @@ def test_a_stream_ends_with_the_exit_code(bench: Bench, script: str, code: int) 
     assert late.events[-1] == ["exit", code, "an-id"]
 
 
-def test_a_change_of_size_is_an_event_without_a_redraw(bench: Bench) -> None:
+def test_a_change_of_size_soon_after_the_attach_brings_a_redraw(bench: Bench) -> None:
+    """A page asks for its own size only after it has got the screen, which has the size of the client before."""
+    terminal, slave = bench.bare()
+    printed(slave, terminal, b"".join(b"line %d\r\n" % each for each in range(40)) + b"x" * 70 + b"\r\n$ ")
+    peer = stream(bench, terminal, scrollback=30)
+    peer.until(b"$ ")
+    terminal.resize(30, 50)
+    peer.until(lambda: peer.resets == 2)
+    assert [each[1:] for each in peer.events if isinstance(each, list) and each[1] == "r"] == [["r", "50x30"]]
+    shown = Engine(30, 50)
+    shown.feed(peer.output)
+    assert screen_of(shown) == screen_of(bench.capture(terminal))
+    assert b"line 5" in peer.output  # the scrollback that it has asked for
+
+
+def test_a_later_change_of_size_is_an_event_without_a_redraw(make: Callable[..., Bench]) -> None:
+    """A redraw begins with a reset, which takes the client's scrollback away."""
+    bench = make(settle_s=0)
     terminal, slave = bench.bare()
     printed(slave, terminal, b"here")
     peer = stream(bench, terminal)

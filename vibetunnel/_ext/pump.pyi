@@ -65,6 +65,7 @@ class Pump:
     bulk_lanes        threads for sessions that flood, beside the interactive one; 1..16
     ping_s            silence of a client in seconds before it is pinged
     timeout_s         silence of a client in seconds before it is dropped
+    settle_s          age of a stream in seconds up to which a change of size brings a redraw
     high_watermark    lag of a client in bytes at which its PTY is paused; at most half of a ring
     input_watermark   bytes of input queued for a PTY before its clients are no longer read
     scrollback_lines  lines that each terminal keeps
@@ -77,6 +78,7 @@ class Pump:
         bulk_lanes: int = 1,
         ping_s: float = 20.0,
         timeout_s: float = 60.0,
+        settle_s: float = 5.0,
         high_watermark: int = 131072,
         input_watermark: int = 65536,
         scrollback_lines: int = 10_000,
