@@ -1154,6 +1154,27 @@ CHECKS: tuple[Check, ...] = (
         ("../git/test_changes.py::test_no_link_leads_out_of_the_worktree",),
     ),
     Check(
+        "git: a name of two worktrees removes neither",
+        "git/worktrees.py",
+        "    if len(found) > 1:\n",
+        "    if False:\n",
+        ("../git/test_worktrees.py::test_a_name_of_two_worktrees_removes_neither_and_a_path_removes_one",),
+    ),
+    Check(
+        "git: lines that take long to compare are not counted",
+        "git/changes.py",
+        " or _takes_long(*versions)",
+        "",
+        ("../git/test_changes.py::test_very_many_lines_are_neither_counted_nor_compared",),
+    ),
+    Check(
+        "git: the commit of a submodule is not sought",
+        "git/changes.py",
+        " if file.mode != FileMode.COMMIT]",
+        "]",
+        ("../git/test_changes.py::test_a_submodule_is_listed_and_hides_no_other_change",),
+    ),
+    Check(
         "git: a changed file is one below the worktree",
         "git/changes.py",
         '    if "\\0" in path or any(each in',
