@@ -240,6 +240,15 @@ async def test_a_test_notification_reaches_the_open_pages_of_the_user_too(serve:
         other.close()
 
 
+async def test_the_listener_of_push_is_no_client_of_a_test_event(serve: Serve, folder: Path) -> None:
+    async with pushing(serve, folder) as (server, endpoint):
+        hub = server.server.context.registry.events.broadcast
+        await subscribed(server, endpoint)
+        await until(lambda: len(hub.listeners) == 1)
+        test = {"type": "test", "message": "hello"}
+        assert (await server.json("POST", "/api/events/test", test))["clients"] == 0
+
+
 async def test_push_is_off_unless_it_is_asked_for(server: Running) -> None:
     for method, path, body in (
         ("GET", "/api/push/vapid-public-key", None),
