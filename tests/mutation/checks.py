@@ -1455,6 +1455,20 @@ CHECKS: tuple[Check, ...] = (
         ("../multiplexers/test_commands.py::test_a_program_that_does_not_answer_is_killed",),
     ),
     Check(
+        "multiplexers: a pane is one of the session that is named",
+        "multiplexers/tmux.py",
+        '        if place["session"] not in (None, name, name.translate(_RENAMED)):',
+        "        if False:",
+        ("../multiplexers/test_multiplexer_routes.py::test_a_wrong_request_is_refused_before_anything_is_asked",),
+    ),
+    Check(
+        "v3: a client that lags behind the events is told so",
+        "handlers/v3.py",
+        "            self.close(CLOSE_AWAY, LISTENER_GONE)\n",
+        "",
+        ("../http/test_v3.py::test_a_client_that_lags_behind_global_events_is_disconnected_after_those_that_waited",),
+    ),
+    Check(
         "push: an endpoint is matched whole",
         "push/endpoint.py",
         "_URL.fullmatch(url)",
