@@ -35,9 +35,7 @@ UNTRACKED = 500  # files in folders that git does not track, which are listed on
 SEEN = 20_000  # names in one of these folders, of ignored files too
 COUNTED_S = 1.0  # for counting lines; the counts of later files are left out
 COUNTED_BYTES = 16 << 20  # as above
-COUNTED_LINES = (
-    80_000  # of both versions of a file: to compare them takes 0.3 s at worst, and twice as many 4 times that
-)
+COUNTED_LINES = 80_000  # of both versions of a file: to compare them takes 0.3 s at worst, and grows with the square
 RENAMES = 200  # files among which renamed ones are sought
 RENAMED_BYTES = 16 << 20  # of these files together
 
@@ -102,7 +100,7 @@ def file_hunks(place: Repository, file: str, earlier: str, context: int, roots: 
 
 
 def _signed(line: pygit2.DiffLine) -> str:
-    if line.origin in ("=", ">", "<"):  # libgit2's signs for `\\ No newline at end of file`, which stands in the text
+    if line.origin in ("=", ">", "<"):  # libgit2's signs for the remark `\ No newline at end of file`
         return line.content.strip("\n")
     return line.origin + line.content.rstrip("\n")
 

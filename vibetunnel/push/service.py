@@ -62,7 +62,7 @@ class _Allowance:
 
 
 class Sent(NamedTuple):
-    """What has become of a message to several browsers. errors: a sentence for each failure, or answer that lacks."""
+    """What has become of a message to several browsers. errors: a sentence for each failure and each missing answer."""
 
     sent: int
     failed: int
