@@ -25,6 +25,7 @@ from vibetunnel.errors import InvalidField
 from vibetunnel.handlers import users
 from vibetunnel.handlers.handler import IN_A_TURN
 from vibetunnel.handlers.users import user_view
+from vibetunnel.logs.recent import RecentLog
 from vibetunnel.security.principal import Role
 from vibetunnel.security.users import User
 from vibetunnel.sessions import searches, waits
@@ -86,6 +87,13 @@ def test_no_pattern_is_expensive_to_compile(pattern: str) -> None:
             Pattern(pattern)
 
     assert spent(compiled) < 10 * spent(lambda: sum(range(100_000)))
+
+
+@pytest.mark.parametrize("word", [" ", "\n ", "\r", "eyJ", "eyJ-", "eyJaaaaaaaa.", "aA1", "0a", "/share/", "\x9b"])
+def test_no_line_of_a_client_is_expensive(word: str) -> None:
+    """Blanks took 4 s, and what begins like a JWT, again and again, 50 ms."""
+    log, text = RecentLog(), word * 16_000
+    assert spent(lambda: log.client("eve", "log", "m", [text])) < 10 * spent(lambda: sum(range(100_000)))
 
 
 async def test_a_guest_with_patterns_occupies_one_thread(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:

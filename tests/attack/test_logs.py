@@ -133,6 +133,15 @@ async def test_a_line_of_a_client_is_bounded_and_keeps_no_secret(target: Target)
     assert max(map(len, text.split("\n"))) < 3000
 
 
+async def test_a_line_that_is_nested_as_deeply_as_a_body_may_be_is_no_error(target: Target) -> None:
+    # CWE-674
+    writer, answers = await target.user("writer"), set()
+    for depth in range(800, 1000):
+        body = b'{"level":"log","module":"m","args":[' + b"[" * depth + b"]" * depth + b"]}"
+        answers.add((await writer.fetch("POST", "/api/logs/client", body)).code)
+    assert answers == {204, 400}
+
+
 async def test_a_flood_of_a_client_hides_no_line_of_the_server(serve: Serve, expect_log: Callable[[str], None]) -> None:
     # CWE-223, CWE-400
     expect_log("an intrusion")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -244,6 +245,30 @@ async def test_an_endpoint_that_never_answers_is_given_up(serve: Serve, folder: 
             assert (await sent_to_all(target))["errors"] == [NOT_REACHED]
             assert (await sent_to_all(target))["errors"] == ["the push service has failed just now; try again later"]
             assert endpoint.connections == 1
+
+
+async def test_a_name_that_is_resolved_too_late_is_given_up_without_an_error(
+    serve: Serve, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """CWE-779: such names filled the log with tracebacks, because Tornado no longer waited for them."""
+    caplog.set_level("INFO")
+    late, ended = asyncio.Event(), asyncio.Event()
+
+    async def look_up(host: str, port: int) -> list[tuple[int, Any]]:
+        try:
+            await late.wait()
+            raise socket.gaierror("no such name")
+        finally:
+            ended.set()
+
+    async with PushEndpoint(folder).running() as endpoint:
+        slow = attacked(serve, endpoint, lambda each: replace(each, timeout_s=0.2, look_up=look_up))
+        async with slow as target:
+            await subscribe(target, endpoint.url())
+            assert (await sent_to_all(target))["errors"] == [NOT_REACHED]
+            late.set()
+            await ended.wait()
+    assert caplog.text.count("was not sent") == 1
 
 
 async def test_a_machine_that_is_not_the_push_service_gets_nothing(

@@ -6,6 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import pygit2
 import pytest
 from repositories import commit, git, repository, write
 from tornado.ioloop import IOLoop
@@ -13,7 +14,8 @@ from tornado.ioloop import IOLoop
 from vibetunnel.git import changes
 from vibetunnel.git.errors import BadPath
 from vibetunnel.git.messages import ChangedFile, ChangedFiles, FileHunks
-from vibetunnel.git.reading import DIFFED
+from vibetunnel.git.reading import DIFFED, DIFFED_LINES
+from vibetunnel.git.repository import require
 from vibetunnel.git.roots import Folders
 from vibetunnel.git.service import GitService
 
@@ -88,6 +90,77 @@ async def test_a_folder_with_very_many_new_files_is_listed_as_one(service: GitSe
     made = repository(folder / "r", a="1")
     write(made, **{f"many__{number}": "" for number in range(changes.UNTRACKED + 1)}, few__a="")
     assert list(kinds(await changed(service, made))) == ["few/a", "many/"]
+
+
+async def test_no_more_files_of_a_new_folder_are_looked_at_than_are_listed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = repository(folder / "r", **{".gitignore": "*.log\n"})
+    write(made, **{f"many__{number}": "" for number in range(4 * changes.UNTRACKED)})
+    asked = []
+    ignored = pygit2.Repository.path_is_ignored
+    monkeypatch.setattr(
+        pygit2.Repository, "path_is_ignored", lambda found, path: asked.append(path) or ignored(found, path)
+    )
+    monkeypatch.setattr(changes, "SEEN", 5 * changes.UNTRACKED)
+    roots = Folders((str(folder),), str(folder))
+    assert [each.path for each in changes.changed_files(require(str(made), roots), roots).files] == ["many/"]
+    assert len(asked) == changes.UNTRACKED + 1
+    asked.clear()
+    write(made, **{f"many__{number}.log": "" for number in range(2 * changes.UNTRACKED)})
+    assert [each.path for each in changes.changed_files(require(str(made), roots), roots).files] == ["many/"]
+    assert asked == []
+
+
+async def test_a_submodule_is_listed_and_hides_no_other_change(service: GitService, folder: Path) -> None:
+    made, other = repository(folder / "r", a="1\n"), repository(folder / "other", b="1\n")
+    (made / "a").write_text("2\n")
+    git(made, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other), "sub")
+    git(made, "update-index", "--add", "--cacheinfo", f"160000,{'12' * 20},unknown")
+    added = await changed(service, made)
+    assert kinds(added) == {
+        ".gitmodules": ("added", ""),
+        "a": ("", "modified"),
+        "sub": ("added", ""),
+        "unknown": ("added", "deleted"),  # as `git status` has it: there is no folder
+    }
+    assert [each.insertions for each in added.files] == [3, 1, -1, -1]
+    git(made, "rm", "-q", "--cached", "unknown")
+    git(made, "commit", "--quiet", "--message", "sub")
+    git(made, "rm", "-q", "sub")
+    assert kinds(await changed(service, made)) == {
+        ".gitmodules": ("modified", ""), "a": ("", "modified"), "sub": ("deleted", "")
+    }  # fmt: skip
+
+
+async def test_a_file_that_became_a_folder_is_deleted_and_what_is_in_it_is_new(
+    service: GitService, folder: Path
+) -> None:
+    made = repository(folder / "r", f="1\n")
+    (made / "f").unlink()
+    write(made, f__x="1\n")
+    await changed(service, made)
+    before = len(os.listdir(f"/proc/{service.processes[0]}/fd"))
+    assert kinds(await changed(service, made)) == {"f": ("", "deleted"), "f/x": ("", "untracked")}
+    gone = await hunks(service, made, "f")
+    assert (gone.deleted, gone.hunks[0].lines) == (True, ["-1"])
+    assert (await service.file_diff(str(made / "f"))).original == b"1\n"
+    assert len(os.listdir(f"/proc/{service.processes[0]}/fd")) == before
+
+
+async def test_very_many_lines_are_neither_counted_nor_compared(service: GitService, folder: Path) -> None:
+    """To compare 512 KiB of two different lines took 8 s, and then the whole repository was left alone for a minute."""
+    half = changes.COUNTED_LINES // 2
+    made = repository(folder / "r", counted="\n" * half, plain="\n" * half, long="\n" * half)
+    write(made, counted="\n" * (half - 1) + "x\n", plain="\n" * (half + 1), long="x\n" * (DIFFED_LINES - half + 1))
+    write(made, new="\n" * changes.COUNTED_LINES * 2)
+    counts = {each.path: each.insertions for each in (await changed(service, made)).files}
+    assert counts == {"counted": 1, "long": -1, "new": 2 * changes.COUNTED_LINES, "plain": -1}
+    assert (await hunks(service, made, "plain")).hunks[0].lines[-1] == "+"
+    assert (await hunks(service, made, "long")).too_big
+    assert (await service.patch("long", b"\n" * half, b"x\n" * DIFFED_LINES)) == ""
+    write(made, new="\n" * (DIFFED_LINES + 1))
+    assert (await hunks(service, made, "new")).too_big
 
 
 async def test_changed_lines_come_with_the_lines_around_them(service: GitService, folder: Path) -> None:

@@ -75,7 +75,7 @@ async def test_each_route_answers_in_its_declared_shape(at_home: Running, home: 
     ]
     assert await ask("GET", "/api/git/changes", query=off) == {"isGitRepo": False, "files": [], "truncated": False}
     diff = await ask("GET", "/api/git/diff", query=f"{at}&file=a")
-    no_newline = "\\\n\\ No newline at end of file"
+    no_newline = "\\ No newline at end of file"
     assert diff["hunks"] == [{"oldStart": 1, "newStart": 1, "lines": ["-1", no_newline, "+2", no_newline]}]
     remote = await ask("GET", "/api/git/remote", query=at)
     assert (remote["remoteUrl"], remote["githubUrl"]) == (

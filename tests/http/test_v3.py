@@ -36,6 +36,8 @@ from v3_client import (
 
 from vibetunnel.handlers import v3_frames
 from vibetunnel.handlers.v3_frames import Flag, V3Message, V3Type
+from vibetunnel.protocol import CLOSE_AWAY
+from vibetunnel.sessions.broadcast import QUEUE_LIMIT
 from vibetunnel.sessions.snapshots import enveloped
 
 ECHO = ["sh", "-c", "stty raw -echo; printf ready; exec cat"]
@@ -206,6 +208,17 @@ async def test_global_events_have_the_names_that_the_client_knows(server: Runnin
         assert (started["type"], started["sessionId"], started["sessionName"]) == ("session-start", session, "demo")
         exited = (await client.next(EVENT, session)).json
         assert (exited["type"], exited["exitCode"]) == ("session-exit", 4)
+
+
+async def test_a_client_that_lags_behind_global_events_is_disconnected_after_those_that_waited(server: Running) -> None:
+    hub = server.server.context.registry.events
+    async with v3(server) as client:
+        await client.subscribe("", EVENTS)
+        await client.next(EVENT, "")
+        for _ in range(QUEUE_LIMIT + 2):  # without a pause, so that nothing is sent meanwhile
+            hub.test("title", "text")
+        assert not hub.broadcast.listeners
+        assert await client.over() == CLOSE_AWAY
 
 
 async def test_a_notification_of_a_program_is_a_turn_of_an_agent_in_the_words_of_the_client(server: Running) -> None:

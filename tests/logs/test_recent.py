@@ -68,6 +68,11 @@ async def test_lines_are_numbered_on_in_the_next_server(serve: Serve) -> None:
     assert "after" in [each["text"] for each in await second.json("GET", f"/api/logs?after={before}")]
 
 
+async def test_lines_of_a_client_become_one(server: Running) -> None:
+    await say(server, "Error: no\r\n\n    at f (a.js)  \n    at g", "then")
+    assert (await server.json("GET", "/api/logs"))[-1]["text"] == "Error: no at f (a.js) at g then"
+
+
 async def test_the_log_is_cleared_and_the_audit_says_by_whom(server: Running) -> None:
     await say(server, "secret plans")
     assert (await server.fetch("DELETE", "/api/logs/clear")).code == 204

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from harness import until
 
+from vibetunnel.multiplexers import commands as commands_module
 from vibetunnel.multiplexers.commands import OUTPUT, WAITING, Commands
 from vibetunnel.multiplexers.errors import MultiplexerBusy, MultiplexerFailed, MultiplexerMissing
 
@@ -56,6 +57,15 @@ async def test_a_program_that_does_not_answer_is_killed(script: Made, folder: Pa
         await commands.run("prog")
     with pytest.raises(ProcessLookupError):
         os.kill(int((folder / "pid").read_text()), 0)
+
+
+async def test_a_program_that_has_closed_its_output_is_waited_for_alone(
+    script: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands_module, "TICK_S", 1000.0)  # nothing is waited for that long
+    assert (await script("echo made; exec >&- 2>&-; sleep 0.1; exit 3").run("prog"))[:2] == (3, "made\n")
+    with pytest.raises(MultiplexerBusy, match="does not answer"):
+        await script("exec >&- 2>&-; exec sleep 1000", limit_s=0.3).run("prog")
 
 
 async def test_a_program_that_answers_too_much_is_killed(script: Made) -> None:

@@ -269,12 +269,14 @@ async def test_what_is_not_installed_says_so(sockets: Path, serve: Serve, only: 
         ("POST", f"{MULTIPLEXER}/sessions", {"type": "zellij", "name": "x", "options": {"command": ["cat"]}}),
         ("POST", f"{MULTIPLEXER}/attach", {"type": "zellij", "sessionName": "../x"}),
         ("POST", f"{MULTIPLEXER}/attach", {"type": "tmux", "sessionName": "x", "windowIndex": -1}),
+        ("POST", "/api/tmux/attach", {"sessionName": "x", "paneIndex": 0}),
         ("POST", "/api/tmux/sessions/x/send", {"command": "a\0b"}),
         ("GET", "/api/tmux/sessions/x/panes?window=a", None),
         ("GET", "/api/tmux/sessions/a%00b/windows", None),
         ("DELETE", f"{MULTIPLEXER}/byobu/sessions/x", None),
         ("DELETE", f"{MULTIPLEXER}/tmux/sessions/x/windows/-1", None),
         ("DELETE", f"{MULTIPLEXER}/tmux/sessions/x/panes/%25%3B", None),
+        ("DELETE", f"{MULTIPLEXER}/tmux/sessions/x/panes/other:0.0", None),
     ],
 )  # fmt: skip
 async def test_a_wrong_request_is_refused_before_anything_is_asked(
@@ -337,11 +339,13 @@ async def test_changes_are_in_the_audit_with_their_results_and_without_what_was_
     await server.json("POST", "/api/tmux/sessions", {"name": "work"})
     await server.json("POST", "/api/tmux/sessions", {"name": "work"}, status=409)
     await server.json("POST", "/api/tmux/sessions/work/send", {"command": "hunter2"})
+    await server.json("POST", "/api/tmux/sessions/work/send", {"command": "x", "windowIndex": 0, "paneIndex": 0})
     await server.json("DELETE", f"{MULTIPLEXER}/tmux/sessions/work/panes/0.0")
     assert [(each["change"], each["result"] == "ok", each.get("place")) for each in audited(server)] == [
         ("create", True, None),
         ("create", False, None),
         ("send", True, None),
+        ("send", True, "0.0"),
         ("kill pane", True, "0.0"),
     ]
     assert "hunter2" not in json.dumps(audited(server))

@@ -1154,6 +1154,27 @@ CHECKS: tuple[Check, ...] = (
         ("../git/test_changes.py::test_no_link_leads_out_of_the_worktree",),
     ),
     Check(
+        "git: a name of two worktrees removes neither",
+        "git/worktrees.py",
+        "    if len(found) > 1:\n",
+        "    if False:\n",
+        ("../git/test_worktrees.py::test_a_name_of_two_worktrees_removes_neither_and_a_path_removes_one",),
+    ),
+    Check(
+        "git: lines that take long to compare are not counted",
+        "git/changes.py",
+        " or _takes_long(*versions)",
+        "",
+        ("../git/test_changes.py::test_very_many_lines_are_neither_counted_nor_compared",),
+    ),
+    Check(
+        "git: the commit of a submodule is not sought",
+        "git/changes.py",
+        " if file.mode != FileMode.COMMIT]",
+        "]",
+        ("../git/test_changes.py::test_a_submodule_is_listed_and_hides_no_other_change",),
+    ),
+    Check(
         "git: a changed file is one below the worktree",
         "git/changes.py",
         '    if "\\0" in path or any(each in',
@@ -1432,6 +1453,20 @@ CHECKS: tuple[Check, ...] = (
         "        process.kill()\n",
         "",
         ("../multiplexers/test_commands.py::test_a_program_that_does_not_answer_is_killed",),
+    ),
+    Check(
+        "multiplexers: a pane is one of the session that is named",
+        "multiplexers/tmux.py",
+        '        if place["session"] not in (None, name, name.translate(_RENAMED)):',
+        "        if False:",
+        ("../multiplexers/test_multiplexer_routes.py::test_a_wrong_request_is_refused_before_anything_is_asked",),
+    ),
+    Check(
+        "v3: a client that lags behind the events is told so",
+        "handlers/v3.py",
+        "            self.close(CLOSE_AWAY, LISTENER_GONE)\n",
+        "",
+        ("../http/test_v3.py::test_a_client_that_lags_behind_global_events_is_disconnected_after_those_that_waited",),
     ),
     Check(
         "push: an endpoint is matched whole",

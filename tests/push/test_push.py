@@ -7,10 +7,12 @@ import stat
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from clock import Clock
 from harness import Browser, Running, Serve, until
 from principals import Program, guest, logged_in, tokens_of
 from push_endpoint import CONTACT, HOST, ON, PushBrowser, PushEndpoint, answered, claims
@@ -192,6 +194,44 @@ async def test_a_push_service_that_fails_is_left_alone_for_a_while(serve: Serve,
         assert (await server.json("GET", "/api/push/status"))["totalSubscriptions"] == 1
 
 
+@pytest.mark.parametrize(("reachable", "tries"), [(True, 5), (False, 6)])
+async def test_a_push_service_that_was_out_of_reach_is_tried_again_within_minutes(
+    serve: Serve, folder: Path, monkeypatch: pytest.MonkeyPatch, reachable: bool, tries: int
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(service, "steady", clock)
+    asked = []
+    async with PushEndpoint(folder).running() as endpoint:
+        endpoint.answer = answered(500)
+
+        async def look_up(host: str, port: int) -> list[sender.Address]:
+            asked.append(host)
+            if reachable:
+                return await endpoint.reach.look_up(host, port)
+            raise OSError("no network")
+
+        server = await serve(reach=replace(endpoint.reach, look_up=look_up), **ON)
+        await subscribed(server, endpoint)
+        for _ in range(6):
+            assert (await server.json("POST", "/api/push/test"))["failed"] == 1
+            clock.now += service.LONGEST_UNREACHED_S
+        assert len(asked) == tries
+        await server.close()
+
+
+async def test_the_result_of_a_test_does_not_wait_for_each_push_service(
+    serve: Serve, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "TEST_S", 0.2)
+    async with pushing(serve, folder) as (server, endpoint):
+        endpoint.silent.add("/silent")
+        for path in ("/good", "/silent", "/later"):
+            await subscribed(server, endpoint, path=path)
+        found = await server.json("POST", "/api/push/test")
+        assert found["success"] is False
+        assert set(found["errors"]) == {"no answer yet"}
+
+
 async def test_the_key_and_the_subscriptions_outlive_the_server(serve: Serve, folder: Path) -> None:
     async with PushEndpoint(folder).running() as endpoint:
         first = await serve(reach=endpoint.reach, **ON)
@@ -238,6 +278,15 @@ async def test_a_test_notification_reaches_the_open_pages_of_the_user_too(serve:
         assert own._queue.qsize() == 0
         own.close()
         other.close()
+
+
+async def test_the_listener_of_push_is_no_client_of_a_test_event(serve: Serve, folder: Path) -> None:
+    async with pushing(serve, folder) as (server, endpoint):
+        hub = server.server.context.registry.events.broadcast
+        await subscribed(server, endpoint)
+        await until(lambda: len(hub.listeners) == 1)
+        test = {"type": "test", "message": "hello"}
+        assert (await server.json("POST", "/api/events/test", test))["clients"] == 0
 
 
 async def test_push_is_off_unless_it_is_asked_for(server: Running) -> None:

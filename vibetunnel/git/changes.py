@@ -9,19 +9,22 @@ import time
 from collections.abc import Iterator
 
 import pygit2
-from pygit2.enums import DeltaStatus, DiffFind
+from pygit2.enums import DeltaStatus, DiffFind, FileMode
 
 from vibetunnel.git.errors import BadPath
 from vibetunnel.git.messages import ChangedFile, ChangedFiles, FileChangeKind, FileHunks, Hunk
 from vibetunnel.git.reading import (
     CHANGE_FLAGS,
     DIFFED,
+    DIFFED_LINES,
     LIST_BYTES,
-    TEXT,
     Room,
+    binary,
     blob_of,
     count_ahead,
     head_of,
+    line_count,
+    regular_file,
     shown,
 )
 from vibetunnel.git.repository import Repository, opened
@@ -29,8 +32,10 @@ from vibetunnel.git.roots import Folders
 
 LISTED = 3000  # files
 UNTRACKED = 500  # files in folders that git does not track, which are listed one by one
+SEEN = 20_000  # names in one of these folders, of ignored files too
 COUNTED_S = 1.0  # for counting lines; the counts of later files are left out
 COUNTED_BYTES = 16 << 20  # as above
+COUNTED_LINES = 80_000  # of both versions of a file: to compare them takes 0.3 s at worst, and grows with the square
 RENAMES = 200  # files among which renamed ones are sought
 RENAMED_BYTES = 16 << 20  # of these files together
 
@@ -42,7 +47,6 @@ _KINDS: dict[DeltaStatus, FileChangeKind] = {
     DeltaStatus.CONFLICTED: "conflicted",
 }
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def changed_files(place: Repository, roots: Folders) -> ChangedFiles:
@@ -81,25 +85,24 @@ def file_hunks(place: Repository, file: str, earlier: str, context: int, roots: 
         return FileHunks()
     _, head = head_of(repository)
     versions = _Worktree(place.root, repository, head, roots).versions(file, earlier)
-    if versions is None:
+    if versions is None or line_count(*versions) > DIFFED_LINES:
         return FileHunks(too_big=True)
     before, after = versions
-    found = FileHunks(deleted=after is None, lines=_lines(after or b""), binary=_binary(*versions))
+    found = FileHunks(deleted=after is None, lines=line_count(after), binary=binary(*versions))
     if found.binary:
         return found
     patch = pygit2.Patch.create_from(before, after, context_lines=context)
     found.hunks = [
-        Hunk(
-            old=hunk.old_start,
-            new=hunk.new_start,
-            lines=[_SIGNS.get(line.origin, line.origin) + line.content.rstrip("\n") for line in hunk.lines],
-        )
+        Hunk(old=hunk.old_start, new=hunk.new_start, lines=[_signed(line) for line in hunk.lines])
         for hunk in patch.hunks
     ]
     return found
 
 
-_SIGNS = {"=": "\\", ">": "\\", "<": "\\"}  # libgit2's signs for "no newline at the end of the file"
+def _signed(line: pygit2.DiffLine) -> str:
+    if line.origin in ("=", ">", "<"):  # libgit2's signs for the remark `\ No newline at end of file`
+        return line.content.strip("\n")
+    return line.origin + line.content.rstrip("\n")
 
 
 class _Worktree:
@@ -146,11 +149,9 @@ class _Worktree:
             with self.folder(above) as folder:
                 if stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
                     return os.fsencode(os.readlink(name, dir_fd=folder))
-                descriptor = os.open(name, _FILE, dir_fd=folder)
+                return regular_file(name, folder)
         except OSError:
             return None
-        with open(descriptor, "rb") as file:
-            return file.read(DIFFED + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
 
 
 def _staged(repository: pygit2.Repository, head: pygit2.Commit | None) -> Iterator[tuple[str, str, FileChangeKind]]:
@@ -168,12 +169,14 @@ def _staged(repository: pygit2.Repository, head: pygit2.Commit | None) -> Iterat
 
 
 def _few(repository: pygit2.Repository, diff: pygit2.Diff) -> bool:
-    """Whether it takes no long time to find which files were renamed."""
+    """Whether it is quick to find which files were renamed."""
     moved = [each for each in diff.deltas if each.status in (DeltaStatus.ADDED, DeltaStatus.DELETED)]
     if len(moved) > RENAMES:
         return False
-    files = (each.new_file if each.status == DeltaStatus.ADDED else each.old_file for each in moved)
-    return sum(repository.odb.read_header(file.id)[1] for file in files) <= RENAMED_BYTES
+    files = [each.new_file if each.status == DeltaStatus.ADDED else each.old_file for each in moved]
+    # The commit of a submodule is in another repository.
+    blobs = [file.id for file in files if file.mode != FileMode.COMMIT]
+    return sum(repository.odb.read_header(blob)[1] for blob in blobs) <= RENAMED_BYTES
 
 
 def _unstaged(worktree: _Worktree) -> Iterator[tuple[str, FileChangeKind]]:
@@ -191,16 +194,20 @@ def _unstaged(worktree: _Worktree) -> Iterator[tuple[str, FileChangeKind]]:
 def _files_of(worktree: _Worktree, folder: str, most: int) -> list[str]:
     """The files of a folder that is not tracked. None of them if they are more than `most`, or of a repository."""
     found: list[str] = []
+    seen = 0
     ignored = worktree.repository.path_is_ignored
     with contextlib.suppress(OSError), worktree.folder(folder.rstrip("/")) as top:  # it is gone, or may not be read
         for above, folders, files, _ in os.fwalk(".", dir_fd=top, follow_symlinks=False):
             prefix = folder if above == "." else f"{folder}{above.removeprefix('./')}/"
-            if ".git" in (*folders, *files) or not worktree.holds(prefix.rstrip("/")):
+            seen += len(folders) + len(files)
+            if seen > SEEN or ".git" in (*folders, *files) or not worktree.holds(prefix.rstrip("/")):
                 return []
             folders[:] = [each for each in sorted(folders) if not ignored(f"{prefix}{each}/")]
-            found += [prefix + each for each in sorted(files) if not ignored(prefix + each)]
-            if len(found) > most:
-                return []
+            for path in (prefix + each for each in sorted(files)):
+                if not ignored(path):
+                    found.append(path)
+                if len(found) > most:
+                    return []
     return found
 
 
@@ -210,10 +217,14 @@ def _count_lines(worktree: _Worktree, files: list[ChangedFile]) -> None:
         if time.monotonic() > deadline or room < 0:
             return
         versions = None if each.path.endswith("/") else worktree.versions(each.path, each.earlier)
-        if versions is None or _binary(*versions):
+        if versions is None or versions == (None, None) or _takes_long(*versions) or binary(*versions):
             continue
         room -= sum(len(version or b"") for version in versions)
         _, each.insertions, each.deletions = pygit2.Patch.create_from(*versions).line_stats
+
+
+def _takes_long(before: bytes | None, after: bytes | None) -> bool:
+    return before is not None and after is not None and line_count(before, after) > COUNTED_LINES
 
 
 def _check(path: str) -> None:
@@ -221,11 +232,3 @@ def _check(path: str) -> None:
     parts = path.split("/")
     if "\0" in path or any(each in ("", ".", "..") or each.lower() == ".git" for each in parts):
         raise BadPath("file: expected a path below the repository's folder, without `..` and `.git`")
-
-
-def _lines(text: bytes) -> int:
-    return text.count(b"\n") + (text[-1:] not in (b"", b"\n"))
-
-
-def _binary(*versions: bytes | None) -> bool:
-    return any(b"\0" in (each or b"")[:TEXT] for each in versions)

@@ -173,7 +173,7 @@ class FileHunks(msgspec.Struct, kw_only=True):
 
     lines    how many the file has now
     deleted  there is no file now
-    too_big  one of the two is longer than DIFFED, so there are no hunks
+    too_big  one of the two is longer than DIFFED, or they have more than DIFFED_LINES: there are no hunks
     """
 
     hunks: list[Hunk] = []

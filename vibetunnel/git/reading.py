@@ -30,6 +30,7 @@ LISTED_BELOW = 10_000  # changed files of a folder
 BRANCHES = 2000
 LIST_BYTES = 2 << 20  # of the names in each other list
 DIFFED = 2 << 20  # bytes of a file that is compared
+DIFFED_LINES = 200_000  # of both versions of one: time grows with the square, and these take less than a second
 TEXT = 8000  # bytes among which a NUL makes a file a binary one, as in git
 LOOKED_AT = 20_000  # folders in which repositories are sought
 FOUND = 500  # repositories
@@ -278,7 +279,7 @@ def file_diff(path: str, roots: Folders) -> TextDiff:
     repository = opened(place)
     _, head = head_of(repository)
     blob_id = blob_of(head, os.path.relpath(real, place.root))
-    current = _content(real)
+    current = regular_file(real)
     longest = max(len(current or b""), 0 if blob_id is None else repository.odb.read_header(blob_id)[1])
     if longest > DIFFED:
         return TextDiff(original=None, too_big=True)
@@ -294,21 +295,32 @@ def blob_of(head: pygit2.Commit | None, path: str) -> pygit2.Oid | None:
     return entry.id if entry is not None and entry.type == ObjectType.BLOB else None
 
 
-def _content(path: str) -> bytes | None:
-    """The file, at most one byte more than DIFFED; None: there is no regular file."""
+def regular_file(path: str, folder: int | None = None) -> bytes | None:
+    """The file, at most one byte more than DIFFED; None: there is no regular file. folder: `path` is in this one."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
     except OSError:
         return None
-    with open(descriptor, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return None
-        return file.read(DIFFED + 1)
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(DIFFED + 1)
+    finally:
+        os.close(descriptor)
 
 
 def unified(original: bytes | None, current: bytes | None, path: str) -> str:
-    """The unified diff of two texts; "" if they are equal, or one of them is binary. None: there is no file."""
-    if original == current or b"\0" in (original or b"")[:TEXT] + (current or b"")[:TEXT]:
+    """The unified diff of two texts. None: there is no file. "": they are equal, or very long, or one is binary."""
+    if original == current or binary(original, current) or line_count(original, current) > DIFFED_LINES:
         return ""
     patch = pygit2.Patch.create_from(original, current, old_as_path=path, new_as_path=path)
     return patch.data.decode("utf-8", "replace")
+
+
+def binary(*versions: bytes | None) -> bool:
+    return any(b"\0" in (each or b"")[:TEXT] for each in versions)
+
+
+def line_count(*versions: bytes | None) -> int:
+    return sum(each.count(b"\n") + (each[-1:] != b"\n") for each in versions if each)

@@ -23,6 +23,7 @@ from vibetunnel.sessions.attachments import Attachment
 from vibetunnel.sessions.broadcast import Broadcast, Listener
 from vibetunnel.sessions.events import encoded
 
+LISTENER_GONE = "the server stops, or the client has read too slowly"
 STUCK_S = 30  # for one message to leave; a client that reads nothing for so long is disconnected
 QUIET_S = 15  # without an event; a comment then shows proxies and the client that the stream is alive
 
@@ -71,7 +72,7 @@ class EventSocket(RelayedSocket):
             await self.send(encoded("connected"))
             async for message in self._listener:
                 await self.send(message)
-            self.close(CLOSE_AWAY, "the server stops, or the client has read too slowly")
+            self.close(CLOSE_AWAY, LISTENER_GONE)
         except WebSocketClosedError:
             pass  # the client has disconnected
         except Exception:

@@ -27,12 +27,7 @@ _GITHUB = re.compile(r"(?:git@|(?:https?|ssh)://(?:[^@/]*@)?)github\.com[:/]([\w
 
 
 class GitHandler(Handler):
-    """The base: what was waited for is answered only if the login is still valid."""
-
-    async def read_repository(self, waited: Awaitable[T]) -> T:
-        found = await waited
-        self.require_permission()
-        return found
+    """The base of what asks git."""
 
     async def change(self, what: str, waited: Awaitable[T], repository: str, *, branch: str = "", path: str = "") -> T:
         """Record a change of a repository in the audit log, with its result."""
@@ -50,7 +45,7 @@ class RepoInfoHandler(GitHandler):
 
     async def get(self) -> None:
         path = self.query(shapes.RepositoryQuery).path
-        found = await self.read_repository(self.context.git.summary(path))
+        found = await self.obtain(self.context.git.summary(path))
         self.answer(shapes.RepoInfo(False) if found is None else shapes.RepoInfo(True, found.root))
 
 
@@ -59,7 +54,7 @@ class GitStatusHandler(GitHandler):
 
     async def get(self) -> None:
         path = self.query(shapes.RepositoryQuery).path
-        self.answer(_status(await self.read_repository(self.context.git.summary(path))))
+        self.answer(_status(await self.obtain(self.context.git.summary(path))))
 
 
 class RepositoryInfoHandler(GitHandler):
@@ -67,7 +62,7 @@ class RepositoryInfoHandler(GitHandler):
 
     async def get(self) -> None:
         path = self.query(shapes.RepositoryQuery).path
-        found = await self.read_repository(self.context.git.summary(path))
+        found = await self.obtain(self.context.git.summary(path))
         answer = shapes.RepositoryInfo(**msgspec.structs.asdict(_status(found)))
         if found is not None:
             answer.remote_url, answer.is_worktree = found.remote or None, found.linked
@@ -104,7 +99,7 @@ class ChangesHandler(GitHandler):
 
     async def get(self) -> None:
         path = self.query(shapes.RepositoryQuery).path
-        found = await self.read_repository(self.context.git.changed_files(path))
+        found = await self.obtain(self.context.git.changed_files(path))
         if found is None:
             self.answer(shapes.GitChanges(is_git_repo=False, files=[]))
             return
@@ -141,7 +136,7 @@ class FileDiffHandler(GitHandler):
     async def get(self) -> None:
         asked = self.query(shapes.FileDiffQuery)
         hunks = self.context.git.file_hunks(asked.path, asked.file, asked.previous_path, asked.context)
-        found = await self.read_repository(hunks)
+        found = await self.obtain(hunks)
         self.answer(
             shapes.ChangedLines(
                 hunks=[shapes.DiffHunk(each.old, each.new, each.lines) for each in found.hunks],
@@ -158,7 +153,7 @@ class RemoteHandler(GitHandler):
 
     async def get(self) -> None:
         path = self.query(shapes.RepositoryQuery).path
-        found = await self.read_repository(self.context.git.summary(path))
+        found = await self.obtain(self.context.git.summary(path))
         if found is None:
             self.answer(shapes.GitRemote(False))
             return
@@ -185,7 +180,7 @@ class BranchesHandler(GitHandler):
 
     async def get(self) -> None:
         path = self.query(shapes.RepositoryQuery).path
-        found = await self.read_repository(self.context.git.branches(path))
+        found = await self.obtain(self.context.git.branches(path))
         if found is None:
             raise NoRepository(f"{path[:200]} is not in a git repository")
         self.answer([shapes.BranchView(each.name, each.current, each.remote, each.worktree or UNSET) for each in found])
@@ -196,7 +191,7 @@ class GoBranchesHandler(GitHandler):
 
     async def get(self) -> None:
         path = self.query(shapes.RepositoryQuery).path
-        found = await self.read_repository(self.context.git.branches(path))
+        found = await self.obtain(self.context.git.branches(path))
         if found is None:
             raise NoRepository(f"{path[:200]} is not in a git repository")
         branches = [shapes.GoBranch(each.name, each.current) for each in found]
@@ -208,7 +203,7 @@ class DiscoverHandler(GitHandler):
 
     async def get(self) -> None:
         asked = self.query(shapes.DiscoverQuery)
-        found = await self.read_repository(self.context.git.discover(asked.path, asked.max_depth))
+        found = await self.obtain(self.context.git.discover(asked.path, asked.max_depth))
         self.answer(
             [
                 shapes.FoundRepository(
@@ -229,7 +224,7 @@ class GoRepositoriesHandler(GitHandler):
 
     async def get(self) -> None:
         path = self.query(shapes.RepositoryQuery).path
-        found = await self.read_repository(self.context.git.discover(path, DEPTH))
+        found = await self.obtain(self.context.git.discover(path, DEPTH))
         repositories = [
             shapes.GoRepository(each.path, os.path.basename(each.path), iso(each.modified_ns)) for each in found
         ]

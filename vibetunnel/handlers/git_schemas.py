@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from vibetunnel.git.messages import FileChangeKind
 from vibetunnel.handlers.validation import Given
 from vibetunnel.sessions.launch import Folder
 
@@ -77,9 +78,6 @@ class RepositoryInfo(GitStatus, rename="camel", kw_only=True):
     is_worktree: bool | UnsetType = UNSET
 
 
-FileChangeKind = Literal["modified", "added", "deleted", "renamed", "untracked", "conflicted"]
-
-
 class ChangedFileView(msgspec.Struct, rename="camel", kw_only=True):
     """A file that differs from the last commit."""
 
@@ -129,7 +127,9 @@ class ChangedLines(msgspec.Struct, rename="camel", kw_only=True):
     line_count: Annotated[int, Meta(description="Of the file now.")]
     is_deleted: bool
     is_binary: bool
-    is_too_big: Annotated[bool, Meta(description="One of the two has more than 2 MiB.")]
+    is_too_big: Annotated[
+        bool, Meta(description="One of the two has more than 2 MiB, or both together more than 200,000 lines.")
+    ]
 
 
 class SessionGitStatus(msgspec.Struct):

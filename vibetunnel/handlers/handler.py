@@ -184,6 +184,12 @@ class Handler(CheckedRequest):
         """
         await self.context.audit.keep(action, by or self.principal, self.client.address, result, **fields)
 
+    async def obtain(self, waited: Awaitable[V]) -> V:
+        """Wait for what an answer is made of. Raises as require_permission(): the login may have ended meanwhile."""
+        found = await waited
+        self.require_permission()
+        return found
+
     def require_audit(self) -> None:
         """Raise Refused (507) while the audit cannot be written: no access is given to others without a record."""
         if not self.context.audit.writable:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from msgspec import UNSET
 
-from vibetunnel.errors import VibeTunnelError
+from vibetunnel.errors import InvalidField, VibeTunnelError
 from vibetunnel.handlers import multiplexer_schemas as shapes
 from vibetunnel.handlers import schemas
 from vibetunnel.handlers.handler import Handler
@@ -21,12 +21,7 @@ T = TypeVar("T")
 
 
 class MultiplexerHandler(Handler):
-    """The base: what was waited for is answered only if the login is still valid."""
-
-    async def found(self, waited: Awaitable[T]) -> T:
-        answer = await waited
-        self.require_permission()
-        return answer
+    """The base of what asks multiplexers."""
 
     async def change(self, what: str, kind: Kind, name: str, waited: Awaitable[T], *, place: str = "") -> T:
         """Record a change in the audit log, with its result. place: the window or pane."""
@@ -43,14 +38,14 @@ class MultiplexerStatusHandler(MultiplexerHandler):
     """GET /api/multiplexer/status."""
 
     async def get(self) -> None:
-        self.answer(await self.found(self.context.multiplexers.state()))
+        self.answer(await self.obtain(self.context.multiplexers.state()))
 
 
 class TmuxAvailableHandler(MultiplexerHandler):
     """GET /api/tmux/available."""
 
     async def get(self) -> None:
-        self.answer(shapes.TmuxAvailable(await self.found(self.context.multiplexers.tmux.installed())))
+        self.answer(shapes.TmuxAvailable(await self.obtain(self.context.multiplexers.tmux.installed())))
 
 
 class MultiplexerContextHandler(Handler):
@@ -83,7 +78,7 @@ class TmuxSessionsHandler(MultiplexerHandler):
     """GET and POST /api/tmux/sessions."""
 
     async def get(self) -> None:
-        self.answer(shapes.TmuxSessions(await self.found(self.context.multiplexers.tmux.sessions())))
+        self.answer(shapes.TmuxSessions(await self.obtain(self.context.multiplexers.tmux.sessions())))
 
     async def post(self) -> None:
         wanted = self.read(shapes.NewTmuxSession)
@@ -97,7 +92,7 @@ class TmuxWindowsHandler(MultiplexerHandler):
     """GET .../sessions/{name}/windows."""
 
     async def get(self, name: str) -> None:
-        self.answer(shapes.TmuxWindows(await self.found(self.context.multiplexers.tmux.windows(name))))
+        self.answer(shapes.TmuxWindows(await self.obtain(self.context.multiplexers.tmux.windows(name))))
 
 
 class TmuxPanesHandler(MultiplexerHandler):
@@ -105,7 +100,7 @@ class TmuxPanesHandler(MultiplexerHandler):
 
     async def get(self, name: str) -> None:
         window = self.query(shapes.PanesQuery).window
-        self.answer(shapes.TmuxPanes(await self.found(self.context.multiplexers.tmux.panes(name, window))))
+        self.answer(shapes.TmuxPanes(await self.obtain(self.context.multiplexers.tmux.panes(name, window))))
 
 
 class MultiplexerAttachHandler(SessionHandler):
@@ -122,6 +117,8 @@ class MultiplexerAttachHandler(SessionHandler):
         if kind == "tmux" and wanted.window_index is not None:
             target.window = wanted.window_index
             target.pane = UNSET if wanted.pane_index is None else wanted.pane_index
+        elif kind == "tmux" and wanted.pane_index is not None:
+            raise InvalidField("windowIndex", "the window of paneIndex", "none")
         order = Order(
             name=f"{kind}: {target.label}"[:NAME_LIMIT],
             argv=await context.multiplexers.attach_command(target),
@@ -182,5 +179,7 @@ class TmuxSendHandler(MultiplexerHandler):
     async def post(self, name: str) -> None:
         wanted = self.read(shapes.SendBody)
         sent = self.context.multiplexers.tmux.send(name, wanted.command, wanted.window_index, wanted.pane_index)
-        await self.change("send", "tmux", name, sent)
+        window = "" if wanted.window_index is None else str(wanted.window_index)
+        pane = "" if wanted.pane_index is None else f".{wanted.pane_index}"
+        await self.change("send", "tmux", name, sent, place=window + pane)
         self.answer(schemas.Done())

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from http import HTTPStatus
+
+from msgspec.structs import asdict
 
 from vibetunnel.errors import Forbidden
 from vibetunnel.handlers import push_schemas, schemas
@@ -37,7 +40,7 @@ class PushHandler(Handler):
 
     def refuse(self, refusal: Refusal) -> None:
         off = self.context.push
-        why = off if isinstance(off, str) and refusal.message == str(PushOff()) else refusal.message
+        why = off if isinstance(off, str) and refusal.status == HTTPStatus.SERVICE_UNAVAILABLE else refusal.message
         self.finish(refusal.encoded(message=why))
 
 
@@ -77,15 +80,8 @@ class PushTestHandler(PushHandler):
         principal = self.member()
         self.context.limits.push_test(principal, self.counted_as)
         found = await push.test(principal.user, wanted.message or TEST_TEXT)
-        self.answer(
-            push_schemas.PushTested(
-                success=found.failed == 0,
-                sent=found.sent,
-                failed=found.failed,
-                errors=found.errors,
-                message=f"Test notification sent to {found.sent} of {found.sent + found.failed} devices",
-            )
-        )
+        message = f"Test notification sent to {found.sent} of {found.sent + found.failed} devices"
+        self.answer(push_schemas.PushTested(**asdict(_result(found)), message=message))
 
 
 class PushStatusHandler(PushHandler):

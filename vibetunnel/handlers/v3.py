@@ -18,7 +18,7 @@ from tornado.websocket import WebSocketClosedError
 from vibetunnel.errors import InvalidField, LimitReached, VibeTunnelError
 from vibetunnel.handlers import v3_frames
 from vibetunnel.handlers.attach import AttachHandler, Wish
-from vibetunnel.handlers.events import listen
+from vibetunnel.handlers.events import LISTENER_GONE, listen
 from vibetunnel.handlers.input_socket import press_when_allowed, type_when_allowed
 from vibetunnel.handlers.node_events import as_node
 from vibetunnel.handlers.refusals import Refused
@@ -27,6 +27,7 @@ from vibetunnel.handlers.v3_frames import EVERY_SESSION, Flag, Subscription, V3T
 from vibetunnel.handlers.websocket import RelayedSocket
 from vibetunnel.http.tls_relay import pair
 from vibetunnel.logs.audit import Action
+from vibetunnel.protocol import CLOSE_AWAY
 from vibetunnel.security.principal import Scope
 from vibetunnel.sessions.events import git_event
 from vibetunnel.sessions.model import iso
@@ -266,6 +267,7 @@ class V3Socket(RelayedSocket):
                 made = as_node(message, registry.name_of)
                 if made is not None:
                     await self._say(V3Type.EVENT, *made)
+            self.close(CLOSE_AWAY, LISTENER_GONE)
         finally:
             listener.close()
 

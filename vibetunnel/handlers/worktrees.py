@@ -21,7 +21,7 @@ class WorktreesHandler(GitHandler):
         path = asked.repo_path or asked.path
         if not path:
             raise InvalidField("repoPath", "a value", "none")
-        found = await self.read_repository(self.context.git.worktrees(path))
+        found = await self.obtain(self.context.git.worktrees(path))
         if found is None:
             self.answer(shapes.WorktreesAnswer([], "main", shapes.FollowStatus(False, False)))
             return
@@ -137,5 +137,5 @@ class FollowStatusHandler(GitHandler):
     """GET /api/git/follow."""
 
     async def get(self) -> None:
-        found = await self.read_repository(self.context.git.worktrees(self.query(shapes.RepositoryQuery).path))
+        found = await self.obtain(self.context.git.worktrees(self.query(shapes.RepositoryQuery).path))
         self.answer(shapes.FollowStatus(False, False) if found is None else _follow_status(found))

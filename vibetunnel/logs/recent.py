@@ -27,7 +27,6 @@ LONGEST_NAME = 64  # characters of a module's name, and of a user's
 Level = Literal["debug", "log", "warn", "error"]  # the Node server's words; `log` is Python's INFO
 
 _NO_NAME = re.compile(r"[^\w./:@-]+")
-_BREAK = re.compile(r"\s*[\r\n]+\s*")
 
 
 class LogLine(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -71,8 +70,9 @@ class RecentLog:
 
     def client(self, user: str, level: Level, module: str, words: Iterable[object]) -> None:
         """Add what a client of `user` says: one line, without secrets. words: texts, and any other JSON."""
-        said = " ".join(each if isinstance(each, str) else json.dumps(each, ensure_ascii=False) for each in words)
-        text = clean(_BREAK.sub(" ", said[: 8 * LONGEST_LINE]), LONGEST_LINE)
+        said = " ".join(each if isinstance(each, str) else _encoded(each) for each in words)
+        parts = (each.strip() for each in said[: 8 * LONGEST_LINE].splitlines())
+        text = clean(" ".join(each for each in parts if each), LONGEST_LINE)
         self._add(self._clients, level, module, text, clean(user, LONGEST_NAME))
 
     def _add(self, room: _Room, level: Level, module: str, text: str, user: str) -> None:
@@ -95,6 +95,13 @@ class RecentLog:
     def clear(self) -> None:
         with self._lock:
             self._own, self._clients = _Room(), _Room()
+
+
+def _encoded(value: object) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return "…"  # it is nested too deeply
 
 
 class _Room:

@@ -18,7 +18,7 @@ SHORTEST_SECRET = 11  # characters; a one-time code
 # UUIDs (no capitals) and fingerprints of keys do not match.
 _SECRET = re.compile(
     r"(SHA256:[\w+/]{43})"
-    r"|eyJ[\w-]{8,}\.[\w-]{4,}\.?[\w-]*"
+    r"|(?<![\w-])eyJ[\w-]{8,}\.[\w-]{4,}\.?[\w-]*"
     r"|(?<![0-9A-Za-z])[0-9a-f]{64}(?![0-9A-Za-z])"
     r"|(?<![\w-])(?=[\w-]*[a-z])(?=[\w-]*[A-Z])(?=[\w-]*[0-9])(?:[\w-]{22}|[\w-]{40,})(?![\w-])"
     r"|(?<=/share/)[\w-]{22}(?![\w-])"

@@ -8,6 +8,7 @@ import os
 import selectors
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -51,7 +52,7 @@ class Commands:
         self._folder = folder
         self._limit_s = limit_s
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="multiplexer")
-        self._asked = 0
+        self._places = threading.BoundedSemaphore(WAITING)
 
     async def installed(self, program: str) -> bool:
         return bool(await self._in_thread(lambda: self._path(program)))
@@ -64,15 +65,12 @@ class Commands:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        if self._asked >= WAITING:
+        if not self._places.acquire(blocking=False):
             raise MultiplexerBusy("Too many requests wait for a multiplexer. Try again later.")
-        self._asked += 1
         running = self._threads.submit(work)
-        running.add_done_callback(self._answered)  # not sooner: a caller that no longer waits frees no thread
+        # Not sooner: a caller that no longer waits frees no thread. Called in that thread.
+        running.add_done_callback(lambda _: self._places.release())
         return await asyncio.wrap_future(running)
-
-    def _answered(self, _running: object) -> None:
-        self._asked -= 1
 
     def _path(self, program: str) -> str:
         """The program's path on the PATH of sessions; "": there is none."""
@@ -109,9 +107,9 @@ def _collected(process: subprocess.Popen[bytes], program: str, deadline: float) 
         for descriptor in kept:
             selector.register(descriptor, selectors.EVENT_READ)
         ended = False
-        while selector.get_map() or not ended:
+        while selector.get_map():
             if time.monotonic() > deadline:
-                raise MultiplexerBusy(f"{program} does not answer. Try again later.")
+                raise _silent(program)
             ready = selector.select(0 if ended else TICK_S)
             for key, _ in ready:
                 piece = os.read(key.fd, 65536)
@@ -123,8 +121,16 @@ def _collected(process: subprocess.Popen[bytes], program: str, deadline: float) 
             if ended and not ready:
                 break
             ended = process.poll() is not None
+    try:
+        process.wait(max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        raise _silent(program) from None
     output, error = (each.decode("utf-8", "replace") for each in kept.values())
     return Ran(process.returncode, output, error)
+
+
+def _silent(program: str) -> MultiplexerBusy:
+    return MultiplexerBusy(f"{program} does not answer. Try again later.")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

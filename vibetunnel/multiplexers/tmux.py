@@ -23,7 +23,7 @@ UTF8 = "-u"  # whatever the locale is: without it tmux writes `_` for letters be
 _NO_SERVER = re.compile(r"no server running|no sessions|error connecting to .*\((No such file|Connection refused)")
 _DUPLICATE = re.compile(r"duplicate session")
 _RENAMED = str.maketrans(":.", "__")  # as tmux does to names of sessions
-_PANE = re.compile(r"(?:.*:)?(?P<window>\d{1,9})\.(?P<pane>\d{1,9})", re.DOTALL)
+_PANE = re.compile(r"(?:(?P<session>.*):)?(?P<window>\d{1,9})\.(?P<pane>\d{1,9})", re.DOTALL)
 
 
 def argument(text: str) -> str:
@@ -94,6 +94,8 @@ class Tmux:
         place = _PANE.fullmatch(pane)
         if place is None:
             raise InvalidField("pane", "WINDOW.PANE, in numbers", pane[:40])
+        if place["session"] not in (None, name, name.translate(_RENAMED)):
+            raise InvalidField("pane", f"one of the session {name}", pane[:40])
         window = await self._window(await self._id(name), int(place["window"]))
         _checked(await self._run("kill-pane", "-t", await self._pane(window, int(place["pane"]))))
 

@@ -71,7 +71,9 @@ class CheckedResolver(Resolver):
         self._reach = reach
 
     async def resolve(self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[Address]:
-        found = (await self._reach.look_up(host, port))[:MOST_ADDRESSES]
+        # Less than Tornado waits, which logs a name that cannot be resolved as an error after its own timeout.
+        async with asyncio.timeout(0.9 * self._reach.timeout_s):
+            found = (await self._reach.look_up(host, port))[:MOST_ADDRESSES]
         for _, address in found:
             if not self._reach.allowed(ipaddress.ip_address(str(address[0]).partition("%")[0])):
                 raise ForbiddenAddress(f"{host} resolves to {address[0]}, which is no public address")
@@ -84,6 +86,7 @@ class PushOutcome(enum.Enum):
     SENT = "sent"
     GONE = "gone"  # the browser has no such subscription any longer
     FAILED = "failed"
+    UNREACHED = "unreached"  # it has said nothing
 
 
 class Sender:
@@ -143,7 +146,7 @@ class Sender:
         except Exception as error:  # the edge of a foreign library, and of a network
             # The client learns nothing of it: the names and addresses of a private network, for example.
             log.info("a notification for %s was not sent: %s", to.user, str(error) or type(error).__name__)
-            return PushOutcome.FAILED, "the push service could not be reached"
+            return PushOutcome.UNREACHED, "the push service could not be reached"
         if 200 <= answer.code < 300:
             return PushOutcome.SENT, ""
         log.info("a notification for %s was not taken: the push service answered %d", to.user, answer.code)

@@ -30,6 +30,8 @@ from vibetunnel.sessions.events import SessionEvent
 QUEUE = 100  # messages of one user that wait to be sent; more are dropped, and the log says so
 FIRST_PAUSE_S = 60.0  # after a failure; it doubles with each, so that dead endpoints do not hold up others
 LONGEST_PAUSE_S = 3600.0
+LONGEST_UNREACHED_S = 300.0  # instead, without an answer: it may be the server's own network that is down
+TEST_S = 15.0  # for what becomes of a test; a user may have 20 browsers, of which each takes up to 10 s
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +62,7 @@ class _Allowance:
 
 
 class Sent(NamedTuple):
-    """What has become of a message to several browsers. errors: a sentence for each failure."""
+    """What has become of a message to several browsers. errors: a sentence for each failure and each missing answer."""
 
     sent: int
     failed: int
@@ -142,7 +144,7 @@ class PushService:
         return made
 
     async def test(self, user: str, text: str) -> Sent:
-        """Send a message to all browsers of a user, whatever the preferences are, and wait for what becomes of it."""
+        """Send a message to all browsers of a user, whatever the preferences. Wait TEST_S for what becomes of it."""
         told = News("test-notification", "", "vibetunnel", text)
         waiting: list[asyncio.Future[tuple[PushOutcome, str]]] = []
         for each in self.subscriptions.of(user):
@@ -150,7 +152,9 @@ class PushService:
             if not self._put(_Delivery(each, told, done)):
                 done.set_result((PushOutcome.FAILED, "too many notifications wait"))
             waiting.append(done)
-        results = await asyncio.gather(*waiting)
+        if waiting:
+            await asyncio.wait(waiting, timeout=TEST_S)
+        results = [each.result() if each.done() else (PushOutcome.UNREACHED, "no answer yet") for each in waiting]
         errors = [why for outcome, why in results if outcome is not PushOutcome.SENT]
         return Sent(len(results) - len(errors), len(errors), errors)
 
@@ -249,9 +253,10 @@ class PushService:
         self._pauses.pop(to.endpoint, None)
         if outcome is PushOutcome.GONE:
             self.subscriptions.drop(to)
-        elif outcome is PushOutcome.FAILED:
-            pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**failures)
-            self._pauses[to.endpoint] = (min(failures + 1, 10), steady() + pause_s)
+        elif outcome is not PushOutcome.SENT:
+            longest_s = LONGEST_PAUSE_S if outcome is PushOutcome.FAILED else LONGEST_UNREACHED_S
+            pause_s = min(longest_s, FIRST_PAUSE_S * 2**failures)
+            self._pauses[to.endpoint] = (failures + (pause_s < longest_s), steady() + pause_s)
             bound(self._pauses)
         return outcome, why
 

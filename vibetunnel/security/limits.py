@@ -36,7 +36,6 @@ LIMIT = 10_000  # entries of each table; a newer one replaces the one that was u
 LONGEST_ACCOUNT = 64  # characters; no account has a longer name, so longer ones may count together
 
 CLIENT_LINES = 600  # lines a minute that a user's clients may add to the log, and those of one address; a page adds 35
-
 PUSH_TESTS = 10  # notifications a minute that a user may send on purpose, to all of the user's browsers
 INPUT_BURST = 1024 * 1024  # bytes; the largest body of a request, so that the limit never cuts a paste
 

@@ -13,7 +13,7 @@ class Listener:
     """Iterate over it to receive messages. The iteration ends when the listener is closed or dropped.
 
     only  the topics that it may receive; None: all
-    user  whose listener it is
+    user  whose listener it is; "": the server's own
     """
 
     def __init__(self, broadcast: Broadcast, only: frozenset[str] | None = None, user: str = "") -> None:

@@ -100,9 +100,10 @@ class SessionEvents:
             self._publish(SessionEvent(type=kind, timestamp=_now(), session_id=session.id, session=session.describe()))
 
     def test(self, title: str, text: str) -> int:
-        """Send a text to all that get the events of all sessions. Returns how many they are."""
+        """Send a text to all that get the events of all sessions. Returns how many clients they are."""
         self._publish(SessionEvent(type="test-event", timestamp=_now(), title=title, text=text))
-        return sum(listener.only is None for listener in self.broadcast.listeners)
+        # Push listens too, for no user.
+        return sum(listener.only is None and bool(listener.user) for listener in self.broadcast.listeners)
 
     def removed(self, session_id: str) -> None:
         for waiting in (
