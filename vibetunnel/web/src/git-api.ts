@@ -146,9 +146,9 @@ export class GitApi {
     return made.worktreePath;
   }
 
-  /** Remove a worktree and its folder. name: its branch, or the name of its folder. force: with its changes. */
-  removeWorktree(repoPath: string, name: string, force: boolean): Promise<unknown> {
-    const path = `/api/worktrees/${encodeURIComponent(name)}?${query({ repoPath, force: `${force}` })}`;
+  /** Remove a worktree and its folder, whose path names it and no other. force: with its changes. */
+  removeWorktree(repoPath: string, folder: string, force: boolean): Promise<unknown> {
+    const path = `/api/worktrees/${encodeURIComponent(folder)}?${query({ repoPath, force: `${force}` })}`;
     return this.change("DELETE", path);
   }
 

@@ -20,11 +20,6 @@ export function worktreeName(worktree: Worktree): string {
   return branchOf(worktree) || `detached at ${worktree.HEAD.slice(0, 8)}`;
 }
 
-/** The name by which the server removes a worktree: its branch, or its folder's name. */
-export function removalName(worktree: Worktree): string {
-  return branchOf(worktree) || baseName(worktree.path);
-}
-
 /** What a worktree has that the base branch does not: "2 commits, 3 files, +10 −2". Empty if nothing. */
 export function worktreeStats({ commitsAhead, filesChanged, insertions, deletions }: Worktree): string {
   if (commitsAhead === 0) return "";

@@ -6,7 +6,6 @@ import {
   folderChoices,
   freeBranches,
   namesOf,
-  removalName,
   suggestedFolder,
   worktreeName,
   worktreeStats,
@@ -28,10 +27,6 @@ const detached = { ...worktree, branch: "", detached: true };
 describe("a worktree", () => {
   it("is called by its branch, or by its commit", () => {
     expect([worktreeName(worktree), worktreeName(detached)]).toEqual(["feature/x", "detached at 01234567"]);
-  });
-
-  it("is removed by its branch, or by its folder's name", () => {
-    expect([removalName(worktree), removalName(detached)]).toEqual(["feature/x", "proj-x"]);
   });
 
   it("tells what the base branch does not have", () => {

@@ -8,7 +8,7 @@ import { type Api, messageOf } from "../api.js";
 import { type Branch, GitApi, type Worktree, type Worktrees } from "../git-api.js";
 import { changesPath, sessionPath } from "../router.js";
 import { may } from "../users.js";
-import { branchOf, freeBranches, namesOf, removalName, worktreeName, worktreeStats } from "../worktrees.js";
+import { branchOf, freeBranches, namesOf, worktreeName, worktreeStats } from "../worktrees.js";
 import { branch, worktree as linkedIcon } from "./icons.js";
 import { Modal } from "./modal.js";
 import { go } from "./navigation.js";
@@ -162,11 +162,9 @@ export class WorktreesDialog extends Modal {
   private removeForm(each: Worktree, lost: string | undefined): TemplateResult {
     return html`<div class="question" role="group" aria-label="Remove ${worktreeName(each)}">
       <p data-testid="remove-question">
-        ${
-          lost === undefined
-            ? "This removes the folder. The branch stays."
-            : html`This removes the folder. Changes that are in no commit are lost: <strong>${lost}</strong>.`
-        }
+        This removes the folder.
+        ${each.detached ? "Commits that are on no branch are lost." : "The branch stays."}
+        ${lost === undefined ? nothing : html`Changes that are in no commit are lost: <strong>${lost}</strong>.`}
       </p>
       <button class="text-button" @click=${() => this.ask(undefined)}>Cancel</button>
       <button
@@ -281,7 +279,7 @@ export class WorktreesDialog extends Modal {
 
   private discard(each: Worktree, force: boolean): Promise<boolean> {
     return this.attempt(async () => {
-      await this.git.removeWorktree(this.place, removalName(each), force);
+      await this.git.removeWorktree(this.place, each.path, force);
       return `${each.path} is removed.`;
     });
   }
