@@ -152,7 +152,7 @@ export class GitApi {
     return this.change("DELETE", path);
   }
 
-  /** Forget the worktrees whose folders are gone. */
+  /** Remove the worktrees whose folders are gone from the list. */
   prune(repoPath: string): Promise<unknown> {
     return this.change("POST", "/api/worktrees/prune", { repoPath });
   }
