@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -86,6 +87,32 @@ async def test_a_worktree_with_changes_is_removed_only_by_force(service: GitServ
         await service.remove_worktree(str(made), "main", force=True)
     with pytest.raises(UnknownBranch):
         await service.remove_worktree(str(made), "x", force=True)
+
+
+async def test_a_name_of_two_worktrees_removes_neither_and_a_path_removes_one(
+    service: GitService, folder: Path
+) -> None:
+    made = repository(folder / "r", a="1")
+    git(made, "worktree", "add", "-q", "-b", "x", "../elsewhere")
+    git(made, "worktree", "add", "-q", "--detach", "../x")
+    write(folder / "elsewhere", new="not committed")
+    with pytest.raises(GitRefused, match="give the path"):
+        await service.remove_worktree(str(made), "x", force=True)
+    with pytest.raises(UnknownBranch, match="has the path /x"):
+        await service.remove_worktree(str(made), "/x", force=True)
+    await service.remove_worktree(str(made), str(folder / "x"), force=True)
+    assert not (folder / "x").exists()
+    assert (folder / "elsewhere" / "new").exists()
+
+
+async def test_the_folders_name_is_no_name_of_a_worktree_with_a_branch(service: GitService, folder: Path) -> None:
+    made = repository(folder / "r", a="1")
+    git(made, "worktree", "add", "-q", "-b", "x", "../elsewhere")
+    git(made, "worktree", "add", "-q", "--detach", "../detached")
+    with pytest.raises(UnknownBranch):
+        await service.remove_worktree(str(made), "elsewhere", force=True)
+    await service.remove_worktree(str(made), "detached", force=True)
+    assert sorted(os.listdir(folder)) == ["elsewhere", "r"]
 
 
 async def test_worktrees_whose_folders_are_gone_are_forgotten_but_not_locked_ones(

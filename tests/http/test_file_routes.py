@@ -159,6 +159,15 @@ async def test_completions_have_the_shape_of_the_node_server(served: Running, ro
     assert len((await served.json("GET", "/api/fs/completions?path=x"))["completions"]) == listing.MAX_COMPLETIONS
 
 
+async def test_the_name_that_is_typed_comes_first_among_very_many_that_go_on(served: Running, root: Path) -> None:
+    for number in range(listing.MAX_COMPLETIONS + 10):
+        (root / f"note{number:02}").mkdir()
+    (root / "note").touch()
+    found = (await served.json("GET", "/api/fs/completions?path=note"))["completions"]
+    assert [each["name"] for each in found[:2]] == ["note", "note00"]
+    assert len(found) == listing.MAX_COMPLETIONS
+
+
 # Contents
 
 

@@ -144,13 +144,20 @@ def complete(roots: Roots, typed: str) -> tuple[list[Completion], str]:
     with roots.folder(place) as folder:
         found, _ = scan(folder, wanted)
         completions = []
-        for _, name in first(found, MAX_COMPLETIONS):
+        for name in _completing(found, partial):
             entry = look(roots, place, folder, os.fsencode(name))
             if entry is not None:
                 suggestion = before + text_of(entry.name) + ("/" if entry.folder else "")
                 repository = entry.folder and entry.target is None and _has_git(folder, entry.name)
                 completions.append(Completion(entry, place.child(entry.name), suggestion, repository))
     return completions, partial
+
+
+def _completing(found: Sequence[tuple[bool, str]], partial: str) -> list[str]:
+    """The names that are offered: one that is typed whole comes first, however many go on from it."""
+    names = [name for _, name in first(found, MAX_COMPLETIONS)]
+    whole = [name for _, name in found if text_of(os.fsencode(name)) == partial][:1]
+    return [*whole, *(name for name in names if name not in whole)][:MAX_COMPLETIONS]
 
 
 def _has_git(folder: int, name: bytes) -> bool:

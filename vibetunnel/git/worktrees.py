@@ -13,7 +13,7 @@ import pygit2
 from vibetunnel.git.errors import GitRefused, NoRepository, OutsideFolders, UnknownBranch, WorktreeChanged
 from vibetunnel.git.messages import Added, Pruned, Removed, Switched, Worktree, Worktrees
 from vibetunnel.git.reading import head_of, summary, worktree_folders
-from vibetunnel.git.repository import UNREADABLE, Repository, find, opened, setting, start_of
+from vibetunnel.git.repository import UNREADABLE, Repository, find, head_branch, opened, setting, start_of
 from vibetunnel.git.roots import Folders
 
 FOLLOW = "vibetunnel.followworktree"  # in the repository's configuration, as VibeTunnel names it
@@ -82,17 +82,25 @@ def follow_path(place: Repository) -> str:
     return os.path.realpath(named) if named else ""
 
 
-def folder_of(place: Repository, branch: str) -> tuple[str, str]:
-    """(git folder, folder) of the worktree that has the branch, or whose folder has this name. Raises UnknownBranch."""
-    branch = branch.removeprefix("refs/heads/")
+def folder_of(place: Repository, named: str) -> tuple[str, str]:
+    """(git folder, folder) of the worktree at a path (with `/` first), or with a branch.
+
+    A linked one without a branch may also go by the name of its folder. Raises UnknownBranch, GitRefused.
+    """
     all_of_it = list(worktree_folders(place))
-    for git_dir, folder in all_of_it:
-        if start_of(f"{git_dir}/HEAD") == f"ref: refs/heads/{branch}":
-            return git_dir, folder
-    for git_dir, folder in all_of_it[1:]:  # one with a detached HEAD has no branch
-        if os.path.basename(folder) == branch:
-            return git_dir, folder
-    raise UnknownBranch(f"No worktree has the branch {branch[:200]}")
+    if named.startswith("/"):  # no branch does
+        found = [each for each in all_of_it if each[1] == named]
+    else:
+        found = [each for each in all_of_it if named.removeprefix("refs/heads/") == _name(place, *each)]
+    if len(found) > 1:
+        raise GitRefused(f"{named[:200]} may be each of {len(found)} worktrees: give the path of its folder")
+    if not found:
+        raise UnknownBranch(f"No worktree has the {'path' if named.startswith('/') else 'branch'} {named[:200]}")
+    return found[0]
+
+
+def _name(place: Repository, git_dir: str, folder: str) -> str:
+    return head_branch(git_dir) or ("" if git_dir == place.common else os.path.basename(folder))
 
 
 def add(place: Repository, folder: str, branch: str, base: str, roots: Folders) -> Added:
@@ -229,7 +237,7 @@ def switch(place: Repository, branch: str) -> Switched:
     check_branch_name(branch)
     repository = opened(place)
     for git_dir, folder in worktree_folders(place):
-        if git_dir != place.git_dir and start_of(f"{git_dir}/HEAD") == f"ref: refs/heads/{branch}":
+        if git_dir != place.git_dir and head_branch(git_dir) == branch:
             raise GitRefused(f"The branch {branch} is checked out in {folder}")
     made = _new_branch(repository, branch, "")
     try:
