@@ -491,7 +491,7 @@ def test_a_late_answer_leaves_the_question_that_was_asked_since(visitor: Visitor
     changes_of(visitor, proj)
     visitor.at("worktrees-open").click()
     held: list[Route] = []
-    visitor.page.route(re.compile(r"/api/git/changes\?path=.*w$"), held.append)
+    visitor.page.route(re.compile(r"/api/git/changes\?path=.*w$"), lambda route: held.append(route))
     worktree(visitor, made).get_by_test_id("worktree-remove").click()
     visitor.until(lambda: held)
     visitor.at("worktree-new").click()

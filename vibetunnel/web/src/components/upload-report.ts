@@ -58,6 +58,7 @@ export class UploadReport extends PlainElement {
 }
 
 function words({ active, count, stored, failed, name }: Progress): string {
+  if (active && name === "") return "Making folders…";
   if (active) return count === 1 ? `Uploading ${name}` : `Uploading ${stored + failed + 1} of ${count}: ${name}`;
   if (count === 0) return "Nothing was uploaded";
   if (failed > 0) return `${failed} of ${count} ${count === 1 ? "file was" : "files were"} not uploaded`;
