@@ -1,5 +1,6 @@
 /** The changed files of a repository: in groups, in order, in words. Pure. */
 
+import { counted } from "./format.js";
 import type { ChangeKind, ChangedFile } from "./git-api.js";
 
 export interface ChangeGroup {
@@ -78,12 +79,7 @@ export function describe(file: ChangedFile): string {
 
 /** "1 line", "12,345 lines". */
 export function lines(count: number): string {
-  return count === 1 ? "1 line" : `${count.toLocaleString("en")} lines`;
-}
-
-/** "1 file", "3 files". */
-export function fileCount(count: number): string {
-  return count === 1 ? "1 file" : `${count.toLocaleString("en")} files`;
+  return counted(count, "line");
 }
 
 /** All lines that were added and removed, as far as they were counted. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
-import type { Branch, ChangedFile, PathCompletion, Worktree } from "../src/git-api.js";
+import type { PathCompletion } from "../src/file-api.js";
+import type { Branch, ChangedFile, Worktree } from "../src/git-api.js";
 import {
   branchProblem,
   folderChoices,
@@ -84,10 +85,8 @@ describe("branches", () => {
 
 describe("the choices of folders", () => {
   const completion = (suggestion: string, more: Partial<PathCompletion> = {}): PathCompletion => ({
-    path: suggestion,
     type: "directory",
     suggestion,
-    isRepository: false,
     ...more,
   });
   const repositories = [{ path: "/home/ada/proj", gitBranch: "main" }, { path: "/home/ada/code/lamp" }];

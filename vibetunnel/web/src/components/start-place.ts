@@ -4,6 +4,8 @@ import { type PropertyValues, type TemplateResult, html, nothing } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
 import { type Api, messageOf } from "../api.js";
+import { FileApi } from "../file-api.js";
+import { withoutSlash } from "../file-paths.js";
 import { type Branch, GitApi, type Worktree, type Worktrees } from "../git-api.js";
 import { worktreeName } from "../worktrees.js";
 import { branch as branchIcon } from "./icons.js";
@@ -125,10 +127,9 @@ export class StartPlace extends PlainElement {
   private async look(): Promise<void> {
     const asked = ++this.asked;
     const { folder } = this;
-    const typed = folder.trim().replace(/(?<=.)\/+$/, "");
-    const git = new GitApi(this.api);
-    const there = typed !== "" && (await exists(git, typed));
-    const repository = there ? await git.repository(typed).catch(() => undefined) : undefined;
+    const typed = withoutSlash(folder.trim());
+    const kind = typed === "" ? undefined : await new FileApi(this.api).kind(typed).catch(() => undefined);
+    const repository = kind === "directory" ? await new GitApi(this.api).repository(typed).catch(() => undefined) : undefined;
     if (asked !== this.asked) return;
     this.seen = folder;
     if (repository === this.repository) return;
@@ -154,9 +155,4 @@ export class StartPlace extends PlainElement {
       if (repository === this.repository) this.error = messageOf(error);
     }
   }
-}
-
-async function exists(git: GitApi, path: string): Promise<boolean> {
-  const found = await git.completions(path).catch(() => []);
-  return found.some(({ type, suggestion }) => type === "directory" && suggestion === `${path}/`);
 }

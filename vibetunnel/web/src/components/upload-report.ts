@@ -3,6 +3,7 @@
 import { type TemplateResult, html, nothing } from "lit";
 import { customElement, property } from "lit/decorators.js";
 
+import { counted } from "../format.js";
 import type { Progress } from "../uploads.js";
 import { cross } from "./icons.js";
 import { PlainElement } from "./plain-element.js";
@@ -62,5 +63,5 @@ function words({ active, count, stored, failed, name }: Progress): string {
   if (active) return count === 1 ? `Uploading ${name}` : `Uploading ${stored + failed + 1} of ${count}: ${name}`;
   if (count === 0) return "Nothing was uploaded";
   if (failed > 0) return `${failed} of ${count} ${count === 1 ? "file was" : "files were"} not uploaded`;
-  return stored === 1 ? "Uploaded 1 file" : `Uploaded ${stored} files`;
+  return `Uploaded ${counted(stored, "file")}`;
 }
