@@ -1,5 +1,6 @@
 /** The changed files of a repository: in groups, in order, in words. Pure. */
 
+import { withoutSlash } from "./file-paths.js";
 import { counted } from "./format.js";
 import type { ChangeKind, ChangedFile } from "./git-api.js";
 
@@ -95,7 +96,7 @@ export function totals(files: readonly ChangedFile[]): { readonly insertions: nu
 
 /** A path's last name, and what is before it, with the slash. */
 export function split(path: string): { readonly folder: string; readonly name: string } {
-  const end = path.replace(/\/+$/, "").lastIndexOf("/") + 1;
+  const end = withoutSlash(path).lastIndexOf("/") + 1;
   return { folder: path.slice(0, end), name: path.slice(end) };
 }
 

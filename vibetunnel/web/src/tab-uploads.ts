@@ -1,4 +1,4 @@
-/** The uploads of a tab: they go on while the user looks at something else, and the browser asks before it ends them. */
+/** The uploads of a tab: they go on while the user looks at something else. The browser asks before it ends them. */
 
 import type { Api } from "./api.js";
 import { FileApi } from "./file-api.js";

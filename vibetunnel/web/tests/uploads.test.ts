@@ -50,7 +50,8 @@ class FakeServer {
     uploadState: (id: string) => Promise.resolve({ id, name: "", offset: this.begun.get(id)?.offset ?? 0, complete: false }),
     paste: (file: File) => {
       const failure = this.failures.shift();
-      return failure === undefined ? Promise.resolve(`/u/${file.name}`) : Promise.reject(new ApiError(failure, "it failed"));
+      if (failure !== undefined) return Promise.reject(new ApiError(failure, "it failed"));
+      return Promise.resolve(`/u/${file.name}`);
     },
     giveUp: (id: string) => Promise.resolve(this.givenUp.push(id)),
   } as unknown as FileApi;

@@ -4,8 +4,8 @@ import { type TemplateResult, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 
 import type { Api } from "../api.js";
-import { folderName } from "../format.js";
 import { FileApi, type PathCompletion } from "../file-api.js";
+import { folderName } from "../format.js";
 import { type FoundRepository, GitApi } from "../git-api.js";
 import { type FolderChoice, folderChoices } from "../worktrees.js";
 import { clock } from "./git-icons.js";

@@ -62,7 +62,9 @@ export class StartPlace extends PlainElement {
 
   protected override render(): TemplateResult | typeof nothing {
     const { repository, found } = this;
-    if (this.error !== "") return html`<p class="error start-error" role="alert" data-testid="git-error">${this.error}</p>`;
+    if (this.error !== "") {
+      return html`<p class="error start-error" role="alert" data-testid="git-error">${this.error}</p>`;
+    }
     if (repository === undefined || !found) return nothing;
     const here = found.worktrees.find((each) => each.path === repository);
     const { others } = this;
@@ -129,7 +131,8 @@ export class StartPlace extends PlainElement {
     const { folder } = this;
     const typed = withoutSlash(folder.trim());
     const kind = typed === "" ? undefined : await new FileApi(this.api).kind(typed).catch(() => undefined);
-    const repository = kind === "directory" ? await new GitApi(this.api).repository(typed).catch(() => undefined) : undefined;
+    const asks = kind === "directory";
+    const repository = asks ? await new GitApi(this.api).repository(typed).catch(() => undefined) : undefined;
     if (asked !== this.asked) return;
     this.seen = folder;
     if (repository === this.repository) return;
