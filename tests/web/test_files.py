@@ -488,6 +488,7 @@ def test_uploads_go_on_while_the_panel_is_closed_and_the_browser_asks_before_it_
     visitor.at("back").click()
     visitor.card(session).get_by_role("link").first.click()
     visitor.at("files-open").click()
+    expect(visitor.at("file-row").first).to_be_visible()
     expect(visitor.at("upload-words")).to_have_text("Uploading held.bin")
     held[0].continue_()
     expect(visitor.at("upload-words")).to_have_text("Uploaded 1 file")
