@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pygit2
 import pytest
-from playwright.sync_api import Locator, Route, expect
+from playwright.sync_api import Dialog, Locator, Route, expect
 from served import PASSWORD, Serve, Served
 from visitor import PHONE, Visit, Visitor
 
@@ -466,6 +466,35 @@ def test_a_cancelled_upload_leaves_nothing(visitor: Visitor, project: Path) -> N
     assert sorted(project.iterdir()) == before
 
 
+def test_uploads_go_on_while_the_panel_is_closed_and_the_browser_asks_before_it_leaves(
+    visitor: Visitor, project: Path
+) -> None:
+    held: list[Route] = []
+    visitor.page.route("**/api/fs/uploads/*?offset=*", lambda route: held.append(route))
+    session = visitor.server.session(SHELL, workingDir=str(project))
+    open_panel(visitor, session)
+    choose(visitor, ("held.bin", b"some bytes"))
+    visitor.until(lambda: held)
+    visitor.at("files-close").click()
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    visitor.page.once("dialog", stay)
+    visitor.page.close(run_before_unload=True)
+    visitor.until(lambda: asked == ["beforeunload"])
+    visitor.at("back").click()
+    visitor.card(session).get_by_role("link").first.click()
+    visitor.at("files-open").click()
+    expect(visitor.at("file-row").first).to_be_visible()
+    expect(visitor.at("upload-words")).to_have_text("Uploading held.bin")
+    held[0].continue_()
+    expect(visitor.at("upload-words")).to_have_text("Uploaded 1 file")
+    expect(row(visitor, project / "held.bin")).to_be_visible()
+
+
 def test_what_cannot_be_stored_says_why(serve: Serve, visit: Visit) -> None:
     server = serve("--upload-bytes", "1 MiB")
     visitor = visit(server)
@@ -543,6 +572,28 @@ def test_a_file_that_is_dropped_on_the_terminal_is_uploaded_and_its_path_inserte
     expect(visitor.at("upload-words")).to_have_text("Uploaded 2 files")
     visitor.type("; echo\n")
     visitor.until_shows(r"^dropped$")
+
+
+def test_files_that_are_dropped_one_after_the_other_and_tried_again_all_arrive(visitor: Visitor) -> None:
+    visitor.allow_complaint("507")
+    visitor.open_session(visitor.server.session(SHELL))
+    visitor.until_shows(r"[$#] ?$")
+    visitor.type("cat ")
+    held: list[Route] = []
+    visitor.page.route("**/api/files/upload", lambda route: held.append(route))
+    visitor.at("terminal").evaluate(DROP, [["a.txt", "first"]])
+    visitor.until(lambda: len(held) == 1)
+    visitor.at("terminal").evaluate(DROP, [["b.txt", "second"]])
+    held[0].fulfill(status=507, json={"error": "No room"})
+    visitor.until(lambda: len(held) == 2)
+    held[1].continue_()
+    expect(visitor.at("upload-remark")).to_have_text("a.txt: No room")
+    visitor.page.unroute("**/api/files/upload")
+    visitor.at("upload-retry").click()
+    expect(visitor.at("upload-words")).to_have_text("Uploaded 2 files")
+    visitor.until_shows(r"\.txt \S+\.txt")
+    visitor.press("Enter")
+    visitor.until_shows("^secondfirst")
 
 
 def test_a_picture_that_is_pasted_is_uploaded_and_its_path_inserted(visitor: Visitor) -> None:

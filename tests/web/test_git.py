@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 from repositories import commit, git, repository, write
 from served import PASSWORD, Served
 from visitor import PHONE, Visit, Visitor
@@ -383,6 +383,26 @@ def test_a_worktree_that_was_chosen_for_one_folder_is_not_taken_for_the_next(vis
     assert made["workingDir"] == str(proj / "src")
 
 
+def test_a_worktree_that_is_removed_meanwhile_is_no_longer_the_place_to_start_in(visitor: Visitor, proj: Path) -> None:
+    other = proj.parent / "proj-other"
+    git(proj, "worktree", "add", "-q", "-b", "other", str(other))
+    visitor.open()
+    visitor.at("session-create").click()
+    visitor.at("create-folder").fill("~/proj")
+    visitor.at("start-in").select_option(str(other))
+    visitor.press("Escape")  # the list of folders
+    visitor.at("worktrees-open").click()
+    worktree(visitor, other).get_by_test_id("worktree-remove").click()
+    visitor.at("remove-submit").click()
+    expect(worktree(visitor, other)).to_have_count(0)
+    visitor.at("worktrees-done").click()
+    expect(visitor.at("start-in")).to_have_value("")
+    visitor.at("create-submit").click()
+    visitor.until_connected()
+    (made,) = visitor.server.ask("GET", "/api/sessions")
+    assert made["workingDir"] == str(proj)
+
+
 def test_what_the_server_refuses_is_said_and_nothing_is_lost(visitor: Visitor, proj: Path) -> None:
     visitor.allow_complaint("409")
     write(proj.parent / "proj-x", a="1")
@@ -443,6 +463,82 @@ def test_removing_a_worktree_names_the_changes_that_are_lost(visitor: Visitor, p
     visitor.at("remove-submit").click()
     expect(worktree(visitor, made)).to_have_count(0)
     assert not made.exists()
+
+
+def test_a_detached_worktree_is_removed_and_not_the_one_whose_branch_is_called_as_its_folder(
+    visitor: Visitor, proj: Path
+) -> None:
+    precious, detached = proj.parent / "precious", proj.parent / "fix"
+    git(proj, "worktree", "add", "-q", "-b", "fix", str(precious))
+    git(proj, "worktree", "add", "-q", "--detach", str(detached))
+    write(precious, work="1")
+    write(detached, junk="1")
+    write(proj, c="1")
+    changes_of(visitor, proj)
+    visitor.at("worktrees-open").click()
+    worktree(visitor, detached).get_by_test_id("worktree-remove").click()
+    expect(visitor.at("remove-question")).to_contain_text("Commits that are on no branch are lost.")
+    visitor.at("remove-submit").click()
+    expect(worktree(visitor, detached)).to_have_count(0)
+    assert (precious / "work").exists()
+    assert not detached.exists()
+
+
+def test_a_late_answer_leaves_the_question_that_was_asked_since(visitor: Visitor, proj: Path) -> None:
+    made = proj.parent / "w"
+    git(proj, "worktree", "add", "-q", "-b", "x", str(made))
+    write(proj, c="1")
+    changes_of(visitor, proj)
+    visitor.at("worktrees-open").click()
+    held: list[Route] = []
+    visitor.page.route(re.compile(r"/api/git/changes\?path=.*w$"), lambda route: held.append(route))
+    worktree(visitor, made).get_by_test_id("worktree-remove").click()
+    visitor.until(lambda: held)
+    visitor.at("worktree-new").click()
+    visitor.at("worktree-name").fill("half-typed")
+    with visitor.page.expect_response(re.compile("/api/git/changes")):
+        held[0].continue_()
+    expect(visitor.at("worktree-name")).to_have_value("half-typed")
+    expect(visitor.at("remove-question")).to_have_count(0)
+
+
+def test_the_focus_follows_the_questions_about_a_worktree(visitor: Visitor, proj: Path) -> None:
+    made = proj.parent / "w"
+    git(proj, "worktree", "add", "-q", "-b", "x", str(made))
+    write(proj, c="1")
+    changes_of(visitor, proj)
+    visitor.at("worktrees-open").click()
+    row = worktree(visitor, made)
+    row.get_by_test_id("worktree-switch").press("Enter")
+    expect(visitor.at("switch-branch")).to_be_focused()
+    row.get_by_role("button", name="Cancel").press("Enter")
+    expect(row.get_by_test_id("worktree-session")).to_be_focused()
+    row.get_by_test_id("worktree-remove").press("Enter")
+    expect(row.get_by_role("button", name="Cancel")).to_be_focused()
+    visitor.at("worktree-new").press("Enter")
+    expect(visitor.at("worktree-branch")).to_be_focused()
+    visitor.page.get_by_role("button", name="Cancel").press("Enter")
+    expect(visitor.at("worktree-new")).to_be_focused()
+
+
+def test_two_clicks_start_one_session(visitor: Visitor, proj: Path) -> None:
+    write(proj, c="1")
+    changes_of(visitor, proj)
+    visitor.at("worktrees-open").click()
+    worktree(visitor, proj).get_by_test_id("worktree-session").dblclick()
+    visitor.until_connected()
+    assert len(visitor.server.ask("GET", "/api/sessions")) == 1
+
+
+def test_the_fields_of_two_new_worktrees_have_names_of_their_own(visitor: Visitor, proj: Path) -> None:
+    visitor.open()
+    visitor.at("session-create").click()
+    visitor.at("create-folder").fill("~/proj")
+    visitor.at("start-in").select_option("new")
+    visitor.at("worktrees-open").click()
+    visitor.at("worktree-new").click()
+    for label in ("Branch", "Name of the branch", "Folder of the worktree", "Starts at"):
+        expect(visitor.page.get_by_label(label, exact=True)).to_have_count(2)
 
 
 def test_worktrees_without_a_folder_are_forgotten(visitor: Visitor, proj: Path) -> None:

@@ -61,7 +61,9 @@ def test_a_session_is_ended_after_a_question(server: Served, visitor: Visitor) -
     opened(visitor)
     row = visitor.page.locator("[data-testid=multiplexer-session][data-name=one]")
     row.get_by_test_id("multiplexer-kill").click()
-    row.get_by_text("Cancel").click()
+    expect(row.get_by_text("Cancel")).to_be_focused()
+    row.get_by_text("Cancel").press("Enter")
+    expect(row.get_by_test_id("multiplexer-kill")).to_be_focused()
     row.get_by_test_id("multiplexer-kill").click()
     assert len(tmux("list-sessions").splitlines()) == 2
     row.get_by_test_id("multiplexer-kill-confirm").click()

@@ -1,5 +1,7 @@
 /** The changed files of a repository: in groups, in order, in words. Pure. */
 
+import { withoutSlash } from "./file-paths.js";
+import { counted } from "./format.js";
 import type { ChangeKind, ChangedFile } from "./git-api.js";
 
 export interface ChangeGroup {
@@ -78,12 +80,7 @@ export function describe(file: ChangedFile): string {
 
 /** "1 line", "12,345 lines". */
 export function lines(count: number): string {
-  return count === 1 ? "1 line" : `${count.toLocaleString("en")} lines`;
-}
-
-/** "1 file", "3 files". */
-export function fileCount(count: number): string {
-  return count === 1 ? "1 file" : `${count.toLocaleString("en")} files`;
+  return counted(count, "line");
 }
 
 /** All lines that were added and removed, as far as they were counted. */
@@ -99,7 +96,7 @@ export function totals(files: readonly ChangedFile[]): { readonly insertions: nu
 
 /** A path's last name, and what is before it, with the slash. */
 export function split(path: string): { readonly folder: string; readonly name: string } {
-  const end = path.replace(/\/+$/, "").lastIndexOf("/") + 1;
+  const end = withoutSlash(path).lastIndexOf("/") + 1;
   return { folder: path.slice(0, end), name: path.slice(end) };
 }
 

@@ -2,6 +2,7 @@
 
 import type { Api } from "./api.js";
 import { href } from "./base.js";
+import { withoutSlash } from "./file-paths.js";
 import type { Sent } from "./transfer.js";
 
 export interface FileEntry {
@@ -39,9 +40,12 @@ export interface Preview {
   readonly truncated?: boolean;
 }
 
-export interface Completion {
-  readonly name: string;
+/** A way to go on with a path. */
+export interface PathCompletion {
   readonly type: FileEntry["type"];
+  /** The whole path; that of a folder ends in "/". */
+  readonly suggestion: string;
+  readonly gitBranch?: string;
 }
 
 export interface UploadState {
@@ -71,11 +75,17 @@ export class FileApi {
 
   /** What is at a path; undefined: nothing. It is no error, so that the browser's console does not report one. */
   async kind(path: string): Promise<FileEntry["type"] | undefined> {
-    const { completions } = await this.api.request<{ completions: Completion[] }>(
+    const completions = await this.completions(path);
+    return completions.find(({ suggestion }) => withoutSlash(suggestion) === path)?.type;
+  }
+
+  /** At most 20 ways to go on with a path. */
+  async completions(path: string): Promise<readonly PathCompletion[]> {
+    const found = await this.api.request<{ completions: readonly PathCompletion[] }>(
       "GET",
       `/api/fs/completions?${pathQuery(path)}`,
     );
-    return completions.find(({ name }) => path.endsWith(`/${name}`))?.type;
+    return found.completions;
   }
 
   /** A file's bytes, for a view of the browser's own. */

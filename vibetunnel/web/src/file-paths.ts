@@ -27,6 +27,11 @@ export function baseName(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1) || "/";
 }
 
+/** The path without slashes at its end; the root stays. */
+export function withoutSlash(path: string): string {
+  return path.replace(/(?<=.)\/+$/, "");
+}
+
 /** Whether `path` is `folder` or below it. */
 export function within(path: string, folder: string): boolean {
   return path === folder || path.startsWith(join(folder, ""));

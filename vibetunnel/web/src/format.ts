@@ -100,10 +100,14 @@ export function pageTitle(title: string | undefined, name: string | undefined, p
   return [progress, first, "vibetunnel"].filter((each) => each).join(" · ");
 }
 
+/** "1 file", "12,345 files". */
+export function counted(count: number, noun: string): string {
+  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** The length of a text: "1 character", "12 characters". */
 export function characters(text: string): string {
-  const length = [...text].length;
-  return length === 1 ? "1 character" : `${length} characters`;
+  return counted([...text].length, "character");
 }
 
 /** A time to wait, rounded up: "8 s", "2 min", "1 h". */

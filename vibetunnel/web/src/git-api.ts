@@ -93,15 +93,6 @@ export interface FoundRepository {
   readonly gitBranch?: string;
 }
 
-export interface PathCompletion {
-  readonly path: string;
-  readonly type: string;
-  /** The whole path to go on with; that of a folder ends in "/". */
-  readonly suggestion: string;
-  readonly isRepository: boolean;
-  readonly gitBranch?: string;
-}
-
 const CHANGE_MS = 125_000; // a new worktree writes all files of a repository; the server gives it 120 s
 const WHOLE = 10_000_000; // lines around a change: more than any file that is compared
 
@@ -146,13 +137,13 @@ export class GitApi {
     return made.worktreePath;
   }
 
-  /** Remove a worktree and its folder. name: its branch, or the name of its folder. force: with its changes. */
-  removeWorktree(repoPath: string, name: string, force: boolean): Promise<unknown> {
-    const path = `/api/worktrees/${encodeURIComponent(name)}?${query({ repoPath, force: `${force}` })}`;
+  /** Remove a worktree and its folder, whose path names it and no other. force: with its changes. */
+  removeWorktree(repoPath: string, folder: string, force: boolean): Promise<unknown> {
+    const path = `/api/worktrees/${encodeURIComponent(folder)}?${query({ repoPath, force: `${force}` })}`;
     return this.change("DELETE", path);
   }
 
-  /** Forget the worktrees whose folders are gone. */
+  /** Remove the worktrees whose folders are gone from the list. */
   prune(repoPath: string): Promise<unknown> {
     return this.change("POST", "/api/worktrees/prune", { repoPath });
   }
@@ -165,15 +156,6 @@ export class GitApi {
   /** Let the main worktree follow the one of a branch, or none. */
   follow(repoPath: string, branch: string, enable: boolean): Promise<FollowAnswer> {
     return this.change("POST", "/api/worktrees/follow", { repoPath, branch, enable });
-  }
-
-  /** At most 20 ways to go on with a path. */
-  async completions(path: string): Promise<readonly PathCompletion[]> {
-    const found = await this.api.request<{ completions: readonly PathCompletion[] }>(
-      "GET",
-      `/api/fs/completions?${query({ path })}`,
-    );
-    return found.completions;
   }
 
   private change<Answer>(method: string, path: string, body?: object): Promise<Answer> {

@@ -1,7 +1,7 @@
 /** The sessions of tmux, screen and zellij: the server's interface to them, and their texts. */
 
 import type { Api } from "./api.js";
-import { age } from "./format.js";
+import { age, counted } from "./format.js";
 
 export type MultiplexerKind = "tmux" | "screen" | "zellij";
 
@@ -68,7 +68,7 @@ export function details(session: MultiplexerSession, now_ms: number): string {
   const active = session.activity === undefined ? "" : age(dateOf(session.activity), now_ms);
   const told = session.type === "tmux" ? "" : (session.created ?? "");
   return [
-    session.windows === undefined ? "" : `${session.windows} window${session.windows === 1 ? "" : "s"}`,
+    session.windows === undefined ? "" : counted(session.windows, "window"),
     session.exited ? "ended" : session.attached ? "in use" : "",
     active === "" ? "" : active === "now" ? "active now" : `active ${active} ago`,
     told === "" ? "" : `since ${told.replace(/ ago$/, "")}`,

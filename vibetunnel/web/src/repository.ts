@@ -1,13 +1,14 @@
 /** A repository at a glance, in words. Pure. */
 
 import type { Session } from "./api.js";
+import { counted } from "./format.js";
 
 /** The repository of a session's folder in words: "main, 3 changed files, 1 commit ahead". */
 export function repositoryText(session: Session): string {
   const { gitBranch, gitIsWorktree, gitChangedCount = 0, gitAheadCount = 0, gitBehindCount = 0 } = session;
   const words = [gitBranch ?? "no branch"];
   if (gitIsWorktree) words.push("a linked worktree");
-  words.push(gitChangedCount === 0 ? "no changes" : gitChangedCount === 1 ? "1 changed file" : `${gitChangedCount} changed files`);
+  words.push(gitChangedCount === 0 ? "no changes" : counted(gitChangedCount, "changed file"));
   words.push(...distance(gitAheadCount, gitBehindCount));
   return words.join(", ");
 }
@@ -15,11 +16,7 @@ export function repositoryText(session: Session): string {
 /** How far a branch is from its upstream branch. */
 export function distance(ahead: number, behind: number): string[] {
   const words: string[] = [];
-  if (ahead > 0) words.push(`${commits(ahead)} ahead`);
-  if (behind > 0) words.push(`${commits(behind)} behind`);
+  if (ahead > 0) words.push(`${counted(ahead, "commit")} ahead`);
+  if (behind > 0) words.push(`${counted(behind, "commit")} behind`);
   return words;
-}
-
-function commits(count: number): string {
-  return count === 1 ? "1 commit" : `${count} commits`;
 }

@@ -9,7 +9,7 @@ import { ATTEMPTS, type Chosen, foldersOf, nextPiece, passes, percent } from "./
 const SHOWN_FAILURES = 5;
 const GIVING_UP = 5; // attempts
 
-interface Job {
+export interface Job {
   readonly file: File;
   readonly folder: string;
   sent: number; // bytes
@@ -32,23 +32,27 @@ export interface Progress {
   readonly remarks: readonly string[];
 }
 
-export class Uploads {
+/** Dispatches `change`, and `stored` when all is done that could be. */
+export class Uploads extends EventTarget {
   private jobs: Job[] = [];
   private remarks: string[] = [];
   private current: Job | undefined;
-  private ending = new AbortController();
+  private ending = new AbortController(); // of all that is under way
+  private making = 0; // additions whose folders are being made
   private working = false;
 
-  /** onStored: files have come into a folder. */
-  constructor(
-    private readonly files: FileApi,
-    private readonly onChange: () => void,
-    private readonly onStored: () => void,
-  ) {}
+  constructor(protected readonly files: FileApi) {
+    super();
+  }
+
+  /** Whether something is being uploaded, or about to be. */
+  get active(): boolean {
+    return this.working || this.making > 0;
+  }
 
   get progress(): Progress | undefined {
     const { jobs } = this;
-    if (jobs.length === 0 && this.remarks.length === 0) return undefined;
+    if (jobs.length === 0 && this.remarks.length === 0 && !this.active) return undefined;
     const stored = jobs.filter((job) => job.state === "stored");
     const failed = jobs.filter((job) => job.state === "failed");
     const bytes = (all: readonly Job[], of: (job: Job) => number) => all.reduce((sum, job) => sum + of(job), 0);
@@ -61,9 +65,9 @@ export class Uploads {
       percent: percent(
         bytes(jobs, (job) => job.sent),
         bytes(jobs, (job) => job.file.size),
-        stored.length === jobs.length,
+        !this.active && stored.length === jobs.length,
       ),
-      active: this.working,
+      active: this.active,
       remarks: [
         ...this.remarks,
         ...failed.slice(0, SHOWN_FAILURES).map((job) => `${job.file.name}: ${job.error}`),
@@ -74,37 +78,47 @@ export class Uploads {
   }
 
   /** Upload into `folder`, after what is being uploaded already. remark: about files that were left out. */
-  add(folder: string, chosen: readonly Chosen[], remark = ""): void {
-    if (!this.working) this.forget();
+  async add(folder: string, chosen: readonly Chosen[], remark = ""): Promise<void> {
+    if (!this.active) this.forget();
     if (remark !== "") this.remarks.push(remark);
+    const { signal } = this.ending;
+    this.making += 1;
+    this.changed();
+    await this.makeFolders(folder, foldersOf(chosen), signal);
+    this.making -= 1;
+    if (signal.aborted) {
+      this.changed();
+      return;
+    }
     const jobs = chosen.map(({ file, folder: below }): Job => {
       const into = below === "" ? folder : join(folder, below);
       return { file, folder: into, sent: 0, id: undefined, state: "waiting", error: "", storedAs: "" };
     });
-    this.jobs.push(...jobs);
-    void this.work(() => this.makeFolders(folder, foldersOf(chosen)));
+    this.jobs.push(...jobs); // after their folders are there: another upload may be at work
+    await this.work();
   }
 
   /** Send what has failed once more. */
   retry(): void {
     this.remarks = [];
     for (const job of this.jobs) if (job.state === "failed") job.state = "waiting";
-    void this.work(() => Promise.resolve());
+    void this.work();
   }
 
   /** End all uploads; what is stored stays. */
   cancel(): void {
     this.ending.abort();
+    this.ending = new AbortController();
     for (const { id, state } of this.jobs) if (id !== undefined && state === "failed") void this.giveUp(id);
     this.jobs = this.jobs.filter((job) => job.state === "stored");
     this.remarks = ["Cancelled"];
-    this.onChange();
+    this.changed();
   }
 
   /** Remove the report. */
   dismiss(): void {
     this.forget();
-    this.onChange();
+    this.changed();
   }
 
   private forget(): void {
@@ -112,23 +126,22 @@ export class Uploads {
     this.remarks = [];
   }
 
-  private async work(first: () => Promise<void>): Promise<void> {
-    if (this.working) {
-      await first();
-      return;
-    }
+  protected changed(): void {
+    this.dispatchEvent(new Event("change"));
+  }
+
+  private async work(): Promise<void> {
+    if (this.working) return;
     this.working = true;
-    await first();
     for (let job = this.next(); job; job = this.next()) {
       this.current = job;
-      this.ending = new AbortController();
-      this.onChange();
+      this.changed();
       await this.sendOne(job, this.ending.signal);
     }
     this.current = undefined;
     this.working = false;
-    this.onChange();
-    this.onStored();
+    this.changed();
+    this.dispatchEvent(new Event("stored"));
   }
 
   private next(): Job | undefined {
@@ -136,8 +149,9 @@ export class Uploads {
   }
 
   /** A folder that is there already takes the files, too. */
-  private async makeFolders(folder: string, below: readonly string[]): Promise<void> {
+  private async makeFolders(folder: string, below: readonly string[], signal: AbortSignal): Promise<void> {
     for (const each of below) {
+      if (signal.aborted) return;
       const end = each.lastIndexOf("/");
       const parent = end < 0 ? folder : join(folder, each.slice(0, end));
       try {
@@ -178,7 +192,7 @@ export class Uploads {
   }
 
   /** Send a file. Returns the name that the server gave it. */
-  private async send(job: Job, signal: AbortSignal): Promise<string> {
+  protected async send(job: Job, signal: AbortSignal): Promise<string> {
     const { file } = job;
     let offset = 0;
     let sentOne = false;
@@ -191,7 +205,7 @@ export class Uploads {
       try {
         const sent = (bytes: number): void => {
           job.sent = Math.min(end, begin + bytes);
-          this.onChange();
+          this.changed();
         };
         const state = await this.files.sendPiece(id, begin, file.slice(begin, end), sent, signal);
         if (state.complete) return state.name;

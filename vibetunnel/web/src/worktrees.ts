@@ -1,7 +1,9 @@
 /** Worktrees and folders: their names, and what is said about them. Pure. */
 
-import { baseName } from "./file-paths.js";
-import type { Branch, ChangedFile, FoundRepository, PathCompletion, Worktree } from "./git-api.js";
+import type { PathCompletion } from "./file-api.js";
+import { baseName, join, withoutSlash } from "./file-paths.js";
+import { counted } from "./format.js";
+import type { Branch, ChangedFile, FoundRepository, Worktree } from "./git-api.js";
 
 const HEADS = "refs/heads/";
 const BAD_NAME = /[\u0000-\u0020\u007f~^:?*[\\]|\.\.|@\{|\/\/|^[-/]|[/.]$|\.lock(?:\/|$)|(?:^|\/)\.|^@$/;
@@ -20,22 +22,16 @@ export function worktreeName(worktree: Worktree): string {
   return branchOf(worktree) || `detached at ${worktree.HEAD.slice(0, 8)}`;
 }
 
-/** The name by which the server removes a worktree: its branch, or its folder's name. */
-export function removalName(worktree: Worktree): string {
-  return branchOf(worktree) || baseName(worktree.path);
-}
-
 /** What a worktree has that the base branch does not: "2 commits, 3 files, +10 −2". Empty if nothing. */
 export function worktreeStats({ commitsAhead, filesChanged, insertions, deletions }: Worktree): string {
   if (commitsAhead === 0) return "";
-  const commits = commitsAhead === 1 ? "1 commit" : `${commitsAhead} commits`;
-  return `${commits}, ${filesChanged === 1 ? "1 file" : `${filesChanged} files`}, +${insertions} −${deletions}`;
+  return `${counted(commitsAhead, "commit")}, ${counted(filesChanged, "file")}, +${insertions} −${deletions}`;
 }
 
 /** A folder beside the main worktree for the worktree of a branch. */
 export function suggestedFolder(main: string, branch: string): string {
   const slug = branch.trim().replace(/[^\p{L}\p{N}._]+/gu, "-").replace(/^[-.]+|[-.]+$/g, "");
-  return slug === "" ? "" : `${main.replace(/\/+$/, "")}-${slug}`;
+  return slug === "" ? "" : `${withoutSlash(main)}-${slug}`;
 }
 
 /** Why git would refuse a branch's name; empty if it takes it (git-check-ref-format). */
@@ -102,7 +98,7 @@ export function folderChoices(
 
 /** The path from the root, without a slash at its end. Relative ones and `~` start in the home folder. */
 function absolute(path: string, home = "~"): string {
-  const plain = path.replace(/(?<=.)\/+$/, "");
+  const plain = withoutSlash(path);
   if (plain === "~" || plain.startsWith("~/")) return home + plain.slice(1);
-  return plain.startsWith("/") ? plain : `${home}/${plain}`;
+  return plain.startsWith("/") ? plain : join(home, plain);
 }

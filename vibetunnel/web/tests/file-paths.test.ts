@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { filesPath, parseFilesQuery } from "../src/file-address.js";
-import { above, baseName, crumbs, join, resolve, shellWord, shellWords, within } from "../src/file-paths.js";
+import { above, baseName, crumbs, join, resolve, shellWord, shellWords, within, withoutSlash } from "../src/file-paths.js";
 
 describe("paths", () => {
   it("are joined and taken apart, also at the root", () => {
@@ -12,6 +12,7 @@ describe("paths", () => {
     expect(above("/")).toBe("/");
     expect(baseName("/home/a.txt")).toBe("a.txt");
     expect(baseName("/")).toBe("/");
+    expect(["/home//", "/home", "/", "~/"].map(withoutSlash)).toEqual(["/home", "/home", "/", "~"]);
   });
 
   it("are within a folder by whole names", () => {

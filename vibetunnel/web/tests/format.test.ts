@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import type { Session } from "../src/api.js";
-import { age, characters, commandLine, ending, folderName, left, pageTitle, remark, stateText, wait } from "../src/format.js";
+import { age, characters, commandLine, counted, ending, folderName, left, pageTitle, remark, stateText, wait } from "../src/format.js";
 
 describe("age", () => {
   const now_ms = Date.parse("2024-05-06T12:00:00Z");
@@ -107,6 +107,12 @@ describe("pageTitle", () => {
     expect(pageTitle("vim – notes", "work")).toBe("vim – notes · vibetunnel");
     expect(pageTitle("  ", "work")).toBe("work · vibetunnel");
     expect(pageTitle(undefined, undefined)).toBe("vibetunnel");
+  });
+});
+
+describe("a number of things", () => {
+  it("is one, or several", () => {
+    expect([0, 1, 12345].map((count) => counted(count, "file"))).toEqual(["0 files", "1 file", "12,345 files"]);
   });
 });
 

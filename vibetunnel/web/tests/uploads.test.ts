@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ApiError } from "../src/api.js";
 import type { FileApi } from "../src/file-api.js";
 import { PIECE } from "../src/pieces.js";
+import { TerminalUploads } from "../src/terminal-uploads.js";
 import { Uploads } from "../src/uploads.js";
 
 /** A server that keeps the sizes of what arrives, and fails as it is told. */
@@ -13,11 +14,13 @@ class FakeServer {
   readonly offsets: number[] = [];
   readonly givenUp: string[] = [];
   hangs = false;
+  making: Promise<void> | undefined; // of the next folders
   private readonly begun = new Map<string, { folder: string; name: string; size: number; offset: number }>();
 
   readonly api = {
     makeFolder: (path: string, name: string) => {
       this.folders.push(`${path}/${name}`);
+      if (this.making) return this.making;
       return name === "taken" ? Promise.reject(new ApiError(409, "There is already a folder")) : Promise.resolve();
     },
     beginUpload: (folder: string, name: string, size: number) => {
@@ -45,6 +48,11 @@ class FakeServer {
       return Promise.resolve({ id, name: upload.name, offset: upload.offset, complete });
     },
     uploadState: (id: string) => Promise.resolve({ id, name: "", offset: this.begun.get(id)?.offset ?? 0, complete: false }),
+    paste: (file: File) => {
+      const failure = this.failures.shift();
+      if (failure !== undefined) return Promise.reject(new ApiError(failure, "it failed"));
+      return Promise.resolve(`/u/${file.name}`);
+    },
     giveUp: (id: string) => Promise.resolve(this.givenUp.push(id)),
   } as unknown as FileApi;
 }
@@ -56,11 +64,7 @@ describe("uploads", () => {
   beforeEach(() => {
     vi.useFakeTimers();
     server = new FakeServer();
-    uploads = new Uploads(
-      server.api,
-      () => undefined,
-      () => undefined,
-    );
+    uploads = new Uploads(server.api);
   });
   afterEach(() => vi.useRealTimers());
 
@@ -68,7 +72,7 @@ describe("uploads", () => {
   const ended = () => vi.waitFor(() => expect(uploads.progress?.active).toBe(false));
 
   it("go piece by piece, one file after the other, an empty one too", async () => {
-    uploads.add("/p", [
+    void uploads.add("/p", [
       { file: file("big", PIECE + 1), folder: "" },
       { file: file("empty", 0), folder: "" },
     ]);
@@ -78,16 +82,56 @@ describe("uploads", () => {
   });
 
   it("make the folders first, and use those that are there", async () => {
-    uploads.add("/p", [{ file: file("a", 1), folder: "taken/new" }]);
+    void uploads.add("/p", [{ file: file("a", 1), folder: "taken/new" }]);
     await ended();
     expect(server.folders).toEqual(["/p/taken", "/p/taken/new"]);
     expect(server.stored).toEqual([{ folder: "/p/taken/new", name: "a", size: 1 }]);
     expect(uploads.progress?.remarks).toEqual([]);
   });
 
+  it("wait for their folders while other files are sent", async () => {
+    let made = (): void => undefined;
+    server.making = new Promise((resolve) => (made = resolve));
+    void uploads.add("/p", [{ file: file("b", 1), folder: "slow" }]);
+    expect(uploads.progress).toMatchObject({ active: true, name: "", percent: 0 });
+    void uploads.add("/p", [{ file: file("a", 1), folder: "" }]);
+    await vi.waitFor(() => expect(server.stored.map(({ name }) => name)).toEqual(["a"]));
+    expect(uploads.progress).toMatchObject({ active: true, stored: 1 });
+    made();
+    await ended();
+    expect(server.stored.map(({ name }) => name)).toEqual(["a", "b"]);
+    expect(uploads.progress).toMatchObject({ count: 2, stored: 2, remarks: [] });
+  });
+
+  it("that are cancelled while their folders are made do not begin", async () => {
+    let made = (): void => undefined;
+    server.making = new Promise((resolve) => (made = resolve));
+    void uploads.add("/p", [{ file: file("a", 1), folder: "one/two" }]);
+    uploads.cancel();
+    made();
+    await ended();
+    expect(server.folders).toEqual(["/p/one"]);
+    expect(server.stored).toEqual([]);
+    expect(uploads.progress).toMatchObject({ count: 0, remarks: ["Cancelled"] });
+  });
+
+  it("for a terminal give it the paths, each once, also of files that are tried again", async () => {
+    const pasted = new TerminalUploads(server.api);
+    const all: (readonly string[])[] = [];
+    pasted.addEventListener("stored", () => all.push(pasted.takePaths()));
+    server.failures.push(507);
+    void pasted.add("", [{ file: file("a", 1), folder: "" }]);
+    void pasted.add("", [{ file: file("b", 1), folder: "" }]);
+    await vi.waitFor(() => expect(all).toEqual([["/u/b"]]));
+    expect(pasted.progress).toMatchObject({ stored: 1, failed: 1, remarks: ["a: it failed"] });
+    pasted.retry();
+    await vi.waitFor(() => expect(all).toEqual([["/u/b"], ["/u/a"]]));
+    expect(pasted.progress).toMatchObject({ stored: 2, failed: 0, remarks: [] });
+  });
+
   it("go on after a broken connection where the server has got to", async () => {
     server.failures.push(0, 503);
-    uploads.add("/p", [{ file: file("a", 20), folder: "" }]);
+    void uploads.add("/p", [{ file: file("a", 20), folder: "" }]);
     await vi.advanceTimersByTimeAsync(30_000);
     await ended();
     expect(server.offsets).toEqual([0, 3, 6]);
@@ -96,7 +140,7 @@ describe("uploads", () => {
 
   it("ask the user after many failures, and then go on as well", async () => {
     server.failures.push(0, 0, 0, 0, 0, 0);
-    uploads.add("/p", [{ file: file("a", 40), folder: "" }]);
+    void uploads.add("/p", [{ file: file("a", 40), folder: "" }]);
     await vi.advanceTimersByTimeAsync(120_000);
     await ended();
     expect(uploads.progress).toMatchObject({ failed: 1, remarks: ["a: it failed"] });
@@ -108,7 +152,7 @@ describe("uploads", () => {
 
   it("that are refused say why, are given up, and do not hold up the others", async () => {
     server.failures.push(507);
-    uploads.add("/p", [
+    void uploads.add("/p", [
       { file: file("full", 5), folder: "" },
       { file: file("b", 5), folder: "" },
     ]);
@@ -120,7 +164,7 @@ describe("uploads", () => {
 
   it("that are cancelled are given up, and later ones begin anew", async () => {
     server.hangs = true;
-    uploads.add("/p", [{ file: file("a", 5), folder: "" }]);
+    void uploads.add("/p", [{ file: file("a", 5), folder: "" }]);
     await vi.waitFor(() => expect(server.offsets).toEqual([0]));
     uploads.cancel();
     server.hangs = false;
@@ -128,7 +172,7 @@ describe("uploads", () => {
     await vi.advanceTimersByTimeAsync(1000);
     expect(server.givenUp).toEqual(["0"]);
     expect(uploads.progress?.remarks).toEqual(["Cancelled"]);
-    uploads.add("/p", [{ file: file("b", 5), folder: "" }]);
+    void uploads.add("/p", [{ file: file("b", 5), folder: "" }]);
     await ended();
     expect(server.stored.map(({ name }) => name)).toEqual(["b"]);
     expect(uploads.progress?.remarks).toEqual([]);

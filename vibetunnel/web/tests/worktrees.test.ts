@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 
-import type { Branch, ChangedFile, PathCompletion, Worktree } from "../src/git-api.js";
+import type { PathCompletion } from "../src/file-api.js";
+import type { Branch, ChangedFile, Worktree } from "../src/git-api.js";
 import {
   branchProblem,
   folderChoices,
   freeBranches,
   namesOf,
-  removalName,
   suggestedFolder,
   worktreeName,
   worktreeStats,
@@ -28,10 +28,6 @@ const detached = { ...worktree, branch: "", detached: true };
 describe("a worktree", () => {
   it("is called by its branch, or by its commit", () => {
     expect([worktreeName(worktree), worktreeName(detached)]).toEqual(["feature/x", "detached at 01234567"]);
-  });
-
-  it("is removed by its branch, or by its folder's name", () => {
-    expect([removalName(worktree), removalName(detached)]).toEqual(["feature/x", "proj-x"]);
   });
 
   it("tells what the base branch does not have", () => {
@@ -89,10 +85,8 @@ describe("branches", () => {
 
 describe("the choices of folders", () => {
   const completion = (suggestion: string, more: Partial<PathCompletion> = {}): PathCompletion => ({
-    path: suggestion,
     type: "directory",
     suggestion,
-    isRepository: false,
     ...more,
   });
   const repositories = [{ path: "/home/ada/proj", gitBranch: "main" }, { path: "/home/ada/code/lamp" }];

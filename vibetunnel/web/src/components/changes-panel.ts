@@ -8,7 +8,6 @@ import { Api, messageOf } from "../api.js";
 import {
   type ChangeGroup,
   describe,
-  fileCount,
   grouped,
   isPartlyStaged,
   kindOf,
@@ -18,6 +17,7 @@ import {
   totals,
 } from "../changes.js";
 import { EventFeed, type ServerEvent } from "../events.js";
+import { counted } from "../format.js";
 import { type ChangedFile, type Changes, GitApi } from "../git-api.js";
 import { distance } from "../repository.js";
 import "./diff-view.js";
@@ -155,7 +155,7 @@ export class ChangesPanel extends PlainElement {
       <p class="quiet" role="status" data-testid="changes-summary">
         ${
           changes?.isGitRepo && changes.files.length > 0
-            ? html`${changes.truncated ? "More than " : ""}${fileCount(changes.files.length)}
+            ? html`${changes.truncated ? "More than " : ""}${counted(changes.files.length, "file")}
                 <span class="plus">+${insertions}</span> <span class="minus">−${deletions}</span>`
             : nothing
         }

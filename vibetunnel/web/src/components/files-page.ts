@@ -7,7 +7,7 @@ import type { Api } from "../api.js";
 import { href } from "../base.js";
 import { pageTitle } from "../format.js";
 import { filesPath } from "../file-address.js";
-import { baseName } from "../file-paths.js";
+import { baseName, withoutSlash } from "../file-paths.js";
 import { sessionPath } from "../router.js";
 import { type User, isGuest, may, mayUseFiles } from "../users.js";
 import type { Place } from "./files-panel.js";
@@ -49,7 +49,7 @@ export class FilesPage extends PlainElement {
   }
 
   protected override updated(): void {
-    const path = this.place.path.replace(/(?<=.)\/$/, "");
+    const path = withoutSlash(this.place.path);
     document.title = pageTitle(path === "" ? "Files" : baseName(path), undefined);
   }
 

@@ -14,7 +14,8 @@ import { above, baseName, crumbs, join, shellWords, within } from "../file-paths
 import { FileTree } from "../file-tree-model.js";
 import { prefer, preference } from "../preferences.js";
 import { changesPath } from "../router.js";
-import { Uploads } from "../uploads.js";
+import { uploadsOf } from "../tab-uploads.js";
+import type { Uploads } from "../uploads.js";
 import "./file-menu.js";
 import type { FileAction, FileMenu } from "./file-menu.js";
 import * as icons from "./file-icons.js";
@@ -81,8 +82,12 @@ export class FilesPanel extends PlainElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
+    if (!this.hasUpdated) this.begin();
     this.leaving = new AbortController();
-    document.addEventListener("visibilitychange", () => this.returned(), { signal: this.leaving.signal });
+    const { signal } = this.leaving;
+    document.addEventListener("visibilitychange", () => this.returned(), { signal });
+    this.uploads.addEventListener("change", () => this.version++, { signal });
+    this.uploads.addEventListener("stored", () => void this.tree.refresh(), { signal });
   }
 
   override disconnectedCallback(): void {
@@ -104,16 +109,14 @@ export class FilesPanel extends PlainElement {
   }
 
   protected override willUpdate(changes: PropertyValues<this>): void {
-    if (!this.hasUpdated) this.begin();
     if (changes.has("place")) void this.go(this.place);
   }
 
   private begin(): void {
-    const changed = (): number => this.version++;
     this.files = new FileApi(this.api);
-    this.tree = new FileTree(this.files, changed, preference("files.hidden") === "1");
+    this.tree = new FileTree(this.files, () => this.version++, preference("files.hidden") === "1");
     this.tree.order = keptOrder();
-    this.uploads = new Uploads(this.files, changed, () => void this.tree.refresh());
+    this.uploads = uploadsOf(this.api);
   }
 
   protected override render(): TemplateResult {
@@ -524,7 +527,7 @@ export class FilesPanel extends PlainElement {
   }
 
   private upload(into: string, { chosen, remark }: Dropped): void {
-    if (chosen.length > 0 || remark !== "") this.uploads.add(into, chosen, remark);
+    if (chosen.length > 0 || remark !== "") void this.uploads.add(into, chosen, remark);
     if (into !== this.tree.root) void this.tree.expand(into);
   }
 

@@ -4,8 +4,9 @@ import { type TemplateResult, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 
 import type { Api } from "../api.js";
+import { FileApi, type PathCompletion } from "../file-api.js";
 import { folderName } from "../format.js";
-import { type FoundRepository, GitApi, type PathCompletion } from "../git-api.js";
+import { type FoundRepository, GitApi } from "../git-api.js";
 import { type FolderChoice, folderChoices } from "../worktrees.js";
 import { clock } from "./git-icons.js";
 import { branch, folder } from "./icons.js";
@@ -127,7 +128,7 @@ export class FolderChoices extends PlainElement {
     const asked = ++this.asked;
     const typed = this.field?.value.trim() ?? "";
     let completions: readonly PathCompletion[] = [];
-    if (typed !== "") completions = await new GitApi(this.api).completions(typed).catch(() => []);
+    if (typed !== "") completions = await new FileApi(this.api).completions(typed).catch(() => []);
     if (asked !== this.asked) return;
     this.choices = folderChoices(typed, this.recent, this.repositories, completions, this.home);
     this.active = -1;

@@ -39,7 +39,7 @@ export class FolderDialog extends Modal {
         </p>
         <footer>
           <button type="button" class="button" @click=${this.close}>Cancel</button>
-          <button class="button primary" data-testid="folder-submit" ?disabled=${this.busy}>Make</button>
+          <button class="button primary" data-testid="folder-submit" ?disabled=${this.busy}>Create</button>
         </footer>
       </form>
     </dialog>`;

@@ -73,7 +73,7 @@ export class MultiplexerDialog extends Modal {
   private row(session: MultiplexerSession, now_ms: number): TemplateResult {
     const { name } = session;
     const asking = this.asking?.type === session.type && this.asking.name === name;
-    return html`<li data-testid="multiplexer-session" data-name=${name}>
+    return html`<li data-testid="multiplexer-session" data-kind=${session.type} data-name=${name}>
       <p>
         <strong class="mono"><bdi>${name}</bdi></strong>
         <span class="quiet">${asking ? "All its programs end." : details(session, now_ms)}</span>
@@ -88,7 +88,7 @@ export class MultiplexerDialog extends Modal {
         class="text-button"
         data-testid="multiplexer-kill"
         aria-label="Kill ${session.name}"
-        @click=${() => (this.asking = session)}
+        @click=${() => this.ask(session)}
       >
         Kill
       </button>
@@ -106,7 +106,7 @@ export class MultiplexerDialog extends Modal {
 
   private question(session: MultiplexerSession): TemplateResult {
     return html`<span class="question">
-      <button type="button" class="text-button" @click=${() => (this.asking = undefined)}>Cancel</button>
+      <button type="button" class="text-button" @click=${() => this.ask(undefined)}>Cancel</button>
       <button
         type="button"
         class="text-button bad"
@@ -117,6 +117,17 @@ export class MultiplexerDialog extends Modal {
         Kill
       </button>
     </span>`;
+  }
+
+  /** Ask about a session, or stop asking, and leave the focus in its row. */
+  private ask(session: MultiplexerSession | undefined): void {
+    const row = this.asking ?? session;
+    this.asking = session;
+    void this.updateComplete.then(() => {
+      const rows = [...this.querySelectorAll<HTMLElement>('[data-testid="multiplexer-session"]')];
+      const place = rows.find(({ dataset }) => dataset["name"] === row?.name && dataset["kind"] === row?.type);
+      (place ?? this.querySelector("footer"))?.querySelector("button")?.focus();
+    });
   }
 
   private form(kinds: readonly MultiplexerKind[]): TemplateResult {
@@ -172,7 +183,7 @@ export class MultiplexerDialog extends Modal {
 
   private async kill(session: MultiplexerSession): Promise<void> {
     await this.attempt(() => this.server.kill(session.type, session.name));
-    this.asking = undefined;
+    this.ask(undefined);
   }
 
   /** Do it, and look what is there then. */

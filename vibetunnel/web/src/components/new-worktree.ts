@@ -15,6 +15,7 @@ export interface WorktreeOrder {
 }
 
 const NEW = ""; // the option of a new branch: no branch has this name
+let made = 0; // elements of this kind: two may be in one page
 
 @customElement("vt-new-worktree")
 export class NewWorktree extends PlainElement {
@@ -22,6 +23,7 @@ export class NewWorktree extends PlainElement {
   @property({ attribute: false }) main = "";
   @property({ attribute: false }) branches: readonly Branch[] = [];
 
+  private readonly stem = `worktree-${++made}`; // of its fields' ids
   @state() private branch = NEW;
   @state() private name = "";
   @state() private base = "";
@@ -47,9 +49,9 @@ export class NewWorktree extends PlainElement {
     return html`<div class="new-worktree">
       <div class="pair">
         <div>
-          <label for="worktree-branch">Branch</label>
+          <label for="${this.stem}-branch">Branch</label>
           <select
-            id="worktree-branch"
+            id="${this.stem}-branch"
             class="field"
             data-testid="worktree-branch"
             @change=${(event: Event) => (this.branch = valueOf(event))}
@@ -63,9 +65,9 @@ export class NewWorktree extends PlainElement {
       </div>
       ${
         this.branch === NEW
-          ? html`<label for="worktree-name">Name of the branch</label>
+          ? html`<label for="${this.stem}-name">Name of the branch</label>
               <input
-                id="worktree-name"
+                id="${this.stem}-name"
                 class="field mono"
                 data-testid="worktree-name"
                 placeholder="feature/name"
@@ -79,9 +81,9 @@ export class NewWorktree extends PlainElement {
               />`
           : nothing
       }
-      <label for="worktree-folder">Folder of the worktree</label>
+      <label for="${this.stem}-folder">Folder of the worktree</label>
       <input
-        id="worktree-folder"
+        id="${this.stem}-folder"
         class="field mono"
         data-testid="worktree-folder"
         autocomplete="off"
@@ -97,9 +99,9 @@ export class NewWorktree extends PlainElement {
 
   private startingPoint(): TemplateResult {
     return html`<div>
-      <label for="worktree-base">Starts at</label>
+      <label for="${this.stem}-base">Starts at</label>
       <select
-        id="worktree-base"
+        id="${this.stem}-base"
         class="field"
         data-testid="worktree-base"
         @change=${(event: Event) => (this.base = valueOf(event))}

@@ -6,7 +6,7 @@ import { repeat } from "lit/directives/repeat.js";
 
 import { type Api, type ServerConfig, type Session, messageOf } from "../api.js";
 import { href } from "../base.js";
-import { MultiplexerApi, type Multiplexers, installed } from "../multiplexers.js";
+import { MultiplexerApi, type Multiplexers, installed, listed } from "../multiplexers.js";
 import { SessionList, recentFolders } from "../sessions.js";
 import { type User, may, mayShare, mayUseFiles } from "../users.js";
 import "./account-menu.js";
@@ -194,7 +194,7 @@ export class SessionsPage extends PlainElement {
       data-testid="multiplexers-open"
       @click=${() => (this.open = { dialog: "attach" })}
     >
-      Attach to ${kinds.join(", ")}…
+      Attach to ${listed(kinds)}…
     </button>`;
   }
 

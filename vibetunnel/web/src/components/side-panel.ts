@@ -1,6 +1,6 @@
 /** The panel beside a terminal: as wide as the user drags it, and over the whole page where that is narrow. */
 
-import { type PropertyValues, type TemplateResult, html, nothing } from "lit";
+import { type TemplateResult, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 
 import type { Api } from "../api.js";
@@ -56,7 +56,7 @@ export class SidePanel extends PlainElement {
     this.querySelector<FilesPanel>("vt-files-panel")?.focus();
   }
 
-  protected override willUpdate(_: PropertyValues<this>): void {
+  protected override willUpdate(): void {
     this.style.setProperty("--side-width", `${this.width}px`);
   }
 

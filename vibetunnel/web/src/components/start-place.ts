@@ -4,7 +4,9 @@ import { type PropertyValues, type TemplateResult, html, nothing } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 
 import { type Api, messageOf } from "../api.js";
-import { type Branch, GitApi, type Worktrees } from "../git-api.js";
+import { FileApi } from "../file-api.js";
+import { withoutSlash } from "../file-paths.js";
+import { type Branch, GitApi, type Worktree, type Worktrees } from "../git-api.js";
 import { worktreeName } from "../worktrees.js";
 import { branch as branchIcon } from "./icons.js";
 import type { NewWorktree } from "./new-worktree.js";
@@ -60,10 +62,12 @@ export class StartPlace extends PlainElement {
 
   protected override render(): TemplateResult | typeof nothing {
     const { repository, found } = this;
-    if (this.error !== "") return html`<p class="error start-error" data-testid="git-error">${this.error}</p>`;
+    if (this.error !== "") {
+      return html`<p class="error start-error" role="alert" data-testid="git-error">${this.error}</p>`;
+    }
     if (repository === undefined || !found) return nothing;
     const here = found.worktrees.find((each) => each.path === repository);
-    const others = found.worktrees.filter((each) => each !== here && !each.prunable);
+    const { others } = this;
     return html`<div class="start-place" data-testid="start-place">
       <div class="start-label">
         <label for="start-place">${branchIcon}Start in</label>
@@ -111,6 +115,11 @@ export class StartPlace extends PlainElement {
     </div>`;
   }
 
+  /** The worktrees that can be chosen, without the one of the typed folder. */
+  private get others(): readonly Worktree[] {
+    return this.found?.worktrees.filter((each) => each.path !== this.repository && !each.prunable) ?? [];
+  }
+
   /** Ask again what is there. */
   async reload(): Promise<void> {
     if (this.repository !== undefined) await this.load(this.repository);
@@ -120,10 +129,10 @@ export class StartPlace extends PlainElement {
   private async look(): Promise<void> {
     const asked = ++this.asked;
     const { folder } = this;
-    const typed = folder.trim().replace(/(?<=.)\/+$/, "");
-    const git = new GitApi(this.api);
-    const there = typed !== "" && (await exists(git, typed));
-    const repository = there ? await git.repository(typed).catch(() => undefined) : undefined;
+    const typed = withoutSlash(folder.trim());
+    const kind = typed === "" ? undefined : await new FileApi(this.api).kind(typed).catch(() => undefined);
+    const asks = kind === "directory";
+    const repository = asks ? await new GitApi(this.api).repository(typed).catch(() => undefined) : undefined;
     if (asked !== this.asked) return;
     this.seen = folder;
     if (repository === this.repository) return;
@@ -144,13 +153,9 @@ export class StartPlace extends PlainElement {
       const [found, branches] = await Promise.all([git.worktrees(repository), git.branches(repository)]);
       if (repository !== this.repository) return;
       [this.found, this.branches] = [found, branches];
+      if (![HERE, NEW, ...this.others.map((each) => each.path)].includes(this.choice)) this.choice = HERE; // it is gone
     } catch (error) {
       if (repository === this.repository) this.error = messageOf(error);
     }
   }
-}
-
-async function exists(git: GitApi, path: string): Promise<boolean> {
-  const found = await git.completions(path).catch(() => []);
-  return found.some(({ type, suggestion }) => type === "directory" && suggestion === `${path}/`);
 }

@@ -7,8 +7,9 @@ import { type Api, messageOf } from "../api.js";
 import { bringsFiles, dropped } from "../dropped.js";
 import { FileApi } from "../file-api.js";
 import { shellWords } from "../file-paths.js";
-import { percent } from "../pieces.js";
-import type { Progress } from "../uploads.js";
+import type { Chosen } from "../pieces.js";
+import { askBeforeLeaving } from "../tab-uploads.js";
+import { TerminalUploads } from "../terminal-uploads.js";
 import { PlainElement } from "./plain-element.js";
 import "./upload-report.js";
 
@@ -21,16 +22,19 @@ export class TerminalDrops extends PlainElement {
   /** Whether the user may store files, and what is inserted arrives. */
   @property({ attribute: false }) allowed = false;
   @state() private dragged = false;
-  @state() private progress: Progress | undefined;
 
   private leaving = new AbortController();
-  private ending = new AbortController();
+  private uploads!: TerminalUploads;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   override connectedCallback(): void {
     super.connectedCallback();
     this.leaving = new AbortController();
     const { signal } = this.leaving;
+    this.uploads = new TerminalUploads(new FileApi(this.api));
+    this.uploads.addEventListener("change", () => this.requestUpdate(), { signal });
+    this.uploads.addEventListener("stored", () => this.stored(), { signal });
+    askBeforeLeaving(this.uploads);
     const around = this.parentElement;
     around?.addEventListener("dragover", (event) => this.dragOver(event), { signal });
     around?.addEventListener("dragleave", (event) => this.dragLeft(event), { signal });
@@ -41,7 +45,7 @@ export class TerminalDrops extends PlainElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.leaving.abort();
-    this.ending.abort();
+    this.uploads.cancel();
     clearTimeout(this.timer);
   }
 
@@ -54,9 +58,10 @@ export class TerminalDrops extends PlainElement {
           : nothing
       }
       <vt-upload-report
-        .progress=${this.progress}
-        @cancel-uploads=${() => this.ending.abort()}
-        @dismiss-uploads=${() => (this.progress = undefined)}
+        .progress=${this.uploads.progress}
+        @cancel-uploads=${() => this.uploads.cancel()}
+        @retry-uploads=${() => this.uploads.retry()}
+        @dismiss-uploads=${() => this.uploads.dismiss()}
       ></vt-upload-report>`;
   }
 
@@ -77,11 +82,14 @@ export class TerminalDrops extends PlainElement {
     event.preventDefault();
     this.dragged = false;
     if (!this.allowed) return;
-    void dropped(event.dataTransfer).then(({ chosen }) => {
-      const files = chosen.filter(({ folder }) => folder === "").map(({ file }) => file);
-      const left = files.length < chosen.length ? ["Upload folders in the files panel."] : [];
-      return this.upload(files, left);
-    });
+    dropped(event.dataTransfer).then(
+      ({ chosen, remark }) => {
+        const files = chosen.filter(({ folder }) => folder === "");
+        const left = files.length < chosen.length ? "Upload folders in the files panel." : "";
+        this.upload(files, [remark, left].filter((each) => each !== "").join(" "));
+      },
+      (error: unknown) => this.upload([], `The files cannot be read: ${messageOf(error)}`),
+    );
   }
 
   /** A picture, for example; a text that comes along with one is what the user wants to paste. */
@@ -90,42 +98,19 @@ export class TerminalDrops extends PlainElement {
     if (!this.allowed || files.length === 0 || event.clipboardData?.getData("text/plain")) return;
     event.preventDefault();
     event.stopPropagation();
-    void this.upload(files, []);
+    const chosen = files.map((file) => ({ file, folder: "" }));
+    this.upload(chosen, "");
   }
 
-  private async upload(files: readonly File[], remarks: readonly string[]): Promise<void> {
-    if (this.progress?.active) return; // one drop after the other
+  private upload(chosen: readonly Chosen[], remark: string): void {
     clearTimeout(this.timer);
-    this.ending = new AbortController();
-    const paths: string[] = [];
-    const size = files.reduce((sum, file) => sum + file.size, 0);
-    let before = 0;
-    const failed: string[] = [...remarks];
-    const tell = (name: string, sent: number, active: boolean): void => {
-      const done = paths.length === files.length;
-      const problems = files.length - paths.length;
-      this.progress = {
-        count: files.length,
-        stored: paths.length,
-        failed: active ? 0 : problems,
-        name,
-        percent: percent(before + sent, size, done),
-        active,
-        remarks: failed,
-      };
-    };
-    for (const file of files) {
-      tell(file.name, 0, true);
-      try {
-        paths.push(await new FileApi(this.api).paste(file, (sent) => tell(file.name, sent, true), this.ending.signal));
-      } catch (error) {
-        failed.push(this.ending.signal.aborted ? "Cancelled" : `${file.name}: ${messageOf(error)}`);
-      }
-      before += file.size;
-      if (this.ending.signal.aborted) break;
-    }
-    tell("", 0, false);
-    if (failed.length === 0) this.timer = setTimeout(() => (this.progress = undefined), SHOWN_MS);
+    void this.uploads.add("", chosen, remark);
+  }
+
+  private stored(): void {
+    const paths = this.uploads.takePaths();
     if (paths.length > 0) this.dispatchEvent(new CustomEvent("insert-text", { detail: shellWords(paths) }));
+    const { progress } = this.uploads;
+    if (progress?.remarks.length === 0) this.timer = setTimeout(() => this.uploads.dismiss(), SHOWN_MS);
   }
 }

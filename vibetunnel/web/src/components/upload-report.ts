@@ -3,6 +3,7 @@
 import { type TemplateResult, html, nothing } from "lit";
 import { customElement, property } from "lit/decorators.js";
 
+import { counted } from "../format.js";
 import type { Progress } from "../uploads.js";
 import { cross } from "./icons.js";
 import { PlainElement } from "./plain-element.js";
@@ -58,8 +59,9 @@ export class UploadReport extends PlainElement {
 }
 
 function words({ active, count, stored, failed, name }: Progress): string {
+  if (active && name === "") return "Making folders…";
   if (active) return count === 1 ? `Uploading ${name}` : `Uploading ${stored + failed + 1} of ${count}: ${name}`;
   if (count === 0) return "Nothing was uploaded";
   if (failed > 0) return `${failed} of ${count} ${count === 1 ? "file was" : "files were"} not uploaded`;
-  return stored === 1 ? "Uploaded 1 file" : `Uploaded ${stored} files`;
+  return `Uploaded ${counted(stored, "file")}`;
 }

@@ -8,7 +8,7 @@ import { type Api, messageOf } from "../api.js";
 import { type Branch, GitApi, type Worktree, type Worktrees } from "../git-api.js";
 import { changesPath, sessionPath } from "../router.js";
 import { may } from "../users.js";
-import { branchOf, freeBranches, namesOf, removalName, worktreeName, worktreeStats } from "../worktrees.js";
+import { branchOf, freeBranches, namesOf, worktreeName, worktreeStats } from "../worktrees.js";
 import { branch, worktree as linkedIcon } from "./icons.js";
 import { Modal } from "./modal.js";
 import { go } from "./navigation.js";
@@ -33,9 +33,10 @@ export class WorktreesDialog extends Modal {
   @state() private found: Worktrees | undefined;
   @state() private branches: readonly Branch[] = [];
   @state() private asking: Asking | undefined;
-  @state() private busy = "";
+  @state() private busy = false;
   @state() private error = "";
   @state() private news = "";
+  private questions = 0; // asked so far
   @query("vt-new-worktree") private fields!: NewWorktree | null;
   @query("#switch-branch") private switchField!: HTMLSelectElement | null;
 
@@ -50,7 +51,7 @@ export class WorktreesDialog extends Modal {
 
   protected override render(): TemplateResult {
     const { found } = this;
-    const missing = found?.worktrees.filter((each) => each.prunable).length ?? 0;
+    const missing = found?.worktrees.some((each) => each.prunable) ?? false;
     return html`<dialog class="modal worktrees" aria-labelledby="worktrees-title">
       <h2 id="worktrees-title">Worktrees</h2>
       <p class="quiet">Each has a folder and a branch of its own, and all share one repository.</p>
@@ -68,9 +69,9 @@ export class WorktreesDialog extends Modal {
       ${this.asking?.what === "new" ? html`<div>${this.newForm()}</div>` : nothing}
       <footer>
         ${
-          this.controls && missing > 0
-            ? html`<button class="button" data-testid="worktrees-prune" ?disabled=${this.busy !== ""} @click=${this.prune}>
-                Forget ${missing === 1 ? "the missing one" : `${missing} missing ones`}
+          this.controls && missing
+            ? html`<button class="button" data-testid="worktrees-prune" ?disabled=${this.busy} @click=${this.prune}>
+                Remove missing worktrees from the list
               </button>`
             : nothing
         }
@@ -104,7 +105,7 @@ export class WorktreesDialog extends Modal {
             ${each.prunable ? html`<span class="chip bad">folder is missing</span>` : nothing}
           </p>
           <p class="quiet mono path" title=${each.path}><bdi>${each.path}</bdi></p>
-          ${stats === "" ? nothing : html`<p class="quiet">${stats} more than ${this.found?.baseBranch}</p>`}
+          ${stats === "" ? nothing : html`<p class="quiet">Ahead of ${this.found?.baseBranch}: ${stats}</p>`}
         </div>
       </div>
       ${
@@ -124,7 +125,7 @@ export class WorktreesDialog extends Modal {
       class="text-button ${tone}"
       aria-label="${words}: ${named}"
       data-testid=${id}
-      ?disabled=${this.busy !== ""}
+      ?disabled=${this.busy}
       @click=${act}
     >
       ${words}
@@ -155,24 +156,22 @@ export class WorktreesDialog extends Modal {
         ${free.length === 0 ? html`<option value="">No other branch is free</option>` : nothing}
       </select>
       <button type="button" class="text-button" @click=${() => this.ask(undefined)}>Cancel</button>
-      <button class="button" data-testid="switch-submit" ?disabled=${this.busy !== "" || free.length === 0}>Switch</button>
+      <button class="button" data-testid="switch-submit" ?disabled=${this.busy || free.length === 0}>Switch</button>
     </form>`;
   }
 
   private removeForm(each: Worktree, lost: string | undefined): TemplateResult {
     return html`<div class="question" role="group" aria-label="Remove ${worktreeName(each)}">
       <p data-testid="remove-question">
-        ${
-          lost === undefined
-            ? "This removes the folder. The branch stays."
-            : html`This removes the folder. Changes that are in no commit are lost: <strong>${lost}</strong>.`
-        }
+        This removes the folder.
+        ${each.detached ? "Commits that are on no branch are lost." : "The branch stays."}
+        ${lost === undefined ? nothing : html`Changes that are in no commit are lost: <strong>${lost}</strong>.`}
       </p>
       <button class="text-button" @click=${() => this.ask(undefined)}>Cancel</button>
       <button
         class="button danger"
         data-testid="remove-submit"
-        ?disabled=${this.busy !== ""}
+        ?disabled=${this.busy}
         @click=${() => this.discard(each, lost !== undefined)}
       >
         ${lost === undefined ? "Remove" : "Remove with changes"}
@@ -186,17 +185,31 @@ export class WorktreesDialog extends Modal {
       <vt-new-worktree .main=${this.found?.worktrees[0]?.path ?? ""} .branches=${this.branches}></vt-new-worktree>
       <div class="question">
         <button type="button" class="text-button" @click=${() => this.ask(undefined)}>Cancel</button>
-        <button class="button primary" data-testid="worktree-make" ?disabled=${this.busy !== ""}>
-          ${this.busy === "" ? "Make worktree" : "One moment…"}
+        <button class="button primary" data-testid="worktree-make" ?disabled=${this.busy}>
+          ${this.busy ? "One moment…" : "Create"}
         </button>
       </div>
     </form>`;
   }
 
   private ask(asking: Asking | undefined): void {
+    const before = this.asking;
+    this.questions += 1;
     this.asking = asking;
     this.error = "";
     this.news = "";
+    void this.focusAfter(before);
+  }
+
+  /** Put the focus on the first field or button of the question, or on what the user goes on with after it. */
+  private async focusAfter(before: Asking | undefined): Promise<void> {
+    await this.updateComplete;
+    await this.fields?.updateComplete;
+    if (!this.asking && !before) return;
+    const path = before && "path" in before ? before.path : undefined;
+    const row = [...this.querySelectorAll<HTMLElement>(".worktree")].find(({ dataset }) => dataset["path"] === path);
+    const place = this.asking ? this.querySelector(".worktree-form, .question") : (row ?? this.querySelector("footer"));
+    place?.querySelector<HTMLElement>("select, button")?.focus();
   }
 
   /** Where the repository is asked about: the worktree of `path` may be removed here. */
@@ -216,34 +229,39 @@ export class WorktreesDialog extends Modal {
     }
   }
 
-  /** Do something, then show what is there now. Returns whether it was done. */
-  private async attempt(work: () => Promise<string>): Promise<boolean> {
-    if (this.busy !== "") return false;
-    this.busy = "working";
+  /** Do something, unless something is being done. */
+  private async attempt(work: () => Promise<void>): Promise<void> {
+    if (this.busy) return;
+    this.busy = true;
     this.error = "";
     this.news = "";
     try {
+      await work();
+    } catch (error) {
+      this.error = messageOf(error);
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  /** Change something, then show what is there now. work: returns what is said about it. */
+  private async change(work: () => Promise<string>): Promise<void> {
+    const { asking } = this;
+    await this.attempt(async () => {
       this.news = await work();
       this.asking = undefined;
       this.dispatchEvent(new Event("changed"));
       await this.load();
-      return true;
-    } catch (error) {
-      this.error = messageOf(error);
-      return false;
-    } finally {
-      this.busy = "";
-    }
+    });
+    if (!this.asking) await this.focusAfter(asking);
   }
 
-  private async start(each: Worktree): Promise<void> {
-    try {
+  private start(each: Worktree): Promise<void> {
+    return this.attempt(async () => {
       const session = await this.api.create({ workingDir: each.path });
       this.close();
       go(this, sessionPath(session.id));
-    } catch (error) {
-      this.error = messageOf(error);
-    }
+    });
   }
 
   private show(each: Worktree): void {
@@ -251,17 +269,17 @@ export class WorktreesDialog extends Modal {
     this.close();
   }
 
-  private switchTo(event: Event, each: Worktree): Promise<boolean> {
+  private switchTo(event: Event, each: Worktree): Promise<void> {
     event.preventDefault();
     const wanted = this.switchField?.value ?? "";
-    return this.attempt(async () => {
+    return this.change(async () => {
       await this.git.switch(each.path, wanted);
       return `${each.path} is on ${wanted} now.`;
     });
   }
 
-  private follow(each: Worktree, enable: boolean): Promise<boolean> {
-    return this.attempt(async () => {
+  private follow(each: Worktree, enable: boolean): Promise<void> {
+    return this.change(async () => {
       const answer = await this.git.follow(this.place, branchOf(each), enable);
       return [answer.message, ...(answer.hooksInstallResult?.errors ?? [])].join(" ");
     });
@@ -270,32 +288,34 @@ export class WorktreesDialog extends Modal {
   /** Ask, and name what would be lost. */
   private async askToRemove(each: Worktree): Promise<void> {
     this.ask(undefined);
+    const asked = this.questions;
     try {
       const { files, truncated } = await this.git.changes(each.path);
+      if (asked !== this.questions) return; // the user has gone on to another question
       const lost = files.length > 0 ? namesOf(files, truncated) : undefined;
       this.ask({ what: "remove", path: each.path, lost });
     } catch (error) {
-      this.error = messageOf(error);
+      if (asked === this.questions) this.error = messageOf(error);
     }
   }
 
-  private discard(each: Worktree, force: boolean): Promise<boolean> {
-    return this.attempt(async () => {
-      await this.git.removeWorktree(this.place, removalName(each), force);
+  private discard(each: Worktree, force: boolean): Promise<void> {
+    return this.change(async () => {
+      await this.git.removeWorktree(this.place, each.path, force);
       return `${each.path} is removed.`;
     });
   }
 
-  private prune(): Promise<boolean> {
-    return this.attempt(async () => {
+  private prune(): Promise<void> {
+    return this.change(async () => {
       await this.git.prune(this.place);
-      return "The worktrees without a folder are forgotten.";
+      return "The missing worktrees are no longer in the list.";
     });
   }
 
-  private make(event: Event): Promise<boolean> {
+  private make(event: Event): Promise<void> {
     event.preventDefault();
-    return this.attempt(async () => {
+    return this.change(async () => {
       const order = this.fields?.order();
       if (!order) return "";
       const folder = await this.git.addWorktree(this.place, order.branch, order.folder, order.base);
