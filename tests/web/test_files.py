@@ -533,6 +533,18 @@ def test_the_menu_inserts_the_path_of_a_folder(visitor: Visitor, project: Path) 
     row(visitor, project / "src").click(button="right")
     visitor.at("menu-insert").click()
     visitor.until(lambda: f"{project}/src " in visitor.text().replace("\n", "") + " ")
+    visitor.type("typed")  # the focus is in the terminal
+    visitor.until(lambda: f"{project}/src typed" in visitor.text().replace("\n", ""))
+
+
+def test_escape_closes_the_menu_only_and_goes_back_to_the_tree(visitor: Visitor, project: Path) -> None:
+    open_panel(visitor, visitor.server.session("exec cat", workingDir=str(project)))
+    for key in ("Escape", "Tab"):
+        row(visitor, project / "src").click(button="right")
+        expect(visitor.at("menu-enter")).to_be_focused()
+        visitor.press(key)
+        expect(visitor.at("file-menu")).to_be_hidden()
+        expect(visitor.at("files-tree")).to_be_focused()
 
 
 def test_a_file_that_is_dropped_on_the_terminal_is_uploaded_and_its_path_inserted(visitor: Visitor) -> None:

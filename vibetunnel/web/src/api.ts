@@ -144,7 +144,7 @@ export interface LogLine {
   readonly user?: string;
 }
 
-/** Of what the user wants to be told. */
+/** Which events the user is notified of. */
 export interface NotificationPreferences {
   readonly enabled: boolean;
   readonly sessionStart: boolean;

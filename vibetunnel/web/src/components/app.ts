@@ -7,7 +7,7 @@ import { keyed } from "lit/directives/keyed.js";
 import { Api, type AuthConfig, messageOf } from "../api.js";
 import { href } from "../base.js";
 import { type Route, Router, loginPath, sessionPath } from "../router.js";
-import { keepTold } from "../push.js";
+import { resubscribe } from "../push.js";
 import { type User, isGuest, may } from "../users.js";
 import "./login-page.js";
 import "./logs-page.js";
@@ -196,7 +196,7 @@ export class App extends PlainElement {
         (user) => {
           this.user = user;
           this.keepGuestInside();
-          if (user.authenticated && !isGuest(user)) void keepTold(this.api, user.userId);
+          if (user.authenticated && !isGuest(user)) void resubscribe(this.api, user.userId);
           const { page } = this.route;
           const needed = page === "sessions" || page === "logs" || page === "files" || page === "changes";
           const asked = needed && !this.looking && !this.over;

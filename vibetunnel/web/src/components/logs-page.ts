@@ -31,6 +31,7 @@ export class LogsPage extends PlainElement {
 
   private timer: ReturnType<typeof setTimeout> | undefined;
   private leaving = new AbortController();
+  private asked = 0; // counts the requests: only the last one's answer is shown
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -44,6 +45,7 @@ export class LogsPage extends PlainElement {
     super.disconnectedCallback();
     this.leaving.abort();
     clearTimeout(this.timer);
+    this.asked += 1;
   }
 
   protected override render(): TemplateResult {
@@ -164,6 +166,7 @@ export class LogsPage extends PlainElement {
   private async clear(): Promise<void> {
     await this.api.clearLog();
     this.lines = [];
+    void this.ask(); // an answer on its way has lines from before
   }
 
   private seen(): void {
@@ -172,14 +175,14 @@ export class LogsPage extends PlainElement {
   }
 
   private async ask(): Promise<void> {
-    const { signal } = this.leaving;
+    const asked = ++this.asked;
     try {
       const news = await this.api.logLines(this.lines?.at(-1)?.number ?? 0);
-      if (signal.aborted) return;
+      if (asked !== this.asked) return;
       this.lines = appended(this.lines ?? [], news);
       this.error = "";
     } catch (error) {
-      if (signal.aborted) return;
+      if (asked !== this.asked) return;
       this.error = messageOf(error);
       if (error instanceof ApiError && (error.status === 401 || error.status === 403)) return; // the page above tells
     }
