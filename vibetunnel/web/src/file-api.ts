@@ -1,6 +1,6 @@
 /** The server's interface to files, typed. */
 
-import type { Api } from "./api.js";
+import type { Api, Download } from "./api.js";
 import { href } from "./base.js";
 import type { Sent } from "./transfer.js";
 
@@ -78,9 +78,9 @@ export class FileApi {
     return completions.find(({ name }) => path.endsWith(`/${name}`))?.type;
   }
 
-  /** A file's bytes, for a view of the browser's own. */
-  bytes(path: string, signal: AbortSignal): Promise<Blob> {
-    return this.api.download(`/api/fs/raw?${pathQuery(path)}`, signal);
+  /** A file's bytes, for a view of the browser's own. undefined: they are still those that have the tag `known`. */
+  bytes(path: string, signal: AbortSignal, known?: string): Promise<Download | undefined> {
+    return this.api.download(`/api/fs/raw?${pathQuery(path)}`, signal, known);
   }
 
   /** Where a file's bytes are. */
