@@ -221,8 +221,8 @@ def test_a_file_that_is_opened_from_its_changes_has_its_line_in_the_address(visi
     visitor.open(f"/files?path={proj}/")
     visitor.at("tab-changes").click()
     shown(visitor, "a.txt").get_by_test_id("diff-open").click()
-    expect(visitor.page.locator(".code-line.chosen")).to_have_text("line 87")
-    expect(visitor.page).to_have_url(f"{visitor.server.url}/files?path={proj}/a.txt&line=87")
+    expect(visitor.page.locator(".code-line.chosen")).to_have_text("row 90")
+    expect(visitor.page).to_have_url(f"{visitor.server.url}/files?path={proj}/a.txt&line=90")
 
 
 def test_both_versions_stand_side_by_side_where_there_is_room(server: Served, proj: Path, visit: Visit) -> None:
@@ -240,10 +240,11 @@ def test_both_versions_stand_side_by_side_where_there_is_room(server: Served, pr
 
 
 def test_what_is_large_binary_or_a_picture_is_said_or_shown(visitor: Visitor, proj: Path) -> None:
+    write(proj, **{"long.txt": "".join(f"old {number}\n" for number in range(4500))})
+    commit(proj, "a long file")
     (proj / "data.bin").write_bytes(b"\0\1\2")
     (proj / "picture.png").write_bytes(PICTURE)
     (proj / "huge.txt").write_text("0123456789abcde\n" * 200_000)
-    commit(proj, **{"long.txt": "".join(f"old {number}\n" for number in range(4500))})
     write(proj, **{"long.txt": "".join(f"new {number}\n" for number in range(4500)), "wide.js": "x=1;" * 2000 + "\n"})
     changes_of(visitor, proj)
     expect(shown(visitor, "data.bin").get_by_test_id("diff-said")).to_contain_text("A binary file.")
