@@ -6,10 +6,12 @@ import { repeat } from "lit/directives/repeat.js";
 
 import { type Api, ApiError, type LogLevel, type LogLine, messageOf } from "../api.js";
 import { href } from "../base.js";
+import { pageTitle } from "../format.js";
 import { LEVELS, SHOWN, appended, filtered, lineTime } from "../logs.js";
 import "./confirm-dialog.js";
 import { back, download } from "./icons.js";
 import { PlainElement } from "./plain-element.js";
+import "../styles/logs.css";
 
 const AGAIN_MS = 2000; // between two questions for new lines
 const NEAR_END = 40; // CSS pixels; a reader so near the end follows
@@ -35,7 +37,7 @@ export class LogsPage extends PlainElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    document.title = "Logs · vibetunnel";
+    document.title = pageTitle("Logs", undefined);
     this.leaving = new AbortController();
     document.addEventListener("visibilitychange", () => this.seen(), { signal: this.leaving.signal });
     void this.ask();
