@@ -17,7 +17,7 @@ export interface FileEntry {
 type Change = "modified" | "added" | "deleted" | "untracked";
 
 /** The changed files below a folder, with paths relative to it. */
-export type Changes = Readonly<Record<Change, readonly string[]>>;
+export type ChangedPaths = Readonly<Record<Change, readonly string[]>>;
 
 export interface Browsed {
   readonly fullPath: string;
@@ -27,7 +27,7 @@ export interface Browsed {
   readonly writable: boolean;
   readonly truncated: boolean;
   readonly files: readonly FileEntry[];
-  readonly gitStatus: Changes | null;
+  readonly gitStatus: ChangedPaths | null;
 }
 
 export interface Preview {

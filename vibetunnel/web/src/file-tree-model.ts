@@ -1,7 +1,7 @@
 /** The folders that a user has opened: fetched when they are opened, kept until they are refreshed. It knows no page. */
 
 import { messageOf } from "./api.js";
-import type { Browsed, Changes, FileApi } from "./file-api.js";
+import type { Browsed, ChangedPaths, FileApi } from "./file-api.js";
 import { BY_NAME, type Folder, type Order, type Row, rowsOf } from "./file-listing.js";
 import { above, join, within } from "./file-paths.js";
 
@@ -175,10 +175,10 @@ export class FileTree {
 }
 
 /** The mark of each changed path below `root`, and of the folders that lead there. */
-export function marksOf(changes: Changes, root: string): ReadonlyMap<string, Mark> {
+export function marksOf(changes: ChangedPaths, root: string): ReadonlyMap<string, Mark> {
   const marks = new Map<string, Mark>();
   for (const [change, letter] of Object.entries(LETTERS)) {
-    for (const relative of changes[change as keyof Changes]) {
+    for (const relative of changes[change as keyof ChangedPaths]) {
       const path = join(root, relative.replace(/\/$/, ""));
       for (let folder = above(path); folder !== root && within(folder, root); folder = above(folder)) {
         if (!marks.has(folder)) marks.set(folder, "•");
