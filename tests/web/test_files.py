@@ -346,7 +346,7 @@ def test_long_lines_scroll_or_wrap(visitor: Visitor, project: Path) -> None:
 def test_a_file_that_is_no_text_is_said(visitor: Visitor, project: Path) -> None:
     (project / "data.bin").write_bytes(bytes(range(256)))
     visitor.open(address(project / "data.bin"))
-    expect(visitor.at("preview-binary")).to_contain_text("This is no text")
+    expect(visitor.at("preview-binary")).to_contain_text("This file is not text.")
     expect(visitor.at("preview-binary")).to_contain_text("256 B")
 
 
@@ -374,6 +374,26 @@ def test_a_pdf_document_opens_in_the_browsers_own_viewer(visitor: Visitor, proje
     ):
         visitor.at("preview-pdf").click()
     opened.value.close()
+
+
+def test_a_pdf_document_is_fetched_again_only_after_a_change(visitor: Visitor, project: Path) -> None:
+    (project / "a.pdf").write_bytes(PDF)
+    visitor.open(address(project / "a.pdf"))
+    link = visitor.at("preview-pdf")
+    expect(link).to_have_text("Open")
+    first = str(link.get_attribute("href"))
+
+    def refreshed() -> int:
+        with visitor.page.expect_response(lambda response: "/api/fs/raw" in response.url) as answer:
+            visitor.at("files-refresh").click()
+        return answer.value.status
+
+    assert refreshed() == 304
+    expect(link).to_have_attribute("href", first)
+    (project / "a.pdf").write_bytes(PDF + b"% changed\n")
+    assert refreshed() == 200
+    expect(link).not_to_have_attribute("href", first)
+    expect(link).to_have_text("Open")
 
 
 def test_a_page_that_calls_itself_a_pdf_runs_nothing(visitor: Visitor, project: Path) -> None:
@@ -562,6 +582,18 @@ def test_the_menu_inserts_the_path_of_a_folder(visitor: Visitor, project: Path) 
     row(visitor, project / "src").click(button="right")
     visitor.at("menu-insert").click()
     visitor.until(lambda: f"{project}/src " in visitor.text().replace("\n", "") + " ")
+    visitor.type("typed")  # the focus is in the terminal
+    visitor.until(lambda: f"{project}/src typed" in visitor.text().replace("\n", ""))
+
+
+def test_escape_closes_the_menu_only_and_goes_back_to_the_tree(visitor: Visitor, project: Path) -> None:
+    open_panel(visitor, visitor.server.session("exec cat", workingDir=str(project)))
+    for key in ("Escape", "Tab"):
+        row(visitor, project / "src").click(button="right")
+        expect(visitor.at("menu-enter")).to_be_focused()
+        visitor.press(key)
+        expect(visitor.at("file-menu")).to_be_hidden()
+        expect(visitor.at("files-tree")).to_be_focused()
 
 
 def test_a_file_that_is_dropped_on_the_terminal_is_uploaded_and_its_path_inserted(visitor: Visitor) -> None:
@@ -631,8 +663,28 @@ def test_a_place_in_a_file_that_a_program_prints_opens_it_at_the_line(visitor: V
     expect(pointer).to_have_count(1)
     visitor.page.mouse.down()
     visitor.page.mouse.up()
-    expect(visitor.page.locator(".code-line.chosen")).to_have_text("value_120 = 120")
-    expect(visitor.page.locator(".code-line.chosen")).to_be_in_viewport()
+    chosen = visitor.page.locator(".code-line.chosen")
+    expect(chosen).to_have_text("value_120 = 120")
+    expect(chosen).to_be_in_viewport()
+
+    def again() -> None:
+        hover_text(visitor, "src/none.py:3")  # xterm.js looks for links when the pointer comes to another cell
+        hover_text(visitor, "src/main.py:120")
+        expect(pointer).to_have_count(1)
+        visitor.page.mouse.down()
+        visitor.page.mouse.up()
+
+    visitor.at("tab-changes").click()
+    again()
+    expect(chosen).to_be_in_viewport()
+    visitor.at("preview-text").evaluate("code => code.scrollTo(0, 0)")
+    expect(chosen).not_to_be_in_viewport()
+    again()
+    expect(chosen).to_be_in_viewport()
+    source = project / "src" / "main.py"
+    source.write_text(source.read_text().replace("value_120", "changed"))
+    again()
+    expect(chosen).to_have_text("changed = 120")
 
 
 # Rights

@@ -216,6 +216,15 @@ def test_the_number_of_a_line_opens_the_file_there(visitor: Visitor, proj: Path)
     assert visitor.page.url.endswith("/files?path=" + str(proj / "a.txt") + "&line=52")
 
 
+def test_a_file_that_is_opened_from_its_changes_has_its_line_in_the_address(visitor: Visitor, proj: Path) -> None:
+    write(proj, **{"a.txt": LINES.replace("line 90\n", "row 90\n")})
+    visitor.open(f"/files?path={proj}/")
+    visitor.at("tab-changes").click()
+    shown(visitor, "a.txt").get_by_test_id("diff-open").click()
+    expect(visitor.page.locator(".code-line.chosen")).to_have_text("row 90")
+    expect(visitor.page).to_have_url(f"{visitor.server.url}/files?path={proj}/a.txt&line=90")
+
+
 def test_both_versions_stand_side_by_side_where_there_is_room(server: Served, proj: Path, visit: Visit) -> None:
     visitor = visit(server, viewport={"width": 1500, "height": 800})
     write(proj, **{"src__b.py": "one = 1\ntwo = 3\nthree = 3\n"})
@@ -231,10 +240,12 @@ def test_both_versions_stand_side_by_side_where_there_is_room(server: Served, pr
 
 
 def test_what_is_large_binary_or_a_picture_is_said_or_shown(visitor: Visitor, proj: Path) -> None:
+    write(proj, **{"long.txt": "".join(f"old {number}\n" for number in range(4500))})
+    commit(proj, "a long file")
     (proj / "data.bin").write_bytes(b"\0\1\2")
     (proj / "picture.png").write_bytes(PICTURE)
     (proj / "huge.txt").write_text("0123456789abcde\n" * 200_000)
-    write(proj, **{"long.txt": "".join(f"{number}\n" for number in range(9000)), "wide.js": "x=1;" * 2000 + "\n"})
+    write(proj, **{"long.txt": "".join(f"new {number}\n" for number in range(4500)), "wide.js": "x=1;" * 2000 + "\n"})
     changes_of(visitor, proj)
     expect(shown(visitor, "data.bin").get_by_test_id("diff-said")).to_contain_text("A binary file.")
     expect(shown(visitor, "huge.txt").get_by_test_id("diff-said")).to_contain_text("This file is too long to compare.")
@@ -248,6 +259,7 @@ def test_what_is_large_binary_or_a_picture_is_said_or_shown(visitor: Visitor, pr
     expect(diff.locator("tr")).to_have_count(5000)
     diff.get_by_test_id("diff-more").click()
     expect(diff.locator("tr")).to_have_count(9000)
+    assert diff.locator("mark").count() == 0  # a page would take seconds to find the words
     expect(shown(visitor, "wide.js")).to_contain_text("6,000 more characters")
     assert is_as_wide_as_the_window(visitor)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import APIResponse, Route, expect
 from served import PASSWORD, Served
 from visitor import PHONE, Visit, Visitor
 
@@ -72,6 +72,52 @@ def test_the_log_is_downloaded_and_cleared_after_a_question(server: Served, visi
     visitor.at("confirm-submit").click()
     expect(visitor.at("logs-empty")).to_be_visible()
     assert b"to be cleared" not in server.request("GET", "/api/logs/raw")
+
+
+def ask_and_hold(visitor: Visitor, count: int) -> list[tuple[Route, APIResponse]]:
+    """Let the page ask for lines so many times, and hold back the answers."""
+    held: list[tuple[Route, APIResponse]] = []
+
+    def hold(route: Route) -> None:
+        if len(held) < count:
+            held.append((route, route.fetch()))
+        else:
+            route.continue_()
+
+    visitor.page.route("**/api/logs?*", hold)
+    for number in range(count):
+        visitor.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        visitor.until(lambda number=number: len(held) > number)
+    return held
+
+
+def release(held: list[tuple[Route, APIResponse]]) -> None:
+    for route, answer in held:
+        route.fulfill(response=answer)
+
+
+def test_two_answers_bring_no_line_twice(server: Served, visitor: Visitor) -> None:
+    visitor.open("/logs")
+    expect(visitor.at("logs-count")).not_to_be_empty()
+    say(server, "only once")
+    release(ask_and_hold(visitor, 2))
+    say(server, "the next")
+    expect(lines(visitor).filter(has_text="the next")).to_be_visible()
+    expect(lines(visitor).filter(has_text="only once")).to_have_count(1)
+
+
+def test_a_late_answer_brings_no_line_back_that_was_cleared(server: Served, visitor: Visitor) -> None:
+    visitor.open("/logs")
+    expect(visitor.at("logs-count")).not_to_be_empty()
+    say(server, "to be cleared")
+    held = ask_and_hold(visitor, 1)
+    visitor.at("logs-clear").click()
+    visitor.at("confirm-submit").click()
+    expect(visitor.at("confirm-submit")).to_have_count(0)  # the log is cleared
+    release(held)
+    say(server, "the last")
+    expect(lines(visitor).filter(has_text="the last")).to_be_visible()
+    expect(lines(visitor).filter(has_text="to be cleared")).to_have_count(0)
 
 
 def test_a_writer_is_told_that_owners_read_the_log(server: Served, visit: Visit) -> None:

@@ -87,6 +87,35 @@ def test_choices_are_kept_for_all_devices(visitor: Visitor) -> None:
     expect(choice(visitor, "sessionExit")).not_to_be_checked()
 
 
+def test_a_switch_shows_what_is_so_after_a_refusal(visitor: Visitor) -> None:
+    visitor.allow_complaint("status of 500")
+    visitor.context.add_init_script("Notification.requestPermission = async () => 'denied';")
+    visitor.open()
+    visitor.choose_in_account("notifications-open")
+    expect(visitor.at("notifications-on")).to_be_enabled()
+    visitor.at("notifications-on").click()
+    expect(visitor.at("error")).to_have_text("The browser was not allowed to show notifications.")
+    expect(visitor.at("notifications-on")).not_to_be_checked()
+    visitor.page.route("**/api/config", lambda route: route.fulfill(status=500, json={"error": "It is full"}))
+    expect(choice(visitor, "sessionExit")).to_be_checked()
+    choice(visitor, "sessionExit").click()
+    expect(visitor.at("error")).to_contain_text("It is full")
+    expect(choice(visitor, "sessionExit")).to_be_checked()
+
+
+def test_a_device_that_is_switched_off_gets_nothing_even_if_the_server_cannot_be_told(visitor: Visitor) -> None:
+    visitor.allow_complaint("ERR_FAILED")
+    visitor.open()
+    visitor.choose_in_account("notifications-open")
+    visitor.at("notifications-on").click()
+    expect(visitor.at("notifications-test")).to_be_enabled()
+    visitor.page.route("**/api/push/unsubscribe", lambda route: route.abort())
+    visitor.at("notifications-on").click()
+    expect(visitor.at("error")).to_be_visible()
+    expect(visitor.at("notifications-on")).not_to_be_checked()
+    assert visitor.page.evaluate("() => PushManager.prototype.getSubscription()") is None
+
+
 def test_a_test_that_does_not_arrive_says_so(visitor: Visitor) -> None:
     visitor.open()
     visitor.choose_in_account("notifications-open")

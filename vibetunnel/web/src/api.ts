@@ -144,7 +144,13 @@ export interface LogLine {
   readonly user?: string;
 }
 
-/** Of what the user wants to be told. */
+export interface Download {
+  readonly bytes: Blob;
+  /** Another one when the bytes have changed. */
+  readonly tag: string;
+}
+
+/** Which events the user is notified of. */
 export interface NotificationPreferences {
   readonly enabled: boolean;
   readonly sessionStart: boolean;
@@ -358,11 +364,15 @@ export class Api {
     });
   }
 
-  /** Get bytes. */
-  download(path: string, signal: AbortSignal): Promise<Blob> {
+  /** Get bytes. undefined: they are still those that have the tag `known`. */
+  download(path: string, signal: AbortSignal, known?: string): Promise<Download | undefined> {
     return this.attempt(false, false, async () => {
-      const response = await reached(fetch(href(path), { credentials: "same-origin", signal }), signal);
-      if (response.ok) return reached(response.blob(), signal);
+      const headers: HeadersInit = known ? { "If-None-Match": known } : {};
+      const response = await reached(fetch(href(path), { credentials: "same-origin", headers, signal }), signal);
+      if (response.status === 304) return undefined;
+      if (response.ok) {
+        return { bytes: await reached(response.blob(), signal), tag: response.headers.get("ETag") ?? "" };
+      }
       return answerOf<never>(response.status, parsed(await response.text()), null);
     });
   }

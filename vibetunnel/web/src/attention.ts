@@ -2,7 +2,7 @@
 
 import type { Notice, Progress, Session } from "./api.js";
 import type { ServerEvent } from "./events.js";
-import { toldUser } from "./push.js";
+import { subscribedUser } from "./push.js";
 
 /** The session after an event that tells its progress or its newest notification; null takes either away. */
 export function noticed(session: Session, event: ServerEvent): Session {
@@ -34,7 +34,7 @@ export function mayNotify(): boolean {
  */
 export function announce(event: ServerEvent, name: string): void {
   const { notification, sessionId } = event;
-  if (event.type !== "notification" || !notification || !mayNotify() || document.hasFocus() || toldUser()) return;
+  if (event.type !== "notification" || !notification || !mayNotify() || document.hasFocus() || subscribedUser()) return;
   try {
     const title = notification.title || name;
     const shown = new Notification(title, { body: notification.body, tag: `vibetunnel ${sessionId ?? ""}` });

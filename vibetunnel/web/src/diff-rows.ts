@@ -45,7 +45,7 @@ export function textsOf(whole: FileDiff): ReadonlyMap<number, string> {
   return found;
 }
 
-/** The rows of a diff. opened: gaps, by their first line, that are shown with the texts of the whole file. */
+/** The rows of a diff, without marks. opened: gaps, by their first line, that are shown with the texts of the whole file. */
 export function rowsOf(
   diff: FileDiff,
   opened: ReadonlySet<number> = new Set(),
@@ -78,7 +78,7 @@ export function rowsOf(
     }
   }
   if (!diff.isDeleted && diff.hunks.length > 0) skip(diff.lineCount - after + 1);
-  return marked(rows);
+  return rows;
 }
 
 /** The number of a hunk's first line now. A hunk that only removes lines has the number of the line before. */
@@ -90,8 +90,8 @@ function remarkIn(text: string): string {
   return text.trim().replace(/^\\?\s*/, "");
 }
 
-/** Lines that replace others, with the words that differ. */
-function marked(rows: readonly DiffRow[]): readonly DiffRow[] {
+/** The rows with the words that differ in lines which replace others. Costly for thousands of rows. */
+export function withWordMarks(rows: readonly DiffRow[]): readonly DiffRow[] {
   const found = [...rows];
   for (let at = 0; at < found.length; ) {
     const removed = run(found, at, "-");

@@ -1,6 +1,6 @@
 /** The server's interface to files, typed. */
 
-import type { Api } from "./api.js";
+import type { Api, Download } from "./api.js";
 import { href } from "./base.js";
 import { withoutSlash } from "./file-paths.js";
 import type { Sent } from "./transfer.js";
@@ -18,7 +18,7 @@ export interface FileEntry {
 type Change = "modified" | "added" | "deleted" | "untracked";
 
 /** The changed files below a folder, with paths relative to it. */
-export type Changes = Readonly<Record<Change, readonly string[]>>;
+export type ChangedPaths = Readonly<Record<Change, readonly string[]>>;
 
 export interface Browsed {
   readonly fullPath: string;
@@ -28,7 +28,7 @@ export interface Browsed {
   readonly writable: boolean;
   readonly truncated: boolean;
   readonly files: readonly FileEntry[];
-  readonly gitStatus: Changes | null;
+  readonly gitStatus: ChangedPaths | null;
 }
 
 export interface Preview {
@@ -88,9 +88,9 @@ export class FileApi {
     return found.completions;
   }
 
-  /** A file's bytes, for a view of the browser's own. */
-  bytes(path: string, signal: AbortSignal): Promise<Blob> {
-    return this.api.download(`/api/fs/raw?${pathQuery(path)}`, signal);
+  /** A file's bytes, for a view of the browser's own. undefined: they are still those that have the tag `known`. */
+  bytes(path: string, signal: AbortSignal, known?: string): Promise<Download | undefined> {
+    return this.api.download(`/api/fs/raw?${pathQuery(path)}`, signal, known);
   }
 
   /** Where a file's bytes are. */

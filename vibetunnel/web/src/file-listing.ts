@@ -48,8 +48,23 @@ export interface View {
 
 const names = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 
+interface Sorted {
+  readonly order: Order;
+  readonly entries: readonly FileEntry[];
+}
+
+const lastSorted = new WeakMap<readonly FileEntry[], Sorted>(); // a list is drawn again at each step of scrolling
+
 /** The entries in order: folders first, equal ones by name. */
-export function sorted(entries: readonly FileEntry[], { key, descending }: Order): readonly FileEntry[] {
+export function sorted(entries: readonly FileEntry[], order: Order): readonly FileEntry[] {
+  const last = lastSorted.get(entries);
+  if (last?.order === order) return last.entries;
+  const now: Sorted = { order, entries: sort(entries, order) };
+  lastSorted.set(entries, now);
+  return now.entries;
+}
+
+function sort(entries: readonly FileEntry[], { key, descending }: Order): readonly FileEntry[] {
   const sign = descending ? -1 : 1;
   const compare = (a: FileEntry, b: FileEntry): number => {
     if (key === "size" && a.size !== b.size) return a.size - b.size;

@@ -1,7 +1,7 @@
 /** The folders that a user has opened: fetched when they are opened, kept until they are refreshed. It knows no page. */
 
 import { messageOf } from "./api.js";
-import type { Browsed, Changes, FileApi } from "./file-api.js";
+import type { Browsed, ChangedPaths, FileApi } from "./file-api.js";
 import { BY_NAME, type Folder, type Order, type Row, rowsOf } from "./file-listing.js";
 import { above, join, within } from "./file-paths.js";
 
@@ -29,7 +29,9 @@ export class FileTree {
   private readonly folders = new Map<string, Folder>();
   private readonly open = new Set<string>();
   private marks: ReadonlyMap<string, Mark> = new Map();
+  private kept: { readonly rows: readonly Row[]; readonly order: Order; readonly filter: string } | undefined;
   private turn = 0; // changes with the root: later answers about an earlier one are dropped
+  private readonly asked = new Map<string, number>(); // counts a folder's requests: only the last one's answer counts
 
   /** hidden: whether names that begin with a dot are shown. */
   constructor(
@@ -39,8 +41,11 @@ export class FileTree {
   ) {}
 
   get rows(): readonly Row[] {
-    const { root, folders, open, order, filter } = this;
-    return rowsOf({ root, folders, open, order, filter });
+    const { root, folders, open, order, filter, kept } = this;
+    if (kept && kept.order === order && kept.filter === filter) return kept.rows;
+    const rows = rowsOf({ root, folders, open, order, filter });
+    this.kept = { rows, order, filter };
+    return rows;
   }
 
   get showsHidden(): boolean {
@@ -54,11 +59,13 @@ export class FileTree {
   /** Show another folder. Returns whether it can be shown; if not, the one before stays. */
   async enter(path: string): Promise<boolean> {
     const turn = ++this.turn;
+    const { hidden } = this;
     this.loading = true;
-    this.onChange();
+    this.changed();
     try {
-      const found = await this.files.browse(path, { hidden: this.hidden });
+      const found = await this.files.browse(path, { hidden });
       if (turn !== this.turn) return false;
+      if (hidden !== this.hidden) return await this.enter(path);
       if (!within(found.fullPath, this.root) || this.root === "") this.marks = new Map();
       this.root = found.fullPath;
       this.serverRoot = found.root;
@@ -66,6 +73,7 @@ export class FileTree {
       this.writable = found.writable;
       this.error = "";
       this.filter = "";
+      this.ask(found.fullPath); // this answer is newer than those on their way
       this.keep(found);
       void this.fetchMarks(turn);
       return true;
@@ -75,14 +83,14 @@ export class FileTree {
     } finally {
       if (turn === this.turn) {
         this.loading = false;
-        this.onChange();
+        this.changed();
       }
     }
   }
 
   /** Open a folder of the tree, or close it. */
   toggle(path: string): void {
-    if (this.open.delete(path)) this.onChange();
+    if (this.open.delete(path)) this.changed();
     else void this.expand(path);
   }
 
@@ -90,7 +98,7 @@ export class FileTree {
     if (this.open.has(path)) return;
     this.open.add(path);
     if (this.folders.get(path)?.state !== "ready") await this.fetch(path);
-    else this.onChange();
+    else this.changed();
   }
 
   /** Open the folders that lead to a path below the root. */
@@ -123,20 +131,34 @@ export class FileTree {
   }
 
   private async fetch(path: string): Promise<void> {
-    const { turn } = this;
+    const { hidden } = this;
+    const asked = this.ask(path);
+    const counts = (): boolean => asked === this.asked.get(path) && hidden === this.hidden;
     const before = this.folders.get(path);
     this.folders.set(path, before ? { ...before, state: "loading" } : LOADING);
-    this.onChange();
+    this.changed();
     try {
-      const found = await this.files.browse(path, { hidden: this.hidden });
-      if (turn !== this.turn) return;
+      const found = await this.files.browse(path, { hidden });
+      if (!counts()) return;
       if (path === this.root) this.writable = found.writable;
       this.keep(found, path);
     } catch (error) {
-      if (turn !== this.turn) return;
+      if (!counts()) return;
       this.folders.set(path, { ...LOADING, state: "failed", error: messageOf(error) });
     }
+    this.changed();
+  }
+
+  private changed(): void {
+    this.kept = undefined;
     this.onChange();
+  }
+
+  /** Returns the number of a new request for a folder. */
+  private ask(path: string): number {
+    const asked = (this.asked.get(path) ?? 0) + 1;
+    this.asked.set(path, asked);
+    return asked;
   }
 
   private keep(found: Browsed, path: string = found.fullPath): void {
@@ -148,15 +170,15 @@ export class FileTree {
     const found = await this.files.browse(this.root, { changes: true }).catch(() => undefined); // only decoration
     if (turn !== this.turn) return;
     this.marks = found?.gitStatus ? marksOf(found.gitStatus, this.root) : new Map();
-    this.onChange();
+    this.changed();
   }
 }
 
 /** The mark of each changed path below `root`, and of the folders that lead there. */
-export function marksOf(changes: Changes, root: string): ReadonlyMap<string, Mark> {
+export function marksOf(changes: ChangedPaths, root: string): ReadonlyMap<string, Mark> {
   const marks = new Map<string, Mark>();
   for (const [change, letter] of Object.entries(LETTERS)) {
-    for (const relative of changes[change as keyof Changes]) {
+    for (const relative of changes[change as keyof ChangedPaths]) {
       const path = join(root, relative.replace(/\/$/, ""));
       for (let folder = above(path); folder !== root && within(folder, root); folder = above(folder)) {
         if (!marks.has(folder)) marks.set(folder, "•");

@@ -13,7 +13,7 @@ export interface LogFilter {
   readonly text: string;
 }
 
-/** The lines with the new ones behind them; the oldest make room. */
+/** The lines with the new ones after them; the oldest make room. */
 export function appended(lines: readonly LogLine[], news: readonly LogLine[]): readonly LogLine[] {
   return news.length === 0 ? lines : [...lines, ...news].slice(-HELD);
 }

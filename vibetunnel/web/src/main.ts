@@ -6,6 +6,5 @@ import "./styles/controls.css";
 import "./styles/people.css";
 import "./styles/login.css";
 import "./styles/sessions.css";
-import "./styles/logs.css";
 
 import "./components/app.js";

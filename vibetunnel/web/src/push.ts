@@ -3,7 +3,7 @@
 import type { Api } from "./api.js";
 import { href, root } from "./base.js";
 
-const TOLD = "vibetunnel.notifications"; // the user that is told in this browser
+const SUBSCRIBED = "vibetunnel.notifications"; // the user whose notifications this browser gets
 
 /** `insecure`: the page is neither on HTTPS nor on this machine. `install`: on iOS, only pages on the home screen may. */
 export type Support = "ready" | "insecure" | "install" | "unsupported" | "denied";
@@ -16,13 +16,13 @@ export function support(): Support {
   return Notification.permission === "denied" ? "denied" : "ready";
 }
 
-/** Whether this browser is told what happens, for this user. */
-export async function isTold(userId: string): Promise<boolean> {
-  return support() === "ready" && toldUser() === userId && (await subscription()) !== null;
+/** Whether this browser gets the notifications of this user. */
+export async function isSubscribed(userId: string): Promise<boolean> {
+  return support() === "ready" && subscribedUser() === userId && (await subscription()) !== null;
 }
 
 /** Ask the user, and switch notifications on. Returns false if the user has refused. */
-export async function tell(api: Api, userId: string): Promise<boolean> {
+export async function subscribe(api: Api, userId: string): Promise<boolean> {
   if ((await Notification.requestPermission()) !== "granted") return false;
   const key = bytes(await api.pushKey());
   const registration = await navigator.serviceWorker.register(href("/sw.js"), { scope: root() });
@@ -35,22 +35,21 @@ export async function tell(api: Api, userId: string): Promise<boolean> {
   return true;
 }
 
-/** Switch notifications off in this browser. */
-export async function tellNoMore(api: Api): Promise<void> {
-  remember(undefined);
+/** Switch notifications off in this browser. From then on none arrives, even if the server cannot be told. */
+export async function unsubscribe(api: Api): Promise<void> {
   const found = await subscription();
-  if (!found) return;
-  await api.unsubscribe(found.endpoint);
-  await found.unsubscribe();
+  await found?.unsubscribe();
+  remember(undefined);
+  if (found) await api.unsubscribe(found.endpoint);
 }
 
 /**
  * After a login: a subscription ends with the login that has made it, so the next login makes it again. Not after
  * logging out, which clears what the browser keeps.
  */
-export async function keepTold(api: Api, userId: string): Promise<void> {
+export async function resubscribe(api: Api, userId: string): Promise<void> {
   try {
-    if (!(await isTold(userId))) return;
+    if (!(await isSubscribed(userId))) return;
     const found = await subscription();
     if (found) await api.subscribe(found.toJSON());
   } catch {
@@ -73,10 +72,10 @@ function same(one: ArrayBuffer | null, other: Uint8Array): boolean {
   return new Uint8Array(one).every((byte, at) => byte === other[at]);
 }
 
-/** The user who is told in this browser; null: none. */
-export function toldUser(): string | null {
+/** The user whose notifications this browser gets; null: none. */
+export function subscribedUser(): string | null {
   try {
-    return localStorage.getItem(TOLD);
+    return localStorage.getItem(SUBSCRIBED);
   } catch {
     return null; // the user blocks the data of sites
   }
@@ -84,8 +83,8 @@ export function toldUser(): string | null {
 
 function remember(userId: string | undefined): void {
   try {
-    if (userId === undefined) localStorage.removeItem(TOLD);
-    else localStorage.setItem(TOLD, userId);
+    if (userId === undefined) localStorage.removeItem(SUBSCRIBED);
+    else localStorage.setItem(SUBSCRIBED, userId);
   } catch {
     // Then notifications end with this login.
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { type DiffRow, paired, rowsOf, textsOf } from "../src/diff-rows.js";
+import { type DiffRow, paired, rowsOf, textsOf, withWordMarks } from "../src/diff-rows.js";
 import type { FileDiff } from "../src/git-api.js";
 
 const none: FileDiff = { hunks: [], lineCount: 0, isDeleted: false, isBinary: false, isTooBig: false };
@@ -70,7 +70,7 @@ describe("rows", () => {
   it("mark the words that differ, also if more lines are added than removed", () => {
     const lines = ["-const one = 1;", "+const two = 1;", "+more"];
     const rows = rowsOf({ ...none, hunks: [{ oldStart: 1, newStart: 1, lines }], lineCount: 2 });
-    expect(rows.map((row) => (row.kind === "line" ? row.marks : []))).toEqual([[[6, 9]], [[6, 9]], []]);
+    expect(withWordMarks(rows).map((row) => (row.kind === "line" ? row.marks : []))).toEqual([[[6, 9]], [[6, 9]], []]);
   });
 
   it("are none if nothing differs", () => {

@@ -43,6 +43,12 @@ describe("order", () => {
     expect(names(sorted(entries, { key: "name", descending: true }))).toEqual(["z", "a", "b10", "b2"]);
   });
 
+  it("is not made again for the same entries", () => {
+    const order = { key: "size", descending: true } as const;
+    expect(sorted(entries, order)).toBe(sorted(entries, order));
+    expect(sorted(entries, { ...order, descending: false })).not.toEqual(sorted(entries, order));
+  });
+
   it("goes by size and by time", () => {
     expect(names(sorted(entries, { key: "size", descending: true }))).toEqual(["a", "z", "b2", "b10"]);
     expect(names(sorted(entries, { key: "modified", descending: true }))).toEqual(["a", "z", "b10", "b2"]);

@@ -7,10 +7,9 @@ import { keyed } from "lit/directives/keyed.js";
 import { Api, type AuthConfig, messageOf } from "../api.js";
 import { href } from "../base.js";
 import { type Route, Router, loginPath, sessionPath } from "../router.js";
-import { keepTold } from "../push.js";
+import { resubscribe } from "../push.js";
 import { type User, isGuest, may } from "../users.js";
 import "./login-page.js";
-import "./logs-page.js";
 import "./navigation.js";
 import { PlainElement } from "./plain-element.js";
 import "./sessions-page.js";
@@ -20,10 +19,15 @@ const SECOND_LOOK_MS = 400; // a login in another tab ends the earlier one, shor
 
 /** Pages that few visits need. */
 const PARTS = {
+  logs: () => import("./logs-page.js"),
   files: () => import("./files-page.js"),
   changes: () => import("./changes-page.js"),
 } as const;
 type PartName = keyof typeof PARTS;
+
+function isPart(page: Route["page"]): page is PartName {
+  return page in PARTS;
+}
 
 @customElement("vt-app")
 export class App extends PlainElement {
@@ -76,7 +80,7 @@ export class App extends PlainElement {
 
   protected override willUpdate(): void {
     const { page } = this.route;
-    if ((page !== "files" && page !== "changes") || this.parts[page] !== undefined) return;
+    if (!isPart(page) || this.parts[page] !== undefined) return;
     const set = (state: "loading" | "loaded" | "failed"): void => {
       this.parts = { ...this.parts, [page]: state };
     };
@@ -103,7 +107,8 @@ export class App extends PlainElement {
       case "share":
         return html`<vt-share-page .api=${api}></vt-share-page>`;
       case "logs":
-        if (!this.known) return html``;
+        if (this.parts.logs === "failed") return this.reloadNotice("The logs could not be loaded");
+        if (this.parts.logs !== "loaded" || !this.known) return html``;
         if (user?.authenticated && !may(user, "admin")) return this.ownersOnly();
         return html`${keyed(this.turn, html`<vt-logs-page .api=${api}></vt-logs-page>`)}`;
       case "terminal":
@@ -196,7 +201,7 @@ export class App extends PlainElement {
         (user) => {
           this.user = user;
           this.keepGuestInside();
-          if (user.authenticated && !isGuest(user)) void keepTold(this.api, user.userId);
+          if (user.authenticated && !isGuest(user)) void resubscribe(this.api, user.userId);
           const { page } = this.route;
           const needed = page === "sessions" || page === "logs" || page === "files" || page === "changes";
           const asked = needed && !this.looking && !this.over;

@@ -5,7 +5,7 @@ import { customElement, property, state } from "lit/decorators.js";
 
 import { type Api, messageOf } from "../api.js";
 import { describe, isPicture, kindOf, lines, split } from "../changes.js";
-import { type DiffGap, type DiffLine, type DiffPair, type DiffRemark, type DiffRow, paired, rowsOf, textsOf } from "../diff-rows.js";
+import { type DiffGap, type DiffLine, type DiffPair, type DiffRemark, type DiffRow, paired, rowsOf, textsOf, withWordMarks } from "../diff-rows.js";
 import { FileApi } from "../file-api.js";
 import { type ChangedFile, type FileDiff, GitApi } from "../git-api.js";
 import { prefer, preference } from "../preferences.js";
@@ -16,7 +16,7 @@ import { back } from "./icons.js";
 import { PlainElement } from "./plain-element.js";
 
 const SIDE_BY_SIDE = "diff.side-by-side";
-const LARGE = 2000; // rows: a diff with more is shown only if the user asks for it
+const LARGE = 2000; // rows: a diff with more is shown only if the user asks for it, and has no marks
 const MORE = 5000; // rows that are then shown at once
 const LONGEST = 2000; // characters of a line that are shown
 const SPLIT = 900; // CSS pixels: both versions fit beside each other
@@ -39,6 +39,7 @@ export class DiffView extends PlainElement {
   @state() private split = preference(SIDE_BY_SIDE) === "1";
   @state() private wide = false;
 
+  private rows: readonly DiffRow[] = []; // of the diff
   private asked = 0;
   private readonly watcher = new ResizeObserver(([entry]) => (this.wide = (entry?.contentRect.width ?? 0) >= SPLIT));
 
@@ -53,7 +54,7 @@ export class DiffView extends PlainElement {
     this.asked += 1;
   }
 
-  protected override willUpdate(changed: PropertyValues<this>): void {
+  protected override willUpdate(changed: PropertyValues): void {
     const before = changed.get("file") as ChangedFile | undefined;
     const another = changed.has("repository") || (changed.has("file") && before?.path !== this.file.path);
     if (another) {
@@ -62,6 +63,10 @@ export class DiffView extends PlainElement {
       this.shown = LARGE;
     }
     if (another || changed.has("turn")) void this.load();
+    if (changed.has("diff") || changed.has("opened") || changed.has("texts")) {
+      const rows = this.diff ? rowsOf(this.diff, this.opened, this.texts) : [];
+      this.rows = rows.length > LARGE ? rows : withWordMarks(rows);
+    }
   }
 
   protected override render(): TemplateResult {
@@ -109,14 +114,13 @@ export class DiffView extends PlainElement {
   }
 
   private body(): TemplateResult | typeof nothing {
-    const { diff, file } = this;
+    const { diff, file, rows } = this;
     if (file.path.endsWith("/")) {
       return said("A folder that git does not track.", "It is a repository of its own, or has very many files.");
     }
     if (!diff) return nothing;
     if (diff.isTooBig) return said("This file is too long to compare.", "It has more than 2 MiB.");
     if (diff.isBinary) return this.binary(diff);
-    const rows = rowsOf(diff, this.opened, this.texts);
     if (rows.length === 0) {
       const empty = file.staged === "added" || file.unstaged === "untracked";
       return file.staged === "renamed"
@@ -201,7 +205,7 @@ export class DiffView extends PlainElement {
 
   /** The line at which the file is opened. */
   private get firstChanged(): number | undefined {
-    const rows = this.diff ? rowsOf(this.diff) : [];
+    const { rows } = this;
     const at = rows.findIndex((row) => row.kind === "line" && row.sign !== " ");
     const row = rows.slice(Math.max(at, 0)).find((each) => each.kind === "line" && each.after !== undefined);
     return row?.kind === "line" ? row.after : undefined;
@@ -215,8 +219,10 @@ export class DiffView extends PlainElement {
     try {
       const found = await new GitApi(this.api).diff(this.repository, file);
       if (asked !== this.asked) return;
-      if (JSON.stringify(found) !== JSON.stringify(this.diff)) this.opened = new Set(); // the numbers are others now
-      this.diff = found;
+      if (JSON.stringify(found) !== JSON.stringify(this.diff)) {
+        this.diff = found;
+        this.opened = new Set(); // the numbers are others now
+      }
       this.error = "";
     } catch (error) {
       if (asked === this.asked) this.error = messageOf(error);

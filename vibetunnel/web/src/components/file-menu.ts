@@ -24,7 +24,7 @@ export class FileMenu extends PlainElement {
   @property({ attribute: false }) inserts = false;
   @state() private path = "";
   @state() private kind: FileEntry["type"] = "file";
-  @query("[popover]") private popover_!: HTMLElement;
+  @query("[popover]") private menu!: HTMLElement;
 
   private files: FileApi | undefined;
   private opener: HTMLElement | undefined;
@@ -36,7 +36,7 @@ export class FileMenu extends PlainElement {
     this.files = files;
     this.opener = button;
     void this.updateComplete.then(() => {
-      this.popover_.showPopover();
+      this.menu.showPopover();
       this.put(button.getBoundingClientRect());
       this.items[0]?.focus();
     });
@@ -53,7 +53,6 @@ export class FileMenu extends PlainElement {
       aria-label=${baseName(path)}
       data-testid="file-menu"
       @keydown=${this.key}
-      @toggle=${this.toggled}
     >
       ${isFolder ? this.item("enter", folder, "Open as the top folder") : nothing}
       ${this.inserts ? this.item("insert", toTerminal, "Insert path into the terminal") : nothing}
@@ -66,7 +65,7 @@ export class FileMenu extends PlainElement {
               href=${isFolder ? files.archiveUrl(path) : files.rawUrl(path)}
               download=${isFolder ? `${baseName(path)}.zip` : baseName(path)}
               data-testid="menu-download"
-              @click=${() => this.popover_.hidePopover()}
+              @click=${() => this.menu.hidePopover()}
               >${download}${isFolder ? "Download as ZIP" : "Download"}</a
             >`
       }
@@ -86,7 +85,7 @@ export class FileMenu extends PlainElement {
   }
 
   private choose(action: FileAction["action"]): void {
-    this.popover_.hidePopover();
+    this.menu.hidePopover();
     this.dispatchEvent(new CustomEvent<FileAction>("file-action", { detail: { action, path: this.path } }));
   }
 
@@ -96,24 +95,27 @@ export class FileMenu extends PlainElement {
 
   /** Below the button, or above it where there is no room. */
   private put({ top, bottom, right }: DOMRect): void {
-    const { style, offsetHeight } = this.popover_;
+    const { style, offsetHeight } = this.menu;
     const left = Math.max(MARGIN, Math.min(right, innerWidth - MARGIN) - WIDTH);
     const below = bottom + offsetHeight + MARGIN <= innerHeight;
     const at = below ? bottom : Math.max(MARGIN, top - offsetHeight);
     Object.assign(style, { top: `${at}px`, left: `${left}px`, width: `${WIDTH}px` });
   }
 
-  private toggled(event: ToggleEvent): void {
-    if (event.newState === "closed") this.opener?.closest<HTMLElement>("[tabindex='0']")?.focus();
-  }
-
   private key(event: KeyboardEvent): void {
     const { items } = this;
     const index = items.indexOf(document.activeElement as HTMLElement);
     const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
-    if (event.key === "Escape") event.stopPropagation(); // it closes the menu only
-    if (step === 0) return;
+    if (step !== 0) items.at((index + step) % items.length)?.focus();
+    else if (event.key === "Escape" || event.key === "Tab") this.leave();
+    else return;
     event.preventDefault();
-    items.at((index + step) % items.length)?.focus();
+    event.stopPropagation(); // Escape closes the menu only
+  }
+
+  /** Close it, and go back to the tree, whose keys work at once. */
+  private leave(): void {
+    this.menu.hidePopover();
+    this.opener?.closest<HTMLElement>("[tabindex='0']")?.focus();
   }
 }

@@ -33,7 +33,7 @@ export class FilePreview extends PlainElement {
   @state() private preview: Preview | undefined;
   @state() private error = "";
   @state() private pictureSize = "";
-  @state() private pdf = ""; // address of the bytes in this page
+  @state() private pdf: { readonly address: string; readonly tag: string } | undefined; // the bytes in this page
   private code: Code = { lines: [], cut: "" };
   private tokens: readonly (readonly Token[])[] | undefined;
   private loads = 0; // changes with the content
@@ -44,7 +44,7 @@ export class FilePreview extends PlainElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.leaving.abort();
-    this.forget();
+    this.forgetDocument();
   }
 
   override connectedCallback(): void {
@@ -121,19 +121,19 @@ export class FilePreview extends PlainElement {
       fits
         ? html`<a
             class="button primary"
-            href=${this.pdf === "" ? nothing : this.pdf}
-            aria-disabled=${this.pdf === ""}
+            href=${this.pdf?.address ?? nothing}
+            aria-disabled=${!this.pdf}
             target="_blank"
             rel="noopener"
             data-testid="preview-pdf"
-            >${this.pdf === "" ? "Loading…" : "Open"}</a
+            >${this.pdf ? "Open" : "Loading…"}</a
           >`
         : nothing,
     );
   }
 
   private binary(): TemplateResult {
-    return this.words("This is no text, so it is not shown.", nothing);
+    return this.words("This file is not text.", nothing);
   }
 
   private words(words: string, action: TemplateResult | typeof nothing): TemplateResult {
@@ -155,13 +155,18 @@ export class FilePreview extends PlainElement {
     this.pictureSize = image.naturalWidth > 0 ? `${image.naturalWidth} × ${image.naturalHeight} · ${size}` : size;
   }
 
-  private forget(): void {
-    if (this.pdf !== "") URL.revokeObjectURL(this.pdf);
-    this.pdf = "";
-    this.tokens = undefined;
+  private forgetDocument(): void {
+    if (this.pdf) URL.revokeObjectURL(this.pdf.address);
+    this.pdf = undefined;
   }
 
-  /** fresh: another file, so that the one before does not stay until this one has come. */
+  /** Bring the line into view, even if it was shown before. */
+  showLine(): void {
+    this.shownLine = "";
+    this.requestUpdate();
+  }
+
+  /** Fetch the file. What is shown stays until it is here; fresh: it is of another file, and goes at once. */
   private async load(fresh = true): Promise<void> {
     this.leaving.abort();
     this.leaving = new AbortController();
@@ -171,6 +176,7 @@ export class FilePreview extends PlainElement {
     if (fresh) {
       this.preview = undefined;
       this.pictureSize = "";
+      this.forgetDocument();
     }
     this.error = "";
     try {
@@ -180,7 +186,8 @@ export class FilePreview extends PlainElement {
         if (!this.tokens) await this.colour(preview, signal);
         return; // it stays as it is drawn
       }
-      this.forget();
+      if (!isDocument(preview)) this.forgetDocument();
+      this.tokens = undefined;
       this.loads += 1;
       this.code = codeOf(preview.content ?? "");
       this.drawn = "";
@@ -206,9 +213,12 @@ export class FilePreview extends PlainElement {
   /** For the browser's own viewer, in a tab of its own: the server sends files only as attachments, in a sandbox. */
   private async loadDocument({ size }: Preview, signal: AbortSignal): Promise<void> {
     if (size > MOST_PDF) return;
-    const bytes = await this.files.bytes(this.path, signal);
+    const found = await this.files.bytes(this.path, signal, this.pdf?.tag);
+    if (signal.aborted || !found) return;
+    this.forgetDocument();
     // The type is ours, whatever the file holds: a browser renders it as a PDF document or not at all.
-    if (!signal.aborted) this.pdf = URL.createObjectURL(new Blob([bytes], { type: "application/pdf" }));
+    const address = URL.createObjectURL(new Blob([found.bytes], { type: "application/pdf" }));
+    this.pdf = { address, tag: found.tag };
   }
 
   // Lines

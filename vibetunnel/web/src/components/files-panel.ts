@@ -19,6 +19,7 @@ import type { Uploads } from "../uploads.js";
 import "./file-menu.js";
 import type { FileAction, FileMenu } from "./file-menu.js";
 import * as icons from "./file-icons.js";
+import type { FilePreview } from "./file-preview.js";
 import "./file-preview.js";
 import { type FileTreeView, type MenuOrder } from "./file-tree.js";
 import "./file-tree.js";
@@ -67,6 +68,7 @@ export class FilesPanel extends PlainElement {
   @state() private notice = "";
   @state() private copied = "";
   @query("vt-file-tree") private view!: FileTreeView | null;
+  @query("vt-file-preview") private filePreview!: FilePreview | null;
   @query("vt-file-menu") private fileMenu!: FileMenu | null;
   @query(".upload-files") private field!: HTMLInputElement | null;
   @query(".upload-folder") private folderField!: HTMLInputElement | null;
@@ -360,7 +362,8 @@ export class FilesPanel extends PlainElement {
 
   /** Show a place that came from outside: the address, a link, the terminal. */
   private async go(place: Place): Promise<void> {
-    if (place.path === this.asked?.path && place.line === this.asked.line && !place.changes) return;
+    // A page gets its own moves back from the address. Beside a terminal each place is a new request.
+    if (this.page && place.path === this.asked?.path && place.line === this.asked.line) return;
     this.asked = place;
     this.turnTo(place.changes && this.git ? "changes" : "files");
     const isFile = place.path !== "" && !place.path.endsWith("/") && (await this.isFile(place.path));
@@ -368,6 +371,8 @@ export class FilesPanel extends PlainElement {
     if (isFile) {
       this.file = place.path;
       this.line = place.line;
+      this.turn += 1;
+      this.filePreview?.showLine();
       const { root } = this.tree;
       if (root === "" || !within(place.path, root)) await this.tree.enter(above(place.path));
       else await this.tree.reveal(place.path);
@@ -406,11 +411,11 @@ export class FilesPanel extends PlainElement {
     });
   }
 
-  private open(path: string): void {
+  private open(path: string, line?: number): void {
     this.file = path;
-    this.line = undefined;
+    this.line = line;
     this.turn += 1;
-    this.moved(path);
+    this.moved(path, line);
     void this.updateComplete.then(() => {
       if (this.narrow) this.focus(); // the list that had it is no longer shown
     });
@@ -418,8 +423,7 @@ export class FilesPanel extends PlainElement {
 
   private openChange({ path, line }: Place): void {
     this.tab = "files";
-    this.open(path);
-    this.line = line;
+    this.open(path, line);
     void this.tree.reveal(path);
   }
 

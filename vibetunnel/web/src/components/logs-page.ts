@@ -6,10 +6,12 @@ import { repeat } from "lit/directives/repeat.js";
 
 import { type Api, ApiError, type LogLevel, type LogLine, messageOf } from "../api.js";
 import { href } from "../base.js";
+import { pageTitle } from "../format.js";
 import { LEVELS, SHOWN, appended, filtered, lineTime } from "../logs.js";
 import "./confirm-dialog.js";
 import { back, download } from "./icons.js";
 import { PlainElement } from "./plain-element.js";
+import "../styles/logs.css";
 
 const AGAIN_MS = 2000; // between two questions for new lines
 const NEAR_END = 40; // CSS pixels; a reader so near the end follows
@@ -31,10 +33,11 @@ export class LogsPage extends PlainElement {
 
   private timer: ReturnType<typeof setTimeout> | undefined;
   private leaving = new AbortController();
+  private asked = 0; // counts the requests: only the last one's answer is shown
 
   override connectedCallback(): void {
     super.connectedCallback();
-    document.title = "Logs · vibetunnel";
+    document.title = pageTitle("Logs", undefined);
     this.leaving = new AbortController();
     document.addEventListener("visibilitychange", () => this.seen(), { signal: this.leaving.signal });
     void this.ask();
@@ -44,6 +47,7 @@ export class LogsPage extends PlainElement {
     super.disconnectedCallback();
     this.leaving.abort();
     clearTimeout(this.timer);
+    this.asked += 1;
   }
 
   protected override render(): TemplateResult {
@@ -164,6 +168,7 @@ export class LogsPage extends PlainElement {
   private async clear(): Promise<void> {
     await this.api.clearLog();
     this.lines = [];
+    void this.ask(); // an answer on its way has lines from before
   }
 
   private seen(): void {
@@ -172,14 +177,14 @@ export class LogsPage extends PlainElement {
   }
 
   private async ask(): Promise<void> {
-    const { signal } = this.leaving;
+    const asked = ++this.asked;
     try {
       const news = await this.api.logLines(this.lines?.at(-1)?.number ?? 0);
-      if (signal.aborted) return;
+      if (asked !== this.asked) return;
       this.lines = appended(this.lines ?? [], news);
       this.error = "";
     } catch (error) {
-      if (signal.aborted) return;
+      if (asked !== this.asked) return;
       this.error = messageOf(error);
       if (error instanceof ApiError && (error.status === 401 || error.status === 403)) return; // the page above tells
     }

@@ -2,9 +2,10 @@
 
 import { type TemplateResult, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
+import { live } from "lit/directives/live.js";
 
 import { type Api, ApiError, type NotificationPreferences, messageOf } from "../api.js";
-import { type Support, isTold, support, tell, tellNoMore } from "../push.js";
+import { type Support, isSubscribed, subscribe, support, unsubscribe } from "../push.js";
 import { Modal } from "./modal.js";
 
 type Choice = keyof NotificationPreferences;
@@ -14,7 +15,7 @@ const NEWS: readonly (readonly [Choice, string])[] = [
   ["sessionStart", "A session has started"],
   ["commandError", "A long command has failed"],
   ["commandCompletion", "A long command has finished"],
-  ["claudeTurn", "A program wants you"],
+  ["claudeTurn", "A program asks for your attention"],
   ["bell", "The bell has rung"],
 ];
 const MANNERS: readonly (readonly [Choice, string])[] = [
@@ -61,7 +62,7 @@ export class NotificationsDialog extends Modal {
           type="checkbox"
           role="switch"
           data-testid="notifications-on"
-          .checked=${this.on ?? false}
+          .checked=${live(this.on ?? false)}
           ?disabled=${this.busy || this.on === undefined || hindrance !== ""}
           @change=${(event: Event) => this.attempt(() => this.turn((event.target as HTMLInputElement).checked))}
         />
@@ -98,7 +99,7 @@ export class NotificationsDialog extends Modal {
               role="switch"
               data-testid="notifications-choice"
               data-choice=${choice}
-              .checked=${this.preferences?.[choice] ?? false}
+              .checked=${live(this.preferences?.[choice] ?? false)}
               @change=${(event: Event) =>
                 this.attempt(() => this.choose({ [choice]: (event.target as HTMLInputElement).checked }))}
             />
@@ -110,29 +111,37 @@ export class NotificationsDialog extends Modal {
   private async load(): Promise<void> {
     try {
       this.preferences = (await this.api.config()).notificationPreferences;
-      this.on = await isTold(this.userId);
+      this.on = await isSubscribed(this.userId);
       if (support() === "ready") await this.api.pushKey();
     } catch (error) {
-      if (error instanceof ApiError && error.status === 503) this.off = `This server sends none. ${error.message}.`;
+      if (error instanceof ApiError && error.status === 503) this.off = `This server sends no notifications. ${error.message}.`;
       else this.error = messageOf(error);
     }
   }
 
   private async turn(on: boolean): Promise<void> {
+    this.on = on;
     if (!on) {
-      this.on = false;
-      await tellNoMore(this.api);
+      await unsubscribe(this.api);
       return;
     }
-    this.on = await tell(this.api, this.userId);
-    if (!this.on) throw new Error("The browser was not allowed to show notifications.");
+    if (!(await subscribe(this.api, this.userId))) throw new Error("The browser was not allowed to show notifications.");
     // What a program says, too: pages show that while no push is on, and leave it to push from now on.
     if (!this.preferences?.enabled) await this.choose({ enabled: true, claudeTurn: true });
   }
 
   private async choose(changes: Partial<NotificationPreferences>): Promise<void> {
-    if (this.preferences) this.preferences = { ...this.preferences, ...changes };
-    await this.api.chooseNotifications(changes);
+    const { preferences: before } = this;
+    const set = (some: Partial<NotificationPreferences>): void => {
+      if (this.preferences) this.preferences = { ...this.preferences, ...some };
+    };
+    set(changes);
+    try {
+      await this.api.chooseNotifications(changes);
+    } catch (error) {
+      if (before) set(Object.fromEntries(Object.keys(changes).map((name) => [name, before[name as Choice]])));
+      throw error;
+    }
   }
 
   private async test(): Promise<void> {
@@ -148,7 +157,7 @@ export class NotificationsDialog extends Modal {
       await work();
     } catch (error) {
       this.error = messageOf(error);
-      this.on = await isTold(this.userId).catch(() => false);
+      this.on = await isSubscribed(this.userId).catch(() => false);
     } finally {
       this.busy = false;
       this.requestUpdate();

@@ -14,14 +14,18 @@ import "./confirm-dialog.js";
 import "./create-dialog.js";
 import { bell, folder, list, mark, plus } from "./icons.js";
 import "./link-dialog.js";
-import "./multiplexer-dialog.js";
 import { logOut } from "./navigation.js";
-import "./notifications-dialog.js";
 import { PlainElement } from "./plain-element.js";
 import "./session-card.js";
 import "./share-dialog.js";
 
 const TICK_MS = 30_000; // ages are in minutes
+
+/** Dialogs that few visits need. */
+const RARE = {
+  attach: () => import("./multiplexer-dialog.js"),
+  notifications: () => import("./notifications-dialog.js"),
+} as const;
 
 type Open =
   | { readonly dialog: "create" | "link" | "notifications" | "attach" }
@@ -96,7 +100,7 @@ export class SessionsPage extends PlainElement {
               ? html`<vt-account-menu
                   .user=${this.user}
                   @link=${() => (this.open = { dialog: "link" })}
-                  @notifications=${() => (this.open = { dialog: "notifications" })}
+                  @notifications=${() => void this.openRare("notifications")}
                   @leave=${this.leave}
                 ></vt-account-menu>`
               : this.noAuth
@@ -105,7 +109,7 @@ export class SessionsPage extends PlainElement {
                     aria-label="Notifications"
                     title="Notifications"
                     data-testid="notifications-open"
-                    @click=${() => (this.open = { dialog: "notifications" })}
+                    @click=${() => void this.openRare("notifications")}
                   >
                     ${bell}
                   </button>
@@ -192,7 +196,7 @@ export class SessionsPage extends PlainElement {
     return html`<button
       class="text-button"
       data-testid="multiplexers-open"
-      @click=${() => (this.open = { dialog: "attach" })}
+      @click=${() => void this.openRare("attach")}
     >
       Attach to ${listed(kinds)}…
     </button>`;
@@ -216,6 +220,15 @@ export class SessionsPage extends PlainElement {
   private problem(): TemplateResult | typeof nothing {
     const text = this.error || this.list?.error;
     return text ? html`<p class="problem" data-testid="error">${text}</p>` : nothing;
+  }
+
+  private async openRare(dialog: keyof typeof RARE): Promise<void> {
+    try {
+      await RARE[dialog]();
+      this.open = { dialog };
+    } catch {
+      this.error = "The dialog could not be loaded. Reload the page.";
+    }
   }
 
   private dialog(): TemplateResult | typeof nothing {
