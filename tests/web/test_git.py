@@ -58,6 +58,14 @@ def worktree(visitor: Visitor, folder: Path) -> Locator:
     return visitor.page.locator(f'[data-testid="worktree"][data-path="{folder}"]')
 
 
+def gap_below(upper: Locator, lower: Locator) -> float:
+    """The distance from the lower edge of one to the upper edge of the other."""
+    first, second = upper.bounding_box(), lower.bounding_box()
+    assert first
+    assert second
+    return second["y"] - first["y"] - first["height"]
+
+
 def is_as_wide_as_the_window(visitor: Visitor) -> bool:
     """Whether nothing makes the page scroll sideways."""
     return bool(visitor.page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
@@ -113,6 +121,41 @@ def test_the_badge_over_a_terminal_opens_the_changes_beside_it(
     visitor.at("files-close").click()
     visitor.type("echo $((6*7))\n")
     visitor.until_shows("^42")  # the terminal has the focus again
+
+
+NEWS = "printf '\\033]52;c;aGVsbG8=\\007\\033]9;4;1;42\\007\\033]9;a long notification\\007'"
+
+
+@pytest.mark.parametrize("width", [360, 390])
+def test_all_of_the_bar_over_a_terminal_is_on_a_phone_s_screen(
+    visitor: Visitor, proj: Path, visit: Visit, width: int
+) -> None:
+    git(proj, "checkout", "-q", "-b", "feature/with-a-name-that-is-long")
+    write(proj, **{f"new{number}": "1" for number in range(1000)})
+    command = ["/bin/sh", "-c", f"read x; {NEWS}; exec cat"]
+    session = session_in(visitor.server, proj, command=command, name="a session with a long name")
+    visitor.open_session(session)
+    phone = visit(visitor.server, viewport={"width": width, "height": 780}, has_touch=True, is_mobile=True)
+    phone.open_session(session)
+    expect(phone.at("git-changed")).to_have_text("999+")
+    expect(phone.at("people-open")).to_be_visible()
+    expect(phone.at("take-size")).to_be_visible()
+    outside = """width => [...document.querySelectorAll("header.bar :is(a, button, .dot, .git-badge *, .news)")].filter(each => {
+        const box = each.getBoundingClientRect();
+        const pill = each.closest(".git-badge")?.getBoundingClientRect() ?? box;
+        return box.width > 0 && (box.left < pill.left || box.right > pill.right || box.left < 0 || box.right > width);
+    }).map(each => each.outerHTML)"""
+    assert phone.page.evaluate(outside, width) == []
+    assert phone.at("connection-state").locator(".dot").is_visible()
+    others = [visit(visitor.server) for _ in range(3)]
+    for other in others:
+        other.open_session(session)
+    expect(phone.at("people-open")).to_have_text(re.compile(r"\+2"))
+    assert phone.page.evaluate(outside, width) == []
+    visitor.type("\n")
+    expect(phone.at("notification")).to_be_visible()
+    expect(phone.at("clipboard")).to_be_visible()
+    assert phone.page.evaluate(outside, width) == []
 
 
 def test_the_badge_of_a_card_leads_to_the_changes_and_a_file_from_there_to_its_page(
@@ -346,6 +389,52 @@ def test_a_folder_is_chosen_with_the_keyboard(visitor: Visitor, proj: Path) -> N
     visitor.until_connected()
     (made,) = visitor.server.ask("GET", "/api/sessions")
     assert made["workingDir"] == str(proj / "src")
+
+
+@pytest.mark.parametrize("options", [{}, PHONE], ids=["desktop", "phone"])
+def test_the_list_of_folders_stays_at_its_field_and_closes_after_a_choice(
+    server: Served, proj: Path, visit: Visit, options: dict[str, object]
+) -> None:
+    visitor = visit(server, **options)
+    repository(proj.parent / "proj-two", a="1")
+    visitor.open()
+    visitor.at("session-create").first.click()
+    field = visitor.at("create-folder")
+    field.click()
+    visitor.type("~/proj")
+    expect(visitor.at("start-in")).to_be_visible()  # the dialog has grown, and so the field has moved
+    expect(visitor.at("folder-choice")).to_have_count(2)
+    visitor.until(lambda: 0 < gap_below(field, visitor.at("folder-choices")) < 8)
+    visitor.press("ArrowDown", "Enter")
+    expect(field).to_have_value("~/proj/")
+    expect(visitor.at("folder-choice")).to_have_count(0)
+    field.click()
+    visitor.at("start-in").select_option("new")
+    visitor.at("worktree-name").click()
+    expect(visitor.at("folder-choice")).to_have_count(0)
+    field.click()
+    visitor.press("ArrowDown")
+    expect(visitor.at("folder-choice")).to_have_count(1)  # proj/src
+
+
+def test_tab_completes_the_only_folder_and_then_goes_on(visitor: Visitor, proj: Path) -> None:
+    visitor.open()
+    visitor.at("session-create").click()
+    field = visitor.at("create-folder")
+    field.click()
+    visitor.type("~/proj/s")
+    expect(visitor.at("folder-choice")).to_have_count(1)
+    visitor.press("Shift+Tab")
+    expect(visitor.at("create-command")).to_be_focused()
+    expect(field).to_have_value("~/proj/s")
+    visitor.press("Tab", "End", "ArrowDown")
+    expect(visitor.at("folder-choice")).to_have_count(1)
+    visitor.press("Tab")
+    expect(field).to_have_value("~/proj/src/")
+    expect(field).to_be_focused()
+    expect(visitor.at("folder-choice")).to_have_count(0)
+    visitor.press("Tab")
+    expect(field).not_to_be_focused()
 
 
 def test_a_session_starts_in_another_worktree_or_in_a_new_one(visitor: Visitor, proj: Path) -> None:
