@@ -140,7 +140,9 @@ def test_all_of_the_bar_over_a_terminal_is_on_a_phone_s_screen(
     expect(phone.at("git-changed")).to_have_text("999+")
     expect(phone.at("people-open")).to_be_visible()
     expect(phone.at("take-size")).to_be_visible()
-    outside = """width => [...document.querySelectorAll("header.bar :is(a, button, .dot, .git-badge *, .news)")].filter(each => {
+    outside = """width => [
+        ...document.querySelectorAll("header.bar :is(a, button, .dot, .git-badge *, .news)")
+    ].filter(each => {
         const box = each.getBoundingClientRect();
         const pill = each.closest(".git-badge")?.getBoundingClientRect() ?? box;
         return box.width > 0 && (box.left < pill.left || box.right > pill.right || box.left < 0 || box.right > width);
@@ -360,6 +362,21 @@ def test_on_a_phone_the_list_leads_to_a_diff_and_back_without_sideways_scrolling
     expect(visitor.at("diff")).to_have_count(0)
 
 
+def test_a_name_that_turns_the_text_around_it_is_shown_as_it_is(visitor: Visitor, proj: Path) -> None:
+    name, seen = "\u202egpj.exe", r"\u202egpj.exe"
+    git(proj, "checkout", "-q", "-b", "x\u202ey")
+    write(proj, **{name: "1\n"})
+    session = session_in(visitor.server, proj)
+    changes_of(visitor, proj)
+    expect(row(visitor, name).locator(".name")).to_have_text(seen)
+    expect(shown(visitor, name).locator("h2")).to_have_text(seen)
+    expect(visitor.at("worktrees-open")).to_contain_text(r"x\u202ey")
+    visitor.open(f"/files?path={proj}")
+    expect(visitor.page.locator(f'[data-path="{proj}/{name}"] .name')).to_have_text(seen)
+    visitor.open()
+    expect(visitor.card(session).get_by_test_id("git-badge")).to_contain_text(r"x\u202ey")
+
+
 # A new session
 
 
@@ -508,6 +525,8 @@ def test_a_worktree_is_made_switched_followed_and_removed(visitor: Visitor, proj
     expect(worktree(visitor, made)).to_contain_text("other")
     (proj / "c").unlink()
     worktree(visitor, made).get_by_test_id("worktree-follow").click()
+    expect(visitor.at("follow-question")).to_contain_text("This adds hooks to the repository.")
+    visitor.at("follow-submit").click()
     expect(worktree(visitor, made)).to_contain_text("followed")
     worktree(visitor, made).get_by_test_id("worktree-follow").click()
     expect(worktree(visitor, made).get_by_text("followed", exact=True)).to_have_count(0)
@@ -516,6 +535,28 @@ def test_a_worktree_is_made_switched_followed_and_removed(visitor: Visitor, proj
     visitor.at("remove-submit").click()
     expect(worktree(visitor, made)).to_have_count(0)
     assert not made.exists()
+
+
+def test_the_reason_why_the_main_worktree_could_not_follow_is_said_until_it_is_dismissed(
+    visitor: Visitor, proj: Path
+) -> None:
+    made = proj.parent / "w"
+    git(proj, "worktree", "add", "-q", "-b", "x", str(made))
+    visitor.server.ask("POST", "/api/worktrees/follow", {"repoPath": str(proj), "branch": "x", "enable": True})
+    write(proj, **{"a.txt": "mine\n"})
+    write(made, **{"a.txt": "theirs\n"})
+    commit(made, "second")
+    visitor.server.ask("POST", "/api/git/event", {"repoPath": str(made), "event": "commit"})
+    changes_of(visitor, proj)
+    expect(visitor.at("follow-problem")).to_contain_text("1 conflict prevents checkout")
+    visitor.at("worktrees-open").click()
+    said = worktree(visitor, made).get_by_test_id("follow-problem")
+    expect(said).to_contain_text(f"Sync failed: {proj} could not follow x")
+    visitor.at("worktrees-done").click()
+    visitor.at("worktrees-open").click()
+    expect(said).to_be_visible()  # the server has told it once
+    visitor.at("follow-dismiss").click()
+    expect(said).to_have_count(0)
 
 
 def test_removing_a_worktree_names_the_changes_that_are_lost(visitor: Visitor, proj: Path) -> None:

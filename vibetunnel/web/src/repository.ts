@@ -1,11 +1,12 @@
 /** A repository at a glance, in words. Pure. */
 
 import type { Session } from "./api.js";
+import { readable } from "./file-paths.js";
 
 /** The repository of a session's folder in words: "main, 3 changed files, 1 commit ahead". */
 export function repositoryText(session: Session): string {
   const { gitBranch, gitIsWorktree, gitChangedCount = 0, gitAheadCount = 0, gitBehindCount = 0 } = session;
-  const words = [gitBranch ?? "no branch"];
+  const words = [readable(gitBranch ?? "no branch")];
   if (gitIsWorktree) words.push("a linked worktree");
   words.push(gitChangedCount === 0 ? "no changes" : gitChangedCount === 1 ? "1 changed file" : `${gitChangedCount} changed files`);
   words.push(...distance(gitAheadCount, gitBehindCount));

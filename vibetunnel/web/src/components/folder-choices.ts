@@ -4,6 +4,7 @@ import { type TemplateResult, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 
 import type { Api } from "../api.js";
+import { readable } from "../file-paths.js";
 import { folderName } from "../format.js";
 import { type FoundRepository, GitApi, type PathCompletion } from "../git-api.js";
 import { type FolderChoice, folderChoices } from "../worktrees.js";
@@ -91,8 +92,8 @@ export class FolderChoices extends PlainElement {
           @click=${() => this.take(each)}
         >
           ${each.branch === undefined ? ICONS[each.kind] : branch}
-          <span class="mono path"><bdi>${folderName(each.path, this.home)}</bdi></span>
-          ${each.branch ? html`<span class="quiet">${each.branch}</span>` : nothing}
+          <span class="mono path"><bdi>${readable(folderName(each.path, this.home))}</bdi></span>
+          ${each.branch ? html`<span class="quiet"><bdi>${readable(each.branch)}</bdi></span>` : nothing}
           ${KINDS[each.kind] === "" ? nothing : html`<span class="hidden">${KINDS[each.kind]}</span>`}
         </li>`,
       )}
@@ -145,7 +146,9 @@ export class FolderChoices extends PlainElement {
     let completions: readonly PathCompletion[] = [];
     if (typed !== "") completions = await new GitApi(this.api).completions(typed).catch(() => []);
     if (asked !== this.asked) return;
-    this.choices = folderChoices(typed, this.recent, this.repositories, completions, this.home);
+    const found = folderChoices(typed, this.recent, this.repositories, completions, this.home);
+    const rest = found.filter(({ path }) => plain(folderName(path, this.home)) !== plain(typed));
+    this.choices = rest.length > 0 ? found : []; // a list of only what was typed would cover what is below
     this.active = -1;
   }
 
@@ -170,4 +173,9 @@ export class FolderChoices extends PlainElement {
     else return; // Enter without a choice creates the session, and Tab goes on to the next field
     event.preventDefault();
   }
+}
+
+/** A path without a slash at its end. */
+function plain(path: string): string {
+  return path.replace(/(?<=.)\/+$/, "");
 }
