@@ -106,6 +106,8 @@ def test_a_folder_that_does_not_exist_is_explained(visitor: Visitor) -> None:
     visitor.at("create-folder").fill("/no/such/folder")
     visitor.at("create-submit").click()
     expect(visitor.at("exit-banner")).to_contain_text("no such folder: /no/such/folder")
+    visitor.at("back").click()
+    expect(visitor.at("session-reason")).to_have_text("no such folder: /no/such/folder")
 
 
 def test_the_list_follows_the_actions_of_others(visitor: Visitor, visit: Visit) -> None:

@@ -58,6 +58,14 @@ def worktree(visitor: Visitor, folder: Path) -> Locator:
     return visitor.page.locator(f'[data-testid="worktree"][data-path="{folder}"]')
 
 
+def gap_below(upper: Locator, lower: Locator) -> float:
+    """The distance from the lower edge of one to the upper edge of the other."""
+    first, second = upper.bounding_box(), lower.bounding_box()
+    assert first
+    assert second
+    return second["y"] - first["y"] - first["height"]
+
+
 def is_as_wide_as_the_window(visitor: Visitor) -> bool:
     """Whether nothing makes the page scroll sideways."""
     return bool(visitor.page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
@@ -113,6 +121,43 @@ def test_the_badge_over_a_terminal_opens_the_changes_beside_it(
     visitor.at("files-close").click()
     visitor.type("echo $((6*7))\n")
     visitor.until_shows("^42")  # the terminal has the focus again
+
+
+NEWS = "printf '\\033]52;c;aGVsbG8=\\007\\033]9;4;1;42\\007\\033]9;a long notification\\007'"
+
+
+@pytest.mark.parametrize("width", [360, 390])
+def test_all_of_the_bar_over_a_terminal_is_on_a_phone_s_screen(
+    visitor: Visitor, proj: Path, visit: Visit, width: int
+) -> None:
+    git(proj, "checkout", "-q", "-b", "feature/with-a-name-that-is-long")
+    write(proj, **{f"new{number}": "1" for number in range(1000)})
+    command = ["/bin/sh", "-c", f"read x; {NEWS}; exec cat"]
+    session = session_in(visitor.server, proj, command=command, name="a session with a long name")
+    visitor.open_session(session)
+    phone = visit(visitor.server, viewport={"width": width, "height": 780}, has_touch=True, is_mobile=True)
+    phone.open_session(session)
+    expect(phone.at("git-changed")).to_have_text("999+")
+    expect(phone.at("people-open")).to_be_visible()
+    expect(phone.at("take-size")).to_be_visible()
+    outside = """width => [
+        ...document.querySelectorAll("header.bar :is(a, button, .dot, .git-badge *, .news)")
+    ].filter(each => {
+        const box = each.getBoundingClientRect();
+        const pill = each.closest(".git-badge")?.getBoundingClientRect() ?? box;
+        return box.width > 0 && (box.left < pill.left || box.right > pill.right || box.left < 0 || box.right > width);
+    }).map(each => each.outerHTML)"""
+    assert phone.page.evaluate(outside, width) == []
+    assert phone.at("connection-state").locator(".dot").is_visible()
+    others = [visit(visitor.server) for _ in range(3)]
+    for other in others:
+        other.open_session(session)
+    expect(phone.at("people-open")).to_have_text(re.compile(r"\+2"))
+    assert phone.page.evaluate(outside, width) == []
+    visitor.type("\n")
+    expect(phone.at("notification")).to_be_visible()
+    expect(phone.at("clipboard")).to_be_visible()
+    assert phone.page.evaluate(outside, width) == []
 
 
 def test_the_badge_of_a_card_leads_to_the_changes_and_a_file_from_there_to_its_page(
@@ -329,6 +374,21 @@ def test_on_a_phone_the_list_leads_to_a_diff_and_back_without_sideways_scrolling
     expect(visitor.at("diff")).to_have_count(0)
 
 
+def test_a_name_that_turns_the_text_around_it_is_shown_as_it_is(visitor: Visitor, proj: Path) -> None:
+    name, seen = "\u202egpj.exe", r"\u202egpj.exe"
+    git(proj, "checkout", "-q", "-b", "x\u202ey")
+    write(proj, **{name: "1\n"})
+    session = session_in(visitor.server, proj)
+    changes_of(visitor, proj)
+    expect(row(visitor, name).locator(".name")).to_have_text(seen)
+    expect(shown(visitor, name).locator("h2")).to_have_text(seen)
+    expect(visitor.at("worktrees-open")).to_contain_text(r"x\u202ey")
+    visitor.open(f"/files?path={proj}")
+    expect(visitor.page.locator(f'[data-path="{proj}/{name}"] .name')).to_have_text(seen)
+    visitor.open()
+    expect(visitor.card(session).get_by_test_id("git-badge")).to_contain_text(r"x\u202ey")
+
+
 # A new session
 
 
@@ -358,6 +418,52 @@ def test_a_folder_is_chosen_with_the_keyboard(visitor: Visitor, proj: Path) -> N
     visitor.until_connected()
     (made,) = visitor.server.ask("GET", "/api/sessions")
     assert made["workingDir"] == str(proj / "src")
+
+
+@pytest.mark.parametrize("options", [{}, PHONE], ids=["desktop", "phone"])
+def test_the_list_of_folders_stays_at_its_field_and_closes_after_a_choice(
+    server: Served, proj: Path, visit: Visit, options: dict[str, object]
+) -> None:
+    visitor = visit(server, **options)
+    repository(proj.parent / "proj-two", a="1")
+    visitor.open()
+    visitor.at("session-create").first.click()
+    field = visitor.at("create-folder")
+    field.click()
+    visitor.type("~/proj")
+    expect(visitor.at("start-in")).to_be_visible()  # the dialog has grown, and so the field has moved
+    expect(visitor.at("folder-choice")).to_have_count(2)
+    visitor.until(lambda: 0 < gap_below(field, visitor.at("folder-choices")) < 8)
+    visitor.press("ArrowDown", "Enter")
+    expect(field).to_have_value("~/proj/")
+    expect(visitor.at("folder-choice")).to_have_count(0)
+    field.click()
+    visitor.at("start-in").select_option("new")
+    visitor.at("worktree-name").click()
+    expect(visitor.at("folder-choice")).to_have_count(0)
+    field.click()
+    visitor.press("ArrowDown")
+    expect(visitor.at("folder-choice")).to_have_count(1)  # proj/src
+
+
+def test_tab_completes_the_only_folder_and_then_goes_on(visitor: Visitor, proj: Path) -> None:
+    visitor.open()
+    visitor.at("session-create").click()
+    field = visitor.at("create-folder")
+    field.click()
+    visitor.type("~/proj/s")
+    expect(visitor.at("folder-choice")).to_have_count(1)
+    visitor.press("Shift+Tab")
+    expect(visitor.at("create-command")).to_be_focused()
+    expect(field).to_have_value("~/proj/s")
+    visitor.press("Tab", "End", "ArrowDown")
+    expect(visitor.at("folder-choice")).to_have_count(1)
+    visitor.press("Tab")
+    expect(field).to_have_value("~/proj/src/")
+    expect(field).to_be_focused()
+    expect(visitor.at("folder-choice")).to_have_count(0)
+    visitor.press("Tab")
+    expect(field).not_to_be_focused()
 
 
 def test_a_session_starts_in_another_worktree_or_in_a_new_one(visitor: Visitor, proj: Path) -> None:
@@ -451,6 +557,8 @@ def test_a_worktree_is_made_switched_followed_and_removed(visitor: Visitor, proj
     expect(worktree(visitor, made)).to_contain_text("other")
     (proj / "c").unlink()
     worktree(visitor, made).get_by_test_id("worktree-follow").click()
+    expect(visitor.at("follow-question")).to_contain_text("This adds hooks to the repository.")
+    visitor.at("follow-submit").click()
     expect(worktree(visitor, made)).to_contain_text("followed")
     worktree(visitor, made).get_by_test_id("worktree-follow").click()
     expect(worktree(visitor, made).get_by_text("followed", exact=True)).to_have_count(0)
@@ -459,6 +567,28 @@ def test_a_worktree_is_made_switched_followed_and_removed(visitor: Visitor, proj
     visitor.at("remove-submit").click()
     expect(worktree(visitor, made)).to_have_count(0)
     assert not made.exists()
+
+
+def test_the_reason_why_the_main_worktree_could_not_follow_is_said_until_it_is_dismissed(
+    visitor: Visitor, proj: Path
+) -> None:
+    made = proj.parent / "w"
+    git(proj, "worktree", "add", "-q", "-b", "x", str(made))
+    visitor.server.ask("POST", "/api/worktrees/follow", {"repoPath": str(proj), "branch": "x", "enable": True})
+    write(proj, **{"a.txt": "mine\n"})
+    write(made, **{"a.txt": "theirs\n"})
+    commit(made, "second")
+    visitor.server.ask("POST", "/api/git/event", {"repoPath": str(made), "event": "commit"})
+    changes_of(visitor, proj)
+    expect(visitor.at("follow-problem")).to_contain_text("1 conflict prevents checkout")
+    visitor.at("worktrees-open").click()
+    said = worktree(visitor, made).get_by_test_id("follow-problem")
+    expect(said).to_contain_text(f"Sync failed: {proj} could not follow x")
+    visitor.at("worktrees-done").click()
+    visitor.at("worktrees-open").click()
+    expect(said).to_be_visible()  # the server has told it once
+    visitor.at("follow-dismiss").click()
+    expect(said).to_have_count(0)
 
 
 def test_removing_a_worktree_names_the_changes_that_are_lost(visitor: Visitor, proj: Path) -> None:

@@ -1,6 +1,6 @@
 /** The changed files of a repository: in groups, in order, in words. Pure. */
 
-import { withoutSlash } from "./file-paths.js";
+import { readable, withoutSlash } from "./file-paths.js";
 import { counted } from "./format.js";
 import type { ChangeKind, ChangedFile } from "./git-api.js";
 
@@ -71,7 +71,7 @@ export function letterOf(file: ChangedFile): string {
 export function describe(file: ChangedFile): string {
   const { insertions, deletions } = file;
   const kind = WORDS[kindOf(file)];
-  const words = [file.previousPath === undefined ? kind : `${kind} from ${file.previousPath}`];
+  const words = [file.previousPath === undefined ? kind : `${kind} from ${readable(file.previousPath)}`];
   if (insertions) words.push(`${lines(insertions)} added`);
   if (deletions) words.push(`${lines(deletions)} removed`);
   if (isPartlyStaged(file)) words.push("partly staged");

@@ -9,6 +9,8 @@ import { quoted } from "./format.js";
 
 const BYTES = /[\uf780-\uf7ff]/;
 const CONTROLS = /[\x00-\x1f\x7f-\x9f]/;
+/** Characters that are not seen, or that turn the text around them: controls, and Unicode's marks of direction. */
+const HIDDEN = /[\x00-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\uf780-\uf7ff]/g;
 const SHIFT = 0xf700; // added to such a byte
 
 /** What a folder has under this name. */
@@ -79,6 +81,14 @@ export function shellWord(path: string): string {
 
 function escaped(bytes: Iterable<number>): string {
   return Array.from(bytes, (byte) => `\\${byte.toString(8).padStart(3, "0")}`).join("");
+}
+
+/** A name as the user sees it: what would hide or turn a part of it is an escape. The page puts it into a <bdi>. */
+export function readable(name: string): string {
+  return name.replace(HIDDEN, (character) => {
+    const code = character.charCodeAt(0) - (BYTES.test(character) ? SHIFT : 0);
+    return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16).padStart(4, "0")}`;
+  });
 }
 
 /** What is typed into a terminal for these paths: words, and a space, so that the user can go on. */

@@ -88,6 +88,13 @@ export interface FollowAnswer {
   readonly hooksInstallResult?: { readonly errors?: readonly string[] };
 }
 
+/** What follow mode did, or could not do. */
+export interface GitNotice {
+  readonly level: string;
+  readonly title: string;
+  readonly message: string;
+}
+
 export interface FoundRepository {
   readonly path: string;
   readonly gitBranch?: string;
@@ -156,6 +163,12 @@ export class GitApi {
   /** Let the main worktree follow the one of a branch, or none. */
   follow(repoPath: string, branch: string, enable: boolean): Promise<FollowAnswer> {
     return this.change("POST", "/api/worktrees/follow", { repoPath, branch, enable });
+  }
+
+  /** The notices of follow mode that this user has not got yet. */
+  async notices(): Promise<readonly GitNotice[]> {
+    const found = await this.api.request<{ notifications: readonly GitNotice[] }>("GET", "/api/git/notifications");
+    return found.notifications;
   }
 
   private change<Answer>(method: string, path: string, body?: object): Promise<Answer> {

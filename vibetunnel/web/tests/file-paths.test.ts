@@ -1,7 +1,21 @@
 import { describe, expect, it } from "vitest";
 
 import { filesPath, parseFilesQuery } from "../src/file-address.js";
-import { above, baseName, crumbs, join, resolve, shellWord, shellWords, within, withoutSlash } from "../src/file-paths.js";
+import {
+  above, baseName, crumbs, join, readable, resolve, shellWord, shellWords, within, withoutSlash,
+} from "../src/file-paths.js";
+
+describe("a name that the user reads", () => {
+  it.each([
+    ["a b ünï 日本 👩‍💻.txt", "a b ünï 日本 👩‍💻.txt"],
+    ["\u202egpj.exe", "\\u202egpj.exe"],
+    ["a\nb\x1b\x7f", "a\\x0ab\\x1b\\x7f"],
+    ["\u2066x\u2069\u200f\ufeff", "\\u2066x\\u2069\\u200f\\ufeff"],
+    ["caf\uf7e9", "caf\\xe9"], // a byte that is not UTF-8
+  ])("of %j is %s", (name, seen) => {
+    expect(readable(name)).toBe(seen);
+  });
+});
 
 describe("paths", () => {
   it("are joined and taken apart, also at the root", () => {

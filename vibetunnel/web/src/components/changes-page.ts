@@ -6,7 +6,7 @@ import { customElement, property } from "lit/decorators.js";
 import type { Api } from "../api.js";
 import { href } from "../base.js";
 import { filesPath } from "../file-address.js";
-import { baseName } from "../file-paths.js";
+import { baseName, readable } from "../file-paths.js";
 import { pageTitle } from "../format.js";
 import { sessionPath } from "../router.js";
 import { type User, may } from "../users.js";
@@ -41,7 +41,7 @@ export class ChangesPage extends PlainElement {
         <a class="quiet-button" href=${home} aria-label=${words} title=${words} data-testid="back">${back}</a>
         <h1>
           <span class="name">Changes</span>
-          <span class="title" title=${this.path}><bdi>${this.path}</bdi></span>
+          <span class="title" title=${readable(this.path)}><bdi>${readable(this.path)}</bdi></span>
         </h1>
       </header>
       <main>
@@ -59,7 +59,7 @@ export class ChangesPage extends PlainElement {
   }
 
   protected override updated(): void {
-    document.title = pageTitle("Changes", baseName(this.path));
+    document.title = pageTitle("Changes", readable(baseName(this.path)));
   }
 
   private open({ path, line }: Place): void {

@@ -17,6 +17,8 @@ import {
   totals,
 } from "../changes.js";
 import { EventFeed, type ServerEvent } from "../events.js";
+import { readable } from "../file-paths.js";
+import { followNotices } from "../follow-notices.js";
 import { counted } from "../format.js";
 import { type ChangedFile, type Changes, GitApi } from "../git-api.js";
 import { distance } from "../repository.js";
@@ -101,7 +103,7 @@ export class ChangesPanel extends PlainElement {
               </p>`
         }
       </div>
-      ${this.body()}
+      ${this.followProblem()} ${this.body()}
       ${
         this.worktreesOpen
           ? html`<vt-worktrees-dialog
@@ -121,7 +123,8 @@ export class ChangesPanel extends PlainElement {
     const asked = ++this.asked;
     this.busy = true;
     try {
-      const found = await new GitApi(this.api).changes(this.path);
+      const git = new GitApi(this.api);
+      const [found] = await Promise.all([git.changes(this.path), followNotices.look(git)]);
       if (asked !== this.asked) return;
       this.changes = found;
       this.groups = grouped(found.files);
@@ -143,12 +146,13 @@ export class ChangesPanel extends PlainElement {
       ${
         changes?.isGitRepo
           ? html`<button
-              class="text-button git-branch"
+              class="button git-branch"
               title="${changes.isWorktree ? "A linked worktree" : "The main worktree"}. Show all worktrees"
               data-testid="worktrees-open"
               @click=${() => (this.worktreesOpen = true)}
             >
-              ${changes.isWorktree ? worktree : branch}<bdi>${changes.currentBranch || "detached"}</bdi>
+              ${changes.isWorktree ? worktree : branch}<bdi>${readable(changes.currentBranch || "detached")}</bdi
+              ><span class="quiet">Worktrees</span>
             </button>`
           : nothing
       }
@@ -173,6 +177,20 @@ export class ChangesPanel extends PlainElement {
     </header>`;
   }
 
+  /** Why this main worktree does not show the one that it follows. */
+  private followProblem(): TemplateResult | typeof nothing {
+    const main = this.changes?.repoPath ?? "";
+    const problem = followNotices.problem(main);
+    if (problem === "") return nothing;
+    const dismiss = (): void => {
+      followNotices.dismiss(main);
+      this.requestUpdate();
+    };
+    return html`<p class="problem" role="status" data-testid="follow-problem">
+      <span>${problem}</span><button class="text-button" @click=${dismiss}>Dismiss</button>
+    </p>`;
+  }
+
   private body(): TemplateResult | typeof nothing {
     const { changes, selected } = this;
     if (!changes) return this.error === "" ? html`<div class="changes-body loading"></div>` : nothing;
@@ -180,7 +198,7 @@ export class ChangesPanel extends PlainElement {
       return empty("Not a git repository", "This folder is in no git repository, so there are no changes to show.");
     }
     if (changes.files.length === 0) {
-      const where = changes.currentBranch ? ` on ${changes.currentBranch}` : "";
+      const where = changes.currentBranch ? ` on ${readable(changes.currentBranch)}` : "";
       return empty("No changes", `Everything is committed${where}.`);
     }
     return html`<div class="changes-body">
@@ -222,11 +240,11 @@ export class ChangesPanel extends PlainElement {
   private row(file: ChangedFile): TemplateResult {
     const { folder, name } = split(file.path);
     const kind = kindOf(file);
-    const words = describe(file);
+    const words = `${readable(file.path)}: ${describe(file)}`;
     return html`<button
       class="changed-file ${kind}"
-      title="${file.path}: ${words}"
-      aria-label="${file.path}: ${words}"
+      title=${words}
+      aria-label=${words}
       aria-current=${file.path === this.selected?.path ? "true" : nothing}
       data-path=${file.path}
       data-testid="changed-file"
@@ -234,7 +252,7 @@ export class ChangesPanel extends PlainElement {
     >
       <span class="letter" aria-hidden="true">${letterOf(file)}</span>
       <span class="where"
-        ><bdi class="name">${name}</bdi>${folder === "" ? nothing : html`<span class="folder"><bdi>${folder}</bdi></span>`}</span
+        ><bdi class="name">${readable(name)}</bdi>${folder === "" ? nothing : html`<span class="folder"><bdi>${readable(folder)}</bdi></span>`}</span
       >
       ${isPartlyStaged(file) ? html`<span class="partly" title="Only a part of it is staged">partly staged</span>` : nothing}
       <span class="numbers">

@@ -7,6 +7,7 @@ import { type Api, messageOf } from "../api.js";
 import { describe, isPicture, kindOf, lines, split } from "../changes.js";
 import { type DiffGap, type DiffLine, type DiffPair, type DiffRemark, type DiffRow, paired, rowsOf, textsOf, withWordMarks } from "../diff-rows.js";
 import { FileApi } from "../file-api.js";
+import { readable } from "../file-paths.js";
 import { type ChangedFile, type FileDiff, GitApi } from "../git-api.js";
 import { prefer, preference } from "../preferences.js";
 import type { Range } from "../word-marks.js";
@@ -72,11 +73,11 @@ export class DiffView extends PlainElement {
   protected override render(): TemplateResult {
     const { file } = this;
     const { folder, name } = split(file.path);
-    return html`<article class="diff-view" aria-label="Changes of ${file.path}" data-testid="diff" data-path=${file.path}>
+    return html`<article class="diff-view" aria-label="Changes of ${readable(file.path)}" data-testid="diff" data-path=${file.path}>
       <header class="diff-bar">
         <button class="quiet-button diff-back" aria-label="All changed files" title="All changed files" data-testid="diff-back"
           @click=${() => this.tell("leave")}>${back}</button>
-        <h2 title=${file.path}><span class="folder"><bdi>${folder}</bdi></span><bdi class="name">${name}</bdi></h2>
+        <h2 title=${readable(file.path)}><span class="folder"><bdi>${readable(folder)}</bdi></span><bdi class="name">${readable(name)}</bdi></h2>
         <span class="quiet kind" data-testid="diff-kind">${describe(file)}</span>
         <span class="tools">
           ${

@@ -7,7 +7,7 @@ import { repeat } from "lit/directives/repeat.js";
 import type { FileEntry } from "../file-api.js";
 import { type Row, type SortKey, changed, fileSize, inView, reordered } from "../file-listing.js";
 import type { FileTree } from "../file-tree-model.js";
-import { above } from "../file-paths.js";
+import { above, readable } from "../file-paths.js";
 import { chevron, file, more, picture } from "./file-icons.js";
 import { folder } from "./icons.js";
 import { PlainElement } from "./plain-element.js";
@@ -178,14 +178,14 @@ export class FileTreeView extends PlainElement {
     >
       <span class="twist ${row.open ? "open" : ""}">${isFolder ? chevron : nothing}</span>
       ${isFolder ? folder : PICTURE.test(entry.name) ? picture : file}
-      <span class="name"><bdi>${entry.name}</bdi>${entry.isSymlink ? html`<span class="link">↗</span>` : nothing}</span>
+      <span class="name"><bdi>${readable(entry.name)}</bdi>${entry.isSymlink ? html`<span class="link">↗</span>` : nothing}</span>
       ${mark ? html`<span class="mark-letter">${mark}</span>` : nothing}
       <span class="size">${entry.type === "file" ? fileSize(entry.size) : ""}</span>
       <span class="modified">${changed(entry.modified, Date.now())}</span>
       <button
         class="quiet-button row-menu"
         tabindex="-1"
-        aria-label="Actions for ${entry.name}"
+        aria-label="Actions for ${readable(entry.name)}"
         data-testid="file-menu-open"
         @click=${(event: MouseEvent) => this.menu(event, row)}
         @dblclick=${(event: MouseEvent) => event.stopPropagation()}
@@ -344,7 +344,7 @@ function markName(mark: keyof typeof TITLES): string {
 
 function described(entry: FileEntry, mark: keyof typeof TITLES | undefined): string {
   const kind = entry.type === "directory" ? "folder" : entry.type === "file" ? fileSize(entry.size) : "cannot be opened";
-  return [entry.name, kind, `changed ${changed(entry.modified, Date.now())}`, mark ? TITLES[mark] : ""]
+  return [readable(entry.name), kind, `changed ${changed(entry.modified, Date.now())}`, mark ? TITLES[mark] : ""]
     .filter((part) => part !== "")
     .join(", ");
 }
@@ -352,7 +352,7 @@ function described(entry: FileEntry, mark: keyof typeof TITLES | undefined): str
 function titleOf(entry: FileEntry): string {
   const when = new Date(entry.modified).toLocaleString();
   const size = entry.type === "file" ? `\n${entry.size.toLocaleString()} bytes` : "";
-  return `${entry.name}${size}\nChanged ${when}${entry.isSymlink ? "\nA link" : ""}`;
+  return `${readable(entry.name)}${size}\nChanged ${when}${entry.isSymlink ? "\nA link" : ""}`;
 }
 
 declare global {

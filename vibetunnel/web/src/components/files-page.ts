@@ -7,7 +7,7 @@ import type { Api } from "../api.js";
 import { href } from "../base.js";
 import { pageTitle } from "../format.js";
 import { filesPath } from "../file-address.js";
-import { baseName, withoutSlash } from "../file-paths.js";
+import { baseName, readable, withoutSlash } from "../file-paths.js";
 import { sessionPath } from "../router.js";
 import { type User, isGuest, may, mayUseFiles } from "../users.js";
 import type { Place } from "./files-panel.js";
@@ -33,7 +33,7 @@ export class FilesPage extends PlainElement {
     return html`<div class="files-page">
       <header class="bar slim">
         <a class="quiet-button" href=${this.home} aria-label="Back" title="Back" data-testid="back">${back}</a>
-        <h1><span class="name">Files</span><span class="title"><bdi>${this.place.path}</bdi></span></h1>
+        <h1><span class="name">Files</span><span class="title"><bdi>${readable(this.place.path)}</bdi></span></h1>
       </header>
       <main>
         <vt-files-panel
@@ -50,7 +50,7 @@ export class FilesPage extends PlainElement {
 
   protected override updated(): void {
     const path = withoutSlash(this.place.path);
-    document.title = pageTitle(path === "" ? "Files" : baseName(path), undefined);
+    document.title = pageTitle(path === "" ? "Files" : readable(baseName(path)), undefined);
   }
 
   private get home(): string {

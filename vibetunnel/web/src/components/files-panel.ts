@@ -10,7 +10,7 @@ import { bringsFiles, chosenIn, dropped, type Dropped } from "../dropped.js";
 import { filesPath } from "../file-address.js";
 import { FileApi, type Preview } from "../file-api.js";
 import { type Order, type SortKey, BY_NAME } from "../file-listing.js";
-import { above, baseName, crumbs, join, shellWords, within } from "../file-paths.js";
+import { above, baseName, crumbs, join, readable, shellWords, within } from "../file-paths.js";
 import { FileTree } from "../file-tree-model.js";
 import { prefer, preference } from "../preferences.js";
 import { changesPath } from "../router.js";
@@ -164,7 +164,7 @@ export class FilesPanel extends PlainElement {
       <input class="upload-files" type="file" multiple hidden data-testid="upload-files" @change=${this.choseFiles} />
       <input class="upload-folder" type="file" webkitdirectory hidden data-testid="upload-folder" @change=${this.choseFiles} />
       <vt-file-menu .writable=${tree.writable} .inserts=${this.inserts} @file-action=${this.act}></vt-file-menu>
-      ${this.dragged ? html`<p class="drop-words" aria-hidden="true">Drop to upload into ${baseName(tree.root)}</p>` : nothing}
+      ${this.dragged ? html`<p class="drop-words" aria-hidden="true">Drop to upload into ${readable(baseName(tree.root))}</p>` : nothing}
       ${
         this.making === ""
           ? nothing
@@ -244,7 +244,7 @@ export class FilesPanel extends PlainElement {
                 data-testid="crumb"
                 @click=${() => this.enter(path)}
               >
-                <bdi>${name}</bdi>
+                <bdi>${readable(name)}</bdi>
               </button>
             </li>`,
           )}
@@ -311,7 +311,7 @@ export class FilesPanel extends PlainElement {
         >
           ${back}
         </button>
-        <h2 title=${file} data-testid="preview-name"><bdi>${baseName(file)}</bdi></h2>
+        <h2 title=${readable(file)} data-testid="preview-name"><bdi>${readable(baseName(file))}</bdi></h2>
         ${
           this.inserts
             ? this.tool(icons.toTerminal, "Insert path into the terminal", "insert-path", () => this.insert([file]))

@@ -5,6 +5,7 @@ import { customElement, property, state } from "lit/decorators.js";
 
 import type { Api } from "../api.js";
 import { FileApi, type PathCompletion } from "../file-api.js";
+import { readable } from "../file-paths.js";
 import { folderName } from "../format.js";
 import { type FoundRepository, GitApi } from "../git-api.js";
 import { type FolderChoice, folderChoices } from "../worktrees.js";
@@ -30,6 +31,7 @@ export class FolderChoices extends PlainElement {
   @state() private active = -1;
 
   private repositories: readonly FoundRepository[] = [];
+  private taken: string | undefined; // the choice in the field, after which nothing is offered until the user types
   private asked = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private leaving = new AbortController();
@@ -43,11 +45,24 @@ export class FolderChoices extends PlainElement {
     field.setAttribute("aria-controls", "folder-choices");
     field.setAttribute("aria-expanded", "false");
     field.addEventListener("input", () => this.typed(), { signal });
-    field.addEventListener("click", () => this.typed(), { signal });
+    field.addEventListener("click", () => this.lookIfUsed(), { signal });
     field.addEventListener("blur", () => this.hide(), { signal });
     field.addEventListener("keydown", (event) => this.pressed(event), { signal });
+    this.followField(field, signal);
     void this.findRepositories();
     this.lookIfUsed(); // this part may have been loaded after the user came to the field
+  }
+
+  /** The field moves if its dialog grows, as what was typed becomes a repository, or is scrolled. */
+  private followField(field: HTMLInputElement, signal: AbortSignal): void {
+    const follow = (): void => {
+      if (this.list?.matches(":popover-open")) this.place(this.list, field);
+    };
+    const sizes = new ResizeObserver(follow);
+    sizes.observe(field.closest("dialog") ?? document.body);
+    signal.addEventListener("abort", () => sizes.disconnect());
+    addEventListener("resize", follow, { signal });
+    addEventListener("scroll", follow, { signal, capture: true });
   }
 
   private async findRepositories(): Promise<void> {
@@ -56,7 +71,8 @@ export class FolderChoices extends PlainElement {
   }
 
   private lookIfUsed(): void {
-    if (document.activeElement === this.field) this.typed();
+    const { field } = this;
+    if (field && document.activeElement === field && field.value !== this.taken) this.typed();
   }
 
   override disconnectedCallback(): void {
@@ -77,8 +93,8 @@ export class FolderChoices extends PlainElement {
           @click=${() => this.take(each)}
         >
           ${each.branch === undefined ? ICONS[each.kind] : branch}
-          <span class="mono path"><bdi>${folderName(each.path, this.home)}</bdi></span>
-          ${each.branch ? html`<span class="quiet">${each.branch}</span>` : nothing}
+          <span class="mono path"><bdi>${readable(folderName(each.path, this.home))}</bdi></span>
+          ${each.branch ? html`<span class="quiet"><bdi>${readable(each.branch)}</bdi></span>` : nothing}
           ${KINDS[each.kind] === "" ? nothing : html`<span class="hidden">${KINDS[each.kind]}</span>`}
         </li>`,
       )}
@@ -120,6 +136,7 @@ export class FolderChoices extends PlainElement {
   }
 
   private typed(): void {
+    this.taken = undefined;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => void this.look(), SETTLE_MS);
   }
@@ -130,28 +147,36 @@ export class FolderChoices extends PlainElement {
     let completions: readonly PathCompletion[] = [];
     if (typed !== "") completions = await new FileApi(this.api).completions(typed).catch(() => []);
     if (asked !== this.asked) return;
-    this.choices = folderChoices(typed, this.recent, this.repositories, completions, this.home);
+    const found = folderChoices(typed, this.recent, this.repositories, completions, this.home);
+    const rest = found.filter(({ path }) => plain(folderName(path, this.home)) !== plain(typed));
+    this.choices = rest.length > 0 ? found : []; // a list of only what was typed would cover what is below
     this.active = -1;
   }
 
   private take(choice: FolderChoice): void {
     const { field } = this;
     if (!field) return;
-    this.hide();
     field.value = folderName(choice.path, this.home);
     field.dispatchEvent(new Event("input", { bubbles: true }));
-    if (choice.kind !== "completion") clearTimeout(this.timer); // it is what the user wants, so nothing more is offered
+    this.hide();
+    this.taken = field.value;
   }
 
   private pressed(event: KeyboardEvent): void {
     if (event.isComposing) return;
     const { choices, active } = this;
+    const chosen = choices[active] ?? (event.key === "Tab" && choices.length === 1 ? choices[0] : undefined);
     if (event.key === "ArrowDown" && choices.length === 0) this.typed();
     else if (event.key === "ArrowDown") this.active = (active + 1) % choices.length;
     else if (event.key === "ArrowUp" && choices.length > 0) this.active = active <= 0 ? choices.length - 1 : active - 1;
     else if (event.key === "Escape" && choices.length > 0) this.hide();
-    else if ((event.key === "Enter" || event.key === "Tab") && choices[active]) this.take(choices[active]);
-    else return; // Enter without a choice creates the session
+    else if (chosen && (event.key === "Enter" || (event.key === "Tab" && !event.shiftKey))) this.take(chosen);
+    else return; // Enter without a choice creates the session, and Tab goes on to the next field
     event.preventDefault();
   }
+}
+
+/** A path without a slash at its end. */
+function plain(path: string): string {
+  return path.replace(/(?<=.)\/+$/, "");
 }

@@ -4,6 +4,7 @@ import { type TemplateResult, html, nothing } from "lit";
 
 import type { Session } from "../api.js";
 import { href } from "../base.js";
+import { readable } from "../file-paths.js";
 import { repositoryText } from "../repository.js";
 import { changesPath } from "../router.js";
 import { branch, worktree } from "./icons.js";
@@ -23,7 +24,7 @@ export function gitBadge(session: Session, { links, back = false, opens }: Badge
   if (gitRepoPath === undefined) return nothing;
   const words = repositoryText(session);
   const inside = html`${gitIsWorktree ? worktree : branch}
-    <bdi class="branch">${gitBranch ?? "detached"}</bdi>
+    <bdi class="branch">${readable(gitBranch ?? "detached")}</bdi>
     ${
       gitChangedCount > 0
         ? html`<span class="changed" data-testid="git-changed">${gitChangedCount > 999 ? "999+" : gitChangedCount}</span>`

@@ -6,7 +6,8 @@ import { customElement, property, query, state } from "lit/decorators.js";
 import type { Notice, Session } from "../api.js";
 import { noticeText, progressText } from "../attention.js";
 import { href } from "../base.js";
-import { age, commandLine, folderName, stateText } from "../format.js";
+import { readable } from "../file-paths.js";
+import { age, commandLine, folderName, remark, stateText } from "../format.js";
 import { sessionPath } from "../router.js";
 import { gitBadge } from "./git-badge.js";
 import { bell, cross, pencil, share, stop, viewers } from "./icons.js";
@@ -34,7 +35,7 @@ export class SessionCard extends PlainElement {
   protected override render(): TemplateResult {
     const { session } = this;
     const command = commandLine(session.command);
-    const folder = folderName(session.folder ?? session.workingDir, this.home);
+    const folder = readable(folderName(session.folder ?? session.workingDir, this.home));
     return html`<article class="card ${session.status}" data-testid="session-card" data-session-id=${session.id}>
       <span class="dot ${this.tone()}" title=${stateText(session)}></span>
       <div class="what">
@@ -43,7 +44,7 @@ export class SessionCard extends PlainElement {
           <span class="command">${command}</span><span class="folder"><bdi>${folder}</bdi></span
           >${gitBadge(session, { links: this.files })}
         </p>
-        ${session.notification ? this.notice(session.notification) : nothing}
+        ${session.notification ? this.notice(session.notification) : nothing} ${this.reason()}
       </div>
       <p class="facts">
         <span class="state" data-testid="session-state">${stateText(session)}</span>
@@ -75,6 +76,13 @@ export class SessionCard extends PlainElement {
     return html`<p class="notification ${notice.urgency}" title=${text} data-testid="session-notification">
       ${bell}<bdi>${text}</bdi><time datetime=${notice.at}>${age(notice.at, this.now_ms)}</time>
     </p>`;
+  }
+
+  /** Why it has ended, or could not start. */
+  private reason(): TemplateResult | typeof nothing {
+    const { status, exitCode, signal, reason } = this.session;
+    const text = status === "exited" ? remark({ code: exitCode, signal, reason }) : "";
+    return text === "" ? nothing : html`<p class="reason" title=${text} data-testid="session-reason"><bdi>${text}</bdi></p>`;
   }
 
   private actions(): TemplateResult {
@@ -128,9 +136,10 @@ export class SessionCard extends PlainElement {
   }
 
   private tone(): string {
-    const { status, exitCode, signal } = this.session;
+    const { status, exitCode, signal, reason } = this.session;
     if (status !== "exited") return status;
-    return (exitCode ?? 0) === 0 && !signal ? "exited" : "failed";
+    const unknown = exitCode === undefined && reason !== undefined; // it could not start, or its end was not seen
+    return (exitCode ?? 0) === 0 && !signal && !unknown ? "exited" : "failed";
   }
 
   private nameLink(): TemplateResult {

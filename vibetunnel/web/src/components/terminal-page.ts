@@ -226,7 +226,7 @@ export class TerminalPage extends PlainElement {
       data-testid="take-size"
       @click=${() => this.terminal?.takeSize()}
     >
-      ${fit}<span class="wide">${words}</span><span class="narrow">Use this size</span>
+      ${fit}<span class="wide">${words}</span>
     </button>`;
   }
 

@@ -5,6 +5,8 @@ import { customElement, property, query, state } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
 
 import { type Api, messageOf } from "../api.js";
+import { readable } from "../file-paths.js";
+import { followNotices } from "../follow-notices.js";
 import { type Branch, GitApi, type Worktree, type Worktrees } from "../git-api.js";
 import { changesPath, sessionPath } from "../router.js";
 import { may } from "../users.js";
@@ -18,7 +20,7 @@ import "../styles/worktrees.css";
 
 /** What the user is asked about a worktree, by its path. */
 type Asking =
-  | { readonly what: "switch"; readonly path: string }
+  | { readonly what: "switch" | "follow"; readonly path: string }
   | { readonly what: "remove"; readonly path: string; readonly lost: string | undefined }
   | { readonly what: "new" };
 
@@ -97,25 +99,45 @@ export class WorktreesDialog extends Modal {
         ${main ? branch : linkedIcon}
         <div>
           <p>
-            <strong><bdi>${worktreeName(each)}</bdi></strong>
+            <strong><bdi>${readable(worktreeName(each))}</bdi></strong>
             ${main ? html`<span class="chip">main worktree</span>` : nothing}
             ${followed ? html`<span class="chip good">followed</span>` : nothing}
             ${each.hasUncommittedChanges ? html`<span class="chip wait" data-testid="worktree-changed">changes</span>` : nothing}
             ${each.locked ? html`<span class="chip" title=${each.lockedReason ?? "Locked"}>locked</span>` : nothing}
             ${each.prunable ? html`<span class="chip bad">folder is missing</span>` : nothing}
           </p>
-          <p class="quiet mono path" title=${each.path}><bdi>${each.path}</bdi></p>
+          <p class="quiet mono path" title=${readable(each.path)}><bdi>${readable(each.path)}</bdi></p>
           ${stats === "" ? nothing : html`<p class="quiet">Ahead of ${this.found?.baseBranch}: ${stats}</p>`}
+          ${followed ? this.followProblem() : nothing}
         </div>
       </div>
-      ${
-        asked?.what === "switch"
-          ? this.switchForm(each)
-          : asked?.what === "remove"
-            ? this.removeForm(each, asked.lost)
-            : this.actions(each, main, followed === true)
-      }
+      ${asked ? this.question(each, asked) : this.actions(each, main, followed === true)}
     </div>`;
+  }
+
+  private question(each: Worktree, asked: Exclude<Asking, { what: "new" }>): TemplateResult {
+    switch (asked.what) {
+      case "switch":
+        return this.switchForm(each);
+      case "follow":
+        return this.followForm(each);
+      case "remove":
+        return this.removeForm(each, asked.lost);
+    }
+  }
+
+  private followProblem(): TemplateResult | typeof nothing {
+    const problem = followNotices.problem(this.place);
+    if (problem === "") return nothing;
+    return html`<p class="follow-problem" role="status" data-testid="follow-problem">
+      ${problem}
+      <button class="text-button" data-testid="follow-dismiss" @click=${this.dismissProblem}>Dismiss</button>
+    </p>`;
+  }
+
+  private dismissProblem(): void {
+    followNotices.dismiss(this.place);
+    this.requestUpdate();
   }
 
   private actions(each: Worktree, main: boolean, followed: boolean): TemplateResult | typeof nothing {
@@ -139,7 +161,9 @@ export class WorktreesDialog extends Modal {
             ${
               main || each.detached
                 ? nothing
-                : button(followed ? "Stop following" : "Follow", "worktree-follow", () => void this.follow(each, !followed))
+                : followed
+                  ? button("Stop following", "worktree-follow", () => void this.follow(each, false))
+                  : button("Follow", "worktree-follow", () => this.ask({ what: "follow", path: each.path }))
             }
             ${main || each.locked ? nothing : button("Remove", "worktree-remove", () => void this.askToRemove(each), "bad")}`
           : nothing
@@ -152,12 +176,30 @@ export class WorktreesDialog extends Modal {
     return html`<form class="question" @submit=${(event: Event) => void this.switchTo(event, each)}>
       <label class="hidden" for="switch-branch">Branch</label>
       <select id="switch-branch" class="field" data-testid="switch-branch">
-        ${free.map((name) => html`<option value=${name}>${name}</option>`)}
+        ${free.map((name) => html`<option value=${name}>${readable(name)}</option>`)}
         ${free.length === 0 ? html`<option value="">No other branch is free</option>` : nothing}
       </select>
       <button type="button" class="text-button" @click=${() => this.ask(undefined)}>Cancel</button>
       <button class="button" data-testid="switch-submit" ?disabled=${this.busy || free.length === 0}>Switch</button>
     </form>`;
+  }
+
+  private followForm(each: Worktree): TemplateResult {
+    return html`<div class="question" role="group" aria-label="Follow ${worktreeName(each)}">
+      <p data-testid="follow-question">
+        The main worktree switches to this branch whenever you commit or check out here. This adds hooks to the
+        repository.
+      </p>
+      <button class="text-button" @click=${() => this.ask(undefined)}>Cancel</button>
+      <button
+        class="button"
+        data-testid="follow-submit"
+        ?disabled=${this.busy}
+        @click=${() => this.follow(each, true)}
+      >
+        Follow
+      </button>
+    </div>`;
   }
 
   private removeForm(each: Worktree, lost: string | undefined): TemplateResult {
@@ -223,7 +265,9 @@ export class WorktreesDialog extends Modal {
 
   private async load(): Promise<void> {
     try {
-      [this.found, this.branches] = await Promise.all([this.git.worktrees(this.place), this.git.branches(this.place)]);
+      const { git, place } = this;
+      const all = [git.worktrees(place), git.branches(place), followNotices.look(git)] as const;
+      [this.found, this.branches] = await Promise.all(all);
     } catch (error) {
       this.error = messageOf(error);
     }
@@ -280,6 +324,7 @@ export class WorktreesDialog extends Modal {
 
   private follow(each: Worktree, enable: boolean): Promise<void> {
     return this.change(async () => {
+      followNotices.dismiss(this.place);
       const answer = await this.git.follow(this.place, branchOf(each), enable);
       return [answer.message, ...(answer.hooksInstallResult?.errors ?? [])].join(" ");
     });
