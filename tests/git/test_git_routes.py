@@ -69,6 +69,7 @@ async def test_each_route_answers_in_its_declared_shape(at_home: Running, home: 
     assert await ask("GET", "/api/git/status", query=off) == {"isGitRepo": False}
     changes = await ask("GET", "/api/git/changes", query=at)
     assert (changes["repoPath"], changes["currentBranch"], changes["truncated"]) == (str(made), "main", False)
+    assert changes["changedCount"] == 2
     assert changes["files"] == [
         {"path": "a", "unstaged": "modified", "insertions": 1, "deletions": 1},
         {"path": "new", "unstaged": "untracked", "insertions": 1, "deletions": 0},

@@ -49,8 +49,12 @@ class _Kept:
 class GitService:
     """The git service. Reads and changes have a process each, so that a long checkout holds up no badge."""
 
-    def __init__(self, roots: Permitted, environment: Mapping[str, str], *, read_s: float = READ_S) -> None:
+    def __init__(
+        self, roots: Permitted, environment: Mapping[str, str], *, read_s: float = READ_S, program: str = ""
+    ) -> None:
+        """program: the `vibetunnel` that hooks run; "": the one on the user's PATH."""
         self.roots = roots
+        self._program = program
         where = list(roots.folders), list(roots.private), roots.home
         self._reads = Child(messages.Setup(*where, change=False, limit_s=read_s), environment)
         self._changes = Child(messages.Setup(*where, change=True, limit_s=CHANGE_S), environment)
@@ -122,7 +126,7 @@ class GitService:
 
     async def follow(self, path: str, branch: str) -> messages.Following:
         """Turn follow mode on, with its hooks, or (branch "") off."""
-        return await self._change(messages.Follow(path, branch), messages.Following)
+        return await self._change(messages.Follow(path, branch, self._program), messages.Following)
 
     async def sync(self, path: str, event: messages.GitEvent) -> messages.Synced:
         """Tell that something has happened in a repository, and do what follow mode then does."""

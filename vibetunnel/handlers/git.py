@@ -117,6 +117,7 @@ class ChangesHandler(GitHandler):
                 has_upstream=found.upstream,
                 ahead_count=found.ahead,
                 behind_count=found.behind,
+                changed_count=found.changed,
                 files=[_changed_file(each) for each in found.files],
                 truncated=found.cut,
             )

@@ -82,8 +82,8 @@ export function lines(count: number): string {
 }
 
 /** "1 file", "3 files". */
-export function fileCount(count: number): string {
-  return count === 1 ? "1 file" : `${count.toLocaleString("en")} files`;
+export function changeCount(count: number): string {
+  return count === 1 ? "1 change" : `${count.toLocaleString("en")} changes`;
 }
 
 /** All lines that were added and removed, as far as they were counted. */

@@ -8,7 +8,7 @@ import { Api, messageOf } from "../api.js";
 import {
   type ChangeGroup,
   describe,
-  fileCount,
+  changeCount,
   grouped,
   isPartlyStaged,
   kindOf,
@@ -155,7 +155,7 @@ export class ChangesPanel extends PlainElement {
       <p class="quiet" role="status" data-testid="changes-summary">
         ${
           changes?.isGitRepo && changes.files.length > 0
-            ? html`${changes.truncated ? "More than " : ""}${fileCount(changes.files.length)}
+            ? html`${changeCount(changes.changedCount ?? changes.files.length)}
                 <span class="plus">+${insertions}</span> <span class="minus">−${deletions}</span>`
             : nothing
         }
