@@ -138,12 +138,12 @@ def answered(
 
 def refused(error: Exception) -> bytes:
     """The encoded Reply that tells what was wrong."""
-    kind, told = "GitRefused", shown(str(error))
+    kind, told = "GitDamaged", shown(str(error))
     if isinstance(error, GitError):
         kind = type(error).__name__
     elif isinstance(error, KeyError):
         told = "git: the repository is damaged, an object that it names is missing"
-    else:  # what libgit2 raises for a repository that is damaged, of another user, or of a format that it does not know
+    else:
         told = f"git: {told or type(error).__name__}"[:500]
     return msgspec.json.encode(messages.Reply(error=kind, message=told))
 

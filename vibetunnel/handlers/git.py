@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET
 
 from vibetunnel.errors import VibeTunnelError
-from vibetunnel.git.errors import NoRepository
+from vibetunnel.git.errors import GitBusy, GitDamaged, GitTooSlow, NoRepository
 from vibetunnel.git.messages import ChangedFile, GitEvent, Summary
 from vibetunnel.handlers import git_schemas as shapes
 from vibetunnel.handlers.handler import Handler
@@ -28,6 +28,12 @@ _GITHUB = re.compile(r"(?:git@|(?:https?|ssh)://(?:[^@/]*@)?)github\.com[:/]([\w
 
 class GitHandler(Handler):
     """The base: what was waited for is answered only if the login is still valid."""
+
+    def _fail(self, error: Exception) -> None:
+        # A change that libgit2 refuses, as for a conflict, is an answer to the user, and in the audit.
+        if self.request.method == "GET" and isinstance(error, (GitDamaged, GitTooSlow, GitBusy)):
+            self.context.git.report(error)
+        super()._fail(error)
 
     async def read_repository(self, waited: Awaitable[T]) -> T:
         found = await waited
