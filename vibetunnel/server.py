@@ -25,6 +25,7 @@ from vibetunnel.account import account
 from vibetunnel.errors import StartFailed
 from vibetunnel.files.space import FileSpace
 from vibetunnel.git.for_files import GitForFiles
+from vibetunnel.git.program import own_program
 from vibetunnel.git.roots import Folders
 from vibetunnel.git.service import GitService
 from vibetunnel.handlers.application import STATIC, VibeTunnelApplication
@@ -218,7 +219,9 @@ class Server:
         if settings.tls_key is not None:
             private.append(settings.tls_key)
         file_roots = settings.file_root or (Path(home),)
-        git = GitService(Folders([*map(str, file_roots)], home, [*map(str, private)]), os.environ)
+        git = GitService(
+            Folders([*map(str, file_roots)], home, [*map(str, private)]), os.environ, program=own_program()
+        )
         undo.push_async_callback(git.close)
         self._badges = badges = Badges(git, registry.git_changed)
         undo.push_async_callback(badges.close)

@@ -55,3 +55,12 @@ def test_deep_folders_cost_few_descriptors(roots: Roots, tmp_path: Path, monkeyp
         most = max(most, len(os.listdir("/dev/fd")) - before)
     assert most <= 3
     assert zipfile.ZipFile(io.BytesIO(data)).namelist()[-1] == "d/" * 100 + "a.txt"
+
+
+def test_names_of_entries_have_no_direction_characters_and_no_line_breaks(roots: Roots, tmp_path: Path) -> None:
+    folder = tmp_path / "d\u2066"
+    folder.mkdir()
+    (folder / "photo_\u202egpj.exe").touch()
+    (folder / "a\nb\r\u2028\x1b.txt").touch()
+    data = b"".join(archive.zipped(roots, roots.place("d\u2066")))
+    assert sorted(zipfile.ZipFile(io.BytesIO(data)).namelist()) == ["d_/", "d_/a_b___.txt", "d_/photo__gpj.exe"]

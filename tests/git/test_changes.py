@@ -11,8 +11,10 @@ import pytest
 from repositories import commit, git, repository, write
 from tornado.ioloop import IOLoop
 
+from vibetunnel.files.git import FolderChanges
 from vibetunnel.git import changes
 from vibetunnel.git.errors import BadPath
+from vibetunnel.git.for_files import GitForFiles
 from vibetunnel.git.messages import ChangedFile, ChangedFiles, FileHunks
 from vibetunnel.git.reading import DIFFED, DIFFED_LINES
 from vibetunnel.git.repository import require
@@ -254,3 +256,53 @@ async def test_private_folders_and_special_files_are_not_read(io_loop: IOLoop, f
         assert (await hunks(service, made, "pipe")).hunks == []
     finally:
         await service.close()
+
+
+STRANGE = os.fsdecode(b"bad\xff\xfe.txt")
+SPELLED = "bad\uf7ff\uf7fe.txt"
+
+
+async def test_names_that_are_no_utf_8_are_spelled_as_for_files_and_understood_back(
+    service: GitService, folder: Path
+) -> None:
+    made = repository(folder / "r", a="1\n")
+    (made / STRANGE).write_text("1\n")
+    commit(made, "strange")
+    (made / STRANGE).write_text("2\n")
+    (made / os.fsdecode(b"new\xff")).mkdir()
+    (made / os.fsdecode(b"new\xff") / STRANGE).write_text("x\n")
+    (made / ".gitignore").write_text(".gitignore\n")
+    new = f"new\uf7ff/{SPELLED}"
+    assert kinds(await changed(service, made)) == {SPELLED: ("", "modified"), new: ("", "untracked")}
+    assert (await hunks(service, made, SPELLED)).hunks[0].lines == ["-1", "+2"]
+    assert (await hunks(service, made, new)).hunks[0].lines == ["+x"]
+    found = await service.summary(str(made))
+    assert found is not None
+    assert (found.unstaged_files, found.untracked_files) == ([SPELLED], ["new\uf7ff/"])
+    files, strange = GitForFiles(service), os.fsencode(made / STRANGE)
+    assert await files.changes(bytes(made)) == FolderChanges(
+        "main", {b"bad\xff\xfe.txt": "modified", b"new\xff/": "untracked"}
+    )
+    assert await files.original(strange) == b"1\n"
+    assert await files.changes(bytes(made) + b"/new\xff") is not None
+    assert (await service.file_diff(str(made / SPELLED))).diff.endswith("-1\n+2\n")
+
+
+async def test_a_repository_in_a_folder_whose_name_is_no_utf_8_is_none(service: GitService, folder: Path) -> None:
+    repository(folder / "r", a="1\n").rename(folder / os.fsdecode(b"r\xff"))
+    assert await service.summary(str(folder / "r\uf7ff")) is None
+
+
+async def test_the_count_of_changes_is_that_of_the_list_of_git_status(service: GitService, folder: Path) -> None:
+    made = repository(folder / "r", moved=LINES, plain="1\n", gone="1\n")
+    git(made, "mv", "moved", "elsewhere")
+    write(made, plain="2\n", new__a="1\n", new__b="1\n", alone="1\n")
+    git(made, "add", "plain")
+    write(made, plain="3\n")
+    (made / "gone").unlink()
+    listed = git(made, "status", "--short").splitlines()
+    assert listed == ["R  moved -> elsewhere", " D gone", "MM plain", "?? alone", "?? new/"]
+    found, at_a_glance = await changed(service, made), await service.summary(str(made))
+    assert at_a_glance is not None
+    assert (found.changed, at_a_glance.changed) == (len(listed), len(listed))
+    assert len(found.files) == 6

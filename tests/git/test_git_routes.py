@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -69,6 +71,7 @@ async def test_each_route_answers_in_its_declared_shape(at_home: Running, home: 
     assert await ask("GET", "/api/git/status", query=off) == {"isGitRepo": False}
     changes = await ask("GET", "/api/git/changes", query=at)
     assert (changes["repoPath"], changes["currentBranch"], changes["truncated"]) == (str(made), "main", False)
+    assert changes["changedCount"] == 2
     assert changes["files"] == [
         {"path": "a", "unstaged": "modified", "insertions": 1, "deletions": 1},
         {"path": "new", "unstaged": "untracked", "insertions": 1, "deletions": 0},
@@ -156,11 +159,18 @@ async def test_a_wrong_request_gets_a_status_that_tells_what_is_wrong(at_home: R
     assert "error" in await at_home.json("GET", path, status=status)
 
 
-async def test_a_damaged_repository_is_a_conflict_with_a_reason(at_home: Running, home: Path) -> None:
-    made = repository(home / "proj", a="1")
-    (made / ".git" / "HEAD").write_text("nonsense")
-    answer = await at_home.json("GET", f"/api/git/status?path={made}", status=409)
-    assert answer["error"].startswith("git: ")
+async def test_a_damaged_repository_is_a_conflict_with_a_reason_which_the_log_has_once(
+    at_home: Running, home: Path, expect_log: Callable[[str], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    expect_log("git failed in ")
+    for name in ("proj", "other"):
+        made = repository(home / name, a="1")
+        (made / ".git" / "HEAD").write_text("nonsense")
+        for route in ("status", "changes", "status"):
+            answer = await at_home.json("GET", f"/api/git/{route}?path={made}", status=409)
+            assert answer["error"].startswith("git: ")
+    logged = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
+    assert logged == [f"git failed in {home / name}: {answer['error']}" for name in ("proj", "other")]
 
 
 async def test_viewers_and_guests_neither_read_repositories_nor_change_them(at_home: Running, home: Path) -> None:

@@ -17,6 +17,7 @@ from vibetunnel.git import reading
 from vibetunnel.git.errors import BadPath, GitBusy, GitRefused, OutsideFolders
 from vibetunnel.git.messages import Summary
 from vibetunnel.git.service import KEPT_BYTES, GitService
+from vibetunnel.git.summary import LISTED_BYTES
 
 
 async def summary(service: GitService, path: Path) -> Summary:
@@ -281,7 +282,7 @@ async def test_long_names_make_no_long_answers(service: GitService, folder: Path
     staged_with_long_names(made, 700)
     found = await summary(service, made)
     assert found.staged == 700
-    assert len(msgspec.json.encode(found)) < 2 * reading.LISTED_BYTES
+    assert len(msgspec.json.encode(found)) < 2 * LISTED_BYTES
     status = await service.folder_status(str(made))
     assert status is not None
     assert status.cut

@@ -7,9 +7,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from harness import until
 from repositories import commit, git, repository, write
 
 from vibetunnel.git.errors import GitRefused, OutsideFolders, UnknownBranch, WorktreeChanged
+from vibetunnel.git.program import own_program
+from vibetunnel.git.roots import Folders
 from vibetunnel.git.service import GitService
 
 
@@ -206,3 +209,49 @@ async def test_no_hooks_are_written_where_the_user_has_others(service: GitServic
     assert (following.branch, following.hooks.installed) == ("x", [])
     assert "core.hooksPath" in following.hooks.problem
     assert not (folder / "hooks").exists()
+
+
+async def test_hooks_tell_the_installation_that_wrote_them_even_if_it_is_on_no_path(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told() -> list[str]:
+        return (folder / "told").read_text().splitlines() if (folder / "told").exists() else []
+
+    program = folder / 'it\'s "here"; $HOME' / "vibetunnel"
+    on_path = folder / "bin" / "vibetunnel"
+    for each, name in ((program, "own"), (on_path, "path")):
+        each.parent.mkdir()
+        each.write_text(f'#!/bin/sh\necho {name} "$@" >> {folder}/told\n')
+        each.chmod(0o755)
+    made = repository(folder / "r", a="1")
+    git(made, "worktree", "add", "-q", "-b", "x", "../x")
+    permitted = Folders((str(folder),), str(folder))
+    before, service = GitService(permitted, os.environ), GitService(permitted, os.environ, program=str(program))
+    try:
+        await before.follow(str(made), "x")
+        git(folder / "x", "commit", "-q", "--allow-empty", "-m", "not told: no program, and none on the PATH")
+        await service.follow(str(made), "x")  # renews the hooks
+    finally:
+        await before.close()
+        await service.close()
+    git(folder / "x", "commit", "-q", "--allow-empty", "-m", "told")
+    event = f"git-event --event commit --repo {folder}/x"
+    await until(lambda: told() == [f"own {event}"])
+    program.unlink()
+    monkeypatch.setenv("PATH", f"{on_path.parent}:{os.environ['PATH']}")
+    git(folder / "x", "commit", "-q", "--allow-empty", "-m", "told by the one on the PATH")
+    await until(lambda: told() == [f"own {event}", f"path {event}"])
+
+
+def test_the_program_of_hooks_is_the_one_beside_the_interpreter_or_the_one_that_runs(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.executable", str(folder / "bin" / "python"))
+    monkeypatch.setattr("sys.argv", [str(folder / "lib" / "__main__.py")])
+    assert own_program() == ""
+    for name in ("bin", "local"):
+        (folder / name).mkdir()
+        (folder / name / "vibetunnel").touch(0o755)
+    assert own_program() == str(folder / "bin" / "vibetunnel")
+    monkeypatch.setattr("sys.argv", [str(folder / "local" / "vibetunnel")])
+    assert own_program() == str(folder / "local" / "vibetunnel")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -95,13 +96,17 @@ async def test_a_program_that_does_not_exist_is_refused_when_spawning_now(server
     assert await server.json("GET", "/api/sessions") == []
 
 
-async def test_a_lazy_session_that_cannot_start_is_exited_and_says_why(server: Running) -> None:
+async def test_a_lazy_session_that_cannot_start_is_exited_and_says_why(
+    server: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     session = await server.session(["cat"], workingDir="/no/such")
     answer = await server.json("POST", f"/api/sessions/{session}/input", {"text": "x"}, status=400)
     assert "/no/such" in answer["error"]
     seen = await server.json("GET", f"/api/sessions/{session}")
     assert seen["status"] == "exited"
     assert "/no/such" in seen["reason"]
+    assert f"session {session} could not start: {seen['reason']}" in caplog.messages
     assert "exitCode" not in seen
     assert (await server.json("DELETE", f"/api/sessions/{session}"))["message"] == "Session cleaned up"
 

@@ -219,7 +219,7 @@ def test_changed_files_are_in_groups_with_what_has_happened_to_them(visitor: Vis
         ],
         "untracked": ["new/deep.txt: Untracked, 2 lines added"],
     }
-    expect(visitor.at("changes-summary")).to_have_text(re.compile(r"5 files\s*\+5\s*−2"))
+    expect(visitor.at("changes-summary")).to_have_text(re.compile(r"5 changes\s*\+5\s*−2"))
     assert lines(shown(visitor, "gone"), "removed") == ["−1"]
     expect(shown(visitor, "src/elsewhere").get_by_test_id("diff-said")).to_contain_text("It was moved before.")
 

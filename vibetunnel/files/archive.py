@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import time
 import zipfile
 from collections.abc import Generator, Iterator
@@ -14,7 +15,7 @@ from collections.abc import Generator, Iterator
 from vibetunnel.errors import VibeTunnelError
 from vibetunnel.files.errors import FileTooLarge
 from vibetunnel.files.listing import MAX_SCANNED, below, scan
-from vibetunnel.files.names import text_of
+from vibetunnel.files.names import in_order, text_of
 from vibetunnel.files.reading import LAST_S, STEP
 from vibetunnel.files.roots import FilePlace, Roots
 from vibetunnel.files.walk import MAX_DEPTH, Walk
@@ -27,6 +28,7 @@ MAX_BYTES = 64 << 30  # of files, before they are compressed
 
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # of the format
 _LATEST = (2107, 12, 31, 23, 59, 58)
+_LINES = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # line breaks, and other characters of control
 
 
 class _Sink(io.RawIOBase):
@@ -148,5 +150,5 @@ class _Archive:
 
 
 def _safe(name: str) -> str:
-    """A name that means one member everywhere: `\\` separates folders on Windows, and `:` a drive."""
-    return name.replace("\\", "_").replace(":", "_")
+    """A name that means one member everywhere, and is read as it is: `\\` separates folders on Windows, `:` a drive."""
+    return _LINES.sub("_", in_order(name).replace("\\", "_").replace(":", "_"))

@@ -13,7 +13,7 @@ class FolderChanges:
     """The changes below one folder of a repository.
 
     branch   "" while HEAD is detached
-    changes  path relative to the folder, in UTF-8 as far as it is, -> what has happened to it
+    changes  path relative to the folder -> what has happened to it
     """
 
     branch: str

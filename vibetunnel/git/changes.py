@@ -6,7 +6,7 @@ import contextlib
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pygit2
 from pygit2.enums import DeltaStatus, DiffFind, FileMode
@@ -24,6 +24,7 @@ from vibetunnel.git.reading import (
     count_ahead,
     head_of,
     line_count,
+    named,
     regular_file,
     shown,
 )
@@ -59,9 +60,11 @@ def changed_files(place: Repository, roots: Folders) -> ChangedFiles:
         return found
     worktree = _Worktree(place.root, repository, head, roots)
     files: dict[str, ChangedFile] = {}
-    for path, earlier, kind in _staged(repository, head):
+    for path, earlier, kind in staged(repository, head):
         files[path] = ChangedFile(path=path, earlier=earlier, staged=kind)
-    for path, kind in _unstaged(worktree):
+    entries = list(unstaged(repository))
+    found.changed = len({*files, *(path for path, _ in entries)})
+    for path, kind in _with_files_inside(worktree, entries):
         known = files.setdefault(path, ChangedFile(path=path))
         if kind == "conflicted":  # what is staged of it is no change of the user's
             known.staged = ""
@@ -80,6 +83,7 @@ def file_hunks(place: Repository, file: str, earlier: str, context: int, roots: 
     """The changed lines of a file, with `context` lines around them. earlier: its name in HEAD; "": the same."""
     for path in (file, earlier or file):
         _check(path)
+    file, earlier = named(file), named(earlier)
     repository = opened(place)
     if place.bare:
         return FileHunks()
@@ -118,6 +122,10 @@ class _Worktree:
         """Whether this path below the root may be read: the server's own folders may be there, too."""
         return self._roots.holds(f"{self.root}/{path}")
 
+    def ignores(self, path: str) -> bool:
+        """Whether git ignores this path; that of a folder ends in `/`."""
+        return self.repository.path_is_ignored(shown(path))  # pygit2 takes UTF-8 only
+
     @contextlib.contextmanager
     def folder(self, path: str) -> Iterator[int]:
         """The descriptor of a folder below the root; "": the root itself. Raises OSError."""
@@ -154,7 +162,7 @@ class _Worktree:
             return None
 
 
-def _staged(repository: pygit2.Repository, head: pygit2.Commit | None) -> Iterator[tuple[str, str, FileChangeKind]]:
+def staged(repository: pygit2.Repository, head: pygit2.Commit | None) -> Iterator[tuple[str, str, FileChangeKind]]:
     """(path, path before it was renamed, change)"""
     if head is None:
         for entry in repository.index:
@@ -179,10 +187,18 @@ def _few(repository: pygit2.Repository, diff: pygit2.Diff) -> bool:
     return sum(repository.odb.read_header(blob)[1] for blob in blobs) <= RENAMED_BYTES
 
 
-def _unstaged(worktree: _Worktree) -> Iterator[tuple[str, FileChangeKind]]:
+def unstaged(repository: pygit2.Repository) -> Iterator[tuple[str, FileChangeKind]]:
+    """As `git status` has them: a folder that git does not track is one."""
+    for delta in repository.index.diff_to_workdir(CHANGE_FLAGS).deltas:
+        yield delta.new_file.path or delta.old_file.path, _KINDS.get(DeltaStatus(delta.status), "modified")
+
+
+def _with_files_inside(
+    worktree: _Worktree, entries: Iterable[tuple[str, FileChangeKind]]
+) -> Iterator[tuple[str, FileChangeKind]]:
+    """The entries, with the files of folders that git does not track in their place."""
     left = UNTRACKED
-    for delta in worktree.repository.index.diff_to_workdir(CHANGE_FLAGS).deltas:
-        path, kind = delta.new_file.path or delta.old_file.path, _KINDS.get(DeltaStatus(delta.status), "modified")
+    for path, kind in entries:
         if kind == "untracked" and path.endswith("/"):
             inside = _files_of(worktree, path, left)
             left -= len(inside)
@@ -195,7 +211,7 @@ def _files_of(worktree: _Worktree, folder: str, most: int) -> list[str]:
     """The files of a folder that is not tracked. None of them if they are more than `most`, or of a repository."""
     found: list[str] = []
     seen = 0
-    ignored = worktree.repository.path_is_ignored
+    ignored = worktree.ignores
     with contextlib.suppress(OSError), worktree.folder(folder.rstrip("/")) as top:  # it is gone, or may not be read
         for above, folders, files, _ in os.fwalk(".", dir_fd=top, follow_symlinks=False):
             prefix = folder if above == "." else f"{folder}{above.removeprefix('./')}/"

@@ -6,11 +6,20 @@ from vibetunnel.errors import VibeTunnelError
 
 
 class GitError(VibeTunnelError):
-    """The root. The child process sends the name of the class and the message."""
+    """The root. The child process sends the name of the class and the message.
+
+    path  what was asked for; "": not known
+    """
+
+    path = ""
 
 
 class GitRefused(GitError):
     """The repository does not allow it, or is not one that is read here. The message says why."""
+
+
+class GitDamaged(GitRefused):
+    """libgit2 could not read it: it is damaged, of another user, or of a format that libgit2 does not know."""
 
 
 class BadPath(GitError):
@@ -48,5 +57,6 @@ class GitBusy(GitError):
 
 
 KINDS: dict[str, type[GitError]] = {
-    each.__name__: each for each in (BadPath, GitRefused, NoRepository, OutsideFolders, UnknownBranch, WorktreeChanged)
+    each.__name__: each
+    for each in (BadPath, GitDamaged, GitRefused, NoRepository, OutsideFolders, UnknownBranch, WorktreeChanged)
 }

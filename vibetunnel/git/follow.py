@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import tempfile
 
 import pygit2
@@ -26,27 +27,27 @@ if [ -x "$before" ]; then
   "$before" "$@"
   status=$?
 fi
-if command -v vibetunnel >/dev/null 2>&1; then
-  vibetunnel git-event --event {event} --repo "$(pwd -P)" </dev/null >/dev/null 2>&1 &
+program={program}
+[ -x "$program" ] || program=$(command -v vibetunnel)
+if [ -n "$program" ]; then
+  "$program" git-event --event {event} --repo "$(pwd -P)" </dev/null >/dev/null 2>&1 &
 fi
 exit $status
 """
 
 
-def follow(place: Repository, branch: str, roots: Folders) -> Following:
-    """Let the main worktree follow the one of a branch, or (branch "") none."""
-    config = _config(place)
+def follow(place: Repository, branch: str, roots: Folders, program: str) -> Following:
+    """Let the main worktree follow the one of a branch, or (branch "") none. program: what its hooks run."""
     main = main_place(place, roots)
     if not branch:
-        if FOLLOW in config:
-            del config[FOLLOW]
-        return Following(root=main.root, branch="", path="", hooks=_remove_hooks(place))
+        return Following(root=main.root, branch="", path="", hooks=_stop(place))
+    config = _config(place)
     git_dir, named = folder_of(place, branch)
     folder = roots.resolve(named)
     followed = find(folder, roots)
     if git_dir == place.common or followed is None or followed.git_dir != git_dir:
         raise GitRefused(f"{named} is not a linked worktree of this repository, so it cannot be followed")
-    hooks = _install_hooks(place)
+    hooks = _install_hooks(place, program)
     config[FOLLOW] = folder
     found = Following(root=main.root, branch=current(followed)[0], path=folder, hooks=hooks)
     try:
@@ -54,6 +55,13 @@ def follow(place: Repository, branch: str, roots: Folders) -> Following:
     except (GitError, pygit2.GitError) as error:
         found.problem = str(error)
     return found
+
+
+def _stop(place: Repository) -> Hooks:
+    config = _config(place)
+    if FOLLOW in config:
+        del config[FOLLOW]
+    return _remove_hooks(place)
 
 
 def sync(place: Repository, event: GitEvent, roots: Folders) -> Synced:
@@ -71,7 +79,7 @@ def sync(place: Repository, event: GitEvent, roots: Folders) -> Synced:
         else:
             synced.notice = "info", "Main worktree synced", f"{place.main} shows {branch or place.root}"
     elif not place.linked and event == "checkout":
-        follow(place, "", roots)
+        _stop(place)
         synced.follow = ""
         synced.notice = "info", "Follow mode disabled", f"{place.root} was switched to {branch or 'a commit'}"
     return synced
@@ -92,7 +100,7 @@ def _config(place: Repository) -> pygit2.Config:
     return pygit2.Config(path)
 
 
-def _install_hooks(place: Repository) -> Hooks:
+def _install_hooks(place: Repository, program: str) -> Hooks:
     if "core.hookspath" in opened(place).config:
         return Hooks(
             problem="core.hooksPath is set, so no hooks were installed: let your own post-commit and post-checkout "
@@ -109,7 +117,7 @@ def _install_hooks(place: Repository) -> Hooks:
             os.rename(path, path + SAVED)
         descriptor, made = tempfile.mkstemp(dir=folder, prefix=f"{name}.")
         with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(_HOOK.format(mark=MARK, saved=SAVED, event=event))
+            file.write(_HOOK.format(mark=MARK, saved=SAVED, event=event, program=shlex.quote(program)))
             os.fchmod(descriptor, 0o755)
         os.rename(made, path)
     return Hooks(installed=list(HOOKS))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from vibetunnel.files.git import FolderChanges
+from vibetunnel.files.names import bytes_of, text_of
 from vibetunnel.git.errors import GitError
 from vibetunnel.git.service import GitService
 
@@ -22,7 +23,7 @@ class GitForFiles:
         found = await _asked(self._service.folder_status, folder)
         if found is None:
             return None
-        return FolderChanges(found.branch, {name.encode(): change for name, change in found.files})
+        return FolderChanges(found.branch, {bytes_of(name): change for name, change in found.files})
 
     async def branch(self, folder: bytes) -> str | None:
         found = await _asked(lambda path: self._service.discover(path, 0), folder)
@@ -40,8 +41,8 @@ class GitForFiles:
 
 
 async def _asked(question: Callable[[str], Coroutine[Any, Any, T]], path: bytes) -> T | None:  # Any: the loop's
-    """What git answers about a path; None: it cannot. Git's messages have text, so a path must be UTF-8."""
+    """What git answers about a path; None: it cannot."""
     try:
-        return await question(path.decode())
-    except (GitError, UnicodeDecodeError):
+        return await question(text_of(path))
+    except GitError:
         return None

@@ -26,6 +26,7 @@ class Summary(msgspec.Struct, kw_only=True):
     deleted    files that the folder, or the index, no longer has
     upstream   whether the branch follows another; ahead and behind count commits
     remote     the URL of `origin`, without a user or a password
+    changed    what `git status` lists: a renamed file is one, and so is a folder that git does not track
     files      staged, unstaged and untracked files, at most LISTED of each
     """
 
@@ -148,7 +149,7 @@ class ChangedFile(msgspec.Struct, kw_only=True):
 
 
 class ChangedFiles(msgspec.Struct, kw_only=True):
-    """cut: there are more than are listed. The other fields are those of Summary."""
+    """cut: there are more than are listed. changed: how many `git status` lists. Others are as in Summary."""
 
     root: str
     branch: str
@@ -156,6 +157,7 @@ class ChangedFiles(msgspec.Struct, kw_only=True):
     upstream: bool = False
     ahead: int = 0
     behind: int = 0
+    changed: int = 0
     files: list[ChangedFile] = []
     cut: bool = False
 
@@ -300,9 +302,10 @@ class SwitchBranch(Request, frozen=True, tag=True):
 
 
 class Follow(Request, frozen=True, tag=True):
-    """branch: "": turn it off."""
+    """branch: "": turn it off. program: the `vibetunnel` that the hooks run; "": the one on the user's PATH."""
 
     branch: str
+    program: str
 
 
 class Sync(Request, frozen=True, tag=True):

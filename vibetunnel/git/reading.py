@@ -1,4 +1,4 @@
-"""What is read of one repository: its summary, branches, and changes. Runs in the child process."""
+"""What is read of one repository: its branches, its files, and their changes. Runs in the child process."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from urllib.parse import urlsplit, urlunsplit
 import pygit2
 from pygit2.enums import DeltaStatus, DiffOption, ObjectType
 
+from vibetunnel.files.names import bytes_of, text_of
+from vibetunnel.git.errors import BadPath
 from vibetunnel.git.messages import (
     Branch,
     Change,
@@ -24,8 +26,6 @@ from vibetunnel.git.messages import (
 from vibetunnel.git.repository import UNREADABLE, Repository, find, head_branch, opened, setting, start_of
 from vibetunnel.git.roots import Folders
 
-LISTED = 1000  # files of each kind in a summary
-LISTED_BYTES = 256 << 10  # of all their names
 LISTED_BELOW = 10_000  # changed files of a folder
 BRANCHES = 2000
 LIST_BYTES = 2 << 20  # of the names in each other list
@@ -39,28 +39,6 @@ SKIPPED = {"node_modules", "__pycache__", "venv", "site-packages", "target"}
 
 # A submodule is another repository, with a configuration of its own: it is not opened.
 CHANGE_FLAGS = DiffOption.INCLUDE_UNTRACKED | DiffOption.IGNORE_SUBMODULES | DiffOption.INCLUDE_TYPECHANGE
-
-
-def summary(place: Repository) -> Summary:
-    repository = opened(place)
-    branch, head = head_of(repository)
-    found = Summary(
-        root=place.root,
-        main=place.main,
-        linked=place.linked,
-        git_dir=place.git_dir,
-        common_dir=place.common,
-        branch=branch,
-        head="" if head is None else str(head.id),
-        remote=remote_url(repository),
-    )
-    if head is not None:
-        found.last_commit = head.message.partition("\n")[0][:200]
-        found.last_commit_s = head.commit_time
-    count_ahead(repository, branch, head, found)
-    if not place.bare:
-        _count_changes(repository, head, found)
-    return found
 
 
 def head_of(repository: pygit2.Repository) -> tuple[str, pygit2.Commit | None]:
@@ -82,27 +60,6 @@ def count_ahead(
     found.ahead, found.behind = repository.ahead_behind(head.id, local.upstream.target)
 
 
-def _count_changes(repository: pygit2.Repository, head: pygit2.Commit | None, found: Summary) -> None:
-    changed, room = set(), Room(3 * LISTED, LISTED_BYTES)
-    for path, status in _staged(repository, head):
-        changed.add(path)
-        found.staged += 1
-        found.added += status is DeltaStatus.ADDED
-        found.deleted += status is DeltaStatus.DELETED
-        _list(found.staged_files, path, room)
-    for path, status in _unstaged(repository):
-        if status is DeltaStatus.UNTRACKED:
-            found.untracked += 1
-            _list(found.untracked_files, path, room)
-        else:
-            found.modified += status is not DeltaStatus.DELETED
-            # As in `git status`: what is staged and then deleted counts once.
-            found.deleted += status is DeltaStatus.DELETED and path not in changed
-            _list(found.unstaged_files, path, room)
-        changed.add(path)
-    found.changed = len(changed)
-
-
 class Room:
     """How much of a list still fits into an answer. By bytes too: a path has up to 4096, so a thousand may be 4 MB."""
 
@@ -114,11 +71,6 @@ class Room:
         self._left -= 1
         self._left_bytes -= sum(len(each.encode("utf-8", "replace")) for each in texts)
         return self._left >= 0 and self._left_bytes >= 0
-
-
-def _list(files: list[str], path: str, room: Room) -> None:
-    if len(files) < LISTED and room.takes(path):
-        files.append(path)
 
 
 def _staged(repository: pygit2.Repository, head: pygit2.Commit | None) -> Iterator[tuple[str, DeltaStatus]]:
@@ -137,8 +89,16 @@ def _unstaged(repository: pygit2.Repository) -> Iterator[tuple[str, DeltaStatus]
 
 
 def shown(path: str) -> str:
-    """The path for JSON, which has no other characters than those of Unicode."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    """The path for JSON, spelled as files/names.py does it: a byte that is no UTF-8 is one character."""
+    return text_of(os.fsencode(path))
+
+
+def named(text: str) -> str:
+    """The path that shown() gives as `text`. Raises BadPath."""
+    try:
+        return os.fsdecode(bytes_of(text))
+    except ValueError:
+        raise BadPath("path: expected UTF-8 without NUL") from None
 
 
 def remote_url(repository: pygit2.Repository) -> str:
@@ -284,7 +244,7 @@ def file_diff(path: str, roots: Folders) -> TextDiff:
     if longest > DIFFED:
         return TextDiff(original=None, too_big=True)
     original = repository[blob_id].data if blob_id is not None else None  # type: ignore[attr-defined]  # it is a blob
-    return TextDiff(original=original, diff=unified(original, current, os.path.relpath(real, place.root)))
+    return TextDiff(original=original, diff=unified(original, current, shown(os.path.relpath(real, place.root))))
 
 
 def blob_of(head: pygit2.Commit | None, path: str) -> pygit2.Oid | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import OrderedDict, deque
 from collections.abc import Coroutine, Mapping
@@ -13,7 +14,7 @@ import msgspec
 
 from vibetunnel.git import messages
 from vibetunnel.git.child import SLOW_S, UNCONFINED, Child
-from vibetunnel.git.errors import KINDS, BadPath, GitTooSlow, NoRepository
+from vibetunnel.git.errors import KINDS, BadPath, GitError, GitTooSlow, NoRepository
 from vibetunnel.git.roots import Permitted
 
 READ_S = 5.0  # for one answer: the summary of a repository with 100,000 files takes a tenth of it
@@ -24,6 +25,11 @@ KEPT_BYTES = 256 << 10  # of one; a longer one is not kept
 READERS = 256  # users of whom it is known which notices they have
 NOTICES = 100
 NOTICE_S = 300.0  # a notice that no client has fetched is dropped after this
+
+REPORT_S = 60.0  # between two lines of the log about one path
+REPORTED = 64  # paths in this time; the failures of others are not logged
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode
@@ -49,8 +55,12 @@ class _Kept:
 class GitService:
     """The git service. Reads and changes have a process each, so that a long checkout holds up no badge."""
 
-    def __init__(self, roots: Permitted, environment: Mapping[str, str], *, read_s: float = READ_S) -> None:
+    def __init__(
+        self, roots: Permitted, environment: Mapping[str, str], *, read_s: float = READ_S, program: str = ""
+    ) -> None:
+        """program: the `vibetunnel` that hooks run; "": the one on the user's PATH."""
         self.roots = roots
+        self._program = program
         where = list(roots.folders), list(roots.private), roots.home
         self._reads = Child(messages.Setup(*where, change=False, limit_s=read_s), environment)
         self._changes = Child(messages.Setup(*where, change=True, limit_s=CHANGE_S), environment)
@@ -58,6 +68,7 @@ class GitService:
         self._running: set[asyncio.Task[Any]] = set()  # Any: as above
         self._notices: deque[tuple[int, float, Notice]] = deque(maxlen=NOTICES)  # number, until when, text
         self._noticed = 0  # the number of the last one
+        self._reported: dict[str, float] = {}  # path -> until when no other failure there is logged
         self._readers: OrderedDict[str, int] = OrderedDict()  # user -> the last notice that they have
 
     # Reads. None: the path is in no repository. Each may raise GitError.
@@ -122,7 +133,7 @@ class GitService:
 
     async def follow(self, path: str, branch: str) -> messages.Following:
         """Turn follow mode on, with its hooks, or (branch "") off."""
-        return await self._change(messages.Follow(path, branch), messages.Following)
+        return await self._change(messages.Follow(path, branch, self._program), messages.Following)
 
     async def sync(self, path: str, event: messages.GitEvent) -> messages.Synced:
         """Tell that something has happened in a repository, and do what follow mode then does."""
@@ -139,6 +150,14 @@ class GitService:
         if len(self._readers) > READERS:
             self._readers.popitem(last=False)
         return [notice for number, until, notice in self._notices if number > last and until > now]
+
+    def report(self, error: GitError) -> None:
+        """Log a failure that a client was told of, once a minute for each path."""
+        now = time.monotonic()
+        self._reported = {path: until for path, until in self._reported.items() if until > now}
+        if error.path not in self._reported and len(self._reported) < REPORTED:
+            self._reported[error.path] = now + REPORT_S
+            log.warning("git failed in %s: %s", error.path, error)
 
     @property
     def processes(self) -> tuple[int, int]:
@@ -235,9 +254,13 @@ class GitService:
             raise NoRepository("path: expected UTF-8; repositories below other names are not read") from None
         if b"\0" in encoded or len(encoded) > PATH:
             raise BadPath(f"path: expected at most {PATH} bytes without NUL")
-        reply = _reply(await child.ask(_encode(request)))
-        if reply.error:
-            raise KINDS[reply.error](reply.message)
+        try:
+            reply = _reply(await child.ask(_encode(request)))
+            if reply.error:
+                raise KINDS[reply.error](reply.message)
+        except GitError as error:
+            error.path = request.path
+            raise
         return msgspec.json.decode(reply.value, type=kind), len(bytes(reply.value))
 
 

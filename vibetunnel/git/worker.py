@@ -18,9 +18,11 @@ import pygit2
 from pygit2.enums import ConfigLevel
 
 from vibetunnel.git import changes, follow, messages, reading, sandbox, worktrees
-from vibetunnel.git.errors import GitError, GitRefused
+from vibetunnel.git.errors import GitError, GitRefused, NoRepository
+from vibetunnel.git.reading import named, shown
 from vibetunnel.git.repository import Repository, find, require
 from vibetunnel.git.roots import Folders
+from vibetunnel.git.summary import summary
 
 MAPPED = 256 << 20  # bytes of packs that libgit2 maps at once
 CACHED = 32 << 20  # bytes of objects that libgit2 keeps
@@ -30,19 +32,19 @@ Answer = Callable[[Any, Folders], object]  # Any: the request of its class
 PlaceAnswer = Callable[[Any, Repository, Folders], object]  # Any: as above
 
 WITHOUT: dict[type[messages.Request], Answer] = {  # reads whose path may be in no repository
-    messages.Discover: lambda asked, roots: reading.discover(asked.path, asked.depth, roots),
-    messages.DiffFile: lambda asked, roots: reading.file_diff(asked.path, roots),
+    messages.Discover: lambda asked, roots: reading.discover(named(asked.path), asked.depth, roots),
+    messages.DiffFile: lambda asked, roots: reading.file_diff(named(asked.path), roots),
     messages.DiffTexts: lambda asked, _roots: reading.unified(asked.before, asked.after, asked.path),
 }
 READS: dict[type[messages.Request], PlaceAnswer] = {
-    messages.Summarise: lambda _asked, place, _roots: reading.summary(place),
+    messages.Summarise: lambda _asked, place, _roots: summary(place),
     messages.ListBranches: lambda _asked, place, _roots: reading.branches(place),
     messages.ListWorktrees: lambda _asked, place, roots: worktrees.worktrees(place, roots),
     messages.ListChangedFiles: lambda _asked, place, roots: changes.changed_files(place, roots),
     messages.DiffChangedFile: lambda asked, place, roots: changes.file_hunks(
         place, asked.file, asked.earlier, asked.context, roots
     ),
-    messages.ListChanges: lambda asked, place, roots: reading.folder_status(place, roots.resolve(asked.path)),
+    messages.ListChanges: lambda asked, place, roots: reading.folder_status(place, roots.resolve(named(asked.path))),
 }
 CHANGES: dict[type[messages.Request], PlaceAnswer] = {
     messages.AddWorktree: lambda asked, place, roots: worktrees.add(
@@ -53,7 +55,7 @@ CHANGES: dict[type[messages.Request], PlaceAnswer] = {
     ),
     messages.PruneWorktrees: lambda _asked, place, roots: worktrees.prune(place, roots),
     messages.SwitchBranch: lambda asked, place, _roots: worktrees.switch(place, asked.branch),
-    messages.Follow: lambda asked, place, roots: follow.follow(place, asked.branch, roots),
+    messages.Follow: lambda asked, place, roots: follow.follow(place, asked.branch, roots, asked.program),
     messages.Sync: lambda asked, place, roots: follow.sync(place, asked.event, roots),
 }
 
@@ -99,11 +101,19 @@ def located(asked: messages.Request, roots: Folders) -> tuple[Repository | None,
             case messages.Discover() | messages.DiffTexts():
                 return None, b""
             case messages.DiffFile():
-                return find(roots.resolve(os.path.dirname(asked.path) or "."), roots), b""
+                return _spelled(find(roots.resolve(os.path.dirname(named(asked.path)) or "."), roots)), b""
             case _:
-                return require(asked.path, roots), b""
+                return _spelled(require(named(asked.path), roots)), b""
     except Exception as error:  # a repository of any content must not end the process
         return None, refused(error)
+
+
+def _spelled(place: Repository | None) -> Repository | None:
+    """The repository. Raises NoRepository if a path of it is no text, or is spelled as one that is none."""
+    for path in () if place is None else (place.root, place.git_dir, place.common):
+        if shown(path) != path:
+            raise NoRepository(f"{shown(path)}: repositories in folders whose names are no UTF-8 are not read")
+    return place
 
 
 def answered(
@@ -128,12 +138,12 @@ def answered(
 
 def refused(error: Exception) -> bytes:
     """The encoded Reply that tells what was wrong."""
-    kind, told = "GitRefused", reading.shown(str(error))
+    kind, told = "GitDamaged", shown(str(error))
     if isinstance(error, GitError):
         kind = type(error).__name__
     elif isinstance(error, KeyError):
         told = "git: the repository is damaged, an object that it names is missing"
-    else:  # what libgit2 raises for a repository that is damaged, of another user, or of a format that it does not know
+    else:
         told = f"git: {told or type(error).__name__}"[:500]
     return msgspec.json.encode(messages.Reply(error=kind, message=told))
 

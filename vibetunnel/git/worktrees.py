@@ -12,9 +12,10 @@ import pygit2
 
 from vibetunnel.git.errors import GitRefused, NoRepository, OutsideFolders, UnknownBranch, WorktreeChanged
 from vibetunnel.git.messages import Added, Pruned, Removed, Switched, Worktree, Worktrees
-from vibetunnel.git.reading import head_of, summary, worktree_folders
+from vibetunnel.git.reading import head_of, shown, worktree_folders
 from vibetunnel.git.repository import UNREADABLE, Repository, find, head_branch, opened, setting, start_of
 from vibetunnel.git.roots import Folders
+from vibetunnel.git.summary import summary
 
 FOLLOW = "vibetunnel.followworktree"  # in the repository's configuration, as VibeTunnel names it
 
@@ -36,7 +37,7 @@ def _worktree(
     repository: pygit2.Repository, git_dir: str, folder: str, base: pygit2.Oid | None, roots: Folders
 ) -> Worktree:
     locked = start_of(f"{git_dir}/locked") or " " if os.path.lexists(f"{git_dir}/locked") else None
-    found = Worktree(path=folder, branch="", head="", locked=locked)
+    found = Worktree(path=shown(folder), branch="", head="", locked=locked)
     try:
         place = find(os.path.realpath(folder), roots)
         if place is None or place.git_dir != git_dir:

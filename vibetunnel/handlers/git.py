@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET
 
 from vibetunnel.errors import VibeTunnelError
-from vibetunnel.git.errors import NoRepository
+from vibetunnel.git.errors import GitBusy, GitDamaged, GitTooSlow, NoRepository
 from vibetunnel.git.messages import ChangedFile, GitEvent, Summary
 from vibetunnel.handlers import git_schemas as shapes
 from vibetunnel.handlers.handler import Handler
@@ -28,6 +28,12 @@ _GITHUB = re.compile(r"(?:git@|(?:https?|ssh)://(?:[^@/]*@)?)github\.com[:/]([\w
 
 class GitHandler(Handler):
     """The base of what asks git."""
+
+    def _fail(self, error: Exception) -> None:
+        # A change that libgit2 refuses, as for a conflict, is an answer to the user, and in the audit.
+        if self.request.method == "GET" and isinstance(error, (GitDamaged, GitTooSlow, GitBusy)):
+            self.context.git.report(error)
+        super()._fail(error)
 
     async def change(self, what: str, waited: Awaitable[T], repository: str, *, branch: str = "", path: str = "") -> T:
         """Record a change of a repository in the audit log, with its result."""
@@ -112,6 +118,7 @@ class ChangesHandler(GitHandler):
                 has_upstream=found.upstream,
                 ahead_count=found.ahead,
                 behind_count=found.behind,
+                changed_count=found.changed,
                 files=[_changed_file(each) for each in found.files],
                 truncated=found.cut,
             )

@@ -101,6 +101,9 @@ class GitChanges(msgspec.Struct, rename="camel", kw_only=True):
     has_upstream: bool | UnsetType = UNSET
     ahead_count: int | UnsetType = UNSET
     behind_count: int | UnsetType = UNSET
+    changed_count: Annotated[
+        int | UnsetType, Meta(description="What `git status` lists: a folder that git does not track is one.")
+    ] = UNSET
     files: Annotated[list[ChangedFileView], Meta(description="At most 3,000.")]
     truncated: bool = False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from pathlib import Path
 from typing import Protocol
@@ -35,6 +36,8 @@ MAX_TYPISTS = 100  # remembered for each session
 START_S = 2.0  # how long a server that stops waits for a program that is being started
 DRAIN_S = 2.0  # how long an answer waits for the last output of a process that has ended
 COUNT_S = 5.0  # how long an answer waits for the first count of the processes that are left; 20 ms are usual
+
+log = logging.getLogger(__name__)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -537,6 +540,7 @@ class Session:
         self._services.events.session("session-exited", self)
 
     def _never_ran(self, reason: str) -> None:
+        log.info("session %s could not start: %s", self.id, reason)
         self.over(End(None, reason=reason))
         self._services.keeper.forget(self.id)
         self.in_keeper = False

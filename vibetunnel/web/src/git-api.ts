@@ -27,6 +27,8 @@ export interface Changes {
   readonly hasUpstream?: boolean;
   readonly aheadCount?: number;
   readonly behindCount?: number;
+  /** What `git status` lists, as a badge counts: a folder that git does not track is one. */
+  readonly changedCount?: number;
   readonly files: readonly ChangedFile[];
   /** Whether there are more files than are listed. */
   readonly truncated: boolean;

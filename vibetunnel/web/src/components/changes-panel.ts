@@ -159,7 +159,7 @@ export class ChangesPanel extends PlainElement {
       <p class="quiet" role="status" data-testid="changes-summary">
         ${
           changes?.isGitRepo && changes.files.length > 0
-            ? html`${changes.truncated ? "More than " : ""}${counted(changes.files.length, "file")}
+            ? html`${counted(changes.changedCount ?? changes.files.length, "change")}
                 <span class="plus">+${insertions}</span> <span class="minus">−${deletions}</span>`
             : nothing
         }
