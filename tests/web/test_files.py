@@ -315,11 +315,26 @@ def test_an_address_leads_through_the_login_to_its_file(server: Served, project:
 def test_a_path_that_does_not_exist_is_said(visitor: Visitor, project: Path) -> None:
     visitor.allow_complaint("status of 404")
     visitor.open(address(project / "nothing"))
-    expect(visitor.at("error")).to_have_text(f"{project}/nothing: Directory not found")
+    expect(visitor.at("error")).to_have_text(f"{project}/nothing: File or folder not found")
     until_names(visitor, "proj")
 
 
 # The preview
+
+
+def test_a_lost_network_takes_no_list_away_and_its_return_renews_it(visitor: Visitor, project: Path) -> None:
+    visitor.allow_complaint(r"ERR_INTERNET_DISCONNECTED|ERR_FAILED")
+    visitor.open(address(project))
+    expect(row(visitor, project / "README.md")).to_be_visible()
+    visitor.page.context.set_offline(True)
+    visitor.at("files-refresh").click()
+    failure = visitor.page.locator(".tree-row.remark")
+    expect(failure).to_contain_text("The server does not answer")
+    expect(row(visitor, project / "README.md")).to_be_visible()
+    (project / "new.txt").touch()
+    visitor.page.context.set_offline(False)
+    expect(row(visitor, project / "new.txt")).to_be_visible()
+    expect(failure).to_have_count(0)
 
 
 def test_a_large_text_shows_its_beginning_and_a_download(visitor: Visitor, project: Path) -> None:

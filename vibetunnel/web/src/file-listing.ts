@@ -101,6 +101,7 @@ function append(view: View, path: string, level: number, wanted: string, rows: R
   if (!folder) return false;
   const shown = sorted(folder.entries, view.order);
   let found = false;
+  if (folder.state === "failed") rows.push(remarkRow(path, level, folder.error)); // above what was there before
   shown.forEach((entry, index) => {
     const at = join(path, entry.name);
     const open = entry.type === "directory" && view.open.has(at);
@@ -110,17 +111,19 @@ function append(view: View, path: string, level: number, wanted: string, rows: R
     if (wanted === "" || inside || entry.name.toLowerCase().includes(wanted)) found = true;
     else rows.length = before;
   });
-  const remark = remarkOn(folder, wanted === "" || found);
+  const remark = remarkOn(folder, wanted, found);
   if (remark !== "" && (wanted === "" || level === 1)) rows.push(remarkRow(path, level, remark));
   return found;
 }
 
-function remarkOn(folder: Folder, found: boolean): string {
-  if (folder.state === "failed") return folder.error;
+function remarkOn(folder: Folder, wanted: string, found: boolean): string {
+  const count = folder.entries.length.toLocaleString("en");
+  if (folder.state === "failed") return "";
   if (folder.state === "loading") return folder.entries.length === 0 ? "Loading…" : "";
   if (folder.entries.length === 0) return "Empty";
-  if (!found) return "No name matches";
-  return folder.truncated ? `Only the first ${folder.entries.length} are shown` : "";
+  if (wanted === "") return folder.truncated ? `Only the first ${count} are shown` : "";
+  if (folder.truncated) return found ? `Only the first ${count} were searched` : `None of the first ${count} matches`;
+  return found ? "" : "No name matches";
 }
 
 function remarkRow(path: string, level: number, remark: string): Row {

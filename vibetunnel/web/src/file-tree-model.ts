@@ -1,6 +1,6 @@
 /** The folders that a user has opened: fetched when they are opened, kept until they are refreshed. It knows no page. */
 
-import { messageOf } from "./api.js";
+import { ApiError, messageOf } from "./api.js";
 import type { Browsed, ChangedPaths, FileApi } from "./file-api.js";
 import { BY_NAME, type Folder, type Order, type Row, rowsOf } from "./file-listing.js";
 import { above, join, within } from "./file-paths.js";
@@ -78,7 +78,7 @@ export class FileTree {
       void this.fetchMarks(turn);
       return true;
     } catch (error) {
-      if (turn === this.turn) this.error = messageOf(error);
+      if (turn === this.turn) this.error = reason(error);
       return false;
     } finally {
       if (turn === this.turn) {
@@ -144,7 +144,8 @@ export class FileTree {
       this.keep(found, path);
     } catch (error) {
       if (!counts()) return;
-      this.folders.set(path, { ...LOADING, state: "failed", error: messageOf(error) });
+      const unreachable = error instanceof ApiError && error.status === 0;
+      this.folders.set(path, { ...((unreachable && before) || LOADING), state: "failed", error: reason(error) });
     }
     this.changed();
   }
@@ -172,6 +173,11 @@ export class FileTree {
     this.marks = found?.gitStatus ? marksOf(found.gitStatus, this.root) : new Map();
     this.changed();
   }
+}
+
+/** Why a folder is not shown. The server says so of a directory, but any path may be asked for. */
+function reason(error: unknown): string {
+  return error instanceof ApiError && error.status === 404 ? "File or folder not found" : messageOf(error);
 }
 
 /** The mark of each changed path below `root`, and of the folders that lead there. */

@@ -99,6 +99,13 @@ describe("rows", () => {
     expect(of({ ...ready(), state: "failed", error: "Not allowed" })).toEqual(["1 Not allowed"]);
     expect(of({ ...ready(entry("a")), truncated: true })).toEqual(["1 a", "1 Only the first 1 are shown"]);
     expect(of({ ...ready(entry("a")), state: "loading" })).toEqual(["1 a"]); // a refresh does not flicker
+    expect(of({ ...ready(entry("a")), state: "failed", error: "No answer" })).toEqual(["1 No answer", "1 a"]);
+  });
+
+  it("of a filter tell of a folder that is too long to be searched whole", () => {
+    const long = { "/p": { ...ready(entry("a"), entry("b")), truncated: true } };
+    expect(shown(view(long, { filter: "a" }))).toEqual(["1 a", "1 Only the first 2 were searched"]);
+    expect(shown(view(long, { filter: "z" }))).toEqual(["1 None of the first 2 matches"]);
   });
 });
 

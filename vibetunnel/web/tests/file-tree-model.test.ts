@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 
+import { ApiError } from "../src/api.js";
 import type { Browsed, FileApi } from "../src/file-api.js";
 import { FileTree } from "../src/file-tree-model.js";
 
@@ -8,6 +9,7 @@ interface Request {
   readonly hidden: boolean;
   /** Let the server answer with a folder that has these files. */
   answer(...names: string[]): Promise<void>;
+  fail(error: Error): Promise<void>;
 }
 
 /** A tree, and the requests for folders that wait for an answer. Marks are not answered. */
@@ -15,7 +17,7 @@ function treeWithRequests(): { tree: FileTree; take: (path: string) => Request }
   const waiting: Request[] = [];
   const files = {
     browse: (path: string, { hidden = false, changes = false } = {}) =>
-      new Promise<Browsed>((resolve) => {
+      new Promise<Browsed>((resolve, reject) => {
         if (changes) return;
         const answer = async (...names: string[]): Promise<void> => {
           const entries = names.map((name) => ({
@@ -36,7 +38,11 @@ function treeWithRequests(): { tree: FileTree; take: (path: string) => Request }
           });
           await new Promise((done) => setTimeout(done));
         };
-        waiting.push({ path, hidden, answer });
+        const fail = async (error: Error): Promise<void> => {
+          reject(error);
+          await new Promise((done) => setTimeout(done));
+        };
+        waiting.push({ path, hidden, answer, fail });
       }),
   } as unknown as FileApi;
   const take = (path: string): Request => {
@@ -67,6 +73,16 @@ it("shows a folder whose answer comes after the root was left", async () => {
   await take("/p/src").answer("a.txt");
   tree.toggle("/p");
   expect(shown(tree)).toEqual(["p", "src", "a.txt"]);
+});
+
+it("keeps what it shows while the server does not answer, and no longer if the folder is gone", async () => {
+  const { tree, take } = await opened();
+  void tree.refresh();
+  await take("/p").fail(new ApiError(0, "The server does not answer"));
+  expect(shown(tree)).toEqual(["The server does not answer", "src"]);
+  void tree.refresh();
+  await take("/p").fail(new ApiError(404, "Directory not found"));
+  expect(shown(tree)).toEqual(["File or folder not found"]);
 });
 
 it("keeps its rows until something changes", async () => {

@@ -59,6 +59,7 @@ export class ChangesPanel extends PlainElement {
     this.leaving = new AbortController();
     const { signal } = this.leaving;
     document.addEventListener("visibilitychange", () => this.returned(), { signal });
+    window.addEventListener("online", () => this.returned(), { signal });
     this.addEventListener("keydown", (event) => this.pressed(event), { signal });
     let opened = false;
     this.feed = new EventFeed({

@@ -153,7 +153,7 @@ export class FileTreeView extends PlainElement {
   private row(row: Row, index: number): TemplateResult {
     const { entry, path, level } = row;
     const place = `top: ${index * this.rowHeight}px; --level: ${level}`;
-    if (!entry) return html`<p class="tree-row remark" .style=${place}>${row.remark}</p>`;
+    if (!entry) return html`<p class="tree-row remark" .style=${place} title=${row.remark}>${row.remark}</p>`;
     const mark = this.tree.mark(path);
     const isFolder = entry.type === "directory";
     return html`<div

@@ -88,6 +88,7 @@ export class FilesPanel extends PlainElement {
     this.leaving = new AbortController();
     const { signal } = this.leaving;
     document.addEventListener("visibilitychange", () => this.returned(), { signal });
+    window.addEventListener("online", () => this.returned(), { signal });
     this.uploads.addEventListener("change", () => this.version++, { signal });
     this.uploads.addEventListener("stored", () => void this.tree.refresh(), { signal });
   }
