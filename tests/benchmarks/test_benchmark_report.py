@@ -133,7 +133,7 @@ def test_targets_name_existing_parts_and_known_peers() -> None:
     for page in PAGES:
         for row in page.ROWS:
             assert len(row.targets) <= len(row.parts), row.key
-            assert {target.of for target in row.targets if target} <= {"", "floor", "ttyd", "go"}, row.key
+            assert {target.of for target in row.targets if target} <= {"", "floor", "ttyd", "go", "node"}, row.key
 
 
 def test_a_measurement_that_is_impossible_here_is_no_failure() -> None:
