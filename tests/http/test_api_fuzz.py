@@ -39,6 +39,8 @@ NEUTRAL = ["401", "403", "404", "409", "429"]
 MORE_STATUSES = {
     "POST /api/sessions/{session_id}/wait": ["408"],  # nothing has happened in time
     "PUT /api/config": ["400"],  # one field at least
+    "GET /api/sessions/{session_id}/text": ["400"],  # styles are of the whole screen
+    "POST /api/push/subscribe": ["400"],  # whether an address and a key are some
     # Whether a path is one depends on the file system.
     **{f"{method} {route.shown}": ["400"] for route in GIT_ROUTES for method in route.operations},
     # Whether a name is one depends on the multiplexer.
@@ -108,9 +110,8 @@ def api() -> Iterator[Api]:
             (refusing / program).symlink_to("/bin/false")
         limits = [f"--rate-limit{each}=0" for each in ("", "-anonymous", "-sessions", "-upgrades")]
         environment = {"HOME": str(folder / "home"), "PATH": f"{refusing}:{os.environ['PATH']}"}
-        server = ServerProcess(
-            folder, "--kill-on-exit", "--shell", "/bin/true", "--enable-ssh-keys", *limits, **environment
-        )
+        on = ["--enable-ssh-keys", "--push", "--push-contact=mailto:ada@example.org"]
+        server = ServerProcess(folder, "--kill-on-exit", "--shell", "/bin/true", *on, *limits, **environment)
         try:
             yield Api(server)
         finally:

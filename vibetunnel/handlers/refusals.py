@@ -77,6 +77,7 @@ STATUS: dict[type[errors.VibeTunnelError], HTTPStatus] = {
     git_errors.GitError: HTTPStatus.INTERNAL_SERVER_ERROR,
     git_errors.BadPath: HTTPStatus.BAD_REQUEST,
     git_errors.GitRefused: HTTPStatus.CONFLICT,
+    git_errors.GitDamaged: HTTPStatus.CONFLICT,
     git_errors.NoRepository: HTTPStatus.NOT_FOUND,
     git_errors.OutsideFolders: HTTPStatus.FORBIDDEN,
     git_errors.UnknownBranch: HTTPStatus.NOT_FOUND,
