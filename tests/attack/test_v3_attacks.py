@@ -1,4 +1,4 @@
-"""Attacks on the socket of newer VibeTunnel clients: messages that are none, and clients that do not read."""
+"""Attacks on the socket of newer VibeTunnel clients: malformed messages, and clients that do not read."""
 
 from __future__ import annotations
 
