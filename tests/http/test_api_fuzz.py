@@ -35,7 +35,7 @@ EXAMPLES = int(os.environ.get("API_EXAMPLES", "0"))
 USUAL = 10  # examples of each operation, besides those of the phase "coverage"
 
 # Statuses that say nothing about the fields of the request: Schemathesis knows these, and some operations have more.
-NEUTRAL = ["401", "403", "404", "409", "429"]
+NEUTRAL = ["401", "403", "404", "409", "429", "431"]
 MORE_STATUSES = {
     "POST /api/sessions/{session_id}/wait": ["408"],  # nothing has happened in time
     "PUT /api/config": ["400"],  # one field at least

@@ -71,7 +71,7 @@ def errors_of(route: Route, operation: Operation) -> set[HTTPStatus]:
     if operation.permission is not Permission.OPEN:
         errors.add(HTTPStatus.UNAUTHORIZED)
     if operation.query is not None or route.parameters:  # a part of the path may be no UTF-8
-        errors.add(HTTPStatus.BAD_REQUEST)
+        errors |= {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE}
     if operation.body is not None or operation.takes:
         errors |= {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
     return errors

@@ -30,6 +30,11 @@ EMPTY_LINES = 8  # that may precede a request (RFC 9112 §2.2 asks for one)
 _END = b"\r\n\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _MALFORMED = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_TOO_LARGE_JSON = b'{"error": "expected a header of at most %d bytes and %d fields"}' % (MAX_HEADER, MAX_FIELDS)
+_TOO_LARGE = (  # RFC 6585 §5
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: application/json\r\n"
+    b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(_TOO_LARGE_JSON), _TOO_LARGE_JSON)
+)
 _NOT_IMPLEMENTED = (
     b"HTTP/1.1 501 Not Implemented\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE\r\n"
     b"Connection: close\r\nContent-Length: 0\r\n\r\n"
@@ -40,6 +45,13 @@ _LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^ ]+ HTTP/1\.[01]\r\n")  # RF
 
 class _UnknownMethod(HTTPInputError):
     """The request line is right, and no server knows its method."""
+
+
+class _HeaderTooLarge(HTTPInputError):
+    """A header of more than MAX_HEADER bytes or MAX_FIELDS fields."""
+
+
+_REFUSALS = {_UnknownMethod: _NOT_IMPLEMENTED, _HeaderTooLarge: _TOO_LARGE}
 
 
 class Connection(asyncio.Protocol, ABC):
@@ -294,7 +306,7 @@ class Connection(asyncio.Protocol, ABC):
                 else:
                     self._consume_body(exchange)
         except HTTPInputError as error:
-            self._refuse(_NOT_IMPLEMENTED if isinstance(error, _UnknownMethod) else _MALFORMED)
+            self._refuse(_REFUSALS.get(type(error), _MALFORMED))
             return
         finally:
             self._consuming = False
@@ -311,7 +323,7 @@ class Connection(asyncio.Protocol, ABC):
         end = data.find(_END, at, at + MAX_HEADER + len(_END))
         if end < 0:
             if len(data) - at >= MAX_HEADER + len(_END):
-                raise HTTPInputError(f"a header of more than {MAX_HEADER} bytes")
+                raise _HeaderTooLarge(f"a header of more than {MAX_HEADER} bytes")
             return b""
         end += len(_END)
         self._buffer = data[end:]
@@ -350,7 +362,7 @@ class Connection(asyncio.Protocol, ABC):
     def _headers(self, version: str) -> HTTPHeaders:
         headers = HTTPHeaders()
         if len(self._fields) > MAX_FIELDS:
-            raise HTTPInputError(f"more than {MAX_FIELDS} header fields")
+            raise _HeaderTooLarge(f"more than {MAX_FIELDS} header fields")
         for raw, value in self._fields:
             name = raw.decode("latin-1")
             if name in headers:

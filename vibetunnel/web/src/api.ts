@@ -187,6 +187,7 @@ export class ApiError extends Error {
 
 const TIMEOUT_MS = 20_000; // a kill waits for the grace period; nothing takes longer
 
+const LOGOUT_MS = 1_000; // how long a logout waits for the answers of other requests
 const RETRY_AFTER_S = 10; // if a proxy answers 429 without a time
 const CSRF_HEADER = "X-CSRF-Token";
 const UNREACHABLE = "The server does not answer. Is it running, and is this device online?";
@@ -203,6 +204,8 @@ const NOBODY_LISTENS: ApiListener = { unauthorized: () => undefined, forbidden: 
 export class Api {
   /** Sent with every request that changes something; undefined: not fetched yet, null: there is none. */
   private csrfToken: string | null | undefined;
+  /** The requests of JSON that have no answer yet. */
+  private readonly underWay = new Set<Promise<unknown>>();
 
   constructor(private readonly listener: ApiListener = NOBODY_LISTENS) {}
 
@@ -277,6 +280,8 @@ export class Api {
   }
 
   async logout(): Promise<void> {
+    // Requests may overtake each other: those under way would be refused.
+    await Promise.race([Promise.allSettled(this.underWay), new Promise((done) => setTimeout(done, LOGOUT_MS))]);
     await this.request("POST", "/api/auth/logout");
     this.csrfToken = undefined;
   }
@@ -346,14 +351,20 @@ export class Api {
   }
 
   /** One request of JSON. For the interfaces of other modules; those above use it too. */
-  request<Answer>(
+  async request<Answer>(
     method: string,
     path: string,
     body?: object,
     { loggingIn = false, timeout_ms = TIMEOUT_MS } = {},
   ): Promise<Answer> {
     const changes = method !== "GET";
-    return this.attempt(changes, loggingIn, () => this.send<Answer>(method, path, body, changes, timeout_ms));
+    const answer = this.attempt(changes, loggingIn, () => this.send<Answer>(method, path, body, changes, timeout_ms));
+    this.underWay.add(answer);
+    try {
+      return await answer;
+    } finally {
+      this.underWay.delete(answer);
+    }
   }
 
   /** Send bytes. It takes as long as it takes; `signal` ends it, with an AbortError. */

@@ -12,7 +12,7 @@ interface Asked {
 }
 
 let asked: Asked[];
-let answers: Map<string, () => Response>;
+let answers: Map<string, () => Response | Promise<Response>>;
 let tokens: (string | null)[];
 
 /** A server that gives the `answers` of the test, and hands out `tokens` one after the other. */
@@ -83,6 +83,32 @@ describe("what only reads", () => {
   it("has no token", async () => {
     await new Api().sessions();
     expect(asked).toEqual([{ method: "GET", path: "/api/sessions", token: null }]);
+  });
+});
+
+describe("a logout", () => {
+  it("is sent after the answers of requests that are under way", async () => {
+    let answer: (response: Response) => void = () => undefined;
+    answers.set("GET /api/config", () => new Promise((resolve) => (answer = resolve)));
+    const api = new Api();
+    const config = api.config();
+    const left = api.logout();
+    await vi.waitFor(() => expect(asked).toHaveLength(1));
+    answer(Response.json({ serverId: "a" }));
+    await Promise.all([config, left]);
+    expect(asked.map(({ path }) => path)).toEqual(["/api/config", "/api/auth/current-user", "/api/auth/logout"]);
+  });
+
+  it("does not wait long", async () => {
+    vi.useFakeTimers();
+    answers.set("GET /api/config", () => new Promise(() => undefined));
+    const api = new Api();
+    void api.config();
+    const left = api.logout();
+    await vi.advanceTimersByTimeAsync(1_000);
+    await left;
+    expect(of("POST").map(({ path }) => path)).toEqual(["/api/auth/logout"]);
+    vi.useRealTimers();
   });
 });
 
