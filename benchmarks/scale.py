@@ -40,6 +40,7 @@ class Scale:
     link_s         time that a slow link carries it
     many           clients with a program each
     many_s         time that they type
+    polled_few,
     polled         sessions that run and are listed again and again
     polled_s       time for that
     audience       clients attached to one session
@@ -78,6 +79,7 @@ class Scale:
     link_s: float = 10
     many: int = 1000
     many_s: float = 70
+    polled_few: int = 50
     polled: int = 300
     polled_s: float = 20
     audience: int = 10_000
@@ -113,6 +115,7 @@ QUICK = Scale(
     link_s=1.5,
     many=200,
     many_s=3,
+    polled_few=20,
     polled=100,
     polled_s=5,
     audience=2000,

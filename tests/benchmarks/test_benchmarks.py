@@ -504,6 +504,7 @@ TINY = Scale(
     link_s=0.2,
     many=5,
     many_s=1,
+    polled_few=2,
     polled=3,
     polled_s=1,
     audience=30,
