@@ -12,7 +12,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.errno cimport errno
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy, memset, strlen
 
 import os
 from collections import namedtuple
@@ -468,19 +468,29 @@ cdef class Terminal:
         return self._text(header.folder, &header.folder_n)
 
     @property
-    def progress(self):
-        cdef rings.Header* header = self.live().ring.header
+    def shown(self):
+        cdef terminal_t* t = self.live()
+        cdef rings.Header* header = t.ring.header
+        cdef rings.Header copy
         pthread_mutex_lock(&self.pump.core.lock)
-        cdef int state = header.progress
-        cdef int percent = header.percent
+        copy.title_n, copy.folder_n = header.title_n, header.folder_n
+        memcpy(copy.title, header.title, copy.title_n)
+        memcpy(copy.folder, header.folder, copy.folder_n)
+        memcpy(copy.pointer, header.pointer, rings.POINTER_MAX)
+        copy.progress, copy.percent = header.progress, header.percent
         pthread_mutex_unlock(&self.pump.core.lock)
-        return Progress(state, percent)
-
-    @property
-    def pointer(self):
-        cdef rings.Header* header = self.live().ring.header
-        cdef uint16_t size = rings.POINTER_MAX
-        return self._text(header.pointer, &size).rstrip("\0")
+        return (
+            load_relaxed(&t.rows),
+            load_relaxed(&t.cols),
+            load_relaxed(&t.client_count),
+            load_acquire(&header.head),
+            decode(copy.title, copy.title_n),
+            decode(copy.folder, copy.folder_n),
+            Progress(copy.progress, copy.percent),
+            decode(copy.pointer, strlen(<const char*>copy.pointer)),
+            load_relaxed(&t.last_output_ns),
+            load_relaxed(&t.last_input_ns),
+        )
 
     @property
     def bytes_in(self):

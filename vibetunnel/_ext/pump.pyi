@@ -124,10 +124,12 @@ class Terminal:
     @property
     def folder(self) -> str: ...
     @property
-    def progress(self) -> vt.Progress: ...
-    @property
-    def pointer(self) -> str:
-        """The pointer's shape as CSS names it; empty: the viewer's choice."""
+    def shown(self) -> tuple[int, int, int, int, str, str, vt.Progress, str, int, int]:
+        """rows, cols, clients, head, title, folder, progress, the pointer's shape, last_output_ns, last_input_ns.
+
+        One read is cheaper than one for each: a list asks hundreds of terminals. The shape is as CSS names it; empty:
+        the viewer's choice.
+        """
     @property
     def bytes_in(self) -> int:
         """Bytes of input that the PTY has taken."""

@@ -36,7 +36,7 @@ from vibetunnel.sessions.launch import unique_name
 from vibetunnel.sessions.listing import Listing
 from vibetunnel.sessions.model import FORMAT, End, Order, Record, Status
 from vibetunnel.sessions.session import Session
-from vibetunnel.sessions.view import notification_view, progress_view
+from vibetunnel.sessions.view import live, notification_view, progress_view
 
 RECORD_LIMIT = META_LIMIT - 4096  # bytes of a new session's record; the rest is for its next name, and its end
 ADOPT_AGAIN_S = 10.0  # until a session that could not be taken over is tried again
@@ -337,7 +337,7 @@ class Registry:
                 self.events.variables(session.id, session.notices.variables)
             case "progress":
                 if session.end is None:
-                    self.events.progress(session.id, progress_view(event.terminal.progress))
+                    self.events.progress(session.id, progress_view(live(event.terminal).progress))
             case "resized":
                 session.commands.resized()
                 session.watches.changed()

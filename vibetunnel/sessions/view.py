@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import operator
 import unicodedata
 from typing import Literal, NamedTuple, Protocol
 from urllib.parse import unquote
@@ -117,7 +116,7 @@ class Describes(Protocol):
 
 
 class Live(NamedTuple):
-    """What a terminal shows of a session: the attributes of the terminal with these names."""
+    """What a terminal shows of a session: Terminal.shown, with names."""
 
     rows: int
     cols: int
@@ -129,9 +128,6 @@ class Live(NamedTuple):
     pointer: str
     last_output_ns: int
     last_input_ns: int
-
-
-_read = operator.attrgetter(*Live._fields)
 
 
 class Shown(NamedTuple):
@@ -157,7 +153,7 @@ class Shown(NamedTuple):
 
 
 def live(terminal: Terminal) -> Live:
-    return Live._make(_read(terminal))  # one call: a list reads hundreds of terminals
+    return Live._make(terminal.shown)
 
 
 def describe(record: Record, shown: Shown, created: str) -> SessionView:
