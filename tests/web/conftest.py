@@ -68,3 +68,17 @@ def visit(browser: Browser, serve: Serve) -> Iterator[Visit]:  # `serve`: so the
 def visitor(visit: Visit, server: Served) -> Visitor:
     """A logged-in visitor, before the first page."""
     return visit(server)
+
+
+@pytest.fixture
+def project(server: Served) -> Path:
+    """A folder with some files, in the home folder of the server."""
+    project = server.home / "proj"
+    (project / "src" / "deep").mkdir(parents=True)
+    (project / "src" / "main.py").write_text("".join(f"value_{number} = {number}\n" for number in range(1, 301)))
+    (project / "src" / "deep" / "a.c").write_text("int main(void) { return 0; }\n")
+    (project / "README.md").write_text("# Title\n")
+    (project / "note 10.txt").write_text("ten")
+    (project / "note 2.txt").write_text("two <b>&amp;</b>")
+    (project / ".hidden").write_text("secret")
+    return project

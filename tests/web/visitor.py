@@ -71,7 +71,8 @@ class Visitor:
     # Errors
 
     def _watch_request(self, request: Request) -> None:
-        if not request.url.startswith((self.server.url + "/", "data:", "blob:" + self.server.origin)):
+        own = (self.server.url + "/", "data:", "blob:" + self.server.origin)
+        if not request.url.startswith((*own, "chrome:")):  # chrome: parts of the browser itself, such as its PDF viewer
             self.complaints.append(f"a request to a stranger: {request.url}")
 
     def _watch_console(self, message: ConsoleMessage) -> None:
