@@ -217,6 +217,7 @@ async def test_no_race_leaves_the_root(files: Target, root: Path, path: str) -> 
             os.rename(root / "outside", root / "race")
             os.rename(root / "race", root / "outside")
             os.rename(root / "moved", root / "race")
+            stopped.wait(0.0005)  # the folder itself is there, too, so some requests succeed
 
     thread = threading.Thread(target=swap)
     thread.start()
@@ -246,6 +247,7 @@ async def test_no_race_stores_or_removes_anything_outside(files: Target, root: P
             os.rename(root / "outside", root / "race")
             os.rename(root / "race", root / "outside")
             os.rename(root / "moved", root / "race")
+            stopped.wait(0.0005)  # the folder itself is there, too, so some requests succeed
 
     async def in_pieces(name: str) -> HTTPResponse:
         begun = await files.fetch("POST", "/api/fs/uploads", {"path": "race", "name": name, "size": 1})

@@ -180,6 +180,10 @@ async def test_snapshots_are_those_of_buffers_and_follow_changes(server: Running
 
 async def test_many_sessions_share_one_socket_until_they_are_unsubscribed(server: Running) -> None:
     sessions = [await server.session(ECHO) for _ in range(4)]
+
+    async def echoed(session: str) -> bool:
+        return b"unseen" in (await server.fetch("GET", f"/api/sessions/{session}/text")).body
+
     async with v3(server) as client:
         for session in sessions:
             await client.subscribe(session, OUTPUT | SCREEN | EVENTS, 10)
@@ -192,6 +196,7 @@ async def test_many_sessions_share_one_socket_until_they_are_unsubscribed(server
         await client.say(TEXT, sessions[0], b"unseen")
         await client.say(TEXT, sessions[1], b"seen")
         await client.until(sessions[1], "seen")
+        await until(lambda: echoed(sessions[0]))
         assert "unseen" not in client.text[sessions[0]]
         await client.subscribe(sessions[0], OUTPUT)  # again: the history comes as a redraw
         await client.until(sessions[0], "only 0unseen")

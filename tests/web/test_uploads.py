@@ -103,6 +103,8 @@ def test_a_cancelled_upload_leaves_nothing(visitor: Visitor, project: Path) -> N
         visitor.at("upload-cancel").click()
     expect(visitor.at("upload-remark")).to_have_text("Cancelled")
     assert sorted(project.iterdir()) == before
+    for route in held:  # Playwright waits for each
+        route.abort()
 
 
 def test_uploads_go_on_while_the_panel_is_closed_and_the_browser_asks_before_it_leaves(
