@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import resource
@@ -200,6 +201,28 @@ async def test_nothing_is_stored_or_removed_outside(files: Target, root: Path) -
     assert os.listdir(f"{root}-beside") == ["a.txt"]
 
 
+@contextlib.contextmanager
+def swapped(root: Path) -> Iterator[None]:
+    """The folder `race` and the link `outside` change places again and again."""
+    stopped = threading.Event()
+
+    def swap() -> None:
+        while not stopped.is_set():
+            os.rename(root / "race", root / "moved")
+            os.rename(root / "outside", root / "race")
+            os.rename(root / "race", root / "outside")
+            os.rename(root / "moved", root / "race")
+            stopped.wait(0.0005)  # the folder itself is there, too, so some requests succeed
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
+
+
 @pytest.mark.parametrize("path", ["race/a.txt", "link/a.txt"])
 async def test_no_race_leaves_the_root(files: Target, root: Path, path: str) -> None:
     """CWE-367: a folder, or what a link leads to, becomes a link to the outside between check and use."""
@@ -209,29 +232,14 @@ async def test_no_race_leaves_the_root(files: Target, root: Path, path: str) -> 
     (root / "race").mkdir()
     (root / "race" / "a.txt").write_text("shown")
     (root / "link").symlink_to("race")
-    stopped = threading.Event()
-
-    def swap() -> None:
-        while not stopped.is_set():
-            os.rename(root / "race", root / "moved")
-            os.rename(root / "outside", root / "race")
-            os.rename(root / "race", root / "outside")
-            os.rename(root / "moved", root / "race")
-            stopped.wait(0.0005)  # the folder itself is there, too, so some requests succeed
-
-    thread = threading.Thread(target=swap)
-    thread.start()
     seen: dict[int, int] = {}
-    try:
+    with swapped(root):
         for number in range(400):
             route = ("fs/raw", "fs/content", "fs/preview")[number % 3]
             response = await files.fetch("GET", f"/api/{route}?path={path}")
             assert TREASURE.encode() not in response.body
             assert response.code in (200, 400, 403, 404), response.body
             seen[response.code] = seen.get(response.code, 0) + 1
-    finally:
-        stopped.set()
-        thread.join()
     assert seen[200]
 
 
@@ -239,15 +247,6 @@ async def test_no_race_stores_or_removes_anything_outside(files: Target, root: P
     """CWE-367: the folder becomes a link to the outside while a file is stored, a folder made, or either removed."""
     (root / "outside").symlink_to("../files-beside")
     (root / "race").mkdir()
-    stopped = threading.Event()
-
-    def swap() -> None:
-        while not stopped.is_set():
-            os.rename(root / "race", root / "moved")
-            os.rename(root / "outside", root / "race")
-            os.rename(root / "race", root / "outside")
-            os.rename(root / "moved", root / "race")
-            stopped.wait(0.0005)  # the folder itself is there, too, so some requests succeed
 
     async def in_pieces(name: str) -> HTTPResponse:
         begun = await files.fetch("POST", "/api/fs/uploads", {"path": "race", "name": name, "size": 1})
@@ -255,10 +254,8 @@ async def test_no_race_stores_or_removes_anything_outside(files: Target, root: P
             return begun
         return await files.fetch("PUT", f"/api/fs/uploads/{json.loads(begun.body)['id']}?offset=0", b"x")
 
-    thread = threading.Thread(target=swap)
-    thread.start()
     stored = 0
-    try:
+    with swapped(root):
         for number in range(60):
             name = f"n{number}"
             for asked in (
@@ -273,9 +270,6 @@ async def test_no_race_stores_or_removes_anything_outside(files: Target, root: P
                 assert response.code in (200, 201, 400, 403, 404), response.body
                 assert TREASURE.encode() not in response.body
                 stored += response.code == 201
-    finally:
-        stopped.set()
-        thread.join()
     assert stored
     assert os.listdir(f"{root}-beside") == ["a.txt"]
 
